@@ -1,0 +1,181 @@
+"""JupyterLab in a real browser, driven by Lab's own commands."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_notebook
+from playwright.sync_api import Locator, Page
+
+from tests.tools.quiet_lab import ALL_CELLS, QUIET, write_settings
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SERVER_SECONDS = 90
+OPEN_SECONDS = 60
+
+# `sessionContext.ready` resolves when the kernel has answered. The opened notebook is kept for the calls below.
+OPENED = """async (path) => {
+    await window.jupyterapp.restored;
+    const panel = await window.jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'});
+    window.jupyterapp.shell.activateById(panel.id);
+    await panel.context.ready;
+    await panel.revealed;
+    await panel.sessionContext.ready;
+    window.panel = panel;
+    window.runs = [];
+}"""
+# The promise of a command resolves when the cell ends; it is looked at, not awaited, so that a test can act meanwhile.
+STARTED = """(index) => {
+    window.panel.content.deselectAll();
+    window.panel.content.activeCellIndex = index;
+    const run = {ended: false};
+    window.jupyterapp.commands.execute('notebook:run-cell').finally(() => { run.ended = true; });
+    return window.runs.push(run) - 1;
+}"""
+
+
+class LabServer:
+    """A JupyterLab server for the notebooks of one folder, with all of its settings in another.
+
+    Args:
+        notebooks: Folder that the server shows.
+        private: Empty folder for configuration, settings and the log.
+    """
+
+    def __init__(self, notebooks: Path, private: Path) -> None:
+        self.notebooks = notebooks
+        self.log = private / "server.log"
+        self.url = f"http://127.0.0.1:{_free_port()}"
+        folders = {
+            name: str(private / name.lower())
+            for name in (
+                "JUPYTER_CONFIG_DIR",
+                "JUPYTER_RUNTIME_DIR",
+                "JUPYTER_DATA_DIR",
+                "IPYTHONDIR",
+                "JUPYTERLAB_SETTINGS_DIR",
+                "JUPYTERLAB_WORKSPACES_DIR",
+            )
+        }
+        write_settings(Path(folders["JUPYTERLAB_SETTINGS_DIR"]), QUIET, ALL_CELLS)
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [
+                    sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
+                    f"--port={self.url.rpartition(':')[2]}", "--ServerApp.port_retries=0", "--IdentityProvider.token=",
+                    "--ServerApp.disable_check_xsrf=True", "--LabApp.expose_app_in_browser=True",
+                    "--LabApp.extension_manager=readonly", f"--ServerApp.root_dir={notebooks}",
+                ],
+                env=os.environ | folders, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+
+    def wait(self) -> None:
+        """Waits until the server answers.
+
+        Raises:
+            RuntimeError: It ended, or does not answer in time; with the end of its log.
+        """
+        deadline = time.monotonic() + SERVER_SECONDS
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                with urllib.request.urlopen(f"{self.url}/api/status", timeout=5):
+                    return
+            except (urllib.error.URLError, TimeoutError):
+                time.sleep(0.1)
+        raise RuntimeError(f"JupyterLab did not start:\n{self.log.read_text()[-3000:]}")
+
+    def close(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class LabPage:
+    """One notebook in one page of the browser.
+
+    Args:
+        page: A fresh page.
+        server: The server whose notebooks are opened.
+    """
+
+    def __init__(self, page: Page, server: LabServer) -> None:
+        self.page = page
+        self.server = server
+        self.name = ""
+
+    def write(self, name: str, *sources: str) -> Path:
+        """Writes a notebook of code cells into the server's folder."""
+        notebook = new_notebook(cells=[new_code_cell(source) for source in sources])
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        path = self.server.notebooks / name
+        nbformat.write(notebook, path)
+        return path
+
+    def open(self, name: str) -> None:
+        """Opens a notebook of the server's folder and waits for its kernel."""
+        self.name = name
+        self.page.goto(f"{self.server.url}/lab?reset")
+        self.page.wait_for_function("window.jupyterapp !== undefined", timeout=OPEN_SECONDS * 1000)
+        self.page.evaluate(OPENED, name)
+
+    def start_cell(self, index: int) -> int:
+        """Starts a cell and returns at once with a number for `wait_for`."""
+        return int(self.page.evaluate(STARTED, index))
+
+    def wait_for(self, run: int, timeout: float = 60) -> None:
+        """Waits until a started cell has ended."""
+        self.page.wait_for_function("(run) => window.runs[run].ended", arg=run, timeout=timeout * 1000)
+
+    def run_cell(self, index: int, timeout: float = 60) -> Locator:
+        """Runs a cell to its end and returns its output area."""
+        self.wait_for(self.start_cell(index), timeout)
+        return self.output(index)
+
+    def cell(self, index: int) -> Locator:
+        """The cell on the page, 0 for the first."""
+        return self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook .jp-Cell").nth(index)
+
+    def output(self, index: int) -> Locator:
+        """The output area of a cell."""
+        return self.cell(index).locator(".jp-OutputArea").first
+
+    def interrupt(self) -> None:
+        """The ■ button."""
+        self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:interrupt-kernel')")
+
+    def save(self) -> nbformat.NotebookNode:
+        """Saves the notebook and returns it as it is in the file."""
+        self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+        return nbformat.read(self.server.notebooks / self.name, as_version=4)
+
+    def shut_kernel(self) -> None:
+        """Ends the kernel of the open notebook."""
+        self.page.evaluate("() => window.panel.sessionContext.shutdown()")
+
+    def screenshot(self, path: Path | str) -> Path:
+        """A picture of the page."""
+        self.page.screenshot(path=path)
+        return Path(path)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,45 @@
+"""What all tests share: a quiet, offline, private Jupyter, and a real IPython shell."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+os.environ["DO_NOT_TRACK"] = "1"
+
+# Set before anything imports IPython or Jupyter, and inherited by the kernels and servers that tests start.
+_PRIVATE = tempfile.TemporaryDirectory(prefix="jupyter-latents-tests-")
+for _variable in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
+    os.environ[_variable] = str(Path(_PRIVATE.name) / _variable.lower())
+for _variable in ("JUPYTER_PATH", "JUPYTER_CONFIG_PATH"):
+    os.environ.pop(_variable, None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests run last: Playwright keeps an event loop on the main thread once it has started."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+def pytest_unconfigure() -> None:
+    _PRIVATE.cleanup()
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["InteractiveShell"]:  # noqa: F821
+    """A real IPython shell in an empty working directory, with the extension loaded."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    monkeypatch.chdir(tmp_path)
+    InteractiveShell.clear_instance()
+    config = Config()
+    config.HistoryManager.enabled = False
+    shell = InteractiveShell.instance(config=config)
+    shell.run_line_magic("load_ext", "jupyter_latents")
+    yield shell
+    shell.reset(new_session=False)
+    InteractiveShell.clear_instance()

@@ -1,0 +1,130 @@
+"""A real kernel in a process of its own, spoken to as a front end does, without a browser."""
+
+import queue
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.blocking import BlockingKernelClient
+from jupyter_client.manager import KernelManager
+from nbformat.v4 import output_from_msg
+
+OUTPUT_TYPES = {"stream", "display_data", "execute_result", "error"}
+START_SECONDS = 60
+
+
+@dataclass
+class Execution:
+    """One executed cell, as a notebook would show it.
+
+    Attributes:
+        reply: Content of the kernel's ``execute_reply``.
+        outputs: Outputs in notebook format; updated displays are updated, cleared outputs are gone.
+        updates: How many ``update_display_data`` messages came.
+    """
+
+    reply: dict[str, Any] = field(default_factory=dict)
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    updates: int = 0
+
+    @property
+    def ok(self) -> bool:
+        return self.reply.get("status") == "ok"
+
+    @property
+    def error(self) -> str:
+        """Traceback of the error output as IPython rendered it, or an empty string."""
+        return "\n".join("\n".join(o["traceback"]) for o in self.outputs if o["output_type"] == "error")
+
+    def text(self, name: str = "stdout") -> str:
+        """All that was written to a stream."""
+        return "".join(o["text"] for o in self.outputs if o["output_type"] == "stream" and o["name"] == name)
+
+    def data(self, mime: str = "text/plain") -> list[Any]:
+        """What the displays and the result hold of one MIME type."""
+        return [o["data"][mime] for o in self.outputs if mime in o.get("data", {})]
+
+
+class KernelSession:
+    """A running kernel.
+
+    Args:
+        folder: Working directory of the kernel.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.manager = KernelManager(kernel_name="python3")
+        self.manager.start_kernel(cwd=str(folder))
+        self.client: BlockingKernelClient = self.manager.blocking_client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=START_SECONDS)
+
+    def start(self, code: str) -> str:
+        """Sends a cell and returns at once with its message id, for `finish`."""
+        return self.client.execute(code, store_history=True)
+
+    def finish(self, message_id: str, timeout: float = 60) -> Execution:
+        """Waits until a started cell has ended and gathers its outputs.
+
+        Raises:
+            TimeoutError: It runs on after `timeout` seconds.
+        """
+        execution, displays, clear = Execution(), {}, False
+        deadline = time.monotonic() + timeout
+        while True:
+            message = self._message(self.client.get_iopub_msg, deadline)
+            if message["parent_header"].get("msg_id") != message_id:
+                continue
+            kind, content = message["msg_type"], message["content"]
+            if kind == "status" and content["execution_state"] == "idle":
+                break
+            if kind == "clear_output":
+                clear = content["wait"]
+                if not clear:
+                    execution.outputs.clear()
+            elif kind == "update_display_data":
+                execution.updates += 1
+                for output in displays.get(content["transient"]["display_id"], []):
+                    output.update(data=content["data"], metadata=content["metadata"])
+            elif kind in OUTPUT_TYPES:
+                if clear:
+                    execution.outputs.clear()
+                    clear = False
+                output = output_from_msg(message)
+                execution.outputs.append(output)
+                displays.setdefault(content.get("transient", {}).get("display_id"), []).append(output)
+        execution.reply = self._reply(message_id, deadline)
+        return execution
+
+    def execute(self, code: str, timeout: float = 60) -> Execution:
+        """Runs a cell to its end."""
+        return self.finish(self.start(code), timeout)
+
+    def wait_for_text(self, text: str, timeout: float = 60) -> None:
+        """Waits until a running cell has written `text`; what was read on the way is not kept for `finish`."""
+        deadline, seen = time.monotonic() + timeout, ""
+        while text not in seen:
+            message = self._message(self.client.get_iopub_msg, deadline)
+            seen += str(message["content"].get("text", ""))
+
+    def interrupt(self) -> None:
+        """What the ■ button does."""
+        self.manager.interrupt_kernel()
+
+    def close(self) -> None:
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+
+    def _reply(self, message_id: str, deadline: float) -> dict[str, Any]:
+        while True:
+            message = self._message(self.client.get_shell_msg, deadline)
+            if message["parent_header"].get("msg_id") == message_id:
+                return message["content"]
+
+    def _message(self, get: Any, deadline: float) -> dict[str, Any]:
+        left = deadline - time.monotonic()
+        try:
+            return get(timeout=max(left, 0.01))
+        except queue.Empty:
+            raise TimeoutError("the cell still runs") from None
