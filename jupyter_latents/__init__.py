@@ -1,0 +1,46 @@
+"""Latents interchange between diffusion models in Jupyter notebooks.
+
+``%load_ext jupyter_latents`` brings the ``%%dgen`` magic. Names that need torch are loaded when first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from jupyter_latents.errors import JupyterLatentsError
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from jupyter_latents.executors import Run
+    from jupyter_latents.latents import Latents
+    from jupyter_latents.session import Session
+    from jupyter_latents.stage import Stage
+
+__version__ = "0.1.0"
+__all__ = ["JupyterLatentsError", "Latents", "Run", "Session", "Stage", "load_ipython_extension"]
+
+_LAZY = {
+    "Latents": "jupyter_latents.latents",
+    "Run": "jupyter_latents.executors",
+    "Session": "jupyter_latents.session",
+    "Stage": "jupyter_latents.stage",
+}
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Called by ``%load_ext jupyter_latents``."""
+    from jupyter_latents.magics import load
+
+    load(shell)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_LAZY])

@@ -1,0 +1,139 @@
+"""The errors of the package: one root, a leaf for each thing a person can mend.
+
+```
+JupyterLatentsError
+├── ScriptError        the text of a cell or script is at fault (line, column, caret)
+├── NameNotFoundError  a kernel variable, file or address that a stage names is not there
+├── ModelError         a model cannot be found, loaded or used in this mode
+├── WindowError        a denoising window is outside the schedule, or empty
+├── HandoffError       latents cannot go into this model, and why
+├── LatentsError       a tensor is no usable latents (shape, dtype, NaN)
+├── LatentsFileError   a latents file is missing, damaged, unsafe or cannot be written
+├── SettingError       a setting or argument of the Python API is outside what is allowed
+└── RunError           a stage failed while it ran; what was computed is kept
+```
+
+Every message says what was given, what is allowed and what to do next. IPython shows the message alone, without a
+traceback of the package's own frames, through ``_render_traceback_``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+__all__ = [
+    "HandoffError",
+    "JupyterLatentsError",
+    "LatentsError",
+    "LatentsFileError",
+    "LatentsWarning",
+    "ModelError",
+    "NameNotFoundError",
+    "Place",
+    "RunError",
+    "ScriptError",
+    "SettingError",
+    "WindowError",
+    "nearest",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a script something stands.
+
+    Attributes:
+        line: Line number, 1 for the first; in a notebook cell the ``%%dgen`` line is line 1.
+        column: Column number, 1 for the first character.
+        text: The whole line, for the caret.
+        length: How many characters are meant, at least 1.
+    """
+
+    line: int
+    column: int
+    text: str
+    length: int = 1
+
+
+class JupyterLatentsError(Exception):
+    """Root of all errors that this package raises for its users.
+
+    Args:
+        message: What was given, what is allowed, what to do next.
+        place: Where in the script it stands, when a script is to blame.
+    """
+
+    def __init__(self, message: str, *, place: Place | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.place = place
+
+    def __str__(self) -> str:
+        if self.place is None:
+            return self.message
+        caret = " " * (self.place.column - 1) + "^" * max(1, self.place.length)
+        where = f"line {self.place.line}, column {self.place.column}"
+        return f"{self.message}\n  {where}\n    {self.place.text}\n    {caret}"
+
+    def at(self, place: Place) -> JupyterLatentsError:
+        """Returns this error with `place` set, when it had none."""
+        if self.place is None:
+            self.place = place
+        return self
+
+    def _render_traceback_(self) -> list[str]:
+        """The lines IPython shows instead of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class ScriptError(JupyterLatentsError):
+    """The text of a cell or script is at fault."""
+
+
+class NameNotFoundError(JupyterLatentsError):
+    """A kernel variable, file or address that a stage names is not there."""
+
+
+class ModelError(JupyterLatentsError):
+    """A model cannot be found, loaded or used in this mode."""
+
+
+class WindowError(JupyterLatentsError):
+    """A denoising window is outside the schedule, or empty."""
+
+
+class HandoffError(JupyterLatentsError):
+    """Latents cannot go into this model."""
+
+
+class LatentsError(JupyterLatentsError):
+    """A tensor is no usable latents."""
+
+
+class LatentsFileError(JupyterLatentsError):
+    """A latents file is missing, damaged, unsafe or cannot be written."""
+
+
+class SettingError(JupyterLatentsError):
+    """A setting or argument of the Python API is outside what is allowed."""
+
+
+class RunError(JupyterLatentsError):
+    """A stage failed while it ran; what was computed before is kept."""
+
+
+class LatentsWarning(UserWarning):
+    """Latents were read or written with something missing or assumed; the message says what."""
+
+
+def nearest(given: str, known: Iterable[str]) -> str:
+    """Returns ``"; did you mean X?"`` for the nearest known name, or an empty string.
+
+    Args:
+        given: The unknown name.
+        known: The names that are allowed.
+    """
+    match = difflib.get_close_matches(given, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {match[0]}?" if match else ""

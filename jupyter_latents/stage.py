@@ -1,0 +1,218 @@
+"""Frozen values that describe a stage: what the syntax makes and the engine runs.
+
+They hold plain Python values only, print as a person would type them, and compare by value. No torch, no IPython.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+__all__ = ["AdapterImage", "ImageSeed", "LatentsProcessor", "ModelSource", "Output", "Prompt", "Reference", "Size", "Stage", "Window"]
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A picture size in pixels."""
+
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Something that a seed names: a kernel variable, a path or an address.
+
+    Attributes:
+        text: The name as meant, without quotes.
+        kind: ``"variable"`` (a bare name), ``"path"`` (has a dot or a slash, or was quoted) or ``"url"`` (http or https).
+    """
+
+    text: str
+    kind: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterImage:
+    """An IP-adapter image with its own resize settings."""
+
+    image: Reference
+    resize: Size | None = None
+    aspect: bool | None = None
+    align: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSeed:
+    """One value of ``--image-seeds``, parsed.
+
+    Attributes:
+        images: The image position; several for ``images: a, b``.
+        masks: Inpaint masks, one for all images or one each.
+        latents: Raw latents, one for each image or a batch of their own (``latents: x``).
+        controls: Control images.
+        adapters: IP-adapter images, a tuple an adapter.
+        floyd: DeepFloyd stage image; parsed, refused when run.
+        resize: Size to bring images to.
+        aspect: Whether resizing keeps the aspect ratio; None when not said.
+        align: Pixels to which sizes are aligned; None when not said.
+        frame_start: First frame of a video; parsed, refused when run.
+        frame_end: Last frame of a video; parsed, refused when run.
+        batch: Whether the plural form ``images:`` was used.
+    """
+
+    images: tuple[Reference, ...] = ()
+    masks: tuple[Reference, ...] = ()
+    latents: tuple[Reference, ...] = ()
+    controls: tuple[Reference, ...] = ()
+    adapters: tuple[tuple[AdapterImage, ...], ...] = ()
+    floyd: Reference | None = None
+    resize: Size | None = None
+    aspect: bool | None = None
+    align: int | None = None
+    frame_start: int | None = None
+    frame_end: int | None = None
+    batch: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which part of the denoising a stage runs, in fractions of 0 to 1.
+
+    Attributes:
+        start: ``--denoising-start``; None when not given.
+        end: ``--denoising-end``; None when not given.
+    """
+
+    start: float | None = None
+    end: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LatentsProcessor:
+    """One ``--latents-processors`` link: ``scale`` or ``noise`` with its arguments."""
+
+    name: str
+    arguments: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """Which model to load, and how.
+
+    Attributes:
+        name: Demo model, hub name, folder or single file.
+        model_type: dgenerate's ``--model-type`` (``torch``, ``torch-sdxl``, ``sd3`` and so on); None to guess.
+        revision: Hub branch, tag or commit.
+        variant: Weight file variant, such as ``fp16``.
+        subfolder: Folder inside the repository.
+        dtype: ``auto``, ``float16``, ``bfloat16`` or ``float32``.
+        device: torch device; None for the best there is.
+        vae: Another VAE, dgenerate's ``Class;model=...`` form or a plain name.
+        loras: LoRA addresses, ``path;scale=0.8`` each.
+        control_nets: ControlNet addresses, ``path;scale=0.8;start=0;end=1`` each.
+        quantizer: Quantizer address, such as ``bnb;bits=4``.
+        offload: ``model``, ``sequential`` or None.
+        vae_tiling: Decode and encode in tiles.
+        vae_slicing: Decode and encode one picture at a time.
+        auth_token: Hub token; never shown.
+        offline: Never ask the hub.
+    """
+
+    name: str
+    model_type: str | None = None
+    revision: str | None = None
+    variant: str | None = None
+    subfolder: str | None = None
+    dtype: str = "auto"
+    device: str | None = None
+    vae: str | None = None
+    loras: tuple[str, ...] = ()
+    control_nets: tuple[str, ...] = ()
+    quantizer: str | None = None
+    offload: str | None = None
+    vae_tiling: bool = False
+    vae_slicing: bool = False
+    auth_token: str | None = field(default=None, repr=False)
+    offline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """The texts of a stage; second and third go to a model's further text encoders."""
+
+    positive: str = ""
+    negative: str = ""
+    second: str | None = None
+    second_negative: str | None = None
+    third: str | None = None
+    third_negative: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where a stage's result is written; nothing is written when path and format are both None.
+
+    Attributes:
+        path: Folder of ``--output-path``.
+        format: ``png``, ``jpg``, ``webp`` for pictures, ``pt``, ``pth``, ``safetensors``, ``latent`` for latents.
+        prefix: Start of the file names.
+        overwrite: Whether an existing file may be replaced; otherwise a number is appended.
+    """
+
+    path: str | None = None
+    format: str | None = None
+    prefix: str | None = None
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One run of one model: every option has exactly one value.
+
+    Attributes:
+        model: Which model to load, and how.
+        prompt: The texts.
+        seed: Seed of the noise; None when the script gave none (then the latents' own seed, else a random one).
+        num_inference_steps: Length of the whole schedule, of which `window` runs a part.
+        guidance_scale: Classifier-free guidance (or a distilled model's guidance).
+        guidance_rescale: Guidance rescale, 0 to 1; None for the pipeline's own default.
+        strength: How much an input image is noised, 0 to 1; None when not given (0.8 for an image without latents).
+        scheduler: Scheduler class name with its arguments (``DDIMScheduler;clip-sample=false``); None for the model's own.
+        sigmas: Custom sigmas instead of a schedule of `num_inference_steps`.
+        window: Which part of the denoising to run.
+        image_seed: Images, masks and latents that go in.
+        size: Picture size; None for the input's size or the model's default.
+        batch_size: Pictures at once.
+        clip_skip: CLIP layers to skip.
+        latents_processors: What is done to incoming latents before use.
+        output: Where files go.
+        into: Kernel variable to bind the result to.
+        force: Run again even where a kept result would answer.
+    """
+
+    model: ModelSource
+    prompt: Prompt = Prompt()
+    seed: int | None = None
+    num_inference_steps: int = 30
+    guidance_scale: float = 5.0
+    guidance_rescale: float | None = None
+    strength: float | None = None
+    scheduler: str | None = None
+    sigmas: tuple[float, ...] | None = None
+    window: Window = Window()
+    image_seed: ImageSeed | None = None
+    size: Size | None = None
+    batch_size: int = 1
+    clip_skip: int | None = None
+    latents_processors: tuple[LatentsProcessor, ...] = ()
+    output: Output = Output()
+    into: str | None = None
+    force: bool = False
