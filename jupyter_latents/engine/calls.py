@@ -1,0 +1,116 @@
+"""From a stage to the arguments of a diffusers pipeline's call: only what the pipeline takes, refused by name otherwise."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jupyter_latents.engine.families import Family
+from jupyter_latents.errors import ModelError
+from jupyter_latents.stage import Stage
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from jupyter_latents.latents.value import Latents
+
+__all__ = ["Inputs", "arguments", "mode_of", "picture_size"]
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a stage's image seed stands for, resolved.
+
+    Attributes:
+        latents: Raw latents to start from.
+        images: Pictures in the image position, all of one size.
+        masks: Inpaint masks.
+        controls: Control images.
+    """
+
+    latents: tuple[Latents, ...] = ()
+    images: tuple[Image, ...] = ()
+    masks: tuple[Image, ...] = ()
+    controls: tuple[Image, ...] = ()
+
+
+def mode_of(inputs: Inputs) -> str:
+    """``txt2img``, ``img2img`` or ``inpaint``."""
+    if inputs.masks:
+        return "inpaint"
+    return "img2img" if inputs.images else "txt2img"
+
+
+def picture_size(stage: Stage, inputs: Inputs, default: tuple[int, int], factor: int) -> tuple[int, int]:
+    """(width, height) in pixels of what a stage makes: latents first, then the option, the image, the model's default."""
+    if inputs.latents:
+        _, _, height, width = inputs.latents[0].shape
+        return width * factor, height * factor
+    if stage.size:
+        width, height = stage.size.width, stage.size.height
+    elif inputs.images:
+        width, height = inputs.images[0].size
+    else:
+        width, height = default
+    return width - width % factor, height - height % factor
+
+
+def arguments(
+    pipeline_class: type, family: Family, stage: Stage, inputs: Inputs, size: tuple[int, int], strength: float | None
+) -> dict[str, Any]:
+    """The call's arguments.
+
+    Args:
+        pipeline_class: The diffusers class.
+        family: The model's family.
+        stage: What is asked for.
+        inputs: The resolved image seed.
+        size: (width, height) in pixels.
+        strength: Strength for the modes that take an image.
+
+    Raises:
+        ModelError: The stage asks for something that this pipeline does not take.
+    """
+    accepted = inspect.signature(pipeline_class.__call__).parameters  # type: ignore[operator]
+    width, height = size
+    prompt = stage.prompt
+    wanted: dict[str, Any] = {
+        "prompt": prompt.positive,
+        "num_inference_steps": stage.num_inference_steps,
+        "num_images_per_prompt": _batch(stage, inputs),
+        "width": width,
+        "height": height,
+        family.guidance: stage.guidance_scale,
+        **family.call,
+    }
+    explicit: dict[str, Any] = {
+        "negative_prompt": prompt.negative or None,
+        "prompt_2": prompt.second,
+        "negative_prompt_2": prompt.second_negative,
+        "prompt_3": prompt.third,
+        "negative_prompt_3": prompt.third_negative,
+        "clip_skip": stage.clip_skip,
+        "guidance_rescale": stage.guidance_rescale,
+        "sigmas": list(stage.sigmas) if stage.sigmas else None,
+    }
+    if inputs.images:
+        explicit["image"] = [image.resize(size) if image.size != size else image for image in inputs.images]
+        wanted["strength"] = strength
+    if inputs.masks:
+        explicit["mask_image"] = [mask.resize(size) for mask in inputs.masks]
+    for name, value in explicit.items():
+        if value is not None and name not in accepted:
+            raise ModelError(f"{pipeline_class.__name__} takes no {name.replace('_', ' ')}; leave out the option that sets it.")
+    return {name: value for name, value in {**wanted, **_given(explicit)}.items() if name in accepted}
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _batch(stage: Stage, inputs: Inputs) -> int:
+    if inputs.latents:
+        return sum(latents.shape[0] for latents in inputs.latents)
+    return stage.batch_size

@@ -1,0 +1,180 @@
+"""How given latents enter a receiving schedule: at which step, in which form, with how much noise added.
+
+Equations: forms and levels as in facts of k-diffusion (Karras et al. 2022) and flow matching (Liu et al. 2022); the missing
+variance between two levels is sigma_to^2 - sigma_from^2 in variance-exploding terms.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from jupyter_latents.engine import schedulers
+from jupyter_latents.engine.window import Span, resolve
+from jupyter_latents.errors import HandoffError
+from jupyter_latents.latents.facts import Noise, Space
+from jupyter_latents.latents.forms import convert
+from jupyter_latents.latents.value import Latents
+from jupyter_latents.stage import Window
+
+__all__ = ["Entrance", "check_fits", "entrance", "level_tensor"]
+
+_SAME_LEVEL = 1e-3  # relative difference of sigma below which two levels are one
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """How latents enter a schedule.
+
+    Attributes:
+        span: The whole steps that run.
+        noise: The receiving level at the first step.
+        exact: Whether this continues the giver's own schedule from where it is.
+        notes: What to tell: conversions, assumptions.
+        warning: A contradiction between what was asked for and what the latents are, or empty.
+    """
+
+    span: Span
+    noise: Noise
+    exact: bool
+    notes: tuple[str, ...] = ()
+    warning: str = ""
+
+
+def check_fits(latents: Latents, space: Space, model: str) -> None:
+    """Raises unless latents live in the space of the receiving model.
+
+    Raises:
+        HandoffError: Fully denoised latents, or another space.
+    """
+    if latents.is_clean:
+        raise HandoffError(
+            "these latents are fully denoised, so `latents:` has nothing left to denoise. Make them with --denoising-end "
+            "(such as 0.8), or put them in the image position (--image-seeds NAME), where they are decoded."
+        )
+    giver = latents.provenance.model or "unknown model"
+    if latents.space is not None and not latents.space.same_as(space):
+        raise HandoffError(f"latents of {giver} live in {latents.space}, and {model} works in {space}. Put them in the image position to decode them.")
+    if latents.shape[1] != space.channels:
+        raise HandoffError(f"latents of shape {latents.shape} have {latents.shape[1]} channels, and {model} works in {space}.")
+
+
+def entrance(latents: Latents, window: Window, scheduler: Any, span: Span, own_schedule: str) -> Entrance:
+    """Decides where latents enter a receiving schedule.
+
+    Args:
+        latents: What is handed over.
+        window: The fractions that the stage gives.
+        scheduler: The receiving scheduler after ``set_timesteps``.
+        span: The window resolved by fractions alone.
+        own_schedule: Digest of the receiving schedule.
+
+    Raises:
+        HandoffError: The latents' noise level is not known and no ``--denoising-start`` says it.
+    """
+    if latents.noise is None:
+        if window.start is None:
+            raise HandoffError(
+                "the noise level of these latents is not known (a file without facts). Say where they stand with --denoising-start, "
+                "the fraction at which they were stopped, or load them with Latents.load(path, sigma=...)."
+            )
+        noise = schedulers.level(scheduler, span.start_index)
+        return Entrance(span, noise, False, (f"noise level not known, taken as {noise} of --denoising-start {window.start:g}",))
+    position = latents.position
+    if position is not None and position.schedule == own_schedule:
+        own = position.step
+        if window.start is None or span.start == own:
+            moved = _starting(span, own)
+            return Entrance(moved, schedulers.level(scheduler, moved.start_index), True)
+    else:
+        own = _nearest_above(latents.noise.sigma, scheduler, span)
+    given = schedulers.level(scheduler, span.start_index)
+    if window.start is None:
+        moved = _starting(span, own)
+        return Entrance(moved, schedulers.level(scheduler, moved.start_index), False, _notes(latents.noise, schedulers.level(scheduler, moved.start_index)))
+    if _close(latents.noise.sigma, given.sigma):
+        return Entrance(span, given, False, _notes(latents.noise, given))
+    if abs(span.start - own) <= 1 and _within_half_step(latents.noise.sigma, scheduler, span):
+        moved = _starting(span, own)
+        return Entrance(moved, schedulers.level(scheduler, moved.start_index), False, _notes(latents.noise, schedulers.level(scheduler, moved.start_index)))
+    warning = (
+        f"--denoising-start {window.start:g} is step {span.start} of {span.of} ({given}), but these latents stand at {latents.noise}, "
+        f"nearest to step {own}. Leave --denoising-start out to carry on from where they are."
+    )
+    return Entrance(span, given, False, _notes(latents.noise, given), warning)
+
+
+def level_tensor(latents: Latents, to: Noise, generator: torch.Generator) -> torch.Tensor:
+    """The latents in the receiving form and at the receiving level.
+
+    Args:
+        latents: What is handed over, with or without a known noise level.
+        to: The receiving form and level.
+        generator: Draws the missing noise.
+
+    Returns:
+        Shape of the latents. Noise is added where the receiving level is higher; it is never taken away.
+    """
+    noise = latents.noise
+    if noise is None or (noise.form == to.form and _close(noise.sigma, to.sigma)):
+        return latents.tensor
+    if not math.isfinite(noise.sigma) or not math.isfinite(to.sigma):
+        return convert(latents.tensor, noise.sigma, noise.form, to.form)
+    exploding = convert(latents.tensor, noise.sigma, noise.form, "ve").float()
+    sigma = noise.sigma
+    if to.sigma > sigma and not _close(sigma, to.sigma):
+        added = torch.randn(exploding.shape, generator=generator)
+        exploding = exploding + math.sqrt(to.sigma**2 - sigma**2) * added
+        sigma = to.sigma
+    return convert(exploding, sigma, "ve", to.form).to(latents.tensor.dtype)
+
+
+def _starting(span: Span, start: int) -> Span:
+    if start >= span.end:
+        raise HandoffError(
+            f"these latents already stand at step {start} of {span.of}, and --denoising-end is step {span.end}: no step is left to run."
+        )
+    return Span(start, span.end, span.of, span.order, span.timesteps)
+
+
+def _nearest_above(sigma: float, scheduler: Any, span: Span) -> int:
+    """The last step whose level is at or above `sigma`."""
+    at_or_above = [
+        step for step in range(span.of) if (level := schedulers.level(scheduler, span.index(step)).sigma) >= sigma or _close(level, sigma)
+    ]
+    return max(at_or_above, default=0)
+
+
+def _within_half_step(sigma: float, scheduler: Any, span: Span) -> bool:
+    """Whether `sigma` lies within half a step (in log sigma) of the level at the span's start."""
+    here = schedulers.level(scheduler, span.start_index).sigma
+    towards = span.start - 1 if sigma > here else span.start + 1
+    if not 0 <= towards < span.of:
+        return sigma > here and towards < 0
+    there = schedulers.level(scheduler, span.index(towards)).sigma
+    if not all(map(math.isfinite, (sigma, here, there))) or min(sigma, here, there) <= 0:
+        return False
+    return abs(math.log(sigma / here)) <= abs(math.log(there / here)) / 2 + 1e-9
+
+
+def _close(sigma: float, other: float) -> bool:
+    return math.isclose(sigma, other, rel_tol=_SAME_LEVEL) or sigma == other
+
+
+def _notes(giver: Noise, receiver: Noise) -> tuple[str, ...]:
+    notes = []
+    if giver.form != receiver.form:
+        notes.append(f"form converted from {giver.form.upper()} to {receiver.form.upper()}")
+    if not _close(giver.sigma, receiver.sigma) and receiver.sigma > giver.sigma:
+        notes.append(f"noise added to come from {giver} to {receiver}")
+    return tuple(notes)
+
+
+def fractions_span(window: Window, scheduler: Any, rule: Any, first: int) -> Span:
+    """The window in whole steps of a scheduler, by fractions alone; see `window.resolve`."""
+    train = int(scheduler.config.get("num_train_timesteps", 1000))
+    timesteps = [float(timestep) for timestep in scheduler.timesteps]
+    return resolve(window, timesteps, int(scheduler.order), rule=rule, train_timesteps=train, first=first)

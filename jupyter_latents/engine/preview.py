@@ -1,0 +1,81 @@
+"""Latents to a small picture without the VAE: a linear map fitted once on the VAE's own encodings.
+
+Each latent pixel and its eight neighbours give a patch of the picture; the map is the least-squares solution over synthetic
+pictures that the VAE encodes, so any VAE gets its previews with no table of published factors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+
+from jupyter_latents.engine.codec import encode, to_pil
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["Previewer"]
+
+_LATENT_SIDE = 24
+_PICTURES = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Previewer:
+    """The fitted map of one VAE.
+
+    Attributes:
+        weight: Convolution weight (3 * patch * patch, channels, 3, 3).
+        bias: (3 * patch * patch,).
+        patch: Preview pixels for one latent pixel.
+    """
+
+    weight: torch.Tensor
+    bias: torch.Tensor
+    patch: int
+
+    @staticmethod
+    def fit(vae: Any, factor: int, patch: int = 4) -> Previewer:
+        """Fits the map on synthetic pictures.
+
+        Args:
+            vae: The VAE, ready to encode.
+            factor: Pixels for one latent pixel.
+            patch: Preview pixels for one latent pixel, a divisor of `factor`.
+        """
+        pictures = _synthetic(_PICTURES, _LATENT_SIDE * factor)
+        latents = torch.cat([encode(chunk, vae) for chunk in pictures.split(4)])
+        targets = F.avg_pool2d(pictures, factor // patch)
+        targets = F.pixel_unshuffle(targets, patch).flatten(2).transpose(1, 2).reshape(-1, 3 * patch * patch)
+        columns = F.unfold(F.pad(latents, (1, 1, 1, 1), mode="replicate"), 3).transpose(1, 2).reshape(-1, latents.shape[1] * 9)
+        design = torch.cat([columns, torch.ones(len(columns), 1)], 1).double()
+        ridge = 1e-3 * len(design) * torch.eye(design.shape[1], dtype=torch.float64)
+        solution = torch.linalg.solve(design.T @ design + ridge, design.T @ targets.double()).float()
+        weight = solution[:-1].T.reshape(3 * patch * patch, latents.shape[1], 3, 3)
+        return Previewer(weight.contiguous(), solution[-1].contiguous(), patch)
+
+    @torch.no_grad()
+    def pictures(self, latents: torch.Tensor) -> torch.Tensor:
+        """Small pictures (batch, 3, height * patch, width * patch), -1 to 1, of clean latents or a clean estimate."""
+        padded = F.pad(latents.detach().float().cpu(), (1, 1, 1, 1), mode="replicate")
+        return F.pixel_shuffle(F.conv2d(padded, self.weight, self.bias), self.patch).clamp(-1, 1)
+
+    def images(self, latents: torch.Tensor) -> list[Image]:
+        """The same as PIL images."""
+        return to_pil(self.pictures(latents))
+
+
+def _synthetic(count: int, side: int) -> torch.Tensor:
+    """Smooth colour fields with edges, (count, 3, side, side), -1 to 1: what a preview must tell apart."""
+    generator = torch.Generator("cpu").manual_seed(0)
+    fields = torch.zeros(count, 3, side, side)
+    for cells, weight in ((2, 1.0), (4, 0.7), (8, 0.5), (24, 0.35)):
+        noise = torch.randn(count, 3, cells, cells, generator=generator)
+        shade = torch.randn(count, 1, cells, cells, generator=generator)
+        fields += weight * F.interpolate(noise * 0.6 + shade, (side, side), mode="bicubic")
+    fields += torch.randn(count, 3, 1, 1, generator=generator) * 0.5
+    cut = F.interpolate(torch.randn(count, 1, 5, 5, generator=generator), (side, side), mode="bicubic") > 0
+    return torch.tanh(torch.where(cut, fields, fields.flip(0))).clamp(-1, 1)

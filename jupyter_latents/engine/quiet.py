@@ -1,0 +1,62 @@
+"""What libraries say while a run goes on, gathered instead of spilled into the cell's output.
+
+Only the libraries' own public switches are used, and each is put back as it was.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+__all__ = ["gathered"]
+
+
+class _Teller(logging.Handler):
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tells one message, named after its library."""
+        self._tell(f"{record.name.partition('.')[0]}: {record.getMessage()}")
+
+
+@contextmanager
+def gathered(tell: Callable[[str], None]) -> Iterator[None]:
+    """Hands log messages, warnings and progress bars of diffusers, transformers and the hub to `tell`.
+
+    Args:
+        tell: Is given one message at a time.
+    """
+    with ExitStack() as stack:
+        caught = stack.enter_context(warnings.catch_warnings(record=True))
+        warnings.simplefilter("default")
+        stack.callback(lambda: [tell(f"{warning.category.__name__}: {warning.message}") for warning in caught])
+        _silence_libraries(_Teller(tell), stack)
+        yield
+
+
+def _silence_libraries(handler: logging.Handler, stack: ExitStack) -> None:
+    import huggingface_hub.utils as hub
+    from transformers.utils import logging as transformers_logging
+
+    _quiet(transformers_logging, handler, stack)
+    from diffusers.utils import logging as diffusers_logging
+
+    _quiet(diffusers_logging, handler, stack)
+    if not hub.are_progress_bars_disabled():
+        hub.disable_progress_bars()
+        stack.callback(hub.enable_progress_bars)
+
+
+def _quiet(library: object, handler: logging.Handler, stack: ExitStack) -> None:
+    """Switches one library's own handler and bars off until the stack unwinds."""
+    library.disable_default_handler()  # type: ignore[attr-defined]
+    library.add_handler(handler)  # type: ignore[attr-defined]
+    stack.callback(library.enable_default_handler)  # type: ignore[attr-defined]
+    stack.callback(library.remove_handler, handler)  # type: ignore[attr-defined]
+    if library.is_progress_bar_enabled():  # type: ignore[attr-defined]
+        library.disable_progress_bar()  # type: ignore[attr-defined]
+        stack.callback(library.enable_progress_bar)  # type: ignore[attr-defined]

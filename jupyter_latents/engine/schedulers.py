@@ -1,0 +1,274 @@
+"""Real diffusers schedulers: built by name, read for their noise levels, their changing state taken and given back.
+
+Nothing here changes a scheduler's tables or class; state is set only on schedulers that this package made itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import torch
+
+from jupyter_latents.errors import ModelError, ScriptError, nearest
+from jupyter_latents.latents.facts import CLEAN, Form, Noise, StateValue
+
+__all__ = [
+    "build",
+    "denoised",
+    "form_of",
+    "level",
+    "restore",
+    "schedule_digest",
+    "scheduler_names",
+    "state",
+    "state_baseline",
+]
+
+# facts of the field, facts.md 3: classes that mix x0 + sigma * eps
+_VE = (
+    "EulerDiscreteScheduler",
+    "EulerAncestralDiscreteScheduler",
+    "LMSDiscreteScheduler",
+    "HeunDiscreteScheduler",
+    "KDPM2DiscreteScheduler",
+    "KDPM2AncestralDiscreteScheduler",
+    "DPMSolverSDEScheduler",
+    "EDMEulerScheduler",
+    "EDMDPMSolverMultistepScheduler",
+    "CMStochasticIterativeScheduler",
+)
+_VP = (
+    "DDIMScheduler",
+    "DDIMParallelScheduler",
+    "DDIMInverseScheduler",
+    "CogVideoXDDIMScheduler",
+    "DDPMScheduler",
+    "DDPMParallelScheduler",
+    "PNDMScheduler",
+    "IPNDMScheduler",
+    "DPMSolverMultistepScheduler",
+    "DPMSolverMultistepInverseScheduler",
+    "DPMSolverSinglestepScheduler",
+    "UniPCMultistepScheduler",
+    "DEISMultistepScheduler",
+    "LCMScheduler",
+    "TCDScheduler",
+    "SASolverScheduler",
+)
+_FLOW = ("FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler", "FlowMatchLCMScheduler")
+
+# Attributes that each run makes anew: a Brownian tree from its seed (a function of time, not of history), the begin index.
+_REBUILT = frozenset({"noise_sampler", "_begin_index"})
+# Settings that a swapped-in scheduler must not inherit or default to for latents (facts.md 3).
+_FOR_LATENTS = {"clip_sample": False, "thresholding": False, "set_alpha_to_one": False, "skip_prk_steps": True}
+
+
+def scheduler_names() -> list[str]:
+    """Names of the scheduler classes that a text-to-image stage can use."""
+    return sorted({*_VE, *_VP, *_FLOW})
+
+
+def build(name: str | None, own_class: str, own_config: Mapping[str, Any], *, seed: int | None = None) -> Any:
+    """A fresh scheduler for one run.
+
+    Args:
+        name: ``--scheduler``: a class name with optional arguments (``DDIMScheduler;eta=0.5``), or None for the model's own.
+        own_class: Class name of the model's own scheduler.
+        own_config: Configuration of the model's own scheduler.
+        seed: Seed for schedulers that make their noise themselves.
+
+    Raises:
+        ScriptError: No such scheduler, or it takes no such argument.
+        ModelError: The scheduler needs a library that is not installed.
+    """
+    import diffusers
+
+    wanted, overrides = _parse(name) if name else (own_class, {})
+    scheduler_class = getattr(diffusers, wanted, None)
+    if not wanted.endswith("Scheduler") or scheduler_class is None or not hasattr(scheduler_class, "from_config"):
+        known = scheduler_names()
+        raise ScriptError(f"no scheduler {wanted!r}{nearest(wanted, known)} Known: {', '.join(known)}.")
+    config = dict(own_config)
+    accepted = scheduler_class._get_init_keys(scheduler_class)
+    if wanted != own_class:
+        config = {key: value for key, value in config.items() if value is not None}
+        config.update({key: value for key, value in _FOR_LATENTS.items() if key in accepted})
+    unknown = [key for key in overrides if key not in accepted]
+    if unknown:
+        raise ScriptError(f"{wanted} has no setting {unknown[0]!r}{nearest(unknown[0], accepted)} It takes: {', '.join(sorted(accepted - {'self', 'kwargs'}))}.")
+    if "noise_sampler_seed" in accepted and config.get("noise_sampler_seed") is None:
+        config["noise_sampler_seed"] = seed
+    try:
+        return scheduler_class.from_config({key: value for key, value in config.items() if key in accepted}, **overrides)
+    except (ImportError, ValueError) as error:
+        raise ModelError(f"{wanted} cannot be made with these settings: {error}") from error
+
+
+def _parse(address: str) -> tuple[str, dict[str, Any]]:
+    """``Name;key=value`` to the name and its settings, values read as JSON where they can be."""
+    name, *pairs = [part.strip() for part in address.split(";")]
+    settings: dict[str, Any] = {}
+    for pair in filter(None, pairs):
+        key, _, text = pair.partition("=")
+        try:
+            settings[key.strip().replace("-", "_")] = json.loads(text.lower() if text.lower() in ("true", "false", "none") else text)
+        except json.JSONDecodeError:
+            settings[key.strip().replace("-", "_")] = text
+    return name, settings
+
+
+def form_of(scheduler: Any) -> Form:
+    """How a scheduler mixes signal and noise: its row in the table, or what its settings tell."""
+    name, config = type(scheduler).__name__, scheduler.config
+    if name in _FLOW or config.get("use_flow_sigmas") or config.get("prediction_type") == "flow_prediction":
+        return "flow"
+    if name in _VE:
+        return "ve"
+    if name in _VP:
+        return "vp"
+    if name.startswith("FlowMatch"):
+        return "flow"
+    return "vp" if math.isclose(float(scheduler.init_noise_sigma), 1.0) else "ve"
+
+
+def level(scheduler: Any, index: int) -> Noise:
+    """The noise level of latents that stand before timestep `index` (0 is pure noise, the length is clean).
+
+    Args:
+        scheduler: A scheduler after ``set_timesteps``, its tables full.
+        index: Timestep index.
+    """
+    timesteps, form = scheduler.timesteps, form_of(scheduler)
+    if index >= len(timesteps):
+        return CLEAN
+    timestep = float(timesteps[index])
+    sigmas = getattr(scheduler, "sigmas", None)
+    if sigmas is not None and len(sigmas) > index and len(sigmas) >= len(timesteps):
+        sigma = float(sigmas[index])
+        if form == "flow":
+            sigma = math.inf if sigma >= 1.0 else sigma / (1.0 - sigma)
+        return Noise(sigma, form, timestep)
+    alpha_bar = _alpha_bar(scheduler, timestep)
+    return Noise(math.sqrt((1.0 - alpha_bar) / alpha_bar) if alpha_bar > 0 else math.inf, form, timestep)
+
+
+def _alpha_bar(scheduler: Any, timestep: float) -> float:
+    if type(scheduler).__name__ == "IPNDMScheduler":
+        return math.cos(timestep * math.pi / 2) ** 2
+    return float(scheduler.alphas_cumprod[int(timestep)])
+
+
+def denoised(scheduler: Any, index: int, model_output: torch.Tensor, sample: torch.Tensor) -> torch.Tensor | None:
+    """The clean estimate x0 that a model output stands for.
+
+    Args:
+        scheduler: A scheduler after ``set_timesteps``.
+        index: Timestep index of the step.
+        model_output: What the model predicted, shape of `sample`.
+        sample: The latents before the step.
+
+    Returns:
+        x0, or None where the prediction type is not known. Equations: Karras et al. 2022 (VE), Salimans and Ho 2022 (v), Liu et al. 2022 (flow).
+    """
+    if model_output.shape != sample.shape:
+        return None
+    noise, kind = level(scheduler, index), scheduler.config.get("prediction_type", "epsilon")
+    output, latents = model_output.float(), sample.float()
+    if noise.form == "flow":
+        return latents - noise.flow_sigma * output
+    if kind == "sample":
+        return output
+    if hasattr(scheduler, "precondition_outputs"):
+        estimate: torch.Tensor = scheduler.precondition_outputs(latents, output, noise.sigma)
+        return estimate
+    sigma = noise.sigma
+    if not math.isfinite(sigma):
+        return None
+    ve = latents * math.sqrt(1 + sigma**2) if noise.form == "vp" else latents
+    if kind == "epsilon":
+        return ve - sigma * output
+    if kind == "v_prediction":
+        return ve / (sigma**2 + 1) - output * (sigma / math.sqrt(sigma**2 + 1))
+    return None
+
+
+def schedule_digest(scheduler: Any) -> str:
+    """A digest of all that fixes a schedule: class, settings, timesteps and sigmas (32 hexadecimal digits)."""
+    config = {key: value for key, value in scheduler.config.items() if not key.startswith("_") and key != "noise_sampler_seed"}
+    digest = hashlib.sha256(json.dumps([type(scheduler).__name__, config], sort_keys=True, default=str).encode())
+    for table in (scheduler.timesteps, getattr(scheduler, "sigmas", None)):
+        if table is not None:
+            digest.update(torch.as_tensor(table).detach().cpu().double().numpy().tobytes())
+    return digest.hexdigest()[:32]
+
+
+def state_baseline(scheduler: Any) -> dict[str, Any]:
+    """What a scheduler's attributes are before its first step; lists copied, as schedulers change them in place."""
+    return {name: list(value) if isinstance(value, list) else value for name, value in vars(scheduler).items()}
+
+
+def state(scheduler: Any, baseline: Mapping[str, Any]) -> Mapping[str, StateValue] | None:
+    """The attributes that stepping has changed, tensors cloned where they are.
+
+    Args:
+        scheduler: A scheduler in the middle of its schedule.
+        baseline: `state_baseline` of it after ``set_timesteps``.
+
+    Returns:
+        Name to value; None where an attribute of an unknown kind changed, so that exact continuation cannot be promised.
+    """
+    changed: dict[str, StateValue] = {}
+    for name, value in vars(scheduler).items():
+        if name in _REBUILT or _same(value, baseline.get(name, _MISSING)):
+            continue
+        if not _travels(value):
+            return None
+        changed[name] = _copy(value)
+    return MappingProxyType(changed)
+
+
+def restore(scheduler: Any, saved: Mapping[str, StateValue], device: torch.device, dtype: torch.dtype) -> None:
+    """Gives a scheduler that this package made the state of an earlier run.
+
+    Args:
+        scheduler: A scheduler after ``set_timesteps`` with the same schedule.
+        saved: What `state` returned.
+        device: Where its history tensors go.
+        dtype: Kept for tensors that were on the loop's device; integers and host tables stay as they are.
+    """
+    for name, value in saved.items():
+        if not hasattr(type(scheduler), name):
+            setattr(scheduler, name, _copy(value, device))
+
+
+_MISSING = object()
+
+
+def _same(value: Any, before: Any) -> bool:
+    if value is before:
+        return True
+    if isinstance(value, list) and isinstance(before, list):
+        return len(value) == len(before) and all(new is old for new, old in zip(value, before, strict=True))
+    if isinstance(value, torch.Tensor) or isinstance(before, torch.Tensor):
+        return False
+    return type(value) is type(before) and bool(value == before)
+
+
+def _travels(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(_travels(item) for item in value)
+    return value is None or isinstance(value, (bool, int, float, str, torch.Tensor))
+
+
+def _copy(value: Any, device: torch.device | None = None) -> Any:
+    if isinstance(value, torch.Tensor):
+        copied = value.detach().clone()
+        return copied.to(device) if device is not None and copied.dim() > 0 else copied
+    if isinstance(value, (list, tuple)):
+        return type(value)(_copy(item, device) for item in value)
+    return value

@@ -1,0 +1,289 @@
+"""The one seam to diffusers' pipelines.
+
+A pipeline is given (1) a scheduler held by composition, whose visible timesteps start where the window starts, (2) its
+starting latents after its own ``prepare_latents``, (3) a callback after each step that ends the window. Pipelines without a
+row in the family table run through the same seam when they have ``prepare_latents``, a scheduler and
+``callback_on_step_end``.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from jupyter_latents.engine import schedulers
+from jupyter_latents.errors import HandoffError
+from jupyter_latents.latents.facts import StateValue
+
+__all__ = ["Entry", "StepState", "Tap", "tapped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where and with what a run enters its schedule, decided when the schedule is known.
+
+    Attributes:
+        start_index: Timestep index of the first step.
+        end_index: Timestep index after the last step.
+        latents: Starting latents as the loop holds them; None to start from what the pipeline prepares.
+        scheduler_state: State to give the scheduler, or None.
+        generator_state: State to give the generator, or None.
+    """
+
+    start_index: int
+    end_index: int
+    latents: torch.Tensor | None = None
+    scheduler_state: Mapping[str, StateValue] | None = None
+    generator_state: torch.Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepState:
+    """What there is after a step.
+
+    Attributes:
+        index: Timestep index reached.
+        latents: The latents as the loop holds them, a copy.
+        denoised: The clean estimate of the step, same shape, or None.
+        scheduler: The scheduler's changed attributes; None where they cannot travel.
+        generator: The generator's state.
+    """
+
+    index: int
+    latents: torch.Tensor
+    denoised: torch.Tensor | None
+    scheduler: Mapping[str, StateValue] | None
+    generator: torch.Tensor
+
+
+class _WindowEndError(Exception):
+    """Leaves the pipeline's loop when the window is done."""
+
+
+class Tap:
+    """One run of one pipeline: where it enters, what it steps through, where it ends.
+
+    Args:
+        scheduler: The real scheduler, made for this run; its tables always stay full.
+        generator: The run's random generator.
+        enter: Called once with the scheduler after ``set_timesteps`` and the timestep indices that the pipeline leaves
+            out for an image's strength; says where the run enters.
+        on_step: Called after each timestep; returns False to end the run there.
+    """
+
+    def __init__(
+        self,
+        scheduler: Any,
+        generator: torch.Generator,
+        enter: Callable[[Any, int], Entry],
+        on_step: Callable[[StepState], bool],
+    ) -> None:
+        self.scheduler = scheduler
+        self._generator = generator
+        self._enter = enter
+        self._on_step = on_step
+        self._by_strength: Callable[[], tuple[torch.Tensor, int]] | None = None
+        self._entry: Entry | None = None
+        self._prepared: torch.Tensor | None = None
+        self._baseline: dict[str, Any] = {}
+        self._index = 0
+        self._stepped = False
+        self._last: tuple[int, torch.Tensor, torch.Tensor] | None = None
+
+    def run(self, pipeline_class: type, components: Mapping[str, Any], call: Mapping[str, Any]) -> None:
+        """Runs the pipeline through the window; states are told to `on_step`.
+
+        Args:
+            pipeline_class: A diffusers pipeline class.
+            components: Its constructor's arguments without the scheduler.
+            call: The arguments of its call without generator, callback and output type.
+        """
+        pipeline = tapped(pipeline_class)(**components, scheduler=_WindowedScheduler(self))
+        if "strength" in call and hasattr(pipeline, "get_timesteps"):
+            self._by_strength = lambda: pipeline.get_timesteps(
+                int(call["num_inference_steps"]), float(call["strength"]), self.scheduler.timesteps.device
+            )
+        pipeline.jupyter_latents_tap = self
+        pipeline.set_progress_bar_config(disable=True)
+        try:
+            pipeline(
+                **call,
+                generator=self._generator,
+                output_type="latent",
+                callback_on_step_end=self._after_step,
+                callback_on_step_end_tensor_inputs=["latents"],
+            )
+        except _WindowEndError:
+            return
+        finally:
+            pipeline.maybe_free_model_hooks()
+
+    def schedule_known(self) -> None:
+        """The pipeline has set its timesteps: decide where to enter."""
+        skipped = len(self.scheduler.timesteps) - len(self._by_strength()[0]) if self._by_strength else 0
+        self._entry = self._enter(self.scheduler, skipped)
+        self._index = self._entry.start_index
+        if hasattr(self.scheduler, "set_begin_index") and self._entry.start_index > 0:
+            self.scheduler.set_begin_index(self._entry.start_index)
+        self._baseline = schedulers.state_baseline(self.scheduler)
+        self._deliver()
+
+    def latents_prepared(self, latents: torch.Tensor) -> None:
+        """The pipeline has prepared its latents: put ours in their place, now or as soon as the schedule is known."""
+        self._prepared = latents
+        self._deliver()
+
+    @property
+    def offset(self) -> int:
+        """Real timestep index of the first timestep that ``scheduler.timesteps`` shows to the pipeline.
+
+        Where the pipeline cuts its timesteps for a strength it sees all of them; `cut` then puts the window in.
+        """
+        return self._entry.start_index if self._entry is not None and self._by_strength is None else 0
+
+    def cut(self, timesteps: torch.Tensor) -> torch.Tensor:
+        """What the pipeline's ``get_timesteps`` is to return in place of its own cut."""
+        if self._entry is None or self._entry.latents is None:
+            return timesteps
+        if hasattr(self.scheduler, "set_begin_index"):
+            self.scheduler.set_begin_index(self._entry.start_index)
+        own: torch.Tensor = self.scheduler.timesteps[self._entry.start_index :]
+        return own
+
+    def _deliver(self) -> None:
+        if self._entry is None or self._prepared is None or self._entry.latents is None:
+            return
+        given = self._entry.latents
+        if tuple(given.shape) != tuple(self._prepared.shape):
+            raise HandoffError(
+                f"latents of shape {tuple(given.shape)} cannot start this run, which holds {tuple(self._prepared.shape)} "
+                "(as its loop packs them). Leave out --output-size and --batch-size, or give those the latents were made with."
+            )
+        self._prepared.copy_(given)
+
+    def before_step(self) -> None:
+        """Gives scheduler and generator their earlier state once, before anything of the first step."""
+        if self._stepped or self._entry is None:
+            return
+        self._stepped = True
+        if self._entry.scheduler_state is not None and self._prepared is not None:
+            schedulers.restore(self.scheduler, self._entry.scheduler_state, self._prepared.device, self._prepared.dtype)
+        if self._entry.generator_state is not None:
+            self._generator.set_state(self._entry.generator_state)
+
+    def stepping(self, model_output: torch.Tensor, sample: torch.Tensor) -> None:
+        """The scheduler is about to step."""
+        self.before_step()
+        self._last = (self._index, model_output, sample)
+        self._index += 1
+
+    def _after_step(self, pipeline: Any, step: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
+        entry = self._entry
+        if entry is None:
+            return {}
+        estimate = None
+        if self._last is not None:
+            index, model_output, sample = self._last
+            estimate = schedulers.denoised(self.scheduler, index, model_output, sample)
+        state = StepState(
+            self._index,
+            values["latents"].detach().clone(),
+            estimate,
+            schedulers.state(self.scheduler, self._baseline),
+            self._generator.get_state(),
+        )
+        goes_on = self._on_step(state)
+        if not goes_on or self._index >= entry.end_index:
+            raise _WindowEndError
+        return {}
+
+
+_OWN = frozenset({"_tap", "set_timesteps", "step", "scale_model_input", "set_begin_index"})
+
+
+class _WindowedScheduler:
+    """What a pipeline sees as its scheduler: the real one, with timesteps that start at the window.
+
+    ``set_timesteps`` and ``step`` keep the real signatures, because pipelines inspect them.
+    """
+
+    def __init__(self, tap: Tap) -> None:
+        real = tap.scheduler
+
+        @functools.wraps(real.set_timesteps)
+        def set_timesteps(*args: Any, **kwargs: Any) -> None:
+            real.set_timesteps(*args, **kwargs)
+            tap.schedule_known()
+
+        @functools.wraps(real.step)
+        def step(model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+            tap.stepping(model_output, sample)
+            return real.step(model_output, timestep, sample, *args, **kwargs)
+
+        self._tap = tap
+        self.set_timesteps = set_timesteps
+        self.step = step
+        if hasattr(real, "scale_model_input"):
+            self.scale_model_input = self._scale_model_input
+        if hasattr(real, "set_begin_index"):
+            self.set_begin_index = self._set_begin_index
+
+    @property
+    def timesteps(self) -> torch.Tensor:
+        visible: torch.Tensor = self._tap.scheduler.timesteps[self._tap.offset :]
+        return visible
+
+    def _scale_model_input(self, sample: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        self._tap.before_step()
+        scaled: torch.Tensor = self._tap.scheduler.scale_model_input(sample, *args, **kwargs)
+        return scaled
+
+    def _set_begin_index(self, begin_index: int = 0) -> None:
+        self._tap.scheduler.set_begin_index(self._tap.offset + begin_index)
+
+    def __len__(self) -> int:
+        return len(self._tap.scheduler)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tap.scheduler, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """What a pipeline's constructor mends in an old scheduler's settings reaches the real one."""
+        if name in _OWN:
+            object.__setattr__(self, name, value)
+        else:
+            setattr(self._tap.scheduler, name, value)
+
+
+@functools.cache
+def tapped(pipeline_class: type) -> type:
+    """The pipeline class with two methods that go on after its own: ``prepare_latents`` and ``get_timesteps``.
+
+    Args:
+        pipeline_class: A diffusers pipeline class.
+
+    Returns:
+        A subclass whose instances hand their prepared latents and strength-cut timesteps to their tap.
+    """
+
+    def prepare_latents(self: Any, *args: Any, **kwargs: Any) -> Any:
+        prepared = pipeline_class.prepare_latents(self, *args, **kwargs)  # type: ignore[attr-defined]
+        first, rest = (prepared[0], tuple(prepared[1:])) if isinstance(prepared, tuple) else (prepared, None)
+        own = first.clone()
+        self.jupyter_latents_tap.latents_prepared(own)
+        return own if rest is None else (own, *rest)
+
+    def get_timesteps(self: Any, *args: Any, **kwargs: Any) -> Any:
+        timesteps, steps = pipeline_class.get_timesteps(self, *args, **kwargs)  # type: ignore[attr-defined]
+        return self.jupyter_latents_tap.cut(timesteps), steps
+
+    methods = {"prepare_latents": prepare_latents}
+    if hasattr(pipeline_class, "get_timesteps"):
+        methods["get_timesteps"] = get_timesteps
+    for name, method in methods.items():
+        functools.update_wrapper(method, getattr(pipeline_class, name))
+    return type(pipeline_class.__name__, (pipeline_class,), {**methods, "__module__": pipeline_class.__module__})

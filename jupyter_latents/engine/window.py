@@ -1,0 +1,117 @@
+"""The only place where fractions become step indices.
+
+A *step* is a whole solver step; a *timestep index* counts what the pipeline's loop iterates. They differ for second-order
+schedulers, which interleave 2N - 1 timesteps; a window always starts and ends on whole steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from jupyter_latents.errors import WindowError
+from jupyter_latents.stage import Window
+
+__all__ = ["FractionRule", "Span", "resolve", "step_of_fraction"]
+
+FractionRule: TypeAlias = Literal["steps", "timesteps"]
+_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which whole steps of a schedule run.
+
+    Attributes:
+        start: First step, 0 for the whole schedule.
+        end: Step after the last one.
+        of: Whole steps of the full schedule.
+        order: Timesteps of one whole step.
+        timesteps: Length of the full list of timesteps.
+    """
+
+    start: int
+    end: int
+    of: int
+    order: int
+    timesteps: int
+
+    @property
+    def start_index(self) -> int:
+        """Timestep index at which the window starts."""
+        return self.index(self.start)
+
+    @property
+    def end_index(self) -> int:
+        """Timestep index at which the window ends; the window runs the indices below it."""
+        return self.index(self.end)
+
+    @property
+    def evaluations(self) -> int:
+        """Scheduler steps (model evaluations, guidance not counted) that the window runs."""
+        return self.end_index - self.start_index
+
+    def index(self, step: int) -> int:
+        """Timestep index at which `step` whole steps are done."""
+        return min(step * self.order, self.timesteps)
+
+    def step(self, index: int) -> int | None:
+        """Whole steps done at a timestep index; None inside a step."""
+        if index == self.timesteps:
+            return self.of
+        return index // self.order if index % self.order == 0 else None
+
+
+def step_of_fraction(fraction: float, timesteps: Sequence[float], order: int, rule: FractionRule, train_timesteps: int) -> int:
+    """The whole step at which a fraction of the denoising is done.
+
+    ``steps`` is dgenerate's rule, int(fraction * N), with a tolerance so that 0.29 of 100 is 29. ``timesteps`` is that of
+    diffusers' own ``denoising_end``/``denoising_start`` for SDXL and Kolors: the steps whose timestep is at least
+    round(T * (1 - fraction)).
+
+    Args:
+        fraction: 0 to 1.
+        timesteps: The full schedule, falling.
+        order: Timesteps of one whole step.
+        rule: How the fraction counts.
+        train_timesteps: T, the length of the training schedule.
+    """
+    steps = -(-len(timesteps) // order)
+    if rule == "steps":
+        return min(int(fraction * steps + _TOLERANCE), steps)
+    cutoff = int(round(train_timesteps - fraction * train_timesteps))
+    kept = sum(1 for timestep in timesteps if timestep >= cutoff)
+    return min(-(-kept // order), steps)
+
+
+def resolve(
+    window: Window, timesteps: Sequence[float], order: int, *, rule: FractionRule, train_timesteps: int, first: int = 0
+) -> Span:
+    """Turns a window of fractions into whole steps.
+
+    Args:
+        window: Start and end, fractions of 0 to 1, None for the ends of the schedule.
+        timesteps: The full schedule, falling.
+        order: Timesteps of one whole step.
+        rule: How a fraction counts.
+        train_timesteps: T, the length of the training schedule.
+        first: First step that can run at all: the step where an image's strength lets the schedule begin.
+
+    Raises:
+        WindowError: No step lies in the window.
+    """
+    steps = -(-len(timesteps) // order)
+
+    def step(fraction: float) -> int:
+        return step_of_fraction(fraction, timesteps, order, rule, train_timesteps)
+
+    start = first if window.start is None else max(first, step(window.start))
+    end = steps if window.end is None else step(window.end)
+    if end <= start:
+        begin = f"--image-seed-strengths begins at step {first} of {steps}" if window.start is None and first else (
+            f"--denoising-start {window.start or 0:g} is step {start} of {steps}"
+        )
+        until = f"--denoising-end {window.end:g} is step {end}" if window.end is not None else f"the schedule ends at step {steps}"
+        raise WindowError(f"no step to run: {begin} and {until}. Use more --inference-steps or a wider window.")
+    return Span(start, end, steps, order, len(timesteps))
