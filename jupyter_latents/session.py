@@ -1,0 +1,187 @@
+"""The session of a kernel: its engine, its names, what it knows of latents; runs scripts on an executor."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import MutableMapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from jupyter_latents import machine, outputs
+from jupyter_latents.errors import JupyterLatentsError
+from jupyter_latents.executors import LocalExecutor, Run
+from jupyter_latents.resolve import Resolver
+from jupyter_latents.stage import Stage
+from jupyter_latents.syntax import Environment, Invocation, Script, unsupported
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from jupyter_latents.engine.engine import Engine, StageResult
+    from jupyter_latents.engine.observer import Observer
+    from jupyter_latents.latents.value import Latents
+
+__all__ = ["Session", "Task", "current"]
+
+# Errors of these parts of a stage point at the option that is to blame.
+_BLAMED = {
+    "NameNotFoundError": "image_seeds",
+    "HandoffError": "image_seeds",
+    "LatentsError": "image_seeds",
+    "LatentsFileError": "image_seeds",
+    "WindowError": "denoising_start",
+    "ScriptError": "schedulers",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A script to run.
+
+    Attributes:
+        script: The script, checked.
+        arguments: Words put at the end of every invocation.
+        force: Run stages again even where a kept result would answer.
+    """
+
+    script: Script
+    arguments: tuple[str, ...] = ()
+    force: bool = False
+
+
+class Session:
+    """What a kernel keeps between cells.
+
+    Args:
+        names: Where results are bound and variables looked up: the kernel's namespace.
+    """
+
+    def __init__(self, names: MutableMapping[str, Any] | None = None) -> None:
+        self.names: MutableMapping[str, Any] = names if names is not None else {}
+        self.executor = LocalExecutor()
+        self._engine: Engine | None = None
+        self._known: weakref.WeakValueDictionary[str, Latents] = weakref.WeakValueDictionary()
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, made when first asked for (it loads torch)."""
+        if self._engine is None:
+            from jupyter_latents.engine.engine import Engine
+
+            self._engine = Engine()
+        return self._engine
+
+    def start(self, task: Task, observer: Observer) -> Run:
+        """Runs a script in a thread of its own.
+
+        Args:
+            task: The script.
+            observer: Is told what happens, from that thread.
+
+        Returns:
+            The run, perhaps queued behind an earlier one.
+        """
+        return self.executor.submit(lambda run: self._work(run, task, observer))
+
+    def _work(self, run: Run, task: Task, observer: Observer) -> None:
+        environment = Environment(
+            injected_args=list(task.arguments),
+            kernel=self.names,
+            have_cuda=machine.have_cuda,
+            have_feature=machine.have_feature,
+            total_memory=machine.total_memory,
+            print=observer.note,
+        )
+        count = 0
+        for invocation in task.script.invocations(environment):
+            made: list[StageResult] = []
+            files: list[str] = []
+            stages = invocation.stages()
+            for stage in stages:
+                if run.should_stop():
+                    return
+                wanted = replace(stage, force=stage.force or task.force)
+                observer.stage(count, wanted, stage.into or "")
+                count += 1
+                result = self._blaming(invocation, lambda stage=wanted: self._stage(stage, environment, observer, run))
+                made.append(result)
+                run.results.append(result)
+                self._bind(stage.into, made, several=len(stages) > 1)
+                files += self._blaming(invocation, lambda stage=wanted, result=result: self._written(stage, result, observer))
+                observer.result(result.latents, list(result.images))
+                if result.stopped:
+                    return
+            kept = [environment.capture(result.latents) for result in made] if not files else files
+            environment.finished(kept, [stage.prompt.positive for stage in stages])
+
+    def _blaming(self, invocation: Invocation, work: Any) -> Any:
+        """Runs a part of an invocation; an error without a place gets that of the option to blame."""
+        try:
+            return work()
+        except JupyterLatentsError as error:
+            place = invocation.place_of(_BLAMED.get(type(error).__name__, "model"))
+            raise (error.at(place) if place is not None else error) from error.__cause__
+
+    def _stage(self, stage: Stage, environment: Environment, observer: Observer, run: Run) -> StageResult:
+        refused = unsupported(stage.image_seed) if stage.image_seed is not None else []
+        if refused:
+            from jupyter_latents.errors import ScriptError
+
+            raise ScriptError(f"{', '.join(refused)} in --image-seeds is read but not run here; leave it out.")
+        inputs = self._resolver(environment).inputs(stage, direct_latents=self._takes_latents_directly(stage))
+        result = self.engine.run(stage, inputs, observer, run.should_stop)
+        self._remember(result.latents)
+        return result
+
+    def _takes_latents_directly(self, stage: Stage) -> bool:
+        from jupyter_latents.engine.catalog import describe
+
+        return stage.window.start is not None and describe(stage.model).family.direct_latents
+
+    def _resolver(self, environment: Environment) -> Resolver:
+        return Resolver(self.names, environment.captured, self._facts_of, self._picture_of)
+
+    def _facts_of(self, latents: Latents) -> Latents:
+        """A bare tensor that this session made has its facts back."""
+        if latents.noise is not None:
+            return latents
+        return self._known.get(latents.digest, latents)
+
+    def _picture_of(self, latents: Latents, stage: Stage) -> list[Image]:
+        """Latents in the image position: their own VAE decodes them, the receiver's where they name none."""
+        if latents.space is None:
+            facts = self.engine.cache.load(stage.model).facts
+            provenance = replace(latents.provenance, model=stage.model.name)
+            latents = latents.replace(space=facts.space, provenance=provenance)
+        return self.engine.decode(latents)
+
+    def _remember(self, latents: Latents) -> None:
+        for kept in (*latents.trajectory, latents):
+            self._known[kept.digest] = kept
+
+    def _bind(self, name: str | None, made: list[StageResult], *, several: bool) -> None:
+        if name:
+            self.names[name] = [result.latents for result in made] if several else made[-1].latents
+
+    def _written(self, stage: Stage, result: StageResult, observer: Observer) -> list[str]:
+        if stage.output.path is None and stage.output.format is None:
+            return []
+        observer.phase("saving")
+        pictures = list(result.images) or self.engine.decode(result.latents)
+        return outputs.write(stage, result, pictures)
+
+
+_sessions: list[Session] = []
+
+
+def current(names: MutableMapping[str, Any] | None = None) -> Session:
+    """The session of this kernel, made when first asked for.
+
+    Args:
+        names: The kernel's namespace, for a new session.
+    """
+    if not _sessions:
+        _sessions.append(Session(names))
+    elif names is not None and _sessions[0].names is not names:
+        _sessions[0].names = names
+    return _sessions[0]
