@@ -36,14 +36,16 @@ class Inputs:
     controls: tuple[Image, ...] = ()
 
 
-def mode_of(inputs: Inputs) -> str:
+def mode_of(inputs: Inputs, family: Family) -> str:
     """``txt2img``, ``img2img`` or ``inpaint``."""
     if inputs.masks:
         return "inpaint"
+    if inputs.latents and not inputs.images and family.txt2img is None:
+        return "img2img"
     return "img2img" if inputs.images else "txt2img"
 
 
-def picture_size(stage: Stage, inputs: Inputs, default: tuple[int, int], factor: int) -> tuple[int, int]:
+def picture_size(stage: Stage, inputs: Inputs, default: tuple[int, int], factor: int, align: int) -> tuple[int, int]:
     """(width, height) in pixels of what a stage makes: latents first, then the option, the image, the model's default."""
     if inputs.latents:
         _, _, height, width = inputs.latents[0].shape
@@ -54,7 +56,7 @@ def picture_size(stage: Stage, inputs: Inputs, default: tuple[int, int], factor:
         width, height = inputs.images[0].size
     else:
         width, height = default
-    return width - width % factor, height - height % factor
+    return max(align, width - width % align), max(align, height - height % align)
 
 
 def arguments(
@@ -95,15 +97,27 @@ def arguments(
         "guidance_rescale": stage.guidance_rescale,
         "sigmas": list(stage.sigmas) if stage.sigmas else None,
     }
+    if prompt.negative and not family.negative:
+        raise ModelError(f"{family.name} takes no negative prompt: its guidance is distilled into the model. Leave it out.")
     if inputs.images:
         explicit["image"] = [image.resize(size) if image.size != size else image for image in inputs.images]
         wanted["strength"] = strength
+    elif "image" in accepted and accepted["image"].default is None and inputs.latents and family.txt2img is None:
+        explicit["image"] = _blank(inputs)
+        wanted["strength"] = 1.0
     if inputs.masks:
         explicit["mask_image"] = [mask.resize(size) for mask in inputs.masks]
     for name, value in explicit.items():
         if value is not None and name not in accepted:
             raise ModelError(f"{pipeline_class.__name__} takes no {name.replace('_', ' ')}; leave out the option that sets it.")
     return {name: value for name, value in {**wanted, **_given(explicit)}.items() if name in accepted}
+
+
+def _blank(inputs: Inputs) -> Any:
+    """Blank latents for the image position of a family that has no txt2img; the tap replaces what is made of them."""
+    import torch
+
+    return torch.zeros_like(inputs.latents[0].tensor[:1])
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -130,7 +130,7 @@ def describe(source: ModelSource) -> ModelFacts:
         raise ModelError(f"{source.name} has no model_index.json at {folder}: it is no diffusers model folder.")
     index = read_json(index_path)
     pipeline_class = str(index.get("_class_name", ""))
-    return ModelFacts(source.name, folder, pipeline_class, index, family_of(pipeline_class, index))
+    return ModelFacts(source.name, folder, pipeline_class, index, family_of(pipeline_class))
 
 
 def _folder(source: ModelSource) -> Path:

@@ -126,7 +126,7 @@ class _Run:
     def go(self) -> StageResult:
         """Runs it."""
         stage, facts = self.stage, self.facts
-        mode = mode_of(self.inputs)
+        mode = mode_of(self.inputs, self.family)
         if self.given is not None:
             handoff.check_fits(self.given, facts.space, stage.model.name)
         elif stage.window.start:
@@ -135,7 +135,7 @@ class _Run:
                 "with latents that an earlier stage made with --denoising-end."
             )
         pipeline_class = self._pipeline_class(mode)
-        size = self._size(mode)
+        size = self._size()
         self.latent_size = (size[1] // facts.space.factor, size[0] // facts.space.factor)
         call = arguments(pipeline_class, self.family, stage, self.inputs, size, self._strength())
         scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=self.seed)
@@ -182,8 +182,8 @@ class _Run:
             components["requires_safety_checker"] = False
         return components
 
-    def _size(self, mode: str) -> tuple[int, int]:
-        size = picture_size(self.stage, self.inputs, self.facts.default_size, self.facts.space.factor)
+    def _size(self) -> tuple[int, int]:
+        size = picture_size(self.stage, self.inputs, self.facts.default_size, self.facts.space.factor, self.family.align)
         wanted = self.stage.size
         if self.given is not None and wanted is not None and (wanted.width, wanted.height) != size:
             raise HandoffError(

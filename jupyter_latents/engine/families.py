@@ -30,6 +30,8 @@ class Family:
         default_size: Pixels where the model's configuration names none.
         guidance: Name of the call's argument for the guidance scale.
         half: The half precision that suits the family on an accelerator.
+        align: Picture sizes are multiples of this many pixels.
+        negative: Whether a negative prompt has an effect.
         direct_latents: Whether a tensor in the image position with ``--denoising-start`` goes in undecoded.
         call: Further arguments of every call.
     """
@@ -46,6 +48,8 @@ class Family:
     default_size: int = 1024
     guidance: str = "guidance_scale"
     half: str = "float16"
+    align: int = 8
+    negative: bool = True
     direct_latents: bool = False
     call: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -62,35 +66,144 @@ class Family:
         return name
 
 
+_SD_CONTROL = (
+    "StableDiffusionControlNetPipeline",
+    "StableDiffusionControlNetImg2ImgPipeline",
+    "StableDiffusionControlNetInpaintPipeline",
+)
+_SDXL_CONTROL = (
+    "StableDiffusionXLControlNetPipeline",
+    "StableDiffusionXLControlNetImg2ImgPipeline",
+    "StableDiffusionXLControlNetInpaintPipeline",
+)
+
 FAMILIES: tuple[Family, ...] = (
     Family(
         "SD",
-        ("torch", "sd", "torch-sd"),
+        ("torch",),
         ("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline", "StableDiffusionInpaintPipeline"),
         "StableDiffusionPipeline",
         "StableDiffusionImg2ImgPipeline",
         "StableDiffusionInpaintPipeline",
-        (
-            "StableDiffusionControlNetPipeline",
-            "StableDiffusionControlNetImg2ImgPipeline",
-            "StableDiffusionControlNetInpaintPipeline",
-        ),
+        _SD_CONTROL,
         default_size=512,
+    ),
+    Family(
+        "SDXL",
+        ("sdxl",),
+        ("StableDiffusionXLPipeline", "StableDiffusionXLInpaintPipeline"),
+        "StableDiffusionXLPipeline",
+        "StableDiffusionXLImg2ImgPipeline",
+        "StableDiffusionXLInpaintPipeline",
+        _SDXL_CONTROL,
+        fraction="timesteps",
+        direct_latents=True,
+    ),
+    Family(
+        "SDXL refiner",
+        ("sdxl",),
+        ("StableDiffusionXLImg2ImgPipeline",),
+        None,
+        "StableDiffusionXLImg2ImgPipeline",
+        "StableDiffusionXLInpaintPipeline",
+        fraction="timesteps",
+        direct_latents=True,
+    ),
+    Family(
+        "Kolors",
+        ("kolors",),
+        ("KolorsPipeline", "KolorsImg2ImgPipeline"),
+        "KolorsPipeline",
+        "KolorsImg2ImgPipeline",
+        fraction="timesteps",
+        direct_latents=True,
+    ),
+    Family(
+        "SD3",
+        ("sd3",),
+        ("StableDiffusion3Pipeline",),
+        "StableDiffusion3Pipeline",
+        "StableDiffusion3Img2ImgPipeline",
+        "StableDiffusion3InpaintPipeline",
+        align=16,
+    ),
+    Family(
+        "Flux.1",
+        ("flux",),
+        ("FluxPipeline",),
+        "FluxPipeline",
+        "FluxImg2ImgPipeline",
+        "FluxInpaintPipeline",
+        layout="packed",
+        half="bfloat16",
+        align=16,
+        negative=False,
+    ),
+    Family(
+        "Flux.2",
+        ("flux2",),
+        ("Flux2Pipeline",),
+        "Flux2Pipeline",
+        layout="tokens",
+        half="bfloat16",
+        align=16,
+        negative=False,
+    ),
+    Family(
+        "Flux.2 Klein",
+        ("flux2",),
+        ("Flux2KleinPipeline",),
+        "Flux2KleinPipeline",
+        inpaint="Flux2KleinInpaintPipeline",
+        layout="tokens",
+        half="bfloat16",
+        align=16,
+        negative=False,
+    ),
+    Family(
+        "Qwen-Image",
+        ("qwen-image",),
+        ("QwenImagePipeline",),
+        "QwenImagePipeline",
+        "QwenImageImg2ImgPipeline",
+        "QwenImageInpaintPipeline",
+        layout="packed",
+        guidance="true_cfg_scale",
+        half="bfloat16",
+        align=16,
+        call=MappingProxyType({"negative_prompt": " "}),  # without one the pipeline leaves guidance out
+    ),
+    Family(
+        "Z-Image",
+        ("z-image",),
+        ("ZImagePipeline",),
+        "ZImagePipeline",
+        "ZImageImg2ImgPipeline",
+        "ZImageInpaintPipeline",
+        half="bfloat16",
+        align=16,
     ),
 )
 
 
 def generic(pipeline_class_name: str) -> Family:
     """A row for a pipeline that no family names: text to image through the same tap."""
-    return Family(pipeline_class_name, (), (pipeline_class_name,), pipeline_class_name, half="bfloat16")
+    return Family(
+        pipeline_class_name,
+        (),
+        (pipeline_class_name,),
+        pipeline_class_name,
+        half="bfloat16",
+        align=16,
+        call=MappingProxyType({"use_resolution_binning": False}),  # PixArt's would change the size asked for
+    )
 
 
-def family_of(pipeline_class_name: str, components: Mapping[str, Any] = MappingProxyType({})) -> Family:
+def family_of(pipeline_class_name: str) -> Family:
     """The family that a ``model_index.json`` means.
 
     Args:
         pipeline_class_name: Its ``_class_name``.
-        components: Its other entries.
     """
     for family in FAMILIES:
         if pipeline_class_name in family.made_as:

@@ -3,12 +3,13 @@
 A pipeline is given (1) a scheduler held by composition, whose visible timesteps start where the window starts, (2) its
 starting latents after its own ``prepare_latents``, (3) a callback after each step that ends the window. Pipelines without a
 row in the family table run through the same seam when they have ``prepare_latents``, a scheduler and
-``callback_on_step_end``.
+``callback_on_step_end`` (or the older ``callback``).
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -83,7 +84,7 @@ class Tap:
         on_step: Callable[[StepState], bool],
     ) -> None:
         self.scheduler = scheduler
-        self._generator = generator
+        self.generator = generator
         self._enter = enter
         self._on_step = on_step
         self._by_strength: Callable[[], tuple[torch.Tensor, int]] | None = None
@@ -110,13 +111,7 @@ class Tap:
         pipeline.jupyter_latents_tap = self
         pipeline.set_progress_bar_config(disable=True)
         try:
-            pipeline(
-                **call,
-                generator=self._generator,
-                output_type="latent",
-                callback_on_step_end=self._after_step,
-                callback_on_step_end_tensor_inputs=["latents"],
-            )
+            pipeline(**call, **self._callback(pipeline_class), generator=self.generator, output_type="latent")
         except _WindowEndError:
             return
         finally:
@@ -173,7 +168,7 @@ class Tap:
         if self._entry.scheduler_state is not None and self._prepared is not None:
             schedulers.restore(self.scheduler, self._entry.scheduler_state, self._prepared.device, self._prepared.dtype)
         if self._entry.generator_state is not None:
-            self._generator.set_state(self._entry.generator_state)
+            self.generator.set_state(self._entry.generator_state)
 
     def stepping(self, model_output: torch.Tensor, sample: torch.Tensor) -> None:
         """The scheduler is about to step."""
@@ -181,7 +176,16 @@ class Tap:
         self._last = (self._index, model_output, sample)
         self._index += 1
 
-    def _after_step(self, pipeline: Any, step: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
+    def _callback(self, pipeline_class: type) -> dict[str, Any]:
+        """The call's arguments that have the pipeline tell each step; PixArt has only the older callback."""
+        if "callback_on_step_end" in inspect.signature(pipeline_class.__call__).parameters:  # type: ignore[operator]
+            return {
+                "callback_on_step_end": lambda pipeline, step, timestep, values: self._after_step(values["latents"]),
+                "callback_on_step_end_tensor_inputs": ["latents"],
+            }
+        return {"callback": lambda step, timestep, latents: self._after_step(latents), "callback_steps": 1}
+
+    def _after_step(self, latents: torch.Tensor) -> dict[str, Any]:
         entry = self._entry
         if entry is None:
             return {}
@@ -191,10 +195,10 @@ class Tap:
             estimate = schedulers.denoised(self.scheduler, index, model_output, sample)
         state = StepState(
             self._index,
-            values["latents"].detach().clone(),
+            latents.detach().clone(),
             estimate,
             schedulers.state(self.scheduler, self._baseline),
-            self._generator.get_state(),
+            self.generator.get_state(),
         )
         goes_on = self._on_step(state)
         if not goes_on or self._index >= entry.end_index:
@@ -202,7 +206,7 @@ class Tap:
         return {}
 
 
-_OWN = frozenset({"_tap", "set_timesteps", "step", "scale_model_input", "set_begin_index"})
+_OWN = frozenset({"_tap", "set_timesteps", "step", "scale_model_input", "set_begin_index", "scale_noise"})
 
 
 class _WindowedScheduler:
@@ -219,9 +223,13 @@ class _WindowedScheduler:
             real.set_timesteps(*args, **kwargs)
             tap.schedule_known()
 
+        draws = "generator" in inspect.signature(real.step).parameters
+
         @functools.wraps(real.step)
         def step(model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
             tap.stepping(model_output, sample)
+            if draws and not args:
+                kwargs.setdefault("generator", tap.generator)  # flow pipelines pass none, and noise would be global
             return real.step(model_output, timestep, sample, *args, **kwargs)
 
         self._tap = tap
@@ -231,6 +239,8 @@ class _WindowedScheduler:
             self.scale_model_input = self._scale_model_input
         if hasattr(real, "set_begin_index"):
             self.set_begin_index = self._set_begin_index
+        if not hasattr(real, "scale_noise") and hasattr(real, "add_noise"):
+            self.scale_noise = lambda sample, timestep, noise: real.add_noise(sample, noise, timestep)
 
     @property
     def timesteps(self) -> torch.Tensor:

@@ -1,0 +1,189 @@
+"""Tiny pipelines with a U-Net: Stable Diffusion 1.5 and 2.x, SDXL, its refiner, Kolors; a ControlNet and a LoRA."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.tiny import parts, words
+
+UNET: dict[str, Any] = {
+    "sample_size": 8,
+    "block_out_channels": (8, 16, 16),
+    "down_block_types": ("DownBlock2D", "DownBlock2D", "CrossAttnDownBlock2D"),
+    "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
+    "layers_per_block": 1,
+    "norm_num_groups": 4,
+    "attention_head_dim": 2,
+}
+"""Attention only at a quarter of the latents' resolution, so that 1024 pixels are quick."""
+
+SCALED_LINEAR = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+
+
+def sd15(seed: int = 0) -> Any:
+    """Stable Diffusion 1.5: predicts noise."""
+    from diffusers import PNDMScheduler
+
+    scheduler = PNDMScheduler(
+        **SCALED_LINEAR, skip_prk_steps=True, steps_offset=1, set_alpha_to_one=False, prediction_type="epsilon"
+    )
+    return _stable_diffusion(seed, scheduler, {})
+
+
+def sd2(seed: int = 0) -> Any:
+    """Stable Diffusion 2.x: predicts velocity, linear projections in its attention."""
+    from diffusers import DDIMScheduler
+
+    scheduler = DDIMScheduler(
+        **SCALED_LINEAR, clip_sample=False, steps_offset=1, set_alpha_to_one=False, prediction_type="v_prediction"
+    )
+    return _stable_diffusion(seed, scheduler, {"use_linear_projection": True}, pad_token="!")
+
+
+def _stable_diffusion(seed: int, scheduler: Any, unet: dict[str, Any], pad_token: str = "<|endoftext|>") -> Any:
+    """A StableDiffusionPipeline without a safety checker."""
+    from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+
+    tokenizer = words.clip_tokenizer(pad_token)
+    return StableDiffusionPipeline(
+        vae=parts.fill(parts.sd_vae(), parts.VAE_SEED),
+        text_encoder=parts.fill(parts.clip_text(tokenizer), seed),
+        tokenizer=tokenizer,
+        unet=parts.fill(UNet2DConditionModel(**UNET, cross_attention_dim=32, **unet), seed),
+        scheduler=scheduler,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+
+
+def _xl_unet(*, context: int, pooled: int, ids: int, **config: Any) -> Any:
+    """The U-Net of the SDXL branch: ``context`` channels of text, ``pooled`` of its summary, ``ids`` size numbers."""
+    from diffusers import UNet2DConditionModel
+
+    settings = {
+        "cross_attention_dim": context,
+        "use_linear_projection": True,
+        "transformer_layers_per_block": (1, 1, 2),
+        "addition_embed_type": "text_time",
+        "addition_time_embed_dim": 8,
+        "projection_class_embeddings_input_dim": pooled + 8 * ids,
+    }
+    return UNet2DConditionModel(**{**UNET, "sample_size": 16, **settings, **config})
+
+
+def _euler(**config: Any) -> Any:
+    """SDXL's published scheduler."""
+    from diffusers import EulerDiscreteScheduler
+
+    return EulerDiscreteScheduler(
+        **{**SCALED_LINEAR, "steps_offset": 1, "timestep_spacing": "leading", "prediction_type": "epsilon", **config}
+    )
+
+
+def _big_clip(tokenizer: Any) -> Any:
+    """SDXL's second text encoder: ten layers, as a single file is known by the tenth, and not as wide as the first."""
+    return parts.clip_text(tokenizer, projection=16, hidden_size=16, layers=10)
+
+
+def sdxl(seed: int = 0) -> Any:
+    """SDXL base: two text encoders, six size numbers."""
+    from diffusers import StableDiffusionXLPipeline
+
+    tokenizer, tokenizer_2 = words.clip_tokenizer(), words.clip_tokenizer(pad_token="!")
+    return StableDiffusionXLPipeline(
+        vae=parts.fill(parts.sdxl_vae(), parts.VAE_SEED),
+        text_encoder=parts.fill(parts.clip_text(tokenizer), seed),
+        text_encoder_2=parts.fill(_big_clip(tokenizer_2), seed + 1),
+        tokenizer=tokenizer,
+        tokenizer_2=tokenizer_2,
+        unet=parts.fill(_xl_unet(context=48, pooled=16, ids=6), seed),
+        scheduler=_euler(),
+        add_watermarker=False,
+    )
+
+
+def sdxl_refiner(seed: int = 0) -> Any:
+    """SDXL refiner: the second text encoder only, five size numbers with an aesthetic score, SDXL's own VAE."""
+    from diffusers import StableDiffusionXLImg2ImgPipeline
+
+    tokenizer_2 = words.clip_tokenizer(pad_token="!")
+    return StableDiffusionXLImg2ImgPipeline(
+        vae=parts.fill(parts.sdxl_vae(), parts.VAE_SEED),
+        text_encoder=None,
+        text_encoder_2=parts.fill(_big_clip(tokenizer_2), seed + 1),
+        tokenizer=None,
+        tokenizer_2=tokenizer_2,
+        unet=parts.fill(_xl_unet(context=16, pooled=16, ids=5), seed + 2),
+        scheduler=_euler(),
+        requires_aesthetics_score=True,
+        force_zeros_for_empty_prompt=False,
+        add_watermarker=False,
+    )
+
+
+def kolors(seed: int = 0) -> Any:
+    """Kolors: a ChatGLM text encoder, 1100 training steps, SDXL's VAE."""
+    from diffusers import KolorsPipeline
+    from diffusers.pipelines.kolors.text_encoder import ChatGLMConfig, ChatGLMModel
+
+    tokenizer = words.chatglm_tokenizer()
+    config = ChatGLMConfig(
+        num_layers=2,
+        padded_vocab_size=tokenizer.vocab_size,
+        hidden_size=32,
+        ffn_hidden_size=32,
+        kv_channels=16,
+        num_attention_heads=2,
+        seq_length=256,
+        multi_query_attention=True,
+        multi_query_group_num=1,
+        add_qkv_bias=True,
+        original_rope=True,
+        apply_residual_connection_post_layernorm=False,
+    )
+    unet = _xl_unet(context=32, pooled=32, ids=6, encoder_hid_dim=32, encoder_hid_dim_type="text_proj")
+    return KolorsPipeline(
+        vae=parts.fill(parts.sdxl_vae(), parts.VAE_SEED),
+        text_encoder=parts.fill(ChatGLMModel(config), seed),
+        tokenizer=tokenizer,
+        unet=parts.fill(unet, seed + 3),
+        scheduler=_euler(beta_end=0.014, num_train_timesteps=1100),
+        force_zeros_for_empty_prompt=False,
+    )
+
+
+def controlnet(seed: int = 0) -> Any:
+    """A ``ControlNetModel`` that fits ``sd15``; its output convolutions are not zero, so it has an effect."""
+    from diffusers import ControlNetModel
+
+    settings = {key: UNET[key] for key in UNET if key not in ("sample_size", "up_block_types")}
+    with parts.seeded(seed):
+        model = ControlNetModel(**settings, cross_attention_dim=32, conditioning_embedding_out_channels=(8, 8, 8, 8))
+    return parts.fill(model, seed)
+
+
+def lora(path: str | Path, seed: int = 0, rank: int = 2) -> Path:
+    """Write a LoRA for ``sd15`` (the U-Net's attention, peft's key names) to ``path`` and return the path.
+
+    Args:
+        path: A ``.safetensors`` file to write.
+        seed: Seed of its random values.
+        rank: Rank of its matrices.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    path = Path(path)
+    unet = sd15(0).unet
+    generator = torch.Generator().manual_seed(seed)
+    tensors = {}
+    for name, module in unet.named_modules():
+        if name.endswith(("to_q", "to_k", "to_v", "to_out.0")):
+            rows, columns = module.weight.shape
+            tensors[f"unet.{name}.lora_A.weight"] = torch.randn(rank, columns, generator=generator) / 2
+            tensors[f"unet.{name}.lora_B.weight"] = torch.randn(rows, rank, generator=generator) / 2
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, str(path))
+    return path

@@ -1,0 +1,50 @@
+"""The tiny families by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tests.tiny import diffusion, flow, generic
+from tests.tiny.parts import seeded
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
+
+FAMILIES: dict[str, Callable[..., DiffusionPipeline]] = {
+    "sd15": diffusion.sd15,
+    "sd2": diffusion.sd2,
+    "sdxl": diffusion.sdxl,
+    "sdxl-refiner": diffusion.sdxl_refiner,
+    "kolors": diffusion.kolors,
+    "sd3": flow.sd3,
+    "flux": flow.flux,
+    "flux-schnell": flow.flux_schnell,
+    "flux2": flow.flux2,
+    "flux2-klein": flow.flux2_klein,
+    "qwen-image": flow.qwen_image,
+    "z-image": flow.z_image,
+    "pixart-sigma": generic.pixart_sigma,
+    "lumina2": generic.lumina2,
+    "auraflow": generic.auraflow,
+}
+"""Builders by family; each takes a seed, 0 unless given."""
+
+
+def build(name: str, seed: int = 0) -> DiffusionPipeline:
+    """Build the tiny pipeline of a family, in ``eval()``, without a progress bar.
+
+    Its random numbers depend on ``name`` and ``seed`` only; torch's global generator is left as it was. The VAE is
+    the same for all models of one latent space, whatever the seed.
+
+    Args:
+        name: A key of ``FAMILIES``.
+        seed: Seed of the weights of everything but the VAE.
+
+    Raises:
+        KeyError: There is no such family.
+    """
+    with seeded(seed):
+        pipeline = FAMILIES[name](seed)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
