@@ -1,0 +1,211 @@
+r"""Directives: the lines that start with a backslash."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from jupyter_latents.errors import Place, ScriptError, nearest
+
+from .environment import Environment
+from .expand import expand
+from .expression import evaluate
+from .lines import Logical
+from .quoting import Word, read_words
+
+__all__ = ["DIRECTIVES", "Directive", "check_directive", "run_directive"]
+
+_NAME = re.compile(r"\\([\w?]*)\s*")
+_TARGET = re.compile(r"(\{\{.*?\}\}|\S+)\s*", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Directive:
+    """One row of the directive table.
+
+    Attributes:
+        run: What it does; None where dgenerate has it and this project does not.
+        usage: How it is written.
+        help: One sentence.
+        arguments: Least number of arguments.
+    """
+
+    run: Callable[[Logical, int, Environment], None] | None
+    usage: str
+    help: str
+    arguments: int = 0
+
+
+def _place(line: Logical, start: int = 0) -> Place | None:
+    return line.text.place(start)
+
+
+def _assignment(line: Logical, start: int, environment: Environment) -> tuple[str, int]:
+    """The name that a line sets, and the offset of its value."""
+    target = _TARGET.match(line.text.text, start)
+    end = target.end() if target else start
+    name = expand(Logical(line.text[:end]), environment, start=start, raw=True).text.strip()
+    return name, end
+
+
+def _set(line: Logical, start: int, environment: Environment) -> None:
+    name, at = _assignment(line, start, environment)
+    value = expand(line, environment, start=at, raw=True).text.strip()
+    environment.set(name, value, line.text.place(start, len(name)))
+
+
+def _setp(line: Logical, start: int, environment: Environment) -> None:
+    name, at = _assignment(line, start, environment)
+    text = expand(line, environment, start=at, raw=True).text
+    names = {**environment.visible, **environment.captured}
+    environment.set(name, evaluate(text, names, line.text.place(at)), line.text.place(start, len(name)))
+
+
+def _sete(line: Logical, start: int, environment: Environment) -> None:
+    name, at = _assignment(line, start, environment)
+    words = [found for word in read_words(expand(line, environment, start=at)) for found in _globbed(word)]
+    environment.set(name, words, line.text.place(start, len(name)))
+
+
+def _globbed(word: Word) -> list[str]:
+    wild = not word.quoted and any(mark in word.text for mark in "*?[")
+    if not wild:
+        return [word.text]
+    path = Path(word.text)
+    root = Path(path.anchor)
+    return sorted(str(found) for found in root.glob(str(path.relative_to(root)))) or [word.text]
+
+
+def _unset(line: Logical, start: int, environment: Environment) -> None:
+    for word in read_words(expand(line, environment, start=start)):
+        if word.text not in environment.names:
+            hint = nearest(word.text, environment.names) or "."
+            raise ScriptError(f"'{word.text}' was not set by this script{hint}", place=word.place)
+        del environment.names[word.text]
+
+
+def _env(line: Logical, start: int, environment: Environment) -> None:
+    for word in read_words(expand(line, environment, start=start)):
+        name, equals, value = word.text.partition("=")
+        if not equals or not name.strip():
+            raise ScriptError(f"\\env takes NAME=value, not '{word.text}'.", place=word.place)
+        quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
+        environment.change_environ(name.strip(), value[1:-1] if quoted else value)
+
+
+def _unset_env(line: Logical, start: int, environment: Environment) -> None:
+    for word in read_words(expand(line, environment, start=start)):
+        environment.change_environ(word.text, "")
+
+
+def _print(line: Logical, start: int, environment: Environment) -> None:
+    environment.print(expand(line, environment, start=start, raw=True).text.strip())
+
+
+def _echo(line: Logical, start: int, environment: Environment) -> None:
+    environment.print(" ".join(word.text for word in read_words(expand(line, environment, start=start))))
+
+
+def _exit(_line: Logical, _start: int, environment: Environment) -> None:
+    environment.exited = True
+
+
+def _nothing(_line: Logical, _start: int, _environment: Environment) -> None:
+    """Accepted; there is nothing to do."""
+
+
+_RUN_IN_CELL = "run it in a cell of its own"
+DIRECTIVES: dict[str, Directive] = {
+    "set": Directive(_set, r"\set NAME TEXT", "Sets a name to text, after expansion.", 2),
+    "setp": Directive(_setp, r"\setp NAME EXPRESSION", "Sets a name to the value of a Python expression.", 2),
+    "sete": Directive(_sete, r"\sete NAME WORD...", "Sets a name to a list of words; file patterns are expanded.", 2),
+    "unset": Directive(_unset, r"\unset NAME...", "Forgets names.", 1),
+    "env": Directive(_env, r"\env NAME=VALUE...", "Sets environment variables for the rest of the script.", 1),
+    "unset_env": Directive(_unset_env, r"\unset_env NAME...", "Forgets environment variables for this script.", 1),
+    "print": Directive(_print, r"\print TEXT", "Prints text as it is, after expansion."),
+    "echo": Directive(_echo, r"\echo WORD...", "Prints words, after expansion and unquoting."),
+    "exit": Directive(_exit, r"\exit", "Ends the script; what ran before stays."),
+    "reset_lineno": Directive(_nothing, r"\reset_lineno", "Accepted and ignored."),
+    **{
+        name: Directive(None, f"\\{name}", reason)
+        for name, reason in {
+            "exec": f"running programs is not part of the cell; {_RUN_IN_CELL} with !",
+            "import": "modules are not imported from scripts; import it in a Python cell, its variables are readable",
+            "download": f"downloads are not part of the cell; {_RUN_IN_CELL}",
+            "web_cache": "there is no web cache here",
+            "image_process": "image processors are not part of this project",
+            "prompt_upscale": "prompt upscalers are not part of this project",
+            "civitai_links": "CivitAI links are not part of this project",
+            "to_diffusers": "model conversion is not part of this project",
+            "save_modules": "models are cached and share their parts without it; remove the line",
+            "use_modules": "models are cached and share their parts without it; remove the line",
+            "clear_modules": "models are cached and share their parts without it; remove the line",
+            "clear_object_cache": "models are cached by size; remove the line",
+            "clear_device_cache": "models are cached by size; remove the line",
+            "list_object_caches": "models are cached by size; remove the line",
+            "templates_help": "use %%dgen --help",
+            "functions_help": "use %%dgen --help",
+            "directives_help": "use %%dgen --help",
+            "import_plugins": "dgenerate's plugins cannot run here",
+            **dict.fromkeys(
+                ("cd", "pushd", "popd", "pwd", "ls", "mkdir", "rmdir", "rm", "mv", "cp", "cat"),
+                f"file commands are not part of the cell; {_RUN_IN_CELL} with % or !",
+            ),
+        }.items()
+    },
+}
+"""The directives; those without `run` are dgenerate's and are refused with the reason."""
+
+
+def _find(line: Logical) -> tuple[str, Directive, int]:
+    match = _NAME.match(line.text.text)
+    name, start = (match[1], match.end()) if match else ("", 1)
+    known = [key for key, directive in DIRECTIVES.items() if directive.run]
+    if name not in DIRECTIVES:
+        raise ScriptError(
+            f"'\\{name}' is no directive{nearest(name, known) or '.'}", place=line.text.place(0, len(name) + 1)
+        )
+    directive = DIRECTIVES[name]
+    if directive.run is None:
+        raise ScriptError(
+            f"'\\{name}' is dgenerate's and does not run here: {directive.help}.",
+            place=line.text.place(0, len(name) + 1),
+        )
+    return name, directive, start
+
+
+def check_directive(line: Logical) -> None:
+    """Checks a directive without running it.
+
+    Raises:
+        ScriptError: It is unknown, refused, or lacks an argument.
+    """
+    name, directive, start = _find(line)
+    rest = line.text.text[start:]
+    target = _TARGET.match(rest)
+    given = 0 if not target else 1 if target.end() == len(rest) else 2
+    if given < directive.arguments:
+        raise ScriptError(f"'\\{name}' needs more: {directive.usage}.", place=line.text.place())
+    expanded = expand(line, None, start=start, raw=name in {"set", "setp", "print"})
+    if name not in {"set", "setp", "print"}:
+        read_words(expanded)
+
+
+def run_directive(line: Logical, environment: Environment) -> None:
+    """Runs a directive.
+
+    Raises:
+        ScriptError: It is unknown, refused, lacks an argument, or fails.
+    """
+    name, directive, start = _find(line)
+    rest = line.text.text[start:]
+    target = _TARGET.match(rest)
+    # `\set token %HF_TOKEN%` inside a rendered block may have lost its value: that is an empty text.
+    rendered = bool(line.text.origins) and line.text.origins[0].line.depth > 0
+    given = 0 if not target else 1 if target.end() == len(rest) and not (rendered and name == "set") else 2
+    if given < directive.arguments:
+        raise ScriptError(f"'\\{name}' needs more: {directive.usage}.", place=line.text.place())
+    if directive.run is not None:
+        directive.run(line, start, environment)

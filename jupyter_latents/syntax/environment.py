@@ -1,0 +1,154 @@
+"""What a script can see while it runs: its names, the kernel's variables, the machine, what ran before."""
+
+from __future__ import annotations
+
+import numbers
+import os
+import random
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import GeneratorType
+from typing import Any
+
+from jupyter_latents.errors import Place, ScriptError
+from jupyter_latents.stage import Prompt
+
+from .functions import FUNCTIONS
+from .prompts import format_prompt
+from .quoting import quote
+
+__all__ = ["CAPTURED", "RESERVED", "Environment"]
+
+CAPTURED = "__latents_"
+"""Start of the names given to objects that a template hands to an image seed."""
+
+RESERVED = frozenset({"last_images", "last_prompts", "injected_args", "env"})
+"""Names that a script reads and cannot set."""
+
+
+def _no(*_: object, **__: object) -> bool:
+    return False
+
+
+def _no_memory(*_: object, **__: object) -> float:
+    return 0.0
+
+
+@dataclass
+class Environment:
+    r"""What a script can see while it runs.
+
+    Attributes:
+        names: What ``\set`` and its like have set.
+        last_images: Files (or kept results) that the invocation before made; change it through :meth:`finished`.
+        last_prompts: Prompts of the invocation before.
+        injected_args: Words put at the end of every invocation; scripts read and change the list.
+        environ: Environment variables.
+        kernel: Kernel variables, readable in templates.
+        have_cuda: Whether a CUDA device is there.
+        have_feature: Whether a named feature, such as ``bitsandbytes``, is installed.
+        total_memory: Memory of a device, called with ``unit="gib"`` and the like.
+        print: Where ``\print`` and ``\echo`` write.
+        random_seed: Makes one seed of ``--gen-seeds``.
+        captured: Objects that templates handed to image seeds, by the name that stands for them.
+        exited: Whether the script ran ``\exit``.
+    """
+
+    names: dict[str, object] = field(default_factory=dict)
+    last_images: list[str] = field(default_factory=list)
+    last_prompts: list[Any] = field(default_factory=list)
+    injected_args: list[str] = field(default_factory=list)
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    kernel: Mapping[str, object] = field(default_factory=dict)
+    have_cuda: Callable[..., bool] = _no
+    have_feature: Callable[..., bool] = _no
+    total_memory: Callable[..., float] = _no_memory
+    print: Callable[[str], None] = print
+    random_seed: Callable[[], int] = field(default=lambda: random.SystemRandom().randrange(2**32))
+    captured: dict[str, object] = field(default_factory=dict)
+    exited: bool = False
+
+    def __post_init__(self) -> None:
+        self._changes: dict[str, str] = {}
+
+    def finished(self, images: Iterable[str], prompts: Iterable[object] = ()) -> None:
+        """Tells what the latest invocation made, for ``last_images`` and ``last_prompts``."""
+        self.last_images[:] = images
+        self.last_prompts[:] = prompts
+
+    @property
+    def functions(self) -> dict[str, Callable[..., Any]]:
+        r"""What templates and ``\setp`` can call."""
+        own: dict[str, Callable[..., Any]] = {
+            "have_cuda": self.have_cuda,
+            "have_feature": self.have_feature,
+            "total_memory": self.total_memory,
+            "quote": self.quote,
+            "gen_seeds": lambda count: [str(self.random_seed()) for _ in range(int(count))],
+        }
+        return {**FUNCTIONS, **own}
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        r"""Environment variables, with what ``\env`` changed."""
+        return ChainMap(self._changes, self.environ)  # type: ignore[arg-type]
+
+    @property
+    def visible(self) -> Mapping[str, object]:
+        """Every name that a template can read; the script's own names come first."""
+        fixed: dict[str, object] = {
+            "last_images": self.last_images,
+            "last_prompts": self.last_prompts,
+            "injected_args": self.injected_args,
+            "env": self.env,
+        }
+        layers: list[Mapping[str, object]] = [fixed, self.names, self.functions, self.kernel]
+        return ChainMap(*layers)  # type: ignore[arg-type]
+
+    def set(self, name: str, value: object, place: Place | None) -> None:
+        """Sets a name for the rest of the script.
+
+        Raises:
+            ScriptError: The name is no identifier, or the language keeps it for itself.
+        """
+        if not name.isidentifier():
+            raise ScriptError(f"'{name}' cannot be a name; use letters, digits and _, no digit first.", place=place)
+        if name in RESERVED or name in self.functions:
+            raise ScriptError(f"'{name}' is kept by the language and cannot be set; choose another name.", place=place)
+        self.names[name] = value
+
+    def change_environ(self, name: str, value: str) -> None:
+        """Sets an environment variable for the rest of the script; the process keeps its own."""
+        self._changes[name] = value
+
+    def quote(self, value: object) -> str:
+        """The template function ``quote``: shell words, objects by the name that stands for them."""
+        if isinstance(value, (list, tuple)):
+            return quote([self.show(item) for item in value])
+        return quote(self.show(value))
+
+    def show(self, value: object) -> object:
+        """Returns what a template writes for `value`; an object that has no text of its own gets a name."""
+        if value is None or isinstance(value, (str, numbers.Number)):
+            return value
+        if isinstance(value, Prompt):
+            return format_prompt(value)
+        if isinstance(value, GeneratorType):
+            return self.show(list(value))
+        if callable(value) and any(value is function for function in self.functions.values()):
+            raise ValueError("a function stands here without its call; write () after its name")
+        if isinstance(value, os.PathLike):
+            return os.fspath(value)
+        if isinstance(value, Sequence) and all(isinstance(item, (str, numbers.Number, Prompt)) for item in value):
+            return [str(self.show(item)) if isinstance(item, Prompt) else item for item in value]
+        return self.capture(value)
+
+    def capture(self, value: object) -> str:
+        """Keeps `value` under a made name, and returns the name."""
+        for name, known in self.captured.items():
+            if known is value:
+                return name
+        name = f"{CAPTURED}{len(self.captured) + 1}"
+        self.captured[name] = value
+        return name

@@ -1,0 +1,246 @@
+r"""``\setp``: a Python expression evaluated by walking its tree; nothing is ever handed to ``eval``.
+
+Literals, arithmetic, comparisons, conditions, indexing, comprehensions, public attributes and calls are known.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from jinja2.sandbox import SandboxedEnvironment
+
+from jupyter_latents.errors import JupyterLatentsError, Place, ScriptError, nearest
+
+from .functions import FUNCTIONS, LIMIT
+
+__all__ = ["evaluate"]
+
+_SANDBOX = SandboxedEnvironment()
+
+
+def _multiply(left: Any, right: Any) -> Any:
+    for sequence, count in ((left, right), (right, left)):
+        if isinstance(sequence, (str, bytes, list, tuple)) and isinstance(count, int) and len(sequence) * count > LIMIT:
+            raise ValueError(f"a text or list longer than {LIMIT} is refused")
+    if isinstance(left, int) and isinstance(right, int) and left.bit_length() + right.bit_length() > 4096:
+        raise ValueError("numbers this large are refused")
+    return left * right
+
+
+def _shift(left: Any, right: Any) -> Any:
+    if isinstance(right, int) and right > 1024:
+        raise ValueError("shifts above 1024 are refused")
+    return left << right
+
+
+def _percent(left: Any, right: Any) -> Any:
+    if isinstance(left, (str, bytes)):
+        raise TypeError("% is for numbers here; use + and str() for texts")
+    return left % right
+
+
+_BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: _multiply,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: _percent,
+    ast.Pow: FUNCTIONS["pow"],
+    ast.LShift: _shift,
+    ast.RShift: operator.rshift,
+    ast.BitAnd: operator.and_,
+    ast.BitOr: operator.or_,
+    ast.BitXor: operator.xor,
+    ast.MatMult: operator.matmul,
+}
+_UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
+    ast.UAdd: operator.pos,
+    ast.USub: operator.neg,
+    ast.Not: operator.not_,
+    ast.Invert: operator.invert,
+}
+_COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Is: operator.is_,
+    ast.IsNot: operator.is_not,
+    ast.In: lambda item, container: item in container,
+    ast.NotIn: lambda item, container: item not in container,
+}
+
+
+class _RefusedError(Exception):
+    """A construct that the language does not have."""
+
+
+class _Evaluator:
+    def __init__(self, names: Mapping[str, object]) -> None:
+        self.scopes: list[dict[str, object]] = []
+        self.names = names
+        self.steps = 0
+
+    def run(self, node: ast.AST) -> Any:
+        self.steps += 1
+        if self.steps > LIMIT:
+            raise ValueError("the expression takes too many steps")
+        method = getattr(self, f"_{type(node).__name__.lower()}", None)
+        if method is None:
+            raise _RefusedError(f"{type(node).__name__} is not part of \\setp; use literals, arithmetic and functions")
+        return method(node)
+
+    def _expression(self, node: ast.Expression) -> Any:
+        return self.run(node.body)
+
+    def _constant(self, node: ast.Constant) -> Any:
+        return node.value
+
+    def _name(self, node: ast.Name) -> Any:
+        for scope in [*reversed(self.scopes), self.names]:
+            if node.id in scope:
+                return scope[node.id]
+        raise NameError(f"'{node.id}' is not there{nearest(node.id, self.names)}")
+
+    def _list(self, node: ast.List) -> Any:
+        return list(self._items(node.elts))
+
+    def _tuple(self, node: ast.Tuple) -> Any:
+        return tuple(self._items(node.elts))
+
+    def _set(self, node: ast.Set) -> Any:
+        return set(self._items(node.elts))
+
+    def _items(self, nodes: list[ast.expr]) -> Iterator[Any]:
+        for node in nodes:
+            if isinstance(node, ast.Starred):
+                yield from self.run(node.value)
+            else:
+                yield self.run(node)
+
+    def _dict(self, node: ast.Dict) -> Any:
+        made: dict[Any, Any] = {}
+        for key, value in zip(node.keys, node.values, strict=True):
+            if key is None:
+                made.update(self.run(value))
+            else:
+                made[self.run(key)] = self.run(value)
+        return made
+
+    def _unaryop(self, node: ast.UnaryOp) -> Any:
+        return _UNARY[type(node.op)](self.run(node.operand))
+
+    def _binop(self, node: ast.BinOp) -> Any:
+        return _BINARY[type(node.op)](self.run(node.left), self.run(node.right))
+
+    def _boolop(self, node: ast.BoolOp) -> Any:
+        value: Any = None
+        for part in node.values:
+            value = self.run(part)
+            if bool(value) is isinstance(node.op, ast.Or):
+                return value
+        return value
+
+    def _compare(self, node: ast.Compare) -> Any:
+        left = self.run(node.left)
+        result: Any = True
+        for op, comparator in zip(node.ops, node.comparators, strict=True):
+            right = self.run(comparator)
+            result = _COMPARE[type(op)](left, right)
+            if not result:
+                return result
+            left = right
+        return result
+
+    def _ifexp(self, node: ast.IfExp) -> Any:
+        return self.run(node.body if self.run(node.test) else node.orelse)
+
+    def _subscript(self, node: ast.Subscript) -> Any:
+        return self.run(node.value)[self.run(node.slice)]
+
+    def _slice(self, node: ast.Slice) -> Any:
+        return slice(*(None if part is None else self.run(part) for part in (node.lower, node.upper, node.step)))
+
+    def _attribute(self, node: ast.Attribute) -> Any:
+        value = self.run(node.value)
+        found = getattr(value, node.attr)
+        if not _SANDBOX.is_safe_attribute(value, node.attr, found) or node.attr in {"format", "format_map"}:
+            raise _RefusedError(f"'.{node.attr}' is private and out of reach of scripts")
+        return found
+
+    def _call(self, node: ast.Call) -> Any:
+        function = self.run(node.func)
+        if not callable(function) or not _SANDBOX.is_safe_callable(function):
+            raise _RefusedError("only functions of the language and public methods can be called")
+        keywords: dict[str, Any] = {}
+        for keyword in node.keywords:
+            keywords.update(self.run(keyword.value) if keyword.arg is None else {keyword.arg: self.run(keyword.value)})
+        return function(*self._items(node.args), **keywords)
+
+    def _listcomp(self, node: ast.ListComp) -> Any:
+        return list(self._loop(node.generators, lambda: self.run(node.elt)))
+
+    def _generatorexp(self, node: ast.GeneratorExp) -> Any:
+        return list(self._loop(node.generators, lambda: self.run(node.elt)))
+
+    def _setcomp(self, node: ast.SetComp) -> Any:
+        return set(self._loop(node.generators, lambda: self.run(node.elt)))
+
+    def _dictcomp(self, node: ast.DictComp) -> Any:
+        return dict(self._loop(node.generators, lambda: (self.run(node.key), self.run(node.value))))
+
+    def _loop(self, generators: list[ast.comprehension], make: Callable[[], Any]) -> Iterator[Any]:
+        if not generators:
+            yield make()
+            return
+        first, *rest = generators
+        for item in self.run(first.iter):
+            self.scopes.append({})
+            self._bind(first.target, item)
+            if all(self.run(test) for test in first.ifs):
+                yield from self._loop(rest, make)
+            self.scopes.pop()
+
+    def _bind(self, target: ast.expr, value: Any) -> None:
+        if isinstance(target, ast.Name):
+            self.scopes[-1][target.id] = value
+        elif isinstance(target, (ast.Tuple, ast.List)):
+            for part, item in zip(target.elts, value, strict=True):
+                self._bind(part, item)
+        else:
+            raise _RefusedError("loops bind plain names only")
+
+
+def evaluate(text: str, names: Mapping[str, object], place: Place | None = None) -> Any:
+    """Evaluates a Python expression of the script.
+
+    Args:
+        text: The expression.
+        names: What it can read and call.
+        place: Where it stands.
+
+    Raises:
+        ScriptError: It cannot be read, uses what the language does not have, or fails.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)
+            tree = ast.parse(text.strip(), mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        reason = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise ScriptError(f"\\setp needs a Python expression: {reason}.", place=place) from error
+    try:
+        return _Evaluator(names).run(tree)
+    except JupyterLatentsError as error:
+        raise (error.at(place) if place else error) from None
+    except _RefusedError as error:
+        raise ScriptError(f"\\setp: {error}.", place=place) from error
+    except Exception as error:
+        raise ScriptError(f"\\setp failed: {type(error).__name__}: {error}", place=place) from error

@@ -1,0 +1,92 @@
+r"""Functions that templates and ``\setp`` can call on any machine; those that need torch come from the environment."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from jupyter_latents.stage import Prompt
+
+from .prompts import format_prompt
+from .quoting import quote, unquote
+
+__all__ = ["FUNCTIONS", "LIMIT"]
+
+LIMIT = 100_000
+"""Longest range, list or text that a script's own arithmetic may make."""
+
+
+def _range(*numbers: int) -> range:
+    made = range(*numbers)
+    if len(made) > LIMIT:
+        raise ValueError(f"a range of {len(made)} numbers is too long; {LIMIT} is the most")
+    return made
+
+
+def _frange(start: float, stop: float | None = None, step: float = 1.0) -> Iterator[float]:
+    first, last = (0.0, start) if stop is None else (start, stop)
+    if step == 0 or abs((last - first) / step) > LIMIT:
+        raise ValueError(f"frange makes at most {LIMIT} numbers, with a step that is not 0")
+    count = 0
+    while (first + count * step < last) if step > 0 else (first + count * step > last):
+        yield first + count * step
+        count += 1
+
+
+def _power(base: Any, exponent: Any, modulus: Any = None) -> Any:
+    if modulus is not None:
+        return pow(base, exponent, modulus)
+    if isinstance(exponent, (int, float)) and abs(exponent) > 1000:
+        raise ValueError("exponents above 1000 are refused")
+    if isinstance(base, int) and base.bit_length() > 1024:
+        raise ValueError("powers of numbers this large are refused")
+    return pow(base, exponent)
+
+
+def _first(values: Iterable[Any]) -> Any:
+    return next(iter(values))
+
+
+def _last(values: Iterable[Any]) -> Any:
+    return list(values)[-1]
+
+
+def _format_prompt(prompts: Any) -> str:
+    if isinstance(prompts, (str, Prompt)):
+        return quote(prompts if isinstance(prompts, str) else format_prompt(prompts))
+    return " ".join(_format_prompt(prompt) for prompt in prompts)
+
+
+def _format_size(size: Iterable[Any]) -> str:
+    return "x".join(str(part) for part in size)
+
+
+def _unquote(value: Any) -> Any:
+    return unquote(value) if isinstance(value, str) else [unquote(str(item)) for item in value]
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    **{
+        function.__name__: function
+        for function in (
+            abs, all, any, ascii, bin, bool, chr, dict, divmod, enumerate, float, frozenset, hex, int, len, list,
+            max, min, oct, ord, repr, reversed, round, set, sorted, str, sum, tuple, zip,
+        )
+    },
+    "range": _range,
+    "frange": _frange,
+    "pow": _power,
+    "first": _first,
+    "last": _last,
+    "quote": quote,
+    "unquote": _unquote,
+    "format_prompt": _format_prompt,
+    "format_size": _format_size,
+    "basename": os.path.basename,
+    "dirname": os.path.dirname,
+    "abspath": os.path.abspath,
+    "cwd": os.getcwd,
+    "platform": platform.system,
+}  # fmt: skip

@@ -1,0 +1,102 @@
+"""Help from the option tables: the whole of it, or one option."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Iterator
+
+from jupyter_latents.errors import ScriptError, nearest
+
+from .directives import DIRECTIVES
+from .magic_options import MAGIC_OPTIONS, MagicOption
+from .options import BY_NAME, GROUPS, OPTIONS, Option
+from .refused import refusal
+from .seeds import SEED_KEYS
+
+__all__ = ["full_help", "help_text", "option_help"]
+
+_INTRO = """\
+A model and its options, in dgenerate's script language; a blank line ends it, and several may follow each other.
+A line goes on when the next one starts with - or when it ends with \\. # starts a comment. {{ }} and {% %} are Jinja
+templates; last_images names what ran before, kernel variables are readable. Several values multiply."""
+
+_EXAMPLE = """\
+demo/scenes
+--prompts "a beautiful sunset over the mountains"
+--seeds 7 --denoising-end 0.8 --into base
+
+demo/paper
+--prompts "clouds in the sky on a sunny day"
+--image-seeds "latents: base" --denoising-start 0.8 --into final"""
+
+
+def _head(option: Option | MagicOption) -> str:
+    many = isinstance(option, Option) and option.many
+    value = f" {option.metavar}" + (" ..." if many else "") if option.metavar else ""
+    if isinstance(option, MagicOption) and option.optional:
+        value = f" [{option.metavar}]"
+    return ", ".join(option.names) + value
+
+
+def _entry(head: str, text: str, width: int, indent: str = "  ") -> str:
+    body = textwrap.fill(text, max(40, width), initial_indent=indent * 3, subsequent_indent=indent * 3)
+    return f"{indent}{head}\n{body}"
+
+
+def _sections(width: int) -> Iterator[tuple[str, list[str]]]:
+    yield "The magic's own line", [_entry(_head(option), option.help, width) for option in MAGIC_OPTIONS]
+    for group in GROUPS:
+        yield group, [_entry(_head(option), _help(option), width) for option in OPTIONS if option.group == group]
+    known = [directive for directive in DIRECTIVES.values() if directive.run]
+    yield "Directives", [_entry(directive.usage, directive.help, width) for directive in known]
+
+
+def _help(option: Option) -> str:
+    return option.help + (" Several values multiply." if option.multiplies and "multipl" not in option.help else "")
+
+
+def full_help(width: int | None = None) -> str:
+    """Returns the help of everything.
+
+    Args:
+        width: Characters a line; None for the terminal's, 100 at most.
+    """
+    width = width or min(100, shutil.get_terminal_size((100, 24)).columns)
+    parts = ["%%dgen [options]", textwrap.fill(" ".join(_INTRO.split()), max(40, width))]
+    parts.append(textwrap.indent(_EXAMPLE, "    "))
+    for title, entries in _sections(width):
+        parts.append("\n".join([title.upper(), *entries]))
+    return "\n\n".join(parts)
+
+
+def option_help(name: str, width: int | None = None) -> str:
+    """Returns the help of one option, named with or without its dashes.
+
+    Raises:
+        ScriptError: There is no such option.
+    """
+    width = width or min(100, shutil.get_terminal_size((100, 24)).columns)
+    bare = name.lstrip("-").lower()
+    if name.startswith("\\") and (directive := DIRECTIVES.get(name[1:])) and directive.run:
+        return _entry(directive.usage, directive.help, width, indent="")
+    magic = {known.lstrip("-"): option for option in MAGIC_OPTIONS for known in option.names if known.startswith("--")}
+    found = BY_NAME.get(name) or BY_NAME.get(f"--{bare}") or BY_NAME.get(f"--{bare}s") or magic.get(bare)
+    if found is None:
+        reason = refusal(f"--{bare}")
+        if reason:
+            return f"--{bare}\n      dgenerate's; it does not run here: {reason}."
+        known = {**{n.lstrip("-"): None for n in BY_NAME}, **magic}
+        raise ScriptError(f"'{name}' is no option{nearest(bare, known) or '; %%dgen --help lists them all.'}")
+    text = _help(found) if isinstance(found, Option) else found.help
+    if found.choices:
+        text += f" Values: {', '.join(found.choices)}."
+    lines = [_head(found), textwrap.fill(text, max(40, width), initial_indent=" " * 4, subsequent_indent=" " * 4)]
+    if isinstance(found, Option) and found.completion == "seed":
+        lines += [f"    ;{key + '=':<13} {meaning}" for key, (_, _, meaning) in SEED_KEYS.items()]
+    return "\n".join(lines)
+
+
+def help_text(topic: str = "", width: int | None = None) -> str:
+    """Returns the help of one option, or of everything when `topic` is empty."""
+    return option_help(topic, width) if topic else full_help(width)

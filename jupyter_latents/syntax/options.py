@@ -1,0 +1,200 @@
+"""The option table: one row an option. Parsing, help, completion and the docs page all read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from . import parsers
+from .model_types import MODEL_TYPES
+from .seeds import parse_seed
+
+__all__ = ["BY_NAME", "DTYPES", "FORMATS", "GROUPS", "NESTING", "OPTIONS", "Option"]
+
+DTYPES: dict[str, str | None] = {
+    "auto": "auto",
+    "float16": "float16",
+    "bfloat16": "bfloat16",
+    "float32": "float32",
+    "fp16": "float16",
+    "f16": "float16",
+    "half": "float16",
+    "bf16": "bfloat16",
+    "fp32": "float32",
+    "f32": "float32",
+    "float": "float32",
+}
+FORMATS: dict[str, str | None] = {
+    "png": "png",
+    "jpg": "jpg",
+    "jpeg": "jpg",
+    "webp": "webp",
+    "pt": "pt",
+    "pth": "pth",
+    "safetensors": "safetensors",
+    "latent": "latent",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One row of the table.
+
+    Attributes:
+        names: The long name first, then other spellings.
+        dest: Key of the value in an invocation.
+        metavar: Name of a value in help; empty for a switch that takes none.
+        parse: How one value is read.
+        group: Heading in help.
+        help: What it does, with unit, range and default.
+        many: Whether it takes several values.
+        multiplies: Whether several values make several stages.
+        completion: What its values complete to: ``model``, ``scheduler``, ``seed``, ``path``, ``variable`` or empty.
+        choices: Allowed values, for completion.
+    """
+
+    names: tuple[str, ...]
+    dest: str
+    metavar: str
+    parse: parsers.Parser
+    group: str
+    help: str
+    many: bool = False
+    multiplies: bool = False
+    completion: str = ""
+    choices: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The long name."""
+        return self.names[0]
+
+    @property
+    def flag(self) -> bool:
+        """Whether it takes no value."""
+        return not self.metavar
+
+
+GROUPS = ("Model", "Prompts", "Denoising", "Seeds", "Images and latents", "Output", "Memory", "Notebook")
+
+
+def _switch(_value: str, _locate: Any) -> bool:
+    return True
+
+
+def _names(table: dict[str, str | None]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(value for value in table.values() if value))
+
+
+def _many(names: str, dest: str, metavar: str, parse: parsers.Parser, group: str, about: str, **more: Any) -> Option:
+    return Option(tuple(names.split()), dest, metavar, parse, group, about, many=True, multiplies=True, **more)
+
+
+def _one(names: str, dest: str, metavar: str, parse: parsers.Parser, group: str, about: str, **more: Any) -> Option:
+    return Option(tuple(names.split()), dest, metavar, parse, group, about, **more)
+
+
+def _flag(names: str, dest: str, group: str, about: str) -> Option:
+    return Option(tuple(names.split()), dest, "", _switch, group, about)
+
+
+OPTIONS: tuple[Option, ...] = (
+    _one("--model-type -mt", "model_type", "TYPE", parsers.choice(MODEL_TYPES, "model type"), "Model",
+         "Model family, such as sd, sdxl, flux or z-image. Guessed from the model when left out; checked when given.",
+         choices=_names(MODEL_TYPES)),
+    _one("--dtype -t", "dtype", "DTYPE", parsers.choice(DTYPES, "dtype"), "Model",
+         "Number format of the weights: auto, float16, bfloat16 or float32. Default: auto.", choices=_names(DTYPES)),
+    _one("--variant -var", "variant", "NAME", parsers.text, "Model",
+         "Variant of the weight files, such as fp16. Default: the plain files.", choices=("fp16",)),
+    _one("--revision -rev", "revision", "BRANCH", parsers.text, "Model",
+         "Branch, tag or commit of a hub model. Default: main."),
+    _one("--subfolder -sbf", "subfolder", "FOLDER", parsers.text, "Model",
+         "Folder of the model inside its repository. Default: the top folder."),
+    _one("--vae -vae", "vae", "NAME", parsers.address, "Model",
+         "Another VAE: hub name, folder, file, or dgenerate's 'AutoencoderKL;model=NAME'. Default: the model's own.",
+         completion="path"),
+    Option(("--loras", "--lora", "-lra"), "loras", "NAME", parsers.address, "Model",
+           "LoRA weights, 'NAME;scale=0.8' each. Several are used together; they do not multiply.",
+           many=True, completion="path"),
+    Option(("--control-nets", "-cn"), "control_nets", "NAME", parsers.address, "Model",
+           "ControlNets, 'NAME;scale=0.8;start=0;end=1' each, with control= in the image seed. Several work together.",
+           many=True, completion="path"),
+    _one("--scheduler --schedulers -sch", "schedulers", "NAME", parsers.scheduler, "Model",
+         "Scheduler class, with settings as in 'DDIMScheduler;clip-sample=false'. Several values multiply. "
+         "Default: the model's own.", many=True, multiplies=True, completion="scheduler"),
+    _one("--quantizer -q", "quantizer", "NAME", parsers.address, "Model",
+         "Quantizer, such as 'bnb;bits=4' or 'sdnq;type=int4'. Default: none.", choices=("bnb;bits=4", "bnb;bits=8")),
+    _one("--auth-token -atk", "auth_token", "TOKEN", parsers.text, "Model",
+         "Hub token for gated models. Default: the environment's HF_TOKEN. It is never shown."),
+    _flag("--offline-mode -ofm", "offline", "Model", "Never ask the hub; use what is on this machine."),
+    _many("--prompts -p", "prompts", "PROMPT", parsers.prompt, "Prompts",
+          "What to paint, 'positive; negative'. A semicolon in quotes, or written \\;, belongs to the text. "
+          "Default: an empty prompt."),
+    _many("--negative-prompts", "negative_prompts", "PROMPT", parsers.prompt, "Prompts",
+          "What to keep out, for prompts without a negative of their own. Default: nothing."),
+    _many("--second-prompts", "second_prompts", "PROMPT", parsers.prompt, "Prompts",
+          "Prompt of the second text encoder, 'positive; negative'. Default: the first prompt."),
+    _many("--third-prompts", "third_prompts", "PROMPT", parsers.prompt, "Prompts",
+          "Prompt of the third text encoder, 'positive; negative'. Default: the first prompt."),
+    _many("--clip-skips -cs", "clip_skips", "N", parsers.whole(0, "layers"), "Prompts",
+          "CLIP layers to skip from the end, 0 or more. Default: the model's own."),
+    _many("--inference-steps -ifs", "inference_steps", "N", parsers.whole(1, "steps"), "Denoising",
+          "Steps of the whole schedule, 1 or more, of which start and end choose a part. Default: 30."),
+    _many("--guidance-scales -gs", "guidance_scales", "SCALE", parsers.number(0), "Denoising",
+          "How strongly the prompt steers, 0 or more. Default: 5."),
+    _many("--guidance-rescales -gr", "guidance_rescales", "SCALE", parsers.number(0, most=1), "Denoising",
+          "How far guidance is scaled back to the unguided contrast, 0 to 1. Default: the pipeline's own."),
+    _one("--denoising-start -ds", "denoising_start", "FRACTION", parsers.fraction, "Denoising",
+         "Where this stage begins, 0 to 1 of the denoising. It needs latents to go on from. Default: 0."),
+    _one("--denoising-end -de", "denoising_end", "FRACTION", parsers.fraction, "Denoising",
+         "Where this stage stops, 0 to 1 of the denoising; the result is noisy latents for a next stage. Default: 1."),
+    _many("--sigmas -si", "sigmas", "SIGMAS", parsers.sigmas, "Denoising",
+          "Noise levels instead of the schedule's, '14.6,7.1,2.9,0.8' in the scheduler's unit, falling."),
+    _many("--seeds -se", "seeds", "SEED", parsers.whole(0), "Seeds",
+          "Seeds of the noise, 0 or more. Default: the latents' own, or one at random."),
+    _one("--gen-seeds -gse", "gen_seeds", "COUNT", parsers.whole(1, "seeds"), "Seeds",
+         "That many seeds at random. Not together with --seeds."),
+    _flag("--seeds-to-images -sei", "seeds_to_images", "Seeds",
+          "Pair the seeds with the image seeds one by one, instead of every seed with every image seed."),
+    _many("--image-seeds -is", "image_seeds", "SEED", parse_seed, "Images and latents",
+          "Inputs: 'photo.png', 'photo.png;mask=hole.png', 'latents: base', 'photo.png;latents=base'. A bare name "
+          "is a kernel variable; what has a dot or a slash is a path.", completion="seed"),
+    _many("--image-seed-strengths -iss", "strengths", "STRENGTH", parsers.number(above=0, most=1), "Images and latents",
+          "How much of an input image is noised, above 0 and at most 1. Default: 0.8."),
+    _one("--latents-processors -lp", "latents_processors", "PROCESSOR", parsers.processors, "Images and latents",
+         "What is done to raw latents before they go in: 'scale;factor=1.1', 'noise;sigma=0.5;seed=1' (or timestep=). "
+         "Several run one after the other.", many=True, choices=("scale;factor=", "noise;sigma=", "noise;timestep=")),
+    _one("--output-size -s", "output_size", "SIZE", parsers.size, "Images and latents",
+         "Picture size in pixels, 512 or 512x768, in multiples of 8. Default: the input's, or the model's own."),
+    _one("--batch-size -bs", "batch_size", "N", parsers.whole(1, "pictures"), "Images and latents",
+         "Pictures made at once, 1 or more. Default: 1."),
+    _one("--output-path -o", "output_path", "FOLDER", parsers.text, "Output",
+         "Folder to write files to; it is made when missing. Nothing is written when neither this nor --image-format "
+         "is given.", completion="path"),
+    _one("--output-prefix -op", "output_prefix", "TEXT", parsers.text, "Output", "Start of the file names."),
+    _flag("--output-overwrite -ox", "output_overwrite", "Output",
+          "Replace files of the same name. Default: a number is added."),
+    _one("--image-format -if", "image_format", "FORMAT", parsers.choice(FORMATS, "image format"), "Output",
+         "png, jpg or webp write pictures; pt, pth, safetensors and latent (ComfyUI) write latents. Default: png.",
+         choices=_names(FORMATS)),
+    _one("--device -d", "device", "DEVICE", parsers.device, "Memory",
+         "Where to run: cpu, cuda, cuda:1, mps or xpu. Default: the best there is.", choices=("cpu", "cuda", "mps")),
+    _flag("--model-cpu-offload -mco", "model_cpu_offload", "Memory",
+          "Keep whole parts of the model on the CPU between uses. Without an accelerator it changes nothing."),
+    _flag("--model-sequential-offload -mqo", "model_sequential_offload", "Memory",
+          "Keep single layers on the CPU between uses, slow and small. Without an accelerator it changes nothing."),
+    _flag("--vae-tiling -vt", "vae_tiling", "Memory", "Decode and encode in tiles, for large pictures."),
+    _flag("--vae-slicing -vs", "vae_slicing", "Memory", "Decode and encode a batch one picture at a time."),
+    _one("--into", "into", "NAME", parsers.identifier, "Notebook",
+         "Kernel variable for the result; a sequence when options multiply.", completion="variable"),
+    _flag("--force", "force", "Notebook", "Run again, even where a kept result would answer."),
+)  # fmt: skip
+"""Every option, in the order of help."""
+
+BY_NAME: dict[str, Option] = {name: option for option in OPTIONS for name in option.names}
+
+NESTING: tuple[str, ...] = (
+    "prompts", "negative_prompts", "second_prompts", "third_prompts", "image_seeds", "strengths", "schedulers",
+    "inference_steps", "sigmas", "guidance_scales", "guidance_rescales", "clip_skips", "seeds",
+)  # fmt: skip
+"""Options that multiply, the outermost first: prompts change slowest, seeds fastest."""

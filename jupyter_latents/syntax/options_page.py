@@ -1,0 +1,57 @@
+"""The docs page of the options: ``python -m jupyter_latents.syntax.options_page > docs/options.md``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from .directives import DIRECTIVES
+from .magic_options import MAGIC_OPTIONS
+from .options import GROUPS, NESTING, OPTIONS, Option
+from .refused import REFUSED
+from .seeds import SEED_KEYS
+
+__all__ = ["page"]
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _option(option: Option) -> str:
+    value = f" `{option.metavar}`" + (" …" if option.many else "") if option.metavar else ""
+    names = ", ".join(f"`{name}`" for name in option.names)
+    return f"| {names}{value} | {_cell(option.help)} |"
+
+
+def _rows() -> Iterator[str]:
+    yield "# Options\n"
+    yield "Written from the option table by `python -m jupyter_latents.syntax.options_page`.\n"
+    yield "## The magic's own line\n\n| option | meaning |\n|---|---|"
+    for magic in MAGIC_OPTIONS:
+        names = ", ".join(f"`{name}`" for name in magic.names)
+        yield f"| {names}{f' `{magic.metavar}`' if magic.metavar else ''} | {_cell(magic.help)} |"
+    for group in GROUPS:
+        yield f"\n## {group}\n\n| option | meaning |\n|---|---|"
+        yield from (_option(option) for option in OPTIONS if option.group == group)
+    yield "\n## How options multiply\n"
+    yield "Each of these takes several values; every combination is one stage. The first changes slowest:\n"
+    by_dest = {option.dest: option.name for option in OPTIONS}
+    yield " → ".join(f"`{by_dest[dest]}`" for dest in NESTING)
+    yield "\n`--seeds-to-images` pairs seeds with image seeds instead.\n"
+    yield "## Parts of an image seed\n\n| part | meaning |\n|---|---|"
+    yield from (f"| `{key}=` | {_cell(text)} |" for key, (_, _, text) in SEED_KEYS.items())
+    yield "\n## Directives\n\n| directive | meaning |\n|---|---|"
+    yield from (f"| `{d.usage}` | {_cell(d.help)} |" for d in DIRECTIVES.values() if d.run)
+    yield "\n## What dgenerate has and this project does not run\n\n| name | reason |\n|---|---|"
+    yield from (f"| `{n}{'…' if n.endswith('-') else ''}` | {_cell(reason)} |" for n, reason in REFUSED.items())
+    yield from (f"| `\\{n}` | {_cell(d.help)} |" for n, d in DIRECTIVES.items() if not d.run)
+
+
+def page() -> str:
+    """Returns the page as Markdown."""
+    return "\n".join(_rows()) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

@@ -1,0 +1,224 @@
+"""How option values are read: each parser takes the text and a locator, and returns the value or raises."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from jupyter_latents.errors import Place, ScriptError, nearest
+from jupyter_latents.stage import LatentsProcessor, Size
+
+from .text import Locator
+
+__all__ = [
+    "Parser", "address", "choice", "device", "fraction", "identifier", "number", "processors", "scheduler", "sigmas",
+    "size", "text", "whole",
+]  # fmt: skip
+
+Parser: TypeAlias = Callable[[str, Locator], Any]
+
+_URI_KEY = re.compile(r"\s*([\w-]+)\s*=(.*)", re.DOTALL)
+_SCHEDULER = re.compile(r"[A-Za-z_]\w*")
+
+
+def _at(value: str, locate: Locator) -> Place | None:
+    return locate(0, max(1, len(value)))
+
+
+def text(value: str, locate: Locator) -> str:
+    """Any text that is not empty."""
+    if not value.strip():
+        raise ScriptError("The value is empty; give a text, or leave the option out.", place=_at(value, locate))
+    return value.strip()
+
+
+def prompt(value: str, _locate: Locator) -> str:
+    """Any text, the empty one too."""
+    return value
+
+
+def identifier(value: str, locate: Locator) -> str:
+    """A Python name."""
+    if not value.isidentifier():
+        raise ScriptError(
+            f"'{value}' cannot be a kernel variable; use letters, digits and _, no digit first.",
+            place=_at(value, locate),
+        )
+    return value
+
+
+def whole(least: int, unit: str = "") -> Parser:
+    """Whole numbers of at least `least`."""
+
+    def parse(value: str, locate: Locator) -> int:
+        if not re.fullmatch(r"[+-]?\d{1,30}", value) or int(value) < least:
+            what = f"whole number of {unit}" if unit else "whole number"
+            raise ScriptError(f"'{value}' is not allowed; give a {what}, {least} or more.", place=_at(value, locate))
+        return int(value)
+
+    return parse
+
+
+def number(least: float | None = None, *, above: float | None = None, most: float | None = None) -> Parser:
+    """Finite numbers in a range; the bounds themselves are allowed except `above`."""
+    bounds = [f"{least:g} or more" if least is not None else "", f"above {above:g}" if above is not None else ""]
+    limits = " and ".join(part for part in [*bounds, f"at most {most:g}" if most is not None else ""] if part)
+
+    def parse(value: str, locate: Locator) -> float:
+        try:
+            parsed = float(value)
+        except ValueError:
+            parsed = math.nan
+        low = (least is not None and parsed < least) or (above is not None and parsed <= above)
+        if not math.isfinite(parsed) or low or (most is not None and parsed > most):
+            wanted = f"a number, {limits}" if limits else "a number"
+            raise ScriptError(f"'{value}' is not allowed; give {wanted}.", place=_at(value, locate))
+        return parsed
+
+    return parse
+
+
+def fraction(value: str, locate: Locator) -> float:
+    """A part of the denoising, from 0 to 1."""
+    parsed: float = number(0, most=1)(value, locate)
+    return parsed
+
+
+def size(value: str, locate: Locator) -> Size:
+    """A picture size, ``512`` or ``512x768``, in multiples of 8 pixels."""
+    match = re.fullmatch(r"(\d{1,6})(?:[xX](\d{1,6}))?", value.strip())
+    if not match:
+        raise ScriptError(f"'{value}' is no size; write 512 or 512x768, in pixels.", place=_at(value, locate))
+    made = Size(int(match[1]), int(match[2] or match[1]))
+    for side in (made.width, made.height):
+        if side < 8 or side % 8:
+            raise ScriptError(
+                f"{side} pixels is no multiple of 8; the nearest that is: {max(8, round(side / 8) * 8)}.",
+                place=_at(value, locate),
+            )
+    return made
+
+
+def choice(allowed: Mapping[str, str | None], what: str) -> Parser:
+    """One of the names in `allowed`, whose values are what it is taken as."""
+
+    def parse(value: str, locate: Locator) -> str | None:
+        found = value.strip().lower()
+        if found not in allowed:
+            names = ", ".join(dict.fromkeys(name for name in allowed.values() if name))
+            raise ScriptError(
+                f"'{value}' is no {what}{nearest(found, allowed) or '.'} Known: {names}.".replace("?.", "?"),
+                place=_at(value, locate),
+            )
+        return allowed[found]
+
+    return parse
+
+
+def device(value: str, locate: Locator) -> str:
+    """A torch device name, such as ``cpu``, ``cuda`` or ``cuda:1``."""
+    if not re.fullmatch(r"(cpu|cuda|mps|xpu)(:\d{1,3})?", value):
+        raise ScriptError(f"'{value}' is no device; use cpu, cuda, cuda:1, mps or xpu.", place=_at(value, locate))
+    return value
+
+
+def _split_uri(value: str, locate: Locator) -> tuple[str, dict[str, str]]:
+    name, *parts = value.split(";")
+    arguments: dict[str, str] = {}
+    offset = len(name) + 1
+    for part in parts:
+        match = _URI_KEY.fullmatch(part)
+        if not match or not match[2].strip():
+            raise ScriptError(f"'{part.strip()}' should be NAME=VALUE.", place=locate(offset, max(1, len(part))))
+        if match[1] in arguments:
+            raise ScriptError(f"'{match[1]}' is given twice.", place=locate(offset, max(1, len(part))))
+        arguments[match[1]] = match[2].strip()
+        offset += len(part) + 1
+    return name.strip(), arguments
+
+
+def address(value: str, locate: Locator) -> str:
+    """A name or path with settings, ``NAME;key=value;key=value``."""
+    name, _ = _split_uri(value, locate)
+    if not name:
+        raise ScriptError("The value has no name before its settings.", place=_at(value, locate))
+    return value.strip()
+
+
+def scheduler(value: str, locate: Locator) -> str:
+    """A scheduler class name with settings; whether it exists is found out later."""
+    name, _ = _split_uri(value, locate)
+    if not _SCHEDULER.fullmatch(name):
+        raise ScriptError(
+            f"'{name}' is no scheduler name; write a class name such as DDIMScheduler.", place=_at(value, locate)
+        )
+    return value.strip()
+
+
+def sigmas(value: str, locate: Locator) -> tuple[float, ...]:
+    """Noise levels, ``14.6,7.1,2.9,0.8``, each lower than the one before."""
+    parsed: list[float] = []
+    offset = 0
+    for part in value.split(","):
+        shift = offset + len(part) - len(part.lstrip())
+
+        def where(_start: int, length: int, at: int = shift) -> Place | None:
+            return locate(at, length)
+
+        parsed.append(number(0)(part.strip(), where))
+        if len(parsed) > 1 and parsed[-1] >= parsed[-2]:
+            raise ScriptError(
+                f"Sigmas fall from step to step; {parsed[-1]:g} is not below {parsed[-2]:g}.",
+                place=locate(shift, max(1, len(part.strip()))),
+            )
+        offset += len(part) + 1
+    return tuple(parsed)
+
+
+_PROCESSORS: dict[str, tuple[dict[str, Parser], frozenset[str]]] = {
+    "scale": ({"factor": number()}, frozenset({"factor"})),
+    "noise": ({"sigma": number(0), "timestep": whole(0), "seed": whole(0)}, frozenset({"sigma", "timestep"})),
+}
+
+
+def processors(value: str, locate: Locator) -> tuple[LatentsProcessor, ...]:
+    """One or more latents processors, ``scale;factor=1.2 + noise;sigma=0.5;seed=1``."""
+    made: list[LatentsProcessor] = []
+    offset = 0
+    for part in value.split("+"):
+        shift = offset + len(part) - len(part.lstrip())
+
+        def where(start: int, length: int, at: int = shift) -> Place | None:
+            return locate(at + start, length)
+
+        made.append(_processor(part.strip(), where))
+        offset += len(part) + 1
+    return tuple(made)
+
+
+def _processor(value: str, locate: Locator) -> LatentsProcessor:
+    name, arguments = _split_uri(value, locate)
+    if name == "interposer":
+        raise ScriptError(
+            "The interposer does not run here; clean latents cross by --image-seeds NAME, which decodes them.",
+            place=_at(value, locate),
+        )
+    if name not in _PROCESSORS:
+        raise ScriptError(
+            f"'{name}' is no latents processor{nearest(name, _PROCESSORS) or '.'} Known: scale, noise.",
+            place=_at(value, locate),
+        )
+    known, wanted = _PROCESSORS[name]
+    for key, argument in arguments.items():
+        if key not in known:
+            raise ScriptError(
+                f"'{key}' is no argument of {name}{nearest(key, known) or '.'}", place=locate(value.find(key), len(key))
+            )
+        at = value.find("=", value.find(key)) + 1
+        known[key](argument, lambda start, length, at=at: locate(at + start, length))  # type: ignore[misc]
+    if len(wanted & arguments.keys()) != 1:
+        raise ScriptError(f"{name} needs {' or '.join(sorted(wanted))}, one of them.", place=_at(value, locate))
+    return LatentsProcessor(name, MappingProxyType(arguments))

@@ -1,0 +1,128 @@
+"""Scripts: the text of a cell or file, checked as a whole and read invocation by invocation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from .arguments import read_arguments
+from .directives import check_directive, run_directive
+from .environment import Environment
+from .expand import UNKNOWN, expand
+from .invocation import Invocation
+from .lines import Block, Logical, Reader
+from .quoting import Word, read_words
+from .template import check_template, render_block
+from .text import Line, Located, Origin
+
+__all__ = ["Script", "parse"]
+
+_NEWLINE = re.compile(r"\r\n|\r|\n")
+
+
+@dataclass(frozen=True)
+class Script:
+    """The text of a cell or file.
+
+    Attributes:
+        text: The script.
+        first_line: Number of its first line; 2 for the body of a cell, whose ``%%dgen`` line is 1.
+        source: Where it comes from, ``cell`` or a file name.
+    """
+
+    text: str
+    first_line: int = 1
+    source: str = "cell"
+
+    def _lines(self) -> Iterator[Line]:
+        for number, text in enumerate(_NEWLINE.split(self.text), self.first_line):
+            yield Line(number, text, text)
+
+    def check(self, *, schedulers: Collection[str] = ()) -> None:
+        """Finds what can be found wrong without running: quotes, blocks, directives, options, values.
+
+        Values that a template makes are not known yet and are checked when their line is reached.
+
+        Args:
+            schedulers: Known scheduler names; where none are given, any name will do.
+
+        Raises:
+            ScriptError: Something is wrong, and where.
+        """
+        after_block = False
+        for part in Reader(self._lines()):
+            if isinstance(part, Block):
+                _check_block(part)
+            elif part.directive:
+                check_directive(part)
+            else:
+                words = read_words(expand(part, None))
+                if after_block and words and words[0].text.startswith("-"):
+                    words.insert(0, _rendered(UNKNOWN, words[0]))  # the block may have made the model
+                if words:
+                    read_arguments(words, schedulers=schedulers)
+            after_block = isinstance(part, Block)
+
+    def invocations(self, environment: Environment, *, schedulers: Collection[str] = ()) -> Iterator[Invocation]:
+        """Runs directives and templates, and yields each invocation when its line is reached.
+
+        Tell the environment what an invocation made (:meth:`Environment.finished`) before asking for the next.
+
+        Args:
+            environment: What the script sees, and what it changes.
+            schedulers: Known scheduler names; where none are given, any name will do.
+
+        Raises:
+            ScriptError: Something is wrong, and where.
+        """
+        for part in Reader(self._lines(), lambda lines: render_block(lines, environment)):
+            if isinstance(part, Block):
+                continue
+            if part.directive:
+                run_directive(part, environment)
+            else:
+                words = read_words(expand(part, environment))
+                if words:
+                    yield _invocation(words, environment, schedulers)
+            if environment.exited:
+                return
+
+
+def parse(text: str, environment: Environment | None = None, *, first_line: int = 1) -> tuple[Invocation, ...]:
+    """Reads a whole script at once, for scripts that need nothing of what they made before.
+
+    Raises:
+        ScriptError: Something is wrong, and where.
+    """
+    script = Script(text, first_line)
+    script.check()
+    return tuple(script.invocations(environment or Environment()))
+
+
+def _check_block(block: Block) -> None:
+    check_template("\n".join(line.text for line in block.lines), block.lines[0], lines=list(block.lines))
+    for line in block.lines:
+        start = line.text.lstrip()
+        if start.startswith("\\") and "{" not in start.split(None, 1)[0]:
+            check_directive(Logical(Located.of(line).strip()))
+
+
+def _invocation(words: list[Word], environment: Environment, schedulers: Collection[str]) -> Invocation:
+    injected = [
+        _rendered(str(text), words[0], quoted=not str(text).startswith("-")) for text in environment.injected_args
+    ]
+    arguments = read_arguments(words, injected, schedulers=schedulers)
+    values: dict[str, tuple[Any, ...]] = dict(arguments.values)
+    if "gen_seeds" in values:
+        values["seeds"] = tuple(environment.random_seed() for _ in range(values["gen_seeds"][0]))
+    return Invocation(arguments.model.text, MappingProxyType(values), arguments)
+
+
+def _rendered(text: str, near: Word, *, quoted: bool = False) -> Word:
+    """A word that was not written, standing for the place of `near`."""
+    origin = near.written.origin(0, len(near.written)) or Origin(Line(1, text, text), 0, len(text))
+    made = Located.made(text, origin)
+    return Word(made, made, quoted)

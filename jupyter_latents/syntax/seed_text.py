@@ -1,0 +1,135 @@
+"""The pieces of an image seed: parts between semicolons, items between commas, quotes around any of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from jupyter_latents.errors import Place, ScriptError
+from jupyter_latents.stage import Reference
+
+from .quoting import escape, string_end, unquote
+from .text import Line, Locator
+
+__all__ = ["Piece", "format_reference", "items", "locator_of", "reference", "split"]
+
+_VARIABLE = re.compile(r"[^\W\d]\w*(?:\[-?\d+\])*")
+_URL = re.compile(r"https?://", re.IGNORECASE)
+_BARE = re.compile(r"[^\s'\",;|+=]+")
+_URL_COMMA = re.compile(r"[^\s'\";|]")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a seed's text, and where it stands.
+
+    Attributes:
+        text: The part, without white space around it.
+        start: Offset in the whole seed.
+        locate: Where offsets of the seed stand in the script.
+    """
+
+    text: str
+    start: int
+    locate: Locator
+
+    def fail(self, message: str, part: str | None = None) -> ScriptError:
+        """An error at this piece, or at `part` of it."""
+        offset = self.text.find(part) if part else 0
+        return ScriptError(
+            message, place=self.locate(self.start + max(0, offset), max(1, len(self.text if part is None else part)))
+        )
+
+    def cut(self, start: int, end: int | None = None) -> Piece:
+        """The part from `start` to `end`, stripped."""
+        text = self.text[start:end]
+        return Piece(text.strip(), self.start + start + len(text) - len(text.lstrip()), self.locate)
+
+
+def locator_of(text: str, place: Place | Locator | None) -> Locator:
+    """Returns where offsets of `text` stand, given where the whole of it does."""
+    if callable(place):
+        return place
+    if place is None:
+        return lambda start, length: Line(1, text, text).place(start, start + length)
+    found = place.text.find(text, place.column - 1) if text else -1
+    if found < 0:
+        return lambda _start, _length: place
+    return lambda start, length: Place(place.line, found + start + 1, place.text, max(1, length))
+
+
+def _ends(text: str, marks: str) -> Iterator[tuple[int, int]]:
+    """Start and end of the parts of `text` between `marks`, outside quotes; a mark inside an address is kept."""
+    start = position = 0
+    while position < len(text):
+        fresh = not text[start:position].strip()
+        if text[position] in "\"'" and (fresh or text[position - 1] in "=:,|+ \t"):
+            end = string_end(text, position)
+            position = end if end > 0 else position + 1
+        elif text[position] in marks and not _inside_url(text, start, position):
+            yield start, position
+            start = position = position + 1
+        else:
+            position += 1
+    yield start, len(text)
+
+
+def _inside_url(text: str, start: int, position: int) -> bool:
+    """Whether a comma or plus at `position` belongs to a bare address: one goes on without white space."""
+    if text[position] not in ",+":
+        return False
+    address = re.search(r"https?://[^\s'\"]*$", text[start:position], re.IGNORECASE)
+    return bool(address) and bool(_URL_COMMA.match(text, position + 1)) and not _URL.match(text, position + 1)
+
+
+def split(piece: Piece, marks: str) -> list[Piece]:
+    """Splits a piece at `marks`; quoted parts and bare addresses stay whole."""
+    return [piece.cut(start, end) for start, end in _ends(piece.text, marks)]
+
+
+def items(piece: Piece) -> list[Piece]:
+    """Splits a piece at commas, and between quoted parts that stand side by side."""
+    found: list[Piece] = []
+    for part in split(piece, ","):
+        item = part
+        while item.text[:1] in {'"', "'"} and 0 < (end := string_end(item.text, 0)) < len(item.text):
+            rest = item.text[end:]
+            if not (rest[0].isspace() and rest.lstrip()[:1] in {'"', "'"}):
+                break
+            found.append(item.cut(0, end))
+            item = item.cut(end)
+        found.append(item)
+    return found
+
+
+def reference(piece: Piece) -> Reference:
+    """Reads one item: a variable, a path or an address.
+
+    Raises:
+        ScriptError: It is empty, or its quotes do not match.
+    """
+    text = piece.text
+    if not text:
+        raise piece.fail("An image seed names nothing here; give a variable, a path or an address.")
+    quoted = text[0] in "\"'"
+    if quoted and string_end(text, 0) != len(text):
+        raise piece.fail(f"The quotes of {text} do not match; quote the whole part.")
+    content = unquote(text)
+    if not content.strip():
+        raise piece.fail("An image seed names nothing between these quotes; give a variable, a path or an address.")
+    if _URL.match(content):
+        return Reference(content, "url")
+    if not quoted and _VARIABLE.fullmatch(content):
+        return Reference(content, "variable")
+    return Reference(content, "path")
+
+
+def format_reference(reference: Reference) -> str:
+    """Returns the item so that it reads back as the same reference."""
+    text = reference.text
+    if reference.kind == "variable":
+        return text
+    if reference.kind == "path" and _BARE.fullmatch(text) and not _VARIABLE.fullmatch(text) and ":" not in text:
+        return text
+    return f'"{escape(text)}"'

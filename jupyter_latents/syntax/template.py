@@ -1,0 +1,176 @@
+"""Jinja templates in a sandbox: expressions inside a line, and blocks of lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any
+
+from jinja2 import TemplateSyntaxError, Undefined, UndefinedError
+from jinja2.sandbox import SandboxedEnvironment
+
+from jupyter_latents.errors import JupyterLatentsError, Place, ScriptError, nearest
+
+from .environment import Environment
+from .functions import LIMIT
+from .segments import Segment, segments
+from .text import Line
+
+__all__ = ["check_template", "render", "render_block"]
+
+_MARK = "\x02{}\x03"
+_MARKED = re.compile("\x02(\\d+)\x03")
+_UNDEFINED = re.compile(r"'(\w+)' is undefined")
+
+
+class _Sandbox(SandboxedEnvironment):
+    """Jinja's sandbox; values may be changed (scripts call ``injected_args.remove``), private names are out of reach.
+
+    Args:
+        environment: What the templates see; None to check syntax only.
+    """
+
+    def __init__(self, environment: Environment | None = None, *, block: bool = False) -> None:
+        show = environment.show if environment else None
+
+        def finalize(value: Any) -> Any:
+            return value if show is None or isinstance(value, Undefined) else show(value)
+
+        super().__init__(keep_trailing_newline=True, finalize=finalize, trim_blocks=block, lstrip_blocks=block)
+        functions = environment.functions if environment else {}
+        self.filters.update({name: functions[name] for name in functions.keys() - self.filters.keys()})
+        self.globals = {}
+
+
+def check_template(source: str, line: Line, column: int = 0, *, lines: list[Line] | None = None) -> None:
+    """Checks a template's syntax.
+
+    Args:
+        source: The template.
+        line: The line it starts on.
+        column: Where on that line, 0 for the first character.
+        lines: The lines of a block, for the place of an error.
+
+    Raises:
+        ScriptError: It cannot be read.
+    """
+    try:
+        _Sandbox().parse(source)
+    except TemplateSyntaxError as error:
+        at = lines[min(error.lineno, len(lines)) - 1] if lines else line
+        whole = lines is not None or column > len(at.text)
+        place = at.place(0, len(at.text)) if whole else at.place(column, min(len(at.text), column + len(source)))
+        raise ScriptError(f"The template cannot be read: {error.message}", place=place) from error
+    except RecursionError as error:
+        raise ScriptError("The template is nested too deeply.", place=line.place(0, len(line.text))) from error
+
+
+def _translate(error: Exception, environment: Environment, place: Place | None) -> JupyterLatentsError:
+    """One of our errors for whatever a template raised."""
+    if isinstance(error, JupyterLatentsError):
+        return error.at(place) if place else error
+    text = str(error) or type(error).__name__
+    if isinstance(error, UndefinedError):
+        name = _UNDEFINED.search(text)
+        hint = nearest(name[1], environment.visible) if name else "."
+        return ScriptError(f"The template needs a name that is not there: {text}{hint}", place=place)
+    return ScriptError(f"The template failed: {type(error).__name__}: {text}", place=place)
+
+
+def render(source: str, environment: Environment, place: Place | None) -> str:
+    """Renders the template parts of one line.
+
+    Raises:
+        ScriptError: It cannot be read, or its evaluation failed.
+    """
+    try:
+        return _Sandbox(environment).from_string(source).render(dict(environment.visible))
+    except TemplateSyntaxError as error:
+        raise ScriptError(f"The template cannot be read: {error.message}", place=place) from error
+    except Exception as error:
+        raise _translate(error, environment, place) from error
+
+
+def _marked(source: str) -> str:
+    """The block with the number of each line written into it, where that cannot change its meaning."""
+    parts: list[str] = []
+    number = 1
+    pieces = list(segments(source))
+    for index, part in enumerate(pieces):
+        text = source[part.start : part.end]
+        if part.kind == "text":
+            follower = pieces[index + 1] if index + 1 < len(pieces) else None
+            parts.append(_mark_lines(text, number, follower, fresh=part.start == 0 or pieces[index - 1].kind != "{{"))
+        else:
+            start = part.start == 0 or source[part.start - 1] == "\n"
+            parts.append((_MARK.format(number) if part.kind == "{{" and start else "") + text)
+        number += text.count("\n")
+    return "".join(parts)
+
+
+def _mark_lines(text: str, number: int, follower: Segment | None, *, fresh: bool) -> str:
+    marked: list[str] = []
+    rows = text.split("\n")
+    for index, row in enumerate(rows):
+        indent = len(row) - len(row.lstrip())
+        before_expression = index == len(rows) - 1 and follower is not None and follower.kind == "{{" and bool(row)
+        wanted = (row.strip() or before_expression) and (index > 0 or fresh)
+        marked.append(row[:indent] + _MARK.format(number + index) + row[indent:] if wanted else row)
+    return "\n".join(marked)
+
+
+def render_block(lines: list[Line], environment: Environment) -> Iterator[Line]:
+    """Renders a block line by line, as lines are asked for, so that later lines see what earlier ones made.
+
+    Names that the block sets with ``{% set %}`` outside loops stay known after it.
+
+    Raises:
+        ScriptError: It cannot be read, or its evaluation failed.
+    """
+    source = _marked("\n".join(line.text.translate({2: None, 3: None}) for line in lines) + "\n")
+    check_template(source, lines[0], lines=lines)
+    template = _Sandbox(environment, block=True).from_string(source)
+    context = template.new_context(dict(environment.visible))
+    depth = lines[0].depth + 1
+    current, buffer, count = 1, "", 0
+    chunks = template.root_render_func(context)
+    while True:
+        try:
+            chunk = next(chunks, None)
+        except Exception as error:
+            number = _line_of(error.__traceback__, template)
+            at = lines[min(number or current, len(lines)) - 1]
+            raise _translate(error, environment, at.place(0, len(at.text))) from error
+        if chunk is None:
+            break
+        *whole, buffer = (buffer + chunk).split("\n")
+        for text in whole:
+            count += 1
+            current, line = _unmark(text, current, lines, depth)
+            if count > LIMIT:
+                raise ScriptError(f"The block makes more than {LIMIT} lines.", place=line.place(0, len(line.text)))
+            yield line
+    if buffer.strip():
+        yield _unmark(buffer, current, lines, depth)[1]
+    for name in context.exported_vars:
+        environment.names[name] = context.vars[name]
+
+
+def _unmark(text: str, current: int, lines: list[Line], depth: int) -> tuple[int, Line]:
+    marks = _MARKED.findall(text)
+    number = int(marks[0]) if marks else current
+    source = lines[min(number, len(lines)) - 1]
+    return number, Line(source.number, _MARKED.sub("", text), source.original, depth)
+
+
+def _line_of(traceback: TracebackType | None, template: Any) -> int | None:
+    """The line of the template that an error came from."""
+    number: int | None = None
+    while traceback is not None:
+        if traceback.tb_frame.f_globals.get("__jinja_template__") is template or (
+            traceback.tb_frame.f_code.co_filename == "<template>"
+        ):
+            number = template.get_corresponding_lineno(traceback.tb_lineno)
+        traceback = traceback.tb_next
+    return number

@@ -1,0 +1,224 @@
+"""The option table, and what options multiply to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jupyter_latents.errors import ScriptError
+from jupyter_latents.stage import LatentsProcessor, ModelSource, Prompt, Size, Stage
+from jupyter_latents.syntax import Environment, parse
+from jupyter_latents.syntax.invocation import Invocation
+from jupyter_latents.syntax.options import BY_NAME, GROUPS, NESTING, OPTIONS
+from jupyter_latents.syntax.options_page import page
+from jupyter_latents.syntax.refused import REFUSED
+
+
+def one(options: str, **environment: object) -> Invocation:
+    (invocation,) = parse(f"m {options}", Environment(environ={}, **environment))  # type: ignore[arg-type]
+    return invocation
+
+
+def stage(options: str) -> Stage:
+    (made,) = one(options).stages()
+    return made
+
+
+def test_a_bare_model_has_the_defaults() -> None:
+    assert stage("") == Stage(model=ModelSource("m"))
+
+
+def test_every_option_reaches_its_stage() -> None:
+    made = stage(
+        "--model-type torch-sdxl --dtype f16 --variant fp16 --revision main --subfolder s --vae v.safetensors "
+        "--loras l1;scale=0.5 l2 --control-nets c;scale=0.8;start=0;end=1 "
+        "--scheduler DDIMScheduler;clip-sample=false "
+        "--quantizer bnb;bits=4 --auth-token t --offline-mode --prompts 'a; b' --second-prompts 'c; d' "
+        "--third-prompts e "
+        "--clip-skips 1 --inference-steps 12 --guidance-scales 0 --guidance-rescales 0.7 --denoising-start 0.25 "
+        "--denoising-end 0.75 --seeds 5 --image-seeds a.png --image-seed-strengths 1 --latents-processors "
+        "scale;factor=1.2 "
+        "noise;sigma=0.5;seed=1 --output-size 512x768 --batch-size 2 --output-path out --output-prefix p "
+        "--output-overwrite "
+        "--image-format jpeg --device cuda:1 --model-cpu-offload --vae-tiling --vae-slicing --into x --force"
+    )
+    assert made.model == ModelSource(
+        "m", "sdxl", "main", "fp16", "s", "float16", "cuda:1", "v.safetensors", ("l1;scale=0.5", "l2"),
+        ("c;scale=0.8;start=0;end=1",), "bnb;bits=4", "model", True, True, "t", True,
+    )  # fmt: skip
+    assert made.prompt == Prompt("a", "b", "c", "d", "e", None)
+    assert (made.clip_skip, made.num_inference_steps, made.guidance_scale, made.guidance_rescale) == (1, 12, 0.0, 0.7)
+    assert (made.window.start, made.window.end, made.seed, made.strength) == (0.25, 0.75, 5, 1.0)
+    assert (made.scheduler, made.size, made.batch_size) == ("DDIMScheduler;clip-sample=false", Size(512, 768), 2)
+    assert made.latents_processors == (
+        LatentsProcessor("scale", {"factor": "1.2"}),
+        LatentsProcessor("noise", {"sigma": "0.5", "seed": "1"}),
+    )
+    assert (made.output.path, made.output.format, made.output.prefix, made.output.overwrite) == (
+        "out",
+        "jpg",
+        "p",
+        True,
+    )
+    assert (made.into, made.force) == ("x", True)
+
+
+def test_short_names_are_read() -> None:
+    made = stage("-p a -se 3 -ifs 4 -gs 2 -s 64 -o out -t bf16 -is b.png -iss 0.5")
+    assert (made.seed, made.num_inference_steps, made.model.dtype) == (3, 4, "bfloat16")
+
+
+@pytest.mark.parametrize(
+    ("given", "family"),
+    [("torch", "sd"), ("sdxl", "sdxl"), ("torch-sd3", "sd3"), ("FLUX", "flux"), ("flux2", "flux2"),
+     ("kolors", "kolors"),
+     ("qwen-image", "qwen-image"), ("z-image", "z-image"), ("auto", None)],
+)  # fmt: skip
+def test_model_types_name_their_family(given: str, family: str | None) -> None:
+    assert stage(f"--model-type {given}").model.model_type == family
+
+
+class TestMultiplying:
+    """Options that end in -s."""
+
+    def test_prompts_change_slowest_and_seeds_fastest(self) -> None:
+        stages = one("--seeds 1 2 --guidance-scales 3 4 --prompts a b --image-seeds x y").stages()
+        seen = [
+            (s.prompt.positive, s.image_seed.images[0].text if s.image_seed else "", s.guidance_scale, s.seed)
+            for s in stages
+        ]
+        assert seen[:4] == [("a", "x", 3.0, 1), ("a", "x", 3.0, 2), ("a", "x", 4.0, 1), ("a", "x", 4.0, 2)]
+        assert len(set(seen)) == 16
+        assert seen == sorted(seen)
+
+    def test_every_option_that_multiplies_has_a_place_in_the_nesting(self) -> None:
+        assert {option.dest for option in OPTIONS if option.multiplies} == set(NESTING)
+
+    def test_choices_name_what_changed(self) -> None:
+        assert list(one("--seeds 1 2 --prompts a").choices()) == [
+            {"prompts": "a", "seeds": 1},
+            {"prompts": "a", "seeds": 2},
+        ]
+
+    def test_generated_seeds_stay_the_same_for_one_invocation(self) -> None:
+        numbers = iter(range(100))
+        invocation = one("--gen-seeds 3", random_seed=lambda: next(numbers))
+        assert [s.seed for s in invocation.stages()] == [0, 1, 2]
+        assert invocation.stages() == invocation.stages()
+
+    def test_seeds_pair_with_image_seeds(self) -> None:
+        stages = one("--seeds 1 2 --image-seeds x y --seeds-to-images --prompts a b").stages()
+        seen = [(s.prompt.positive, s.image_seed.images[0].text if s.image_seed else "", s.seed) for s in stages]
+        assert seen == [("a", "x", 1), ("a", "y", 2), ("b", "x", 1), ("b", "y", 2)]
+
+    def test_generated_seeds_pair_too(self) -> None:
+        assert len(one("--gen-seeds 2 --image-seeds x y --seeds-to-images").stages()) == 2
+
+    def test_negative_prompts_multiply(self) -> None:
+        stages = one("--prompts a b --negative-prompts c d").stages()
+        assert [(s.prompt.positive, s.prompt.negative) for s in stages] == [
+            ("a", "c"),
+            ("a", "d"),
+            ("b", "c"),
+            ("b", "d"),
+        ]
+
+    def test_sigmas_are_one_schedule_bare_and_several_with_commas(self) -> None:
+        assert [s.sigmas for s in one("--sigmas 3 2 1").stages()] == [(3.0, 2.0, 1.0)]
+        assert [s.sigmas for s in one("--sigmas 3,2 2,1,0").stages()] == [(3.0, 2.0), (2.0, 1.0, 0.0)]
+        assert [s.num_inference_steps for s in one("--sigmas 3,2 2,1,0.5").stages()] == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("options", "message", "under"),
+    [
+        ("--sedes 1", "did you mean --seeds", "--sedes"),
+        ("--seeds 1 --seeds 2", "given twice", "--seeds"),
+        ("-se 1 --seeds 2", "given twice", "--seeds"),
+        ("--seeds", "needs a value: SEED", "--seeds"),
+        ("--seeds one", "whole number", "one"),
+        ("--seeds -1", "0 or more", "-1"),
+        ("--inference-steps 0", "1 or more", "0"),
+        ("--inference-steps 2.5", "whole number", "2.5"),
+        ("--denoising-start 1.5", "at most 1", "1.5"),
+        ("--denoising-end -0.1", "0 or more", "-0.1"),
+        ("--denoising-end 0", "nothing to run", "0"),
+        ("--denoising-start 1", "nothing to run", "1"),
+        ("--image-seeds a --denoising-start 0.8 --denoising-end 0.5", "not before", "0.8"),
+        ("--denoising-end nan", "not allowed", "nan"),
+        ("--image-seed-strengths 0", "above 0", "0"),
+        ("--image-seed-strengths 1.1", "at most 1", "1.1"),
+        ("--output-size 500x512", "nearest that is: 496", "500x512"),
+        ("--output-size big", "no size", "big"),
+        ("--batch-size 0", "1 or more", "0"),
+        ("--dtype float8", "did you mean float", "float8"),
+        ("--model-type sdlx", "did you mean sdxl", "sdlx"),
+        ("--image-format gif", "Known: png, jpg", "gif"),
+        ("--device gpu", "no device", "gpu"),
+        ("--scheduler 'a b'", "no scheduler name", "a b"),
+        ("--sigmas 1,2", "fall from step to step", "2"),
+        ("--sigmas 1,x", "not allowed", "x"),
+        ("--seeds 1 --gen-seeds 2", "exclude each other", "--gen-seeds"),
+        ("--gen-seeds 0", "1 or more", "0"),
+        ("--model-cpu-offload --model-sequential-offload", "exclude each other", "--model-sequential-offload"),
+        ("--seeds-to-images --seeds 1 --image-seeds a b", "there are 1 and 2", "--seeds-to-images"),
+        ("--prompts 'a; b' --negative-prompts c", "keep one", "'a; b'"),
+        ("--into 1a", "cannot be a kernel variable", "1a"),
+        ("--latents-processors blur", "no latents processor", "blur"),
+        ("--latents-processors scale", "needs factor", "scale"),
+        ("--latents-processors scale;factr=1", "did you mean factor", "factr"),
+        ("--latents-processors noise;seed=x;sigma=1", "not allowed", "x"),
+        ("--latents-processors scale;factor=1 + scale;factor=2", "One chain", "+"),
+        ("--latents-processors interposer;source=sd1", "interposer does not run here", "interposer;source=sd1"),
+        ("--output-metadata", "dgenerate's and does not run here", "--output-metadata"),
+        ("--sdxl-refiner x", "second stage", "--sdxl-refiner"),
+        ("--animation-format mp4", "animations are not made", "--animation-format"),
+        ("--adetailer-detectors x", "does not run here", "--adetailer-detectors"),
+        ("--dry-run", "%%dgen --dry-run", "--dry-run"),
+        ("extra", "belongs to no option", "extra"),
+        ("--into a b", "belongs to no option", "b"),
+        ("--denoising-start 0.5", "nothing to begin from", "0.5"),
+        ("--image-seed-strengths 0.5", "nothing to begin from", "0.5"),
+        ("--image-seeds 'images: a, b' --batch-size 3", "multiple of 2", "3"),
+        ("--image-seeds a.png;control=c", "1 control images for 0 ControlNets", "a.png;control=c"),
+        ("--image-seeds 'latents: a' a.png;latens=b", "did you mean latents", "latens"),
+    ],
+)
+def test_errors_point_at_the_value_and_name_the_option(options: str, message: str, under: str) -> None:
+    with pytest.raises(ScriptError, match=message) as caught:
+        one(options)
+    place = caught.value.place
+    assert place is not None
+    assert place.text[place.column - 1 : place.column - 1 + place.length] == under
+
+
+def test_known_schedulers_are_checked_where_they_are_given() -> None:
+    from jupyter_latents.syntax import Script
+
+    script = Script("m --scheduler DDIMSheduler;a=b")
+    script.check()
+    with pytest.raises(ScriptError, match="did you mean DDIMScheduler"):
+        script.check(schedulers=["DDIMScheduler", "LMSDiscreteScheduler"])
+
+
+def test_a_quoted_value_may_look_like_an_option() -> None:
+    assert stage("--prompts '--seeds' --seeds 4").prompt.positive == "--seeds"
+
+
+def test_the_table_holds_together() -> None:
+    assert len(BY_NAME) == sum(len(option.names) for option in OPTIONS)
+    assert {option.group for option in OPTIONS} == set(GROUPS)
+    for option in OPTIONS:
+        assert option.help.endswith("."), option.name
+        assert not REFUSED.keys() & set(option.names), option.name
+
+
+def test_the_docs_page_is_written_from_the_table() -> None:
+    text = page()
+    assert all(f"`{option.name}`" in text for option in OPTIONS)
+    written = Path(__file__).parents[2] / "docs" / "options.md"
+    if written.exists():
+        assert written.read_text(encoding="utf-8") == text, (
+            "run: python -m jupyter_latents.syntax.options_page > docs/options.md"
+        )
