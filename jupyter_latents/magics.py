@@ -1,26 +1,25 @@
-"""The IPython magics: they parse, hand over and display; no logic of their own."""
+"""The IPython magics: they parse, hand over and display; no logic of their own.
+
+What they need is imported when a magic is first used, so that ``%load_ext`` costs next to nothing.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
-
-from jupyter_latents import session as sessions
 from jupyter_latents.errors import JupyterLatentsError, NameNotFoundError, ScriptError
-from jupyter_latents.session import Task
-from jupyter_latents.syntax import Script
-from jupyter_latents.syntax.help import help_text
-from jupyter_latents.syntax.magic_options import MagicOptions, parse_magic_line
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from jupyter_latents.display.view import RunView
     from jupyter_latents.executors import Run
+    from jupyter_latents.session import Session
+    from jupyter_latents.syntax import Script
+    from jupyter_latents.syntax.magic_options import MagicOptions
 
-__all__ = ["DgenMagics", "Interrupted", "load"]
+__all__ = ["Dgen", "Interrupted", "load"]
 
 _POLL = 0.1  # seconds between two looks at a foreground run
 
@@ -32,32 +31,66 @@ class Interrupted(KeyboardInterrupt):  # noqa: N818 - named as what happened, li
         return [f"Interrupted: {self}"]
 
 
-@magics_class
-class DgenMagics(Magics):  # type: ignore[misc]
-    """``%%dgen`` and ``%dgen``."""
+class Dgen:
+    """The ``%%dgen`` and ``%dgen`` magics of one shell.
 
-    @no_var_expand
-    @line_cell_magic
-    def dgen(self, line: str, cell: str | None = None) -> Run | None:
-        """See `help_text`; the docstring that ``%%dgen?`` shows is made from the option table."""
+    Args:
+        shell: The IPython shell.
+    """
+
+    _ipython_magic_no_var_expand = True  # prompts hold {} and $, as with @no_var_expand
+    __name__ = "dgen"
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._shell = shell
+
+    def getdoc(self) -> str:
+        """What ``%%dgen?`` shows, made from the option table."""
+        from jupyter_latents.syntax.help import help_text
+
+        return help_text()
+
+    def __call__(self, line: str, cell: str | None = None) -> Run | None:
+        """Runs a script: the cell's, or the file's of ``--file``."""
+        from jupyter_latents.syntax.magic_options import parse_magic_line
+
         options = parse_magic_line(line, magic="%dgen" if cell is None else "%%dgen")
         if options.help is not None or (cell is None and options.file is None):
+            from jupyter_latents.syntax.help import help_text
+
             print(help_text(options.help or ""))  # noqa: T201 - the magic's own output
             return None
         script = _script(options, cell)
-        script.check()
-        session = sessions.current(self.shell.user_ns)
-        view = _view(options)
-        view.show()
-        run = session.start(Task(script, options.arguments, options.force), view)
-        view.attach(run)
-        if options.background:
-            return run
-        _wait(run, view)
-        return None
+        session = _session(self._shell)
+        session.check(script)
+        return _dry_run(session, script, options) if options.dry_run else _start(session, script, options)
+
+
+def _start(session: Session, script: Script, options: MagicOptions) -> Run | None:
+    from jupyter_latents.display.view import RunView
+    from jupyter_latents.session import Task
+
+    view = RunView(preview_every=options.preview_every, verbose=options.verbose)
+    view.show()
+    run = session.start(Task(script, options.arguments, options.force, options.verbose), view)
+    view.attach(run)
+    if options.background:
+        return run
+    _wait(run, view)
+    return None
+
+
+def _dry_run(session: Session, script: Script, options: MagicOptions) -> None:
+    from IPython.display import display
+
+    from jupyter_latents.session import Task
+
+    display(session.plan(Task(script, options.arguments, options.force)))
 
 
 def _script(options: MagicOptions, cell: str | None) -> Script:
+    from jupyter_latents.syntax import Script
+
     if options.file is None:
         return Script(cell or "", first_line=2)
     if cell is not None and cell.strip():
@@ -69,12 +102,6 @@ def _script(options: MagicOptions, cell: str | None) -> Script:
         raise NameNotFoundError(f"the script {path} cannot be read: {error}") from error
 
 
-def _view(options: MagicOptions) -> RunView:
-    from jupyter_latents.display.view import RunView
-
-    return RunView(preview_every=options.preview_every, verbose=options.verbose)
-
-
 def _wait(run: Run, view: RunView) -> None:
     """Waits for a foreground run; the kernel's interrupt stops it at a whole step."""
     interrupted = False
@@ -82,26 +109,24 @@ def _wait(run: Run, view: RunView) -> None:
         try:
             while not run.wait(_POLL):
                 view.pump()
+            view.finish()
             break
         except KeyboardInterrupt:
             interrupted = True
             run.stop()
-    view.finish()
     if isinstance(run.error, JupyterLatentsError):
         raise run.error
     if interrupted:
         raise Interrupted("the run ended at a whole step; what it had made is bound and can be continued.")
 
 
+def _session(shell: InteractiveShell) -> Session:
+    from jupyter_latents.display.wiring import session_with_display
+
+    return session_with_display(shell.user_ns)
+
+
 def load(shell: InteractiveShell) -> None:
     """Registers the magics and the completer with an IPython shell."""
-    magics = DgenMagics(shell)
-    shell.register_magics(magics)
-    sessions.current(shell.user_ns)
-
-
-def _document(function: Any) -> None:
-    function.__doc__ = help_text()
-
-
-_document(DgenMagics.dgen)
+    magic: Any = Dgen(shell)
+    shell.register_magic_function(magic, magic_kind="line_cell", magic_name="dgen")

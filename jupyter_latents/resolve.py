@@ -61,21 +61,28 @@ class Resolver:
         images: list[Image] = []
         latents = [item for reference in seed.latents for item in self._latents(reference)]
         for reference in seed.images:
-            value = self._value(reference)
+            value = self.value(reference)
             if direct_latents and _is_tensor_like(value):
-                latents.extend(self._as_latents(value, reference.text))
+                latents.extend(self.as_latents(value, reference.text))
             else:
                 images.extend(self._as_images(value, reference.text, stage))
-        masks = [mask.convert("L") for reference in seed.masks for mask in self._as_images(self._value(reference), reference.text, stage)]
-        controls = [image for reference in seed.controls for image in self._as_images(self._value(reference), reference.text, stage)]
+        masks = [mask.convert("L") for reference in seed.masks for mask in self._as_images(self.value(reference), reference.text, stage)]
+        controls = [image for reference in seed.controls for image in self._as_images(self.value(reference), reference.text, stage)]
         images = [_sized(image, seed) for image in images]
         return Inputs(tuple(latents), tuple(images), tuple(masks), tuple(controls))
 
     def _latents(self, reference: Reference) -> list[Latents]:
-        return self._as_latents(self._value(reference), reference.text)
+        return self.as_latents(self.value(reference), reference.text)
 
-    def _value(self, reference: Reference) -> Any:
-        """The object behind a reference; files stay paths."""
+    def value(self, reference: Reference) -> Any:
+        """The object behind a reference; files stay paths.
+
+        Args:
+            reference: A variable, a path or an address.
+
+        Raises:
+            NameNotFoundError: It is not there.
+        """
         if reference.kind == "variable":
             return self._variable(reference.text)
         if reference.kind == "url":
@@ -102,7 +109,16 @@ class Resolver:
         except (IndexError, TypeError, ValueError, KeyError) as error:
             raise NameNotFoundError(f"{text} is not there: {type(error).__name__}: {error}.") from error
 
-    def _as_latents(self, value: Any, text: str) -> list[Latents]:
+    def as_latents(self, value: Any, text: str) -> list[Latents]:
+        """Anything that can be latents, as latents.
+
+        Args:
+            value: `Latents`, a tensor, an array, a file, or a list of these.
+            text: What the script calls it.
+
+        Raises:
+            JupyterLatentsError: It cannot be latents.
+        """
         import torch
 
         from jupyter_latents.latents import Latents
@@ -114,13 +130,13 @@ class Resolver:
                 raise LatentsFileError(f"{value} holds no latents; latents files end in {', '.join(_TENSOR_ENDINGS)}.")
             return [self.known(Latents.load(value))]
         if isinstance(value, str):
-            return self._as_latents(self._value(Reference(value, "path")), text)
+            return self.as_latents(self.value(Reference(value, "path")), text)
         if isinstance(value, torch.Tensor):
             return [self.known(Latents(value.detach().to("cpu").contiguous()))]
         if hasattr(value, "__array_interface__") and not _is_image(value):
-            return self._as_latents(torch.as_tensor(value), text)
+            return self.as_latents(torch.as_tensor(value), text)
         if isinstance(value, Sequence) and value:
-            return [latents for item in value for latents in self._as_latents(item, text)]
+            return [latents for item in value for latents in self.as_latents(item, text)]
         raise HandoffError(f"{text} is a {type(value).__name__}; `latents:` takes Latents, tensors, arrays, files of them, or a list of these.")
 
     def _as_images(self, value: Any, text: str, stage: Stage) -> list[Image]:
@@ -135,12 +151,12 @@ class Resolver:
             except (UnidentifiedImageError, OSError) as error:
                 raise NameNotFoundError(f"{value} cannot be read as a picture: {error}.") from error
         if isinstance(value, str):
-            return self._as_images(self._value(Reference(value, "path")), text, stage)
+            return self._as_images(self.value(Reference(value, "path")), text, stage)
         if getattr(value, "dtype", None) == "uint8" and getattr(value, "ndim", 0) in (2, 3):
             return [Image.fromarray(value).convert("RGB")]
         if isinstance(value, Sequence) and value and not isinstance(value, (str, bytes)) and not _is_tensor_like(value):
             return [image for item in value for image in self._as_images(item, text, stage)]
-        return [image for latents in self._as_latents(value, text) for image in self.decode(latents, stage)]
+        return [image for latents in self.as_latents(value, text) for image in self.decode(latents, stage)]
 
 
 def _is_image(value: Any) -> bool:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import machine, outputs
+from jupyter_latents.engine.scheduler_table import scheduler_names
 from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.executors import LocalExecutor, Run
+from jupyter_latents.planning import Plan, plan_script
 from jupyter_latents.resolve import Resolver
 from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Environment, Invocation, Script, unsupported
@@ -42,11 +44,13 @@ class Task:
         script: The script, checked.
         arguments: Words put at the end of every invocation.
         force: Run stages again even where a kept result would answer.
+        verbose: Tell all that libraries say, not only how much and the last of it.
     """
 
     script: Script
     arguments: tuple[str, ...] = ()
     force: bool = False
+    verbose: bool = False
 
 
 class Session:
@@ -71,6 +75,14 @@ class Session:
             self._engine = Engine()
         return self._engine
 
+    def check(self, script: Script) -> None:
+        """Finds what can be found wrong in a script before anything runs.
+
+        Raises:
+            ScriptError: Something is wrong, and where.
+        """
+        script.check(schedulers=scheduler_names())
+
     def start(self, task: Task, observer: Observer) -> Run:
         """Runs a script in a thread of its own.
 
@@ -83,8 +95,46 @@ class Session:
         """
         return self.executor.submit(lambda run: self._work(run, task, observer))
 
+    def plan(self, task: Task) -> Plan:
+        """What a script would do, without loading weights or running anything.
+
+        Args:
+            task: The script.
+        """
+        from jupyter_latents.engine.observer import Silent
+
+        environment = self._environment(task, Silent())
+        return plan_script(task.script, environment, scheduler_names(), self._resolver, self.names)
+
+    def decode(self, latents: Latents) -> list[Image]:
+        """Pictures of latents by their own VAE.
+
+        Raises:
+            ModelError: It is not at hand.
+        """
+        return self.engine.decode(latents)
+
+    def preview(self, latents: Latents) -> list[Image]:
+        """Small pictures of latents, without running the VAE.
+
+        Raises:
+            ModelError: The model is not at hand.
+        """
+        return self.engine.preview(latents)
+
     def _work(self, run: Run, task: Task, observer: Observer) -> None:
-        environment = Environment(
+        from jupyter_latents.engine.quiet import gathered
+
+        said: list[str] = []
+        try:
+            with gathered(observer.note if task.verbose else said.append):
+                self._invocations(run, task, observer)
+        finally:
+            if said:
+                observer.note(f"{len(said)} messages of libraries (--verbose shows them), the last: {said[-1].strip()[:200]}")
+
+    def _environment(self, task: Task, observer: Observer) -> Environment:
+        return Environment(
             injected_args=list(task.arguments),
             kernel=self.names,
             have_cuda=machine.have_cuda,
@@ -92,8 +142,11 @@ class Session:
             total_memory=machine.total_memory,
             print=observer.note,
         )
+
+    def _invocations(self, run: Run, task: Task, observer: Observer) -> None:
+        environment = self._environment(task, observer)
         count = 0
-        for invocation in task.script.invocations(environment):
+        for invocation in task.script.invocations(environment, schedulers=scheduler_names()):
             made: list[StageResult] = []
             files: list[str] = []
             stages = invocation.stages()
@@ -138,8 +191,8 @@ class Session:
 
         return stage.window.start is not None and describe(stage.model).family.direct_latents
 
-    def _resolver(self, environment: Environment) -> Resolver:
-        return Resolver(self.names, environment.captured, self._facts_of, self._picture_of)
+    def _resolver(self, environment: Environment, names: Mapping[str, Any] | None = None) -> Resolver:
+        return Resolver(self.names if names is None else names, environment.captured, self._facts_of, self._picture_of)
 
     def _facts_of(self, latents: Latents) -> Latents:
         """A bare tensor that this session made has its facts back."""

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["file_digest", "folder_digest"]
+__all__ = ["file_digest", "files_digest", "part_digest"]
 
-_BLOB = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_BLOB = re.compile(r"[0-9a-f]{64}")
 _WHOLE = 1 << 28  # larger files that are no hub blobs are known by their ends, size and time
+_SETTINGS = (".json", ".jinja", ".txt", ".model")
+_WEIGHT_INDEX = re.compile(r".*\.(safetensors|bin)\.index(\.\w+)?\.json")
+# What a configuration says of its writer rather than of the model; the dtype is always the stage's.
+_PASSING = ("transformers_version", "torch_dtype", "dtype", "name_or_path")
 
 
 def file_digest(path: Path) -> str:
     """A digest of a file's content.
 
-    A file of the hub's cache is known by its blob's name, which is a content digest already. Another file is read whole
+    A large file of the hub's cache is known by its blob's name, which is its SHA-256 already. Another file is read whole
     up to 256 MiB; beyond, its first and last MiB, size and modification time stand for it.
     """
     target = path.resolve()
@@ -28,7 +34,7 @@ def file_digest(path: Path) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def _content_digest(path: str, size: int, modified: int) -> str:
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         if size <= _WHOLE:
             return hashlib.file_digest(file, "sha256").hexdigest()
         head = file.read(1 << 20)
@@ -36,12 +42,52 @@ def _content_digest(path: str, size: int, modified: int) -> str:
         return hashlib.sha256(head + file.read() + f"{size} {modified}".encode()).hexdigest()
 
 
-def folder_digest(folder: Path) -> str:
-    """A digest of all files below a folder, names and contents (32 hexadecimal digits); empty when it is not there."""
+@functools.lru_cache(maxsize=4096)
+def _settings_digest(path: str, size: int, modified: int) -> str:
+    """Digest of a configuration's meaning: sorted, without what its writer left in it."""
+    try:
+        content = json.loads(Path(path).read_bytes())
+    except ValueError:
+        return _content_digest(path, size, modified)
+    if isinstance(content, dict):
+        content = {
+            key: value
+            for key, value in content.items()
+            if key not in _PASSING and (key == "_class_name" or not key.startswith("_"))
+        }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def files_digest(files: Iterable[tuple[str, str]]) -> str:
+    """One digest (32 hexadecimal digits) of names and digests."""
     digest = hashlib.sha256()
+    for name, content in sorted(files):
+        digest.update(f"{name} {content}\n".encode())
+    return digest.hexdigest()[:32]
+
+
+def part_digest(folder: Path, weights: Iterable[Path] = ()) -> str:
+    """A digest of a part: its settings and vocabulary files, and those weight files that are read.
+
+    Args:
+        folder: The part's folder.
+        weights: Its weight files.
+
+    Returns:
+        32 hexadecimal digits; empty when the folder is not there.
+    """
     if not folder.is_dir():
         return ""
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            digest.update(f"{path.relative_to(folder).as_posix()} {file_digest(path)}\n".encode())
-    return digest.hexdigest()[:32]
+    found = [(path.name, file_digest(path)) for path in weights]
+    for path in folder.iterdir():
+        if path.suffix in _SETTINGS and path.is_file() and not _WEIGHT_INDEX.fullmatch(path.name):
+            facts = path.resolve().stat()
+            is_configuration = path.name.endswith("config.json")
+            digest = _settings_digest if is_configuration else _content_digest
+            found.append((path.name, digest(str(path.resolve()), facts.st_size, facts.st_mtime_ns)))
+    return files_digest(found)
+
+
+def folder_digest(folder: Path) -> str:
+    """The digest of a part with all its weight files."""
+    return part_digest(folder, [path for path in sorted(folder.glob("*")) if path.suffix in (".safetensors", ".bin")])

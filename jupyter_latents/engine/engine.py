@@ -21,7 +21,7 @@ from jupyter_latents.engine.window import Span
 from jupyter_latents.errors import HandoffError, JupyterLatentsError, ModelError, RunError, WindowError
 from jupyter_latents.latents.facts import CLEAN, Position, Provenance, Resume
 from jupyter_latents.latents.value import Latents
-from jupyter_latents.stage import Stage
+from jupyter_latents.stage import ModelSource, Stage
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -94,14 +94,23 @@ class Engine:
         clean = latents.tensor if latents.is_clean or latents.denoised is None else latents.denoised
         return codec.to_pil(codec.decode(clean, vae))
 
+    def preview(self, latents: Latents) -> list[Image]:
+        """Small pictures of latents, or of their clean estimate, by the map fitted to their own VAE.
+
+        Raises:
+            ModelError: The model that made them is not at hand.
+        """
+        if not latents.provenance.model:
+            raise ModelError("these latents do not say which model made them, so there is no preview of them.")
+        clean = latents.tensor if latents.is_clean or latents.denoised is None else latents.denoised
+        return self.cache.load(ModelSource(latents.provenance.model)).previewer().images(clean)
+
     def _vae_of(self, latents: Latents) -> Any:
         space, name = latents.space, latents.provenance.model
         vae = self.cache.find_vae(space.vae) if space is not None and space.vae else None
         if vae is not None:
             return vae
         if name:
-            from jupyter_latents.stage import ModelSource
-
             return self.cache.load(ModelSource(name)).vae
         raise ModelError(
             "these latents do not say which model made them, so no VAE can decode them. "

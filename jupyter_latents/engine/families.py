@@ -25,7 +25,8 @@ class Family:
         img2img: Class for an input image.
         inpaint: Class for an input image with a mask.
         control: The same three with a ControlNet.
-        fraction: How fractions count (facts.md 2).
+        fraction: How fractions count: of the steps, or of the training timesteps as in diffusers' SDXL.
+        schedule: What its pipeline passes to ``set_timesteps``, a row of `shifts.ARGUMENTS`.
         layout: How the loop packs latents, a row of `layout.LAYOUTS`.
         default_size: Pixels where the model's configuration names none.
         guidance: Name of the call's argument for the guidance scale.
@@ -44,6 +45,7 @@ class Family:
     inpaint: str | None = None
     control: tuple[str | None, str | None, str | None] = (None, None, None)
     fraction: FractionRule = "steps"
+    schedule: str = "plain"
     layout: str = "plain"
     default_size: int = 1024
     guidance: str = "guidance_scale"
@@ -80,7 +82,7 @@ _SDXL_CONTROL = (
 FAMILIES: tuple[Family, ...] = (
     Family(
         "SD",
-        ("torch",),
+        ("sd",),
         ("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline", "StableDiffusionInpaintPipeline"),
         "StableDiffusionPipeline",
         "StableDiffusionImg2ImgPipeline",
@@ -125,6 +127,7 @@ FAMILIES: tuple[Family, ...] = (
         "StableDiffusion3Pipeline",
         "StableDiffusion3Img2ImgPipeline",
         "StableDiffusion3InpaintPipeline",
+        schedule="dynamic",
         align=16,
     ),
     Family(
@@ -136,6 +139,7 @@ FAMILIES: tuple[Family, ...] = (
         "FluxInpaintPipeline",
         layout="packed",
         half="bfloat16",
+        schedule="flux",
         align=16,
         negative=False,
     ),
@@ -146,6 +150,7 @@ FAMILIES: tuple[Family, ...] = (
         "Flux2Pipeline",
         layout="tokens",
         half="bfloat16",
+        schedule="flux2",
         align=16,
         negative=False,
     ),
@@ -157,6 +162,7 @@ FAMILIES: tuple[Family, ...] = (
         inpaint="Flux2KleinInpaintPipeline",
         layout="tokens",
         half="bfloat16",
+        schedule="flux2",
         align=16,
         negative=False,
     ),
@@ -170,6 +176,7 @@ FAMILIES: tuple[Family, ...] = (
         layout="packed",
         guidance="true_cfg_scale",
         half="bfloat16",
+        schedule="linear",
         align=16,
         call=MappingProxyType({"negative_prompt": " "}),  # without one the pipeline leaves guidance out
     ),
@@ -181,6 +188,7 @@ FAMILIES: tuple[Family, ...] = (
         "ZImageImg2ImgPipeline",
         "ZImageInpaintPipeline",
         half="bfloat16",
+        schedule="z-image",
         align=16,
     ),
 )

@@ -8,21 +8,49 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
 from jupyter_latents.engine import schedulers
 from jupyter_latents.engine.window import Span, resolve
 from jupyter_latents.errors import HandoffError
-from jupyter_latents.latents.facts import Noise, Space
+from jupyter_latents.latents.facts import Noise, Position, Provenance, Space
 from jupyter_latents.latents.forms import convert
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import Window
 
-__all__ = ["Entrance", "check_fits", "entrance", "level_tensor"]
+__all__ = ["Entrance", "Standing", "check_fits", "entrance", "fractions_span", "level_tensor"]
 
 _SAME_LEVEL = 1e-3  # relative difference of sigma below which two levels are one
+
+
+class Standing(Protocol):
+    """What a hand-over needs to know of latents: `Latents` has it, and so has a plan's outline of latents still to be made."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(batch, channels, height/factor, width/factor)."""
+
+    @property
+    def space(self) -> Space | None:
+        """The latent space."""
+
+    @property
+    def noise(self) -> Noise | None:
+        """How noisy."""
+
+    @property
+    def position(self) -> Position | None:
+        """Step of which schedule."""
+
+    @property
+    def provenance(self) -> Provenance:
+        """Model, prompt, seed."""
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is left to denoise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +72,7 @@ class Entrance:
     warning: str = ""
 
 
-def check_fits(latents: Latents, space: Space, model: str) -> None:
+def check_fits(latents: Standing, space: Space, model: str) -> None:
     """Raises unless latents live in the space of the receiving model.
 
     Raises:
@@ -62,7 +90,7 @@ def check_fits(latents: Latents, space: Space, model: str) -> None:
         raise HandoffError(f"latents of shape {latents.shape} have {latents.shape[1]} channels, and {model} works in {space}.")
 
 
-def entrance(latents: Latents, window: Window, scheduler: Any, span: Span, own_schedule: str) -> Entrance:
+def entrance(latents: Standing, window: Window, scheduler: Any, span: Span, own_schedule: str) -> Entrance:
     """Decides where latents enter a receiving schedule.
 
     Args:

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from jupyter_latents.engine.scheduler_table import FORMS, scheduler_names
 from jupyter_latents.errors import ModelError, ScriptError, nearest
 from jupyter_latents.latents.facts import CLEAN, Form, Noise, StateValue
 
@@ -24,53 +25,14 @@ __all__ = [
     "level",
     "restore",
     "schedule_digest",
-    "scheduler_names",
     "state",
     "state_baseline",
 ]
-
-# facts of the field, facts.md 3: classes that mix x0 + sigma * eps
-_VE = (
-    "EulerDiscreteScheduler",
-    "EulerAncestralDiscreteScheduler",
-    "LMSDiscreteScheduler",
-    "HeunDiscreteScheduler",
-    "KDPM2DiscreteScheduler",
-    "KDPM2AncestralDiscreteScheduler",
-    "DPMSolverSDEScheduler",
-    "EDMEulerScheduler",
-    "EDMDPMSolverMultistepScheduler",
-    "CMStochasticIterativeScheduler",
-)
-_VP = (
-    "DDIMScheduler",
-    "DDIMParallelScheduler",
-    "DDIMInverseScheduler",
-    "CogVideoXDDIMScheduler",
-    "DDPMScheduler",
-    "DDPMParallelScheduler",
-    "PNDMScheduler",
-    "IPNDMScheduler",
-    "DPMSolverMultistepScheduler",
-    "DPMSolverMultistepInverseScheduler",
-    "DPMSolverSinglestepScheduler",
-    "UniPCMultistepScheduler",
-    "DEISMultistepScheduler",
-    "LCMScheduler",
-    "TCDScheduler",
-    "SASolverScheduler",
-)
-_FLOW = ("FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler", "FlowMatchLCMScheduler")
 
 # Attributes that each run makes anew: a Brownian tree from its seed (a function of time, not of history), the begin index.
 _REBUILT = frozenset({"noise_sampler", "_begin_index"})
 # Settings that a swapped-in scheduler must not inherit or default to for latents (facts.md 3).
 _FOR_LATENTS = {"clip_sample": False, "thresholding": False, "set_alpha_to_one": False, "skip_prk_steps": True}
-
-
-def scheduler_names() -> list[str]:
-    """Names of the scheduler classes that a text-to-image stage can use."""
-    return sorted({*_VE, *_VP, *_FLOW})
 
 
 def build(name: str | None, own_class: str, own_config: Mapping[str, Any], *, seed: int | None = None) -> Any:
@@ -124,14 +86,13 @@ def _parse(address: str) -> tuple[str, dict[str, Any]]:
 
 def form_of(scheduler: Any) -> Form:
     """How a scheduler mixes signal and noise: its row in the table, or what its settings tell."""
-    name, config = type(scheduler).__name__, scheduler.config
-    if name in _FLOW or config.get("use_flow_sigmas") or config.get("prediction_type") == "flow_prediction":
+    config = scheduler.config
+    if config.get("use_flow_sigmas") or config.get("prediction_type") == "flow_prediction":
         return "flow"
-    if name in _VE:
-        return "ve"
-    if name in _VP:
-        return "vp"
-    if name.startswith("FlowMatch"):
+    known = FORMS.get(type(scheduler).__name__)
+    if known is not None:
+        return known
+    if type(scheduler).__name__.startswith("FlowMatch"):
         return "flow"
     return "vp" if math.isclose(float(scheduler.init_noise_sigma), 1.0) else "ve"
 

@@ -1,0 +1,1 @@
+"""Runs one stage: the tap, windows, hand-over, the model cache. It knows torch and diffusers, not IPython."""

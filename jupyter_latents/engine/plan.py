@@ -1,0 +1,151 @@
+"""What a stage will do, told before any weights load: window, levels, evaluations, memory, the hand-over's verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jupyter_latents.engine import handoff, schedulers, shifts
+from jupyter_latents.engine.catalog import ModelFacts, describe
+from jupyter_latents.engine.handoff import Standing
+from jupyter_latents.engine.window import Span
+from jupyter_latents.errors import HandoffError, JupyterLatentsError
+from jupyter_latents.latents.facts import CLEAN, Noise, Position, Provenance, Space
+from jupyter_latents.stage import Stage
+
+__all__ = ["Outline", "PlannedStage", "plan", "verdict"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """The facts of latents that an earlier stage of the plan will make."""
+
+    shape: tuple[int, ...]
+    space: Space | None
+    noise: Noise | None
+    position: Position | None
+    provenance: Provenance
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is left to denoise."""
+        return self.noise is not None and self.noise.is_clean
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStage:
+    """One stage of a plan.
+
+    Attributes:
+        stage: What is asked for.
+        family: Name of the model's family; empty when the model is not found.
+        mode: ``txt2img``, ``img2img`` or ``inpaint``.
+        span: The whole steps that run; None when it is refused.
+        start: Noise level at the start.
+        end: Noise level at the end.
+        evaluations: Scheduler steps.
+        weights: Bytes of the model's weight files.
+        verdict: How given latents enter, or empty.
+        notes: What is converted or assumed.
+        refused: Why it cannot run, or empty.
+        outline: What it will make.
+    """
+
+    stage: Stage
+    family: str = ""
+    mode: str = "txt2img"
+    span: Span | None = None
+    start: Noise = CLEAN
+    end: Noise = CLEAN
+    evaluations: int = 0
+    weights: int = 0
+    verdict: str = ""
+    notes: tuple[str, ...] = ()
+    refused: str = ""
+    outline: Outline | None = None
+
+
+def plan(stage: Stage, mode: str, given: Standing | None, image_size: tuple[int, int] | None = None) -> PlannedStage:
+    """Plans a stage without loading weights.
+
+    Args:
+        stage: What is asked for.
+        mode: ``txt2img``, ``img2img`` or ``inpaint``.
+        given: The latents it starts from, made or still to be made.
+        image_size: (width, height) of an input image.
+    """
+    try:
+        facts = describe(stage.model)
+        return _planned(stage, mode, given, image_size, facts)
+    except JupyterLatentsError as error:
+        return PlannedStage(stage, mode=mode, refused=error.message)
+
+
+def verdict(given: Standing, stage: Stage) -> str:
+    """How latents would enter a stage, in words; starts with ``impossible`` when they cannot."""
+    planned = plan(stage, "txt2img", given)
+    return f"impossible: {planned.refused}" if planned.refused else "; ".join((planned.verdict, *planned.notes))
+
+
+def _planned(
+    stage: Stage, mode: str, given: Standing | None, image_size: tuple[int, int] | None, facts: ModelFacts
+) -> PlannedStage:
+    family, space = facts.family, facts.space
+    if mode == "txt2img" and given is not None and family.txt2img is None:
+        mode = "img2img"
+    family.pipeline_name(mode)
+    width, height = _size(stage, given, image_size, facts)
+    scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=stage.seed or 0)
+    request = shifts.Request(stage.num_inference_steps, (width // 16) * (height // 16), stage.sigmas)
+    shifts.set_timesteps(scheduler, family.schedule, request)
+    first = 0
+    if mode != "txt2img" and given is None:
+        strength = 0.8 if stage.strength is None else stage.strength
+        first = stage.num_inference_steps - min(int(stage.num_inference_steps * strength), stage.num_inference_steps)
+    span = handoff.fractions_span(stage.window, scheduler, family.fraction, first)
+    word, notes = "", ()
+    if given is not None:
+        handoff.check_fits(given, space, stage.model.name)
+        way = handoff.entrance(given, stage.window, scheduler, span, schedulers.schedule_digest(scheduler))
+        span, notes = way.span, (*way.notes, *((way.warning,) if way.warning else ()))
+        word = _word(way, given, facts)
+    elif stage.window.start:
+        raise HandoffError(f"--denoising-start {stage.window.start:g} needs latents to start from (--image-seeds \"latents: NAME\").")
+    start, end = schedulers.level(scheduler, span.start_index), schedulers.level(scheduler, span.end_index)
+    position = Position(span.end, span.of, type(scheduler).__name__, schedulers.schedule_digest(scheduler), facts.digest)
+    batch = given.shape[0] if given is not None else stage.batch_size
+    seed = stage.seed if stage.seed is not None else (given.provenance.seed if given is not None else None)
+    made = Provenance(stage.model.name, facts.digest, stage.prompt.positive, seed=seed)
+    outline = Outline((batch, space.channels, height // space.factor, width // space.factor), space, end, position, made)
+    return PlannedStage(
+        stage, family.name, mode, span, start, end, span.evaluations, _weights(facts.folder, stage), word, notes, "", outline
+    )
+
+
+def _word(way: handoff.Entrance, given: Standing, facts: ModelFacts) -> str:
+    if way.exact:
+        same = given.position is not None and given.position.model == facts.digest
+        return "exact continuation" if same else "same schedule, another model"
+    if given.noise is not None and given.noise.form != way.noise.form:
+        return "converted form"
+    return "same space"
+
+
+def _size(stage: Stage, given: Standing | None, image_size: tuple[int, int] | None, facts: ModelFacts) -> tuple[int, int]:
+    factor, align = facts.space.factor, facts.family.align
+    if given is not None:
+        width, height = given.shape[3] * factor, given.shape[2] * factor
+        if stage.size is not None and (stage.size.width, stage.size.height) != (width, height):
+            raise HandoffError(f"--output-size {stage.size} does not fit latents of shape {given.shape}, which are {width}x{height} pixels. Leave it out.")
+        return width, height
+    wanted: Any = (stage.size.width, stage.size.height) if stage.size else image_size or facts.default_size
+    return wanted[0] - wanted[0] % align, wanted[1] - wanted[1] % align
+
+
+def _weights(folder: Path, stage: Stage) -> int:
+    """Bytes of the weight files that would be read: the variant's where it has its own."""
+    files = [path for path in folder.rglob("*.safetensors") if "safety_checker" not in path.parts]
+    variant = [path for path in files if stage.model.variant and f".{stage.model.variant}." in path.name]
+    plain = [path for path in files if path.name.count(".") == 1]
+    return sum(path.stat().st_size for path in variant or plain)

@@ -1,0 +1,58 @@
+"""One table: diffusers scheduler class to how it mixes signal and noise. No torch, so that it serves completion too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jupyter_latents.latents.facts import Form
+
+__all__ = ["FORMS", "scheduler_names"]
+
+_ROWS: dict[Form, tuple[str, ...]] = {
+    "ve": (  # x0 + sigma * eps
+        "CMStochasticIterativeScheduler",
+        "DPMSolverSDEScheduler",
+        "EDMDPMSolverMultistepScheduler",
+        "EDMEulerScheduler",
+        "EulerAncestralDiscreteScheduler",
+        "EulerDiscreteScheduler",
+        "HeunDiscreteScheduler",
+        "KDPM2AncestralDiscreteScheduler",
+        "KDPM2DiscreteScheduler",
+        "LMSDiscreteScheduler",
+    ),
+    "vp": (  # (x0 + sigma * eps) / sqrt(1 + sigma^2)
+        "CogVideoXDDIMScheduler",
+        "DDIMInverseScheduler",
+        "DDIMParallelScheduler",
+        "DDIMScheduler",
+        "DDPMParallelScheduler",
+        "DDPMScheduler",
+        "DEISMultistepScheduler",
+        "DPMSolverMultistepInverseScheduler",
+        "DPMSolverMultistepScheduler",
+        "DPMSolverSinglestepScheduler",
+        "IPNDMScheduler",
+        "LCMScheduler",
+        "PNDMScheduler",
+        "SASolverScheduler",
+        "TCDScheduler",
+        "UniPCMultistepScheduler",
+    ),
+    "flow": (  # (1 - s) * x0 + s * eps
+        "FlowMatchEulerDiscreteScheduler",
+        "FlowMatchHeunDiscreteScheduler",
+        "FlowMatchLCMScheduler",
+    ),
+}
+
+FORMS: Mapping[str, Form] = MappingProxyType({name: form for form, names in _ROWS.items() for name in names})
+"""Class name to form."""
+
+
+def scheduler_names() -> list[str]:
+    """Names of the scheduler classes that a text-to-image stage can use."""
+    return sorted(FORMS)

@@ -1,0 +1,188 @@
+"""Where model files are: demo models, folders, single files, the hub's cache, and the hub itself where it may be asked.
+
+What is on this machine comes first. The hub is asked once, briefly, and only for what is not here; a token goes to the hub
+and nowhere else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jupyter_latents import demo
+from jupyter_latents.errors import ModelError, nearest
+from jupyter_latents.stage import ModelSource
+
+__all__ = ["Wanted", "cached_folder", "cached_models", "cached_revisions", "fetch", "find", "known_models", "not_found"]
+
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_LINK = re.compile(r"https?://(?:www\.)?(?:huggingface\.co|hf\.co)/([\w.-]+/[\w.-]+)/(?:blob|resolve)/([^/]+)/([^?]+)(?:\?.*)?")
+_PROBE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is looked for.
+
+    Attributes:
+        name: Demo model, folder, file, hub name or a link to a file on the hub.
+        what: What it is to be, for messages: ``model``, ``--vae`` and so on.
+        marks: Files that tell its folder, relative to it; one is enough.
+        revision: Hub branch, tag or commit; None for ``main``.
+        token: Hub token; never shown.
+        offline: Never ask the hub.
+    """
+
+    name: str
+    what: str = "model"
+    marks: tuple[str, ...] = ("model_index.json",)
+    revision: str | None = None
+    token: str | None = field(default=None, repr=False)
+    offline: bool = False
+
+    @staticmethod
+    def model(source: ModelSource) -> Wanted:
+        """The model of a stage."""
+        return Wanted(source.name, revision=source.revision, token=source.auth_token, offline=source.offline)
+
+    @property
+    def is_repository(self) -> bool:
+        """Whether the name can be one of the hub's."""
+        return _REPOSITORY.fullmatch(self.name) is not None and ".." not in self.name
+
+
+def cached_models() -> list[str]:
+    """Names of the diffusers models in the hub's cache on this machine."""
+    from huggingface_hub import constants
+
+    root = Path(constants.HF_HUB_CACHE)
+    found = root.glob("models--*/snapshots/*/model_index.json") if root.is_dir() else ()
+    return sorted({path.parts[-4].removeprefix("models--").replace("--", "/") for path in found})
+
+
+def known_models() -> list[str]:
+    """Demo models and the models in the hub's cache."""
+    return [*demo.MODELS, *cached_models()]
+
+
+def cached_revisions(name: str) -> list[str]:
+    """Revisions of a repository that are in the hub's cache: branches and tags first, then bare commits."""
+    from huggingface_hub import constants
+
+    home = Path(constants.HF_HUB_CACHE) / f"models--{name.replace('/', '--')}"
+    refs = {path.relative_to(home / "refs").as_posix(): path for path in (home / "refs").rglob("*") if path.is_file()}
+    commits = {path.read_text(encoding="utf-8").strip() for path in refs.values()}
+    snapshots = home / "snapshots"
+    bare = {path.name for path in snapshots.iterdir()} - commits if snapshots.is_dir() else set()
+    return [*sorted(refs), *sorted(bare)]
+
+
+def cached_folder(name: str, marks: Iterable[str], revision: str | None = None) -> Path | None:
+    """The snapshot folder of a repository in the hub's cache that has one of the `marks`, or None."""
+    from huggingface_hub import try_to_load_from_cache
+
+    for mark in marks:
+        found = try_to_load_from_cache(name, mark, revision=revision)
+        if isinstance(found, str) and Path(found).is_file():
+            return Path(found).parents[mark.count("/")]
+    return None
+
+
+def find(wanted: Wanted, download: Callable[[], Path]) -> Path:
+    """The folder or file that a name means.
+
+    Args:
+        wanted: What is looked for.
+        download: Fetches it from the hub and returns its folder; called where it is nowhere else.
+
+    Raises:
+        ModelError: It is nowhere.
+    """
+    name = wanted.name
+    if name in demo.MODELS:
+        return demo.path(name)
+    if name.startswith("demo/"):
+        hint = nearest(name, demo.MODELS) or "."
+        raise ModelError(f"no demo model {name!r}{hint} The demo models are {', '.join(demo.MODELS)}.")
+    link = _LINK.fullmatch(name)
+    if link:
+        return _linked(wanted, *link.groups())
+    if "://" in name:
+        raise ModelError(f"{wanted.what} {name!r}: only links to files on huggingface.co are read; fetch it and give its path.")
+    path = Path(name).expanduser()
+    if path.exists():
+        return path
+    if not wanted.is_repository:
+        raise not_found(wanted)
+    return cached_folder(name, wanted.marks, wanted.revision) or fetch(wanted, download)
+
+
+def _linked(wanted: Wanted, name: str, revision: str, path: str) -> Path:
+    from huggingface_hub import hf_hub_download
+
+    folder = cached_folder(name, (path,), revision)
+    if folder is not None:
+        return folder / path
+    repository = Wanted(name, wanted.what, (path,), revision, wanted.token, wanted.offline)
+    fetch(repository, lambda: Path(hf_hub_download(name, path, revision=revision, token=wanted.token)).parent)
+    return Path(hf_hub_download(name, path, revision=revision, local_files_only=True))
+
+
+def fetch(wanted: Wanted, download: Callable[[], Path]) -> Path:
+    """Fetches from the hub what is not here.
+
+    Raises:
+        ModelError: The hub may not be asked, cannot be reached or does not give it.
+    """
+    from huggingface_hub import HfApi, is_offline_mode
+
+    if wanted.offline or is_offline_mode():
+        raise not_found(wanted, "the hub is not asked (offline)")
+    try:
+        HfApi().model_info(wanted.name, revision=wanted.revision, timeout=_PROBE_SECONDS, token=wanted.token)
+        return download()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise not_found(wanted, _why(error)) from error
+
+
+def _why(error: Exception) -> str:
+    """Why the hub did not give it, in words; its own messages can be long and are kept as the cause."""
+    kind = type(error).__name__
+    words = {
+        "GatedRepoError": "its terms must be accepted on its page, and --auth-token given",
+        "RepositoryNotFoundError": "the hub has no such repository, or it is private and --auth-token is missing",
+        "RevisionNotFoundError": "the hub has no such revision of it",
+        "RemoteEntryNotFoundError": "the hub has no such file in it",
+    }
+    return words.get(kind, f"the hub could not be reached or did not give it ({kind})")
+
+
+def not_found(wanted: Wanted, reason: str = "") -> ModelError:
+    """The error for a name that is nowhere, with what is known here and what to do."""
+    name, what = wanted.name, wanted.what
+    if not wanted.is_repository:
+        known = known_models() if what == "model" else []
+        hint = nearest(name, known)
+        more = f" Known here: {', '.join(known)}." if known else ""
+        return ModelError(f"{what} {name!r} is no folder or file here{hint}{'' if hint.endswith('?') else '.'}{more}")
+    revisions = cached_revisions(name)
+    if wanted.revision and revisions and wanted.revision not in revisions:
+        return ModelError(
+            f"{what} {name!r} is in the hub's cache, but not its revision {wanted.revision!r}"
+            f"{f' ({reason})' if reason else ''}; here are {', '.join(revisions)}."
+        )
+    if revisions:
+        return ModelError(
+            f"{what} {name!r} is only partly in the hub's cache on this machine (none of {', '.join(wanted.marks)})"
+            f"{f'; {reason}' if reason else ''}. Fetch the rest where there is a network: hf download {name}"
+        )
+    known = known_models() if what == "model" else []
+    hint = nearest(name, known)
+    return ModelError(
+        f"{what} {name!r} is neither a {'demo model, a ' if what == 'model' else ''}folder nor in the hub's cache on this machine"
+        f"{f'; {reason}' if reason else ''}{hint}{'' if hint else '.'}"
+        f"{f' Known here: {chr(44).join(known)}.'.replace(',', ', ') if known else ''}"
+        f" For use without network, fetch it once where there is one: hf download {name}"
+    )

@@ -1,0 +1,90 @@
+"""Which files of a folder hold a part's weights, and how large they are: read from names and headers only."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+
+from jupyter_latents.errors import ModelError
+
+__all__ = ["header", "is_model_folder", "missing_shards", "value_count", "variants", "weight_files"]
+
+# model.safetensors, model.fp16.safetensors, model.fp16-00001-of-00002.safetensors and the older
+# model-00001-of-00002.fp16.safetensors; the same with .bin.
+_NAME = re.compile(
+    r"(?:diffusion_pytorch_model|pytorch_model|model)(?:\.(?P<variant>\w+))?"
+    r"(?:-(?P<shard>\d{5})-of-(?P<of>\d{5}))?(?:\.(?P<late>\w+))?\.(?P<kind>safetensors|bin)"
+)
+
+
+def _found(folder: Path) -> dict[tuple[str | None, str], list[tuple[Path, int]]]:
+    """(variant, kind) to its files, each with the number of shards its name tells."""
+    groups: dict[tuple[str | None, str], list[tuple[Path, int]]] = {}
+    if not folder.is_dir():
+        return groups
+    for path in sorted(folder.iterdir()):
+        match = _NAME.fullmatch(path.name)
+        if match and path.is_file():
+            variant = match["variant"] or match["late"]
+            groups.setdefault((variant, match["kind"]), []).append((path, int(match["of"] or 1)))
+    return groups
+
+
+def _chosen(folder: Path, variant: str | None) -> list[tuple[Path, int]]:
+    groups = _found(folder)
+    wanted = ((variant, "safetensors"), (variant, "bin"), (None, "safetensors"), (None, "bin"))
+    return next((groups[key] for key in wanted if key in groups), [])
+
+
+def weight_files(folder: Path, variant: str | None = None) -> tuple[Path, ...]:
+    """The files a part is read from, in the order of choice that diffusers has: the variant, safetensors first."""
+    return tuple(path for path, _ in _chosen(folder, variant))
+
+
+def missing_shards(folder: Path, variant: str | None = None) -> int:
+    """How many files of a sharded part are not there."""
+    chosen = _chosen(folder, variant)
+    return max((of for _, of in chosen), default=0) - len(chosen) if chosen else 0
+
+
+def variants(folder: Path) -> set[str | None]:
+    """The weight file variants of a part; None stands for the plain files."""
+    return {variant for variant, _ in _found(folder)}
+
+
+def is_model_folder(folder: Path) -> bool:
+    """Whether a part's folder is that of a model with weights, not of a tokenizer, processor or scheduler."""
+    others = ("tokenizer_config.json", "preprocessor_config.json", "processor_config.json", "scheduler_config.json")
+    return (folder / "config.json").is_file() and not any((folder / name).is_file() for name in others)
+
+
+def header(path: Path) -> dict[str, tuple[int, ...]]:
+    """Tensor name to shape of a ``.safetensors`` file, without its tensors.
+
+    Raises:
+        ModelError: The file is damaged.
+    """
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            if length > path.stat().st_size:
+                raise ValueError("its header is longer than the file")
+            entries = json.loads(file.read(length))
+        return {name: tuple(entry["shape"]) for name, entry in entries.items() if name != "__metadata__"}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
+        raise ModelError(f"{path} is no whole .safetensors file ({error}); fetch it again.") from error
+
+
+def value_count(files: Iterable[Path]) -> int:
+    """How many numbers weight files hold: exact for ``.safetensors``, from the size otherwise."""
+    total = 0
+    for path in files:
+        if path.suffix == ".safetensors":
+            total += sum(math.prod(shape) for shape in header(path).values())
+        else:
+            total += path.stat().st_size // (2 if "fp16" in path.name else 4)
+    return total
