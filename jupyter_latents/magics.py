@@ -24,7 +24,7 @@ __all__ = ["Dgen", "Interrupted", "load"]
 _POLL = 0.1  # seconds between two looks at a foreground run
 
 
-class Interrupted(KeyboardInterrupt):  # noqa: N818 - named as what happened, like KeyboardInterrupt
+class Interrupted(KeyboardInterrupt):
     """The kernel's interrupt ended a run at a whole step."""
 
     def _render_traceback_(self) -> list[str]:
@@ -63,7 +63,10 @@ class Dgen:
         script = _script(options, cell)
         session = _session(self._shell)
         session.check(script)
-        return _dry_run(session, script, options) if options.dry_run else _start(session, script, options)
+        if options.dry_run:
+            _dry_run(session, script, options)
+            return None
+        return _start(session, script, options)
 
 
 def _start(session: Session, script: Script, options: MagicOptions) -> Run | None:
@@ -85,7 +88,7 @@ def _dry_run(session: Session, script: Script, options: MagicOptions) -> None:
 
     from jupyter_latents.session import Task
 
-    display(session.plan(Task(script, options.arguments, options.force)))
+    display(session.plan(Task(script, options.arguments, options.force)))  # type: ignore[no-untyped-call]
 
 
 def _script(options: MagicOptions, cell: str | None) -> Script:
@@ -128,5 +131,5 @@ def _session(shell: InteractiveShell) -> Session:
 
 def load(shell: InteractiveShell) -> None:
     """Registers the magics and the completer with an IPython shell."""
-    magic: Any = Dgen(shell)
-    shell.register_magic_function(magic, magic_kind="line_cell", magic_name="dgen")
+    register: Any = shell.register_magic_function
+    register(Dgen(shell), magic_kind="line_cell", magic_name="dgen")

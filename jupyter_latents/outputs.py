@@ -65,7 +65,11 @@ def _write_picture(picture: Image, target: Path) -> None:
 
 def _slug(stage: Stage) -> str:
     window = stage.window
-    part = "" if window.start is None and window.end is None else f"_{window.start or 0:g}-{1 if window.end is None else window.end:g}"
+    part = (
+        ""
+        if window.start is None and window.end is None
+        else f"_{window.start or 0:g}-{1 if window.end is None else window.end:g}"
+    )
     model = re.sub(r"[^A-Za-z0-9.-]+", "-", Path(stage.model.name).name)
     return f"{model}_st_{stage.num_inference_steps}_g_{stage.guidance_scale:g}{part}"
 

@@ -65,7 +65,8 @@ class Plan:
     def _repr_html_(self) -> str:
         head = "".join(f"<th style='text-align:left'>{heading}</th>" for heading in _HEADINGS)
         body = "".join(
-            "<tr>" + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in self.rows()
+            "<tr>" + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+            for row in self.rows()
         )
         printed = "".join(f"<div>{html.escape(line)}</div>" for line in self.printed)
         return f"{printed}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><div>{html.escape(self._summary())}</div>"
@@ -108,7 +109,9 @@ def plan_script(
         kept = [outline for outline in outlines if outline is not None]
         if stages[-1].into and kept:
             made[stages[-1].into] = kept if len(stages) > 1 else kept[-1]
-        environment.finished([environment.capture(outline) for outline in kept], [stage.prompt.positive for stage in stages])
+        environment.finished(
+            [environment.capture(outline) for outline in kept], [stage.prompt.positive for stage in stages]
+        )
     return Plan(tuple(planned), tuple(printed))
 
 
@@ -129,7 +132,9 @@ def _inputs(stage: Stage, resolver: Resolver) -> tuple[str, Any, tuple[int, int]
         latents += [_standing(resolver, value) for value in images if _is_standing(value)]
         images = [value for value in images if not _is_standing(value)]
     mode = "inpaint" if seed.masks else "img2img" if images else "txt2img"
-    size = (seed.resize.width, seed.resize.height) if seed.resize else next(filter(None, map(_picture_size, images)), None)
+    size = (
+        (seed.resize.width, seed.resize.height) if seed.resize else next(filter(None, map(_picture_size, images)), None)
+    )
     return mode, latents[0] if latents else None, size
 
 
@@ -138,7 +143,9 @@ def _latents(resolver: Resolver, reference: Reference) -> Any:
 
 
 def _is_standing(value: Any) -> bool:
-    return hasattr(value, "noise") or (isinstance(value, Path) and value.suffix in (".pt", ".pth", ".safetensors", ".latent"))
+    return hasattr(value, "noise") or (
+        isinstance(value, Path) and value.suffix in (".pt", ".pth", ".safetensors", ".latent")
+    )
 
 
 def _standing(resolver: Resolver, value: Any) -> Any:

@@ -66,8 +66,16 @@ class Resolver:
                 latents.extend(self.as_latents(value, reference.text))
             else:
                 images.extend(self._as_images(value, reference.text, stage))
-        masks = [mask.convert("L") for reference in seed.masks for mask in self._as_images(self.value(reference), reference.text, stage)]
-        controls = [image for reference in seed.controls for image in self._as_images(self.value(reference), reference.text, stage)]
+        masks = [
+            mask.convert("L")
+            for reference in seed.masks
+            for mask in self._as_images(self.value(reference), reference.text, stage)
+        ]
+        controls = [
+            image
+            for reference in seed.controls
+            for image in self._as_images(self.value(reference), reference.text, stage)
+        ]
         images = [_sized(image, seed) for image in images]
         return Inputs(tuple(latents), tuple(images), tuple(masks), tuple(controls))
 
@@ -99,8 +107,14 @@ class Resolver:
         source = self.captured if name in self.captured else self.kernel
         if name not in source:
             known = [other for other, value in self.kernel.items() if not other.startswith("_") and _is_usable(value)]
-            held = f" Variables that can go here: {', '.join(sorted(known))}." if known else " No variable of this kernel can go here yet."
-            raise NameNotFoundError(f"no variable {name!r}{nearest(name, known) or '.'}{held} A file needs a dot or a slash in its name.")
+            held = (
+                f" Variables that can go here: {', '.join(sorted(known))}."
+                if known
+                else " No variable of this kernel can go here yet."
+            )
+            raise NameNotFoundError(
+                f"no variable {name!r}{nearest(name, known) or '.'}{held} A file needs a dot or a slash in its name."
+            )
         value = source[name]
         if not index:
             return value
@@ -137,7 +151,9 @@ class Resolver:
             return self.as_latents(torch.as_tensor(value), text)
         if isinstance(value, Sequence) and value:
             return [latents for item in value for latents in self.as_latents(item, text)]
-        raise HandoffError(f"{text} is a {type(value).__name__}; `latents:` takes Latents, tensors, arrays, files of them, or a list of these.")
+        raise HandoffError(
+            f"{text} is a {type(value).__name__}; `latents:` takes Latents, tensors, arrays, files of them, or a list of these."
+        )
 
     def _as_images(self, value: Any, text: str, stage: Stage) -> list[Image]:
         from PIL import Image, UnidentifiedImageError
@@ -190,7 +206,7 @@ def _sized(image: Image, seed: ImageSeed) -> Image:
 
 def _download(address: str) -> Path:
     """A file behind an http or https address, in a temporary folder that lasts as long as the kernel."""
-    name = address.split("?")[0].rstrip("/").rsplit("/", 1)[-1] or "download"
+    name = address.split("?", maxsplit=1)[0].rstrip("/").rsplit("/", 1)[-1] or "download"
     target = Path(tempfile.mkdtemp(prefix="jupyter-latents-")) / name
     if not address.startswith(("http://", "https://")):
         raise ScriptError(f"{address} is no http or https address.")
@@ -200,5 +216,3 @@ def _download(address: str) -> Path:
     except (urllib.error.URLError, OSError) as error:
         raise NameNotFoundError(f"{address} cannot be fetched: {error}. Save it as a file and name that.") from error
     return target
-
-

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import machine, outputs
 from jupyter_latents.engine.scheduler_table import scheduler_names
-from jupyter_latents.errors import JupyterLatentsError
+from jupyter_latents.errors import JupyterLatentsError, ScriptError
 from jupyter_latents.executors import LocalExecutor, Run
 from jupyter_latents.planning import Plan, plan_script
 from jupyter_latents.resolve import Resolver
@@ -51,6 +51,18 @@ class Task:
     arguments: tuple[str, ...] = ()
     force: bool = False
     verbose: bool = False
+
+
+@dataclass(slots=True)
+class _Job:
+    """One invocation while it runs."""
+
+    run: Run
+    observer: Observer
+    environment: Environment
+    invocation: Invocation
+    made: list[StageResult] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
 
 
 class Session:
@@ -131,7 +143,9 @@ class Session:
                 self._invocations(run, task, observer)
         finally:
             if said:
-                observer.note(f"{len(said)} messages of libraries (--verbose shows them), the last: {said[-1].strip()[:200]}")
+                observer.note(
+                    f"{len(said)} messages of libraries (--verbose shows them), the last: {said[-1].strip()[:200]}"
+                )
 
     def _environment(self, task: Task, observer: Observer) -> Environment:
         return Environment(
@@ -145,44 +159,39 @@ class Session:
 
     def _invocations(self, run: Run, task: Task, observer: Observer) -> None:
         environment = self._environment(task, observer)
-        count = 0
         for invocation in task.script.invocations(environment, schedulers=scheduler_names()):
-            made: list[StageResult] = []
-            files: list[str] = []
-            stages = invocation.stages()
+            job = _Job(run, observer, environment, invocation)
+            stages = tuple(replace(stage, force=stage.force or task.force) for stage in invocation.stages())
             for stage in stages:
                 if run.should_stop():
                     return
-                wanted = replace(stage, force=stage.force or task.force)
-                observer.stage(count, wanted, stage.into or "")
-                count += 1
-                result = self._blaming(invocation, lambda stage=wanted: self._stage(stage, environment, observer, run))
-                made.append(result)
-                run.results.append(result)
-                self._bind(stage.into, made, several=len(stages) > 1)
-                files += self._blaming(invocation, lambda stage=wanted, result=result: self._written(stage, result, observer))
-                observer.result(result.latents, list(result.images))
-                if result.stopped:
+                self._run_one(job, stage, several=len(stages) > 1)
+                if job.made[-1].stopped:
                     return
-            kept = [environment.capture(result.latents) for result in made] if not files else files
+            kept = job.files or [environment.capture(result.latents) for result in job.made]
             environment.finished(kept, [stage.prompt.positive for stage in stages])
 
-    def _blaming(self, invocation: Invocation, work: Any) -> Any:
-        """Runs a part of an invocation; an error without a place gets that of the option to blame."""
+    def _run_one(self, job: _Job, stage: Stage, *, several: bool) -> None:
+        """Runs one stage of an invocation, binds its result and writes its files."""
+        job.observer.stage(len(job.run.results), stage, stage.into or "")
         try:
-            return work()
+            result = self._stage(job, stage)
+            job.made.append(result)
+            job.run.results.append(result)
+            self._bind(stage.into, job.made, several=several)
+            job.files.extend(self._written(stage, result, job.observer))
         except JupyterLatentsError as error:
-            place = invocation.place_of(_BLAMED.get(type(error).__name__, "model"))
+            place = job.invocation.place_of(_BLAMED.get(type(error).__name__, "model"))
             raise (error.at(place) if place is not None else error) from error.__cause__
+        job.observer.result(result.latents, list(result.images))
 
-    def _stage(self, stage: Stage, environment: Environment, observer: Observer, run: Run) -> StageResult:
+    def _stage(self, job: _Job, stage: Stage) -> StageResult:
         refused = unsupported(stage.image_seed) if stage.image_seed is not None else []
         if refused:
-            from jupyter_latents.errors import ScriptError
-
             raise ScriptError(f"{', '.join(refused)} in --image-seeds is read but not run here; leave it out.")
-        inputs = self._resolver(environment).inputs(stage, direct_latents=self._takes_latents_directly(stage))
-        result = self.engine.run(stage, inputs, observer, run.should_stop)
+        resolver = self._resolver(job.environment)
+        inputs = resolver.inputs(stage, direct_latents=self._takes_latents_directly(stage))
+        result = self.engine.run(stage, inputs, job.observer, job.run.should_stop)
         self._remember(result.latents)
         return result
 

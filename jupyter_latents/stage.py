@@ -9,7 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-__all__ = ["AdapterImage", "ImageSeed", "LatentsProcessor", "ModelSource", "Output", "Prompt", "Reference", "Size", "Stage", "Window"]
+__all__ = [
+    "AdapterImage",
+    "ImageSeed",
+    "LatentsProcessor",
+    "ModelSource",
+    "Output",
+    "Prompt",
+    "Reference",
+    "Size",
+    "Stage",
+    "Window",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ def arguments(
     Raises:
         ModelError: The stage asks for something that this pipeline does not take.
     """
-    accepted = inspect.signature(pipeline_class.__call__).parameters  # type: ignore[operator]
+    accepted = inspect.signature(pipeline_class.__call__).parameters
     width, height = size
     prompt = stage.prompt
     wanted: dict[str, Any] = {
@@ -98,7 +98,9 @@ def arguments(
         "sigmas": list(stage.sigmas) if stage.sigmas else None,
     }
     if prompt.negative and not family.negative:
-        raise ModelError(f"{family.name} takes no negative prompt: its guidance is distilled into the model. Leave it out.")
+        raise ModelError(
+            f"{family.name} takes no negative prompt: its guidance is distilled into the model. Leave it out."
+        )
     if inputs.images:
         explicit["image"] = [image.resize(size) if image.size != size else image for image in inputs.images]
         wanted["strength"] = strength
@@ -109,7 +111,9 @@ def arguments(
         explicit["mask_image"] = [mask.resize(size) for mask in inputs.masks]
     for name, value in explicit.items():
         if value is not None and name not in accepted:
-            raise ModelError(f"{pipeline_class.__name__} takes no {name.replace('_', ' ')}; leave out the option that sets it.")
+            raise ModelError(
+                f"{pipeline_class.__name__} takes no {name.replace('_', ' ')}; leave out the option that sets it."
+            )
     return {name: value for name, value in {**wanted, **_given(explicit)}.items() if name in accepted}
 
 

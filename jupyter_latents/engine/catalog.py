@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
-import json
-import os
+import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from jupyter_latents import demo
 from jupyter_latents.engine.codec import space_of
-from jupyter_latents.engine.digests import folder_digest
-from jupyter_latents.engine.families import Family, family_of
+from jupyter_latents.engine.digests import files_digest
+from jupyter_latents.engine.extras import ControlSpec, Lora, controls_of, loras_of, swapped_vae
+from jupyter_latents.engine.families import FAMILIES, Family, family_of
+from jupyter_latents.engine.parts import PartSource, parts_of, read_json, with_defaults
+from jupyter_latents.engine.single_files import inspect_checkpoint, is_checkpoint
+from jupyter_latents.engine.sources import Wanted, cached_models, fetch, find, known_models
+from jupyter_latents.engine.weights import variants
 from jupyter_latents.errors import ModelError, nearest
 from jupyter_latents.latents.facts import Space
 from jupyter_latents.stage import ModelSource
 
 __all__ = ["ModelFacts", "cached_models", "describe", "known_models"]
 
-_SKIPPED = ("safety_checker", "feature_extractor", "image_encoder")
+_DENOISERS = ("unet", "transformer")
 
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What a model's folder says about it.
+    """What a model's files say about it, with what the stage adds to it.
 
     Attributes:
         name: The name the stage gave.
-        folder: Its diffusers folder.
+        folder: Its diffusers folder; for a single file, that of its configurations.
         pipeline_class: ``_class_name`` of its ``model_index.json``.
         index: The whole ``model_index.json``.
         family: Its family's row.
+        sources: Part name to where the part is; ``--vae`` has its part in here.
+        own_vae: The VAE the model came with.
+        checkpoint: The single file, or None.
+        loras: The LoRAs of the stage.
+        controls: The ControlNets of the stage.
     """
 
     name: str
@@ -40,137 +49,235 @@ class ModelFacts:
     pipeline_class: str
     index: Mapping[str, Any]
     family: Family
+    sources: Mapping[str, PartSource]
+    own_vae: PartSource | None = None
+    checkpoint: Path | None = None
+    loras: tuple[Lora, ...] = ()
+    controls: tuple[ControlSpec, ...] = field(default=())
 
     def config(self, part: str) -> dict[str, Any]:
         """A part's configuration, empty when it has none."""
-        for file in ("config.json", "scheduler_config.json"):
-            path = self.folder / part / file
-            if path.is_file():
-                return dict(read_json(path))
-        return {}
+        return dict(self.sources[part].config) if part in self.sources else {}
 
     @property
     def parts(self) -> dict[str, tuple[str, str]]:
         """Part name to (library, class) of every part that is there and used."""
-        return {
-            name: (entry[0], entry[1])
-            for name, entry in self.index.items()
-            if isinstance(entry, list) and len(entry) == 2 and entry[0] and name not in _SKIPPED
-        }
+        return {name: (part.library, part.class_name) for name, part in self.sources.items()}
 
     @cached_property
     def digests(self) -> dict[str, str]:
         """Part name to the digest of its files."""
-        return {name: folder_digest(self.folder / name) for name in self.parts}
+        return {name: part.digest for name, part in self.sources.items()}
+
+    @property
+    def denoiser(self) -> str:
+        """Name of the part that denoises."""
+        return next((name for name in _DENOISERS if name in self.sources), "")
 
     @cached_property
     def digest(self) -> str:
-        """Digest of the denoiser's files: what makes a model this model."""
-        return self.digests.get("unet") or self.digests.get("transformer") or ""
+        """Digest of the denoiser's files and of the LoRAs upon it: what makes a model this model."""
+        own = self.digests.get(self.denoiser, "")
+        return files_digest([("", own), *((str(i), lora.digest) for i, lora in enumerate(self.loras))]) if self.loras else own
 
     @property
     def scheduler(self) -> tuple[str, dict[str, Any]]:
         """Class name and configuration of the model's own scheduler."""
-        return self.parts["scheduler"][1], self.config("scheduler")
+        return self.sources["scheduler"].class_name, self.config("scheduler")
 
     @cached_property
     def space(self) -> Space:
-        """The latent space of its VAE."""
-        return space_of(self.parts["vae"][1], self.config("vae"), self.digests["vae"])
+        """The latent space its denoiser works in, with the digest of the VAE that decodes it."""
+        vae = self.own_vae or self.sources["vae"]
+        space = space_of(vae.class_name, with_defaults(vae, f"vae of {self.name}"), vae.digest)
+        if space.name == "own" and space.vae in _demo_digests():
+            space = replace(space, name="demo")
+        return replace(space, vae=self.digests["vae"])
 
     @property
     def default_size(self) -> tuple[int, int]:
-        """(width, height) in pixels when nobody says."""
-        sample = (self.config("unet") or {}).get("sample_size")
-        if isinstance(sample, int):
-            return sample * self.space.factor, sample * self.space.factor
+        """(width, height) in pixels when nobody says: the denoiser's own where its pipeline goes by it."""
+        sample = self.config(self.denoiser).get("sample_size")
+        height, width = sample if isinstance(sample, (list, tuple)) and len(sample) == 2 else (sample, sample)
+        if isinstance(height, int) and isinstance(width, int) and self._goes_by_sample_size():
+            return width * self.space.factor, height * self.space.factor
         return self.family.default_size, self.family.default_size
 
+    def _goes_by_sample_size(self) -> bool:
+        """A U-Net's pipeline always does; a transformer's where its call leaves the height to the model."""
+        if self.denoiser == "unet":
+            return True
+        import diffusers
 
-def read_json(path: Path) -> Any:
-    """A JSON file of a model.
+        called = getattr(diffusers, self.pipeline_class, None)
+        height = inspect.signature(called.__call__).parameters.get("height") if called else None
+        return height is not None and height.default is None
 
-    Raises:
-        ModelError: Missing or damaged.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path.name} of the model at {path.parent} cannot be read: {error}") from error
-
-
-def cached_models() -> list[str]:
-    """Names of the diffusers models in the hub's cache on this machine."""
-    from huggingface_hub import constants
-
-    root = Path(constants.HF_HUB_CACHE)
-    found = root.glob("models--*/snapshots/*/model_index.json") if root.is_dir() else ()
-    return sorted({path.parts[-4].removeprefix("models--").replace("--", "/") for path in found})
+    @property
+    def values(self) -> int:
+        """How many numbers all its weights hold; times the bytes of a dtype, the memory it needs."""
+        return sum(part.values for part in (*self.sources.values(), *(control.part for control in self.controls)))
 
 
-def known_models() -> list[str]:
-    """Demo models and the models in the hub's cache."""
-    return [*demo.MODELS, *cached_models()]
+def _demo_digests() -> set[str]:
+    found = set()
+    for name in demo.MODELS:
+        folder = demo.path(name)
+        if (folder / "vae").is_dir():
+            found.add(parts_of(folder, {"vae": ["diffusers", "AutoencoderKL"]}, None, name)["vae"].digest)
+    return found
 
 
 def describe(source: ModelSource) -> ModelFacts:
-    """Finds a model and reads its configuration.
+    """Finds a model and reads its configuration, and that of what the stage adds to it.
 
     Args:
         source: What the stage names.
 
     Raises:
-        ModelError: Neither a demo model, a folder nor in the hub's cache, and not to be had from the hub.
+        ModelError: It is nowhere, not whole, of another type than ``--model-type`` says, or an addition does not fit it.
     """
-    folder = _folder(source)
-    if source.subfolder:
-        folder = folder / source.subfolder
-    index_path = folder / "model_index.json"
-    if not index_path.is_file():
-        raise ModelError(f"{source.name} has no model_index.json at {folder}: it is no diffusers model folder.")
-    index = read_json(index_path)
-    pipeline_class = str(index.get("_class_name", ""))
-    return ModelFacts(source.name, folder, pipeline_class, index, family_of(pipeline_class))
+    place = find(Wanted.model(source), lambda: _downloaded(source))
+    facts = _of_checkpoint(source, place) if place.is_file() else _of_folder(source, place)
+    _check_type(source, facts)
+    own = facts.sources.get("vae")
+    if source.vae and own is not None:
+        vae = swapped_vae(source, own)
+        _check_vae(source, own, vae)
+        facts = replace(facts, sources={**facts.sources, "vae": vae}, own_vae=own)
+    if source.control_nets:
+        if not any(facts.family.control):
+            raise ModelError(f"{source.name} ({facts.family.name}) has no pipeline with ControlNets here; leave --control-nets out.")
+        facts = replace(facts, controls=controls_of(source, facts.config(facts.denoiser)))
+    return replace(facts, loras=loras_of(source)) if source.loras else facts
 
 
-def _folder(source: ModelSource) -> Path:
-    if source.name in demo.MODELS:
-        return demo.path(source.name)
-    if source.name.startswith("demo/"):
-        raise ModelError(f"no demo model {source.name!r}{nearest(source.name, demo.MODELS)} The demo models are {', '.join(demo.MODELS)}.")
-    path = Path(source.name).expanduser()
-    if path.is_dir():
-        return path
-    if source.name.startswith((".", "/", "~")) or source.name.count("/") != 1:
-        raise _not_found(source, "")
-    return _from_hub(source)
-
-
-def _from_hub(source: ModelSource) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    where = {"revision": source.revision, "token": source.auth_token}
-    try:
-        folder = Path(snapshot_download(source.name, local_files_only=True, **where))
-        if (folder / "model_index.json").is_file():
-            return folder
-    except (LocalEntryNotFoundError, ValueError):
-        folder = None
-    if source.offline or os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
-        raise _not_found(source, " and the hub is not asked (offline)")
+def _downloaded(source: ModelSource) -> Path:
     from diffusers import DiffusionPipeline
 
-    try:
-        return Path(DiffusionPipeline.download(source.name, variant=source.variant, **where))
-    except (HfHubHTTPError, OSError, ValueError) as error:
-        raise _not_found(source, f" and the hub did not give it ({type(error).__name__})") from error
-
-
-def _not_found(source: ModelSource, reason: str) -> ModelError:
-    known = known_models()
-    return ModelError(
-        f"model {source.name!r} is neither a demo model, a folder nor in the hub's cache on this machine{reason}"
-        f"{nearest(source.name, known)} Known here: {', '.join(known)}. For use without network, fetch it once where there is one: "
-        f"hf download {source.name}"
+    unused: dict[str, Any] = {"safety_checker": None, "feature_extractor": None, "image_encoder": None}
+    return Path(
+        DiffusionPipeline.download(
+            source.name, revision=source.revision, variant=source.variant, token=source.auth_token, **unused
+        )
     )
+
+
+def _of_folder(source: ModelSource, place: Path) -> ModelFacts:
+    folder = _subfolder(source, place)
+    index = _index(source, folder)
+    parts = parts_of(folder, index, source.variant, source.name)
+    lacking = _lacking(source, parts)
+    if lacking and not Path(source.name).expanduser().exists() and source.name not in demo.MODELS:
+        try:
+            folder = _subfolder(source, fetch(Wanted.model(source), lambda: _downloaded(source)))
+        except ModelError as error:
+            raise ModelError(
+                f"{source.name} is only partly in the hub's cache on this machine: {'; '.join(lacking)}. Fetch the rest where "
+                f"there is a network: hf download {source.name}"
+            ) from error
+        parts = parts_of(folder, index, source.variant, source.name)
+        lacking = _lacking(source, parts)
+    if lacking:
+        raise ModelError(f"{source.name} at {folder} is not whole: {'; '.join(lacking)}.")
+    _check_variant(source, parts)
+    return _facts(source, folder, index, parts)
+
+
+def _facts(
+    source: ModelSource, folder: Path, index: Mapping[str, Any], parts: dict[str, PartSource], checkpoint: Path | None = None
+) -> ModelFacts:
+    name = str(index["_class_name"])
+    needed = [part for part in ("scheduler", "vae") if part not in parts]
+    if needed or not any(part in parts for part in _DENOISERS):
+        raise ModelError(
+            f"{source.name} ({name}) cannot be run: it has no {' and no '.join(needed or ['unet or transformer'])}. "
+            "Text-to-image pipelines with a scheduler, a VAE and a denoiser run here."
+        )
+    return ModelFacts(source.name, folder, name, index, family_of(name), parts, checkpoint=checkpoint)
+
+
+def _lacking(source: ModelSource, parts: Mapping[str, PartSource]) -> list[str]:
+    replaced = {"vae"} if source.vae else set()
+    return [part.lacking for name, part in parts.items() if part.lacking and name not in replaced]
+
+
+def _subfolder(source: ModelSource, folder: Path) -> Path:
+    if not source.subfolder:
+        return folder
+    inner = (folder / source.subfolder).resolve()
+    if folder.resolve() not in inner.parents or not inner.is_dir():
+        have = sorted(path.parent.relative_to(folder).as_posix() for path in folder.glob("*/model_index.json"))
+        more = f" Folders with a model: {', '.join(have)}." if have else " Leave --subfolder out."
+        raise ModelError(f"{source.name} has no folder {source.subfolder!r}.{more}")
+    return folder / source.subfolder
+
+
+def _index(source: ModelSource, folder: Path) -> Mapping[str, Any]:
+    path = folder / "model_index.json"
+    if not path.is_file():
+        inner = sorted(found.parent.name for found in folder.glob("*/model_index.json"))
+        more = f" Give --subfolder {' or '.join(inner)}." if inner else " It is no diffusers model folder."
+        raise ModelError(f"{source.name} has no model_index.json at {folder}.{more}")
+    index = read_json(path)
+    if not isinstance(index, dict) or not index.get("_class_name"):
+        raise ModelError(f"model_index.json of {source.name} names no pipeline class (_class_name); fetch it again.")
+    if not isinstance(index["_class_name"], str):
+        raise ModelError(
+            f"{source.name} is run by its own pipeline {'.'.join(map(str, index['_class_name']))}, code that comes with the "
+            "model; such code never runs here. Use a model that a pipeline of diffusers runs."
+        )
+    return index
+
+
+def _of_checkpoint(source: ModelSource, path: Path) -> ModelFacts:
+    if not is_checkpoint(path):
+        raise ModelError(f"{path} is no model: give a diffusers folder, or a .safetensors or .ckpt file.")
+    checkpoint = inspect_checkpoint(path, Wanted.model(source), source.model_type)
+    index = _index(source, checkpoint.folder)
+    parts = {}
+    for name, part in parts_of(checkpoint.folder, index, None, source.name).items():
+        has_weights = bool(part.weights) or (part.folder / "config.json").is_file()
+        inside = name != "scheduler" and not name.startswith("tokenizer") and has_weights and checkpoint.holds(name)
+        parts[name] = replace(part, weights=(path,), form="checkpoint") if inside else part
+    lacking = _lacking(source, parts)
+    if lacking:
+        raise ModelError(
+            f"{path} ({checkpoint.layout}) holds only part of a model, and {checkpoint.folder} has not the rest: "
+            f"{'; '.join(lacking)}. Fetch that model whole, or use a checkpoint that holds all."
+        )
+    return _facts(source, checkpoint.folder, index, parts, path)
+
+
+def _check_type(source: ModelSource, facts: ModelFacts) -> None:
+    given = source.model_type
+    if given is None or given in facts.family.model_types:
+        return
+    known = list(dict.fromkeys(name for family in FAMILIES for name in family.model_types))
+    if given not in known:
+        raise ModelError(f"no model type {given!r}{nearest(given, known) or '.'} Known are {', '.join(known)}.")
+    own = facts.family.model_types
+    way = f"give --model-type {own[0]} or leave it out" if own else "leave --model-type out"
+    raise ModelError(
+        f"--model-type is {given}, but {source.name} is a {facts.pipeline_class} ({facts.family.name}); {way}."
+    )
+
+
+def _check_variant(source: ModelSource, parts: Mapping[str, PartSource]) -> None:
+    if source.variant is None or any(part.variant == source.variant for part in parts.values()):
+        return
+    have = sorted({variant or "" for part in parts.values() for variant in variants(part.folder)})
+    names = ", ".join(name or "plain files (no --variant)" for name in have)
+    raise ModelError(f"{source.name} has no weights of --variant {source.variant}; here are: {names}.")
+
+
+def _check_vae(source: ModelSource, own: PartSource, vae: PartSource) -> None:
+    """A VAE fits when its latents are the model's: as many channels, the same scale. A tiny one takes the model's scale."""
+    ours = space_of(own.class_name, with_defaults(own, "vae"))
+    theirs = space_of(vae.class_name, with_defaults(vae, "--vae"))
+    fits = ours.same_as(replace(theirs, scaling_factor=ours.scaling_factor, shift_factor=ours.shift_factor))
+    if not fits or (vae.class_name != "AutoencoderTiny" and not ours.same_as(theirs)):
+        raise ModelError(
+            f"--vae {source.vae} is of another latent space: {theirs}, scale {theirs.scaling_factor:g}; {source.name} has "
+            f"{ours}, scale {ours.scaling_factor:g}. Use a VAE made for this family."
+        )

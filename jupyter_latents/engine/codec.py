@@ -31,13 +31,14 @@ def space_of(vae_class: str, config: Mapping[str, Any], digest: str = "") -> Spa
         return Space("Flux2", config["latent_channels"] * 4, 2**blocks * 2, vae=digest)
     if "z_dim" in config:
         mean, std = tuple(config["latents_mean"]), tuple(config["latents_std"])
-        return Space("Wan2.1", config["z_dim"], 2 ** len(config["temperal_downsample"]), channel_mean=mean, channel_std=std, vae=digest)
+        factor = 2 ** len(config["temperal_downsample"])
+        return Space("Wan2.1", config["z_dim"], factor, channel_mean=mean, channel_std=std, vae=digest)
     channels, scale = int(config["latent_channels"]), float(config.get("scaling_factor") or 1.0)
-    blocks = config.get("block_out_channels") or config.get("encoder_block_out_channels") or (0,) * 4
+    levels = len(config.get("block_out_channels") or config.get("encoder_block_out_channels") or (0,) * 4)
     shift = float(config.get("shift_factor") or 0.0)
     name = _NAMES.get((channels, round(scale, 5)), "own")
     means, stds = config.get("latents_mean"), config.get("latents_std")
-    return Space(name, channels, 2 ** (len(blocks) - 1), scale, shift, tuple(means or ()), tuple(stds or ()), digest)
+    return Space(name, channels, 2 ** (levels - 1), scale, shift, tuple(means or ()), tuple(stds or ()), digest)
 
 
 def _per_channel(values: Any, like: torch.Tensor) -> torch.Tensor:
@@ -65,7 +66,9 @@ def decode(latents: torch.Tensor, vae: Any) -> torch.Tensor:
         patches = (latents * std + mean).reshape(batch, channels // 4, 2, 2, height, width)
         raw = patches.permute(0, 1, 4, 2, 5, 3).reshape(batch, channels // 4, height * 2, width * 2)
     elif "z_dim" in config:
-        raw = (latents * _per_channel(config.latents_std, latents) + _per_channel(config.latents_mean, latents)).unsqueeze(2)
+        raw = (
+            latents * _per_channel(config.latents_std, latents) + _per_channel(config.latents_mean, latents)
+        ).unsqueeze(2)
     elif config.get("latents_mean") is not None and config.get("latents_std") is not None:
         std, mean = _per_channel(config.latents_std, latents), _per_channel(config.latents_mean, latents)
         raw = latents * std / config.scaling_factor + mean

@@ -61,7 +61,11 @@ class Engine:
         self.cache = cache or ModelCache()
 
     def run(
-        self, stage: Stage, inputs: Inputs = Inputs(), observer: Observer | None = None, stopped: Callable[[], bool] = lambda: False
+        self,
+        stage: Stage,
+        inputs: Inputs = Inputs(),
+        observer: Observer | None = None,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> StageResult:
         """Runs a stage.
 
@@ -121,7 +125,9 @@ class Engine:
 class _Run:
     """One run of one stage; holds what its steps share."""
 
-    def __init__(self, model: LoadedModel, stage: Stage, inputs: Inputs, observer: Observer, stopped: Callable[[], bool]) -> None:
+    def __init__(
+        self, model: LoadedModel, stage: Stage, inputs: Inputs, observer: Observer, stopped: Callable[[], bool]
+    ) -> None:
         self.model, self.stage, self.inputs, self.observer, self.stopped = model, stage, inputs, observer, stopped
         self.facts, self.family = model.facts, model.facts.family
         self.layout = LAYOUTS[self.family.layout]
@@ -140,7 +146,7 @@ class _Run:
             handoff.check_fits(self.given, facts.space, stage.model.name)
         elif stage.window.start:
             raise WindowError(
-                f"--denoising-start {stage.window.start:g} needs latents to start from: --image-seeds \"latents: NAME\" "
+                f'--denoising-start {stage.window.start:g} needs latents to start from: --image-seeds "latents: NAME" '
                 "with latents that an earlier stage made with --denoising-end."
             )
         pipeline_class = self._pipeline_class(mode)
@@ -149,7 +155,9 @@ class _Run:
         call = arguments(pipeline_class, self.family, stage, self.inputs, size, self._strength())
         scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=self.seed)
         self.observer.phase("encoding", stage.prompt.positive)
-        Tap(scheduler, self.generator, self._enter, self._after_step).run(pipeline_class, self._components(pipeline_class), call)
+        Tap(scheduler, self.generator, self._enter, self._after_step).run(
+            pipeline_class, self._components(pipeline_class), call
+        )
         return self._result(scheduler)
 
     def _seed(self) -> int:
@@ -172,7 +180,9 @@ class _Run:
         name = self.family.pipeline_name(mode)
         found: type | None = getattr(diffusers, name, None)
         if found is None or not hasattr(found, "prepare_latents"):
-            raise ModelError(f"{name} of {self.stage.model.name} cannot be tapped: diffusers {diffusers.__version__} has no such class with prepare_latents.")
+            raise ModelError(
+                f"{name} of {self.stage.model.name} cannot be tapped: diffusers {diffusers.__version__} has no such class with prepare_latents."
+            )
         return found
 
     def _components(self, pipeline_class: type) -> dict[str, Any]:
@@ -192,7 +202,9 @@ class _Run:
         return components
 
     def _size(self) -> tuple[int, int]:
-        size = picture_size(self.stage, self.inputs, self.facts.default_size, self.facts.space.factor, self.family.align)
+        size = picture_size(
+            self.stage, self.inputs, self.facts.default_size, self.facts.space.factor, self.family.align
+        )
         wanted = self.stage.size
         if self.given is not None and wanted is not None and (wanted.width, wanted.height) != size:
             raise HandoffError(
@@ -239,7 +251,11 @@ class _Run:
             return True
         self.states.append(state)
         noise = schedulers.level(self.scheduler, state.index)
-        self.observer.step(StepEvent(step, span, noise.flow_sigma if noise.form == "flow" else noise.sigma, lambda: self._preview(state)))
+        self.observer.step(
+            StepEvent(
+                step, span, noise.flow_sigma if noise.form == "flow" else noise.sigma, lambda: self._preview(state)
+            )
+        )
         if step < span.end and self.stopped():
             self.was_stopped = True
             return False
@@ -267,7 +283,9 @@ class _Run:
             Position(step, of, type(scheduler).__name__, self.schedule, self.facts.digest),
             resume,
             self._provenance(),
-            None if state.denoised is None else self._unpacked(state.denoised).to("cpu", state.latents.dtype).contiguous(),
+            None
+            if state.denoised is None
+            else self._unpacked(state.denoised).to("cpu", state.latents.dtype).contiguous(),
         )
 
     def _provenance(self) -> Provenance:

@@ -85,9 +85,13 @@ def check_fits(latents: Standing, space: Space, model: str) -> None:
         )
     giver = latents.provenance.model or "unknown model"
     if latents.space is not None and not latents.space.same_as(space):
-        raise HandoffError(f"latents of {giver} live in {latents.space}, and {model} works in {space}. Put them in the image position to decode them.")
+        raise HandoffError(
+            f"latents of {giver} live in {latents.space}, and {model} works in {space}. Put them in the image position to decode them."
+        )
     if latents.shape[1] != space.channels:
-        raise HandoffError(f"latents of shape {latents.shape} have {latents.shape[1]} channels, and {model} works in {space}.")
+        raise HandoffError(
+            f"latents of shape {latents.shape} have {latents.shape[1]} channels, and {model} works in {space}."
+        )
 
 
 def entrance(latents: Standing, window: Window, scheduler: Any, span: Span, own_schedule: str) -> Entrance:
@@ -110,7 +114,9 @@ def entrance(latents: Standing, window: Window, scheduler: Any, span: Span, own_
                 "the fraction at which they were stopped, or load them with Latents.load(path, sigma=...)."
             )
         noise = schedulers.level(scheduler, span.start_index)
-        return Entrance(span, noise, False, (f"noise level not known, taken as {noise} of --denoising-start {window.start:g}",))
+        return Entrance(
+            span, noise, False, (f"noise level not known, taken as {noise} of --denoising-start {window.start:g}",)
+        )
     position = latents.position
     if position is not None and position.schedule == own_schedule:
         own = position.step
@@ -122,12 +128,22 @@ def entrance(latents: Standing, window: Window, scheduler: Any, span: Span, own_
     given = schedulers.level(scheduler, span.start_index)
     if window.start is None:
         moved = _starting(span, own)
-        return Entrance(moved, schedulers.level(scheduler, moved.start_index), False, _notes(latents.noise, schedulers.level(scheduler, moved.start_index)))
+        return Entrance(
+            moved,
+            schedulers.level(scheduler, moved.start_index),
+            False,
+            _notes(latents.noise, schedulers.level(scheduler, moved.start_index)),
+        )
     if _close(latents.noise.sigma, given.sigma):
         return Entrance(span, given, False, _notes(latents.noise, given))
     if abs(span.start - own) <= 1 and _within_half_step(latents.noise.sigma, scheduler, span):
         moved = _starting(span, own)
-        return Entrance(moved, schedulers.level(scheduler, moved.start_index), False, _notes(latents.noise, schedulers.level(scheduler, moved.start_index)))
+        return Entrance(
+            moved,
+            schedulers.level(scheduler, moved.start_index),
+            False,
+            _notes(latents.noise, schedulers.level(scheduler, moved.start_index)),
+        )
     warning = (
         f"--denoising-start {window.start:g} is step {span.start} of {span.of} ({given}), but these latents stand at {latents.noise}, "
         f"nearest to step {own}. Leave --denoising-start out to carry on from where they are."
@@ -171,7 +187,9 @@ def _starting(span: Span, start: int) -> Span:
 def _nearest_above(sigma: float, scheduler: Any, span: Span) -> int:
     """The last step whose level is at or above `sigma`."""
     at_or_above = [
-        step for step in range(span.of) if (level := schedulers.level(scheduler, span.index(step)).sigma) >= sigma or _close(level, sigma)
+        step
+        for step in range(span.of)
+        if (level := schedulers.level(scheduler, span.index(step)).sigma) >= sigma or _close(level, sigma)
     ]
     return max(at_or_above, default=0)
 

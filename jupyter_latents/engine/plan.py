@@ -111,15 +111,32 @@ def _planned(
         span, notes = way.span, (*way.notes, *((way.warning,) if way.warning else ()))
         word = _word(way, given, facts)
     elif stage.window.start:
-        raise HandoffError(f"--denoising-start {stage.window.start:g} needs latents to start from (--image-seeds \"latents: NAME\").")
+        raise HandoffError(
+            f'--denoising-start {stage.window.start:g} needs latents to start from (--image-seeds "latents: NAME").'
+        )
     start, end = schedulers.level(scheduler, span.start_index), schedulers.level(scheduler, span.end_index)
-    position = Position(span.end, span.of, type(scheduler).__name__, schedulers.schedule_digest(scheduler), facts.digest)
+    position = Position(
+        span.end, span.of, type(scheduler).__name__, schedulers.schedule_digest(scheduler), facts.digest
+    )
     batch = given.shape[0] if given is not None else stage.batch_size
     seed = stage.seed if stage.seed is not None else (given.provenance.seed if given is not None else None)
     made = Provenance(stage.model.name, facts.digest, stage.prompt.positive, seed=seed)
-    outline = Outline((batch, space.channels, height // space.factor, width // space.factor), space, end, position, made)
+    outline = Outline(
+        (batch, space.channels, height // space.factor, width // space.factor), space, end, position, made
+    )
     return PlannedStage(
-        stage, family.name, mode, span, start, end, span.evaluations, _weights(facts.folder, stage), word, notes, "", outline
+        stage,
+        family.name,
+        mode,
+        span,
+        start,
+        end,
+        span.evaluations,
+        _weights(facts.folder, stage),
+        word,
+        notes,
+        "",
+        outline,
     )
 
 
@@ -132,12 +149,16 @@ def _word(way: handoff.Entrance, given: Standing, facts: ModelFacts) -> str:
     return "same space"
 
 
-def _size(stage: Stage, given: Standing | None, image_size: tuple[int, int] | None, facts: ModelFacts) -> tuple[int, int]:
+def _size(
+    stage: Stage, given: Standing | None, image_size: tuple[int, int] | None, facts: ModelFacts
+) -> tuple[int, int]:
     factor, align = facts.space.factor, facts.family.align
     if given is not None:
         width, height = given.shape[3] * factor, given.shape[2] * factor
         if stage.size is not None and (stage.size.width, stage.size.height) != (width, height):
-            raise HandoffError(f"--output-size {stage.size} does not fit latents of shape {given.shape}, which are {width}x{height} pixels. Leave it out.")
+            raise HandoffError(
+                f"--output-size {stage.size} does not fit latents of shape {given.shape}, which are {width}x{height} pixels. Leave it out."
+            )
         return width, height
     wanted: Any = (stage.size.width, stage.size.height) if stage.size else image_size or facts.default_size
     return wanted[0] - wanted[0] % align, wanted[1] - wanted[1] % align

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 
 from jupyter_latents.engine.codec import encode, to_pil
 
@@ -47,10 +47,14 @@ class Previewer:
             patch: Preview pixels for one latent pixel, a divisor of `factor`.
         """
         pictures = _synthetic(_PICTURES, _LATENT_SIDE * factor)
-        latents = torch.cat([encode(chunk, vae) for chunk in pictures.split(4)])
+        latents = torch.cat([encode(pictures[start : start + 4], vae) for start in range(0, _PICTURES, 4)])
         targets = F.avg_pool2d(pictures, factor // patch)
         targets = F.pixel_unshuffle(targets, patch).flatten(2).transpose(1, 2).reshape(-1, 3 * patch * patch)
-        columns = F.unfold(F.pad(latents, (1, 1, 1, 1), mode="replicate"), 3).transpose(1, 2).reshape(-1, latents.shape[1] * 9)
+        columns = (
+            F.unfold(F.pad(latents, (1, 1, 1, 1), mode="replicate"), 3)
+            .transpose(1, 2)
+            .reshape(-1, latents.shape[1] * 9)
+        )
         design = torch.cat([columns, torch.ones(len(columns), 1)], 1).double()
         ridge = 1e-3 * len(design) * torch.eye(design.shape[1], dtype=torch.float64)
         solution = torch.linalg.solve(design.T @ design + ridge, design.T @ targets.double()).float()

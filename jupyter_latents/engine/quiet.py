@@ -9,6 +9,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 __all__ = ["gathered"]
 
@@ -33,19 +34,21 @@ def gathered(tell: Callable[[str], None]) -> Iterator[None]:
     with ExitStack() as stack:
         caught = stack.enter_context(warnings.catch_warnings(record=True))
         warnings.simplefilter("default")
-        stack.callback(lambda: [tell(f"{warning.category.__name__}: {warning.message}") for warning in caught])
         _silence_libraries(_Teller(tell), stack)
         yield
+    for warning in caught:
+        tell(f"{warning.category.__name__}: {warning.message}")
 
 
 def _silence_libraries(handler: logging.Handler, stack: ExitStack) -> None:
-    import huggingface_hub.utils as hub
+    from huggingface_hub import utils as hub_utils
     from transformers.utils import logging as transformers_logging
 
     _quiet(transformers_logging, handler, stack)
     from diffusers.utils import logging as diffusers_logging
 
     _quiet(diffusers_logging, handler, stack)
+    hub: Any = hub_utils
     if not hub.are_progress_bars_disabled():
         hub.disable_progress_bars()
         stack.callback(hub.enable_progress_bars)

@@ -62,11 +62,15 @@ def build(name: str | None, own_class: str, own_config: Mapping[str, Any], *, se
         config.update({key: value for key, value in _FOR_LATENTS.items() if key in accepted})
     unknown = [key for key in overrides if key not in accepted]
     if unknown:
-        raise ScriptError(f"{wanted} has no setting {unknown[0]!r}{nearest(unknown[0], accepted)} It takes: {', '.join(sorted(accepted - {'self', 'kwargs'}))}.")
+        raise ScriptError(
+            f"{wanted} has no setting {unknown[0]!r}{nearest(unknown[0], accepted)} It takes: {', '.join(sorted(accepted - {'self', 'kwargs'}))}."
+        )
     if "noise_sampler_seed" in accepted and config.get("noise_sampler_seed") is None:
         config["noise_sampler_seed"] = seed
     try:
-        return scheduler_class.from_config({key: value for key, value in config.items() if key in accepted}, **overrides)
+        return scheduler_class.from_config(
+            {key: value for key, value in config.items() if key in accepted}, **overrides
+        )
     except (ImportError, ValueError) as error:
         raise ModelError(f"{wanted} cannot be made with these settings: {error}") from error
 
@@ -78,7 +82,9 @@ def _parse(address: str) -> tuple[str, dict[str, Any]]:
     for pair in filter(None, pairs):
         key, _, text = pair.partition("=")
         try:
-            settings[key.strip().replace("-", "_")] = json.loads(text.lower() if text.lower() in ("true", "false", "none") else text)
+            settings[key.strip().replace("-", "_")] = json.loads(
+                text.lower() if text.lower() in ("true", "false", "none") else text
+            )
         except json.JSONDecodeError:
             settings[key.strip().replace("-", "_")] = text
     return name, settings
@@ -160,7 +166,9 @@ def denoised(scheduler: Any, index: int, model_output: torch.Tensor, sample: tor
 
 def schedule_digest(scheduler: Any) -> str:
     """A digest of all that fixes a schedule: class, settings, timesteps and sigmas (32 hexadecimal digits)."""
-    config = {key: value for key, value in scheduler.config.items() if not key.startswith("_") and key != "noise_sampler_seed"}
+    config = {
+        key: value for key, value in scheduler.config.items() if not key.startswith("_") and key != "noise_sampler_seed"
+    }
     digest = hashlib.sha256(json.dumps([type(scheduler).__name__, config], sort_keys=True, default=str).encode())
     for table in (scheduler.timesteps, getattr(scheduler, "sigmas", None)):
         if table is not None:

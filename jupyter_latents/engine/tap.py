@@ -178,7 +178,7 @@ class Tap:
 
     def _callback(self, pipeline_class: type) -> dict[str, Any]:
         """The call's arguments that have the pipeline tell each step; PixArt has only the older callback."""
-        if "callback_on_step_end" in inspect.signature(pipeline_class.__call__).parameters:  # type: ignore[operator]
+        if "callback_on_step_end" in inspect.signature(pipeline_class.__call__).parameters:
             return {
                 "callback_on_step_end": lambda pipeline, step, timestep, values: self._after_step(values["latents"]),
                 "callback_on_step_end_tensor_inputs": ["latents"],

@@ -63,7 +63,9 @@ class Span:
         return index // self.order if index % self.order == 0 else None
 
 
-def step_of_fraction(fraction: float, timesteps: Sequence[float], order: int, rule: FractionRule, train_timesteps: int) -> int:
+def step_of_fraction(
+    fraction: float, timesteps: Sequence[float], order: int, rule: FractionRule, train_timesteps: int
+) -> int:
     """The whole step at which a fraction of the denoising is done.
 
     ``steps`` is dgenerate's rule, int(fraction * N), with a tolerance so that 0.29 of 100 is 29. ``timesteps`` is that of
@@ -109,9 +111,15 @@ def resolve(
     start = first if window.start is None else max(first, step(window.start))
     end = steps if window.end is None else step(window.end)
     if end <= start:
-        begin = f"--image-seed-strengths begins at step {first} of {steps}" if window.start is None and first else (
-            f"--denoising-start {window.start or 0:g} is step {start} of {steps}"
+        begin = (
+            f"--image-seed-strengths begins at step {first} of {steps}"
+            if window.start is None and first
+            else (f"--denoising-start {window.start or 0:g} is step {start} of {steps}")
         )
-        until = f"--denoising-end {window.end:g} is step {end}" if window.end is not None else f"the schedule ends at step {steps}"
+        until = (
+            f"--denoising-end {window.end:g} is step {end}"
+            if window.end is not None
+            else f"the schedule ends at step {steps}"
+        )
         raise WindowError(f"no step to run: {begin} and {until}. Use more --inference-steps or a wider window.")
     return Span(start, end, steps, order, len(timesteps))
