@@ -1,0 +1,100 @@
+"""What a reader finds in a file, before the caller's own facts are added."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+
+from jupyter_latents.errors import LatentsFileError, LatentsWarning
+from jupyter_latents.latents.facts import Noise, Position, Provenance, Resume, Space
+
+__all__ = ["TENSOR_KEYS", "Content", "as_batch", "pick_key", "plain", "warn"]
+
+# The keys under which dgenerate looks for latents, ours first.
+TENSOR_KEYS = ("latents", "latent", "sample", "samples")
+
+_KNOWN_CHANNELS = (4, 16, 128)
+_MOST_TENSORS = 8  # more than this many and none of a known name: model weights, not latents
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A file's tensor and the facts that stand beside it.
+
+    Attributes:
+        tensor: As stored, any shape.
+        space: As for `Latents`.
+        noise: As for `Latents`.
+        position: As for `Latents`.
+        resume: As for `Latents`.
+        provenance: As for `Latents`.
+        denoised: As for `Latents`.
+        raw: Whether the values are the VAE's own, with signal coefficient 1 (ComfyUI), not model space.
+        assumed: What the reader took for granted, one short text each.
+    """
+
+    tensor: torch.Tensor
+    space: Space | None = None
+    noise: Noise | None = None
+    position: Position | None = None
+    resume: Resume | None = None
+    provenance: Provenance = field(default_factory=lambda: Provenance(operation="load"))
+    denoised: torch.Tensor | None = None
+    raw: bool = False
+    assumed: tuple[str, ...] = ()
+
+
+def plain(tensor: torch.Tensor) -> torch.Tensor:
+    """A contiguous CPU copy that shares memory with nothing and remembers no gradient."""
+    return tensor.detach().to("cpu").clone(memory_format=torch.contiguous_format)
+
+
+def pick_key(keys: Iterable[str]) -> tuple[str, tuple[str, ...]]:
+    """The key of the latents among a file's keys, by dgenerate's rule, and what was assumed.
+
+    Raises:
+        LatentsFileError: No key, or so many unknown ones that the file is something else.
+    """
+    names = list(keys)
+    known = next((key for key in TENSOR_KEYS if key in names), None)
+    if known is not None:
+        return known, ()
+    if not names:
+        raise LatentsFileError("it holds no tensor.")
+    if len(names) > _MOST_TENSORS:
+        raise LatentsFileError(
+            f"it holds {len(names)} tensors and none is called {', '.join(TENSOR_KEYS)}: "
+            "these look like a model's weights, not latents."
+        )
+    assumed = () if len(names) == 1 else (f"the latents are its first tensor, {names[0]!r} of {len(names)}",)
+    return names[0], assumed
+
+
+def as_batch(tensor: torch.Tensor, space: Space | None) -> tuple[torch.Tensor, tuple[str, ...]]:
+    """A stored tensor as (batch, channels, height, width), where only one reading is possible, and what was assumed.
+
+    Args:
+        tensor: A file's tensor.
+        space: The space, when known, which tells the channels.
+    """
+    shape: Mapping[int, int] = dict(enumerate(tensor.shape))
+    channels = (space.channels,) if space else _KNOWN_CHANNELS
+    if tensor.ndim == 5 and (shape[1] == 1) != (shape[2] == 1):
+        frame = 1 if shape[1] == 1 else 2
+        return tensor.squeeze(frame), (f"its single frame of shape {tuple(tensor.shape)} is a picture",)
+    # The last test keeps out packed latents (batch, tokens, channels), which are far longer than wide.
+    if tensor.ndim == 3 and 0 not in tensor.shape and shape[0] in channels and shape[1] <= 8 * shape[2]:
+        return tensor.unsqueeze(0), (f"its shape {tuple(tensor.shape)} is (channels, height, width)",)
+    return tensor, ()
+
+
+def warn(text: str) -> None:
+    """Warns with the line of the first caller outside of this package, which is the one to be looked at."""
+    level, frame = 1, inspect.currentframe()
+    while frame is not None and str(frame.f_globals.get("__name__")).startswith("jupyter_latents."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, LatentsWarning, stacklevel=max(2, level))

@@ -1,0 +1,115 @@
+"""What an operation's result inherits from the latents it was made from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TypeVar
+
+import torch
+
+from jupyter_latents.errors import HandoffError, LatentsError
+from jupyter_latents.latents.facts import Noise, Position, Provenance
+from jupyter_latents.latents.forms import to_form
+from jupyter_latents.latents.separation import known_noise
+from jupyter_latents.latents.value import Latents
+
+__all__ = ["aligned", "common_position", "derive"]
+
+T = TypeVar("T")
+
+
+def _agreed(values: Sequence[T], otherwise: T) -> T:
+    return values[0] if all(value == values[0] for value in values) else otherwise
+
+
+def common_position(parents: Sequence[Latents]) -> Position | None:
+    """The position that all parents share; its model is left empty where they come from several."""
+    positions = [parent.position for parent in parents]
+    first = positions[0]
+    if first is None:
+        return None
+    models = [position.model if position else "" for position in positions]
+    first = replace(first, model=_agreed(models, ""))
+    return first if all(position and replace(position, model=first.model) == first for position in positions) else None
+
+
+def derive(
+    parents: Sequence[Latents],
+    operation: str,
+    options: dict[str, object],
+    tensor: torch.Tensor,
+    denoised: torch.Tensor | None,
+) -> Latents:
+    """A result with the first parent's space, noise and dtype, the position all share, and its provenance.
+
+    Scheduler history and trajectory belong to a run and are dropped. Model, prompt, seed and the like stay where all
+    parents agree.
+
+    Args:
+        parents: What it was made from.
+        operation: Name of the operation.
+        options: Its options, kept as text.
+        tensor: The result.
+        denoised: Its clean estimate, when known.
+    """
+    first = parents[0]
+    sources = [parent.provenance for parent in parents]
+    provenance = Provenance(
+        model=_agreed([source.model for source in sources], ""),
+        revision=_agreed([source.revision for source in sources], ""),
+        prompt=_agreed([source.prompt for source in sources], ""),
+        negative_prompt=_agreed([source.negative_prompt for source in sources], ""),
+        seed=_agreed([source.seed for source in sources], None),
+        guidance_scale=_agreed([source.guidance_scale for source in sources], None),
+        operation=operation,
+        options=MappingProxyType({name: str(value) for name, value in options.items()}),
+        parents=tuple(parent.digest for parent in parents),
+    )
+    dtype = first.tensor.dtype
+    return Latents(
+        tensor.to(dtype).contiguous(),
+        first.space,
+        first.noise,
+        common_position(parents),
+        None,
+        provenance,
+        None if denoised is None else denoised.to(first.denoised.dtype if first.denoised is not None else dtype),
+    )
+
+
+def _describe(noise: Noise) -> str:
+    return "clean" if noise.is_clean else f"σ {noise.sigma:.4g}"
+
+
+def aligned(first: Latents, second: Latents, operation: str) -> Latents:
+    """`second` in the form of `first`, after checking that the two can be mixed value by value.
+
+    Raises:
+        HandoffError: Different latent spaces or noise levels.
+        LatentsError: Different shapes, or a noise level that nobody said.
+    """
+    if (first.space is None) != (second.space is None) or (
+        first.space is not None and second.space is not None and not first.space.same_as(second.space)
+    ):
+        names = " and ".join(str(one.space) if one.space else "an unknown space" for one in (first, second))
+        raise HandoffError(
+            f"{operation} of latents of {names}: the numbers mean different things. "
+            "Decode one and encode it with the other's VAE; or, where a space is only unknown, "
+            "say it with replace(space=...)."
+        )
+    if first.shape != second.shape:
+        raise LatentsError(
+            f"{operation} of latents of shapes {first.shape} and {second.shape}: they must be equal. "
+            "Use resize(), crop() or pad() on one of them first."
+        )
+    one, two = known_noise(first, operation), known_noise(second, operation)
+    if one.is_clean != two.is_clean or not math.isclose(one.sigma, two.sigma, rel_tol=1e-3):
+        raise HandoffError(
+            f"{operation} of latents of different noise: {_describe(one)} and {_describe(two)}. "
+            f"Bring the cleaner one up with add_noise(to={max(one.sigma, two.sigma):.6g}), "
+            "or take both at the same step."
+        )
+    return second if one.is_clean else to_form(second, one.form)

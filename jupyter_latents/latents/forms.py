@@ -1,0 +1,193 @@
+"""The three ways in which schedulers mix signal and noise, as pure functions of tensors.
+
+Every form is one coefficient times the variance-exploding one: ``c(sigma) * (x0 + sigma * noise)`` with
+
+| form | c(sigma) | the scheduler's own way to write it |
+|---|---|---|
+| ``ve`` | 1 | x0 + sigma * noise (EDM: Karras et al., arXiv:2206.00364, table 1) |
+| ``vp`` | 1 / sqrt(1 + sigma^2) | sqrt(abar) x0 + sqrt(1 - abar) noise, sigma^2 = 1/abar - 1 (arXiv:2006.11239 eq. 4) |
+| ``flow`` | 1 / (1 + sigma) | (1 - s) x0 + s * noise, sigma = s / (1 - s) (Esser et al., arXiv:2403.03206, eq. 13) |
+
+``sigma`` is always in variance-exploding terms, 0 to infinity, as in `Noise`. Pure noise is sigma = infinity: VP and
+flow can hold it (the tensor is the noise), VE cannot.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from jupyter_latents.errors import LatentsError
+from jupyter_latents.latents.facts import FORMS, Form, Noise
+
+if TYPE_CHECKING:
+    import torch
+
+    from jupyter_latents.latents.value import Latents
+
+__all__ = [
+    "convert",
+    "estimate_noise",
+    "flow_sigma",
+    "mix",
+    "noise_coefficient",
+    "raise_noise",
+    "sigma_from_flow",
+    "signal_coefficient",
+    "to_form",
+]
+
+
+def check_level(sigma: float, form: str) -> None:
+    """Raises unless `form` can hold noise of level `sigma`.
+
+    Raises:
+        LatentsError: Unknown form, sigma negative or NaN, noise in clean latents, or infinite sigma in VE.
+    """
+    if form not in FORMS:
+        raise LatentsError(f"unknown noise form {form!r}; allowed are {', '.join(FORMS)}.")
+    if not sigma >= 0.0:
+        raise LatentsError(f"sigma is {sigma}; it is 0 for clean latents and grows with the noise.")
+    if form == "clean" and sigma > 0.0:
+        raise LatentsError(f"sigma is {sigma:g} but the form is 'clean'; noisy latents have the form ve, vp or flow.")
+    if form == "ve" and math.isinf(sigma):
+        raise LatentsError("pure noise (sigma = infinity) has no VE form; use vp or flow, or a finite sigma.")
+
+
+def flow_sigma(sigma: float) -> float:
+    """The flow models' s = sigma / (1 + sigma), 0 to 1."""
+    return 1.0 if math.isinf(sigma) else sigma / (1.0 + sigma)
+
+
+def sigma_from_flow(s: float) -> float:
+    """Sigma in variance-exploding terms of the flow models' s: s / (1 - s), infinity for s = 1.
+
+    Raises:
+        LatentsError: `s` outside 0 to 1.
+    """
+    if not 0.0 <= s <= 1.0:
+        raise LatentsError(f"flow sigma is {s}; it goes from 0 (clean) to 1 (pure noise).")
+    return math.inf if s == 1.0 else s / (1.0 - s)
+
+
+def signal_coefficient(sigma: float, form: Form) -> float:
+    """What the clean signal is multiplied by in latents of this level and form.
+
+    Raises:
+        LatentsError: The form cannot hold that level.
+    """
+    check_level(sigma, form)
+    if form in ("ve", "clean"):
+        return 1.0
+    if math.isinf(sigma):
+        return 0.0
+    return 1.0 / math.hypot(1.0, sigma) if form == "vp" else 1.0 / (1.0 + sigma)
+
+
+def noise_coefficient(sigma: float, form: Form) -> float:
+    """Standard deviation of the noise in latents of this level and form.
+
+    Raises:
+        LatentsError: The form cannot hold that level.
+    """
+    check_level(sigma, form)
+    return 1.0 if math.isinf(sigma) else sigma * signal_coefficient(sigma, form)
+
+
+def convert(tensor: torch.Tensor, sigma: float, from_form: Form, to_form: Form) -> torch.Tensor:
+    """Latents of one form, written in another: the same signal and noise at the same level.
+
+    Args:
+        tensor: Latents in `from_form`, any shape.
+        sigma: Noise level in variance-exploding terms.
+        from_form: Form of `tensor`.
+        to_form: Form wanted.
+
+    Returns:
+        Same shape and dtype; `tensor` itself where the two forms are equal at this level.
+
+    Raises:
+        LatentsError: A form cannot hold that level.
+    """
+    check_level(sigma, from_form)
+    check_level(sigma, to_form)
+    if from_form == to_form or sigma == 0.0 or math.isinf(sigma):
+        return tensor
+    return tensor * (signal_coefficient(sigma, to_form) / signal_coefficient(sigma, from_form))
+
+
+def mix(denoised: torch.Tensor, noise: torch.Tensor, sigma: float, form: Form) -> torch.Tensor:
+    """Latents of level `sigma` from a clean signal and unit-variance noise of one shape.
+
+    Raises:
+        LatentsError: The form cannot hold that level.
+    """
+    if form == "clean" or sigma == 0.0:
+        check_level(sigma, form)
+        return denoised
+    return denoised * signal_coefficient(sigma, form) + noise * noise_coefficient(sigma, form)
+
+
+def estimate_noise(tensor: torch.Tensor, denoised: torch.Tensor, sigma: float, form: Form) -> torch.Tensor:
+    """The noise that `tensor` holds if `denoised` is its clean signal; the inverse of `mix`.
+
+    Raises:
+        LatentsError: Sigma is 0: there is no noise to estimate.
+    """
+    if sigma == 0.0:
+        raise LatentsError("these latents are clean (sigma 0): they hold no noise to estimate.")
+    return (tensor - denoised * signal_coefficient(sigma, form)) / noise_coefficient(sigma, form)
+
+
+def raise_noise(tensor: torch.Tensor, noise: torch.Tensor, sigma: float, to_sigma: float, form: Form) -> torch.Tensor:
+    """Adds exactly the variance that is missing from level `sigma` to `to_sigma`: sqrt(to^2 - sigma^2) in VE terms.
+
+    Args:
+        tensor: Latents in `form` at level `sigma`.
+        noise: Independent unit-variance noise, same shape.
+        sigma: Present level.
+        to_sigma: Level wanted, at least `sigma`; infinity gives `noise` itself.
+        form: Form of `tensor` and of the result; not ``clean``.
+
+    Raises:
+        LatentsError: `to_sigma` below `sigma`, or the form cannot hold it.
+    """
+    check_level(sigma, form)
+    check_level(to_sigma, form)
+    if to_sigma < sigma:
+        raise LatentsError(f"sigma {to_sigma:g} is below the latents' own {sigma:g}: only denoising lowers the noise.")
+    if to_sigma == sigma:
+        return tensor
+    if math.isinf(to_sigma):
+        return noise
+    missing = math.sqrt((to_sigma - sigma) * (to_sigma + sigma))
+    ratio = signal_coefficient(to_sigma, form) / signal_coefficient(sigma, form)
+    return tensor * ratio + noise * (missing * signal_coefficient(to_sigma, form))
+
+
+def to_form(latents: Latents, form: Form) -> Latents:
+    """The same latents in another form, at the same sigma.
+
+    Scheduler history and position belong to the form in which they were made and are dropped when the form changes.
+
+    Args:
+        latents: Latents whose noise is known.
+        form: ``ve``, ``vp`` or ``flow``.
+
+    Returns:
+        `latents` itself where it has that form already.
+
+    Raises:
+        LatentsError: Their noise is not known, or the form cannot hold it.
+    """
+    noise = latents.noise
+    if noise is None:
+        raise LatentsError(
+            "the noise of these latents is not known; say it: latents.replace(noise=Noise(sigma, form))."
+        )
+    if noise.form == form:
+        return latents
+    tensor = convert(latents.tensor, noise.sigma, noise.form, form)
+    return latents.replace(
+        tensor=tensor, noise=Noise(noise.sigma, form, noise.timestep), position=None, resume=None, trajectory=()
+    )

@@ -1,0 +1,204 @@
+"""Crop, pad, flip and resize: the signal as a picture, the noise as noise.
+
+Sizes are picture pixels and must be multiples of the VAE's factor, 8 where the space is not known. Results keep
+space, sigma and position; scheduler history and trajectory are dropped. A VAE is not exactly symmetric, so a flipped
+picture decodes nearly, not exactly, as the mirror image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias, get_args
+
+import torch
+import torch.nn.functional as F
+
+from jupyter_latents.errors import LatentsError, SettingError
+from jupyter_latents.latents.derived import derive
+from jupyter_latents.latents.resampling import resample_white
+from jupyter_latents.latents.separation import derived_seed, known_noise, seeded, separate, standard_normal, working
+from jupyter_latents.latents.value import Latents
+
+__all__ = ["Box", "PadMode", "ResizeMode", "crop", "flip", "pad", "resize"]
+
+Box: TypeAlias = Sequence[int]  # four numbers
+PadMode: TypeAlias = Literal["edge", "reflect", "zero"]
+ResizeMode: TypeAlias = Literal["bilinear", "bicubic", "nearest"]
+
+
+def _cells(latents: Latents, pixels: Sequence[int], what: str) -> tuple[int, ...]:
+    """Picture pixels as latent pixels.
+
+    Raises:
+        SettingError: No whole number of latent pixels.
+    """
+    factor = latents.space.factor if latents.space else 8
+    if any(value % factor for value in pixels):
+        near = tuple(round(value / factor) * factor for value in pixels)
+        raise SettingError(
+            f"{what} is {tuple(pixels)}; a latent pixel is {factor} picture pixels wide, "
+            f"so give multiples of {factor}: {near}."
+        )
+    return tuple(int(value // factor) for value in pixels)
+
+
+def _check_mode(mode: str, allowed: object) -> None:
+    names = get_args(allowed)
+    if mode not in names:
+        raise SettingError(f"mode is {mode!r}; allowed are {', '.join(names)}.")
+
+
+def crop(latents: Latents, box: Box) -> Latents:
+    """A part of the picture.
+
+    Args:
+        latents: Any latents.
+        box: (left, top, right, bottom) in picture pixels, as for PIL.
+
+    Raises:
+        SettingError: A box outside the picture, empty, or not of whole latent pixels.
+    """
+    width, height = latents.size
+    if len(box) != 4 or not (0 <= box[0] < box[2] <= width and 0 <= box[1] < box[3] <= height):
+        raise SettingError(
+            f"box is {box}; it is (left, top, right, bottom) inside the picture of {width} by {height} pixels."
+        )
+    left, top, right, bottom = _cells(latents, box, "box")
+
+    def part(tensor: torch.Tensor) -> torch.Tensor:
+        return tensor[:, :, top:bottom, left:right]
+
+    denoised = None if latents.denoised is None else part(latents.denoised)
+    return derive([latents], "crop", {"box": box}, part(latents.tensor), denoised)
+
+
+def flip(latents: Latents, *, horizontal: bool = True, vertical: bool = False) -> Latents:
+    """The mirror image.
+
+    Args:
+        latents: Any latents.
+        horizontal: Whether left and right change places.
+        vertical: Whether top and bottom change places.
+    """
+    dims = [dim for dim, wanted in ((3, horizontal), (2, vertical)) if wanted]
+    denoised = None if latents.denoised is None else latents.denoised.flip(dims)
+    options: dict[str, object] = {"horizontal": horizontal, "vertical": vertical}
+    return derive([latents], "flip", options, latents.tensor.flip(dims), denoised)
+
+
+def pad(latents: Latents, edges: int | Box, *, mode: PadMode | None = None, seed: int | None = None) -> Latents:
+    """A larger picture with these latents inside; new parts carry new noise of the same level.
+
+    Args:
+        latents: Any latents of known noise.
+        edges: Picture pixels to add on every side, or on (left, top, right, bottom).
+        mode: What the signal of the new parts is: ``edge`` (the border drawn out), ``reflect`` or ``zero`` (the
+        middle of
+            latent space). By default ``edge``, or ``zero`` for noisy latents without a clean estimate.
+        seed: Seed of the new noise; by default one that follows from the latents.
+
+    Raises:
+        LatentsError: The noise is not known, or `mode` needs a clean estimate that is not.
+        SettingError: Negative or no whole latent pixels, an unknown mode, or more to reflect than there is.
+    """
+    widths = (edges, edges, edges, edges) if isinstance(edges, int) else tuple(edges)
+    if len(widths) != 4 or min(widths) < 0:
+        raise SettingError(
+            f"edges is {edges}; give one number of picture pixels, or (left, top, right, bottom), 0 or more."
+        )
+    left, top, right, bottom = _cells(latents, widths, "edges")
+    seed = derived_seed("pad", latents) if seed is None else seed
+    generator = seeded(seed)
+    parts = separate(latents, "pad", generator)
+    chosen = mode or ("zero" if parts is None else "edge")
+    _check_mode(chosen, PadMode)
+    if parts is None and chosen != "zero":
+        raise LatentsError(
+            f"pad with mode {mode!r} needs the clean estimate (denoised), which is not known; use mode='zero'."
+        )
+    if chosen == "reflect" and (max(left, right) >= latents.shape[3] or max(top, bottom) >= latents.shape[2]):
+        raise SettingError(
+            f"edges is {edges}, more than the picture of {latents.size} has to reflect; use mode='edge'."
+        )
+    sides = (left, right, top, bottom)
+
+    def larger(tensor: torch.Tensor) -> torch.Tensor:
+        name = {"edge": "replicate", "reflect": "reflect", "zero": "constant"}[chosen]
+        return F.pad(tensor, sides, mode=name)
+
+    inside = working(latents.tensor)
+    whole = larger(torch.zeros_like(inside) if parts is None else parts.signal)
+    scale = _noise_scale(latents)
+    if scale > 0.0:
+        whole = whole + scale * standard_normal(whole, generator)
+    height, width = latents.shape[2:]
+    whole[:, :, top : top + height, left : left + width] = inside
+    denoised = None if latents.denoised is None else larger(working(latents.denoised))
+    return derive([latents], "pad", {"edges": edges, "mode": chosen, "seed": seed}, whole, denoised)
+
+
+def _noise_scale(latents: Latents) -> float:
+    from jupyter_latents.latents.forms import noise_coefficient
+
+    noise = known_noise(latents, "pad")
+    return noise_coefficient(noise.sigma, noise.form)
+
+
+def resize(latents: Latents, size: Sequence[int], *, mode: ResizeMode = "bilinear", seed: int | None = None) -> Latents:
+    """Another picture size at the same sigma: the signal is interpolated, the noise resampled so that it stays white.
+
+    Args:
+        latents: Any latents of known noise.
+        size: New (width, height) in picture pixels.
+        mode: How the signal is interpolated.
+        seed: Seed of the new noise; by default one that follows from the latents.
+
+    Raises:
+        LatentsError: The noise is not known; or noisy latents without a clean estimate are to be enlarged, or made
+        smaller
+            by no whole number.
+        SettingError: Not positive, no whole latent pixels, or an unknown mode.
+    """
+    _check_mode(mode, ResizeMode)
+    if len(size) != 2 or min(size) <= 0:
+        raise SettingError(f"size is {size}; give (width, height) in picture pixels.")
+    width, height = _cells(latents, tuple(size), "size")
+    seed = derived_seed("resize", latents) if seed is None else seed
+    generator = seeded(seed)
+    parts = separate(latents, "resize", generator)
+
+    def scaled(tensor: torch.Tensor) -> torch.Tensor:
+        smooth = mode != "nearest"
+        return F.interpolate(
+            tensor, (height, width), mode=mode if smooth else "nearest-exact", antialias=smooth, **_corners(mode)
+        )
+
+    if parts is None:
+        tensor = _picked(latents, (height, width))
+    elif parts.scale == 0.0:
+        tensor = scaled(parts.signal)
+    else:
+        tensor = scaled(parts.signal) + parts.scale * resample_white(parts.noise, (height, width), generator)
+    denoised = None if latents.denoised is None else scaled(working(latents.denoised))
+    return derive([latents], "resize", {"size": size, "mode": mode, "seed": seed}, tensor, denoised)
+
+
+def _corners(mode: str) -> dict[str, bool]:
+    return {} if mode == "nearest" else {"align_corners": False}
+
+
+def _picked(latents: Latents, size: tuple[int, int]) -> torch.Tensor:
+    """Every n-th latent pixel, which leaves noise white without knowing it.
+
+    Raises:
+        LatentsError: Not a whole fraction of the present size.
+    """
+    height, width = latents.shape[2:]
+    if height % size[0] or width % size[1]:
+        raise LatentsError(
+            f"resize of noisy latents from {width}x{height} to {size[1]}x{size[0]} latent pixels "
+            "needs their clean estimate (denoised), which is not known. "
+            "Without it only 1/2, 1/3, ... of the size can be had."
+        )
+    down, across = height // size[0], width // size[1]
+    return working(latents.tensor)[:, :, down // 2 :: down, across // 2 :: across]

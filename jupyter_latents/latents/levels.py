@@ -1,0 +1,119 @@
+"""Operations on how much noise or signal there is, and arithmetic of clean latents."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import torch
+
+from jupyter_latents.errors import LatentsError, SettingError
+from jupyter_latents.latents.derived import aligned, derive
+from jupyter_latents.latents.facts import Form, Noise
+from jupyter_latents.latents.forms import convert, raise_noise
+from jupyter_latents.latents.separation import derived_seed, known_noise, seeded, separate, standard_normal, working
+from jupyter_latents.latents.value import Latents
+
+__all__ = ["ARITHMETIC", "add_noise", "calculate", "scale"]
+
+
+def add_noise(latents: Latents, to: float, *, seed: int | None = None, form: Form | None = None) -> Latents:
+    """The latents at a higher noise level: exactly the missing variance is added, sqrt(to^2 - sigma^2) in VE terms.
+
+    Args:
+        latents: Any latents of known noise.
+        to: New sigma in variance-exploding terms, at least the present one; infinity (VP and flow) gives pure noise.
+        seed: Seed of the new noise; by default one that follows from the latents.
+        form: ``ve``, ``vp`` or ``flow`` of the result; by default the latents' own, ``ve`` for clean ones.
+
+    Returns:
+        Latents without position, which belonged to the old level.
+
+    Raises:
+        LatentsError: `to` below the present sigma, the noise is not known, or the form cannot hold it.
+    """
+    noise = known_noise(latents, "add_noise")
+    own: Form = "ve" if noise.form == "clean" else noise.form
+    target: Form = form or own
+    seed = derived_seed("add_noise", latents) if seed is None else seed
+    tensor = convert(working(latents.tensor), noise.sigma, noise.form, target)
+    if to > noise.sigma or noise.form != target:
+        fresh = standard_normal(tensor, seeded(seed))
+        tensor = raise_noise(tensor, fresh, noise.sigma, float(to), target)
+    elif not to >= noise.sigma:
+        raise LatentsError(f"sigma {to:g} is below the latents' own {noise.sigma:g}: only denoising lowers the noise.")
+    options: dict[str, object] = {"to": to, "seed": seed, "form": target}
+    made = derive([latents], "add_noise", options, tensor, latents.denoised)
+    level = Noise(0.0, "clean", 0.0) if to == 0.0 else Noise(float(to), target)
+    return made.replace(noise=level, position=None)
+
+
+def scale(latents: Latents, factor: float, *, seed: int | None = None) -> Latents:
+    """The signal made stronger or weaker about zero (contrast and colour), the noise left at its level.
+
+    Args:
+        latents: Any latents of known noise.
+        factor: What the signal is multiplied by.
+        seed: Seed of noise where some must be drawn; by default one that follows from the latents.
+
+    Raises:
+        LatentsError: The noise is not known, or `factor` is beyond -1 to 1 and no clean estimate tells the signal.
+        SettingError: A factor that is infinite or NaN.
+    """
+    if not math.isfinite(factor):
+        raise SettingError(f"factor is {factor}; give a finite number.")
+    seed = derived_seed("scale", latents) if seed is None else seed
+    generator = seeded(seed)
+    parts = separate(latents, "scale", generator)
+    if parts is not None:
+        tensor = parts.signal * factor + parts.noise * parts.scale
+    else:
+        if abs(factor) > 1.0:
+            raise LatentsError(
+                f"scale by {factor:g} of noisy latents needs their clean estimate (denoised), which is not known; "
+                "without it the factor lies between -1 and 1."
+            )
+        noise = known_noise(latents, "scale")
+        tensor = working(latents.tensor)
+        # Scaled noise has variance factor^2; the rest is new.
+        missing = convert(standard_normal(tensor, generator) * noise.sigma, noise.sigma, "ve", noise.form)
+        tensor = tensor * factor + missing * math.sqrt(1.0 - factor * factor)
+    if factor == 1.0:
+        tensor = latents.tensor
+    denoised = None if latents.denoised is None else latents.denoised * factor
+    return derive([latents], "scale", {"factor": factor, "seed": seed}, tensor, denoised)
+
+
+ARITHMETIC: Mapping[str, Callable[[torch.Tensor, torch.Tensor | float], torch.Tensor]] = MappingProxyType(
+    {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
+)
+
+
+def calculate(first: Latents, symbol: str, second: Latents | float) -> Latents:
+    """Value-by-value arithmetic of clean latents.
+
+    Args:
+        first: Clean latents.
+        symbol: ``+``, ``-``, ``*`` or ``/``.
+        second: Clean latents of the same space and shape, or a number.
+
+    Raises:
+        HandoffError: Different spaces.
+        LatentsError: Noisy latents, noise that is not known, different shapes, or a result that is not finite.
+    """
+    operands = [first, second] if isinstance(second, Latents) else [first]
+    for operand in operands:
+        if not known_noise(operand, f"'{symbol}'").is_clean:
+            raise LatentsError(
+                f"'{symbol}' works on clean latents only, and these have {operand.noise}: "
+                "arithmetic would change their noise. Use blend(), slerp(), composite(), add_noise() or scale(), "
+                "which keep it right."
+            )
+    if isinstance(second, Latents):
+        other: torch.Tensor | float = working(aligned(first, second, f"'{symbol}'").tensor)
+        options: dict[str, object] = {}
+    else:
+        other, options = float(second), {"by": second}
+    return derive(operands, symbol, options, ARITHMETIC[symbol](working(first.tensor), other), None)

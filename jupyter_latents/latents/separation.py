@@ -1,0 +1,136 @@
+"""Signal and noise of partly noised latents told apart, so that an operation can treat each as what it is.
+
+Latents are ``x = c x0 + n e`` (forms.py) with unit-variance noise ``e``. The clean estimate d = E[x0 | x] gives the
+estimated noise (x - c d) / n, whose mean square m is below 1: what the model cannot tell from signal is missing in
+it. By the orthogonality of a conditional mean, e = (x - c d) / n + r with r uncorrelated to it and of mean square 1 -
+m, so adding an independent draw of r gives noise of the right variance; x0 = (x - n e) / c is then a draw from what
+x0 may be. Operations on such pairs have the right mean and covariance, whatever the signal's distribution. Guided
+estimates can have m above 1; their noise is scaled to 1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import torch
+
+from jupyter_latents.errors import LatentsError
+from jupyter_latents.latents.facts import Noise
+from jupyter_latents.latents.forms import noise_coefficient, signal_coefficient
+from jupyter_latents.latents.value import Latents
+
+__all__ = ["Parts", "derived_seed", "known_noise", "seeded", "separate", "standard_normal", "working"]
+
+# From this sigma on the signal is less than about a hundredth of the variance: the tensor is taken as pure noise.
+PURE_NOISE = 10.0
+
+_ITEM = (1, 2, 3)  # the dimensions of one item of a batch
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Latents as ``signal + scale * noise``.
+
+    Attributes:
+        signal: c x0, the latents' shape.
+        noise: Unit-variance noise, the same shape; zeros for clean latents.
+        scale: Standard deviation of the noise in the latents; 0 for clean latents.
+    """
+
+    signal: torch.Tensor
+    noise: torch.Tensor
+    scale: float
+
+    def join(self) -> torch.Tensor:
+        """The latents again."""
+        return self.signal + self.noise * self.scale
+
+
+def working(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor in the precision in which operations compute: float32 or better."""
+    return tensor if tensor.dtype == torch.float64 else tensor.float()
+
+
+def known_noise(latents: Latents, operation: str) -> Noise:
+    """The latents' noise.
+
+    Raises:
+        LatentsError: It is not known.
+    """
+    if latents.noise is None:
+        raise LatentsError(
+            f"{operation} needs to know how noisy the latents are, which nobody said. "
+            "Say it: latents.replace(noise=CLEAN) or Noise(sigma, form), or load the file with sigma=."
+        )
+    return latents.noise
+
+
+def derived_seed(operation: str, *parents: Latents) -> int:
+    """A seed that is the same each time the same operation meets the same latents, so that its result is repeatable."""
+    text = " ".join([operation, *(parent.digest for parent in parents)])
+    return int(hashlib.sha256(text.encode()).hexdigest()[:12], 16)
+
+
+def seeded(seed: int) -> torch.Generator:
+    """A CPU generator with that seed."""
+    return torch.Generator().manual_seed(seed)
+
+
+def standard_normal(like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Unit-variance noise of the shape and dtype of `like`."""
+    return torch.randn(like.shape, generator=generator, dtype=like.dtype)
+
+
+def mean_square(tensor: torch.Tensor) -> torch.Tensor:
+    """Mean square of each item, shape (batch, 1, 1, 1)."""
+    return tensor.square().mean(dim=_ITEM, keepdim=True)
+
+
+def correlation(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """Correlation of two zero-mean tensors, item by item, shape (batch, 1, 1, 1)."""
+    product = (first * second).mean(dim=_ITEM, keepdim=True)
+    size = (mean_square(first) * mean_square(second)).sqrt()
+    return (product / size.clamp_min(torch.finfo(size.dtype).tiny)).clamp(-1.0, 1.0)
+
+
+def estimated_noise(latents: Latents, noise: Noise) -> torch.Tensor | None:
+    """The noise that the clean estimate leaves, or None where neither an estimate nor a high sigma tells it."""
+    tensor = working(latents.tensor)
+    scale = noise_coefficient(noise.sigma, noise.form)
+    if latents.denoised is not None and latents.denoised.shape == latents.tensor.shape:
+        denoised = latents.denoised.to(tensor.dtype)
+        return (tensor - denoised * signal_coefficient(noise.sigma, noise.form)) / scale
+    return tensor / scale if noise.sigma >= PURE_NOISE else None
+
+
+def complete(estimate: torch.Tensor, fresh: torch.Tensor) -> torch.Tensor:
+    """Estimated noise brought to unit variance with as much `fresh` noise as it lacks; see the module's text."""
+    known = mean_square(estimate)
+    filled = estimate + fresh * (1.0 - known).clamp_min(0.0).sqrt()
+    return torch.where(known > 1.0, estimate / known.sqrt(), filled)
+
+
+def separate(latents: Latents, operation: str, generator: torch.Generator) -> Parts | None:
+    """Signal and noise of `latents`, or None where nothing tells them apart.
+
+    Args:
+        latents: Latents of known noise.
+        operation: What asks, for the message.
+        generator: Draws the noise that the clean estimate does not tell.
+
+    Raises:
+        LatentsError: The noise is not known.
+    """
+    noise = known_noise(latents, operation)
+    tensor = working(latents.tensor)
+    if noise.is_clean:
+        return Parts(tensor, torch.zeros_like(tensor), 0.0)
+    estimate = estimated_noise(latents, noise)
+    if estimate is None:
+        return None
+    scale = noise_coefficient(noise.sigma, noise.form)
+    if latents.denoised is None:  # high sigma: all is noise
+        return Parts(torch.zeros_like(tensor), estimate, scale)
+    whole = complete(estimate, standard_normal(tensor, generator))
+    return Parts(tensor - whole * scale, whole, scale)

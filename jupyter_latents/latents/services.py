@@ -1,0 +1,67 @@
+"""What a `Latents` value asks of the rooms above it, without importing them.
+
+The session provides decoding and display when it starts; the value stays free of models and widgets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jupyter_latents.errors import ModelError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from jupyter_latents.latents.value import Latents
+
+__all__ = ["Services", "decode", "mimebundle", "preview", "provide"]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Callables that turn latents into pictures and displays.
+
+    Attributes:
+        decode: Latents to full pictures.
+        preview: Latents to small pictures.
+        mimebundle: Latents to an IPython display bundle.
+    """
+
+    decode: Callable[[Latents], list[Image]]
+    preview: Callable[[Latents], list[Image]]
+    mimebundle: Callable[[Latents], dict[str, Any]]
+
+
+_provided: list[Services] = []
+
+
+def provide(services: Services) -> None:
+    """Makes `services` the ones that all latents use from now on."""
+    _provided[:] = [services]
+
+
+def _current() -> Services:
+    if not _provided:
+        raise ModelError(
+            "no session is there to decode with: run a %%dgen cell first, or call jupyter_latents.session()."
+        )
+    return _provided[0]
+
+
+def decode(latents: Latents) -> list[Image]:
+    """Pictures of `latents`, decoded by their own VAE."""
+    return _current().decode(latents)
+
+
+def preview(latents: Latents) -> list[Image]:
+    """Small pictures of `latents`."""
+    return _current().preview(latents)
+
+
+def mimebundle(latents: Latents) -> dict[str, Any]:
+    """An IPython display bundle of `latents`; plain text when no session is there."""
+    if not _provided:
+        return {"text/plain": repr(latents)}
+    return _provided[0].mimebundle(latents)

@@ -1,0 +1,321 @@
+"""`Latents`: a tensor with the facts that let any model continue it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+
+from jupyter_latents.errors import LatentsError
+from jupyter_latents.latents import services
+from jupyter_latents.latents.facts import Form, Noise, Position, Provenance, Resume, Space
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL.Image import Image
+
+    from jupyter_latents.latents.geometry import PadMode, ResizeMode
+    from jupyter_latents.latents.masks import Mask
+
+__all__ = ["FLOAT_DTYPES", "Latents", "check_tensor", "tensor_digest"]
+
+FLOAT_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+def check_tensor(tensor: torch.Tensor, what: str = "latents") -> None:
+    """Raises unless `tensor` can be latents.
+
+    Args:
+        tensor: Any tensor.
+        what: What to call it in the message.
+
+    Raises:
+        LatentsError: Not four dimensions, an empty one, not floating point, or with NaN or infinite values.
+    """
+    shape = tuple(tensor.shape)
+    if tensor.dtype not in FLOAT_DTYPES:
+        raise LatentsError(
+            f"{what} have dtype {tensor.dtype}; latents are float16, bfloat16, float32 or float64. "
+            "Convert with .float()."
+        )
+    if len(shape) != 4:
+        raise LatentsError(f"{what} have shape {shape}; expected (batch, channels, height/factor, width/factor).")
+    if 0 in shape:
+        raise LatentsError(f"{what} have shape {shape}; no dimension may be empty.")
+    if not bool(torch.isfinite(tensor).all()):
+        bad = int((~torch.isfinite(tensor)).sum())
+        raise LatentsError(
+            f"{what} hold {bad} NaN or infinite values of {tensor.numel()}; they cannot be denoised. "
+            "Run the stage that made them again."
+        )
+
+
+def tensor_digest(tensor: torch.Tensor) -> str:
+    """SHA-256 of a tensor's dtype, shape and bytes, as 32 hexadecimal digits."""
+    raw = tensor.detach().to("cpu").contiguous().flatten().view(torch.uint8).numpy().tobytes()
+    head = f"{tensor.dtype}{tuple(tensor.shape)}".encode()
+    return hashlib.sha256(head + raw).hexdigest()[:32]
+
+
+def _calculate(first: Latents, symbol: str, second: object) -> Latents:
+    from jupyter_latents.latents import operations
+
+    if isinstance(second, Latents | int | float):
+        return operations.calculate(first, symbol, second)
+    return cast("Latents", NotImplemented)  # Python then asks the other operand
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Latents:
+    """Latents between diffusion stages: a frozen value.
+
+    Attributes:
+        tensor: Shape (batch, channels, height/factor, width/factor), unpacked, on the CPU, in the form `noise` names.
+        space: The latent space; None when nobody said (a bare tensor file).
+        noise: How noisy; None when nobody said.
+        position: Step of which schedule; None for foreign latents.
+        resume: Scheduler and generator state for exact continuation, or None.
+        provenance: Model, prompt, seed and parents.
+        denoised: The model's last clean estimate (x0), same shape; None when not known.
+        trajectory: The latents after each step of the run that made these, first to last; empty when not kept.
+    """
+
+    tensor: torch.Tensor
+    space: Space | None = None
+    noise: Noise | None = None
+    position: Position | None = None
+    resume: Resume | None = None
+    provenance: Provenance = dataclasses.field(default_factory=Provenance)
+    denoised: torch.Tensor | None = None
+    trajectory: Sequence[Latents] = dataclasses.field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        check_tensor(self.tensor)
+        if self.space is not None and self.tensor.shape[1] != self.space.channels:
+            raise LatentsError(
+                f"latents of shape {self.shape} are not of {self.space}: it has {self.space.channels} channels."
+            )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(batch, channels, height/factor, width/factor)."""
+        return tuple(self.tensor.shape)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Picture size in pixels as (width, height)."""
+        factor = self.space.factor if self.space else 8
+        return self.shape[3] * factor, self.shape[2] * factor
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether the latents are known to be fully denoised."""
+        return self.noise is not None and self.noise.is_clean
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the tensor's dtype, shape and bytes (32 hexadecimal digits)."""
+        return tensor_digest(self.tensor)
+
+    def replace(self, **changes: Any) -> Latents:
+        """A copy with some attributes changed; see the class for their names."""
+        return dataclasses.replace(self, **changes)
+
+    def save(self, path: str | Path) -> Path:
+        """Writes the latents whole or not at all; the format follows the ending.
+
+        Args:
+            path: ``.safetensors`` (everything), ``.pt``/``.pth`` (the bare tensor) or ``.latent`` (ComfyUI).
+
+        Returns:
+            The path written.
+
+        Raises:
+            LatentsFileError: Unknown ending, or the file cannot be written.
+        """
+        from jupyter_latents.latents.files import save
+
+        return save(self, path)
+
+    @staticmethod
+    def load(path: str | Path, **facts: Any) -> Latents:
+        """Reads latents; see `jupyter_latents.latents.files.load`.
+
+        Args:
+            path: A ``.safetensors``, ``.pt``, ``.pth`` or ``.latent`` file.
+            facts: What a foreign file does not say, such as ``space="sdxl"`` or ``sigma=0.5``.
+
+        Raises:
+            LatentsFileError: Missing, damaged, unsafe, or no latents in it.
+        """
+        from jupyter_latents.latents.files import load
+
+        loaded: Latents = load(path, **facts)
+        return loaded
+
+    def at(self, fraction: float | None = None, *, step: int | None = None) -> Latents:
+        """The latents as they were after a part of the run that made them, an exact starting point.
+
+        Args:
+            fraction: Fraction of the whole schedule's steps, 0 to 1.
+            step: Or the number of whole steps.
+
+        Raises:
+            LatentsError: Both or neither given, no trajectory kept, or that step was not run here.
+        """
+        if (fraction is None) == (step is None):
+            raise LatentsError("at() takes a fraction or step=, one of the two: base.at(0.5) or base.at(step=12).")
+        if not self.trajectory or self.position is None:
+            raise LatentsError(
+                "these latents carry no trajectory: only latents that a stage of this session made have their steps."
+            )
+        wanted = step if step is not None else int(float(fraction or 0.0) * self.position.of + 1e-6)
+        by_step = {latents.position.step: latents for latents in self.trajectory if latents.position}
+        if wanted not in by_step:
+            raise LatentsError(
+                f"step {wanted} was not run here: "
+                f"this run kept steps {min(by_step)} to {max(by_step)} of {self.position.of}."
+            )
+        return by_step[wanted]
+
+    def decode(self) -> list[Image]:
+        """Decodes to pictures with the latents' own VAE, one for each item of the batch.
+
+        Partly denoised latents are decoded from their clean estimate where it is known.
+
+        Raises:
+            ModelError: The VAE is not at hand.
+        """
+        return services.decode(self)
+
+    def preview(self) -> list[Image]:
+        """Small approximate pictures without running the VAE, or the decoded ones where it is at hand and cheap."""
+        return services.preview(self)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        array = self.tensor.float().numpy() if self.tensor.dtype == torch.bfloat16 else self.tensor.numpy()
+        if dtype is not None and array.dtype != dtype:
+            return array.astype(dtype)
+        return array.copy() if copy is not False else array
+
+    def __dlpack__(self, **arguments: Any) -> Any:
+        return self.tensor.__dlpack__(**arguments)
+
+    def __dlpack_device__(self) -> Any:
+        return self.tensor.__dlpack_device__()
+
+    def blend(self, other: Latents, weight: float = 0.5, *, seed: int | None = None) -> Latents:
+        """A mix at the same noise level; see `jupyter_latents.latents.mixing.blend`."""
+        from jupyter_latents.latents import operations
+
+        return operations.blend(self, other, weight, seed=seed)
+
+    def slerp(self, other: Latents, weight: float = 0.5, *, seed: int | None = None) -> Latents:
+        """A mix whose noise goes over the sphere; see `jupyter_latents.latents.mixing.slerp`."""
+        from jupyter_latents.latents import operations
+
+        return operations.slerp(self, other, weight, seed=seed)
+
+    def composite(self, other: Latents, mask: Mask, feather: float = 0.0, *, seed: int | None = None) -> Latents:
+        """`other` where the mask is white; see `jupyter_latents.latents.mixing.composite`."""
+        from jupyter_latents.latents import operations
+
+        return operations.composite(self, other, mask, feather, seed=seed)
+
+    def crop(self, box: Sequence[int]) -> Latents:
+        """The part (left, top, right, bottom) in picture pixels; see `jupyter_latents.latents.geometry.crop`."""
+        from jupyter_latents.latents import operations
+
+        return operations.crop(self, box)
+
+    def pad(self, edges: int | Sequence[int], *, mode: PadMode | None = None, seed: int | None = None) -> Latents:
+        """A larger picture around this one; see `jupyter_latents.latents.geometry.pad`."""
+        from jupyter_latents.latents import operations
+
+        return operations.pad(self, edges, mode=mode, seed=seed)
+
+    def flip(self, *, horizontal: bool = True, vertical: bool = False) -> Latents:
+        """The mirror image; see `jupyter_latents.latents.geometry.flip`."""
+        from jupyter_latents.latents import operations
+
+        return operations.flip(self, horizontal=horizontal, vertical=vertical)
+
+    def resize(self, size: Sequence[int], *, mode: ResizeMode = "bilinear", seed: int | None = None) -> Latents:
+        """Another picture size (width, height) in pixels; see `jupyter_latents.latents.geometry.resize`."""
+        from jupyter_latents.latents import operations
+
+        return operations.resize(self, size, mode=mode, seed=seed)
+
+    def split(self) -> list[Latents]:
+        """The items of the batch; see `jupyter_latents.latents.batches.split`."""
+        from jupyter_latents.latents import operations
+
+        return operations.split(self)
+
+    def add_noise(self, to: float, *, seed: int | None = None, form: Form | None = None) -> Latents:
+        """The latents at a higher sigma; see `jupyter_latents.latents.levels.add_noise`."""
+        from jupyter_latents.latents import operations
+
+        return operations.add_noise(self, to, seed=seed, form=form)
+
+    def scale(self, factor: float, *, seed: int | None = None) -> Latents:
+        """The signal made stronger or weaker; see `jupyter_latents.latents.levels.scale`."""
+        from jupyter_latents.latents import operations
+
+        return operations.scale(self, factor, seed=seed)
+
+    def to_form(self, form: Form) -> Latents:
+        """The same latents in another form; see `jupyter_latents.latents.forms.to_form`."""
+        from jupyter_latents.latents import operations
+
+        return operations.to_form(self, form)
+
+    def __add__(self, other: object) -> Latents:
+        return _calculate(self, "+", other)
+
+    def __radd__(self, other: object) -> Latents:
+        return _calculate(self, "+", other)
+
+    def __sub__(self, other: object) -> Latents:
+        return _calculate(self, "-", other)
+
+    def __mul__(self, other: object) -> Latents:
+        return _calculate(self, "*", other)
+
+    def __rmul__(self, other: object) -> Latents:
+        return _calculate(self, "*", other)
+
+    def __truediv__(self, other: object) -> Latents:
+        return _calculate(self, "/", other)
+
+    def facts(self) -> dict[str, str]:
+        """The facts as short texts, in the order in which they are shown."""
+        shape = " × ".join(str(n) for n in self.shape)
+        rows = {"latents": f"{shape}, {self.space.name} space" if self.space else f"{shape}, space not known"}
+        rows["model"] = self.provenance.model
+        rows["noise"] = str(self.noise) if self.noise else "not known"
+        if self.position:
+            rows["noise"] += f", {self.position}"
+            rows["schedule"] = f"{self.position.scheduler}, {self.position.of} steps"
+        rows["prompt"] = self.provenance.prompt
+        if self.provenance.seed is not None:
+            guidance = self.provenance.guidance_scale
+            rows["seed"] = f"{self.provenance.seed}" + (f"   guidance {guidance:g}" if guidance is not None else "")
+        if self.provenance.operation != "denoise":
+            rows["made by"] = self.provenance.operation
+        if self.noise is not None and not self.is_clean:
+            rows["continues"] = "exactly, with its history" if self.resume else "without history"
+        return {name: text for name, text in rows.items() if text}
+
+    def __repr__(self) -> str:
+        facts = [f"{name}: {text}" for name, text in self.facts().items() if name != "latents"]
+        return f"Latents({', '.join(facts)}, shape {self.shape})"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return services.mimebundle(self)

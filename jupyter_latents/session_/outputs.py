@@ -1,0 +1,83 @@
+"""Files that a stage writes: named after the stage, whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jupyter_latents.errors import LatentsFileError
+from jupyter_latents.stage import Stage
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from jupyter_latents.engine.engine import StageResult
+
+__all__ = ["write"]
+
+_TENSORS = ("pt", "pth", "safetensors", "latent")
+_FOLDER = "output"  # dgenerate's own default
+
+
+def write(stage: Stage, result: StageResult, pictures: list[Image]) -> list[str]:
+    """Writes what ``--output-path`` and ``--image-format`` ask for.
+
+    Args:
+        stage: The stage.
+        result: Its result.
+        pictures: Its decoded pictures.
+
+    Returns:
+        The files written; empty when the stage asks for none.
+
+    Raises:
+        LatentsFileError: A file cannot be written; nothing half-written stays.
+    """
+    wanted = stage.output
+    if wanted.path is None and wanted.format is None:
+        return []
+    ending, folder = wanted.format or "png", Path(wanted.path or _FOLDER).expanduser()
+    stem = f"{wanted.prefix + '_' if wanted.prefix else ''}s_{result.latents.provenance.seed}_{_slug(stage)}"
+    if ending in _TENSORS:
+        target = _free(folder, stem, ending, overwrite=wanted.overwrite)
+        return [str(result.latents.save(target))]
+    targets = []
+    for number, picture in enumerate(pictures):
+        name = stem if len(pictures) == 1 else f"{stem}_{number + 1}"
+        target = _free(folder, name, ending, overwrite=wanted.overwrite)
+        _write_picture(picture, target)
+        targets.append(str(target))
+    return targets
+
+
+def _write_picture(picture: Image, target: Path) -> None:
+    from jupyter_latents.latents.atomic import write_whole
+
+    content = io.BytesIO()
+    try:
+        picture.save(content, format={"jpg": "JPEG"}.get(target.suffix[1:].lower(), target.suffix[1:].upper()))
+    except (OSError, ValueError, KeyError) as error:
+        raise LatentsFileError(f"{target} cannot be written: {error}. The result is kept in the session.") from error
+    write_whole(target, content.getvalue())
+
+
+def _slug(stage: Stage) -> str:
+    window = stage.window
+    part = (
+        ""
+        if window.start is None and window.end is None
+        else f"_{window.start or 0:g}-{1 if window.end is None else window.end:g}"
+    )
+    model = re.sub(r"[^A-Za-z0-9.-]+", "-", Path(stage.model.name).name)
+    return f"{model}_st_{stage.num_inference_steps}_g_{stage.guidance_scale:g}{part}"
+
+
+def _free(folder: Path, stem: str, ending: str, *, overwrite: bool) -> Path:
+    """A path that does not overwrite: a number is appended where the name is taken."""
+    target, number = folder / f"{stem}.{ending}", 1
+    while target.exists() and not overwrite:
+        number += 1
+        target = folder / f"{stem}_{number}.{ending}"
+    return target

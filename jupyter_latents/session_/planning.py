@@ -1,0 +1,192 @@
+"""The plan of a script: every stage planned in turn, with what earlier stages will have made; no weights load."""
+
+from __future__ import annotations
+
+import html
+from collections import ChainMap
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_latents.errors import JupyterLatentsError
+from jupyter_latents.stage import ImageSeed, Reference, Stage
+
+if TYPE_CHECKING:
+    from jupyter_latents.engine.plan import PlannedStage
+    from jupyter_latents.resolve import Resolver
+    from jupyter_latents.syntax import Environment, Script
+
+__all__ = ["Plan", "plan_script"]
+
+_HEADINGS = ("stage", "model", "steps", "noise", "evaluations", "weights", "hand-over")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A script's stages as they would run.
+
+    Attributes:
+        stages: The planned stages in order.
+        printed: What the script printed on the way.
+    """
+
+    stages: tuple[PlannedStage, ...]
+    printed: tuple[str, ...] = ()
+
+    @property
+    def model_evaluations(self) -> int:
+        """Scheduler steps of all stages that can run."""
+        return sum(stage.evaluations for stage in self.stages)
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """Why stages cannot run; empty when all can."""
+        return tuple(stage.refused for stage in self.stages if stage.refused)
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """The table's cells as text, a row a stage."""
+        return [_row(number, stage) for number, stage in enumerate(self.stages, 1)]
+
+    def _summary(self) -> str:
+        largest = max((stage.weights for stage in self.stages), default=0)
+        refused = f", {len(self.refused)} refused" if self.refused else ""
+        return (
+            f"{len(self.stages)} stages, {self.model_evaluations} model evaluations, "
+            f"the largest model has {_bytes(largest)} of weights{refused}; nothing was run"
+        )
+
+    def __repr__(self) -> str:
+        rows = [_HEADINGS, *self.rows()]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        return "\n".join([*self.printed, *lines, self._summary()])
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th style='text-align:left'>{heading}</th>" for heading in _HEADINGS)
+        body = "".join(
+            "<tr>" + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+            for row in self.rows()
+        )
+        printed = "".join(f"<div>{html.escape(line)}</div>" for line in self.printed)
+        return f"{printed}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><div>{html.escape(self._summary())}</div>"
+
+
+def plan_script(
+    script: Script,
+    environment: Environment,
+    schedulers: list[str],
+    resolver: Callable[[Environment, Mapping[str, Any]], Resolver],
+    names: MutableMapping[str, Any],
+) -> Plan:
+    """Plans a script.
+
+    Args:
+        script: The script, checked.
+        environment: What it sees.
+        schedulers: Known scheduler names.
+        resolver: Makes the look-up of names.
+        names: The kernel's variables; not changed.
+    """
+    from jupyter_latents.engine.plan import plan
+
+    printed: list[str] = []
+    environment.print = printed.append
+    made: dict[str, Any] = {}
+    environment.kernel = ChainMap(made, names)
+    planned: list[PlannedStage] = []
+    for invocation in script.invocations(environment, schedulers=schedulers):
+        outlines = []
+        stages = invocation.stages()
+        for stage in stages:
+            try:
+                mode, given, size = _inputs(stage, resolver(environment, environment.kernel))
+                result = plan(stage, mode, given, size)
+            except JupyterLatentsError as error:
+                result = _refused(stage, error)
+            planned.append(result)
+            outlines.append(result.outline)
+        kept = [outline for outline in outlines if outline is not None]
+        if stages[-1].into and kept:
+            made[stages[-1].into] = kept if len(stages) > 1 else kept[-1]
+        environment.finished(
+            [environment.capture(outline) for outline in kept], [stage.prompt.positive for stage in stages]
+        )
+    return Plan(tuple(planned), tuple(printed))
+
+
+def _refused(stage: Stage, error: JupyterLatentsError) -> PlannedStage:
+    from jupyter_latents.engine.plan import PlannedStage
+
+    return PlannedStage(stage, refused=error.message)
+
+
+def _inputs(stage: Stage, resolver: Resolver) -> tuple[str, Any, tuple[int, int] | None]:
+    """Mode, latents to start from and size of the input picture."""
+    from jupyter_latents.engine.catalog import describe
+
+    seed = stage.image_seed or ImageSeed()
+    images = [resolver.value(reference) for reference in seed.images]
+    latents = [_latents(resolver, reference) for reference in seed.latents]
+    if stage.window.start is not None and describe(stage.model).family.direct_latents:
+        latents += [_standing(resolver, value) for value in images if _is_standing(value)]
+        images = [value for value in images if not _is_standing(value)]
+    mode = "inpaint" if seed.masks else "img2img" if images else "txt2img"
+    size = (
+        (seed.resize.width, seed.resize.height) if seed.resize else next(filter(None, map(_picture_size, images)), None)
+    )
+    return mode, latents[0] if latents else None, size
+
+
+def _latents(resolver: Resolver, reference: Reference) -> Any:
+    return _standing(resolver, resolver.value(reference))
+
+
+def _is_standing(value: Any) -> bool:
+    return hasattr(value, "noise") or (
+        isinstance(value, Path) and value.suffix in (".pt", ".pth", ".safetensors", ".latent")
+    )
+
+
+def _standing(resolver: Resolver, value: Any) -> Any:
+    """Latents, or the outline of latents that an earlier stage will make."""
+    if isinstance(value, list) and value:
+        return _standing(resolver, value[0])
+    return value if hasattr(value, "noise") else resolver.as_latents(value, "latents")[0]
+
+
+def _picture_size(value: Any) -> tuple[int, int] | None:
+    if hasattr(value, "noise"):
+        factor = value.space.factor if value.space else 8
+        return value.shape[3] * factor, value.shape[2] * factor
+    size = getattr(value, "size", None)
+    if isinstance(size, tuple) and len(size) == 2:
+        return size
+    if isinstance(value, Path) and not _is_standing(value):
+        from PIL import Image
+
+        with Image.open(value) as image:
+            return image.size
+    return None
+
+
+def _row(number: int, planned: PlannedStage) -> tuple[str, ...]:
+    stage = planned.stage
+    name = f"{number} {stage.into}" if stage.into else str(number)
+    if planned.refused or planned.span is None:
+        return name, stage.model.name, "–", "–", "0", "–", f"refused: {planned.refused}"
+    span = planned.span
+    hand_over = "; ".join(filter(None, (planned.verdict, *planned.notes)))
+    return (
+        name,
+        f"{stage.model.name} ({planned.family}, {planned.mode})",
+        f"{span.start}–{span.end} of {span.of}",
+        f"{planned.start} → {planned.end}",
+        str(planned.evaluations),
+        _bytes(planned.weights),
+        hand_over,
+    )
+
+
+def _bytes(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"

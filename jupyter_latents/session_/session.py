@@ -1,0 +1,249 @@
+"""The session of a kernel: its engine, its names, what it knows of latents; runs scripts on an executor."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from jupyter_latents import machine, outputs
+from jupyter_latents.engine.scheduler_table import scheduler_names
+from jupyter_latents.errors import JupyterLatentsError, ScriptError
+from jupyter_latents.executors import LocalExecutor, Run
+from jupyter_latents.planning import Plan, plan_script
+from jupyter_latents.resolve import Resolver
+from jupyter_latents.stage import Stage
+from jupyter_latents.syntax import Environment, Invocation, Script, unsupported
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from jupyter_latents.engine.engine import Engine, StageResult
+    from jupyter_latents.engine.observer import Observer
+    from jupyter_latents.latents.value import Latents
+
+__all__ = ["Session", "Task", "current"]
+
+# Errors of these parts of a stage point at the option that is to blame.
+_BLAMED = {
+    "NameNotFoundError": "image_seeds",
+    "HandoffError": "image_seeds",
+    "LatentsError": "image_seeds",
+    "LatentsFileError": "image_seeds",
+    "WindowError": "denoising_start",
+    "ScriptError": "schedulers",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A script to run.
+
+    Attributes:
+        script: The script, checked.
+        arguments: Words put at the end of every invocation.
+        force: Run stages again even where a kept result would answer.
+        verbose: Tell all that libraries say, not only how much and the last of it.
+    """
+
+    script: Script
+    arguments: tuple[str, ...] = ()
+    force: bool = False
+    verbose: bool = False
+
+
+@dataclass(slots=True)
+class _Job:
+    """One invocation while it runs."""
+
+    run: Run
+    observer: Observer
+    environment: Environment
+    invocation: Invocation
+    made: list[StageResult] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+
+
+class Session:
+    """What a kernel keeps between cells.
+
+    Args:
+        names: Where results are bound and variables looked up: the kernel's namespace.
+    """
+
+    def __init__(self, names: MutableMapping[str, Any] | None = None) -> None:
+        self.names: MutableMapping[str, Any] = names if names is not None else {}
+        self.executor = LocalExecutor()
+        self._engine: Engine | None = None
+        self._known: weakref.WeakValueDictionary[str, Latents] = weakref.WeakValueDictionary()
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, made when first asked for (it loads torch)."""
+        if self._engine is None:
+            from jupyter_latents.engine.engine import Engine
+
+            self._engine = Engine()
+        return self._engine
+
+    def check(self, script: Script) -> None:
+        """Finds what can be found wrong in a script before anything runs.
+
+        Raises:
+            ScriptError: Something is wrong, and where.
+        """
+        script.check(schedulers=scheduler_names())
+
+    def start(self, task: Task, observer: Observer) -> Run:
+        """Runs a script in a thread of its own.
+
+        Args:
+            task: The script.
+            observer: Is told what happens, from that thread.
+
+        Returns:
+            The run, perhaps queued behind an earlier one.
+        """
+        return self.executor.submit(lambda run: self._work(run, task, observer))
+
+    def plan(self, task: Task) -> Plan:
+        """What a script would do, without loading weights or running anything.
+
+        Args:
+            task: The script.
+        """
+        from jupyter_latents.engine.observer import Silent
+
+        environment = self._environment(task, Silent())
+        return plan_script(task.script, environment, scheduler_names(), self._resolver, self.names)
+
+    def decode(self, latents: Latents) -> list[Image]:
+        """Pictures of latents by their own VAE.
+
+        Raises:
+            ModelError: It is not at hand.
+        """
+        return self.engine.decode(latents)
+
+    def preview(self, latents: Latents) -> list[Image]:
+        """Small pictures of latents, without running the VAE.
+
+        Raises:
+            ModelError: The model is not at hand.
+        """
+        return self.engine.preview(latents)
+
+    def _work(self, run: Run, task: Task, observer: Observer) -> None:
+        from jupyter_latents.engine.quiet import gathered
+
+        said: list[str] = []
+        try:
+            with gathered(observer.note if task.verbose else said.append):
+                self._invocations(run, task, observer)
+        finally:
+            if said:
+                observer.note(
+                    f"{len(said)} messages of libraries (--verbose shows them), the last: {said[-1].strip()[:200]}"
+                )
+
+    def _environment(self, task: Task, observer: Observer) -> Environment:
+        return Environment(
+            injected_args=list(task.arguments),
+            kernel=self.names,
+            have_cuda=machine.have_cuda,
+            have_feature=machine.have_feature,
+            total_memory=machine.total_memory,
+            print=observer.note,
+        )
+
+    def _invocations(self, run: Run, task: Task, observer: Observer) -> None:
+        environment = self._environment(task, observer)
+        for invocation in task.script.invocations(environment, schedulers=scheduler_names()):
+            job = _Job(run, observer, environment, invocation)
+            stages = tuple(replace(stage, force=stage.force or task.force) for stage in invocation.stages())
+            for stage in stages:
+                if run.should_stop():
+                    return
+                self._run_one(job, stage, several=len(stages) > 1)
+                if job.made[-1].stopped:
+                    return
+            kept = job.files or [environment.capture(result.latents) for result in job.made]
+            environment.finished(kept, [stage.prompt.positive for stage in stages])
+
+    def _run_one(self, job: _Job, stage: Stage, *, several: bool) -> None:
+        """Runs one stage of an invocation, binds its result and writes its files."""
+        job.observer.stage(len(job.run.results), stage, stage.into or "")
+        try:
+            result = self._stage(job, stage)
+            job.made.append(result)
+            job.run.results.append(result)
+            self._bind(stage.into, job.made, several=several)
+            job.files.extend(self._written(stage, result, job.observer))
+        except JupyterLatentsError as error:
+            place = job.invocation.place_of(_BLAMED.get(type(error).__name__, "model"))
+            raise (error.at(place) if place is not None else error) from error.__cause__
+        job.observer.result(result.latents, list(result.images))
+
+    def _stage(self, job: _Job, stage: Stage) -> StageResult:
+        refused = unsupported(stage.image_seed) if stage.image_seed is not None else []
+        if refused:
+            raise ScriptError(f"{', '.join(refused)} in --image-seeds is read but not run here; leave it out.")
+        resolver = self._resolver(job.environment)
+        inputs = resolver.inputs(stage, direct_latents=self._takes_latents_directly(stage))
+        result = self.engine.run(stage, inputs, job.observer, job.run.should_stop)
+        self._remember(result.latents)
+        return result
+
+    def _takes_latents_directly(self, stage: Stage) -> bool:
+        from jupyter_latents.engine.catalog import describe
+
+        return stage.window.start is not None and describe(stage.model).family.direct_latents
+
+    def _resolver(self, environment: Environment, names: Mapping[str, Any] | None = None) -> Resolver:
+        return Resolver(self.names if names is None else names, environment.captured, self._facts_of, self._picture_of)
+
+    def _facts_of(self, latents: Latents) -> Latents:
+        """A bare tensor that this session made has its facts back."""
+        if latents.noise is not None:
+            return latents
+        return self._known.get(latents.digest, latents)
+
+    def _picture_of(self, latents: Latents, stage: Stage) -> list[Image]:
+        """Latents in the image position: their own VAE decodes them, the receiver's where they name none."""
+        if latents.space is None:
+            facts = self.engine.cache.load(stage.model).facts
+            provenance = replace(latents.provenance, model=stage.model.name)
+            latents = latents.replace(space=facts.space, provenance=provenance)
+        return self.engine.decode(latents)
+
+    def _remember(self, latents: Latents) -> None:
+        for kept in (*latents.trajectory, latents):
+            self._known[kept.digest] = kept
+
+    def _bind(self, name: str | None, made: list[StageResult], *, several: bool) -> None:
+        if name:
+            self.names[name] = [result.latents for result in made] if several else made[-1].latents
+
+    def _written(self, stage: Stage, result: StageResult, observer: Observer) -> list[str]:
+        if stage.output.path is None and stage.output.format is None:
+            return []
+        observer.phase("saving")
+        pictures = list(result.images) or self.engine.decode(result.latents)
+        return outputs.write(stage, result, pictures)
+
+
+_sessions: list[Session] = []
+
+
+def current(names: MutableMapping[str, Any] | None = None) -> Session:
+    """The session of this kernel, made when first asked for.
+
+    Args:
+        names: The kernel's namespace, for a new session.
+    """
+    if not _sessions:
+        _sessions.append(Session(names))
+    elif names is not None and _sessions[0].names is not names:
+        _sessions[0].names = names
+    return _sessions[0]
