@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from jupyter_latents.engine import codec, handoff, schedulers
+from jupyter_latents.engine.bridge import bridge
 from jupyter_latents.engine.calls import Inputs, arguments, mode_of, picture_size
 from jupyter_latents.engine.layout import LAYOUTS
 from jupyter_latents.engine.models import LoadedModel, ModelCache
@@ -82,7 +83,7 @@ class Engine:
         observer.phase("loading", stage.model.name)
         model = self.cache.load(stage.model, lambda text: observer.phase("loading", text))
         try:
-            return _Run(model, stage, inputs, observer, stopped).go()
+            return _Run(model, stage, inputs, observer, stopped, self._vae_of).go()
         except JupyterLatentsError:
             raise
         except (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError, ImportError) as error:
@@ -126,10 +127,17 @@ class _Run:
     """One run of one stage; holds what its steps share."""
 
     def __init__(
-        self, model: LoadedModel, stage: Stage, inputs: Inputs, observer: Observer, stopped: Callable[[], bool]
+        self,
+        model: LoadedModel,
+        stage: Stage,
+        inputs: Inputs,
+        observer: Observer,
+        stopped: Callable[[], bool],
+        vae_of: Callable[[Latents], Any],
     ) -> None:
         self.model, self.stage, self.inputs, self.observer, self.stopped = model, stage, inputs, observer, stopped
         self.facts, self.family = model.facts, model.facts.family
+        self.vae_of = vae_of
         self.layout = LAYOUTS[self.family.layout]
         self.given = _joined(inputs.latents)
         self.states: list[StepState] = []
@@ -143,7 +151,8 @@ class _Run:
         stage, facts = self.stage, self.facts
         mode = mode_of(self.inputs, self.family)
         if self.given is not None:
-            handoff.check_fits(self.given, facts.space, stage.model.name)
+            if not handoff.check_fits(self.given, facts.space, stage.model.name):
+                self.given = self._bridged(self.given)
         elif stage.window.start:
             raise WindowError(
                 f'--denoising-start {stage.window.start:g} needs latents to start from: --image-seeds "latents: NAME" '
@@ -159,6 +168,14 @@ class _Run:
             pipeline_class, self._components(pipeline_class), call
         )
         return self._result(scheduler)
+
+    def _bridged(self, given: Latents) -> Latents:
+        self.observer.phase("bridging", f"{given.space} to {self.facts.space}")
+        crossed = bridge(given, lambda: self.vae_of(given), self.model.vae, self.facts.space, self.family.align)
+        self.observer.note(
+            f"bridged space: the clean estimate went from {given.space} to {self.facts.space}, noised again to {given.noise}"
+        )
+        return crossed
 
     def _seed(self) -> int:
         if self.stage.seed is not None:

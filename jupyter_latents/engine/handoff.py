@@ -72,26 +72,33 @@ class Entrance:
     warning: str = ""
 
 
-def check_fits(latents: Standing, space: Space, model: str) -> None:
-    """Raises unless latents live in the space of the receiving model.
+def check_fits(latents: Standing, space: Space, model: str) -> bool:
+    """Whether latents live in the receiving space; False where they must cross into it (`bridge`).
+
+    Args:
+        latents: What is handed over.
+        space: The receiving model's space.
+        model: Its name, for the message.
 
     Raises:
-        HandoffError: Fully denoised latents, or another space.
+        HandoffError: Fully denoised latents, or another space with nothing known to bridge it.
     """
     if latents.is_clean:
         raise HandoffError(
             "these latents are fully denoised, so `latents:` has nothing left to denoise. Make them with --denoising-end "
             "(such as 0.8), or put them in the image position (--image-seeds NAME), where they are decoded."
         )
-    giver = latents.provenance.model or "unknown model"
-    if latents.space is not None and not latents.space.same_as(space):
+    if latents.space is not None and latents.space.same_as(space):
+        return True
+    giver = latents.provenance.model
+    if latents.space is None or not giver:
+        if latents.shape[1] == space.channels:
+            return True
         raise HandoffError(
-            f"latents of {giver} live in {latents.space}, and {model} works in {space}. Put them in the image position to decode them."
+            f"latents of shape {latents.shape} have {latents.shape[1]} channels, and {model} works in {space}. Nothing says "
+            f"which model made them, so they cannot be brought there; give Latents.load(path, space=...) or decode them."
         )
-    if latents.shape[1] != space.channels:
-        raise HandoffError(
-            f"latents of shape {latents.shape} have {latents.shape[1]} channels, and {model} works in {space}."
-        )
+    return False
 
 
 def entrance(latents: Standing, window: Window, scheduler: Any, span: Span, own_schedule: str) -> Entrance:

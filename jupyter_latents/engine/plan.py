@@ -106,10 +106,10 @@ def _planned(
     span = handoff.fractions_span(stage.window, scheduler, family.fraction, first)
     word, notes = "", ()
     if given is not None:
-        handoff.check_fits(given, space, stage.model.name)
+        bridged = not handoff.check_fits(given, space, stage.model.name)
         way = handoff.entrance(given, stage.window, scheduler, span, schedulers.schedule_digest(scheduler))
         span, notes = way.span, (*way.notes, *((way.warning,) if way.warning else ()))
-        word = _word(way, given, facts)
+        word = f"bridged space, {given.space} to {space}" if bridged else _word(way, given, facts)
     elif stage.window.start:
         raise HandoffError(
             f'--denoising-start {stage.window.start:g} needs latents to start from (--image-seeds "latents: NAME").'

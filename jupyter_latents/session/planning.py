@@ -14,7 +14,7 @@ from jupyter_latents.stage import ImageSeed, Reference, Stage
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.plan import PlannedStage
-    from jupyter_latents.resolve import Resolver
+    from jupyter_latents.session.resolve import Resolver
     from jupyter_latents.syntax import Environment, Script
 
 __all__ = ["Plan", "plan_script"]

@@ -7,12 +7,13 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents import machine, outputs
+from jupyter_latents import machine
+from jupyter_latents.session import outputs
 from jupyter_latents.engine.scheduler_table import scheduler_names
 from jupyter_latents.errors import JupyterLatentsError, ScriptError
 from jupyter_latents.executors import LocalExecutor, Run
-from jupyter_latents.planning import Plan, plan_script
-from jupyter_latents.resolve import Resolver
+from jupyter_latents.session.planning import Plan, plan_script
+from jupyter_latents.session.resolve import Resolver
 from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Environment, Invocation, Script, unsupported
 

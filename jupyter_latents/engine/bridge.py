@@ -1,0 +1,115 @@
+"""From one latent space to another in mid-denoising: the clean estimate crosses, the noise level stays.
+
+Only a clean estimate means anything to another VAE, so it is decoded by the giver's and encoded by the receiver's VAE, or
+goes through a converter that somebody registered; then it is noised again to the same sigma.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from jupyter_latents.engine import codec
+from jupyter_latents.errors import HandoffError, SettingError
+from jupyter_latents.latents.facts import Noise, Provenance, Space
+from jupyter_latents.latents.forms import convert
+from jupyter_latents.latents.value import Latents
+
+__all__ = ["Converter", "bridge", "converter", "register_converter"]
+
+Converter = Callable[[torch.Tensor], torch.Tensor]
+_converters: dict[tuple[str, str], Converter] = {}
+
+
+def register_converter(giver: str, receiver: str, module: Converter | None) -> None:
+    """Uses a module of one's own between two spaces in place of decoding and encoding.
+
+    Args:
+        giver: Name of the space that latents come from, such as ``SD``.
+        receiver: Name of the space they go to, such as ``SDXL``.
+        module: Clean latents (batch, channels, height, width) of the giver in model space to those of the receiver;
+            None to go back to decoding and encoding.
+
+    Raises:
+        SettingError: `module` cannot be called.
+    """
+    if module is None:
+        _converters.pop((giver, receiver), None)
+    elif callable(module):
+        _converters[giver, receiver] = module
+    else:
+        raise SettingError(f"a converter is called with clean latents and returns latents; {type(module).__name__} cannot be called.")
+
+
+def converter(giver: Space, receiver: Space) -> Converter | None:
+    """The registered converter between two spaces, or None."""
+    return _converters.get((giver.name, receiver.name))
+
+
+def bridge(given: Latents, giver_vae: Callable[[], Any], receiver_vae: Any, space: Space, align: int) -> Latents:
+    """Latents of another space, written in the receiver's at the same noise level.
+
+    Args:
+        given: Partly denoised latents with their clean estimate.
+        giver_vae: Finds the VAE that decodes them; called only where no converter is registered.
+        receiver_vae: The VAE of the receiving model.
+        space: The receiving space.
+        align: Picture sizes of the receiving model are multiples of this.
+
+    Returns:
+        Latents in `space`, variance-exploding form, the same sigma. The giver's estimated noise is carried over where
+        its shape fits; otherwise noise is drawn from the latents' own seed.
+
+    Raises:
+        HandoffError: The clean estimate or the noise level is not known.
+    """
+    noise, clean = given.noise, given.denoised
+    if noise is None or given.space is None or clean is None:
+        raise HandoffError(
+            f"latents of another space cross into {space} as a clean estimate, and these carry none "
+            "(a file without facts). Put them in the image position, where they are decoded."
+        )
+    crossed = _crossed(clean.float(), given.space, giver_vae, receiver_vae, space, align)
+    sigma = noise.sigma
+    if not math.isfinite(sigma):
+        return given.replace(tensor=_fresh(crossed, given), space=space, denoised=crossed, position=None, resume=None, trajectory=())
+    exploding = convert(given.tensor.float(), sigma, noise.form, "ve")
+    estimated = (exploding - clean.float()) / sigma
+    carried = estimated if estimated.shape == crossed.shape else _fresh(crossed, given)
+    return Latents(
+        crossed + sigma * carried,
+        space,
+        Noise(sigma, "ve", noise.timestep),
+        provenance=_bridged(given),
+        denoised=crossed,
+    )
+
+
+def _crossed(
+    clean: torch.Tensor, giver: Space, giver_vae: Callable[[], Any], receiver_vae: Any, space: Space, align: int
+) -> torch.Tensor:
+    own = converter(giver, space)
+    if own is not None:
+        return own(clean).float()
+    pictures = codec.decode(clean, giver_vae())
+    height, width = pictures.shape[-2:]
+    fitting = (max(align, height - height % align), max(align, width - width % align))
+    if fitting != (height, width):
+        pictures = F.interpolate(pictures, fitting, mode="bicubic", antialias=True)
+    return codec.encode(pictures.clamp(-1, 1), receiver_vae)
+
+
+def _fresh(like: torch.Tensor, given: Latents) -> torch.Tensor:
+    generator = torch.Generator("cpu").manual_seed((given.provenance.seed or 0) ^ 0x5BD1E995)
+    return torch.randn(like.shape, generator=generator)
+
+
+def _bridged(given: Latents) -> Provenance:
+    made = given.provenance
+    return Provenance(
+        made.model, made.revision, made.prompt, made.negative_prompt, made.seed, made.guidance_scale, "bridge", made.options, (given.digest,)
+    )

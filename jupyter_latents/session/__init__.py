@@ -1,0 +1,8 @@
+"""The session of a kernel: names, inputs and outputs, what is known of latents; runs scripts on an executor."""
+
+from __future__ import annotations
+
+from jupyter_latents.session.planning import Plan
+from jupyter_latents.session.session import Session, Task, current
+
+__all__ = ["Plan", "Session", "Task", "current"]
