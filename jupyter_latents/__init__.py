@@ -13,19 +13,21 @@ from jupyter_latents.errors import JupyterLatentsError
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from jupyter_latents.engine.bridge import register_converter
     from jupyter_latents.executors import Run
     from jupyter_latents.latents import Latents
     from jupyter_latents.session import Session
     from jupyter_latents.stage import Stage
 
 __version__ = "0.1.0"
-__all__ = ["JupyterLatentsError", "Latents", "Run", "Session", "Stage", "load_ipython_extension"]
+__all__ = ["JupyterLatentsError", "Latents", "Run", "Session", "Stage", "load_ipython_extension", "register_converter"]
 
 _LAZY = {
     "Latents": "jupyter_latents.latents",
     "Run": "jupyter_latents.executors",
     "Session": "jupyter_latents.session",
     "Stage": "jupyter_latents.stage",
+    "register_converter": "jupyter_latents.engine.bridge",
 }
 
 
@@ -39,7 +41,12 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_LAZY[name]), name)
+    value = getattr(import_module(_LAZY[name]), name)
+    if name == "Latents":
+        from jupyter_latents.display.wiring import session_with_display
+
+        session_with_display()  # so that they decode and display in any Python
+    return value
 
 
 def __dir__() -> list[str]:

@@ -5,10 +5,11 @@ What they need is imported when a magic is first used, so that ``%load_ext`` cos
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.errors import JupyterLatentsError, NameNotFoundError, ScriptError
+from jupyter_latents.errors import JupyterLatentsError, NameNotFoundError, ScriptError, nearest
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from jupyter_latents.syntax import Script
     from jupyter_latents.syntax.magic_options import MagicOptions
 
-__all__ = ["Dgen", "Interrupted", "load"]
+__all__ = ["Dgen", "Interrupted", "LatentsMagic", "load"]
 
 _POLL = 0.1  # seconds between two looks at a foreground run
 
@@ -67,6 +68,54 @@ class Dgen:
             _dry_run(session, script, options)
             return None
         return _start(session, script, options)
+
+
+class LatentsMagic:
+    """The ``%latents`` magic of one shell.
+
+    Args:
+        shell: The IPython shell.
+    """
+
+    _ipython_magic_no_var_expand = True
+    __name__ = "latents"
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._shell = shell
+
+    def getdoc(self) -> str:
+        """What ``%latents?`` shows."""
+        return _LATENTS_HELP
+
+    def __call__(self, line: str) -> Any:
+        """Lists, saves, loads or drops latents."""
+        words = shlex.split(line)
+        command, rest = (words[0], words[1:]) if words else ("list", [])
+        known = ("list", "save", "load", "drop")
+        if command not in known:
+            raise ScriptError(f"%latents has no {command!r}{nearest(command, known) or '.'}\n{_LATENTS_HELP}")
+        session = _session(self._shell)
+        if command == "list":
+            from jupyter_latents.display.listing import listing
+
+            return listing(session.names, session.born)
+        if command != "drop" and len(rest) != 2:
+            raise ScriptError(f"%latents {command} takes a name and a file.\n{_LATENTS_HELP}")
+        if command == "save":
+            print(f"written: {session.save(*rest)}")  # noqa: T201 - the magic's own output
+        elif command == "load":
+            return session.load(*rest)
+        else:
+            session.drop(*rest)
+        return None
+
+
+_LATENTS_HELP = """%latents: the latents that this session's variables hold.
+
+%latents                  list them: name, picture, space, noise, size, age
+%latents save NAME FILE   write one: .safetensors (everything), .pt, .pth or .latent
+%latents load NAME FILE   read one and bind it
+%latents drop NAME ...    delete variables"""
 
 
 def _start(session: Session, script: Script, options: MagicOptions) -> Run | None:
@@ -133,3 +182,4 @@ def load(shell: InteractiveShell) -> None:
     """Registers the magics and the completer with an IPython shell."""
     register: Any = shell.register_magic_function
     register(Dgen(shell), magic_kind="line_cell", magic_name="dgen")
+    register(LatentsMagic(shell), magic_kind="line", magic_name="latents")

@@ -23,12 +23,16 @@ def changed_parts(facts: ModelFacts) -> list[str]:
     if not facts.loras:
         return []
     if importlib.util.find_spec("peft") is None:
-        raise ModelError("--loras needs peft, which is not installed: pip install 'jupyter-latents[lora]', or leave --loras out.")
+        raise ModelError(
+            "--loras needs peft, which is not installed: pip install 'jupyter-latents[lora]', or leave --loras out."
+        )
     pipeline_class = _pipeline_class(facts)
     found: set[str] = set()
     for lora in facts.loras:
         with translated(f"--loras {lora.path.name}"):
-            read = pipeline_class.lora_state_dict(str(lora.path.parent), weight_name=lora.path.name, local_files_only=True)
+            read = pipeline_class.lora_state_dict(
+                str(lora.path.parent), weight_name=lora.path.name, local_files_only=True
+            )
         names = read[0] if isinstance(read, tuple) else read
         parts = {name.partition(".")[0] for name in names} & set(facts.sources)
         if not parts:
@@ -72,9 +76,13 @@ def _pipeline_class(facts: ModelFacts) -> Any:
     found = getattr(diffusers, facts.pipeline_class, None)
     needed: Callable[..., Any] | None = getattr(found, "lora_state_dict", None)
     if needed is None:
-        raise ModelError(f"{facts.name} is a {facts.pipeline_class}, which takes no LoRAs in diffusers; leave --loras out.")
+        raise ModelError(
+            f"{facts.name} is a {facts.pipeline_class}, which takes no LoRAs in diffusers; leave --loras out."
+        )
     return found
 
 
 def _unfit(facts: ModelFacts, lora: Lora, reason: str) -> ModelError:
-    return ModelError(f"--loras: {lora.path.name} does not fit {facts.name} ({facts.family.name}): {reason}. Use one made for it.")
+    return ModelError(
+        f"--loras: {lora.path.name} does not fit {facts.name} ({facts.family.name}): {reason}. Use one made for it."
+    )

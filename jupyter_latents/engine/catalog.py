@@ -78,7 +78,11 @@ class ModelFacts:
     def digest(self) -> str:
         """Digest of the denoiser's files and of the LoRAs upon it: what makes a model this model."""
         own = self.digests.get(self.denoiser, "")
-        return files_digest([("", own), *((str(i), lora.digest) for i, lora in enumerate(self.loras))]) if self.loras else own
+        return (
+            files_digest([("", own), *((str(i), lora.digest) for i, lora in enumerate(self.loras))])
+            if self.loras
+            else own
+        )
 
     @property
     def scheduler(self) -> tuple[str, dict[str, Any]]:
@@ -147,7 +151,9 @@ def describe(source: ModelSource) -> ModelFacts:
         facts = replace(facts, sources={**facts.sources, "vae": vae}, own_vae=own)
     if source.control_nets:
         if not any(facts.family.control):
-            raise ModelError(f"{source.name} ({facts.family.name}) has no pipeline with ControlNets here; leave --control-nets out.")
+            raise ModelError(
+                f"{source.name} ({facts.family.name}) has no pipeline with ControlNets here; leave --control-nets out."
+            )
         facts = replace(facts, controls=controls_of(source, facts.config(facts.denoiser)))
     return replace(facts, loras=loras_of(source)) if source.loras else facts
 
@@ -185,7 +191,11 @@ def _of_folder(source: ModelSource, place: Path) -> ModelFacts:
 
 
 def _facts(
-    source: ModelSource, folder: Path, index: Mapping[str, Any], parts: dict[str, PartSource], checkpoint: Path | None = None
+    source: ModelSource,
+    folder: Path,
+    index: Mapping[str, Any],
+    parts: dict[str, PartSource],
+    checkpoint: Path | None = None,
 ) -> ModelFacts:
     name = str(index["_class_name"])
     needed = [part for part in ("scheduler", "vae") if part not in parts]

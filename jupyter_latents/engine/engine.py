@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from jupyter_latents.engine import codec, handoff, schedulers
-from jupyter_latents.engine.bridge import bridge
-from jupyter_latents.engine.calls import Inputs, arguments, mode_of, picture_size
-from jupyter_latents.engine.layout import LAYOUTS
-from jupyter_latents.engine.models import LoadedModel, ModelCache
-from jupyter_latents.engine.observer import Observer, Silent, StepEvent
-from jupyter_latents.engine.tap import Entry, StepState, Tap
-from jupyter_latents.engine.versions import versions
-from jupyter_latents.engine.window import Span
-from jupyter_latents.errors import HandoffError, JupyterLatentsError, ModelError, RunError, WindowError
-from jupyter_latents.latents.facts import CLEAN, Position, Provenance, Resume
+from jupyter_latents.engine import codec
+from jupyter_latents.engine.calls import Inputs
+from jupyter_latents.engine.models import ModelCache
+from jupyter_latents.engine.observer import Observer, Silent
+from jupyter_latents.engine.stage_run import StageResult, StageRun
+from jupyter_latents.errors import JupyterLatentsError, ModelError, RunError
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import ModelSource, Stage
 
@@ -29,26 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine", "StageResult"]
 
-_DEFAULT_STRENGTH = 0.8
-
-
-@dataclass(frozen=True, slots=True)
-class StageResult:
-    """What a stage made.
-
-    Attributes:
-        latents: The latents at its end, with their trajectory; partial when it was stopped.
-        images: Decoded pictures when it ended clean, else empty.
-        span: The steps it was to run.
-        evaluations: Scheduler steps it ran.
-        stopped: Whether it was stopped before its end.
-    """
-
-    latents: Latents
-    images: tuple[Image, ...]
-    span: Span
-    evaluations: int
-    stopped: bool
+_NOTHING = Inputs()
 
 
 class Engine:
@@ -64,7 +35,7 @@ class Engine:
     def run(
         self,
         stage: Stage,
-        inputs: Inputs = Inputs(),
+        inputs: Inputs = _NOTHING,
         observer: Observer | None = None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> StageResult:
@@ -83,7 +54,7 @@ class Engine:
         observer.phase("loading", stage.model.name)
         model = self.cache.load(stage.model, lambda text: observer.phase("loading", text))
         try:
-            return _Run(model, stage, inputs, observer, stopped, self._vae_of).go()
+            return StageRun(model, stage, inputs, observer, stopped, self._vae_of).go()
         except JupyterLatentsError:
             raise
         except (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError, ImportError) as error:
@@ -121,237 +92,3 @@ class Engine:
             "these latents do not say which model made them, so no VAE can decode them. "
             "Load them with Latents.load(path, space=...) or use them in a stage with a model."
         )
-
-
-class _Run:
-    """One run of one stage; holds what its steps share."""
-
-    def __init__(
-        self,
-        model: LoadedModel,
-        stage: Stage,
-        inputs: Inputs,
-        observer: Observer,
-        stopped: Callable[[], bool],
-        vae_of: Callable[[Latents], Any],
-    ) -> None:
-        self.model, self.stage, self.inputs, self.observer, self.stopped = model, stage, inputs, observer, stopped
-        self.facts, self.family = model.facts, model.facts.family
-        self.vae_of = vae_of
-        self.layout = LAYOUTS[self.family.layout]
-        self.given = _joined(inputs.latents)
-        self.states: list[StepState] = []
-        self.span: Span | None = None
-        self.was_stopped = False
-        self.seed = self._seed()
-        self.generator = torch.Generator("cpu").manual_seed(self.seed)
-
-    def go(self) -> StageResult:
-        """Runs it."""
-        stage, facts = self.stage, self.facts
-        mode = mode_of(self.inputs, self.family)
-        if self.given is not None:
-            if not handoff.check_fits(self.given, facts.space, stage.model.name):
-                self.given = self._bridged(self.given)
-        elif stage.window.start:
-            raise WindowError(
-                f'--denoising-start {stage.window.start:g} needs latents to start from: --image-seeds "latents: NAME" '
-                "with latents that an earlier stage made with --denoising-end."
-            )
-        pipeline_class = self._pipeline_class(mode)
-        size = self._size()
-        self.latent_size = (size[1] // facts.space.factor, size[0] // facts.space.factor)
-        call = arguments(pipeline_class, self.family, stage, self.inputs, size, self._strength())
-        scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=self.seed)
-        self.observer.phase("encoding", stage.prompt.positive)
-        Tap(scheduler, self.generator, self._enter, self._after_step).run(
-            pipeline_class, self._components(pipeline_class), call
-        )
-        return self._result(scheduler)
-
-    def _bridged(self, given: Latents) -> Latents:
-        self.observer.phase("bridging", f"{given.space} to {self.facts.space}")
-        crossed = bridge(given, lambda: self.vae_of(given), self.model.vae, self.facts.space, self.family.align)
-        self.observer.note(
-            f"bridged space: the clean estimate went from {given.space} to {self.facts.space}, noised again to {given.noise}"
-        )
-        return crossed
-
-    def _seed(self) -> int:
-        if self.stage.seed is not None:
-            return self.stage.seed
-        own = self.given.provenance.seed if self.given is not None else None
-        return own if own is not None else secrets.randbelow(2**32)
-
-    def _strength(self) -> float | None:
-        """Latents carry their noise: their own run's strength keeps the pipeline's draws the same, else all of it."""
-        if self.given is None:
-            return _DEFAULT_STRENGTH if self.stage.strength is None else self.stage.strength
-        if self.stage.strength is not None:
-            return self.stage.strength
-        return float(self.given.provenance.options.get("strength", 1.0))
-
-    def _pipeline_class(self, mode: str) -> type:
-        import diffusers
-
-        name = self.family.pipeline_name(mode)
-        found: type | None = getattr(diffusers, name, None)
-        if found is None or not hasattr(found, "prepare_latents"):
-            raise ModelError(
-                f"{name} of {self.stage.model.name} cannot be tapped: diffusers {diffusers.__version__} has no such class with prepare_latents."
-            )
-        return found
-
-    def _components(self, pipeline_class: type) -> dict[str, Any]:
-        import inspect
-
-        parameters = inspect.signature(pipeline_class.__init__).parameters  # type: ignore[misc]
-        components = {name: part for name, part in self.model.parts.items() if name in parameters}
-        for name, parameter in parameters.items():
-            if name in ("self", "scheduler") or name in components:
-                continue
-            if parameter.default is inspect.Parameter.empty:
-                components[name] = None
-            elif name in self.facts.index and not isinstance(self.facts.index[name], list):
-                components[name] = self.facts.index[name]
-        if "requires_safety_checker" in parameters:
-            components["requires_safety_checker"] = False
-        return components
-
-    def _size(self) -> tuple[int, int]:
-        size = picture_size(
-            self.stage, self.inputs, self.facts.default_size, self.facts.space.factor, self.family.align
-        )
-        wanted = self.stage.size
-        if self.given is not None and wanted is not None and (wanted.width, wanted.height) != size:
-            raise HandoffError(
-                f"--output-size {wanted} does not fit latents of shape {self.given.shape}, which are {size[0]}x{size[1]} pixels. Leave it out."
-            )
-        return size
-
-    def _enter(self, scheduler: Any, skipped: int) -> Entry:
-        first = skipped // int(scheduler.order) if self.given is None else 0
-        span = handoff.fractions_span(self.stage.window, scheduler, self.family.fraction, first)
-        self.schedule = schedulers.schedule_digest(scheduler)
-        if self.given is None:
-            self._begin(span, scheduler)
-            return Entry(span.start_index, span.end_index)
-        way = handoff.entrance(self.given, self.stage.window, scheduler, span, self.schedule)
-        for note in way.notes:
-            self.observer.note(note)
-        if way.warning:
-            self.observer.note(way.warning, warning=True)
-        self._begin(way.span, scheduler)
-        extra = torch.Generator("cpu").manual_seed((self.seed ^ 0x9E3779B9) % 2**63)
-        tensor = handoff.level_tensor(self.given, way.noise, extra)
-        resume = self.given.resume if way.exact else None
-        if way.exact and resume is None:
-            self.observer.note("continues without history: these latents carry no scheduler state")
-        keeps_generator = resume is not None and self.seed == self.given.provenance.seed
-        return Entry(
-            way.span.start_index,
-            way.span.end_index,
-            self.layout.pack(tensor.to(self.model.device)),
-            resume.scheduler if resume else None,
-            resume.generator if resume is not None and keeps_generator else None,  # type: ignore[arg-type]
-        )
-
-    def _begin(self, span: Span, scheduler: Any) -> None:
-        self.span, self.scheduler = span, scheduler
-        level = schedulers.level(scheduler, span.start_index)
-        self.observer.phase("denoising", f"steps {span.start}–{span.end} of {span.of}, from {level}")
-
-    def _after_step(self, state: StepState) -> bool:
-        span = self.span
-        step = span.step(state.index) if span is not None else None
-        if span is None or step is None:
-            return True
-        self.states.append(state)
-        noise = schedulers.level(self.scheduler, state.index)
-        self.observer.step(
-            StepEvent(
-                step, span, noise.flow_sigma if noise.form == "flow" else noise.sigma, lambda: self._preview(state)
-            )
-        )
-        if step < span.end and self.stopped():
-            self.was_stopped = True
-            return False
-        return True
-
-    def _unpacked(self, held: torch.Tensor) -> torch.Tensor:
-        return self.layout.unpack(held, *self.latent_size)
-
-    def _preview(self, state: StepState) -> list[Image]:
-        shown = state.denoised if state.denoised is not None else state.latents
-        return self.model.previewer().images(self._unpacked(shown))
-
-    def _latents(self, scheduler: Any, state: StepState) -> Latents:
-        span = self.span
-        step = (span.step(state.index) if span else None) or 0
-        of = span.of if span else 0
-        noise = schedulers.level(scheduler, state.index)
-        resume = None
-        if noise is not CLEAN and state.scheduler is not None:
-            resume = Resume(_to_cpu(state.scheduler), state.generator, versions())
-        return Latents(
-            self._unpacked(state.latents).to("cpu").contiguous(),
-            self.facts.space,
-            noise,
-            Position(step, of, type(scheduler).__name__, self.schedule, self.facts.digest),
-            resume,
-            self._provenance(),
-            None
-            if state.denoised is None
-            else self._unpacked(state.denoised).to("cpu", state.latents.dtype).contiguous(),
-        )
-
-    def _provenance(self) -> Provenance:
-        stage = self.stage
-        options = {"steps": str(stage.num_inference_steps), "scheduler": stage.scheduler or self.facts.scheduler[0]}
-        if self.inputs.images:
-            options["strength"] = repr(self._strength())
-        return Provenance(
-            stage.model.name,
-            self.facts.digest,
-            stage.prompt.positive,
-            stage.prompt.negative,
-            self.seed,
-            stage.guidance_scale,
-            "denoise",
-            MappingProxyType(options),
-            tuple(latents.digest for latents in self.inputs.latents),
-        )
-
-    def _result(self, scheduler: Any) -> StageResult:
-        if not self.states or self.span is None:
-            raise RunError(f"{self.stage.model.name} ran no step: its pipeline called no callback_on_step_end.")
-        trajectory = [self._latents(scheduler, state) for state in self.states]
-        started = self.given
-        if started is not None and started.position is not None and started.position.schedule == self.schedule:
-            trajectory = [*(started.trajectory or (started,)), *trajectory]
-        latents = replace(trajectory[-1], trajectory=tuple(trajectory))
-        images: tuple[Image, ...] = ()
-        if latents.is_clean:
-            self.observer.phase("decoding")
-            images = tuple(codec.to_pil(codec.decode(latents.tensor, self.model.vae)))
-        evaluations = self.states[-1].index - self.span.start_index
-        return StageResult(latents, images, self.span, evaluations, self.was_stopped)
-
-
-def _joined(given: tuple[Latents, ...]) -> Latents | None:
-    """Several latents as one batch; their facts must agree."""
-    if len(given) < 2:
-        return given[0] if given else None
-    from jupyter_latents.latents.operations import batch
-
-    return batch(given)
-
-
-def _to_cpu(values: Any) -> Any:
-    if isinstance(values, torch.Tensor):
-        return values.to("cpu")
-    if isinstance(values, (list, tuple)):
-        return type(values)(_to_cpu(value) for value in values)
-    if isinstance(values, MappingProxyType):
-        return MappingProxyType({name: _to_cpu(value) for name, value in values.items()})
-    return values

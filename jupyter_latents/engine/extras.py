@@ -123,7 +123,9 @@ def swapped_vae(source: ModelSource, own: PartSource) -> PartSource:
     if not found.class_name.startswith(("Autoencoder", "AsymmetricAutoencoder")):
         raise ModelError(f"--vae: {name} is a {found.class_name}, no VAE.")
     if wanted_class and wanted_class != found.class_name:
-        raise ModelError(f"--vae: {name} is a {found.class_name}, not a {wanted_class}; write {found.class_name};model={name}.")
+        raise ModelError(
+            f"--vae: {name} is a {found.class_name}, not a {wanted_class}; write {found.class_name};model={name}."
+        )
     return found
 
 

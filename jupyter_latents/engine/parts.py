@@ -75,7 +75,9 @@ class PartSource:
         path = self.weights[0]
         if path.suffix != ".safetensors":
             return value_count(self.weights)
-        inside = next((found for start, found in sizes.items() if self.name.startswith(start)), ("model.diffusion_model.",))
+        inside = next(
+            (found for start, found in sizes.items() if self.name.startswith(start)), ("model.diffusion_model.",)
+        )
         total = 0
         for name, shape in header(path).items():
             if name.startswith(inside):
@@ -108,7 +110,9 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path.name} of the model at {path.parent} cannot be read ({error}); fetch it again.") from error
+        raise ModelError(
+            f"{path.name} of the model at {path.parent} cannot be read ({error}); fetch it again."
+        ) from error
 
 
 def parts_of(folder: Path, index: Mapping[str, Any], variant: str | None, model: str) -> dict[str, PartSource]:
@@ -161,6 +165,8 @@ def with_defaults(part: PartSource, what: str) -> dict[str, Any]:
     """A part's configuration with its class's defaults for what is not written: old files leave out much."""
     parameters = inspect.signature(class_of(part.library, part.class_name, what).__init__).parameters
     defaults = {
-        name: parameter.default for name, parameter in parameters.items() if parameter.default is not inspect.Parameter.empty
+        name: parameter.default
+        for name, parameter in parameters.items()
+        if parameter.default is not inspect.Parameter.empty
     }
     return {**defaults, **part.config}

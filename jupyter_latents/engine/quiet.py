@@ -33,7 +33,6 @@ def gathered(tell: Callable[[str], None]) -> Iterator[None]:
     """
     with ExitStack() as stack:
         caught = stack.enter_context(warnings.catch_warnings(record=True))
-        warnings.simplefilter("default")
         _silence_libraries(_Teller(tell), stack)
         yield
     for warning in caught:

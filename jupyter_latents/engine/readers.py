@@ -30,10 +30,21 @@ def translated(what: str, size: int = 0) -> Iterator[None]:
     try:
         yield
     except (SafetensorError, pickle.UnpicklingError, EOFError) as error:
-        raise ModelError(f"{what}: a weight file is damaged or holds more than tensors ({_line(error)}); fetch it again.") from error
+        raise ModelError(
+            f"{what}: a weight file is damaged or holds more than tensors ({_line(error)}); fetch it again."
+        ) from error
     except ImportError as error:
         raise ModelError(f"{what} needs a library that is not installed: {_line(error)}") from error
-    except (OSError, ValueError, RuntimeError, MemoryError, KeyError, TypeError, AttributeError, NotImplementedError) as error:
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+        MemoryError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        NotImplementedError,
+    ) as error:
         if is_out_of_memory(error):
             raise ModelError(
                 f"{what} needs about {readable(size)} and does not fit into memory, though all models not in use were let go of. "
@@ -100,7 +111,9 @@ def read_checkpoint(facts: ModelFacts, names: list[str], held: Mapping[str, Any]
 
     pipeline_class = getattr(diffusers, facts.pipeline_class, None)
     if not hasattr(pipeline_class, "from_single_file"):
-        raise ModelError(f"diffusers {diffusers.__version__} reads no single files of {facts.pipeline_class}; give its folder.")
+        raise ModelError(
+            f"diffusers {diffusers.__version__} reads no single files of {facts.pipeline_class}; give its folder."
+        )
     accepted = inspect.signature(pipeline_class.__init__).parameters
     others = {name: part for name, part in held.items() if name in accepted and name not in names}
     absent = {name: None for name in SKIPPED if name in accepted}

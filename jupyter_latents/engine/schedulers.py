@@ -25,6 +25,7 @@ __all__ = [
     "level",
     "restore",
     "schedule_digest",
+    "sigma_of_timestep",
     "state",
     "state_baseline",
 ]
@@ -122,6 +123,21 @@ def level(scheduler: Any, index: int) -> Noise:
         return Noise(sigma, form, timestep)
     alpha_bar = _alpha_bar(scheduler, timestep)
     return Noise(math.sqrt((1.0 - alpha_bar) / alpha_bar) if alpha_bar > 0 else math.inf, form, timestep)
+
+
+def sigma_of_timestep(scheduler: Any, timestep: float) -> float:
+    """The noise level of a training timestep, in variance-exploding terms.
+
+    Args:
+        scheduler: A scheduler of the model, its timesteps set or not.
+        timestep: 0 to the length of the training schedule.
+    """
+    if form_of(scheduler) == "flow":
+        share = timestep / float(scheduler.config.get("num_train_timesteps", 1000))
+        return math.inf if share >= 1 else share / (1 - share)
+    last = len(scheduler.alphas_cumprod) - 1
+    alpha_bar = _alpha_bar(scheduler, min(timestep, last))
+    return math.sqrt((1.0 - alpha_bar) / alpha_bar) if alpha_bar > 0 else math.inf
 
 
 def _alpha_bar(scheduler: Any, timestep: float) -> float:

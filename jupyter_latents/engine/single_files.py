@@ -89,7 +89,9 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     except pickle.UnpicklingError as error:
         raise ModelError(f"{path} holds more than tensors and is not opened; use its .safetensors form.") from error
     except (OSError, RuntimeError, ValueError, AttributeError, EOFError, KeyError) as error:
-        raise ModelError(f"{path} cannot be read as a checkpoint ({type(error).__name__}); use its .safetensors form.") from error
+        raise ModelError(
+            f"{path} cannot be read as a checkpoint ({type(error).__name__}); use its .safetensors form."
+        ) from error
 
 
 def inspect_checkpoint(path: Path, wanted: Wanted, model_type: str | None) -> Checkpoint:

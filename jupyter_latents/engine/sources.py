@@ -18,7 +18,9 @@ from jupyter_latents.stage import ModelSource
 __all__ = ["Wanted", "cached_folder", "cached_models", "cached_revisions", "fetch", "find", "known_models", "not_found"]
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-_LINK = re.compile(r"https?://(?:www\.)?(?:huggingface\.co|hf\.co)/([\w.-]+/[\w.-]+)/(?:blob|resolve)/([^/]+)/([^?]+)(?:\?.*)?")
+_LINK = re.compile(
+    r"https?://(?:www\.)?(?:huggingface\.co|hf\.co)/([\w.-]+/[\w.-]+)/(?:blob|resolve)/([^/]+)/([^?]+)(?:\?.*)?"
+)
 _PROBE_SECONDS = 5.0
 
 
@@ -110,7 +112,9 @@ def find(wanted: Wanted, download: Callable[[], Path]) -> Path:
     if link:
         return _linked(wanted, *link.groups())
     if "://" in name:
-        raise ModelError(f"{wanted.what} {name!r}: only links to files on huggingface.co are read; fetch it and give its path.")
+        raise ModelError(
+            f"{wanted.what} {name!r}: only links to files on huggingface.co are read; fetch it and give its path."
+        )
     path = Path(name).expanduser()
     if path.exists():
         return path

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["Services", "decode", "mimebundle", "preview", "provide"]
+__all__ = ["Services", "decode", "fits", "mimebundle", "preview", "provide", "view"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,15 @@ class Services:
         decode: Latents to full pictures.
         preview: Latents to small pictures.
         mimebundle: Latents to an IPython display bundle.
+        fits: Latents and a model's name to how they would enter it.
+        view: Latents to a live view of their trajectory.
     """
 
     decode: Callable[[Latents], list[Image]]
     preview: Callable[[Latents], list[Image]]
     mimebundle: Callable[[Latents], dict[str, Any]]
+    fits: Callable[[Latents, str], str]
+    view: Callable[[Latents], Any]
 
 
 _provided: list[Services] = []
@@ -58,6 +62,16 @@ def decode(latents: Latents) -> list[Image]:
 def preview(latents: Latents) -> list[Image]:
     """Small pictures of `latents`."""
     return _current().preview(latents)
+
+
+def fits(latents: Latents, model: str) -> str:
+    """How `latents` would enter a model."""
+    return _current().fits(latents, model)
+
+
+def view(latents: Latents) -> Any:
+    """A live view of the trajectory of `latents`."""
+    return _current().view(latents)
 
 
 def mimebundle(latents: Latents) -> dict[str, Any]:

@@ -198,6 +198,21 @@ class Latents:
         """Small approximate pictures without running the VAE, or the decoded ones where it is at hand and cheap."""
         return services.preview(self)
 
+    def fits(self, model: str) -> str:
+        """How these latents would enter a model, told without loading its weights.
+
+        Args:
+            model: A model's name, as in a script.
+
+        Returns:
+            A verdict: exact continuation, same space, converted form, bridged space, or impossible with the reason.
+        """
+        return services.fits(self, model)
+
+    def view(self) -> Any:
+        """A live view of the steps that made these latents."""
+        return services.view(self)
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         array = self.tensor.float().numpy() if self.tensor.dtype == torch.bfloat16 else self.tensor.numpy()
         if dtype is not None and array.dtype != dtype:

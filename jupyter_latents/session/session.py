@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
@@ -10,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from jupyter_latents import machine
 from jupyter_latents.session import outputs
 from jupyter_latents.engine.scheduler_table import scheduler_names
-from jupyter_latents.errors import JupyterLatentsError, ScriptError
+from jupyter_latents.errors import JupyterLatentsError, NameNotFoundError, ScriptError, nearest
 from jupyter_latents.executors import LocalExecutor, Run
 from jupyter_latents.session.planning import Plan, plan_script
 from jupyter_latents.session.resolve import Resolver
-from jupyter_latents.stage import Stage
+from jupyter_latents.stage import ModelSource, Stage
 from jupyter_latents.syntax import Environment, Invocation, Script, unsupported
 
 if TYPE_CHECKING:
@@ -69,6 +70,11 @@ class _Job:
 class Session:
     """What a kernel keeps between cells.
 
+    Attributes:
+        names: The kernel's variables.
+        executor: Runs what is submitted.
+        born: When latents were made or loaded, by digest; seconds of `time.time`.
+
     Args:
         names: Where results are bound and variables looked up: the kernel's namespace.
     """
@@ -76,6 +82,7 @@ class Session:
     def __init__(self, names: MutableMapping[str, Any] | None = None) -> None:
         self.names: MutableMapping[str, Any] = names if names is not None else {}
         self.executor = LocalExecutor()
+        self.born: dict[str, float] = {}
         self._engine: Engine | None = None
         self._known: weakref.WeakValueDictionary[str, Latents] = weakref.WeakValueDictionary()
 
@@ -134,6 +141,72 @@ class Session:
             ModelError: The model is not at hand.
         """
         return self.engine.preview(latents)
+
+    def save(self, name: str, file: str) -> str:
+        """Writes a variable's latents to a file.
+
+        Args:
+            name: The variable.
+            file: Where; the ending chooses the format.
+
+        Raises:
+            JupyterLatentsError: No such variable, no latents in it, or the file cannot be written.
+        """
+        return str(self._named(name).save(file))
+
+    def load(self, name: str, file: str) -> Latents:
+        """Reads latents from a file and binds them.
+
+        Args:
+            name: The variable to bind.
+            file: A latents file.
+
+        Raises:
+            JupyterLatentsError: The name is no identifier, or the file cannot be read.
+        """
+        from jupyter_latents.latents.value import Latents
+
+        if not name.isidentifier():
+            raise NameNotFoundError(f"{name!r} cannot be a variable; use letters, digits and _, no digit first.")
+        latents = self._facts_of(Latents.load(file))
+        self._remember(latents)
+        self.names[name] = latents
+        return latents
+
+    def drop(self, *names: str) -> None:
+        """Deletes variables that hold latents.
+
+        Args:
+            names: The variables.
+
+        Raises:
+            NameNotFoundError: One of them is not there or holds no latents; none is deleted then.
+        """
+        for name in names:
+            self._named(name)
+        for name in names:
+            del self.names[name]
+
+    def _named(self, name: str) -> Latents:
+        from jupyter_latents.latents.value import Latents
+
+        value = self.names.get(name)
+        held = [other for other, kept in self.names.items() if isinstance(kept, Latents) and not other.startswith("_")]
+        if not isinstance(value, Latents):
+            raise NameNotFoundError(f"no latents in a variable {name!r}{nearest(name, held) or '.'} Held: {', '.join(held) or 'none'}.")
+        return value
+
+    def fits(self, latents: Latents, model: str) -> str:
+        """How latents would enter a model, told without loading its weights.
+
+        Args:
+            latents: What would be handed over.
+            model: A model's name, as in a script.
+        """
+        from jupyter_latents.engine.plan import verdict
+
+        steps = latents.position.of if latents.position is not None else 30
+        return verdict(latents, Stage(model=ModelSource(model), num_inference_steps=steps))
 
     def _work(self, run: Run, task: Task, observer: Observer) -> None:
         from jupyter_latents.engine.quiet import gathered
@@ -221,6 +294,7 @@ class Session:
     def _remember(self, latents: Latents) -> None:
         for kept in (*latents.trajectory, latents):
             self._known[kept.digest] = kept
+        self.born[latents.digest] = time.time()
 
     def _bind(self, name: str | None, made: list[StageResult], *, several: bool) -> None:
         if name:

@@ -1,0 +1,74 @@
+"""``--latents-processors``: what is done to incoming latents before a stage uses them.
+
+| processor | what it does |
+|---|---|
+| ``scale;factor=1.1`` | multiplies the tensor, as dgenerate does |
+| ``noise;sigma=0.5;seed=1`` | adds noise of that standard deviation (in variance-exploding terms) |
+| ``noise;timestep=600`` | brings the latents up to the level of the receiving model's timestep |
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+from jupyter_latents.engine import schedulers
+from jupyter_latents.errors import HandoffError
+from jupyter_latents.latents.operations import add_noise
+from jupyter_latents.latents.value import Latents
+from jupyter_latents.stage import LatentsProcessor
+
+__all__ = ["process"]
+
+
+def process(latents: Latents, chain: tuple[LatentsProcessor, ...], scheduler: Any) -> Latents:
+    """Latents after a chain of processors, in order; history and position are dropped, since they no longer hold.
+
+    Args:
+        latents: Incoming latents.
+        chain: The processors.
+        scheduler: The receiving model's scheduler, for levels given by timestep.
+
+    Raises:
+        HandoffError: Noise is to be added to latents whose own noise level is not known, or is above the one asked for.
+    """
+    for link in chain:
+        latents = _PROCESSORS[link.name](latents, link.arguments, scheduler)
+    return latents
+
+
+def _scale(latents: Latents, arguments: Mapping[str, str], _scheduler: Any) -> Latents:
+    return _made(latents, latents.replace(tensor=latents.tensor * float(arguments["factor"])), "scale", arguments)
+
+
+def _noise(latents: Latents, arguments: Mapping[str, str], scheduler: Any) -> Latents:
+    if latents.noise is None:
+        raise HandoffError(
+            "the noise processor needs to know how noisy the latents are, and these come from a file without facts. "
+            "Load them with Latents.load(path, sigma=...), 0 for clean ones."
+        )
+    own = latents.noise.sigma
+    if "timestep" in arguments:
+        to = schedulers.sigma_of_timestep(scheduler, float(arguments["timestep"]))
+        if to < own:
+            raise HandoffError(
+                f"timestep {arguments['timestep']} has sigma {to:.3g}, below the latents' own {own:.3g}; choose a higher one."
+            )
+    else:
+        to = math.hypot(own, float(arguments["sigma"]))
+    seed = int(arguments["seed"]) if "seed" in arguments else latents.provenance.seed
+    return _made(latents, add_noise(latents, to, seed=seed), "noise", arguments)
+
+
+_PROCESSORS: Mapping[str, Callable[[Latents, Mapping[str, str], Any], Latents]] = MappingProxyType(
+    {"scale": _scale, "noise": _noise}
+)
+
+
+def _made(parent: Latents, result: Latents, name: str, arguments: Mapping[str, str]) -> Latents:
+    options = MappingProxyType({**parent.provenance.options, **arguments})
+    provenance = replace(parent.provenance, operation=name, options=options, parents=(parent.digest,))
+    return result.replace(provenance=provenance, position=None, resume=None, trajectory=(), denoised=parent.denoised)
