@@ -121,7 +121,17 @@ class SettingError(JupyterLatentsError):
 
 
 class RunError(JupyterLatentsError):
-    """A stage failed while it ran; what was computed before is kept."""
+    """A stage failed while it ran; what was computed before is kept.
+
+    Args:
+        message: What went wrong.
+        partial: The result of the steps done before, or None.
+        place: Where in the script it stands.
+    """
+
+    def __init__(self, message: str, *, partial: object | None = None, place: Place | None = None) -> None:
+        super().__init__(message, place=place)
+        self.partial = partial
 
 
 class LatentsWarning(UserWarning):

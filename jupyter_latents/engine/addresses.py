@@ -1,7 +1,8 @@
-"""Addresses of further parts, ``NAME;key=value;key=value``, as dgenerate's ``--vae``, ``--loras`` and their kin write them."""
+"""Addresses of further parts, ``NAME;key=value;key=value``, as ``--vae``, ``--loras`` and their kin write them."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -41,8 +42,8 @@ class Address:
         try:
             value = float(given)
         except ValueError:
-            value = float("nan")
-        if value != value or (least is not None and value < least) or (most is not None and value > most):
+            value = math.nan
+        if not math.isfinite(value) or (least is not None and value < least) or (most is not None and value > most):
             bounds = "" if least is None else f" from {least:g} to {most:g}"
             raise ModelError(f"{self.option}: {key}={given} of {self.name} is not allowed; give a number{bounds}.")
         return value

@@ -139,7 +139,7 @@ def describe(source: ModelSource) -> ModelFacts:
         source: What the stage names.
 
     Raises:
-        ModelError: It is nowhere, not whole, of another type than ``--model-type`` says, or an addition does not fit it.
+        ModelError: It is nowhere, not whole, not what ``--model-type`` says, or an addition does not fit.
     """
     place = find(Wanted.model(source), lambda: _downloaded(source))
     facts = _of_checkpoint(source, place) if place.is_file() else _of_folder(source, place)
@@ -179,8 +179,8 @@ def _of_folder(source: ModelSource, place: Path) -> ModelFacts:
             folder = _subfolder(source, fetch(Wanted.model(source), lambda: _downloaded(source)))
         except ModelError as error:
             raise ModelError(
-                f"{source.name} is only partly in the hub's cache on this machine: {'; '.join(lacking)}. Fetch the rest where "
-                f"there is a network: hf download {source.name}"
+                f"{source.name} is only partly in the hub's cache on this machine: {'; '.join(lacking)}. "
+                f"Fetch the rest where there is a network: hf download {source.name}"
             ) from error
         parts = parts_of(folder, index, source.variant, source.name)
         lacking = _lacking(source, parts)
@@ -234,8 +234,8 @@ def _index(source: ModelSource, folder: Path) -> Mapping[str, Any]:
         raise ModelError(f"model_index.json of {source.name} names no pipeline class (_class_name); fetch it again.")
     if not isinstance(index["_class_name"], str):
         raise ModelError(
-            f"{source.name} is run by its own pipeline {'.'.join(map(str, index['_class_name']))}, code that comes with the "
-            "model; such code never runs here. Use a model that a pipeline of diffusers runs."
+            f"{source.name} is run by its own pipeline {'.'.join(map(str, index['_class_name']))}, code that "
+            "comes with the model; such code never runs here. Use a model that a pipeline of diffusers runs."
         )
     return index
 
@@ -282,12 +282,12 @@ def _check_variant(source: ModelSource, parts: Mapping[str, PartSource]) -> None
 
 
 def _check_vae(source: ModelSource, own: PartSource, vae: PartSource) -> None:
-    """A VAE fits when its latents are the model's: as many channels, the same scale. A tiny one takes the model's scale."""
+    """A VAE fits when its latents are the model's: as many channels, the same scale (a tiny one takes the model's)."""
     ours = space_of(own.class_name, with_defaults(own, "vae"))
     theirs = space_of(vae.class_name, with_defaults(vae, "--vae"))
     fits = ours.same_as(replace(theirs, scaling_factor=ours.scaling_factor, shift_factor=ours.shift_factor))
     if not fits or (vae.class_name != "AutoencoderTiny" and not ours.same_as(theirs)):
         raise ModelError(
-            f"--vae {source.vae} is of another latent space: {theirs}, scale {theirs.scaling_factor:g}; {source.name} has "
-            f"{ours}, scale {ours.scaling_factor:g}. Use a VAE made for this family."
+            f"--vae {source.vae} is of another latent space: {theirs}, scale {theirs.scaling_factor:g}; "
+            f"{source.name} has {ours}, scale {ours.scaling_factor:g}. Use a VAE made for this family."
         )

@@ -22,8 +22,8 @@ _PASSING = ("transformers_version", "torch_dtype", "dtype", "name_or_path")
 def file_digest(path: Path) -> str:
     """A digest of a file's content.
 
-    A large file of the hub's cache is known by its blob's name, which is its SHA-256 already. Another file is read whole
-    up to 256 MiB; beyond, its first and last MiB, size and modification time stand for it.
+    A large file of the hub's cache is known by its blob's name, which is its SHA-256 already. Another file is read
+    whole up to 256 MiB; beyond, its first and last MiB, size and modification time stand for it.
     """
     target = path.resolve()
     if target.parent.name == "blobs" and _BLOB.fullmatch(target.name):
@@ -86,8 +86,3 @@ def part_digest(folder: Path, weights: Iterable[Path] = ()) -> str:
             digest = _settings_digest if is_configuration else _content_digest
             found.append((path.name, digest(str(path.resolve()), facts.st_size, facts.st_mtime_ns)))
     return files_digest(found)
-
-
-def folder_digest(folder: Path) -> str:
-    """The digest of a part with all its weight files."""
-    return part_digest(folder, [path for path in sorted(folder.glob("*")) if path.suffix in (".safetensors", ".bin")])

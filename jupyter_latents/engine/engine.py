@@ -53,12 +53,16 @@ class Engine:
         observer = observer or Silent()
         observer.phase("loading", stage.model.name)
         model = self.cache.load(stage.model, lambda text: observer.phase("loading", text))
+        run = StageRun(model, stage, inputs, observer, stopped, self._vae_of)
         try:
-            return StageRun(model, stage, inputs, observer, stopped, self._vae_of).go()
-        except JupyterLatentsError:
+            return run.go()
+        except JupyterLatentsError as error:
+            if isinstance(error, RunError):
+                error.partial = run.partial()
             raise
         except (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError, ImportError) as error:
-            raise RunError(f"{stage.model.name} failed while it ran: {type(error).__name__}: {error}") from error
+            message = f"{stage.model.name} failed while it ran: {type(error).__name__}: {error}"
+            raise RunError(message, partial=run.partial()) from error
 
     def decode(self, latents: Latents) -> list[Image]:
         """Pictures of latents by their own VAE, from the clean estimate where they are still noisy.

@@ -153,8 +153,8 @@ def controls_of(source: ModelSource, denoiser: Mapping[str, Any]) -> tuple[Contr
             theirs, ours = part.config.get(key), denoiser.get(key)
             if theirs and ours and theirs != ours:
                 raise ModelError(
-                    f"--control-nets: {address.name} was made for another family ({key} {theirs}, {source.name} has {ours}); "
-                    "use one made for this model."
+                    f"--control-nets: {address.name} is of another family ({key} {theirs}, {source.name} has {ours}); "
+                    "use one made for it."
                 )
         start, end = address.number("start", 0, 0, 1), address.number("end", 1, 0, 1)
         if start >= end:

@@ -49,8 +49,8 @@ class LoadedModel:
         """The VAE to decode and encode with outside a pipeline.
 
         A float32 copy where the VAE is in float16 and its ``force_upcast`` says that this overflows (as diffusers'
-        ``StableDiffusionXLPipeline.upcast_vae``), a copy on the accelerator where the model is offloaded from it, else the
-        VAE itself.
+        ``StableDiffusionXLPipeline.upcast_vae``), a copy on the accelerator where the model is offloaded from it,
+        else the VAE itself.
         """
         return self.decoder()
 

@@ -37,7 +37,7 @@ def device_of(name: str | None) -> Any:
         raise ModelError(f"--device {name} is no torch device; use cpu, cuda, cuda:1 or mps.") from error
     if device.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        index = torch.cuda.current_device() if count and device.index is None else device.index or 0
+        index = device.index if ":" in name else (torch.cuda.current_device() if count else 0)
         if index >= count:
             have = ", ".join(["cpu", *(f"cuda:{number}" for number in range(count))])
             raise ModelError(f"--device {name} is not on this machine; here are {have}.")

@@ -33,7 +33,7 @@ class PartSource:
         folder: Its configuration's folder.
         weights: Its weight files; empty for tokenizers, processors and schedulers.
         variant: The variant its files are of; None for plain ones.
-        form: ``folder``; ``checkpoint`` when a whole model's single file holds it; ``file`` when a file of its own does.
+        form: ``folder``; ``checkpoint`` when a model's single file holds it; ``file`` when a file of its own does.
         dtype: A dtype of its own, or None for the model's.
     """
 
@@ -151,8 +151,8 @@ def class_of(library: str, class_name: str, what: str) -> Any:
     module = known.get(library) or getattr(diffusers.pipelines, library, None)
     if module is None:
         raise ModelError(
-            f"{what} is {library}.{class_name}, code that comes with the model. Only classes of diffusers and transformers are "
-            "loaded; code of a model never runs here. Use a model without it."
+            f"{what} is {library}.{class_name}, code that comes with the model. Only classes of diffusers and "
+            "transformers are loaded; code of a model never runs here. Use a model without it."
         )
     found = getattr(module, class_name, None)
     if found is None:

@@ -14,7 +14,7 @@ from jupyter_latents.engine.parts import SKIPPED, PartSource, class_of
 from jupyter_latents.engine.quantizers import is_quantized, quantization_config
 from jupyter_latents.errors import ModelError
 
-__all__ = ["assemble", "read_checkpoint", "read_part", "scheduler_of", "translated"]
+__all__ = ["assemble", "placed", "read_checkpoint", "read_part", "scheduler_of", "translated"]
 
 
 @contextmanager
@@ -47,8 +47,8 @@ def translated(what: str, size: int = 0) -> Iterator[None]:
     ) as error:
         if is_out_of_memory(error):
             raise ModelError(
-                f"{what} needs about {readable(size)} and does not fit into memory, though all models not in use were let go of. "
-                "Use --dtype float16 or bfloat16, --model-cpu-offload, a smaller model, or %dgen --unload."
+                f"{what} needs about {readable(size)} and does not fit into memory, though all models not in use "
+                "were let go of. Use --dtype float16 or bfloat16, --model-cpu-offload or a smaller model."
             ) from error
         raise ModelError(f"{what} cannot be loaded: {_line(error)}") from error
 
@@ -89,8 +89,8 @@ def read_part(part: PartSource, dtype: Any, model: str, quantizer: str | None = 
     missing = sorted(info.get("missing_keys", ()))
     if missing:
         raise ModelError(
-            f"{what}: its weight files do not belong to its config.json ({part.class_name}): {len(missing)} tensors are missing, "
-            f"such as {missing[0]}. Fetch the model again, or give the --variant that is whole."
+            f"{what}: its weight files do not belong to its config.json ({part.class_name}): {len(missing)} tensors "
+            f"are missing, such as {missing[0]}. Fetch the model again, or give the --variant that is whole."
         )
     return _ready(module)
 
@@ -109,7 +109,7 @@ def read_checkpoint(facts: ModelFacts, names: list[str], held: Mapping[str, Any]
     """
     import diffusers
 
-    pipeline_class = getattr(diffusers, facts.pipeline_class, None)
+    pipeline_class: Any = getattr(diffusers, facts.pipeline_class, None)
     if not hasattr(pipeline_class, "from_single_file"):
         raise ModelError(
             f"diffusers {diffusers.__version__} reads no single files of {facts.pipeline_class}; give its folder."
@@ -128,6 +128,14 @@ def read_checkpoint(facts: ModelFacts, names: list[str], held: Mapping[str, Any]
 def _ready(part: Any) -> Any:
     """A module as stages use it: T5 of a single file comes in training mode, dropout on."""
     return part.eval().requires_grad_(False) if hasattr(part, "requires_grad_") else part
+
+
+def placed(part: Any, device: Any, what: str) -> Any:
+    """A part on its device; what a quantizer has put there stays."""
+    if not hasattr(part, "parameters") or part.device.type == device.type:
+        return part
+    with translated(what, sum(tensor.numel() * tensor.element_size() for tensor in part.parameters())):
+        return part.to(device)
 
 
 def scheduler_of(facts: ModelFacts) -> Any:

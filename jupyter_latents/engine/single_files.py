@@ -114,14 +114,15 @@ def _layout(path: Path, shapes: Mapping[str, tuple[int, ...]], model_type: str |
     for layout, key in _SURE.items():
         if layout != "v1" and key in shapes:
             return layout
-    layout = _guess(shapes)
-    if layout and (layout not in _SURE or _SURE[layout] in shapes):
-        return layout
+    guess = _guess(shapes)
+    if guess and (guess not in _SURE or _SURE[guess] in shapes):
+        return guess
     if model_type in _BY_MODEL_TYPE:
         return _BY_MODEL_TYPE[model_type]
     raise ModelError(
-        f"{path} is no single-file checkpoint that diffusers knows (its first tensor is {next(iter(shapes), 'missing')!r}). "
-        f"Give --model-type ({', '.join(_BY_MODEL_TYPE)}), or the model's diffusers folder. VAEs go to --vae, LoRAs to --loras."
+        f"{path} is no single-file checkpoint that diffusers knows (its first tensor is "
+        f"{next(iter(shapes), 'missing')!r}). Give --model-type ({', '.join(_BY_MODEL_TYPE)}), or the model's "
+        "diffusers folder. VAEs go to --vae, LoRAs to --loras."
     )
 
 
@@ -145,17 +146,17 @@ def _configurations(path: Path, layout: str, wanted: Wanted) -> Path:
     name = entry.get("pretrained_model_name_or_path")
     if not name:
         raise ModelError(f"{path} is a {layout} checkpoint, which no pipeline here reads.")
-    folder = cached_folder(name, ("model_index.json",))
-    if folder is None:
+    found = cached_folder(name, ("model_index.json",))
+    if found is None:
         try:
-            folder = fetch(Wanted(name, token=wanted.token, offline=wanted.offline), lambda: _settings_of(name, wanted))
+            found = fetch(Wanted(name, token=wanted.token, offline=wanted.offline), lambda: _settings_of(name, wanted))
         except ModelError as error:
             raise ModelError(
-                f"{path} is a {layout} checkpoint; its configurations and tokenizers are those of {name}, which is not on "
-                f"this machine. Put them into the folder {beside[0]}, or fetch them where there is a network: "
+                f"{path} is a {layout} checkpoint; its configurations and tokenizers are those of {name}, which is "
+                f"not on this machine. Put them into the folder {beside[0]}, or fetch them where there is a network: "
                 f"hf download {name} {' '.join(f'--include {chr(39)}{pattern}{chr(39)}' for pattern in _SETTINGS)}"
             ) from error
-    return folder / entry["subfolder"] if "subfolder" in entry else folder
+    return found / entry["subfolder"] if "subfolder" in entry else found
 
 
 def _settings_of(name: str, wanted: Wanted) -> Path:

@@ -1,7 +1,7 @@
-"""Where model files are: demo models, folders, single files, the hub's cache, and the hub itself where it may be asked.
+"""Where model files are: demo models, folders, single files, the hub's cache, and the hub where it may be asked.
 
-What is on this machine comes first. The hub is asked once, briefly, and only for what is not here; a token goes to the hub
-and nowhere else.
+What is on this machine comes first. The hub is asked once, briefly, and only for what is not here; a token goes to
+the hub and nowhere else.
 """
 
 from __future__ import annotations
@@ -183,10 +183,13 @@ def not_found(wanted: Wanted, reason: str = "") -> ModelError:
             f"{f'; {reason}' if reason else ''}. Fetch the rest where there is a network: hf download {name}"
         )
     known = known_models() if what == "model" else []
-    hint = nearest(name, known)
+    kinds = "a demo model, a folder nor" if what == "model" else "a folder nor"
     return ModelError(
-        f"{what} {name!r} is neither a {'demo model, a ' if what == 'model' else ''}folder nor in the hub's cache on this machine"
-        f"{f'; {reason}' if reason else ''}{hint}{'' if hint else '.'}"
-        f"{f' Known here: {chr(44).join(known)}.'.replace(',', ', ') if known else ''}"
-        f" For use without network, fetch it once where there is one: hf download {name}"
+        f"{what} {name!r} is neither {kinds} in the hub's cache on this machine{f'; {reason}' if reason else ''}"
+        f"{nearest(name, known) or '.'}{f' Known here: {_listed(known)}.' if known else ''} "
+        f"For use without network, fetch it once where there is one: hf download {name}"
     )
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names)

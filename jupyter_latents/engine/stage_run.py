@@ -20,7 +20,7 @@ from jupyter_latents.engine.observer import Observer, StepEvent
 from jupyter_latents.engine.processors import process
 from jupyter_latents.engine.tap import Entry, StepState, Tap
 from jupyter_latents.engine.versions import versions
-from jupyter_latents.engine.window import Span
+from jupyter_latents.engine.window import FractionRule, Span, step_of_fraction
 from jupyter_latents.errors import HandoffError, ModelError, RunError, WindowError
 from jupyter_latents.latents.facts import CLEAN, Position, Provenance, Resume
 from jupyter_latents.latents.operations import batch
@@ -45,6 +45,9 @@ class StageResult:
         span: The steps it was to run.
         evaluations: Scheduler steps it ran.
         stopped: Whether it was stopped before its end.
+        timesteps: The full schedule.
+        rule: How fractions of it count.
+        train_timesteps: Length of the training schedule.
     """
 
     latents: Latents
@@ -52,6 +55,15 @@ class StageResult:
     span: Span
     evaluations: int
     stopped: bool
+    timesteps: tuple[float, ...] = ()
+    rule: FractionRule = "steps"
+    train_timesteps: int = 1000
+
+    def step_of(self, fraction: float | None) -> int:
+        """The whole step at which a fraction of this schedule is done; None for its end."""
+        if fraction is None:
+            return self.span.of
+        return step_of_fraction(fraction, self.timesteps, self.span.order, self.rule, self.train_timesteps)
 
 
 class StageRun:
@@ -266,17 +278,45 @@ class StageRun:
     def _result(self, scheduler: Any) -> StageResult:
         if not self.states or self.span is None:
             raise RunError(f"{self.stage.model.name} ran no step: its pipeline called no callback_on_step_end.")
-        trajectory = [self._latents(scheduler, state) for state in self.states]
-        started = self.given
-        if started is not None and started.position is not None and started.position.schedule == self.schedule:
-            trajectory = [*(started.trajectory or (started,)), *trajectory]
-        latents = replace(trajectory[-1], trajectory=tuple(trajectory))
+        latents = self._kept(scheduler)
         images: tuple[Image, ...] = ()
         if latents.is_clean:
             self.observer.phase("decoding")
             images = tuple(codec.to_pil(codec.decode(latents.tensor, self.model.vae)))
-        evaluations = self.states[-1].index - self.span.start_index
-        return StageResult(latents, images, self.span, evaluations, self.was_stopped)
+        return self._told(scheduler, latents, images)
+
+    def partial(self) -> StageResult | None:
+        """What there is after a failure: the steps done before it, ready to be continued; None before the first."""
+        finite = [state for state in self.states if bool(torch.isfinite(state.latents).all())]
+        if not finite:
+            return None
+        self.states, self.was_stopped = finite, True
+        return self._told(self.scheduler, self._kept(self.scheduler), ())
+
+    def _kept(self, scheduler: Any) -> Latents:
+        """The last latents with all steps before them."""
+        if not bool(torch.isfinite(self.states[-1].latents).all()):
+            raise RunError(
+                f"{self.stage.model.name} made NaN or infinite values in {self.model.dtype}. Use --dtype float32 or bfloat16."
+            )
+        trajectory = [self._latents(scheduler, state) for state in self.states]
+        started = self.given
+        if started is not None and started.position is not None and started.position.schedule == self.schedule:
+            trajectory = [*(started.trajectory or (started,)), *trajectory]
+        return replace(trajectory[-1], trajectory=tuple(trajectory))
+
+    def _told(self, scheduler: Any, latents: Latents, images: tuple[Image, ...]) -> StageResult:
+        span = self.span or Span(0, 0, 0, 1, 0)
+        return StageResult(
+            latents,
+            images,
+            span,
+            self.states[-1].index - span.start_index,
+            self.was_stopped,
+            tuple(float(timestep) for timestep in scheduler.timesteps),
+            self.family.fraction,
+            int(scheduler.config.get("num_train_timesteps", 1000)),
+        )
 
 
 def _joined(given: tuple[Latents, ...]) -> Latents | None:

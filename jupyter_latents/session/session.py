@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from jupyter_latents import machine
 from jupyter_latents.session import outputs
 from jupyter_latents.engine.scheduler_table import scheduler_names
-from jupyter_latents.errors import JupyterLatentsError, NameNotFoundError, ScriptError, nearest
+from jupyter_latents.errors import JupyterLatentsError, NameNotFoundError, RunError, ScriptError, nearest
 from jupyter_latents.executors import LocalExecutor, Run
+from jupyter_latents.session.memo import Memo
 from jupyter_latents.session.planning import Plan, plan_script
 from jupyter_latents.session.resolve import Resolver
 from jupyter_latents.stage import ModelSource, Stage
@@ -21,6 +22,7 @@ from jupyter_latents.syntax import Environment, Invocation, Script, unsupported
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from jupyter_latents.engine.calls import Inputs
     from jupyter_latents.engine.engine import Engine, StageResult
     from jupyter_latents.engine.observer import Observer
     from jupyter_latents.latents.value import Latents
@@ -73,6 +75,7 @@ class Session:
     Attributes:
         names: The kernel's variables.
         executor: Runs what is submitted.
+        memo: Results of stages, so that none is run twice.
         born: When latents were made or loaded, by digest; seconds of `time.time`.
 
     Args:
@@ -83,6 +86,7 @@ class Session:
         self.names: MutableMapping[str, Any] = names if names is not None else {}
         self.executor = LocalExecutor()
         self.born: dict[str, float] = {}
+        self.memo = Memo()
         self._engine: Engine | None = None
         self._known: weakref.WeakValueDictionary[str, Latents] = weakref.WeakValueDictionary()
 
@@ -260,14 +264,31 @@ class Session:
         job.observer.result(result.latents, list(result.images))
 
     def _stage(self, job: _Job, stage: Stage) -> StageResult:
+        from jupyter_latents.engine.catalog import describe
+
         refused = unsupported(stage.image_seed) if stage.image_seed is not None else []
         if refused:
             raise ScriptError(f"{', '.join(refused)} in --image-seeds is read but not run here; leave it out.")
         resolver = self._resolver(job.environment)
         inputs = resolver.inputs(stage, direct_latents=self._takes_latents_directly(stage))
-        result = self.engine.run(stage, inputs, job.observer, job.run.should_stop)
+        facts = describe(stage.model)
+        result = self.memo.run(stage, inputs, facts, lambda wanted, given: self._engine_run(job, wanted, given))
+        if result.evaluations == 0:
+            job.observer.note("kept from before: no model evaluation (--force runs it again)")
         self._remember(result.latents)
         return result
+
+    def _engine_run(self, job: _Job, stage: Stage, inputs: Inputs) -> StageResult:
+        try:
+            return self.engine.run(stage, inputs, job.observer, job.run.should_stop)
+        except RunError as error:
+            from jupyter_latents.engine.engine import StageResult
+
+            if isinstance(error.partial, StageResult):
+                self._remember(error.partial.latents)
+                job.run.results.append(error.partial)
+                self._bind(stage.into, [*job.made, error.partial], several=bool(job.made))
+            raise
 
     def _takes_latents_directly(self, stage: Stage) -> bool:
         from jupyter_latents.engine.catalog import describe

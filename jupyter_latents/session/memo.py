@@ -1,0 +1,146 @@
+"""Stages are remembered: the same stage again, or one that only ends elsewhere, repeats no step.
+
+A stage is known by everything that decides its steps except where it ends: weights, options, seed, inputs, libraries.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
+
+from jupyter_latents.stage import Output, Stage, Window
+
+if TYPE_CHECKING:
+    from jupyter_latents.engine.calls import Inputs
+    from jupyter_latents.engine.catalog import ModelFacts
+    from jupyter_latents.engine.engine import StageResult
+    from jupyter_latents.latents.value import Latents
+
+__all__ = ["Memo", "stage_digest"]
+
+_BUDGET = 1 << 30  # bytes of latents, steps and histories kept
+
+
+class Memo:
+    """Results of stages, the least recently used dropped first.
+
+    Args:
+        budget: Bytes kept at most.
+    """
+
+    def __init__(self, budget: int = _BUDGET) -> None:
+        self.budget = budget
+        self._kept: OrderedDict[str, StageResult] = OrderedDict()
+
+    def run(self, stage: Stage, inputs: Inputs, facts: ModelFacts, go: Callable[[Stage, Inputs], StageResult]) -> StageResult:
+        """A stage's result: kept, continued from what is kept, or run.
+
+        Args:
+            stage: What is asked for.
+            inputs: Its resolved inputs.
+            facts: Its model.
+            go: Runs a stage.
+        """
+        if stage.seed is None and not inputs.latents:
+            return go(stage, inputs)  # a random seed: a new picture each time
+        key = stage_digest(stage, inputs, facts)
+        kept = None if stage.force else self._kept.get(key)
+        result = go(stage, inputs) if kept is None else _answer(kept, stage, inputs, go)
+        if kept is None or _reach(result) >= _reach(kept):
+            self._keep(key, result)
+        return result
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self._kept.clear()
+
+    def _keep(self, key: str, result: StageResult) -> None:
+        self._kept[key] = result
+        self._kept.move_to_end(key)
+        while len(self._kept) > 1 and sum(map(_bytes, self._kept.values())) > self.budget:
+            self._kept.popitem(last=False)
+
+
+def stage_digest(stage: Stage, inputs: Inputs, facts: ModelFacts) -> str:
+    """A digest of all that decides a stage's steps, where they end left out.
+
+    Args:
+        stage: What is asked for.
+        inputs: Its resolved inputs.
+        facts: Its model.
+    """
+    from jupyter_latents.engine.versions import versions
+
+    plain = replace(stage, window=Window(stage.window.start), output=Output(), into=None, force=False, image_seed=None)
+    digest = hashlib.sha256(repr((plain, sorted(facts.digests.items()), sorted(versions().items()))).encode())
+    for latents in inputs.latents:
+        digest.update(_latents_digest(latents).encode())
+    for picture in (*inputs.images, *inputs.masks, *inputs.controls):
+        digest.update(f"{picture.mode}{picture.size}".encode() + picture.tobytes())
+    digest.update(repr([len(getattr(inputs, field.name)) for field in fields(inputs)]).encode())
+    return digest.hexdigest()
+
+
+def _answer(
+    kept: StageResult, stage: Stage, inputs: Inputs, go: Callable[[Stage, Inputs], StageResult]
+) -> StageResult:
+    """What a kept result says about the same stage with another end."""
+    wanted, have = kept.step_of(stage.window.end), _reach(kept)
+    if wanted == have:
+        return replace(kept, evaluations=0, stopped=False)
+    if wanted < have:
+        return _shortened(kept, wanted) or go(stage, inputs)
+    if kept.latents.resume is None:
+        return go(stage, inputs)
+    rest = replace(stage, window=Window(None, stage.window.end), latents_processors=())
+    result = go(rest, replace(inputs, latents=(kept.latents,)))
+    made = replace(result.latents.provenance, parents=kept.latents.provenance.parents)
+    trajectory = tuple(step.replace(provenance=made) for step in result.latents.trajectory)
+    whole = result.latents.replace(provenance=made, trajectory=trajectory)
+    return replace(result, latents=whole, span=replace(result.span, start=kept.span.start))
+
+
+def _shortened(kept: StageResult, step: int) -> StageResult | None:
+    """The kept result as it was at an earlier step, or None where that step is not kept."""
+    trajectory = [item for item in kept.latents.trajectory if item.position and item.position.step <= step]
+    if not trajectory or trajectory[-1].position is None or trajectory[-1].position.step != step:
+        return None
+    latents = trajectory[-1].replace(trajectory=tuple(trajectory))
+    return replace(kept, latents=latents, images=(), span=replace(kept.span, end=step), evaluations=0, stopped=False)
+
+
+def _reach(result: StageResult) -> int:
+    return result.latents.position.step if result.latents.position is not None else 0
+
+
+def _latents_digest(latents: Latents) -> str:
+    resume = latents.resume
+    history = _state_digest(dict(resume.scheduler), resume.generator) if resume is not None else ""
+    return repr((latents.digest, latents.noise, latents.position, latents.provenance.seed, latents.space, history))
+
+
+def _state_digest(*values: Any) -> str:
+    import torch
+
+    from jupyter_latents.latents.value import tensor_digest
+
+    parts = []
+    for value in values:
+        if isinstance(value, torch.Tensor):
+            parts.append(tensor_digest(value))
+        elif isinstance(value, dict):
+            parts.append(repr([(name, _state_digest(item)) for name, item in sorted(value.items())]))
+        elif isinstance(value, (list, tuple)):
+            parts.append(repr([_state_digest(item) for item in value]))
+        else:
+            parts.append(repr(value))
+    return "|".join(parts)
+
+
+def _bytes(result: StageResult) -> int:
+    """Bytes of a result's latents and steps; a step's history counts as much again."""
+    kept = (*result.latents.trajectory, result.latents)
+    return sum(3 * item.tensor.numel() * item.tensor.element_size() for item in kept)
