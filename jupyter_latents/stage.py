@@ -40,7 +40,8 @@ class Reference:
 
     Attributes:
         text: The name as meant, without quotes.
-        kind: ``"variable"`` (a bare name), ``"path"`` (has a dot or a slash, or was quoted) or ``"url"`` (http or https).
+        kind: ``"variable"`` (a bare name), ``"path"`` (has a dot or a slash, or was quoted) or ``"url"`` (http or
+            https).
     """
 
     text: str
@@ -196,7 +197,8 @@ class Stage:
         guidance_scale: Classifier-free guidance (or a distilled model's guidance).
         guidance_rescale: Guidance rescale, 0 to 1; None for the pipeline's own default.
         strength: How much an input image is noised, 0 to 1; None when not given (0.8 for an image without latents).
-        scheduler: Scheduler class name with its arguments (``DDIMScheduler;clip-sample=false``); None for the model's own.
+        scheduler: Scheduler class name with its arguments (``DDIMScheduler;clip-sample=false``); None for the
+            model's own.
         sigmas: Custom sigmas instead of a schedule of `num_inference_steps`.
         window: Which part of the denoising to run.
         image_seed: Images, masks and latents that go in.

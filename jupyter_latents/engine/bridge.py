@@ -1,7 +1,7 @@
 """From one latent space to another in mid-denoising: the clean estimate crosses, the noise level stays.
 
-Only a clean estimate means anything to another VAE, so it is decoded by the giver's and encoded by the receiver's VAE, or
-goes through a converter that somebody registered; then it is noised again to the same sigma.
+Only a clean estimate means anything to another VAE, so it is decoded by the giver's and encoded by the receiver's
+VAE, or goes through a converter that somebody registered; then it is noised again to the same sigma.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ def register_converter(giver: str, receiver: str, module: Converter | None) -> N
     elif callable(module):
         _converters[giver, receiver] = module
     else:
-        raise SettingError(f"a converter is called with clean latents and returns latents; {type(module).__name__} cannot be called.")
+        raise SettingError(
+            f"a converter is called with clean latents and returns latents; {type(module).__name__} cannot be called."
+        )
 
 
 def converter(giver: Space, receiver: Space) -> Converter | None:
@@ -76,7 +78,9 @@ def bridge(given: Latents, giver_vae: Callable[[], Any], receiver_vae: Any, spac
     crossed = _crossed(clean.float(), given.space, giver_vae, receiver_vae, space, align)
     sigma = noise.sigma
     if not math.isfinite(sigma):
-        return given.replace(tensor=_fresh(crossed, given), space=space, denoised=crossed, position=None, resume=None, trajectory=())
+        return given.replace(
+            tensor=_fresh(crossed, given), space=space, denoised=crossed, position=None, resume=None, trajectory=()
+        )
     exploding = convert(given.tensor.float(), sigma, noise.form, "ve")
     estimated = (exploding - clean.float()) / sigma
     carried = estimated if estimated.shape == crossed.shape else _fresh(crossed, given)
@@ -111,5 +115,13 @@ def _fresh(like: torch.Tensor, given: Latents) -> torch.Tensor:
 def _bridged(given: Latents) -> Provenance:
     made = given.provenance
     return Provenance(
-        made.model, made.revision, made.prompt, made.negative_prompt, made.seed, made.guidance_scale, "bridge", made.options, (given.digest,)
+        made.model,
+        made.revision,
+        made.prompt,
+        made.negative_prompt,
+        made.seed,
+        made.guidance_scale,
+        "bridge",
+        made.options,
+        (given.digest,),
     )

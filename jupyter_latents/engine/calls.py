@@ -1,4 +1,4 @@
-"""From a stage to the arguments of a diffusers pipeline's call: only what the pipeline takes, refused by name otherwise."""
+"""From a stage to the arguments of a diffusers pipeline's call; what the pipeline does not take is refused by name."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def mode_of(inputs: Inputs, family: Family) -> str:
 
 
 def picture_size(stage: Stage, inputs: Inputs, default: tuple[int, int], factor: int, align: int) -> tuple[int, int]:
-    """(width, height) in pixels of what a stage makes: latents first, then the option, the image, the model's default."""
+    """(width, height) in pixels of what a stage makes: the latents', the option's, the image's or the default."""
     if inputs.latents:
         _, _, height, width = inputs.latents[0].shape
         return width * factor, height * factor

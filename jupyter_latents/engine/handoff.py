@@ -1,7 +1,7 @@
 """How given latents enter a receiving schedule: at which step, in which form, with how much noise added.
 
-Equations: forms and levels as in facts of k-diffusion (Karras et al. 2022) and flow matching (Liu et al. 2022); the missing
-variance between two levels is sigma_to^2 - sigma_from^2 in variance-exploding terms.
+Equations: forms and levels as in facts of k-diffusion (Karras et al. 2022) and flow matching (Liu et al. 2022); the
+missing variance between two levels is sigma_to^2 - sigma_from^2 in variance-exploding terms.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SAME_LEVEL = 1e-3  # relative difference of sigma below which two levels are on
 
 
 class Standing(Protocol):
-    """What a hand-over needs to know of latents: `Latents` has it, and so has a plan's outline of latents still to be made."""
+    """What a hand-over needs to know of latents; a plan's outline of latents still to be made has it too."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -85,7 +85,8 @@ def check_fits(latents: Standing, space: Space, model: str) -> bool:
     """
     if latents.is_clean:
         raise HandoffError(
-            "these latents are fully denoised, so `latents:` has nothing left to denoise. Make them with --denoising-end "
+            "these latents are fully denoised, so `latents:` has nothing left to denoise. Make them with "
+            "--denoising-end "
             "(such as 0.8), or put them in the image position (--image-seeds NAME), where they are decoded."
         )
     if latents.space is not None and latents.space.same_as(space):
@@ -95,8 +96,10 @@ def check_fits(latents: Standing, space: Space, model: str) -> bool:
         if latents.shape[1] == space.channels:
             return True
         raise HandoffError(
-            f"latents of shape {latents.shape} have {latents.shape[1]} channels, and {model} works in {space}. Nothing says "
-            f"which model made them, so they cannot be brought there; give Latents.load(path, space=...) or decode them."
+            f"latents of shape {latents.shape} have {latents.shape[1]} channels, and {model} works in {space}. "
+            f"Nothing says "
+            f"which model made them, so they cannot be brought there; give Latents.load(path, space=...) or decode "
+            f"them."
         )
     return False
 
@@ -117,7 +120,8 @@ def entrance(latents: Standing, window: Window, scheduler: Any, span: Span, own_
     if latents.noise is None:
         if window.start is None:
             raise HandoffError(
-                "the noise level of these latents is not known (a file without facts). Say where they stand with --denoising-start, "
+                "the noise level of these latents is not known (a file without facts). Say where they stand with "
+                "--denoising-start, "
                 "the fraction at which they were stopped, or load them with Latents.load(path, sigma=...)."
             )
         noise = schedulers.level(scheduler, span.start_index)
@@ -152,7 +156,8 @@ def entrance(latents: Standing, window: Window, scheduler: Any, span: Span, own_
             _notes(latents.noise, schedulers.level(scheduler, moved.start_index)),
         )
     warning = (
-        f"--denoising-start {window.start:g} is step {span.start} of {span.of} ({given}), but these latents stand at {latents.noise}, "
+        f"--denoising-start {window.start:g} is step {span.start} of {span.of} ({given}), but these latents stand "
+        f"at {latents.noise}, "
         f"nearest to step {own}. Leave --denoising-start out to carry on from where they are."
     )
     return Entrance(span, given, False, _notes(latents.noise, given), warning)
@@ -186,7 +191,8 @@ def level_tensor(latents: Latents, to: Noise, generator: torch.Generator) -> tor
 def _starting(span: Span, start: int) -> Span:
     if start >= span.end:
         raise HandoffError(
-            f"these latents already stand at step {start} of {span.of}, and --denoising-end is step {span.end}: no step is left to run."
+            f"these latents already stand at step {start} of {span.of}, and --denoising-end is step {span.end}: no "
+            f"step is left to run."
         )
     return Span(start, span.end, span.of, span.order, span.timesteps)
 

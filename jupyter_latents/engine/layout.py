@@ -52,7 +52,7 @@ def _untokens(tokens: torch.Tensor, height: int, width: int) -> torch.Tensor:
 
 LAYOUTS: dict[str, Layout] = {
     # SD, SDXL, Kolors, SD3, Z-Image, PixArt, AuraFlow, Lumina2
-    "plain": Layout(lambda latents: latents, lambda latents, height, width: latents),
+    "plain": Layout(lambda latents: latents, lambda latents, *_: latents),
     # Flux.1 and Qwen-Image: 2x2 patches as tokens, FluxPipeline._pack_latents
     "packed": Layout(
         lambda latents: _tokens(_patchify(latents)),

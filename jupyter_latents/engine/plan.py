@@ -157,7 +157,8 @@ def _size(
         width, height = given.shape[3] * factor, given.shape[2] * factor
         if stage.size is not None and (stage.size.width, stage.size.height) != (width, height):
             raise HandoffError(
-                f"--output-size {stage.size} does not fit latents of shape {given.shape}, which are {width}x{height} pixels. Leave it out."
+                f"--output-size {stage.size} does not fit latents of shape {given.shape}, which are "
+                f"{width}x{height} pixels. Leave it out."
             )
         return width, height
     wanted: Any = (stage.size.width, stage.size.height) if stage.size else image_size or facts.default_size

@@ -1,7 +1,7 @@
 """Latents to a small picture without the VAE: a linear map fitted once on the VAE's own encodings.
 
-Each latent pixel and its eight neighbours give a patch of the picture; the map is the least-squares solution over synthetic
-pictures that the VAE encodes, so any VAE gets its previews with no table of published factors.
+Each latent pixel and its eight neighbours give a patch of the picture; the map is the least-squares solution over
+synthetic pictures that the VAE encodes, so any VAE gets its previews with no table of published factors.
 """
 
 from __future__ import annotations

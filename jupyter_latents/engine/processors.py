@@ -55,7 +55,8 @@ def _noise(latents: Latents, arguments: Mapping[str, str], scheduler: Any) -> La
         to = schedulers.sigma_of_timestep(scheduler, float(arguments["timestep"]))
         if to < own:
             raise HandoffError(
-                f"timestep {arguments['timestep']} has sigma {to:.3g}, below the latents' own {own:.3g}; choose a higher one."
+                f"timestep {arguments['timestep']} has sigma {to:.3g}, below the latents' own {own:.3g}; choose a "
+                f"higher one."
             )
     else:
         to = math.hypot(own, float(arguments["sigma"]))

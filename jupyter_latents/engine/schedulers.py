@@ -6,9 +6,10 @@ Nothing here changes a scheduler's tables or class; state is set only on schedul
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -30,7 +31,7 @@ __all__ = [
     "state_baseline",
 ]
 
-# Attributes that each run makes anew: a Brownian tree from its seed (a function of time, not of history), the begin index.
+# Attributes that each run makes anew: a Brownian tree from its seed (a function of time, not of history), begin index.
 _REBUILT = frozenset({"noise_sampler", "_begin_index"})
 # Settings that a swapped-in scheduler must not inherit or default to for latents (facts.md 3).
 _FOR_LATENTS = {"clip_sample": False, "thresholding": False, "set_alpha_to_one": False, "skip_prk_steps": True}
@@ -40,7 +41,8 @@ def build(name: str | None, own_class: str, own_config: Mapping[str, Any], *, se
     """A fresh scheduler for one run.
 
     Args:
-        name: ``--scheduler``: a class name with optional arguments (``DDIMScheduler;eta=0.5``), or None for the model's own.
+        name: ``--scheduler``: a class name with optional arguments (``DDIMScheduler;eta=0.5``), or None for the
+            model's own.
         own_class: Class name of the model's own scheduler.
         own_config: Configuration of the model's own scheduler.
         seed: Seed for schedulers that make their noise themselves.
@@ -57,15 +59,14 @@ def build(name: str | None, own_class: str, own_config: Mapping[str, Any], *, se
         known = scheduler_names()
         raise ScriptError(f"no scheduler {wanted!r}{nearest(wanted, known)} Known: {', '.join(known)}.")
     config = dict(own_config)
-    accepted = scheduler_class._get_init_keys(scheduler_class)
+    accepted = set(inspect.signature(scheduler_class.__init__).parameters) - {"self", "kwargs"}
     if wanted != own_class:
         config = {key: value for key, value in config.items() if value is not None}
         config.update({key: value for key, value in _FOR_LATENTS.items() if key in accepted})
     unknown = [key for key in overrides if key not in accepted]
     if unknown:
-        raise ScriptError(
-            f"{wanted} has no setting {unknown[0]!r}{nearest(unknown[0], accepted)} It takes: {', '.join(sorted(accepted - {'self', 'kwargs'}))}."
-        )
+        allowed = ", ".join(sorted(accepted))
+        raise ScriptError(f"{wanted} has no setting {unknown[0]!r}{nearest(unknown[0], accepted)} It takes: {allowed}.")
     if "noise_sampler_seed" in accepted and config.get("noise_sampler_seed") is None:
         config["noise_sampler_seed"] = seed
     try:
@@ -156,28 +157,51 @@ def denoised(scheduler: Any, index: int, model_output: torch.Tensor, sample: tor
         sample: The latents before the step.
 
     Returns:
-        x0, or None where the prediction type is not known. Equations: Karras et al. 2022 (VE), Salimans and Ho 2022 (v), Liu et al. 2022 (flow).
+        x0, or None where the prediction type is not known. Equations: Karras et al. 2022 (VE), Salimans and Ho 2022
+        (v), Liu et al. 2022 (flow).
     """
+    kind = scheduler.config.get("prediction_type", "epsilon")
+    noise = level(scheduler, index)
+    if noise.form == "flow":
+        kind = "flow_prediction"
+    elif hasattr(scheduler, "precondition_outputs") and kind != "sample":
+        kind = "preconditioned"
+    if model_output.shape != sample.shape or kind not in _ESTIMATES or math.isinf(noise.sigma):
+        return _from_pure_noise(noise, kind, model_output, sample)
+    estimate: torch.Tensor = _ESTIMATES[kind](scheduler, noise, model_output.float(), sample.float())
+    return estimate
+
+
+def _from_pure_noise(noise: Noise, kind: str, model_output: torch.Tensor, sample: torch.Tensor) -> torch.Tensor | None:
+    """The estimate at infinite sigma, which only the flow forms and direct predictions have."""
     if model_output.shape != sample.shape:
         return None
-    noise, kind = level(scheduler, index), scheduler.config.get("prediction_type", "epsilon")
-    output, latents = model_output.float(), sample.float()
-    if noise.form == "flow":
-        return latents - noise.flow_sigma * output
-    if kind == "sample":
-        return output
-    if hasattr(scheduler, "precondition_outputs"):
-        estimate: torch.Tensor = scheduler.precondition_outputs(latents, output, noise.sigma)
-        return estimate
-    sigma = noise.sigma
-    if not math.isfinite(sigma):
-        return None
-    ve = latents * math.sqrt(1 + sigma**2) if noise.form == "vp" else latents
-    if kind == "epsilon":
-        return ve - sigma * output
-    if kind == "v_prediction":
-        return ve / (sigma**2 + 1) - output * (sigma / math.sqrt(sigma**2 + 1))
-    return None
+    if kind == "flow_prediction":
+        return sample.float() - noise.flow_sigma * model_output.float()
+    return model_output.float() if kind == "sample" else None
+
+
+def _exploding(noise: Noise, sample: torch.Tensor) -> torch.Tensor:
+    return sample * math.sqrt(1 + noise.sigma**2) if noise.form == "vp" else sample
+
+
+def _of_velocity(_scheduler: Any, noise: Noise, output: torch.Tensor, sample: torch.Tensor) -> torch.Tensor:
+    variance = noise.sigma**2 + 1
+    return _exploding(noise, sample) / variance - output * (noise.sigma / math.sqrt(variance))
+
+
+_ESTIMATES: Mapping[str, Callable[[Any, Noise, torch.Tensor, torch.Tensor], torch.Tensor]] = MappingProxyType(
+    {
+        "flow_prediction": lambda _, noise, output, sample: sample - noise.flow_sigma * output,
+        "sample": lambda _, __, output, ___: output,
+        "preconditioned": lambda scheduler, noise, output, sample: scheduler.precondition_outputs(
+            sample, output, noise.sigma
+        ),
+        "epsilon": lambda _, noise, output, sample: _exploding(noise, sample) - noise.sigma * output,
+        "v_prediction": _of_velocity,
+    }
+)
+"""Prediction type to the clean estimate of (scheduler, level, model output, latents)."""
 
 
 def schedule_digest(scheduler: Any) -> str:
@@ -205,7 +229,8 @@ def state(scheduler: Any, baseline: Mapping[str, Any]) -> Mapping[str, StateValu
         baseline: `state_baseline` of it after ``set_timesteps``.
 
     Returns:
-        Name to value; None where an attribute of an unknown kind changed, so that exact continuation cannot be promised.
+        Name to value; None where an attribute of an unknown kind changed, so that exact continuation cannot be
+        promised.
     """
     changed: dict[str, StateValue] = {}
     for name, value in vars(scheduler).items():
@@ -217,14 +242,13 @@ def state(scheduler: Any, baseline: Mapping[str, Any]) -> Mapping[str, StateValu
     return MappingProxyType(changed)
 
 
-def restore(scheduler: Any, saved: Mapping[str, StateValue], device: torch.device, dtype: torch.dtype) -> None:
+def restore(scheduler: Any, saved: Mapping[str, StateValue], device: torch.device) -> None:
     """Gives a scheduler that this package made the state of an earlier run.
 
     Args:
         scheduler: A scheduler after ``set_timesteps`` with the same schedule.
         saved: What `state` returned.
         device: Where its history tensors go.
-        dtype: Kept for tensors that were on the loop's device; integers and host tables stay as they are.
     """
     for name, value in saved.items():
         if not hasattr(type(scheduler), name):

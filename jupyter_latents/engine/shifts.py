@@ -29,7 +29,7 @@ class Request:
     sigmas: tuple[float, ...] | None = None
 
 
-def _plain(scheduler: Any, request: Request) -> dict[str, Any]:
+def _plain(_scheduler: Any, request: Request) -> dict[str, Any]:
     if request.sigmas is not None:
         return {"sigmas": list(request.sigmas)}
     return {"num_inference_steps": request.num_inference_steps}
@@ -94,9 +94,9 @@ def set_timesteps(scheduler: Any, way: str, request: Request) -> None:
 
 
 def _falling(steps: int) -> list[float]:
-    import numpy
+    import numpy as np
 
-    return list(numpy.linspace(1.0, 1 / steps, steps))
+    return list(np.linspace(1.0, 1 / steps, steps))
 
 
 def _shift(scheduler: Any, tokens: int, max_shift: float) -> float:

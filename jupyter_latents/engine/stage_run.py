@@ -128,7 +128,8 @@ class StageRun:
         self.observer.phase("bridging", f"{given.space} to {self.facts.space}")
         crossed = bridge(given, lambda: self.vae_of(given), self.model.vae, self.facts.space, self.family.align)
         self.observer.note(
-            f"bridged space: the clean estimate went from {given.space} to {self.facts.space}, noised again to {given.noise}"
+            f"bridged space: the clean estimate went from {given.space} to {self.facts.space}, noised again to "
+            f"{given.noise}"
         )
         return crossed
 
@@ -153,7 +154,8 @@ class StageRun:
         found: type | None = getattr(diffusers, name, None)
         if found is None or not hasattr(found, "prepare_latents"):
             raise ModelError(
-                f"{name} of {self.stage.model.name} cannot be tapped: diffusers {diffusers.__version__} has no such class with prepare_latents."
+                f"{name} of {self.stage.model.name} cannot be tapped: diffusers {diffusers.__version__} has no such "
+                f"class with prepare_latents."
             )
         return found
 
@@ -178,7 +180,8 @@ class StageRun:
         wanted = self.stage.size
         if self.given is not None and wanted is not None and (wanted.width, wanted.height) != size:
             raise HandoffError(
-                f"--output-size {wanted} does not fit latents of shape {self.given.shape}, which are {size[0]}x{size[1]} pixels. Leave it out."
+                f"--output-size {wanted} does not fit latents of shape {self.given.shape}, which are "
+                f"{size[0]}x{size[1]} pixels. Leave it out."
             )
         return size
 
@@ -297,7 +300,8 @@ class StageRun:
         """The last latents with all steps before them."""
         if not bool(torch.isfinite(self.states[-1].latents).all()):
             raise RunError(
-                f"{self.stage.model.name} made NaN or infinite values in {self.model.dtype}. Use --dtype float32 or bfloat16."
+                f"{self.stage.model.name} made NaN or infinite values in {self.model.dtype}. Use --dtype float32 or "
+                f"bfloat16."
             )
         trajectory = [self._latents(scheduler, state) for state in self.states]
         started = self.given

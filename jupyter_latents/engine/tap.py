@@ -1,8 +1,8 @@
 """The one seam to diffusers' pipelines.
 
 A pipeline is given (1) a scheduler held by composition, whose visible timesteps start where the window starts, (2) its
-starting latents after its own ``prepare_latents``, (3) a callback after each step that ends the window. Pipelines without a
-row in the family table run through the same seam when they have ``prepare_latents``, a scheduler and
+starting latents after its own ``prepare_latents``, (3) a callback after each step that ends the window. Pipelines
+without a row in the family table run through the same seam when they have ``prepare_latents``, a scheduler and
 ``callback_on_step_end`` (or the older ``callback``).
 """
 
@@ -155,8 +155,10 @@ class Tap:
         given = self._entry.latents
         if tuple(given.shape) != tuple(self._prepared.shape):
             raise HandoffError(
-                f"latents of shape {tuple(given.shape)} cannot start this run, which holds {tuple(self._prepared.shape)} "
-                "(as its loop packs them). Leave out --output-size and --batch-size, or give those the latents were made with."
+                f"latents of shape {tuple(given.shape)} cannot start this run, which holds "
+                f"{tuple(self._prepared.shape)} "
+                "(as its loop packs them). Leave out --output-size and --batch-size, or give those the latents were "
+                "made with."
             )
         self._prepared.copy_(given)
 
@@ -166,7 +168,7 @@ class Tap:
             return
         self._stepped = True
         if self._entry.scheduler_state is not None and self._prepared is not None:
-            schedulers.restore(self.scheduler, self._entry.scheduler_state, self._prepared.device, self._prepared.dtype)
+            schedulers.restore(self.scheduler, self._entry.scheduler_state, self._prepared.device)
         if self._entry.generator_state is not None:
             self.generator.set_state(self._entry.generator_state)
 
@@ -180,10 +182,10 @@ class Tap:
         """The call's arguments that have the pipeline tell each step; PixArt has only the older callback."""
         if "callback_on_step_end" in inspect.signature(pipeline_class.__call__).parameters:
             return {
-                "callback_on_step_end": lambda pipeline, step, timestep, values: self._after_step(values["latents"]),
+                "callback_on_step_end": lambda _pipeline, _step, _timestep, values: self._after_step(values["latents"]),
                 "callback_on_step_end_tensor_inputs": ["latents"],
             }
-        return {"callback": lambda step, timestep, latents: self._after_step(latents), "callback_steps": 1}
+        return {"callback": lambda _step, _timestep, latents: self._after_step(latents), "callback_steps": 1}
 
     def _after_step(self, latents: torch.Tensor) -> dict[str, Any]:
         entry = self._entry

@@ -1,7 +1,7 @@
 """The only place where fractions become step indices.
 
-A *step* is a whole solver step; a *timestep index* counts what the pipeline's loop iterates. They differ for second-order
-schedulers, which interleave 2N - 1 timesteps; a window always starts and ends on whole steps.
+A *step* is a whole solver step; a *timestep index* counts what the pipeline's loop iterates. They differ for
+second-order schedulers, which interleave 2N - 1 timesteps; a window always starts and ends on whole steps.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def step_of_fraction(
 ) -> int:
     """The whole step at which a fraction of the denoising is done.
 
-    ``steps`` is dgenerate's rule, int(fraction * N), with a tolerance so that 0.29 of 100 is 29. ``timesteps`` is that of
+    ``steps`` is dgenerate's rule, int(fraction * N), with a tolerance so that 0.29 of 100 is 29. ``timesteps`` is
+    that of
     diffusers' own ``denoising_end``/``denoising_start`` for SDXL and Kolors: the steps whose timestep is at least
     round(T * (1 - fraction)).
 
@@ -82,7 +83,7 @@ def step_of_fraction(
     steps = -(-len(timesteps) // order)
     if rule == "steps":
         return min(int(fraction * steps + _TOLERANCE), steps)
-    cutoff = int(round(train_timesteps - fraction * train_timesteps))
+    cutoff = round(train_timesteps - fraction * train_timesteps)
     kept = sum(1 for timestep in timesteps if timestep >= cutoff)
     return min(-(-kept // order), steps)
 

@@ -35,7 +35,9 @@ class Memo:
         self.budget = budget
         self._kept: OrderedDict[str, StageResult] = OrderedDict()
 
-    def run(self, stage: Stage, inputs: Inputs, facts: ModelFacts, go: Callable[[Stage, Inputs], StageResult]) -> StageResult:
+    def run(
+        self, stage: Stage, inputs: Inputs, facts: ModelFacts, go: Callable[[Stage, Inputs], StageResult]
+    ) -> StageResult:
         """A stage's result: kept, continued from what is kept, or run.
 
         Args:
@@ -84,9 +86,7 @@ def stage_digest(stage: Stage, inputs: Inputs, facts: ModelFacts) -> str:
     return digest.hexdigest()
 
 
-def _answer(
-    kept: StageResult, stage: Stage, inputs: Inputs, go: Callable[[Stage, Inputs], StageResult]
-) -> StageResult:
+def _answer(kept: StageResult, stage: Stage, inputs: Inputs, go: Callable[[Stage, Inputs], StageResult]) -> StageResult:
     """What a kept result says about the same stage with another end."""
     wanted, have = kept.step_of(stage.window.end), _reach(kept)
     if wanted == have:

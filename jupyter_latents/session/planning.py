@@ -69,7 +69,8 @@ class Plan:
             for row in self.rows()
         )
         printed = "".join(f"<div>{html.escape(line)}</div>" for line in self.printed)
-        return f"{printed}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><div>{html.escape(self._summary())}</div>"
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return f"{printed}{table}<div>{html.escape(self._summary())}</div>"
 
 
 def plan_script(

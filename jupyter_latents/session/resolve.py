@@ -152,7 +152,8 @@ class Resolver:
         if isinstance(value, Sequence) and value:
             return [latents for item in value for latents in self.as_latents(item, text)]
         raise HandoffError(
-            f"{text} is a {type(value).__name__}; `latents:` takes Latents, tensors, arrays, files of them, or a list of these."
+            f"{text} is a {type(value).__name__}; `latents:` takes Latents, tensors, arrays, files of them, or a "
+            f"list of these."
         )
 
     def _as_images(self, value: Any, text: str, stage: Stage) -> list[Image]:

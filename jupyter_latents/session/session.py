@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import machine
-from jupyter_latents.session import outputs
 from jupyter_latents.engine.scheduler_table import scheduler_names
 from jupyter_latents.errors import JupyterLatentsError, NameNotFoundError, RunError, ScriptError, nearest
 from jupyter_latents.executors import LocalExecutor, Run
+from jupyter_latents.session import outputs
 from jupyter_latents.session.memo import Memo
 from jupyter_latents.session.planning import Plan, plan_script
 from jupyter_latents.session.resolve import Resolver
@@ -197,7 +197,9 @@ class Session:
         value = self.names.get(name)
         held = [other for other, kept in self.names.items() if isinstance(kept, Latents) and not other.startswith("_")]
         if not isinstance(value, Latents):
-            raise NameNotFoundError(f"no latents in a variable {name!r}{nearest(name, held) or '.'} Held: {', '.join(held) or 'none'}.")
+            raise NameNotFoundError(
+                f"no latents in a variable {name!r}{nearest(name, held) or '.'} Held: {', '.join(held) or 'none'}."
+            )
         return value
 
     def fits(self, latents: Latents, model: str) -> str:
