@@ -114,7 +114,14 @@ def arguments(
             raise ModelError(
                 f"{pipeline_class.__name__} takes no {name.replace('_', ' ')}; leave out the option that sets it."
             )
-    return {name: value for name, value in {**wanted, **_given(explicit)}.items() if name in accepted}
+    call = {name: value for name, value in {**wanted, **_given(explicit)}.items() if name in accepted}
+    return _per_image(call, len(inputs.images)) if len(inputs.images) > 1 else call
+
+
+def _per_image(call: dict[str, Any], images: int) -> dict[str, Any]:
+    """Several input images are one batch: a prompt for each."""
+    texts = {name: [value] * images for name, value in call.items() if "prompt" in name and isinstance(value, str)}
+    return {**call, **texts, "num_images_per_prompt": max(1, call["num_images_per_prompt"] // images)}
 
 
 def _blank(inputs: Inputs) -> Any:

@@ -18,6 +18,7 @@ from jupyter_latents.latents.operations import (
     slerp,
     split,
 )
+from jupyter_latents.latents.sequence import LatentsSequence
 from jupyter_latents.latents.spaces import SPACES, find_space
 from jupyter_latents.latents.value import Latents, check_tensor, tensor_digest
 
@@ -27,6 +28,7 @@ __all__ = [
     "SPACES",
     "Form",
     "Latents",
+    "LatentsSequence",
     "Noise",
     "Position",
     "Provenance",

@@ -14,9 +14,10 @@ from jupyter_latents.errors import ModelError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from jupyter_latents.latents.sequence import LatentsSequence
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["Services", "decode", "fits", "mimebundle", "preview", "provide", "view"]
+__all__ = ["Services", "decode", "fits", "grid", "mimebundle", "preview", "provide", "view"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Services:
         decode: Latents to full pictures.
         preview: Latents to small pictures.
         mimebundle: Latents to an IPython display bundle.
+        grid: Several latents to one labelled display bundle.
         fits: Latents and a model's name to how they would enter it.
         view: Latents to a live view of their trajectory.
     """
@@ -34,6 +36,7 @@ class Services:
     decode: Callable[[Latents], list[Image]]
     preview: Callable[[Latents], list[Image]]
     mimebundle: Callable[[Latents], dict[str, Any]]
+    grid: Callable[[LatentsSequence], dict[str, Any]]
     fits: Callable[[Latents, str], str]
     view: Callable[[Latents], Any]
 
@@ -62,6 +65,13 @@ def decode(latents: Latents) -> list[Image]:
 def preview(latents: Latents) -> list[Image]:
     """Small pictures of `latents`."""
     return _current().preview(latents)
+
+
+def grid(latents: LatentsSequence) -> dict[str, Any]:
+    """An IPython display bundle of several latents; plain text when no session is there."""
+    if not _provided:
+        return {"text/plain": repr(latents)}
+    return _provided[0].grid(latents)
 
 
 def fits(latents: Latents, model: str) -> str:

@@ -65,6 +65,7 @@ class _Job:
     observer: Observer
     environment: Environment
     invocation: Invocation
+    labels: tuple[str, ...] = ()
     made: list[StageResult] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
 
@@ -240,7 +241,7 @@ class Session:
     def _invocations(self, run: Run, task: Task, observer: Observer) -> None:
         environment = self._environment(task, observer)
         for invocation in task.script.invocations(environment, schedulers=scheduler_names()):
-            job = _Job(run, observer, environment, invocation)
+            job = _Job(run, observer, environment, invocation, _labels(invocation))
             stages = tuple(replace(stage, force=stage.force or task.force) for stage in invocation.stages())
             for stage in stages:
                 if run.should_stop():
@@ -258,7 +259,7 @@ class Session:
             result = self._stage(job, stage)
             job.made.append(result)
             job.run.results.append(result)
-            self._bind(stage.into, job.made, several=several)
+            self._bind(stage.into, job, several=several)
             job.files.extend(self._written(stage, result, job.observer))
         except JupyterLatentsError as error:
             place = job.invocation.place_of(_BLAMED.get(type(error).__name__, "model"))
@@ -289,7 +290,8 @@ class Session:
             if isinstance(error.partial, StageResult):
                 self._remember(error.partial.latents)
                 job.run.results.append(error.partial)
-                self._bind(stage.into, [*job.made, error.partial], several=bool(job.made))
+                job.made.append(error.partial)
+                self._bind(stage.into, job, several=len(job.labels) > 1)
             raise
 
     def _takes_latents_directly(self, stage: Stage) -> bool:
@@ -319,9 +321,13 @@ class Session:
             self._known[kept.digest] = kept
         self.born[latents.digest] = time.time()
 
-    def _bind(self, name: str | None, made: list[StageResult], *, several: bool) -> None:
-        if name:
-            self.names[name] = [result.latents for result in made] if several else made[-1].latents
+    def _bind(self, name: str | None, job: _Job, *, several: bool) -> None:
+        from jupyter_latents.latents.sequence import LatentsSequence
+
+        if name and several:
+            self.names[name] = LatentsSequence(tuple(result.latents for result in job.made), job.labels)
+        elif name:
+            self.names[name] = job.made[-1].latents
 
     def _written(self, stage: Stage, result: StageResult, observer: Observer) -> list[str]:
         if stage.output.path is None and stage.output.format is None:
@@ -329,6 +335,13 @@ class Session:
         observer.phase("saving")
         pictures = list(result.images) or self.engine.decode(result.latents)
         return outputs.write(stage, result, pictures)
+
+
+def _labels(invocation: Invocation) -> tuple[str, ...]:
+    """What tells the stages of an invocation apart: the options that have several values."""
+    choices = list(invocation.choices())
+    telling = [dest for dest in (choices[0] if choices else {}) if len({repr(choice.get(dest)) for choice in choices}) > 1]
+    return tuple(", ".join(f"{dest.replace('_', ' ')} {choice[dest]}" for dest in telling) for choice in choices)
 
 
 _sessions: list[Session] = []
