@@ -248,8 +248,8 @@ def _of_checkpoint(source: ModelSource, path: Path) -> ModelFacts:
     parts = {}
     for name, part in parts_of(checkpoint.folder, index, None, source.name).items():
         has_weights = bool(part.weights) or (part.folder / "config.json").is_file()
-        inside = name != "scheduler" and not name.startswith("tokenizer") and has_weights and checkpoint.holds(name)
-        parts[name] = replace(part, weights=(path,), form="checkpoint") if inside else part
+        inside = checkpoint.prefixes(name, part.class_name) if has_weights and "tokenizer" not in name else ()
+        parts[name] = replace(part, weights=(path,), form="checkpoint", prefixes=inside) if inside else part
     lacking = _lacking(source, parts)
     if lacking:
         raise ModelError(

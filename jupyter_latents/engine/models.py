@@ -45,6 +45,7 @@ class ModelCache:
         self._handed: weakref.WeakKeyDictionary[LoadedModel, frozenset[PartKey]] = weakref.WeakKeyDictionary()
         self._lock = threading.RLock()
         self._loading = threading.RLock()
+        self._fitting = threading.Lock()
 
     @property
     def parts(self) -> Mapping[PartKey, Part]:
@@ -112,7 +113,7 @@ class ModelCache:
 
     def previewer(self, facts: ModelFacts, vae: Any) -> Previewer:
         """The preview map of a VAE, fitted when first asked for."""
-        with self._lock:
+        with self._fitting:
             digest = facts.digests["vae"]
             if digest not in self._previewers:
                 self._previewers[digest] = Previewer.fit(vae, facts.space.factor)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
+    import numpy as np
     from PIL.Image import Image
 
     from jupyter_latents.engine.window import Span
@@ -26,12 +27,14 @@ class StepEvent:
         span: The steps that this stage runs.
         sigma: Noise level now, in the terms of the stage's form.
         preview: Makes small pictures of the clean estimate, one an item of the batch; costs only when called.
+        values: Makes an array of the latents (batch, channels, height/factor, width/factor); None where not offered.
     """
 
     step: int
     span: Span
     sigma: float
     preview: Callable[[], list[Image]]
+    values: Callable[[], np.ndarray[Any, Any]] | None = None
 
 
 class Observer(Protocol):

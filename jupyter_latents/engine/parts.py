@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,6 +36,7 @@ class PartSource:
         variant: The variant its files are of; None for plain ones.
         form: ``folder``; ``checkpoint`` when a model's single file holds it; ``file`` when a file of its own does.
         dtype: A dtype of its own, or None for the model's.
+        prefixes: How the names of its tensors start in a ``checkpoint``.
     """
 
     name: str
@@ -45,6 +47,7 @@ class PartSource:
     variant: str | None = None
     form: Literal["folder", "checkpoint", "file"] = "folder"
     dtype: str | None = None
+    prefixes: tuple[str, ...] = ()
 
     @cached_property
     def config(self) -> Mapping[str, Any]:
@@ -68,24 +71,10 @@ class PartSource:
         """How many numbers its weights hold."""
         if self.form != "checkpoint":
             return value_count(self.weights)
-        sizes = {
-            "vae": ("first_stage_model.", "vae."),
-            "text_encoder": ("cond_stage_model.", "conditioner.", "text_encoders.", "text_encoder."),
-        }
         path = self.weights[0]
         if path.suffix != ".safetensors":
             return value_count(self.weights)
-        inside = next(
-            (found for start, found in sizes.items() if self.name.startswith(start)), ("model.diffusion_model.",)
-        )
-        total = 0
-        for name, shape in header(path).items():
-            if name.startswith(inside):
-                count = 1
-                for side in shape:
-                    count *= side
-                total += count
-        return total
+        return sum(math.prod(shape) for name, shape in header(path).items() if name.startswith(self.prefixes))
 
     @property
     def lacking(self) -> str:

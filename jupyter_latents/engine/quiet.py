@@ -36,6 +36,8 @@ def gathered(tell: Callable[[str], None]) -> Iterator[None]:
         _silence_libraries(_Teller(tell), stack)
         yield
     for warning in caught:
+        if issubclass(warning.category, (DeprecationWarning, PendingDeprecationWarning)):
+            continue  # for the libraries' own authors
         tell(f"{warning.category.__name__}: {warning.message}")
 
 

@@ -25,6 +25,7 @@ def translated(what: str, size: int = 0) -> Iterator[None]:
         what: What is being read, for the message.
         size: Bytes it needs.
     """
+    from diffusers.loaders.single_file_utils import SingleFileComponentError
     from safetensors import SafetensorError
 
     try:
@@ -33,6 +34,8 @@ def translated(what: str, size: int = 0) -> Iterator[None]:
         raise ModelError(
             f"{what}: a weight file is damaged or holds more than tensors ({_line(error)}); fetch it again."
         ) from error
+    except SingleFileComponentError as error:
+        raise ModelError(f"{what}: {_line(error)} Use a file that holds it, or the model's folder.") from error
     except ImportError as error:
         raise ModelError(f"{what} needs a library that is not installed: {_line(error)}") from error
     except (
@@ -56,7 +59,7 @@ def translated(what: str, size: int = 0) -> Iterator[None]:
 def _line(error: BaseException) -> str:
     """The first line of a message that says something; loaders write pages."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = lines[0] if lines else type(error).__name__
+    text = (lines[0] if lines else type(error).__name__).partition(" Check out ")[0]
     return text if len(text) < 300 else f"{text[:300]} …"
 
 

@@ -33,9 +33,9 @@ _SURE = {
     "v1": "model.diffusion_model.input_blocks.0.0.weight",
     "sd3": "model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight",
 }
-_INSIDE = {
-    "vae": ("first_stage_model.", "vae."),
-    "text_encoder": ("cond_stage_model.", "conditioner.embedders.", "text_encoders.", "text_encoder."),
+_CLIP = {
+    "text_encoder": ("cond_stage_model.", "conditioner.embedders.0.transformer.", "text_encoders.clip_l."),
+    "text_encoder_2": ("conditioner.embedders.0.model.", "conditioner.embedders.1.", "text_encoders.clip_g."),
 }
 
 
@@ -60,10 +60,23 @@ class Checkpoint:
     folder: Path
     shapes: Mapping[str, tuple[int, ...]]
 
-    def holds(self, part: str) -> bool:
-        """Whether the weights of a part are in the file."""
-        prefixes = next((found for start, found in _INSIDE.items() if part.startswith(start)), None)
-        return prefixes is None or any(name.startswith(prefixes) for name in self.shapes)
+    def prefixes(self, part: str, class_name: str) -> tuple[str, ...]:
+        """How the names of a part's tensors start; empty where the file does not hold the part.
+
+        Text encoders that diffusers does not convert (others than CLIP and T5) count as not held.
+        """
+        if part == "vae":
+            wanted: tuple[str, ...] = ("first_stage_model.", "vae.")
+        elif part.startswith("text_encoder"):
+            wanted = ("text_encoders.t5xxl.",) if class_name.startswith("T5") else ()
+            wanted = _CLIP.get(part, ()) if class_name.startswith("CLIP") else wanted
+        else:
+            return (
+                ("model.diffusion_model.",)
+                if any(n.startswith("model.diffusion_model.") for n in self.shapes)
+                else ("",)
+            )
+        return tuple(start for start in wanted if any(name.startswith(start) for name in self.shapes))
 
 
 def is_checkpoint(path: Path) -> bool:

@@ -141,17 +141,18 @@ def fetch(wanted: Wanted, download: Callable[[], Path]) -> Path:
         ModelError: The hub may not be asked, cannot be reached or does not give it.
     """
     from huggingface_hub import HfApi, is_offline_mode
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
     if wanted.offline or is_offline_mode():
         raise not_found(wanted, "the hub is not asked (offline)")
     try:
         HfApi().model_info(wanted.name, revision=wanted.revision, timeout=_PROBE_SECONDS, token=wanted.token)
         return download()
-    except (OSError, ValueError, RuntimeError) as error:
+    except (HTTPError, OSError, ValueError, RuntimeError) as error:
         raise not_found(wanted, _why(error)) from error
 
 
-def _why(error: Exception) -> str:
+def _why(error: BaseException) -> str:
     """Why the hub did not give it, in words; its own messages can be long and are kept as the cause."""
     kind = type(error).__name__
     words = {

@@ -14,6 +14,7 @@ import torch
 from jupyter_latents.engine import codec, handoff, schedulers
 from jupyter_latents.engine.bridge import bridge
 from jupyter_latents.engine.calls import Inputs, arguments, mode_of, picture_size
+from jupyter_latents.engine.compat import with_clip_skip
 from jupyter_latents.engine.layout import LAYOUTS
 from jupyter_latents.engine.models import LoadedModel
 from jupyter_latents.engine.observer import Observer, StepEvent
@@ -171,7 +172,7 @@ class StageRun:
                 components[name] = self.facts.index[name]
         if "requires_safety_checker" in parameters:
             components["requires_safety_checker"] = False
-        return components
+        return components if self.stage.clip_skip is None else with_clip_skip(components)
 
     def _size(self) -> tuple[int, int]:
         size = picture_size(

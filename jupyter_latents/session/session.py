@@ -212,7 +212,7 @@ class Session:
         """
         from jupyter_latents.engine.plan import verdict
 
-        steps = latents.position.of if latents.position is not None else 30
+        steps = int(latents.provenance.options.get("steps", 30))
         return verdict(latents, Stage(model=ModelSource(model), num_inference_steps=steps))
 
     def _work(self, run: Run, task: Task, observer: Observer) -> None:

@@ -1,0 +1,28 @@
+"""One thread, one engine, one set of tiny models for all tests of the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from jupyter_latents.engine.engine import Engine
+from tests.engine.cases import Bench
+from tests.tiny.fixtures import tiny, tiny_hub  # noqa: F401
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Tiny models are too small to share between threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def bench(tiny: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Bench:  # noqa: F811
+    """An engine whose models stay loaded."""
+    return Bench(Engine(), tiny, tmp_path_factory.mktemp("handed-over"))

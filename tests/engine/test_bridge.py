@@ -1,0 +1,95 @@
+"""Latents cross into another space as a clean estimate and keep their noise level."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from jupyter_latents.engine import codec
+from jupyter_latents.engine.bridge import bridge, register_converter
+from jupyter_latents.engine.engine import Engine
+from jupyter_latents.errors import HandoffError, SettingError
+from jupyter_latents.latents import Latents, Noise
+from jupyter_latents.stage import ModelSource
+from tests.engine.cases import Bench
+
+
+def giver(bench: Bench, sigma: float = 1.5, family: str = "sd15") -> Latents:
+    facts = bench.engine.cache.load(ModelSource(str(bench.folder(family)))).facts
+    noise = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1))
+    clean = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(2)) * 0.5
+    return Latents(clean + sigma * noise, facts.space, Noise(sigma, "ve"), denoised=clean)
+
+
+def crossed(bench: Bench, latents: Latents, family: str) -> Latents:
+    cache = bench.engine.cache
+    model = cache.load(ModelSource(str(bench.folder(family))))
+    own = cache.load(ModelSource(str(bench.folder("sd15")))).vae
+    return bridge(latents, lambda: own, model.vae, model.facts.space, model.facts.family.align)
+
+
+def test_the_clean_estimate_crosses_by_decoding_and_encoding(bench: Bench) -> None:
+    latents = giver(bench)
+    result = crossed(bench, latents, "sdxl")
+    cache = bench.engine.cache
+    pictures = codec.decode(latents.denoised, cache.load(ModelSource(str(bench.folder("sd15")))).vae)
+    expected = codec.encode(pictures.clamp(-1, 1), cache.load(ModelSource(str(bench.folder("sdxl")))).vae)
+    assert torch.equal(result.denoised, expected)
+
+
+def test_the_noise_is_carried_over_where_its_shape_fits(bench: Bench) -> None:
+    latents = giver(bench)
+    result = crossed(bench, latents, "sdxl")
+    carried = (result.tensor - result.denoised) / 1.5
+    assert torch.allclose(carried, (latents.tensor - latents.denoised) / 1.5, atol=1e-5)
+    assert result.noise.sigma == 1.5
+
+
+def test_fresh_noise_of_the_same_level_is_drawn_where_it_does_not_fit(bench: Bench) -> None:
+    result = crossed(bench, giver(bench), "sd3")
+    assert result.shape == (1, 16, 8, 8)
+    drawn = (result.tensor - result.denoised) / 1.5
+    assert math.isclose(float(drawn.std()), 1.0, rel_tol=0.1)
+    assert torch.equal(result.tensor, crossed(bench, giver(bench), "sd3").tensor)
+
+
+def test_latents_without_a_clean_estimate_do_not_cross(bench: Bench) -> None:
+    with pytest.raises(HandoffError, match="image position"):
+        crossed(bench, replace(giver(bench), denoised=None), "sdxl")
+
+
+def test_a_registered_converter_replaces_decoding_and_encoding(bench: Bench) -> None:
+    register_converter("SD", "SDXL", lambda clean: clean * 2)
+    try:
+        latents = giver(bench)
+        assert torch.equal(crossed(bench, latents, "sdxl").denoised, latents.denoised * 2)
+    finally:
+        register_converter("SD", "SDXL", None)
+    assert not torch.equal(crossed(bench, latents, "sdxl").denoised, latents.denoised * 2)
+
+
+def test_a_converter_that_cannot_be_called_is_refused() -> None:
+    with pytest.raises(SettingError, match="called"):
+        register_converter("SD", "SDXL", 3)
+
+
+def test_one_chain_goes_through_four_spaces(bench: Bench) -> None:
+    engine: Engine = bench.engine
+    from jupyter_latents.engine.calls import Inputs
+    from jupyter_latents.stage import Prompt, Size, Stage, Window
+
+    latents: tuple[Latents, ...] = ()
+    for family, end in (("sd15", 0.25), ("sdxl", 0.5), ("sd3", 0.9), ("flux", None)):
+        stage = Stage(
+            model=ModelSource(str(bench.folder(family))),
+            prompt=Prompt("cat"),
+            seed=3,
+            num_inference_steps=8,
+            size=None if latents else Size(64, 64),
+            window=Window(None, end),
+        )
+        result = engine.run(stage, Inputs(latents))
+        latents = (result.latents,)
+    assert result.latents.is_clean
+    assert result.latents.space.name == "Flux"

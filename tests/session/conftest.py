@@ -1,0 +1,69 @@
+"""A session on tiny models, and scripts to run in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from jupyter_latents.engine.observer import Silent
+from jupyter_latents.executors import Run
+from jupyter_latents.session import Plan, Session, Task
+from jupyter_latents.syntax import Script
+from tests.tiny.fixtures import tiny  # noqa: F401
+
+SECONDS = 120
+
+
+class Notes(Silent):
+    """Keeps what a run says."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        self.lines.append(text)
+
+
+@dataclass
+class Desk:
+    """A session with the folders of tiny models as ``{sd15}`` and so on in its scripts."""
+
+    models: Callable[[str], Path]
+    session: Session = field(default_factory=Session)
+    notes: Notes = field(default_factory=Notes)
+
+    def text(self, text: str) -> str:
+        for name in ("sd15", "sd2", "sdxl-refiner", "sdxl", "sd3", "flux"):
+            if f"<{name}>" in text:
+                text = text.replace(f"<{name}>", str(self.models(name)))
+        return text
+
+    def start(self, text: str) -> Run:
+        self.notes = Notes()
+        return self.session.start(Task(Script(self.text(text), 2)), self.notes)
+
+    def run(self, text: str) -> Run:
+        """Runs a script to its end; raises what it failed with."""
+        run = self.start(text)
+        assert run.wait(SECONDS)
+        if run.error is not None:
+            raise run.error
+        return run
+
+    def plan(self, text: str) -> Plan:
+        return self.session.plan(Task(Script(self.text(text), 2)))
+
+    def __getitem__(self, name: str) -> Any:
+        return self.session.names[name]
+
+
+@pytest.fixture
+def desk(tiny: Callable[[str], Path]) -> Desk:  # noqa: F811
+    """A fresh session."""
+    torch.set_num_threads(1)
+    return Desk(tiny)

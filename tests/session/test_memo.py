@@ -1,0 +1,88 @@
+"""Stages are remembered: what is kept is never computed again, and what is computed is what would have been."""
+
+import torch
+
+from tests.session.conftest import Desk
+
+HALF = "<sd15> --prompts cat --seeds 3 --inference-steps 8 --output-size 64 --scheduler EulerAncestralDiscreteScheduler"
+
+
+def evaluations(desk: Desk, text: str) -> int:
+    return desk.run(text).model_evaluations
+
+
+def test_the_same_stage_again_costs_no_evaluation(desk: Desk) -> None:
+    assert evaluations(desk, f"{HALF} --into first") == 8
+    assert evaluations(desk, f"{HALF} --into second") == 0
+    assert torch.equal(desk["first"].tensor, desk["second"].tensor)
+
+
+def test_a_later_end_runs_only_the_missing_steps(desk: Desk) -> None:
+    assert evaluations(desk, f"{HALF} --denoising-end 0.5 --into part") == 4
+    assert evaluations(desk, f"{HALF} --into continued") == 4
+    assert evaluations(desk, f"{HALF} --force --into whole") == 8
+    assert torch.equal(desk["continued"].tensor, desk["whole"].tensor)
+    assert desk["continued"].provenance == desk["whole"].provenance
+    assert [item.position.step for item in desk["continued"].trajectory] == list(range(1, 9))
+
+
+def test_an_earlier_end_is_answered_from_the_steps_kept(desk: Desk) -> None:
+    desk.run(f"{HALF} --into whole")
+    assert evaluations(desk, f"{HALF} --denoising-end 0.5 --into part") == 0
+    assert evaluations(desk, f"{HALF} --denoising-end 0.5 --force --into again") == 4
+    assert torch.equal(desk["part"].tensor, desk["again"].tensor)
+    assert desk["part"].position == desk["again"].position
+
+
+def test_a_sweep_of_ends_costs_the_longest_alone(desk: Desk) -> None:
+    script = (
+        "{% for f in [0.25, 0.5, 0.75] %}\n" + f"{HALF} --denoising-end {{{{ f }}}} --into part\n\n" + "{% endfor %}\n"
+    )
+    assert evaluations(desk, script) == 6
+
+
+def test_force_runs_again(desk: Desk) -> None:
+    desk.run(HALF)
+    assert evaluations(desk, f"{HALF} --force") == 8
+
+
+def test_another_option_is_another_stage(desk: Desk) -> None:
+    desk.run(HALF)
+    for change in ("--guidance-scales 3", "--negative-prompts dog", "--clip-skips 1", "--batch-size 2"):
+        assert evaluations(desk, f"{HALF} {change}") == 8, change
+
+
+def test_editing_the_second_stage_runs_the_second_only(desk: Desk) -> None:
+    first = f"{HALF} --denoising-end 0.5 --into base\n\n"
+    second = "<sd2> --prompts {} --inference-steps 8 --image-seeds 'latents: base' --into final"
+    assert evaluations(desk, first + second.format("dog")) == 8
+    assert evaluations(desk, first + second.format("bird")) == 4
+    assert evaluations(desk, first + second.format("bird")) == 0
+
+
+def test_editing_the_first_stage_runs_both(desk: Desk) -> None:
+    second = "<sd2> --prompts dog --inference-steps 8 --image-seeds 'latents: base'"
+    script = f"{HALF} --denoising-end 0.5 --into base\n\n{second}"
+    desk.run(script)
+    assert evaluations(desk, script.replace("--seeds 3", "--seeds 4")) == 8
+
+
+def test_a_random_seed_is_never_answered_from_memory(desk: Desk) -> None:
+    script = HALF.replace("--seeds 3", "--gen-seeds 1")
+    assert evaluations(desk, script) + evaluations(desk, script) == 16
+
+
+def test_latents_without_history_are_not_taken_for_those_with_it(desk: Desk) -> None:
+    desk.run(f"{HALF} --denoising-end 0.5 --into base")
+    desk.session.names["bare"] = desk["base"].replace(resume=None)
+    options = "--prompts cat --inference-steps 8 --scheduler EulerAncestralDiscreteScheduler"
+    rest = f"<sd15> {options} --image-seeds 'latents: {{}}'"
+    desk.run(rest.format("base"))
+    assert evaluations(desk, rest.format("bare")) == 4
+
+
+def test_the_budget_drops_the_least_recently_used(desk: Desk) -> None:
+    desk.session.memo.budget = 1
+    desk.run(HALF)
+    desk.run(HALF.replace("--seeds 3", "--seeds 4"))
+    assert evaluations(desk, HALF) == 8

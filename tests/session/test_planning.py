@@ -1,0 +1,90 @@
+"""A plan tells what the run then does, and loads nothing."""
+
+import pytest
+
+from tests.session.conftest import Desk
+
+PAIRS = {
+    "sd15": "",
+    "sd2": "--scheduler HeunDiscreteScheduler",
+    "sdxl": "--scheduler DDIMScheduler",
+    "sd3": "",
+    "flux": "",
+}
+
+
+def pair(family: str, options: str = "") -> str:
+    stage = f"<{family}> --prompts cat --seeds 3 --inference-steps 8 --output-size 64 {options}"
+    rest = f"<{family}> --prompts dog --inference-steps 8 {options} --image-seeds 'latents: base'"
+    return f"{stage} --denoising-end 0.5 --into base\n\n{rest} --into final"
+
+
+@pytest.mark.parametrize("family", PAIRS)
+def test_the_plan_is_what_the_run_does(family: str, desk: Desk) -> None:
+    plan = desk.plan(pair(family, PAIRS[family]))
+    assert plan.refused == ()
+    assert desk.session.engine.cache.loads == 0
+    results = desk.run(pair(family, PAIRS[family])).results
+    for planned, result in zip(plan.stages, results, strict=True):
+        assert planned.span == result.span
+        assert planned.evaluations == result.evaluations
+        assert planned.end == result.latents.noise
+        assert planned.outline is not None
+        assert planned.outline.position == result.latents.position
+        assert planned.outline.shape == result.latents.shape
+    assert plan.stages[1].verdict == "exact continuation"
+
+
+def test_the_plan_of_an_image_counts_what_its_strength_leaves(desk: Desk) -> None:
+    desk.run("<sd15> --prompts cat --seeds 3 --inference-steps 4 --output-size 64 --into done")
+    script = "<sd15> --prompts cat --seeds 3 --inference-steps 8 --image-seeds done --image-seed-strengths 0.5"
+    (planned,) = desk.plan(script).stages
+    (result,) = desk.run(script).results
+    assert (planned.mode, planned.span, planned.evaluations) == ("img2img", result.span, result.evaluations)
+
+
+def test_the_plan_names_what_is_converted(desk: Desk) -> None:
+    script = pair("sd15", "--scheduler EulerDiscreteScheduler").replace("dog", "dog --scheduler DDIMScheduler", 1)
+    script = script.replace(
+        "--scheduler DDIMScheduler --inference-steps 8 --scheduler EulerDiscreteScheduler",
+        "--scheduler DDIMScheduler --inference-steps 8",
+    )
+    plan = desk.plan(script)
+    assert plan.stages[1].verdict == "converted form"
+    assert "form converted from VE to VP" in plan.stages[1].notes
+
+
+def test_the_plan_says_which_space_is_bridged(desk: Desk) -> None:
+    script = pair("sd15").replace("<sd15> --prompts dog", "<sd3> --prompts dog")
+    assert "bridged space" in desk.plan(script).stages[1].verdict
+
+
+def test_the_plan_refuses_with_the_reason_and_goes_on(desk: Desk) -> None:
+    plan = desk.plan(
+        "<sdxl-refiner> --prompts cat --seeds 1\n\nno/such --prompts cat\n\n"
+        "<sd15> --prompts cat --seeds 1 --inference-steps 4"
+    )
+    assert "no txt2img pipeline" in plan.stages[0].refused
+    assert "neither a demo model" in plan.stages[1].refused
+    assert plan.stages[2].evaluations == 5  # PNDM repeats its first timestep
+    assert "2 refused" in repr(plan)
+
+
+def test_planning_binds_and_writes_nothing(desk: Desk, tmp_path) -> None:
+    desk.plan(f"<sd15> --prompts cat --seeds 1 --output-path {tmp_path}/out --into base")
+    assert "base" not in desk.session.names
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_plan_shows_hostile_names_as_text(desk: Desk) -> None:
+    html = desk.plan("'./<img src=x onerror=alert(1)>' --prompts cat")._repr_html_()
+    assert "<img" not in html
+    assert "&lt;img" in html
+
+
+def test_latents_say_how_they_fit(desk: Desk) -> None:
+    desk.run("<sd15> --prompts cat --seeds 3 --inference-steps 8 --output-size 64 --denoising-end 0.5 --into base")
+    base = desk["base"]
+    assert desk.session.fits(base, str(desk.models("sd15"))) == "exact continuation"
+    assert desk.session.fits(base, str(desk.models("sd3"))).startswith("bridged space")
+    assert desk.session.fits(base, "no/such").startswith("impossible")
