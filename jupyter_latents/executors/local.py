@@ -26,11 +26,13 @@ class Run:
     Attributes:
         results: Results of the stages that have ended, in order; a stopped stage's partial result is the last.
         error: What ended it before its time, or None.
+        steps: How often the run has asked whether to stop: once a step, and once before each stage.
     """
 
     def __init__(self) -> None:
         self.results: list[StageResult] = []
         self.error: BaseException | None = None
+        self.steps = 0
         self._stop = threading.Event()
         self._go_on = threading.Event()
         self._go_on.set()
@@ -86,6 +88,7 @@ class Run:
 
     def should_stop(self) -> bool:
         """Asked by the run itself after each step; holds while paused."""
+        self.steps += 1
         self._go_on.wait()
         return self._stop.is_set()
 
