@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from jupyter_latents.engine import schedulers
@@ -222,6 +223,8 @@ class _WindowedScheduler:
 
         @functools.wraps(real.set_timesteps)
         def set_timesteps(*args: Any, **kwargs: Any) -> None:
+            if isinstance(kwargs.get("sigmas"), list):
+                kwargs["sigmas"] = np.asarray(kwargs["sigmas"])  # some schedulers do arithmetic on them
             real.set_timesteps(*args, **kwargs)
             tap.schedule_known()
 

@@ -112,15 +112,18 @@ def resolve(
     start = first if window.start is None else max(first, step(window.start))
     end = steps if window.end is None else step(window.end)
     if end <= start:
-        begin = (
-            f"--image-seed-strengths begins at step {first} of {steps}"
-            if window.start is None and first
-            else (f"--denoising-start {window.start or 0:g} is step {start} of {steps}")
+        raise WindowError(
+            f"no step to run: {_beginning(window, start, steps)} and {_ending(window, end, steps)}. "
+            "Use more --inference-steps or a wider window."
         )
-        until = (
-            f"--denoising-end {window.end:g} is step {end}"
-            if window.end is not None
-            else f"the schedule ends at step {steps}"
-        )
-        raise WindowError(f"no step to run: {begin} and {until}. Use more --inference-steps or a wider window.")
     return Span(start, end, steps, order, len(timesteps))
+
+
+def _beginning(window: Window, start: int, steps: int) -> str:
+    if window.start is not None:
+        return f"--denoising-start {window.start:g} is step {start} of {steps}"
+    return f"--image-seed-strengths begins at step {start} of {steps}" if start else f"the schedule has {steps} steps"
+
+
+def _ending(window: Window, end: int, steps: int) -> str:
+    return f"--denoising-end {window.end:g} is step {end}" if window.end is not None else f"it ends at step {steps}"

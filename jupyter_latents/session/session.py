@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import machine
 from jupyter_latents.engine.scheduler_table import scheduler_names
-from jupyter_latents.errors import JupyterLatentsError, NameNotFoundError, RunError, ScriptError, nearest
+from jupyter_latents.errors import JupyterLatentsError, NameNotFoundError, Place, RunError, ScriptError, nearest
 from jupyter_latents.executors import LocalExecutor, Run
 from jupyter_latents.session import outputs
 from jupyter_latents.session.memo import Memo
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 __all__ = ["Session", "Task", "current"]
 
 # Errors of these parts of a stage point at the option that is to blame.
-_BLAMED = {
-    "NameNotFoundError": "image_seeds",
-    "HandoffError": "image_seeds",
-    "LatentsError": "image_seeds",
-    "LatentsFileError": "image_seeds",
-    "WindowError": "denoising_start",
-    "ScriptError": "schedulers",
+_BLAMED: dict[str, tuple[str, ...]] = {
+    "NameNotFoundError": ("image_seeds",),
+    "HandoffError": ("image_seeds",),
+    "LatentsError": ("image_seeds",),
+    "LatentsFileError": ("image_seeds",),
+    "WindowError": ("denoising_start", "denoising_end", "inference_steps"),
+    "ScriptError": ("schedulers",),
 }
 
 
@@ -262,7 +262,7 @@ class Session:
             self._bind(stage.into, job, several=several)
             job.files.extend(self._written(stage, result, job.observer))
         except JupyterLatentsError as error:
-            place = job.invocation.place_of(_BLAMED.get(type(error).__name__, "model"))
+            place = _place(job.invocation, error)
             raise (error.at(place) if place is not None else error) from error.__cause__
         job.observer.result(result.latents, list(result.images))
 
@@ -337,10 +337,18 @@ class Session:
         return outputs.write(stage, result, pictures)
 
 
+def _place(invocation: Invocation, error: JupyterLatentsError) -> Place | None:
+    """Where the option stands that is to blame for an error; the model where none was given."""
+    given = [dest for dest in _BLAMED.get(type(error).__name__, ()) if dest in invocation.values]
+    return invocation.place_of(given[0]) if given else invocation.place
+
+
 def _labels(invocation: Invocation) -> tuple[str, ...]:
     """What tells the stages of an invocation apart: the options that have several values."""
     choices = list(invocation.choices())
-    telling = [dest for dest in (choices[0] if choices else {}) if len({repr(choice.get(dest)) for choice in choices}) > 1]
+    telling = [
+        dest for dest in (choices[0] if choices else {}) if len({repr(choice.get(dest)) for choice in choices}) > 1
+    ]
     return tuple(", ".join(f"{dest.replace('_', ' ')} {choice[dest]}" for dest in telling) for choice in choices)
 
 

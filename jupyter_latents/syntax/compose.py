@@ -1,0 +1,276 @@
+"""From stages back to script text: what reads back as the same stages, one option a line, defaults left out."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from jupyter_latents.stage import ImageSeed, LatentsProcessor, ModelSource, Prompt, Reference, Stage, Window
+
+from .options import OPTIONS
+from .prompts import split_prompt
+from .seeds import format_seed
+from .segments import segments
+
+__all__ = [
+    "Made",
+    "Rows",
+    "Standing",
+    "compose",
+    "done_fraction",
+    "from_provenance",
+    "lines",
+    "literal",
+    "rows_of",
+    "word",
+]
+
+Rows = Mapping[str, Sequence[str]]
+"""The words of each option, by the option table's `dest`; a switch has none. Templates in words are live."""
+
+_FIRST = (
+    "prompts", "negative_prompts", "second_prompts", "third_prompts", "image_seeds", "strengths", "latents_processors",
+    "seeds", "inference_steps", "sigmas", "guidance_scales", "guidance_rescales", "denoising_start", "denoising_end",
+    "schedulers", "output_size", "batch_size", "clip_skips",
+)  # fmt: skip
+_LAST = ("into", "force")
+_NAMES = {option.dest: option.name for option in OPTIONS}
+_ORDER = [*_FIRST, *(dest for dest in _NAMES if dest not in {*_FIRST, *_LAST}), *_LAST]
+_ALWAYS_QUOTED = {"prompts", "negative_prompts", "second_prompts", "third_prompts", "image_seeds"}
+
+_PLAIN = re.compile(r"[\w@+:,./~^][\w@+=:,./~^-]*")
+_SPECIAL = re.compile(r"""(\\*)(["'$%])""")
+_ENVIRON = re.compile(r"\$\{?[A-Za-z_]|%[A-Za-z_]\w*%")
+_NEEDS_TEMPLATE = re.compile(r"\{(?=[{%#\n\r])|[\n\r]")
+
+
+def word(text: str, *, quoted: bool = False) -> str:
+    """One word of a script, quoted where needed; its template parts stay as they are.
+
+    Args:
+        text: The word's content.
+        quoted: Quote it even where it need not be.
+    """
+    if not quoted and _PLAIN.fullmatch(text):
+        return text
+    parts = [(part.kind, text[part.start : part.end]) for part in segments(text)]
+    live = "".join(content for kind, content in parts if kind != "text")
+    deciding = live if re.search("[\"']", live) else text
+    mark = "'" if '"' in deciding and "'" not in deciding else '"'
+    made = "".join(_escaped(content, mark) if kind == "text" else content for kind, content in parts)
+    return mark + made + "\\" * (len(made) - len(made.rstrip("\\"))) + mark
+
+
+def _escaped(text: str, mark: str) -> str:
+    """Escapes as little as reads back the same inside quotes of one kind."""
+    live = {mark, "$", "%"} if _ENVIRON.search(text) else {mark}
+
+    def escape(match: re.Match[str]) -> str:
+        return match[1] * 2 + ("\\" if match[2] in live else "") + match[2]
+
+    return _SPECIAL.sub(escape, text)
+
+
+def literal(text: str) -> str:
+    """Returns `text` so that a script takes it letter by letter: braces open no template, a line's end is kept."""
+    return _NEEDS_TEMPLATE.sub(lambda match: "{{ '" + {"\n": "\\n", "\r": "\\r"}.get(match[0], "{") + "' }}", text)
+
+
+def lines(model: str, rows: Rows) -> dict[str, str]:
+    """The lines of one invocation, in the order of reading.
+
+    Args:
+        model: The model's name.
+        rows: The words of its options.
+
+    Returns:
+        Line by the option's `dest`; the model's own line is under ``model``.
+    """
+    made = {"model": word(model)}
+    for dest in _ORDER:
+        if dest in rows:
+            words = [word(text, quoted=dest in _ALWAYS_QUOTED) for text in rows[dest]]
+            made[dest] = " ".join([_NAMES[dest], *words])
+    return made
+
+
+def compose(stages: Iterable[Stage]) -> str:
+    """The script that reads back as these stages, for the body of a ``%%dgen`` cell.
+
+    Args:
+        stages: Stages as scripts make them.
+    """
+    blocks = ["\n".join(lines(literal(stage.model.name), rows_of(stage)).values()) for stage in stages]
+    return "\n\n".join(blocks) + "\n" if blocks else ""
+
+
+def rows_of(stage: Stage) -> dict[str, tuple[str, ...]]:
+    """The words of all options of a stage that are not at their defaults.
+
+    Args:
+        stage: The stage.
+    """
+    found = {**_prompts(stage.prompt), **_denoising(stage), **_inputs(stage), **_model(stage.model), **_result(stage)}
+    return {dest: tuple(literal(text) for text in words) for dest, words in found.items() if words is not None}
+
+
+def _one(value: object) -> list[str] | None:
+    """The words of a value; None for one that is not given."""
+    if value is None or value is False:
+        return None
+    return [] if value is True else [f"{value:.15g}" if _is_short(value) else str(value)]
+
+
+def _is_short(value: object) -> bool:
+    return isinstance(value, float) and float(f"{value:.15g}") == value
+
+
+def _changed(value: object, default: object) -> list[str] | None:
+    return None if value == default else _one(value)
+
+
+def _prompts(prompt: Prompt) -> dict[str, list[str] | None]:
+    return {
+        "prompts": [prompt.positive.replace(";", "\\;")] if prompt.positive else None,
+        "negative_prompts": [prompt.negative] if prompt.negative else None,
+        "second_prompts": _pair(prompt.second, prompt.second_negative),
+        "third_prompts": _pair(prompt.third, prompt.third_negative),
+    }
+
+
+def _pair(positive: str | None, negative: str | None) -> list[str] | None:
+    """The "positive; negative" form, of which there are two where the positive ends with a backslash or a quote."""
+    if positive is None:
+        return None
+    text = positive.replace(";", "\\;")
+    if negative is None:
+        return [text]
+    ways = [f"{text}; {hidden}" for hidden in (negative, negative.replace(";", "\\;"))]
+    ways += [f"{text} ; {hidden}" for hidden in (negative, negative.replace(";", "\\;"))]
+    return [next((way for way in ways if split_prompt(way) == (positive, negative)), ways[0])]
+
+
+def _denoising(stage: Stage) -> dict[str, list[str] | None]:
+    given = stage.sigmas
+    return {
+        "seeds": _one(stage.seed),
+        "inference_steps": None if given else _changed(stage.num_inference_steps, 30),
+        "sigmas": [",".join(text for sigma in given for text in _one(sigma) or ())] if given else None,
+        "guidance_scales": _changed(stage.guidance_scale, 5.0),
+        "guidance_rescales": _one(stage.guidance_rescale),
+        "denoising_start": _one(stage.window.start),
+        "denoising_end": _one(stage.window.end),
+        "schedulers": _one(stage.scheduler),
+        "clip_skips": _one(stage.clip_skip),
+    }
+
+
+def _inputs(stage: Stage) -> dict[str, list[str] | None]:
+    return {
+        "image_seeds": [format_seed(stage.image_seed)] if stage.image_seed else None,
+        "strengths": _one(stage.strength),
+        "latents_processors": [_processor(link) for link in stage.latents_processors] or None,
+        "output_size": _one(stage.size),
+        "batch_size": _changed(stage.batch_size, 1),
+    }
+
+
+def _processor(link: LatentsProcessor) -> str:
+    return ";".join([link.name, *(f"{key}={value}" for key, value in link.arguments.items())])
+
+
+def _model(model: ModelSource) -> dict[str, list[str] | None]:
+    same = ("model_type", "variant", "revision", "subfolder", "vae", "quantizer", "auth_token", "device")
+    return {
+        **{dest: _one(getattr(model, dest)) for dest in same},
+        **{dest: list(getattr(model, dest)) or None for dest in ("loras", "control_nets")},
+        **{dest: _one(getattr(model, dest)) for dest in ("vae_tiling", "vae_slicing", "offline")},
+        "dtype": _changed(model.dtype, "auto"),
+        "model_cpu_offload": _one(model.offload == "model"),
+        "model_sequential_offload": _one(model.offload == "sequential"),
+    }
+
+
+def _result(stage: Stage) -> dict[str, list[str] | None]:
+    return {
+        "output_path": _one(stage.output.path),
+        "image_format": _one(stage.output.format),
+        "output_prefix": _one(stage.output.prefix),
+        "output_overwrite": _one(stage.output.overwrite),
+        "into": _one(stage.into),
+        "force": _one(stage.force),
+    }
+
+
+class Standing(Protocol):
+    """A place in a schedule; `jupyter_latents.latents.facts.Position` is one."""
+
+    @property
+    def step(self) -> int:
+        """Whole steps done."""
+
+    @property
+    def of(self) -> int:
+        """Whole steps of the schedule."""
+
+
+class Made(Protocol):
+    """What `from_provenance` reads of latents; `jupyter_latents.Latents` has it."""
+
+    @property
+    def provenance(self) -> Any:
+        """Model, prompt, seed, options and the digests of the parents."""
+
+    @property
+    def position(self) -> Standing | None:
+        """Step of how many, or None."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+
+    @property
+    def digest(self) -> str:
+        """What tells these latents from others."""
+
+
+def from_provenance(latents: Made, known: Mapping[str, Made] | None = None) -> Stage:
+    """The stage that latents say they come from.
+
+    A provenance knows the model, prompts, seed, steps, guidance and scheduler. Where the latents end before the
+    schedule does, so does the stage; where a parent is among the known variables, the stage starts from it.
+
+    Args:
+        latents: Latents with a provenance.
+        known: Kernel variables that may be parents, by name.
+    """
+    origin, position = latents.provenance, latents.position
+    names = {other.digest: name for name, other in (known or {}).items()}
+    parents = [names[digest] for digest in origin.parents if digest in names]
+    seed = ImageSeed(latents=tuple(Reference(name, "variable") for name in parents)) if parents else None
+    began = (known or {})[parents[0]].position if parents else None
+    start = done_fraction(began) if began is not None else None
+    steps = origin.options.get("steps", "")
+    return Stage(
+        model=ModelSource(origin.model),
+        prompt=Prompt(origin.prompt, origin.negative_prompt),
+        seed=origin.seed,
+        num_inference_steps=int(steps) if steps.isdigit() else 30,
+        guidance_scale=5.0 if origin.guidance_scale is None else origin.guidance_scale,
+        scheduler=origin.options.get("scheduler") or None,
+        window=Window(start, done_fraction(position) if position is not None else None),
+        image_seed=seed,
+    )
+
+
+def done_fraction(position: Standing) -> float | None:
+    """How much of its schedule a position has behind it, in four digits that mean the same step; None for all of it.
+
+    Args:
+        position: Whole steps done (`step`) and of the schedule (`of`).
+    """
+    if position.step >= position.of:
+        return None
+    return math.ceil(position.step / position.of * 10_000 - 1e-6) / 10_000
