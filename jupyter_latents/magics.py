@@ -51,11 +51,13 @@ class Dgen:
 
         return help_text()
 
-    def __call__(self, line: str, cell: str | None = None) -> Run | None:
+    def __call__(self, line: str, cell: str | None = None) -> Any:
         """Runs a script: the cell's, or the file's of ``--file``."""
         from jupyter_latents.syntax.magic_options import parse_magic_line
 
         options = parse_magic_line(line, magic="%dgen" if cell is None else "%%dgen")
+        if options.models or options.unload is not None:
+            return _models(_session(self._shell), options)
         if options.help is not None or (cell is None and options.file is None):
             from jupyter_latents.syntax.help import help_text
 
@@ -130,6 +132,14 @@ def _start(session: Session, script: Script, options: MagicOptions) -> Run | Non
         return run
     _wait(run, view)
     return None
+
+
+def _models(session: Session, options: MagicOptions) -> Any:
+    from jupyter_latents.display.listing import holdings
+
+    if options.unload is not None:
+        print(f"let go of {session.unload(options.unload or None)}")  # noqa: T201 - the magic's own output
+    return holdings(session.holdings()) if options.models else None
 
 
 def _dry_run(session: Session, script: Script, options: MagicOptions) -> None:

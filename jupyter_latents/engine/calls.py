@@ -14,9 +14,10 @@ from jupyter_latents.stage import Stage
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from jupyter_latents.engine.extras import ControlSpec
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["Inputs", "arguments", "mode_of", "picture_size"]
+__all__ = ["Inputs", "arguments", "control_arguments", "mode_of", "picture_size"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,44 @@ def arguments(
             )
     call = {name: value for name, value in {**wanted, **_given(explicit)}.items() if name in accepted}
     return _per_image(call, len(inputs.images)) if len(inputs.images) > 1 else call
+
+
+def control_arguments(
+    controls: tuple[ControlSpec, ...], stage: Stage, inputs: Inputs, mode: str, size: tuple[int, int]
+) -> dict[str, Any]:
+    """The call's further arguments for ControlNets.
+
+    Args:
+        controls: The ControlNets with their scale, start and end.
+        stage: What is asked for.
+        inputs: The resolved image seed.
+        mode: ``txt2img``, ``img2img`` or ``inpaint``.
+        size: (width, height) in pixels.
+
+    Raises:
+        ModelError: Control images and ControlNets differ in number, or a window meets a start or end other than 0 and
+            1: diffusers counts these over the steps that a stage runs, so a split would not be invisible.
+    """
+    if len(inputs.controls) != len(controls):
+        raise ModelError(
+            f"{len(controls)} ControlNets need as many control images, and --image-seeds names {len(inputs.controls)} "
+            '(--image-seeds "photo.png;control=edges.png").'
+        )
+    windowed = stage.window.start is not None or stage.window.end is not None or inputs.latents
+    if windowed and any((control.start, control.end) != (0.0, 1.0) for control in controls):
+        raise ModelError(
+            "a ControlNet's start and end count over the steps that a stage runs, so they cannot be kept across a "
+            "window. Leave them out, or run the stage whole."
+        )
+    several = len(controls) > 1
+    pictures = [image.resize(size) for image in inputs.controls]
+    values = {
+        "image" if mode == "txt2img" else "control_image": pictures,
+        "controlnet_conditioning_scale": [control.scale for control in controls],
+        "control_guidance_start": [control.start for control in controls],
+        "control_guidance_end": [control.end for control in controls],
+    }
+    return values if several else {name: value[0] for name, value in values.items()}
 
 
 def _per_image(call: dict[str, Any], images: int) -> dict[str, Any]:

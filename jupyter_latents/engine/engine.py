@@ -91,7 +91,7 @@ class Engine:
         if vae is not None:
             return vae
         if name:
-            return self.cache.load(ModelSource(name)).vae
+            return self.cache.load(ModelSource(name)).vae_for_decoding
         raise ModelError(
             "these latents do not say which model made them, so no VAE can decode them. "
             "Load them with Latents.load(path, space=...) or use them in a stage with a model."

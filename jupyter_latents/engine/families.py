@@ -55,12 +55,21 @@ class Family:
     direct_latents: bool = False
     call: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
-    def pipeline_name(self, mode: str) -> str:
-        """The diffusers class for ``txt2img``, ``img2img`` or ``inpaint``.
+    def pipeline_name(self, mode: str, *, control: bool = False) -> str:
+        """The diffusers class for a mode.
+
+        Args:
+            mode: ``txt2img``, ``img2img`` or ``inpaint``.
+            control: Whether a ControlNet steers it.
 
         Raises:
             ModelError: diffusers has none for this family.
         """
+        if control:
+            steered = self.control[("txt2img", "img2img", "inpaint").index(mode)]
+            if steered is None:
+                raise ModelError(f"{self.name} runs no {mode} with a ControlNet here; leave --control-nets out.")
+            return steered
         name: str | None = getattr(self, mode)
         if name is None:
             have = [other for other in ("txt2img", "img2img", "inpaint") if getattr(self, other)]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from jupyter_latents.engine import handoff, schedulers, shifts
 from jupyter_latents.engine.catalog import ModelFacts, describe
 from jupyter_latents.engine.handoff import Standing
+from jupyter_latents.engine.memory import device_of
+from jupyter_latents.engine.plans import dtype_of
 from jupyter_latents.engine.window import Span
 from jupyter_latents.errors import HandoffError, JupyterLatentsError
 from jupyter_latents.latents.facts import CLEAN, Noise, Position, Provenance, Space
@@ -94,7 +95,7 @@ def _planned(
     family, space = facts.family, facts.space
     if mode == "txt2img" and given is not None and family.txt2img is None:
         mode = "img2img"
-    family.pipeline_name(mode)
+    family.pipeline_name(mode, control=bool(stage.model.control_nets))
     width, height = _size(stage, given, image_size, facts)
     scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=stage.seed or 0)
     request = shifts.Request(stage.num_inference_steps, (width // 16) * (height // 16), stage.sigmas)
@@ -132,7 +133,7 @@ def _planned(
         start,
         end,
         span.evaluations,
-        _weights(facts.folder, stage),
+        facts.values * _itemsize(stage, facts),
         word,
         notes,
         "",
@@ -165,9 +166,6 @@ def _size(
     return wanted[0] - wanted[0] % align, wanted[1] - wanted[1] % align
 
 
-def _weights(folder: Path, stage: Stage) -> int:
-    """Bytes of the weight files that would be read: the variant's where it has its own."""
-    files = [path for path in folder.rglob("*.safetensors") if "safety_checker" not in path.parts]
-    variant = [path for path in files if stage.model.variant and f".{stage.model.variant}." in path.name]
-    plain = [path for path in files if path.name.count(".") == 1]
-    return sum(path.stat().st_size for path in variant or plain)
+def _itemsize(stage: Stage, facts: ModelFacts) -> int:
+    """Bytes of one weight in the dtype that the stage runs in."""
+    return int(dtype_of(stage.model, facts, device_of(stage.model.device)).itemsize)

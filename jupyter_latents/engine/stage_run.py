@@ -13,7 +13,7 @@ import torch
 
 from jupyter_latents.engine import codec, handoff, schedulers
 from jupyter_latents.engine.bridge import bridge
-from jupyter_latents.engine.calls import Inputs, arguments, mode_of, picture_size
+from jupyter_latents.engine.calls import Inputs, arguments, control_arguments, mode_of, picture_size
 from jupyter_latents.engine.compat import with_clip_skip
 from jupyter_latents.engine.layout import LAYOUTS
 from jupyter_latents.engine.models import LoadedModel
@@ -118,16 +118,20 @@ class StageRun:
         size = self._size()
         self.latent_size = (size[1] // facts.space.factor, size[0] // facts.space.factor)
         call = arguments(pipeline_class, self.family, stage, self.inputs, size, self._strength())
+        if self.model.control:
+            call |= control_arguments(self.model.control, stage, self.inputs, mode, size)
         scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=self.seed)
         self.observer.phase("encoding", stage.prompt.positive)
         Tap(scheduler, self.generator, self._enter, self._after_step).run(
-            pipeline_class, self._components(pipeline_class), call
+            pipeline_class, self._components(pipeline_class), call, self.model.prepared
         )
         return self._result(scheduler)
 
     def _bridged(self, given: Latents) -> Latents:
         self.observer.phase("bridging", f"{given.space} to {self.facts.space}")
-        crossed = bridge(given, lambda: self.vae_of(given), self.model.vae, self.facts.space, self.family.align)
+        crossed = bridge(
+            given, lambda: self.vae_of(given), self.model.vae_for_decoding, self.facts.space, self.family.align
+        )
         self.observer.note(
             f"bridged space: the clean estimate went from {given.space} to {self.facts.space}, noised again to "
             f"{given.noise}"
@@ -151,7 +155,7 @@ class StageRun:
     def _pipeline_class(self, mode: str) -> type:
         import diffusers
 
-        name = self.family.pipeline_name(mode)
+        name = self.family.pipeline_name(mode, control=bool(self.model.control))
         found: type | None = getattr(diffusers, name, None)
         if found is None or not hasattr(found, "prepare_latents"):
             raise ModelError(
@@ -286,7 +290,7 @@ class StageRun:
         images: tuple[Image, ...] = ()
         if latents.is_clean:
             self.observer.phase("decoding")
-            images = tuple(codec.to_pil(codec.decode(latents.tensor, self.model.vae)))
+            images = tuple(codec.to_pil(codec.decode(latents.tensor, self.model.vae_for_decoding)))
         return self._told(scheduler, latents, images)
 
     def partial(self) -> StageResult | None:

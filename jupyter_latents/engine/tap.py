@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,13 +97,20 @@ class Tap:
         self._stepped = False
         self._last: tuple[int, torch.Tensor, torch.Tensor] | None = None
 
-    def run(self, pipeline_class: type, components: Mapping[str, Any], call: Mapping[str, Any]) -> None:
+    def run(
+        self,
+        pipeline_class: type,
+        components: Mapping[str, Any],
+        call: Mapping[str, Any],
+        prepared: Callable[[Any], AbstractContextManager[Any]] = nullcontext,
+    ) -> None:
         """Runs the pipeline through the window; states are told to `on_step`.
 
         Args:
             pipeline_class: A diffusers pipeline class.
             components: Its constructor's arguments without the scheduler.
             call: The arguments of its call without generator, callback and output type.
+            prepared: Wraps the run of the pipeline, such as with offloading switched on.
         """
         pipeline = tapped(pipeline_class)(**components, scheduler=_WindowedScheduler(self))
         if "strength" in call and hasattr(pipeline, "get_timesteps"):
@@ -112,7 +120,8 @@ class Tap:
         pipeline.jupyter_latents_tap = self
         pipeline.set_progress_bar_config(disable=True)
         try:
-            pipeline(**call, **self._callback(pipeline_class), generator=self.generator, output_type="latent")
+            with prepared(pipeline):
+                pipeline(**call, **self._callback(pipeline_class), generator=self.generator, output_type="latent")
         except _WindowEndError:
             return
         finally:

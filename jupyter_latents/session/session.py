@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from jupyter_latents.engine.calls import Inputs
     from jupyter_latents.engine.engine import Engine, StageResult
+    from jupyter_latents.engine.models import HeldPart
     from jupyter_latents.engine.observer import Observer
     from jupyter_latents.latents.value import Latents
 
@@ -202,6 +203,23 @@ class Session:
                 f"no latents in a variable {name!r}{nearest(name, held) or '.'} Held: {', '.join(held) or 'none'}."
             )
         return value
+
+    def holdings(self) -> list[HeldPart]:
+        """The parts of models that are loaded, most recently used first."""
+        return self.engine.cache.held()
+
+    def unload(self, name: str | None = None) -> str:
+        """Lets go of a model's parts, or of all.
+
+        Args:
+            name: The model as a stage named it; None for all.
+
+        Returns:
+            How much memory that was, as text.
+        """
+        from jupyter_latents.engine.memory import readable
+
+        return readable(self.engine.cache.unload(name))
 
     def fits(self, latents: Latents, model: str) -> str:
         """How latents would enter a model, told without loading its weights.

@@ -1,0 +1,75 @@
+"""ControlNet and LoRA stages keep the split law."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from jupyter_latents.engine.calls import Inputs
+from jupyter_latents.errors import ModelError
+from jupyter_latents.stage import ModelSource, Prompt, Size, Stage, Window
+from tests.engine.cases import Bench, mask, picture
+from tests.tiny import controlnet, lora
+
+
+@pytest.fixture(scope="session")
+def control(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("control")
+    controlnet().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def lora_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return lora(tmp_path_factory.mktemp("lora") / "lora.safetensors")
+
+
+def stage(bench: Bench, window: Window = Window(), **source: object) -> Stage:  # noqa: B008
+    return Stage(
+        model=ModelSource(str(bench.folder("sd15")), **source),
+        prompt=Prompt("a red cat"),
+        seed=5,
+        num_inference_steps=8,
+        size=Size(64, 64),
+        scheduler="EulerAncestralDiscreteScheduler",
+        window=window,
+    )
+
+
+@pytest.mark.parametrize("mode", ["txt2img", "img2img", "inpaint"])
+def test_a_split_with_a_controlnet_equals_the_whole(mode: str, bench: Bench, control: Path) -> None:
+    images = () if mode == "txt2img" else (picture(),)
+    masks = (mask(),) if mode == "inpaint" else ()
+    nets = {"control_nets": (f"{control};scale=0.7",)}
+
+    def run(window: Window, *latents: object) -> torch.Tensor:
+        return bench.engine.run(stage(bench, window, **nets), Inputs(latents, images, masks, (picture(),))).latents
+
+    first = run(Window(None, 0.5))
+    assert torch.equal(run(Window(0.5), first).tensor, run(Window()).tensor)
+
+
+def test_the_controlnet_changes_the_picture(bench: Bench, control: Path) -> None:
+    steered = stage(bench, control_nets=(str(control),))
+    plain = bench.engine.run(stage(bench)).latents.tensor
+    assert not torch.equal(bench.engine.run(steered, Inputs(controls=(picture(),))).latents.tensor, plain)
+
+
+def test_control_images_and_controlnets_must_agree_in_number(bench: Bench, control: Path) -> None:
+    with pytest.raises(ModelError, match="1 ControlNets need as many control images"):
+        bench.engine.run(stage(bench, control_nets=(str(control),)))
+
+
+def test_a_controlnet_start_is_refused_where_a_split_would_show(bench: Bench, control: Path) -> None:
+    steered = stage(bench, Window(None, 0.5), control_nets=(f"{control};start=0.2",))
+    with pytest.raises(ModelError, match="cannot be kept across a window"):
+        bench.engine.run(steered, Inputs(controls=(picture(),)))
+
+
+def test_a_split_with_a_lora_equals_the_whole_and_differs_from_none(bench: Bench, lora_file: Path) -> None:
+    loras = {"loras": (f"{lora_file};scale=0.9",)}
+    whole = bench.engine.run(stage(bench, **loras)).latents.tensor
+    first = bench.engine.run(stage(bench, Window(None, 0.5), **loras)).latents
+    second = bench.engine.run(stage(bench, Window(0.5), **loras), Inputs((first,))).latents
+    assert torch.equal(second.tensor, whole)
+    assert not torch.equal(bench.engine.run(stage(bench)).latents.tensor, whole)
