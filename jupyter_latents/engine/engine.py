@@ -61,7 +61,8 @@ class Engine:
                 error.partial = run.partial()
             raise
         except (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError, ImportError) as error:
-            message = f"{stage.model.name} failed while it ran: {type(error).__name__}: {error}"
+            told = str(error).replace("jupyter_latents.engine.tap._WindowedScheduler", run.scheduler_name)
+            message = f"{stage.model.name} failed while it ran: {type(error).__name__}: {told}"
             raise RunError(message, partial=run.partial()) from error
 
     def decode(self, latents: Latents) -> list[Image]:

@@ -15,7 +15,7 @@ import torch
 from jupyter_latents.engine import schedulers
 from jupyter_latents.engine.window import Span, resolve
 from jupyter_latents.errors import HandoffError
-from jupyter_latents.latents.facts import Noise, Position, Provenance, Space
+from jupyter_latents.latents.facts import Form, Noise, Position, Provenance, Space
 from jupyter_latents.latents.forms import convert
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import Window
@@ -163,18 +163,23 @@ def entrance(latents: Standing, window: Window, scheduler: Any, span: Span, own_
     return Entrance(span, given, False, _notes(latents.noise, given), warning)
 
 
-def level_tensor(latents: Latents, to: Noise, generator: torch.Generator) -> torch.Tensor:
+def level_tensor(
+    latents: Latents, to: Noise, generator: torch.Generator, unknown_form: Form | None = None
+) -> torch.Tensor:
     """The latents in the receiving form and at the receiving level.
 
     Args:
         latents: What is handed over, with or without a known noise level.
         to: The receiving form and level.
         generator: Draws the missing noise.
+        unknown_form: The form of latents whose noise level is not known; None where it is the receiver's.
 
     Returns:
         Shape of the latents. Noise is added where the receiving level is higher; it is never taken away.
     """
     noise = latents.noise
+    if noise is None and unknown_form is not None and math.isfinite(to.sigma):
+        return convert(latents.tensor, to.sigma, unknown_form, to.form)
     if noise is None or (noise.form == to.form and _close(noise.sigma, to.sigma)):
         return latents.tensor
     if not math.isfinite(noise.sigma) or not math.isfinite(to.sigma):

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["ARGUMENTS", "Request", "set_timesteps"]
+from jupyter_latents.errors import ModelError
+
+__all__ = ["ARGUMENTS", "Request", "check_takes", "set_timesteps"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,31 @@ ARGUMENTS: Mapping[str, Callable[[Any, Request], dict[str, Any]]] = MappingProxy
     {"plain": _plain, "dynamic": _dynamic, "linear": _linear, "flux": _flux, "flux2": _flux2, "z-image": _z_image}
 )
 """Row of the family table to what its pipeline passes."""
+
+_PASS_SIGMAS = frozenset({"linear", "z-image", "flux", "flux2"})
+
+
+def check_takes(scheduler: Any, way: str, family: str) -> None:
+    """Raises where a family's pipeline passes sigmas of its own to a scheduler that takes none.
+
+    Args:
+        scheduler: The scheduler asked for.
+        way: A row of `ARGUMENTS`.
+        family: The family's name, for the message.
+
+    Raises:
+        ModelError: The scheduler cannot be used with this family.
+    """
+    if way not in _PASS_SIGMAS or "sigmas" in inspect.signature(scheduler.set_timesteps).parameters:
+        return
+    if way in ("flux", "flux2") and scheduler.config.get("use_flow_sigmas"):
+        return
+    flow = "use_flow_sigmas=true;prediction_type=flow_prediction"
+    raise ModelError(
+        f"{family} passes sigmas of its own, and {type(scheduler).__name__} takes none. Use "
+        f"FlowMatchEulerDiscreteScheduler, "
+        f"FlowMatchLCMScheduler or UniPCMultistepScheduler;{flow}."
+    )
 
 
 def set_timesteps(scheduler: Any, way: str, request: Request) -> None:

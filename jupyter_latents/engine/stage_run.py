@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from jupyter_latents.engine import codec, handoff, schedulers
+from jupyter_latents.engine import codec, handoff, schedulers, shifts
 from jupyter_latents.engine.bridge import bridge
 from jupyter_latents.engine.calls import Inputs, arguments, control_arguments, mode_of, picture_size
 from jupyter_latents.engine.compat import with_clip_skip
@@ -23,7 +23,8 @@ from jupyter_latents.engine.tap import Entry, StepState, Tap
 from jupyter_latents.engine.versions import versions
 from jupyter_latents.engine.window import FractionRule, Span, step_of_fraction
 from jupyter_latents.errors import HandoffError, ModelError, RunError, WindowError
-from jupyter_latents.latents.facts import CLEAN, Position, Provenance, Resume
+from jupyter_latents.latents.comfy_file import RAW_VAE, model_from_raw
+from jupyter_latents.latents.facts import CLEAN, Form, Position, Provenance, Resume
 from jupyter_latents.latents.operations import batch
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import Stage
@@ -93,6 +94,7 @@ class StageRun:
         self.vae_of = vae_of
         self.layout = LAYOUTS[self.family.layout]
         self.given = _joined(inputs.latents)
+        self.given_form: Form | None = None
         self.states: list[StepState] = []
         self.span: Span | None = None
         self.was_stopped = False
@@ -103,6 +105,9 @@ class StageRun:
         """Runs it."""
         stage, facts = self.stage, self.facts
         mode = mode_of(self.inputs, self.family)
+        if self.given is not None and self.given.space is not None and self.given.space.name == RAW_VAE:
+            self.given_form = "ve"  # ComfyUI's files have signal coefficient 1
+            self.given = self.given.replace(tensor=model_from_raw(self.given.tensor, facts.space), space=facts.space)
         if self.given is not None and stage.latents_processors:
             own = schedulers.build(None, *facts.scheduler)
             self.given = process(self.given, stage.latents_processors, own)
@@ -121,6 +126,7 @@ class StageRun:
         if self.model.control:
             call |= control_arguments(self.model.control, stage, self.inputs, mode, size)
         scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=self.seed)
+        shifts.check_takes(scheduler, self.family.schedule, self.family.name)
         self.observer.phase("encoding", stage.prompt.positive)
         Tap(scheduler, self.generator, self._enter, self._after_step).run(
             pipeline_class, self._components(pipeline_class), call, self.model.prepared
@@ -204,7 +210,7 @@ class StageRun:
             self.observer.note(way.warning, warning=True)
         self._begin(way.span, scheduler)
         extra = torch.Generator("cpu").manual_seed((self.seed ^ 0x9E3779B9) % 2**63)
-        tensor = handoff.level_tensor(self.given, way.noise, extra)
+        tensor = handoff.level_tensor(self.given, way.noise, extra, self.given_form)
         resume = self.given.resume if way.exact else None
         if way.exact and resume is None:
             self.observer.note("continues without history: these latents carry no scheduler state")
@@ -293,6 +299,11 @@ class StageRun:
             images = tuple(codec.to_pil(codec.decode(latents.tensor, self.model.vae_for_decoding)))
         return self._told(scheduler, latents, images)
 
+    @property
+    def scheduler_name(self) -> str:
+        """Class name of the scheduler asked for, or of the model's own."""
+        return (self.stage.scheduler or self.facts.scheduler[0]).partition(";")[0]
+
     def partial(self) -> StageResult | None:
         """What there is after a failure: the steps done before it, ready to be continued; None before the first."""
         finite = [state for state in self.states if bool(torch.isfinite(state.latents).all())]
@@ -304,10 +315,9 @@ class StageRun:
     def _kept(self, scheduler: Any) -> Latents:
         """The last latents with all steps before them."""
         if not bool(torch.isfinite(self.states[-1].latents).all()):
-            raise RunError(
-                f"{self.stage.model.name} made NaN or infinite values in {self.model.dtype}. Use --dtype float32 or "
-                f"bfloat16."
-            )
+            wide = self.model.dtype == torch.float32
+            advice = "try another --scheduler or its plain settings" if wide else "use --dtype float32 or bfloat16"
+            raise RunError(f"{self.stage.model.name} made NaN or infinite values in {self.model.dtype}; {advice}.")
         trajectory = [self._latents(scheduler, state) for state in self.states]
         started = self.given
         if started is not None and started.position is not None and started.position.schedule == self.schedule:

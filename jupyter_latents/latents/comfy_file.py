@@ -23,9 +23,10 @@ from jupyter_latents.latents.forms import convert
 from jupyter_latents.latents.safetensors_file import CHECK_KEY, FACTS_KEY, facts_metadata, read_facts, with_file
 from jupyter_latents.latents.value import FLOAT_DTYPES, Latents
 
-__all__ = ["comfy_bytes", "model_from_raw", "raw_from_model", "read_comfy"]
+__all__ = ["RAW_VAE", "comfy_bytes", "model_from_raw", "raw_from_model", "read_comfy"]
 
 MARKER = "latent_format_version_0"
+RAW_VAE = "raw VAE"  # name of the space of a file that does not say which VAE its values are of
 UNMARKED_SCALE = 0.18215
 
 

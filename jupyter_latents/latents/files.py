@@ -10,7 +10,7 @@ from typing import Protocol
 
 from jupyter_latents.errors import LatentsError, LatentsFileError
 from jupyter_latents.latents.atomic import check_readable, write_whole
-from jupyter_latents.latents.comfy_file import comfy_bytes, model_from_raw, read_comfy
+from jupyter_latents.latents.comfy_file import RAW_VAE, comfy_bytes, model_from_raw, read_comfy
 from jupyter_latents.latents.content import Content, as_batch, warn
 from jupyter_latents.latents.facts import CLEAN, Form, Noise, Space
 from jupyter_latents.latents.forms import check_level, convert
@@ -132,7 +132,7 @@ def _build(
     if content.raw:
         tensor = tensor.float()  # as ComfyUI reads them
         if space is None:
-            space = Space("raw VAE", tensor.shape[1])
+            space = Space(RAW_VAE, tensor.shape[1])
             names = [known.name for known in SPACES.values() if known.channels == space.channels]
             hint = f" (perhaps {' or '.join(names)})" if names else ""
             assumed = (
