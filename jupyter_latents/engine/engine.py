@@ -92,7 +92,14 @@ class Engine:
         if vae is not None:
             return vae
         if name:
-            return self.cache.load(ModelSource(name)).vae_for_decoding
+            try:
+                return self.cache.load(ModelSource(name)).vae_for_decoding
+            except ModelError as error:
+                raise ModelError(
+                    f"latents of {name} are decoded by its own VAE ({space or 'space not known'}), and that model "
+                    f"is not "
+                    f"at hand; another VAE would give a wrong picture. {error.message}"
+                ) from error
         raise ModelError(
             "these latents do not say which model made them, so no VAE can decode them. "
             "Load them with Latents.load(path, space=...) or use them in a stage with a model."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from jupyter_latents.latents.facts import Form
 
-__all__ = ["FORMS", "scheduler_names"]
+__all__ = ["FORMS", "SIGMAS_AS_GIVEN", "scheduler_names"]
 
 _ROWS: dict[Form, tuple[str, ...]] = {
     "ve": (  # x0 + sigma * eps
@@ -51,6 +51,10 @@ _ROWS: dict[Form, tuple[str, ...]] = {
 
 FORMS: Mapping[str, Form] = MappingProxyType({name: form for form, names in _ROWS.items() for name in names})
 """Class name to form."""
+
+
+SIGMAS_AS_GIVEN = frozenset({"EulerDiscreteScheduler"})
+"""Schedulers whose custom sigmas must hold the final 0."""
 
 
 def scheduler_names() -> list[str]:

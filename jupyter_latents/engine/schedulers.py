@@ -9,18 +9,19 @@ import hashlib
 import inspect
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 import torch
 
-from jupyter_latents.engine.scheduler_table import FORMS, scheduler_names
+from jupyter_latents.engine.scheduler_table import FORMS, SIGMAS_AS_GIVEN, scheduler_names
 from jupyter_latents.errors import ModelError, ScriptError, nearest
 from jupyter_latents.latents.facts import CLEAN, Form, Noise, StateValue
 
 __all__ = [
     "build",
+    "custom_sigmas",
     "denoised",
     "form_of",
     "level",
@@ -90,6 +91,23 @@ def _parse(address: str) -> tuple[str, dict[str, Any]]:
         except json.JSONDecodeError:
             settings[key.strip().replace("-", "_")] = text
     return name, settings
+
+
+def custom_sigmas(scheduler: Any, sigmas: Sequence[float]) -> Any:
+    """Custom sigmas as an array, which some schedulers do arithmetic on, ending at 0.
+
+    Most schedulers append the final 0 themselves; those of `SIGMAS_AS_GIVEN` step only between what they are given.
+
+    Args:
+        scheduler: The scheduler that is to take them.
+        sigmas: Falling noise levels, one a step.
+    """
+    import numpy as np
+
+    array = np.asarray(sigmas)
+    if type(scheduler).__name__ in SIGMAS_AS_GIVEN and array[-1] > 0:
+        array = np.append(array, 0.0)
+    return array
 
 
 def form_of(scheduler: Any) -> Form:

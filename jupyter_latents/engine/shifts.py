@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from jupyter_latents.engine import schedulers
 from jupyter_latents.errors import ModelError
 
 __all__ = ["ARGUMENTS", "Request", "check_takes", "set_timesteps"]
@@ -114,6 +115,8 @@ def set_timesteps(scheduler: Any, way: str, request: Request) -> None:
         request: Steps and size.
     """
     arguments = ARGUMENTS[way](scheduler, request)
+    if "sigmas" in arguments:
+        arguments["sigmas"] = schedulers.custom_sigmas(scheduler, arguments["sigmas"])
     accepted = inspect.signature(scheduler.set_timesteps).parameters
     if "num_inference_steps" not in arguments and "sigmas" not in accepted:
         arguments["num_inference_steps"] = request.num_inference_steps

@@ -15,7 +15,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 
 from jupyter_latents.engine import schedulers
@@ -233,7 +232,7 @@ class _WindowedScheduler:
         @functools.wraps(real.set_timesteps)
         def set_timesteps(*args: Any, **kwargs: Any) -> None:
             if isinstance(kwargs.get("sigmas"), list):
-                kwargs["sigmas"] = np.asarray(kwargs["sigmas"])  # some schedulers do arithmetic on them
+                kwargs["sigmas"] = schedulers.custom_sigmas(real, kwargs["sigmas"])
             real.set_timesteps(*args, **kwargs)
             tap.schedule_known()
 
