@@ -148,7 +148,7 @@ def control_arguments(
         )
     several = len(controls) > 1
     pictures = [image.resize(size) for image in inputs.controls]
-    values = {
+    values: dict[str, list[Any]] = {
         "image" if mode == "txt2img" else "control_image": pictures,
         "controlnet_conditioning_scale": [control.scale for control in controls],
         "control_guidance_start": [control.start for control in controls],

@@ -9,7 +9,8 @@ from jupyter_latents.engine import codec
 from jupyter_latents.engine.calls import Inputs
 from jupyter_latents.engine.models import ModelCache
 from jupyter_latents.engine.observer import Observer, Silent
-from jupyter_latents.engine.stage_run import StageResult, StageRun
+from jupyter_latents.engine.result import StageResult
+from jupyter_latents.engine.stage_run import StageRun
 from jupyter_latents.errors import JupyterLatentsError, ModelError, RunError
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import ModelSource, Stage
@@ -97,8 +98,7 @@ class Engine:
             except ModelError as error:
                 raise ModelError(
                     f"latents of {name} are decoded by its own VAE ({space or 'space not known'}), and that model "
-                    f"is not "
-                    f"at hand; another VAE would give a wrong picture. {error.message}"
+                    f"is not at hand; another VAE would give a wrong picture. {error.message}"
                 ) from error
         raise ModelError(
             "these latents do not say which model made them, so no VAE can decode them. "

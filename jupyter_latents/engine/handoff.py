@@ -7,7 +7,7 @@ missing variance between two levels is sigma_to^2 - sigma_from^2 in variance-exp
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -97,9 +97,8 @@ def check_fits(latents: Standing, space: Space, model: str) -> bool:
             return True
         raise HandoffError(
             f"latents of shape {latents.shape} have {latents.shape[1]} channels, and {model} works in {space}. "
-            f"Nothing says "
-            f"which model made them, so they cannot be brought there; give Latents.load(path, space=...) or decode "
-            f"them."
+            "Nothing says which model made them, so they cannot be brought there; give Latents.load(path, space=...) "
+            "or decode them."
         )
     return False
 
@@ -117,50 +116,43 @@ def entrance(latents: Standing, window: Window, scheduler: Any, span: Span, own_
     Raises:
         HandoffError: The latents' noise level is not known and no ``--denoising-start`` says it.
     """
-    if latents.noise is None:
-        if window.start is None:
-            raise HandoffError(
-                "the noise level of these latents is not known (a file without facts). Say where they stand with "
-                "--denoising-start, "
-                "the fraction at which they were stopped, or load them with Latents.load(path, sigma=...)."
-            )
-        noise = schedulers.level(scheduler, span.start_index)
-        return Entrance(
-            span, noise, False, (f"noise level not known, taken as {noise} of --denoising-start {window.start:g}",)
-        )
-    position = latents.position
-    if position is not None and position.schedule == own_schedule:
-        own = position.step
-        if window.start is None or span.start == own:
-            moved = _starting(span, own)
-            return Entrance(moved, schedulers.level(scheduler, moved.start_index), True)
-    else:
-        own = _nearest_above(latents.noise.sigma, scheduler, span)
+    noise = latents.noise
+    if noise is None:
+        return _assumed(window, scheduler, span)
+    same = latents.position is not None and latents.position.schedule == own_schedule
+    own = latents.position.step if same and latents.position else _nearest_above(noise.sigma, scheduler, span)
+    if window.start is None or (same and span.start == own):
+        return _at(own, noise, scheduler, span, exact=same)
     given = schedulers.level(scheduler, span.start_index)
-    if window.start is None:
-        moved = _starting(span, own)
-        return Entrance(
-            moved,
-            schedulers.level(scheduler, moved.start_index),
-            False,
-            _notes(latents.noise, schedulers.level(scheduler, moved.start_index)),
-        )
-    if _close(latents.noise.sigma, given.sigma):
-        return Entrance(span, given, False, _notes(latents.noise, given))
-    if abs(span.start - own) <= 1 and _within_half_step(latents.noise.sigma, scheduler, span):
-        moved = _starting(span, own)
-        return Entrance(
-            moved,
-            schedulers.level(scheduler, moved.start_index),
-            False,
-            _notes(latents.noise, schedulers.level(scheduler, moved.start_index)),
-        )
+    if _close(noise.sigma, given.sigma):
+        return _at(span.start, noise, scheduler, span)
+    if abs(span.start - own) <= 1 and _within_half_step(noise.sigma, scheduler, span):
+        return _at(own, noise, scheduler, span)
     warning = (
-        f"--denoising-start {window.start:g} is step {span.start} of {span.of} ({given}), but these latents stand "
-        f"at {latents.noise}, "
-        f"nearest to step {own}. Leave --denoising-start out to carry on from where they are."
+        f"--denoising-start {window.start:g} is step {span.start} of {span.of} ({given}), but these latents stand at "
+        f"{noise}, nearest to step {own}. Leave --denoising-start out to carry on from where they are."
     )
-    return Entrance(span, given, False, _notes(latents.noise, given), warning)
+    return replace(_at(span.start, noise, scheduler, span), warning=warning)
+
+
+def _at(step: int, giver: Noise, scheduler: Any, span: Span, *, exact: bool = False) -> Entrance:
+    """Entering at a step of the receiving schedule."""
+    moved = _starting(span, step)
+    level = schedulers.level(scheduler, moved.start_index)
+    return Entrance(moved, level, exact, () if exact else _notes(giver, level))
+
+
+def _assumed(window: Window, scheduler: Any, span: Span) -> Entrance:
+    """Where latents of unknown noise enter: where ``--denoising-start`` says."""
+    if window.start is None:
+        raise HandoffError(
+            "the noise level of these latents is not known (a file without facts). Say where they stand with "
+            "--denoising-start, the fraction at which they were stopped, or load them with Latents.load(path, "
+            "sigma=...)."
+        )
+    level = schedulers.level(scheduler, span.start_index)
+    note = f"noise level not known, taken as {level} of --denoising-start {window.start:g}"
+    return Entrance(span, level, False, (note,))
 
 
 def level_tensor(

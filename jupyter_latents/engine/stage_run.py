@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,10 @@ from jupyter_latents.engine.layout import LAYOUTS
 from jupyter_latents.engine.models import LoadedModel
 from jupyter_latents.engine.observer import Observer, StepEvent
 from jupyter_latents.engine.processors import process
+from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.tap import Entry, StepState, Tap
 from jupyter_latents.engine.versions import versions
-from jupyter_latents.engine.window import FractionRule, Span, step_of_fraction
+from jupyter_latents.engine.window import Span
 from jupyter_latents.errors import HandoffError, ModelError, RunError, WindowError
 from jupyter_latents.latents.comfy_file import RAW_VAE, model_from_raw
 from jupyter_latents.latents.facts import CLEAN, Form, Position, Provenance, Resume
@@ -32,40 +33,9 @@ from jupyter_latents.stage import Stage
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["StageResult", "StageRun"]
+__all__ = ["StageRun"]
 
 _DEFAULT_STRENGTH = 0.8
-
-
-@dataclass(frozen=True, slots=True)
-class StageResult:
-    """What a stage made.
-
-    Attributes:
-        latents: The latents at its end, with their trajectory; partial when it was stopped.
-        images: Decoded pictures when it ended clean, else empty.
-        span: The steps it was to run.
-        evaluations: Scheduler steps it ran.
-        stopped: Whether it was stopped before its end.
-        timesteps: The full schedule.
-        rule: How fractions of it count.
-        train_timesteps: Length of the training schedule.
-    """
-
-    latents: Latents
-    images: tuple[Image, ...]
-    span: Span
-    evaluations: int
-    stopped: bool
-    timesteps: tuple[float, ...] = ()
-    rule: FractionRule = "steps"
-    train_timesteps: int = 1000
-
-    def step_of(self, fraction: float | None) -> int:
-        """The whole step at which a fraction of this schedule is done; None for its end."""
-        if fraction is None:
-            return self.span.of
-        return step_of_fraction(fraction, self.timesteps, self.span.order, self.rule, self.train_timesteps)
 
 
 class StageRun:

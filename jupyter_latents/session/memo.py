@@ -16,7 +16,7 @@ from jupyter_latents.stage import Output, Stage, Window
 if TYPE_CHECKING:
     from jupyter_latents.engine.calls import Inputs
     from jupyter_latents.engine.catalog import ModelFacts
-    from jupyter_latents.engine.engine import StageResult
+    from jupyter_latents.engine.result import StageResult
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["Memo", "stage_digest"]

@@ -13,7 +13,7 @@ from jupyter_latents.stage import Stage
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from jupyter_latents.engine.engine import StageResult
+    from jupyter_latents.engine.result import StageResult
 
 __all__ = ["write"]
 

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from jupyter_latents.engine.calls import Inputs
-    from jupyter_latents.engine.engine import Engine, StageResult
+    from jupyter_latents.engine.engine import Engine
     from jupyter_latents.engine.models import HeldPart
     from jupyter_latents.engine.observer import Observer
+    from jupyter_latents.engine.result import StageResult
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["Session", "Task", "current"]
@@ -303,7 +304,7 @@ class Session:
         try:
             return self.engine.run(stage, inputs, job.observer, job.run.should_stop)
         except RunError as error:
-            from jupyter_latents.engine.engine import StageResult
+            from jupyter_latents.engine.result import StageResult
 
             if isinstance(error.partial, StageResult):
                 self._remember(error.partial.latents)

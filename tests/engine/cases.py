@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 
 from jupyter_latents.engine.calls import Inputs
-from jupyter_latents.engine.engine import Engine, StageResult
+from jupyter_latents.engine.engine import Engine
+from jupyter_latents.engine.result import StageResult
 from jupyter_latents.latents import Latents
 from jupyter_latents.stage import ModelSource, Prompt, Size, Stage, Window
 

@@ -1,0 +1,46 @@
+"""What a stage made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jupyter_latents.engine.window import FractionRule, Span, step_of_fraction
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from jupyter_latents.latents.value import Latents
+
+__all__ = ["StageResult"]
+
+
+@dataclass(frozen=True, slots=True)
+class StageResult:
+    """What a stage made.
+
+    Attributes:
+        latents: The latents at its end, with their trajectory; partial when it was stopped.
+        images: Decoded pictures when it ended clean, else empty.
+        span: The steps it was to run.
+        evaluations: Scheduler steps it ran.
+        stopped: Whether it was stopped before its end.
+        timesteps: The full schedule.
+        rule: How fractions of it count.
+        train_timesteps: Length of the training schedule.
+    """
+
+    latents: Latents
+    images: tuple[Image, ...]
+    span: Span
+    evaluations: int
+    stopped: bool
+    timesteps: tuple[float, ...] = ()
+    rule: FractionRule = "steps"
+    train_timesteps: int = 1000
+
+    def step_of(self, fraction: float | None) -> int:
+        """The whole step at which a fraction of this schedule is done; None for its end."""
+        if fraction is None:
+            return self.span.of
+        return step_of_fraction(fraction, self.timesteps, self.span.order, self.rule, self.train_timesteps)

@@ -1,0 +1,114 @@
+"""The embedded demo models do what they claim: measured on generated pictures, not on the training loss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+
+from jupyter_latents.demo import MODELS, path
+from jupyter_latents.demo.captions import LAND_NOUNS, caption
+from jupyter_latents.demo.data import scenes, tensor
+from jupyter_latents.demo.scenes import STYLES, Scene, draw
+from tests.demo.classifier import Classifier, Drawings, accuracy, drawings, labels, train
+
+SHARED = ("vae", "text_encoder", "tokenizer")
+
+
+@pytest.fixture(scope="module")
+def classifier() -> Classifier:
+    return train(drawings(2400, seed=1))
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def pipeline(request: pytest.FixtureRequest) -> StableDiffusionPipeline:
+    loaded = StableDiffusionPipeline.from_pretrained(
+        path(request.param), torch_dtype=torch.float32, local_files_only=True
+    )
+    loaded.set_progress_bar_config(disable=True)
+    return loaded
+
+
+def prompts(count: int, seed: int) -> tuple[list[Scene], list[str]]:
+    """Captions that name both the time and the land, and the scenes they were made for."""
+    rng = np.random.default_rng(seed)
+    chosen, said = [], []
+    for scene in scenes(3 * count, seed):
+        text = caption(scene, rng)
+        if any(noun in text for noun in (scene.land, *LAND_NOUNS[scene.land])):
+            chosen.append(scene)
+            said.append(text)
+    return chosen[:count], said[:count]
+
+
+def generate(pipeline: StableDiffusionPipeline, said: list[str], seed: int) -> torch.Tensor:
+    """Pictures (count, 3, 128, 128) from -1 to 1: 20 steps, guidance 4, a seed a picture."""
+    found = []
+    for start in range(0, len(said), 25):
+        part = said[start : start + 25]
+        generators = [torch.Generator().manual_seed(seed + start + number) for number in range(len(part))]
+        made = pipeline(part, num_inference_steps=20, guidance_scale=4.0, generator=generators, output_type="np").images
+        found.append(torch.from_numpy(made).permute(0, 3, 1, 2) * 2 - 1)
+    return torch.cat(found)
+
+
+def test_classifier_knows_held_out_drawings(classifier: Classifier) -> None:
+    time, land = accuracy(classifier, drawings(400, seed=2))
+    print(f"drawings: time {time:.1%}, land {land:.1%}")
+    assert time >= 0.97
+    assert land >= 0.97
+
+
+def test_generated_pictures_follow_their_prompts(pipeline: StableDiffusionPipeline, classifier: Classifier) -> None:
+    chosen, said = prompts(100, seed=11)
+    pictures = generate(pipeline, said, seed=100)
+    time, land = accuracy(classifier, Drawings(pictures, *labels(chosen)))
+    print(f"{pipeline.config._name_or_path}: time {time:.1%}, land {land:.1%}")
+    assert pictures.shape == (100, 3, 128, 128)
+    assert time >= 0.90
+    assert land >= 0.90
+
+
+@pytest.mark.parametrize("prompt", ["a red bicycle", "🚲 ≠ ☂", "", "mountains " * 60])
+def test_prompts_outside_the_grammar_still_give_pictures(pipeline: StableDiffusionPipeline, prompt: str) -> None:
+    picture = generate(pipeline, [prompt], seed=3)
+    assert torch.isfinite(picture).all()
+    assert picture.abs().max() <= 1
+    assert picture.std() > 0.05
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("style", STYLES)
+def test_vae_reconstructs_held_out_drawings_within_two_percent(pipeline: StableDiffusionPipeline, style: str) -> None:
+    drawn = tensor(np.stack([draw(scene, style) for scene in scenes(100, seed=500)]))
+    decoded = pipeline.vae.decode(pipeline.vae.encode(drawn).latent_dist.mean).sample.clamp(-1, 1)
+    error = float((decoded - drawn).abs().mean() / 2)
+    print(f"{style}: mean reconstruction error {error:.2%} of the range")
+    assert error < 0.02
+
+
+@torch.no_grad()
+def test_latents_have_unit_deviation(pipeline: StableDiffusionPipeline) -> None:
+    drawn = tensor(np.stack([draw(scene, style) for style in STYLES for scene in scenes(100, seed=501)]))
+    latents = pipeline.vae.encode(drawn).latent_dist.mean * pipeline.vae.config.scaling_factor
+    assert float(latents.std()) == pytest.approx(1, abs=0.05)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
+
+
+def test_both_models_share_all_but_the_denoiser() -> None:
+    scenes_files, paper_files = (files(path(name)) for name in MODELS)
+    assert scenes_files.keys() == paper_files.keys()
+    for name in scenes_files:
+        if name.split("/")[0] in SHARED:
+            assert scenes_files[name] == paper_files[name], name
+    assert scenes_files["unet/config.json"] == paper_files["unet/config.json"]
+
+
+def test_the_models_stay_under_30_megabytes() -> None:
+    assert sum(len(content) for name in MODELS for content in files(path(name)).values()) < 30e6
