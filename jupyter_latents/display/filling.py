@@ -1,0 +1,73 @@
+"""What a run had no time for: frames, channels and texts of its steps, made from the latents that it kept."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from jupyter_latents.display.channels import quantise
+from jupyter_latents.display.images import jpeg, montage
+from jupyter_latents.errors import JupyterLatentsError
+
+if TYPE_CHECKING:
+    from jupyter_latents.display.record import Point, RunRecord, StageRecord
+    from jupyter_latents.latents.value import Latents
+
+__all__ = ["FRAME_SIDE", "fill_channels", "fill_frames"]
+
+FRAME_SIDE = 256
+
+
+def fill_channels(stage: StageRecord, deadline: float) -> None:
+    """Gives a stage's steps their noise levels as text, and their channels until the deadline.
+
+    Args:
+        stage: The stage, with its result.
+        deadline: Monotonic time after which no more channels are read.
+    """
+    kept = _kept(stage)
+    for point in reversed(stage.points):
+        latents = kept.get(point.step)
+        if latents is None:
+            continue
+        if latents.noise is not None:
+            point.noise = str(latents.noise)
+        if point.channels is None and time.monotonic() < deadline:
+            point.channels = quantise(latents.tensor[0].float().numpy())
+
+
+def fill_frames(record: RunRecord, deadline: float) -> None:
+    """Makes the frames that are missing, evenly over the run, until the deadline.
+
+    Args:
+        record: The run.
+        deadline: Monotonic time after which no more frames are made.
+    """
+    for point, latents in _missing(record):
+        if time.monotonic() >= deadline:
+            return
+        try:
+            point.frame = jpeg(montage(latents.preview()), FRAME_SIDE)
+        except JupyterLatentsError as error:
+            record.add_note(f"no preview of the steps: {error.message}", warning=False)
+            return
+
+
+def _missing(record: RunRecord) -> list[tuple[Point, Latents]]:
+    """The steps without a frame whose latents are kept: every eighth first, then those between."""
+    found: list[tuple[int, Point, Latents]] = []
+    for stage in record.stages:
+        kept = _kept(stage)
+        points = [point for point in reversed(stage.points) if point.frame is None and point.step in kept]
+        found += [(_turn(number), point, kept[point.step]) for number, point in enumerate(points)]
+    return [(point, latents) for _, point, latents in sorted(found, key=lambda item: item[0])]
+
+
+def _kept(stage: StageRecord) -> dict[int, Latents]:
+    trajectory = stage.latents.trajectory if stage.latents is not None else ()
+    return {latents.position.step: latents for latents in trajectory if latents.position}
+
+
+def _turn(number: int) -> int:
+    """0 for multiples of 8, 1 for those of 4, 2 for those of 2, 3 for the rest."""
+    return next((turn for turn, every in enumerate((8, 4, 2)) if number % every == 0), 3)

@@ -1,0 +1,90 @@
+"""`Latents` values as display bundles: a picture, the facts, the channels; several of them as a labelled grid."""
+
+from __future__ import annotations
+
+import base64
+import math
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from jupyter_latents.display.channels import quantise
+from jupyter_latents.display.images import data_uri, jpeg, montage, png
+from jupyter_latents.display.scripts import static_file
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PIL.Image import Image
+
+    from jupyter_latents.latents.value import Latents
+
+__all__ = ["grid_bundle", "latents_bundle"]
+
+_PNG_LIMIT = 60_000
+_PICTURE = 512
+_THUMB = 256
+
+
+def latents_bundle(latents: Latents, pictures: Sequence[Image]) -> dict[str, Any]:
+    """A latents value as picture, facts and channels.
+
+    Args:
+        latents: The value.
+        pictures: Its pictures or previews, one an item of the batch; may be empty.
+
+    Returns:
+        ``text/plain``, ``text/html`` and, where there are pictures, ``image/png`` (base64).
+    """
+    columns = max(1, math.ceil(len(pictures) ** 0.5))
+    side = max(64, _PICTURE // columns)
+    shown = "".join(
+        f'<img class="jl-large" alt="{escape(_alt(latents, number, len(pictures)))}" '
+        f'src="{data_uri(jpeg(picture, side))}">'
+        for number, picture in enumerate(pictures)
+    )
+    rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in latents.facts().items())
+    channels = quantise(latents.tensor[0].float().numpy())
+    tiles = (
+        f'<div class="jl-tiles"><img class="jl-tiles-still" alt="the {channels.count} channels of the latents" '
+        f'src="{data_uri(channels.tiles(), "png")}"></div>'
+    )
+    bundle: dict[str, Any] = {
+        "text/plain": repr(latents),
+        "text/html": (
+            f'<div class="jl"><style>{static_file("view.css")}</style><div class="jl-body"><div class="jl-main">'
+            f'<div class="jl-stage"><div class="jl-many" style="--jl-columns:{columns}">{shown}</div></div>'
+            f'<div class="jl-side"><table class="jl-facts">{rows}</table>{tiles}</div></div></div></div>'
+        ),
+    }
+    return _with_png(bundle, pictures)
+
+
+def grid_bundle(results: Sequence[tuple[str, Latents, Image]]) -> dict[str, Any]:
+    """Several results as a labelled grid.
+
+    Args:
+        results: Label, latents and picture of each.
+    """
+    side = min(_THUMB, max(96, round(_PICTURE * 1.5 / max(1, len(results)) ** 0.5)))
+    cells = "".join(
+        f'<figure class="jl-cell" tabindex="0"><img alt="{escape(label)}" src="{data_uri(jpeg(picture, side))}">'
+        f"<figcaption>{escape(label)}</figcaption></figure>"
+        for label, _, picture in results
+    )
+    text = "\n".join(f"{label}: {latents!r}" for label, latents, _ in results)
+    html = (
+        f'<div class="jl"><style>{static_file("view.css")}</style>'
+        f'<div class="jl-body"><div class="jl-grid">{cells}</div></div></div>'
+    )
+    return _with_png({"text/plain": text, "text/html": html}, [picture for _, _, picture in results])
+
+
+def _with_png(bundle: dict[str, Any], pictures: Sequence[Image]) -> dict[str, Any]:
+    if pictures:
+        bundle["image/png"] = base64.b64encode(png(montage(pictures), _PNG_LIMIT)).decode()
+    return bundle
+
+
+def _alt(latents: Latents, number: int, count: int) -> str:
+    prompt = latents.provenance.prompt or "latents"
+    return prompt if count == 1 else f"{prompt}, {number + 1} of {count}"

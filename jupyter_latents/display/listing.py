@@ -1,0 +1,159 @@
+"""``%latents``: what the session holds, as a table."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jupyter_latents.errors import ModelError
+
+if TYPE_CHECKING:
+    from jupyter_latents.engine.models import HeldPart
+    from jupyter_latents.latents.value import Latents
+
+__all__ = ["Holdings", "Listing", "holdings", "listing"]
+
+_HEADINGS = ("name", "picture", "space", "noise", "shape", "size", "age")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One variable.
+
+    Attributes:
+        name: The variable's name, with an index for an item of a list.
+        latents: What it holds.
+        age: Seconds since it was made or loaded; None when not known.
+    """
+
+    name: str
+    latents: Latents
+    age: float | None
+
+    def cells(self) -> tuple[str, ...]:
+        """Name, space, noise, shape, size and age as text."""
+        latents = self.latents
+        size = latents.tensor.numel() * latents.tensor.element_size()
+        kept = sum(item.tensor.numel() * item.tensor.element_size() for item in latents.trajectory)
+        noise = f"{latents.noise}, {latents.position}" if latents.position else str(latents.noise or "not known")
+        return (
+            self.name,
+            latents.space.name if latents.space else "not known",
+            noise,
+            " × ".join(map(str, latents.shape)),
+            _bytes(size) + (f" + {_bytes(kept)} of steps" if kept else ""),
+            "–" if self.age is None else _duration(self.age),
+        )
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All latents that variables of the session hold."""
+
+    rows: tuple[Row, ...]
+
+    def __repr__(self) -> str:
+        headings = tuple(heading for heading in _HEADINGS if heading != "picture")
+        table = [headings, *(row.cells() for row in self.rows)]
+        if not self.rows:
+            return "no variable holds latents; a %%dgen cell binds them with --into NAME."
+        widths = [max(len(cells[column]) for cells in table) for column in range(len(headings))]
+        return "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip() for cells in table
+        )
+
+    def _repr_html_(self) -> str:
+        if not self.rows:
+            return f"<div>{html.escape(repr(self))}</div>"
+        head = "".join(f"<th style='text-align:left'>{heading}</th>" for heading in _HEADINGS)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(map(_html_row, self.rows))}</tbody></table>"
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """The parts of models that a session holds."""
+
+    rows: tuple[tuple[str, ...], ...]
+
+    def __repr__(self) -> str:
+        table = [("part", "size", "where", "last use", "models"), *self.rows]
+        if not self.rows:
+            return "no model is loaded."
+        widths = [max(len(cells[column]) for cells in table) for column in range(5)]
+        return "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip() for cells in table
+        )
+
+
+def holdings(parts: Sequence[HeldPart]) -> Holdings:
+    """What the session's model cache holds.
+
+    Args:
+        parts: The parts, most recently used first.
+    """
+    return Holdings(
+        tuple(
+            (
+                part.what + (" (in use)" if part.busy else ""),
+                _bytes(part.size),
+                part.where,
+                f"{_duration(time.time() - part.used)} ago",
+                ", ".join(part.models),
+            )
+            for part in parts
+        )
+    )
+
+
+def listing(names: Mapping[str, Any], born: Mapping[str, float]) -> Listing:
+    """The latents among some variables.
+
+    Args:
+        names: The kernel's variables.
+        born: Time at which latents were made, by digest, seconds of `time.time`.
+    """
+    from jupyter_latents.latents import Latents, LatentsSequence
+
+    rows = []
+    for name, value in sorted(names.items()):
+        if name.startswith("_"):
+            continue
+        items = [(name, value)] if isinstance(value, Latents) else []
+        if isinstance(value, (list, tuple, LatentsSequence)):
+            items = [(f"{name}[{index}]", item) for index, item in enumerate(value) if isinstance(item, Latents)]
+        for label, latents in items:
+            made = born.get(latents.digest)
+            rows.append(Row(label, latents, None if made is None else time.time() - made))
+    return Listing(tuple(rows))
+
+
+def _html_row(row: Row) -> str:
+    name, *rest = row.cells()
+    cells = (f"<code>{html.escape(name)}</code>", _picture(row), *map(html.escape, rest))
+    return "<tr>" + "".join(f"<td style='text-align:left'>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def _picture(row: Row) -> str:
+    try:
+        picture = row.latents.preview()[0]
+    except ModelError:
+        return "–"
+    content = io.BytesIO()
+    picture.resize((48, round(48 * picture.height / picture.width))).save(content, "JPEG", quality=85)
+    encoded = base64.b64encode(content.getvalue()).decode()
+    return f'<img alt="preview of {html.escape(row.name)}" src="data:image/jpeg;base64,{encoded}">'
+
+
+def _bytes(size: int) -> str:
+    return f"{size / 2**20:.1f} MiB" if size >= 2**20 else f"{size / 2**10:.0f} KiB"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,200 @@
+"""The live view in a notebook: messages to and from one widget, replaced by the static output at the end."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from jupyter_latents.display.images import jpeg
+from jupyter_latents.display.payload import head, point_data
+from jupyter_latents.display.screens import OutputScreen, publish
+
+if TYPE_CHECKING:
+    from jupyter_latents.display.record import Point
+    from jupyter_latents.display.view import RunView
+
+__all__ = ["LiveScreen", "close_old_views"]
+
+_PICTURE_SIDE = 768
+_WIDGET_SECONDS = 0.25
+_UNASKED_SECONDS = (1.5, 4.0, 10.0, 30.0)
+_open: weakref.WeakSet[LiveScreen] = weakref.WeakSet()
+
+
+class LiveScreen(OutputScreen):
+    """One widget, which asks for everything when it is drawn (``{cmd: "sync"}``) and is then told only what is new.
+
+    Where it cannot be heard while a cell runs (no subshells) it is told everything unasked, at a few moments only.
+    Commands may arrive on any thread: they set flags or are queued until the next update.
+    """
+
+    def __init__(self, view: RunView) -> None:
+        super().__init__(view)
+        self.widget: Any = None
+        self._asked: deque[dict[str, Any]] = deque()
+        self._listening = False
+        self._pages: set[str] = set()
+        self._unasked = deque(_UNASKED_SECONDS)
+        self._shown = 0.0
+        self._told: dict[str, Any] = {}
+        self._marks: list[tuple[bool, bool]] = []
+        self._pictures: set[int] = set()
+
+    def show(self) -> None:
+        """See `Screen.show`; a run that ends within a moment gets no widget at all."""
+        close_old_views()
+        self._shown = time.monotonic()
+        if self.view.record.ended is not None:
+            self._open_widget(update=False)
+        else:
+            super().show()
+
+    def update(self) -> None:
+        """See `Screen.update`."""
+        now = time.monotonic()
+        if self.widget is None:
+            if now - self._shown >= _WIDGET_SECONDS:
+                self._open_widget(update=True)
+            return
+        while self._asked:
+            self._answer(self._asked.popleft())
+        if not self._listening and self._unasked and now - self._shown >= self._unasked[0]:
+            self._unasked.popleft()
+            self._forget()
+        if self._listening or len(self._unasked) < len(_UNASKED_SECONDS):
+            self._send_news()
+
+    def _open_widget(self, *, update: bool) -> None:
+        from jupyter_latents.display.widget import LiveWidget, answer_on_the_asking_thread
+
+        self.widget = LiveWidget()
+        answer_on_the_asking_thread(self.widget)
+        self.widget.on_msg(self._receive)
+        _open.add(self)
+        model = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
+        bundle = {"application/vnd.jupyter.widget-view+json": model, "text/plain": self.line()}
+        publish(bundle, self.display_id, update=update)
+
+    def finish(self) -> None:
+        """See `Screen.finish`."""
+        super().finish()
+        if len(self._pages) > 1:
+            self._send_news()  # a page that was reloaded keeps the widget: its output no longer follows the display id
+        else:
+            self.close()
+
+    @property
+    def open(self) -> bool:
+        """See `Screen.open`."""
+        return self.widget is not None
+
+    def close(self) -> None:
+        """Closes the widget; what was queued for it is dropped with it."""
+        _open.discard(self)
+        if self.widget is not None:
+            self.widget.on_msg(self._receive, remove=True)
+            layout = self.widget.layout
+            self.widget.close()
+            layout.close()  # ipywidgets makes one for each widget and keeps it
+            self.widget = None
+
+    def retire(self) -> None:
+        """Leaves the static output of an ended run in place of the widget."""
+        if self.view.record.ended is not None:
+            super().finish()
+            self.close()
+
+    def _receive(self, _widget: Any, content: dict[str, Any], _buffers: object) -> None:
+        run, command = self.view.run, content.get("cmd")
+        if command == "stop" and run is not None:
+            run.stop()
+        elif command == "pause" and run is not None:
+            run.pause()
+        elif command == "resume" and run is not None:
+            run.resume()
+        else:
+            self._asked.append(content)
+        self.view.poke()
+
+    def _answer(self, content: dict[str, Any]) -> None:
+        from jupyter_latents.display.actions import branch, export
+        from jupyter_latents.errors import JupyterLatentsError
+
+        command = content.get("cmd")
+        if command == "sync":
+            self._listening = True
+            self._pages.add(str(content.get("page")))
+            self._forget()
+            return
+        if command not in ("branch", "export"):
+            return
+        try:
+            said = branch(self.view, content) if command == "branch" else export(self.view, content)
+        except (JupyterLatentsError, OSError) as error:
+            said = str(error)
+        self.widget.send({"said": said})
+
+    def _forget(self) -> None:
+        """What comes next is everything again."""
+        self._told, self._marks, self._pictures = {}, [], set()
+
+    def _send_news(self) -> None:
+        """Sends what the front end has not: changed texts, new steps and frames, pictures of results."""
+        news: dict[str, Any] = {} if self._told else {"all": True}
+        current = head(self.view.record)
+        news.update({name: value for name, value in current.items() if self._told.get(name) != value})
+        buffers: list[bytes] = []
+        points = self._new_points(buffers)
+        if points:
+            news["points"] = points
+        pictures = self._new_pictures(buffers)
+        if pictures:
+            news["pictures"] = pictures
+        if news:
+            self._told = current
+            self.widget.send(news, buffers)
+
+    def _new_points(self, buffers: list[bytes]) -> list[dict[str, Any]]:
+        found = []
+        number = 0
+        for index, stage in enumerate(self.view.record.stages):
+            for point in stage.points:
+                has = (point.frame is not None, point.channels is not None)
+                known = self._marks[number] if number < len(self._marks) else None
+                if known != has:
+                    found.append({"i": number, **point_data(index, stage, point), **_attached(point, known, buffers)})
+                    self._marks[number : number + 1] = [has]
+                number += 1
+        return found
+
+    def _new_pictures(self, buffers: list[bytes]) -> list[dict[str, Any]]:
+        found = []
+        for index, stage in enumerate(self.view.record.stages):
+            if stage.pictures and index not in self._pictures:
+                self._pictures.add(index)
+                first = len(buffers)
+                buffers.extend(jpeg(picture, _PICTURE_SIDE) for picture in stage.pictures)
+                found.append({"g": index, "b": list(range(first, len(buffers)))})
+        return found
+
+
+def close_old_views() -> None:
+    """Replaces the widgets of ended runs by their static outputs, so that no kernel gathers widgets."""
+    for screen in list(_open):
+        screen.retire()
+
+
+def _attached(point: Point, known: tuple[bool, bool] | None, buffers: list[bytes]) -> dict[str, Any]:
+    """Puts a step's frame and channels among the buffers, and says where."""
+    had_frame, had_channels = known or (False, False)
+    places: dict[str, Any] = {}
+    if point.frame is not None and not had_frame:
+        places["fb"] = len(buffers)
+        buffers.append(point.frame)
+    if point.channels is not None and not had_channels:
+        places["vb"] = len(buffers)
+        places["v"] = point.channels.described()
+        buffers.append(point.channels.content)
+    return places

@@ -1,0 +1,99 @@
+"""The record as plain data that the view's script draws: what both the live view and the static output send."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from jupyter_latents.display.texts import sigma_text, stage_label, status
+
+if TYPE_CHECKING:
+    from jupyter_latents.display.record import Point, RunRecord, StageRecord
+
+__all__ = ["head", "labels", "plan", "point_data", "stage_data"]
+
+
+def head(record: RunRecord) -> dict[str, Any]:
+    """What changes all the time: title, state, status, notes, stages."""
+    names = labels(record.stages)
+    return {
+        "title": record.title,
+        "state": record.state,
+        "status": status(record),
+        "busy": record.state == "running" and bool(record.phases) and record.phases[-1].name != "denoising",
+        "stages": [stage_data(stage, label) for stage, label in zip(record.stages, names, strict=True)] + plan(record),
+        "notes": [[note.text, note.warning] for note in record.notes],
+    }
+
+
+def stage_data(stage: StageRecord, label: str = "") -> dict[str, Any]:
+    """A stage without its steps."""
+    line = stage.branch(0)[1].removesuffix("at(step=0)")
+    return {
+        "name": stage.variable,
+        "stem": stage.branch(0)[0].removesuffix("_0"),
+        "line": line,
+        "label": label or stage.variable or stage.stage.model.name,
+        "where": stage_label(stage),
+        "start": stage.start,
+        "steps": stage.steps,
+        "of": stage.of,
+        "sigma": sigma_text(stage.first_sigma),
+        "facts": facts(stage),
+        "clean": stage.latents is not None and stage.latents.is_clean,
+        "continues": continues(stage),
+    }
+
+
+def facts(stage: StageRecord) -> list[list[str]]:
+    """A stage's facts, without those that a step has of its own."""
+    return [[name, text] for name, text in stage.facts.items() if name not in ("noise", "continues")]
+
+
+def continues(stage: StageRecord) -> str:
+    """How a step of the stage goes on, as its result says or the steps before a clean result."""
+    if "continues" in stage.facts:
+        return stage.facts["continues"]
+    noisy = [latents for latents in stage.latents.trajectory if not latents.is_clean] if stage.latents else []
+    return noisy[-1].facts().get("continues", "") if noisy else ""
+
+
+def plan(record: RunRecord) -> list[dict[str, Any]]:
+    """The stages that are known to come."""
+    from jupyter_latents.display.record import StageRecord
+
+    coming = [StageRecord(stage, stage.into or "", 0.0) for stage in record.planned[len(record.stages) :]]
+    return [{**stage_data(stage), "coming": True} for stage in coming]
+
+
+def point_data(index: int, stage: StageRecord, point: Point) -> dict[str, Any]:
+    """A step: its stage's index, its number, its noise level as text."""
+    form = f" ({stage.form})" if stage.form and point.sigma else ""
+    noise = point.noise or (f"σ {sigma_text(point.sigma)}{form}" if point.sigma else "clean")
+    return {"g": index, "s": point.step, "q": sigma_text(point.sigma), "n": f"{noise}, step {point.step} of {stage.of}"}
+
+
+def labels(stages: Sequence[StageRecord]) -> list[str]:
+    """For each stage what tells it from the others: its name where that does, else the options that differ."""
+    names = [record.variable for record in stages]
+    if all(names) and len(set(names)) == len(names) and not any(record.place is not None for record in stages):
+        return names
+    rows = [_options(record) for record in stages]
+    differing = [key for key in rows[0] if len({row[key] for row in rows}) > 1] if rows else []
+    found = [" · ".join(row[key] for key in differing if row[key]) for row in rows]
+    return [text or name or str(index + 1) for index, (text, name) in enumerate(zip(found, names, strict=True))]
+
+
+def _options(record: StageRecord) -> dict[str, str]:
+    stage = record.stage
+    return {
+        "model": stage.model.name,
+        "prompt": stage.prompt.positive,
+        "seed": "" if stage.seed is None else f"seed {stage.seed}",
+        "steps": f"{stage.num_inference_steps} steps",
+        "guidance": f"guidance {stage.guidance_scale:g}",
+        "strength": "" if stage.strength is None else f"strength {stage.strength:g}",
+        "scheduler": stage.scheduler or "",
+        "size": str(stage.size or ""),
+        "window": stage_label(record).partition(", ")[2],
+    }

@@ -1,0 +1,260 @@
+"""What a run told, kept plainly: no widgets, no torch. Both the live view and the static output are made from it."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from jupyter_latents.stage import Stage
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from jupyter_latents.display.channels import Channels
+    from jupyter_latents.engine.window import Span
+    from jupyter_latents.latents.value import Latents
+
+__all__ = ["Note", "Phase", "Point", "RunRecord", "StageRecord"]
+
+_LEVEL = re.compile(r"σ ([\d.einf+-]+)(?: \((\w+)\))?")
+
+
+@dataclass(slots=True, eq=False)
+class Point:
+    """One step of one stage.
+
+    Attributes:
+        step: Whole steps done, of the full schedule.
+        sigma: Noise level after it.
+        noise: The level as text, such as ``σ 0.74 (VE)``.
+        frame: The preview as JPEG, or None where none was made.
+        channels: The latents' channels, or None.
+    """
+
+    step: int
+    sigma: float
+    noise: str = ""
+    frame: bytes | None = None
+    channels: Channels | None = None
+
+
+@dataclass(slots=True)
+class Phase:
+    """A part of a run's time: ``loading``, ``encoding``, ``denoising``, ``decoding`` or ``saving``.
+
+    Attributes:
+        name: Which.
+        detail: What is loaded, or the like.
+        began: When, in seconds of the monotonic clock.
+    """
+
+    name: str
+    detail: str
+    began: float
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A line that the run told; `warning` where it wants attention."""
+
+    text: str
+    warning: bool = False
+
+
+@dataclass(slots=True)
+class StageRecord:
+    """One stage.
+
+    Attributes:
+        stage: What it was asked to do.
+        name: Variable that its result is bound to, or empty.
+        began: When, in seconds of the monotonic clock.
+        span: The steps it runs; None until the first step.
+        first_sigma: Noise level it starts from, None when not told.
+        form: The noise's form as it is shown, ``VE`` or the like, or empty.
+        points: The steps done, in order.
+        facts: The result's facts, else what is known before.
+        latents: The result.
+        pictures: The result's decoded pictures.
+        denoising: Seconds of its steps so far.
+        place: Which of several results of the same name this is, or None.
+        kept: Whether its result was kept from before, so that its steps were not run now.
+    """
+
+    stage: Stage
+    name: str
+    began: float
+    span: Span | None = None
+    first_sigma: float | None = None
+    form: str = ""
+    points: list[Point] = field(default_factory=list)
+    facts: dict[str, str] = field(default_factory=dict)
+    latents: Latents | None = None
+    pictures: list[Image] = field(default_factory=list)
+    denoising: float = 0.0
+    place: int | None = None
+    kept: bool = False
+
+    @property
+    def done(self) -> int:
+        """Steps done."""
+        return len(self.points)
+
+    @property
+    def steps(self) -> int:
+        """Steps that it runs, an estimate until the first step."""
+        if self.span is not None:
+            return self.span.end - self.span.start
+        window, count = self.stage.window, self.stage.num_inference_steps
+        end = count if window.end is None else int(window.end * count + 1e-6)
+        return max(1, end - int((window.start or 0.0) * count + 1e-6))
+
+    @property
+    def start(self) -> int:
+        """First step, an estimate until the first step."""
+        if self.span is not None:
+            return self.span.start
+        return int((self.stage.window.start or 0.0) * self.stage.num_inference_steps + 1e-6)
+
+    @property
+    def of(self) -> int:
+        """Steps of the full schedule."""
+        return self.span.of if self.span is not None else self.stage.num_inference_steps
+
+    @property
+    def variable(self) -> str:
+        """Python that names its result, such as ``base`` or ``several[1]``."""
+        return self.name if self.place is None or not self.name else f"{self.name}[{self.place}]"
+
+    def branch(self, step: int) -> tuple[str, str]:
+        """The name and the expression that branch at a step, such as ``base_12`` and ``base.at(step=12)``."""
+        if not self.name:
+            return "", ""
+        stem = self.name if self.place is None else f"{self.name}{self.place}"
+        return f"{stem}_{step}", f"{self.variable}.at(step={step})"
+
+    def take_kept_steps(self) -> None:
+        """Takes the steps of a result that was kept from before; those of the stage's own window."""
+        if self.latents is None:
+            return
+        self.kept = True
+        for latents in self.latents.trajectory or (self.latents,):
+            if latents.position is not None and latents.position.step > self.start:
+                level = latents.noise
+                sigma = 0.0 if level is None else level.flow_sigma if level.form == "flow" else level.sigma
+                self.points.append(Point(latents.position.step, sigma, str(level or "")))
+
+
+@dataclass(slots=True)
+class RunRecord:
+    """A run.
+
+    Attributes:
+        stages: Its stages, in order of their beginning.
+        planned: Stages that are known to come, all of them; empty when nobody said.
+        phases: What it did when, over all stages.
+        notes: The lines it told.
+        began: When it began, in seconds of the monotonic clock.
+        ended: When it ended, or None.
+        state: ``queued``, ``running``, ``paused``, ``stopping``, ``stopped``, ``failed`` or ``done``.
+        error: What ended it, as text.
+        heading: What to call it, where it is not the names of its stages.
+    """
+
+    stages: list[StageRecord] = field(default_factory=list)
+    planned: tuple[Stage, ...] = ()
+    phases: list[Phase] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
+    ended: float | None = None
+    state: str = "running"
+    error: str = ""
+    heading: str = ""
+
+    @property
+    def title(self) -> str:
+        """The stages' names joined by arrows: ``base → final``."""
+        if self.heading:
+            return self.heading
+        stages = [(record.name, record.stage) for record in self.stages]
+        stages += [(stage.into or "", stage) for stage in self.planned[len(self.stages) :]]
+        names: list[str] = []
+        counts: dict[str, int] = {}
+        for name, stage in stages:
+            shown = name or stage.model.name
+            counts[shown] = counts.get(shown, 0) + 1
+            if shown not in names:
+                names.append(shown)
+        if len(names) > 4:
+            names = [*names[:2], "…", names[-1]]
+        return " → ".join(f"{name} × {counts[name]}" if counts.get(name, 1) > 1 else name for name in names)
+
+    @property
+    def seconds(self) -> float:
+        """How long it has run."""
+        return (self.ended or time.monotonic()) - self.began
+
+    @property
+    def steps_run(self) -> int:
+        """Steps that were run now, over all stages."""
+        return sum(record.done for record in self.stages if not record.kept)
+
+    @property
+    def speed(self) -> float:
+        """Steps a second over the denoising of all stages; 0 when not known."""
+        steps = self.steps_run
+        seconds = sum(record.denoising for record in self.stages)
+        return steps / seconds if seconds > 0 else 0.0
+
+    def begin_stage(self, stage: Stage, name: str) -> StageRecord:
+        """A stage begins."""
+        record = StageRecord(stage, name, time.monotonic(), facts=_expected_facts(stage))
+        same = [earlier for earlier in self.stages if name and earlier.name == name]
+        if same:
+            for place, earlier in enumerate([*same, record]):
+                earlier.place = place
+        self.stages.append(record)
+        return record
+
+    def begin_phase(self, name: str, detail: str) -> None:
+        """A part of the time begins; the level that denoising starts from is read from its detail."""
+        self.phases.append(Phase(name, detail, time.monotonic()))
+        level = _LEVEL.search(detail) if name == "denoising" else None
+        if level and self.stages:
+            self.stages[-1].first_sigma = float(level[1])
+            self.stages[-1].form = level[2] or ""
+
+    def add_step(self, point: Point, span: Span) -> None:
+        """A step is done."""
+        record = self.stages[-1]
+        record.span = span
+        record.points.append(point)
+        began = self.phases[-1].began if self.phases and self.phases[-1].name == "denoising" else record.began
+        record.denoising = time.monotonic() - began
+
+    def add_note(self, text: str, *, warning: bool) -> None:
+        """A line is told; the same line once."""
+        note = Note(text, warning)
+        if note not in self.notes:
+            self.notes.append(note)
+
+    def add_result(self, latents: Latents, pictures: Sequence[Image]) -> None:
+        """A stage has its result."""
+        record = self.stages[-1]
+        record.latents, record.pictures = latents, list(pictures)
+        record.facts = latents.facts()
+        if not record.points:
+            record.take_kept_steps()
+
+
+def _expected_facts(stage: Stage) -> dict[str, str]:
+    """What is known of a result before there is one."""
+    rows = {"model": stage.model.name, "schedule": ""}
+    rows["schedule"] = f"{(stage.scheduler or '').partition(';')[0]}, {stage.num_inference_steps} steps".lstrip(", ")
+    rows["prompt"] = stage.prompt.positive
+    if stage.seed is not None:
+        rows["seed"] = f"{stage.seed}   guidance {stage.guidance_scale:g}"
+    return {name: text for name, text in rows.items() if text}

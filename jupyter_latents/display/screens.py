@@ -1,0 +1,153 @@
+"""Where a view appears: a notebook's live widget, one plain output in a program's kernel, or a terminal's lines."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import uuid
+from typing import TYPE_CHECKING, Any, Protocol
+
+from jupyter_latents.display.texts import progress_line, status, summary
+
+if TYPE_CHECKING:
+    from jupyter_latents.display.view import RunView
+
+__all__ = ["OutputScreen", "Screen", "TerminalScreen", "choose_screen", "publish", "shell"]
+
+
+class Screen(Protocol):
+    """Shows a view; the methods are called one at a time."""
+
+    @property
+    def open(self) -> bool:
+        """Whether updates are still of use."""
+
+    def show(self) -> None:
+        """Shows it for the first time."""
+
+    def update(self) -> None:
+        """Shows what is new; returns quickly."""
+
+    def finish(self) -> None:
+        """Leaves the lasting form."""
+
+
+def choose_screen(view: RunView) -> Screen:
+    """The screen that suits where Python runs.
+
+    A kernel without a history file is one that a program drives (nbclient and nbconvert start theirs so): it gets one
+    output and its final update, no widget.
+    """
+    running = shell()
+    if running is None or not hasattr(running, "kernel"):
+        return TerminalScreen(view)
+    history = getattr(getattr(running, "history_manager", None), "hist_file", "")
+    if str(history) == ":memory:":
+        return OutputScreen(view)
+    from jupyter_latents.display.live import LiveScreen
+
+    return LiveScreen(view)
+
+
+class OutputScreen:
+    """One output, replaced when the run ends."""
+
+    def __init__(self, view: RunView) -> None:
+        self.view = view
+        self.display_id = uuid.uuid4().hex
+
+    @property
+    def open(self) -> bool:
+        """See `Screen.open`."""
+        return False
+
+    def show(self) -> None:
+        """See `Screen.show`."""
+        ended = self.view.record.ended is not None
+        publish(self.bundle() if ended else {"text/plain": self.line()}, self.display_id)
+
+    def line(self) -> str:
+        """The run in one line of plain text."""
+        return f"{self.view.record.title or 'run'}: {status(self.view.record)}"
+
+    def update(self) -> None:
+        """Nothing: what is not looked at is not sent."""
+
+    def finish(self) -> None:
+        """See `Screen.finish`."""
+        publish(self.bundle(), self.display_id, update=True)
+
+    def bundle(self) -> dict[str, Any]:
+        """The lasting output."""
+        from jupyter_latents.display.static_html import run_bundle
+
+        return run_bundle(self.view.record, self.view.size)
+
+
+class TerminalScreen:
+    """A progress line that is written over in a terminal, and the facts as text at the end."""
+
+    def __init__(self, view: RunView) -> None:
+        self.view = view
+        self.open = True
+        self._width = 0
+        self._told = 0
+
+    def show(self) -> None:
+        """See `Screen.show`."""
+        if self.view.record.ended is None:
+            self.update()
+        else:
+            self.finish()
+
+    def update(self) -> None:
+        """See `Screen.update`."""
+        if self.view.verbose:
+            self._tell_notes()
+        if not sys.stdout.isatty():
+            return
+        line = progress_line(self.view.record, shutil.get_terminal_size().columns)
+        sys.stdout.write(f"\r{line.ljust(self._width)}")
+        sys.stdout.flush()
+        self._width = len(line)
+
+    def finish(self) -> None:
+        """See `Screen.finish`."""
+        self.open = False
+        self._clear()
+        sys.stdout.write(f"{summary(self.view.record)}\n")
+        sys.stdout.flush()
+
+    def _tell_notes(self) -> None:
+        notes = self.view.record.notes
+        for note in notes[self._told :]:
+            self._clear()
+            sys.stdout.write(f"{note.text}\n")
+        self._told = len(notes)
+
+    def _clear(self) -> None:
+        if self._width:
+            sys.stdout.write(f"\r{' ' * self._width}\r")
+            self._width = 0
+
+
+def publish(bundle: dict[str, Any], display_id: str, *, update: bool = False) -> None:
+    """Sends a display bundle under a display id.
+
+    Args:
+        bundle: Data by MIME type.
+        display_id: The output's id.
+        update: Replace the output of that id.
+    """
+    from IPython.display import display
+
+    display(bundle, raw=True, display_id=display_id, update=update)  # type: ignore[no-untyped-call]
+
+
+def shell() -> Any:
+    """The IPython shell that runs here, or None."""
+    if "IPython" not in sys.modules:
+        return None
+    from IPython.core.getipython import get_ipython
+
+    return get_ipython()

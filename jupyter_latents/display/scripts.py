@@ -1,0 +1,38 @@
+"""The view's scripts and styles: plain files of the ``static`` folder, put together here."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+
+__all__ = ["live_script", "page_script", "static_file"]
+
+_SHARED = ("parts.js", "channels.js", "picture.js", "draw.js", "view.js")
+
+
+@cache
+def static_file(name: str) -> str:
+    """A text file of the ``static`` folder."""
+    return resources.files("jupyter_latents.display").joinpath("static", name).read_text("utf-8")
+
+
+@cache
+def live_script() -> str:
+    """The module that the widget runs."""
+    return "\n".join(static_file(name) for name in (*_SHARED, "live.js"))
+
+
+def page_script(key: str) -> str:
+    """What a self-contained output runs.
+
+    Args:
+        key: Tells its elements from those of other outputs on the page.
+    """
+    return _page_script().replace("$key", key)
+
+
+@cache
+def _page_script() -> str:
+    text = "\n".join(static_file(name) for name in (*_SHARED, "page.js"))
+    lines = (line.strip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))

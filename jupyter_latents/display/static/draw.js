@@ -1,0 +1,230 @@
+// How the parts of a view follow its state.
+
+const STRIP = 10;
+
+function drawBar(view) {
+  const { state, axis, bar, legend } = view;
+  const key = JSON.stringify(state.stages.map((stage) => [stage.where, stage.steps, stage.sigma]));
+  if (bar.dataset.key !== key) {
+    bar.dataset.key = key;
+    bar.replaceChildren(
+      ...state.stages.map((stage, index) => {
+        const segment = make("div", `jl-segment jl-hue${index % 4}`);
+        segment.style.flexGrow = stage.steps;
+        segment.title = stage.where;
+        segment.append(make("div", "jl-done"));
+        return segment;
+      }),
+    );
+  }
+  state.stages.forEach((stage, index) => {
+    const last = axis.lastOf(index);
+    const done = last < 0 ? 0 : (state.points[last].s - stage.start) / stage.steps;
+    bar.children[index].firstChild.style.width = `${done * 100}%`;
+  });
+  drawLegend(view);
+}
+
+// σ at the joints of the bar, as far as there is room, and below what each stage runs.
+function drawLegend({ state, axis, legend }) {
+  const marks = state.stages.map((stage, index) => [axis.begins[index], stage.sigma || endLevel(state, axis, index - 1)]);
+  marks.push([axis.length, endLevel(state, axis, state.stages.length - 1)]);
+  const few = state.stages.length <= 4 ? state.stages : [];
+  const key = JSON.stringify([marks, few.map((stage) => stage.where), state.stages.length]);
+  if (legend.dataset.key === key) return;
+  legend.dataset.key = key;
+  const levels = make("div", "jl-levels");
+  let free = 0;
+  for (const [position, sigma] of marks) {
+    const share = axis.length ? position / axis.length : 0;
+    if (!sigma || (share < free && share < 1)) continue;
+    const level = make("span", share === 1 ? "jl-last" : share ? "jl-joint" : "", `σ ${sigma}`);
+    level.style.left = `${share * 100}%`;
+    levels.append(level);
+    free = Math.min(share + 0.12, 0.9);
+  }
+  const names = make("div", "jl-names");
+  for (const [index, stage] of few.entries()) names.append(make("span", `jl-name jl-hue${index % 4}`, stage.where));
+  if (!few.length) names.append(make("span", "", `${state.stages.length} stages`));
+  legend.replaceChildren(levels, names);
+}
+
+// The level at which a stage ended, or stands where it is the last one begun.
+function endLevel({ stages, points }, axis, index) {
+  const point = index < 0 ? null : points[axis.lastOf(index)];
+  const ended = point && point.s === stages[index].start + stages[index].steps;
+  return ended ? point.q : "";
+}
+
+function drawStrip(view) {
+  const { state, axis } = view;
+  const framed = (point) => point.f;
+  const done = state.points.length ? axis.position(state.points[state.points.length - 1]) : 0;
+  shown(view.strip, state.points.some(framed));
+  view.thumbs.forEach((thumb, index) => {
+    const from = (axis.length * index) / STRIP;
+    const to = (axis.length * (index + 1)) / STRIP;
+    const middle = index === STRIP - 1 ? to : (from + to) / 2;
+    const found = done > from ? axis.nearest(Math.min(middle, done), framed) : -1;
+    thumb.classList.toggle("jl-empty", found < 0);
+    thumb.disabled = found < 0;
+    if (found < 0) return thumb.firstChild.removeAttribute("src");
+    const point = state.points[found];
+    const source = index === STRIP - 1 && found === state.points.length - 1 ? view.sources(found)[0] : point.f;
+    if (thumb.firstChild.getAttribute("src") !== source) thumb.firstChild.src = source;
+    thumb.dataset.point = found;
+    const label = `${state.stages[point.g].label}, ${point.n}`;
+    if (thumb.title === label) return;
+    thumb.title = label;
+    thumb.setAttribute("aria-label", label);
+  });
+}
+
+// Several results side by side, each with what tells it from the others.
+function drawResults(view) {
+  const { state, axis, results } = view;
+  const made = state.stages.flatMap((stage, index) => (stage.pictures || []).map((source, at) => ({ stage, index, source, at })));
+  const stages = new Set(made.map((entry) => entry.index));
+  shown(results, stages.size > 1);
+  if (stages.size < 2) return;
+  const key = made.map((entry) => `${entry.index}:${entry.at}:${entry.stage.label}`).join("|");
+  if (results.dataset.key !== key) {
+    results.dataset.key = key;
+    results.replaceChildren(
+      ...made.map((entry) => {
+        const cell = button("", () => {
+          view.select(view.axis.lastOf(entry.index));
+          if (entry.stage.pictures.length > 1) view.picture.enlarged = entry.at;
+          view.draw();
+        });
+        const picture = make("img");
+        picture.src = entry.source;
+        picture.alt = entry.stage.label;
+        cell.className = "jl-cell";
+        cell.title = entry.stage.label;
+        cell.append(picture, make("span", "", entry.stage.label));
+        return cell;
+      }),
+    );
+  }
+  const here = state.points[view.at()];
+  made.forEach((entry, at) => results.children[at].classList.toggle("jl-here", Boolean(here) && here.g === entry.index));
+}
+
+function drawNotes(view) {
+  const { notes } = view.state;
+  shown(view.notes, notes.length > 0);
+  if (!notes.length || view.noteList.childElementCount === notes.length) return;
+  const warnings = notes.filter((note) => note[1]);
+  const newest = (warnings.length ? warnings : notes).at(-1);
+  put(view.note, newest[0] + (notes.length > 1 ? ` (+${notes.length - 1})` : ""));
+  view.notes.classList.toggle("jl-warned", warnings.length > 0);
+  view.noteList.replaceChildren(...notes.map(([text, warning]) => make("li", warning ? "jl-warning" : "", text)));
+}
+
+function drawFacts(view, stage, point) {
+  if (!stage) return view.facts.replaceChildren();
+  const rows = stage.facts.map(([name, text]) => [name, text]);
+  const latents = rows.find((row) => row[0] === "latents");
+  if (latents && stage.name) latents[1] = [stage.name, latents[1]];
+  if (point) rows.splice(rows.findIndex((row) => row[0] === "model") + 1, 0, ["noise", point.n]);
+  const clean = stage.clean && view.axis.lastOf(point ? point.g : 0) === view.at();
+  if (stage.continues && !clean) rows.push(["continues", stage.continues]);
+  const key = JSON.stringify(rows);
+  if (view.facts.dataset.key === key) return;
+  view.facts.dataset.key = key;
+  view.facts.replaceChildren(
+    ...rows.map(([name, text]) => {
+      const row = make("tr");
+      const head = make("th", "", name);
+      head.scope = "row";
+      const cell = make("td");
+      if (Array.isArray(text)) cell.append(make("code", "", text[0]), `\u2002${text[1]}`);
+      else cell.textContent = text;
+      if (name === "continues") cell.className = text.startsWith("exactly") ? "jl-good" : "jl-warning";
+      row.append(head, cell);
+      return row;
+    }),
+  );
+}
+
+// The channels of the step, else those kept nearest before it, with a word on which step they are of.
+function drawChannels(view, index) {
+  const { points } = view.state;
+  let at = index;
+  while (at >= 0 && !points[at].v) at--;
+  if (at < 0) at = points.findIndex((point) => point.v);
+  const there = at >= 0 && points[at].g === (points[index] || {}).g;
+  view.channels.show(there ? points[at].v : null, at === index ? "" : there ? `channels at step ${points[at].s}` : "");
+}
+
+// What can be compared with: the ends of the other stages first, then the first step.
+function choices(view) {
+  const { stages, points } = view.state;
+  const here = points[view.at()];
+  const found = stages.map((stage, index) => ({ index: view.axis.lastOf(index), text: stage.label, stage: index }));
+  const ends = found.filter((entry) => entry.index >= 0 && here && entry.stage !== here.g);
+  const own = found.filter((entry) => entry.index >= 0 && here && entry.stage === here.g);
+  return [...ends, { index: view.axis.nearest(0, (point) => point.f), text: "the first step" }, ...own];
+}
+
+function drawCompare(view) {
+  const { pinned, compare, against, state } = view;
+  const on = against !== null;
+  compare.setAttribute("aria-pressed", String(on));
+  shown(compare, state.points.length > 1);
+  shown(pinned, on && state.points.length > 1);
+  if (!on) return;
+  const found = choices(view);
+  const key = JSON.stringify(found);
+  if (pinned.dataset.key !== key) {
+    pinned.dataset.key = key;
+    pinned.replaceChildren(
+      ...found.map((entry) => {
+        const option = make("option", "", `with ${entry.text}`);
+        option.value = entry.index;
+        return option;
+      }),
+    );
+  }
+  pinned.value = against;
+  if (pinned.selectedIndex < 0 && found.length) view.against = Number((pinned.value = found[0].index));
+}
+
+// Export: files through the kernel where there is one; else the picture by the browser, and the line for the latents.
+function buildMenu(view) {
+  const menu = make("details", "jl-menu");
+  const list = make("div", "jl-list");
+  const entry = (text, act) => {
+    const item = button(text, () => {
+      menu.open = false;
+      act();
+    });
+    list.append(item);
+  };
+  if (view.port) {
+    for (const kind of ["safetensors", "pt", "latent", "png"])
+      entry(kind === "png" ? "Picture .png" : `Latents .${kind}`, () => {
+        view.port.send({ cmd: "export", kind, point: view.at(), picture: Math.max(0, view.picture.enlarged) });
+      });
+  } else {
+    entry("Picture", () => {
+      const link = make("a");
+      link.href = view.picture.main.src || view.sources(view.at())[0];
+      link.download = `${view.name || "picture"}.jpg`;
+      link.click();
+    });
+    for (const kind of ["safetensors", "pt", "latent"])
+      entry(`Copy the line to save .${kind}`, () => view.copy(`${view.expression}.save("${view.name}.${kind}")`));
+  }
+  menu.append(make("summary", "jl-button", "Export \u25be"), list);
+  menu.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !menu.open) return;
+    menu.open = false;
+    menu.firstChild.focus();
+  });
+  menu.addEventListener("focusout", (event) => {
+    if (!menu.contains(event.relatedTarget)) menu.open = false;
+  });
+  return menu;
+}

@@ -1,0 +1,55 @@
+// The view in a notebook: states and frames come as custom messages, commands go back; a new view asks for everything.
+
+const ASK_AGAIN = 400; // milliseconds; the first request may be lost while the kernel's subshell is being made
+
+function receive(view, urls, message, buffers) {
+  const { state } = view;
+  if (!message.all && !view.told) return;
+  view.told = true;
+  const url = (index) => {
+    const made = URL.createObjectURL(new Blob([buffers[index]], { type: "image/jpeg" }));
+    urls.push(made);
+    return made;
+  };
+  if (message.all) {
+    urls.splice(0).forEach((old) => URL.revokeObjectURL(old));
+    state.points = [];
+    state.stages = [];
+  }
+  for (const name of ["title", "state", "status", "busy", "notes"]) if (name in message) state[name] = message[name];
+  if (message.stages) {
+    state.stages = message.stages.map((stage, index) => ({ pictures: (state.stages[index] || {}).pictures, ...stage }));
+  }
+  for (const { i, fb, vb, v, ...point } of message.points || []) {
+    const kept = state.points[i] || {};
+    state.points[i] = { f: kept.f, v: kept.v, ...point };
+    if (fb !== undefined) state.points[i].f = url(fb);
+    if (vb !== undefined) state.points[i].v = channelData(v, bytesOf(buffers[vb]));
+  }
+  for (const { g, b } of message.pictures || []) state.stages[g].pictures = b.map(url);
+  if ("said" in message) put(view.said, message.said);
+  view.draw();
+}
+
+function bytesOf(buffer) {
+  return new Uint8Array(buffer.buffer || buffer, buffer.byteOffset || 0, buffer.byteLength);
+}
+
+function render({ model, el }) {
+  const urls = [];
+  const page = String(Math.random());
+  const view = new View(el, { send: (command) => model.send(command) });
+  const listen = (message, buffers) => receive(view, urls, message, buffers);
+  model.on("msg:custom", listen);
+  view.draw();
+  const ask = () => view.told || model.send({ cmd: "sync", page });
+  const asking = setInterval(() => (view.told ? clearInterval(asking) : ask()), ASK_AGAIN);
+  ask();
+  return () => {
+    clearInterval(asking);
+    model.off("msg:custom", listen);
+    urls.forEach((url) => URL.revokeObjectURL(url));
+  };
+}
+
+export default { render };

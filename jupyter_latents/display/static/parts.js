@@ -1,0 +1,69 @@
+// Small makers of elements, and the words that several parts use. Text always goes in as text, never as HTML.
+
+function make(tag, className, text) {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  if (text !== undefined) element.textContent = text;
+  return element;
+}
+
+function button(text, act, label) {
+  const element = make("button", "jl-button", text);
+  element.type = "button";
+  if (label) element.setAttribute("aria-label", label);
+  element.addEventListener("click", act);
+  return element;
+}
+
+// Sets only what differs, so that a screen reader is not told the same again.
+function put(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function shown(element, yes) {
+  element.hidden = !yes;
+}
+
+function number(value) {
+  return (value < 0 ? "\u2212" : "") + Math.abs(value).toFixed(2);
+}
+
+// Steps of all stages on one axis: where each stage begins, how long the whole is, which point stands where.
+class Axis {
+  constructor(state) {
+    this.state = state;
+    this.begins = [];
+    this.length = 0;
+    for (const stage of state.stages) {
+      this.begins.push(this.length);
+      this.length += stage.steps;
+    }
+  }
+
+  position(point) {
+    return this.begins[point.g] + point.s - this.state.stages[point.g].start;
+  }
+
+  // The index of the point that is nearest to a position, among those that `accept` takes; -1 when there is none.
+  nearest(position, accept = () => true) {
+    let best = -1;
+    let distance = Infinity;
+    this.state.points.forEach((point, index) => {
+      const away = Math.abs(this.position(point) - position);
+      if (accept(point) && away <= distance) [best, distance] = [index, away];
+    });
+    return best;
+  }
+
+  // The frame that stands for a point: its own, else the last one before it in its stage, else the nearest one.
+  framed(index) {
+    const { points } = this.state;
+    for (let at = index; at >= 0 && points[at].g === points[index].g; at--) if (points[at].f) return at;
+    return index < 0 ? -1 : this.nearest(this.position(points[index]), (point) => point.f);
+  }
+
+  lastOf(stage) {
+    for (let at = this.state.points.length - 1; at >= 0; at--) if (this.state.points[at].g === stage) return at;
+    return -1;
+  }
+}

@@ -1,0 +1,99 @@
+// The large picture: one frame, the pictures of a batch, or two laid over each other with a slider between.
+
+class Picture {
+  constructor(channels) {
+    this.root = make("div", "jl-stage");
+    this.root.tabIndex = 0;
+    this.root.setAttribute("role", "group");
+    this.main = make("img", "jl-large");
+    this.before = make("img", "jl-large jl-before");
+    this.mark = make("div", "jl-mark");
+    this.many = make("div", "jl-many");
+    this.one = make("div", "jl-one");
+    this.slider = make("input", "jl-wipe");
+    this.slider.type = "range";
+    this.slider.min = 0;
+    this.slider.max = 100;
+    this.slider.value = 50;
+    this.slider.setAttribute("aria-label", "before and after");
+    this.slider.addEventListener("input", () => this.wipe());
+    this.divider = make("div", "jl-divider");
+    this.one.append(this.main, this.before, this.divider, this.mark, this.slider);
+    this.root.append(this.one, this.many);
+    this.channels = channels;
+    this.comparing = false;
+    this.enlarged = -1;
+    this.hover();
+    this.wipe();
+  }
+
+  hover() {
+    this.one.addEventListener("pointermove", (event) => {
+      const box = this.main.getBoundingClientRect();
+      this.channels.point((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
+    });
+    this.one.addEventListener("pointerleave", () => this.channels.point());
+    this.root.addEventListener("keydown", (event) => {
+      const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+      if (!moves[event.key] || event.target !== this.root || !this.channels.data) return;
+      event.preventDefault();
+      this.channels.move(...moves[event.key]);
+    });
+    this.channels.onpoint = (cell) => {
+      shown(this.mark, Boolean(cell) && !this.batch);
+      if (!cell) return;
+      const { h, w } = this.channels.data;
+      this.mark.style.cssText =
+        `top:${(cell[0] / h) * 100}%;left:${(cell[1] / w) * 100}%;height:${100 / h}%;width:${100 / w}%`;
+    };
+    shown(this.mark, false);
+  }
+
+  wipe() {
+    const at = this.slider.value;
+    this.before.style.clipPath = `inset(0 ${100 - at}% 0 0)`;
+    this.divider.style.left = `${at}%`;
+  }
+
+  // `sources` has several entries for a batch; `before` is the source to compare with, or nothing.
+  show(sources, alt, before) {
+    this.batch = sources.length > 1;
+    if (this.enlarged >= sources.length) this.enlarged = -1;
+    const grid = this.batch && this.enlarged < 0 && !before;
+    const source = sources[Math.max(0, this.enlarged)];
+    shown(this.one, !grid && Boolean(source));
+    shown(this.many, grid);
+    for (const element of [this.before, this.divider, this.slider]) shown(element, Boolean(before));
+    this.root.setAttribute("aria-label", `${alt}; arrow keys read the latents`);
+    if (grid) return this.grid(sources, alt);
+    if (source && this.main.getAttribute("src") !== source) this.main.src = source;
+    this.main.alt = alt;
+    this.main.classList.toggle("jl-back", this.batch);
+    this.main.onclick = this.batch && !before ? () => this.enlarge(-1, sources, alt) : null;
+    this.main.title = this.batch && !before ? "back to all pictures" : "";
+    if (before && this.before.getAttribute("src") !== before) this.before.src = before;
+    this.before.alt = "before";
+  }
+
+  enlarge(index, sources, alt) {
+    this.enlarged = index;
+    this.show(sources, alt);
+  }
+
+  grid(sources, alt) {
+    const same = this.many.childElementCount === sources.length;
+    if (same && sources.every((source, at) => this.many.children[at].firstChild.getAttribute("src") === source)) return;
+    this.many.style.setProperty("--jl-columns", Math.ceil(Math.sqrt(sources.length)));
+    this.many.replaceChildren(
+      ...sources.map((source, index) => {
+        const cell = button("", () => this.enlarge(index, sources, alt), `enlarge picture ${index + 1}`);
+        const picture = make("img");
+        picture.src = source;
+        picture.alt = `${alt}, ${index + 1} of ${sources.length}`;
+        cell.className = "jl-enlarge";
+        cell.append(picture);
+        return cell;
+      }),
+    );
+  }
+}

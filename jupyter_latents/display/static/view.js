@@ -1,0 +1,199 @@
+// The whole view of a run. `port` sends commands to the kernel; without one the view is a page of its own.
+
+class View {
+  constructor(root, port) {
+    this.root = root;
+    this.port = port;
+    this.state = { title: "", state: "", status: "", stages: [], points: [], notes: [] };
+    this.selected = null; // null follows the newest step
+    this.against = null; // the point to compare with
+    this.build();
+  }
+
+  build() {
+    this.channels = new Channels();
+    this.picture = new Picture(this.channels);
+    this.root.classList.add("jl");
+    this.root.setAttribute("role", "region");
+    this.root.setAttribute("aria-label", "run of diffusion stages");
+    const body = make("div", "jl-body");
+    const side = make("div", "jl-side");
+    this.facts = make("table", "jl-facts");
+    side.append(this.facts, this.channels.root);
+    const main = make("div", "jl-main");
+    main.append(this.picture.root, side);
+    body.append(this.buildAxis(), this.buildStrip(), this.buildResults(), main);
+    this.root.append(this.buildHead(), body, this.buildNotes(), this.buildFoot());
+  }
+
+  buildHead() {
+    const head = make("div", "jl-head");
+    this.title = make("b", "jl-title");
+    this.status = make("span", "jl-status");
+    this.status.setAttribute("role", "status");
+    this.pause = button("Pause", () => this.port.send({ cmd: this.state.state === "paused" ? "resume" : "pause" }));
+    this.stop = button("Stop", () => {
+      this.stop.disabled = true;
+      this.port.send({ cmd: "stop" });
+    });
+    head.append(this.title, this.status, make("span", "jl-space"), this.pause, this.stop);
+    return head;
+  }
+
+  buildAxis() {
+    const axis = make("div", "jl-axis");
+    this.bar = make("div", "jl-bar");
+    this.scrubber = make("input", "jl-scrubber");
+    this.scrubber.type = "range";
+    this.scrubber.min = 0;
+    this.scrubber.setAttribute("aria-label", "step");
+    this.scrubber.addEventListener("input", () => this.select(this.axis.nearest(Number(this.scrubber.value))));
+    this.legend = make("div", "jl-legend");
+    const track = make("div", "jl-track");
+    track.append(this.bar, this.scrubber);
+    axis.append(track, this.legend);
+    return axis;
+  }
+
+  buildStrip() {
+    this.strip = make("div", "jl-strip");
+    this.thumbs = [];
+    for (let index = 0; index < STRIP; index++) {
+      const thumb = button("", () => this.select(Number(thumb.dataset.point)));
+      thumb.className = "jl-thumb";
+      thumb.append(make("img"));
+      thumb.firstChild.alt = "";
+      this.thumbs.push(thumb);
+    }
+    this.strip.append(...this.thumbs);
+    return this.strip;
+  }
+
+  buildResults() {
+    this.results = make("div", "jl-grid");
+    return this.results;
+  }
+
+  buildNotes() {
+    this.notes = make("details", "jl-notes");
+    this.note = make("summary");
+    this.noteList = make("ul");
+    this.notes.append(this.note, this.noteList);
+    return this.notes;
+  }
+
+  buildFoot() {
+    const foot = make("div", "jl-foot");
+    this.branch = button(this.port ? "Branch here" : "Copy", () => this.branchHere());
+    this.line = make("code", "jl-line");
+    this.said = make("span", "jl-said");
+    this.said.setAttribute("role", "status");
+    this.compare = button("Compare", () => this.toggleCompare());
+    this.compare.setAttribute("aria-pressed", "false");
+    this.pinned = make("select", "jl-button jl-pinned");
+    this.pinned.setAttribute("aria-label", "compare with");
+    this.pinned.addEventListener("change", () => {
+      this.against = Number(this.pinned.value);
+      this.draw();
+    });
+    this.menu = buildMenu(this);
+    foot.append(this.branch, this.line, this.said, make("span", "jl-space"), this.pinned, this.compare, this.menu);
+    return foot;
+  }
+
+  // Something changed: draw it all again, which touches only what differs.
+  draw() {
+    const { state } = this;
+    this.axis = new Axis(state);
+    put(this.title, state.title);
+    put(this.status, state.status);
+    const going = Boolean(this.port) && ["queued", "running", "paused", "stopping"].includes(state.state);
+    shown(this.pause, going);
+    shown(this.stop, going);
+    put(this.pause, state.state === "paused" ? "Resume" : "Pause");
+    this.stop.disabled = state.state === "stopping";
+    this.bar.classList.toggle("jl-busy", Boolean(state.busy) && going);
+    this.picture.root.classList.toggle("jl-blank", going && !state.points.some((point) => point.f));
+    drawBar(this);
+    drawStrip(this);
+    drawResults(this);
+    drawNotes(this);
+    this.drawSelected();
+  }
+
+  at() {
+    const last = this.state.points.length - 1;
+    return this.selected === null ? last : Math.min(this.selected, last);
+  }
+
+  select(index) {
+    if (index < 0) return;
+    this.selected = index === this.state.points.length - 1 ? null : index;
+    this.picture.enlarged = -1;
+    put(this.said, "");
+    this.draw();
+  }
+
+  // The pictures that stand for a point: the decoded ones for the last step of a stage, else its frame.
+  sources(index) {
+    if (index < 0) return [];
+    const stage = this.state.stages[this.state.points[index].g];
+    if (stage.pictures && stage.pictures.length && this.axis.lastOf(this.state.points[index].g) === index) return stage.pictures;
+    const framed = this.axis.framed(index);
+    return framed < 0 ? [] : [this.state.points[framed].f];
+  }
+
+  drawSelected() {
+    const index = this.at();
+    const point = this.state.points[index];
+    const stage = point ? this.state.stages[point.g] : this.state.stages[0];
+    this.scrubber.max = this.axis.length;
+    this.scrubber.disabled = !point;
+    this.scrubber.value = point ? this.axis.position(point) : 0;
+    this.scrubber.setAttribute("aria-valuetext", point ? `${stage.label}, ${point.n}` : "no step yet");
+    this.thumbs.forEach((thumb) => thumb.classList.toggle("jl-here", thumb === this.thumbAt(point)));
+    const comparing = this.against !== null && this.against < this.state.points.length;
+    const before = comparing ? this.sources(this.against)[0] : null;
+    this.picture.show(this.sources(index), point ? `${stage.label}, ${point.n}` : "no picture yet", before);
+    drawFacts(this, stage, point);
+    drawChannels(this, index);
+    this.drawLine(stage, point, index);
+    shown(this.menu, Boolean(point));
+    drawCompare(this);
+  }
+
+  // The line to type: a branch at this step, or what to do with the result where it is the last one.
+  drawLine(stage, point, index) {
+    const ended = point && stage.name && this.axis.lastOf(point.g) === index && point.s === stage.start + stage.steps;
+    this.name = point && stage.line ? (ended ? stage.stem : `${stage.stem}_${point.s}`) : "";
+    this.expression = ended ? stage.name : point ? `${stage.line}at(step=${point.s})` : "";
+    const line = ended ? `${stage.name}.save("${stage.stem}.safetensors")` : `${this.name} = ${this.expression}`;
+    put(this.line, this.name ? line : point ? "--into NAME gives the result a name to branch from" : "");
+    this.line.classList.toggle("jl-hint", !this.name);
+    shown(this.branch, Boolean(this.name) && !(this.port && ended));
+  }
+
+  thumbAt(point) {
+    if (!point || !this.axis.length) return null;
+    const cell = Math.ceil((this.axis.position(point) / this.axis.length) * STRIP) - 1;
+    return this.thumbs[Math.min(STRIP - 1, Math.max(0, cell))];
+  }
+
+  branchHere() {
+    if (this.port) this.port.send({ cmd: "branch", point: this.at() });
+    else this.copy(this.line.textContent);
+  }
+
+  copy(text) {
+    navigator.clipboard.writeText(text).then(
+      () => put(this.said, "copied"),
+      () => put(this.said, "select the line to copy it"),
+    );
+  }
+
+  toggleCompare() {
+    if (this.against !== null) this.against = null;
+    else this.against = choices(this)[0].index;
+    this.draw();
+  }
+}

@@ -1,0 +1,167 @@
+"""A finished run as one self-contained output: HTML with its own style, script and pictures, a PNG and text."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import uuid
+from dataclasses import dataclass
+from html import escape
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+from jupyter_latents.display import payload, still
+from jupyter_latents.display.images import data_uri, jpeg, montage, png
+from jupyter_latents.display.scripts import page_script, static_file
+from jupyter_latents.display.texts import summary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PIL.Image import Image
+
+    from jupyter_latents.display.record import Point, RunRecord, StageRecord
+
+__all__ = ["BUDGETS", "Budget", "last_picture", "run_bundle", "run_html", "script_json"]
+
+_PNG_PART = 0.19  # of the bundle's size; base64 makes a quarter of it
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How much of a run the output keeps.
+
+    Attributes:
+        frames: Frames at most, evenly over all steps, the first and the last among them.
+        side: Longest side of a frame.
+        picture: Longest side of a stage's decoded pictures together.
+        channels: Steps at most that keep their channels.
+    """
+
+    frames: int
+    side: int
+    picture: int
+    channels: int
+
+
+BUDGETS = (
+    Budget(240, 256, 768, 240),
+    Budget(60, 256, 512, 60),
+    Budget(60, 192, 512, 24),
+    Budget(40, 160, 512, 12),
+    Budget(24, 160, 448, 8),
+    Budget(16, 128, 384, 4),
+    Budget(12, 128, 320, 2),
+    Budget(8, 96, 256, 1),
+    Budget(4, 64, 128, 0),
+    Budget(2, 48, 64, 0),
+)
+
+
+def run_bundle(record: RunRecord, size: int = 300_000) -> dict[str, Any]:
+    """The lasting output of a run.
+
+    Args:
+        record: The run.
+        size: Bytes that the whole bundle may have; frames are thinned and made smaller until it fits.
+
+    Returns:
+        ``text/html``, ``text/plain`` and, where there is a picture, ``image/png`` (base64).
+    """
+    bundle: dict[str, Any] = {"text/plain": summary(record)}
+    picture = last_picture(record)
+    if picture is not None:
+        bundle["image/png"] = base64.b64encode(png(picture, int(size * _PNG_PART))).decode()
+    rest = size - sum(len(part.encode()) for part in bundle.values())
+    for budget in BUDGETS:
+        bundle["text/html"] = run_html(record, budget)
+        if len(bundle["text/html"].encode()) <= rest:
+            break
+    return bundle
+
+
+def last_picture(record: RunRecord) -> Image | None:
+    """The newest decoded picture (several as a montage), else the newest frame."""
+    from PIL import Image
+
+    for stage in reversed(record.stages):
+        if stage.pictures:
+            return montage(stage.pictures)
+        framed = [point.frame for point in stage.points if point.frame is not None]
+        if framed:
+            return Image.open(io.BytesIO(framed[-1]))
+    return None
+
+
+def script_json(data: Any) -> str:
+    """JSON that stands safely inside a ``<script>`` element."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    for mark in "<>&\u2028\u2029":
+        text = text.replace(mark, f"\\u{ord(mark):04x}")
+    return text
+
+
+def run_html(record: RunRecord, budget: Budget) -> str:
+    """The run as HTML that needs neither kernel nor network, and shows its pictures without scripts too.
+
+    Args:
+        record: The run.
+        budget: How much of it to keep.
+    """
+    data = payload.head(record)
+    data["points"] = _points(record, budget)
+    for stage, described in zip(record.stages, data["stages"], strict=False):
+        described["pictures"] = _pictures(stage, budget.picture)
+    key = uuid.uuid4().hex[:12]
+    return Template(static_file("static.html")).substitute(
+        key=key,
+        style=static_file("view.css"),
+        title=escape(record.title),
+        status=escape(data["status"]),
+        bar=still.bar(data["stages"]),
+        legend=still.legend(data["stages"]),
+        picture=still.picture(data),
+        strip=still.strip(data),
+        facts=still.facts(data),
+        tiles=still.tiles(record),
+        line=escape(still.line(record)),
+        notes=still.notes(record),
+        data=script_json(data),
+        script=page_script(key),
+    )
+
+
+def _points(record: RunRecord, budget: Budget) -> list[dict[str, Any]]:
+    framed = _chosen(record, budget.frames, lambda point: point.frame is not None)
+    told = _chosen(record, budget.channels, lambda point: point.channels is not None)
+    found = []
+    for index, stage in enumerate(record.stages):
+        for point in stage.points:
+            data = payload.point_data(index, stage, point)
+            if id(point) in framed and point.frame is not None:
+                data["f"] = data_uri(_resized(point.frame, budget.side))
+            if id(point) in told and point.channels is not None:
+                data["v"] = point.channels.embedded()
+            found.append(data)
+    return found
+
+
+def _chosen(record: RunRecord, count: int, has: Callable[[Point], bool]) -> set[int]:
+    """The ids of at most `count` steps that have something: the ends of the stages first, the others evenly."""
+    stages = [[point for point in stage.points if has(point)] for stage in record.stages]
+    ends = still.thinned([points[-1] for points in stages if points], count)
+    others = [point for points in stages for point in points if point not in ends]
+    return {id(point) for point in [*ends, *still.thinned(others, count - len(ends))]}
+
+
+def _pictures(stage: StageRecord, side: int) -> list[str]:
+    share = max(64, round(side / max(1, len(stage.pictures)) ** 0.5))
+    return [data_uri(jpeg(picture, share)) for picture in stage.pictures]
+
+
+def _resized(frame: bytes, side: int) -> bytes:
+    from PIL import Image
+
+    picture = Image.open(io.BytesIO(frame))
+    return frame if max(picture.size) <= side else jpeg(picture, side)

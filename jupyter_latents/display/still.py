@@ -1,0 +1,114 @@
+"""The parts of a static output that show without its script. The script takes the pictures over by their numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from jupyter_latents.display.images import data_uri
+
+if TYPE_CHECKING:
+    from jupyter_latents.display.record import RunRecord
+
+__all__ = ["bar", "facts", "legend", "line", "notes", "picture", "strip", "thinned", "tiles"]
+
+_STRIP = 10
+_SHOWN = 320
+T = TypeVar("T")
+
+
+def thinned(items: Sequence[T], count: int) -> list[T]:
+    """At most `count` items, evenly spread, the first and the last among them (the last alone where one is allowed)."""
+    if len(items) <= count:
+        return list(items)
+    if count <= 1:
+        return list(items[len(items) - count :])
+    last = len(items) - 1
+    return [items[round(number * last / (count - 1))] for number in range(count)]
+
+
+def bar(stages: Sequence[dict[str, Any]]) -> str:
+    """The bar's segments."""
+    return "".join(
+        f'<div class="jl-segment jl-hue{index % 4}" style="flex-grow:{stage["steps"]}"></div>'
+        for index, stage in enumerate(stages)
+    )
+
+
+def legend(stages: Sequence[dict[str, Any]]) -> str:
+    """What each stage ran, after the noise level at which it began."""
+    parts = []
+    for index, stage in enumerate(stages):
+        level = f", from σ {escape(stage['sigma'])}" if stage["sigma"] else ""
+        parts.append(f'<span class="jl-name jl-hue{index % 4}">{escape(stage["where"])}{level}</span>')
+    return f'<div class="jl-names">{" ".join(parts)}</div>'
+
+
+def picture(data: dict[str, Any]) -> str:
+    """The newest pictures, taken out of `data`; a frame where nothing was decoded."""
+    for number in reversed(range(len(data["stages"]))):
+        pictures = data["stages"][number].get("pictures") or []
+        if pictures:
+            data["stages"][number]["pictures"] = [None] * len(pictures)
+            side = round(_SHOWN / len(pictures) ** 0.5)
+            return "".join(
+                f'<img class="jl-large" width="{side}" alt="{escape(data["title"])}, the picture" '
+                f'data-stage="{number}" data-picture="{place}" src="{source}">'
+                for place, source in enumerate(pictures)
+            )
+    framed = [index for index, point in enumerate(data["points"]) if "f" in point]
+    return _frame(data, framed[-1], "jl-large", _SHOWN) if framed else ""
+
+
+def strip(data: dict[str, Any]) -> str:
+    """Ten frames, taken out of `data`."""
+    framed = [index for index, point in enumerate(data["points"]) if "f" in point]
+    return "".join(_frame(data, index, "jl-thumb", 64) for index in thinned(framed, _STRIP))
+
+
+def facts(data: dict[str, Any]) -> str:
+    """The rows of the last stage's facts."""
+    stages = [stage for stage in data["stages"] if not stage.get("coming")]
+    if not stages:
+        return ""
+    rows = list(stages[-1]["facts"])
+    points = [point for point in data["points"] if point["g"] == len(stages) - 1]
+    if points:
+        rows.insert(1, ["noise", points[-1]["n"]])
+    return "".join(f'<tr><th scope="row">{escape(name)}</th><td>{escape(text)}</td></tr>' for name, text in rows)
+
+
+def tiles(record: RunRecord) -> str:
+    """The channels of the last step that has them."""
+    channels = [point.channels for stage in record.stages for point in stage.points if point.channels is not None]
+    if not channels:
+        return ""
+    source = data_uri(channels[-1].tiles(), "png")
+    return f'<img class="jl-tiles-still" width="254" alt="the channels of the latents" src="{source}">'
+
+
+def line(record: RunRecord) -> str:
+    """A line to branch with, two thirds into the first stage with a name."""
+    for stage in record.stages:
+        if stage.name and stage.points:
+            name, expression = stage.branch(stage.points[len(stage.points) * 2 // 3].step)
+            return f"{name} = {expression}"
+    return ""
+
+
+def notes(record: RunRecord) -> str:
+    """The notes, folded."""
+    if not record.notes:
+        return ""
+    items = "".join(
+        f'<li class="{"jl-warning" if note.warning else "jl-plain"}">{escape(note.text)}</li>' for note in record.notes
+    )
+    count = f"{len(record.notes)} note{'s' if len(record.notes) > 1 else ''}"
+    return f'<details class="jl-notes"><summary>{count}</summary><ul>{items}</ul></details>'
+
+
+def _frame(data: dict[str, Any], index: int, style: str, side: int) -> str:
+    point = data["points"][index]
+    source = point.pop("f")
+    return f'<img class="{style}" width="{side}" alt="{escape(point["n"])}" data-point="{index}" src="{source}">'

@@ -1,0 +1,127 @@
+"""The words of a run: status line, bar labels, noise levels, the text of a terminal."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jupyter_latents.display.record import Phase, RunRecord, StageRecord
+
+__all__ = ["duration", "progress_line", "sigma_text", "stage_label", "status", "summary"]
+
+_BAR = 24
+_TELLING_STEPS = 3  # before so many, the first step's warming up makes the time left a wild guess
+_VERBS = {"encoding": "encoding the prompt", "decoding": "decoding the picture", "saving": "saving"}
+
+
+def sigma_text(sigma: float | None) -> str:
+    """A noise level with the digits that matter; empty when not known."""
+    if sigma is None:
+        return ""
+    if math.isinf(sigma):
+        return "∞"
+    if sigma >= 100:
+        return f"{sigma:.0f}"
+    if sigma >= 1:
+        return f"{sigma:.1f}"
+    return f"{sigma:.2g}" if sigma else "0"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: ``0.4 s``, ``12 s``, ``3 min 5 s``."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+
+
+def stage_label(stage: StageRecord) -> str:
+    """What a stage runs: ``demo/scenes, steps 0–24``."""
+    return f"{stage.stage.model.name}, steps {stage.start}–{stage.start + stage.steps}"
+
+
+def status(record: RunRecord) -> str:
+    """What the run does now, or did, in one short line."""
+    if record.ended is not None:
+        return _ended(record)
+    if record.state == "queued":
+        return "waiting for an earlier run"
+    phase = record.phases[-1] if record.phases else None
+    return _phase(record, phase) if phase is not None else "starting"
+
+
+def _phase(record: RunRecord, phase: Phase) -> str:
+    prefix = {"paused": "paused · ", "stopping": "stopping · "}.get(record.state, "")
+    if phase.name == "loading":
+        return prefix + f"loading {phase.detail}".rstrip()
+    if phase.name != "denoising" or not record.stages:
+        return prefix + _VERBS.get(phase.name, phase.name)
+    stage = record.stages[-1]
+    at = stage.points[-1].step if stage.points else stage.start
+    parts = [f"denoising {at} of {stage.of}"]
+    if record.speed:
+        parts.append(_speed(record.speed))
+        left = _steps_left(record)
+        if left and record.state == "running" and record.steps_run >= _TELLING_STEPS:
+            parts.append(f"{_left(left / record.speed)} left")
+    return prefix + " · ".join(parts)
+
+
+def summary(record: RunRecord) -> str:
+    """The finished run in a few lines of plain text."""
+    lines = [f"{record.title}: {status(record)}"]
+    for stage in record.stages:
+        lines.append(f"  {stage.variable or '(not bound)'}: {stage_label(stage)}")
+        lines.extend(f"    {name}: {text}" for name, text in stage.facts.items())
+    lines.extend(f"  {'warning' if note.warning else 'note'}: {note.text}" for note in record.notes)
+    return "\n".join(lines)
+
+
+def progress_line(record: RunRecord, width: int) -> str:
+    """One line with a bar for a terminal.
+
+    Args:
+        record: The run.
+        width: Columns of the terminal; the line is cut to fewer.
+    """
+    done = sum(stage.done for stage in record.stages)
+    whole = max(1, done + _steps_left(record))
+    filled = round(_BAR * done / whole)
+    line = f"{record.title} |{'█' * filled}{'·' * (_BAR - filled)}| {status(record)}"
+    return line if len(line) < width else line[: max(1, width - 2)] + "…"
+
+
+def _ended(record: RunRecord) -> str:
+    steps = record.steps_run
+    if record.state == "failed":
+        return f"failed: {record.error}" if record.error else "failed"
+    if record.state == "stopped":
+        last = record.stages[-1] if record.stages else None
+        if last is None or not last.points:
+            return "stopped before the first step"
+        return f"stopped at step {last.points[-1].step} of {last.of} · {duration(record.seconds)}"
+    if not steps:
+        return "kept from before" if record.stages else "nothing to run"
+    parts = [f"{steps} steps"]
+    if record.speed:
+        parts.append(_speed(record.speed))
+    return " · ".join([*parts, duration(record.seconds)] if record.seconds else parts)
+
+
+def _speed(speed: float) -> str:
+    return f"{speed:.1f} steps/s" if speed >= 1 else f"{1 / speed:.1f} s a step"
+
+
+def _left(seconds: float) -> str:
+    return duration(max(1.0, round(seconds))).replace(".0 s", " s")
+
+
+def _steps_left(record: RunRecord) -> int:
+    from jupyter_latents.display.record import StageRecord
+
+    here = record.stages[-1].steps - record.stages[-1].done if record.stages and record.ended is None else 0
+    coming = [StageRecord(stage, "", 0.0).steps for stage in record.planned[len(record.stages) :]]
+    return max(0, here) + (sum(coming) if record.ended is None else 0)

@@ -1,0 +1,234 @@
+"""`RunView` shows one run: live in a notebook, as text in a terminal, as one output in a program's kernel."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+from jupyter_latents.display.channels import quantise
+from jupyter_latents.display.filling import FRAME_SIDE, fill_channels, fill_frames
+from jupyter_latents.display.images import jpeg, montage
+from jupyter_latents.display.record import Point, RunRecord
+from jupyter_latents.display.screens import Screen, choose_screen, shell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from PIL.Image import Image
+
+    from jupyter_latents.engine.observer import StepEvent
+    from jupyter_latents.latents.value import Latents
+    from jupyter_latents.stage import Stage
+
+__all__ = ["RunView", "Watched", "view_of"]
+
+_PREVIEW_SECONDS = 0.2  # between two previews, unless every so many steps are asked for
+_SEND_SECONDS = 0.1  # between two updates that nobody asked for
+_UNPUMPED_SECONDS = 0.6  # without a pump for so long, events send themselves
+_FILLING_SECONDS = 1.0  # for the frames that are missing at the end
+_GOING = ("queued", "running", "paused", "stopping")
+
+
+class Watched(Protocol):
+    """The part of a `jupyter_latents.executors.Run` that the view uses."""
+
+    error: BaseException | None
+
+    @property
+    def state(self) -> str:
+        """``queued``, ``running``, ``paused``, ``stopping``, ``stopped``, ``failed`` or ``done``."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Waits for its end; whether it has come."""
+
+    def stop(self) -> None:
+        """Ends it at the next step."""
+
+    def pause(self) -> None:
+        """Holds it after the present step."""
+
+    def resume(self) -> None:
+        """Lets it go on."""
+
+
+class RunView:
+    """Observes a run and shows it.
+
+    The observer's methods are called from the run's thread and only record. `show` and `pump` send from the main
+    thread; where nobody pumps (a background run) events send themselves, and the view finishes itself at the run's end.
+
+    Args:
+        preview_every: Make a preview every so many steps; 0 for none; None for at most five a second.
+        verbose: Show every note as it comes, in a terminal too.
+        size: Bytes that the final output may have.
+        bind: Binds a name, for "branch here"; None for the shell's namespace.
+    """
+
+    def __init__(
+        self,
+        preview_every: int | None = None,
+        *,
+        verbose: bool = False,
+        size: int = 300_000,
+        bind: Callable[[str, Latents], None] | None = None,
+    ) -> None:
+        self.record = RunRecord()
+        self.verbose = verbose
+        self.size = size
+        self.bind = bind or _bind_in_shell
+        self.run: Watched | None = None
+        self._preview_every = preview_every
+        self._previewed = 0.0
+        self._lock = threading.RLock()
+        self._pumped = self._sent = 0.0
+        self._screen: Screen | None = None
+        self._finished = False
+
+    def plan(self, stages: Sequence[Stage]) -> None:
+        """Tells all stages that will come, for the bar and the time left; may be left out."""
+        self.record.planned = tuple(stages)
+
+    def attach(self, run: Watched) -> None:
+        """Gives the run that Stop and Pause act on, and whose end ends the view."""
+        self.run = run
+        context = contextvars.copy_context()
+        threading.Thread(target=context.run, args=(self._watch, run), name="view-of-run", daemon=True).start()
+
+    def show(self) -> None:
+        """Shows it for the first time; from the main thread."""
+        self._screen = choose_screen(self)
+        self._screen.show()
+
+    def pump(self) -> None:
+        """Sends what is new; the waiting main thread calls it about ten times a second."""
+        self._pumped = time.monotonic()
+        self._send()
+
+    def poke(self) -> None:
+        """A command of the front end waits: it is answered here, unless someone pumps."""
+        self._send_unpumped(force=True)
+
+    def finish(self) -> None:
+        """Replaces the output by its lasting form; a second call does nothing."""
+        with self._lock:
+            if self._finished:
+                return
+            self._finished = True
+            self.record.ended = time.monotonic()
+            self.record.state = self._last_state()
+            if self.run is not None and self.run.error is not None:
+                self.record.error = str(getattr(self.run.error, "message", self.run.error)).split("\n")[0]
+            if self._preview_every != 0:
+                fill_frames(self.record, time.monotonic() + _FILLING_SECONDS)
+            if self._screen is not None:
+                self._screen.finish()
+
+    def _ipython_display_(self) -> None:
+        self.show()
+
+    # The observer's methods, in the run's thread.
+
+    def stage(self, _index: int, stage: Stage, name: str) -> None:
+        """See `jupyter_latents.engine.observer.Observer.stage`."""
+        with self._lock:
+            if not self.record.stages:
+                self.record.began = time.monotonic()
+            self.record.begin_stage(stage, name)
+        self._send_unpumped(force=True)
+
+    def phase(self, name: str, detail: str = "") -> None:
+        """See `jupyter_latents.engine.observer.Observer.phase`."""
+        with self._lock:
+            self.record.begin_phase(name, detail)
+        self._send_unpumped(force=True)
+
+    def step(self, event: StepEvent) -> None:
+        """See `jupyter_latents.engine.observer.Observer.step`."""
+        point = Point(event.step, event.sigma)
+        if self._wants_preview(event):
+            pictures = event.preview()
+            point.frame = jpeg(montage(pictures), FRAME_SIDE) if pictures else None
+            point.channels = quantise(event.values()[0]) if event.values is not None else None
+        with self._lock:
+            self.record.add_step(point, event.span)
+        self._send_unpumped()
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        """See `jupyter_latents.engine.observer.Observer.note`."""
+        with self._lock:
+            self.record.add_note(text, warning=warning)
+        self._send_unpumped()
+
+    def result(self, latents: Latents, images: list[Image]) -> None:
+        """See `jupyter_latents.engine.observer.Observer.result`."""
+        with self._lock:
+            self.record.add_result(latents, images)
+            fill_channels(self.record.stages[-1], time.monotonic() + _FILLING_SECONDS)
+        self._send_unpumped(force=True)
+
+    def _wants_preview(self, event: StepEvent) -> bool:
+        now = time.monotonic()
+        if self._preview_every == 0:
+            return False
+        if self._preview_every is None:
+            due = now - self._previewed >= _PREVIEW_SECONDS
+        else:
+            due = (event.step - event.span.start) % self._preview_every == 0
+        if due or event.step == event.span.end:
+            self._previewed = now
+            return True
+        return False
+
+    def _last_state(self) -> str:
+        state = self.run.state if self.run is not None else "done"
+        return {"stopping": "stopped", "running": "done", "paused": "done", "queued": "stopped"}.get(state, state)
+
+    def _watch(self, run: Watched) -> None:
+        """Keeps an unpumped view fresh, and finishes the view where nobody else does."""
+        while not run.wait(_UNPUMPED_SECONDS):
+            self._send_unpumped()
+        while time.monotonic() - self._pumped < 2 * _UNPUMPED_SECONDS and not self._finished:
+            time.sleep(_SEND_SECONDS)
+        self.finish()
+
+    def _send(self) -> None:
+        with self._lock:
+            if self._screen is None or (self._finished and not self._screen.open):
+                return
+            if self.run is not None and self.run.state in _GOING:
+                self.record.state = self.run.state
+            self._sent = time.monotonic()
+            self._screen.update()
+
+    def _send_unpumped(self, *, force: bool = False) -> None:
+        now = time.monotonic()
+        if now - self._pumped > _UNPUMPED_SECONDS and (force or now - self._sent >= _SEND_SECONDS):
+            self._send()
+
+
+def view_of(latents: Latents, **settings: Any) -> RunView:
+    """A view of what made latents, from their kept steps; it shows itself where a cell ends with it.
+
+    Args:
+        latents: Latents, with a trajectory where they have one.
+        settings: See `RunView`.
+    """
+    from jupyter_latents.display.rebuilt import record_of
+
+    running = shell()
+    names = dict(running.user_ns) if running is not None else {}
+    name = next((name for name, value in names.items() if value is latents and not name.startswith("_")), "")
+    view = RunView(**settings)
+    view.record = record_of(latents, name)
+    return view
+
+
+def _bind_in_shell(name: str, latents: Latents) -> None:
+    from jupyter_latents.errors import SettingError
+
+    running = shell()
+    if running is None:
+        raise SettingError("there is no IPython shell to bind a name in; use .at(step=...).")
+    running.push({name: latents})

@@ -1,0 +1,29 @@
+"""The live view's widget; imported when a view is shown, for it brings ipywidgets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from anywidget import AnyWidget
+
+from jupyter_latents.display.scripts import live_script, static_file
+
+__all__ = ["LiveWidget", "answer_on_the_asking_thread"]
+
+
+class LiveWidget(AnyWidget):
+    """Holds no state of its own: everything goes by custom messages."""
+
+    _esm = live_script()
+    _css = static_file("view.css")
+
+
+def answer_on_the_asking_thread(widget: Any) -> None:
+    """Lets clicks arrive while a cell runs, on ipykernel 7.4 too.
+
+    There a comm sends the front end's messages to the shell that published last, which a running cell blocks. Without
+    that routing they arrive on the subshell that the front end chose. Other versions have no such attribute.
+    """
+    comm = widget.comm
+    if comm is not None and hasattr(comm, "_reply_subshell_for"):
+        comm._reply_subshell_for = None  # noqa: SLF001 - the way the kernel's source offers

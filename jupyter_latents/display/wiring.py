@@ -1,0 +1,68 @@
+"""Gives latents their pictures: the session's decoding and this room's bundles, as `latents.services`."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from jupyter_latents import session as sessions
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from jupyter_latents.latents.sequence import LatentsSequence
+    from jupyter_latents.latents.value import Latents
+    from jupyter_latents.session import Session
+
+__all__ = ["session_with_display"]
+
+
+def session_with_display(names: MutableMapping[str, Any] | None = None) -> Session:
+    """The kernel's session, with decoding and display provided to all latents.
+
+    Args:
+        names: The kernel's namespace.
+    """
+    from jupyter_latents.latents import services
+
+    session = sessions.current(names)
+    services.provide(
+        services.Services(
+            session.decode,
+            session.preview,
+            lambda latents: _bundle(session, latents),
+            lambda several: _grid(session, several),
+            session.fits,
+            _view,
+        )
+    )
+    return session
+
+
+def _grid(session: Session, several: LatentsSequence) -> dict[str, Any]:
+    from jupyter_latents.display.latents import grid_bundle
+
+    shown = [(several.label(index), latents, _pictures(session, latents)) for index, latents in enumerate(several)]
+    return grid_bundle([(label, latents, pictures[0]) for label, latents, pictures in shown if pictures])
+
+
+def _view(latents: Latents) -> Any:
+    from jupyter_latents.display.view import view_of
+
+    return view_of(latents)
+
+
+def _bundle(session: Session, latents: Latents) -> dict[str, Any]:
+    from jupyter_latents.display.latents import latents_bundle
+
+    return latents_bundle(latents, _pictures(session, latents))
+
+
+def _pictures(session: Session, latents: Latents) -> list[Image]:
+    """Decoded pictures; none where no VAE is at hand, since a display must not fail."""
+    from jupyter_latents.errors import ModelError
+
+    try:
+        return session.decode(latents)
+    except ModelError:
+        return []

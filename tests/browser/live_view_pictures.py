@@ -1,0 +1,105 @@
+"""Makes the screenshots of the live view and the static output in docs/images; run it again when their look changes.
+
+    python -m tests.browser.live_view_pictures [--drawn]
+
+With ``--drawn`` the runs are made of drawn pictures instead of the demo models.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+from PIL import Image
+from playwright.sync_api import BrowserContext, Page, sync_playwright
+
+from tests.browser.chromium import find_chromium
+from tests.browser.lab_page import CHROMIUM_FLAGS, LabPage, LabServer
+from tests.browser.test_live_view import RUN, SETUP
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+CELL = """%%dgen --force
+demo/scenes
+--prompts "a beautiful sunset over the mountains"
+--seeds 7 --inference-steps 30
+--denoising-end 0.8
+--into base
+
+demo/paper
+--prompts "a beautiful sunset over the mountains"
+--image-seeds "latents: base" --inference-steps 30
+--denoising-start 0.8
+--into final"""
+PAUSED = """() => {
+    const status = document.querySelector('.jl-status');
+    return status && /denoising (1[6-9]|2[0-4]) of 30/.test(status.textContent);
+}"""
+THEME = "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
+
+
+def live(context: BrowserContext, server: LabServer, cells: list[str], theme: str) -> Path:
+    """A picture of the running view; leaves the saved notebook."""
+    page = context.new_page()
+    lab = LabPage(page, server)
+    lab.write(f"{theme}.ipynb", *cells)
+    lab.open(f"{theme}.ipynb")
+    page.evaluate(THEME, f"JupyterLab {theme}")
+    lab.run_cell(0)
+    if "--drawn" not in sys.argv:
+        lab.run_cell(1, timeout=300)
+    run = lab.start_cell(1)
+    page.wait_for_function(PAUSED, timeout=60_000, polling=30)
+    lab.output(1).locator(".jl-one").hover(position={"x": 70, "y": 150})
+    target = IMAGES / f"live-view-{theme.lower()}.png"
+    lab.output(1).locator(".jl").first.screenshot(path=target)
+    lab.wait_for(run)
+    lab.save()
+    lab.shut_kernel()
+    page.close()
+    return target
+
+
+def static(page: Page, html: Path, target: Path) -> Path:
+    """A picture of the lasting output at a step."""
+    page.goto(html.as_uri())
+    page.locator(".jl-scrubber").fill("22")
+    page.locator(".jl-one").hover(position={"x": 70, "y": 150})
+    page.locator("div.jl").screenshot(path=target)
+    return target
+
+
+def main() -> None:
+    """Makes all five."""
+    chromium = find_chromium()
+    cells = [SETUP, RUN] if "--drawn" in sys.argv else ["%load_ext jupyter_latents", CELL]
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        notebooks, private = Path(folder) / "notebooks", Path(folder) / "private"
+        notebooks.mkdir()
+        private.mkdir()
+        server = LabServer(notebooks, private)
+        made: list[Path] = []
+        try:
+            server.wait()
+            context = playwright.chromium.launch_persistent_context(
+                Path(folder) / "profile", executable_path=chromium, args=CHROMIUM_FLAGS
+            )
+            made += [live(context, server, cells, theme) for theme in ("Light", "Dark")]
+            context.close()
+        finally:
+            server.close()
+        notebook = nbformat.read(notebooks / "Light.ipynb", as_version=4)
+        html = Path(folder) / "output.html"
+        html.write_text(f"<body style='margin:8px'>{notebook.cells[1].outputs[-1].data['text/html']}", encoding="utf-8")
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        for name, width in (("static-light", 800), ("static-dark", 800), ("narrow", 400)):
+            scheme = "dark" if name.endswith("dark") else "light"
+            page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 700})
+            made.append(static(page, html, IMAGES / f"{name}.png"))
+        browser.close()
+    for path in made:
+        Image.open(path).convert("RGB").save(path, optimize=True)
+        print(path.name, path.stat().st_size)
+
+
+if __name__ == "__main__":
+    main()

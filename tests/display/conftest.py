@@ -1,0 +1,63 @@
+"""A front end that is a list: widgets' messages and display bundles are recorded."""
+
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from jupyter_latents.display import live, screens
+from jupyter_latents.latents import services
+
+
+class Recorder:
+    """What a front end would have got.
+
+    Attributes:
+        bundles: (display id, bundle, whether it is an update), in order.
+        messages: (custom content, buffers), in order.
+    """
+
+    def __init__(self) -> None:
+        self.bundles: list[tuple[str, dict[str, Any], bool]] = []
+        self.messages: list[tuple[dict[str, Any], list[bytes]]] = []
+
+    def publish(self, bundle: dict[str, Any], display_id: str, *, update: bool = False) -> None:
+        self.bundles.append((display_id, bundle, update))
+
+    def create_comm(self, *args: Any, **kwargs: Any) -> Any:
+        import comm
+
+        recorder = self
+
+        class Recording(comm.DummyComm):  # type: ignore[misc]
+            def send(self, data: Any = None, metadata: Any = None, buffers: Any = None) -> None:
+                if data and data.get("method") == "custom":
+                    recorder.messages.append((data["content"], list(buffers or [])))
+
+        return Recording(*args, **kwargs)
+
+
+@pytest.fixture
+def front_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
+    """A notebook's front end; views that a test leaves open are closed."""
+    recorder = Recorder()
+    monkeypatch.setattr("comm.create_comm", recorder.create_comm)
+    monkeypatch.setattr(screens, "publish", recorder.publish)
+    monkeypatch.setattr(live, "publish", recorder.publish)
+    shell = SimpleNamespace(kernel=object(), history_manager=SimpleNamespace(hist_file="h.sqlite"), user_ns={})
+    monkeypatch.setattr(screens, "shell", lambda: shell)
+    yield recorder
+    for screen in list(live._open):
+        screen.close()
+
+
+@pytest.fixture(autouse=True)
+def previews() -> Iterator[Callable[..., None]]:
+    """Previews without a model; what was provided before comes back."""
+    from tests.display.fake_run import fake_previews
+
+    before = list(services._provided)
+    fake_previews(64)
+    yield fake_previews
+    services._provided[:] = before

@@ -1,0 +1,165 @@
+"""Runs without models: stages that emit steps with drawn pictures, on a real executor."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
+
+import torch
+from PIL import Image
+
+from jupyter_latents.display.view import RunView
+from jupyter_latents.engine.observer import StepEvent
+from jupyter_latents.engine.window import Span
+from jupyter_latents.executors import LocalExecutor, Run
+from jupyter_latents.latents import services
+from jupyter_latents.latents.facts import CLEAN, Noise, Position, Provenance, Resume, Space
+from jupyter_latents.latents.value import Latents
+from jupyter_latents.stage import ModelSource, Prompt, Stage, Window
+
+SPACE = Space("SD", 4, 8, 0.18215)
+SUNSET = "a beautiful sunset over the mountains"
+
+
+def stage(name: str | None = "base", start: float | None = None, end: float | None = None, **changes: object) -> Stage:
+    """A stage of 30 steps of a demo model."""
+    model = "demo/paper" if start else "demo/scenes"
+    made = Stage(
+        model=ModelSource(model),
+        prompt=Prompt(SUNSET),
+        seed=7,
+        window=Window(start, end),
+        into=name,
+        scheduler="EulerDiscreteScheduler",
+    )
+    return replace(made, **changes)
+
+
+def two_stages() -> list[Stage]:
+    """The quickstart's pair."""
+    return [stage("base", end=0.8), stage("final", start=0.8)]
+
+
+def noise_at(step: int, of: int) -> Noise:
+    """A falling schedule from 14.6 to clean."""
+    return CLEAN if step == of else Noise(14.6 * math.exp(-4.6 * step / of), "ve")
+
+
+def landscape(side: int, number: int = 0) -> Image.Image:
+    """A sky over dark land, drawn with numbers."""
+    down = torch.linspace(0, 1, side)[:, None].expand(side, side)
+    across = torch.linspace(0, 1, side)[None].expand(side, side)
+    sky = torch.stack([0.45 + 0.5 * down, 0.5 + 0.2 * down, 0.75 - 0.05 * down])
+    ground = 0.62 + 0.07 * torch.sin(across * (14 + number)) + 0.04 * torch.sin(across * 37)
+    land = torch.stack([0.08 + 0.1 * down, 0.25 - 0.1 * down, 0.12 + 0 * down])
+    sun = torch.exp(-((((across - 0.3 - 0.1 * number) / 0.09) ** 2 + ((down - 0.3) / 0.09) ** 2) ** 2))
+    picture = torch.where(down > ground, land, sky * (1 - sun) + sun)
+    return _to_image(picture)
+
+
+def noisy(picture: Image.Image, amount: float, seed: int) -> Image.Image:
+    """The picture with noise over it."""
+    values = torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8).view(picture.height, picture.width, 3)
+    noise = torch.rand(values.shape, generator=torch.Generator().manual_seed(seed))
+    return _to_image((values.float() / 255 * (1 - amount) + noise * amount).permute(2, 0, 1))
+
+
+def latents_at(item: Stage, step: int, batch: int = 1, side: int = 16) -> Latents:
+    """Latents as a stage would leave them after a step."""
+    level = noise_at(step, item.num_inference_steps)
+    share = min(1.0, level.sigma / 15)
+    clean = torch.nn.functional.interpolate(_as_tensor(landscape(64))[None], (side, side))[0]
+    clean = torch.cat([clean, clean[:1]])[None].expand(batch, -1, -1, -1)
+    noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(item.seed or 0))
+    return Latents(
+        (clean * 2 - 1) * (1 - share) + noise * share,
+        SPACE,
+        level,
+        Position(step, item.num_inference_steps, "EulerDiscreteScheduler", "schedule"),
+        None if level.is_clean else Resume(),
+        Provenance(item.model.name, "digest", item.prompt.positive, "", item.seed, item.guidance_scale),
+    )
+
+
+def fake_previews(side: int) -> None:
+    """Lets latents make previews without a model."""
+    services.provide(
+        SimpleNamespace(
+            decode=lambda latents: [landscape(side, number) for number in range(latents.shape[0])],
+            preview=lambda latents: list(
+                _previews(latents.position.step if latents.position else 0, 30, latents.shape[0], side)
+            ),
+            mimebundle=lambda latents: {"text/plain": repr(latents)},
+        )
+    )
+
+
+def fake_work(
+    view: RunView, stages: list[Stage], pause: Callable[[], None] = lambda: None, side: int = 64
+) -> Callable[[Run], None]:
+    """Work for an executor: tells the view what an engine would."""
+
+    def work(run: Run) -> None:
+        made: list[Latents] = []
+        for index, item in enumerate(stages):
+            made = _stage(view, run, index, item, made if item.window.start else [], pause, side)
+            if run.should_stop():
+                return
+
+    return work
+
+
+def start(view: RunView, stages: list[Stage], pause: Callable[[], None] = lambda: None, side: int = 64) -> Run:
+    """Starts a fake run in its own thread; the view is attached."""
+    run = LocalExecutor().submit(fake_work(view, stages, pause, side))
+    view.attach(run)
+    return run
+
+
+def _stage(  # noqa: PLR0917
+    view: RunView, run: Run, index: int, item: Stage, before: list[Latents], pause: Callable[[], None], side: int
+) -> list[Latents]:
+    of = item.num_inference_steps
+    first, last = int((item.window.start or 0) * of + 1e-6), int((item.window.end or 1) * of + 1e-6)
+    span = Span(first, last, of, 1, of)
+    view.stage(index, item, item.into or "")
+    view.phase("loading", item.model.name)
+    pause()
+    view.phase("encoding", item.prompt.positive)
+    view.phase("denoising", f"steps {first}–{last} of {of}, from {noise_at(first, of)}")
+    kept = list(before)
+    for step in range(first + 1, last + 1):
+        pause()
+        kept.append(latents_at(item, step, item.batch_size))
+        preview = partial(_preview_list, step, of, item.batch_size, side)
+        view.step(StepEvent(step, span, noise_at(step, of).sigma, preview, kept[-1].tensor.numpy))
+        if step < last and run.should_stop():
+            break
+    result = kept[-1].replace(trajectory=tuple(kept))
+    pictures = [landscape(side * 2, index + number) for number in range(item.batch_size)] if result.is_clean else []
+    if pictures:
+        view.phase("decoding")
+        pause()
+    view.result(result, pictures)
+    return kept
+
+
+def _preview_list(step: int, of: int, batch: int, side: int) -> list[Image.Image]:
+    return list(_previews(step, of, batch, side))
+
+
+def _previews(step: int, of: int, batch: int, side: int) -> Iterator[Image.Image]:
+    for number in range(batch):
+        yield noisy(landscape(side, number), max(0.0, 1 - 1.6 * step / of), step)
+
+
+def _as_tensor(picture: Image.Image) -> torch.Tensor:
+    values = torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8)
+    return values.view(picture.height, picture.width, 3).permute(2, 0, 1).float() / 255
+
+
+def _to_image(values: torch.Tensor) -> Image.Image:
+    height, width = values.shape[1:]
+    content = (values.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy().tobytes()
+    return Image.frombytes("RGB", (width, height), content)

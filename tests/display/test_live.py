@@ -1,0 +1,307 @@
+"""Every message between the live view and its kernel."""
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jupyter_latents.display.live import LiveScreen
+from jupyter_latents.display.view import RunView, view_of
+from jupyter_latents.executors import Run
+from tests.display.conftest import Recorder
+from tests.display.fake_run import latents_at, stage, start, two_stages
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def shown(view: RunView) -> LiveScreen:
+    view.show()
+    screen = view._screen
+    assert isinstance(screen, LiveScreen)
+    if screen.widget is None:
+        screen._shown -= 0.3
+        view.pump()
+        view._pumped = 0.0
+    return screen
+
+
+def tell(screen: LiveScreen, **content: Any) -> None:
+    """A message of the front end."""
+    screen._receive(screen.widget, content, [])
+
+
+def finished_run(view: RunView, stages: list[Any]) -> Run:
+    run = start(view, stages)
+    assert run.wait(20)
+    view.finish()
+    return run
+
+
+class Gate:
+    """Holds a fake run at each step until it is let through."""
+
+    def __init__(self) -> None:
+        self.steps = threading.Semaphore(0)
+
+    def __call__(self) -> None:
+        assert self.steps.acquire(timeout=20)
+
+    def open(self, count: int = 1000) -> None:
+        self.steps.release(count)
+
+
+def let_go(view: RunView, run: Run, gate: Gate) -> None:
+    """Lets a held run and its view end."""
+    run.stop()
+    gate.open()
+    assert run.wait(20)
+    view.finish()
+
+
+def until(view: RunView, steps: int) -> None:
+    """Waits until so many steps are recorded."""
+    deadline = time.monotonic() + 20
+    while sum(item.done for item in view.record.stages) < steps:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_one_output_is_text_then_a_widget_then_html(front_end: Recorder) -> None:
+    view = RunView()
+    shown(view)
+    finished_run(view, two_stages())
+    assert [(VIEW in bundle, update) for _, bundle, update in front_end.bundles] == [
+        (False, False), (True, True), (False, True)
+    ]  # fmt: skip
+    assert len({display_id for display_id, _, _ in front_end.bundles}) == 1
+    assert all("text/plain" in bundle for _, bundle, _ in front_end.bundles)
+    last = front_end.bundles[-1][1]
+    assert set(last) == {"text/html", "image/png", "text/plain"}
+
+
+def test_a_run_of_a_moment_gets_no_widget(front_end: Recorder) -> None:
+    view = RunView()
+    view.show()
+    finished_run(view, [stage("base", end=0.1)])
+    assert not any(VIEW in bundle for _, bundle, _ in front_end.bundles)
+
+
+def test_nothing_is_sent_before_the_front_end_asks(front_end: Recorder) -> None:
+    view = RunView()
+    shown(view)
+    finished_run(view, two_stages())
+    assert front_end.messages == []
+
+
+def test_a_front_end_that_cannot_be_heard_is_told_everything_after_a_while(
+    front_end: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = RunView()
+    screen = shown(view)
+    screen._shown -= 2
+    view.pump()
+    view.pump()
+    assert [content.get("all") for content, _ in front_end.messages] == [True]
+
+
+def test_sync_is_answered_with_everything_then_only_news(front_end: Recorder) -> None:
+    view, gate = RunView(preview_every=1), Gate()
+    screen = shown(view)
+    run = start(view, [stage("base", end=0.4)], gate)
+    gate.open(6)
+    until(view, 5)
+    tell(screen, cmd="sync", page="1")
+    view.pump()
+    everything, buffers = front_end.messages[-1]
+    assert everything["all"]
+    assert [point["i"] for point in everything["points"]] == [0, 1, 2, 3, 4]
+    assert buffers[everything["points"][0]["fb"]].startswith(b"\xff\xd8")
+    gate.open(1)
+    until(view, 6)
+    view.pump()
+    news = front_end.messages[-1][0]
+    assert "all" not in news
+    assert [point["i"] for point in news["points"]] == [5]
+    tell(screen, cmd="sync", page="1")
+    view.pump()
+    assert len(front_end.messages[-1][0]["points"]) == 6
+    let_go(view, run, gate)
+
+
+def test_head_tells_stages_plan_and_status(front_end: Recorder) -> None:
+    view, gate = RunView(), Gate()
+    view.plan(two_stages())
+    screen = shown(view)
+    run = start(view, two_stages(), gate)
+    gate.open(4)
+    until(view, 3)
+    tell(screen, cmd="sync", page="1")
+    view.pump()
+    content = front_end.messages[-1][0]
+    assert content["title"] == "base → final"
+    assert content["state"] == "running"
+    assert content["status"].startswith("denoising 3 of 30 · ")
+    assert [item["where"] for item in content["stages"]] == ["demo/scenes, steps 0–24", "demo/paper, steps 24–30"]
+    assert content["stages"][0]["sigma"] == "14.6"
+    assert content["stages"][1]["coming"]
+    let_go(view, run, gate)
+
+
+def test_decoded_pictures_are_sent_once(front_end: Recorder) -> None:
+    view = RunView()
+    screen = shown(view)
+    tell(screen, cmd="sync", page="1")
+    view.pump()
+    run = start(view, [stage("out", batch_size=2)])
+    assert run.wait(20)
+    view.pump()
+    view.finish()
+    found = [content["pictures"] for content, _ in front_end.messages if "pictures" in content]
+    assert [[len(entry["b"]) for entry in entries] for entries in found] == [[2]]
+
+
+def test_stop_pause_and_resume_act_on_the_run(front_end: Recorder) -> None:
+    view, gate = RunView(), Gate()
+    screen = shown(view)
+    run = start(view, two_stages(), gate)
+    gate.open(3)
+    until(view, 2)
+    tell(screen, cmd="pause")
+    assert run.state == "paused"
+    view.pump()
+    assert view.record.state == "paused"
+    tell(screen, cmd="resume")
+    assert run.state == "running"
+    tell(screen, cmd="stop")
+    assert run.state == "stopping"
+    gate.open(1)
+    assert run.wait(20)
+    view.finish()
+    assert view.record.state == "stopped"
+    assert view.record.stages[-1].done == 3
+
+
+def test_branch_binds_the_step(front_end: Recorder) -> None:
+    bound: dict[str, Any] = {}
+    view = view_of(latents_at(stage(), 24).replace(trajectory=tuple(latents_at(stage(), n) for n in range(1, 25))))
+    view.bind = bound.__setitem__
+    view.record.stages[0].name = "base"
+    screen = shown(view)
+    tell(screen, cmd="branch", point=11)
+    assert list(bound) == ["base_12"]
+    assert bound["base_12"].position.step == 12
+    assert front_end.messages[-1][0]["said"] == "base_12 is bound (base.at(step=12))"
+
+
+def test_branch_of_a_running_stage_says_why_not(front_end: Recorder) -> None:
+    view, gate = RunView(), Gate()
+    screen = shown(view)
+    run = start(view, two_stages(), gate)
+    gate.open(4)
+    until(view, 3)
+    tell(screen, cmd="sync", page="1")
+    tell(screen, cmd="branch", point=1)
+    view.pump()
+    assert "when the stage has ended" in "".join(content.get("said", "") for content, _ in front_end.messages)
+    let_go(view, run, gate)
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "pt", "latent", "png"])
+def test_export_writes_beside_the_notebook(
+    front_end: Recorder, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    view = view_of(latents_at(stage(), 24))
+    view.record.stages[0].name = "base"
+    view.record.stages[0].points[0].frame = front_end_frame()
+    screen = shown(view)
+    for name in (f"base_24.{kind}", f"base_24_2.{kind}"):
+        tell(screen, cmd="export", point=0, kind=kind)
+        assert front_end.messages[-1][0]["said"] == f"saved {name}"
+        assert (tmp_path / name).stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    "content",
+    [{"cmd": "export", "kind": "exe", "point": 0}, {"cmd": "branch", "point": 99}, {"cmd": "branch"}, {"cmd": "?"}],
+)
+def test_messages_that_make_no_sense_do_no_harm(front_end: Recorder, content: dict[str, Any]) -> None:
+    screen = shown(view_of(latents_at(stage(), 24)))
+    tell(screen, **content)
+    assert all(set(said) == {"said"} for said, _ in front_end.messages)
+
+
+def test_background_run_sends_and_finishes_itself(front_end: Recorder) -> None:
+    view = RunView()
+    screen = shown(view)
+    tell(screen, cmd="sync", page="1")
+    start(view, two_stages(), lambda: time.sleep(0.01))
+    deadline = time.monotonic() + 20
+    while "text/html" not in front_end.bundles[-1][1]:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert len(front_end.messages) > 2
+
+
+def test_updates_are_throttled_where_nobody_pumps(front_end: Recorder) -> None:
+    view = RunView(preview_every=1)
+    screen = shown(view)
+    tell(screen, cmd="sync", page="1")
+    began = time.monotonic()
+    run = start(view, [stage()], lambda: time.sleep(0.005))
+    assert run.wait(20)
+    view.finish()
+    assert len(front_end.messages) <= (time.monotonic() - began) / 0.1 + 12
+
+
+def test_fifty_runs_leave_no_widgets(front_end: Recorder) -> None:
+    from ipywidgets.widgets.widget import _instances
+
+    before = len(_instances)
+    for _ in range(50):
+        view = RunView(preview_every=0)
+        tell(shown(view), cmd="sync", page="1")
+        finished_run(view, [stage("base", end=0.1)])
+    assert len(_instances) == before
+
+
+def test_an_older_view_becomes_static_when_a_new_one_opens(front_end: Recorder) -> None:
+    first = shown(view_of(latents_at(stage(), 24)))
+    shown(view_of(latents_at(stage(), 12)))
+    assert first.widget is None
+    assert (first.display_id, True) in [(shown_id, update) for shown_id, _, update in front_end.bundles]
+
+
+def test_a_reloaded_page_keeps_its_widget_until_the_next_view(front_end: Recorder) -> None:
+    view = RunView()
+    screen = shown(view)
+    tell(screen, cmd="sync", page="1")
+    tell(screen, cmd="sync", page="2")
+    view.pump()
+    finished_run(view, two_stages())
+    assert screen.widget is not None
+    assert front_end.messages[-1][0]["state"] == "done"
+    shown(RunView())
+    assert screen.widget is None
+
+
+def test_subshell_routing_is_switched_off_only_where_it_exists() -> None:
+    from types import SimpleNamespace
+
+    from jupyter_latents.display.widget import answer_on_the_asking_thread
+
+    new, old = SimpleNamespace(_reply_subshell_for=print), SimpleNamespace()
+    answer_on_the_asking_thread(SimpleNamespace(comm=new))
+    answer_on_the_asking_thread(SimpleNamespace(comm=old))
+    answer_on_the_asking_thread(SimpleNamespace(comm=None))
+    assert new._reply_subshell_for is None
+    assert vars(old) == {}
+
+
+def front_end_frame() -> bytes:
+    from jupyter_latents.display.images import jpeg
+    from tests.display.fake_run import landscape
+
+    return jpeg(landscape(64))

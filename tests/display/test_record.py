@@ -1,0 +1,115 @@
+"""What a run's record keeps and how it is put in words."""
+
+import math
+import time
+
+import pytest
+
+from jupyter_latents.display.record import Point, RunRecord
+from jupyter_latents.display.texts import duration, progress_line, sigma_text, stage_label, status, summary
+from jupyter_latents.engine.window import Span
+from tests.display.fake_run import latents_at, stage, two_stages
+
+
+def running(steps: int = 22) -> RunRecord:
+    """A run in its first stage of two."""
+    record = RunRecord(planned=tuple(two_stages()))
+    record.begin_stage(two_stages()[0], "base")
+    record.begin_phase("loading", "demo/scenes")
+    record.begin_phase("denoising", "steps 0–24 of 30, from σ 14.6 (VE)")
+    for step in range(1, steps + 1):
+        record.add_step(Point(step, 1.0), Span(0, 24, 30, 1, 30))
+    record.stages[0].denoising = steps / 10
+    return record
+
+
+def test_title_joins_the_names_of_done_and_coming_stages() -> None:
+    assert running().title == "base → final"
+
+
+def test_title_counts_results_of_one_name_and_leaves_the_middle_out() -> None:
+    record = RunRecord()
+    for name in ("a", "a", "b", "c", "d", "e"):
+        record.begin_stage(stage(name), name)
+    assert record.title == "a × 2 → b → … → e"
+
+
+def test_several_results_of_one_name_are_places_of_a_list() -> None:
+    record = RunRecord()
+    for _ in range(2):
+        record.begin_stage(stage("out"), "out")
+    assert [item.branch(12) for item in record.stages] == [
+        ("out0_12", "out[0].at(step=12)"),
+        ("out1_12", "out[1].at(step=12)"),
+    ]
+
+
+def test_a_result_without_a_name_has_no_branch() -> None:
+    assert RunRecord().begin_stage(stage(None), "").branch(12) == ("", "")
+
+
+def test_status_while_denoising_tells_step_speed_and_time_left() -> None:
+    assert status(running()) == "denoising 22 of 30 · 10.0 steps/s · 1 s left"
+
+
+def test_status_tells_what_loads() -> None:
+    record = running(0)
+    record.begin_phase("loading", "demo/scenes: unet, 12 of 40 MB")
+    assert status(record) == "loading demo/scenes: unet, 12 of 40 MB"
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [("queued", "waiting for an earlier run"), ("paused", "paused · denoising 22 of 30 · 10.0 steps/s")],
+)
+def test_status_of_a_run_that_waits(state: str, expected: str) -> None:
+    record = running()
+    record.state = state
+    assert status(record) == expected
+
+
+def test_status_of_ended_runs() -> None:
+    record = running()
+    record.ended = record.began + 3
+    record.state = "stopped"
+    assert status(record) == "stopped at step 22 of 30 · 3.0 s"
+    record.state, record.error = "failed", "out of memory"
+    assert status(record) == "failed: out of memory"
+    record.state = "done"
+    assert status(record) == "22 steps · 10.0 steps/s · 3.0 s"
+
+
+def test_the_first_level_is_read_from_the_phase() -> None:
+    assert (running().stages[0].first_sigma, running().stages[0].form) == (14.6, "VE")
+
+
+def test_the_same_note_is_kept_once() -> None:
+    record = RunRecord()
+    for _ in range(3):
+        record.add_note("chatter", warning=False)
+    assert len(record.notes) == 1
+
+
+def test_summary_holds_the_facts() -> None:
+    record = running()
+    record.add_result(latents_at(stage(), 24), [])
+    record.ended = time.monotonic()
+    assert "continues: exactly, with its history" in summary(record)
+    assert stage_label(record.stages[0]) in summary(record)
+
+
+def test_progress_line_fits_the_terminal() -> None:
+    assert len(progress_line(running(), 40)) < 40
+    assert "██" in progress_line(running(), 200)
+
+
+@pytest.mark.parametrize(
+    ("sigma", "text"), [(None, ""), (math.inf, "∞"), (157.4, "157"), (14.61, "14.6"), (0.514, "0.51"), (0.0, "0")]
+)
+def test_sigma_text(sigma: float | None, text: str) -> None:
+    assert sigma_text(sigma) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.42, "0.4 s"), (12.3, "12 s"), (185, "3 min 5 s"), (120, "2 min")])
+def test_duration(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

@@ -1,0 +1,195 @@
+"""Terminals, programs and latents' own bundles."""
+
+import io
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+from PIL import Image
+
+from jupyter_latents.display import grid_bundle, latents_bundle, screens
+from jupyter_latents.display.channels import quantise
+from jupyter_latents.display.images import montage, png
+from jupyter_latents.display.rebuilt import record_of
+from jupyter_latents.display.record import RunRecord
+from jupyter_latents.display.texts import status
+from jupyter_latents.display.view import RunView, view_of
+from jupyter_latents.stage import Prompt
+from tests.display.conftest import Recorder
+from tests.display.fake_run import landscape, latents_at, stage, start, two_stages
+
+
+def view_of_record() -> RunRecord:
+    return record_of(latents_at(stage(), 24), "base")
+
+
+class Terminal(io.StringIO):
+    """Standard output that is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def run_to_its_end(view: RunView) -> None:
+    view.show()
+    run = start(view, two_stages())
+    while not run.wait(0.01):
+        view.pump()
+    view.finish()
+
+
+def test_terminal_writes_one_line_over_and_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(screens, "shell", lambda: None)
+    output = Terminal()
+    monkeypatch.setattr(sys, "stdout", output)
+    run_to_its_end(RunView())
+    progress, _, facts = output.getvalue().rpartition("\r")
+    assert "\n" not in progress
+    assert "denoising" in progress
+    assert facts.startswith("base → final: 30 steps")
+
+
+def test_piped_output_has_only_the_facts(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(screens, "shell", lambda: None)
+    run_to_its_end(RunView())
+    output = capsys.readouterr().out
+    assert "\r" not in output
+    assert output.startswith("base → final: 30 steps")
+
+
+def test_verbose_terminal_prints_notes_as_they_come(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(screens, "shell", lambda: None)
+    view = RunView(verbose=True)
+    view.show()
+    view.note("a library's chatter")
+    view.pump()
+    assert capsys.readouterr().out == "a library's chatter\n"
+
+
+def test_a_driven_kernel_gets_one_output_and_its_update(front_end: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell = SimpleNamespace(kernel=object(), history_manager=SimpleNamespace(hist_file=":memory:"))
+    monkeypatch.setattr(screens, "shell", lambda: shell)
+    run_to_its_end(RunView())
+    assert [update for _, _, update in front_end.bundles] == [False, True]
+    assert front_end.messages == []
+
+
+def test_a_view_of_latents_is_one_whole_output_in_a_driven_kernel(
+    front_end: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell = SimpleNamespace(kernel=object(), history_manager=SimpleNamespace(hist_file=":memory:"))
+    monkeypatch.setattr(screens, "shell", lambda: shell)
+    view = RunView()
+    view.record = view_of_record()
+    view.show()
+    assert ["text/html" in bundle for _, bundle, _ in front_end.bundles] == [True]
+
+
+def test_a_view_of_latents_is_its_facts_in_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(screens, "shell", lambda: None)
+    view_of(latents_at(stage(), 24)).show()
+    assert "exactly, with its history" in capsys.readouterr().out
+
+
+def test_preview_every_asks_for_previews_of_those_steps_and_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jupyter_latents.display.view.fill_frames", lambda *_: None)
+    view = RunView(preview_every=10)
+    assert start(view, [stage("base", end=0.8)]).wait(20)
+    assert [point.step for point in view.record.stages[0].points if point.frame] == [10, 20, 24]
+    view.finish()
+
+
+def test_default_rate_is_five_previews_a_second_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jupyter_latents.display.view.fill_frames", lambda *_: None)
+    view = RunView()
+    assert start(view, [stage("base")]).wait(20)
+    framed = [point.step for point in view.record.stages[0].points if point.frame]
+    assert framed[-1] == 30
+    assert len(framed) < 15
+    view.finish()
+
+
+def test_missing_frames_are_made_at_the_end_from_the_kept_steps() -> None:
+    view = RunView()
+    assert start(view, two_stages()).wait(20)
+    view.finish()
+    assert all(point.frame for item in view.record.stages for point in item.points)
+
+
+def test_view_of_latents_has_a_stage_for_each_model() -> None:
+    first, second = two_stages()
+    steps = [latents_at(first, n) for n in range(1, 25)] + [latents_at(second, n) for n in range(25, 31)]
+    view = view_of(steps[-1].replace(trajectory=tuple(steps)))
+    assert [item.steps for item in view.record.stages] == [24, 6]
+    assert view.record.stages[1].pictures
+    assert all(point.frame for item in view.record.stages for point in item.points)
+
+
+def test_a_kept_result_is_shown_with_its_steps() -> None:
+    view = RunView()
+    steps = tuple(latents_at(stage(), n) for n in range(1, 31))
+    view.stage(0, stage("final", start=0.8), "final")
+    view.result(steps[-1].replace(trajectory=steps), [landscape(64)])
+    view.finish()
+    assert [point.step for point in view.record.stages[0].points] == list(range(25, 31))
+    assert all(point.frame and point.channels for point in view.record.stages[0].points)
+    assert status(view.record) == "kept from before"
+
+
+def test_view_of_latents_without_steps() -> None:
+    view = view_of(latents_at(stage(), 24))
+    assert [point.step for point in view.record.stages[0].points] == [24]
+
+
+def test_latents_bundle_is_picture_facts_and_channels() -> None:
+    latents = latents_at(stage(prompt=Prompt("<b>bold</b>")), 24)
+    bundle = latents_bundle(latents, [landscape(128)])
+    assert bundle["text/plain"] == repr(latents)
+    assert "&lt;b&gt;bold&lt;/b&gt;" in bundle["text/html"]
+    assert "<b>bold" not in bundle["text/html"]
+    assert bundle["text/html"].count("<img") == 2
+    assert "image/png" in bundle
+
+
+def test_latents_bundle_without_pictures_still_shows_facts() -> None:
+    bundle = latents_bundle(latents_at(stage(), 24), [])
+    assert "image/png" not in bundle
+    assert "exactly, with its history" in bundle["text/html"]
+
+
+def test_grid_bundle_labels_its_cells() -> None:
+    results = [(f"seed {n} <i>", latents_at(stage(), 30), landscape(64, n)) for n in range(3)]
+    html = grid_bundle(results)["text/html"]
+    assert html.count("seed 1 &lt;i&gt;") == 2
+    assert "<i>" not in html
+
+
+def test_quantised_channels_are_close_to_the_values() -> None:
+    values = torch.randn(4, 16, 16, generator=torch.Generator().manual_seed(0)).numpy()
+    kept = quantise(values)
+    assert (kept.count, kept.height, kept.width, kept.stride) == (4, 16, 16, 1)
+    channel = torch.frombuffer(bytearray(kept.content[:256]), dtype=torch.uint8).reshape(16, 16) / 255
+    back = kept.low[0] + channel * (kept.high[0] - kept.low[0])
+    assert float((back - torch.from_numpy(values[0])).abs().max()) < (kept.high[0] - kept.low[0]) / 255
+
+
+def test_large_and_flat_channels_are_thinned_and_do_not_fail() -> None:
+    kept = quantise(torch.zeros(16, 128, 128).numpy())
+    assert len(kept.content) <= 16384
+    assert kept.stride == 4
+    assert kept.tiles().startswith(b"\x89PNG")
+
+
+def test_png_fits_its_limit() -> None:
+    noise = Image.frombytes("RGB", (256, 256), torch.randint(0, 256, (196608,), dtype=torch.uint8).numpy().tobytes())
+    assert len(png(noise, 20_000)) <= 20_000
+
+
+def test_montage_of_four_is_two_by_two() -> None:
+    assert montage([landscape(32)] * 4).size == (66, 66)
+    assert montage([landscape(32)]).size == (32, 32)
