@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -40,6 +40,9 @@ class StepEvent:
 class Observer(Protocol):
     """Is told what a run does. Methods return quickly; they are called from the run's thread."""
 
+    def plan(self, stages: Sequence[Stage]) -> None:
+        """All stages that the run is going to have, as far as that can be told."""
+
     def stage(self, index: int, stage: Stage, name: str) -> None:
         """Stage `index` of the run begins; `name` is what its result is bound to, or empty."""
 
@@ -58,6 +61,9 @@ class Observer(Protocol):
 
 class Silent:
     """An observer that looks away."""
+
+    def plan(self, stages: Sequence[Stage]) -> None:
+        """See `Observer.plan`."""
 
     def stage(self, index: int, stage: Stage, name: str) -> None:
         """See `Observer.stage`."""

@@ -50,6 +50,7 @@ class PlannedStage:
         verdict: How given latents enter, or empty.
         notes: What is converted or assumed.
         refused: Why it cannot run, or empty.
+        error: The error that it would end with, or None.
         outline: What it will make.
     """
 
@@ -65,6 +66,7 @@ class PlannedStage:
     notes: tuple[str, ...] = ()
     refused: str = ""
     outline: Outline | None = None
+    error: JupyterLatentsError | None = None
 
 
 def plan(stage: Stage, mode: str, given: Standing | None, image_size: tuple[int, int] | None = None) -> PlannedStage:
@@ -80,7 +82,7 @@ def plan(stage: Stage, mode: str, given: Standing | None, image_size: tuple[int,
         facts = describe(stage.model)
         return _planned(stage, mode, given, image_size, facts)
     except JupyterLatentsError as error:
-        return PlannedStage(stage, mode=mode, refused=error.message)
+        return PlannedStage(stage, mode=mode, refused=error.message, error=error)
 
 
 def verdict(given: Standing, stage: Stage) -> str:

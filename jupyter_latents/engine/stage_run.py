@@ -207,7 +207,11 @@ class StageRun:
         noise = schedulers.level(self.scheduler, state.index)
         self.observer.step(
             StepEvent(
-                step, span, noise.flow_sigma if noise.form == "flow" else noise.sigma, lambda: self._preview(state)
+                step,
+                span,
+                noise.flow_sigma if noise.form == "flow" else noise.sigma,
+                lambda: self._preview(state),
+                lambda: self._unpacked(state.latents).float().cpu().numpy(),
             )
         )
         if step < span.end and self.stopped():

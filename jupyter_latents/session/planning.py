@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.errors import JupyterLatentsError
+from jupyter_latents.session.blame import blamed
 from jupyter_latents.stage import ImageSeed, Reference, Stage
 
 if TYPE_CHECKING:
@@ -105,6 +106,8 @@ def plan_script(
                 result = plan(stage, mode, given, size)
             except JupyterLatentsError as error:
                 result = _refused(stage, error)
+            if result.error is not None and (place := blamed(invocation, result.error)) is not None:
+                result.error.at(place)
             planned.append(result)
             outlines.append(result.outline)
         kept = [outline for outline in outlines if outline is not None]
@@ -119,7 +122,7 @@ def plan_script(
 def _refused(stage: Stage, error: JupyterLatentsError) -> PlannedStage:
     from jupyter_latents.engine.plan import PlannedStage
 
-    return PlannedStage(stage, refused=error.message)
+    return PlannedStage(stage, refused=error.message, error=error)
 
 
 def _inputs(stage: Stage, resolver: Resolver) -> tuple[str, Any, tuple[int, int] | None]:
@@ -130,7 +133,7 @@ def _inputs(stage: Stage, resolver: Resolver) -> tuple[str, Any, tuple[int, int]
     images = [resolver.value(reference) for reference in seed.images]
     latents = [_latents(resolver, reference) for reference in seed.latents]
     if stage.window.start is not None and describe(stage.model).family.direct_latents:
-        latents += [_standing(resolver, value) for value in images if _is_standing(value)]
+        latents += [_standing(resolver, value, "the image position") for value in images if _is_standing(value)]
         images = [value for value in images if not _is_standing(value)]
     mode = "inpaint" if seed.masks else "img2img" if images else "txt2img"
     size = (
@@ -140,7 +143,7 @@ def _inputs(stage: Stage, resolver: Resolver) -> tuple[str, Any, tuple[int, int]
 
 
 def _latents(resolver: Resolver, reference: Reference) -> Any:
-    return _standing(resolver, resolver.value(reference))
+    return _standing(resolver, resolver.value(reference), reference.text)
 
 
 def _is_standing(value: Any) -> bool:
@@ -149,11 +152,11 @@ def _is_standing(value: Any) -> bool:
     )
 
 
-def _standing(resolver: Resolver, value: Any) -> Any:
+def _standing(resolver: Resolver, value: Any, text: str) -> Any:
     """Latents, or the outline of latents that an earlier stage will make."""
     if isinstance(value, list) and value:
-        return _standing(resolver, value[0])
-    return value if hasattr(value, "noise") else resolver.as_latents(value, "latents")[0]
+        return _standing(resolver, value[0], text)
+    return value if hasattr(value, "noise") else resolver.as_latents(value, text)[0]
 
 
 def _picture_size(value: Any) -> tuple[int, int] | None:
@@ -166,8 +169,11 @@ def _picture_size(value: Any) -> tuple[int, int] | None:
     if isinstance(value, Path) and not _is_standing(value):
         from PIL import Image
 
-        with Image.open(value) as image:
-            return image.size
+        try:
+            with Image.open(value) as image:
+                return image.size
+        except OSError:
+            return None  # no picture: the run says so, with its place
     return None
 
 

@@ -191,7 +191,7 @@ def _is_tensor_like(value: Any) -> bool:
 
 
 def _is_usable(value: Any) -> bool:
-    return _is_image(value) or _is_tensor_like(value)
+    return _is_image(value) or _is_tensor_like(value) or hasattr(value, "noise")
 
 
 def _sized(image: Image, seed: ImageSeed) -> Image:

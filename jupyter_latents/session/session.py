@@ -5,41 +5,29 @@ from __future__ import annotations
 import time
 import weakref
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import machine
 from jupyter_latents.engine.scheduler_table import scheduler_names
-from jupyter_latents.errors import JupyterLatentsError, NameNotFoundError, Place, RunError, ScriptError, nearest
+from jupyter_latents.errors import HandoffError, ModelError, NameNotFoundError, nearest
 from jupyter_latents.executors import LocalExecutor, Run
-from jupyter_latents.session import outputs
 from jupyter_latents.session.memo import Memo
 from jupyter_latents.session.planning import Plan, plan_script
 from jupyter_latents.session.resolve import Resolver
+from jupyter_latents.session.work import Work
 from jupyter_latents.stage import ModelSource, Stage
-from jupyter_latents.syntax import Environment, Invocation, Script, unsupported
+from jupyter_latents.syntax import Environment, Script
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from jupyter_latents.engine.calls import Inputs
     from jupyter_latents.engine.engine import Engine
     from jupyter_latents.engine.models import HeldPart
     from jupyter_latents.engine.observer import Observer
-    from jupyter_latents.engine.result import StageResult
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["Session", "Task", "current"]
-
-# Errors of these parts of a stage point at the option that is to blame.
-_BLAMED: dict[str, tuple[str, ...]] = {
-    "NameNotFoundError": ("image_seeds",),
-    "HandoffError": ("image_seeds",),
-    "LatentsError": ("image_seeds",),
-    "LatentsFileError": ("image_seeds",),
-    "WindowError": ("denoising_start", "denoising_end", "inference_steps"),
-    "ScriptError": ("schedulers",),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +45,6 @@ class Task:
     arguments: tuple[str, ...] = ()
     force: bool = False
     verbose: bool = False
-
-
-@dataclass(slots=True)
-class _Job:
-    """One invocation while it runs."""
-
-    run: Run
-    observer: Observer
-    environment: Environment
-    invocation: Invocation
-    labels: tuple[str, ...] = ()
-    made: list[StageResult] = field(default_factory=list)
-    files: list[str] = field(default_factory=list)
 
 
 class Session:
@@ -131,7 +106,20 @@ class Session:
         from jupyter_latents.engine.observer import Silent
 
         environment = self._environment(task, Silent())
-        return plan_script(task.script, environment, scheduler_names(), self._resolver, self.names)
+        return plan_script(task.script, environment, scheduler_names(), self.resolver, self.names)
+
+    def _foreseen(self, task: Task) -> list[Stage]:
+        """The stages of a script that is about to run.
+
+        Raises:
+            JupyterLatentsError: One of them can never run, so that none begins: its model is not there or does not do
+                this, or the latents handed to it cannot enter it.
+        """
+        planned = self.plan(task).stages
+        for stage in planned:
+            if isinstance(stage.error, (ModelError, HandoffError)):
+                raise stage.error
+        return [stage.stage for stage in planned]
 
     def decode(self, latents: Latents) -> list[Image]:
         """Pictures of latents by their own VAE.
@@ -176,7 +164,7 @@ class Session:
         if not name.isidentifier():
             raise NameNotFoundError(f"{name!r} cannot be a variable; use letters, digits and _, no digit first.")
         latents = self._facts_of(Latents.load(file))
-        self._remember(latents)
+        self.remember(latents)
         self.names[name] = latents
         return latents
 
@@ -240,7 +228,8 @@ class Session:
         said: list[str] = []
         try:
             with gathered(observer.note if task.verbose else said.append):
-                self._invocations(run, task, observer)
+                observer.plan(self._foreseen(task))
+                Work(self, run, observer, self._environment(task, observer)).script(task.script, force=task.force)
         finally:
             if said:
                 observer.note(
@@ -257,68 +246,13 @@ class Session:
             print=observer.note,
         )
 
-    def _invocations(self, run: Run, task: Task, observer: Observer) -> None:
-        environment = self._environment(task, observer)
-        for invocation in task.script.invocations(environment, schedulers=scheduler_names()):
-            job = _Job(run, observer, environment, invocation, _labels(invocation))
-            stages = tuple(replace(stage, force=stage.force or task.force) for stage in invocation.stages())
-            for stage in stages:
-                if run.should_stop():
-                    return
-                self._run_one(job, stage, several=len(stages) > 1)
-                if job.made[-1].stopped:
-                    return
-            kept = job.files or [environment.capture(result.latents) for result in job.made]
-            environment.finished(kept, [stage.prompt.positive for stage in stages])
+    def resolver(self, environment: Environment, names: Mapping[str, Any] | None = None) -> Resolver:
+        """Looks up what image seeds name.
 
-    def _run_one(self, job: _Job, stage: Stage, *, several: bool) -> None:
-        """Runs one stage of an invocation, binds its result and writes its files."""
-        job.observer.stage(len(job.run.results), stage, stage.into or "")
-        try:
-            result = self._stage(job, stage)
-            job.made.append(result)
-            job.run.results.append(result)
-            self._bind(stage.into, job, several=several)
-            job.files.extend(self._written(stage, result, job.observer))
-        except JupyterLatentsError as error:
-            place = _place(job.invocation, error)
-            raise (error.at(place) if place is not None else error) from error.__cause__
-        job.observer.result(result.latents, list(result.images))
-
-    def _stage(self, job: _Job, stage: Stage) -> StageResult:
-        from jupyter_latents.engine.catalog import describe
-
-        refused = unsupported(stage.image_seed) if stage.image_seed is not None else []
-        if refused:
-            raise ScriptError(f"{', '.join(refused)} in --image-seeds is read but not run here; leave it out.")
-        resolver = self._resolver(job.environment)
-        inputs = resolver.inputs(stage, direct_latents=self._takes_latents_directly(stage))
-        facts = describe(stage.model)
-        result = self.memo.run(stage, inputs, facts, lambda wanted, given: self._engine_run(job, wanted, given))
-        if result.evaluations == 0:
-            job.observer.note("kept from before: no model evaluation (--force runs it again)")
-        self._remember(result.latents)
-        return result
-
-    def _engine_run(self, job: _Job, stage: Stage, inputs: Inputs) -> StageResult:
-        try:
-            return self.engine.run(stage, inputs, job.observer, job.run.should_stop)
-        except RunError as error:
-            from jupyter_latents.engine.result import StageResult
-
-            if isinstance(error.partial, StageResult):
-                self._remember(error.partial.latents)
-                job.run.results.append(error.partial)
-                job.made.append(error.partial)
-                self._bind(stage.into, job, several=len(job.labels) > 1)
-            raise
-
-    def _takes_latents_directly(self, stage: Stage) -> bool:
-        from jupyter_latents.engine.catalog import describe
-
-        return stage.window.start is not None and describe(stage.model).family.direct_latents
-
-    def _resolver(self, environment: Environment, names: Mapping[str, Any] | None = None) -> Resolver:
+        Args:
+            environment: Of the script; holds what its templates handed over.
+            names: Variables to look in; the kernel's when None.
+        """
         return Resolver(self.names if names is None else names, environment.captured, self._facts_of, self._picture_of)
 
     def _facts_of(self, latents: Latents) -> Latents:
@@ -335,40 +269,15 @@ class Session:
             latents = latents.replace(space=facts.space, provenance=provenance)
         return self.engine.decode(latents)
 
-    def _remember(self, latents: Latents) -> None:
+    def remember(self, latents: Latents) -> None:
+        """Keeps the facts of latents, so that a bare file of the same tensor has them back.
+
+        Args:
+            latents: What a stage made or a file held; all its steps are remembered.
+        """
         for kept in (*latents.trajectory, latents):
             self._known[kept.digest] = kept
         self.born[latents.digest] = time.time()
-
-    def _bind(self, name: str | None, job: _Job, *, several: bool) -> None:
-        from jupyter_latents.latents.sequence import LatentsSequence
-
-        if name and several:
-            self.names[name] = LatentsSequence(tuple(result.latents for result in job.made), job.labels)
-        elif name:
-            self.names[name] = job.made[-1].latents
-
-    def _written(self, stage: Stage, result: StageResult, observer: Observer) -> list[str]:
-        if stage.output.path is None and stage.output.format is None:
-            return []
-        observer.phase("saving")
-        pictures = list(result.images) or self.engine.decode(result.latents)
-        return outputs.write(stage, result, pictures)
-
-
-def _place(invocation: Invocation, error: JupyterLatentsError) -> Place | None:
-    """Where the option stands that is to blame for an error; the model where none was given."""
-    given = [dest for dest in _BLAMED.get(type(error).__name__, ()) if dest in invocation.values]
-    return invocation.place_of(given[0]) if given else invocation.place
-
-
-def _labels(invocation: Invocation) -> tuple[str, ...]:
-    """What tells the stages of an invocation apart: the options that have several values."""
-    choices = list(invocation.choices())
-    telling = [
-        dest for dest in (choices[0] if choices else {}) if len({repr(choice.get(dest)) for choice in choices}) > 1
-    ]
-    return tuple(", ".join(f"{dest.replace('_', ' ')} {choice[dest]}" for dest in telling) for choice in choices)
 
 
 _sessions: list[Session] = []

@@ -74,7 +74,9 @@ class Invocation:
             model=self._model(),
             prompt=_prompt(choice),
             seed=choice.get("seeds"),
-            num_inference_steps=sum(sigma > 0 for sigma in sigmas) if sigmas else choice.get("inference_steps", 30),
+            num_inference_steps=max(1, sum(sigma > 0 for sigma in sigmas))
+            if sigmas
+            else choice.get("inference_steps", 30),
             guidance_scale=choice.get("guidance_scales", 5.0),
             guidance_rescale=choice.get("guidance_rescales"),
             strength=choice.get("strengths"),

@@ -1,0 +1,24 @@
+"""Which option of an invocation an error is about."""
+
+from __future__ import annotations
+
+from jupyter_latents.errors import JupyterLatentsError, Place
+from jupyter_latents.syntax import Invocation
+
+__all__ = ["blamed"]
+
+# Errors of these parts of a stage point at the option that is to blame.
+_BLAMED: dict[str, tuple[str, ...]] = {
+    "NameNotFoundError": ("image_seeds",),
+    "HandoffError": ("image_seeds",),
+    "LatentsError": ("image_seeds",),
+    "LatentsFileError": ("image_seeds",),
+    "WindowError": ("denoising_start", "denoising_end", "inference_steps"),
+    "ScriptError": ("schedulers",),
+}
+
+
+def blamed(invocation: Invocation, error: JupyterLatentsError) -> Place | None:
+    """Where the option stands that is to blame for an error; the model where none was given."""
+    given = [dest for dest in _BLAMED.get(type(error).__name__, ()) if dest in invocation.values]
+    return invocation.place_of(given[0]) if given else invocation.place

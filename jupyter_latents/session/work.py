@@ -1,0 +1,143 @@
+"""A script at work: its invocations one after another, each stage's result bound and written before the next begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from jupyter_latents.engine.scheduler_table import scheduler_names
+from jupyter_latents.errors import JupyterLatentsError, RunError, ScriptError
+from jupyter_latents.executors import Run
+from jupyter_latents.session import outputs
+from jupyter_latents.session.blame import blamed
+from jupyter_latents.stage import Stage
+from jupyter_latents.syntax import Environment, Invocation, Script, unsupported
+
+if TYPE_CHECKING:
+    from jupyter_latents.engine.calls import Inputs
+    from jupyter_latents.engine.observer import Observer
+    from jupyter_latents.engine.result import StageResult
+    from jupyter_latents.session.session import Session
+
+__all__ = ["Work"]
+
+
+@dataclass(slots=True)
+class _Job:
+    """One invocation while it runs."""
+
+    invocation: Invocation
+    labels: tuple[str, ...] = ()
+    made: list[StageResult] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A script being run.
+
+    Attributes:
+        session: Holds the engine, the names and what is remembered.
+        run: Takes the results and says when to stop.
+        observer: Is told what happens.
+        environment: What the script sees.
+    """
+
+    session: Session
+    run: Run
+    observer: Observer
+    environment: Environment
+
+    def script(self, script: Script, *, force: bool = False) -> None:
+        """Runs a script to its end, or until the run is stopped.
+
+        Args:
+            script: The script.
+            force: Run stages again even where a kept result would answer.
+
+        Raises:
+            JupyterLatentsError: A stage cannot run; what was made before it is bound.
+        """
+        for invocation in script.invocations(self.environment, schedulers=scheduler_names()):
+            job = _Job(invocation, _labels(invocation))
+            stages = tuple(replace(stage, force=stage.force or force) for stage in invocation.stages())
+            for stage in stages:
+                if self.run.should_stop():
+                    return
+                self._run_one(job, stage, several=len(stages) > 1)
+                if job.made[-1].stopped:
+                    return
+            kept = job.files or [self.environment.capture(result.latents) for result in job.made]
+            self.environment.finished(kept, [stage.prompt.positive for stage in stages])
+
+    def _run_one(self, job: _Job, stage: Stage, *, several: bool) -> None:
+        """Runs one stage of an invocation, binds its result and writes its files."""
+        self.observer.stage(len(self.run.results), stage, stage.into or "")
+        try:
+            result = self._stage(job, stage)
+            job.made.append(result)
+            self.run.results.append(result)
+            self._bind(stage.into, job, several=several)
+            job.files.extend(self._written(stage, result, self.observer))
+        except JupyterLatentsError as error:
+            place = blamed(job.invocation, error)
+            raise (error.at(place) if place is not None else error) from error.__cause__
+        self.observer.result(result.latents, list(result.images))
+
+    def _stage(self, job: _Job, stage: Stage) -> StageResult:
+        from jupyter_latents.engine.catalog import describe
+
+        refused = unsupported(stage.image_seed) if stage.image_seed is not None else []
+        if refused:
+            raise ScriptError(f"{', '.join(refused)} in --image-seeds is read but not run here; leave it out.")
+        resolver = self.session.resolver(self.environment)
+        inputs = resolver.inputs(stage, direct_latents=_takes_latents_directly(stage))
+        facts = describe(stage.model)
+        result = self.session.memo.run(stage, inputs, facts, lambda wanted, given: self._engine_run(job, wanted, given))
+        if result.evaluations == 0:
+            self.observer.note("kept from before: no model evaluation (--force runs it again)")
+        self.session.remember(result.latents)
+        return result
+
+    def _engine_run(self, job: _Job, stage: Stage, inputs: Inputs) -> StageResult:
+        try:
+            return self.session.engine.run(stage, inputs, self.observer, self.run.should_stop)
+        except RunError as error:
+            from jupyter_latents.engine.result import StageResult
+
+            if isinstance(error.partial, StageResult):
+                self.session.remember(error.partial.latents)
+                self.run.results.append(error.partial)
+                job.made.append(error.partial)
+                self._bind(stage.into, job, several=len(job.labels) > 1)
+            raise
+
+    def _bind(self, name: str | None, job: _Job, *, several: bool) -> None:
+        from jupyter_latents.latents.sequence import LatentsSequence
+
+        if name and several:
+            self.session.names[name] = LatentsSequence(tuple(result.latents for result in job.made), job.labels)
+        elif name:
+            self.session.names[name] = job.made[-1].latents
+
+    def _written(self, stage: Stage, result: StageResult, observer: Observer) -> list[str]:
+        if stage.output.path is None and stage.output.format is None:
+            return []
+        observer.phase("saving")
+        pictures = list(result.images) or self.session.engine.decode(result.latents)
+        return outputs.write(stage, result, pictures)
+
+
+def _takes_latents_directly(stage: Stage) -> bool:
+    from jupyter_latents.engine.catalog import describe
+
+    return stage.window.start is not None and describe(stage.model).family.direct_latents
+
+
+def _labels(invocation: Invocation) -> tuple[str, ...]:
+    """What tells the stages of an invocation apart: the options that have several values."""
+    choices = list(invocation.choices())
+    telling = [
+        dest for dest in (choices[0] if choices else {}) if len({repr(choice.get(dest)) for choice in choices}) > 1
+    ]
+    return tuple(", ".join(f"{dest.replace('_', ' ')} {choice[dest]}" for dest in telling) for choice in choices)
