@@ -14,7 +14,7 @@ from jupyter_latents.engine.catalog import ModelFacts, describe
 from jupyter_latents.engine.loaded import LoadedModel, switched_vae
 from jupyter_latents.engine.memory import device_of, free_memory, is_out_of_memory
 from jupyter_latents.engine.plans import HeldPart, Part, PartKey, Plan, dtype_of, plan_of, size_of
-from jupyter_latents.engine.preview import Previewer
+from jupyter_latents.engine.preview import Previewer, previewer_of
 from jupyter_latents.engine.readers import placed, read_checkpoint, read_part
 from jupyter_latents.errors import ModelError, nearest
 from jupyter_latents.stage import ModelSource
@@ -116,7 +116,7 @@ class ModelCache:
         with self._fitting:
             digest = facts.digests["vae"]
             if digest not in self._previewers:
-                self._previewers[digest] = Previewer.fit(vae, facts.space.factor)
+                self._previewers[digest] = previewer_of(vae, facts.space.factor)
             return self._previewers[digest]
 
     def find_vae(self, digest: str) -> Any | None:

@@ -1,4 +1,4 @@
-"""Latents to a small picture without the VAE: a linear map fitted once on the VAE's own encodings.
+"""Latents to a small picture at little cost: by the VAE itself where it is small, else by a linear map fitted to it.
 
 Each latent pixel and its eight neighbours give a patch of the picture; the map is the least-squares solution over
 synthetic pictures that the VAE encodes, so any VAE gets its previews with no table of published factors.
@@ -7,24 +7,68 @@ synthetic pictures that the VAE encodes, so any VAE gets its previews with no ta
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 import torch.nn.functional as F
 
-from jupyter_latents.engine.codec import encode, to_pil
+from jupyter_latents.engine.codec import decode, encode, to_pil
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Previewer"]
+__all__ = ["DecodedPreviewer", "LinearPreviewer", "Previewer", "previewer_of"]
 
+_SMALL = 3_000_000  # parameters up to which a VAE decodes in about the time of a step
+_DECODED_SIDE = 32  # latent pixels; larger latents are averaged down first
 _LATENT_SIDE = 24
 _PICTURES = 24
 
 
+class Previewer(Protocol):
+    """Makes small pictures of clean latents, or of a clean estimate."""
+
+    def pictures(self, latents: torch.Tensor) -> torch.Tensor:
+        """Pictures (batch, 3, height, width), -1 to 1, of latents (batch, channels, height/factor, width/factor)."""
+
+    def images(self, latents: torch.Tensor) -> list[Image]:
+        """The same as PIL images."""
+
+
+def previewer_of(vae: Any, factor: int) -> Previewer:
+    """The way to preview a VAE's latents.
+
+    Args:
+        vae: The VAE, ready to encode and decode.
+        factor: Pixels for one latent pixel.
+    """
+    if sum(parameter.numel() for parameter in vae.parameters()) <= _SMALL:
+        return DecodedPreviewer(vae)
+    return LinearPreviewer.fit(vae, factor)
+
+
 @dataclass(frozen=True, slots=True)
-class Previewer:
+class DecodedPreviewer:
+    """A small VAE's own decoding.
+
+    Attributes:
+        vae: The VAE.
+    """
+
+    vae: Any
+
+    def pictures(self, latents: torch.Tensor) -> torch.Tensor:
+        """See `Previewer.pictures`."""
+        shrink = -(-max(latents.shape[-2:]) // _DECODED_SIDE)
+        return decode(F.avg_pool2d(latents.float(), shrink), self.vae).clamp(-1, 1)
+
+    def images(self, latents: torch.Tensor) -> list[Image]:
+        """See `Previewer.images`."""
+        return to_pil(self.pictures(latents))
+
+
+@dataclass(frozen=True, slots=True)
+class LinearPreviewer:
     """The fitted map of one VAE.
 
     Attributes:
@@ -38,7 +82,7 @@ class Previewer:
     patch: int
 
     @staticmethod
-    def fit(vae: Any, factor: int, patch: int = 4) -> Previewer:
+    def fit(vae: Any, factor: int, patch: int = 4) -> LinearPreviewer:
         """Fits the map on synthetic pictures.
 
         Args:
@@ -59,7 +103,7 @@ class Previewer:
         ridge = 1e-3 * len(design) * torch.eye(design.shape[1], dtype=torch.float64)
         solution = torch.linalg.solve(design.T @ design + ridge, design.T @ targets.double()).float()
         weight = solution[:-1].T.reshape(3 * patch * patch, latents.shape[1], 3, 3)
-        return Previewer(weight.contiguous(), solution[-1].contiguous(), patch)
+        return LinearPreviewer(weight.contiguous(), solution[-1].contiguous(), patch)
 
     @torch.no_grad()
     def pictures(self, latents: torch.Tensor) -> torch.Tensor:
