@@ -13,6 +13,7 @@ from jupyter_latents.errors import JupyterLatentsError
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from jupyter_latents.display.panel import panel
     from jupyter_latents.engine.bridge import register_converter
     from jupyter_latents.executors import Run
     from jupyter_latents.latents import Latents
@@ -20,13 +21,24 @@ if TYPE_CHECKING:
     from jupyter_latents.stage import Stage
 
 __version__ = "0.1.0"
-__all__ = ["JupyterLatentsError", "Latents", "Run", "Session", "Stage", "load_ipython_extension", "register_converter"]
+__all__ = [
+    "JupyterLatentsError",
+    "Latents",
+    "Run",
+    "Session",
+    "Stage",
+    "load_ipython_extension",
+    "panel",
+    "register_converter",
+    "unload_ipython_extension",
+]
 
 _LAZY = {
     "Latents": "jupyter_latents.latents",
     "Run": "jupyter_latents.executors",
     "Session": "jupyter_latents.session",
     "Stage": "jupyter_latents.stage",
+    "panel": "jupyter_latents.display.panel",
     "register_converter": "jupyter_latents.engine.bridge",
 }
 
@@ -36,6 +48,13 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     from jupyter_latents.magics import load
 
     load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Called by ``%unload_ext jupyter_latents``."""
+    from jupyter_latents.magics import unload
+
+    unload(shell)
 
 
 def __getattr__(name: str) -> Any:

@@ -27,6 +27,7 @@ _INTO = re.compile(r"--into[ \t=]+(\w+)")
 _ATTRIBUTE = re.compile(r"\{\{[^{}]*?\b([A-Za-z_]\w*)\.(\w*)$")
 _QUOTED = re.compile(r"\\.|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'")
 _FILES = (".png", ".jpg", ".jpeg", ".webp", ".pt", ".pth", ".safetensors", ".latent")
+_LATENTS = ("jupyter_latents.latents.value", "jupyter_latents.latents.sequence")
 _MOST_FILES = 200
 _DEPTH = 3
 
@@ -82,7 +83,7 @@ def _can_be_input(value: Any, depth: int = 0) -> bool:
 
 
 def _is_latents(kind: type) -> bool:
-    return any(base.__module__ == "jupyter_latents.latents.value" for base in kind.__mro__)
+    return any(base.__module__ in _LATENTS for base in kind.__mro__)
 
 
 def list_path(typed: str) -> list[str]:

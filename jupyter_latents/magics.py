@@ -9,6 +9,8 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyter_latents.completer import register as complete
+from jupyter_latents.completer import unregister as stop_completing
 from jupyter_latents.errors import JupyterLatentsError, NameNotFoundError, ScriptError, nearest
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from jupyter_latents.syntax import Script
     from jupyter_latents.syntax.magic_options import MagicOptions
 
-__all__ = ["Dgen", "Interrupted", "LatentsMagic", "load"]
+__all__ = ["Dgen", "Interrupted", "LatentsMagic", "load", "unload"]
 
 _POLL = 0.1  # seconds between two looks at a foreground run
 
@@ -58,6 +60,8 @@ class Dgen:
         options = parse_magic_line(line, magic="%dgen" if cell is None else "%%dgen")
         if options.models or options.unload is not None:
             return _models(_session(self._shell), options)
+        if options.panel:
+            return _panel(self._shell, cell)
         if options.help is not None or (cell is None and options.file is None):
             from jupyter_latents.syntax.help import help_text
 
@@ -134,6 +138,13 @@ def _start(session: Session, script: Script, options: MagicOptions) -> Run | Non
     return None
 
 
+def _panel(shell: InteractiveShell, cell: str | None) -> Any:
+    from jupyter_latents.display.panel import panel
+
+    _session(shell)
+    return panel(cell)
+
+
 def _models(session: Session, options: MagicOptions) -> Any:
     from jupyter_latents.display.listing import holdings
 
@@ -193,3 +204,11 @@ def load(shell: InteractiveShell) -> None:
     register: Any = shell.register_magic_function
     register(Dgen(shell), magic_kind="line_cell", magic_name="dgen")
     register(LatentsMagic(shell), magic_kind="line", magic_name="latents")
+    complete(shell)
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Takes the magics and the completer out of a shell again."""
+    stop_completing(shell)
+    for kind, name in (("cell", "dgen"), ("line", "dgen"), ("line", "latents")):
+        shell.magics_manager.magics[kind].pop(name, None)

@@ -28,6 +28,7 @@ class MagicOptions:
         help: Show help; the text names an option, empty for all of it, None for no help.
         verbose: Let libraries say all they have to say.
         force: Run again, even where kept results would answer.
+        panel: Show the control panel, filled from the cell.
         models: List the models that the session holds.
         unload: Let go of this model, empty for all, None for none.
         arguments: Words put at the end of every invocation, such as ``--output-path out`` (``injected_args``).
@@ -40,6 +41,7 @@ class MagicOptions:
     help: str | None = None
     verbose: bool = False
     force: bool = False
+    panel: bool = False
     models: bool = False
     unload: str | None = None
     arguments: tuple[str, ...] = ()
@@ -100,6 +102,7 @@ MAGIC_OPTIONS: tuple[MagicOption, ...] = (
         "Show this help, or the help of one option: --help denoising-end.", optional=True, completion="option",
     ),
     MagicOption(("--verbose", "-v"), "verbose", "", _about, "Let the libraries say all they have to say."),
+    MagicOption(("--panel",), "panel", "", _about, "Show the control panel: the same with the mouse."),
     MagicOption(("--models",), "models", "", _about, "List what is loaded: parts, sizes, where, last use."),
     MagicOption(
         ("--unload",), "unload", "MODEL", _about, "Let go of one model, or of all.", optional=True, completion="model",

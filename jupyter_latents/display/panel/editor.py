@@ -1,0 +1,241 @@
+"""The widgets of one stage: thin, they show a form and tell which field was changed."""
+
+from __future__ import annotations
+
+import html
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import ipywidgets
+
+from .form import StageForm
+from .outlook import Schedule
+
+__all__ = ["FIELDS", "Choices", "FieldRow", "StageEditor"]
+
+_OWN_SCHEDULER = "the model's own"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRow:
+    """One field of the editor.
+
+    Attributes:
+        name: Attribute of `StageForm`; ``window`` stands for its two ends.
+        label: What stands before it.
+        kind: Which control: ``text``, ``area``, ``choice`` (a text with proposals), ``list`` or ``range``.
+        hint: Shown while it is empty.
+        wide: Whether it takes the whole width.
+        upload: Kinds of files that can be put in, for a file button; empty for none.
+    """
+
+    name: str
+    label: str
+    kind: str = "text"
+    hint: str = ""
+    wide: bool = False
+    upload: str = ""
+
+
+_PICTURES, _LATENTS = ".png,.jpg,.jpeg,.webp", ".safetensors,.latent,.pt,.pth"
+
+FIELDS: tuple[FieldRow, ...] = (
+    FieldRow("model", "Model", "choice", "demo model, hub name or folder", wide=True),
+    FieldRow("prompt", "Prompt", "area", "what to paint", wide=True),
+    FieldRow("negative", "Negative", "text", "what to keep out", wide=True),
+    FieldRow("seed", "Seed", "text", "at random; several multiply"),
+    FieldRow("size", "Size", "text", "the model's own, or 512x768"),
+    FieldRow("steps", "Steps", "text", "30"),
+    FieldRow("guidance", "Guidance", "text", "5"),
+    FieldRow("scheduler", "Scheduler", "list"),
+    FieldRow("into", "Name", "text", "variable for the result"),
+    FieldRow("window", "Window", "range", wide=True),
+    FieldRow("latents", "Latents", "choice", "variable or file to go on from", upload=_LATENTS),
+    FieldRow("image", "Image", "choice", "variable or file", upload=_PICTURES),
+    FieldRow("mask", "Mask", "choice", "white is painted anew", upload=_PICTURES),
+    FieldRow("strength", "Strength", "text", "0.8 of the image's noise"),
+    FieldRow("more", "More", "text", "further options, such as --dtype float16", wide=True),
+)
+"""The fields from top to bottom."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the controls propose.
+
+    Attributes:
+        models: Model names.
+        schedulers: Scheduler names.
+        latents: Variables with latents.
+        pictures: Variables with pictures.
+    """
+
+    models: Sequence[str] = ()
+    schedulers: Sequence[str] = ()
+    latents: Sequence[str] = ()
+    pictures: Sequence[str] = ()
+
+
+class StageEditor:
+    """Shows one form at a time.
+
+    Args:
+        changed: Is told of each change: the field's name and its new text, or two steps for ``window``.
+        uploaded: Is given a field's name, the file's name and its bytes.
+    """
+
+    def __init__(
+        self, changed: Callable[[str, Any], None], uploaded: Callable[[str, str, bytes], None] = lambda *_: None
+    ) -> None:
+        self.controls: dict[str, Any] = {}
+        self.errors: dict[str, Any] = {}
+        self.uploads: dict[str, Any] = {}
+        self._changed, self._uploaded = changed, uploaded
+        self._quiet = False
+        self.told = ipywidgets.HTML()
+        self.dice = ipywidgets.Button(icon="random", tooltip="Another seed at random")
+        self.dice.on_click(lambda _: self._roll())
+        boxes = [self._box(row) for row in FIELDS]
+        self.box = ipywidgets.Box(boxes)
+        self.box.add_class("dgp-grid")
+
+    def _box(self, row: FieldRow) -> Any:
+        control = self.controls[row.name] = _control(row)
+        control.observe(lambda change: self._tell(row.name, change["new"]), "value")
+        error = self.errors[row.name] = ipywidgets.HTML()
+        beside = [control]
+        if row.name == "seed":
+            beside.append(self.dice)
+        if row.upload:
+            beside.append(self._upload(row))
+        line = ipywidgets.HBox(beside)
+        line.add_class("dgp-row")
+        below = [self.told, error] if row.name == "window" else [error]
+        box = ipywidgets.VBox([line, *below])
+        box.add_class("dgp-field")
+        if row.wide:
+            box.add_class("dgp-wide")
+        return box
+
+    def _upload(self, row: FieldRow) -> Any:
+        upload = ipywidgets.FileUpload(
+            accept=row.upload, multiple=False, description="File", tooltip=f"{row.label} from a file ({row.upload})"
+        )
+        upload.observe(lambda change: self._take(row.name, change["new"]), "value")
+        self.uploads[row.name] = upload
+        return upload
+
+    def show(self, form: StageForm, schedule: Schedule) -> None:
+        """Shows a form; controls that show it already are left as they are.
+
+        Args:
+            form: The form.
+            schedule: Its steps, for the window.
+        """
+        with self._silent():
+            for row in FIELDS:
+                if row.kind != "range":
+                    self._set(row, getattr(form, row.name))
+            self._show_window(form, schedule)
+
+    def propose(self, choices: Choices) -> None:
+        """Renews what the controls propose."""
+        with self._silent():
+            self._options("model", choices.models)
+            self._options("latents", choices.latents)
+            for name in ("image", "mask"):
+                self._options(name, [*choices.pictures, *choices.latents])
+            self._list("scheduler", choices.schedulers, self.controls["scheduler"].value)
+
+    def tell(self, text: str) -> None:
+        """Shows in words what the stage will do."""
+        _say(self.told, text, "dgp-note")
+
+    def mark(self, marks: Mapping[str, str]) -> None:
+        """Marks fields with their messages, and unmarks all others.
+
+        Args:
+            marks: Message by field.
+        """
+        for name, error in self.errors.items():
+            message = marks.get(name, "")
+            _say(error, message, "dgp-error")
+            mark = self.controls[name].add_class if message else self.controls[name].remove_class
+            mark("dgp-bad")
+
+    def _set(self, row: FieldRow, text: str) -> None:
+        control = self.controls[row.name]
+        if row.kind == "list":
+            self._list(row.name, [value for _, value in control.options if value], text)
+        if control.value != text:
+            control.value = text
+
+    def _show_window(self, form: StageForm, schedule: Schedule) -> None:
+        slider, steps = self.controls["window"], schedule.steps
+        start, end = (
+            schedule.step_of_text(text, otherwise) for text, otherwise in ((form.start, 0), (form.end, steps))
+        )
+        wanted = (min(start, end), max(start, end))
+        slider.max = max(slider.max, steps)
+        slider.value = wanted
+        slider.max = steps
+
+    def _options(self, name: str, values: Sequence[str]) -> None:
+        wanted = tuple(dict.fromkeys(values))
+        if self.controls[name].options != wanted:
+            self.controls[name].options = wanted
+
+    def _list(self, name: str, values: Sequence[str], chosen: str) -> None:
+        """Renews a list; the choice is set again, since new options take it back."""
+        wanted = tuple(_listed(values, chosen))
+        if self.controls[name].options != wanted:
+            self.controls[name].options = wanted
+        self.controls[name].value = chosen
+
+    def _roll(self) -> None:
+        self.controls["seed"].value = str(secrets.randbelow(2**32))
+
+    def _tell(self, name: str, value: Any) -> None:
+        if not self._quiet:
+            self._changed(name, value)
+
+    def _take(self, name: str, files: Sequence[Mapping[str, Any]]) -> None:
+        if files and not self._quiet:
+            self._uploaded(name, str(files[0]["name"]), bytes(files[0]["content"]))
+            with self._silent():
+                self.uploads[name].value = ()
+
+    @contextmanager
+    def _silent(self) -> Iterator[None]:
+        before, self._quiet = self._quiet, True
+        try:
+            yield
+        finally:
+            self._quiet = before
+
+
+def _control(row: FieldRow) -> Any:
+    common = {"description": row.label, "continuous_update": True}
+    if row.kind == "list":
+        return ipywidgets.Dropdown(description=row.label, options=_listed((), ""))
+    if row.kind == "range":
+        return ipywidgets.IntRangeSlider(value=(0, 30), min=0, max=30, **common)
+    if row.kind == "area":
+        return ipywidgets.Textarea(placeholder=row.hint, rows=2, **common)
+    kind = ipywidgets.Combobox if row.kind == "choice" else ipywidgets.Text
+    return kind(placeholder=row.hint, **common)
+
+
+def _listed(values: Sequence[str], chosen: str) -> list[tuple[str, str]]:
+    """Scheduler names with the model's own first, and a chosen one with settings of its own."""
+    names = dict.fromkeys([*values, *([chosen] if chosen else [])])
+    return [(_OWN_SCHEDULER, ""), *((name, name) for name in names)]
+
+
+def _say(widget: Any, text: str, style: str) -> None:
+    made = f'<span class="{style}" role="status">{html.escape(text)}</span>' if text else ""
+    if widget.value != made:
+        widget.value = made

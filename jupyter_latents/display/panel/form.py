@@ -1,0 +1,125 @@
+"""What a person fills in for one stage: plain texts, and the script lines they stand for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+
+from jupyter_latents.syntax.compose import lines
+
+__all__ = ["FIELD_OF_OPTION", "StageForm"]
+
+FIELD_OF_OPTION = MappingProxyType(
+    {
+        "model": "model",
+        "prompts": "prompt",
+        "negative_prompts": "negative",
+        "seeds": "seed",
+        "inference_steps": "steps",
+        "guidance_scales": "guidance",
+        "schedulers": "scheduler",
+        "output_size": "size",
+        "denoising_start": "window",
+        "denoising_end": "window",
+        "strengths": "strength",
+        "image_seeds": "latents",
+        "into": "into",
+        "more": "more",
+    }
+)
+"""An option's `dest` to the field that shows it; what is not here is written under ``more``."""
+
+
+_LINE_END = re.compile(r"\s*[\r\n]+\s*")
+
+
+@dataclass(slots=True)
+class StageForm:
+    """One model and its options as typed; an empty text leaves the option out.
+
+    Texts are words of a script: templates in them are live, and where an option multiplies, several numbers with
+    spaces between them are several values.
+
+    Attributes:
+        model: Model name.
+        prompt: What to paint.
+        negative: What to keep out.
+        seed: Seeds.
+        steps: Steps of the whole schedule.
+        guidance: Guidance scales.
+        scheduler: Scheduler class name, with settings where it has any.
+        size: Picture size, ``128`` or ``128x64``.
+        start: ``--denoising-start``, a fraction.
+        end: ``--denoising-end``, a fraction.
+        strength: How much of an input image is noised.
+        image: Variable or path of the input image.
+        mask: Variable or path of the inpaint mask.
+        latents: Variable or path of the latents to go on from.
+        into: Variable that the result is bound to.
+        more: All other options, as script text.
+    """
+
+    model: str = ""
+    prompt: str = ""
+    negative: str = ""
+    seed: str = ""
+    steps: str = ""
+    guidance: str = ""
+    scheduler: str = ""
+    size: str = ""
+    start: str = ""
+    end: str = ""
+    strength: str = ""
+    image: str = ""
+    mask: str = ""
+    latents: str = ""
+    into: str = ""
+    more: str = ""
+
+    @property
+    def step_count(self) -> int:
+        """Steps of the whole schedule as far as the texts tell, 1 or more."""
+        first = self.steps.split()[:1]
+        return max(1, int(first[0])) if first and first[0].isdecimal() and len(first[0]) < 5 else 30
+
+    def seed_text(self) -> str:
+        """The image seed that the three inputs make; empty without any."""
+        image = f"images: {self.image}" if "," in self.image else self.image
+        if self.latents and not self.image:
+            parts = [f"latents: {self.latents}", self.mask and f"mask={self.mask}"]
+        else:
+            parts = [image, self.mask and f"mask={self.mask}", self.latents and f"latents={self.latents}"]
+        return ";".join(part for part in parts if part)
+
+    def lines(self) -> dict[str, str]:
+        """Its script lines by the option's `dest`; the model's is under ``model``, further options under ``more``."""
+        whole = {
+            "prompts": self.prompt,
+            "negative_prompts": self.negative,
+            "image_seeds": self.seed_text(),
+            "schedulers": self.scheduler,
+            "output_size": self.size,
+            "denoising_start": self.start,
+            "denoising_end": self.end,
+            "into": self.into,
+        }
+        several = {
+            "seeds": self.seed,
+            "inference_steps": self.steps,
+            "guidance_scales": self.guidance,
+            "strengths": self.strength,
+        }
+        rows: dict[str, tuple[str, ...]] = {dest: (_LINE_END.sub(" ", text),) for dest, text in whole.items() if text}
+        rows |= {dest: tuple(_words(text)) for dest, text in several.items() if text.strip()}
+        made = lines(self.model, rows) if self.model.strip() else {**lines("-", rows), "model": ""}
+        more = _LINE_END.sub(" ", self.more).strip()
+        return {dest: line for dest, line in (made | {"more": more}).items() if line}
+
+    def is_empty(self) -> bool:
+        """Whether nothing has been filled in."""
+        return not any(getattr(self, one.name).strip() for one in fields(self))
+
+
+def _words(text: str) -> list[str]:
+    return [text] if "{{" in text or "{%" in text else text.split()

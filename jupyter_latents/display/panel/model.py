@@ -1,0 +1,261 @@
+"""The panel without widgets: forms, the text they stand for, and where its faults belong."""
+
+from __future__ import annotations
+
+import copy
+import math
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from jupyter_latents.errors import JupyterLatentsError, ScriptError
+from jupyter_latents.syntax.arguments import Arguments, read_arguments
+from jupyter_latents.syntax.compose import Made, compose, from_provenance
+from jupyter_latents.syntax.expand import expand
+from jupyter_latents.syntax.lines import Block, Reader
+from jupyter_latents.syntax.options import BY_NAME, NESTING
+from jupyter_latents.syntax.quoting import read_words
+from jupyter_latents.syntax.script import Script
+from jupyter_latents.syntax.text import Line
+
+from .form import FIELD_OF_OPTION, StageForm
+from .reading import read_forms
+
+__all__ = ["Mark", "PanelModel", "field_of_message"]
+
+_OTHERS_NEED = {"model", "image_seeds", "more"}  # without these lines others would be wrong that are not
+_NAMES = ("base", "final")
+_HANDOVER = "0.8"
+_OPTION = re.compile(r"--[a-z][a-z-]+")
+_NAMING = re.compile(r"no (variable|file)|.*\blatents\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A fault and where it belongs.
+
+    Attributes:
+        index: Which form, 0 for the first.
+        field: The form's field; ``window`` for both ends of it.
+        message: What a cell would say.
+    """
+
+    index: int
+    field: str
+    message: str
+
+
+@dataclass(slots=True)
+class PanelModel:
+    """The stages of a panel.
+
+    Attributes:
+        forms: At least one.
+        selected: The one that is shown.
+    """
+
+    forms: list[StageForm] = field(default_factory=lambda: [StageForm()])
+    selected: int = 0
+
+    @property
+    def form(self) -> StageForm:
+        """The selected form."""
+        return self.forms[self.selected]
+
+    @property
+    def text(self) -> str:
+        """The body of the equivalent cell."""
+        blocks = ["\n".join(form.lines().values()) for form in self.forms]
+        return "\n\n".join(block for block in blocks if block)
+
+    def lines(self) -> dict[int, tuple[int, str]]:
+        """Line number of the text, 1 for the first, to the form and the option that stand there."""
+        found: dict[int, tuple[int, str]] = {}
+        number = 1
+        for index, form in enumerate(self.forms):
+            made = form.lines()
+            found |= {number + offset: (index, dest) for offset, dest in enumerate(made)}
+            number += len(made) + 1 if made else 0
+        return found
+
+    def add(self) -> None:
+        """Adds a stage after the selected one that goes on from its latents.
+
+        Where the selected one runs to the end, both get the window of a hand-over.
+        """
+        before = self.form
+        before.into = before.into or self._free_name()
+        before.end = before.end or _HANDOVER
+        made = StageForm(model=before.model, prompt=before.prompt, negative=before.negative, steps=before.steps)
+        made.latents, made.start, made.into = before.into, before.end, self._free_name()
+        self._insert(made)
+
+    def duplicate(self) -> None:
+        """Adds a copy of the selected stage after it, with a name of its own."""
+        made = copy.copy(self.form)
+        made.into = self._free_name() if made.into else ""
+        self._insert(made)
+
+    def remove(self) -> None:
+        """Takes the selected stage away; the last one is emptied instead."""
+        del self.forms[self.selected]
+        if not self.forms:
+            self.forms.append(StageForm())
+        self.selected = min(self.selected, len(self.forms) - 1)
+
+    def move(self, by: int) -> None:
+        """Moves the selected stage up (-1) or down (1)."""
+        target = self.selected + by
+        if 0 <= target < len(self.forms):
+            self.forms.insert(target, self.forms.pop(self.selected))
+            self.selected = target
+
+    def apply(self, text: str) -> None:
+        """Fills the forms from a script.
+
+        Args:
+            text: The script; a ``%%dgen`` line may stand above it.
+
+        Raises:
+            ScriptError: It is wrong, or cannot be shown; the forms stay as they are.
+        """
+        self.forms = read_forms(text) or [StageForm()]
+        self.selected = min(self.selected, len(self.forms) - 1)
+
+    def fill(self, latents: Made, known: Mapping[str, Made]) -> None:
+        """Fills the selected form from what latents say they come from; its own name stays.
+
+        Args:
+            latents: Latents with a provenance.
+            known: Kernel variables that may be their parents.
+        """
+        (made,) = read_forms(compose([from_provenance(latents, known)]))
+        made.into = self.form.into
+        self.forms[self.selected] = made
+
+    def take_latents(self, name: str, fraction: float | None) -> None:
+        """Sets the latents to go on from, and the window's start where none is set.
+
+        Args:
+            name: The variable or path.
+            fraction: How far they are; None where nobody knows, or nothing is left to do.
+        """
+        self.form.latents = name
+        if not name:
+            self.form.start = ""
+        elif not self.form.start:
+            earlier = next((form.end for form in self.forms[: self.selected] if form.into == name), "")
+            self.form.start = earlier or ("" if fraction is None else f"{fraction:g}")
+
+    def marks(self, schedulers: Collection[str] = ()) -> list[Mark]:
+        """The faults that can be seen without running, stage by stage.
+
+        Args:
+            schedulers: Known scheduler names; where none are given, any name will do.
+        """
+        where, text = self.lines(), self.text.split("\n")
+        return [
+            mark
+            for index in range(len(self.forms))
+            for mark in self._marks_of(index, {n: text[n - 1] for n in where if where[n][0] == index}, schedulers)
+        ]
+
+    def _marks_of(self, index: int, numbered: dict[int, str], schedulers: Collection[str]) -> Iterator[Mark]:
+        """The first fault of a stage; then, without the line it stands in, the next one."""
+        where = self.lines()
+        left = dict(numbered)
+        while left:
+            try:
+                Script("\n".join(left.get(n, "# blamed") for n in numbered), min(numbered)).check(schedulers=schedulers)
+            except ScriptError as error:
+                if not self.forms[index].model.strip():
+                    yield Mark(index, "model", error.message)
+                    return
+                yield self.mark(error, index)
+                number = error.place.line if error.place is not None else 0
+                if number not in left or where[number][1] in _OTHERS_NEED:
+                    return
+                del left[number]
+            else:
+                return
+
+    def mark(self, error: JupyterLatentsError, index: int = 0) -> Mark:
+        """Where an error belongs.
+
+        Args:
+            error: An error of the text; without a place, what it says decides.
+            index: The stage that is to blame where the error has no place.
+        """
+        place = error.place
+        if place is None or place.line not in self.lines():
+            return self.blame(index, error.message)
+        owner, dest = self.lines()[place.line]
+        name = FIELD_OF_OPTION.get(dest, "more")
+        if dest == "image_seeds":
+            name = self._input_at(owner, place.text[place.column - 1 : place.column - 1 + place.length], error.message)
+        return Mark(owner, name, error.message)
+
+    def counts(self) -> list[int]:
+        """How many stages each form makes, where its options multiply; 1 where that is not known yet."""
+        return [_count(form) for form in self.forms]
+
+    def blame(self, index: int, message: str) -> Mark:
+        """Where an error without a place belongs: to the first option that it names, to an input, or to the model.
+
+        Args:
+            index: The stage that is to blame.
+            message: What it says.
+        """
+        name = field_of_message(message)
+        return Mark(index, self._input_at(index, "", message) if name == "latents" else name, message)
+
+    def _input_at(self, index: int, part: str, message: str) -> str:
+        """Which of the three inputs a part of an image seed belongs to, or else what is said of it."""
+        form = self.forms[index]
+        given = {name: getattr(form, name) for name in ("latents", "mask", "image") if getattr(form, name)}
+        for name, text in given.items():
+            if part == text or part in {f"{name}={text}", f"{name}: {text}", name}:
+                return name
+        names = [name for name, text in given.items() if part and part in text]
+        names += [name for name, text in given.items() if re.search(rf"(?<!\w){re.escape(text)}(?!\w)", message)]
+        return next(iter([*names, *given]), "latents")
+
+    def _insert(self, form: StageForm) -> None:
+        self.selected += 1
+        self.forms.insert(self.selected, form)
+
+    def _free_name(self) -> str:
+        used = {form.into for form in self.forms}
+        wanted = [*_NAMES, *(f"stage_{number}" for number in range(3, len(self.forms) + 5))]
+        return next(name for name in wanted if name not in used)
+
+
+def field_of_message(message: str) -> str:
+    """The field that an error speaks of: the first option it names, or the inputs (``latents``), or the model."""
+    for name in _OPTION.findall(message):
+        option = BY_NAME.get(name) or BY_NAME.get(f"{name}s")
+        if option is not None and option.dest in FIELD_OF_OPTION:
+            return FIELD_OF_OPTION[option.dest]
+    if "no scheduler" in message:
+        return "scheduler"
+    return "latents" if _NAMING.match(message) else "model"
+
+
+def _count(form: StageForm) -> int:
+    arguments = _arguments(form)
+    if arguments is None:
+        return 1
+    dests = [dest for dest in NESTING if not ("seeds_to_images" in arguments.options and dest == "seeds")]
+    several = math.prod(max(1, len(arguments.words.get(dest, ()))) for dest in dests)
+    return several * int(arguments.first("gen_seeds", 1))
+
+
+def _arguments(form: StageForm) -> Arguments | None:
+    source = [Line(number, line, line) for number, line in enumerate(form.lines().values(), 1)]
+    try:
+        for part in Reader(iter(source)):
+            if not isinstance(part, Block) and not part.directive:
+                return read_arguments(read_words(expand(part, None)))
+    except ScriptError:
+        return None  # marked at its field already
+    return None

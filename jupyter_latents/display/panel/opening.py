@@ -1,0 +1,153 @@
+"""Opens the control panel, one at a time in a kernel, and leaves a plain output where it was."""
+
+from __future__ import annotations
+
+import html
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from .form import StageForm
+from .model import PanelModel
+
+if TYPE_CHECKING:
+    from jupyter_latents.latents.value import Latents
+    from jupyter_latents.session import Session
+
+    from .control import Panel
+
+__all__ = ["OpenPanel", "panel"]
+
+_open: list[OpenPanel] = []
+_left_text: list[str] = []
+
+
+def panel(start: str | Latents | None = None, *, session: Session | None = None) -> OpenPanel:
+    """Opens the control panel: stages as forms, and the ``%%dgen`` cell they stand for.
+
+    A kernel has one panel; opening another closes the one before. Without `start` the new one begins with what the
+    old one held.
+
+    Args:
+        start: The text of a cell, or latents whose making fills the first stage.
+        session: The session to work in; the kernel's by default.
+
+    Returns:
+        The panel, which displays itself as the last line of a cell.
+
+    Raises:
+        ScriptError: The text is no script, or has parts that a panel does not show.
+    """
+    from jupyter_latents.display.wiring import session_with_display
+
+    if session is None:
+        session = session_with_display(_kernel_names())
+    model = _model(start, session)
+    close_open()
+    opened = OpenPanel(session, model)
+    _open.append(opened)
+    return opened
+
+
+def close_open() -> None:
+    """Closes the panel that is open, if there is one."""
+    while _open:
+        _open[-1].close()
+
+
+class OpenPanel:
+    """A panel as it stands in a notebook.
+
+    Attributes:
+        panel: Its widgets and what they do.
+
+    Args:
+        session: The kernel's session.
+        model: What it begins with.
+    """
+
+    def __init__(self, session: Session, model: PanelModel) -> None:
+        from .control import Panel
+
+        self._display_ids: list[str] = []
+        self._unhook = _after_cells(self._cell_ran)
+        self.panel: Panel = Panel(session, model, self._leave)
+
+    @property
+    def text(self) -> str:
+        """The equivalent cell, without its ``%%dgen`` line."""
+        return self.panel.text
+
+    def close(self) -> None:
+        """Closes it; the text and the last result stay in its place, and a run goes on."""
+        self.panel.close()
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """The widget, and the text for whoever shows no widgets."""
+        if self.panel.closed:
+            return self._static()
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.panel.widgets.box.model_id}
+        return {"application/vnd.jupyter.widget-view+json": view, "text/plain": repr(self)}
+
+    def _ipython_display_(self) -> None:
+        from jupyter_latents.display.screens import publish
+
+        self._display_ids.append(uuid.uuid4().hex)
+        publish(self._repr_mimebundle_(), self._display_ids[-1])
+
+    def __repr__(self) -> str:
+        return f"%%dgen\n{self.text}"
+
+    def _static(self) -> dict[str, Any]:
+        """What stays: the cell's text, and what was shown last."""
+        shown = self.panel.results.bundle
+        text = f"<pre>{html.escape(repr(self))}</pre>"
+        plain = "\n\n".join(part for part in (repr(self), shown.get("text/plain", "")) if part)
+        return {**shown, "text/html": text + shown.get("text/html", ""), "text/plain": plain}
+
+    def _leave(self, _: Panel) -> None:
+        from jupyter_latents.display.screens import publish
+
+        self._unhook()
+        _left_text[:] = [self.text]
+        if self in _open:
+            _open.remove(self)
+        for display_id in self._display_ids:
+            publish(self._static(), display_id, update=True)
+
+    def _cell_ran(self, *_: Any) -> None:
+        """Variables may have changed."""
+        self.panel.refresh()
+
+
+def _model(start: str | Latents | None, session: Session) -> PanelModel:
+    from jupyter_latents.engine.sources import known_models
+
+    from .variables import latents_of
+
+    made = PanelModel([StageForm(model=known_models()[0], into="base")])
+    if isinstance(start, str):
+        made.apply(start)
+    elif start is not None:
+        made.fill(start, {n: one for n, one in latents_of(session.names).items() if hasattr(one, "provenance")})
+    elif _open or _left_text:
+        made.apply(_open[0].text if _open else _left_text[0])
+    return made
+
+
+def _kernel_names() -> Any:
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    return shell.user_ns if shell is not None else None
+
+
+def _after_cells(work: Callable[..., None]) -> Callable[[], None]:
+    """Has work done after each cell; returns what ends it."""
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    if shell is None:
+        return lambda: None
+    shell.events.register("post_run_cell", work)
+    return lambda: shell.events.unregister("post_run_cell", work)

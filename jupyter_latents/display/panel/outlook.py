@@ -1,0 +1,223 @@
+"""What the stages of a panel will do, found out in a thread of its own without loading weights."""
+
+from __future__ import annotations
+
+import contextvars
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jupyter_latents.errors import JupyterLatentsError
+
+if TYPE_CHECKING:
+    from jupyter_latents.engine.plan import PlannedStage
+    from jupyter_latents.engine.window import FractionRule
+    from jupyter_latents.session import Session
+
+__all__ = ["Outlook", "Planner", "Schedule", "look"]
+
+_PAUSE = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """The steps of a stage's whole schedule.
+
+    Attributes:
+        sigmas: Noise level before each step, as text, and after the last one.
+        timesteps: The full list of timesteps, falling.
+        order: Timesteps of one whole step.
+        rule: How a fraction counts.
+        train: Length of the training schedule.
+    """
+
+    sigmas: tuple[str, ...]
+    timesteps: tuple[float, ...]
+    order: int = 1
+    rule: FractionRule = "steps"
+    train: int = 1000
+
+    @classmethod
+    def plain(cls, steps: int) -> Schedule:
+        """A schedule of which nothing but its length is known."""
+        return cls((), tuple(float(number) for number in range(steps, 0, -1)))
+
+    @property
+    def steps(self) -> int:
+        """Whole steps."""
+        return -(-len(self.timesteps) // self.order)
+
+    def step(self, fraction: float) -> int:
+        """The whole step at which a fraction is done."""
+        from jupyter_latents.engine.window import step_of_fraction
+
+        return step_of_fraction(fraction, self.timesteps, self.order, self.rule, self.train)
+
+    def step_of_text(self, text: str, otherwise: int) -> int:
+        """The whole step of a fraction as typed; `otherwise` where it is none."""
+        try:
+            fraction = float(text)
+        except ValueError:
+            return otherwise
+        return self.step(min(1.0, max(0.0, fraction)))
+
+    def fraction(self, step: int) -> str:
+        """The shortest fraction that means a step."""
+        low, high = 0.0, 1.0
+        for _ in range(30):
+            middle = (low + high) / 2
+            low, high = (low, middle) if self.step(middle) >= step else (middle, high)
+        for digits in range(1, 7):
+            rounded = math.ceil(high * 10**digits - 1e-3) / 10**digits
+            if rounded <= 1 and self.step(rounded) == step:
+                return f"{rounded:g}"
+        return f"{high:.6g}"
+
+    def told(self, start: int, end: int) -> str:
+        """A window in words: its steps, and the noise levels at its ends where they are known."""
+        text = f"steps {start}–{end} of {self.steps}"
+        return f"{text} · {self.sigmas[start]} → {self.sigmas[end]}" if len(self.sigmas) > max(start, end) else text
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What one form will do.
+
+    Attributes:
+        told: The plan in words; empty when it is refused.
+        refused: Why it cannot run.
+        schedule: Its whole schedule, where the model is known.
+        window: First step and the step after the last.
+    """
+
+    told: str = ""
+    refused: str = ""
+    schedule: Schedule | None = None
+    window: tuple[int, int] | None = None
+
+
+def look(session: Session, text: str, counts: list[int]) -> list[Outlook]:
+    """Plans a script.
+
+    Args:
+        session: Knows the kernel's variables.
+        text: The script.
+        counts: How many stages each form makes.
+
+    Returns:
+        An outlook for each form: of its first stage, where it makes several.
+
+    Raises:
+        JupyterLatentsError: The script itself cannot be planned.
+    """
+    from jupyter_latents.session import Task
+    from jupyter_latents.syntax.script import Script
+
+    planned = session.plan(Task(Script(text))).stages
+    found, position = [], 0
+    for count in counts:
+        stages = planned[position : position + count]
+        found.append(_outlook(stages[0], len(stages)) if stages else Outlook())
+        position += count
+    return found
+
+
+def _outlook(planned: PlannedStage, several: int) -> Outlook:
+    schedule = _schedule(planned)
+    if planned.refused or planned.span is None or schedule is None:
+        return Outlook(refused=planned.refused, schedule=schedule)
+    span = planned.span
+    parts = [
+        schedule.told(span.start, span.end),
+        f"{planned.evaluations} {'evaluation' if planned.evaluations == 1 else 'evaluations'}",
+        f"× {several} results" if several > 1 else "",
+        planned.verdict,
+        *planned.notes,
+    ]
+    return Outlook(" · ".join(part for part in parts if part), "", schedule, (span.start, span.end))
+
+
+def _schedule(planned: PlannedStage) -> Schedule | None:
+    """The schedule of a stage's model, scheduler and size; None where they cannot be had, which the plan has told."""
+    from jupyter_latents.engine import schedulers, shifts
+    from jupyter_latents.engine.catalog import describe
+
+    stage = planned.stage
+    try:
+        facts = describe(stage.model)
+        scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=stage.seed or 0)
+    except JupyterLatentsError:
+        return None
+    width, height = (stage.size.width, stage.size.height) if stage.size else facts.default_size
+    if planned.outline is not None:
+        height, width = (side * facts.space.factor for side in planned.outline.shape[2:])
+    request = shifts.Request(stage.num_inference_steps, (width // 16) * (height // 16), stage.sigmas)
+    shifts.set_timesteps(scheduler, facts.family.schedule, request)
+    timesteps, order = tuple(float(timestep) for timestep in scheduler.timesteps), int(scheduler.order)
+    whole = -(-len(timesteps) // order)
+    levels = [schedulers.level(scheduler, min(step * order, len(timesteps))) for step in range(whole + 1)]
+    train = int(scheduler.config.get("num_train_timesteps", 1000))
+    return Schedule(tuple(map(str, levels)), timesteps, order, facts.family.fraction, train)
+
+
+class Planner:
+    """Asks for outlooks when typing pauses, one thread at a time; only the last question is answered.
+
+    Args:
+        answer: Is called in the thread with each question.
+    """
+
+    def __init__(self, answer: Callable[[str], None]) -> None:
+        self._answer = answer
+        self._lock = threading.Lock()
+        self._asked: str | None = None
+        self._again = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def ask(self, text: str) -> None:
+        """Asks about a script; returns at once."""
+        with self._lock:
+            if self._closed:
+                return
+            self._asked = text
+            self._again.set()
+            if self._thread is None:
+                context = contextvars.copy_context()
+                self._thread = threading.Thread(
+                    target=context.run, args=(self._work,), name="dgen-panel-planner", daemon=True
+                )
+                self._thread.start()
+
+    def wait(self, timeout: float = 30) -> None:
+        """Waits until all is answered."""
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout)
+
+    def close(self) -> None:
+        """Answers no more."""
+        with self._lock:
+            self._closed, self._asked = True, None
+            self._again.set()
+
+    def _work(self) -> None:
+        try:
+            while (text := self._next()) is not None:
+                self._answer(text)
+        finally:
+            with self._lock:
+                self._thread = None
+
+    def _next(self) -> str | None:
+        """The last question once no new one comes for a while; None when there is none."""
+        while self._asked is not None:
+            self._again.clear()
+            if self._again.wait(_PAUSE):
+                continue
+            with self._lock:
+                text, self._asked = self._asked, None
+                return text
+        return None

@@ -1,0 +1,130 @@
+"""From script text to forms: every option goes to its field, and what has none stays as text."""
+
+from __future__ import annotations
+
+import re
+
+from jupyter_latents.errors import ScriptError
+from jupyter_latents.stage import ImageSeed
+from jupyter_latents.syntax.arguments import Arguments, read_arguments
+from jupyter_latents.syntax.compose import lines
+from jupyter_latents.syntax.environment import Environment
+from jupyter_latents.syntax.expand import UNKNOWN, expand
+from jupyter_latents.syntax.lines import Block, Logical, Reader
+from jupyter_latents.syntax.prompts import split_prompt
+from jupyter_latents.syntax.quoting import read_words
+from jupyter_latents.syntax.script import Script
+from jupyter_latents.syntax.seed_text import format_reference
+from jupyter_latents.syntax.seeds import parse_seed
+from jupyter_latents.syntax.segments import segments
+from jupyter_latents.syntax.text import Line, Located
+
+from .form import StageForm
+
+__all__ = ["read_forms"]
+
+_MAGIC = re.compile(r"\s*%%dgen\b[^\n]*\n?")
+_NEWLINE = re.compile(r"\r\n|\r|\n")
+_WHOLE = {
+    "schedulers": "scheduler",
+    "output_size": "size",
+    "denoising_start": "start",
+    "denoising_end": "end",
+    "into": "into",
+}
+_SEVERAL = {"seeds": "seed", "inference_steps": "steps", "guidance_scales": "guidance", "strengths": "strength"}
+_FIRST = 0xE000  # the private characters that stand for templates while a line is read
+
+
+def read_forms(text: str) -> list[StageForm]:
+    """The forms that stand for a script.
+
+    Args:
+        text: A script; the ``%%dgen`` line may stand above it.
+
+    Raises:
+        ScriptError: The script is wrong, or has parts that are no models with options.
+    """
+    magic = _MAGIC.match(text)
+    script = Script(text[magic.end() :] if magic else text, first_line=2 if magic else 1)
+    script.check()
+    source = [Line(number, line, line) for number, line in enumerate(_NEWLINE.split(script.text), script.first_line)]
+    return [_form(part) for part in Reader(iter(source))]
+
+
+def _form(part: Block | Logical) -> StageForm:
+    if isinstance(part, Block) or part.directive:
+        line = part.lines[0] if isinstance(part, Block) else part.text.origins[0].line
+        what = "a template block" if isinstance(part, Block) else "a directive"
+        raise ScriptError(
+            f"The panel shows models with their options, and this is {what}; run it in a cell.",
+            place=line.place(0, len(line.text)),
+        )
+    masked, templates = _masked(part.text.text)
+    line = Line(1, masked, masked)
+    words = read_words(expand(Logical(Located.of(line)), Environment()))
+    arguments = read_arguments(words)
+    held = [arguments.model, *(word for taken in arguments.words.values() for word in taken)]
+    if any(UNKNOWN in word.text and not any(word.written is one.written for one in held) for word in words[1:]):
+        place = part.text.place()
+        raise ScriptError("The panel cannot show a template that stands for options; run it in a cell.", place=place)
+    return _filled(arguments, templates)
+
+
+def _masked(text: str) -> tuple[str, list[str]]:
+    """The line with a mark and one private character in place of each template, and the templates."""
+    templates: list[str] = []
+    made = ""
+    for part in segments(text):
+        if part.kind == "text":
+            made += text[part.start : part.end]
+        elif part.kind != "{#":
+            made += UNKNOWN + chr(_FIRST + len(templates))
+            templates.append(text[part.start : part.end])
+    return made, templates
+
+
+def _filled(arguments: Arguments, templates: list[str]) -> StageForm:
+    words = {dest: [word.text for word in arguments.words.get(dest, ())] for dest in arguments.options}
+    form = StageForm(model=arguments.model.text)
+    _take_prompts(form, words)
+    for dest, name in _WHOLE.items():
+        if len(words.get(dest, ())) == 1:
+            setattr(form, name, words.pop(dest)[0])
+    for dest, name in _SEVERAL.items():
+        if dest in words:
+            setattr(form, name, " ".join(words.pop(dest)))
+    if len(words.get("image_seeds", ())) == 1 and _take_seed(form, words["image_seeds"][0]):
+        del words["image_seeds"]
+    for name in StageForm.__slots__:
+        setattr(form, name, _unmasked(getattr(form, name), templates))
+    rest = {dest: [_unmasked(text, templates) for text in texts] for dest, texts in words.items()}
+    form.more = " ".join(line for dest, line in lines("-", rest).items() if dest != "model")
+    return form
+
+
+def _unmasked(text: str, templates: list[str]) -> str:
+    return re.sub(f"{UNKNOWN}(.)", lambda match: templates[ord(match[1]) - _FIRST], text)
+
+
+def _take_prompts(form: StageForm, words: dict[str, list[str]]) -> None:
+    """One prompt goes to its fields; several stay together as text."""
+    given = words.get("prompts", [])
+    if len(given) > 1 or len(words.get("negative_prompts", [])) > 1:
+        return
+    if given:
+        positive, negative = split_prompt(words.pop("prompts")[0])
+        form.prompt, form.negative = positive.replace(";", "\\;"), negative or ""
+    if "negative_prompts" in words:
+        form.negative = words.pop("negative_prompts")[0]
+
+
+def _take_seed(form: StageForm, text: str) -> bool:
+    """Puts an image seed into the three input fields; False where it has more than they hold."""
+    seed = parse_seed(text)
+    if seed != ImageSeed(images=seed.images, masks=seed.masks, latents=seed.latents, batch=len(seed.images) > 1):
+        return False
+    form.image, form.mask, form.latents = (
+        ", ".join(map(format_reference, references)) for references in (seed.images, seed.masks, seed.latents)
+    )
+    return True

@@ -1,0 +1,62 @@
+"""The control panel in JupyterLab, with the mouse and the keyboard."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.browser.lab_page import LabPage
+
+pytestmark = pytest.mark.browser
+
+OPEN = "from jupyter_latents.display.panel import panel\npanel()"
+
+
+def test_from_an_empty_panel_to_a_picture(lab: LabPage, tmp_path: Path) -> None:
+    lab.write("panel.ipynb", OPEN, "1 + 1", "base.position, final.is_clean")
+    lab.open("panel.ipynb")
+    output, page = lab.run_cell(0, 120), lab.page
+    output.get_by_label("Prompt").fill("a hill <img onerror=x>")  # mouse and keyboard fill the same fields
+    output.get_by_label("Steps").click()
+    page.keyboard.type("-4")
+    output.get_by_text("give a whole number of steps, 1 or more").wait_for()
+    page.keyboard.press("Backspace")
+    page.keyboard.press("Backspace")
+    page.keyboard.type("4")
+    output.get_by_text("give a whole number of steps").first.wait_for(state="detached")
+    script = output.get_by_label("Script")
+    assert "--inference-steps 4" in script.input_value()
+
+    output.get_by_role("button", name="+ Stage").focus()
+    page.keyboard.press("Enter")
+    output.get_by_role("button", name="2. demo/scenes → final").wait_for()
+    output.get_by_role("slider").first.focus()
+    page.keyboard.press("ArrowLeft")  # from step 3 to 2
+    output.get_by_text("2 evaluations").wait_for(timeout=90_000)
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('textarea')].some(one => one.value.includes('--denoising-start 0.5'))"
+    )
+    output.get_by_role("button", name="1. demo/scenes → base").click()
+    output.get_by_role("slider").last.focus()
+    page.keyboard.press("ArrowLeft")
+    output.get_by_text("σ").first.wait_for()
+
+    output.get_by_role("button", name="Run").first.focus()
+    page.keyboard.press("Enter")
+    output.get_by_text("done: 2 stages, 4 model evaluations; bound: base, final").wait_for(timeout=120_000)
+    output.locator("img").first.wait_for()
+    assert "<img onerror=x>" in output.inner_text()
+    assert lab.run_cell(1).locator(".jp-OutputArea-output").inner_text() == "2"
+    said = lab.run_cell(2).inner_text()
+    assert "step=2, of=4" in said
+    assert "True" in said
+    assert lab.screenshot(tmp_path / "panel.png").stat().st_size > 10_000
+
+    script.fill("demo/paper\n--seeds 9")
+    output.get_by_role("button", name="Apply text").click()
+    output.get_by_role("button", name="1. demo/paper").wait_for()
+    assert output.get_by_label("Seed").input_value() == "9"
+    output.get_by_role("button", name="Close").click()
+    output.get_by_text("%%dgen").first.wait_for()
+    assert output.get_by_role("button", name="+ Stage").count() == 0
+    saved = lab.save().cells[0].outputs
+    assert not any("application/vnd.jupyter.widget-view+json" in one.get("data", {}) for one in saved)

@@ -1,0 +1,262 @@
+"""The panel without widgets: texts become forms and forms texts, and faults find their fields."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jupyter_latents.display.panel.form import StageForm
+from jupyter_latents.display.panel.model import Mark, PanelModel, field_of_message
+from jupyter_latents.engine.scheduler_table import scheduler_names
+from jupyter_latents.errors import ScriptError
+from jupyter_latents.stage import Stage
+from jupyter_latents.syntax import Environment, Script, parse
+from jupyter_latents.syntax.compose import compose
+from tests.syntax.test_compose import stages
+
+
+def read(text: str) -> list[Stage]:
+    return [stage for one in parse(text, Environment(environ={"HOME": "home"})) for stage in one.stages()]
+
+
+def applied(text: str) -> PanelModel:
+    model = PanelModel()
+    model.apply(text)
+    return model
+
+
+TWO = """\
+demo/scenes
+--prompts "a hill; rain"
+--seeds 7
+--denoising-end 0.8
+--into base
+
+demo/paper
+--image-seeds "latents: base"
+--denoising-start 0.8
+--into final"""
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(stages(), min_size=1, max_size=3))
+def test_a_text_that_went_through_the_panel_means_the_same(made: list[Stage]) -> None:
+    assert read(applied(compose(made)).text) == made
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "demo/scenes --seeds 1 2 3 --inference-steps 10 20 --guidance-scales 1 2.5",
+        'demo/scenes --prompts "one" "two; not" --negative-prompts "rain"' + " --seeds 1",
+        'demo/scenes --prompts "one; two" --gen-seeds 1 --seeds-to-images --image-seeds a.png',
+        'demo/scenes --image-seeds "a.png;mask=b.png" "c.png" --image-seed-strengths 0.5 0.7',
+        'demo/scenes --image-seeds "images: a.png, b.png;mask=c.png;latents=x, y"',
+        'demo/scenes --image-seeds "a b.png;resize=64;aspect=false"',
+        "demo/scenes --scheduler DDIMScheduler 'EulerDiscreteScheduler;use-karras-sigmas=true'",
+        "demo/scenes --dtype float16 --loras a/b 'c/d;scale=0.5' --vae-tiling --output-path 'my pictures' --force",
+        "demo/scenes --prompts '$HOME 100% %HOME%' --seeds=3",
+    ],
+)
+def test_several_values_and_rare_options_are_kept(text: str) -> None:
+    if "gen-seeds" in text:
+        text = text.replace("--gen-seeds 1 --seeds-to-images", "--seeds 4 --seeds-to-images")
+    if "two; not" in text:
+        text = text.replace(' --negative-prompts "rain"', "")
+    model = applied(text)
+    assert read(model.text) == read(text)
+    assert model.counts() == [len(read(text))]
+
+
+def test_options_go_to_their_fields() -> None:
+    base, final = applied("%%dgen --dry-run\n" + TWO).forms
+    assert base == StageForm(model="demo/scenes", prompt="a hill", negative="rain", seed="7", end="0.8", into="base")
+    assert final == StageForm(model="demo/paper", latents="base", start="0.8", into="final")
+
+
+def test_what_has_no_field_stays_as_text() -> None:
+    (form,) = applied(
+        "demo/scenes --dtype float16 --image-seeds a.png b.png --output-overwrite --steps 3".replace(" --steps 3", "")
+    ).forms
+    assert form.more == '--image-seeds "a.png" "b.png" --dtype float16 --output-overwrite'
+
+
+def test_templates_stay_live() -> None:
+    text = """
+demo/paper --image-seeds "latents: {{ parts['a'].at(0.5) }}" --seeds {{ 1 + 1 }}
+--prompts "{{ 'x' }} hill; no {{ y }}"
+"""
+    model = applied(text)
+    assert model.form.latents == "{{ parts['a'].at(0.5) }}"
+    assert (model.form.prompt, model.form.negative, model.form.seed) == ("{{ 'x' }} hill", "no {{ y }}", "{{ 1 + 1 }}")
+    assert applied(model.text).form == model.form
+    assert parse('m\n--seeds "{{ 1 + 1 }}"')[0].stages()[0].seed == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "part"),
+    [
+        ("\\set x 1\ndemo/scenes", 1, "directive"),
+        ("demo/scenes\n\n{% for i in range(2) %}\ndemo/paper\n{% endfor %}", 3, "template block"),
+        ("demo/scenes\n--seeds x", 2, "not allowed"),
+        ("%%dgen\ndemo/scenes\n--seeds x", 3, "not allowed"),
+        ("demo/scenes {{ options }}", 1, "stands for options"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused_with_its_place(text: str, line: int, part: str) -> None:
+    model = applied(TWO)
+    before = model.text
+    with pytest.raises(ScriptError, match=part) as caught:
+        model.apply(text)
+    assert caught.value.place is not None
+    assert caught.value.place.line == line
+    assert model.text == before
+
+
+BAD: list[tuple[str, str, str, str]] = [
+    ("seed", "seven", "seed", "--seeds: 'seven' is not allowed; give a whole number, 0 or more."),
+    ("steps", "0", "steps", "--inference-steps: '0' is not allowed; give a whole number of steps, 1 or more."),
+    ("guidance", "-1", "guidance", "--guidance-scales: '-1' is not allowed; give a number, 0 or more."),
+    ("size", "500", "size", "--output-size: 500 pixels is no multiple of 8; the nearest that is: 496."),
+    ("scheduler", "DDIM", "scheduler", "--scheduler: 'DDIM' is no scheduler."),
+    ("into", "1x", "into", "--into: '1x' cannot be a kernel variable; use letters, digits and _, no digit first."),
+    ("strength", "2", "strength", "--image-seed-strengths: '2' is not allowed; give a number, above 0 and at most 1."),
+    ("strength", "0.5", "strength", "'--image-seed-strengths' has nothing to begin from; add --image-seeds IMAGE."),
+    ("start", "0.5", "window", "'--denoising-start' has nothing to begin from; add --image-seeds 'latents: NAME'."),
+    ("mask", "hole.png", "mask",
+     "--image-seeds: An image seed begins with an image or a word with a colon; write IMAGE;mask=..."),
+    ("latents", "a, ,b", "latents",
+     "--image-seeds: An image seed names nothing here; give a variable, a path or an address."),
+    ("image", "'x", "image", "--image-seeds: The quotes of 'x do not match; quote the whole part."),
+    ("more", "--dtipe x", "more", "'--dtipe' is no option; did you mean --dtype?"),
+    ("more", "--seeds 3", "more", "'--seeds' is given twice for this model."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value", "where", "message"), BAD)
+def test_a_bad_value_is_marked_at_its_field_with_the_cells_message(
+    name: str, value: str, where: str, message: str
+) -> None:
+    model = applied(TWO)
+    model.forms.insert(1, StageForm(model="demo/scenes", seed="1"))
+    setattr(model.forms[1], name, value)
+    assert model.marks(scheduler_names()) == [Mark(1, where, message)]
+    with pytest.raises(ScriptError) as caught:
+        Script(model.text).check(schedulers=scheduler_names())
+    assert caught.value.message == message
+
+
+def test_each_stage_has_its_own_mark() -> None:
+    model = applied(TWO)
+    model.forms[0].seed, model.forms[1].size = "x", "7"
+    assert [(mark.index, mark.field) for mark in model.marks()] == [(0, "seed"), (1, "size")]
+
+
+def test_every_bad_value_of_a_stage_is_marked() -> None:
+    form = StageForm(model="demo/scenes", seed="x", size="7", guidance="-1", into="1")
+    assert {mark.field for mark in PanelModel([form]).marks()} == {"seed", "guidance", "size", "into"}
+
+
+def test_what_others_need_is_not_looked_past() -> None:
+    form = StageForm(model="demo/scenes", image="'a", strength="0.5", start="0.5")
+    assert [mark.field for mark in PanelModel([form]).marks()] == ["image"]
+
+
+def test_a_stage_without_a_model_is_marked_there() -> None:
+    model = PanelModel([StageForm(model="demo/scenes"), StageForm(prompt="a hill")])
+    (mark,) = model.marks()
+    assert (mark.index, mark.field) == (1, "model")
+    assert "without a model" in mark.message
+    assert PanelModel().marks() == []
+    assert PanelModel().text == ""
+
+
+@pytest.mark.parametrize(
+    ("message", "where"),
+    [
+        ("no step to run: --denoising-start 0.9 is step 9 of 10 and the schedule ends.", "window"),
+        ("--output-size 64x64 does not fit latents of shape (1, 4, 2, 2).", "size"),
+        ("no variable 'bass'; did you mean base?", "latents"),
+        ("no scheduler 'X'", "scheduler"),
+        ("demo/x is nowhere", "model"),
+    ],
+)
+def test_errors_without_a_place_find_a_field(message: str, where: str) -> None:
+    assert field_of_message(message) == where
+
+
+def test_an_added_stage_goes_on_from_the_one_before() -> None:
+    model = PanelModel([StageForm(model="demo/scenes", prompt="a hill", steps="20")])
+    model.add()
+    assert (
+        model.text
+        == """\
+demo/scenes
+--prompts "a hill"
+--inference-steps 20
+--denoising-end 0.8
+--into base
+
+demo/scenes
+--prompts "a hill"
+--image-seeds "latents: base"
+--inference-steps 20
+--denoising-start 0.8
+--into final"""
+    )
+    model.duplicate()
+    assert (model.selected, model.form.into, model.form.latents) == (2, "stage_3", "base")
+    model.move(-1)
+    assert [form.into for form in model.forms] == ["base", "stage_3", "final"]
+    model.move(-1)
+    model.move(-1)
+    assert (model.selected, model.form.into) == (0, "stage_3")
+    model.remove()
+    model.remove()
+    assert [form.into for form in model.forms] == ["final"]
+    model.remove()
+    assert model.forms == [StageForm()]
+
+
+def made(digest: str, step: int, **changes: Any) -> Any:
+    origin = {"model": "demo/scenes", "prompt": "{{ hill }}; top", "negative_prompt": "", "seed": 7,
+              "guidance_scale": 3.0, "options": {"steps": "30"}, "parents": ()}  # fmt: skip
+    position = SimpleNamespace(step=step, of=30)
+    return SimpleNamespace(digest=digest, position=position, provenance=SimpleNamespace(**(origin | changes)))
+
+
+def test_a_provenance_fills_the_selected_stage() -> None:
+    model = applied(TWO)
+    model.selected = 1
+    base = made("1", 7)
+    model.fill(made("2", 30, parents=("1",)), {"base": base})
+    prompt = "{{ '{' }}{ hill }}\\; top"
+    assert model.form == StageForm(
+        model="demo/scenes", prompt=prompt, seed="7", guidance="3", latents="base", start="0.2334", into="final"
+    )
+    assert read(model.text)[1].prompt.positive == "{{ hill }}; top"
+
+
+def test_chosen_latents_bring_where_they_are() -> None:
+    model = applied(TWO)
+    model.forms.append(StageForm(model="demo/paper"))
+    model.selected = 2
+    model.take_latents("base", None)
+    assert (model.form.latents, model.form.start) == ("base", "0.8")
+    model.take_latents("", None)
+    assert model.form.start == ""
+    model.take_latents("other", 0.25)
+    assert model.form.start == "0.25"
+
+
+def test_every_field_changes_the_text() -> None:
+    model = applied('demo/scenes --image-seeds "a.png;mask=b.png;latents=c"')
+    for one in fields(StageForm):
+        before = model.text
+        setattr(model.form, one.name, "--force" if one.name == "more" else "7")
+        assert model.text != before, one.name
