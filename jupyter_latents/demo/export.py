@@ -36,7 +36,9 @@ def export(
         pipeline.save_pretrained(whole, safe_serialization=True)
         for name in ("vocab.json", "merges.txt"):  # read by transformers before version 5
             shutil.copyfile(Path(tokenizer.name_or_path) / name, whole / "tokenizer" / name)
-        _load_as_float32(whole / "text_encoder" / "config.json")
+        for file in whole.rglob("*.json"):
+            if "config" in file.name:
+                _tidy(file)
         for file in whole.rglob("*"):
             file.chmod(0o755 if file.is_dir() else 0o644)
         if folder.exists():
@@ -45,8 +47,15 @@ def export(
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _load_as_float32(file: Path) -> None:
-    """Let transformers load the text encoder as float32 where no type is asked for, as diffusers does the rest."""
+def _tidy(file: Path) -> None:
+    """Take from a part's configuration where it was loaded from, as that is a folder of the training machine.
+
+    The text encoder's type becomes float32, so that transformers loads it as diffusers does the rest where no type is
+    asked for: otherwise it would stay in half precision and meet a float32 denoiser.
+    """
     config = json.loads(file.read_text("utf-8"))
-    config["dtype"] = "float32"
-    file.write_text(json.dumps(config, indent=2) + "\n", "utf-8")
+    for key in ("_name_or_path", "is_local", "local_files_only"):
+        config.pop(key, None)
+    if "dtype" in config:
+        config["dtype"] = "float32"
+    file.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", "utf-8")

@@ -30,7 +30,7 @@ from jupyter_latents.demo.train_unet import fine_tune, material, train_unet
 from jupyter_latents.demo.train_vae import drawings, refine_decoder, train_vae
 
 STAGES = ("vae", "scenes", "paper", "decoder", "export")
-MINUTES = {"vae": 26.0, "scenes": 45.0, "paper": 12.0, "decoder": 15.0}
+MINUTES = {"vae": 36.0, "scenes": 43.0, "paper": 6.0, "decoder": 6.0}
 RATES = {"vae": 1.5e-3, "scenes": 1e-3, "paper": 8e-4, "decoder": 1e-3}
 AVERAGES = {"vae": 0.998, "scenes": 0.999, "paper": 0.998, "decoder": 0.998}
 
