@@ -94,7 +94,7 @@ class ModelFacts:
         """The latent space its denoiser works in, with the digest of the VAE that decodes it."""
         vae = self.own_vae or self.sources["vae"]
         space = space_of(vae.class_name, with_defaults(vae, f"vae of {self.name}"), vae.digest)
-        if space.name == "own" and space.vae in _demo_digests():
+        if space.vae in _demo_digests():
             space = replace(space, name="demo")
         return replace(space, vae=self.digests["vae"])
 

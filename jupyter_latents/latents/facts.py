@@ -19,6 +19,8 @@ FORMS: tuple[str, ...] = get_args(Form)
 # A scheduler attribute that travels: numbers, text, tensors (torch.Tensor) and lists of them.
 StateValue: TypeAlias = object
 
+_NAMELESS = frozenset({"own", "unknown", "raw VAE"})  # names that say nothing about the meaning of the values
+
 
 @dataclass(frozen=True, slots=True)
 class Space:
@@ -45,14 +47,17 @@ class Space:
     vae: str = ""
 
     def same_as(self, other: Space) -> bool:
-        """Whether latents of this space mean the same to a model of the `other`: equal numbers, whatever the VAE."""
-        return (self.channels, self.factor, self.channel_mean, self.channel_std) == (
-            other.channels,
-            other.factor,
-            other.channel_mean,
-            other.channel_std,
-        ) and (
-            math.isclose(self.scaling_factor, other.scaling_factor, rel_tol=1e-4)
+        """Whether latents of this space mean the same to a model of the `other`.
+
+        Equal numbers, whatever the VAE, unless two names tell them apart: the demo models' VAE has SD's numbers and
+        other meanings.
+        """
+        named = {self.name, other.name} - _NAMELESS
+        return (
+            len(named) < 2
+            and (self.channels, self.factor) == (other.channels, other.factor)
+            and (self.channel_mean, self.channel_std) == (other.channel_mean, other.channel_std)
+            and math.isclose(self.scaling_factor, other.scaling_factor, rel_tol=1e-4)
             and math.isclose(self.shift_factor, other.shift_factor, abs_tol=1e-4)
         )
 
