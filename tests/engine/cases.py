@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from PIL import Image
 from jupyter_latents.engine.calls import Inputs
 from jupyter_latents.engine.engine import Engine
 from jupyter_latents.engine.result import StageResult
+from jupyter_latents.errors import WindowError
 from jupyter_latents.latents import Latents
 from jupyter_latents.stage import ModelSource, Prompt, Size, Stage, Window
 
@@ -82,7 +84,7 @@ def inputs(mode: str = "txt2img", *latents: Latents) -> Inputs:
 def windows(*cuts: float) -> list[Window]:
     """Windows that tile the schedule between `cuts`: ``windows(0.5)`` is 0 to 0.5 and 0.5 to 1."""
     edges = (None, *cuts, None)
-    return [Window(*pair) for pair in zip(edges, edges[1:], strict=False)]
+    return [Window(*pair) for pair in pairwise(edges)]
 
 
 def in_memory(latents: Latents, folder: Path) -> Latents:
@@ -137,11 +139,13 @@ class Bench:
         carry: Callable[[Latents, Path], Latents] = in_memory,
         **options: Any,
     ) -> list[StageResult]:
-        """The same run in several windows, latents carried from one to the next."""
+        """The same run in several windows, latents carried from one to the next; one without a step is passed over."""
         made: list[StageResult] = []
         for window in windows(*cuts):
             given = [carry(made[-1].latents, self.scratch)] if made else []
-            made.append(self.run(model, mode, *given, window=window, **options))
+            with suppress(WindowError):
+                part = window if made else Window(None, window.end)
+                made.append(self.run(model, mode, *given, window=part, **options))
         return made
 
 
@@ -171,8 +175,3 @@ def plain(folder: Path, class_name: str | None = None, scheduler: Any = None) ->
         if isinstance(part, torch.nn.Module):
             part.eval()
     return pipeline
-
-
-def finite(value: float) -> bool:
-    """Whether a level can be compared."""
-    return math.isfinite(value)

@@ -1,0 +1,213 @@
+"""Schedulers: levels against diffusers' own tables, the clean estimate of an exact model, state given back."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+
+from jupyter_latents.engine import schedulers
+from jupyter_latents.engine.scheduler_table import FORMS
+from jupyter_latents.errors import ModelError, ScriptError
+from jupyter_latents.latents import CLEAN
+from tests.engine.cases import SCHEDULERS
+
+SD = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1}
+FLOW = "UniPCMultistepScheduler;use_flow_sigmas=true;prediction_type=flow_prediction"
+BACKWARDS = ("DDIMInverseScheduler", "DPMSolverMultistepInverseScheduler")  # they add noise: no clean end
+
+
+def made(name: str, steps: int = 10, own: str = "PNDMScheduler", **config: Any) -> Any:
+    """A scheduler built as a stage builds it, its timesteps set."""
+    scheduler = schedulers.build(name, own, {**SD, **config}, seed=3)
+    scheduler.set_timesteps(steps)
+    return scheduler
+
+
+def clean() -> torch.Tensor:
+    return torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1))
+
+
+def noise() -> torch.Tensor:
+    return torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(2))
+
+
+@pytest.mark.parametrize("name", sorted(set(FORMS) - set(BACKWARDS) - {"IPNDMScheduler"}))
+def test_levels_and_forms_are_those_of_add_noise(name: str) -> None:
+    """``add_noise`` (or ``scale_noise``) of diffusers mixes signal and noise as the level says, at every step."""
+    for step in (0, 1, 4, 7, 9):
+        scheduler = made(name)  # a fresh one each time: FlowMatchHeun's own scale_noise keeps the first step's place
+        adds = getattr(scheduler, "add_noise", None) or scheduler.scale_noise
+        index = step * scheduler.order
+        level = schedulers.level(scheduler, index)
+        assert level.form == FORMS[name]
+        if not math.isfinite(level.sigma):
+            continue
+        timestep = scheduler.timesteps[index : index + 1]
+        order = (clean(), timestep, noise()) if adds.__name__ == "scale_noise" else (clean(), noise(), timestep)
+        mixed = adds(*order)
+        signal = {"ve": 1.0, "vp": 1 / math.hypot(1, level.sigma), "flow": 1 / (1 + level.sigma)}[level.form]
+        expected = signal * (clean() + level.sigma * noise())
+        assert torch.allclose(mixed, expected, atol=2e-4 * (1 + signal * level.sigma)), (name, index)
+
+
+@pytest.mark.parametrize("name", sorted(set(FORMS) - set(BACKWARDS)))
+def test_levels_fall_to_clean(name: str) -> None:
+    scheduler = made(name)
+    steps = range(0, len(scheduler.timesteps) + 1, scheduler.order)
+    levels = [schedulers.level(scheduler, index).sigma for index in [*steps, len(scheduler.timesteps)]]
+    assert levels == sorted(levels, reverse=True)
+    assert schedulers.level(scheduler, len(scheduler.timesteps)) is CLEAN
+    assert levels[-1] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("name", "prediction"),
+    [
+        *((name, kind) for name in ("EulerDiscreteScheduler", "DDIMScheduler") for kind in ("epsilon", "v_prediction")),
+        ("DPMSolverMultistepScheduler", "epsilon"),
+        ("DPMSolverMultistepScheduler", "sample"),
+        ("FlowMatchEulerDiscreteScheduler", "epsilon"),
+        (FLOW, "flow_prediction"),
+    ],
+)
+def test_the_clean_estimate_of_an_exact_model_is_the_clean_signal(name: str, prediction: str) -> None:
+    """Epsilon: Ho et al. 2020; v: Salimans and Ho 2022, v = alpha eps - sigma x0; flow: v = eps - x0."""
+    scheduler = made(name, **({} if name == FLOW or "FlowMatch" in name else {"prediction_type": prediction}))
+    x0, eps = clean(), noise()
+    for index in range(1, len(scheduler.timesteps)):
+        sigma, form = schedulers.level(scheduler, index).sigma, schedulers.form_of(scheduler)
+        signal = {"ve": 1.0, "vp": 1 / math.hypot(1, sigma), "flow": 1 / (1 + sigma)}[form]
+        sample = signal * (x0 + sigma * eps)
+        alpha = 1 / math.hypot(1, sigma)
+        kind = "flow" if form == "flow" else prediction
+        predicted = {
+            "epsilon": eps,
+            "v_prediction": alpha * eps - alpha * sigma * x0,
+            "sample": x0,
+            "flow": eps - x0,
+        }[kind]
+        estimate = schedulers.denoised(scheduler, index, predicted, sample)
+        assert torch.allclose(estimate, x0, atol=1e-4 * (1 + sigma))
+
+
+@pytest.mark.parametrize("name", ["EDMEulerScheduler", "EDMDPMSolverMultistepScheduler"])
+def test_the_clean_estimate_undoes_edm_preconditioning(name: str) -> None:
+    """Karras et al. 2022, table 1: D = c_skip x + c_out F."""
+    scheduler = made(name, own=name)
+    x0, eps, data = clean(), noise(), scheduler.config.sigma_data
+    for index in range(len(scheduler.timesteps)):
+        sigma = schedulers.level(scheduler, index).sigma
+        sample = x0 + sigma * eps
+        skip, out = data**2 / (sigma**2 + data**2), sigma * data / math.sqrt(sigma**2 + data**2)
+        estimate = schedulers.denoised(scheduler, index, (x0 - skip * sample) / out, sample)
+        assert torch.allclose(estimate, x0, atol=1e-3 * (1 + sigma))
+
+
+def test_an_unknown_prediction_has_no_clean_estimate() -> None:
+    scheduler = made("DDIMScheduler")
+    assert schedulers.denoised(scheduler, 3, torch.zeros(1, 8, 8, 8), clean()) is None
+
+
+def walked(scheduler: Any, start: int, end: int, latents: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Steps with a cheap made-up model output."""
+    import inspect
+
+    draws = {"generator": generator} if "generator" in inspect.signature(scheduler.step).parameters else {}
+    for timestep in scheduler.timesteps[start:end]:
+        scaled = scheduler.scale_model_input(latents, timestep)
+        latents = scheduler.step(torch.sin(3 * scaled), timestep, latents, **draws).prev_sample
+    return latents
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_state_is_all_that_stepping_changes(name: str) -> None:
+    """A fresh scheduler with the state of another goes on exactly, and the state outlives its scheduler's own steps."""
+    start = noise() * float(made(name).init_noise_sigma)
+    whole = walked(made(name), 0, None, start, torch.Generator().manual_seed(5))
+    first, generator = made(name), torch.Generator().manual_seed(5)
+    baseline = schedulers.state_baseline(first)
+    cut = 4
+    half = walked(first, 0, cut, start, generator)
+    saved, drawn = schedulers.state(first, baseline), generator.get_state()
+    assert saved is not None
+    walked(first, cut, None, half, generator)
+    second = made(name)
+    if hasattr(second, "set_begin_index"):
+        second.set_begin_index(cut)
+    second.scale_model_input(half, second.timesteps[cut])
+    schedulers.restore(second, saved, torch.device("cpu"))
+    generator = torch.Generator()
+    generator.set_state(drawn)
+    assert torch.equal(walked(second, cut, None, half, generator), whole)
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_tables_do_not_travel(name: str) -> None:
+    scheduler = made(name)
+    baseline = schedulers.state_baseline(scheduler)
+    walked(scheduler, 0, 4, noise(), torch.Generator().manual_seed(5))
+    saved = schedulers.state(scheduler, baseline)
+    assert not {"sigmas", "timesteps", "alphas_cumprod", "betas", "noise_sampler"} & set(saved)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"steps": 11},
+        {"name": "DDIMScheduler;timestep_spacing=trailing"},
+        {"name": "DDIMParallelScheduler"},
+        {"beta_end": 0.013},
+        {"prediction_type": "v_prediction"},
+    ],
+    ids=str,
+)
+def test_the_schedule_digest_tells_schedules_apart(change: dict[str, Any]) -> None:
+    own = {"name": "DDIMScheduler", "steps": 10}
+    assert schedulers.schedule_digest(made(**own)) == schedulers.schedule_digest(made(**own))
+    assert schedulers.schedule_digest(made(**{**own, **change})) != schedulers.schedule_digest(made(**own))
+
+
+def test_a_seed_is_no_part_of_the_schedule() -> None:
+    pair = [schedulers.build("DPMSolverSDEScheduler", "PNDMScheduler", SD, seed=seed) for seed in (1, 2)]
+    for scheduler in pair:
+        scheduler.set_timesteps(10)
+    assert schedulers.schedule_digest(pair[0]) == schedulers.schedule_digest(pair[1])
+
+
+def test_a_scheduler_for_latents_never_clips() -> None:
+    """A DDIM made from an Euler config gets ``clip_sample=True`` from diffusers, wrong for latents."""
+    assert made("DDIMScheduler", own="EulerDiscreteScheduler").config.clip_sample is False
+    assert made("DDPMScheduler", own="EulerDiscreteScheduler").config.clip_sample is False
+
+
+def test_settings_of_the_model_carry_over_and_arguments_override_them() -> None:
+    scheduler = made(
+        "DPMSolverMultistepScheduler;use_karras_sigmas=true;solver-order=3", prediction_type="v_prediction"
+    )
+    assert scheduler.config.use_karras_sigmas is True
+    assert scheduler.config.solver_order == 3
+    assert scheduler.config.prediction_type == "v_prediction"
+    assert scheduler.config.beta_end == 0.012
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("EulrDiscreteScheduler", "did you mean EulerDiscreteScheduler"),
+        ("AutoencoderKL", "no scheduler 'AutoencoderKL'"),
+        ("DDIMScheduler;eta=0.5", "DDIMScheduler has no setting 'eta'"),
+    ],
+)
+def test_an_unknown_scheduler_or_setting_is_named(name: str, message: str) -> None:
+    with pytest.raises(ScriptError, match=message):
+        schedulers.build(name, "PNDMScheduler", SD)
+
+
+def test_settings_that_exclude_each_other_are_refused() -> None:
+    with pytest.raises(ModelError, match="cannot be made with these settings"):
+        schedulers.build(
+            "EulerDiscreteScheduler;use_karras_sigmas=true;use_beta_sigmas=true", "EulerDiscreteScheduler", SD
+        )
