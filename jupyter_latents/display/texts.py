@@ -72,7 +72,7 @@ def _phase(record: RunRecord, phase: Phase) -> str:
 
 def summary(record: RunRecord) -> str:
     """The finished run in a few lines of plain text."""
-    lines = [f"{record.title}: {status(record)}"]
+    lines = [f"{record.title or 'run'}: {status(record)}"]
     for stage in record.stages:
         lines.append(f"  {stage.variable or '(not bound)'}: {stage_label(stage)}")
         lines.extend(f"    {name}: {text}" for name, text in stage.facts.items())

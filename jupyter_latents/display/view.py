@@ -64,6 +64,7 @@ class RunView:
         verbose: Show every note as it comes, in a terminal too.
         size: Bytes that the final output may have.
         bind: Binds a name, for "branch here"; None for the shell's namespace.
+        tells_error: Whether to say what a run failed with; not where the waiting cell raises it.
     """
 
     def __init__(
@@ -73,11 +74,13 @@ class RunView:
         verbose: bool = False,
         size: int = 300_000,
         bind: Callable[[str, Latents], None] | None = None,
+        tells_error: bool = True,
     ) -> None:
         self.record = RunRecord()
         self.verbose = verbose
         self.size = size
         self.bind = bind or _bind_in_shell
+        self.tells_error = tells_error
         self.run: Watched | None = None
         self._preview_every = preview_every
         self._previewed = 0.0
@@ -118,7 +121,7 @@ class RunView:
             self._finished = True
             self.record.ended = time.monotonic()
             self.record.state = self._last_state()
-            if self.run is not None and self.run.error is not None:
+            if self.tells_error and self.run is not None and self.run.error is not None:
                 self.record.error = str(getattr(self.run.error, "message", self.run.error)).split("\n")[0]
             if self._preview_every != 0:
                 fill_frames(self.record, time.monotonic() + _FILLING_SECONDS)
