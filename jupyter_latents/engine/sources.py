@@ -113,7 +113,7 @@ def find(wanted: Wanted, download: Callable[[], Path]) -> Path:
         return _linked(wanted, *link.groups())
     if "://" in name:
         raise ModelError(
-            f"{wanted.what} {name!r}: only links to files on huggingface.co are read; fetch it and give its path."
+            f"{wanted.what} {name!r}: only links to files on the model hub are read; fetch it and give its path."
         )
     path = Path(name).expanduser()
     if path.exists():

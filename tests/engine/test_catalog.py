@@ -119,7 +119,7 @@ def test_unknown_names_are_refused_with_what_is_known(hub: Path) -> None:
     assert "hf download stable-diffusion-v1-5/stable-diffusion-v1-6" in nowhere
     assert "offline" in nowhere
     assert "no folder or file" in refusal(ModelSource("./nothing/here/model"))
-    assert "only links to files on huggingface.co" in refusal(ModelSource("https://example.com/x.safetensors"))
+    assert "only links to files on the model hub" in refusal(ModelSource("https://example.com/x.safetensors"))
 
 
 def test_missing_revision_names_those_that_are_here(hub: Path) -> None:

@@ -51,6 +51,17 @@ def test_the_demo_model_keeps_the_law(bench: Bench, scheduler: str) -> None:
     assert equal(bench.split("demo/scenes", [0.5], carry=through_file, **options)[-1], whole)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_the_demo_model_keeps_the_law_in_full(bench: Bench, scheduler: str) -> None:
+    """Thinned above for CI; in full on demand: ``make test PYTEST_ARGS='-m slow'``."""
+    options = {"scheduler": scheduler, "size": Size(128, 128), "num_inference_steps": 10}
+    whole = bench.whole("demo/scenes", **options)
+    for cuts in ([0.2], [0.5], [0.8], [0.3, 0.7]):
+        for carry in (in_memory, through_file):
+            assert equal(bench.split("demo/scenes", cuts, carry=carry, **options)[-1], whole), (cuts, carry.__name__)
+
+
 def test_cooperating_models_share_the_history(bench: Bench) -> None:
     """Another model with the same schedule goes on from where the first is, with its solver's history."""
     options = {"scheduler": "DPMSolverMultistepScheduler", "size": Size(128, 128), "num_inference_steps": 4}
