@@ -100,7 +100,7 @@ def _planned(
     family.pipeline_name(mode, control=bool(stage.model.control_nets))
     width, height = _size(stage, given, image_size, facts)
     scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=stage.seed or 0)
-    shifts.check_takes(scheduler, family.schedule, family.name)
+    shifts.check_takes(scheduler, family.schedule, family.name, mode)
     request = shifts.Request(stage.num_inference_steps, (width // 16) * (height // 16), stage.sigmas)
     shifts.set_timesteps(scheduler, family.schedule, request)
     first = 0

@@ -83,17 +83,22 @@ ARGUMENTS: Mapping[str, Callable[[Any, Request], dict[str, Any]]] = MappingProxy
 _PASS_SIGMAS = frozenset({"linear", "z-image", "flux", "flux2"})
 
 
-def check_takes(scheduler: Any, way: str, family: str) -> None:
-    """Raises where a family's pipeline passes sigmas of its own to a scheduler that takes none.
+def check_takes(scheduler: Any, way: str, family: str, mode: str = "txt2img") -> None:
+    """Raises where a family's pipeline asks of a scheduler what it cannot do.
 
     Args:
         scheduler: The scheduler asked for.
         way: A row of `ARGUMENTS`.
         family: The family's name, for the message.
+        mode: ``txt2img``, ``img2img`` or ``inpaint``.
 
     Raises:
-        ModelError: The scheduler cannot be used with this family.
+        ModelError: It cannot noise an input image, or takes no sigmas where the pipeline passes its own.
     """
+    if mode != "txt2img" and not (hasattr(scheduler, "add_noise") or hasattr(scheduler, "scale_noise")):
+        raise ModelError(
+            f"{type(scheduler).__name__} cannot noise an image, so it runs no {mode}; use another --scheduler."
+        )
     if way not in _PASS_SIGMAS or "sigmas" in inspect.signature(scheduler.set_timesteps).parameters:
         return
     if way in ("flux", "flux2") and scheduler.config.get("use_flow_sigmas"):

@@ -96,7 +96,7 @@ class StageRun:
         if self.model.control:
             call |= control_arguments(self.model.control, stage, self.inputs, mode, size)
         scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=self.seed)
-        shifts.check_takes(scheduler, self.family.schedule, self.family.name)
+        shifts.check_takes(scheduler, self.family.schedule, self.family.name, mode)
         self.observer.phase("encoding", stage.prompt.positive)
         Tap(scheduler, self.generator, self._enter, self._after_step).run(
             pipeline_class, self._components(pipeline_class), call, self.model.prepared
@@ -235,7 +235,7 @@ class StageRun:
         if noise is not CLEAN and state.scheduler is not None:
             resume = Resume(_to_cpu(state.scheduler), state.generator, versions())
         return Latents(
-            self._unpacked(state.latents).to("cpu").contiguous(),
+            self._unpacked(state.latents).to("cpu"),
             self.facts.space,
             noise,
             Position(step, of, type(scheduler).__name__, self.schedule, self.facts.digest),

@@ -136,10 +136,18 @@ class Tap:
         self._baseline = schedulers.state_baseline(self.scheduler)
         self._deliver()
 
-    def latents_prepared(self, latents: torch.Tensor) -> None:
-        """The pipeline has prepared its latents: put ours in their place, now or as soon as the schedule is known."""
-        self._prepared = latents
-        self._deliver()
+    def latents_prepared(self, latents: torch.Tensor) -> torch.Tensor:
+        """The pipeline has prepared its latents: what its loop is to start from.
+
+        Ours, in the memory layout in which they were (kernels round by layout), where the schedule is known already;
+        else a tensor that ours are copied into as soon as it is.
+        """
+        self._prepared = latents.clone()
+        if self._entry is not None and self._entry.latents is not None:
+            self._check(self._entry.latents)
+            given = self._entry.latents.to(latents.device, latents.dtype)
+            self._prepared = torch.empty_like(given).copy_(given)
+        return self._prepared
 
     @property
     def offset(self) -> int:
@@ -161,15 +169,16 @@ class Tap:
     def _deliver(self) -> None:
         if self._entry is None or self._prepared is None or self._entry.latents is None:
             return
-        given = self._entry.latents
-        if tuple(given.shape) != tuple(self._prepared.shape):
-            raise HandoffError(
-                f"latents of shape {tuple(given.shape)} cannot start this run, which holds "
-                f"{tuple(self._prepared.shape)} "
-                "(as its loop packs them). Leave out --output-size and --batch-size, or give those the latents were "
-                "made with."
-            )
-        self._prepared.copy_(given)
+        self._check(self._entry.latents)
+        self._prepared.copy_(self._entry.latents)
+
+    def _check(self, given: torch.Tensor) -> None:
+        if self._prepared is None or given.shape == self._prepared.shape:
+            return
+        raise HandoffError(
+            f"latents of shape {tuple(given.shape)} cannot start this run, which holds {tuple(self._prepared.shape)} "
+            "(as its loop packs them). Leave out --output-size and --batch-size, or give those of the latents."
+        )
 
     def before_step(self) -> None:
         """Gives scheduler and generator their earlier state once, before anything of the first step."""
@@ -296,8 +305,7 @@ def tapped(pipeline_class: type) -> type:
     def prepare_latents(self: Any, *args: Any, **kwargs: Any) -> Any:
         prepared = pipeline_class.prepare_latents(self, *args, **kwargs)  # type: ignore[attr-defined]
         first, rest = (prepared[0], tuple(prepared[1:])) if isinstance(prepared, tuple) else (prepared, None)
-        own = first.clone()
-        self.jupyter_latents_tap.latents_prepared(own)
+        own = self.jupyter_latents_tap.latents_prepared(first)
         return own if rest is None else (own, *rest)
 
     def get_timesteps(self: Any, *args: Any, **kwargs: Any) -> Any:

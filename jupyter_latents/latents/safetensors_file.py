@@ -32,6 +32,7 @@ VERSION = 1
 FACTS_KEY = "jupyter_latents"
 CHECK_KEY = "jupyter_latents.check"
 RESUME_KEY = "jupyter_latents.resume"
+LAYOUT_KEY = "jupyter_latents.layout"  # names of the tensors that were laid out channels last
 DAMAGED = (KeyError, TypeError, ValueError, OverflowError, RecursionError, AttributeError, RuntimeError)
 
 
@@ -81,16 +82,32 @@ def _resume_digest(outline: Any, tensors: Mapping[str, torch.Tensor]) -> str:
     return _checksum("\n".join(parts))
 
 
-def _resume_parts(resume: Resume) -> tuple[dict[str, torch.Tensor], str]:
+def _channels_last(tensors: Mapping[str, torch.Tensor]) -> list[str]:
+    """Names of the tensors that are laid out channels last; kernels round by layout, so exact continuation needs it."""
+    return sorted(
+        name
+        for name, tensor in tensors.items()
+        if tensor.dim() == 4 and not tensor.is_contiguous() and tensor.is_contiguous(memory_format=torch.channels_last)
+    )
+
+
+def _laid_out(tensor: torch.Tensor, name: str, metadata: Mapping[str, str]) -> torch.Tensor:
+    """A tensor in the layout that it had when it was written."""
+    last = tensor.dim() == 4 and json.dumps(name) in metadata.get(LAYOUT_KEY, "")
+    return tensor.contiguous(memory_format=torch.channels_last) if last else tensor
+
+
+def _resume_parts(resume: Resume) -> tuple[dict[str, torch.Tensor], str, list[str]]:
     tensors: dict[str, torch.Tensor] = {}
     outline = {
         "scheduler": records.state_record(resume.scheduler, "resume.scheduler", tensors),
         "generator": records.state_record(resume.generator, "resume.generator", tensors),
     }
+    layout = _channels_last(tensors)
     tensors = {name: plain(tensor) for name, tensor in tensors.items()}
     digest = _resume_digest(outline, tensors)
     versions = {str(name): str(value) for name, value in resume.versions.items()}
-    return tensors, _dump({"version": VERSION, "digest": digest, "outline": outline, "versions": versions})
+    return tensors, _dump({"version": VERSION, "digest": digest, "outline": outline, "versions": versions}), layout
 
 
 def safetensors_bytes(latents: Latents) -> bytes:
@@ -105,8 +122,9 @@ def safetensors_bytes(latents: Latents) -> bytes:
         tensors["denoised"] = plain(latents.denoised)
     if latents.resume is not None:
         try:
-            extra, metadata[RESUME_KEY] = _resume_parts(latents.resume)
+            extra, metadata[RESUME_KEY], layout = _resume_parts(latents.resume)
             tensors.update(extra)
+            metadata[LAYOUT_KEY] = json.dumps(_channels_last({"latents": latents.tensor}) + layout)
         except (TypeError, ValueError) as error:
             warn(
                 f"the scheduler's history is not saved, as no file can hold it ({error}); "
@@ -154,7 +172,7 @@ def read_safetensors(path: Path, *, verify: bool = True) -> Content:
         wanted = denoised_digest if verify else ""
         denoised = None if denoised_digest is None or wanted is None else _denoised(file, keys, tensor, wanted)
         return Content(
-            tensor,
+            _laid_out(tensor, "latents", metadata),
             content.space,
             content.noise,
             content.position,
@@ -218,6 +236,7 @@ def _resume(file: Any, keys: list[str], metadata: Mapping[str, str], *, verify: 
         tensors = {name: plain(file.get_tensor(name)) for name in keys if name.startswith("resume.")}
         if verify and record["digest"] != _resume_digest(record["outline"], tensors):
             raise ValueError("its checksum differs")
+        tensors = {name: _laid_out(tensor, name, metadata) for name, tensor in tensors.items()}
         scheduler = records.state_from(record["outline"]["scheduler"], tensors)
         generator = records.state_from(record["outline"]["generator"], tensors)
         if not isinstance(scheduler, dict):

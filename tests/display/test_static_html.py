@@ -70,7 +70,7 @@ def test_the_size_can_be_set(size: int) -> None:
 
 
 def test_every_step_has_a_frame_when_there_is_room() -> None:
-    html = run_html(record_of_run(two_stages()), BUDGETS[0])
+    html = run_html(record_of_run(two_stages(), preview_every=1), BUDGETS[0])
     points = data_of(html)["points"]
     taken = {int(number) for number in re.findall(r'data-point="(\d+)"', html)}
     assert {index for index, point in enumerate(points) if "f" in point} | taken == set(range(30))
