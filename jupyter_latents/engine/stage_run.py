@@ -15,6 +15,7 @@ from jupyter_latents.engine import codec, handoff, schedulers, shifts
 from jupyter_latents.engine.bridge import bridge
 from jupyter_latents.engine.calls import Inputs, arguments, control_arguments, mode_of, picture_size
 from jupyter_latents.engine.compat import with_clip_skip
+from jupyter_latents.engine.history import objection
 from jupyter_latents.engine.layout import LAYOUTS
 from jupyter_latents.engine.models import LoadedModel
 from jupyter_latents.engine.observer import Observer, StepEvent
@@ -181,17 +182,27 @@ class StageRun:
         self._begin(way.span, scheduler)
         extra = torch.Generator("cpu").manual_seed((self.seed ^ 0x9E3779B9) % 2**63)
         tensor = handoff.level_tensor(self.given, way.noise, extra, self.given_form)
-        resume = self.given.resume if way.exact else None
-        if way.exact and resume is None:
-            self.observer.note("continues without history: these latents carry no scheduler state")
+        packed = self.layout.pack(tensor.to(self.model.device))
+        resume = self._history(scheduler, way, packed.shape) if way.exact else None
         keeps_generator = resume is not None and self.seed == self.given.provenance.seed
         return Entry(
             way.span.start_index,
             way.span.end_index,
-            self.layout.pack(tensor.to(self.model.device)),
+            packed,
             resume.scheduler if resume else None,
             resume.generator if resume is not None and keeps_generator else None,  # type: ignore[arg-type]
         )
+
+    def _history(self, scheduler: Any, way: handoff.Entrance, shape: torch.Size) -> Resume | None:
+        """The given latents' resume state where it can be used; a note says where it cannot."""
+        resume = self.given.resume if self.given is not None else None
+        why = "these latents carry no scheduler state"
+        if resume is not None:
+            why = objection(resume, scheduler, way.span.start_index, shape)
+        if why:
+            self.observer.note(f"continues without history: {why}")
+            return None
+        return resume
 
     def _begin(self, span: Span, scheduler: Any) -> None:
         self.span, self.scheduler = span, scheduler

@@ -1,0 +1,58 @@
+"""Whether a resume state is one that this run's scheduler could have had: files may be damaged, old or foreign."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from jupyter_latents.engine.versions import versions
+from jupyter_latents.latents.facts import Resume
+
+__all__ = ["objection"]
+
+_SETTABLE = (type(None), bool, int, float, list, tuple)
+
+
+def objection(resume: Resume, scheduler: Any, start_index: int, shape: torch.Size) -> str:
+    """Why a history cannot be used, or an empty string.
+
+    Args:
+        resume: What the latents carry.
+        scheduler: The run's scheduler after ``set_timesteps``, before its first step.
+        start_index: Timestep index at which the run enters.
+        shape: Shape of the latents as the loop holds them.
+    """
+    wrote = resume.versions.get("diffusers")
+    if wrote is not None and wrote != versions()["diffusers"]:
+        return f"it was written with diffusers {wrote}, this is {versions()['diffusers']}"
+    if resume.generator is not None and not _is_generator_state(resume.generator):
+        return "the state of its random generator is damaged"
+    return _scheduler_objection(resume.scheduler, vars(scheduler), start_index, shape)
+
+
+def _scheduler_objection(
+    saved: Mapping[str, Any], fresh: Mapping[str, Any], start_index: int, shape: torch.Size
+) -> str:
+    for name, value in saved.items():
+        now = fresh.get(name)
+        if not isinstance(now, _SETTABLE):
+            return f"it would overwrite the scheduler's {name}"
+        if not _fits(value, now, shape):
+            return f"its {name} is not of this run"
+    index = saved.get("_step_index", start_index)
+    return "" if index == start_index else f"it stands at timestep {index}, the latents at {start_index}"
+
+
+def _fits(value: Any, now: Any, shape: torch.Size) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(_fits(item, None, shape) for item in value)
+    if isinstance(value, torch.Tensor):
+        return value.dim() == 0 or value.shape == shape
+    return value is None or isinstance(value, (bool, int, float)) or isinstance(now, str)
+
+
+def _is_generator_state(value: object) -> bool:
+    sound = torch.Generator("cpu").get_state()
+    return isinstance(value, torch.Tensor) and value.dtype == sound.dtype and value.shape == sound.shape
