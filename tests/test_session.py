@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,19 +21,10 @@ from jupyter_latents.executors import Run
 from jupyter_latents.latents import Latents
 from jupyter_latents.session import Session, Task
 from jupyter_latents.syntax import Script
-from tests.tiny.fixtures import tiny  # noqa: F401
+from tests.tiny.fixtures import one_thread, tiny  # noqa: F401
 
 SECONDS = 120
 STEPS = "--inference-steps 10 --output-size 64"
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tiny models are too small to share between threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Watch(Silent):

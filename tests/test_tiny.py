@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests import tiny as tinies
-from tests.tiny.fixtures import tiny, tiny_hub  # noqa: F401
+from tests.tiny.fixtures import one_thread, tiny, tiny_hub  # noqa: F401
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,17 +29,6 @@ SPACES = {
     "lumina2": (16, 0.3611, 0.1159),
     "auraflow": (4, 0.13025, None),
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Run on one thread: these models are too small to share."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def denoise(pipeline: Any, prompt: str = "a red cat on a mountain", **options: Any) -> Tensor:

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from jupyter_latents.display.texts import duration
+from jupyter_latents.engine.memory import readable
 from jupyter_latents.errors import ModelError
 
 if TYPE_CHECKING:
@@ -46,8 +48,8 @@ class Row:
             latents.space.name if latents.space else "not known",
             noise,
             " × ".join(map(str, latents.shape)),
-            _bytes(size) + (f" + {_bytes(kept)} of steps" if kept else ""),
-            "–" if self.age is None else _duration(self.age),
+            readable(size) + (f" + {readable(kept)} of steps" if kept else ""),
+            "–" if self.age is None else duration(self.age),
         )
 
 
@@ -100,9 +102,9 @@ def holdings(parts: Sequence[HeldPart]) -> Holdings:
         tuple(
             (
                 part.what + (" (in use)" if part.busy else ""),
-                _bytes(part.size),
+                readable(part.size),
                 part.where,
-                f"{_duration(time.time() - part.used)} ago",
+                f"{duration(time.time() - part.used)} ago",
                 ", ".join(part.models),
             )
             for part in parts
@@ -147,13 +149,3 @@ def _picture(row: Row) -> str:
     picture.resize((48, round(48 * picture.height / picture.width))).save(content, "JPEG", quality=85)
     encoded = base64.b64encode(content.getvalue()).decode()
     return f'<img alt="preview of {html.escape(row.name)}" src="data:image/jpeg;base64,{encoded}">'
-
-
-def _bytes(size: int) -> str:
-    return f"{size / 2**20:.1f} MiB" if size >= 2**20 else f"{size / 2**10:.0f} KiB"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyter_latents.engine.memory import readable
 from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.session.blame import blamed
 from jupyter_latents.stage import ImageSeed, Reference, Stage
@@ -54,7 +55,7 @@ class Plan:
         refused = f", {len(self.refused)} refused" if self.refused else ""
         return (
             f"{len(self.stages)} stages, {self.model_evaluations} model evaluations, "
-            f"the largest model has {_bytes(largest)} of weights{refused}; nothing was run"
+            f"the largest model has {readable(largest)} of weights{refused}; nothing was run"
         )
 
     def __repr__(self) -> str:
@@ -190,10 +191,6 @@ def _row(number: int, planned: PlannedStage) -> tuple[str, ...]:
         f"{span.start}–{span.end} of {span.of}",
         f"{planned.start} → {planned.end}",
         str(planned.evaluations),
-        _bytes(planned.weights),
+        readable(planned.weights),
         hand_over,
     )
-
-
-def _bytes(size: int) -> str:
-    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
 from jupyter_latents.engine.engine import Engine
 from tests.engine.cases import Bench
-from tests.tiny.fixtures import tiny, tiny_hub  # noqa: F401
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tiny models are too small to share between threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+from tests.tiny.fixtures import one_thread, tiny, tiny_hub  # noqa: F401
 
 
 @pytest.fixture(scope="session")

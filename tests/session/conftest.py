@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from jupyter_latents.engine.observer import Silent
 from jupyter_latents.executors import Run
 from jupyter_latents.session import Plan, Session, Task
 from jupyter_latents.syntax import Script
-from tests.tiny.fixtures import tiny  # noqa: F401
+from tests.tiny.fixtures import one_thread, tiny  # noqa: F401
 
 SECONDS = 120
 
@@ -65,5 +64,4 @@ class Desk:
 @pytest.fixture
 def desk(tiny: Callable[[str], Path]) -> Desk:  # noqa: F811
     """A fresh session."""
-    torch.set_num_threads(1)
     return Desk(tiny)
