@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.completer import register as complete
 from jupyter_latents.completer import unregister as stop_completing
+from jupyter_latents.config import register as configure
+from jupyter_latents.config import unregister as stop_configuring
 from jupyter_latents.errors import JupyterLatentsError, NameNotFoundError, ScriptError, nearest
 
 if TYPE_CHECKING:
@@ -206,10 +208,12 @@ def load(shell: InteractiveShell) -> None:
     register(Dgen(shell), magic_kind="line_cell", magic_name="dgen")
     register(LatentsMagic(shell), magic_kind="line", magic_name="latents")
     complete(shell)
+    configure(shell)
 
 
 def unload(shell: InteractiveShell) -> None:
     """Takes the magics and the completer out of a shell again."""
     stop_completing(shell)
+    stop_configuring(shell)
     for kind, name in (("cell", "dgen"), ("line", "dgen"), ("line", "latents")):
         shell.magics_manager.magics[kind].pop(name, None)

@@ -14,25 +14,29 @@ PACKAGE = Path(__file__).parent.parent / "jupyter_latents"
 TOP = "jupyter_latents"
 # From the top down: a room may import what stands below it. The package's own `__init__` is the top.
 ROOMS = [
-    *(TOP, "magics", "completer", "display", "session", "machine", "executors"),
-    *("engine", "latents", "syntax", "stage", "demo", "errors"),
+    *(TOP, "magics", "config", "completer", "display", "session", "machine", "executors"),
+    *("engine", "latents", "syntax", "stage", "demo", "settings", "errors"),
 ]
 # Where less than "all below" is allowed.
 NARROWER = {
     "syntax": {"stage", "errors"},
     "latents": {"stage", "errors"},
-    "engine": {"latents", "stage", "errors", "demo"},
+    "engine": {"latents", "stage", "errors", "demo", "settings"},
     "executors": {"engine", "latents", "stage", "errors"},
-    "magics": {"completer", "display", "session", "executors", "syntax", "stage", "errors", "latents"},
+    "magics": {"config", "completer", "display", "session", "executors", "syntax", "stage", "errors", "latents"},
     "stage": {"errors"},
     "demo": {"errors"},
     "errors": set(),
+    "settings": set(),
+    "config": {"settings"},
 }
 NOTEBOOK = {"IPython", "ipywidgets", "anywidget", "ipykernel", "comm", "traitlets"}
 HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors", "numpy", "scipy", "PIL"}
 NOT_FOR = {
     "errors": NOTEBOOK | HEAVY,
     "stage": NOTEBOOK | HEAVY,
+    "settings": NOTEBOOK | HEAVY,
+    "config": HEAVY,
     "syntax": NOTEBOOK | HEAVY,
     "latents": NOTEBOOK | {"diffusers", "transformers"},
     "engine": NOTEBOOK,

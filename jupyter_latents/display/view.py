@@ -12,6 +12,7 @@ from jupyter_latents.display.filling import FRAME_SIDE, fill_channels, fill_fram
 from jupyter_latents.display.images import jpeg, montage
 from jupyter_latents.display.record import Point, RunRecord
 from jupyter_latents.display.screens import Screen, choose_screen, shell
+from jupyter_latents.settings import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,7 +63,7 @@ class RunView:
     Args:
         preview_every: Make a preview every so many steps; 0 for none; None for at most five a second.
         verbose: Show every note as it comes, in a terminal too.
-        size: Bytes that the final output may have.
+        size: Bytes that the final output may have; None for the settings' ``output_size``.
         bind: Binds a name, for "branch here"; None for the shell's namespace.
         tells_error: Whether to say what a run failed with; not where the waiting cell raises it.
     """
@@ -72,13 +73,13 @@ class RunView:
         preview_every: int | None = None,
         *,
         verbose: bool = False,
-        size: int = 300_000,
+        size: int | None = None,
         bind: Callable[[str, Latents], None] | None = None,
         tells_error: bool = True,
     ) -> None:
         self.record = RunRecord()
         self.verbose = verbose
-        self.size = size
+        self.size = SETTINGS.output_size if size is None else size
         self.bind = bind or _bind_in_shell
         self.tells_error = tells_error
         self.run: Watched | None = None

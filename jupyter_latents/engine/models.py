@@ -17,6 +17,7 @@ from jupyter_latents.engine.plans import HeldPart, Part, PartKey, Plan, dtype_of
 from jupyter_latents.engine.preview import Previewer, previewer_of
 from jupyter_latents.engine.readers import placed, read_checkpoint, read_part
 from jupyter_latents.errors import ModelError, nearest
+from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.stage import ModelSource
 
 __all__ = ["HeldPart", "LoadedModel", "ModelCache", "Part", "PartKey"]
@@ -32,12 +33,12 @@ class ModelCache:
     """Loads models and keeps their parts by content, so that what two models share is held once.
 
     Args:
-        budget: Bytes that parts may take on a device: a number for each, or by device type; where none is given, nine
-            tenths of what is free when a part is loaded. Parts least recently used leave first, those in use never.
+        settings: Say how many bytes parts may take in RAM and on each accelerator; where they do not, nine tenths of
+            what is free when a part is loaded. Parts least recently used leave first, those in use never.
     """
 
-    def __init__(self, budget: int | Mapping[str, int] | None = None) -> None:
-        self.budget = budget
+    def __init__(self, settings: Settings = SETTINGS) -> None:
+        self.settings = settings
         self.loads = 0
         self._parts: dict[PartKey, Part] = {}
         self._previewers: dict[str, Previewer] = {}
@@ -223,7 +224,7 @@ class ModelCache:
         with self._lock:
             there = [(key, part) for key, part in self._parts.items() if key.device == str(device) and part.size]
             taken = sum(part.size for _, part in there)
-            budget = self.budget.get(device.type) if isinstance(self.budget, Mapping) else self.budget
+            budget = self.settings.model_memory if device.type == "cpu" else self.settings.device_memory
             limit = taken + int(_SHARE_OF_FREE * free_memory(device)) if budget is None else budget
             busy = keep | self._busy()
             for key, part in sorted(there, key=lambda pair: pair[1].used):

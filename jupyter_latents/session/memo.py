@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
+from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.stage import Output, Stage, Window
 
 if TYPE_CHECKING:
@@ -21,18 +22,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Memo", "stage_digest"]
 
-_BUDGET = 1 << 30  # bytes of latents, steps and histories kept
-
 
 class Memo:
     """Results of stages, the least recently used dropped first.
 
     Args:
-        budget: Bytes kept at most.
+        settings: Say how many bytes are kept.
     """
 
-    def __init__(self, budget: int = _BUDGET) -> None:
-        self.budget = budget
+    def __init__(self, settings: Settings = SETTINGS) -> None:
+        self.settings = settings
         self._kept: OrderedDict[str, StageResult] = OrderedDict()
 
     def run(
@@ -62,7 +61,7 @@ class Memo:
     def _keep(self, key: str, result: StageResult) -> None:
         self._kept[key] = result
         self._kept.move_to_end(key)
-        while len(self._kept) > 1 and sum(map(_bytes, self._kept.values())) > self.budget:
+        while len(self._kept) > 1 and sum(map(_bytes, self._kept.values())) > self.settings.trajectory_memory:
             self._kept.popitem(last=False)
 
 

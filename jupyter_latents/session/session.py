@@ -16,6 +16,7 @@ from jupyter_latents.session.memo import Memo
 from jupyter_latents.session.planning import Plan, plan_script
 from jupyter_latents.session.resolve import Resolver
 from jupyter_latents.session.work import Work
+from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.stage import ModelSource, Stage
 from jupyter_latents.syntax import Environment, Script
 
@@ -53,18 +54,21 @@ class Session:
     Attributes:
         names: The kernel's variables.
         executor: Runs what is submitted.
+        settings: Sizes and budgets.
         memo: Results of stages, so that none is run twice.
         born: When latents were made or loaded, by digest; seconds of `time.time`.
 
     Args:
         names: Where results are bound and variables looked up: the kernel's namespace.
+        settings: Sizes and budgets; None for those of the process, which ``%config`` sets.
     """
 
-    def __init__(self, names: MutableMapping[str, Any] | None = None) -> None:
+    def __init__(self, names: MutableMapping[str, Any] | None = None, settings: Settings | None = None) -> None:
         self.names: MutableMapping[str, Any] = names if names is not None else {}
+        self.settings = settings if settings is not None else SETTINGS
         self.executor = LocalExecutor()
         self.born: dict[str, float] = {}
-        self.memo = Memo()
+        self.memo = Memo(self.settings)
         self._engine: Engine | None = None
         self._known: weakref.WeakValueDictionary[str, Latents] = weakref.WeakValueDictionary()
 
@@ -73,8 +77,9 @@ class Session:
         """The engine, made when first asked for (it loads torch)."""
         if self._engine is None:
             from jupyter_latents.engine.engine import Engine
+            from jupyter_latents.engine.models import ModelCache
 
-            self._engine = Engine()
+            self._engine = Engine(ModelCache(self.settings))
         return self._engine
 
     def check(self, script: Script) -> None:

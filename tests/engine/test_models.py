@@ -18,6 +18,7 @@ from jupyter_latents.engine.engine import Engine
 from jupyter_latents.engine.models import LoadedModel, ModelCache
 from jupyter_latents.engine.readers import assemble
 from jupyter_latents.errors import ModelError
+from jupyter_latents.settings import Settings
 from jupyter_latents.stage import ModelSource, Prompt, Size, Stage
 from tests import tiny as tinies
 from tests.engine.cases import inputs
@@ -218,7 +219,7 @@ def size_of(folder: Path) -> int:
 def test_least_recently_used_parts_leave_first_and_those_in_use_never(tiny: Folders, tmp_path: Path) -> None:
     names = [tinies.save_folder("sd15", tmp_path / str(seed), seed=seed) for seed in range(3)]
     own = size_of(names[0]) - 99036  # the VAE is shared
-    cache = ModelCache(budget=2 * own + 150_000)
+    cache = ModelCache(Settings(model_memory=2 * own + 150_000))
     cache.load(source(names[0]))
     cache.load(source(names[1]))
     cache.load(source(names[0]))
@@ -230,7 +231,7 @@ def test_least_recently_used_parts_leave_first_and_those_in_use_never(tiny: Fold
     loads = cache.loads
     cache.load(source(names[0]))
     assert cache.loads == loads
-    tight = ModelCache(budget=1)
+    tight = ModelCache(Settings(model_memory=1))
     first, second = tight.load(source(names[0])), tight.load(source(names[1]))
     assert first.parts["vae"] is second.parts["vae"]
     assert sum(row.busy for row in tight.held()) == len(tight.held()) == 6

@@ -2,6 +2,7 @@
 
 import torch
 
+from jupyter_latents.settings import Settings
 from tests.session.conftest import Desk
 
 HALF = "<sd15> --prompts cat --seeds 3 --inference-steps 8 --output-size 64 --scheduler EulerAncestralDiscreteScheduler"
@@ -82,7 +83,7 @@ def test_latents_without_history_are_not_taken_for_those_with_it(desk: Desk) -> 
 
 
 def test_the_budget_drops_the_least_recently_used(desk: Desk) -> None:
-    desk.session.memo.budget = 1
+    desk.session.memo.settings = Settings(trajectory_memory=1)
     desk.run(HALF)
     desk.run(HALF.replace("--seeds 3", "--seeds 4"))
     assert evaluations(desk, HALF) == 8

@@ -1,0 +1,49 @@
+"""The settings as IPython's ``%config`` shows them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from traitlets import Int, observe
+from traitlets.config import Configurable
+
+from jupyter_latents.settings import SETTINGS
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__all__ = ["JupyterLatents", "register", "unregister"]
+
+
+class JupyterLatents(Configurable):
+    """Sizes and budgets of this kernel's runs: ``%config JupyterLatents`` lists them."""
+
+    output_size = Int(SETTINGS.output_size, min=30_000, help="Bytes of a run's saved output in the notebook.").tag(
+        config=True
+    )
+    model_memory = Int(None, min=0, allow_none=True, help="Bytes of RAM for models; None for what is free.").tag(
+        config=True
+    )
+    device_memory = Int(
+        None, min=0, allow_none=True, help="Bytes for models on each accelerator; None for what is free."
+    ).tag(config=True)
+    trajectory_memory = Int(SETTINGS.trajectory_memory, min=0, help="Bytes of kept latents, steps and histories.").tag(
+        config=True
+    )
+    store_size = Int(SETTINGS.store_size, min=0, help="Bytes that a store on disk may take.").tag(config=True)
+
+    @observe("output_size", "model_memory", "device_memory", "trajectory_memory", "store_size")
+    def _set(self, change: Any) -> None:
+        setattr(SETTINGS, change.name, change.new)
+
+
+def register(shell: InteractiveShell) -> None:
+    """Makes the settings known to ``%config``, with what IPython's configuration files say of them."""
+    unregister(shell)
+    known: list[Any] = shell.configurables
+    known.append(JupyterLatents(parent=shell))
+
+
+def unregister(shell: InteractiveShell) -> None:
+    """Takes them away again; what was set stays."""
+    shell.configurables[:] = [held for held in shell.configurables if not isinstance(held, JupyterLatents)]
