@@ -7,10 +7,15 @@ Run: ``python -m tests.tables.split_law > docs/split-law.md``. It takes about ha
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
-from tests.engine.cases import MODES, SCHEDULERS, Bench, through_file
+from jupyter_latents.latents import Latents
+from jupyter_latents.stage import Window
+from tests.engine.cases import MODES, Bench, equal, through_file
+from tests.tables.continued import Half, in_a_new_process
 from tests.tables.setting import bench, versions
 from tests.tables.variants import OTHERS, schedulers_for, variants
 from tests.tables.verdicts import Verdict, law, swapped
@@ -33,8 +38,11 @@ itself cannot run a scheduler or a setting its own answer stands below the table
 ## Schedulers × modes
 
 One window boundary at 0.1, 0.2 … 0.9 and four windows in a row, latents through memory; at 0.5 also through a
-`.safetensors` file. Images go in at strength 0.7, so that boundaries begin at 0.4 there.
+`.safetensors` file, in this process and in a new one. Images go in at strength 0.7, so that boundaries begin at 0.4
+there.
+"""
 
+BY_MODE = """
 | scheduler | {columns} |
 |---|{rules}|
 """
@@ -57,25 +65,51 @@ def cell(verdict: Verdict) -> str:
     return "=" if verdict.word == "equal" else "–" if verdict.holds else f"**{verdict}**"
 
 
-def by_mode(made: Bench, model: str, scheduler: str, mode: str) -> Verdict:
-    """One scheduler in one mode, through memory and through a file."""
+def by_mode(made: Bench, model: str, scheduler: str, mode: str) -> tuple[Verdict, Half | None]:
+    """One scheduler in one mode, through memory and through a file; and what a new process is to end."""
     strength = {} if mode == "txt2img" else {"strength": 0.7}
     splits = SPLITS if mode == "txt2img" else WITH_IMAGE
     verdict = law(made, model, mode, splits, scheduler=scheduler, **strength)
     if verdict.word != "equal":
-        return verdict
-    whole = made.run(model, mode, scheduler=scheduler, **strength)
-    last = made.split(model, (0.5,), mode, through_file, scheduler=scheduler, **strength)[-1]
-    same = bool((last.latents.tensor == whole.latents.tensor).all())
-    return verdict if same else Verdict("differs", "through a file")
+        return verdict, None
+    whole = made.run(model, mode, scheduler=scheduler, **strength).latents
+    last = made.split(model, (0.5,), mode, through_file, scheduler=scheduler, **strength)[-1].latents
+    if not equal(last, whole):
+        return Verdict("differs", "through a file"), None
+    base = made.run(model, mode, scheduler=scheduler, window=Window(None, 0.5), **strength).latents
+    file = made.scratch / f"{model}-{mode}-{digest(scheduler)}.safetensors"
+    whole.save(file.with_suffix(".whole.safetensors"))
+    return verdict, Half(str(made.folder(model)), mode, scheduler, str(base.save(file)))
 
 
-def schedulers_by_mode(made: Bench) -> Iterator[str]:
-    """Rows of the first table."""
-    for scheduler in SCHEDULERS:
+def digest(scheduler: str) -> str:
+    """A scheduler's name as part of a file's."""
+    return hashlib.sha256(scheduler.encode()).hexdigest()[:12]
+
+
+def ended(half: Half) -> Verdict:
+    """What a new process made of the second half."""
+    whole = Latents.load(Path(half.file).with_suffix(".whole.safetensors"))
+    return Verdict("equal") if equal(Latents.load(half.final), whole) else Verdict("differs", "in a new process")
+
+
+def schedulers_by_mode(made: Bench, models: tuple[str, ...]) -> Iterator[str]:
+    """A table of schedulers × models and modes, its cells known only once a new process has ended all halves."""
+    columns = [f"{TITLES[model]} {mode}" for model in models for mode in MODES]
+    yield BY_MODE.format(columns=" | ".join(columns), rules="|".join(["---"] * len(columns))).removesuffix("\n")
+    found: dict[tuple[str, str, str], tuple[Verdict, Half | None]] = {}
+    for scheduler in schedulers_for(models[0]):
         tell(scheduler)
-        cells = [cell(by_mode(made, model, scheduler, mode)) for model in ("sd15", "sdxl") for mode in MODES]
-        yield f"| {scheduler.removesuffix('Scheduler')} | {' | '.join(cells)} |"
+        found.update({(scheduler, m, mode): by_mode(made, m, scheduler, mode) for m in models for mode in MODES})
+    in_a_new_process([half for _, half in found.values() if half is not None], made.scratch)
+    verdicts = {key: verdict if half is None else ended(half) for key, (verdict, half) in found.items()}
+    for scheduler in schedulers_for(models[0]):
+        cells = [cell(verdicts[scheduler, model, mode]) for model in models for mode in MODES]
+        yield f"| {scheduler.removesuffix('Scheduler').replace(';', '; ')} | {' | '.join(cells)} |"
+    yield ""
+    for (scheduler, model, mode), verdict in verdicts.items():
+        if verdict.word != "equal":
+            yield f"- {TITLES[model]} {mode}, {scheduler}: {str(verdict)[:240]}"
 
 
 def of_model(made: Bench, model: str) -> Iterator[str]:
@@ -106,11 +140,9 @@ def other_classes(made: Bench) -> Iterator[str]:
 
 def page(made: Bench, models: list[str]) -> Iterator[str]:
     """The page, part by part."""
-    columns = [f"{title} {mode}" for title in ("SD", "SDXL") for mode in MODES]
-    yield HEAD.format(
-        versions=versions(), columns=" | ".join(columns), rules="|".join(["---"] * len(columns))
-    ).removesuffix("\n")
-    yield from schedulers_by_mode(made)
+    yield HEAD.format(versions=versions()).removesuffix("\n")
+    for pair in (("sd15", "sdxl"), ("sd3", "flux")):
+        yield from schedulers_by_mode(made, pair)
     yield VARIANTS.removesuffix("\n")
     for model in models:
         yield from of_model(made, model)
