@@ -113,8 +113,8 @@ class Session:
         environment = self._environment(task, Silent())
         return plan_script(task.script, environment, scheduler_names(), self.resolver, self.names)
 
-    def _foreseen(self, task: Task) -> list[Stage]:
-        """The stages of a script that is about to run.
+    def _foresee(self, task: Task, observer: Observer) -> None:
+        """Tells the stages of a script that is about to run, and how each takes over the latents it is given.
 
         Raises:
             JupyterLatentsError: One of them can never run, so that none begins: its model is not there or does not do
@@ -124,7 +124,10 @@ class Session:
         for stage in planned:
             if isinstance(stage.error, (ModelError, HandoffError)):
                 raise stage.error
-        return [stage.stage for stage in planned]
+        observer.plan([stage.stage for stage in planned])
+        for number, stage in enumerate(planned, 1):
+            if stage.verdict:
+                observer.note(f"stage {number}, {stage.stage.model.name}: {stage.verdict}")
 
     def decode(self, latents: Latents) -> list[Image]:
         """Pictures of latents by their own VAE.
@@ -233,7 +236,7 @@ class Session:
         said: list[str] = []
         try:
             with gathered(observer.note if task.verbose else said.append):
-                observer.plan(self._foreseen(task))
+                self._foresee(task, observer)
                 Work(self, run, observer, self._environment(task, observer)).script(task.script, force=task.force)
         finally:
             if said:

@@ -1,0 +1,70 @@
+"""One cell through four latent spaces; how each stage takes over is told before any weights load."""
+
+from jupyter_latents.session import Task
+from jupyter_latents.syntax import Script
+from tests.session.conftest import Desk, Notes
+
+CHAIN = """<sd15>
+--prompts "a red cat" --seeds 3 --inference-steps 8 --output-size 64
+--denoising-end 0.25
+--into first
+
+<sdxl>
+--prompts "a red cat" --image-seeds "latents: first" --inference-steps 8
+--denoising-end 0.5
+--into second
+
+<sd3>
+--prompts "a red cat" --image-seeds "latents: second" --inference-steps 8
+--denoising-end 0.75
+--into third
+
+<flux>
+--prompts "a red cat" --image-seeds "latents: third" --inference-steps 8
+--into last"""
+
+CONTINUED = """<sd15>
+--prompts "a red cat" --image-seeds "latents: first" --inference-steps 8 --denoising-start 0.25
+--into rest"""
+
+
+def test_one_cell_goes_through_four_spaces(desk: Desk) -> None:
+    desk.run(CHAIN)
+    names = desk.session.names
+    channels = [names[name].shape[1] for name in ("first", "second", "third", "last")]
+    assert channels == [4, 4, 16, 16]
+    assert names["last"].is_clean
+    assert desk.session.decode(names["last"])[0].size == (64, 64)
+    sigmas = [names[name].noise.sigma for name in ("first", "second", "third")]
+    assert sigmas == sorted(sigmas, reverse=True)
+
+
+class Early(Notes):
+    """Keeps what was said before anything loads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.early: list[str] | None = None
+
+    def phase(self, name: str, detail: str = "") -> None:
+        if name == "loading" and self.early is None:
+            self.early = list(self.lines)
+
+
+def told(desk: Desk, text: str) -> list[str]:
+    observer = Early()
+    run = desk.session.start(Task(Script(desk.text(text), 2)), observer)
+    assert run.wait(120)
+    assert run.error is None
+    return observer.early or []
+
+
+def test_verdicts_come_before_the_first_model_loads(desk: Desk) -> None:
+    second, third, fourth = told(desk, CHAIN)
+    assert second.startswith("stage 2")
+    assert "stage 3" in third
+    assert "bridged space" in third
+    assert "stage 4" in fourth
+    (only,) = told(desk, CONTINUED)
+    assert only.startswith("stage 1")
+    assert only.endswith("exact continuation")
