@@ -1,4 +1,4 @@
-"""JupyterLab in a real browser, driven by Lab's own commands."""
+"""JupyterLab and Notebook 7 in a real browser, driven by their own commands."""
 
 import os
 import socket
@@ -34,6 +34,17 @@ OPENED = """async (path) => {
     window.jupyterapp.shell.activateById(panel.id);
     await panel.context.ready;
     await panel.revealed;
+    await panel.sessionContext.ready;
+    window.panel = panel;
+    window.runs = [];
+}"""
+OPENED_ALONE = """async () => {
+    await window.jupyterapp.restored;
+    let panel = null;
+    while (!(panel = window.jupyterapp.shell.currentWidget)?.sessionContext) {
+        await new Promise((done) => setTimeout(done, 50));
+    }
+    await panel.context.ready;
     await panel.sessionContext.ready;
     window.panel = panel;
     window.runs = [];
@@ -78,6 +89,7 @@ class LabServer:
                     sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
                     f"--port={self.url.rpartition(':')[2]}", "--ServerApp.port_retries=0", "--IdentityProvider.token=",
                     "--ServerApp.disable_check_xsrf=True", "--LabApp.expose_app_in_browser=True",
+                    "--JupyterNotebookApp.expose_app_in_browser=True",
                     "--LabApp.extension_manager=readonly", f"--ServerApp.root_dir={notebooks}",
                 ],
                 env=os.environ | folders, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
@@ -173,6 +185,17 @@ class LabPage:
         """A picture of the page."""
         self.page.screenshot(path=path)
         return Path(path)
+
+
+class NotebookPage(LabPage):
+    """One notebook in Notebook 7, which the same server serves."""
+
+    def open(self, name: str) -> None:
+        """Opens a notebook of the server's folder and waits for its kernel."""
+        self.name = name
+        self.page.goto(f"{self.server.url}/notebooks/{name}")
+        self.page.wait_for_function("window.jupyterapp !== undefined", timeout=OPEN_SECONDS * 1000)
+        self.page.evaluate(OPENED_ALONE)
 
 
 def _free_port() -> int:

@@ -1,0 +1,53 @@
+"""The two main flows in Notebook 7: two stages with progress and preview, and Stop."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import BrowserContext, expect
+
+from tests.browser.lab_page import LabServer, NotebookPage
+
+pytestmark = pytest.mark.browser
+
+TWO_STAGES = """%%dgen
+demo/scenes --prompts "a sunset over the sea" --seeds 7 --inference-steps 60 --denoising-end 0.8 --into base
+
+demo/paper --prompts "a sunset over the sea" --image-seeds "latents: base" --inference-steps 60
+--denoising-start 0.8 --into final"""
+LONG = '%%dgen\ndemo/scenes --prompts "a night over hills" --seeds 9 --inference-steps 300 --into part'
+
+
+@pytest.fixture(scope="module")
+def notebook(browser_context: BrowserContext, lab_server: LabServer) -> Iterator[NotebookPage]:
+    page = NotebookPage(browser_context.new_page(), lab_server)
+    load = "%load_ext jupyter_latents\nimport torch\ntorch.set_num_threads(1)"
+    page.write("seven.ipynb", load, TWO_STAGES, "final.is_clean", LONG, "part.position.step")
+    page.open("seven.ipynb")
+    assert page.page.evaluate("window.jupyterapp.name") == "Jupyter Notebook"
+    page.run_cell(0)
+    yield page
+    page.shut_kernel()
+    page.page.close()
+
+
+def test_two_stages_show_progress_and_preview_and_stay(notebook: NotebookPage) -> None:
+    run = notebook.start_cell(1)
+    output = notebook.output(1)
+    expect(output.locator(".jl-status")).to_contain_text(re.compile(r"denoising \d+ of"), timeout=90_000)
+    expect(output.locator(".jl-one img").first).to_have_attribute("src", re.compile("^blob:"), timeout=30_000)
+    notebook.wait_for(run, 120)
+    expect(output.locator(".jl-one img").first).to_have_attribute("src", re.compile("^data:image/jpeg"))
+    assert notebook.run_cell(2).inner_text().endswith("True")
+    kinds = {kind for output in notebook.save().cells[1].outputs for kind in output.data}
+    assert kinds == {"text/html", "image/png", "text/plain"}
+
+
+def test_stop_ends_the_run_and_binds_what_there_is(notebook: NotebookPage) -> None:
+    run = notebook.start_cell(3)
+    output = notebook.output(3)
+    expect(output.locator(".jl-status")).to_contain_text(re.compile(r"denoising \d+ of"), timeout=90_000)
+    output.get_by_role("button", name="Stop", exact=True).click()
+    notebook.wait_for(run)
+    expect(output.locator(".jl-status")).to_contain_text("stopped at step")
+    assert 0 < int(notebook.run_cell(4).locator(".jp-OutputArea-output").last.inner_text()) < 300

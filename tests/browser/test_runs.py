@@ -1,0 +1,170 @@
+"""Runs of a demo model in JupyterLab: stopped, paused, interrupted, in the background, reloaded, exported."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from nbconvert import HTMLExporter
+from playwright.sync_api import BrowserContext, Locator, expect
+
+from tests.browser.lab_page import LabPage, LabServer
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = "</script><img src=x onerror=window.hit=1>"
+STEPS = 150
+RUN = (
+    '%%dgen{line}\ndemo/scenes --prompts "a sunny day, hills {hostile}" {seed} --inference-steps {steps} '
+    "--scheduler EulerAncestralDiscreteScheduler --into {name} {more}"
+)
+
+
+def run(name: str, line: str = "", more: str = "", seed: int | None = 7, steps: int = STEPS) -> str:
+    given = f"--seeds {seed}" if seed is not None else ""
+    return RUN.format(line=line, hostile=HOSTILE, seed=given, steps=steps, name=name, more=more)
+
+
+CELLS = {
+    "load": "%load_ext jupyter_latents\nimport torch\ntorch.set_num_threads(1)",
+    "base": run("base"),
+    "rest": run("rest", more='--image-seeds "latents: base"', seed=None),
+    "whole": run("whole", more="--force"),
+    "equal": "torch.equal(rest.tensor, whole.tensor), base.position.step",
+    "part": run("part", seed=8),
+    "kept": "part.position.step, part.resume is not None",
+    "behind": run("behind", " --background", seed=9),
+    "meanwhile": "6 * 7",
+    "waited": "session_runs = [behind.is_clean]\nsession_runs",
+    "reloaded": run("reloaded", " --background", seed=10, steps=2000),
+}
+MISSING = "Error displaying widget: model not found"
+NUMBER = {name: number for number, name in enumerate(CELLS)}
+
+
+@pytest.fixture(scope="module")
+def lab(browser_context: BrowserContext, lab_server: LabServer) -> Iterator[LabPage]:
+    """One notebook and one kernel for all tests here, in their order."""
+    page = LabPage(browser_context.new_page(), lab_server)
+    page.write("runs.ipynb", *CELLS.values())
+    page.open("runs.ipynb")
+    page.run_cell(NUMBER["load"])
+    yield page
+    page.shut_kernel()
+    page.page.close()
+
+
+def status(lab: LabPage, name: str) -> Locator:
+    return lab.output(NUMBER[name]).locator(".jl-status")
+
+
+def under_way(lab: LabPage, name: str) -> None:
+    """Waits until steps are shown."""
+    expect(status(lab, name)).to_contain_text(re.compile(r"denoising \d+ of"), timeout=90_000)
+
+
+def press(lab: LabPage, name: str, button: str) -> None:
+    lab.output(NUMBER[name]).get_by_role("button", name=button, exact=True).click()
+
+
+def said(lab: LabPage, name: str) -> str:
+    return lab.run_cell(NUMBER[name], 120).locator(".jp-OutputArea-output").last.inner_text()
+
+
+def test_a_stopped_run_goes_on_to_the_exact_result_of_an_unsplit_one(lab: LabPage) -> None:
+    first = lab.start_cell(NUMBER["base"])
+    under_way(lab, "base")
+    press(lab, "base", "Stop")
+    lab.wait_for(first)
+    expect(status(lab, "base")).to_contain_text("stopped at step")
+    lab.run_cell(NUMBER["rest"], 120)
+    lab.run_cell(NUMBER["whole"], 120)
+    same, steps = said(lab, "equal").strip("()").split(", ")
+    assert same == "True"
+    assert 0 < int(steps) < STEPS
+
+
+def test_a_paused_run_stands_still_and_goes_on(lab: LabPage) -> None:
+    again = lab.start_cell(NUMBER["whole"])
+    under_way(lab, "whole")
+    press(lab, "whole", "Pause")
+    expect(status(lab, "whole")).to_contain_text("paused")
+    resume = lab.output(NUMBER["whole"]).get_by_role("button", name="Resume", exact=True)
+    resume.wait_for()
+    lab.page.wait_for_timeout(1500)  # the step that was under way ends
+    before = status(lab, "whole").inner_text()
+    lab.page.wait_for_timeout(1500)
+    assert re.findall(r"\d+ of \d+", status(lab, "whole").inner_text()) == re.findall(r"\d+ of \d+", before)
+    resume.click()
+    lab.wait_for(again, 120)
+    expect(status(lab, "whole")).to_contain_text(f"{STEPS} steps")
+
+
+def test_the_interrupt_button_keeps_what_there_is(lab: LabPage) -> None:
+    part = lab.start_cell(NUMBER["part"])
+    under_way(lab, "part")
+    lab.interrupt()
+    lab.wait_for(part)
+    assert "Interrupted" in lab.output(NUMBER["part"]).inner_text()
+    step, goes_on = said(lab, "kept").strip("()").split(", ")
+    assert 0 < int(step) < STEPS
+    assert goes_on == "True"
+
+
+def test_the_kernel_is_free_while_a_run_goes_on_behind(lab: LabPage) -> None:
+    lab.run_cell(NUMBER["behind"])
+    under_way(lab, "behind")
+    assert said(lab, "meanwhile") == "42"
+    assert re.search(r"denoising \d+ of", status(lab, "behind").inner_text()), "the run was over before the cell"
+    expect(status(lab, "behind")).to_contain_text(f"{STEPS} steps", timeout=120_000)
+    assert said(lab, "waited") == "[True]"
+
+
+def test_the_saved_notebook_shows_its_runs_in_html_without_any_kernel(lab: LabPage, tmp_path: Path) -> None:
+    notebook = lab.save()
+    kinds = {
+        kind for name in ("base", "rest", "whole") for o in notebook.cells[NUMBER[name]].outputs for kind in o.data
+    }
+    assert kinds == {"text/html", "image/png", "text/plain"}
+    (tmp_path / "runs.html").write_text(HTMLExporter().from_notebook_node(notebook)[0], "utf-8")
+    page = lab.page.context.new_page()
+    page.set_viewport_size({"width": 400, "height": 800})
+    page.goto((tmp_path / "runs.html").as_uri(), wait_until="domcontentloaded")
+    shown = page.locator("div.jl").nth(1)
+    picture = shown.locator(".jl-one img").first
+    expect(picture).to_be_visible()
+    before = picture.get_attribute("src")
+    shown.locator(".jl-scrubber").fill("1")
+    expect(picture).not_to_have_attribute("src", before or "")
+    expect(shown.locator(".jl-facts")).to_contain_text(HOSTILE)
+    assert shown.evaluate("(view) => view.scrollWidth <= view.clientWidth + 1"), "wider than 400 pixels"
+    assert page.evaluate("window.hit") is None
+    page.close()
+
+
+def test_a_reloaded_page_asks_for_what_it_missed(lab: LabPage) -> None:
+    lab.run_cell(NUMBER["reloaded"])
+    under_way(lab, "reloaded")
+    lab.save()
+    for _ in range(3):  # on a busy machine JupyterLab gives up asking for widgets after four seconds: reload again
+        lab.page.reload()
+        lab.open("runs.ipynb")
+        if lab.output(NUMBER["reloaded"]).locator(".jl-status, .jupyter-widgets").first.inner_text() != MISSING:
+            break
+    under_way(lab, "reloaded")
+    assert lab.output(NUMBER["reloaded"]).locator(".jl-thumb img").count() >= 1
+    press(lab, "reloaded", "Stop")
+    expect(status(lab, "reloaded")).to_contain_text("stopped at step")
+    assert lab.page.evaluate("window.hit") is None
+
+
+def test_another_kernel_still_shows_the_runs(lab: LabPage) -> None:
+    lab.save()
+    lab.shut_kernel()
+    lab.page.reload()
+    lab.open("runs.ipynb")
+    picture = lab.output(NUMBER["rest"]).locator(".jl-one img").first
+    expect(picture).to_be_visible()
+    assert picture.evaluate("(image) => image.naturalWidth") >= 128
+    expect(lab.output(NUMBER["rest"]).locator(".jl-facts")).to_contain_text(HOSTILE)
+    assert lab.page.evaluate("window.hit") is None
