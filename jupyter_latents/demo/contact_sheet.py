@@ -1,6 +1,6 @@
 """A contact sheet of the demo models: ``python -m jupyter_latents.demo.contact_sheet OUT.png``.
 
-Times of day from above down, lands from left to right, `demo/scenes` on the left and `demo/paper` on the right.
+Times of day from above down, lands from left to right, one model beside the other.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import DiffusionPipeline
 from numpy.typing import NDArray
 from PIL import Image
 
 from jupyter_latents.demo import MODELS, path
 from jupyter_latents.demo.captions import LAND_NOUNS, TIME_PHRASES
-from jupyter_latents.demo.scenes import CLOUDS, LANDS, LIGHTS, TIMES, Scene, draw
+from jupyter_latents.demo.scenes import CLOUDS, LANDS, LIGHTS, STYLES, TIMES, Scene, draw
 
 TAILS = {"none": "with a clear sky", "few": "with a few clouds", "many": "with many clouds"}
 
@@ -32,7 +32,7 @@ def prompts() -> list[str]:
 
 def generated(name: str, steps: int, guidance_scale: float, seed: int) -> NDArray[np.uint8]:
     """Return pictures (times × lands, 128, 128, 3) that a demo model makes of `prompts`."""
-    pipeline = StableDiffusionPipeline.from_pretrained(path(name), local_files_only=True)
+    pipeline = DiffusionPipeline.from_pretrained(path(name), local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
     made = []
     for row in range(len(TIMES)):
@@ -76,12 +76,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--drawings", action="store_true", help="show the drawings instead of generated pictures")
     given = parser.parse_args(arguments)
     if given.drawings:
-        parts = [drawn(name.removeprefix("demo/"), given.seed) for name in MODELS]
+        parts = [drawn(style, given.seed) for style in STYLES]
     else:
         parts = [generated(name, given.steps, given.guidance_scale, given.seed) for name in MODELS]
-    left, right = (sheet(part) for part in parts)
-    between = np.full((left.shape[0], 24, 3), 255, np.uint8)
-    grid = np.concatenate([left, between, right], 1)
+    grids = [sheet(part) for part in parts]
+    between = np.full((grids[0].shape[0], 24, 3), 255, np.uint8)
+    grid = np.concatenate([piece for part in grids for piece in (part, between)][:-1], 1)
     whole = Image.fromarray(grid // 3 * 3)  # too fine a loss to see, and a file a third smaller
     given.file.parent.mkdir(parents=True, exist_ok=True)
     whole.save(given.file, optimize=True)

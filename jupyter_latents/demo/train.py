@@ -6,7 +6,9 @@ Stages, each resumed from its checkpoint in ``--work`` when the command is given
 - ``scenes``: the denoiser of `demo/scenes` together with the text encoder.
 - ``paper``: the denoiser of `demo/paper`, fine-tuned from that of `demo/scenes`; VAE and text encoder stay as they are.
 - ``decoder``: the VAE's decoder a little further, its encoder and so the latents as they are.
-- ``export``: the two pipeline folders in half precision, under ``--out``.
+- ``flow-vae``: the VAE of `demo/flow`, begun from that of `demo/scenes` as it is shipped.
+- ``flow``: the transformer of `demo/flow` together with its text encoders, the first begun from that of `demo/scenes`.
+- ``export``: the pipeline folders in half precision, under ``--out``; models whose parts are not in ``--work`` stay.
 """
 
 from __future__ import annotations
@@ -15,24 +17,26 @@ import argparse
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from jupyter_latents.demo import MODELS
-from jupyter_latents.demo.export import export
+from jupyter_latents.demo import path
+from jupyter_latents.demo.export import export, export_flow
 from jupyter_latents.demo.loop import Plan, together
 from jupyter_latents.demo.scenes import STYLES
 from jupyter_latents.demo.tokenizer import build
+from jupyter_latents.demo.train_flow import flow_material, train_flow
 from jupyter_latents.demo.train_unet import fine_tune, material, train_unet
-from jupyter_latents.demo.train_vae import drawings, refine_decoder, train_vae
+from jupyter_latents.demo.train_vae import drawings, refine_decoder, train_flow_vae, train_vae
 
-STAGES = ("vae", "scenes", "paper", "decoder", "export")
-MINUTES = {"vae": 36.0, "scenes": 43.0, "paper": 6.0, "decoder": 6.0}
-RATES = {"vae": 1.5e-3, "scenes": 1e-3, "paper": 8e-4, "decoder": 1e-3}
-AVERAGES = {"vae": 0.998, "scenes": 0.999, "paper": 0.998, "decoder": 0.998}
+STAGES = ("vae", "scenes", "paper", "decoder", "flow-vae", "flow", "export")
+MINUTES = {"vae": 36.0, "scenes": 43.0, "paper": 6.0, "decoder": 6.0, "flow-vae": 14.0, "flow": 50.0}
+RATES = {"vae": 1.5e-3, "scenes": 1e-3, "paper": 8e-4, "decoder": 1e-3, "flow-vae": 1.5e-3, "flow": 1.5e-3}
+AVERAGES = {"vae": 0.998, "scenes": 0.999, "paper": 0.998, "decoder": 0.998, "flow-vae": 0.998, "flow": 0.999}
 
 
 @dataclass(frozen=True)
@@ -92,23 +96,48 @@ def run_decoder(options: Options) -> None:
         vae.save_pretrained(options.work / "vae-refined")
 
 
+def run_flow_vae(options: Options) -> None:
+    """Train the VAE of `demo/flow` and keep it as ``work/flow-vae``."""
+    start = AutoencoderKL.from_pretrained(path("demo/scenes") / "vae", torch_dtype=torch.float32)
+    vae = train_flow_vae(options.work, options.plan, start, options.pictures)
+    if _first():
+        vae.save_pretrained(options.work / "flow-vae")
+
+
+def run_flow(options: Options) -> None:
+    """Train the transformer and text encoders of `demo/flow` and keep them in ``work/flow``."""
+    vae = AutoencoderKL.from_pretrained(options.work / "flow-vae").requires_grad_(False)
+    tokenizer = CLIPTokenizer.from_pretrained(options.work / "tokenizer", local_files_only=True)
+    learnt = flow_material(options.work, vae, tokenizer, options.pictures, options.plan.seed)
+    parts = train_flow(options.work, options.plan, learnt, options.batch)
+    if _first():
+        for name, part in parts.items():
+            save: Any = part.save_pretrained
+            save(options.work / "flow" / name)
+
+
 def run_export(options: Options) -> None:
-    """Write the pipelines from the parts kept in the folder ``work``."""
-    refined = options.work / "vae-refined"
-    vae = AutoencoderKL.from_pretrained(refined if refined.exists() else options.work / "vae")
-    text = CLIPTextModel.from_pretrained(options.work / "text_encoder")
+    """Write the pipelines whose parts are kept in the folder ``work``."""
     tokenizer = build(options.work / "tokenizer")
-    for name in MODELS:
-        short = name.removeprefix("demo/")
-        unet = UNet2DConditionModel.from_pretrained(options.work / f"unet-{short}")
-        export(options.out / short, vae, unet, text, tokenizer)
+    if (options.work / "text_encoder").exists():
+        refined = options.work / "vae-refined"
+        vae = AutoencoderKL.from_pretrained(refined if refined.exists() else options.work / "vae")
+        text = CLIPTextModel.from_pretrained(options.work / "text_encoder")
+        for short in STYLES:
+            unet = UNet2DConditionModel.from_pretrained(options.work / f"unet-{short}")
+            export(options.out / short, vae, unet, text, tokenizer)
+    if (options.work / "flow").exists():
+        export_flow(options.out / "flow", options.work, tokenizer)
 
 
 def prepare(stage: str, options: Options) -> None:
     """Draw and encode what a stage learns from, once, before its processes start."""
     seed = options.plan.seed
-    if stage in ("vae", "decoder"):
+    if stage in ("vae", "decoder", "flow-vae"):
         drawings(options.work, options.pictures, seed)
+    elif stage == "flow":
+        vae = AutoencoderKL.from_pretrained(options.work / "flow-vae").requires_grad_(False)
+        flow_material(options.work, vae, build(options.work / "tokenizer"), options.pictures, seed)
     elif stage in STYLES:
         vae = AutoencoderKL.from_pretrained(options.work / "vae").requires_grad_(False)
         material(options.work, vae, build(options.work / "tokenizer"), stage, options.pictures, seed)
@@ -135,7 +164,8 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> None:
     """Run the stages that the command line names."""
     given = _parser().parse_args(arguments)
-    work = {"vae": run_vae, "scenes": run_scenes, "paper": run_paper, "decoder": run_decoder, "export": run_export}
+    work = {"vae": run_vae, "scenes": run_scenes, "paper": run_paper, "decoder": run_decoder}
+    work |= {"flow-vae": run_flow_vae, "flow": run_flow, "export": run_export}
     for stage in STAGES if given.stage == "all" else (given.stage,):
         minutes = None if given.steps is not None or stage == "export" else given.minutes or MINUTES[stage]
         plan = Plan(given.steps, minutes, RATES.get(stage, 0), average=AVERAGES.get(stage, 0), seed=given.seed)

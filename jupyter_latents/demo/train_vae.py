@@ -20,13 +20,16 @@ BATCH = 4
 SCALING_FACTOR = 0.18215
 
 
-def build_vae(channels: tuple[int, ...] = (16, 32, 64, 80)) -> AutoencoderKL:
-    """Return an untrained VAE: 4 latent channels, factor 8."""
+def build_vae(channels: tuple[int, ...] = (16, 32, 64, 80), latent_channels: int = 4) -> AutoencoderKL:
+    """Return an untrained VAE of factor 8; with other than 4 latent channels it is laid out as Stable Diffusion 3's."""
+    small = latent_channels == 4
     return AutoencoderKL(
+        use_quant_conv=small,
+        use_post_quant_conv=small,
         block_out_channels=channels,
         down_block_types=("DownEncoderBlock2D",) * len(channels),
         up_block_types=("UpDecoderBlock2D",) * len(channels),
-        latent_channels=4,
+        latent_channels=latent_channels,
         norm_num_groups=8,
         layers_per_block=1,
         sample_size=128,
@@ -62,6 +65,21 @@ def train_vae(work: Path, plan: Plan, count: int = 6000) -> AutoencoderKL:
     vae = build_vae()
     _train(vae, Trainer({"vae": vae}, plan, work / "vae.pt"), drawn)
     whiten(vae, np.concatenate([part[:256] for part in drawn]))
+    return vae
+
+
+def train_flow_vae(work: Path, plan: Plan, start: AutoencoderKL, count: int = 6000) -> AutoencoderKL:
+    """Train a VAE of 16 latent channels in the folder `work`, all but the layers at the latents begun from `start`."""
+    drawn = drawings(work, count, plan.seed)
+    torch.manual_seed(plan.seed)
+    vae = build_vae(latent_channels=16)
+    own, others = vae.state_dict(), start.state_dict()
+    fitting = {name: value for name, value in others.items() if name in own and own[name].shape == value.shape}
+    vae.load_state_dict({**own, **fitting})
+    _train(vae, Trainer({"vae": vae}, plan, work / "flow-vae.pt"), drawn)
+    mean, deviation = channel_statistics(vae, np.concatenate([part[:256] for part in drawn]))
+    spread = (deviation.square() + (mean - mean.mean()).square()).mean().sqrt()
+    vae.register_to_config(shift_factor=round(float(mean.mean()), 4), scaling_factor=round(float(1 / spread), 4))
     return vae
 
 

@@ -90,7 +90,7 @@ def test_unknown_style_is_refused() -> None:
 
 
 def test_unknown_model_is_refused() -> None:
-    with pytest.raises(KeyError, match="demo/scenes and demo/paper"):
+    with pytest.raises(KeyError, match="demo/scenes, demo/paper, demo/flow"):
         path("demo/oil")
 
 

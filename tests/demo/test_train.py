@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import DiffusionPipeline
 from torch import nn
 
 from jupyter_latents.demo.loop import Plan, Trainer, together
 from jupyter_latents.demo.train import main
+from jupyter_latents.demo.train_flow import NULL_TOKENS, CountedNullToken, build_transformer
 from jupyter_latents.demo.train_vae import build_vae, loss
 
 
@@ -83,9 +84,25 @@ def test_processes_that_share_gradients_stay_equal(tmp_path: Path) -> None:
 def test_the_command_makes_pipelines_that_load(tmp_path: Path) -> None:
     options = ["--steps", "1", "--pictures", "8", "--batch", "2", "--processes", "1"]
     main([*options, "--work", str(tmp_path / "work"), "--out", str(tmp_path / "out")])
-    for name in ("scenes", "paper"):
-        pipeline = StableDiffusionPipeline.from_pretrained(tmp_path / "out" / name, local_files_only=True)
+    for name in ("scenes", "paper", "flow"):
+        pipeline = DiffusionPipeline.from_pretrained(tmp_path / "out" / name, local_files_only=True)
         pipeline.set_progress_bar_config(disable=True)
         picture = pipeline("a sunset", num_inference_steps=2, output_type="np").images
         assert picture.shape == (1, 128, 128, 3)
         assert np.isfinite(picture).all()
+
+
+@torch.no_grad()
+def test_one_counted_token_is_as_good_as_all_of_them() -> None:
+    """The transformer learns with one null token and is used with as many as the pipeline puts there."""
+    torch.manual_seed(0)
+    transformer = build_transformer(layers=2)
+    noisy, said, pooled = torch.randn(2, 16, 16, 16), torch.randn(2, 8, 192), torch.randn(2, 192)
+    given = {"pooled_projections": pooled, "timestep": torch.tensor([500.0, 20.0])}
+    many = torch.cat([said, torch.zeros(2, NULL_TOKENS, 192)], 1)
+    whole = transformer(noisy, many, **given).sample
+    transformer.set_attn_processor(CountedNullToken(NULL_TOKENS))
+    one = torch.cat([said, torch.zeros(2, 1, 192)], 1)
+    assert torch.allclose(transformer(noisy, one, **given).sample, whole, atol=1e-5)
+    transformer.set_attn_processor(CountedNullToken(1))
+    assert not torch.allclose(transformer(noisy, one, **given).sample, whole, atol=1e-3)
