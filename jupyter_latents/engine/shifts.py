@@ -101,7 +101,8 @@ def check_takes(scheduler: Any, way: str, family: str, mode: str = "txt2img") ->
         )
     if way not in _PASS_SIGMAS or "sigmas" in inspect.signature(scheduler.set_timesteps).parameters:
         return
-    if way in ("flux", "flux2") and scheduler.config.get("use_flow_sigmas"):
+    makes_own = way == "flux2" or (way == "flux" and mode == "txt2img")  # diffusers asks only there
+    if makes_own and scheduler.config.get("use_flow_sigmas"):
         return
     flow = "use_flow_sigmas=true;prediction_type=flow_prediction"
     raise ModelError(

@@ -78,6 +78,12 @@ def test_a_scheduler_that_a_pipeline_cannot_step_is_an_error_of_ours_with_the_re
         bench.run("flux", scheduler="FlowMatchHeunDiscreteScheduler")
 
 
+@pytest.mark.parametrize("mode", ["img2img", "inpaint"])
+def test_a_solver_that_only_text_to_image_asks_for_its_own_sigmas_is_refused_by_name(bench: Bench, mode: str) -> None:
+    with pytest.raises(ModelError, match="DPMSolverMultistepScheduler takes none"):
+        bench.run("flux", mode, scheduler=FLOW_SCHEDULERS[3], strength=0.7)
+
+
 @pytest.mark.parametrize("family", ["sd15", "sdxl", "sd3", "flux", "z-image"])
 def test_batches_keep_the_law_and_each_picture_its_noise(bench: Bench, family: str) -> None:
     whole = bench.run(family, batch_size=2)
