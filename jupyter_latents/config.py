@@ -30,9 +30,8 @@ class JupyterLatents(Configurable):
     trajectory_memory = Int(SETTINGS.trajectory_memory, min=0, help="Bytes of kept latents, steps and histories.").tag(
         config=True
     )
-    store_size = Int(SETTINGS.store_size, min=0, help="Bytes that a store on disk may take.").tag(config=True)
 
-    @observe("output_size", "model_memory", "device_memory", "trajectory_memory", "store_size")
+    @observe("output_size", "model_memory", "device_memory", "trajectory_memory")
     def _set(self, change: Any) -> None:
         setattr(SETTINGS, change.name, change.new)
 

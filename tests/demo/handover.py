@@ -102,7 +102,7 @@ def _correlation(first: Tensor, second: Tensor) -> float:
     return float((centred[0] * centred[1]).sum(1).mean())
 
 
-def sheet(found: list[Figures], columns: int = 10) -> Image.Image:
+def sheet(found: list[Figures], columns: int = 7) -> Image.Image:
     """For each chain the giver alone, then a row for each fraction."""
     rows = []
     for figures in found:
