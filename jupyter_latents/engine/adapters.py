@@ -67,7 +67,7 @@ def with_loras(facts: ModelFacts, parts: Mapping[str, Any], copies: Mapping[str,
         if not any(name in getattr(part, "peft_config", {}) for part in copies.values()):
             raise _unfit(facts, lora, "none of its tensors found its place")
     pipeline.set_adapters(names, [lora.scale for lora in facts.loras])
-    return {name: part.eval().requires_grad_(False) for name, part in copies.items()}
+    return {name: part.eval() for name, part in copies.items()}
 
 
 def _pipeline_class(facts: ModelFacts) -> Any:

@@ -66,9 +66,8 @@ def decode(latents: torch.Tensor, vae: Any) -> torch.Tensor:
         patches = (latents * std + mean).reshape(batch, channels // 4, 2, 2, height, width)
         raw = patches.permute(0, 1, 4, 2, 5, 3).reshape(batch, channels // 4, height * 2, width * 2)
     elif "z_dim" in config:
-        raw = (
-            latents * _per_channel(config.latents_std, latents) + _per_channel(config.latents_mean, latents)
-        ).unsqueeze(2)
+        std, mean = _per_channel(config.latents_std, latents), _per_channel(config.latents_mean, latents)
+        raw = (latents / (1.0 / std) + mean).unsqueeze(2)
     elif config.get("latents_mean") is not None and config.get("latents_std") is not None:
         std, mean = _per_channel(config.latents_std, latents), _per_channel(config.latents_mean, latents)
         raw = latents * std / config.scaling_factor + mean

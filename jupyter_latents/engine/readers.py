@@ -129,8 +129,12 @@ def read_checkpoint(facts: ModelFacts, names: list[str], held: Mapping[str, Any]
 
 
 def _ready(part: Any) -> Any:
-    """A module as stages use it: T5 of a single file comes in training mode, dropout on."""
-    return part.eval().requires_grad_(False) if hasattr(part, "requires_grad_") else part
+    """A module as stages use it: T5 of a single file comes in training mode, dropout on.
+
+    Its ``requires_grad`` stays as diffusers leaves it: ``torch.matmul`` looks at it, without gradients too, when it
+    chooses between two products whose last bits differ on some processors.
+    """
+    return part.eval() if hasattr(part, "eval") else part
 
 
 def placed(part: Any, device: Any, what: str) -> Any:

@@ -1,8 +1,10 @@
 """The control panel in JupyterLab, with the mouse and the keyboard."""
 
+import re
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.lab_page import LabPage
 
@@ -22,9 +24,9 @@ def test_from_an_empty_panel_to_a_picture(lab: LabPage, tmp_path: Path) -> None:
     page.keyboard.press("Backspace")
     page.keyboard.press("Backspace")
     page.keyboard.type("4")
-    output.get_by_text("give a whole number of steps").first.wait_for(state="detached")
     script = output.get_by_label("Script")
-    assert "--inference-steps 4" in script.input_value()
+    expect(script).to_have_value(re.compile("--inference-steps 4"))
+    output.get_by_text("give a whole number of steps").first.wait_for(state="detached")
 
     output.get_by_role("button", name="+ Stage").focus()
     page.keyboard.press("Enter")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
@@ -93,6 +94,7 @@ demo/paper --prompts "a lake; snow" --seeds 3 --inference-steps 8 --guidance-sca
 --scheduler "DDIMScheduler;clip-sample=false" --denoising-start 0.25 --denoising-end 0.5 --image-seed-strengths 0.4
 --image-seeds "photo;mask=hole;latents=first" --into second --dtype float16"""
     click(opened, "apply")
+    opened.wait()
     shown = {name: control.value for name, control in opened.editor.controls.items()}
     assert shown == {
         "model": "demo/paper", "prompt": "a lake", "negative": "snow", "seed": "3", "steps": "8", "guidance": "2",
@@ -106,6 +108,7 @@ demo/paper --prompts "a lake; snow" --seeds 3 --inference-steps 8 --guidance-sca
 def test_a_wrong_text_is_told_with_line_and_caret_and_stays(opened: Any) -> None:
     opened.widgets.text.value = "demo/paper\n--seeds <x>"
     click(opened, "apply")
+    opened.wait()
     assert "line 2, column 9" in opened.widgets.text_error.value
     assert "&lt;x&gt;" in opened.widgets.text_error.value
     assert "^^^" in opened.widgets.text_error.value
@@ -125,6 +128,7 @@ def test_bad_values_are_marked_at_their_fields_and_escaped(opened: Any) -> None:
     assert "500 pixels is no multiple of 8; the nearest that is: 496." in found["size"]
     assert "dgp-bad" in opened.editor.controls["seed"]._dom_classes
     click(opened, "run")
+    opened.wait()
     assert opened.results.run is None
     assert "stage 1: --seeds" in opened.widgets.status.value
     opened.editor.controls["seed"].value = opened.editor.controls["size"].value = ""
@@ -191,10 +195,37 @@ def test_it_runs_in_the_background_and_binds(opened: Any, session: Session) -> N
     assert opened.model.form.start == "0.5", "latents bring where they are"
 
 
+def test_a_run_uses_what_is_written_just_after_the_click(opened: Any, session: Session) -> None:
+    opened.widgets.text.value = TWO.replace("--seeds 7", "--seeds 8")
+    click(opened, "apply")
+    click(opened, "run")
+    click(opened, "run")
+    assert opened.widgets.buttons["run"].disabled
+    opened.widgets.stages.children[0].click()
+    opened.editor.controls["into"].value = "late"
+    opened.widgets.stages.children[1].click()
+    opened.editor.controls["latents"].value = "late"
+    opened.wait()
+    assert "done: 2 stages" in opened.widgets.status.value
+    assert session.names["late"].provenance.seed == 8
+    assert "base" not in session.names
+
+
+def test_a_run_that_waits_can_be_stopped(opened: Any, session: Session) -> None:
+    click(opened, "run")
+    click(opened, "stop")
+    opened.wait()
+    assert "stopped before it began" in opened.widgets.status.value
+    assert not opened.widgets.buttons["run"].disabled
+    assert opened.results.run is None
+
+
 def test_stop_ends_a_run_and_its_latents_stay(opened: Any, session: Session) -> None:
     opened.editor.controls["steps"].value = "400"
     opened.editor.controls["seed"].value = "11"
     click(opened, "run")
+    while opened.results.run is None:
+        time.sleep(0.01)
     assert not opened.widgets.buttons["stop"].disabled
     assert opened.widgets.buttons["run"].disabled
     click(opened, "stop")

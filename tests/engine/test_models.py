@@ -43,6 +43,10 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
+def gradients(part: torch.nn.Module) -> dict[str, bool]:
+    return {name: parameter.requires_grad for name, parameter in part.named_parameters()}
+
+
 def refusal(model: ModelSource) -> str:
     with pytest.raises(ModelError) as caught:
         ModelCache().load(model)
@@ -62,7 +66,7 @@ def test_parts_are_those_that_diffusers_loads(name: str, tiny: Folders) -> None:
         if isinstance(value, torch.nn.Module):
             assert same(weights(model, part), dict(value.state_dict())), part
             assert not model.parts[part].training
-            assert not any(parameter.requires_grad for parameter in model.parts[part].parameters())
+            assert gradients(model.parts[part]) == gradients(value), "torch.matmul's last bits hang on it"
         elif part != "scheduler" and value is not None:
             assert type(model.parts[part]) is type(value)
 

@@ -21,6 +21,7 @@ from .knowledge import Knowledge
 from .layout import PanelWidgets, StageRow, close_all
 from .model import Mark, PanelModel
 from .outlook import Outlook, Planner, look
+from .rest import Clicks
 from .results import Results, told
 from .uploads import take_file
 from .variables import latents_of, pictures_of, progress
@@ -54,6 +55,7 @@ class Panel:
         self._lock = threading.RLock()
         self._known = Knowledge(model)
         self._asked = ""
+        self._clicks = Clicks()
         self._planner = Planner(self._plan)
         self.results = Results(session, self._run_ended)
         self.editor = StageEditor(self._edited, self._uploaded)
@@ -69,15 +71,19 @@ class Panel:
             "up": lambda: self.model.move(-1),
             "down": lambda: self.model.move(1),
             "remove": self.model.remove,
-            "run": self._run,
-            "stop": self.results.stop,
-            "dry_run": self._dry_run,
+            "stop": self._stop,
             "close": self.close,
             "fill": self._fill,
         }
         for name, act in work.items():
             self.widgets.buttons[name].on_click(lambda _, act=act: self._do(act))
-        self.widgets.buttons["apply"].on_click(lambda _: self._apply())
+        reading: dict[str, Callable[[], None]] = {
+            "run": lambda: self._do(self._run),
+            "dry_run": lambda: self._do(self._dry_run),
+            "apply": self._apply,
+        }
+        for name, act in reading.items():
+            self.widgets.buttons[name].on_click(lambda _, name=name, act=act: self._ask(name, act))
 
     @property
     def text(self) -> str:
@@ -85,11 +91,12 @@ class Panel:
         return self.model.text
 
     def wait(self, timeout: float = 60) -> None:
-        """Waits until the plan and the run that go on are shown.
+        """Waits until what was clicked has begun, and the plan and the run that go on are shown.
 
         Args:
-            timeout: Seconds at most, for each of the two.
+            timeout: Seconds at most, for each of them.
         """
+        self._clicks.wait(timeout)
         self.results.wait(timeout)
         self._planner.wait(timeout)
 
@@ -112,7 +119,7 @@ class Panel:
                 return
             text = self.model.text
             self.widgets.say_text_error("")
-            if self.widgets.text.value != text:
+            if self.widgets.text.value != text and not self._clicks.waits("apply"):
                 self.widgets.text.value = text
             self._show_choices()
             self._show_stages()
@@ -127,14 +134,29 @@ class Panel:
         with self._lock:
             if self.closed:
                 return
+            self._apply_what_waits()
             try:
                 act()
             except JupyterLatentsError as error:
                 self.widgets.say(error.message, fault=True)
             self.refresh()
 
+    def _ask(self, name: str, act: Callable[[], None]) -> None:
+        """Does something that reads all fields once they have come."""
+        with self._lock:
+            if not self.closed:
+                self._clicks.ask(name, act)
+                self._show_buttons()
+
+    def _apply_what_waits(self) -> None:
+        """A text that waits to be applied comes before what is done after that click."""
+        if self._clicks.cancel("apply"):
+            self._apply()
+
     def _edited(self, name: str, value: Any) -> None:
         with self._lock:
+            self._clicks.changed()
+            self._apply_what_waits()
             if name == "window":
                 self._set_window(*value)
             elif name == "latents":
@@ -174,6 +196,8 @@ class Panel:
 
     def _apply(self) -> None:
         with self._lock:
+            if self.closed:
+                return
             try:
                 self.model.apply(self.widgets.text.value)
             except JupyterLatentsError as error:
@@ -204,6 +228,12 @@ class Panel:
         if script is not None:
             self.widgets.say("running; the kernel is free meanwhile")
             self.results.start(script)
+
+    def _stop(self) -> None:
+        if self._clicks.cancel("run"):
+            self.widgets.say("stopped before it began")
+        else:
+            self.results.stop()
 
     def _dry_run(self) -> None:
         script = self._script()
@@ -275,7 +305,11 @@ class Panel:
         self.editor.mark({mark.field: mark.message for mark in marks if mark.index == index})
         outlook = self._known.outlook(index)
         self.editor.tell(outlook.told if outlook and outlook.told else self._window(index, form))
-        buttons, busy = self.widgets.buttons, self.results.busy
+        self._show_buttons()
+
+    def _show_buttons(self) -> None:
+        buttons, index = self.widgets.buttons, self.model.selected
+        busy = self.results.busy or self._clicks.waits("run")
         buttons["up"].disabled, buttons["down"].disabled = index == 0, index == len(self.model.forms) - 1
         buttons["stop"].disabled, buttons["run"].disabled = not busy, busy
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jupyter_latents.session import Session
     from jupyter_latents.syntax.script import Script
 
-__all__ = ["Results", "told"]
+__all__ = ["Results", "in_thread", "told"]
 
 _LOOK = 0.1
 
@@ -60,7 +60,7 @@ class Results:
         run = self.run = self._session.start(Task(script), view)
         view.attach(run)
         screen = choose_screen(view)
-        self._watcher = _thread(lambda: self._watch(run, view, screen))
+        self._watcher = in_thread(lambda: self._watch(run, view, screen))
         return run
 
     def plan(self, script: Script, planned: Callable[[JupyterLatentsError | None], None]) -> None:
@@ -70,7 +70,7 @@ class Results:
             script: The script, checked.
             planned: Is called in a thread when it is shown, with what went wrong.
         """
-        self._watcher = _thread(lambda: self._plan(script, planned))
+        self._watcher = in_thread(lambda: self._plan(script, planned))
 
     def stop(self) -> None:
         """Ends the run at the next whole step."""
@@ -132,8 +132,12 @@ def told(run: Run) -> str:
     return f"{run.state}: {count} stage{'s'[count == 1 :]}, {evaluations} model evaluation{'s'[evaluations == 1 :]}"
 
 
-def _thread(work: Callable[[], None]) -> threading.Thread:
-    """A thread with this one's context, which notebook kernels need to route output."""
+def in_thread(work: Callable[[], None]) -> threading.Thread:
+    """A started thread with this one's context, which notebook kernels need to route output.
+
+    Args:
+        work: What it does.
+    """
     thread = threading.Thread(target=contextvars.copy_context().run, args=(work,), name="dgen-panel-run", daemon=True)
     thread.start()
     return thread
