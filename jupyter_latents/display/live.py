@@ -30,8 +30,8 @@ class LiveScreen(OutputScreen):
     Commands may arrive on any thread: they set flags or are queued until the next update.
     """
 
-    def __init__(self, view: RunView) -> None:
-        super().__init__(view)
+    def __init__(self, view: RunView, display_id: str | None = None) -> None:
+        super().__init__(view, display_id)
         self.widget: Any = None
         self._asked: deque[dict[str, Any]] = deque()
         self._listening = False
@@ -47,7 +47,7 @@ class LiveScreen(OutputScreen):
         close_old_views()
         self._shown = time.monotonic()
         if self.view.record.ended is not None:
-            self._open_widget(update=False)
+            self._open_widget(update=self._replaces)
         else:
             super().show()
 

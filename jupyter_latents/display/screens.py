@@ -32,29 +32,39 @@ class Screen(Protocol):
         """Leaves the lasting form."""
 
 
-def choose_screen(view: RunView) -> Screen:
+def choose_screen(view: RunView, display_id: str | None = None) -> Screen:
     """The screen that suits where Python runs.
 
     A kernel without a history file is one that a program drives (nbclient and nbconvert start theirs so): it gets one
     output and its final update, no widget.
+
+    Args:
+        view: What it shows.
+        display_id: The output to replace; a new one by default. A terminal has none.
     """
     running = shell()
     if running is None or not hasattr(running, "kernel"):
         return TerminalScreen(view)
     history = getattr(getattr(running, "history_manager", None), "hist_file", "")
     if str(history) == ":memory:":
-        return OutputScreen(view)
+        return OutputScreen(view, display_id)
     from jupyter_latents.display.live import LiveScreen
 
-    return LiveScreen(view)
+    return LiveScreen(view, display_id)
 
 
 class OutputScreen:
-    """One output, replaced when the run ends."""
+    """One output, replaced when the run ends.
 
-    def __init__(self, view: RunView) -> None:
+    Args:
+        view: What it shows.
+        display_id: The output to replace; a new one by default.
+    """
+
+    def __init__(self, view: RunView, display_id: str | None = None) -> None:
         self.view = view
-        self.display_id = uuid.uuid4().hex
+        self.display_id = display_id or uuid.uuid4().hex
+        self._replaces = display_id is not None
 
     @property
     def open(self) -> bool:
@@ -64,7 +74,7 @@ class OutputScreen:
     def show(self) -> None:
         """See `Screen.show`."""
         ended = self.view.record.ended is not None
-        publish(self.bundle() if ended else {"text/plain": self.line()}, self.display_id)
+        publish(self.bundle() if ended else {"text/plain": self.line()}, self.display_id, update=self._replaces)
 
     def line(self) -> str:
         """The run in one line of plain text."""

@@ -100,9 +100,13 @@ class RunView:
         context = contextvars.copy_context()
         threading.Thread(target=context.run, args=(self._watch, run), name="view-of-run", daemon=True).start()
 
-    def show(self) -> None:
-        """Shows it for the first time; from the main thread."""
-        self._screen = choose_screen(self)
+    def show(self, display_id: str | None = None) -> None:
+        """Shows it for the first time; from the main thread, or from a widget's handler.
+
+        Args:
+            display_id: The output to replace; a new one by default.
+        """
+        self._screen = choose_screen(self, display_id)
         self._screen.show()
 
     def pump(self) -> None:

@@ -38,10 +38,9 @@ def test_from_an_empty_panel_to_a_picture(lab: LabPage, tmp_path: Path) -> None:
         "() => [...document.querySelectorAll('textarea')].some(one => one.value.includes('--denoising-start 0.5'))"
     )
     output.get_by_role("button", name="1. demo/scenes → base").click()
+    expect(output.get_by_label("Name")).to_have_value("base")
     output.get_by_role("slider").last.focus()
-    page.keyboard.press("ArrowLeft")
-    output.get_by_text("σ").first.wait_for()
-
+    page.keyboard.press("ArrowLeft")  # and Run at once: the click must not overtake it
     output.get_by_role("button", name="Run").first.focus()
     page.keyboard.press("Enter")
     output.get_by_text("done: 2 stages, 4 model evaluations; bound: base, final").wait_for(timeout=120_000)
@@ -51,6 +50,8 @@ def test_from_an_empty_panel_to_a_picture(lab: LabPage, tmp_path: Path) -> None:
     said = lab.run_cell(2).inner_text()
     assert "step=2, of=4" in said
     assert "True" in said
+    saved = lab.save().cells[0].outputs
+    assert any("image/png" in one.get("data", {}) for one in saved), "a run of the open panel stays in the notebook"
     assert lab.screenshot(tmp_path / "panel.png").stat().st_size > 10_000
 
     script.fill("demo/paper\n--seeds 9")
@@ -59,6 +60,6 @@ def test_from_an_empty_panel_to_a_picture(lab: LabPage, tmp_path: Path) -> None:
     assert output.get_by_label("Seed").input_value() == "9"
     output.get_by_role("button", name="Close").click()
     output.get_by_text("%%dgen").first.wait_for()
-    assert output.get_by_role("button", name="+ Stage").count() == 0
+    expect(output.get_by_role("button", name="+ Stage")).to_have_count(0)
     saved = lab.save().cells[0].outputs
     assert not any("application/vnd.jupyter.widget-view+json" in one.get("data", {}) for one in saved)

@@ -12,7 +12,7 @@ import pytest
 from ipywidgets.widgets.widget import _instances
 from PIL import Image
 
-from jupyter_latents.display.panel import panel
+from jupyter_latents.display.panel import panel, results
 from jupyter_latents.display.panel.form import StageForm
 from jupyter_latents.display.panel.opening import close_open
 from jupyter_latents.display.panel.outlook import Schedule
@@ -178,7 +178,7 @@ def test_it_runs_in_the_background_and_binds(opened: Any, session: Session) -> N
     assert "done: 2 stages, 4 model evaluations; bound: base, final" in opened.widgets.status.value
     assert {"base", "final"} <= set(session.names)
     assert session.names["final"].is_clean
-    assert "image/png" in opened.results.output.outputs[0]["data"]
+    assert opened.results.view.record.stages[-1].pictures
     assert "final" in opened.editor.controls["image"].options
     assert opened.widgets.buttons["stop"].disabled
 
@@ -243,10 +243,14 @@ def test_an_error_of_the_run_is_marked_too(opened: Any, session: Session) -> Non
     assert 'role="alert"' in opened.widgets.status.value
 
 
-def test_a_dry_run_shows_the_plan(opened: Any) -> None:
+def test_a_dry_run_shows_the_plan(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: dict[str, dict[str, str]] = {}
+    monkeypatch.setattr(results, "publish", lambda data, display_id, update=False: shown.update({display_id: data}))
+    opened.results.show()
+    assert "stay in the notebook" in str(shown)
     click(opened, "dry_run")
     opened.wait()
-    data = opened.results.output.outputs[0]["data"]
+    (data,) = shown.values()
     assert "nothing was run" in data["text/plain"]
     assert "<table>" in data["text/html"]
 

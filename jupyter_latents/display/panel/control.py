@@ -59,7 +59,7 @@ class Panel:
         self._planner = Planner(self._plan)
         self.results = Results(session, self._run_ended)
         self.editor = StageEditor(self._edited, self._uploaded)
-        self.widgets = PanelWidgets(self.editor.box, self.results.box)
+        self.widgets = PanelWidgets(self.editor.box)
         self._rows: list[StageRow] = []
         self._connect()
         self.refresh()
@@ -108,9 +108,7 @@ class Panel:
             self.closed = True
             self._planner.close()
             self._left(self)
-            self.results.closed = True
-            for parts in (self.widgets.box, self.results.output):
-                close_all(parts)
+            close_all(self.widgets.box)
 
     def refresh(self) -> None:
         """Shows the model: text, fields, marks, what there is to choose from; asks for a new plan."""

@@ -25,7 +25,7 @@ _BUTTONS = (
     ("run", "▶ Run", "Run all stages in the background"),
     ("stop", "■ Stop", "End the run at the next step; what it has made stays"),
     ("dry_run", "Dry run", "Show the plan; nothing runs"),
-    ("close", "Close", "Leave the cell's text and the last result in place of the panel"),
+    ("close", "Close", "Leave the cell's text in place of the panel; results stay"),
     ("apply", "Apply text", "Fill the fields from the text above"),
     ("fill", "Fill stage", "Fill the chosen stage from what made these latents"),
 )
@@ -61,10 +61,9 @@ class PanelWidgets:
 
     Args:
         editor: The box of the stage editor.
-        results: Where results are shown.
     """
 
-    def __init__(self, editor: Any, results: Any) -> None:
+    def __init__(self, editor: Any) -> None:
         self.buttons = {name: ipywidgets.Button(description=label, tooltip=tip) for name, label, tip in _BUTTONS}
         self.buttons["run"].button_style = "primary"
         self.stages = _boxed(ipywidgets.VBox, "dgp-stages")
@@ -82,7 +81,6 @@ class PanelWidgets:
             _boxed(ipywidgets.VBox, "dgp-editor", editor),
             self._bar("run", "stop", "dry_run", "close"),
             self.status,
-            results,
             self._text_part(),
         )
 

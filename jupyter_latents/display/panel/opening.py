@@ -79,7 +79,7 @@ class OpenPanel:
         return self.panel.text
 
     def close(self) -> None:
-        """Closes it; the text and the last result stay in its place, and a run goes on."""
+        """Closes it; the text stays in its place, the last result below it, and a run goes on."""
         self.panel.close()
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
@@ -94,16 +94,15 @@ class OpenPanel:
 
         self._display_ids.append(uuid.uuid4().hex)
         publish(self._repr_mimebundle_(), self._display_ids[-1])
+        if not self.panel.closed:
+            self.panel.results.show()
 
     def __repr__(self) -> str:
         return f"%%dgen\n{self.text}"
 
     def _static(self) -> dict[str, Any]:
-        """What stays: the cell's text, and what was shown last."""
-        shown = self.panel.results.bundle
-        text = f"<pre>{html.escape(repr(self))}</pre>"
-        plain = "\n\n".join(part for part in (repr(self), shown.get("text/plain", "")) if part)
-        return {**shown, "text/html": text + shown.get("text/html", ""), "text/plain": plain}
+        """What stays: the cell's text."""
+        return {"text/html": f"<pre>{html.escape(repr(self))}</pre>", "text/plain": repr(self)}
 
     def _leave(self, _: Panel) -> None:
         from jupyter_latents.display.screens import publish

@@ -1,18 +1,17 @@
-"""Runs that a panel starts: in the background, shown in the panel's own output area."""
+"""The control panel's results: the output under it, where its runs and plans are shown and stay when it is gone."""
 
 from __future__ import annotations
 
 import contextvars
 import threading
+import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets
-
+from jupyter_latents.display.screens import publish
 from jupyter_latents.errors import JupyterLatentsError
 
 if TYPE_CHECKING:
-    from jupyter_latents.display.screens import Screen
     from jupyter_latents.display.view import RunView
     from jupyter_latents.executors import Run
     from jupyter_latents.session import Session
@@ -20,11 +19,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Results", "in_thread", "told"]
 
-_LOOK = 0.1
+_EMPTY = "Runs and dry runs of the panel appear here and stay in the notebook."
 
 
 class Results:
-    """The place where runs and plans are shown; the last one stays.
+    """An output of its own, not a widget: a saved notebook keeps what it shows.
+
+    Attributes:
+        run: The last run.
+        view: What shows it.
 
     Args:
         session: Runs and plans.
@@ -33,12 +36,9 @@ class Results:
 
     def __init__(self, session: Session, ended: Callable[[Run], None]) -> None:
         self._session, self._ended = session, ended
-        self.output = ipywidgets.Output()
-        self.box = ipywidgets.VBox([self.output])
-        self.box.add_class("dgp-result")
-        self.bundle: dict[str, Any] = {}
-        self.closed = False
         self.run: Run | None = None
+        self.view: RunView | None = None
+        self._display_id = uuid.uuid4().hex
         self._watcher: threading.Thread | None = None
 
     @property
@@ -46,21 +46,25 @@ class Results:
         """Whether its run goes on."""
         return self.run is not None and not self.run.wait(0)
 
+    def show(self) -> None:
+        """Makes the output, empty; what is shown comes there."""
+        hint = f'<span style="opacity: .6">{_EMPTY}</span>'
+        publish({"text/html": hint, "text/plain": _EMPTY}, self._display_id)
+
     def start(self, script: Script) -> Run:
         """Starts a script and shows it; returns at once.
 
         Args:
             script: The script, checked.
         """
-        from jupyter_latents.display.screens import choose_screen
         from jupyter_latents.display.view import RunView
         from jupyter_latents.session import Task
 
-        view = RunView(bind=self._session.names.__setitem__)
+        view = self.view = RunView(bind=self._session.names.__setitem__)
         run = self.run = self._session.start(Task(script), view)
+        view.show(self._display_id)
         view.attach(run)
-        screen = choose_screen(view)
-        self._watcher = in_thread(lambda: self._watch(run, view, screen))
+        self._watcher = in_thread(lambda: self._watch(run, view))
         return run
 
     def plan(self, script: Script, planned: Callable[[JupyterLatentsError | None], None]) -> None:
@@ -82,27 +86,10 @@ class Results:
         if self._watcher is not None:
             self._watcher.join(timeout)
 
-    def _watch(self, run: Run, view: RunView, screen: Screen) -> None:
-        """Shows a run live until it ends, and then puts what stays in its place."""
-        from jupyter_latents.display.live import LiveScreen
-        from jupyter_latents.display.static_html import run_bundle
-
-        live = screen if isinstance(screen, LiveScreen) else None
-        while not run.wait(_LOOK):
-            if live is not None and run.state != "queued" and run is self.run:
-                view.record.state = run.state
-                live.update()
-                self._put(live.widget)
+    def _watch(self, run: Run, view: RunView) -> None:
+        run.wait()
         view.finish()
-        if run is self.run:
-            self._show(run_bundle(view.record, view.size))
-        if live is not None:
-            live.close()
         self._ended(run)
-
-    def _put(self, widget: Any) -> None:
-        if widget is not None and self.box.children != (widget,) and not self.closed:
-            self.box.children = (widget,)
 
     def _plan(self, script: Script, planned: Callable[[JupyterLatentsError | None], None]) -> None:
         from jupyter_latents.session import Task
@@ -112,15 +99,9 @@ class Results:
         except JupyterLatentsError as error:
             planned(error)
             return
-        self._show({"text/html": plan._repr_html_(), "text/plain": repr(plan)})
+        bundle: dict[str, Any] = {"text/html": plan._repr_html_(), "text/plain": repr(plan)}
+        publish(bundle, self._display_id, update=True)
         planned(None)
-
-    def _show(self, bundle: dict[str, Any]) -> None:
-        self.bundle = bundle
-        if self.closed:
-            return
-        self._put(self.output)
-        self.output.outputs = ({"output_type": "display_data", "data": bundle, "metadata": {}},)
 
 
 def told(run: Run) -> str:
