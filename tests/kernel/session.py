@@ -1,7 +1,9 @@
 """A real kernel in a process of its own, spoken to as a front end does, without a browser."""
 
+import os
 import queue
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,11 +53,14 @@ class KernelSession:
 
     Args:
         folder: Working directory of the kernel.
+        packages: A folder of packages that come before the installed ones.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, packages: Path | None = None) -> None:
         self.manager = KernelManager(kernel_name="python3")
-        self.manager.start_kernel(cwd=str(folder))
+        found = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        path = os.pathsep.join(part for part in (str(packages or ""), *found) if part)
+        self.manager.start_kernel(cwd=str(folder), env={**os.environ, "PYTHONPATH": path} if path else None)
         self.client: BlockingKernelClient = self.manager.blocking_client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=START_SECONDS)
@@ -107,6 +112,30 @@ class KernelSession:
         while text not in seen:
             message = self._message(self.client.get_iopub_msg, deadline)
             seen += str(message["content"].get("text", ""))
+
+    def wait_for_message(self, fits: Callable[[dict[str, Any]], bool], timeout: float = 60) -> dict[str, Any]:
+        """The first message of a running cell that fits; what was read on the way is not kept for `finish`."""
+        deadline = time.monotonic() + timeout
+        while True:
+            message = self._message(self.client.get_iopub_msg, deadline)
+            if fits(message):
+                return message
+
+    def subshell(self) -> str:
+        """Asks for a subshell, as JupyterLab does for widgets' messages; returns its id."""
+        message = self.client.session.msg("create_subshell_request", {})
+        self.client.control_channel.send(message)
+        while True:
+            reply = self._message(self.client.get_control_msg, time.monotonic() + 20)
+            if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
+                return reply["content"]["subshell_id"]
+
+    def send_custom(self, comm_id: str, content: dict[str, Any], subshell: str) -> None:
+        """What a widget's ``model.send`` sends."""
+        data = {"method": "custom", "content": content}
+        message = self.client.session.msg("comm_msg", {"comm_id": comm_id, "data": data})
+        message["header"]["subshell_id"] = subshell
+        self.client.shell_channel.send(message)
 
     def interrupt(self) -> None:
         """What the ■ button does."""
