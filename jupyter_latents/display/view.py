@@ -28,7 +28,7 @@ __all__ = ["RunView", "Watched", "view_of"]
 _PREVIEW_SECONDS = 0.2  # between two previews, unless every so many steps are asked for
 _SEND_SECONDS = 0.1  # between two updates that nobody asked for
 _UNPUMPED_SECONDS = 0.6  # without a pump for so long, events send themselves
-_FILLING_SECONDS = 1.0  # for the frames that are missing at the end
+_FILLING_SECONDS = 0.2  # for the frames that are missing at the end; the cell waits for them
 _GOING = ("queued", "running", "paused", "stopping")
 
 

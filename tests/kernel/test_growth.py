@@ -29,7 +29,7 @@ del kept
 print(json.dumps(counted))
 """
 LOAD = "%load_ext jupyter_latents\nimport torch\ntorch.set_num_threads(1)"
-RUN = "%%dgen --preview-every 4\ndemo/scenes --prompts x --seeds {seed} --inference-steps 24 --into base"
+RUN = "%%dgen --preview-every 4\ndemo/scenes --prompts x --seeds {seed} --inference-steps 10 --into base"
 
 
 def counted(kernel: KernelSession) -> dict[str, int]:
@@ -41,7 +41,7 @@ def counted(kernel: KernelSession) -> dict[str, int]:
 def test_fifty_runs_leave_no_widgets_comms_threads_or_views(fresh_kernel: KernelSession) -> None:
     kernel = fresh_kernel
     assert kernel.execute(LOAD).ok
-    assert kernel.execute(RUN.format(seed=1000).replace("steps 24", "steps 60"), timeout=180).ok
+    assert kernel.execute(RUN.format(seed=1000).replace("steps 10", "steps 60"), timeout=180).ok
     before = counted(kernel)
     assert before["widgets"] <= 2, "the last run's at most"
     for seed in range(50):
