@@ -25,6 +25,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "HandoffError",
+    "HelpAskedError",
     "JupyterLatentsError",
     "LatentsError",
     "LatentsFileError",
@@ -90,6 +91,10 @@ class JupyterLatentsError(Exception):
 
 class ScriptError(JupyterLatentsError):
     """The text of a cell or script is at fault."""
+
+
+class HelpAskedError(ScriptError):
+    """A script asks for an option's help, ``--seeds?``; the message is the help. A cell shows it and runs nothing."""
 
 
 class NameNotFoundError(JupyterLatentsError):

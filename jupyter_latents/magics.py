@@ -13,7 +13,7 @@ from jupyter_latents.completer import register as complete
 from jupyter_latents.completer import unregister as stop_completing
 from jupyter_latents.config import register as configure
 from jupyter_latents.config import unregister as stop_configuring
-from jupyter_latents.errors import JupyterLatentsError, NameNotFoundError, ScriptError, nearest
+from jupyter_latents.errors import HelpAskedError, JupyterLatentsError, NameNotFoundError, ScriptError, nearest
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -56,7 +56,14 @@ class Dgen:
         return help_text()
 
     def __call__(self, line: str, cell: str | None = None) -> Any:
-        """Runs a script: the cell's, or the file's of ``--file``."""
+        """Runs a script: the cell's, or the file's of ``--file``; ``--seeds?`` in it asks for help instead."""
+        try:
+            return self._do(line, cell)
+        except HelpAskedError as asked:
+            print(asked.message)  # noqa: T201 - the magic's own output
+            return None
+
+    def _do(self, line: str, cell: str | None) -> Any:
         from jupyter_latents.syntax.magic_options import parse_magic_line
 
         options = parse_magic_line(line, magic="%dgen" if cell is None else "%%dgen")

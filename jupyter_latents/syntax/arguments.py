@@ -7,10 +7,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from jupyter_latents.errors import JupyterLatentsError, Place, ScriptError, nearest
+from jupyter_latents.errors import HelpAskedError, JupyterLatentsError, Place, ScriptError, nearest
 
 from .environment import CAPTURED
 from .expand import UNKNOWN
+from .magic_options import MAGIC_NAMES
 from .options import BY_NAME, OPTIONS, Option
 from .prompts import split_prompt
 from .quoting import Word, unquote
@@ -76,6 +77,12 @@ def _find(word: Word) -> Option:
     if option is not None:
         return option
     name = word.text.partition("=")[0]
+    if name.endswith("?"):
+        from .help import option_help
+
+        raise HelpAskedError(option_help(name.rstrip("?")), place=word.place)
+    if name in MAGIC_NAMES:
+        raise ScriptError(f"'{name}' belongs on the magic's own line, behind %%dgen.", place=word.place)
     reason = refusal(name)
     if reason:
         raise ScriptError(f"'{name}' is dgenerate's and does not run here: {reason}.", place=word.place)

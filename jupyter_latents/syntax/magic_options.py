@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jupyter_latents.errors import JupyterLatentsError, ScriptError, nearest
+from jupyter_latents.errors import HelpAskedError, JupyterLatentsError, ScriptError, nearest
 
 from . import parsers
 from .options import BY_NAME
 from .quoting import Word, read_words
 from .text import Line, Located, Locator
 
-__all__ = ["MAGIC_OPTIONS", "MagicOption", "MagicOptions", "parse_magic_line"]
+__all__ = ["MAGIC_NAMES", "MAGIC_OPTIONS", "MagicOption", "MagicOptions", "parse_magic_line"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ MAGIC_OPTIONS: tuple[MagicOption, ...] = (
 )  # fmt: skip
 """Every option of the magic's line, in the order of help."""
 
-_BY_NAME: Mapping[str, MagicOption] = {name: option for option in MAGIC_OPTIONS for name in option.names}
+MAGIC_NAMES: Mapping[str, MagicOption] = {name: option for option in MAGIC_OPTIONS for name in option.names}
 
 
 def parse_magic_line(line: str, *, magic: str = "%%dgen", expand: Callable[[str], str] | None = None) -> MagicOptions:
@@ -133,7 +133,7 @@ def parse_magic_line(line: str, *, magic: str = "%%dgen", expand: Callable[[str]
     arguments: list[str] = []
     while words:
         word = words.pop(0)
-        option = _BY_NAME.get(word.text)
+        option = MAGIC_NAMES.get(word.text)
         if option is None:
             _script_option(word, words, arguments)
             continue
@@ -163,20 +163,22 @@ def _value(option: MagicOption, word: Word, words: list[Word]) -> Any:
 
 def _script_option(word: Word, words: list[Word], arguments: list[str]) -> None:
     """Moves an option of the script and its values to `arguments`."""
+    if word.text.startswith("-") and word.text.endswith("?"):
+        from .help import option_help
+
+        raise HelpAskedError(option_help(word.text.rstrip("?")), place=word.place)
     if word.quoted or word.text not in BY_NAME:
         what = "no option of the magic's line" if word.text.startswith("-") else "not expected on the magic's line"
         hint = (
-            nearest(word.text, [*_BY_NAME, *BY_NAME])
+            nearest(word.text, [*MAGIC_NAMES, *BY_NAME])
             or "; the script begins on the line below, options are listed by --help."
         )
         raise ScriptError(f"'{word.text}' is {what}{hint}", place=word.place)
     option = BY_NAME[word.text]
     arguments.append(word.text)
     taken = 0
-    while (
-        words and not option.flag and (option.many or taken == 0) and (words[0].quoted or words[0].text not in _BY_NAME)
-    ):
-        if not words[0].quoted and words[0].text in BY_NAME:
+    while words and not option.flag and (option.many or taken == 0):
+        if not words[0].quoted and (words[0].text in BY_NAME or words[0].text in MAGIC_NAMES):
             break
         arguments.append(words.pop(0).text)
         taken += 1

@@ -74,12 +74,6 @@ REFUSED: dict[str, str] = {
     "--max-sequence-length": "it is left to the model here; remove the option",
     "--plugin-modules": "dgenerate's plugins cannot run here",
     "--sub-command": "dgenerate's sub-commands are not part of this project",
-    "--verbose": "it belongs to the magic's own line: %%dgen --verbose",
-    "--dry-run": "it belongs to the magic's own line: %%dgen --dry-run",
-    "--background": "it belongs to the magic's own line: %%dgen --background",
-    "--preview-every": "it belongs to the magic's own line: %%dgen --preview-every N",
-    "--file": "it belongs to the magic's own line: %dgen --file NAME",
-    "--help": "it belongs to the magic's own line: %%dgen --help",
 }
 """Reasons by name; a name that ends in ``-`` stands for all that begin so."""
 
@@ -87,8 +81,6 @@ SHORT = {
     "-om": "--output-metadata",
     "-oc": "--output-configs",
     "-af": "--animation-format",
-    "-v": "--verbose",
-    "-h": "--help",
     "-ti": "--textual-inversions",
     "-te": "--text-encoders",
     "-un": "--unet",

@@ -1,8 +1,8 @@
-"""Makes the screenshots of the live view and the static output in docs/images; run it again when their look changes.
+"""Makes the screenshots of the live view, the static output and the panel in docs/images; run it when they change.
 
     python -m tests.browser.live_view_pictures [--drawn]
 
-With ``--drawn`` the runs are made of drawn pictures instead of the demo models.
+With ``--drawn`` the runs are made of drawn pictures instead of the demo models; the panel always uses them.
 """
 
 import sys
@@ -18,7 +18,7 @@ from tests.browser.lab_page import CHROMIUM_FLAGS, LabPage, LabServer
 from tests.browser.test_live_view import RUN, SETUP
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
-CELL = """%%dgen --force
+CELL = """%%dgen --force --preview-every 1
 demo/scenes
 --prompts "a beautiful sunset over the mountains"
 --seeds 7 --inference-steps 30
@@ -59,6 +59,32 @@ def live(context: BrowserContext, server: LabServer, cells: list[str], theme: st
     return target
 
 
+def panel(context: BrowserContext, server: LabServer, theme: str) -> Path:
+    """A picture of the panel after a run."""
+    page = context.new_page()
+    page.set_viewport_size({"width": 1280, "height": 1700})
+    lab = LabPage(page, server)
+    script = CELL.partition("\n")[2]
+    lab.write(
+        f"panel-{theme}.ipynb",
+        "%load_ext jupyter_latents",
+        f"import jupyter_latents\njupyter_latents.panel({script!r})",
+    )
+    lab.open(f"panel-{theme}.ipynb")
+    page.evaluate(THEME, f"JupyterLab {theme}")
+    lab.run_cell(0)
+    output = lab.run_cell(1, timeout=120)
+    output.get_by_role("button", name="2. demo/paper").click()
+    output.get_by_text("clean · 6 evaluations").wait_for(timeout=60_000)
+    output.get_by_role("button", name="Run").first.click()
+    output.get_by_text("done: 2 stages").wait_for(timeout=60_000)
+    target = IMAGES / f"panel-{theme.lower()}.png"
+    output.screenshot(path=target)
+    lab.shut_kernel()
+    page.close()
+    return target
+
+
 def static(page: Page, html: Path, target: Path) -> Path:
     """A picture of the lasting output at a step."""
     page.goto(html.as_uri())
@@ -69,7 +95,7 @@ def static(page: Page, html: Path, target: Path) -> Path:
 
 
 def main() -> None:
-    """Makes all five."""
+    """Makes all of them."""
     chromium = find_chromium()
     cells = [SETUP, RUN] if "--drawn" in sys.argv else ["%load_ext jupyter_latents", CELL]
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
@@ -84,6 +110,7 @@ def main() -> None:
                 Path(folder) / "profile", executable_path=chromium, args=CHROMIUM_FLAGS
             )
             made += [live(context, server, cells, theme) for theme in ("Light", "Dark")]
+            made += [panel(context, server, theme) for theme in ("Light", "Dark")]
             context.close()
         finally:
             server.close()

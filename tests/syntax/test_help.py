@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from jupyter_latents.errors import ScriptError
+from jupyter_latents.errors import HelpAskedError, ScriptError
 from jupyter_latents.syntax.completion import complete, explain
 from jupyter_latents.syntax.help import help_text
 from jupyter_latents.syntax.magic_options import MAGIC_OPTIONS, MagicOptions, parse_magic_line
 from jupyter_latents.syntax.options import OPTIONS
+from jupyter_latents.syntax.script import Script
 
 
 def test_help_explains_every_option() -> None:
@@ -138,3 +139,18 @@ def test_the_option_at_the_cursor_is_explained(cell: str) -> None:
 
 def test_nothing_is_explained_where_no_option_is() -> None:
     assert explain("some/model", 4) is None
+
+
+@pytest.mark.parametrize("script", ["demo/scenes --prompts x --denoising-end?", "demo/scenes -de? --prompts x"])
+def test_a_question_mark_behind_an_option_asks_for_its_help(script: str) -> None:
+    with pytest.raises(HelpAskedError, match="0 to 1 of the denoising"):
+        Script(script).check()
+    with pytest.raises(HelpAskedError, match="Show a preview every N steps"):
+        parse_magic_line("--preview-every?")
+    with pytest.raises(ScriptError, match="'--nothing' is no option"):
+        Script("demo/scenes --nothing?").check()
+
+
+def test_options_of_the_magics_line_are_sent_there() -> None:
+    with pytest.raises(ScriptError, match="belongs on the magic's own line"):
+        Script("demo/scenes --prompts x --preview-every 4").check()

@@ -175,7 +175,7 @@ class TestMultiplying:
         ("--sdxl-refiner x", "second stage", "--sdxl-refiner"),
         ("--animation-format mp4", "animations are not made", "--animation-format"),
         ("--adetailer-detectors x", "does not run here", "--adetailer-detectors"),
-        ("--dry-run", "%%dgen --dry-run", "--dry-run"),
+        ("--dry-run", "magic's own line", "--dry-run"),
         ("extra", "belongs to no option", "extra"),
         ("--into a b", "belongs to no option", "b"),
         ("--denoising-start 0.5", "nothing to begin from", "0.5"),
