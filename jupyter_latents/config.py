@@ -30,8 +30,9 @@ class JupyterLatents(Configurable):
     trajectory_memory = Int(SETTINGS.trajectory_memory, min=0, help="Bytes of kept latents, steps and histories.").tag(
         config=True
     )
+    store_size = Int(SETTINGS.store_size, min=0, help="Bytes on disk of the store that --store names.").tag(config=True)
 
-    @observe("output_size", "model_memory", "device_memory", "trajectory_memory")
+    @observe("output_size", "model_memory", "device_memory", "trajectory_memory", "store_size")
     def _set(self, change: Any) -> None:
         setattr(SETTINGS, change.name, change.new)
 

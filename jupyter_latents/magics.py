@@ -71,6 +71,11 @@ class Dgen:
             return _models(_session(self._shell), options)
         if options.panel:
             return _panel(self._shell, cell)
+        if options.store is not None:
+            told = _session(self._shell).keep_in(None if options.store == "off" else options.store)
+            if not (cell or "").strip() and options.file is None:
+                print(told)  # noqa: T201 - the magic's own output
+                return None
         if options.help is not None or (cell is None and options.file is None):
             from jupyter_latents.syntax.help import help_text
 

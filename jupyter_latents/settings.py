@@ -16,12 +16,14 @@ class Settings:
         model_memory: Bytes of RAM that models may take; None for what is free.
         device_memory: Bytes that models may take on each accelerator; None for what is free.
         trajectory_memory: Bytes of latents, steps and histories that are kept of past runs.
+        store_size: Bytes that a store of results on disk may take.
     """
 
     output_size: int = 300_000
     model_memory: int | None = None
     device_memory: int | None = None
     trajectory_memory: int = 1 << 30
+    store_size: int = 4 << 30
 
 
 SETTINGS = Settings()

@@ -39,6 +39,12 @@ class StageResult:
     rule: FractionRule = "steps"
     train_timesteps: int = 1000
 
+    @property
+    def saved(self) -> int:
+        """Scheduler steps that were not repeated, because they were kept from before."""
+        reached = self.latents.position.step if self.latents.position is not None else self.span.end
+        return max(0, self.span.index(reached) - self.span.start_index - self.evaluations)
+
     def step_of(self, fraction: float | None) -> int:
         """The whole step at which a fraction of this schedule is done; None for its end."""
         if fraction is None:

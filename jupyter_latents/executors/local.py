@@ -62,6 +62,11 @@ class Run:
         """Scheduler steps run so far, over all stages."""
         return sum(result.evaluations for result in self.results)
 
+    @property
+    def saved_evaluations(self) -> int:
+        """Scheduler steps that were not repeated, because they were kept from before."""
+        return sum(result.saved for result in self.results)
+
     def stop(self) -> None:
         """Ends the run at the next whole step; what it has made stays, ready to be continued."""
         self._stop.set()

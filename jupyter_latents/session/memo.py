@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
+from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.stage import Output, Stage, Window
 
@@ -19,23 +20,33 @@ if TYPE_CHECKING:
     from jupyter_latents.engine.catalog import ModelFacts
     from jupyter_latents.engine.result import StageResult
     from jupyter_latents.latents.value import Latents
+    from jupyter_latents.session.store import Store
 
-__all__ = ["Memo", "stage_digest"]
+__all__ = ["Memo", "remembers", "stage_digest"]
 
 
 class Memo:
-    """Results of stages, the least recently used dropped first.
+    """Results of stages. Over the budget the oldest lose every second step, then more, and leave at last.
 
     Args:
         settings: Say how many bytes are kept.
+
+    Attributes:
+        store: Where results are kept on disk too, or None.
     """
 
     def __init__(self, settings: Settings = SETTINGS) -> None:
         self.settings = settings
+        self.store: Store | None = None
         self._kept: OrderedDict[str, StageResult] = OrderedDict()
 
     def run(
-        self, stage: Stage, inputs: Inputs, facts: ModelFacts, go: Callable[[Stage, Inputs], StageResult]
+        self,
+        stage: Stage,
+        inputs: Inputs,
+        facts: ModelFacts,
+        go: Callable[[Stage, Inputs], StageResult],
+        tell: Callable[[str], None] = lambda _: None,
     ) -> StageResult:
         """A stage's result: kept, continued from what is kept, or run.
 
@@ -44,25 +55,56 @@ class Memo:
             inputs: Its resolved inputs.
             facts: Its model.
             go: Runs a stage.
+            tell: Is told when the store cannot be written to.
         """
-        if stage.seed is None and not inputs.latents:
-            return go(stage, inputs)  # a random seed: a new picture each time
+        if not remembers(stage, inputs):
+            return go(stage, inputs)
         key = stage_digest(stage, inputs, facts)
-        kept = None if stage.force else self._kept.get(key)
+        kept = None if stage.force else self.find(key, stage)
         result = go(stage, inputs) if kept is None else _answer(kept, stage, inputs, go)
         if kept is None or _reach(result) >= _reach(kept):
             self._keep(key, result)
+            if self.store is not None:
+                try:
+                    self.store.put(key, result)
+                except JupyterLatentsError as error:
+                    tell(f"the store did not take this result: {error.message}")
         return result
 
+    def find(self, key: str, stage: Stage) -> StageResult | None:
+        """What is kept of a stage, in memory or in the store, whichever goes further where that matters.
+
+        Args:
+            key: Digest of the stage.
+            stage: What is asked for.
+        """
+        kept = self._kept.get(key)
+        if self.store is None or (kept is not None and kept.step_of(stage.window.end) <= _reach(kept)):
+            return kept
+        stored = self.store.get(key)
+        if stored is None or (kept is not None and _reach(kept) >= _reach(stored)):
+            return kept
+        self._keep(key, stored)
+        return stored
+
     def clear(self) -> None:
-        """Forgets everything."""
+        """Forgets everything that is in memory."""
         self._kept.clear()
 
     def _keep(self, key: str, result: StageResult) -> None:
         self._kept[key] = result
         self._kept.move_to_end(key)
         while len(self._kept) > 1 and sum(map(_bytes, self._kept.values())) > self.settings.trajectory_memory:
-            self._kept.popitem(last=False)
+            oldest = next((key for key, held in self._kept.items() if len(held.latents.trajectory) > 2), None)
+            if oldest is None or oldest == key:
+                self._kept.popitem(last=False)
+            else:
+                self._kept[oldest] = _thinned(self._kept[oldest])
+
+
+def remembers(stage: Stage, inputs: Inputs) -> bool:
+    """Whether a stage makes the same each time: with a seed at random it does not."""
+    return stage.seed is not None or bool(inputs.latents)
 
 
 def stage_digest(stage: Stage, inputs: Inputs, facts: ModelFacts) -> str:
@@ -87,28 +129,36 @@ def stage_digest(stage: Stage, inputs: Inputs, facts: ModelFacts) -> str:
 
 def _answer(kept: StageResult, stage: Stage, inputs: Inputs, go: Callable[[Stage, Inputs], StageResult]) -> StageResult:
     """What a kept result says about the same stage with another end."""
-    wanted, have = kept.step_of(stage.window.end), _reach(kept)
-    if wanted == have:
-        return replace(kept, evaluations=0, stopped=False)
-    if wanted < have:
-        return _shortened(kept, wanted) or go(stage, inputs)
-    if kept.latents.resume is None:
+    wanted = kept.step_of(stage.window.end)
+    known = _up_to(kept, wanted)
+    if known is not None and _reach(known) == wanted:
+        return known
+    if known is None or known.latents.resume is None:
         return go(stage, inputs)
     rest = replace(stage, window=Window(None, stage.window.end), latents_processors=())
-    result = go(rest, replace(inputs, latents=(kept.latents,)))
-    made = replace(result.latents.provenance, parents=kept.latents.provenance.parents)
+    result = go(rest, replace(inputs, latents=(known.latents,)))
+    made = replace(result.latents.provenance, parents=known.latents.provenance.parents)
     trajectory = tuple(step.replace(provenance=made) for step in result.latents.trajectory)
     whole = result.latents.replace(provenance=made, trajectory=trajectory)
-    return replace(result, latents=whole, span=replace(result.span, start=kept.span.start))
+    return replace(result, latents=whole, span=replace(result.span, start=known.span.start))
 
 
-def _shortened(kept: StageResult, step: int) -> StageResult | None:
-    """The kept result as it was at an earlier step, or None where that step is not kept."""
-    trajectory = [item for item in kept.latents.trajectory if item.position and item.position.step <= step]
-    if not trajectory or trajectory[-1].position is None or trajectory[-1].position.step != step:
+def _up_to(kept: StageResult, step: int) -> StageResult | None:
+    """A kept result as it was at the last kept step that is not beyond `step`; None where there is none."""
+    if _reach(kept) <= step:
+        return replace(kept, evaluations=0, stopped=False)
+    before = [item for item in kept.latents.trajectory if item.position and item.position.step <= step]
+    last = before[-1].position.step if before and before[-1].position else 0
+    if last <= kept.span.start:
         return None
-    latents = trajectory[-1].replace(trajectory=tuple(trajectory))
-    return replace(kept, latents=latents, images=(), span=replace(kept.span, end=step), evaluations=0, stopped=False)
+    latents = before[-1].replace(trajectory=tuple(before))
+    return replace(kept, latents=latents, images=(), span=replace(kept.span, end=last), evaluations=0, stopped=False)
+
+
+def _thinned(result: StageResult) -> StageResult:
+    """A result with every second of its steps, the last one always."""
+    steps = tuple(result.latents.trajectory)
+    return replace(result, latents=result.latents.replace(trajectory=steps[::-2][::-1]))
 
 
 def _reach(result: StageResult) -> int:

@@ -6,6 +6,7 @@ import time
 import weakref
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import machine
@@ -217,6 +218,23 @@ class Session:
         from jupyter_latents.engine.memory import readable
 
         return readable(self.engine.cache.unload(name))
+
+    def keep_in(self, folder: str | None) -> str:
+        """Keeps results of stages in a folder from now on, and answers from it.
+
+        Args:
+            folder: The folder, made when missing; None for none.
+
+        Returns:
+            What it holds, as text.
+
+        Raises:
+            SettingError: The folder cannot be written to.
+        """
+        from jupyter_latents.session.store import Store
+
+        self.memo.store = Store(Path(folder).expanduser(), self.settings) if folder is not None else None
+        return repr(self.memo.store) if self.memo.store is not None else "no store"
 
     def fits(self, latents: Latents, model: str) -> str:
         """How latents would enter a model, told without loading its weights.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from jupyter_latents.engine.scheduler_table import scheduler_names
@@ -93,11 +94,20 @@ class Work:
         resolver = self.session.resolver(self.environment)
         inputs = resolver.inputs(stage, direct_latents=_takes_latents_directly(stage))
         facts = describe(stage.model)
-        result = self.session.memo.run(stage, inputs, facts, lambda wanted, given: self._engine_run(job, wanted, given))
-        if result.evaluations == 0:
-            self.observer.note("kept from before: no model evaluation (--force runs it again)")
+        go = partial(self._engine_run, job)
+        result = self.session.memo.run(stage, inputs, facts, go, partial(self.observer.note, warning=True))
+        self._tell_saved(result)
         self.session.remember(result.latents)
         return result
+
+    def _tell_saved(self, result: StageResult) -> None:
+        if result.evaluations == 0:
+            self.observer.note("kept from before: no model evaluation (--force runs it again)")
+        elif result.saved:
+            whole = result.evaluations + result.saved
+            self.observer.note(
+                f"{result.saved} of {whole} model evaluations kept from before (--force runs them again)"
+            )
 
     def _engine_run(self, job: _Job, stage: Stage, inputs: Inputs) -> StageResult:
         try:

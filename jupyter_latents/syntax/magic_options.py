@@ -31,6 +31,7 @@ class MagicOptions:
         panel: Show the control panel, filled from the cell.
         models: List the models that the session holds.
         unload: Let go of this model, empty for all, None for none.
+        store: Folder to keep results in from now on; ``off`` for none.
         arguments: Words put at the end of every invocation, such as ``--output-path out`` (``injected_args``).
     """
 
@@ -44,6 +45,7 @@ class MagicOptions:
     panel: bool = False
     models: bool = False
     unload: str | None = None
+    store: str | None = None
     arguments: tuple[str, ...] = ()
 
 
@@ -106,6 +108,11 @@ MAGIC_OPTIONS: tuple[MagicOption, ...] = (
     MagicOption(("--models",), "models", "", _about, "List what is loaded: parts, sizes, where, last use."),
     MagicOption(
         ("--unload",), "unload", "MODEL", _about, "Let go of one model, or of all.", optional=True, completion="model",
+    ),
+    MagicOption(
+        ("--store",), "store", "DIR", parsers.text,
+        "Keep results in this folder from now on, so that another kernel repeats none; off for none.",
+        completion="path",
     ),
     MagicOption(("--force", "-f"), "force", "", _about, "Run again, even where kept results would answer."),
 )  # fmt: skip

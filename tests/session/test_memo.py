@@ -82,6 +82,32 @@ def test_latents_without_history_are_not_taken_for_those_with_it(desk: Desk) -> 
     assert evaluations(desk, rest.format("bare")) == 4
 
 
+def test_the_budget_thins_the_oldest_first_and_goes_on_from_what_is_left(desk: Desk) -> None:
+    desk.run(f"{HALF} --into whole")
+    each = sum(3 * item.tensor.nbytes for item in (*desk["whole"].trajectory, desk["whole"]))
+    desk.session.memo.settings = Settings(trajectory_memory=each * 7 // 4)
+    desk.run(HALF.replace("--seeds 3", "--seeds 4"))
+    assert evaluations(desk, f"{HALF} --denoising-end 0.75 --into there") == 0
+    assert evaluations(desk, f"{HALF} --denoising-end 0.875 --into between") == 1
+    assert desk.notes.lines[-1] == "6 of 7 model evaluations kept from before (--force runs them again)"
+    assert torch.equal(desk["between"].tensor, desk["whole"].at(step=7).tensor)
+    assert evaluations(desk, f"{HALF} --into end") == 0
+
+
+def test_nine_splits_cost_the_longest_alone(desk: Desk) -> None:
+    script = "".join(
+        f"{HALF.replace('steps 8', 'steps 10')} --denoising-end 0.{tenth} --into part\n\n"
+        f"<sd2> --prompts dog --inference-steps 10 --image-seeds 'latents: part'\n\n"
+        for tenth in range(1, 10)
+    )
+    run = desk.run(script)
+    assert sum(result.evaluations for result in run.results[::2]) == 9, "0.9 N, not 4.5 N"
+    assert sum(result.evaluations for result in run.results[1::2]) == 45
+    assert run.saved_evaluations == 45 - 9
+    run = desk.run(script)
+    assert (run.model_evaluations, run.saved_evaluations) == (0, 90)
+
+
 def test_the_budget_drops_the_least_recently_used(desk: Desk) -> None:
     desk.session.memo.settings = Settings(trajectory_memory=1)
     desk.run(HALF)
