@@ -36,6 +36,7 @@ __all__ = [
     "RunError",
     "ScriptError",
     "SettingError",
+    "StoppedError",
     "WindowError",
     "nearest",
 ]
@@ -123,6 +124,10 @@ class LatentsFileError(JupyterLatentsError):
 
 class SettingError(JupyterLatentsError):
     """A setting or argument of the Python API is outside what is allowed."""
+
+
+class StoppedError(JupyterLatentsError):
+    """A stage was stopped before its first step; there is nothing of it to keep."""
 
 
 class RunError(JupyterLatentsError):

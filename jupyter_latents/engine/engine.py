@@ -10,8 +10,8 @@ from jupyter_latents.engine.calls import Inputs
 from jupyter_latents.engine.models import ModelCache
 from jupyter_latents.engine.observer import Observer, Silent
 from jupyter_latents.engine.result import StageResult
-from jupyter_latents.engine.stage_run import StageRun
-from jupyter_latents.errors import JupyterLatentsError, ModelError, RunError
+from jupyter_latents.engine.stage_run import StageRun, Stops
+from jupyter_latents.errors import JupyterLatentsError, ModelError, RunError, StoppedError
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import ModelSource, Stage
 
@@ -39,6 +39,7 @@ class Engine:
         inputs: Inputs = _NOTHING,
         observer: Observer | None = None,
         stopped: Callable[[], bool] = lambda: False,
+        stop_asked: Callable[[], bool] = lambda: False,
     ) -> StageResult:
         """Runs a stage.
 
@@ -47,14 +48,22 @@ class Engine:
             inputs: Its resolved image seed.
             observer: Is told phases and steps.
             stopped: Asked after each step; True ends the stage at a whole step.
+            stop_asked: Asked while models load and before the first step; True ends the stage there.
 
         Raises:
+            StoppedError: It was stopped before its first step.
             JupyterLatentsError: It cannot run, with the reason; foreign errors come as `RunError`.
         """
         observer = observer or Silent()
-        observer.phase("loading", stage.model.name)
-        model = self.cache.load(stage.model, lambda text: observer.phase("loading", text))
-        run = StageRun(model, stage, inputs, observer, stopped, self._vae_of)
+
+        def phase(name: str, detail: str) -> None:
+            observer.phase(name, detail)
+            if stop_asked():
+                raise StoppedError(f"{stage.model.name} was stopped while {name}; no step had run.")
+
+        phase("loading", stage.model.name)
+        model = self.cache.load(stage.model, lambda text: phase("loading", text))
+        run = StageRun(model, stage, inputs, observer, Stops(phase, stopped), self._vae_of)
         try:
             return run.go()
         except JupyterLatentsError as error:

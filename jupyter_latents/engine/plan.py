@@ -45,7 +45,8 @@ class PlannedStage:
         span: The whole steps that run; None when it is refused.
         start: Noise level at the start.
         end: Noise level at the end.
-        evaluations: Scheduler steps.
+        evaluations: Scheduler steps, those that are kept from before among them.
+        saved: How many of them are kept from before and will not run.
         weights: Bytes of the model's weight files.
         verdict: How given latents enter, or empty.
         notes: What is converted or assumed.
@@ -67,6 +68,7 @@ class PlannedStage:
     refused: str = ""
     outline: Outline | None = None
     error: JupyterLatentsError | None = None
+    saved: int = 0
 
 
 def plan(stage: Stage, mode: str, given: Standing | None, image_size: tuple[int, int] | None = None) -> PlannedStage:

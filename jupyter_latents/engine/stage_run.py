@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import secrets
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -34,9 +34,22 @@ from jupyter_latents.stage import Stage
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["StageRun"]
+__all__ = ["StageRun", "Stops"]
 
 _DEFAULT_STRENGTH = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Stops:
+    """Where a stage may end early.
+
+    Attributes:
+        before: Tells the observer a phase before the first step; raises `StoppedError` where it shall not go on.
+        after: Asked after each step; True ends the stage there.
+    """
+
+    before: Callable[[str, str], None]
+    after: Callable[[], bool]
 
 
 class StageRun:
@@ -47,7 +60,7 @@ class StageRun:
         stage: What to do.
         inputs: Its resolved image seed.
         observer: Is told phases and steps.
-        stopped: Asked after each step.
+        stops: Where it may end early.
         vae_of: Finds the VAE that latents belong to.
     """
 
@@ -57,10 +70,10 @@ class StageRun:
         stage: Stage,
         inputs: Inputs,
         observer: Observer,
-        stopped: Callable[[], bool],
+        stops: Stops,
         vae_of: Callable[[Latents], Any],
     ) -> None:
-        self.model, self.stage, self.inputs, self.observer, self.stopped = model, stage, inputs, observer, stopped
+        self.model, self.stage, self.inputs, self.observer, self.stops = model, stage, inputs, observer, stops
         self.facts, self.family = model.facts, model.facts.family
         self.vae_of = vae_of
         self.layout = LAYOUTS[self.family.layout]
@@ -98,14 +111,14 @@ class StageRun:
             call |= control_arguments(self.model.control, stage, self.inputs, mode, size)
         scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=self.seed)
         shifts.check_takes(scheduler, self.family.schedule, self.family.name, mode)
-        self.observer.phase("encoding", stage.prompt.positive)
+        self.stops.before("encoding", stage.prompt.positive)
         Tap(scheduler, self.generator, self._enter, self._after_step).run(
             pipeline_class, self._components(pipeline_class), call, self.model.prepared
         )
         return self._result(scheduler)
 
     def _bridged(self, given: Latents) -> Latents:
-        self.observer.phase("bridging", f"{given.space} to {self.facts.space}")
+        self.stops.before("bridging", f"{given.space} to {self.facts.space}")
         crossed = bridge(
             given, lambda: self.vae_of(given), self.model.vae_for_decoding, self.facts.space, self.family.align
         )
@@ -207,7 +220,7 @@ class StageRun:
     def _begin(self, span: Span, scheduler: Any) -> None:
         self.span, self.scheduler = span, scheduler
         level = schedulers.level(scheduler, span.start_index)
-        self.observer.phase("denoising", f"steps {span.start}–{span.end} of {span.of}, from {level}")
+        self.stops.before("denoising", f"steps {span.start}–{span.end} of {span.of}, from {level}")
 
     def _after_step(self, state: StepState) -> bool:
         span = self.span
@@ -225,7 +238,7 @@ class StageRun:
                 lambda: self._unpacked(state.latents).float().cpu().numpy(),
             )
         )
-        if step < span.end and self.stopped():
+        if step < span.end and self.stops.after():
             self.was_stopped = True
             return False
         return True

@@ -94,6 +94,10 @@ class Run:
     def should_stop(self) -> bool:
         """Asked by the run itself after each step; holds while paused."""
         self.steps += 1
+        return self.stop_asked()
+
+    def stop_asked(self) -> bool:
+        """Asked by the run itself between the phases before the first step; holds while paused."""
         self._go_on.wait()
         return self._stop.is_set()
 

@@ -87,6 +87,20 @@ class Memo:
         self._keep(key, stored)
         return stored
 
+    def foresee(self, stage: Stage, inputs: Inputs, facts: ModelFacts) -> tuple[str, StageResult | None]:
+        """What would answer a stage, or be continued by it, if it ran now: its digest, and the result as far as kept.
+
+        Args:
+            stage: What is asked for.
+            inputs: Its resolved inputs.
+            facts: Its model.
+        """
+        if stage.force or not remembers(stage, inputs):
+            return "", None
+        key = stage_digest(stage, inputs, facts)
+        kept = self.find(key, stage)
+        return key, _up_to(kept, kept.step_of(stage.window.end)) if kept is not None else None
+
     def clear(self) -> None:
         """Forgets everything that is in memory."""
         self._kept.clear()

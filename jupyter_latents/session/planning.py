@@ -5,21 +5,25 @@ from __future__ import annotations
 import html
 from collections import ChainMap
 from collections.abc import Callable, Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.engine.memory import readable
-from jupyter_latents.errors import JupyterLatentsError
+from jupyter_latents.errors import HandoffError, JupyterLatentsError
 from jupyter_latents.session.blame import blamed
 from jupyter_latents.stage import ImageSeed, Reference, Stage
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from jupyter_latents.engine.plan import PlannedStage
+    from jupyter_latents.latents.value import Latents
+    from jupyter_latents.session.memo import Memo
     from jupyter_latents.session.resolve import Resolver
     from jupyter_latents.syntax import Environment, Script
 
-__all__ = ["Plan", "plan_script"]
+__all__ = ["Kept", "Plan", "Planner", "plan_script"]
 
 _HEADINGS = ("stage", "model", "steps", "noise", "evaluations", "weights", "hand-over")
 
@@ -38,8 +42,13 @@ class Plan:
 
     @property
     def model_evaluations(self) -> int:
-        """Scheduler steps of all stages that can run."""
-        return sum(stage.evaluations for stage in self.stages)
+        """Scheduler steps that will run."""
+        return sum(stage.evaluations - stage.saved for stage in self.stages)
+
+    @property
+    def saved_evaluations(self) -> int:
+        """Scheduler steps that will not run, because they are kept from before."""
+        return sum(stage.saved for stage in self.stages)
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -53,8 +62,9 @@ class Plan:
     def _summary(self) -> str:
         largest = max((stage.weights for stage in self.stages), default=0)
         refused = f", {len(self.refused)} refused" if self.refused else ""
+        saved = f" ({self.saved_evaluations} more are kept from before)" if self.saved_evaluations else ""
         return (
-            f"{len(self.stages)} stages, {self.model_evaluations} model evaluations, "
+            f"{len(self.stages)} stages, {self.model_evaluations} model evaluations{saved}, "
             f"the largest model has {readable(largest)} of weights{refused}; nothing was run"
         )
 
@@ -75,47 +85,104 @@ class Plan:
         return f"{printed}{table}<div>{html.escape(self._summary())}</div>"
 
 
-def plan_script(
-    script: Script,
-    environment: Environment,
-    schedulers: list[str],
-    resolver: Callable[[Environment, Mapping[str, Any]], Resolver],
-    names: MutableMapping[str, Any],
-) -> Plan:
-    """Plans a script.
+@dataclass(frozen=True)
+class Planner:
+    """What a plan is made with.
 
-    Args:
-        script: The script, checked.
-        environment: What it sees.
+    Attributes:
+        environment: What the script sees.
         schedulers: Known scheduler names.
         resolver: Makes the look-up of names.
         names: The kernel's variables; not changed.
     """
+
+    environment: Environment
+    schedulers: list[str]
+    resolver: Callable[[Environment, Mapping[str, Any]], Resolver]
+    names: MutableMapping[str, Any]
+
+
+class Kept:
+    """Tells which steps of a plan are kept from before, or will have been run by an earlier stage of it.
+
+    Args:
+        memo: What is remembered.
+        force: Whether everything runs again.
+    """
+
+    def __init__(self, memo: Memo, *, force: bool = False) -> None:
+        self._memo, self._force = memo, force
+        self._planned: dict[str, int] = {}
+
+    def told(self, planned: PlannedStage, resolver: Resolver) -> tuple[PlannedStage, Latents | None]:
+        """A planned stage with its saved steps, and the latents that it will give where they are kept.
+
+        Args:
+            planned: The stage.
+            resolver: Looks up its inputs.
+        """
+        from jupyter_latents.engine.catalog import describe
+
+        span, stage = planned.span, planned.stage
+        if span is None or self._force:
+            return planned, None
+        facts = describe(stage.model)
+        direct = stage.window.start is not None and facts.family.direct_latents
+        try:
+            inputs = replace(resolver, decode=_undecoded).inputs(stage, direct_latents=direct)
+        except JupyterLatentsError:
+            return planned, None  # it begins with what an earlier stage is yet to make
+        key, found = self._memo.foresee(stage, inputs, facts)
+        if not key:
+            return planned, None
+        reached = found.latents.position.step if found is not None and found.latents.position is not None else 0
+        known = max(span.start, min(span.end, max(reached, self._planned.get(key, 0))))
+        self._planned[key] = max(span.end, self._planned.get(key, 0))
+        latents = found.latents if found is not None and reached == span.end else None
+        return replace(planned, saved=span.index(known) - span.start_index), latents
+
+
+def _undecoded(_latents: Latents, _stage: Stage) -> list[Image]:
+    raise HandoffError("a plan decodes no latents.")
+
+
+def plan_script(script: Script, planner: Planner, kept: Kept | None = None) -> Plan:
+    """Plans a script.
+
+    Args:
+        script: The script, checked.
+        planner: What it is planned with.
+        kept: Tells what need not run; None to leave that out.
+    """
     from jupyter_latents.engine.plan import plan
 
     printed: list[str] = []
+    environment = planner.environment
     environment.print = printed.append
     made: dict[str, Any] = {}
-    environment.kernel = ChainMap(made, names)
+    environment.kernel = ChainMap(made, planner.names)
     planned: list[PlannedStage] = []
-    for invocation in script.invocations(environment, schedulers=schedulers):
-        outlines = []
+    for invocation in script.invocations(environment, schedulers=planner.schedulers):
+        outlines: list[Any] = []
         stages = invocation.stages()
         for stage in stages:
+            latents = None
             try:
-                mode, given, size = _inputs(stage, resolver(environment, environment.kernel))
-                result = plan(stage, mode, given, size)
+                resolver = planner.resolver(environment, environment.kernel)
+                result = plan(stage, *_inputs(stage, resolver))
+                if kept is not None:
+                    result, latents = kept.told(result, resolver)
             except JupyterLatentsError as error:
                 result = _refused(stage, error)
             if result.error is not None and (place := blamed(invocation, result.error)) is not None:
                 result.error.at(place)
             planned.append(result)
-            outlines.append(result.outline)
-        kept = [outline for outline in outlines if outline is not None]
-        if stages[-1].into and kept:
-            made[stages[-1].into] = kept if len(stages) > 1 else kept[-1]
+            outlines.append(latents if latents is not None else result.outline)
+        made_here = [outline for outline in outlines if outline is not None]
+        if stages[-1].into and made_here:
+            made[stages[-1].into] = made_here if len(stages) > 1 else made_here[-1]
         environment.finished(
-            [environment.capture(outline) for outline in kept], [stage.prompt.positive for stage in stages]
+            [environment.capture(outline) for outline in made_here], [stage.prompt.positive for stage in stages]
         )
     return Plan(tuple(planned), tuple(printed))
 
@@ -190,7 +257,7 @@ def _row(number: int, planned: PlannedStage) -> tuple[str, ...]:
         f"{stage.model.name} ({planned.family}, {planned.mode})",
         f"{span.start}–{span.end} of {span.of}",
         f"{planned.start} → {planned.end}",
-        str(planned.evaluations),
+        f"{planned.evaluations - planned.saved} ({planned.saved} kept)" if planned.saved else str(planned.evaluations),
         readable(planned.weights),
         hand_over,
     )

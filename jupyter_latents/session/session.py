@@ -14,7 +14,7 @@ from jupyter_latents.engine.scheduler_table import scheduler_names
 from jupyter_latents.errors import HandoffError, ModelError, NameNotFoundError, nearest
 from jupyter_latents.executors import LocalExecutor, Run
 from jupyter_latents.session.memo import Memo
-from jupyter_latents.session.planning import Plan, plan_script
+from jupyter_latents.session.planning import Kept, Plan, Planner, plan_script
 from jupyter_latents.session.resolve import Resolver
 from jupyter_latents.session.work import Work
 from jupyter_latents.settings import SETTINGS, Settings
@@ -109,10 +109,12 @@ class Session:
         Args:
             task: The script.
         """
+        return plan_script(task.script, self._planner(task), Kept(self.memo, force=task.force))
+
+    def _planner(self, task: Task) -> Planner:
         from jupyter_latents.engine.observer import Silent
 
-        environment = self._environment(task, Silent())
-        return plan_script(task.script, environment, scheduler_names(), self.resolver, self.names)
+        return Planner(self._environment(task, Silent()), scheduler_names(), self.resolver, self.names)
 
     def _foresee(self, task: Task, observer: Observer) -> None:
         """Tells the stages of a script that is about to run, and how each takes over the latents it is given.
@@ -121,7 +123,7 @@ class Session:
             JupyterLatentsError: One of them can never run, so that none begins: its model is not there or does not do
                 this, or the latents handed to it cannot enter it.
         """
-        planned = self.plan(task).stages
+        planned = plan_script(task.script, self._planner(task)).stages
         for stage in planned:
             if isinstance(stage.error, (ModelError, HandoffError)):
                 raise stage.error

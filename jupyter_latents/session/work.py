@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from jupyter_latents.engine.scheduler_table import scheduler_names
-from jupyter_latents.errors import JupyterLatentsError, RunError, ScriptError
+from jupyter_latents.errors import JupyterLatentsError, RunError, ScriptError, StoppedError
 from jupyter_latents.executors import Run
 from jupyter_latents.session import outputs
 from jupyter_latents.session.blame import blamed
@@ -65,7 +65,11 @@ class Work:
             for stage in stages:
                 if self.run.should_stop():
                     return
-                self._run_one(job, stage, several=len(stages) > 1)
+                try:
+                    self._run_one(job, stage, several=len(stages) > 1)
+                except StoppedError as stopped:
+                    self.observer.note(stopped.message)
+                    return
                 if job.made[-1].stopped:
                     return
             kept = job.files or [self.environment.capture(result.latents) for result in job.made]
@@ -111,7 +115,8 @@ class Work:
 
     def _engine_run(self, job: _Job, stage: Stage, inputs: Inputs) -> StageResult:
         try:
-            return self.session.engine.run(stage, inputs, self.observer, self.run.should_stop)
+            run = self.run
+            return self.session.engine.run(stage, inputs, self.observer, run.should_stop, run.stop_asked)
         except RunError as error:
             from jupyter_latents.engine.result import StageResult
 

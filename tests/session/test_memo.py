@@ -100,12 +100,20 @@ def test_nine_splits_cost_the_longest_alone(desk: Desk) -> None:
         f"<sd2> --prompts dog --inference-steps 10 --image-seeds 'latents: part'\n\n"
         for tenth in range(1, 10)
     )
+    planned = desk.plan(script)
+    assert (planned.model_evaluations, planned.saved_evaluations) == (54, 36)
     run = desk.run(script)
     assert sum(result.evaluations for result in run.results[::2]) == 9, "0.9 N, not 4.5 N"
     assert sum(result.evaluations for result in run.results[1::2]) == 45
     assert run.saved_evaluations == 45 - 9
     run = desk.run(script)
     assert (run.model_evaluations, run.saved_evaluations) == (0, 90)
+    planned = desk.plan(script)
+    assert (planned.model_evaluations, planned.saved_evaluations) == (0, 90)
+    assert "0 model evaluations (90 more are kept from before)" in repr(planned)
+    planned = desk.plan(script.replace("dog", "bird"))
+    assert (planned.model_evaluations, planned.saved_evaluations) == (45, 45), "the second stages alone"
+    assert desk.plan(f"{script.strip()} --force").stages[-1].saved == 0
 
 
 def test_the_budget_drops_the_least_recently_used(desk: Desk) -> None:
