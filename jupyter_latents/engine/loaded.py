@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jupyter_latents.engine.catalog import ModelFacts
+from jupyter_latents.engine.encodings import Encodings
 from jupyter_latents.engine.extras import ControlSpec
 from jupyter_latents.engine.preview import Previewer
 from jupyter_latents.errors import ModelError
@@ -28,6 +29,7 @@ class LoadedModel:
         dtype: Torch dtype of its weights.
         previewer: Makes small pictures of its latents.
         decoder: Gives the VAE that decodes; see `vae_for_decoding`.
+        encodings: Remembers what its text encoders made.
         offload: ``model``, ``sequential`` or None, where there is an accelerator to offload from.
     """
 
@@ -37,6 +39,7 @@ class LoadedModel:
     dtype: Any
     previewer: Callable[[], Previewer]
     decoder: Callable[[], Any]
+    encodings: Encodings
     offload: str | None = None
 
     @property

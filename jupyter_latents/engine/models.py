@@ -11,6 +11,7 @@ from typing import Any
 
 from jupyter_latents.engine.adapters import with_loras
 from jupyter_latents.engine.catalog import ModelFacts, describe
+from jupyter_latents.engine.encodings import Encodings
 from jupyter_latents.engine.loaded import LoadedModel, switched_vae
 from jupyter_latents.engine.memory import device_of, free_memory, is_out_of_memory
 from jupyter_latents.engine.plans import HeldPart, Part, PartKey, Plan, dtype_of, plan_of, size_of
@@ -42,6 +43,7 @@ class ModelCache:
         self.loads = 0
         self._parts: dict[PartKey, Part] = {}
         self._previewers: dict[str, Previewer] = {}
+        self.encodings = Encodings()
         # A model that somebody still holds is in use: dropping its parts would free nothing.
         self._handed: weakref.WeakKeyDictionary[LoadedModel, frozenset[PartKey]] = weakref.WeakKeyDictionary()
         self._lock = threading.RLock()
@@ -142,7 +144,7 @@ class ModelCache:
         def previewer() -> Previewer:
             return self.previewer(facts, self._decoding(key, vae, device))
 
-        model = LoadedModel(facts, values, device, plan.dtype, previewer, decoder, offload)
+        model = LoadedModel(facts, values, device, plan.dtype, previewer, decoder, self.encodings, offload)
         with self._lock:
             self._handed[model] = frozenset(plan.keys.values())
         return model

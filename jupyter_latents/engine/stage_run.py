@@ -166,6 +166,8 @@ class StageRun:
                 components[name] = self.facts.index[name]
         if "requires_safety_checker" in parameters:
             components["requires_safety_checker"] = False
+        if self.model.offload is None:  # diffusers' offload moves modules, which must be the encoders themselves
+            components = self.model.encodings.remembering(components)
         return components if self.stage.clip_skip is None else with_clip_skip(components)
 
     def _size(self) -> tuple[int, int]:

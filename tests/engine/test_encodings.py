@@ -1,0 +1,77 @@
+"""Texts are encoded once, and what comes of it is what plain encoding gives."""
+
+import gc
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from jupyter_latents.engine.encodings import Encodings
+from jupyter_latents.engine.engine import Engine
+from jupyter_latents.stage import ModelSource, Prompt, Size, Stage
+
+
+class Encoder(torch.nn.Module):
+    """Counts its calls."""
+
+    dtype = torch.float32
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, ids: torch.Tensor, *, output_hidden_states: bool = False) -> tuple[torch.Tensor, ...]:
+        self.calls += 1
+        return (ids.float() * (2 if output_hidden_states else 1),)
+
+
+def test_the_same_input_runs_the_encoder_once() -> None:
+    encodings, encoder = Encodings(), Encoder()
+    seen = encodings.remembering({"text_encoder": encoder, "unet": encoder, "text_encoder_2": None})
+    assert seen["unet"] is encoder
+    assert seen["text_encoder_2"] is None
+    ids = torch.arange(6)
+    first = seen["text_encoder"](ids)
+    assert seen["text_encoder"](ids.clone()) is first
+    assert encoder.calls == 1
+    for other in (ids + 1, ids.int(), ids.view(2, 3)):
+        seen["text_encoder"](other)
+    seen["text_encoder"](ids, output_hidden_states=True)
+    assert encoder.calls == 5
+    assert seen["text_encoder"].dtype == torch.float32
+
+
+def test_other_encoders_have_their_own_and_take_it_along() -> None:
+    encodings, ids = Encodings(), torch.arange(6)
+    for _ in range(3):
+        encoder = Encoder()
+        encodings.remembering({"text_encoder": encoder})["text_encoder"](ids)
+        assert encoder.calls == 1
+        del encoder
+        gc.collect()
+    assert len(encodings._kept) == 1
+
+
+def test_the_limit_holds() -> None:
+    encodings, encoder = Encodings(limit=100), Encoder()
+    seen = encodings.remembering({"text_encoder": encoder})["text_encoder"]
+    for number in (1, 2, 3, 1):
+        seen(torch.full((10,), number))
+    assert encoder.calls == 4, "40 bytes each: the first had left"
+    seen(torch.full((10,), 3))
+    assert encoder.calls == 4
+
+
+@pytest.mark.parametrize("family", ["sd15", "sdxl", "kolors", "sd3", "flux"])
+def test_a_second_run_encodes_nothing_and_gives_the_same_bits(family: str, tiny: Callable[[str], Path]) -> None:
+    stage = Stage(
+        model=ModelSource(str(tiny(family))), prompt=Prompt("cat"), seed=3, num_inference_steps=2, size=Size(64, 64)
+    )
+    engine = Engine()
+    first = engine.run(stage)
+    made = engine.cache.encodings.made
+    assert made > 0
+    assert torch.equal(engine.run(stage).latents.tensor, first.latents.tensor)
+    assert engine.cache.encodings.made == made
+    assert torch.equal(Engine().run(stage).latents.tensor, first.latents.tensor)
