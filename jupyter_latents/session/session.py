@@ -306,6 +306,8 @@ class Session:
         for kept in (*latents.trajectory, latents):
             self._known[kept.digest] = kept
         self.born[latents.digest] = time.time()
+        for digest in [digest for digest in self.born if digest not in self._known]:
+            del self.born[digest]
 
 
 _sessions: list[Session] = []
