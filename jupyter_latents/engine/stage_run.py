@@ -28,6 +28,7 @@ from jupyter_latents.errors import HandoffError, ModelError, RunError, WindowErr
 from jupyter_latents.latents.comfy_file import RAW_VAE, model_from_raw
 from jupyter_latents.latents.facts import CLEAN, Form, Position, Provenance, Resume
 from jupyter_latents.latents.operations import batch
+from jupyter_latents.latents.trajectory import Trajectory
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import Stage
 
@@ -322,7 +323,7 @@ class StageRun:
         started = self.given
         if started is not None and started.position is not None and started.position.schedule == self.schedule:
             trajectory = [*(started.trajectory or (started,)), *trajectory]
-        return replace(trajectory[-1], trajectory=tuple(trajectory))
+        return replace(trajectory[-1], trajectory=Trajectory(trajectory))
 
     def _told(self, scheduler: Any, latents: Latents, images: tuple[Image, ...]) -> StageResult:
         span = self.span or Span(0, 0, 0, 1, 0)

@@ -20,6 +20,7 @@ from jupyter_latents.latents.operations import (
 )
 from jupyter_latents.latents.sequence import LatentsSequence
 from jupyter_latents.latents.spaces import SPACES, find_space
+from jupyter_latents.latents.trajectory import Trajectory
 from jupyter_latents.latents.value import Latents, check_tensor, tensor_digest
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Provenance",
     "Resume",
     "Space",
+    "Trajectory",
     "add_noise",
     "batch",
     "blend",

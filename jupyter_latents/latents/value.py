@@ -15,6 +15,7 @@ import torch
 from jupyter_latents.errors import LatentsError
 from jupyter_latents.latents import services
 from jupyter_latents.latents.facts import Form, Noise, Position, Provenance, Resume, Space
+from jupyter_latents.latents.trajectory import Trajectory
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,10 +94,13 @@ class Latents:
     resume: Resume | None = None
     provenance: Provenance = dataclasses.field(default_factory=Provenance)
     denoised: torch.Tensor | None = None
-    trajectory: Sequence[Latents] = dataclasses.field(default=(), repr=False)
+    trajectory: Trajectory = dataclasses.field(default=Trajectory(), repr=False)
 
     def __post_init__(self) -> None:
         check_tensor(self.tensor)
+        steps: Sequence[Latents] = self.trajectory
+        if not isinstance(steps, Trajectory):
+            object.__setattr__(self, "trajectory", Trajectory(steps))
         if self.space is not None and self.tensor.shape[1] != self.space.channels:
             raise LatentsError(
                 f"latents of shape {self.shape} are not of {self.space}: it has {self.space.channels} channels."

@@ -1,0 +1,195 @@
+"""The steps of a run as a sequence, for plots and films."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import tempfile
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
+
+from jupyter_latents.errors import LatentsError, LatentsFileError
+
+if TYPE_CHECKING:
+    import torch
+    from PIL.Image import Image
+
+    from jupyter_latents.latents.value import Latents
+
+__all__ = ["Trajectory"]
+
+_CODECS = ("imageio", "imageio_ffmpeg")
+
+
+class Trajectory(tuple["Latents", ...]):
+    """The latents after each step of a run, first to last: a tuple that makes films.
+
+    ``plt.plot(base.trajectory.steps, base.trajectory.sigmas)`` plots its noise levels.
+    """
+
+    __slots__ = ()
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Latents: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Trajectory: ...
+
+    def __getitem__(self, index: SupportsIndex | slice) -> Latents | Trajectory:
+        found = super().__getitem__(index)
+        return Trajectory(found) if isinstance(found, tuple) else found
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """The number of whole steps done, for each."""
+        return tuple(latents.position.step if latents.position else number for number, latents in enumerate(self, 1))
+
+    @property
+    def sigmas(self) -> tuple[float, ...]:
+        """The noise level of each in its own form's unit: a flow sigma between 0 and 1, else the VE sigma; 0 is clean.
+
+        Raises:
+            LatentsError: One of them does not say its level.
+        """
+        levels = []
+        for step, latents in zip(self.steps, self, strict=True):
+            if latents.noise is None:
+                raise LatentsError(f"the latents of step {step} do not say how noisy they are.")
+            levels.append(latents.noise.flow_sigma if latents.noise.form == "flow" else latents.noise.sigma)
+        return tuple(levels)
+
+    def tensors(self) -> torch.Tensor:
+        """All latents as one tensor (steps, batch, channels, height/factor, width/factor).
+
+        Raises:
+            LatentsError: There are none, or their shapes differ, as after a hand-over between spaces.
+        """
+        import torch
+
+        self._check()
+        shapes = sorted({latents.shape for latents in self})
+        if len(shapes) > 1:
+            raise LatentsError(f"steps of shapes {' and '.join(map(str, shapes))} cannot be stacked; take a slice.")
+        return torch.stack([latents.tensor for latents in self])
+
+    def frames(self, side: int | None = None, *, item: int = 0) -> list[Image]:
+        """A small picture of the clean estimate at each step.
+
+        Args:
+            side: Longest side in pixels; None for the previews' own.
+            item: Which of the batch.
+
+        Raises:
+            LatentsError: There are no steps, or no such item.
+            ModelError: The model that made them is not at hand.
+        """
+        from PIL.Image import Resampling
+
+        self._check()
+        count = min(latents.shape[0] for latents in self)
+        if not 0 <= item < count:
+            raise LatentsError(f"item {item} of a batch of {count} is not there; use 0 to {count - 1}.")
+        images = [latents.preview()[item].convert("RGB") for latents in self]
+        largest = max(images, key=lambda image: image.width)
+        scale = 1.0 if side is None else side / max(largest.size)
+        size = max(1, round(largest.width * scale)), max(1, round(largest.height * scale))
+        return [image if image.size == size else image.resize(size, Resampling.BICUBIC) for image in images]
+
+    def to_gif(
+        self, path: str | Path, *, fps: float = 10, side: int | None = None, item: int = 0, hold: float = 1.0
+    ) -> Path:
+        """Writes the steps as an animated GIF, whole or not at all.
+
+        Args:
+            path: Ends in ``.gif``.
+            fps: Steps a second, at most 50 (what browsers play).
+            side: Longest side in pixels; None for the previews' own.
+            item: Which of the batch.
+            hold: Seconds that the last step stays.
+
+        Returns:
+            The path written.
+
+        Raises:
+            LatentsError: No steps, no such item, or fps outside 0 to 50.
+            LatentsFileError: Another ending, or the file cannot be written.
+        """
+        from jupyter_latents.latents.atomic import write_whole
+
+        target = _target(path, ".gif", fps)
+        first, *rest = self.frames(side, item=item)
+        durations = [round(1000 / fps)] * len(rest) + [round(1000 * max(hold, 1 / fps))]
+        content = BytesIO()
+        first.save(content, "GIF", save_all=True, append_images=rest, duration=durations, loop=0)
+        write_whole(target, content.getvalue())
+        return target
+
+    def to_mp4(
+        self, path: str | Path, *, fps: float = 10, side: int | None = None, item: int = 0, hold: float = 1.0
+    ) -> Path:
+        """Writes the steps as an H.264 film, whole or not at all; imageio and imageio-ffmpeg bring the codec.
+
+        Args:
+            path: Ends in ``.mp4``.
+            fps: Steps a second, at most 50.
+            side: Longest side in pixels, made even; None for the previews' own.
+            item: Which of the batch.
+            hold: Seconds that the last step stays.
+
+        Returns:
+            The path written.
+
+        Raises:
+            LatentsError: No codec, no steps, no such item, or fps outside 0 to 50.
+            LatentsFileError: Another ending, or the file cannot be written.
+        """
+        from jupyter_latents.latents.atomic import write_whole
+
+        target = _target(path, ".mp4", fps)
+        missing = [name for name in _CODECS if importlib.util.find_spec(name) is None]
+        if missing:
+            packages = " ".join(name.replace("_", "-") for name in missing)
+            raise LatentsError(f"there is no film codec here; pip install {packages}, or use to_gif.")
+        frames = [_even(frame) for frame in self.frames(side, item=item)]
+        frames += [frames[-1]] * max(0, round(hold * fps) - 1)
+        write_whole(target, _film(frames, fps))
+        return target
+
+    def __repr__(self) -> str:
+        if not self:
+            return "Trajectory()"
+        return f"<Trajectory of {len(self)} steps, {self[0].noise} to {self[-1].noise}>"
+
+    def _check(self) -> None:
+        if not self:
+            raise LatentsError(
+                "these latents carry no trajectory: only latents that a stage of this session made have their steps."
+            )
+
+
+def _target(path: str | Path, ending: str, fps: float) -> Path:
+    target = Path(path).expanduser()
+    if target.suffix.lower() != ending:
+        raise LatentsFileError(f"{target.name} does not end in {ending}; call it {target.stem}{ending}.")
+    if not 0 < fps <= 50:
+        raise LatentsError(f"fps={fps:g} cannot be; give more than 0 and at most 50.")
+    return target
+
+
+def _even(image: Image) -> Image:
+    """A picture with even sides, which the codec asks for."""
+    return image.crop((0, 0, max(2, image.width - image.width % 2), max(2, image.height - image.height % 2)))
+
+
+def _film(frames: list[Image], fps: float) -> bytes:
+    import imageio.v2 as imageio
+    import numpy as np
+
+    with tempfile.TemporaryDirectory(prefix="jupyter-latents-") as folder:
+        path = os.path.join(folder, "film.mp4")  # noqa: PTH118 - imageio takes text
+        writer: Any = imageio.get_writer(path, fps=fps, codec="libx264", macro_block_size=2)
+        with writer:
+            for frame in frames:
+                writer.append_data(np.asarray(frame))
+        return Path(path).read_bytes()
