@@ -60,7 +60,7 @@ class KernelSession:
         self.manager = KernelManager(kernel_name="python3")
         found = os.environ.get("PYTHONPATH", "").split(os.pathsep)
         path = os.pathsep.join(part for part in (str(packages or ""), *found) if part)
-        self.manager.start_kernel(cwd=str(folder), env={**os.environ, "PYTHONPATH": path} if path else None)
+        self.manager.start_kernel(cwd=str(folder), env={**os.environ, **({"PYTHONPATH": path} if path else {})})
         self.client: BlockingKernelClient = self.manager.blocking_client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=START_SECONDS)
