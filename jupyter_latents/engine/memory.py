@@ -7,7 +7,7 @@ from typing import Any
 
 from jupyter_latents.errors import ModelError
 
-__all__ = ["best_device", "device_of", "free_memory", "is_out_of_memory", "readable"]
+__all__ = ["best_device", "device_of", "free_memory", "is_out_of_memory", "is_ram", "readable"]
 
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -45,6 +45,14 @@ def device_of(name: str | None) -> Any:
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise ModelError("--device mps is not on this machine; leave --device out, or use cpu.")
     return device
+
+
+def is_ram(device: Any) -> bool:
+    """Whether a torch device is plain RAM, where parts wait that no accelerator has room for.
+
+    ``cpu:0`` is the CPU too, but counted as a device of its own: what happens on accelerators happens there.
+    """
+    return str(device) == "cpu"
 
 
 def free_memory(device: Any) -> int:

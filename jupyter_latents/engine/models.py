@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import threading
 import time
-import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,17 +12,16 @@ from jupyter_latents.engine.adapters import with_loras
 from jupyter_latents.engine.catalog import ModelFacts, describe
 from jupyter_latents.engine.encodings import Encodings
 from jupyter_latents.engine.loaded import LoadedModel, switched_vae
-from jupyter_latents.engine.memory import device_of, free_memory, is_out_of_memory
+from jupyter_latents.engine.memory import device_of, is_out_of_memory, is_ram
 from jupyter_latents.engine.plans import HeldPart, Part, PartKey, Plan, dtype_of, plan_of, size_of
 from jupyter_latents.engine.preview import Previewer, previewer_of
 from jupyter_latents.engine.readers import placed, read_checkpoint, read_part
+from jupyter_latents.engine.shelf import Shelf
 from jupyter_latents.errors import ModelError, nearest
 from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.stage import ModelSource
 
 __all__ = ["HeldPart", "LoadedModel", "ModelCache", "Part", "PartKey"]
-
-_SHARE_OF_FREE = 0.9
 
 
 def _silent(_text: str) -> None:
@@ -34,34 +32,25 @@ class ModelCache:
     """Loads models and keeps their parts by content, so that what two models share is held once.
 
     Args:
-        settings: Say how many bytes parts may take in RAM and on each accelerator; where they do not, nine tenths of
-            what is free when a part is loaded. Parts least recently used leave first, those in use never.
+        settings: Say how many bytes parts may take in RAM and on each accelerator; see `Shelf`.
     """
 
     def __init__(self, settings: Settings = SETTINGS) -> None:
-        self.settings = settings
         self.loads = 0
-        self._parts: dict[PartKey, Part] = {}
-        self._previewers: dict[str, Previewer] = {}
         self.encodings = Encodings()
-        # A model that somebody still holds is in use: dropping its parts would free nothing.
-        self._handed: weakref.WeakKeyDictionary[LoadedModel, frozenset[PartKey]] = weakref.WeakKeyDictionary()
-        self._lock = threading.RLock()
+        self._shelf = Shelf(settings)
+        self._previewers: dict[str, Previewer] = {}
         self._loading = threading.RLock()
         self._fitting = threading.Lock()
 
     @property
     def parts(self) -> Mapping[PartKey, Part]:
         """The parts held."""
-        with self._lock:
-            return dict(self._parts)
+        return self._shelf.parts
 
     def held(self) -> list[HeldPart]:
         """What is held, most recently used first."""
-        with self._lock:
-            busy = self._busy()
-            rows = [HeldPart.of(key, part, busy=key in busy) for key, part in self._parts.items()]
-        return sorted(rows, key=lambda row: (-row.used, row.what))
+        return self._shelf.held()
 
     def unload(self, name: str | None = None) -> int:
         """Lets go of a model's parts that no other model uses, or of all parts. A run that goes on keeps its own.
@@ -75,18 +64,13 @@ class ModelCache:
         Raises:
             ModelError: No such model is held.
         """
-        with self._lock:
-            known = sorted({model for part in self._parts.values() for model in part.models})
-            if name is not None and name not in known:
-                hint = nearest(name, known) or "."
-                raise ModelError(f"no model {name!r} is held{hint} Held are: {', '.join(known) or 'none'}.")
-            leaving = [key for key, part in self._parts.items() if name is None or part.models <= {name}]
-            size = sum(self._parts.pop(key).size for key in leaving)
-            for part in self._parts.values():
-                part.models.discard(name or "")
-            if name is None:
-                self._previewers.clear()
-        return size
+        known = sorted({model for part in self.parts.values() for model in part.models})
+        if name is not None and name not in known:
+            hint = nearest(name, known) or "."
+            raise ModelError(f"no model {name!r} is held{hint} Held are: {', '.join(known) or 'none'}.")
+        if name is None:
+            self._previewers.clear()
+        return self._shelf.drop(name)
 
     def load(self, source: ModelSource, tell: Callable[[str], None] = _silent) -> LoadedModel:
         """A model ready to run; only parts not held yet are read.
@@ -99,20 +83,50 @@ class ModelCache:
             ModelError: It cannot be found or loaded.
         """
         with self._loading:
-            facts = describe(source)
-            device, offload = device_of(source.device), source.offload
-            if offload and device.type == "cpu":
-                option = "--model-cpu-offload" if offload == "model" else "--model-sequential-offload"
-                tell(f"{option} changes nothing here: there is no accelerator")
-                offload = None
-            home = device_of("cpu") if offload else device
-            plan = plan_of(source, facts, home, dtype_of(source, facts, device))
+            plan, device, offload = _plan(source, tell)
             values = self._fill(plan, tell)
-            with self._lock:
-                for key in plan.keys.values():
-                    self._parts[key].used = time.time()
-                    self._parts[key].models.add(facts.name)
+            self._shelf.use(plan.keys.values(), plan.facts.name)
             return self._hand_out(plan, values, device, offload)
+
+    def read_ahead(self, source: ModelSource, tell: Callable[[str], None] = _silent) -> bool:
+        """Reads what is not held of a model that will be wanted, where it fits with nothing leaving.
+
+        Args:
+            source: Which model, and how.
+            tell: Is told what is read; what it raises ends the reading.
+
+        Returns:
+            Whether all of the model is held now.
+
+        Raises:
+            ModelError: It cannot be found or loaded.
+        """
+        with self._loading:
+            plan, _, _ = _plan(source, _silent)
+            missing = [name for name, key in plan.keys.items() if key not in self.parts]
+            if not self._shelf.fits(plan.home, plan.memory(missing)):
+                return False
+            self._fill(plan, tell)
+            self._shelf.use(plan.keys.values(), plan.facts.name)
+            return True
+
+    def let_idle_go(self, device: Any) -> int:
+        """Lets all parts leave a device that no run holds, and what torch keeps in reserve there; says how many bytes.
+
+        Args:
+            device: The torch device.
+        """
+        import gc
+
+        import torch
+
+        before = sum(row.size for row in self.held())
+        with self._loading:
+            self._shelf.make_room(device, None, set())
+        gc.collect()
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        return before - sum(row.size for row in self.held())
 
     def previewer(self, facts: ModelFacts, vae: Any) -> Previewer:
         """The preview map of a VAE, fitted when first asked for."""
@@ -124,8 +138,7 @@ class ModelCache:
 
     def find_vae(self, digest: str) -> Any | None:
         """A held VAE by the digest of its files, one that decodes without overflow where there is one, or None."""
-        with self._lock:
-            held = [(key, part.value) for key, part in self._parts.items() if key.digest == digest]
+        held = [(key, part.value) for key, part in self.parts.items() if key.digest == digest]
         found = [(key, value) for key, value in held if hasattr(value, "decode") and hasattr(value, "parameters")]
         found.sort(key=lambda pair: (pair[0].made != "decodes", pair[0].dtype != "torch.float32"))
         return found[0][1] if found else None
@@ -145,8 +158,7 @@ class ModelCache:
             return self.previewer(facts, self._decoding(key, vae, device))
 
         model = LoadedModel(facts, values, device, plan.dtype, previewer, decoder, self.encodings, offload)
-        with self._lock:
-            self._handed[model] = frozenset(plan.keys.values())
+        self._shelf.hand(model, frozenset(plan.keys.values()))
         return model
 
     def _decoding(self, key: PartKey, vae: Any, device: Any) -> Any:
@@ -160,20 +172,22 @@ class ModelCache:
         wanted = key._replace(dtype=str(dtype), device=str(device), made="decodes")
         with self._loading:
             if wanted not in self.parts:
-                self._make_room(device, size_of(vae) * dtype.itemsize // vae.dtype.itemsize, {wanted, key})
+                self._shelf.make_room(device, size_of(vae) * dtype.itemsize // vae.dtype.itemsize, {wanted, key})
                 made = copy.deepcopy(vae).to(device=device)
                 made = made.float() if overflows else made
-                with self._lock:
-                    models = set(self._parts[key].models) if key in self._parts else set()
-                    self._parts[wanted] = Part(made, size_of(made), time.time(), models, "vae")
-            with self._lock:
-                self._parts[wanted].used = time.time()
-                return self._parts[wanted].value
+                models = set(self.parts[key].models) if key in self.parts else set()
+                self._shelf.put(wanted, made, "vae", models)
+            part = self.parts[wanted]
+            part.used = time.time()
+            return part.value
 
     def _fill(self, plan: Plan, tell: Callable[[str], None]) -> dict[str, Any]:
         """Every part of a plan, read where it is not held."""
-        with self._lock:
-            values = {name: self._parts[key].value for name, key in plan.keys.items() if key in self._parts}
+        held = self.parts
+        values = {name: held[key].value for name, key in plan.keys.items() if key in held}
+        for name, key in plan.keys.items():
+            if name not in values and (waiting := self._fetched(plan, name, key)) is not None:
+                values[name] = waiting
         missing = [name for name in plan.keys if name not in values]
         plain = [name for name in missing if name not in plan.changed]
         inside = [name for name in plain if plan.part(name).form == "checkpoint"]
@@ -190,20 +204,26 @@ class ModelCache:
 
     def _keep(self, plan: Plan, read: Mapping[str, Any], values: dict[str, Any]) -> None:
         values.update(read)
-        with self._lock:
-            for name, value in read.items():
-                self._parts[plan.keys[name]] = Part(value, size_of(value), time.time(), set(), name)
+        for name, value in read.items():
+            self._shelf.put(plan.keys[name], value, name)
+
+    def _fetched(self, plan: Plan, name: str, key: PartKey) -> Any | None:
+        """A part that waits in RAM for the accelerator, moved there after making room."""
+        if not plan.part(name).weights or key._replace(device="cpu") not in self.parts or is_ram(plan.home):
+            return None
+        self._shelf.make_room(plan.home, plan.memory([name]), set(plan.keys.values()))
+        return self._shelf.fetch(key)
 
     def _read(self, plan: Plan, names: list[str], held: Mapping[str, Any]) -> dict[str, Any]:
         """Reads parts and puts them on their device, after making room; where that fails, after letting all idle go."""
         keep = set(plan.keys.values())
-        self._make_room(plan.home, plan.memory(names), keep)
+        self._shelf.make_room(plan.home, plan.memory(names), keep)
         try:
             return self._read_now(plan, names, held)
         except ModelError as error:
             if error.__cause__ is None or not is_out_of_memory(error.__cause__):
                 raise
-        self._make_room(plan.home, None, keep)
+        self._shelf.make_room(plan.home, None, keep)
         return self._read_now(plan, names, held)
 
     def _read_now(self, plan: Plan, names: list[str], held: Mapping[str, Any]) -> dict[str, Any]:
@@ -217,21 +237,14 @@ class ModelCache:
             values |= read_checkpoint(plan.facts, inside, {**absent, **held, **values}, plan.dtype)
         return {name: placed(value, plan.home, f"{name} of {model}") for name, value in values.items()}
 
-    def _busy(self) -> set[PartKey]:
-        """Keys of the parts of models that somebody holds."""
-        return {key for keys in list(self._handed.values()) for key in keys}
 
-    def _make_room(self, device: Any, size: int | None, keep: set[PartKey]) -> None:
-        """Lets parts go until `size` bytes fit into the budget of a device; None lets all go that are not in use."""
-        with self._lock:
-            there = [(key, part) for key, part in self._parts.items() if key.device == str(device) and part.size]
-            taken = sum(part.size for _, part in there)
-            budget = self.settings.model_memory if device.type == "cpu" else self.settings.device_memory
-            limit = taken + int(_SHARE_OF_FREE * free_memory(device)) if budget is None else budget
-            busy = keep | self._busy()
-            for key, part in sorted(there, key=lambda pair: pair[1].used):
-                if size is not None and taken + size <= limit:
-                    return
-                if key not in busy:
-                    del self._parts[key]
-                    taken -= part.size
+def _plan(source: ModelSource, tell: Callable[[str], None]) -> tuple[Plan, Any, str | None]:
+    """What a load needs, the device that the model runs on, and how it is offloaded from it."""
+    facts = describe(source)
+    device, offload = device_of(source.device), source.offload
+    if offload and device.type == "cpu":
+        option = "--model-cpu-offload" if offload == "model" else "--model-sequential-offload"
+        tell(f"{option} changes nothing here: there is no accelerator")
+        offload = None
+    home = device_of("cpu") if offload else device
+    return plan_of(source, facts, home, dtype_of(source, facts, device)), device, offload
