@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.engine import codec
 from jupyter_latents.engine.calls import Inputs
 from jupyter_latents.engine.models import ModelCache
 from jupyter_latents.engine.observer import Observer, Silent
+from jupyter_latents.engine.relief import Relief, ran_out
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.stage_run import StageRun, Stops
 from jupyter_latents.errors import JupyterLatentsError, ModelError, RunError, StoppedError
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Engine", "StageResult"]
 
 _NOTHING = Inputs()
+_FOREIGN = (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError, ImportError, MemoryError)
 
 
 class Engine:
@@ -52,7 +55,8 @@ class Engine:
 
         Raises:
             StoppedError: It was stopped before its first step.
-            JupyterLatentsError: It cannot run, with the reason; foreign errors come as `RunError`.
+            JupyterLatentsError: It cannot run, with the reason; foreign errors come as `RunError`. Out of memory it
+                lets go of idle models, offloads and tiles the VAE before it gives up.
         """
         observer = observer or Silent()
 
@@ -61,19 +65,43 @@ class Engine:
             if stop_asked():
                 raise StoppedError(f"{stage.model.name} was stopped while {name}; no step had run.")
 
-        phase("loading", stage.model.name)
-        model = self.cache.load(stage.model, lambda text: phase("loading", text))
-        run = StageRun(model, stage, inputs, observer, Stops(phase, stopped), self._vae_of)
+        def go(stage: Stage, inputs: Inputs) -> StageResult:
+            return self._attempt(stage, inputs, observer, Stops(phase, stopped))
+
+        def finish(done: StageResult, stage: Stage) -> StageResult:
+            return self._finished(done, stage, observer)
+
+        try:
+            return go(stage, inputs)
+        except (RunError, ModelError) as error:
+            if not ran_out(error):
+                raise
+            return Relief(self.cache, observer, go, finish).run(stage, inputs, error)
+
+    def _attempt(self, stage: Stage, inputs: Inputs, observer: Observer, stops: Stops) -> StageResult:
+        stops.before("loading", stage.model.name)
+        model = self.cache.load(stage.model, lambda text: stops.before("loading", text))
+        run = StageRun(model, stage, inputs, observer, stops, self._vae_of)
         try:
             return run.go()
         except JupyterLatentsError as error:
             if isinstance(error, RunError):
                 error.partial = run.partial()
             raise
-        except (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError, ImportError) as error:
+        except _FOREIGN as error:
             told = str(error).replace("jupyter_latents.engine.tap._WindowedScheduler", run.scheduler_name)
             message = f"{stage.model.name} failed while it ran: {type(error).__name__}: {told}"
             raise RunError(message, partial=run.partial()) from error
+
+    def _finished(self, done: StageResult, stage: Stage, observer: Observer) -> StageResult:
+        """A result whose steps are all done, decoded."""
+        observer.phase("decoding")
+        try:
+            images = codec.to_pil(codec.decode(done.latents.tensor, self.cache.load(stage.model).vae_for_decoding))
+        except _FOREIGN as error:
+            message = f"{stage.model.name} failed while it decoded: {type(error).__name__}: {error}"
+            raise RunError(message, partial=done) from error
+        return replace(done, images=tuple(images), stopped=False)
 
     def decode(self, latents: Latents) -> list[Image]:
         """Pictures of latents by their own VAE, from the clean estimate where they are still noisy.

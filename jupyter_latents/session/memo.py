@@ -143,18 +143,15 @@ def stage_digest(stage: Stage, inputs: Inputs, facts: ModelFacts) -> str:
 
 def _answer(kept: StageResult, stage: Stage, inputs: Inputs, go: Callable[[Stage, Inputs], StageResult]) -> StageResult:
     """What a kept result says about the same stage with another end."""
+    from jupyter_latents.engine.continuing import continued
+
     wanted = kept.step_of(stage.window.end)
     known = _up_to(kept, wanted)
     if known is not None and _reach(known) == wanted:
         return known
     if known is None or known.latents.resume is None:
         return go(stage, inputs)
-    rest = replace(stage, window=Window(None, stage.window.end), latents_processors=())
-    result = go(rest, replace(inputs, latents=(known.latents,)))
-    made = replace(result.latents.provenance, parents=known.latents.provenance.parents)
-    trajectory = tuple(step.replace(provenance=made) for step in result.latents.trajectory)
-    whole = result.latents.replace(provenance=made, trajectory=trajectory)
-    return replace(result, latents=whole, span=replace(result.span, start=known.span.start))
+    return continued(known, stage, inputs, go)
 
 
 def _up_to(kept: StageResult, step: int) -> StageResult | None:

@@ -1,0 +1,38 @@
+"""A stage goes on from steps that are known of it, as one result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from jupyter_latents.engine.result import StageResult
+from jupyter_latents.stage import Stage, Window
+
+if TYPE_CHECKING:
+    from jupyter_latents.engine.calls import Inputs
+
+__all__ = ["continued"]
+
+
+def continued(
+    known: StageResult, stage: Stage, inputs: Inputs, go: Callable[[Stage, Inputs], StageResult]
+) -> StageResult:
+    """A stage's result, its last steps run after those that are known.
+
+    Args:
+        known: The stage as far as it is known; its latents have what is needed to go on exactly.
+        stage: What is asked for.
+        inputs: Its resolved inputs.
+        go: Runs a stage.
+    """
+    rest = replace(stage, window=Window(None, stage.window.end), latents_processors=())
+    result = go(rest, replace(inputs, latents=(known.latents,)))
+    made = replace(result.latents.provenance, parents=known.latents.provenance.parents)
+    trajectory = tuple(step.replace(provenance=made) for step in result.latents.trajectory)
+    return replace(
+        result,
+        latents=result.latents.replace(provenance=made, trajectory=trajectory),
+        span=replace(result.span, start=known.span.start),
+        evaluations=known.evaluations + result.evaluations,
+    )

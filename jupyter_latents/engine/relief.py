@@ -1,0 +1,108 @@
+"""Out of memory: what is tried before a run gives up, the mildest first, going on from the last whole step."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from jupyter_latents.engine.continuing import continued
+from jupyter_latents.engine.memory import device_of, is_out_of_memory, readable
+from jupyter_latents.engine.models import ModelCache
+from jupyter_latents.engine.observer import Observer
+from jupyter_latents.engine.result import StageResult
+from jupyter_latents.errors import JupyterLatentsError, ModelError, RunError
+from jupyter_latents.stage import Stage
+
+if TYPE_CHECKING:
+    from jupyter_latents.engine.calls import Inputs
+
+__all__ = ["Relief", "ran_out"]
+
+
+def ran_out(error: JupyterLatentsError) -> bool:
+    """Whether an error of ours says that memory ran out."""
+    return error.__cause__ is not None and is_out_of_memory(error.__cause__)
+
+
+@dataclass(frozen=True, slots=True)
+class Relief:
+    """Runs a stage again that ran out of memory.
+
+    Attributes:
+        cache: The models.
+        observer: Is told what is tried.
+        go: Runs a stage.
+        finish: Decodes a result whose steps are all done, by a stage's model.
+    """
+
+    cache: ModelCache
+    observer: Observer
+    go: Callable[[Stage, Inputs], StageResult]
+    finish: Callable[[StageResult, Stage], StageResult]
+
+    def run(self, stage: Stage, inputs: Inputs, error: RunError | ModelError) -> StageResult:
+        """The stage's result.
+
+        Args:
+            stage: What ran out of memory.
+            inputs: Its resolved inputs.
+            error: What it ended with.
+
+        Raises:
+            RunError: Nothing helped; says what was tried, and holds the steps done.
+        """
+        device = device_of(stage.model.device)
+        known, tried = _partial(error), list[str]()
+        for what, eased in self._ways(stage, device):
+            tried.append(what)
+            self.observer.note(f"out of memory on {device}: {what}; it goes on", warning=True)
+            try:
+                return self._again(known, eased, inputs)
+            except (RunError, ModelError) as again:
+                if not ran_out(again):
+                    raise
+                error, known = again, _partial(again) or known
+                _let_go(again)
+        raise RunError(
+            f"{stage.model.name} ran out of memory on {device}, though {', '.join(tried)}. Use a smaller "
+            "--output-size or --batch-size, --dtype float16 or bfloat16, or --model-sequential-offload. "
+            "The steps done are kept.",
+            partial=known,
+        ) from error.__cause__
+
+    def _ways(self, stage: Stage, device: Any) -> Iterator[tuple[str, Stage]]:
+        """What can be done, in words, and the stage as it then runs; each keeps what was done before it."""
+        freed = self.cache.let_idle_go(device)
+        yield f"models not in use were let go of ({readable(freed)})", stage
+        model = stage.model
+        if device.type != "cpu" and model.offload is None:
+            model = replace(model, offload="model")
+            self.cache.let_idle_go(device)
+            yield "parts of the model wait in RAM between uses (--model-cpu-offload)", replace(stage, model=model)
+        if not model.vae_tiling:
+            model = replace(model, vae_tiling=True)
+            yield "the VAE works in tiles (--vae-tiling)", replace(stage, model=model)
+
+    def _again(self, known: StageResult | None, stage: Stage, inputs: Inputs) -> StageResult:
+        if known is None or (known.latents.resume is None and not known.latents.is_clean):
+            return self.go(stage, inputs)
+        if known.latents.is_clean:
+            return self.finish(known, stage)
+        return continued(known, stage, inputs, self.go)
+
+
+def _partial(error: JupyterLatentsError) -> StageResult | None:
+    """The steps done before an error; what its frames hold of the run's memory is let go of."""
+    _let_go(error)
+    held = getattr(error, "partial", None)
+    return held if isinstance(held, StageResult) else None
+
+
+def _let_go(error: BaseException) -> None:
+    """Frees what the frames of an error hold: a failed step's tensors would fill the memory that the next try needs."""
+    told: BaseException | None = error
+    while told is not None:
+        traceback.clear_frames(told.__traceback__)
+        told = told.__cause__ or told.__context__
