@@ -15,6 +15,7 @@ from jupyter_latents.errors import HandoffError, ModelError, NameNotFoundError, 
 from jupyter_latents.executors import LocalExecutor, Run
 from jupyter_latents.session.memo import Memo
 from jupyter_latents.session.planning import Kept, Plan, Planner, plan_script
+from jupyter_latents.session.read_ahead import ReadAhead
 from jupyter_latents.session.resolve import Resolver
 from jupyter_latents.session.work import Work
 from jupyter_latents.settings import SETTINGS, Settings
@@ -116,8 +117,11 @@ class Session:
 
         return Planner(self._environment(task, Silent()), scheduler_names(), self.resolver, self.names)
 
-    def _foresee(self, task: Task, observer: Observer) -> None:
+    def _foresee(self, task: Task, observer: Observer) -> list[Stage]:
         """Tells the stages of a script that is about to run, and how each takes over the latents it is given.
+
+        Returns:
+            The stages, as far as they can be told before they run.
 
         Raises:
             JupyterLatentsError: One of them can never run, so that none begins: its model is not there or does not do
@@ -127,10 +131,12 @@ class Session:
         for stage in planned:
             if isinstance(stage.error, (ModelError, HandoffError)):
                 raise stage.error
-        observer.plan([stage.stage for stage in planned])
+        stages = [stage.stage for stage in planned]
+        observer.plan(stages)
         for number, stage in enumerate(planned, 1):
             if stage.verdict:
                 observer.note(f"stage {number}, {stage.stage.model.name}: {stage.verdict}")
+        return stages
 
     def decode(self, latents: Latents) -> list[Image]:
         """Pictures of latents by their own VAE.
@@ -256,8 +262,13 @@ class Session:
         said: list[str] = []
         try:
             with gathered(observer.note if task.verbose else said.append):
-                self._foresee(task, observer)
-                Work(self, run, observer, self._environment(task, observer)).script(task.script, force=task.force)
+                stages = self._foresee(task, observer)
+                ahead = ReadAhead(lambda: self.engine.cache, [stage.model for stage in stages], run.stop_asked)
+                try:
+                    work = Work(self, run, observer, self._environment(task, observer), ahead)
+                    work.script(task.script, force=task.force)
+                finally:
+                    ahead.end()
         finally:
             if said:
                 observer.note(

@@ -11,6 +11,7 @@ from jupyter_latents.errors import JupyterLatentsError, RunError, ScriptError, S
 from jupyter_latents.executors import Run
 from jupyter_latents.session import outputs
 from jupyter_latents.session.blame import blamed
+from jupyter_latents.session.read_ahead import ReadAhead
 from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Environment, Invocation, Script, unsupported
 
@@ -42,12 +43,14 @@ class Work:
         run: Takes the results and says when to stop.
         observer: Is told what happens.
         environment: What the script sees.
+        ahead: Reads the models of later stages.
     """
 
     session: Session
     run: Run
     observer: Observer
     environment: Environment
+    ahead: ReadAhead
 
     def script(self, script: Script, *, force: bool = False) -> None:
         """Runs a script to its end, or until the run is stopped.
@@ -114,9 +117,14 @@ class Work:
             )
 
     def _engine_run(self, job: _Job, stage: Stage, inputs: Inputs) -> StageResult:
+        run, index = self.run, len(self.run.results)
+
+        def stepped() -> bool:
+            self.ahead.stepped(index, stage.model)
+            return run.should_stop()
+
         try:
-            run = self.run
-            return self.session.engine.run(stage, inputs, self.observer, run.should_stop, run.stop_asked)
+            return self.session.engine.run(stage, inputs, self.observer, stepped, run.stop_asked)
         except RunError as error:
             from jupyter_latents.engine.result import StageResult
 
