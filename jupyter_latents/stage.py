@@ -204,6 +204,7 @@ class Stage:
         image_seed: Images, masks and latents that go in.
         size: Picture size; None for the input's size or the model's default.
         batch_size: Pictures at once.
+        batch_seeds: Whether stages that differ in their seeds alone may run as one batch.
         clip_skip: CLIP layers to skip.
         latents_processors: What is done to incoming latents before use.
         output: Where files go.
@@ -224,6 +225,7 @@ class Stage:
     image_seed: ImageSeed | None = None
     size: Size | None = None
     batch_size: int = 1
+    batch_seeds: bool = False
     clip_skip: int | None = None
     latents_processors: tuple[LatentsProcessor, ...] = ()
     output: Output = Output()

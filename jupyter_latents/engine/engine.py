@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +10,9 @@ from jupyter_latents.engine import codec
 from jupyter_latents.engine.calls import Inputs
 from jupyter_latents.engine.models import ModelCache
 from jupyter_latents.engine.observer import Observer, Silent
-from jupyter_latents.engine.relief import Relief, ran_out
+from jupyter_latents.engine.relief import Relief, let_go, ran_out
 from jupyter_latents.engine.result import StageResult
+from jupyter_latents.engine.seed_batch import run_batch
 from jupyter_latents.engine.stage_run import StageRun, Stops
 from jupyter_latents.errors import JupyterLatentsError, ModelError, RunError, StoppedError
 from jupyter_latents.latents.value import Latents
@@ -60,10 +61,7 @@ class Engine:
         """
         observer = observer or Silent()
 
-        def phase(name: str, detail: str) -> None:
-            observer.phase(name, detail)
-            if stop_asked():
-                raise StoppedError(f"{stage.model.name} was stopped while {name}; no step had run.")
+        phase = _phases(stage, observer, stop_asked)
 
         def go(stage: Stage, inputs: Inputs) -> StageResult:
             return self._attempt(stage, inputs, observer, Stops(phase, stopped))
@@ -77,6 +75,45 @@ class Engine:
             if not ran_out(error):
                 raise
             return Relief(self.cache, observer, go, finish).run(stage, inputs, error)
+
+    def run_together(
+        self,
+        stages: Sequence[Stage],
+        observer: Observer,
+        stopped: Callable[[], bool] = lambda: False,
+        stop_asked: Callable[[], bool] = lambda: False,
+    ) -> list[StageResult]:
+        """Runs stages that differ in their seeds alone as one batch; in halves where that fails, at last one by one.
+
+        Args:
+            stages: The stages, of which `seed_batch.can_share` holds.
+            observer: See `run`.
+            stopped: See `run`.
+            stop_asked: See `run`.
+
+        Returns:
+            Their results in order; fewer where it was stopped between two halves.
+
+        Raises:
+            StoppedError: It was stopped before its first step.
+            JupyterLatentsError: See `run`.
+        """
+        if len(stages) == 1:
+            return [self.run(stages[0], _NOTHING, observer, stopped, stop_asked)]
+        first = stages[0]
+        stops = Stops(_phases(first, observer, stop_asked), stopped)
+        stops.before("loading", first.model.name)
+        model = self.cache.load(first.model, lambda text: stops.before("loading", text))
+        try:
+            return run_batch(model, stages, observer, stops, self._vae_of)
+        except (RunError, *_FOREIGN) as error:
+            let_go(error)
+            observer.note(f"{len(stages)} seeds do not run as one batch here ({error}); in halves", warning=True)
+        half = len(stages) // 2
+        done = self.run_together(stages[:half], observer, stopped, stop_asked)
+        if done[-1].stopped:
+            return done
+        return done + self.run_together(stages[half:], observer, stopped, stop_asked)
 
     def _attempt(self, stage: Stage, inputs: Inputs, observer: Observer, stops: Stops) -> StageResult:
         stops.before("loading", stage.model.name)
@@ -141,3 +178,14 @@ class Engine:
             "these latents do not say which model made them, so no VAE can decode them. "
             "Load them with Latents.load(path, space=...) or use them in a stage with a model."
         )
+
+
+def _phases(stage: Stage, observer: Observer, stop_asked: Callable[[], bool]) -> Callable[[str, str], None]:
+    """Tells the observer the phases before the first step, where a stage may be stopped."""
+
+    def phase(name: str, detail: str) -> None:
+        observer.phase(name, detail)
+        if stop_asked():
+            raise StoppedError(f"{stage.model.name} was stopped while {name}; no step had run.")
+
+    return phase

@@ -18,7 +18,7 @@ from jupyter_latents.stage import Stage
 if TYPE_CHECKING:
     from jupyter_latents.engine.calls import Inputs
 
-__all__ = ["Relief", "ran_out"]
+__all__ = ["Relief", "let_go", "ran_out"]
 
 
 def ran_out(error: JupyterLatentsError) -> bool:
@@ -64,7 +64,7 @@ class Relief:
                 if not ran_out(again):
                     raise
                 error, known = again, _partial(again) or known
-                _let_go(again)
+                let_go(again)
         raise RunError(
             f"{stage.model.name} ran out of memory on {device}, though {', '.join(tried)}. Use a smaller "
             "--output-size or --batch-size, --dtype float16 or bfloat16, or --model-sequential-offload. "
@@ -95,12 +95,12 @@ class Relief:
 
 def _partial(error: JupyterLatentsError) -> StageResult | None:
     """The steps done before an error; what its frames hold of the run's memory is let go of."""
-    _let_go(error)
+    let_go(error)
     held = getattr(error, "partial", None)
     return held if isinstance(held, StageResult) else None
 
 
-def _let_go(error: BaseException) -> None:
+def let_go(error: BaseException) -> None:
     """Frees what the frames of an error hold: a failed step's tensors would fill the memory that the next try needs."""
     told: BaseException | None = error
     while told is not None:

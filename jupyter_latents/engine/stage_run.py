@@ -21,7 +21,7 @@ from jupyter_latents.engine.models import LoadedModel
 from jupyter_latents.engine.observer import Observer, StepEvent
 from jupyter_latents.engine.processors import process
 from jupyter_latents.engine.result import StageResult
-from jupyter_latents.engine.tap import Entry, StepState, Tap
+from jupyter_latents.engine.tap import Entry, Generators, StepState, Tap
 from jupyter_latents.engine.versions import versions
 from jupyter_latents.engine.window import Span
 from jupyter_latents.errors import HandoffError, ModelError, RunError, WindowError
@@ -82,12 +82,19 @@ class StageRun:
         self.given_form: Form | None = None
         self.states: list[StepState] = []
         self.span: Span | None = None
+        self.scheduler: Any = None
+        self.schedule = ""
+        self.latent_size = (0, 0)
         self.was_stopped = False
         self.seed = self._seed()
-        self.generator = torch.Generator("cpu").manual_seed(self.seed)
+        self.generator: Generators = torch.Generator("cpu").manual_seed(self.seed)
 
     def go(self) -> StageResult:
         """Runs it."""
+        return self.result(self.steps())
+
+    def steps(self) -> Any:
+        """Runs its steps, which `states` then holds; returns the scheduler."""
         stage, facts = self.stage, self.facts
         mode = mode_of(self.inputs, self.family)
         if self.given is not None and self.given.space is not None and self.given.space.name == RAW_VAE:
@@ -116,7 +123,17 @@ class StageRun:
         Tap(scheduler, self.generator, self._enter, self._after_step).run(
             pipeline_class, self._components(pipeline_class), call, self.model.prepared
         )
-        return self._result(scheduler)
+        return scheduler
+
+    def take(self, together: StageRun, states: list[StepState]) -> None:
+        """Takes over its share of a run of several stages as one batch.
+
+        Args:
+            together: The batch's run, its steps done.
+            states: What they were for this stage.
+        """
+        self.states, self.span, self.was_stopped = states, together.span, together.was_stopped
+        self.latent_size, self.schedule, self.scheduler = together.latent_size, together.schedule, together.scheduler
 
     def _bridged(self, given: Latents) -> Latents:
         self.stops.before("bridging", f"{given.space} to {self.facts.space}")
@@ -260,7 +277,7 @@ class StageRun:
         noise = schedulers.level(scheduler, state.index)
         resume = None
         if noise is not CLEAN and state.scheduler is not None:
-            resume = Resume(_to_cpu(state.scheduler), state.generator, versions())
+            resume = Resume(_to_cpu(state.scheduler), _one_state(state.generator), versions())
         return Latents(
             self._unpacked(state.latents).to("cpu"),
             self.facts.space,
@@ -276,6 +293,8 @@ class StageRun:
     def _provenance(self) -> Provenance:
         stage = self.stage
         options = {"steps": str(stage.num_inference_steps), "scheduler": stage.scheduler or self.facts.scheduler[0]}
+        if stage.batch_seeds:
+            options["batch_seeds"] = "true"
         if self.inputs.images:
             options["strength"] = repr(self._strength())
         return Provenance(
@@ -290,7 +309,12 @@ class StageRun:
             tuple(latents.digest for latents in self.inputs.latents),
         )
 
-    def _result(self, scheduler: Any) -> StageResult:
+    def result(self, scheduler: Any) -> StageResult:
+        """What its steps made, decoded where it is clean.
+
+        Args:
+            scheduler: The scheduler of the steps.
+        """
         if not self.states or self.span is None:
             raise RunError(f"{self.stage.model.name} ran no step: its pipeline called no callback_on_step_end.")
         latents = self._kept(scheduler)
@@ -337,6 +361,11 @@ class StageRun:
             self.family.fraction,
             int(scheduler.config.get("num_train_timesteps", 1000)),
         )
+
+
+def _one_state(states: torch.Tensor | tuple[torch.Tensor, ...]) -> torch.Tensor | None:
+    """A generator's state; None where a batch has several, which none of its items could go on from."""
+    return states if isinstance(states, torch.Tensor) else None
 
 
 def _joined(given: tuple[Latents, ...]) -> Latents | None:

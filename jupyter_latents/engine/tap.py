@@ -21,7 +21,10 @@ from jupyter_latents.engine import schedulers
 from jupyter_latents.errors import HandoffError
 from jupyter_latents.latents.facts import StateValue
 
-__all__ = ["Entry", "StepState", "Tap", "tapped"]
+__all__ = ["Entry", "Generators", "StepState", "Tap", "tapped"]
+
+Generators = torch.Generator | list[torch.Generator]
+"""The random generator of a run, or one for each item of its batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +55,14 @@ class StepState:
         latents: The latents as the loop holds them, a copy.
         denoised: The clean estimate of the step, same shape, or None.
         scheduler: The scheduler's changed attributes; None where they cannot travel.
-        generator: The generator's state.
+        generator: The generator's state, or the states of all.
     """
 
     index: int
     latents: torch.Tensor
     denoised: torch.Tensor | None
     scheduler: Mapping[str, StateValue] | None
-    generator: torch.Tensor
+    generator: torch.Tensor | tuple[torch.Tensor, ...]
 
 
 class _WindowEndError(Exception):
@@ -71,7 +74,7 @@ class Tap:
 
     Args:
         scheduler: The real scheduler, made for this run; its tables always stay full.
-        generator: The run's random generator.
+        generator: The run's random generator, or one for each item of its batch.
         enter: Called once with the scheduler after ``set_timesteps`` and the timestep indices that the pipeline leaves
             out for an image's strength; says where the run enters.
         on_step: Called after each timestep; returns False to end the run there.
@@ -80,7 +83,7 @@ class Tap:
     def __init__(
         self,
         scheduler: Any,
-        generator: torch.Generator,
+        generator: Generators,
         enter: Callable[[Any, int], Entry],
         on_step: Callable[[StepState], bool],
     ) -> None:
@@ -187,7 +190,7 @@ class Tap:
         self._stepped = True
         if self._entry.scheduler_state is not None and self._prepared is not None:
             schedulers.restore(self.scheduler, self._entry.scheduler_state, self._prepared.device)
-        if self._entry.generator_state is not None:
+        if self._entry.generator_state is not None and isinstance(self.generator, torch.Generator):
             self.generator.set_state(self._entry.generator_state)
 
     def stepping(self, model_output: torch.Tensor, sample: torch.Tensor) -> None:
@@ -218,12 +221,18 @@ class Tap:
             latents.detach().clone(),
             estimate,
             schedulers.state(self.scheduler, self._baseline),
-            self.generator.get_state(),
+            _state_of(self.generator),
         )
         goes_on = self._on_step(state)
         if not goes_on or self._index >= entry.end_index:
             raise _WindowEndError
         return {}
+
+
+def _state_of(generator: Generators) -> torch.Tensor | tuple[torch.Tensor, ...]:
+    if isinstance(generator, torch.Generator):
+        return generator.get_state()
+    return tuple(one.get_state() for one in generator)
 
 
 _OWN = frozenset({"_tap", "set_timesteps", "step", "scale_model_input", "set_begin_index", "scale_noise"})

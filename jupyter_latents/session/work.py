@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from jupyter_latents.engine.scheduler_table import scheduler_names
@@ -17,6 +19,7 @@ from jupyter_latents.syntax import Environment, Invocation, Script, unsupported
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.calls import Inputs
+    from jupyter_latents.engine.catalog import ModelFacts
     from jupyter_latents.engine.observer import Observer
     from jupyter_latents.engine.result import StageResult
     from jupyter_latents.session.session import Session
@@ -26,10 +29,12 @@ __all__ = ["Work"]
 
 @dataclass(slots=True)
 class _Job:
-    """One invocation while it runs."""
+    """One invocation while it runs: its stages, what they made, and what a batch made of stages yet to come."""
 
     invocation: Invocation
+    stages: tuple[Stage, ...] = ()
     labels: tuple[str, ...] = ()
+    ready: dict[int, StageResult] = field(default_factory=dict)
     made: list[StageResult] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
 
@@ -63,18 +68,18 @@ class Work:
             JupyterLatentsError: A stage cannot run; what was made before it is bound.
         """
         for invocation in script.invocations(self.environment, schedulers=scheduler_names()):
-            job = _Job(invocation, _labels(invocation))
             stages = tuple(replace(stage, force=stage.force or force) for stage in invocation.stages())
+            job = _Job(invocation, stages, _labels(invocation))
             for stage in stages:
-                if self.run.should_stop():
+                if len(job.made) not in job.ready and (self.run.should_stop() or (job.made and job.made[-1].stopped)):
                     return
                 try:
                     self._run_one(job, stage, several=len(stages) > 1)
                 except StoppedError as stopped:
                     self.observer.note(stopped.message)
                     return
-                if job.made[-1].stopped:
-                    return
+            if job.made[-1].stopped:
+                return
             kept = job.files or [self.environment.capture(result.latents) for result in job.made]
             self.environment.finished(kept, [stage.prompt.positive for stage in stages])
 
@@ -102,10 +107,41 @@ class Work:
         inputs = resolver.inputs(stage, direct_latents=_takes_latents_directly(stage))
         facts = describe(stage.model)
         go = partial(self._engine_run, job)
+        self._run_together(job, stage, inputs, facts)
         result = self.session.memo.run(stage, inputs, facts, go, partial(self.observer.note, warning=True))
         self._tell_saved(result)
         self.session.remember(result.latents)
         return result
+
+    def _run_together(self, job: _Job, stage: Stage, inputs: Inputs, facts: ModelFacts) -> None:
+        """Runs a stage and those behind it that differ in the seed alone as one batch, where the script asks for it."""
+        from jupyter_latents.engine.seed_batch import can_share
+
+        first = len(job.made)
+        if first in job.ready or not can_share(stage, inputs):
+            return
+        alike = list(takewhile(lambda other: replace(other, seed=stage.seed) == stage, job.stages[first:]))
+        known = [self.session.memo.foresee(other, inputs, facts)[1] for other in alike]
+        fresh = [first + number for number, kept in enumerate(known) if kept is None]
+        if first in fresh and len(fresh) > 1:
+            self.observer.note(f"{len(fresh)} seeds run as one batch: their last bits may differ from single runs")
+            stepped, stop_asked = self._stepped(stage, len(alike) - 1), self.run.stop_asked
+            batch = [job.stages[number] for number in fresh]
+            results = self.session.engine.run_together(batch, self.observer, stepped, stop_asked)
+            job.ready.update(zip(fresh, results, strict=False))
+
+    def _stepped(self, stage: Stage, more: int = 0) -> Callable[[], bool]:
+        """Asked after each step of a stage, and of so many more with it: whether to stop.
+
+        The next stage's model may be read from then on.
+        """
+        index = len(self.run.results) + more
+
+        def stepped() -> bool:
+            self.ahead.stepped(index, stage.model)
+            return self.run.should_stop()
+
+        return stepped
 
     def _tell_saved(self, result: StageResult) -> None:
         if result.evaluations == 0:
@@ -117,14 +153,10 @@ class Work:
             )
 
     def _engine_run(self, job: _Job, stage: Stage, inputs: Inputs) -> StageResult:
-        run, index = self.run, len(self.run.results)
-
-        def stepped() -> bool:
-            self.ahead.stepped(index, stage.model)
-            return run.should_stop()
-
+        if len(job.made) in job.ready:
+            return job.ready[len(job.made)]
         try:
-            return self.session.engine.run(stage, inputs, self.observer, stepped, run.stop_asked)
+            return self.session.engine.run(stage, inputs, self.observer, self._stepped(stage), self.run.stop_asked)
         except RunError as error:
             from jupyter_latents.engine.result import StageResult
 

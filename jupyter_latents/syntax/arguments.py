@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -210,21 +211,23 @@ def _check(arguments: Arguments, schedulers: Collection[str]) -> None:
 
 
 def _check_window(arguments: Arguments) -> None:
-    start, end = arguments.first("denoising_start"), arguments.first("denoising_end")
-    if end == 0:
+    starts, ends = arguments.values.get("denoising_start", ()), arguments.values.get("denoising_end", ())
+    if 0 in ends:
         raise ScriptError(
-            "--denoising-end 0 leaves nothing to run; give a fraction above 0.", place=arguments.place("denoising_end")
+            "--denoising-end 0 leaves nothing to run; give a fraction above 0.",
+            place=arguments.place("denoising_end", ends.index(0)),
         )
-    if start == 1:
+    if 1 in starts:
         raise ScriptError(
             "--denoising-start 1 leaves nothing to run; give a fraction below 1.",
-            place=arguments.place("denoising_start"),
+            place=arguments.place("denoising_start", starts.index(1)),
         )
-    if start is not None and end is not None and start >= end:
-        raise ScriptError(
-            f"--denoising-start {start:g} is not before --denoising-end {end:g}; a stage runs from start to end.",
-            place=arguments.place("denoising_start"),
-        )
+    for start, end in itertools.product(starts, ends):
+        if start >= end:
+            raise ScriptError(
+                f"--denoising-start {start:g} is not before --denoising-end {end:g}; a stage runs from start to end.",
+                place=arguments.place("denoising_start", starts.index(start)),
+            )
 
 
 def _check_seeds(arguments: Arguments) -> None:

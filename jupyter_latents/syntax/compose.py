@@ -33,7 +33,7 @@ Rows = Mapping[str, Sequence[str]]
 _FIRST = (
     "prompts", "negative_prompts", "second_prompts", "third_prompts", "image_seeds", "strengths", "latents_processors",
     "seeds", "inference_steps", "sigmas", "guidance_scales", "guidance_rescales", "denoising_start", "denoising_end",
-    "schedulers", "output_size", "batch_size", "clip_skips",
+    "schedulers", "output_size", "batch_size", "batch_seeds", "clip_skips",
 )  # fmt: skip
 _LAST = ("into", "force")
 _NAMES = {option.dest: option.name for option in OPTIONS}
@@ -174,6 +174,7 @@ def _inputs(stage: Stage) -> dict[str, list[str] | None]:
         "latents_processors": [_processor(link) for link in stage.latents_processors] or None,
         "output_size": _one(stage.size),
         "batch_size": _changed(stage.batch_size, 1),
+        "batch_seeds": _one(stage.batch_seeds),
     }
 
 

@@ -144,10 +144,11 @@ OPTIONS: tuple[Option, ...] = (
           "How strongly the prompt steers, 0 or more. Default: 5."),
     _many("--guidance-rescales -gr", "guidance_rescales", "SCALE", parsers.number(0, most=1), "Denoising",
           "How far guidance is scaled back to the unguided contrast, 0 to 1. Default: the pipeline's own."),
-    _one("--denoising-start -ds", "denoising_start", "FRACTION", parsers.fraction, "Denoising",
-         "Where this stage begins, 0 to 1 of the denoising. It needs latents to go on from. Default: 0."),
-    _one("--denoising-end -de", "denoising_end", "FRACTION", parsers.fraction, "Denoising",
-         "Where this stage stops, 0 to 1 of the denoising; the result is noisy latents for a next stage. Default: 1."),
+    _many("--denoising-start -ds", "denoising_start", "FRACTION", parsers.fraction, "Denoising",
+          "Where this stage begins, 0 to 1 of the denoising. It needs latents to go on from. Default: 0."),
+    _many("--denoising-end -de", "denoising_end", "FRACTION", parsers.fraction, "Denoising",
+          "Where this stage stops, 0 to 1 of the denoising; the result is noisy latents for a next stage. Several "
+          "values share their common steps. Default: 1."),
     _many("--sigmas -si", "sigmas", "SIGMAS", parsers.sigmas, "Denoising",
           "Noise levels instead of the schedule's, '14.6,7.1,2.9,0.8' in the scheduler's unit, falling."),
     _many("--seeds -se", "seeds", "SEED", parsers.whole(0), "Seeds",
@@ -168,6 +169,9 @@ OPTIONS: tuple[Option, ...] = (
          "Picture size in pixels, 512 or 512x768, in multiples of 8. Default: the input's, or the model's own."),
     _one("--batch-size -bs", "batch_size", "N", parsers.whole(1, "pictures"), "Images and latents",
          "Pictures made at once, 1 or more. Default: 1."),
+    _flag("--batch-seeds", "batch_seeds", "Images and latents",
+          "Run the seeds of one prompt as one batch, where memory allows: faster, and the same latents but for their "
+          "last bits, as kernels round by the size of a batch. Default: one after the other."),
     _one("--output-path -o", "output_path", "FOLDER", parsers.text, "Output",
          "Folder to write files to; it is made when missing. Nothing is written when neither this nor --image-format "
          "is given.", completion="path"),
@@ -195,6 +199,7 @@ BY_NAME: dict[str, Option] = {name: option for option in OPTIONS for name in opt
 
 NESTING: tuple[str, ...] = (
     "prompts", "negative_prompts", "second_prompts", "third_prompts", "image_seeds", "strengths", "schedulers",
-    "inference_steps", "sigmas", "guidance_scales", "guidance_rescales", "clip_skips", "seeds",
+    "inference_steps", "sigmas", "guidance_scales", "guidance_rescales", "clip_skips", "denoising_start",
+    "denoising_end", "seeds",
 )  # fmt: skip
 """Options that multiply, the outermost first: prompts change slowest, seeds fastest."""

@@ -1,0 +1,86 @@
+"""Several seeds of one stage as one batch: each item draws from a generator of its own, as if it ran alone.
+
+Kernels round by the size of a batch, so on most devices the latents are those of single runs up to the last bits only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+import torch
+
+from jupyter_latents.engine.calls import Inputs
+from jupyter_latents.engine.models import LoadedModel
+from jupyter_latents.engine.observer import Observer
+from jupyter_latents.engine.result import StageResult
+from jupyter_latents.engine.stage_run import StageRun, Stops
+from jupyter_latents.engine.tap import StepState
+from jupyter_latents.latents.value import Latents
+from jupyter_latents.stage import Stage
+
+__all__ = ["can_share", "run_batch"]
+
+_ALONE = ("DPMSolverSDEScheduler",)  # its noise comes from one seed of the scheduler's own, not from generators
+
+
+def can_share(stage: Stage, inputs: Inputs) -> bool:
+    """Whether a stage may share a batch with the same stage of other seeds: one picture from noise alone.
+
+    Args:
+        stage: The stage.
+        inputs: Its resolved inputs.
+    """
+    alone = (stage.scheduler or "").partition(";")[0] in _ALONE
+    return stage.batch_seeds and stage.seed is not None and stage.batch_size == 1 and inputs == Inputs() and not alone
+
+
+def run_batch(
+    model: LoadedModel, stages: Sequence[Stage], observer: Observer, stops: Stops, vae_of: Callable[[Latents], Any]
+) -> list[StageResult]:
+    """Runs stages that differ in their seeds alone as one batch.
+
+    Args:
+        model: The model, loaded.
+        stages: The stages.
+        observer: Is told phases and steps of the whole batch.
+        stops: Where it may end early.
+        vae_of: Finds the VAE that latents belong to.
+
+    Returns:
+        A result for each stage, which can be continued alone.
+    """
+    together = StageRun(model, replace(stages[0], batch_size=len(stages)), Inputs(), observer, stops, vae_of)
+    together.generator = [torch.Generator("cpu").manual_seed(stage.seed or 0) for stage in stages]
+    scheduler = together.steps()
+    results = []
+    for number, stage in enumerate(stages):
+        alone = StageRun(model, stage, Inputs(), observer, stops, vae_of)
+        alone.take(together, [_item(state, number, len(stages)) for state in together.states])
+        results.append(alone.result(scheduler))
+    return results
+
+
+def _item(state: StepState, number: int, count: int) -> StepState:
+    """What a step of the whole batch is for one of its items."""
+    like, own = state.latents, slice(number, number + 1)
+    return StepState(
+        state.index,
+        like[own].clone(),
+        None if state.denoised is None else state.denoised[own].clone(),
+        None if state.scheduler is None else _part(state.scheduler, own, count, like.dim()),
+        state.generator[number],
+    )
+
+
+def _part(value: Any, own: slice, count: int, dimensions: int) -> Any:
+    """One item's share of a scheduler's state: of tensors shaped as the latents are its rows, of all else the whole."""
+    if isinstance(value, torch.Tensor):
+        return value[own].clone() if value.dim() == dimensions and len(value) == count else value
+    if isinstance(value, Mapping):
+        return MappingProxyType({name: _part(part, own, count, dimensions) for name, part in value.items()})
+    if isinstance(value, (list, tuple)):
+        return type(value)(_part(part, own, count, dimensions) for part in value)
+    return value
