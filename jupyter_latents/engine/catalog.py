@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -123,13 +123,15 @@ class ModelFacts:
         return sum(part.values for part in (*self.sources.values(), *(control.part for control in self.controls)))
 
 
-def _demo_digests() -> set[str]:
+@cache
+def _demo_digests() -> frozenset[str]:
+    """Digests of the embedded models' VAEs, whose files stay as they are."""
     found = set()
     for name in demo.MODELS:
         folder = demo.path(name)
         if (folder / "vae").is_dir():
             found.add(parts_of(folder, {"vae": ["diffusers", "AutoencoderKL"]}, None, name)["vae"].digest)
-    return found
+    return frozenset(found)
 
 
 def describe(source: ModelSource) -> ModelFacts:

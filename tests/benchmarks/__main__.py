@@ -1,47 +1,104 @@
-"""Prints the benchmarks: ``python -m tests.benchmarks``. Ratios are taken side by side in one run."""
+"""Prints the benchmarks: ``python -m tests.benchmarks [SECTION ...]``. Ratios are taken side by side in one run."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import platform
+import tempfile
+from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from tests.benchmarks.measure import interleaved, ratio
-from tests.benchmarks.stages import STEPS, against_diffusers, cells
-from tests.benchmarks.starting import programs
+from tests.benchmarks.memory import peaks
+from tests.benchmarks.models import save_model
+from tests.benchmarks.stages import STEPS, against_diffusers, cells, nine_splits
+from tests.benchmarks.starting import programs, scripts
 
 
-def main() -> None:
-    """Runs all of them."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=7, help="rounds that count")
-    parser.add_argument("--threads", type=int, default=1, help="threads of torch")
-    arguments = parser.parse_args()
-
-    started = interleaved(programs(), max(3, arguments.repeats // 2))
+def starting(repeats: int) -> None:
+    """Loading the extension; a two-stage script from cold."""
     print("Starting, each in a process of its own (median, least to most)")
+    started = interleaved(programs(), repeats)
     for name, measured in started.items():
-        print(f"  {name:<28} {measured}")
+        print(f"  {name:<32} {measured}")
     bare, loaded = started["bare IPython"], started["IPython with %load_ext"]
-    print(f"  %load_ext against bare IPython: {ratio(loaded, bare)} times, {loaded.median - bare.median:+.3f} s")
+    print(f"  %load_ext above bare IPython: {loaded.median - bare.median:+.3f} s")
+    cold = interleaved(scripts(), repeats)
+    for name, measured in cold.items():
+        print(f"  {name:<32} {measured}")
+    for name in list(cold)[1:]:
+        print(f"  {name}, against the bare one: {ratio(cold[name], cold['bare diffusers script'])}")
 
-    import torch
 
-    torch.set_num_threads(arguments.threads)
-    print(f"\nCells of one session on demo/scenes, {STEPS} steps (seconds, model evaluations)")
+def sessions(repeats: int) -> None:
+    """Cells of one session; a sweep against all runs anew."""
+    print(f"Cells of one session on the demo models, {STEPS} steps (seconds, model evaluations)")
     rows = cells()
     for name, seconds, evaluations in rows:
         print(f"  {name:<40} {seconds:8.3f} s {evaluations:4d}")
     first, second, unchanged = (seconds for _, seconds, _ in rows[:3])
-    print(f"  second against first: {second / first:.3f}; unchanged against second: {unchanged / second:.4f}")
+    print(f"  second against first: {second / first:.3f}; unchanged: {unchanged * 1000:.0f} ms")
+    print("Nine splits, 0.1 to 0.9, each with its second stage (seconds, model evaluations)")
+    splits = nine_splits()
+    for name, (seconds, evaluations) in splits.items():
+        print(f"  {name:<40} {seconds:8.3f} s {evaluations:4d}")
+    (shared, few), (naive, many) = splits.values()
+    print(f"  shared against anew: {shared / naive:.3f} of the time, {few / many:.3f} of the evaluations")
 
-    measured = interleaved(against_diffusers(), arguments.repeats)
-    print(f"\nOne picture of demo/scenes, {STEPS} steps, guidance on, {arguments.threads} thread(s)")
-    for name, seconds in measured.items():
-        print(f"  {name:<28} {seconds}")
-    print(f"  engine against diffusers:                {ratio(measured['engine'], measured['diffusers'])}")
-    print(f"  with a preview on each step, against it: {ratio(measured['with previews'], measured['diffusers'])}")
+
+def speed(repeats: int) -> None:
+    """The engine against plain diffusers: the demo model, and a block of SD's width at 512 pixels."""
+    with tempfile.TemporaryDirectory(prefix="jupyter-latents-benchmark-") as folder:
+        block = save_model(Path(folder) / "block", (320, 640), side=64)
+        for what, model, steps, rounds in (
+            ("demo/scenes", "demo/scenes", STEPS, repeats),
+            ("a U-Net of SD's width, 512 pixels, random weights", str(block), 6, max(3, repeats // 2)),
+        ):
+            measured = interleaved(against_diffusers(model, steps), rounds)
+            print(f"One picture of {what}, {steps} steps, guidance on")
+            for name, seconds in measured.items():
+                print(f"  {name:<32} {seconds}")
+            for name in list(measured)[1:]:
+                print(f"  {name + ' against diffusers:':<40} {ratio(measured[name], measured['diffusers'])}")
+
+
+def memory(repeats: int) -> None:
+    """Peak memory with a budget of one model."""
+    print("Peak of the resident set above imported libraries")
+    measured = peaks()
+    for name, peak in measured.items():
+        print(f"  {name:<32} {peak.above / 1e6:6.0f} MB; {peak.held / 1e6:6.0f} MB of models held at the end")
+    alone, both, free = measured.values()
+    print(f"  both with a budget of one, against the larger alone: {both.above / alone.above:.3f}")
+    print(f"  both without a budget, against the larger alone:     {free.above / alone.above:.3f}")
+
+
+SECTIONS = {"starting": starting, "sessions": sessions, "speed": speed, "memory": memory}
+
+
+def main() -> None:
+    """Runs the sections asked for, or all."""
+    import diffusers
+    import torch
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sections", nargs="*", help=f"{', '.join(SECTIONS)}; all when none is named")
+    parser.add_argument("--repeats", type=int, default=7, help="rounds that count")
+    parser.add_argument("--threads", type=int, default=1, help="threads of torch")
+    arguments = parser.parse_args()
+    unknown = [name for name in arguments.sections if name not in SECTIONS]
+    if unknown:
+        parser.error(f"no section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
+    torch.set_num_threads(arguments.threads)
+    print(
+        f"torch {torch.__version__}, diffusers {diffusers.__version__}, Python {platform.python_version()}, "
+        f"{platform.machine()}, {os.cpu_count()} cores, {arguments.threads} thread(s)\n"
+    )
+    for name in arguments.sections or SECTIONS:
+        SECTIONS[name](arguments.repeats)
+        print()
 
 
 if __name__ == "__main__":
