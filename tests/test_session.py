@@ -144,8 +144,16 @@ def test_options_ending_in_s_multiply(kernel: Kernel) -> None:
 
 def test_a_list_of_latents_hands_over_as_a_batch(kernel: Kernel) -> None:
     kernel.run(f"<sd15>\n--prompts cat {STEPS} --seeds 3 4 --denoising-end 0.5 --into many")
-    kernel.run(f'<sd15>\n--prompts cat {STEPS} --image-seeds "latents: many" --into last')
+    kernel["listed"] = list(kernel["many"])
+    kernel.run(f'<sd15>\n--prompts cat {STEPS} --image-seeds "latents: listed" --into last')
     assert kernel["last"].shape[0] == 2
+
+
+def test_a_sequence_of_latents_hands_over_one_by_one(kernel: Kernel) -> None:
+    kernel.run(f"<sd15>\n--prompts cat {STEPS} --seeds 7 8 --denoising-end 0.5 --into many")
+    kernel.run(f'<sd15>\n--prompts cat {STEPS} --image-seeds "latents: many" --into last')
+    assert len(kernel["last"]) == 2
+    assert same(kernel["last"][0], kernel.whole())
 
 
 def test_one_of_a_sequence_is_named_by_its_index(kernel: Kernel) -> None:

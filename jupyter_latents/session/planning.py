@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_latents.engine.memory import readable
 from jupyter_latents.errors import HandoffError, JupyterLatentsError
 from jupyter_latents.session.blame import blamed
+from jupyter_latents.session.spreading import Outlines, spread
 from jupyter_latents.stage import ImageSeed, Reference, Stage
 
 if TYPE_CHECKING:
@@ -164,7 +165,8 @@ def plan_script(script: Script, planner: Planner, kept: Kept | None = None) -> P
     planned: list[PlannedStage] = []
     for invocation in script.invocations(environment, schedulers=planner.schedulers):
         outlines: list[Any] = []
-        stages = invocation.stages()
+        asked = invocation.stages()
+        stages, _ = spread(asked, [""] * len(asked), environment.kernel)
         for stage in stages:
             latents = None
             try:
@@ -180,7 +182,7 @@ def plan_script(script: Script, planner: Planner, kept: Kept | None = None) -> P
             outlines.append(latents if latents is not None else result.outline)
         made_here = [outline for outline in outlines if outline is not None]
         if stages[-1].into and made_here:
-            made[stages[-1].into] = made_here if len(stages) > 1 else made_here[-1]
+            made[stages[-1].into] = Outlines(made_here) if len(stages) > 1 else made_here[-1]
         environment.finished(
             [environment.capture(outline) for outline in made_here], [stage.prompt.positive for stage in stages]
         )

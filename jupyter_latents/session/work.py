@@ -14,6 +14,7 @@ from jupyter_latents.executors import Run
 from jupyter_latents.session import outputs
 from jupyter_latents.session.blame import blamed
 from jupyter_latents.session.read_ahead import ReadAhead
+from jupyter_latents.session.spreading import spread
 from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Environment, Invocation, Script, unsupported
 
@@ -68,8 +69,9 @@ class Work:
             JupyterLatentsError: A stage cannot run; what was made before it is bound.
         """
         for invocation in script.invocations(self.environment, schedulers=scheduler_names()):
-            stages = tuple(replace(stage, force=stage.force or force) for stage in invocation.stages())
-            job = _Job(invocation, stages, _labels(invocation))
+            asked = tuple(replace(stage, force=stage.force or force) for stage in invocation.stages())
+            stages, labels = spread(asked, _labels(invocation), self.session.names)
+            job = _Job(invocation, stages, labels)
             for stage in stages:
                 if len(job.made) not in job.ready and (self.run.should_stop() or (job.made and job.made[-1].stopped)):
                     return

@@ -121,3 +121,22 @@ def test_the_budget_drops_the_least_recently_used(desk: Desk) -> None:
     desk.run(HALF)
     desk.run(HALF.replace("--seeds 3", "--seeds 4"))
     assert evaluations(desk, HALF) == 8
+
+
+def test_a_second_stage_runs_for_each_of_several_ends_and_repeats_no_step(desk: Desk) -> None:
+    ends = " ".join(f"0.{tenth}" for tenth in range(1, 10))
+    script = (
+        f"{HALF.replace('steps 8', 'steps 10')} --denoising-end {ends} --into parts\n\n"
+        "<sd2> --prompts dog --inference-steps 10 --image-seeds 'latents: parts' --into finals\n\n"
+        "<sd15> --prompts bird --inference-steps 10 --image-seeds finals --seeds 1 --image-seed-strengths 0.2"
+    )
+    planned = desk.plan(script)
+    assert len(planned.stages) == 19
+    assert sum(stage.evaluations - stage.saved for stage in planned.stages[:18]) == 9 + 45
+    run = desk.run(script)
+    assert [result.evaluations for result in run.results[:9]] == [1] * 9
+    assert [result.evaluations for result in run.results[9:18]] == list(range(9, 0, -1))
+    assert desk["finals"].label(8) == "denoising end 0.9"
+    assert "without history" not in " ".join(desk.notes.lines)
+    desk.run("<sd2> --prompts dog --inference-steps 10 --image-seeds 'latents: parts[3]' --force --into one")
+    assert torch.equal(desk["one"].tensor, desk["finals"][3].tensor)
