@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from jupyter_latents.latents.facts import Form
 
-__all__ = ["FORMS", "SIGMAS_AS_GIVEN", "scheduler_names"]
+__all__ = ["FORMS", "MIDPOINT", "OWN_OUTPUT", "SIGMAS_AS_GIVEN", "scheduler_names"]
 
 _ROWS: dict[Form, tuple[str, ...]] = {
     "ve": (  # x0 + sigma * eps
@@ -55,6 +55,19 @@ FORMS: Mapping[str, Form] = MappingProxyType({name: form for form, names in _ROW
 
 SIGMAS_AS_GIVEN = frozenset({"EulerDiscreteScheduler"})
 """Schedulers whose custom sigmas must hold the final 0."""
+
+
+MIDPOINT = frozenset({"DPMSolverSDEScheduler", "KDPM2DiscreteScheduler"})
+"""Second-order schedulers whose second evaluation stands at the geometric mean of its two levels.
+
+Heun's stands at the lower one, and so does that of KDPM2Ancestral: half way to its own lower target, which is s^2 / s0.
+"""
+
+
+OWN_OUTPUT: Mapping[str, str] = MappingProxyType(
+    {"CMStochasticIterativeScheduler": "consistency", "IPNDMScheduler": "v_prediction"}
+)
+"""Schedulers without a prediction type in their settings: what they take a model's output for."""
 
 
 def scheduler_names() -> list[str]:

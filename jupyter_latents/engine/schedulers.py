@@ -9,7 +9,7 @@ import hashlib
 import inspect
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -22,7 +22,6 @@ from jupyter_latents.latents.facts import CLEAN, Form, Noise, StateValue
 __all__ = [
     "build",
     "custom_sigmas",
-    "denoised",
     "form_of",
     "level",
     "restore",
@@ -35,7 +34,13 @@ __all__ = [
 # Attributes that each run makes anew: a Brownian tree from its seed (a function of time, not of history), begin index.
 _REBUILT = frozenset({"noise_sampler", "_begin_index"})
 # Settings that a swapped-in scheduler must not inherit or default to for latents (facts.md 3).
-_FOR_LATENTS = {"clip_sample": False, "thresholding": False, "set_alpha_to_one": False, "skip_prk_steps": True}
+_FOR_LATENTS = {
+    "clip_sample": False,
+    "clip_denoised": False,
+    "thresholding": False,
+    "set_alpha_to_one": False,
+    "skip_prk_steps": True,
+}
 
 
 def build(name: str | None, own_class: str, own_config: Mapping[str, Any], *, seed: int | None = None) -> Any:
@@ -163,63 +168,6 @@ def _alpha_bar(scheduler: Any, timestep: float) -> float:
     if type(scheduler).__name__ == "IPNDMScheduler":
         return math.cos(timestep * math.pi / 2) ** 2
     return float(scheduler.alphas_cumprod[int(timestep)])
-
-
-def denoised(scheduler: Any, index: int, model_output: torch.Tensor, sample: torch.Tensor) -> torch.Tensor | None:
-    """The clean estimate x0 that a model output stands for.
-
-    Args:
-        scheduler: A scheduler after ``set_timesteps``.
-        index: Timestep index of the step.
-        model_output: What the model predicted, shape of `sample`.
-        sample: The latents before the step.
-
-    Returns:
-        x0, or None where the prediction type is not known. Equations: Karras et al. 2022 (VE), Salimans and Ho 2022
-        (v), Liu et al. 2022 (flow).
-    """
-    kind = scheduler.config.get("prediction_type", "epsilon")
-    noise = level(scheduler, index)
-    if noise.form == "flow":
-        kind = "flow_prediction"
-    elif hasattr(scheduler, "precondition_outputs") and kind != "sample":
-        kind = "preconditioned"
-    if model_output.shape != sample.shape or kind not in _ESTIMATES or math.isinf(noise.sigma):
-        return _from_pure_noise(noise, kind, model_output, sample)
-    estimate: torch.Tensor = _ESTIMATES[kind](scheduler, noise, model_output.float(), sample.float())
-    return estimate
-
-
-def _from_pure_noise(noise: Noise, kind: str, model_output: torch.Tensor, sample: torch.Tensor) -> torch.Tensor | None:
-    """The estimate at infinite sigma, which only the flow forms and direct predictions have."""
-    if model_output.shape != sample.shape:
-        return None
-    if kind == "flow_prediction":
-        return sample.float() - noise.flow_sigma * model_output.float()
-    return model_output.float() if kind == "sample" else None
-
-
-def _exploding(noise: Noise, sample: torch.Tensor) -> torch.Tensor:
-    return sample * math.sqrt(1 + noise.sigma**2) if noise.form == "vp" else sample
-
-
-def _of_velocity(_scheduler: Any, noise: Noise, output: torch.Tensor, sample: torch.Tensor) -> torch.Tensor:
-    variance = noise.sigma**2 + 1
-    return _exploding(noise, sample) / variance - output * (noise.sigma / math.sqrt(variance))
-
-
-_ESTIMATES: Mapping[str, Callable[[Any, Noise, torch.Tensor, torch.Tensor], torch.Tensor]] = MappingProxyType(
-    {
-        "flow_prediction": lambda _, noise, output, sample: sample - noise.flow_sigma * output,
-        "sample": lambda _, __, output, ___: output,
-        "preconditioned": lambda scheduler, noise, output, sample: scheduler.precondition_outputs(
-            sample, output, noise.sigma
-        ),
-        "epsilon": lambda _, noise, output, sample: _exploding(noise, sample) - noise.sigma * output,
-        "v_prediction": _of_velocity,
-    }
-)
-"""Prediction type to the clean estimate of (scheduler, level, model output, latents)."""
 
 
 def schedule_digest(scheduler: Any) -> str:

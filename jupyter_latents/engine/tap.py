@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from jupyter_latents.engine import schedulers
+from jupyter_latents.engine import estimates, schedulers
 from jupyter_latents.errors import HandoffError
 from jupyter_latents.latents.facts import StateValue
 
@@ -215,7 +215,7 @@ class Tap:
         estimate = None
         if self._last is not None:
             index, model_output, sample = self._last
-            estimate = schedulers.denoised(self.scheduler, index, model_output, sample)
+            estimate = estimates.denoised(self.scheduler, index, model_output, sample)
         state = StepState(
             self._index,
             latents.detach().clone(),
