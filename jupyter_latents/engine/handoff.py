@@ -13,10 +13,13 @@ from typing import Any, Protocol
 import torch
 
 from jupyter_latents.engine import schedulers
+from jupyter_latents.engine.bridge import converter
 from jupyter_latents.engine.window import Span, resolve
 from jupyter_latents.errors import HandoffError
+from jupyter_latents.latents.comfy_file import RAW_VAE
 from jupyter_latents.latents.facts import Form, Noise, Position, Provenance, Space
 from jupyter_latents.latents.forms import convert
+from jupyter_latents.latents.spaces import SPACES
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import Window
 
@@ -52,6 +55,10 @@ class Standing(Protocol):
     def is_clean(self) -> bool:
         """Whether nothing is left to denoise."""
 
+    @property
+    def has_estimate(self) -> bool:
+        """Whether the clean estimate is known."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
@@ -81,7 +88,7 @@ def check_fits(latents: Standing, space: Space, model: str) -> bool:
         model: Its name, for the message.
 
     Raises:
-        HandoffError: Fully denoised latents, or another space with nothing known to bridge it.
+        HandoffError: Fully denoised latents, or another space and no way to bring them there.
     """
     if latents.is_clean:
         raise HandoffError(
@@ -89,18 +96,32 @@ def check_fits(latents: Standing, space: Space, model: str) -> bool:
             "--denoising-end "
             "(such as 0.8), or put them in the image position (--image-seeds NAME), where they are decoded."
         )
-    if latents.space is not None and latents.space.same_as(space):
+    own = latents.space if latents.space is not None and latents.space.name != RAW_VAE else None
+    if own is None and latents.shape[1] == space.channels:
+        return True
+    if own is None:
+        raise HandoffError(
+            f"latents of shape {latents.shape} have {latents.shape[1]} channels{_perhaps(latents.shape[1])}, and "
+            f"{model} works in {space}. Nothing says which model made them, so they cannot be brought there. Continue "
+            "them with a model of their own space; what it makes can cross."
+        )
+    if own.same_as(space):
         return True
     giver = latents.provenance.model
-    if latents.space is None or not giver:
-        if latents.shape[1] == space.channels:
-            return True
-        raise HandoffError(
-            f"latents of shape {latents.shape} have {latents.shape[1]} channels, and {model} works in {space}. "
-            "Nothing says which model made them, so they cannot be brought there; give Latents.load(path, space=...) "
-            "or decode them."
-        )
-    return False
+    known = bool(giver) or converter(own, space) is not None
+    if known and latents.has_estimate:
+        return False
+    why = "they carry none (a file without facts)" if known else "nothing says which model that is"
+    raise HandoffError(
+        f"latents{f' of {giver}' if giver else ''} are of {own}, and {model} works in {space}. They cross as a clean "
+        f"estimate, decoded by the VAE of the model that made them, and {why}. Continue them for a step with a model "
+        f"of {own.name} latents; what it makes can cross."
+    )
+
+
+def _perhaps(channels: int) -> str:
+    names = [known.name for known in SPACES.values() if known.channels == channels]
+    return f", as {' and '.join(names)} latents have" if names else ""
 
 
 def entrance(latents: Standing, window: Window, scheduler: Any, span: Span, own_schedule: str) -> Entrance:
@@ -167,22 +188,28 @@ def level_tensor(
         unknown_form: The form of latents whose noise level is not known; None where it is the receiver's.
 
     Returns:
-        Shape of the latents. Noise is added where the receiving level is higher; it is never taken away.
+        Shape of the latents; float32 where they are converted, as rounding to half would add noise of its own. Noise
+        is added where the receiving level is higher; it is never taken away. Pure noise has unit variance and so do
+        VP latents at every level: what is pure noise enters as VP latents of the receiving level, and what enters where
+        a schedule expects pure noise is brought to the variance of VP latents.
     """
     noise = latents.noise
     if noise is None and unknown_form is not None and math.isfinite(to.sigma):
-        return convert(latents.tensor, to.sigma, unknown_form, to.form)
+        return convert(latents.tensor.float(), to.sigma, unknown_form, to.form)
     if noise is None or (noise.form == to.form and _close(noise.sigma, to.sigma)):
         return latents.tensor
-    if not math.isfinite(noise.sigma) or not math.isfinite(to.sigma):
-        return convert(latents.tensor, noise.sigma, noise.form, to.form)
-    exploding = convert(latents.tensor, noise.sigma, noise.form, "ve").float()
+    tensor = latents.tensor.float()
+    if not math.isfinite(noise.sigma):
+        return convert(tensor, to.sigma, "vp", to.form)
+    if not math.isfinite(to.sigma):
+        return convert(tensor, noise.sigma, noise.form, "vp")
+    exploding = convert(tensor, noise.sigma, noise.form, "ve")
     sigma = noise.sigma
     if to.sigma > sigma and not _close(sigma, to.sigma):
         added = torch.randn(exploding.shape, generator=generator)
         exploding = exploding + math.sqrt(to.sigma**2 - sigma**2) * added
         sigma = to.sigma
-    return convert(exploding, sigma, "ve", to.form).to(latents.tensor.dtype)
+    return convert(exploding, sigma, "ve", to.form)
 
 
 def _starting(span: Span, start: int) -> Span:
@@ -224,7 +251,9 @@ def _notes(giver: Noise, receiver: Noise) -> tuple[str, ...]:
     notes = []
     if giver.form != receiver.form:
         notes.append(f"form converted from {giver.form.upper()} to {receiver.form.upper()}")
-    if not _close(giver.sigma, receiver.sigma) and receiver.sigma > giver.sigma:
+    if math.isinf(receiver.sigma) and not math.isinf(giver.sigma):
+        notes.append(f"{giver} enters where the schedule begins with pure noise; more steps would enter nearer to it")
+    elif not _close(giver.sigma, receiver.sigma) and receiver.sigma > giver.sigma:
         notes.append(f"noise added to come from {giver} to {receiver}")
     return tuple(notes)
 

@@ -33,6 +33,11 @@ class Outline:
         """Whether nothing is left to denoise."""
         return self.noise is not None and self.noise.is_clean
 
+    @property
+    def has_estimate(self) -> bool:
+        """Whether the clean estimate will be known: a stage keeps it."""
+        return True
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedStage:

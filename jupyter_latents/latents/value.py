@@ -122,6 +122,11 @@ class Latents:
         """Whether the latents are known to be fully denoised."""
         return self.noise is not None and self.noise.is_clean
 
+    @property
+    def has_estimate(self) -> bool:
+        """Whether the model's last clean estimate is known."""
+        return self.denoised is not None
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the tensor's dtype, shape and bytes (32 hexadecimal digits)."""

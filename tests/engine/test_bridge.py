@@ -9,8 +9,9 @@ import torch
 from jupyter_latents.engine import codec
 from jupyter_latents.engine.bridge import bridge, register_converter
 from jupyter_latents.engine.engine import Engine
+from jupyter_latents.engine.handoff import check_fits
 from jupyter_latents.errors import HandoffError, SettingError
-from jupyter_latents.latents import Latents, Noise
+from jupyter_latents.latents import SPACES, Latents, Noise, Provenance
 from jupyter_latents.stage import ModelSource
 from tests.engine.cases import Bench
 
@@ -57,6 +58,40 @@ def test_fresh_noise_of_the_same_level_is_drawn_where_it_does_not_fit(bench: Ben
 def test_latents_without_a_clean_estimate_do_not_cross(bench: Bench) -> None:
     with pytest.raises(HandoffError, match="image position"):
         crossed(bench, replace(giver(bench), denoised=None), "sdxl")
+
+
+def refusal(latents: Latents) -> str:
+    with pytest.raises(HandoffError) as caught:
+        check_fits(latents, SPACES["sd"], "my/model")
+    return caught.value.message
+
+
+def test_another_space_of_the_same_shape_is_never_taken_for_ones_own() -> None:
+    """SDXL's latents have SD's shape and other meanings."""
+    said = refusal(Latents(torch.zeros(1, 4, 8, 8), SPACES["sdxl"], Noise(1.0, "ve")))
+    assert "SDXL space (4 channels, factor 8), and my/model works in SD space" in said
+    assert "nothing says which model" in said
+
+
+def test_another_space_without_a_clean_estimate_names_both_spaces_and_models() -> None:
+    made = Provenance("other/model")
+    said = refusal(Latents(torch.zeros(1, 16, 8, 8), SPACES["sd3"], Noise(1.0, "flow"), provenance=made))
+    assert said.startswith("latents of other/model are of SD3 space (16 channels, factor 8), and my/model works in SD")
+    assert "carry none" in said
+
+
+def test_a_wrong_number_of_channels_says_whose_they_may_be() -> None:
+    said = refusal(Latents(torch.zeros(1, 16, 8, 8), None, Noise(1.0, "flow")))
+    assert "16 channels, as SD3 and Flux and Wan2.1 latents have, and my/model works in SD space (4 channels" in said
+
+
+def test_a_converter_needs_no_model_of_the_giver() -> None:
+    register_converter("SDXL", "SD", lambda clean: clean)
+    try:
+        clean = torch.zeros(1, 4, 8, 8)
+        assert not check_fits(Latents(clean, SPACES["sdxl"], Noise(1.0, "ve"), denoised=clean), SPACES["sd"], "m")
+    finally:
+        register_converter("SDXL", "SD", None)
 
 
 def test_a_registered_converter_replaces_decoding_and_encoding(bench: Bench) -> None:

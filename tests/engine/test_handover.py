@@ -13,9 +13,10 @@ import pytest
 import torch
 
 from jupyter_latents.engine.engine import Engine
+from jupyter_latents.engine.handoff import level_tensor
 from jupyter_latents.engine.observer import Silent
 from jupyter_latents.errors import HandoffError
-from jupyter_latents.latents import Latents
+from jupyter_latents.latents import SPACES, Latents, Noise
 from jupyter_latents.stage import Size, Window
 from tests.engine.cases import PROMPT, Bench, equal, inputs, plain, relative
 from tests.engine.exact import MU, TAU, Moments, exact_engine
@@ -185,9 +186,6 @@ def test_latents_enter_at_the_nearest_level_at_or_above_their_own(bench: Bench, 
 
 
 def test_the_noise_added_has_exactly_the_missing_variance() -> None:
-    from jupyter_latents.engine.handoff import level_tensor
-    from jupyter_latents.latents import SPACES, Noise
-
     clean = torch.randn(1, 4, 256, 256, generator=torch.Generator().manual_seed(1))
     noise = torch.randn(1, 4, 256, 256, generator=torch.Generator().manual_seed(2))
     for giver in ("ve", "vp", "flow"):
@@ -199,6 +197,28 @@ def test_the_noise_added_has_exactly_the_missing_variance() -> None:
             assert abs(added.mean()) < 5 * math.sqrt((0.81 - 0.36) / count)
             assert abs(added.var() / (0.81 - 0.36) - 1) < 5 * math.sqrt(2 / count)
             assert abs((added * noise).mean()) < 5 * math.sqrt((0.81 - 0.36) / count)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_not_rounded_again_on_the_way(dtype: torch.dtype) -> None:
+    given = Latents(torch.randn(1, 4, 64, 64).to(dtype) * 10, SPACES["sd"], Noise(9.7, "ve"))
+    entered = level_tensor(given, Noise(9.7, "vp"), torch.Generator())
+    assert relative(entered, given.tensor.double() / math.hypot(1, 9.7)) < 1e-6
+
+
+@pytest.mark.parametrize("form", ["ve", "vp", "flow"])
+def test_pure_noise_enters_any_form_with_the_variance_that_its_schedule_begins_with(form: str) -> None:
+    """Unit-variance data at level sigma has variance 1 + sigma^2 in VE terms; of pure noise that is all noise."""
+    pure = Latents(torch.randn(1, 4, 256, 256), SPACES["sd"], Noise(math.inf, "flow"))
+    entered = level_tensor(pure, Noise(14.6, form), torch.Generator())
+    assert math.isclose(float(entered.std()), math.hypot(1, 14.6) * signal(form, 14.6), rel_tol=0.01)
+
+
+@pytest.mark.parametrize("form", ["ve", "vp", "flow"])
+def test_what_enters_where_pure_noise_is_expected_has_its_variance(form: str) -> None:
+    data, noise = torch.randn(2, 1, 4, 256, 256)
+    given = Latents((data + 3.0 * noise) * signal(form, 3.0), SPACES["sd"], Noise(3.0, form))
+    assert math.isclose(float(level_tensor(given, Noise(math.inf, "flow"), torch.Generator()).std()), 1.0, rel_tol=0.01)
 
 
 def test_latents_carry_on_without_denoising_start(bench: Bench) -> None:
@@ -282,6 +302,15 @@ def test_an_exact_denoiser_ends_in_the_right_distribution_after_any_hand_over(
     assert last.latents.is_clean
     has_moments(last.latents, entered.denoised_to(0.0), "ve")
     assert abs(float(last.latents.tensor.mean()) - MU) < 0.1
+
+
+@pytest.mark.parametrize("receiver", FORMS)
+def test_an_exact_denoiser_makes_the_data_of_pure_noise(bench: Bench, receiver: str) -> None:
+    given = Latents(torch.randn(8, 4, 32, 32, generator=torch.Generator().manual_seed(4)), None, Noise(math.inf, "vp"))
+    last = exactly(bench, receiver, given, num_inference_steps=60, seed=12)
+    assert last.span.start == 0
+    begun = 14.6146 if receiver != "flow" else 1e4
+    has_moments(last.latents, Moments(0.0, 1 + begun**2, begun).denoised_to(0.0), "ve")
 
 
 def entered_at(bench: Bench, form: str, index: int) -> float:
