@@ -17,7 +17,7 @@ from jupyter_latents.engine import codec
 from jupyter_latents.errors import HandoffError, SettingError
 from jupyter_latents.latents.facts import Noise, Provenance, Space
 from jupyter_latents.latents.forms import convert
-from jupyter_latents.latents.value import Latents
+from jupyter_latents.latents.value import Latents, check_tensor
 
 __all__ = ["Converter", "bridge", "converter", "register_converter"]
 
@@ -67,7 +67,7 @@ def bridge(given: Latents, giver_vae: Callable[[], Any], receiver_vae: Any, spac
         its shape fits; otherwise noise is drawn from the latents' own seed.
 
     Raises:
-        HandoffError: The clean estimate or the noise level is not known.
+        HandoffError: The clean estimate or the noise level is not known, or a converter made something else.
     """
     noise, clean = given.noise, given.denoised
     if noise is None or given.space is None or clean is None:
@@ -98,13 +98,32 @@ def _crossed(
 ) -> torch.Tensor:
     own = converter(giver, space)
     if own is not None:
-        return own(clean).float()
+        return _checked(own(clean), clean, giver, space)
     pictures = codec.decode(clean, giver_vae())
     height, width = pictures.shape[-2:]
     fitting = (max(align, height - height % align), max(align, width - width % align))
     if fitting != (height, width):
         pictures = F.interpolate(pictures, fitting, mode="bicubic", antialias=True)
     return codec.encode(pictures.clamp(-1, 1), receiver_vae)
+
+
+def _checked(converted: object, clean: torch.Tensor, giver: Space, space: Space) -> torch.Tensor:
+    """What a converter returned, on the CPU in float32.
+
+    Raises:
+        HandoffError: It is no batch of latents of the receiving space.
+    """
+    name = f"the converter from {giver.name} to {space.name}"
+    if not isinstance(converted, torch.Tensor):
+        raise HandoffError(f"{name} returned a {type(converted).__name__}; it returns a tensor of clean latents.")
+    shape = tuple(converted.shape)
+    if len(shape) != 4 or shape[:2] != (clean.shape[0], space.channels) or 0 in shape:
+        raise HandoffError(
+            f"{name} made {shape} of {tuple(clean.shape)}; {space} needs ({clean.shape[0]}, {space.channels}, "
+            "height, width)."
+        )
+    check_tensor(converted, f"latents that {name} made")
+    return converted.detach().to("cpu", torch.float32)
 
 
 def _fresh(like: torch.Tensor, given: Latents) -> torch.Tensor:

@@ -94,9 +94,7 @@ class ModelFacts:
         """The latent space its denoiser works in, with the digest of the VAE that decodes it."""
         vae = self.own_vae or self.sources["vae"]
         space = space_of(vae.class_name, with_defaults(vae, f"vae of {self.name}"), vae.digest)
-        if space.vae in _demo_digests():
-            space = replace(space, name="demo")
-        return replace(space, vae=self.digests["vae"])
+        return replace(space, name=_demo_spaces().get(space.vae, space.name), vae=self.digests["vae"])
 
     @property
     def default_size(self) -> tuple[int, int]:
@@ -124,14 +122,15 @@ class ModelFacts:
 
 
 @cache
-def _demo_digests() -> frozenset[str]:
-    """Digests of the embedded models' VAEs, whose files stay as they are."""
-    found = set()
+def _demo_spaces() -> dict[str, str]:
+    """Digest of a demo model's VAE to the name of its latents: ``demo`` for the first, then ``demo-flow``; their files stay as they are."""
+    found: dict[str, str] = {}
     for name in demo.MODELS:
         folder = demo.path(name)
         if (folder / "vae").is_dir():
-            found.add(parts_of(folder, {"vae": ["diffusers", "AutoencoderKL"]}, None, name)["vae"].digest)
-    return frozenset(found)
+            digest = parts_of(folder, {"vae": ["diffusers", "AutoencoderKL"]}, None, name)["vae"].digest
+            found.setdefault(digest, name.replace("/", "-") if found else "demo")
+    return found
 
 
 def describe(source: ModelSource) -> ModelFacts:

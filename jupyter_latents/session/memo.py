@@ -57,7 +57,7 @@ class Memo:
             go: Runs a stage.
             tell: Is told when the store cannot be written to.
         """
-        if not remembers(stage, inputs):
+        if not remembers(stage, inputs, facts):
             return go(stage, inputs)
         key = stage_digest(stage, inputs, facts)
         kept = None if stage.force else self.find(key, stage)
@@ -95,7 +95,7 @@ class Memo:
             inputs: Its resolved inputs.
             facts: Its model.
         """
-        if stage.force or not remembers(stage, inputs):
+        if stage.force or not remembers(stage, inputs, facts):
             return "", None
         key = stage_digest(stage, inputs, facts)
         kept = self.find(key, stage)
@@ -116,9 +116,16 @@ class Memo:
                 self._kept[oldest] = _thinned(self._kept[oldest])
 
 
-def remembers(stage: Stage, inputs: Inputs) -> bool:
-    """Whether a stage makes the same each time: with a seed at random it does not."""
-    return stage.seed is not None or bool(inputs.latents)
+def remembers(stage: Stage, inputs: Inputs, facts: ModelFacts) -> bool:
+    """Whether a stage makes the same each time: not with a seed at random, nor through somebody's own converter.
+
+    A converter is code that nothing here can tell from another's.
+    """
+    from jupyter_latents.engine.bridge import converter
+
+    spaces = [latents.space for latents in inputs.latents if latents.space is not None]
+    converts = any(not space.same_as(facts.space) and converter(space, facts.space) for space in spaces)
+    return (stage.seed is not None or bool(inputs.latents)) and not converts
 
 
 def stage_digest(stage: Stage, inputs: Inputs, facts: ModelFacts) -> str:

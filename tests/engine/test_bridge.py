@@ -1,7 +1,9 @@
 """Latents cross into another space as a clean estimate and keep their noise level."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +12,7 @@ from jupyter_latents.engine import codec
 from jupyter_latents.engine.bridge import bridge, register_converter
 from jupyter_latents.engine.engine import Engine
 from jupyter_latents.engine.handoff import check_fits
-from jupyter_latents.errors import HandoffError, SettingError
+from jupyter_latents.errors import HandoffError, JupyterLatentsError, SettingError
 from jupyter_latents.latents import SPACES, Latents, Noise, Provenance
 from jupyter_latents.stage import ModelSource
 from tests.engine.cases import Bench
@@ -102,6 +104,24 @@ def test_a_registered_converter_replaces_decoding_and_encoding(bench: Bench) -> 
     finally:
         register_converter("SD", "SDXL", None)
     assert not torch.equal(crossed(bench, latents, "sdxl").denoised, latents.denoised * 2)
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (lambda clean: clean.repeat(1, 4, 1, 1), r"from SD to SDXL made \(1, 16, 8, 8\) of \(1, 4, 8, 8\); SDXL space"),
+        (lambda clean: clean[0], "needs"),
+        (lambda clean: clean.numpy(), "returned a ndarray"),
+        (lambda clean: clean * math.inf, "from SD to SDXL made hold 256 NaN or infinite"),
+    ],
+)
+def test_what_a_converter_makes_is_checked(bench: Bench, made: Callable[..., Any], message: str) -> None:
+    register_converter("SD", "SDXL", made)
+    try:
+        with pytest.raises(JupyterLatentsError, match=message):
+            crossed(bench, giver(bench), "sdxl")
+    finally:
+        register_converter("SD", "SDXL", None)
 
 
 def test_a_converter_that_cannot_be_called_is_refused() -> None:

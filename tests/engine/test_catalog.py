@@ -77,9 +77,11 @@ def test_folder_is_described(name: str, family: str, space: str, size: int, tiny
     assert 10_000 < facts.values < 10_000_000
 
 
-def test_demo_models_have_a_space_of_their_own() -> None:
+def test_demo_models_have_spaces_of_their_own() -> None:
     facts = describe(ModelSource("demo/scenes"))
     assert facts.space.name == "demo"
+    assert describe(ModelSource("demo/paper")).space == facts.space
+    assert describe(ModelSource("demo/flow")).space.name == "demo-flow"
     assert facts.default_size == (128, 128)
 
 

@@ -140,3 +140,20 @@ def test_a_second_stage_runs_for_each_of_several_ends_and_repeats_no_step(desk: 
     assert "without history" not in " ".join(desk.notes.lines)
     desk.run("<sd2> --prompts dog --inference-steps 10 --image-seeds 'latents: parts[3]' --force --into one")
     assert torch.equal(desk["one"].tensor, desk["finals"][3].tensor)
+
+
+def test_a_stage_through_ones_own_converter_is_not_remembered(desk: Desk) -> None:
+    """Another converter is another result, and no digest tells two apart."""
+    from jupyter_latents.engine.bridge import register_converter
+
+    desk.run("<sd15> --prompts cat --seeds 3 --inference-steps 8 --output-size 64 --denoising-end 0.5 --into base")
+    script = "<sdxl> --prompts cat --inference-steps 8 --image-seeds 'latents: base' --into last"
+    made = []
+    try:
+        for factor in (1.0, 2.0):
+            register_converter("SD", "SDXL", lambda clean, factor=factor: clean * factor)
+            desk.run(script)
+            made.append(desk["last"].digest)
+    finally:
+        register_converter("SD", "SDXL", None)
+    assert made[0] != made[1]
