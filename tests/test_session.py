@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from jupyter_latents.engine.observer import Silent, StepEvent
@@ -547,6 +548,23 @@ def test_what_libraries_say_is_gathered_into_one_line(kernel: Kernel) -> None:
     kernel.run(f"<sd15>\n--prompts cat {STEPS} --seeds 7 --scheduler KDPM2DiscreteScheduler", watch)
     assert sum("messages of libraries (--verbose shows them)" in note for note in watch.notes) <= 1
     assert len(watch.notes) <= 2
+
+
+def test_a_file_with_damaged_history_goes_on_and_the_run_says_why(kernel: Kernel, tmp_path: Path) -> None:
+    kernel.run(f"<sd15>\n--prompts cat {STEPS} --seeds 7 --denoising-end 0.5 --into base")
+    file = kernel["base"].save(tmp_path / "base.safetensors")
+    tensors, metadata = {}, {}
+    with safe_open(file, "pt") as stored:
+        metadata = stored.metadata()
+        tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - no mapping
+    damaged = next(name for name in tensors if name.startswith("resume.scheduler"))
+    save_file({**tensors, damaged: tensors[damaged] + 1}, file, metadata)
+    watch = Watch()
+    kernel.run(f'<sd15>\n--prompts cat {STEPS} --image-seeds "latents: {file}" --into final', watch)
+    assert kernel["final"].is_clean
+    assert any("history in the file cannot be used (its checksum differs)" in note for note in watch.notes)
+    assert any("same schedule, without history" in note for note in watch.notes)
+    assert not any("messages of libraries" in note and "history" in note for note in watch.notes)
 
 
 def test_the_model_is_loaded_once_for_all_cells(kernel: Kernel) -> None:

@@ -123,7 +123,7 @@ class ModelFacts:
 
 @cache
 def _demo_spaces() -> dict[str, str]:
-    """Digest of a demo model's VAE to the name of its latents: ``demo`` for the first, then ``demo-flow``; their files stay as they are."""
+    """Digest of a demo model's VAE to the name of its latents: ``demo`` for the first, then ``demo-flow``."""
     found: dict[str, str] = {}
     for name in demo.MODELS:
         folder = demo.path(name)

@@ -10,19 +10,21 @@ import torch
 from jupyter_latents.engine.versions import versions
 from jupyter_latents.latents.facts import Resume
 
-__all__ = ["objection"]
+__all__ = ["NO_HISTORY", "objection"]
+
+NO_HISTORY = "these latents carry no scheduler state"
 
 _SETTABLE = (type(None), bool, int, float, list, tuple)
 
 
-def objection(resume: Resume, scheduler: Any, start_index: int, shape: torch.Size) -> str:
+def objection(resume: Resume, scheduler: Any, start_index: int, shape: torch.Size | None = None) -> str:
     """Why a history cannot be used, or an empty string.
 
     Args:
         resume: What the latents carry.
         scheduler: The run's scheduler after ``set_timesteps``, before its first step.
         start_index: Timestep index at which the run enters.
-        shape: Shape of the latents as the loop holds them.
+        shape: Shape of the latents as the loop holds them; None where only the run knows it.
     """
     wrote = resume.versions.get("diffusers")
     if wrote is not None and wrote != versions()["diffusers"]:
@@ -33,7 +35,7 @@ def objection(resume: Resume, scheduler: Any, start_index: int, shape: torch.Siz
 
 
 def _scheduler_objection(
-    saved: Mapping[str, Any], fresh: Mapping[str, Any], start_index: int, shape: torch.Size
+    saved: Mapping[str, Any], fresh: Mapping[str, Any], start_index: int, shape: torch.Size | None
 ) -> str:
     for name, value in saved.items():
         now = fresh.get(name)
@@ -45,11 +47,11 @@ def _scheduler_objection(
     return "" if index == start_index else f"it stands at timestep {index}, the latents at {start_index}"
 
 
-def _fits(value: Any, now: Any, shape: torch.Size) -> bool:
+def _fits(value: Any, now: Any, shape: torch.Size | None) -> bool:
     if isinstance(value, (list, tuple)):
         return all(_fits(item, None, shape) for item in value)
     if isinstance(value, torch.Tensor):
-        return value.dim() == 0 or value.shape == shape
+        return value.dim() == 0 or shape is None or value.shape == shape
     return value is None or isinstance(value, (bool, int, float)) or isinstance(now, str)
 
 

@@ -8,11 +8,13 @@ from typing import Any
 from jupyter_latents.engine import handoff, schedulers, shifts
 from jupyter_latents.engine.catalog import ModelFacts, describe
 from jupyter_latents.engine.handoff import Standing
+from jupyter_latents.engine.history import NO_HISTORY, objection
 from jupyter_latents.engine.memory import device_of
 from jupyter_latents.engine.plans import dtype_of
 from jupyter_latents.engine.window import Span
 from jupyter_latents.errors import HandoffError, JupyterLatentsError
 from jupyter_latents.latents.facts import CLEAN, Noise, Position, Provenance, Space
+from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import Stage
 
 __all__ = ["Outline", "PlannedStage", "plan", "verdict"]
@@ -115,12 +117,15 @@ def _planned(
         strength = 0.8 if stage.strength is None else stage.strength
         first = stage.num_inference_steps - min(int(stage.num_inference_steps * strength), stage.num_inference_steps)
     span = handoff.fractions_span(stage.window, scheduler, family.fraction, first)
-    word, notes = "", ()
+    word = ""
+    notes: tuple[str, ...] = ()
     if given is not None:
         bridged = not handoff.check_fits(given, space, stage.model.name)
         way = handoff.entrance(given, stage.window, scheduler, span, schedulers.schedule_digest(scheduler))
         span, notes = way.span, (*way.notes, *((way.warning,) if way.warning else ()))
-        word = f"bridged space, {given.space} to {space}" if bridged else _word(way, given, facts)
+        lost = _lost_history(given, scheduler, way) if way.exact else ""
+        notes = (*notes, f"continues without history: {lost}") if lost else notes
+        word = f"bridged space, {given.space} to {space}" if bridged else _word(way, given, facts, lost)
     elif stage.window.start:
         raise HandoffError(
             f'--denoising-start {stage.window.start:g} needs latents to start from (--image-seeds "latents: NAME").'
@@ -151,10 +156,20 @@ def _planned(
     )
 
 
-def _word(way: handoff.Entrance, given: Standing, facts: ModelFacts) -> str:
+def _lost_history(given: Standing, scheduler: Any, way: handoff.Entrance) -> str:
+    """Why latents that are at hand will continue without their history, or an empty string."""
+    if not isinstance(given, Latents):
+        return ""  # a stage that is yet to run keeps it
+    if given.resume is None:
+        return NO_HISTORY
+    return objection(given.resume, scheduler, way.span.start_index)
+
+
+def _word(way: handoff.Entrance, given: Standing, facts: ModelFacts, lost: str) -> str:
+    if way.exact and given.position is not None and given.position.model == facts.digest:
+        return "same schedule, without history" if lost else "exact continuation"
     if way.exact:
-        same = given.position is not None and given.position.model == facts.digest
-        return "exact continuation" if same else "same schedule, another model"
+        return "same schedule, another model"
     if given.noise is not None and given.noise.form != way.noise.form:
         return "converted form"
     return "same space"

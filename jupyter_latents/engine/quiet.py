@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from jupyter_latents.errors import LatentsWarning
+
 __all__ = ["gathered"]
 
 
@@ -25,17 +27,21 @@ class _Teller(logging.Handler):
 
 
 @contextmanager
-def gathered(tell: Callable[[str], None]) -> Iterator[None]:
+def gathered(tell: Callable[[str], None], own: Callable[[str], None]) -> Iterator[None]:
     """Hands log messages, warnings and progress bars of diffusers, transformers and the hub to `tell`.
 
     Args:
         tell: Is given one message at a time.
+        own: Is given this package's own warnings, such as of a damaged file.
     """
     with ExitStack() as stack:
         caught = stack.enter_context(warnings.catch_warnings(record=True))
         _silence_libraries(_Teller(tell), stack)
         yield
     for warning in caught:
+        if issubclass(warning.category, LatentsWarning):
+            own(str(warning.message))
+            continue
         if issubclass(warning.category, (DeprecationWarning, PendingDeprecationWarning)):
             continue  # for the libraries' own authors
         tell(f"{warning.category.__name__}: {warning.message}")

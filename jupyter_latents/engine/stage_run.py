@@ -15,7 +15,7 @@ from jupyter_latents.engine import codec, handoff, schedulers, shifts
 from jupyter_latents.engine.bridge import bridge
 from jupyter_latents.engine.calls import Inputs, arguments, control_arguments, mode_of, picture_size
 from jupyter_latents.engine.compat import with_clip_skip
-from jupyter_latents.engine.history import objection
+from jupyter_latents.engine.history import NO_HISTORY, objection
 from jupyter_latents.engine.layout import LAYOUTS
 from jupyter_latents.engine.models import LoadedModel
 from jupyter_latents.engine.observer import Observer, StepEvent
@@ -229,7 +229,7 @@ class StageRun:
     def _history(self, scheduler: Any, way: handoff.Entrance, shape: torch.Size) -> Resume | None:
         """The given latents' resume state where it can be used; a note says where it cannot."""
         resume = self.given.resume if self.given is not None else None
-        why = "these latents carry no scheduler state"
+        why = NO_HISTORY
         if resume is not None:
             why = objection(resume, scheduler, way.span.start_index, shape)
         if why:

@@ -214,7 +214,8 @@ class Latents:
             model: A model's name, as in a script.
 
         Returns:
-            A verdict: exact continuation, same space, converted form, bridged space, or impossible with the reason.
+            A verdict: exact continuation, same schedule, same space, converted form, bridged space, or impossible with
+            the reason.
         """
         return services.fits(self, model)
 

@@ -6,6 +6,7 @@ import time
 import weakref
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -261,7 +262,7 @@ class Session:
 
         said: list[str] = []
         try:
-            with gathered(observer.note if task.verbose else said.append):
+            with gathered(observer.note if task.verbose else said.append, partial(observer.note, warning=True)):
                 stages = self._foresee(task, observer)
                 ahead = ReadAhead(lambda: self.engine.cache, [stage.model for stage in stages], run.stop_asked)
                 try:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from jupyter_latents.latents import Resume
 from tests.session.conftest import Desk
 
 PAIRS = {
@@ -88,3 +89,13 @@ def test_latents_say_how_they_fit(desk: Desk) -> None:
     assert desk.session.fits(base, str(desk.models("sd15"))) == "exact continuation"
     assert desk.session.fits(base, str(desk.models("sd3"))).startswith("bridged space")
     assert desk.session.fits(base, "no/such").startswith("impossible")
+
+
+def test_a_verdict_promises_no_exact_continuation_without_history(desk: Desk) -> None:
+    desk.run("<sd15> --prompts cat --seeds 3 --inference-steps 8 --output-size 64 --denoising-end 0.5 --into base")
+    base, model = desk["base"], str(desk.models("sd15"))
+    said = desk.session.fits(base.replace(resume=None), model)
+    assert said == "same schedule, without history; continues without history: these latents carry no scheduler state"
+    old = Resume(base.resume.scheduler, base.resume.generator, {"diffusers": "0.20.0"})
+    said = desk.session.fits(base.replace(resume=old), model)
+    assert said.startswith("same schedule, without history; continues without history: it was written with diffusers 0")
