@@ -19,7 +19,7 @@ from jupyter_latents.errors import HandoffError
 from jupyter_latents.latents.comfy_file import RAW_VAE
 from jupyter_latents.latents.facts import Form, Noise, Position, Provenance, Space
 from jupyter_latents.latents.forms import convert
-from jupyter_latents.latents.spaces import SPACES
+from jupyter_latents.latents.spaces import likely_spaces
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import Window
 
@@ -101,7 +101,7 @@ def check_fits(latents: Standing, space: Space, model: str) -> bool:
         return True
     if own is None:
         raise HandoffError(
-            f"latents of shape {latents.shape} have {latents.shape[1]} channels{_perhaps(latents.shape[1])}, and "
+            f"latents of shape {latents.shape} have {latents.shape[1]} channels{likely_spaces(latents.shape[1])}, and "
             f"{model} works in {space}. Nothing says which model made them, so they cannot be brought there. Continue "
             "them with a model of their own space; what it makes can cross."
         )
@@ -112,16 +112,12 @@ def check_fits(latents: Standing, space: Space, model: str) -> bool:
     if known and latents.has_estimate:
         return False
     why = "they carry none (a file without facts)" if known else "nothing says which model that is"
+    given = f"latents of {giver}" if giver else "these latents"
     raise HandoffError(
-        f"latents{f' of {giver}' if giver else ''} are of {own}, and {model} works in {space}. They cross as a clean "
-        f"estimate, decoded by the VAE of the model that made them, and {why}. Continue them for a step with a model "
-        f"of {own.name} latents; what it makes can cross."
+        f"{given} are of {own}, and {model} works in {space}. They cross as a clean estimate, decoded by the VAE of "
+        f"the model that made them, and {why}. Continue them for a step with a model of {own.name} latents; what it "
+        "makes can cross."
     )
-
-
-def _perhaps(channels: int) -> str:
-    names = [known.name for known in SPACES.values() if known.channels == channels]
-    return f", as {' and '.join(names)} latents have" if names else ""
 
 
 def entrance(latents: Standing, window: Window, scheduler: Any, span: Span, own_schedule: str) -> Entrance:
@@ -254,7 +250,9 @@ def _notes(giver: Noise, receiver: Noise) -> tuple[str, ...]:
     if math.isinf(receiver.sigma) and not math.isinf(giver.sigma):
         notes.append(f"{giver} enters where the schedule begins with pure noise; more steps would enter nearer to it")
     elif not _close(giver.sigma, receiver.sigma) and receiver.sigma > giver.sigma:
-        notes.append(f"noise added to come from {giver} to {receiver}")
+        mixed = (giver.form == "flow") != (receiver.form == "flow")  # whose numbers cannot be compared
+        levels = f" (in VE terms {giver.sigma:.3g} and {receiver.sigma:.3g})" if mixed else ""
+        notes.append(f"noise added to come from {giver} to {receiver}{levels}")
     return tuple(notes)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from jupyter_latents.errors import HandoffError, LatentsError
-from jupyter_latents.latents.derived import derive
+from jupyter_latents.latents.derived import check_latents, derive, described, one_space
 from jupyter_latents.latents.forms import to_form
 from jupyter_latents.latents.value import Latents
 
@@ -24,10 +24,14 @@ def batch(items: Sequence[Latents]) -> Latents:
 
     Raises:
         HandoffError: Different spaces or noise.
-        LatentsError: None given, or different heights and widths.
+        LatentsError: None given, something that is no latents, or different heights and widths.
     """
+    if isinstance(items, Latents):
+        raise LatentsError("batch() takes a list of latents: batch([first, second]).")
     if not items:
         raise LatentsError("batch() was given no latents; give a list of at least one.")
+    for item in items:
+        check_latents(item, "batch")
     first = items[0]
     same_form = [first, *(_matching(first, item) for item in items[1:])]
     tensors = torch.cat([item.tensor.to(first.tensor.dtype) for item in same_form])
@@ -37,10 +41,10 @@ def batch(items: Sequence[Latents]) -> Latents:
 
 
 def _matching(first: Latents, item: Latents) -> Latents:
-    one, two = first.space, item.space
-    if (one is None) != (two is None) or (one is not None and two is not None and not one.same_as(two)):
-        names = " and ".join(str(space) if space else "an unknown space" for space in (one, two))
-        raise HandoffError(f"batch of latents of {names}: a batch has one space. Make one batch of each.")
+    if not one_space(first, item):
+        raise HandoffError(
+            f"batch of {described(first)} and {described(item)}: a batch has one space. Make one batch of each."
+        )
     if item.shape[1:] != first.shape[1:]:
         raise LatentsError(
             f"batch of latents of shapes {first.shape} and {item.shape}: all but the first number must agree. "

@@ -16,7 +16,7 @@ from jupyter_latents.latents.forms import to_form
 from jupyter_latents.latents.separation import known_noise
 from jupyter_latents.latents.value import Latents
 
-__all__ = ["aligned", "common_position", "derive"]
+__all__ = ["aligned", "check_latents", "common_position", "derive", "described", "one_space"]
 
 T = TypeVar("T")
 
@@ -84,19 +84,42 @@ def _describe(noise: Noise) -> str:
     return "clean" if noise.is_clean else f"σ {noise.sigma:.4g}"
 
 
+def check_latents(value: object, operation: str) -> None:
+    """Raises unless `value` is one `Latents`.
+
+    Raises:
+        LatentsError: It is something else, or several.
+    """
+    if isinstance(value, Latents):
+        return
+    several = " Take one of them by its index, or join them with batch()." if isinstance(value, Sequence) else ""
+    raise LatentsError(f"{operation} needs latents and was given a {type(value).__name__}.{several}")
+
+
+def one_space(first: Latents, second: Latents) -> bool:
+    """Whether two latents are of the same space, or both of none that is known."""
+    if first.space is None or second.space is None:
+        return first.space is second.space
+    return first.space.same_as(second.space)
+
+
+def described(latents: Latents) -> str:
+    """Latents by their space and model, for a message."""
+    model = f" by {latents.provenance.model}" if latents.provenance.model else ""
+    return f"latents of {latents.space or 'an unknown space'}{model}"
+
+
 def aligned(first: Latents, second: Latents, operation: str) -> Latents:
     """`second` in the form of `first`, after checking that the two can be mixed value by value.
 
     Raises:
         HandoffError: Different latent spaces or noise levels.
-        LatentsError: Different shapes, or a noise level that nobody said.
+        LatentsError: No latents, different shapes, or a noise level that nobody said.
     """
-    if (first.space is None) != (second.space is None) or (
-        first.space is not None and second.space is not None and not first.space.same_as(second.space)
-    ):
-        names = " and ".join(str(one.space) if one.space else "an unknown space" for one in (first, second))
+    check_latents(second, operation)
+    if not one_space(first, second):
         raise HandoffError(
-            f"{operation} of latents of {names}: the numbers mean different things. "
+            f"{operation} of {described(first)} and {described(second)}: the numbers mean different things. "
             "Decode one and encode it with the other's VAE; or, where a space is only unknown, "
             "say it with replace(space=...)."
         )

@@ -7,7 +7,8 @@ picture decodes nearly, not exactly, as the mirror image.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from numbers import Real
 from typing import Literal, TypeAlias, get_args
 
 import torch
@@ -42,6 +43,14 @@ def _cells(latents: Latents, pixels: Sequence[int], what: str) -> tuple[int, ...
     return tuple(int(value // factor) for value in pixels)
 
 
+def _numbers(values: object, count: int) -> bool:
+    """Whether these are so many numbers; what a caller gives may be anything."""
+    if not isinstance(values, Iterable):
+        return False
+    found = list(values)
+    return len(found) == count and all(isinstance(value, Real) for value in found)
+
+
 def _check_mode(mode: str, allowed: object) -> None:
     names = get_args(allowed)
     if mode not in names:
@@ -59,7 +68,7 @@ def crop(latents: Latents, box: Box) -> Latents:
         SettingError: A box outside the picture, empty, or not of whole latent pixels.
     """
     width, height = latents.size
-    if len(box) != 4 or not (0 <= box[0] < box[2] <= width and 0 <= box[1] < box[3] <= height):
+    if not _numbers(box, 4) or not (0 <= box[0] < box[2] <= width and 0 <= box[1] < box[3] <= height):
         raise SettingError(
             f"box is {box}; it is (left, top, right, bottom) inside the picture of {width} by {height} pixels."
         )
@@ -101,8 +110,8 @@ def pad(latents: Latents, edges: int | Box, *, mode: PadMode | None = None, seed
         LatentsError: The noise is not known, or `mode` needs a clean estimate that is not.
         SettingError: Negative or no whole latent pixels, an unknown mode, or more to reflect than there is.
     """
-    widths = (edges, edges, edges, edges) if isinstance(edges, int) else tuple(edges)
-    if len(widths) != 4 or min(widths) < 0:
+    widths = (edges, edges, edges, edges) if isinstance(edges, int) else edges
+    if not _numbers(widths, 4) or min(widths) < 0:
         raise SettingError(
             f"edges is {edges}; give one number of picture pixels, or (left, top, right, bottom), 0 or more."
         )
@@ -160,7 +169,7 @@ def resize(latents: Latents, size: Sequence[int], *, mode: ResizeMode = "bilinea
         SettingError: Not positive, no whole latent pixels, or an unknown mode.
     """
     _check_mode(mode, ResizeMode)
-    if len(size) != 2 or min(size) <= 0:
+    if not _numbers(size, 2) or min(size) <= 0:
         raise SettingError(f"size is {size}; give (width, height) in picture pixels.")
     width, height = _cells(latents, tuple(size), "size")
     seed = derived_seed("resize", latents) if seed is None else seed

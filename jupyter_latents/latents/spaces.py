@@ -11,7 +11,7 @@ from types import MappingProxyType
 from jupyter_latents.errors import SettingError, nearest
 from jupyter_latents.latents.facts import Space
 
-__all__ = ["FLOW_SPACES", "SPACES", "find_space"]
+__all__ = ["FLOW_SPACES", "SPACES", "find_space", "likely_spaces"]
 
 # AutoencoderKLWan's config (latents_mean, latents_std), which Qwen-Image's VAE shares.
 _WAN_MEAN = (
@@ -65,3 +65,10 @@ def find_space(space: str | Space) -> Space:
             f"Known are {', '.join(SPACES)}; or give a Space."
         )
     return SPACES[name]
+
+
+def likely_spaces(channels: int) -> str:
+    """Whose latents have so many channels, as the rest of a sentence; empty when nobody's are known."""
+    names = [known.name for known in SPACES.values() if known.channels == channels]
+    listed = ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else "".join(names)
+    return f", as {listed} latents have" if names else ""

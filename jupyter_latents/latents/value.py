@@ -15,6 +15,8 @@ import torch
 from jupyter_latents.errors import LatentsError
 from jupyter_latents.latents import services
 from jupyter_latents.latents.facts import Form, Noise, Position, Provenance, Resume, Space
+from jupyter_latents.latents.forms import check_level
+from jupyter_latents.latents.spaces import likely_spaces
 from jupyter_latents.latents.trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -37,8 +39,10 @@ def check_tensor(tensor: torch.Tensor, what: str = "latents") -> None:
         what: What to call it in the message.
 
     Raises:
-        LatentsError: Not four dimensions, an empty one, not floating point, or with NaN or infinite values.
+        LatentsError: No tensor, not four dimensions, an empty one, not floating point, or with NaN or infinite values.
     """
+    if not isinstance(tensor, torch.Tensor):
+        raise LatentsError(f"{what} are a {type(tensor).__name__}; they are a tensor: give torch.as_tensor(...) of it.")
     shape = tuple(tensor.shape)
     if tensor.dtype not in FLOAT_DTYPES:
         raise LatentsError(
@@ -62,6 +66,11 @@ def tensor_digest(tensor: torch.Tensor) -> str:
     raw = tensor.detach().to("cpu").contiguous().flatten().view(torch.uint8).numpy().tobytes()
     head = f"{tensor.dtype}{tuple(tensor.shape)}".encode()
     return hashlib.sha256(head + raw).hexdigest()[:32]
+
+
+def _kept(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor as a value keeps it: on the CPU and without its gradient; itself where it is so already."""
+    return tensor.detach().to("cpu") if tensor.requires_grad or tensor.device.type != "cpu" else tensor
 
 
 def _calculate(first: Latents, symbol: str, second: object) -> Latents:
@@ -98,12 +107,18 @@ class Latents:
 
     def __post_init__(self) -> None:
         check_tensor(self.tensor)
+        object.__setattr__(self, "tensor", _kept(self.tensor))
+        if self.denoised is not None:
+            object.__setattr__(self, "denoised", _kept(self.denoised))
+        if self.noise is not None:
+            check_level(self.noise.sigma, self.noise.form)
         steps: Sequence[Latents] = self.trajectory
         if not isinstance(steps, Trajectory):
             object.__setattr__(self, "trajectory", Trajectory(steps))
         if self.space is not None and self.tensor.shape[1] != self.space.channels:
             raise LatentsError(
-                f"latents of shape {self.shape} are not of {self.space}: it has {self.space.channels} channels."
+                f"latents of shape {self.shape} have {self.shape[1]} channels{likely_spaces(self.shape[1])}; "
+                f"they are not of {self.space}."
             )
 
     @property

@@ -84,7 +84,7 @@ def test_another_space_without_a_clean_estimate_names_both_spaces_and_models() -
 
 def test_a_wrong_number_of_channels_says_whose_they_may_be() -> None:
     said = refusal(Latents(torch.zeros(1, 16, 8, 8), None, Noise(1.0, "flow")))
-    assert "16 channels, as SD3 and Flux and Wan2.1 latents have, and my/model works in SD space (4 channels" in said
+    assert "16 channels, as SD3, Flux and Wan2.1 latents have, and my/model works in SD space (4 channels" in said
 
 
 def test_a_converter_needs_no_model_of_the_giver() -> None:

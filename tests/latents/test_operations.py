@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from jupyter_latents.errors import HandoffError, LatentsError, SettingError
-from jupyter_latents.latents import CLEAN, SPACES, Latents, Noise, Position, Resume, batch
+from jupyter_latents.errors import HandoffError, JupyterLatentsError, LatentsError, SettingError
+from jupyter_latents.latents import CLEAN, SPACES, Latents, Noise, Position, Provenance, Resume, batch
 from jupyter_latents.latents.resampling import resample_white
 from tests.latents.gaussian import Gaussian, has_moments, is_white
 
@@ -270,3 +270,44 @@ def test_latents_can_be_copied_and_sent_to_another_process(carry):
     assert torch.equal(found.tensor, latents.tensor)
     assert (found.provenance, found.noise, found.space) == (latents.provenance, latents.noise, latents.space)
     assert dict(found.resume.scheduler) == {"order": 2}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda one: one.crop(5), "box is 5; it is"),
+        (lambda one: one.crop("abcd"), "box is abcd"),
+        (lambda one: one.resize(256), "size is 256; give"),
+        (lambda one: one.pad("16"), "edges is 16; give"),
+        (lambda one: one.blend(3), "blend needs latents and was given a int"),
+        (lambda one: one.slerp([one, one]), r"slerp needs latents and was given a list. Take one .* join them"),
+        (lambda one: one.composite(None, torch.ones(2, 2)), "composite needs latents and was given a NoneType"),
+        (lambda one: batch([one, 3]), "batch needs latents and was given a int"),
+        (batch, r"batch\(\) takes a list"),
+        (lambda one: Latents(np.zeros((1, 4, 8, 8), np.float32)), "latents are a ndarray"),
+        (lambda one: one.replace(noise=Noise(-1.0, "ve")), "sigma is -1"),
+        (lambda one: one.replace(noise=Noise(0.5, "odd")), "unknown noise form 'odd'"),
+    ],
+)
+def test_arguments_of_another_kind_are_refused_with_what_is_wanted(wrong, message):
+    with pytest.raises(JupyterLatentsError, match=message):
+        wrong(some())
+
+
+def test_a_wrong_number_of_channels_names_both_sides():
+    with pytest.raises(LatentsError, match=r"16 channels, as SD3, Flux and Wan2.1 latents have; they are not of SD sp"):
+        Latents(torch.zeros(1, 16, 8, 8), SPACES["sd"])
+    of_sdxl = Latents(torch.zeros(1, 4, 8, 8), SPACES["sdxl"], CLEAN, provenance=Provenance("one/model"))
+    of_flux = Latents(torch.zeros(1, 16, 8, 8), SPACES["flux"], CLEAN, provenance=Provenance("other/model"))
+    both = r"of SDXL space \(4 channels, factor 8\) by one/model and latents of Flux space \(16 .*\) by other/model"
+    for mix in (lambda: of_sdxl.blend(of_flux), lambda: of_sdxl + of_flux, lambda: batch([of_sdxl, of_flux])):
+        with pytest.raises(HandoffError, match=both):
+            mix()
+
+
+def test_latents_keep_no_gradient():
+    """They would hold the graph that made them, and numpy could not read them."""
+    latents = Latents(torch.zeros(1, 4, 8, 8, requires_grad=True), denoised=torch.zeros(1, 4, 8, 8, requires_grad=True))
+    assert not latents.tensor.requires_grad
+    assert not latents.denoised.requires_grad
+    assert np.asarray(latents).shape == (1, 4, 8, 8)
