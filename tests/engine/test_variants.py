@@ -48,6 +48,13 @@ def test_classes_for_other_tasks_are_never_silently_wrong(bench: Bench, schedule
     assert swapped(bench, "sd15", scheduler, [(0.5,)]).holds
 
 
+def test_every_scheduler_class_of_diffusers_stands_in_the_table() -> None:
+    import diffusers
+
+    classes = {name for name in dir(diffusers) if name.endswith("Scheduler")}
+    assert classes == {name.partition(";")[0] for name in (*schedulers_for("sd15"), *schedulers_for("sd3"), *OTHERS)}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["sd15", "sdxl", "sd3", "flux", "qwen-image", "z-image"])
 def test_no_variant_is_silently_wrong(bench: Bench, model: str) -> None:

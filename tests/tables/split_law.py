@@ -9,21 +9,32 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import TypeAlias
 
 from jupyter_latents.latents import Latents
 from tests.engine.cases import MODES, Bench, equal, through_file
 from tests.tables.continued import Half, in_a_new_process
 from tests.tables.setting import bench, versions
 from tests.tables.variants import OTHERS, schedulers_for, variants
-from tests.tables.verdicts import Verdict, law, swapped
+from tests.tables.verdicts import Verdict, answered, law, swapped
+
+Splits: TypeAlias = Sequence[Sequence[float]]
 
 SPLITS = ((0.1,), (0.2,), (0.3,), (0.4,), (0.5,), (0.6,), (0.7,), (0.8,), (0.9,), (0.2, 0.5, 0.7))
 WITH_IMAGE = ((0.4,), (0.5,), (0.6,), (0.7,), (0.8,), (0.9,), (0.4, 0.6, 0.8))
 ONE_STEP_EACH = tuple(step / 10 for step in range(1, 10))
 FEWER = ((0.1,), (0.5,), (0.9,), (0.2, 0.5, 0.7), ONE_STEP_EACH)
+FEWER_WITH_IMAGE = ((0.5,), (0.9,), (0.4, 0.6, 0.8))
+EVERY: Mapping[str, Splits] = MappingProxyType({"txt2img": SPLITS, "img2img": WITH_IMAGE, "inpaint": WITH_IMAGE})
+FEWER_OF: Mapping[str, Splits] = MappingProxyType(
+    {"txt2img": FEWER, "img2img": FEWER_WITH_IMAGE, "inpaint": FEWER_WITH_IMAGE}
+)
 TITLES = {"sd15": "SD", "sdxl": "SDXL", "sd3": "SD3", "flux": "Flux.1"}
+
+_EQUAL = Verdict("equal")
 
 HEAD = """# The split law
 
@@ -36,9 +47,9 @@ itself cannot run a scheduler or a setting its own answer stands below the table
 
 ## Schedulers × modes
 
-One window boundary at 0.1, 0.2 … 0.9 and four windows in a row, latents through memory; at 0.5 also through a
-`.safetensors` file, in this process and in a new one. Images go in at strength 0.7, so that boundaries begin at 0.4
-there.
+One window boundary at 0.1, 0.2 … 0.9 and four windows in a row, each with latents through memory and through a
+`.safetensors` file; at 0.5 also by file into a new process. Images go in at strength 0.7, so that boundaries begin at
+0.4 there.
 """
 
 BY_MODE = """
@@ -49,8 +60,11 @@ BY_MODE = """
 VARIANTS = """
 ## Variants
 
-Each setting of each scheduler class on its own, text to image: boundaries at 0.1, 0.5 and 0.9, four windows in a row,
-and ten windows of one step each.
+Each setting of each scheduler class on its own. Text to image: boundaries at 0.1, 0.5 and 0.9, four windows in a row,
+and ten windows of one step each. Image to image and inpainting: boundaries at 0.5 and 0.9 and four windows in a row.
+All of it through memory and through a file, and at 0.5 by file into a new process. A setting stands under "equal" when
+all of that held; a mode in which it does not run stands on the right with the reason, once for the scheduler where all
+its settings share it.
 """
 
 
@@ -64,17 +78,19 @@ def cell(verdict: Verdict) -> str:
     return "=" if verdict.word == "equal" else "–" if verdict.holds else f"**{verdict}**"
 
 
-def by_mode(made: Bench, model: str, scheduler: str, mode: str) -> tuple[Verdict, Half | None]:
+def carried(
+    made: Bench, model: str, mode: str, scheduler: str, splits: Mapping[str, Splits]
+) -> tuple[Verdict, Half | None]:
     """One scheduler in one mode, through memory and through a file; and what a new process is to end."""
     strength = {} if mode == "txt2img" else {"strength": 0.7}
-    splits = SPLITS if mode == "txt2img" else WITH_IMAGE
-    verdict = law(made, model, mode, splits, scheduler=scheduler, **strength)
+    verdict = law(made, model, mode, splits[mode], scheduler=scheduler, **strength)
     if verdict.word != "equal":
         return verdict, None
-    whole = made.run(model, mode, scheduler=scheduler, **strength).latents
-    parts = made.split(model, (0.5,), mode, through_file, scheduler=scheduler, **strength)
-    if not equal(parts[-1].latents, whole):
-        return Verdict("differs", "through a file"), None
+    filed = law(made, model, mode, splits[mode], through_file, scheduler=scheduler, **strength)
+    if filed.word != "equal":
+        return Verdict(filed.word, f"through a file, {filed.detail}"), None
+    whole = made.whole(model, mode, scheduler=scheduler, **strength).latents
+    parts = made.split(model, (0.5,), mode, scheduler=scheduler, **strength)
     if len(parts) == 1:
         return verdict, None  # this schedule has no step before or none behind 0.5
     base = parts[0].latents
@@ -101,7 +117,7 @@ def schedulers_by_mode(made: Bench, models: tuple[str, ...]) -> Iterator[str]:
     found: dict[tuple[str, str, str], tuple[Verdict, Half | None]] = {}
     for scheduler in schedulers_for(models[0]):
         tell(scheduler)
-        found.update({(scheduler, m, mode): by_mode(made, m, scheduler, mode) for m in models for mode in MODES})
+        found.update({(scheduler, m, mode): carried(made, m, mode, scheduler, EVERY) for m in models for mode in MODES})
     in_a_new_process([half for _, half in found.values() if half is not None], made.scratch)
     verdicts = {key: verdict if half is None else ended(half) for key, (verdict, half) in found.items()}
     for scheduler in schedulers_for(models[0]):
@@ -116,19 +132,53 @@ def schedulers_by_mode(made: Bench, models: tuple[str, ...]) -> Iterator[str]:
 def of_model(made: Bench, model: str) -> Iterator[str]:
     """The variants of one model."""
     yield f"\n### {TITLES[model]}\n\n| scheduler | equal | not run |\n|---|---|---|"
+    found: dict[tuple[str, str], tuple[Verdict, Half | None]] = {}
     for scheduler in schedulers_for(model):
         tell(f"{model} {scheduler}")
-        equal, others = [], []
+        for address in variants(scheduler):
+            found.update(_variant(made, model, address))
+    in_a_new_process([half for _, half in found.values() if half is not None], made.scratch)
+    verdicts = {key: verdict if half is None else ended(half) for key, (verdict, half) in found.items()}
+    for scheduler in schedulers_for(model):
+        equal_ones: list[str] = []
+        others: list[str] = []
+        own = _objections(verdicts, scheduler)
         for address in variants(scheduler):
             setting = address.removeprefix(scheduler).removeprefix(";") or "as it is"
-            verdict = swapped(made, model, address, FEWER)
-            if verdict.word == "equal":
-                equal.append(setting)
-            else:
-                text = verdict.detail.replace("|", "\\|")[:160]
-                others.append(f"`{setting}`: {'' if verdict.holds else f'**{verdict.word}** '}{text}")
-        name = scheduler.replace(";", "; ")
-        yield f"| {name} | {', '.join(equal)} | {'<br>'.join(others)} |"
+            said = _objections(verdicts, address)
+            equal_ones += [] if "txt2img" in said else [setting]
+            new = {mode: text for mode, text in said.items() if address == scheduler or own.get(mode) != text}
+            others += [f"`{setting}`, {modes}: {text}" for modes, text in _grouped(new).items()]
+        yield f"| {scheduler.replace(';', '; ')} | {', '.join(equal_ones)} | {'<br>'.join(others)} |"
+
+
+def _variant(made: Bench, model: str, address: str) -> Iterator[tuple[tuple[str, str], tuple[Verdict, Half | None]]]:
+    """A variant in every mode; where text to image does not run, plain diffusers is asked and the rest left out."""
+    for mode in MODES:
+        verdict, half = carried(made, model, mode, address, FEWER_OF)
+        if mode == "txt2img" and verdict.word in ("failed", "refused"):
+            verdict = answered(made, model, address, verdict)
+        yield (address, mode), (verdict, half)
+        if verdict.word != "equal" and mode == "txt2img":
+            return
+
+
+def _objections(verdicts: Mapping[tuple[str, str], Verdict], address: str) -> dict[str, str]:
+    """Mode to why the law was not seen to hold there."""
+    return {
+        mode: f"{'' if verdict.holds else f'**{verdict.word}** '}{verdict.detail}".replace("|", "\\|")[:160]
+        for mode in MODES
+        if (verdict := verdicts.get((address, mode), _EQUAL)).word != "equal"
+    }
+
+
+def _grouped(said: Mapping[str, str]) -> dict[str, str]:
+    """Modes to what was said of them, once where it is the same but for the mode's name."""
+    texts: dict[str, tuple[str, str]] = {}
+    for mode, text in said.items():
+        modes, first = texts.get(text.replace(mode, ""), ("", text))
+        texts[text.replace(mode, "")] = (f"{modes} and {mode}" if modes else mode, first)
+    return dict(texts.values())
 
 
 def other_classes(made: Bench) -> Iterator[str]:

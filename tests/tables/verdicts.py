@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from jupyter_latents.errors import JupyterLatentsError
-from tests.engine.cases import Bench, equal, relative
+from jupyter_latents.latents import Latents
+from tests.engine.cases import Bench, equal, in_memory, relative
 from tests.tables.plain_run import complaint
 
-__all__ = ["Verdict", "law", "swapped"]
+__all__ = ["Verdict", "answered", "law", "swapped"]
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,19 @@ class Verdict:
         return self.word if self.word == "equal" else f"{self.word}: {self.detail}"
 
 
-def law(bench: Bench, model: str, mode: str, splits: Sequence[Sequence[float]], **options: Any) -> Verdict:
+def law(
+    bench: Bench,
+    model: str,
+    mode: str,
+    splits: Sequence[Sequence[float]],
+    carry: Callable[[Latents, Path], Latents] = in_memory,
+    **options: Any,
+) -> Verdict:
     """Runs whole and split and compares bit for bit."""
     try:
-        whole = bench.run(model, mode, **options)
+        whole = bench.whole(model, mode, **options)
         for cuts in splits:
-            last = bench.split(model, cuts, mode, **options)[-1]
+            last = bench.split(model, cuts, mode, carry, **options)[-1]
             if not equal(last, whole):
                 return Verdict("differs", f"{relative(last.latents.tensor, whole.latents.tensor):.1e} at {cuts}")
     except JupyterLatentsError as error:
@@ -51,7 +60,11 @@ def law(bench: Bench, model: str, mode: str, splits: Sequence[Sequence[float]], 
 
 def swapped(bench: Bench, model: str, scheduler: str, splits: Sequence[Sequence[float]]) -> Verdict:
     """The same for a scheduler swapped in by name; where it fails, plain diffusers is asked."""
-    verdict = law(bench, model, "txt2img", splits, scheduler=scheduler)
+    return answered(bench, model, scheduler, law(bench, model, "txt2img", splits, scheduler=scheduler))
+
+
+def answered(bench: Bench, model: str, scheduler: str, verdict: Verdict) -> Verdict:
+    """A verdict of text to image; where it did not run, what plain diffusers says, if that cannot run it either."""
     if verdict.word not in ("failed", "refused"):
         return verdict
     said = complaint(bench.folder(model), scheduler)
