@@ -19,7 +19,7 @@ from jupyter_latents.latents.facts import Noise, Provenance, Space
 from jupyter_latents.latents.forms import convert
 from jupyter_latents.latents.value import Latents, check_tensor
 
-__all__ = ["Converter", "bridge", "converter", "register_converter"]
+__all__ = ["Converter", "bridge", "converter", "fitting", "register_converter"]
 
 Converter = Callable[[torch.Tensor], torch.Tensor]
 _converters: dict[tuple[str, str], Converter] = {}
@@ -93,6 +93,11 @@ def bridge(given: Latents, giver_vae: Callable[[], Any], receiver_vae: Any, spac
     )
 
 
+def fitting(pixels: int, align: int) -> int:
+    """The nearest width or height below that is a multiple of `align`."""
+    return max(align, pixels - pixels % align)
+
+
 def _crossed(
     clean: torch.Tensor, giver: Space, giver_vae: Callable[[], Any], receiver_vae: Any, space: Space, align: int
 ) -> torch.Tensor:
@@ -101,9 +106,9 @@ def _crossed(
         return _checked(own(clean), clean, giver, space)
     pictures = codec.decode(clean, giver_vae())
     height, width = pictures.shape[-2:]
-    fitting = (max(align, height - height % align), max(align, width - width % align))
-    if fitting != (height, width):
-        pictures = F.interpolate(pictures, fitting, mode="bicubic", antialias=True)
+    wanted = (fitting(height, align), fitting(width, align))
+    if wanted != (height, width):
+        pictures = F.interpolate(pictures, wanted, mode="bicubic", antialias=True)
     return codec.encode(pictures.clamp(-1, 1), receiver_vae)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jupyter_latents.engine import handoff, schedulers, shifts
+from jupyter_latents.engine.bridge import fitting
 from jupyter_latents.engine.catalog import ModelFacts, describe
 from jupyter_latents.engine.handoff import Standing
 from jupyter_latents.engine.history import NO_HISTORY, objection
@@ -13,6 +14,7 @@ from jupyter_latents.engine.memory import device_of
 from jupyter_latents.engine.plans import dtype_of
 from jupyter_latents.engine.window import Span
 from jupyter_latents.errors import HandoffError, JupyterLatentsError
+from jupyter_latents.latents.comfy_file import RAW_VAE
 from jupyter_latents.latents.facts import CLEAN, Noise, Position, Provenance, Space
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import Stage
@@ -180,7 +182,11 @@ def _size(
 ) -> tuple[int, int]:
     factor, align = facts.space.factor, facts.family.align
     if given is not None:
-        width, height = given.shape[3] * factor, given.shape[2] * factor
+        if given.space is not None and given.space.name != RAW_VAE and not given.space.same_as(facts.space):
+            own = given.space.factor  # it crosses as a picture of its own size
+            width, height = (fitting(cells * own, align) for cells in (given.shape[3], given.shape[2]))
+        else:
+            width, height = given.shape[3] * factor, given.shape[2] * factor
         if stage.size is not None and (stage.size.width, stage.size.height) != (width, height):
             raise HandoffError(
                 f"--output-size {stage.size} does not fit latents of shape {given.shape}, which are "

@@ -79,6 +79,7 @@ class StageRun:
         self.vae_of = vae_of
         self.layout = LAYOUTS[self.family.layout]
         self.given = _joined(inputs.latents)
+        self.parents = tuple(latents.digest for latents in inputs.latents)
         self.given_form: Form | None = None
         self.states: list[StepState] = []
         self.span: Span | None = None
@@ -106,6 +107,7 @@ class StageRun:
         if self.given is not None:
             if not handoff.check_fits(self.given, facts.space, stage.model.name):
                 self.given = self._bridged(self.given)
+                self.inputs = replace(self.inputs, latents=(self.given,))  # of another shape, perhaps another size
         elif stage.window.start:
             raise WindowError(
                 f'--denoising-start {stage.window.start:g} needs latents to start from: --image-seeds "latents: NAME" '
@@ -306,7 +308,7 @@ class StageRun:
             stage.guidance_scale,
             "denoise",
             MappingProxyType(options),
-            tuple(latents.digest for latents in self.inputs.latents),
+            self.parents,
         )
 
     def result(self, scheduler: Any) -> StageResult:

@@ -14,7 +14,7 @@ from jupyter_latents.engine.engine import Engine
 from jupyter_latents.engine.handoff import check_fits
 from jupyter_latents.errors import HandoffError, JupyterLatentsError, SettingError
 from jupyter_latents.latents import SPACES, Latents, Noise, Provenance
-from jupyter_latents.stage import ModelSource
+from jupyter_latents.stage import ModelSource, Size, Window
 from tests.engine.cases import Bench
 
 
@@ -129,10 +129,29 @@ def test_a_converter_that_cannot_be_called_is_refused() -> None:
         register_converter("SD", "SDXL", 3)
 
 
+@pytest.mark.parametrize(
+    ("giver_family", "receiver", "pixels", "shape"),
+    [
+        ("sd15", "flux2", 64, (1, 128, 4, 4)),
+        ("sd15", "sd3", 72, (1, 16, 8, 8)),
+        ("sd3", "sdxl-refiner", 64, (1, 4, 8, 8)),
+    ],
+)
+def test_a_crossing_runs_at_the_size_that_fits_the_receiver(
+    bench: Bench, giver_family: str, receiver: str, pixels: int, shape: tuple[int, ...]
+) -> None:
+    """Flux.2's latent pixels are 16 wide, SD3 takes multiples of 16, the refiner only runs with something to refine."""
+    base = bench.run(giver_family, size=Size(pixels, pixels), window=Window(None, 0.5)).latents
+    last = bench.run(receiver, "txt2img", base, size=None).latents
+    assert last.shape == shape
+    assert last.is_clean
+    assert last.provenance.parents == (base.digest,)
+
+
 def test_one_chain_goes_through_four_spaces(bench: Bench) -> None:
     engine: Engine = bench.engine
     from jupyter_latents.engine.calls import Inputs
-    from jupyter_latents.stage import Prompt, Size, Stage, Window
+    from jupyter_latents.stage import Prompt, Stage
 
     latents: tuple[Latents, ...] = ()
     for family, end in (("sd15", 0.25), ("sdxl", 0.5), ("sd3", 0.9), ("flux", None)):

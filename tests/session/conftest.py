@@ -37,7 +37,7 @@ class Desk:
     notes: Notes = field(default_factory=Notes)
 
     def text(self, text: str) -> str:
-        for name in ("sd15", "sd2", "sdxl-refiner", "sdxl", "sd3", "flux"):
+        for name in ("sd15", "sd2", "sdxl-refiner", "sdxl", "sd3", "flux2", "flux"):
             if f"<{name}>" in text:
                 text = text.replace(f"<{name}>", str(self.models(name)))
         return text

@@ -60,6 +60,17 @@ def test_the_plan_says_which_space_is_bridged(desk: Desk) -> None:
     assert "bridged space" in desk.plan(script).stages[1].verdict
 
 
+@pytest.mark.parametrize(("size", "family"), [(64, "flux2"), (72, "sd3"), (64, "sdxl-refiner")])
+def test_the_plan_of_a_crossing_knows_the_size_that_the_run_has(size: int, family: str, desk: Desk) -> None:
+    """Flux.2's latent pixels are 16 wide, SD3 takes multiples of 16, the refiner has no text to image."""
+    script = pair("sd15").replace("--output-size 64", f"--output-size {size}")
+    script = script.replace("<sd15> --prompts dog", f"<{family}> --prompts dog")
+    plan = desk.plan(script)
+    results = desk.run(script).results
+    assert plan.stages[1].outline.shape == results[1].latents.shape
+    assert plan.stages[1].span == results[1].span
+
+
 def test_the_plan_refuses_with_the_reason_and_goes_on(desk: Desk) -> None:
     plan = desk.plan(
         "<sdxl-refiner> --prompts cat --seeds 1\n\nno/such --prompts cat\n\n"
