@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ __all__ = ["duration", "progress_line", "sigma_text", "stage_label", "status", "
 
 _BAR = 24
 _TELLING_STEPS = 3  # before so many, the first step's warming up makes the time left a wild guess
+_WAITED_SECONDS = 2  # what takes less does not feel like a wait
 _VERBS = {"encoding": "encoding the prompt", "decoding": "decoding the picture", "saving": "saving"}
 
 
@@ -56,9 +58,9 @@ def status(record: RunRecord) -> str:
 def _phase(record: RunRecord, phase: Phase) -> str:
     prefix = {"paused": "paused · ", "stopping": "stopping · "}.get(record.state, "")
     if phase.name == "loading":
-        return prefix + f"loading {phase.detail}".rstrip()
+        return prefix + f"loading {phase.detail}".rstrip() + _waited(phase)
     if phase.name != "denoising" or not record.stages:
-        return prefix + _VERBS.get(phase.name, phase.name)
+        return prefix + _VERBS.get(phase.name, phase.name) + _waited(phase)
     stage = record.stages[-1]
     at = stage.points[-1].step if stage.points else stage.start
     parts = [f"denoising {at} of {stage.of}"]
@@ -68,6 +70,12 @@ def _phase(record: RunRecord, phase: Phase) -> str:
         if left and record.state == "running" and record.steps_run >= _TELLING_STEPS:
             parts.append(f"{_left(left / record.speed)} left")
     return prefix + " · ".join(parts)
+
+
+def _waited(phase: Phase) -> str:
+    """How long a part of the time without steps has taken, from two seconds on."""
+    seconds = int(time.monotonic() - phase.began)
+    return f" · {_left(seconds)}" if seconds >= _WAITED_SECONDS else ""
 
 
 def summary(record: RunRecord) -> str:

@@ -12,7 +12,7 @@ from jupyter_latents.engine.adapters import with_loras
 from jupyter_latents.engine.catalog import ModelFacts, describe
 from jupyter_latents.engine.encodings import Encodings
 from jupyter_latents.engine.loaded import LoadedModel, switched_vae
-from jupyter_latents.engine.memory import device_of, is_out_of_memory, is_ram
+from jupyter_latents.engine.memory import device_of, is_out_of_memory, is_ram, readable
 from jupyter_latents.engine.plans import HeldPart, Part, PartKey, Plan, dtype_of, plan_of, size_of
 from jupyter_latents.engine.preview import Previewer, previewer_of
 from jupyter_latents.engine.readers import placed, read_checkpoint, read_part
@@ -191,13 +191,15 @@ class ModelCache:
         missing = [name for name in plan.keys if name not in values]
         plain = [name for name in missing if name not in plan.changed]
         inside = [name for name in plain if plan.part(name).form == "checkpoint"]
+        read = 0
         for names in (*([name] for name in plain if name not in inside), inside):
             if names:
-                tell(f"{plan.facts.name}: {', '.join(names)}")
+                tell(f"{plan.facts.name}: {', '.join(names)}{_amount(plan, names, read, missing)}")
+                read += plan.file_bytes(names)
                 self._keep(plan, self._read(plan, names, values), values)
         if any(name in plan.changed for name in missing):
             changed, loras = list(plan.changed), ", ".join(lora.path.name for lora in plan.facts.loras)
-            tell(f"{plan.facts.name}: {', '.join(changed)} with {loras}")
+            tell(f"{plan.facts.name}: {', '.join(changed)} with {loras}{_amount(plan, changed, read, missing)}")
             copies = self._read(plan, changed, values)
             self._keep(plan, with_loras(plan.facts, values, copies), values)
         return values
@@ -248,3 +250,10 @@ def _plan(source: ModelSource, tell: Callable[[str], None]) -> tuple[Plan, Any, 
         offload = None
     home = device_of("cpu") if offload else device
     return plan_of(source, facts, home, dtype_of(source, facts, device)), device, offload
+
+
+def _amount(plan: Plan, names: list[str], read: int, missing: list[str]) -> str:
+    """How much the files of some parts hold, and how much of all that is missing was read before them."""
+    size, whole = plan.file_bytes(names), plan.file_bytes(missing)
+    told = f", {readable(size)}" if size else ""
+    return f"{told} ({readable(read)} of {readable(whole)} read)" if whole else told

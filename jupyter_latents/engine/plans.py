@@ -119,6 +119,10 @@ class Plan:
         """Bytes that parts need."""
         return sum(self.part(name).values * int(self.dtype_of(name).itemsize) for name in names)
 
+    def file_bytes(self, names: list[str]) -> int:
+        """Bytes of the files that parts are read from; a file that holds several counts once."""
+        return sum(path.stat().st_size for path in {path for name in names for path in self.part(name).weights})
+
 
 def plan_of(source: ModelSource, facts: ModelFacts, home: Any, dtype: Any) -> Plan:
     """What a load needs; what the stage asks for is checked before anything is read.

@@ -15,6 +15,7 @@ import torch
 
 from jupyter_latents.engine.calls import Inputs
 from jupyter_latents.engine.engine import Engine
+from jupyter_latents.engine.memory import readable
 from jupyter_latents.engine.models import LoadedModel, ModelCache
 from jupyter_latents.engine.readers import assemble
 from jupyter_latents.errors import ModelError
@@ -24,6 +25,7 @@ from tests import tiny as tinies
 from tests.engine.cases import inputs
 
 SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+PARTS = ("vae", "text_encoder", "unet")
 Folders = Callable[[str], Path]
 
 
@@ -69,6 +71,34 @@ def test_parts_are_those_that_diffusers_loads(name: str, tiny: Folders) -> None:
             assert gradients(model.parts[part]) == gradients(value), "torch.matmul's last bits hang on it"
         elif part != "scheduler" and value is not None:
             assert type(model.parts[part]) is type(value)
+
+
+def test_loading_tells_each_part_and_how_much_of_all_is_read(tiny: Folders) -> None:
+    told: list[str] = []
+    cache = ModelCache()
+    cache.load(source(tiny("sd15")), told.append)
+    files = {name: sum(path.stat().st_size for path in tiny("sd15").glob(f"{name}/*.safetensors")) for name in PARTS}
+    whole = sum(files.values())
+    read = 0
+    for line in told:
+        name = next(name for name in (*PARTS, "tokenizer") if f": {name}" in line)
+        size = files.get(name, 0)
+        amount = f", {readable(size)}" if size else ""
+        assert line.endswith(f": {name}{amount} ({readable(read)} of {readable(whole)} read)")
+        read += size
+    assert read == whole > 0
+    cache.load(source(tiny("sd15")), told.append)
+    assert len(told) == 4, "what is held is not read again"
+
+
+def test_a_single_file_counts_once_in_what_is_read(tiny: Folders, tmp_path: Path) -> None:
+    path = tinies.single_file("sd15", tmp_path / "mine.safetensors")
+    shutil.copytree(tiny("sd15"), tmp_path / "mine", ignore=shutil.ignore_patterns("*.safetensors"))
+    told: list[str] = []
+    ModelCache().load(source(path), told.append)
+    size = readable(path.stat().st_size)
+    assert sum(line.count(f", {size} (") for line in told) == 1
+    assert all(line.endswith(f" of {size} read)") for line in told)
 
 
 @pytest.mark.parametrize("dtype", ["auto", "float32", "float16", "bfloat16"])
