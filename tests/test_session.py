@@ -300,6 +300,7 @@ def test_a_paused_run_waits_at_a_whole_step_and_goes_on_unchanged(kernel: Kernel
     run.resume()
     assert run.wait(SECONDS)
     assert run.state == "done"
+    assert run.held > 0
     assert same(kernel["slow"], whole)
 
 

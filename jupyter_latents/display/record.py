@@ -49,11 +49,13 @@ class Phase:
         name: Which.
         detail: What is loaded, or the like.
         began: When, in seconds of the monotonic clock.
+        held: Seconds for which the run had been paused before.
     """
 
     name: str
     detail: str
     began: float
+    held: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,7 @@ class RunRecord:
         state: ``queued``, ``running``, ``paused``, ``stopping``, ``stopped``, ``failed`` or ``done``.
         error: What ended it, as text.
         heading: What to call it, where it is not the names of its stages.
+        held: Seconds for which it has been paused; they are no part of its speed.
     """
 
     stages: list[StageRecord] = field(default_factory=list)
@@ -173,6 +176,7 @@ class RunRecord:
     state: str = "running"
     error: str = ""
     heading: str = ""
+    held: float = 0.0
 
     @property
     def title(self) -> str:
@@ -221,7 +225,7 @@ class RunRecord:
 
     def begin_phase(self, name: str, detail: str) -> None:
         """A part of the time begins; the level that denoising starts from is read from its detail."""
-        self.phases.append(Phase(name, detail, time.monotonic()))
+        self.phases.append(Phase(name, detail, time.monotonic(), self.held))
         level = _LEVEL.search(detail) if name == "denoising" else None
         if level and self.stages:
             self.stages[-1].first_sigma = float(level[1])
@@ -232,8 +236,9 @@ class RunRecord:
         record = self.stages[-1]
         record.span = span
         record.points.append(point)
-        began = self.phases[-1].began if self.phases and self.phases[-1].name == "denoising" else record.began
-        record.denoising = time.monotonic() - began
+        phase = self.phases[-1] if self.phases and self.phases[-1].name == "denoising" else None
+        began, held = (phase.began, phase.held) if phase is not None else (record.began, 0.0)
+        record.denoising = time.monotonic() - began - (self.held - held)
 
     def add_note(self, text: str, *, warning: bool) -> None:
         """A line is told; the same line once."""

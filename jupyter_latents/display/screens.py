@@ -18,6 +18,9 @@ __all__ = ["OutputScreen", "Screen", "TerminalScreen", "choose_screen", "publish
 class Screen(Protocol):
     """Shows a view; the methods are called one at a time."""
 
+    shares: bool
+    """Whether others can show the same view beside it."""
+
     @property
     def open(self) -> bool:
         """Whether updates are still of use."""
@@ -61,6 +64,8 @@ class OutputScreen:
         display_id: The output to replace; a new one by default.
     """
 
+    shares = True
+
     def __init__(self, view: RunView, display_id: str | None = None) -> None:
         self.view = view
         self.display_id = display_id or uuid.uuid4().hex
@@ -96,6 +101,8 @@ class OutputScreen:
 
 class TerminalScreen:
     """A progress line that is written over in a terminal, and the facts as text at the end."""
+
+    shares = False
 
     def __init__(self, view: RunView) -> None:
         self.view = view

@@ -36,6 +36,8 @@ class Watched(Protocol):
     """The part of a `jupyter_latents.executors.Run` that the view uses."""
 
     error: BaseException | None
+    held: float
+    watcher: Any
 
     @property
     def state(self) -> str:
@@ -87,7 +89,7 @@ class RunView:
         self._previewed = 0.0
         self._lock = threading.RLock()
         self._pumped = self._sent = 0.0
-        self._screen: Screen | None = None
+        self._screens: list[Screen] = []
         self._finished = False
 
     def plan(self, stages: Sequence[Stage]) -> None:
@@ -96,18 +98,21 @@ class RunView:
 
     def attach(self, run: Watched) -> None:
         """Gives the run that Stop and Pause act on, and whose end ends the view."""
-        self.run = run
+        self.run, run.watcher = run, self
         context = contextvars.copy_context()
         threading.Thread(target=context.run, args=(self._watch, run), name="view-of-run", daemon=True).start()
 
     def show(self, display_id: str | None = None) -> None:
-        """Shows it for the first time; from the main thread, or from a widget's handler.
+        """Shows it, once more where it is shown already; from the main thread, or from a widget's handler.
 
         Args:
             display_id: The output to replace; a new one by default.
         """
-        self._screen = choose_screen(self, display_id)
-        self._screen.show()
+        screen = choose_screen(self, display_id)
+        with self._lock:
+            others = [other for other in self._screens if screen.shares and (other.open or not self._finished)]
+            self._screens = [*others, screen]
+            screen.show()
 
     def pump(self) -> None:
         """Sends what is new; the waiting main thread calls it about ten times a second."""
@@ -130,8 +135,8 @@ class RunView:
                 self.record.error = str(getattr(self.run.error, "message", self.run.error)).split("\n")[0]
             if self._preview_every != 0:
                 fill_frames(self.record, time.monotonic() + _FILLING_SECONDS)
-            if self._screen is not None:
-                self._screen.finish()
+            for screen in self._screens:
+                screen.finish()
 
     def _ipython_display_(self) -> None:
         self.show()
@@ -149,6 +154,7 @@ class RunView:
     def phase(self, name: str, detail: str = "") -> None:
         """See `jupyter_latents.engine.observer.Observer.phase`."""
         with self._lock:
+            self.record.held = self.run.held if self.run is not None else 0.0
             self.record.begin_phase(name, detail)
         self._send_unpumped(force=True)
 
@@ -160,6 +166,7 @@ class RunView:
             point.frame = jpeg(montage(pictures), FRAME_SIDE) if pictures else None
             point.channels = quantise(event.values()[0]) if event.values is not None else None
         with self._lock:
+            self.record.held = self.run.held if self.run is not None else 0.0
             self.record.add_step(point, event.span)
         self._send_unpumped()
 
@@ -203,12 +210,14 @@ class RunView:
 
     def _send(self) -> None:
         with self._lock:
-            if self._screen is None or (self._finished and not self._screen.open):
+            screens = [screen for screen in self._screens if screen.open or not self._finished]
+            if not screens:
                 return
             if self.run is not None and self.run.state in _GOING:
                 self.record.state = self.run.state
             self._sent = time.monotonic()
-            self._screen.update()
+            for screen in screens:
+                screen.update()
 
     def _send_unpumped(self, *, force: bool = False) -> None:
         now = time.monotonic()

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import contextvars
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.errors import JupyterLatentsError, RunError, SettingError
 
@@ -27,12 +28,16 @@ class Run:
         results: Results of the stages that have ended, in order; a stopped stage's partial result is the last.
         error: What ended it before its time, or None.
         steps: How often the run has asked whether to stop: once a step, and once before each stage.
+        held: Seconds for which it has been paused.
+        watcher: The view that was attached to it, or None.
     """
 
     def __init__(self) -> None:
         self.results: list[StageResult] = []
         self.error: BaseException | None = None
         self.steps = 0
+        self.held = 0.0
+        self.watcher: Any = None
         self._stop = threading.Event()
         self._go_on = threading.Event()
         self._go_on.set()
@@ -80,6 +85,16 @@ class Run:
         """Lets a paused run go on."""
         self._go_on.set()
 
+    def view(self) -> Any:
+        """Its view once more, live while it goes on; it shows itself where a cell ends with it.
+
+        Raises:
+            SettingError: It was started without a view.
+        """
+        if self.watcher is None:
+            raise SettingError("this run was started without a view; run.result.view() shows what it has made.")
+        return self.watcher
+
     def wait(self, timeout: float | None = None) -> bool:
         """Waits until the run has ended.
 
@@ -98,7 +113,10 @@ class Run:
 
     def stop_asked(self) -> bool:
         """Asked by the run itself between the phases before the first step; holds while paused."""
-        self._go_on.wait()
+        if not self._go_on.is_set():
+            began = time.monotonic()
+            self._go_on.wait()
+            self.held += time.monotonic() - began
         return self._stop.is_set()
 
     def __repr__(self) -> str:

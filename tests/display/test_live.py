@@ -9,6 +9,7 @@ import pytest
 
 from jupyter_latents.display.live import LiveScreen
 from jupyter_latents.display.view import RunView, view_of
+from jupyter_latents.errors import SettingError
 from jupyter_latents.executors import Run
 from tests.display.conftest import Recorder
 from tests.display.fake_run import latents_at, stage, start, two_stages
@@ -18,7 +19,7 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 
 def shown(view: RunView) -> LiveScreen:
     view.show()
-    screen = view._screen
+    screen = view._screens[-1]
     assert isinstance(screen, LiveScreen)
     if screen.widget is None:
         screen._shown -= 0.3
@@ -285,6 +286,32 @@ def test_a_reloaded_page_keeps_its_widget_until_the_next_view(front_end: Recorde
     assert front_end.messages[-1][0]["state"] == "done"
     shown(RunView())
     assert screen.widget is None
+
+
+def test_a_run_shows_its_view_once_more_and_both_end_whole(front_end: Recorder) -> None:
+    view, gate = RunView(), Gate()
+    first = shown(view)
+    run = start(view, two_stages(), gate)
+    gate.open(4)
+    until(view, 2)
+    run.view()._ipython_display_()
+    second = view._screens[-1]
+    second._shown -= 0.3
+    view.pump()
+    tell(second, cmd="sync", page="1")
+    view.pump()
+    assert front_end.messages[-1][0]["all"]
+    let_go(view, run, gate)
+    last = {display_id: bundle for display_id, bundle, _ in front_end.bundles}
+    assert set(last) == {first.display_id, second.display_id}
+    assert all("text/html" in bundle for bundle in last.values())
+    run.view()._ipython_display_()
+    assert len(view._screens) == 1, "what has its lasting output is let go of"
+
+
+def test_a_run_without_a_view_says_so() -> None:
+    with pytest.raises(SettingError, match=r"run\.result\.view\(\)"):
+        Run().view()
 
 
 def test_subshell_routing_is_switched_off_only_where_it_exists() -> None:

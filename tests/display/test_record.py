@@ -54,8 +54,24 @@ def test_status_while_denoising_tells_step_speed_and_time_left() -> None:
 
 def test_status_tells_what_loads() -> None:
     record = running(0)
-    record.begin_phase("loading", "demo/scenes: unet, 12 of 40 MB")
-    assert status(record) == "loading demo/scenes: unet, 12 of 40 MB"
+    record.begin_phase("loading", "demo/scenes: unet, 2.5 MB (0.3 MB of 4 MB read)")
+    assert status(record) == "loading demo/scenes: unet, 2.5 MB (0.3 MB of 4 MB read)"
+
+
+def test_status_tells_how_long_a_wait_without_steps_takes() -> None:
+    record = running(0)
+    record.begin_phase("decoding", "")
+    assert status(record) == "decoding the picture"
+    record.phases[-1].began -= 75
+    assert status(record) == "decoding the picture · 75 s"
+
+
+def test_a_pause_does_not_count_as_slowness() -> None:
+    record = running(2)
+    record.phases[-1].began -= 60
+    record.held = 58.0
+    record.add_step(Point(3, 1.0), Span(0, 24, 30, 1, 30))
+    assert 1.4 < record.speed < 1.6
 
 
 @pytest.mark.parametrize(

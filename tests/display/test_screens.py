@@ -50,6 +50,16 @@ def test_terminal_writes_one_line_over_and_over(monkeypatch: pytest.MonkeyPatch)
     assert facts.startswith("base → final: 30 steps")
 
 
+def test_a_terminal_shows_a_view_in_one_place(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(screens, "shell", lambda: None)
+    view = RunView()
+    view.show()
+    run_to_its_end(view)
+    assert capsys.readouterr().out.count("base → final: 30 steps") == 1
+
+
 def test_piped_output_has_only_the_facts(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(screens, "shell", lambda: None)
     run_to_its_end(RunView())
