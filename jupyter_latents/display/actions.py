@@ -41,7 +41,7 @@ def export(view: RunView, content: dict[str, Any]) -> str:
 
     Args:
         view: The view.
-        content: The message; ``point`` is the step, ``kind`` the ending, ``picture`` which one of a batch.
+        content: The message; ``point`` is the step, ``kind`` the ending, ``picture`` which one of a batch, -1 for all.
 
     Raises:
         LatentsError: The step is not there yet, or the kind is not known.
@@ -54,7 +54,7 @@ def export(view: RunView, content: dict[str, Any]) -> str:
     stem = (stage.branch(point.step)[0] or f"step_{point.step}").replace("/", "_")
     target = _free(stem, str(kind))
     if kind == "png":
-        _write_picture(stage, point, int(content.get("picture") or 0), target)
+        _write_picture(stage, point, int(content.get("picture", -1)), target)
     else:
         _latents(stage, point).save(target)
     return f"saved {target}"
@@ -82,10 +82,11 @@ def _latents(stage: StageRecord, point: Point) -> Latents:
 def _write_picture(stage: StageRecord, point: Point, number: int, target: Path) -> None:
     from PIL import Image
 
+    from jupyter_latents.display.images import montage
     from jupyter_latents.latents.atomic import write_whole
 
     if stage.pictures and point is stage.points[-1]:
-        picture = stage.pictures[min(number, len(stage.pictures) - 1)]
+        picture = stage.pictures[number] if 0 <= number < len(stage.pictures) else montage(stage.pictures)
     elif point.frame is not None:
         picture = Image.open(io.BytesIO(point.frame))
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.display.texts import sigma_text, stage_label, status
+from jupyter_latents.display.texts import sigma_text, spoken, stage_label, status
 
 if TYPE_CHECKING:
     from jupyter_latents.display.record import Point, RunRecord, StageRecord
@@ -20,6 +20,7 @@ def head(record: RunRecord) -> dict[str, Any]:
         "title": record.title,
         "state": record.state,
         "status": status(record),
+        "heard": spoken(record),
         "busy": record.state == "running" and bool(record.phases) and record.phases[-1].name != "denoising",
         "stages": [stage_data(stage, label) for stage, label in zip(record.stages, names, strict=True)] + plan(record),
         "notes": [[note.text, note.warning] for note in record.notes],
@@ -39,6 +40,7 @@ def stage_data(stage: StageRecord, label: str = "") -> dict[str, Any]:
         "steps": stage.steps,
         "of": stage.of,
         "sigma": sigma_text(stage.first_sigma),
+        "batch": stage.latents.shape[0] if stage.latents is not None else stage.stage.batch_size,
         "facts": facts(stage),
         "clean": stage.latents is not None and stage.latents.is_clean,
         "continues": continues(stage),

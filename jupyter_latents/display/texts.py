@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from jupyter_latents.display.record import Phase, RunRecord, StageRecord
 
-__all__ = ["duration", "progress_line", "sigma_text", "stage_label", "status", "summary"]
+__all__ = ["duration", "progress_line", "sigma_text", "spoken", "stage_label", "status", "summary"]
 
 _BAR = 24
 _TELLING_STEPS = 3  # before so many, the first step's warming up makes the time left a wild guess
@@ -41,8 +41,8 @@ def duration(seconds: float) -> str:
 
 
 def stage_label(stage: StageRecord) -> str:
-    """What a stage runs: ``demo/scenes, steps 0–24``."""
-    return f"{stage.stage.model.name}, steps {stage.start}–{stage.start + stage.steps}"
+    """What a stage runs: ``demo/scenes, steps 0–24 of 30``."""
+    return f"{stage.stage.model.name}, steps {stage.start}–{stage.start + stage.steps} of {stage.of}"
 
 
 def status(record: RunRecord) -> str:
@@ -53,6 +53,20 @@ def status(record: RunRecord) -> str:
         return "waiting for an earlier run"
     phase = record.phases[-1] if record.phases else None
     return _phase(record, phase) if phase is not None else "starting"
+
+
+def spoken(record: RunRecord) -> str:
+    """What a screen reader is told: what begins and ends, not each step."""
+    phase = record.phases[-1] if record.phases else None
+    if record.ended is not None or record.state == "queued" or phase is None:
+        return status(record)
+    if record.state in ("paused", "stopping"):
+        return record.state
+    if phase.name == "denoising" and record.stages:
+        return f"denoising {stage_label(record.stages[-1])}"
+    if phase.name == "loading":
+        return f"loading {phase.detail.partition(':')[0]}"
+    return _VERBS.get(phase.name, phase.name)
 
 
 def _phase(record: RunRecord, phase: Phase) -> str:

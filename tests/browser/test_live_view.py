@@ -25,6 +25,7 @@ run = start(view, two_stages(), lambda: time.sleep(0.2))
 while not run.wait(0.1):
     view.pump()
 view.finish()"""
+MADE = "steps = tuple(latents_at(stage(), n) for n in range(1, 25))\nbase = steps[-1].replace(trajectory=steps)"
 HOSTILE = "</script><img src=x onerror=window.hit=1>"
 
 
@@ -81,8 +82,7 @@ def test_untrusted_notebook_keeps_the_picture(lab: LabPage) -> None:
 
 
 def test_buttons_bind_and_export_in_the_kernel(lab: LabPage) -> None:
-    made = "steps = tuple(latents_at(stage(), n) for n in range(1, 25))\nbase = steps[-1].replace(trajectory=steps)"
-    lab.write("act.ipynb", f"{SETUP}\n{made}", "view_of(base)", "base_12.position.step")
+    lab.write("act.ipynb", f"{SETUP}\n{MADE}", "view_of(base)", "base_12.position.step")
     lab.open("act.ipynb")
     lab.run_cell(0)
     output = lab.run_cell(1)
@@ -94,3 +94,107 @@ def test_buttons_bind_and_export_in_the_kernel(lab: LabPage) -> None:
     expect(output.locator(".jl-said")).to_have_text("saved base_12.safetensors")
     assert (lab.server.notebooks / "base_12.safetensors").exists()
     assert lab.run_cell(2).inner_text().endswith("12")
+
+
+QUICK = RUN.replace("0.2", "0.01")
+# WCAG's contrast of the text with what is behind it, the least over all elements that a selector finds.
+CONTRAST = """([root, selector]) => {
+    const light = (color) => {
+        const [r, g, b] = color.match(/[\\d.]+/g).map(Number).map((value) => value / 255)
+            .map((value) => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const ground = (element) => {
+        for (let at = element; at; at = at.parentElement) {
+            const color = getComputedStyle(at).backgroundColor;
+            if (!/, 0\\)$/.test(color)) return color;
+        }
+    };
+    const found = [...root.querySelectorAll(selector)].filter((one) => one.offsetParent && one.textContent);
+    return Math.min(...found.map((one) => {
+        const [low, high] = [light(getComputedStyle(one).color), light(ground(one))].sort((a, b) => a - b);
+        return (high + 0.05) / (low + 0.05);
+    }));
+}"""
+# What stands out of the view to the right.
+FITS = """(root) => [...root.querySelectorAll('*')].filter((one) => one.offsetParent
+    && one.getBoundingClientRect().right > root.getBoundingClientRect().right + 1).map((one) => one.className).join()"""
+TEXTS = ".jl-title, .jl-status, .jl-name, .jl-levels span, .jl-facts th, .jl-facts td, .jl-values, .jl-button, .jl-line"
+THEME = "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
+
+
+def test_the_keyboard_walks_the_steps_and_reads_the_latents(lab: LabPage) -> None:
+    lab.write("keys.ipynb", SETUP, QUICK, f"{MADE}\nview_of(base)")
+    lab.open("keys.ipynb")
+    lab.run_cell(0)
+    for cell, last in ((1, 30), (2, 24)):  # the lasting output, and a live one
+        output = lab.run_cell(cell)
+        scrubber = output.get_by_label("step", exact=True)
+        for key, step in (("End", last), ("ArrowLeft", last - 1), ("Home", 1), ("ArrowRight", 2), ("ArrowUp", 3)):
+            scrubber.press(key)
+            expect(scrubber).to_have_attribute("aria-valuetext", re.compile(rf"step {step} of 30"))
+        output.get_by_label("arrow keys read the latents").press("ArrowDown")
+        lab.page.keyboard.press("ArrowRight")
+        expect(output.locator(".jl-values")).to_contain_text(re.compile(r"\[:, 9, 9\] = −?\d"))
+        assert lab.page.evaluate("panel.content.activeCellIndex") == cell, "JupyterLab took a key"
+
+
+def test_two_stages_are_laid_over_each_other(lab: LabPage) -> None:
+    lab.write("compare.ipynb", SETUP, QUICK)
+    lab.open("compare.ipynb")
+    lab.run_cell(0)
+    output = lab.run_cell(1)
+    before = output.locator(".jl-before")
+    expect(before).to_be_hidden()
+    output.get_by_role("button", name="Compare").click()
+    expect(before).to_be_visible()
+    assert before.get_attribute("src") != output.locator(".jl-large").first.get_attribute("src")
+    assert "with base" in output.get_by_label("compare with").inner_text()
+    half = before.evaluate("(image) => image.style.clipPath")
+    output.get_by_label("before and after").press("ArrowRight")
+    assert before.evaluate("(image) => image.style.clipPath") != half
+    output.get_by_role("button", name="Compare").click()
+    expect(before).to_be_hidden()
+
+
+def test_products_and_batches_stand_in_a_grid_and_grow_when_clicked(lab: LabPage) -> None:
+    product = QUICK.replace("two_stages()", "[stage('many', seed=n) for n in (3, 5)]")
+    lab.write("grid.ipynb", SETUP, product, QUICK.replace("two_stages()", "[stage('four', batch_size=4)]"))
+    lab.open("grid.ipynb")
+    lab.run_cell(0)
+    output = lab.run_cell(1)
+    assert output.locator(".jl-cell").all_inner_texts() == ["seed 3", "seed 5"]
+    assert output.locator(".jl-name").all_inner_texts() == ["seed 3", "seed 5"]
+    output.locator(".jl-cell").first.click()
+    expect(output.locator(".jl-line")).to_have_text('many[0].save("many0.safetensors")')
+    output = lab.run_cell(2)
+    expect(output.locator(".jl-enlarge")).to_have_count(4)
+    output.get_by_label("enlarge picture 1").click()
+    expect(output.locator(".jl-one")).to_be_visible()
+    output.locator(".jl-one").hover()
+    expect(output.locator(".jl-values")).to_contain_text("[0, :, ")
+    output.locator(".jl-one").click()
+    output.get_by_label("enlarge picture 3").click()
+    output.locator(".jl-one").hover()
+    expect(output.locator(".jl-values")).to_have_text("channels of the first picture")
+    with lab.page.expect_download() as download:
+        output.locator(".jl-menu summary").click()
+        output.get_by_role("button", name="Picture .png").click()
+    assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_it_is_readable_in_both_themes_and_400_pixels_wide(lab: LabPage, theme: str, tmp_path: Path) -> None:
+    lab.write("themes.ipynb", SETUP, f"{MADE}\nview_of(base)", QUICK)
+    lab.open("themes.ipynb")
+    lab.page.evaluate(THEME, theme)
+    lab.run_cell(0)
+    for cell in (1, 2):  # a live view, and the lasting output
+        output = lab.run_cell(cell)
+        expect(output.locator(".jl-facts")).to_contain_text("sunset")
+        view = output.locator(".jl").last
+        assert view.evaluate("(root) => getComputedStyle(root).colorScheme") == theme.rpartition(" ")[2].lower()
+        assert view.evaluate(f"(root) => ({CONTRAST})([root, {TEXTS!r}])") >= 4.5
+        view.evaluate("(root) => { root.style.maxWidth = '400px'; }")
+        assert view.evaluate(FITS) == "", "not within 400 pixels"
+        assert lab.screenshot(tmp_path / f"{cell}.png").stat().st_size > 10_000

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from jupyter_latents.display.live import LiveScreen
 from jupyter_latents.display.view import RunView, view_of
@@ -144,7 +145,10 @@ def test_head_tells_stages_plan_and_status(front_end: Recorder) -> None:
     assert content["title"] == "base → final"
     assert content["state"] == "running"
     assert content["status"].startswith("denoising 3 of 30 · ")
-    assert [item["where"] for item in content["stages"]] == ["demo/scenes, steps 0–24", "demo/paper, steps 24–30"]
+    assert [item["where"] for item in content["stages"]] == [
+        "demo/scenes, steps 0–24 of 30",
+        "demo/paper, steps 24–30 of 30",
+    ]
     assert content["stages"][0]["sigma"] == "14.6"
     assert content["stages"][1]["coming"]
     let_go(view, run, gate)
@@ -222,6 +226,20 @@ def test_export_writes_beside_the_notebook(
         tell(screen, cmd="export", point=0, kind=kind)
         assert front_end.messages[-1][0]["said"] == f"saved {name}"
         assert (tmp_path / name).stat().st_size > 0
+
+
+@pytest.mark.parametrize(("picture", "size"), [(-1, (258, 258)), (2, (128, 128))])
+def test_export_of_a_batch_is_what_is_shown(
+    front_end: Recorder, picture: int, size: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    view = RunView()
+    screen = shown(view)
+    tell(screen, cmd="sync", page="1")
+    finished_run(view, [stage("many", batch_size=4)])
+    view.show()
+    tell(view._screens[-1], cmd="export", point=29, kind="png", picture=picture)
+    assert Image.open("many_30.png").size == size
 
 
 @pytest.mark.parametrize(

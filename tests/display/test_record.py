@@ -6,7 +6,7 @@ import time
 import pytest
 
 from jupyter_latents.display.record import Point, RunRecord
-from jupyter_latents.display.texts import duration, progress_line, sigma_text, stage_label, status, summary
+from jupyter_latents.display.texts import duration, progress_line, sigma_text, spoken, stage_label, status, summary
 from jupyter_latents.engine.window import Span
 from tests.display.fake_run import latents_at, stage, two_stages
 
@@ -82,6 +82,20 @@ def test_status_of_a_run_that_waits(state: str, expected: str) -> None:
     record = running()
     record.state = state
     assert status(record) == expected
+
+
+def test_a_screen_reader_hears_what_begins_and_ends_and_no_steps() -> None:
+    record = running()
+    heard = spoken(record)
+    assert heard == "denoising demo/scenes, steps 0–24 of 30"
+    record.add_step(Point(23, 1.0), Span(0, 24, 30, 1, 30))
+    assert spoken(record) == heard
+    record.begin_phase("loading", "demo/paper: unet, 2.5 MB (0.3 MB of 4 MB read)")
+    assert spoken(record) == "loading demo/paper"
+    record.state = "paused"
+    assert spoken(record) == "paused"
+    record.ended, record.state = record.began + 3, "done"
+    assert spoken(record) == status(record)
 
 
 def test_status_of_ended_runs() -> None:

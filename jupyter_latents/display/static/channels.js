@@ -12,9 +12,11 @@ class Channels {
     this.onpoint = () => {};
   }
 
-  show(data, caption) {
+  // Of a batch it is the first item's; `batch` says so in the values.
+  show(data, caption, batch) {
     shown(this.root, Boolean(data));
     if (!data || (data === this.data && caption === this.caption)) return;
+    this.first = batch ? "0, " : "";
     const same = this.data && this.data.c === data.c && this.data.h === data.h && this.data.w === data.w;
     this.data = data;
     this.caption = caption;
@@ -78,7 +80,7 @@ class Channels {
       const byte = bytes[channel * h * w + row * w + column];
       values.push(number(lo[channel] + (byte / 255) * (hi[channel] - lo[channel])));
     }
-    put(this.values, `[:, ${row * d}, ${column * d}] = ${values.join(", ")}`);
+    put(this.values, `[${this.first}:, ${row * d}, ${column * d}] = ${values.join(", ")}`);
   }
 }
 

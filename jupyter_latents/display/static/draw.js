@@ -22,6 +22,9 @@ function drawBar(view) {
     const done = last < 0 ? 0 : (state.points[last].s - stage.start) / stage.steps;
     bar.children[index].firstChild.style.width = `${done * 100}%`;
   });
+  const newest = state.points[state.points.length - 1];
+  bar.setAttribute("aria-valuemax", axis.length);
+  bar.setAttribute("aria-valuenow", newest ? axis.position(newest) : 0);
   drawLegend(view);
 }
 
@@ -30,7 +33,9 @@ function drawLegend({ state, axis, legend }) {
   const marks = state.stages.map((stage, index) => [axis.begins[index], stage.sigma || endLevel(state, axis, index - 1)]);
   marks.push([axis.length, endLevel(state, axis, state.stages.length - 1)]);
   const few = state.stages.length <= 4 ? state.stages : [];
-  const key = JSON.stringify([marks, few.map((stage) => stage.where), state.stages.length]);
+  const alike = few.length > 1 && new Set(few.map((stage) => stage.where)).size === 1; // a product: tell them apart
+  const texts = few.map((stage) => (alike ? stage.label : stage.where));
+  const key = JSON.stringify([marks, texts, state.stages.length]);
   if (legend.dataset.key === key) return;
   legend.dataset.key = key;
   const levels = make("div", "jl-levels");
@@ -44,7 +49,7 @@ function drawLegend({ state, axis, legend }) {
     free = Math.min(share + 0.12, 0.9);
   }
   const names = make("div", "jl-names");
-  for (const [index, stage] of few.entries()) names.append(make("span", `jl-name jl-hue${index % 4}`, stage.where));
+  for (const [index, text] of texts.entries()) names.append(make("span", `jl-name jl-hue${index % 4}`, text));
   if (!few.length) names.append(make("span", "", `${state.stages.length} stages`));
   legend.replaceChildren(levels, names);
 }
@@ -70,7 +75,8 @@ function drawStrip(view) {
     thumb.disabled = found < 0;
     if (found < 0) return thumb.firstChild.removeAttribute("src");
     const point = state.points[found];
-    const source = index === STRIP - 1 && found === state.points.length - 1 ? view.sources(found)[0] : point.f;
+    const last = index === STRIP - 1 && found === state.points.length - 1 ? view.sources(found) : [];
+    const source = last.length === 1 ? last[0] : point.f;
     if (thumb.firstChild.getAttribute("src") !== source) thumb.firstChild.src = source;
     thumb.dataset.point = found;
     const label = `${state.stages[point.g].label}, ${point.n}`;
@@ -116,8 +122,8 @@ function drawNotes(view) {
   shown(view.notes, notes.length > 0);
   if (!notes.length || view.noteList.childElementCount === notes.length) return;
   const warnings = notes.filter((note) => note[1]);
-  const newest = (warnings.length ? warnings : notes).at(-1);
-  put(view.note, newest[0] + (notes.length > 1 ? ` (+${notes.length - 1})` : ""));
+  const told = warnings.length ? warnings.at(-1) : notes[0]; // the hand-overs come first, what libraries said last
+  put(view.note, told[0] + (notes.length > 1 ? ` (+${notes.length - 1})` : ""));
   view.notes.classList.toggle("jl-warned", warnings.length > 0);
   view.noteList.replaceChildren(...notes.map(([text, warning]) => make("li", warning ? "jl-warning" : "", text)));
 }
@@ -155,7 +161,9 @@ function drawChannels(view, index) {
   while (at >= 0 && !points[at].v) at--;
   if (at < 0) at = points.findIndex((point) => point.v);
   const there = at >= 0 && points[at].g === (points[index] || {}).g;
-  view.channels.show(there ? points[at].v : null, at === index ? "" : there ? `channels at step ${points[at].s}` : "");
+  const batch = view.picture.items > 1;
+  const caption = [batch ? "channels of the first picture" : "", at === index ? "" : `channels at step ${there ? points[at].s : ""}`];
+  view.channels.show(there ? points[at].v : null, caption.filter(Boolean).join(", "), batch);
 }
 
 // What can be compared with: the ends of the other stages first, then the first step.
@@ -205,15 +213,10 @@ function buildMenu(view) {
   if (view.port) {
     for (const kind of ["safetensors", "pt", "latent", "png"])
       entry(kind === "png" ? "Picture .png" : `Latents .${kind}`, () => {
-        view.port.send({ cmd: "export", kind, point: view.at(), picture: Math.max(0, view.picture.enlarged) });
+        view.port.send({ cmd: "export", kind, point: view.at(), picture: view.picture.enlarged });
       });
   } else {
-    entry("Picture", () => {
-      const link = make("a");
-      link.href = view.picture.main.src || view.sources(view.at())[0];
-      link.download = `${view.name || "picture"}.jpg`;
-      link.click();
-    });
+    entry("Picture .png", () => view.picture.download(`${view.name || "picture"}.png`));
     for (const kind of ["safetensors", "pt", "latent"])
       entry(`Copy the line to save .${kind}`, () => view.copy(`${view.expression}.save("${view.name}.${kind}")`));
   }

@@ -16,7 +16,7 @@ function receive(view, urls, message, buffers) {
     state.points = [];
     state.stages = [];
   }
-  for (const name of ["title", "state", "status", "busy", "notes"]) if (name in message) state[name] = message[name];
+  for (const name of ["title", "state", "status", "heard", "busy", "notes"]) if (name in message) state[name] = message[name];
   if (message.stages) {
     state.stages = message.stages.map((stage, index) => ({ pictures: (state.stages[index] || {}).pictures, ...stage }));
   }

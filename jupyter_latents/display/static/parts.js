@@ -20,6 +20,11 @@ function put(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+// JupyterLab takes the arrow keys of whatever has the focus for its cells, unless the element itself says no.
+function keepKeys(element) {
+  element.setAttribute("data-lm-suppress-shortcuts", "true");
+}
+
 function shown(element, yes) {
   element.hidden = !yes;
 }

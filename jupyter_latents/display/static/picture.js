@@ -4,6 +4,7 @@ class Picture {
   constructor(channels) {
     this.root = make("div", "jl-stage");
     this.root.tabIndex = 0;
+    keepKeys(this.root);
     this.root.setAttribute("role", "group");
     this.main = make("img", "jl-large");
     this.before = make("img", "jl-large jl-before");
@@ -15,6 +16,7 @@ class Picture {
     this.slider.min = 0;
     this.slider.max = 100;
     this.slider.value = 50;
+    keepKeys(this.slider);
     this.slider.setAttribute("aria-label", "before and after");
     this.slider.addEventListener("input", () => this.wipe());
     this.divider = make("div", "jl-divider");
@@ -23,12 +25,14 @@ class Picture {
     this.channels = channels;
     this.comparing = false;
     this.enlarged = -1;
+    this.items = 1; // pictures in the batch, of which a frame shows all
     this.hover();
     this.wipe();
   }
 
   hover() {
     this.one.addEventListener("pointermove", (event) => {
+      if (this.items > 1 && this.enlarged !== 0) return; // the values are those of the first picture of a batch
       const box = this.main.getBoundingClientRect();
       this.channels.point((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
     });
@@ -40,7 +44,7 @@ class Picture {
       this.channels.move(...moves[event.key]);
     });
     this.channels.onpoint = (cell) => {
-      shown(this.mark, Boolean(cell) && !this.batch);
+      shown(this.mark, Boolean(cell) && (this.items === 1 || this.enlarged === 0));
       if (!cell) return;
       const { h, w } = this.channels.data;
       this.mark.style.cssText =
@@ -73,6 +77,22 @@ class Picture {
     this.main.title = this.batch && !before ? "back to all pictures" : "";
     if (before && this.before.getAttribute("src") !== before) this.before.src = before;
     this.before.alt = "before";
+  }
+
+  // What is shown as a PNG file; a grid as one picture.
+  download(name) {
+    const pictures = this.many.hidden ? [this.main] : [...this.many.querySelectorAll("img")];
+    const columns = Math.ceil(Math.sqrt(pictures.length));
+    const { naturalWidth: width, naturalHeight: height } = pictures[0];
+    const sheet = make("canvas");
+    sheet.width = columns * width;
+    sheet.height = Math.ceil(pictures.length / columns) * height;
+    const context = sheet.getContext("2d");
+    pictures.forEach((picture, at) => context.drawImage(picture, (at % columns) * width, Math.floor(at / columns) * height));
+    const link = make("a");
+    link.href = sheet.toDataURL("image/png");
+    link.download = name;
+    link.click();
   }
 
   enlarge(index, sources, alt) {

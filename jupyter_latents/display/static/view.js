@@ -4,7 +4,7 @@ class View {
   constructor(root, port) {
     this.root = root;
     this.port = port;
-    this.state = { title: "", state: "", status: "", stages: [], points: [], notes: [] };
+    this.state = { title: "", state: "", status: port ? "waiting for the kernel" : "", stages: [], points: [], notes: [] };
     this.selected = null; // null follows the newest step
     this.against = null; // the point to compare with
     this.build();
@@ -23,29 +23,36 @@ class View {
     const main = make("div", "jl-main");
     main.append(this.picture.root, side);
     body.append(this.buildAxis(), this.buildStrip(), this.buildResults(), main);
-    this.root.append(this.buildHead(), body, this.buildNotes(), this.buildFoot());
+    this.body = body;
+    this.foot = this.buildFoot();
+    this.root.append(this.buildHead(), body, this.buildNotes(), this.foot);
   }
 
   buildHead() {
     const head = make("div", "jl-head");
     this.title = make("b", "jl-title");
     this.status = make("span", "jl-status");
-    this.status.setAttribute("role", "status");
+    // What changes with each step is not read out; what begins and ends is.
+    this.heard = make("span", "jl-heard");
+    this.heard.setAttribute("role", "status");
     this.pause = button("Pause", () => this.port.send({ cmd: this.state.state === "paused" ? "resume" : "pause" }));
     this.stop = button("Stop", () => {
       this.stop.disabled = true;
       this.port.send({ cmd: "stop" });
     });
-    head.append(this.title, this.status, make("span", "jl-space"), this.pause, this.stop);
+    head.append(this.title, this.status, this.heard, make("span", "jl-space"), this.pause, this.stop);
     return head;
   }
 
   buildAxis() {
     const axis = make("div", "jl-axis");
     this.bar = make("div", "jl-bar");
+    this.bar.setAttribute("role", "progressbar");
+    this.bar.setAttribute("aria-label", "steps of all stages");
     this.scrubber = make("input", "jl-scrubber");
     this.scrubber.type = "range";
     this.scrubber.min = 0;
+    keepKeys(this.scrubber);
     this.scrubber.setAttribute("aria-label", "step");
     this.scrubber.addEventListener("input", () => this.select(this.axis.nearest(Number(this.scrubber.value))));
     this.legend = make("div", "jl-legend");
@@ -92,6 +99,7 @@ class View {
     this.compare.setAttribute("aria-pressed", "false");
     this.pinned = make("select", "jl-button jl-pinned");
     this.pinned.setAttribute("aria-label", "compare with");
+    keepKeys(this.pinned);
     this.pinned.addEventListener("change", () => {
       this.against = Number(this.pinned.value);
       this.draw();
@@ -107,6 +115,9 @@ class View {
     this.axis = new Axis(state);
     put(this.title, state.title);
     put(this.status, state.status);
+    put(this.heard, state.heard || "");
+    shown(this.body, state.stages.length > 0);
+    shown(this.foot, state.points.length > 0);
     const going = Boolean(this.port) && ["queued", "running", "paused", "stopping"].includes(state.state);
     shown(this.pause, going);
     shown(this.stop, going);
@@ -153,6 +164,7 @@ class View {
     this.scrubber.setAttribute("aria-valuetext", point ? `${stage.label}, ${point.n}` : "no step yet");
     this.thumbs.forEach((thumb) => thumb.classList.toggle("jl-here", thumb === this.thumbAt(point)));
     const comparing = this.against !== null && this.against < this.state.points.length;
+    this.picture.items = stage ? stage.batch : 1;
     const before = comparing ? this.sources(this.against)[0] : null;
     this.picture.show(this.sources(index), point ? `${stage.label}, ${point.n}` : "no picture yet", before);
     drawFacts(this, stage, point);
