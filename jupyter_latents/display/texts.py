@@ -112,7 +112,7 @@ def progress_line(record: RunRecord, width: int) -> str:
     done = sum(stage.done for stage in record.stages)
     whole = max(1, done + _steps_left(record))
     filled = round(_BAR * done / whole)
-    line = f"{record.title} |{'█' * filled}{'·' * (_BAR - filled)}| {status(record)}"
+    line = f"{record.title or 'run'} |{'█' * filled}{'·' * (_BAR - filled)}| {status(record)}"
     return line if len(line) < width else line[: max(1, width - 2)] + "…"
 
 

@@ -10,6 +10,13 @@ from tests.browser.lab_page import LabPage
 
 pytestmark = pytest.mark.browser
 
+DROPPED = """async () => {
+    const sheet = Object.assign(document.createElement('canvas'), {width: 8, height: 8});
+    const picture = await new Promise((done) => sheet.toBlob(done, 'image/png'));
+    const carried = new DataTransfer();
+    carried.items.add(new File([picture], 'my photo.png', {type: 'image/png'}));
+    return carried;
+}"""
 OPEN = "from jupyter_latents.display.panel import panel\npanel()"
 
 
@@ -53,6 +60,12 @@ def test_from_an_empty_panel_to_a_picture(lab: LabPage, tmp_path: Path) -> None:
     saved = lab.save().cells[0].outputs
     assert any("image/png" in one.get("data", {}) for one in saved), "a run of the open panel stays in the notebook"
     assert lab.screenshot(tmp_path / "panel.png").stat().st_size > 10_000
+
+    carried = page.evaluate_handle(DROPPED)
+    for event in ("dragover", "drop"):
+        output.get_by_label("Image").dispatch_event(event, {"dataTransfer": carried})
+    expect(output.get_by_label("Image")).to_have_value("my_photo")
+    expect(script).to_have_value(re.compile('--image-seeds "my_photo'))
 
     script.fill("demo/paper\n--seeds 9")
     output.get_by_role("button", name="Apply text").click()

@@ -281,6 +281,17 @@ def test_files_become_variables(opened: Any, session: Session, tmp_path: Any) ->
     assert set(errors(opened)) == {"latents"}
 
 
+def test_a_dropped_file_goes_to_the_field_under_it(opened: Any, session: Session) -> None:
+    picture = io.BytesIO()
+    Image.new("RGB", (16, 8), "red").save(picture, "PNG")
+    dropped = [memoryview(picture.getvalue())]
+    for field in ("mask", "prompt", "no such", None):
+        opened.editor.drops._take({"field": field, "file": "hole.png"}, dropped)
+    opened.editor.drops._take({"field": "image", "file": "empty.png"}, [])
+    assert opened.model.form.mask == "hole"
+    assert set(session.names) == {"hole"}, "other fields take no files"
+
+
 def test_the_dice_give_a_seed(opened: Any) -> None:
     opened.editor.dice.click()
     assert opened.model.form.seed.isdigit()

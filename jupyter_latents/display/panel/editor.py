@@ -11,6 +11,7 @@ from typing import Any
 
 import ipywidgets
 
+from .drops import Drops
 from .form import StageForm
 from .outlook import Schedule
 
@@ -99,7 +100,8 @@ class StageEditor:
         self.dice = ipywidgets.Button(icon="random", tooltip="Another seed at random")
         self.dice.on_click(lambda _: self._roll())
         boxes = [self._box(row) for row in FIELDS]
-        self.box = ipywidgets.Box(boxes)
+        self.drops = Drops(tuple(self.uploads), uploaded)
+        self.box = ipywidgets.Box([*boxes, self.drops])
         self.box.add_class("dgp-grid")
 
     def _box(self, row: FieldRow) -> Any:
@@ -118,11 +120,17 @@ class StageEditor:
         box.add_class("dgp-field")
         if row.wide:
             box.add_class("dgp-wide")
+        if row.upload:
+            box.add_class("dgp-drop")
+            box.add_class(f"dgp-drop-{row.name}")
         return box
 
     def _upload(self, row: FieldRow) -> Any:
         upload = ipywidgets.FileUpload(
-            accept=row.upload, multiple=False, description="File", tooltip=f"{row.label} from a file ({row.upload})"
+            accept=row.upload,
+            multiple=False,
+            description="File",
+            tooltip=f"{row.label} from a file ({row.upload}), or drop one here",
         )
         upload.observe(lambda change: self._take(row.name, change["new"]), "value")
         self.uploads[row.name] = upload
