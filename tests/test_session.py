@@ -547,7 +547,7 @@ def test_images_and_latents_count_alike(kernel: Kernel) -> None:
 def test_what_libraries_say_is_gathered_into_one_line(kernel: Kernel) -> None:
     watch = Watch()
     kernel.run(f"<sd15>\n--prompts cat {STEPS} --seeds 7 --scheduler KDPM2DiscreteScheduler", watch)
-    assert sum("messages of libraries (--verbose shows them)" in note for note in watch.notes) <= 1
+    assert sum("of libraries (--verbose shows them)" in note for note in watch.notes) <= 1
     assert len(watch.notes) <= 2
 
 

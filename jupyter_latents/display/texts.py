@@ -98,7 +98,8 @@ def summary(record: RunRecord) -> str:
     for stage in record.stages:
         lines.append(f"  {stage.variable or '(not bound)'}: {stage_label(stage)}")
         lines.extend(f"    {name}: {text}" for name, text in stage.facts.items())
-    lines.extend(f"  {'warning' if note.warning else 'note'}: {note.text}" for note in record.notes)
+    notes = [("warning" if note.warning else "note", "; ".join(note.text.splitlines())) for note in record.notes]
+    lines.extend(f"  {kind}: {text}" for kind, text in notes)
     return "\n".join(lines)
 
 

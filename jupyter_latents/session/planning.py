@@ -65,7 +65,8 @@ class Plan:
         refused = f", {len(self.refused)} refused" if self.refused else ""
         saved = f" ({self.saved_evaluations} more are kept from before)" if self.saved_evaluations else ""
         return (
-            f"{len(self.stages)} stages, {self.model_evaluations} model evaluations{saved}, "
+            f"{len(self.stages)} {'stage' if len(self.stages) == 1 else 'stages'}, "
+            f"{self.model_evaluations} model evaluations{saved}, "
             f"the largest model has {readable(largest)} of weights{refused}; nothing was run"
         )
 

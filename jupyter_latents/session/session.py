@@ -272,9 +272,8 @@ class Session:
                     ahead.end()
         finally:
             if said:
-                observer.note(
-                    f"{len(said)} messages of libraries (--verbose shows them), the last: {said[-1].strip()[:200]}"
-                )
+                count = "1 message" if len(said) == 1 else f"{len(said)} messages"
+                observer.note(f"{count} of libraries (--verbose shows them)\nthe last: {said[-1].strip()[:200]}")
 
     def _environment(self, task: Task, observer: Observer) -> Environment:
         return Environment(

@@ -140,7 +140,8 @@ def test_the_keyboard_walks_the_steps_and_reads_the_latents(lab: LabPage) -> Non
 
 
 def test_two_stages_are_laid_over_each_other(lab: LabPage) -> None:
-    lab.write("compare.ipynb", SETUP, QUICK)
+    noted = QUICK.replace("view.finish", "view.note('2 messages\\nthe last: x')\nview.finish")
+    lab.write("compare.ipynb", SETUP, noted)
     lab.open("compare.ipynb")
     lab.run_cell(0)
     output = lab.run_cell(1)
@@ -149,6 +150,7 @@ def test_two_stages_are_laid_over_each_other(lab: LabPage) -> None:
     output.get_by_role("button", name="Compare").click()
     expect(before).to_be_visible()
     assert before.get_attribute("src") != output.locator(".jl-large").first.get_attribute("src")
+    assert output.locator(".jl-notes summary").inner_text() == "2 messages"
     assert "with base" in output.get_by_label("compare with").inner_text()
     half = before.evaluate("(image) => image.style.clipPath")
     output.get_by_label("before and after").press("ArrowRight")

@@ -126,6 +126,8 @@ def test_summary_holds_the_facts() -> None:
     record.ended = time.monotonic()
     assert "continues: exactly, with its history" in summary(record)
     assert stage_label(record.stages[0]) in summary(record)
+    record.add_note("2 messages of libraries\nthe last: chatter", warning=False)
+    assert summary(record).endswith("\n  note: 2 messages of libraries; the last: chatter")
 
 
 def test_progress_line_fits_the_terminal() -> None:

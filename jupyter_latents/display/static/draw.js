@@ -123,7 +123,7 @@ function drawNotes(view) {
   if (!notes.length || view.noteList.childElementCount === notes.length) return;
   const warnings = notes.filter((note) => note[1]);
   const told = warnings.length ? warnings.at(-1) : notes[0]; // the hand-overs come first, what libraries said last
-  put(view.note, told[0] + (notes.length > 1 ? ` (+${notes.length - 1})` : ""));
+  put(view.note, told[0].split("\n")[0] + (notes.length > 1 ? ` (+${notes.length - 1})` : ""));
   view.notes.classList.toggle("jl-warned", warnings.length > 0);
   view.noteList.replaceChildren(...notes.map(([text, warning]) => make("li", warning ? "jl-warning" : "", text)));
 }
