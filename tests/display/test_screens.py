@@ -15,6 +15,8 @@ from jupyter_latents.display.rebuilt import record_of
 from jupyter_latents.display.record import RunRecord
 from jupyter_latents.display.texts import status
 from jupyter_latents.display.view import RunView, view_of
+from jupyter_latents.engine.observer import StepEvent
+from jupyter_latents.engine.window import Span
 from jupyter_latents.stage import Prompt
 from tests.display.conftest import Recorder
 from tests.display.fake_run import landscape, latents_at, stage, start, two_stages
@@ -115,16 +117,19 @@ def test_preview_every_asks_for_previews_of_those_steps_and_the_last(monkeypatch
 
 
 def test_default_rate_is_five_previews_a_second_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jupyter_latents.display.view.fill_frames", lambda *_: None)
+    now = [100.0]
+    monkeypatch.setattr("jupyter_latents.display.view.time", SimpleNamespace(monotonic=lambda: now[0]))
     view = RunView()
-    assert start(view, [stage("base")]).wait(20)
+    view.stage(0, stage("base"), "base")
+    for step in range(1, 31):
+        now[0] += 1 / 16
+        view.step(StepEvent(step, Span(0, 30, 30, 1, 30), 1.0, lambda: [landscape(8)]))
     framed = [point.step for point in view.record.stages[0].points if point.frame]
-    assert framed[-1] == 30
-    assert len(framed) < 15
-    view.finish()
+    assert framed == [1, 5, 9, 13, 17, 21, 25, 29, 30]
 
 
-def test_missing_frames_are_made_at_the_end_from_the_kept_steps() -> None:
+def test_missing_frames_are_made_at_the_end_from_the_kept_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jupyter_latents.display.view._FILLING_SECONDS", 60.0)  # however busy the machine is
     view = RunView()
     assert start(view, two_stages()).wait(20)
     view.finish()
