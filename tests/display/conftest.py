@@ -53,6 +53,13 @@ def front_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
 
 
 @pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames are filled in to the last one, however busy the machine is."""
+    for module in ("view", "rebuilt"):
+        monkeypatch.setattr(f"jupyter_latents.display.{module}._FILLING_SECONDS", 60.0)
+
+
+@pytest.fixture(autouse=True)
 def previews() -> Iterator[Callable[..., None]]:
     """Previews without a model; what was provided before comes back."""
     from tests.display.fake_run import fake_previews
