@@ -9,7 +9,8 @@ import hashlib
 import inspect
 import json
 import math
-from collections.abc import Mapping, Sequence
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -135,18 +136,33 @@ def level(scheduler: Any, index: int) -> Noise:
         scheduler: A scheduler after ``set_timesteps``, its tables full.
         index: Timestep index.
     """
-    timesteps, form = scheduler.timesteps, form_of(scheduler)
-    if index >= len(timesteps):
-        return CLEAN
-    timestep = float(timesteps[index])
-    sigmas = getattr(scheduler, "sigmas", None)
-    if sigmas is not None and len(sigmas) > index and len(sigmas) >= len(timesteps):
-        sigma = float(sigmas[index])
-        if form == "flow":
-            sigma = math.inf if sigma >= 1.0 else sigma / (1.0 - sigma)
-        return Noise(sigma, form, timestep)
-    alpha_bar = _alpha_bar(scheduler, timestep)
-    return Noise(math.sqrt((1.0 - alpha_bar) / alpha_bar) if alpha_bar > 0 else math.inf, form, timestep)
+    levels = _levels(scheduler)
+    return levels[index] if index < len(levels) else CLEAN
+
+
+_KNOWN: weakref.WeakKeyDictionary[Any, tuple[Any, Any, tuple[Noise, ...]]] = weakref.WeakKeyDictionary()
+
+
+def _levels(scheduler: Any) -> tuple[Noise, ...]:
+    """The level before each timestep, read once: reading a number of an accelerator waits for all that runs there."""
+    timesteps, sigmas = scheduler.timesteps, getattr(scheduler, "sigmas", None)
+    known = _KNOWN.get(scheduler)
+    if known is None or known[0] is not timesteps or known[1] is not sigmas:
+        known = _KNOWN[scheduler] = timesteps, sigmas, tuple(_levels_of(scheduler, timesteps, sigmas))
+    return known[2]
+
+
+def _levels_of(scheduler: Any, timesteps: Any, sigmas: Any) -> Iterator[Noise]:
+    form, steps = form_of(scheduler), timesteps.tolist()
+    if sigmas is not None and len(sigmas) >= len(steps):
+        for timestep, sigma in zip(steps, sigmas.tolist(), strict=False):
+            share = 1.0 - sigma if form == "flow" else 1.0
+            yield Noise(sigma / share if share > 0 else math.inf, form, float(timestep))
+        return
+    alphas = None if type(scheduler).__name__ == "IPNDMScheduler" else scheduler.alphas_cumprod.tolist()
+    for timestep in map(float, steps):
+        alpha_bar = math.cos(timestep * math.pi / 2) ** 2 if alphas is None else alphas[int(timestep)]
+        yield Noise(math.sqrt((1.0 - alpha_bar) / alpha_bar) if alpha_bar > 0 else math.inf, form, timestep)
 
 
 def sigma_of_timestep(scheduler: Any, timestep: float) -> float:

@@ -164,3 +164,14 @@ def test_settings_that_exclude_each_other_are_refused() -> None:
         schedulers.build(
             "EulerDiscreteScheduler;use_karras_sigmas=true;use_beta_sigmas=true", "EulerDiscreteScheduler", SD
         )
+
+
+def test_levels_follow_the_schedule_that_is_set_and_are_read_once() -> None:
+    """On an accelerator each number read from a table waits for all that runs there."""
+    scheduler = schedulers.build("EulerDiscreteScheduler", "DDIMScheduler", {})
+    scheduler.set_timesteps(10)
+    ten = [schedulers.level(scheduler, index) for index in range(11)]
+    assert all(schedulers.level(scheduler, index) is ten[index] for index in range(11))
+    scheduler.set_timesteps(5)
+    assert [schedulers.level(scheduler, index).sigma for index in range(5)] == scheduler.sigmas[:-1].tolist()
+    assert schedulers.level(scheduler, 5).is_clean
