@@ -136,6 +136,7 @@ class ModelSource:
         vae_slicing: Decode and encode one picture at a time.
         auth_token: Hub token; never shown.
         offline: Never ask the hub.
+        optimize: What makes it faster or smaller, ``taylorseer;interval=3`` each; see `optimizations`.
     """
 
     name: str
@@ -154,6 +155,7 @@ class ModelSource:
     vae_slicing: bool = False
     auth_token: str | None = field(default=None, repr=False)
     offline: bool = False
+    optimize: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

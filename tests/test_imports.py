@@ -15,15 +15,16 @@ TOP = "jupyter_latents"
 # From the top down: a room may import what stands below it. The package's own `__init__` is the top.
 ROOMS = [
     *(TOP, "magics", "config", "completer", "display", "session", "machine", "executors"),
-    *("engine", "latents", "syntax", "stage", "demo", "settings", "errors"),
+    *("engine", "latents", "syntax", "optimizations", "stage", "demo", "settings", "errors"),
 ]
 # Where less than "all below" is allowed.
 NARROWER = {
-    "syntax": {"stage", "errors"},
+    "syntax": {"optimizations", "stage", "errors"},
     "latents": {"stage", "errors"},
-    "engine": {"latents", "stage", "errors", "demo", "settings"},
+    "engine": {"latents", "optimizations", "stage", "errors", "demo", "settings"},
     "executors": {"engine", "latents", "stage", "errors"},
     "magics": {"config", "completer", "display", "session", "executors", "syntax", "stage", "errors", "latents"},
+    "optimizations": {"errors"},
     "stage": {"errors"},
     "demo": {"errors"},
     "errors": set(),
@@ -34,6 +35,7 @@ NOTEBOOK = {"IPython", "ipywidgets", "anywidget", "ipykernel", "comm", "traitlet
 HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors", "numpy", "scipy", "PIL"}
 NOT_FOR = {
     "errors": NOTEBOOK | HEAVY,
+    "optimizations": NOTEBOOK | HEAVY,
     "stage": NOTEBOOK | HEAVY,
     "settings": NOTEBOOK | HEAVY,
     "config": HEAVY,

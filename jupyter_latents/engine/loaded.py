@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,7 @@ class LoadedModel:
         decoder: Gives the VAE that decodes; see `vae_for_decoding`.
         encodings: Remembers what its text encoders made.
         offload: ``model``, ``sequential`` or None, where there is an accelerator to offload from.
+        fresh: Wraps a run where parts remember something from step to step, and has them forget it.
     """
 
     facts: ModelFacts
@@ -41,6 +42,7 @@ class LoadedModel:
     decoder: Callable[[], Any]
     encodings: Encodings
     offload: str | None = None
+    fresh: Callable[[], AbstractContextManager[None]] = nullcontext
 
     @property
     def vae(self) -> Any:
@@ -69,20 +71,21 @@ class LoadedModel:
         Args:
             pipeline: The pipeline, just made.
         """
-        if self.offload is None:
-            yield pipeline
-            return
-        try:
-            if self.offload == "sequential":
-                pipeline.enable_sequential_cpu_offload(device=self.device)
-            else:
-                pipeline.enable_model_cpu_offload(device=self.device)
-            yield pipeline
-        finally:
-            pipeline.remove_all_hooks()
-            for part in pipeline.components.values():
-                if self.offload == "model" and hasattr(part, "requires_grad_"):
-                    part.to("cpu")
+        with self.fresh():
+            if self.offload is None:
+                yield pipeline
+                return
+            try:
+                if self.offload == "sequential":
+                    pipeline.enable_sequential_cpu_offload(device=self.device)
+                else:
+                    pipeline.enable_model_cpu_offload(device=self.device)
+                yield pipeline
+            finally:
+                pipeline.remove_all_hooks()
+                for part in pipeline.components.values():
+                    if self.offload == "model" and hasattr(part, "requires_grad_"):
+                        part.to("cpu")
 
 
 def switched_vae(vae: Any, source: ModelSource) -> Any:

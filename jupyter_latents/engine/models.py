@@ -6,6 +6,8 @@ import copy
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 from jupyter_latents.engine.adapters import with_loras
@@ -13,6 +15,7 @@ from jupyter_latents.engine.catalog import ModelFacts, describe
 from jupyter_latents.engine.encodings import Encodings
 from jupyter_latents.engine.loaded import LoadedModel, switched_vae
 from jupyter_latents.engine.memory import device_of, is_out_of_memory, is_ram, readable
+from jupyter_latents.engine.optimize import has_step_cache, optimized, step_cache
 from jupyter_latents.engine.plans import HeldPart, Part, PartKey, Plan, dtype_of, plan_of, size_of
 from jupyter_latents.engine.preview import Previewer, previewer_of
 from jupyter_latents.engine.readers import placed, read_checkpoint, read_part
@@ -157,7 +160,8 @@ class ModelCache:
         def previewer() -> Previewer:
             return self.previewer(facts, self._decoding(key, vae, device))
 
-        model = LoadedModel(facts, values, device, plan.dtype, previewer, decoder, self.encodings, offload)
+        fresh = partial(step_cache, values[plan.denoiser]) if has_step_cache(plan.optimize) else nullcontext
+        model = LoadedModel(facts, values, device, plan.dtype, previewer, decoder, self.encodings, offload, fresh)
         self._shelf.hand(model, frozenset(plan.keys.values()))
         return model
 
@@ -206,6 +210,8 @@ class ModelCache:
 
     def _keep(self, plan: Plan, read: Mapping[str, Any], values: dict[str, Any]) -> None:
         values.update(read)
+        if plan.denoiser in read:
+            optimized(read[plan.denoiser], plan.optimize, f"the {plan.denoiser} of {plan.facts.name}")
         for name, value in read.items():
             self._shelf.put(plan.keys[name], value, name)
 

@@ -11,12 +11,14 @@ from jupyter_latents.engine.catalog import ModelFacts, describe
 from jupyter_latents.engine.handoff import Standing
 from jupyter_latents.engine.history import NO_HISTORY, objection
 from jupyter_latents.engine.memory import device_of
+from jupyter_latents.engine.optimize import check_optimize
 from jupyter_latents.engine.plans import dtype_of
 from jupyter_latents.engine.window import Span
 from jupyter_latents.errors import HandoffError, JupyterLatentsError
 from jupyter_latents.latents.comfy_file import RAW_VAE
 from jupyter_latents.latents.facts import CLEAN, Noise, Position, Provenance, Space
 from jupyter_latents.latents.value import Latents
+from jupyter_latents.optimizations import keeps_law
 from jupyter_latents.stage import Stage
 
 __all__ = ["Outline", "PlannedStage", "plan", "verdict"]
@@ -106,6 +108,7 @@ def _planned(
     stage: Stage, mode: str, given: Standing | None, image_size: tuple[int, int] | None, facts: ModelFacts
 ) -> PlannedStage:
     family, space = facts.family, facts.space
+    optimize = check_optimize(stage.model, facts)
     if mode == "txt2img" and given is not None and family.txt2img is None:
         mode = "img2img"
     family.pipeline_name(mode, control=bool(stage.model.control_nets))
@@ -127,7 +130,7 @@ def _planned(
         span, notes = way.span, (*way.notes, *((way.warning,) if way.warning else ()))
         lost = _lost_history(given, scheduler, way) if way.exact else ""
         notes = (*notes, f"continues without history: {lost}") if lost else notes
-        word = f"bridged space, {given.space} to {space}" if bridged else _word(way, given, facts, lost)
+        word = f"bridged space, {given.space} to {space}" if bridged else _word(way, given, stage, facts, lost)
     elif stage.window.start:
         raise HandoffError(
             f'--denoising-start {stage.window.start:g} needs latents to start from (--image-seeds "latents: NAME").'
@@ -138,7 +141,8 @@ def _planned(
     )
     batch = given.shape[0] if given is not None else stage.batch_size
     seed = stage.seed if stage.seed is not None else (given.provenance.seed if given is not None else None)
-    made = Provenance(stage.model.name, facts.digest, stage.prompt.positive, seed=seed)
+    options = {"optimize": " ".join(stage.model.optimize)} if optimize else {}
+    made = Provenance(stage.model.name, facts.digest, stage.prompt.positive, seed=seed, options=options)
     outline = Outline(
         (batch, space.channels, height // space.factor, width // space.factor), space, end, position, made
     )
@@ -152,7 +156,7 @@ def _planned(
         span.evaluations,
         facts.values * _itemsize(stage, facts),
         word,
-        notes,
+        (*notes, *(choice.note for choice in optimize)),
         "",
         outline,
     )
@@ -167,11 +171,16 @@ def _lost_history(given: Standing, scheduler: Any, way: handoff.Entrance) -> str
     return objection(given.resume, scheduler, way.span.start_index)
 
 
-def _word(way: handoff.Entrance, given: Standing, facts: ModelFacts, lost: str) -> str:
-    if way.exact and given.position is not None and given.position.model == facts.digest:
-        return "same schedule, without history" if lost else "exact continuation"
+def _word(way: handoff.Entrance, given: Standing, stage: Stage, facts: ModelFacts, lost: str) -> str:
     if way.exact:
-        return "same schedule, another model"
+        if given.position is None or given.position.model != facts.digest:
+            return "same schedule, another model"
+        if lost:
+            return "same schedule, without history"
+        if not keeps_law(stage.model.optimize):
+            return "same schedule, approximate steps"
+        same = given.provenance.options.get("optimize", "").split() == list(stage.model.optimize)
+        return "exact continuation" if same else "same schedule, optimized otherwise"
     if given.noise is not None and given.noise.form != way.noise.form:
         return "converted form"
     return "same space"

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 from jupyter_latents.engine.adapters import changed_parts
 from jupyter_latents.engine.catalog import ModelFacts
+from jupyter_latents.engine.optimize import check_optimize, denoiser_of
 from jupyter_latents.engine.parts import PartSource
 from jupyter_latents.engine.quantizers import check_quantizer, is_quantized
 from jupyter_latents.errors import ModelError
+from jupyter_latents.optimizations import Choice
 from jupyter_latents.stage import ModelSource
 
 __all__ = ["HeldPart", "Part", "PartKey", "Plan", "dtype_of", "plan_of", "size_of"]
@@ -25,7 +27,7 @@ class PartKey(NamedTuple):
         class_name: The class they are loaded as.
         dtype: Of the weights; empty for a part without weights.
         device: Where the weights are; empty likewise.
-        made: What was done to it besides: a quantizer, LoRAs, ``decodes``; empty for nothing.
+        made: What was done to it besides: a quantizer, LoRAs, optimizations, ``decodes``; empty for nothing.
     """
 
     digest: str
@@ -94,6 +96,7 @@ class Plan:
         dtype: Torch dtype of the weights.
         keys: Part name to its key.
         changed: The parts that LoRAs change.
+        optimize: What is put on the denoiser.
     """
 
     source: ModelSource
@@ -102,6 +105,12 @@ class Plan:
     dtype: Any
     keys: dict[str, PartKey]
     changed: tuple[str, ...]
+    optimize: tuple[Choice, ...] = ()
+
+    @property
+    def denoiser(self) -> str:
+        """Name of the part that `optimize` is put on; empty where nothing is."""
+        return denoiser_of(self.facts) if self.optimize else ""
 
     def part(self, name: str) -> PartSource:
         """A part of the model, or one of its ControlNets."""
@@ -128,13 +137,14 @@ def plan_of(source: ModelSource, facts: ModelFacts, home: Any, dtype: Any) -> Pl
     """What a load needs; what the stage asks for is checked before anything is read.
 
     Raises:
-        ModelError: A quantizer or LoRA that cannot be had.
+        ModelError: A quantizer, LoRA or optimization that cannot be had.
     """
     if source.quantizer:
         check_quantizer(source.quantizer)
+    optimize = check_optimize(source, facts)
     changed = tuple(changed_parts(facts))
     loras = "+".join(lora.digest for lora in facts.loras)
-    plan = Plan(source, facts, home, dtype, {}, changed)
+    plan = Plan(source, facts, home, dtype, {}, changed, optimize)
     parts = [part for name, part in facts.sources.items() if name != "scheduler"]
     for part in (*parts, *(control.part for control in facts.controls)):
         plan.keys[part.name] = PartKey(part.digest, part.class_name)
@@ -142,6 +152,7 @@ def plan_of(source: ModelSource, facts: ModelFacts, home: Any, dtype: Any) -> Pl
             quantized = bool(source.quantizer) and is_quantized(part.name, part.library)
             made = [f"quantized:{source.quantizer}"] if quantized else []
             made += [f"loras:{loras}"] if part.name in changed else []
+            made += [f"optimized:{'+'.join(map(str, optimize))}"] if part.name == plan.denoiser else []
             dtype_name = str(plan.dtype_of(part.name))
             plan.keys[part.name] = PartKey(part.digest, part.class_name, dtype_name, str(home), " ".join(made))
     return plan

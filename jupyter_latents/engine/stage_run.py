@@ -30,6 +30,7 @@ from jupyter_latents.latents.facts import CLEAN, Form, Position, Provenance, Res
 from jupyter_latents.latents.operations import batch
 from jupyter_latents.latents.trajectory import Trajectory
 from jupyter_latents.latents.value import Latents
+from jupyter_latents.optimizations import notes
 from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
@@ -113,6 +114,8 @@ class StageRun:
                 f'--denoising-start {stage.window.start:g} needs latents to start from: --image-seeds "latents: NAME" '
                 "with latents that an earlier stage made with --denoising-end."
             )
+        for note in notes(stage.model.optimize):
+            self.observer.note(note)
         pipeline_class = self._pipeline_class(mode)
         size = self._size()
         self.latent_size = (size[1] // facts.space.factor, size[0] // facts.space.factor)
@@ -299,6 +302,8 @@ class StageRun:
             options["batch_seeds"] = "true"
         if self.inputs.images:
             options["strength"] = repr(self._strength())
+        if stage.model.optimize:
+            options["optimize"] = " ".join(stage.model.optimize)
         return Provenance(
             stage.model.name,
             self.facts.digest,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jupyter_latents.errors import JupyterLatentsError, Place
 from jupyter_latents.syntax import Invocation
+from jupyter_latents.syntax.options import BY_NAME
 
 __all__ = ["blamed"]
 
@@ -19,6 +20,12 @@ _BLAMED: dict[str, tuple[str, ...]] = {
 
 
 def blamed(invocation: Invocation, error: JupyterLatentsError) -> Place | None:
-    """Where the option stands that is to blame for an error; the model where none was given."""
+    """Where the option stands that is to blame for an error.
+
+    Of errors without a row it is the option that the message begins with; the model where none was given.
+    """
     given = [dest for dest in _BLAMED.get(type(error).__name__, ()) if dest in invocation.values]
+    named = BY_NAME.get(error.message.partition(" ")[0].rstrip(":"))
+    if not given and named is not None and named.dest in invocation.values:
+        given = [named.dest]
     return invocation.place_of(given[0]) if given else invocation.place

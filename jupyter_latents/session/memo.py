@@ -12,6 +12,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.errors import JupyterLatentsError
+from jupyter_latents.optimizations import keeps_law
 from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.stage import Output, Stage, Window
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
     from jupyter_latents.session.store import Store
 
-__all__ = ["Memo", "remembers", "stage_digest"]
+__all__ = ["Memo", "continues", "remembers", "stage_digest"]
 
 
 class Memo:
@@ -99,7 +100,11 @@ class Memo:
             return "", None
         key = stage_digest(stage, inputs, facts)
         kept = self.find(key, stage)
-        return key, _up_to(kept, kept.step_of(stage.window.end)) if kept is not None else None
+        if kept is None:
+            return key, None
+        wanted = kept.step_of(stage.window.end)
+        known = _up_to(kept, wanted)
+        return key, known if known is not None and (_reach(known) == wanted or continues(stage)) else None
 
     def clear(self) -> None:
         """Forgets everything that is in memory."""
@@ -126,6 +131,11 @@ def remembers(stage: Stage, inputs: Inputs, facts: ModelFacts) -> bool:
     spaces = [latents.space for latents in inputs.latents if latents.space is not None]
     converts = any(not space.same_as(facts.space) and converter(space, facts.space) for space in spaces)
     return (stage.seed is not None or bool(inputs.latents)) and not converts
+
+
+def continues(stage: Stage) -> bool:
+    """Whether a kept part of a stage may be gone on from: with a step cache that is another run than the whole one."""
+    return keeps_law(stage.model.optimize)
 
 
 def stage_digest(stage: Stage, inputs: Inputs, facts: ModelFacts) -> str:
@@ -156,7 +166,7 @@ def _answer(kept: StageResult, stage: Stage, inputs: Inputs, go: Callable[[Stage
     known = _up_to(kept, wanted)
     if known is not None and _reach(known) == wanted:
         return known
-    if known is None or known.latents.resume is None:
+    if known is None or known.latents.resume is None or not continues(stage):
         return go(stage, inputs)
     return continued(known, stage, inputs, go)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_latents.engine.memory import readable
 from jupyter_latents.errors import HandoffError, JupyterLatentsError
 from jupyter_latents.session.blame import blamed
+from jupyter_latents.session.memo import continues
 from jupyter_latents.session.spreading import Outlines, spread
 from jupyter_latents.stage import ImageSeed, Reference, Stage
 
@@ -139,6 +140,8 @@ class Kept:
             return planned, None
         reached = found.latents.position.step if found is not None and found.latents.position is not None else 0
         known = max(span.start, min(span.end, max(reached, self._planned.get(key, 0))))
+        if known < span.end and not continues(stage):
+            known = span.start
         self._planned[key] = max(span.end, self._planned.get(key, 0))
         latents = found.latents if found is not None and reached == span.end else None
         return replace(planned, saved=span.index(known) - span.start_index), latents

@@ -8,7 +8,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from jupyter_latents.errors import HelpAskedError, JupyterLatentsError, Place, ScriptError, nearest
+from jupyter_latents.errors import HelpAskedError, JupyterLatentsError, Place, ScriptError, SettingError, nearest
+from jupyter_latents.optimizations import choices_of
 
 from .environment import CAPTURED
 from .expand import UNKNOWN
@@ -196,6 +197,7 @@ def _check(arguments: Arguments, schedulers: Collection[str]) -> None:
     _check_seeds(arguments)
     _check_prompts(arguments)
     _check_images(arguments)
+    _check_optimize(arguments)
     if {"model_cpu_offload", "model_sequential_offload"} <= arguments.values.keys():
         raise ScriptError(
             "--model-cpu-offload and --model-sequential-offload exclude each other; keep one.",
@@ -255,6 +257,15 @@ def _check_prompts(arguments: Arguments) -> None:
                 "This prompt has its own negative after the semicolon, and --negative-prompts gives another; keep one.",
                 place=arguments.place("prompts", index),
             )
+
+
+def _check_optimize(arguments: Arguments) -> None:
+    given = arguments.values.get("optimize", ())
+    for count in range(1, len(given) + 1):
+        try:
+            choices_of(given[:count])
+        except SettingError as error:
+            raise ScriptError(f"--optimize: {error.message}", place=arguments.place("optimize", count - 1)) from error
 
 
 def _check_images(arguments: Arguments) -> None:

@@ -186,7 +186,7 @@ def _model(model: ModelSource) -> dict[str, list[str] | None]:
     same = ("model_type", "variant", "revision", "subfolder", "vae", "quantizer", "auth_token", "device")
     return {
         **{dest: _one(getattr(model, dest)) for dest in same},
-        **{dest: list(getattr(model, dest)) or None for dest in ("loras", "control_nets")},
+        **{dest: list(getattr(model, dest)) or None for dest in ("loras", "control_nets", "optimize")},
         **{dest: _one(getattr(model, dest)) for dest in ("vae_tiling", "vae_slicing", "offline")},
         "dtype": _changed(model.dtype, "auto"),
         "model_cpu_offload": _one(model.offload == "model"),
@@ -255,7 +255,7 @@ def from_provenance(latents: Made, known: Mapping[str, Made] | None = None) -> S
     start = done_fraction(began) if began is not None else None
     steps = origin.options.get("steps", "")
     return Stage(
-        model=ModelSource(origin.model),
+        model=ModelSource(origin.model, optimize=tuple(origin.options.get("optimize", "").split())),
         prompt=Prompt(origin.prompt, origin.negative_prompt),
         seed=origin.seed,
         num_inference_steps=int(steps) if steps.isdigit() else 30,

@@ -113,6 +113,7 @@ class Invocation:
             vae_slicing=self.first("vae_slicing", False),
             auth_token=self.first("auth_token"),
             offline=self.first("offline", False),
+            optimize=self.values.get("optimize", ()),
         )
 
     def _processors(self) -> tuple[LatentsProcessor, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from jupyter_latents.optimizations import OPTIMIZATIONS
+
 from . import parsers
 from .model_types import MODEL_TYPES
 from .seeds import parse_seed
@@ -124,6 +126,12 @@ OPTIONS: tuple[Option, ...] = (
          "Default: the model's own.", many=True, multiplies=True, completion="scheduler"),
     _one("--quantizer -q", "quantizer", "NAME", parsers.address, "Model",
          "Quantizer, such as 'bnb;bits=4' or 'sdnq;type=int4'. Default: none.", choices=("bnb;bits=4", "bnb;bits=8")),
+    Option(("--optimize",), "optimize", "NAME", parsers.optimization, "Model",
+           f"What makes the model faster or smaller: {', '.join(OPTIMIZATIONS)}; with settings as in "
+           "'taylorseer;interval=4'. "
+           "Several are used together; they do not multiply. The dry run says what each does to the result. "
+           "Default: none.",
+           many=True, choices=tuple(OPTIMIZATIONS)),
     _one("--auth-token -atk", "auth_token", "TOKEN", parsers.text, "Model",
          "Hub token for gated models. Default: the environment's HF_TOKEN. It is never shown."),
     _flag("--offline-mode -ofm", "offline", "Model", "Never ask the hub; use what is on this machine."),

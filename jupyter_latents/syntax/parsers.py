@@ -8,14 +8,15 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from jupyter_latents.errors import Place, ScriptError, nearest
+from jupyter_latents.errors import Place, ScriptError, SettingError, nearest
+from jupyter_latents.optimizations import choice_of
 from jupyter_latents.stage import LatentsProcessor, Size
 
 from .text import Locator
 
 __all__ = [
-    "Parser", "address", "choice", "device", "fraction", "identifier", "number", "processors", "scheduler", "sigmas",
-    "size", "text", "whole",
+    "Parser", "address", "choice", "device", "fraction", "identifier", "number", "optimization", "processors",
+    "scheduler", "sigmas", "size", "text", "whole",
 ]  # fmt: skip
 
 Parser: TypeAlias = Callable[[str, Locator], Any]
@@ -145,6 +146,15 @@ def address(value: str, locate: Locator) -> str:
     name, _ = _split_uri(value, locate)
     if not name:
         raise ScriptError("The value has no name before its settings.", place=_at(value, locate))
+    return value.strip()
+
+
+def optimization(value: str, locate: Locator) -> str:
+    """What makes a model faster or smaller, ``NAME`` or ``NAME;key=value``."""
+    try:
+        choice_of(value)
+    except SettingError as error:
+        raise ScriptError(error.message, place=_at(value, locate)) from error
     return value.strip()
 
 

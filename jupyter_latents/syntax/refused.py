@@ -11,6 +11,7 @@ _REFINER = "write the refiner as a second stage with --denoising-start, its --im
 _WEIGHTER = "prompt weighting and rewriting are not part of this project; write the prompt as it should be read"
 _PAG = "perturbed attention guidance is not part of this project"
 _PARTS = "parts of a model other than the VAE are taken from the model itself"
+_CACHED_STEPS = "a split could not be exact; --optimize taylorseer or first-block-cache is such a cache, and says so"
 _CACHE = "models are cached and released by this project itself; remove the option"
 
 REFUSED: dict[str, str] = {
@@ -58,10 +59,10 @@ REFUSED: dict[str, str] = {
     "--ip-adapters": "IP-adapter weights are not loaded here; adapter= in an image seed is read only",
     "--t2i-adapters": "T2I adapters are not loaded here; use --control-nets",
     "--hi-diffusion": "changed attention is not part of this project, a split could not be exact",
-    "--tea-cache": "cached steps are not part of this project, a split could not be exact",
-    "--deep-cache": "cached steps are not part of this project, a split could not be exact",
+    "--tea-cache": _CACHED_STEPS,
+    "--deep-cache": _CACHED_STEPS,
     "--ras": "skipped tokens are not part of this project, a split could not be exact",
-    "--sada": "skipped steps are not part of this project, a split could not be exact",
+    "--sada": _CACHED_STEPS,
     "--freeu-params": "changed features are not part of this project",
     "--pag": _PAG,
     "--quantizer-map": "the quantizer applies to the large parts of a model; remove the option",

@@ -157,3 +157,37 @@ def test_a_stage_through_ones_own_converter_is_not_remembered(desk: Desk) -> Non
     finally:
         register_converter("SD", "SDXL", None)
     assert made[0] != made[1]
+
+
+def test_optimized_stages_are_stages_of_their_own(desk: Desk) -> None:
+    assert evaluations(desk, f"{HALF} --into plain") == 8
+    for choices in ("channels-last", "taylorseer", "taylorseer;interval=2"):
+        assert evaluations(desk, f"{HALF} --optimize {choices} --into optimized") == 8, choices
+        assert evaluations(desk, f"{HALF} --optimize {choices} --into again") == 0, choices
+        assert not torch.equal(desk["optimized"].tensor, desk["plain"].tensor), choices
+    assert evaluations(desk, f"{HALF} --into again") == 0
+    assert torch.equal(desk["again"].tensor, desk["plain"].tensor)
+
+
+def test_exact_optimizations_go_on_from_what_is_kept(desk: Desk) -> None:
+    optimized = f"{HALF} --optimize channels-last"
+    assert evaluations(desk, f"{optimized} --denoising-end 0.5") == 4
+    assert desk.plan(optimized).saved_evaluations == 4
+    assert evaluations(desk, f"{optimized} --into continued") == 4
+    assert evaluations(desk, f"{optimized} --force --into whole") == 8
+    assert torch.equal(desk["continued"].tensor, desk["whole"].tensor)
+
+
+def test_with_a_step_cache_what_is_kept_answers_but_is_not_gone_on_from(desk: Desk) -> None:
+    """A run continued with an empty cache is another run: results must not depend on what ran before."""
+    cached = f"{HALF} --optimize taylorseer"
+    assert evaluations(desk, f"{cached} --denoising-end 0.5 --into part") == 4
+    assert desk.plan(cached).saved_evaluations == 0
+    assert evaluations(desk, f"{cached} --into whole") == 8
+    assert torch.equal(desk["whole"].at(step=4).tensor, desk["part"].tensor)
+    assert desk.plan(f"{cached} --denoising-end 0.75").saved_evaluations == 6
+    assert evaluations(desk, f"{cached} --denoising-end 0.75 --into earlier") == 0
+    assert evaluations(desk, f"{cached} --denoising-end 0.75 --force --into forced") == 6
+    assert torch.equal(desk["earlier"].tensor, desk["forced"].tensor)
+    script = "".join(f"{cached} --seeds 5 --denoising-end {end}\n\n" for end in (0.5, 0.75)).replace("--seeds 3 ", "")
+    assert desk.plan(script).model_evaluations == desk.run(script).model_evaluations == 10

@@ -110,3 +110,36 @@ def test_a_verdict_promises_no_exact_continuation_without_history(desk: Desk) ->
     old = Resume(base.resume.scheduler, base.resume.generator, {"diffusers": "0.20.0"})
     said = desk.session.fits(base.replace(resume=old), model)
     assert said.startswith("same schedule, without history; continues without history: it was written with diffusers 0")
+
+
+def test_the_plan_names_each_optimization_and_what_becomes_of_the_law(desk: Desk) -> None:
+    plan = desk.plan(pair("sd15", "--optimize taylorseer;interval=2 channels-last"))
+    exact, cached = plan.stages[1].notes
+    assert exact.startswith("optimized: channels-last (")
+    assert "the split law holds" in exact
+    assert cached.startswith("approximate: taylorseer;interval=2;order=1;warmup=3 (")
+    assert "the split law does not hold; measured error" in cached
+    assert plan.stages[1].verdict == "same schedule, approximate steps"
+    assert cached in repr(plan)
+    assert desk.session.engine.cache.loads == 0
+    desk.run(pair("sd15", "--optimize taylorseer;interval=2 channels-last"))
+    assert {exact, cached} <= set(desk.notes.lines), "the run says the same"
+
+
+def test_only_equally_optimized_stages_continue_exactly(desk: Desk) -> None:
+    script = pair("sd15", "--optimize channels-last")
+    assert desk.plan(script).stages[1].verdict == "exact continuation"
+    first, second = script.split("\n\n")
+    mixed = first + "\n\n" + second.replace("--optimize channels-last", "")
+    assert desk.plan(mixed).stages[1].verdict == "same schedule, optimized otherwise"
+    desk.run(first)
+    assert desk.plan(second).stages[1 - 1].verdict == "exact continuation"
+    assert desk.session.fits(desk["base"], str(desk.models("sd15"))) == "same schedule, optimized otherwise"
+
+
+def test_the_plan_refuses_optimizations_that_a_model_cannot_have(desk: Desk) -> None:
+    (planned,) = desk.plan("<sd3> --prompts cat --seeds 1 --optimize compile channels-last").stages
+    assert "--optimize channels-last is not for" in planned.refused
+    assert planned.error is not None
+    assert planned.error.place is not None
+    assert planned.error.place.text[planned.error.place.column - 1 :].startswith(("--optimize", "compile"))

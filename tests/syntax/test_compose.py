@@ -67,6 +67,7 @@ models = st.builds(
     vae_tiling=st.booleans(),
     auth_token=st.none() | st.just("token"),
     offline=st.booleans(),
+    optimize=st.sampled_from([(), ("compile",), ("channels-last", "taylorseer;interval=4;order=0")]),
 )
 processors = st.sampled_from([("scale", "factor", "1.1"), ("noise", "sigma", "0.5"), ("noise", "timestep", "3")]).map(
     lambda row: LatentsProcessor(row[0], MappingProxyType({row[1]: row[2]}))
@@ -223,3 +224,8 @@ def test_a_known_parent_is_where_the_stage_starts(name: str, expected: str | Non
 def test_bare_latents_fill_what_they_know() -> None:
     bare = provenance(model="", prompt="", negative_prompt="", seed=None, guidance_scale=None, options={})
     assert from_provenance(Made("1", None, bare)) == Stage(model=ModelSource(""))
+
+
+def test_optimizations_are_among_what_is_filled() -> None:
+    made = Made("1", None, provenance(options={"optimize": "channels-last taylorseer;interval=4"}))
+    assert from_provenance(made).model.optimize == ("channels-last", "taylorseer;interval=4")

@@ -34,7 +34,8 @@ def test_every_option_reaches_its_stage() -> None:
         "--model-type torch-sdxl --dtype f16 --variant fp16 --revision main --subfolder s --vae v.safetensors "
         "--loras l1;scale=0.5 l2 --control-nets c;scale=0.8;start=0;end=1 "
         "--scheduler DDIMScheduler;clip-sample=false "
-        "--quantizer bnb;bits=4 --auth-token t --offline-mode --prompts 'a; b' --second-prompts 'c; d' "
+        "--quantizer bnb;bits=4 --optimize channels-last taylorseer;interval=4 "
+        "--auth-token t --offline-mode --prompts 'a; b' --second-prompts 'c; d' "
         "--third-prompts e "
         "--clip-skips 1 --inference-steps 12 --guidance-scales 0 --guidance-rescales 0.7 --denoising-start 0.25 "
         "--denoising-end 0.75 --seeds 5 --image-seeds a.png --image-seed-strengths 1 --latents-processors "
@@ -46,6 +47,7 @@ def test_every_option_reaches_its_stage() -> None:
     assert made.model == ModelSource(
         "m", "sdxl", "main", "fp16", "s", "float16", "cuda:1", "v.safetensors", ("l1;scale=0.5", "l2"),
         ("c;scale=0.8;start=0;end=1",), "bnb;bits=4", "model", True, True, "t", True,
+        ("channels-last", "taylorseer;interval=4"),
     )  # fmt: skip
     assert made.prompt == Prompt("a", "b", "c", "d", "e", None)
     assert (made.clip_skip, made.num_inference_steps, made.guidance_scale, made.guidance_rescale) == (1, 12, 0.0, 0.7)
@@ -171,6 +173,12 @@ class TestMultiplying:
         ("--latents-processors noise;seed=x;sigma=1", "not allowed", "x"),
         ("--latents-processors scale;factor=1 + scale;factor=2", "One chain", "+"),
         ("--latents-processors interposer;source=sd1", "interposer does not run here", "interposer;source=sd1"),
+        ("--optimize compil", "--optimize: 'compil' is no optimization; did you mean compile", "compil"),
+        ("--optimize compile taylorseer;interval=0", "whole number from 2 to 20", "taylorseer;interval=0"),
+        ("--optimize compile compile", "compile is given twice", "compile"),
+        ("--optimize first-block-cache taylorseer compile", "exclude each other", "taylorseer"),
+        ("--optimize", "needs a value: NAME", "--optimize"),
+        ("--tea-cache", "--optimize taylorseer or first-block-cache", "--tea-cache"),
         ("--output-metadata", "dgenerate's and does not run here", "--output-metadata"),
         ("--sdxl-refiner x", "second stage", "--sdxl-refiner"),
         ("--animation-format mp4", "animations are not made", "--animation-format"),
