@@ -35,6 +35,11 @@ def interleaved(
     """Times each case so many times, one after the other in each round, after one round that is not counted.
 
     Each round begins with another case, so that none is always the one behind the same other.
+
+    Args:
+        cases: Name to what is timed.
+        repeats: Rounds that count.
+        clock: Seconds; ``time.process_time`` where other programs use the machine and one thread does the work.
     """
     seconds: dict[str, list[float]] = {name: [] for name in cases}
     names = list(cases)
