@@ -13,6 +13,7 @@ from jupyter_latents.engine.models import ModelCache
 from jupyter_latents.engine.observer import Observer
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.errors import JupyterLatentsError, ModelError, RunError
+from jupyter_latents.optimizations import keeps_law
 from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
@@ -86,10 +87,10 @@ class Relief:
             yield "the VAE works in tiles (--vae-tiling)", replace(stage, model=model)
 
     def _again(self, known: StageResult | None, stage: Stage, inputs: Inputs) -> StageResult:
-        if known is None or (known.latents.resume is None and not known.latents.is_clean):
-            return self.go(stage, inputs)
-        if known.latents.is_clean:
+        if known is not None and known.latents.is_clean:
             return self.finish(known, stage)
+        if known is None or known.latents.resume is None or not keeps_law(stage.model.optimize):
+            return self.go(stage, inputs)
         return continued(known, stage, inputs, self.go)
 
 

@@ -5,6 +5,7 @@ Hooks of torch's own raise what a full device raises.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -41,8 +42,8 @@ def full_when(module: torch.nn.Module, is_full: Callable[[torch.Tensor], bool]) 
         handle.remove()
 
 
-def part(desk: Desk, name: str) -> Any:
-    return desk.session.engine.cache.load(ModelSource(str(desk.models("sd15")))).parts[name]
+def part(desk: Desk, name: str, *optimize: str) -> Any:
+    return desk.session.engine.cache.load(ModelSource(str(desk.models("sd15")), optimize=optimize)).parts[name]
 
 
 @pytest.fixture
@@ -89,6 +90,18 @@ def test_when_nothing_helps_it_says_what_was_tried_and_keeps_the_steps(desk: Des
     rest = desk.run(SCRIPT.replace("--seeds 3", "--image-seeds 'latents: made'"))
     assert rest.model_evaluations == STEPS - 4
     assert torch.equal(rest.result.tensor, expected)
+
+
+def test_a_run_with_a_step_cache_begins_anew(desk: Desk) -> None:
+    """What its cache knew does not travel with the latents, so going on would be another run."""
+    script = f"{SCRIPT} --optimize taylorseer"
+    whole = Desk(desk.models, Session()).run(script).result.tensor
+    calls = itertools.count()
+    with full_when(part(desk, "unet", "taylorseer"), lambda _: next(calls) == 2) as came:
+        run = desk.run(script)
+    assert torch.equal(run.result.tensor, whole)
+    assert len(came) == 2 + STEPS
+    assert run.model_evaluations == STEPS
 
 
 def test_other_errors_are_told_at_once(desk: Desk) -> None:
