@@ -4,10 +4,12 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import BrowserContext, sync_playwright
+from playwright.sync_api import BrowserContext, expect, sync_playwright
 
 from tests.browser.chromium import find_chromium
 from tests.browser.lab_page import CHROMIUM_FLAGS, LabPage, LabServer
+
+expect.set_options(timeout=30_000)  # five seconds are not enough for a step and a page on a busy machine
 
 
 @pytest.fixture(scope="session")

@@ -151,11 +151,11 @@ class LabPage:
         """Starts a cell and returns at once with a number for `wait_for`."""
         return int(self.page.evaluate(STARTED, index))
 
-    def wait_for(self, run: int, timeout: float = 60) -> None:
+    def wait_for(self, run: int, timeout: float = 120) -> None:
         """Waits until a started cell has ended."""
         self.page.wait_for_function("(run) => window.runs[run].ended", arg=run, timeout=timeout * 1000)
 
-    def run_cell(self, index: int, timeout: float = 60) -> Locator:
+    def run_cell(self, index: int, timeout: float = 120) -> Locator:
         """Runs a cell to its end and returns its output area."""
         self.wait_for(self.start_cell(index), timeout)
         return self.output(index)
