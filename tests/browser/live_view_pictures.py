@@ -1,4 +1,4 @@
-"""Makes the screenshots of the live view, the static output and the panel in docs/images; run it when they change.
+"""Makes the screenshots of the quickstart, the live view, the lasting output and the panel in docs/images.
 
     python -m tests.browser.live_view_pictures [--drawn]
 
@@ -18,7 +18,7 @@ from tests.browser.lab_page import CHROMIUM_FLAGS, LabPage, LabServer
 from tests.browser.test_live_view import RUN, SETUP
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
-CELL = """%%dgen --force --preview-every 1
+CELL = """%%dgen
 demo/scenes
 --prompts "a beautiful sunset over the mountains"
 --seeds 7 --inference-steps 30
@@ -26,33 +26,35 @@ demo/scenes
 --into base
 
 demo/paper
---prompts "a beautiful sunset over the mountains"
+--prompts "clouds in the sky on a sunny day"
 --image-seeds "latents: base" --inference-steps 30
 --denoising-start 0.8
 --into final"""
 PAUSED = """() => {
-    const status = document.querySelector('.jl-status');
+    const status = [...document.querySelectorAll('.jl-status')].at(-1);
     return status && /denoising (1[6-9]|2[0-4]) of 30/.test(status.textContent);
 }"""
 THEME = "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
 
 
 def live(context: BrowserContext, server: LabServer, cells: list[str], theme: str) -> Path:
-    """A picture of the running view; leaves the saved notebook."""
+    """A picture of the running view, in light of the whole cell before; leaves the saved notebook."""
     page = context.new_page()
+    page.set_viewport_size({"width": 1280, "height": 1100})
     lab = LabPage(page, server)
     lab.write(f"{theme}.ipynb", *cells)
     lab.open(f"{theme}.ipynb")
     page.evaluate(THEME, f"JupyterLab {theme}")
     lab.run_cell(0)
-    if "--drawn" not in sys.argv:
-        lab.run_cell(1, timeout=300)
-    run = lab.start_cell(1)
-    page.wait_for_function(PAUSED, timeout=60_000, polling=30)
-    lab.output(1).locator(".jl-one").hover(position={"x": 70, "y": 150})
+    lab.run_cell(1, timeout=300)
+    if theme == "Light":
+        lab.cell(1).screenshot(path=IMAGES / "quickstart.png")
+    run = lab.start_cell(2)
+    page.wait_for_function(PAUSED, timeout=120_000, polling=30)
+    lab.output(2).locator(".jl-one").hover(position={"x": 70, "y": 150})
     target = IMAGES / f"live-view-{theme.lower()}.png"
-    lab.output(1).locator(".jl").first.screenshot(path=target)
-    lab.wait_for(run)
+    lab.output(2).locator(".jl").first.screenshot(path=target)
+    lab.wait_for(run, 180)
     lab.save()
     lab.shut_kernel()
     page.close()
@@ -75,9 +77,9 @@ def panel(context: BrowserContext, server: LabServer, theme: str) -> Path:
     lab.run_cell(0)
     output = lab.run_cell(1, timeout=120)
     output.get_by_role("button", name="2. demo/paper").click()
-    output.get_by_text("clean · 6 evaluations").wait_for(timeout=60_000)
+    output.get_by_text("clean · 6 evaluations").wait_for(timeout=180_000)
     output.get_by_role("button", name="Run").first.click()
-    output.get_by_text("done: 2 stages").wait_for(timeout=60_000)
+    output.get_by_text("done: 2 stages").wait_for(timeout=180_000)
     target = IMAGES / f"panel-{theme.lower()}.png"
     output.screenshot(path=target)
     lab.shut_kernel()
@@ -97,13 +99,14 @@ def static(page: Page, html: Path, target: Path) -> Path:
 def main() -> None:
     """Makes all of them."""
     chromium = find_chromium()
-    cells = [SETUP, RUN] if "--drawn" in sys.argv else ["%load_ext jupyter_latents", CELL]
+    again = CELL.replace("%%dgen", "%%dgen --force --preview-every 1")
+    cells = [SETUP, RUN, RUN] if "--drawn" in sys.argv else ["%load_ext jupyter_latents", CELL, again]
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         notebooks, private = Path(folder) / "notebooks", Path(folder) / "private"
         notebooks.mkdir()
         private.mkdir()
         server = LabServer(notebooks, private)
-        made: list[Path] = []
+        made = [IMAGES / "quickstart.png"]
         try:
             server.wait()
             context = playwright.chromium.launch_persistent_context(
@@ -116,7 +119,7 @@ def main() -> None:
             server.close()
         notebook = nbformat.read(notebooks / "Light.ipynb", as_version=4)
         html = Path(folder) / "output.html"
-        html.write_text(f"<body style='margin:8px'>{notebook.cells[1].outputs[-1].data['text/html']}", encoding="utf-8")
+        html.write_text(f"<body style='margin:8px'>{notebook.cells[2].outputs[-1].data['text/html']}", encoding="utf-8")
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
         for name, width in (("static-light", 800), ("static-dark", 800), ("narrow", 400)):
             scheme = "dark" if name.endswith("dark") else "light"
