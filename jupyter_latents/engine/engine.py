@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.engine import codec
 from jupyter_latents.engine.calls import Inputs
+from jupyter_latents.engine.catalog import describe
 from jupyter_latents.engine.models import ModelCache
 from jupyter_latents.engine.observer import Observer, Silent
 from jupyter_latents.engine.relief import Relief, let_go, ran_out
@@ -159,16 +160,19 @@ class Engine:
         if not latents.provenance.model:
             raise ModelError("these latents do not say which model made them, so there is no preview of them.")
         clean = latents.tensor if latents.is_clean or latents.denoised is None else latents.denoised
-        return self.cache.load(ModelSource(latents.provenance.model)).previewer().images(clean)
+        vae = self._vae_of(latents)
+        space = latents.space if latents.space and latents.space.vae else describe(_maker(latents)).space
+        return self.cache.previewer(space, vae).images(clean)
 
     def _vae_of(self, latents: Latents) -> Any:
+        """The VAE that latents belong to: one that is held, else that of the model that made them, and only that."""
         space, name = latents.space, latents.provenance.model
         vae = self.cache.find_vae(space.vae) if space is not None and space.vae else None
         if vae is not None:
             return vae
         if name:
             try:
-                return self.cache.load(ModelSource(name)).vae_for_decoding
+                return self.cache.load_vae(_maker(latents))
             except ModelError as error:
                 raise ModelError(
                     f"latents of {name} are decoded by its own VAE ({space or 'space not known'}), and that model "
@@ -178,6 +182,10 @@ class Engine:
             "these latents do not say which model made them, so no VAE can decode them. "
             "Load them with Latents.load(path, space=...) or use them in a stage with a model."
         )
+
+
+def _maker(latents: Latents) -> ModelSource:
+    return ModelSource(latents.provenance.model)
 
 
 def _phases(stage: Stage, observer: Observer, stop_asked: Callable[[], bool]) -> Callable[[str, str], None]:

@@ -7,11 +7,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from jupyter_latents.engine.adapters import with_loras
-from jupyter_latents.engine.catalog import ModelFacts, describe
+from jupyter_latents.engine.catalog import describe
 from jupyter_latents.engine.encodings import Encodings
 from jupyter_latents.engine.loaded import LoadedModel, switched_vae
 from jupyter_latents.engine.memory import device_of, is_out_of_memory, is_ram, readable
@@ -21,6 +22,7 @@ from jupyter_latents.engine.preview import Previewer, previewer_of
 from jupyter_latents.engine.readers import placed, read_checkpoint, read_part
 from jupyter_latents.engine.shelf import Shelf
 from jupyter_latents.errors import ModelError, nearest
+from jupyter_latents.latents.facts import Space
 from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.stage import ModelSource
 
@@ -131,13 +133,28 @@ class ModelCache:
             torch.cuda.empty_cache()
         return before - sum(row.size for row in self.held())
 
-    def previewer(self, facts: ModelFacts, vae: Any) -> Previewer:
-        """The preview map of a VAE, fitted when first asked for."""
+    def previewer(self, space: Space, vae: Any) -> Previewer:
+        """The preview map of a latent space, fitted to its VAE when first asked for."""
         with self._fitting:
-            digest = facts.digests["vae"]
-            if digest not in self._previewers:
-                self._previewers[digest] = previewer_of(vae, facts.space.factor)
-            return self._previewers[digest]
+            if space.vae not in self._previewers:
+                self._previewers[space.vae] = previewer_of(vae, space.factor)
+            return self._previewers[space.vae]
+
+    def load_vae(self, source: ModelSource) -> Any:
+        """The VAE of a model, to decode and encode with; nothing else of the model is read.
+
+        Args:
+            source: Which model, and how.
+
+        Raises:
+            ModelError: It cannot be found or loaded.
+        """
+        with self._loading:
+            plan, device, _ = _plan(source, _silent)
+            alone = replace(plan, keys={"vae": plan.keys["vae"]}, changed=())
+            vae = self._fill(alone, _silent)["vae"]
+            self._shelf.use(alone.keys.values(), plan.facts.name)
+            return self._decoding(plan.keys["vae"], vae, device)
 
     def find_vae(self, digest: str) -> Any | None:
         """A held VAE by the digest of its files, one that decodes without overflow where there is one, or None."""
@@ -158,7 +175,7 @@ class ModelCache:
             return switched_vae(self._decoding(key, vae, device), source)
 
         def previewer() -> Previewer:
-            return self.previewer(facts, self._decoding(key, vae, device))
+            return self.previewer(facts.space, self._decoding(key, vae, device))
 
         fresh = partial(step_cache, values[plan.denoiser]) if has_step_cache(plan.optimize) else nullcontext
         model = LoadedModel(facts, values, device, plan.dtype, previewer, decoder, self.encodings, offload, fresh)

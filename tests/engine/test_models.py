@@ -530,3 +530,29 @@ def test_dtype_and_device_are_checked(tiny: Folders) -> None:
     assert "no torch device" in refusal(source(tiny("sd15"), device="gpu"))
     if not torch.cuda.is_available():
         assert "not on this machine; here are cpu." in refusal(source(tiny("sd15"), device="cuda:1"))
+
+
+def test_latents_are_decoded_and_previewed_by_their_vae_alone(tiny: Folders, tmp_path: Path) -> None:
+    for name in ("sd15", "sd3"):
+        latents = Engine().run(stage(source(tiny(name)))).latents
+        fresh = Engine()
+        pictures = fresh.decode(latents)
+        assert fresh.cache.loads == 1
+        assert [row.what.split()[0] for row in fresh.cache.held()] == ["vae"]
+        assert fresh.preview(latents)[0].size == fresh.preview(latents.replace(space=None))[0].size
+        assert fresh.cache.loads == 1
+        assert pictures[0].tobytes() == Engine().run(stage(source(tiny(name)))).images[0].tobytes()
+    path = tinies.single_file("sd15", tmp_path / "mine.safetensors")
+    shutil.copytree(tiny("sd15"), tmp_path / "mine", ignore=shutil.ignore_patterns("*.safetensors"))
+    fresh = Engine()
+    fresh.decode(Engine().run(stage(source(path))).latents)
+    assert fresh.cache.loads == 1
+
+
+def test_half_precision_latents_are_previewed_without_another_copy_of_the_model(tiny: Folders) -> None:
+    engine = Engine()
+    latents = engine.run(stage(source(tiny("sd15"), dtype="bfloat16"))).latents
+    loads = engine.cache.loads
+    engine.preview(latents)
+    engine.decode(latents)
+    assert engine.cache.loads == loads
