@@ -48,6 +48,7 @@ def test_live_view_shows_progress_and_stop_ends_the_run(lab: LabPage) -> None:
 
 def test_reopened_notebook_shows_its_run(lab: LabPage) -> None:
     run = RUN.replace("0.2", "0.01").replace("two_stages()", f"[stage(prompt=Prompt({HOSTILE!r}))]")
+    run = run.replace("RunView()", "RunView(preview_every=1)")  # a frame for each step, however busy the machine is
     lab.write("kept.ipynb", SETUP, run)
     lab.open("kept.ipynb")
     lab.run_cell(0)
