@@ -54,12 +54,14 @@ def run_batch(
     """
     together = StageRun(model, replace(stages[0], batch_size=len(stages)), Inputs(), observer, stops, vae_of)
     together.generator = [torch.Generator("cpu").manual_seed(stage.seed or 0) for stage in stages]
-    scheduler = together.steps()
+    together.steps()
     results = []
     for number, stage in enumerate(stages):
         alone = StageRun(model, stage, Inputs(), observer, stops, vae_of)
-        alone.take(together, [_item(state, number, len(stages)) for state in together.states])
-        results.append(alone.result(scheduler))
+        alone.done = replace(
+            together.done, states=[_item(state, number, len(stages)) for state in together.done.states]
+        )
+        results.append(alone.result())
     return results
 
 

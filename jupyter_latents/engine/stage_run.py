@@ -6,7 +6,6 @@ import inspect
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,16 +18,15 @@ from jupyter_latents.engine.history import NO_HISTORY, objection
 from jupyter_latents.engine.layout import LAYOUTS
 from jupyter_latents.engine.models import LoadedModel
 from jupyter_latents.engine.observer import Observer, StepEvent
+from jupyter_latents.engine.outcome import Done, Origin, finite, kept, told
 from jupyter_latents.engine.processors import process
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.tap import Entry, Generators, StepState, Tap
-from jupyter_latents.engine.versions import versions
 from jupyter_latents.engine.window import Span
 from jupyter_latents.errors import HandoffError, ModelError, RunError, WindowError
 from jupyter_latents.latents.comfy_file import RAW_VAE, model_from_raw
-from jupyter_latents.latents.facts import CLEAN, Form, Position, Provenance, Resume
+from jupyter_latents.latents.facts import Form, Resume
 from jupyter_latents.latents.operations import batch
-from jupyter_latents.latents.trajectory import Trajectory
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.optimizations import notes
 from jupyter_latents.stage import Stage
@@ -82,21 +80,17 @@ class StageRun:
         self.given = _joined(inputs.latents)
         self.parents = tuple(latents.digest for latents in inputs.latents)
         self.given_form: Form | None = None
-        self.states: list[StepState] = []
-        self.span: Span | None = None
-        self.scheduler: Any = None
-        self.schedule = ""
-        self.latent_size = (0, 0)
-        self.was_stopped = False
+        self.done = Done()
         self.seed = self._seed()
         self.generator: Generators = torch.Generator("cpu").manual_seed(self.seed)
 
     def go(self) -> StageResult:
         """Runs it."""
-        return self.result(self.steps())
+        self.steps()
+        return self.result()
 
-    def steps(self) -> Any:
-        """Runs its steps, which `states` then holds; returns the scheduler."""
+    def steps(self) -> None:
+        """Runs its steps, which `done` then holds."""
         stage, facts = self.stage, self.facts
         mode = mode_of(self.inputs, self.family)
         if self.given is not None and self.given.space is not None and self.given.space.name == RAW_VAE:
@@ -118,7 +112,7 @@ class StageRun:
             self.observer.note(note)
         pipeline_class = self._pipeline_class(mode)
         size = self._size()
-        self.latent_size = (size[1] // facts.space.factor, size[0] // facts.space.factor)
+        self.done.latent_size = (size[1] // facts.space.factor, size[0] // facts.space.factor)
         call = arguments(pipeline_class, self.family, stage, self.inputs, size, self._strength())
         if self.model.control:
             call |= control_arguments(self.model.control, stage, self.inputs, mode, size)
@@ -128,17 +122,6 @@ class StageRun:
         Tap(scheduler, self.generator, self._enter, self._after_step).run(
             pipeline_class, self._components(pipeline_class), call, self.model.prepared
         )
-        return scheduler
-
-    def take(self, together: StageRun, states: list[StepState]) -> None:
-        """Takes over its share of a run of several stages as one batch.
-
-        Args:
-            together: The batch's run, its steps done.
-            states: What they were for this stage.
-        """
-        self.states, self.span, self.was_stopped = states, together.span, together.was_stopped
-        self.latent_size, self.schedule, self.scheduler = together.latent_size, together.schedule, together.scheduler
 
     def _bridged(self, given: Latents) -> Latents:
         self.stops.before("bridging", f"{given.space} to {self.facts.space}")
@@ -208,11 +191,11 @@ class StageRun:
     def _enter(self, scheduler: Any, skipped: int) -> Entry:
         first = skipped // int(scheduler.order) if self.given is None else 0
         span = handoff.fractions_span(self.stage.window, scheduler, self.family.fraction, first)
-        self.schedule = schedulers.schedule_digest(scheduler)
+        self.done.schedule = schedulers.schedule_digest(scheduler)
         if self.given is None:
             self._begin(span, scheduler)
             return Entry(span.start_index, span.end_index)
-        way = handoff.entrance(self.given, self.stage.window, scheduler, span, self.schedule)
+        way = handoff.entrance(self.given, self.stage.window, scheduler, span, self.done.schedule)
         for note in way.notes:
             self.observer.note(note)
         if way.warning:
@@ -243,17 +226,17 @@ class StageRun:
         return resume
 
     def _begin(self, span: Span, scheduler: Any) -> None:
-        self.span, self.scheduler = span, scheduler
+        self.done.span, self.done.scheduler = span, scheduler
         level = schedulers.level(scheduler, span.start_index)
         self.stops.before("denoising", f"steps {span.start}–{span.end} of {span.of}, from {level}")
 
     def _after_step(self, state: StepState) -> bool:
-        span = self.span
+        span = self.done.span
         step = span.step(state.index) if span is not None else None
         if span is None or step is None:
             return True
-        self.states.append(state)
-        noise = schedulers.level(self.scheduler, state.index)
+        self.done.states.append(state)
+        noise = schedulers.level(self.done.scheduler, state.index)
         self.observer.step(
             StepEvent(
                 step,
@@ -264,115 +247,42 @@ class StageRun:
             )
         )
         if step < span.end and self.stops.after():
-            self.was_stopped = True
+            self.done.stopped = True
             return False
         return True
 
     def _unpacked(self, held: torch.Tensor) -> torch.Tensor:
-        return self.layout.unpack(held, *self.latent_size)
+        return self.layout.unpack(held, *self.done.latent_size)
 
     def _preview(self, state: StepState) -> list[Image]:
         shown = state.denoised if state.denoised is not None else state.latents
         return self.model.previewer().images(self._unpacked(shown))
 
-    def _latents(self, scheduler: Any, state: StepState) -> Latents:
-        span = self.span
-        step = (span.step(state.index) if span else None) or 0
-        of = span.of if span else 0
-        noise = schedulers.level(scheduler, state.index)
-        resume = None
-        if noise is not CLEAN and state.scheduler is not None:
-            resume = Resume(_to_cpu(state.scheduler), _one_state(state.generator), versions())
-        return Latents(
-            self._unpacked(state.latents).to("cpu"),
-            self.facts.space,
-            noise,
-            Position(step, of, type(scheduler).__name__, self.schedule, self.facts.digest),
-            resume,
-            self._provenance(),
-            None
-            if state.denoised is None
-            else self._unpacked(state.denoised).to("cpu", state.latents.dtype).contiguous(),
-        )
+    @property
+    def _origin(self) -> Origin:
+        strength = self._strength() if self.inputs.images else None
+        return Origin(self.model, self.stage, self.seed, strength, self.given, self.parents)
 
-    def _provenance(self) -> Provenance:
-        stage = self.stage
-        options = {"steps": str(stage.num_inference_steps), "scheduler": stage.scheduler or self.facts.scheduler[0]}
-        if stage.batch_seeds:
-            options["batch_seeds"] = "true"
-        if self.inputs.images:
-            options["strength"] = repr(self._strength())
-        if stage.model.optimize:
-            options["optimize"] = " ".join(stage.model.optimize)
-        return Provenance(
-            stage.model.name,
-            self.facts.digest,
-            stage.prompt.positive,
-            stage.prompt.negative,
-            self.seed,
-            stage.guidance_scale,
-            "denoise",
-            MappingProxyType(options),
-            self.parents,
-        )
-
-    def result(self, scheduler: Any) -> StageResult:
-        """What its steps made, decoded where it is clean.
-
-        Args:
-            scheduler: The scheduler of the steps.
-        """
-        if not self.states or self.span is None:
+    def result(self) -> StageResult:
+        """What its steps made, decoded where it is clean."""
+        if not self.done.states or self.done.span is None:
             raise RunError(f"{self.stage.model.name} ran no step: its pipeline called no callback_on_step_end.")
-        latents = self._kept(scheduler)
+        latents = kept(self.done, self._origin)
         images: tuple[Image, ...] = ()
         if latents.is_clean:
             self.observer.phase("decoding")
             images = tuple(codec.to_pil(codec.decode(latents.tensor, self.model.vae_for_decoding)))
-        return self._told(scheduler, latents, images)
+        return told(self.done, self._origin, latents, images)
+
+    def partial(self) -> StageResult | None:
+        """What there is after a failure: the steps done before it, ready to be continued; None before the first."""
+        done = finite(self.done)
+        return told(done, self._origin, kept(done, self._origin)) if done is not None else None
 
     @property
     def scheduler_name(self) -> str:
         """Class name of the scheduler asked for, or of the model's own."""
         return (self.stage.scheduler or self.facts.scheduler[0]).partition(";")[0]
-
-    def partial(self) -> StageResult | None:
-        """What there is after a failure: the steps done before it, ready to be continued; None before the first."""
-        finite = [state for state in self.states if bool(torch.isfinite(state.latents).all())]
-        if not finite:
-            return None
-        self.states, self.was_stopped = finite, True
-        return self._told(self.scheduler, self._kept(self.scheduler), ())
-
-    def _kept(self, scheduler: Any) -> Latents:
-        """The last latents with all steps before them."""
-        if not bool(torch.isfinite(self.states[-1].latents).all()):
-            wide = self.model.dtype == torch.float32
-            advice = "try another --scheduler or its plain settings" if wide else "use --dtype float32 or bfloat16"
-            raise RunError(f"{self.stage.model.name} made NaN or infinite values in {self.model.dtype}; {advice}.")
-        trajectory = [self._latents(scheduler, state) for state in self.states]
-        started = self.given
-        if started is not None and started.position is not None and started.position.schedule == self.schedule:
-            trajectory = [*(started.trajectory or (started,)), *trajectory]
-        return replace(trajectory[-1], trajectory=Trajectory(trajectory))
-
-    def _told(self, scheduler: Any, latents: Latents, images: tuple[Image, ...]) -> StageResult:
-        span = self.span or Span(0, 0, 0, 1, 0)
-        return StageResult(
-            latents,
-            images,
-            span,
-            self.states[-1].index - span.start_index,
-            self.was_stopped,
-            tuple(float(timestep) for timestep in scheduler.timesteps),
-            self.family.fraction,
-            int(scheduler.config.get("num_train_timesteps", 1000)),
-        )
-
-
-def _one_state(states: torch.Tensor | tuple[torch.Tensor, ...]) -> torch.Tensor | None:
-    """A generator's state; None where a batch has several, which none of its items could go on from."""
-    return states if isinstance(states, torch.Tensor) else None
 
 
 def _joined(given: tuple[Latents, ...]) -> Latents | None:
@@ -380,13 +290,3 @@ def _joined(given: tuple[Latents, ...]) -> Latents | None:
     if len(given) < 2:
         return given[0] if given else None
     return batch(given)
-
-
-def _to_cpu(values: Any) -> Any:
-    if isinstance(values, torch.Tensor):
-        return values.to("cpu")
-    if isinstance(values, (list, tuple)):
-        return type(values)(_to_cpu(value) for value in values)
-    if isinstance(values, MappingProxyType):
-        return MappingProxyType({name: _to_cpu(value) for name, value in values.items()})
-    return values

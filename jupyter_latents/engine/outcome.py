@@ -1,0 +1,185 @@
+"""From the steps that a run has done to latents with their facts, and to the stage's result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from jupyter_latents.engine import schedulers
+from jupyter_latents.engine.layout import LAYOUTS
+from jupyter_latents.engine.loaded import LoadedModel
+from jupyter_latents.engine.result import StageResult
+from jupyter_latents.engine.tap import StepState
+from jupyter_latents.engine.versions import versions
+from jupyter_latents.engine.window import Span
+from jupyter_latents.errors import RunError
+from jupyter_latents.latents.facts import CLEAN, Position, Provenance, Resume
+from jupyter_latents.latents.trajectory import Trajectory
+from jupyter_latents.latents.value import Latents
+from jupyter_latents.stage import Stage
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["Done", "Origin", "finite", "kept", "told"]
+
+
+@dataclass(slots=True)
+class Done:
+    """What a run has done so far.
+
+    Attributes:
+        states: What there was after each whole step.
+        span: The steps it is to run; None before its schedule is known.
+        scheduler: Its scheduler.
+        schedule: The schedule's digest.
+        latent_size: (height, width) of its latents, unpacked.
+        stopped: Whether it ended before its span did.
+    """
+
+    states: list[StepState] = field(default_factory=list)
+    span: Span | None = None
+    scheduler: Any = None
+    schedule: str = ""
+    latent_size: tuple[int, int] = (0, 0)
+    stopped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the results of a run come from.
+
+    Attributes:
+        model: The model, loaded.
+        stage: What was asked for.
+        seed: The seed that it ran with.
+        strength: The strength of its image; None without one.
+        started: The latents that it started from, or None.
+        parents: Digests of what it was given.
+    """
+
+    model: LoadedModel
+    stage: Stage
+    seed: int
+    strength: float | None = None
+    started: Latents | None = None
+    parents: tuple[str, ...] = ()
+
+    @property
+    def provenance(self) -> Provenance:
+        """What results say of where they come from."""
+        stage, facts = self.stage, self.model.facts
+        options = {"steps": str(stage.num_inference_steps), "scheduler": stage.scheduler or facts.scheduler[0]}
+        if stage.batch_seeds:
+            options["batch_seeds"] = "true"
+        if self.strength is not None:
+            options["strength"] = repr(self.strength)
+        if stage.model.optimize:
+            options["optimize"] = " ".join(stage.model.optimize)
+        return Provenance(
+            stage.model.name,
+            facts.digest,
+            stage.prompt.positive,
+            stage.prompt.negative,
+            self.seed,
+            stage.guidance_scale,
+            "denoise",
+            MappingProxyType(options),
+            self.parents,
+        )
+
+
+def finite(done: Done) -> Done | None:
+    """What was done before the first value that is no number, as a stopped run; None where that is nothing."""
+    states = [state for state in done.states if bool(torch.isfinite(state.latents).all())]
+    return replace(done, states=states, stopped=True) if states else None
+
+
+def kept(done: Done, origin: Origin) -> Latents:
+    """The last latents, with all steps before them as their trajectory.
+
+    Args:
+        done: Steps, of which there is at least one.
+        origin: Where they come from.
+
+    Raises:
+        RunError: The last latents hold NaN or infinite values.
+    """
+    model = origin.model
+    if not bool(torch.isfinite(done.states[-1].latents).all()):
+        wide = model.dtype == torch.float32
+        advice = "try another --scheduler or its plain settings" if wide else "use --dtype float32 or bfloat16"
+        raise RunError(f"{origin.stage.model.name} made NaN or infinite values in {model.dtype}; {advice}.")
+    steps = [_latents(done, origin, state) for state in done.states]
+    started = origin.started
+    if started is not None and started.position is not None and started.position.schedule == done.schedule:
+        steps = [*(started.trajectory or (started,)), *steps]
+    return replace(steps[-1], trajectory=Trajectory(steps))
+
+
+def told(done: Done, origin: Origin, latents: Latents, images: tuple[Image, ...] = ()) -> StageResult:
+    """The stage's result.
+
+    Args:
+        done: Its steps.
+        origin: Where they come from.
+        latents: What they made.
+        images: The pictures of it.
+    """
+    span, scheduler = done.span or Span(0, 0, 0, 1, 0), done.scheduler
+    return StageResult(
+        latents,
+        images,
+        span,
+        done.states[-1].index - span.start_index,
+        done.stopped,
+        tuple(map(float, scheduler.timesteps.tolist())),
+        origin.model.facts.family.fraction,
+        int(scheduler.config.get("num_train_timesteps", 1000)),
+    )
+
+
+def _latents(done: Done, origin: Origin, state: StepState) -> Latents:
+    """The latents after one step."""
+    facts, span, scheduler = origin.model.facts, done.span, done.scheduler
+    noise = schedulers.level(scheduler, state.index)
+    resume = None
+    if noise is not CLEAN and state.scheduler is not None:
+        resume = Resume(_to_cpu(state.scheduler), _one_state(state.generator), versions())
+    layout = LAYOUTS[facts.family.layout]
+    estimate = state.denoised
+    if estimate is not None:
+        estimate = layout.unpack(estimate, *done.latent_size).to("cpu", state.latents.dtype).contiguous()
+    return Latents(
+        layout.unpack(state.latents, *done.latent_size).to("cpu"),
+        facts.space,
+        noise,
+        Position(
+            (span.step(state.index) if span else None) or 0,
+            span.of if span else 0,
+            type(scheduler).__name__,
+            done.schedule,
+            facts.digest,
+        ),
+        resume,
+        origin.provenance,
+        estimate,
+    )
+
+
+def _one_state(states: torch.Tensor | tuple[torch.Tensor, ...]) -> torch.Tensor | None:
+    """A generator's state; None where a batch has several, which none of its items could go on from."""
+    return states if isinstance(states, torch.Tensor) else None
+
+
+def _to_cpu(values: Any) -> Any:
+    if isinstance(values, torch.Tensor):
+        return values.to("cpu")
+    if isinstance(values, (list, tuple)):
+        return type(values)(_to_cpu(value) for value in values)
+    if isinstance(values, MappingProxyType):
+        return MappingProxyType({name: _to_cpu(value) for name, value in values.items()})
+    return values
