@@ -20,6 +20,8 @@ class Screen(Protocol):
 
     shares: bool
     """Whether others can show the same view beside it."""
+    pictures: bool
+    """Whether it shows pictures: where no screen does, none are made."""
 
     @property
     def open(self) -> bool:
@@ -65,6 +67,7 @@ class OutputScreen:
     """
 
     shares = True
+    pictures = True
 
     def __init__(self, view: RunView, display_id: str | None = None) -> None:
         self.view = view
@@ -103,6 +106,7 @@ class TerminalScreen:
     """A progress line that is written over in a terminal, and the facts as text at the end."""
 
     shares = False
+    pictures = False
 
     def __init__(self, view: RunView) -> None:
         self.view = view

@@ -7,9 +7,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
-from jupyter_latents.display.channels import quantise
-from jupyter_latents.display.filling import FRAME_SIDE, fill_channels, fill_frames
-from jupyter_latents.display.images import jpeg, montage
+from jupyter_latents.display.filling import fill_channels, fill_frames
+from jupyter_latents.display.previews import Previews, preview
 from jupyter_latents.display.record import Point, RunRecord
 from jupyter_latents.display.screens import Screen, choose_screen, shell
 from jupyter_latents.settings import SETTINGS
@@ -63,7 +62,8 @@ class RunView:
     thread; where nobody pumps (a background run) events send themselves, and the view finishes itself at the run's end.
 
     Args:
-        preview_every: Make a preview every so many steps; 0 for none; None for at most five a second.
+        preview_every: Make a preview every so many steps, for which each waits; 0 for none; None for at most five a
+            second, made beside the run.
         verbose: Show every note as it comes, in a terminal too.
         size: Bytes that the final output may have; None for the settings' ``output_size``.
         bind: Binds a name, for "branch here"; None for the shell's namespace.
@@ -87,6 +87,7 @@ class RunView:
         self.run: Watched | None = None
         self._preview_every = preview_every
         self._previewed = 0.0
+        self._previews = Previews()
         self._lock = threading.RLock()
         self._pumped = self._sent = 0.0
         self._screens: list[Screen] = []
@@ -133,7 +134,10 @@ class RunView:
             self.record.state = self._last_state()
             if self.tells_error and self.run is not None and self.run.error is not None:
                 self.record.error = str(getattr(self.run.error, "message", self.run.error)).split("\n")[0]
-            if self._preview_every != 0:
+            self._previews.wait()
+            if self._previews.failure:
+                self.record.add_note(f"a step has no preview: {self._previews.failure}", warning=False)
+            if self._preview_every != 0 and self._has_pictures:
                 fill_frames(self.record, time.monotonic() + _FILLING_SECONDS)
             for screen in self._screens:
                 screen.finish()
@@ -161,10 +165,11 @@ class RunView:
     def step(self, event: StepEvent) -> None:
         """See `jupyter_latents.engine.observer.Observer.step`."""
         point = Point(event.step, event.sigma)
-        if self._wants_preview(event):
-            pictures = event.preview()
-            point.frame = jpeg(montage(pictures), FRAME_SIDE) if pictures else None
-            point.channels = quantise(event.values()[0]) if event.values is not None else None
+        if self._preview_every:
+            if self._has_pictures and self._is_counted(event):
+                preview(point, event)
+        elif self._is_due(event) and self._previews.begin(point, event):
+            self._previewed = time.monotonic()
         with self._lock:
             self.record.held = self.run.held if self.run is not None else 0.0
             self.record.add_step(point, event.span)
@@ -178,23 +183,27 @@ class RunView:
 
     def result(self, latents: Latents, images: list[Image]) -> None:
         """See `jupyter_latents.engine.observer.Observer.result`."""
+        self._previews.wait()
         with self._lock:
             self.record.add_result(latents, images)
-            fill_channels(self.record.stages[-1], time.monotonic() + _FILLING_SECONDS)
+            deadline = time.monotonic() + _FILLING_SECONDS if self._has_pictures else 0.0
+            fill_channels(self.record.stages[-1], deadline)
         self._send_unpumped(force=True)
 
-    def _wants_preview(self, event: StepEvent) -> bool:
-        now = time.monotonic()
-        if self._preview_every == 0:
+    @property
+    def _has_pictures(self) -> bool:
+        """Whether pictures are of use: not where it is shown in a terminal alone."""
+        return not self._screens or any(screen.pictures for screen in self._screens)
+
+    def _is_counted(self, event: StepEvent) -> bool:
+        """Whether it is the turn of a step, or it is the last one, where every so many steps are asked for."""
+        return (event.step - event.span.start) % (self._preview_every or 1) == 0 or event.step == event.span.end
+
+    def _is_due(self, event: StepEvent) -> bool:
+        """Whether it is time for a preview, or it is the last step, where none are counted."""
+        if self._preview_every == 0 or not self._has_pictures:
             return False
-        if self._preview_every is None:
-            due = now - self._previewed >= _PREVIEW_SECONDS
-        else:
-            due = (event.step - event.span.start) % self._preview_every == 0
-        if due or event.step == event.span.end:
-            self._previewed = now
-            return True
-        return False
+        return time.monotonic() - self._previewed >= _PREVIEW_SECONDS or event.step == event.span.end
 
     def _last_state(self) -> str:
         state = self.run.state if self.run is not None else "done"

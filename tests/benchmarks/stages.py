@@ -4,38 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import demo
-from jupyter_latents.engine.observer import Silent, StepEvent
+from jupyter_latents.engine.observer import Observer, Silent
+from jupyter_latents.stage import ModelSource, Prompt, Stage
 from tests.benchmarks.models import plain_pipeline
+
+if TYPE_CHECKING:
+    from jupyter_latents.display.view import RunView
 
 STEPS = 20
 PROMPT = "a beautiful sunset over the mountains"
 CELL = f'demo/scenes\n--prompts "{PROMPT}"\n--seeds 7 --inference-steps {STEPS} --guidance-scales 4\n'
-RATE = 0.2  # seconds between two previews, as in the live view
 
 
-@dataclass
-class Previewing(Silent):
-    """Asks for previews as often as the live view does.
+def watched(preview_every: int | None) -> RunView:
+    """The notebook's own view of a run, with a stage begun; None is its default, five previews a second."""
+    from jupyter_latents.display.view import RunView
 
-    Attributes:
-        every: Seconds between two.
-    """
-
-    every: float = RATE
-    _last: float = 0.0
-
-    def step(self, event: StepEvent) -> None:
-        """Makes the preview when it is due, and its JPEG."""
-        from jupyter_latents.display.images import jpeg, montage
-
-        if time.monotonic() - self._last >= self.every:
-            self._last = time.monotonic()
-            jpeg(montage(event.preview()), 256)
+    view = RunView(preview_every)
+    view.stage(0, Stage(model=ModelSource("")), "")
+    return view
 
 
 def against_diffusers(model: str, steps: int = STEPS) -> dict[str, Callable[[], object]]:
@@ -44,7 +35,6 @@ def against_diffusers(model: str, steps: int = STEPS) -> dict[str, Callable[[], 
 
     from jupyter_latents.engine.calls import Inputs
     from jupyter_latents.engine.engine import Engine
-    from jupyter_latents.stage import ModelSource, Prompt, Stage
 
     folder = demo.path(model) if model.startswith("demo/") else Path(model)
     pipeline: Any = plain_pipeline(folder)
@@ -57,7 +47,7 @@ def against_diffusers(model: str, steps: int = STEPS) -> dict[str, Callable[[], 
         generator = torch.Generator().manual_seed(7)
         return pipeline(PROMPT, num_inference_steps=steps, guidance_scale=4.0, generator=generator).images
 
-    def engine_run(observer: Silent) -> object:
+    def engine_run(observer: Observer) -> object:
         result = engine.run(stage, Inputs(), observer)
         if result.evaluations != steps:
             raise RuntimeError(f"{result.evaluations} evaluations instead of {steps}")
@@ -66,8 +56,8 @@ def against_diffusers(model: str, steps: int = STEPS) -> dict[str, Callable[[], 
     return {
         "diffusers": plainly,
         "engine": lambda: engine_run(Silent()),
-        "engine, 5 previews/s": lambda: engine_run(Previewing()),
-        "engine, every preview": lambda: engine_run(Previewing(0.0)),
+        "engine, 5 previews/s": lambda: engine_run(watched(None)),
+        "engine, every preview": lambda: engine_run(watched(1)),
     }
 
 

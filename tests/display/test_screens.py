@@ -2,6 +2,8 @@
 
 import io
 import sys
+import threading
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
@@ -124,6 +126,7 @@ def test_default_rate_is_five_previews_a_second_at_most(monkeypatch: pytest.Monk
     for step in range(1, 31):
         now[0] += 1 / 16
         view.step(StepEvent(step, Span(0, 30, 30, 1, 30), 1.0, lambda: [landscape(8)]))
+        view._previews.wait()
     framed = [point.step for point in view.record.stages[0].points if point.frame]
     assert framed == [1, 5, 9, 13, 17, 21, 25, 29, 30]
 
@@ -207,3 +210,47 @@ def test_png_fits_its_limit() -> None:
 def test_montage_of_four_is_two_by_two() -> None:
     assert montage([landscape(32)] * 4).size == (66, 66)
     assert montage([landscape(32)]).size == (32, 32)
+
+
+def test_a_terminal_has_no_pictures_made(capsys: pytest.CaptureFixture[str]) -> None:
+    view = RunView()
+    view.show()
+    assert start(view, two_stages()).wait(20)
+    view.finish()
+    points = [point for item in view.record.stages for point in item.points]
+    assert len(points) == 30
+    assert not any(point.frame or point.channels is not None for point in points)
+    assert "base" in capsys.readouterr().out
+
+
+def step_event(step: int, preview: Callable[[], list[Image.Image]]) -> StepEvent:
+    return StepEvent(step, Span(0, 30, 30, 1, 30), 1.0, preview)
+
+
+def test_no_step_waits_for_a_preview() -> None:
+    view, made = RunView(), threading.Event()
+    view.stage(0, stage("base"), "base")
+
+    def slow() -> list[Image.Image]:
+        assert made.wait(20)
+        return [landscape(8)]
+
+    for step in range(1, 6):
+        view.step(step_event(step, slow))
+    points = view.record.stages[0].points
+    assert [point.step for point in points] == [1, 2, 3, 4, 5]
+    assert not any(point.frame for point in points)
+    made.set()
+    view._previews.wait()
+    assert [point.step for point in points if point.frame] == [1]
+
+
+def test_a_preview_that_fails_costs_the_picture_and_not_the_run() -> None:
+    def broken() -> list[Image.Image]:
+        raise RuntimeError("out of memory")
+
+    view = RunView()
+    view.stage(0, stage("base"), "base")
+    view.step(step_event(1, broken))
+    view.finish()
+    assert [note.text for note in view.record.notes] == ["a step has no preview: out of memory"]
