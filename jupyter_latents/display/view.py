@@ -7,10 +7,12 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
-from jupyter_latents.display.filling import fill_channels, fill_frames
-from jupyter_latents.display.previews import Previews, preview
+from jupyter_latents.display.channels import quantise
+from jupyter_latents.display.filling import FRAME_SIDE, fill_channels, fill_frames
+from jupyter_latents.display.images import jpeg, montage
 from jupyter_latents.display.record import Point, RunRecord
 from jupyter_latents.display.screens import Screen, choose_screen, shell
+from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["RunView", "Watched", "view_of"]
 
 _PREVIEW_SECONDS = 0.2  # between two previews, unless every so many steps are asked for
+_PREVIEW_SHARE = 50  # or so many times what the last one took: they cost a fiftieth of the time at most
 _SEND_SECONDS = 0.1  # between two updates that nobody asked for
 _UNPUMPED_SECONDS = 0.6  # without a pump for so long, events send themselves
 _FILLING_SECONDS = 0.2  # for the frames that are missing at the end; the cell waits for them
@@ -62,8 +65,8 @@ class RunView:
     thread; where nobody pumps (a background run) events send themselves, and the view finishes itself at the run's end.
 
     Args:
-        preview_every: Make a preview every so many steps, for which each waits; 0 for none; None for at most five a
-            second, made beside the run.
+        preview_every: Make a preview every so many steps; 0 for none; None for at most five a second, and fewer where
+            they would take more than a fiftieth of the time.
         verbose: Show every note as it comes, in a terminal too.
         size: Bytes that the final output may have; None for the settings' ``output_size``.
         bind: Binds a name, for "branch here"; None for the shell's namespace.
@@ -86,8 +89,7 @@ class RunView:
         self.tells_error = tells_error
         self.run: Watched | None = None
         self._preview_every = preview_every
-        self._previewed = 0.0
-        self._previews = Previews()
+        self._previewed, self._wait = 0.0, _PREVIEW_SECONDS
         self._lock = threading.RLock()
         self._pumped = self._sent = 0.0
         self._screens: list[Screen] = []
@@ -134,9 +136,6 @@ class RunView:
             self.record.state = self._last_state()
             if self.tells_error and self.run is not None and self.run.error is not None:
                 self.record.error = str(getattr(self.run.error, "message", self.run.error)).split("\n")[0]
-            self._previews.wait()
-            if self._previews.failure:
-                self.record.add_note(f"a step has no preview: {self._previews.failure}", warning=False)
             if self._preview_every != 0 and self._has_pictures:
                 fill_frames(self.record, time.monotonic() + _FILLING_SECONDS)
             for screen in self._screens:
@@ -151,7 +150,7 @@ class RunView:
         """See `jupyter_latents.engine.observer.Observer.stage`."""
         with self._lock:
             if not self.record.stages:
-                self.record.began = time.monotonic()
+                self.record.began = self._previewed = time.monotonic()
             self.record.begin_stage(stage, name)
         self._send_unpumped(force=True)
 
@@ -165,11 +164,11 @@ class RunView:
     def step(self, event: StepEvent) -> None:
         """See `jupyter_latents.engine.observer.Observer.step`."""
         point = Point(event.step, event.sigma)
-        if self._preview_every:
-            if self._has_pictures and self._is_counted(event):
-                preview(point, event)
-        elif self._is_due(event) and self._previews.begin(point, event):
+        if self._wants_preview(event):
+            began = time.monotonic()
+            self._preview(point, event)
             self._previewed = time.monotonic()
+            self._wait = max(_PREVIEW_SECONDS, _PREVIEW_SHARE * (self._previewed - began))
         with self._lock:
             self.record.held = self.run.held if self.run is not None else 0.0
             self.record.add_step(point, event.span)
@@ -183,7 +182,6 @@ class RunView:
 
     def result(self, latents: Latents, images: list[Image]) -> None:
         """See `jupyter_latents.engine.observer.Observer.result`."""
-        self._previews.wait()
         with self._lock:
             self.record.add_result(latents, images)
             deadline = time.monotonic() + _FILLING_SECONDS if self._has_pictures else 0.0
@@ -195,15 +193,22 @@ class RunView:
         """Whether pictures are of use: not where it is shown in a terminal alone."""
         return not self._screens or any(screen.pictures for screen in self._screens)
 
-    def _is_counted(self, event: StepEvent) -> bool:
-        """Whether it is the turn of a step, or it is the last one, where every so many steps are asked for."""
-        return (event.step - event.span.start) % (self._preview_every or 1) == 0 or event.step == event.span.end
-
-    def _is_due(self, event: StepEvent) -> bool:
-        """Whether it is time for a preview, or it is the last step, where none are counted."""
+    def _wants_preview(self, event: StepEvent) -> bool:
         if self._preview_every == 0 or not self._has_pictures:
             return False
-        return time.monotonic() - self._previewed >= _PREVIEW_SECONDS or event.step == event.span.end
+        if self._preview_every is None:
+            return time.monotonic() - self._previewed >= self._wait
+        return (event.step - event.span.start) % self._preview_every == 0 or event.step == event.span.end
+
+    def _preview(self, point: Point, event: StepEvent) -> None:
+        """Gives a step its frame and its channels; a failure costs the picture and not the run."""
+        point.channels = quantise(event.values()[0]) if event.values is not None else None
+        try:
+            pictures = event.preview()
+            point.frame = jpeg(montage(pictures), FRAME_SIDE) if pictures else None
+        except (JupyterLatentsError, RuntimeError, ValueError) as error:
+            said = getattr(error, "message", str(error)).split("\n")[0]
+            self.record.add_note(f"a step has no preview: {said}", warning=False)
 
     def _last_state(self) -> str:
         state = self.run.state if self.run is not None else "done"

@@ -54,6 +54,7 @@ def speed(repeats: int) -> None:
         block = save_model(Path(folder) / "block", (320, 640), side=64)
         for what, model, steps, rounds in (
             ("demo/scenes", "demo/scenes", STEPS, repeats),
+            ("demo/scenes", "demo/scenes", 10 * STEPS, max(3, repeats // 2)),
             ("a U-Net of SD's width, 512 pixels, random weights", str(block), 6, max(3, repeats // 2)),
         ):
             measured = interleaved(against_diffusers(model, steps), rounds)

@@ -21,7 +21,7 @@ CELL = f'demo/scenes\n--prompts "{PROMPT}"\n--seeds 7 --inference-steps {STEPS} 
 
 
 def watched(preview_every: int | None) -> RunView:
-    """The notebook's own view of a run, with a stage begun; None is its default, five previews a second."""
+    """The notebook's own view of a run, with a stage begun; None is its default rate of previews."""
     from jupyter_latents.display.view import RunView
 
     view = RunView(preview_every)
@@ -30,7 +30,7 @@ def watched(preview_every: int | None) -> RunView:
 
 
 def against_diffusers(model: str, steps: int = STEPS) -> dict[str, Callable[[], object]]:
-    """The same picture by plain diffusers and by the engine: without previews, with five a second, with all."""
+    """The same picture by plain diffusers and by the engine: alone, watched by the notebook's view, all previewed."""
     import torch
 
     from jupyter_latents.engine.calls import Inputs
@@ -56,7 +56,7 @@ def against_diffusers(model: str, steps: int = STEPS) -> dict[str, Callable[[], 
     return {
         "diffusers": plainly,
         "engine": lambda: engine_run(Silent()),
-        "engine, 5 previews/s": lambda: engine_run(watched(None)),
+        "engine, watched": lambda: engine_run(watched(None)),
         "engine, every preview": lambda: engine_run(watched(1)),
     }
 

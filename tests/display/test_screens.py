@@ -2,7 +2,6 @@
 
 import io
 import sys
-import threading
 from collections.abc import Callable
 from types import SimpleNamespace
 
@@ -118,17 +117,27 @@ def test_preview_every_asks_for_previews_of_those_steps_and_the_last(monkeypatch
     view.finish()
 
 
-def test_default_rate_is_five_previews_a_second_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+def step_event(step: int, preview: Callable[[], list[Image.Image]]) -> StepEvent:
+    return StepEvent(step, Span(0, 30, 30, 1, 30), 1.0, preview)
+
+
+@pytest.mark.parametrize(("cost", "framed"), [(0.0, [4, 8, 12, 16, 20, 24, 28]), (0.02, [4, 20])])
+def test_default_rate_is_five_previews_a_second_and_a_fiftieth_of_the_time_at_most(
+    monkeypatch: pytest.MonkeyPatch, cost: float, framed: list[int]
+) -> None:
     now = [100.0]
     monkeypatch.setattr("jupyter_latents.display.view.time", SimpleNamespace(monotonic=lambda: now[0]))
     view = RunView()
     view.stage(0, stage("base"), "base")
+
+    def drawn() -> list[Image.Image]:
+        now[0] += cost
+        return [landscape(8)]
+
     for step in range(1, 31):
         now[0] += 1 / 16
-        view.step(StepEvent(step, Span(0, 30, 30, 1, 30), 1.0, lambda: [landscape(8)]))
-        view._previews.wait()
-    framed = [point.step for point in view.record.stages[0].points if point.frame]
-    assert framed == [1, 5, 9, 13, 17, 21, 25, 29, 30]
+        view.step(step_event(step, drawn))
+    assert [point.step for point in view.record.stages[0].points if point.frame] == framed
 
 
 def test_missing_frames_are_made_at_the_end_from_the_kept_steps() -> None:
@@ -223,33 +232,11 @@ def test_a_terminal_has_no_pictures_made(capsys: pytest.CaptureFixture[str]) -> 
     assert "base" in capsys.readouterr().out
 
 
-def step_event(step: int, preview: Callable[[], list[Image.Image]]) -> StepEvent:
-    return StepEvent(step, Span(0, 30, 30, 1, 30), 1.0, preview)
-
-
-def test_no_step_waits_for_a_preview() -> None:
-    view, made = RunView(), threading.Event()
-    view.stage(0, stage("base"), "base")
-
-    def slow() -> list[Image.Image]:
-        assert made.wait(20)
-        return [landscape(8)]
-
-    for step in range(1, 6):
-        view.step(step_event(step, slow))
-    points = view.record.stages[0].points
-    assert [point.step for point in points] == [1, 2, 3, 4, 5]
-    assert not any(point.frame for point in points)
-    made.set()
-    view._previews.wait()
-    assert [point.step for point in points if point.frame] == [1]
-
-
 def test_a_preview_that_fails_costs_the_picture_and_not_the_run() -> None:
     def broken() -> list[Image.Image]:
         raise RuntimeError("out of memory")
 
-    view = RunView()
+    view = RunView(preview_every=1)
     view.stage(0, stage("base"), "base")
     view.step(step_event(1, broken))
     view.finish()
