@@ -161,6 +161,8 @@ def test_one_of_a_sequence_is_named_by_its_index(kernel: Kernel) -> None:
     kernel.run(f"<sd15>\n--prompts cat {STEPS} --seeds 7 8 --denoising-end 0.5 --into many")
     kernel.run(f'<sd15>\n--prompts cat {STEPS} --image-seeds "latents: many[0]" --into last')
     assert same(kernel["last"], kernel.whole())
+    with pytest.raises(NameNotFoundError, match=r"many holds 2; use many\[0\] to many\[1\]"):
+        kernel.run(f'<sd15>\n--prompts cat {STEPS} --image-seeds "latents: many[7]"')
 
 
 # last_images, and tensors that have lost their facts

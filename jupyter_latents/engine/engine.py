@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +83,7 @@ class Engine:
         observer: Observer,
         stopped: Callable[[], bool] = lambda: False,
         stop_asked: Callable[[], bool] = lambda: False,
-    ) -> list[StageResult]:
+    ) -> Iterator[StageResult]:
         """Runs stages that differ in their seeds alone as one batch; in halves where that fails, at last one by one.
 
         Args:
@@ -92,29 +92,34 @@ class Engine:
             stopped: See `run`.
             stop_asked: See `run`.
 
-        Returns:
-            Their results in order; fewer where it was stopped between two halves.
+        Yields:
+            Their results in order, as soon as there are any; fewer where it was stopped between two halves.
 
         Raises:
             StoppedError: It was stopped before its first step.
             JupyterLatentsError: See `run`.
         """
         if len(stages) == 1:
-            return [self.run(stages[0], _NOTHING, observer, stopped, stop_asked)]
+            yield self.run(stages[0], _NOTHING, observer, stopped, stop_asked)
+            return
         first = stages[0]
         stops = Stops(_phases(first, observer, stop_asked), stopped)
         stops.before("loading", first.model.name)
         model = self.cache.load(first.model, lambda text: stops.before("loading", text))
         try:
-            return run_batch(model, stages, observer, stops, self._vae_of)
+            together = run_batch(model, stages, observer, stops, self._vae_of)
         except (RunError, *_FOREIGN) as error:
             let_go(error)
             observer.note(f"{len(stages)} seeds do not run as one batch here ({error}); in halves", warning=True)
+        else:
+            yield from together
+            return
         half = len(stages) // 2
-        done = self.run_together(stages[:half], observer, stopped, stop_asked)
-        if done[-1].stopped:
-            return done
-        return done + self.run_together(stages[half:], observer, stopped, stop_asked)
+        for part in (stages[:half], stages[half:]):
+            for result in self.run_together(part, observer, stopped, stop_asked):
+                yield result
+            if result.stopped:
+                return
 
     def _attempt(self, stage: Stage, inputs: Inputs, observer: Observer, stops: Stops) -> StageResult:
         stops.before("loading", stage.model.name)

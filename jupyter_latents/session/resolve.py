@@ -120,7 +120,11 @@ class Resolver:
             return value
         try:
             return value[int(index.rstrip("]"))]
-        except (IndexError, TypeError, ValueError, KeyError) as error:
+        except IndexError as error:
+            raise NameNotFoundError(
+                f"{text} is not there: {name} holds {len(value)}; use {name}[0] to {name}[{len(value) - 1}]."
+            ) from error
+        except (TypeError, ValueError, KeyError) as error:
             raise NameNotFoundError(f"{text} is not there: {type(error).__name__}: {error}.") from error
 
     def as_latents(self, value: Any, text: str) -> list[Latents]:

@@ -130,7 +130,13 @@ class Work:
             stepped, stop_asked = self._stepped(stage, len(alike) - 1), self.run.stop_asked
             batch = [job.stages[number] for number in fresh]
             results = self.session.engine.run_together(batch, self.observer, stepped, stop_asked)
-            job.ready.update(zip(fresh, results, strict=False))
+            try:
+                for number, result in zip(fresh, results, strict=False):
+                    job.ready[number] = result
+            except JupyterLatentsError:
+                if first not in job.ready:
+                    raise
+                return  # what is done is bound first; then the stage that failed meets it again, and tells it
 
     def _stepped(self, stage: Stage, more: int = 0) -> Callable[[], bool]:
         """Asked after each step of a stage, and of so many more with it: whether to stop.

@@ -102,6 +102,25 @@ def test_a_batch_too_large_for_memory_runs_in_halves(desk: Desk) -> None:
         assert relative(made.tensor, single.tensor) < ROUNDING
 
 
+@pytest.mark.parametrize("how", ["fails", "is stopped"])
+def test_what_the_first_half_made_is_bound_where_the_second(desk: Desk, how: str) -> None:
+    """The batch of three is too large; one seed runs alone, then the two others as a batch."""
+
+    def full(latents: torch.Tensor) -> bool:
+        if len(calls) == 6 and how == "is stopped":
+            run.stop()
+        return len(latents) > 4 or (how == "fails" and len(calls) >= 6)
+
+    with full_when(part(desk, "unet"), full) as calls:
+        run = desk.start(script(more="--batch-seeds"))
+        assert run.wait(120)
+    assert (run.error is not None) == (how == "fails")
+    first = desk["made"][0]
+    assert (first.is_clean, first.provenance.seed) == (True, 3)
+    assert relative(first.tensor, alone(desk, script())[0].tensor) < ROUNDING
+    assert desk.run(script(more="--batch-seeds")).saved_evaluations >= 6
+
+
 def test_several_ends_share_their_steps_and_are_bound_in_order(desk: Desk) -> None:
     text = "<sd15> --prompts cat --seeds 3 --inference-steps 8 --output-size 64 --scheduler DDIMScheduler --into parts"
     run = desk.run(f"{text} --denoising-end 0.25 0.75 0.5")
