@@ -49,6 +49,14 @@ OPENED_ALONE = """async () => {
     window.panel = panel;
     window.runs = [];
 }"""
+# JupyterLab's commands act on the current widget, and a page that lay behind another tab may have none.
+CURRENT = """async () => {
+    const shell = window.jupyterapp.shell;
+    while (shell.currentWidget !== window.panel) {
+        shell.activateById(window.panel.id);
+        await new Promise((done) => setTimeout(done, 50));
+    }
+}"""
 # The promise of a command resolves when the cell ends; it is looked at, not awaited, so that a test can act meanwhile.
 STARTED = """(index) => {
     window.panel.content.deselectAll();
@@ -149,6 +157,7 @@ class LabPage:
 
     def start_cell(self, index: int) -> int:
         """Starts a cell and returns at once with a number for `wait_for`."""
+        self.make_current()
         return int(self.page.evaluate(STARTED, index))
 
     def wait_for(self, run: int, timeout: float = 120) -> None:
@@ -168,12 +177,19 @@ class LabPage:
         """The output area of a cell."""
         return self.cell(index).locator(".jp-OutputArea").first
 
+    def make_current(self) -> None:
+        """Brings the page to the front and makes its notebook the one that commands act on."""
+        self.page.bring_to_front()
+        self.page.evaluate(CURRENT)
+
     def interrupt(self) -> None:
         """The ■ button."""
+        self.make_current()
         self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:interrupt-kernel')")
 
     def save(self) -> nbformat.NotebookNode:
         """Saves the notebook and returns it as it is in the file."""
+        self.make_current()
         self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
         return nbformat.read(self.server.notebooks / self.name, as_version=4)
 
