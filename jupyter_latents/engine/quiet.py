@@ -9,6 +9,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from types import ModuleType
 from typing import Any
 
 from jupyter_latents.errors import LatentsWarning
@@ -61,12 +62,13 @@ def _silence_libraries(handler: logging.Handler, stack: ExitStack) -> None:
         stack.callback(hub.enable_progress_bars)
 
 
-def _quiet(library: object, handler: logging.Handler, stack: ExitStack) -> None:
+def _quiet(library: ModuleType, handler: logging.Handler, stack: ExitStack) -> None:
     """Switches one library's own handler and bars off until the stack unwinds."""
-    library.disable_default_handler()  # type: ignore[attr-defined]
-    library.add_handler(handler)  # type: ignore[attr-defined]
-    stack.callback(library.enable_default_handler)  # type: ignore[attr-defined]
-    stack.callback(library.remove_handler, handler)  # type: ignore[attr-defined]
-    if library.is_progress_bar_enabled():  # type: ignore[attr-defined]
-        library.disable_progress_bar()  # type: ignore[attr-defined]
-        stack.callback(library.enable_progress_bar)  # type: ignore[attr-defined]
+    library.disable_default_handler()
+    library.add_handler(handler)
+    stack.callback(library.enable_default_handler)
+    # not by its own remove_handler, which in transformers up to 5.3 fails on a handler that is there
+    stack.callback(logging.getLogger(library.__name__.partition(".")[0]).removeHandler, handler)
+    if library.is_progress_bar_enabled():
+        library.disable_progress_bar()
+        stack.callback(library.enable_progress_bar)
