@@ -28,6 +28,9 @@ class LiveScreen(OutputScreen):
 
     Where it cannot be heard while a cell runs (no subshells) it is told everything unasked, at a few moments only.
     Commands may arrive on any thread: they set flags or are queued until the next update.
+
+    The lasting output goes out twice. Under the display id it reaches the page that ran the cell. A page that was
+    reloaded, or opened later, knows no display ids: its view is given the output and puts it in its own place.
     """
 
     def __init__(self, view: RunView, display_id: str | None = None) -> None:
@@ -36,6 +39,8 @@ class LiveScreen(OutputScreen):
         self._asked: deque[dict[str, Any]] = deque()
         self._listening = False
         self._pages: set[str] = set()
+        self._lasting: dict[str, Any] | None = None
+        self._owed = False
         self._unasked = deque(_UNASKED_SECONDS)
         self._shown = 0.0
         self._told: dict[str, Any] = {}
@@ -60,11 +65,15 @@ class LiveScreen(OutputScreen):
             return
         while self._asked:
             self._answer(self._asked.popleft())
+        if self.widget is None:
+            return
         if not self._listening and self._unasked and now - self._shown >= self._unasked[0]:
             self._unasked.popleft()
             self._forget()
         if self._listening or len(self._unasked) < len(_UNASKED_SECONDS):
             self._send_news()
+        if self._owed:
+            self._send_lasting()
 
     def _open_widget(self, *, update: bool) -> None:
         from jupyter_latents.display.widget import LiveWidget, answer_on_the_asking_thread
@@ -78,12 +87,12 @@ class LiveScreen(OutputScreen):
         publish(bundle, self.display_id, update=update)
 
     def finish(self) -> None:
-        """See `Screen.finish`."""
-        super().finish()
+        """See `Screen.finish`; the widget waits until each page has the lasting output, or for the next view."""
+        self._lasting = self.bundle()
+        publish(self._lasting, self.display_id, update=True)
         if len(self._pages) > 1:
-            self._send_news()  # a page that was reloaded keeps the widget: its output no longer follows the display id
-        else:
-            self.close()
+            self._send_news()
+            self._send_lasting()
 
     @property
     def open(self) -> bool:
@@ -102,9 +111,11 @@ class LiveScreen(OutputScreen):
 
     def retire(self) -> None:
         """Leaves the static output of an ended run in place of the widget."""
-        if self.view.record.ended is not None:
-            super().finish()
-            self.close()
+        if self.view.record.ended is None:
+            return
+        if self._lasting is None:
+            self.finish()
+        self.close()
 
     def _receive(self, _widget: Any, content: dict[str, Any], _buffers: object) -> None:
         run, command = self.view.run, content.get("cmd")
@@ -126,7 +137,13 @@ class LiveScreen(OutputScreen):
         if command == "sync":
             self._listening = True
             self._pages.add(str(content.get("page")))
+            self._owed = self._lasting is not None
             self._forget()
+            return
+        if command == "left":
+            self._pages.discard(str(content.get("page")))
+            if self._lasting is not None and not self._pages:
+                self.close()
             return
         if command not in ("branch", "export"):
             return
@@ -135,6 +152,11 @@ class LiveScreen(OutputScreen):
         except (JupyterLatentsError, OSError) as error:
             said = str(error)
         self.widget.send({"said": said})
+
+    def _send_lasting(self) -> None:
+        """Gives the lasting output to the views; each puts it in the place of the widget in its page."""
+        self._owed = False
+        self.widget.send({"lasting": self._lasting, "model": self.widget.model_id})
 
     def _forget(self) -> None:
         """What comes next is everything again."""

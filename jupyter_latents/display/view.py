@@ -113,9 +113,9 @@ class RunView:
         """
         screen = choose_screen(self, display_id)
         with self._lock:
-            others = [other for other in self._screens if screen.shares and (other.open or not self._finished)]
-            self._screens = [*others, screen]
             screen.show()
+            others = [other for other in self._screens if screen.shares and self._follows(other)]
+            self._screens = [*others, screen]
 
     def pump(self) -> None:
         """Sends what is new; the waiting main thread calls it about ten times a second."""
@@ -224,7 +224,7 @@ class RunView:
 
     def _send(self) -> None:
         with self._lock:
-            screens = [screen for screen in self._screens if screen.open or not self._finished]
+            screens = [screen for screen in self._screens if self._follows(screen)]
             if not screens:
                 return
             if self.run is not None and self.run.state in _GOING:
@@ -233,9 +233,14 @@ class RunView:
             for screen in screens:
                 screen.update()
 
+    def _follows(self, screen: Screen) -> bool:
+        """Whether a screen has still something to show."""
+        return screen.open or self.record.ended is None
+
     def _send_unpumped(self, *, force: bool = False) -> None:
         now = time.monotonic()
-        if now - self._pumped > _UNPUMPED_SECONDS and (force or now - self._sent >= _SEND_SECONDS):
+        unpumped = self._finished or now - self._pumped > _UNPUMPED_SECONDS
+        if unpumped and (force or now - self._sent >= _SEND_SECONDS):
             self._send()
 
 

@@ -2,6 +2,7 @@
 
 import re
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -65,6 +66,42 @@ def test_reopened_notebook_shows_its_run(lab: LabPage) -> None:
     expect(output.locator(".jl-values")).to_contain_text(re.compile(r"\[:, [78], [78]\] = "))
     expect(output.locator(".jl-facts")).to_contain_text(HOSTILE)
     assert lab.page.evaluate("window.hit") is None
+
+
+# It goes on when there is a file "go", and leaves a file "ended".
+HELD = """import contextvars, threading
+from pathlib import Path
+def hold():
+    while not Path("go").exists():
+        time.sleep(0.02)
+def end():
+    run.wait()
+    view.finish()
+    Path("ended").touch()
+view = RunView()
+view.show()
+run = start(view, [stage()], hold)
+threading.Thread(target=contextvars.copy_context().run, args=(end,)).start()"""
+
+
+def test_a_page_that_opens_after_the_end_puts_the_lasting_output_in_its_place(lab: LabPage) -> None:
+    lab.write("late.ipynb", SETUP, HELD)
+    lab.open("late.ipynb")
+    lab.run_cell(0)
+    lab.run_cell(1)
+    expect(lab.output(1).locator(".jl-status")).to_contain_text("loading")
+    lab.save()
+    lab.page.goto("about:blank")
+    (lab.server.notebooks / "go").touch()
+    deadline = time.monotonic() + 60
+    while not (lab.server.notebooks / "ended").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    lab.open("late.ipynb")
+    expect(lab.output(1).locator(".jl-one img").first).to_have_attribute("src", re.compile("^data:"))
+    expect(lab.output(1).locator(".jl-status")).to_contain_text("30 steps")
+    saved = [set(output.data) for output in lab.save().cells[1].outputs]
+    assert saved == [{"text/html", "image/png", "text/plain"}]
 
 
 def test_untrusted_notebook_keeps_the_picture(lab: LabPage) -> None:

@@ -283,6 +283,8 @@ def test_fifty_runs_leave_no_widgets(front_end: Recorder) -> None:
         view = RunView(preview_every=0)
         tell(shown(view), cmd="sync", page="1")
         finished_run(view, [stage("base", end=0.1)])
+    assert len(_instances) <= before + 2, "the last one's at most, and its layout"
+    tell(view._screens[-1], cmd="left", page="1")
     assert len(_instances) == before
 
 
@@ -293,17 +295,52 @@ def test_an_older_view_becomes_static_when_a_new_one_opens(front_end: Recorder) 
     assert (first.display_id, True) in [(shown_id, update) for shown_id, _, update in front_end.bundles]
 
 
-def test_a_reloaded_page_keeps_its_widget_until_the_next_view(front_end: Recorder) -> None:
+def test_a_reloaded_page_is_given_the_lasting_output_to_put_in_its_place(front_end: Recorder) -> None:
     view = RunView()
     screen = shown(view)
     tell(screen, cmd="sync", page="1")
     tell(screen, cmd="sync", page="2")
     view.pump()
     finished_run(view, two_stages())
-    assert screen.widget is not None
-    assert front_end.messages[-1][0]["state"] == "done"
+    news, given = (content for content, _ in front_end.messages[-2:])
+    assert news["state"] == "done", "for front ends that cannot put it there"
+    assert given == {"lasting": front_end.bundles[-1][1], "model": screen.widget.model_id}
+    tell(screen, cmd="left", page="2")
+    assert screen.widget is not None, "the first page has not said that it has it"
     shown(RunView())
     assert screen.widget is None
+
+
+def test_a_page_that_opens_after_the_end_is_given_the_lasting_output(front_end: Recorder) -> None:
+    view = RunView()
+    screen = shown(view)
+    tell(screen, cmd="sync", page="1")
+    finished_run(view, two_stages())
+    tell(screen, cmd="sync", page="2")
+    everything, given = (content for content, _ in front_end.messages[-2:])
+    assert everything["all"]
+    assert set(given["lasting"]) == {"text/html", "image/png", "text/plain"}
+
+
+def test_the_widget_of_an_ended_run_is_closed_when_no_page_shows_it(front_end: Recorder) -> None:
+    view = RunView()
+    screen = shown(view)
+    tell(screen, cmd="sync", page="1")
+    tell(screen, cmd="left", page="1")
+    assert screen.widget is not None, "the run goes on, and a page may come"
+    tell(screen, cmd="sync", page="2")
+    finished_run(view, two_stages())
+    tell(screen, cmd="left", page="2")
+    assert screen.widget is None
+
+
+def test_an_older_view_of_latents_stays_closed(front_end: Recorder) -> None:
+    view = view_of(latents_at(stage(), 24))
+    first = shown(view)
+    second = shown(view)
+    tell(second, cmd="sync", page="1")
+    assert first.widget is None
+    assert view._screens == [second]
 
 
 def test_a_run_shows_its_view_once_more_and_both_end_whole(front_end: Recorder) -> None:

@@ -2,6 +2,8 @@
 
 const ASK_AGAIN = 400; // milliseconds; the first request may be lost while the kernel's subshell is being made
 
+const WIDGET = "application/vnd.jupyter.widget-view+json";
+
 function receive(view, urls, message, buffers) {
   const { state } = view;
   if (!message.all && !view.told) return;
@@ -31,6 +33,19 @@ function receive(view, urls, message, buffers) {
   view.draw();
 }
 
+// Puts the lasting output in the widget's place, where the page is a notebook of JupyterLab's: one that was reloaded, or
+// opened after the cell had begun, no longer knows which output a display id means. Others keep the view as it is.
+function settle({ widget_manager: manager }, { lasting: data, model }) {
+  const cells = manager?.context?.model?.cells;
+  for (let cell = 0; cells && cell < cells.length; cell++) {
+    const outputs = cells.get(cell).outputs;
+    for (let place = 0; outputs && place < outputs.length; place++) {
+      if (outputs.get(place).data[WIDGET]?.model_id !== model) continue;
+      outputs.set(place, { output_type: "display_data", data, metadata: {} });
+    }
+  }
+}
+
 function bytesOf(buffer) {
   return new Uint8Array(buffer.buffer || buffer, buffer.byteOffset || 0, buffer.byteLength);
 }
@@ -39,7 +54,7 @@ function render({ model, el }) {
   const urls = [];
   const page = String(Math.random());
   const view = new View(el, { send: (command) => model.send(command) });
-  const listen = (message, buffers) => receive(view, urls, message, buffers);
+  const listen = (message, buffers) => (message.lasting ? settle(model, message) : receive(view, urls, message, buffers));
   model.on("msg:custom", listen);
   view.draw();
   const ask = () => view.told || model.send({ cmd: "sync", page });
@@ -49,6 +64,7 @@ function render({ model, el }) {
     clearInterval(asking);
     model.off("msg:custom", listen);
     urls.forEach((url) => URL.revokeObjectURL(url));
+    model.send({ cmd: "left", page });
   };
 }
 
