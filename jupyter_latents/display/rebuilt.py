@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from jupyter_latents.display.filling import fill_channels, fill_frames
-from jupyter_latents.display.record import Point, RunRecord, StageRecord
+from jupyter_latents.display.record import Point, RunRecord, StageRecord, own_sigma
 from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.stage import ModelSource, Prompt, Stage
 
 if TYPE_CHECKING:
+    from jupyter_latents.latents.facts import Noise
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["record_of"]
@@ -44,14 +46,35 @@ def _add(record: RunRecord, kept: Latents, before: tuple[Latents, ...], name: st
 
     step, of = (kept.position.step, kept.position.of) if kept.position is not None else (1, 1)
     if not record.stages or record.stages[-1].stage.model.name != kept.provenance.model:
+        before_it = record.stages[-1].points[-1].sigma if record.stages else None
         record.stages.append(StageRecord(_stage(kept, of), name, record.began))
-        record.stages[-1].first_sigma = record.stages[-2].points[-1].sigma if len(record.stages) > 1 else None
+        began = _level_before(kept)
+        record.stages[-1].first_sigma = before_it if began is None else own_sigma(began)
     stage = record.stages[-1]
     level = kept.noise
-    sigma = 0.0 if level is None else level.flow_sigma if level.form == "flow" else level.sigma
-    stage.points.append(Point(step, sigma, "" if level is None else str(level)))
+    stage.points.append(Point(step, own_sigma(level), "" if level is None else str(level)))
     stage.span = Span(stage.points[0].step - 1, step, of, 1, of)
     stage.latents, stage.facts = kept.replace(trajectory=before or (kept,)), kept.facts()
+
+
+def _level_before(kept: Latents) -> Noise | None:
+    """The level before a kept step; None where the schedule that it is a step of cannot be made again exactly."""
+    from jupyter_latents.engine.catalog import describe
+    from jupyter_latents.engine.schedulers import level, schedule_digest
+    from jupyter_latents.engine.shifts import whole_schedule
+
+    position, space = kept.position, kept.space
+    if position is None or space is None or not kept.provenance.model:
+        return None
+    stage = replace(_stage(kept, position.of), scheduler=kept.provenance.options.get("scheduler"))
+    height, width = (side * space.factor for side in kept.shape[2:])
+    try:
+        scheduler = whole_schedule(stage, describe(stage.model), width, height)
+    except JupyterLatentsError:
+        return None
+    if schedule_digest(scheduler) != position.schedule:
+        return None
+    return level(scheduler, (position.step - 1) * int(scheduler.order))
 
 
 def _add_pictures(record: RunRecord, latents: Latents) -> None:

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
     from jupyter_latents.display.channels import Channels
     from jupyter_latents.engine.window import Span
+    from jupyter_latents.latents.facts import Noise
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["Note", "Phase", "Point", "RunRecord", "StageRecord"]
+__all__ = ["Note", "Phase", "Point", "RunRecord", "StageRecord", "own_sigma"]
 
 _LEVEL = re.compile(r"σ ([\d.einf+-]+)(?: \((\w+)\))?")
 
@@ -146,8 +147,7 @@ class StageRecord:
         for latents in self.latents.trajectory or (self.latents,):
             if latents.position is not None and latents.position.step > self.start:
                 level = latents.noise
-                sigma = 0.0 if level is None else level.flow_sigma if level.form == "flow" else level.sigma
-                self.points.append(Point(latents.position.step, sigma, str(level or "")))
+                self.points.append(Point(latents.position.step, own_sigma(level), str(level or "")))
 
 
 @dataclass(slots=True)
@@ -253,6 +253,11 @@ class RunRecord:
         record.facts = latents.facts()
         if not record.points:
             record.take_kept_steps()
+
+
+def own_sigma(level: Noise | None) -> float:
+    """A level in its own form's unit, flow levels as the flow models' s; 0 where nobody knows."""
+    return 0.0 if level is None else level.flow_sigma if level.form == "flow" else level.sigma
 
 
 def _expected_facts(stage: Stage) -> dict[str, str]:

@@ -9,12 +9,16 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.engine import schedulers
 from jupyter_latents.errors import ModelError
 
-__all__ = ["ARGUMENTS", "Request", "check_takes", "set_timesteps"]
+if TYPE_CHECKING:
+    from jupyter_latents.engine.catalog import ModelFacts
+    from jupyter_latents.stage import Stage
+
+__all__ = ["ARGUMENTS", "Request", "check_takes", "set_timesteps", "whole_schedule"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,3 +151,22 @@ def _shift(scheduler: Any, tokens: int, max_shift: float) -> float:
         config.get("max_shift", max_shift),
     )
     return mu
+
+
+def whole_schedule(stage: Stage, facts: ModelFacts, width: int, height: int) -> Any:
+    """A scheduler with the whole schedule of a stage in it.
+
+    Args:
+        stage: What is asked for.
+        facts: Its model's.
+        width: Pixels of the picture.
+        height: Pixels of the picture.
+
+    Raises:
+        ScriptError: No such scheduler, or it takes no such argument.
+        ModelError: The scheduler needs a library that is not installed.
+    """
+    scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=stage.seed or 0)
+    request = Request(stage.num_inference_steps, (width // 16) * (height // 16), stage.sigmas)
+    set_timesteps(scheduler, facts.family.schedule, request)
+    return scheduler

@@ -18,7 +18,9 @@ from jupyter_latents.display.texts import status
 from jupyter_latents.display.view import RunView, view_of
 from jupyter_latents.engine.observer import StepEvent
 from jupyter_latents.engine.window import Span
+from jupyter_latents.session import Session, Task
 from jupyter_latents.stage import Prompt
+from jupyter_latents.syntax.script import Script
 from tests.display.conftest import Recorder
 from tests.display.fake_run import landscape, latents_at, stage, start, two_stages
 
@@ -165,6 +167,30 @@ def test_a_kept_result_is_shown_with_its_steps() -> None:
     assert [point.step for point in view.record.stages[0].points] == list(range(25, 31))
     assert all(point.frame and point.channels for point in view.record.stages[0].points)
     assert status(view.record) == "kept from before"
+
+
+BEGINNINGS = """demo/scenes --prompts x --seeds 1 --inference-steps 4 --denoising-end 0.5 --into base
+
+demo/paper --image-seeds "latents: base" --inference-steps 4 --denoising-start 0.5 --into final
+
+demo/paper --image-seeds "latents: base" --inference-steps 8 --denoising-start 0.25 --into other
+--scheduler DDIMScheduler
+
+demo/flow --prompts x --seeds 1 --inference-steps 3 --into flow"""
+
+
+def test_view_of_latents_tells_the_levels_at_which_the_run_began() -> None:
+    session = Session({})
+    view = RunView(preview_every=0)
+    assert session.start(Task(Script(BEGINNINGS)), view).wait(120)
+    told = [item.first_sigma for item in view.record.stages]
+    for name, stages in (("final", [0, 1]), ("other", [2]), ("flow", [3])):
+        again = [item.first_sigma for item in record_of(session.names[name]).stages]
+        assert again == pytest.approx([told[number] for number in stages], rel=0.01), name
+
+
+def test_a_schedule_that_cannot_be_made_again_tells_no_first_level() -> None:
+    assert view_of_record().stages[0].first_sigma is None
 
 
 def test_view_of_latents_without_steps() -> None:

@@ -147,14 +147,12 @@ def _schedule(planned: PlannedStage) -> Schedule | None:
     stage = planned.stage
     try:
         facts = describe(stage.model)
-        scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=stage.seed or 0)
+        width, height = (stage.size.width, stage.size.height) if stage.size else facts.default_size
+        if planned.outline is not None:
+            height, width = (side * facts.space.factor for side in planned.outline.shape[2:])
+        scheduler = shifts.whole_schedule(stage, facts, width, height)
     except JupyterLatentsError:
         return None
-    width, height = (stage.size.width, stage.size.height) if stage.size else facts.default_size
-    if planned.outline is not None:
-        height, width = (side * facts.space.factor for side in planned.outline.shape[2:])
-    request = shifts.Request(stage.num_inference_steps, (width // 16) * (height // 16), stage.sigmas)
-    shifts.set_timesteps(scheduler, facts.family.schedule, request)
     timesteps, order = tuple(float(timestep) for timestep in scheduler.timesteps), int(scheduler.order)
     whole = -(-len(timesteps) // order)
     levels = [schedulers.level(scheduler, min(step * order, len(timesteps))) for step in range(whole + 1)]
