@@ -74,15 +74,26 @@ def _split_equals(word: Word) -> list[Word]:
     return [Word(name, name), Word(value, value)]
 
 
+def _answer(word: Word) -> None:
+    """Raises the help of an option with a question mark behind it."""
+    name = word.text.partition("=")[0]
+    if not name.endswith("?"):
+        return
+    from .help import option_help
+
+    try:
+        text = option_help(name.rstrip("?"))
+    except ScriptError as error:
+        raise ScriptError(error.message, place=word.place) from error
+    raise HelpAskedError(text, place=word.place)
+
+
 def _find(word: Word) -> Option:
     option = BY_NAME.get(word.text)
     if option is not None:
         return option
     name = word.text.partition("=")[0]
-    if name.endswith("?"):
-        from .help import option_help
-
-        raise HelpAskedError(option_help(name.rstrip("?")), place=word.place)
+    _answer(word)
     if name in MAGIC_NAMES:
         raise ScriptError(f"'{name}' belongs on the magic's own line, behind %%dgen.", place=word.place)
     reason = refusal(name)
@@ -113,6 +124,8 @@ def read_arguments(
     if len(words) > 1 and words[0].text == "dgenerate" and not _is_option(words[1]):
         words = words[1:]
     if not words or _is_option(words[0]):
+        for word in words:
+            _answer(word)  # a question needs no model
         raise ScriptError(
             "An option stands here without a model before it; a blank line ends an invocation. Put the model's name on "
             "the line before, or end that line with \\.",

@@ -134,6 +134,19 @@ def test_an_error_shows_one_message_with_its_place(ready: KernelSession) -> None
     assert "File " not in done.error
 
 
+def test_a_question_is_answered_and_runs_nothing(ready: KernelSession) -> None:
+    for cell in ("%%dgen\n--seeds?", "%%dgen\ndemo/scenes --prompts x\n--seeds?", "%dgen --help seeds"):
+        asked = ready.execute(cell)
+        assert asked.ok, asked.error
+        assert asked.text().startswith("--seeds, -se SEED")
+        assert asked.data() == []
+    (page,) = ready.execute("%%dgen?").reply["payload"]
+    pointed = ready.client.inspect("%%dgen\ndemo/scenes", 4, reply=True, timeout=30)["content"]  # Shift-Tab on %%dgen
+    for text in (page["data"]["text/plain"], pointed["data"]["text/plain"]):
+        assert "--dry-run, -n" in text
+        assert "--denoising-end" in text
+
+
 def test_few_messages_are_sent_however_many_steps_run(ready: KernelSession) -> None:
     done = ready.execute(LONG.format(steps=50, name="many", more="--force"), timeout=120)
     assert done.ok, done.error

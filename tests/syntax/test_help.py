@@ -142,14 +142,18 @@ def test_nothing_is_explained_where_no_option_is() -> None:
     assert explain("some/model", 4) is None
 
 
-@pytest.mark.parametrize("script", ["demo/scenes --prompts x --denoising-end?", "demo/scenes -de? --prompts x"])
+@pytest.mark.parametrize(
+    "script", ["demo/scenes --prompts x --denoising-end?", "demo/scenes -de? --prompts x", "--denoising-end?"]
+)
 def test_a_question_mark_behind_an_option_asks_for_its_help(script: str) -> None:
     with pytest.raises(HelpAskedError, match="0 to 1 of the denoising"):
         Script(script).check()
     with pytest.raises(HelpAskedError, match="Show a preview every N steps"):
         parse_magic_line("--preview-every?")
-    with pytest.raises(ScriptError, match="'--nothing' is no option"):
-        Script("demo/scenes --nothing?").check()
+    with pytest.raises(ScriptError, match="'--sead' is no option; did you mean") as caught:
+        Script("demo/scenes\n--sead?").check()
+    assert caught.value.place is not None
+    assert caught.value.place.line == 2
 
 
 def test_options_of_the_magics_line_are_sent_there() -> None:
