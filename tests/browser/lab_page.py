@@ -11,9 +11,9 @@ from pathlib import Path
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 
-from tests.tools.quiet_lab import ALL_CELLS, QUIET, write_settings
+from tests.tools.quiet_lab import ALL_CELLS, NO_AUTOSAVE, QUIET, write_settings
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -90,7 +90,7 @@ class LabServer:
                 "JUPYTERLAB_WORKSPACES_DIR",
             )
         }
-        write_settings(Path(folders["JUPYTERLAB_SETTINGS_DIR"]), QUIET, ALL_CELLS)
+        write_settings(Path(folders["JUPYTERLAB_SETTINGS_DIR"]), QUIET, ALL_CELLS, NO_AUTOSAVE)
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [
@@ -168,6 +168,12 @@ class LabPage:
         """Runs a cell to its end and returns its output area."""
         self.wait_for(self.start_cell(index), timeout)
         return self.output(index)
+
+    def said(self, index: int, timeout: float = 120) -> str:
+        """Runs a cell and returns the text of its last output, which is drawn a moment after the cell has ended."""
+        last = self.run_cell(index, timeout).locator(".jp-OutputArea-output").last
+        expect(last).not_to_have_text("")
+        return last.inner_text()
 
     def cell(self, index: int) -> Locator:
         """The cell on the page, 0 for the first."""

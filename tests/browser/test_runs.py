@@ -9,11 +9,12 @@ from nbconvert import HTMLExporter
 from playwright.sync_api import BrowserContext, Locator, expect
 
 from tests.browser.lab_page import LabPage, LabServer
+from tests.browser.test_notebook7 import HOLD, LOAD
 
 pytestmark = pytest.mark.browser
 
 HOSTILE = "</script><img src=x onerror=window.hit=1>"
-STEPS = 150
+STEPS = 60
 LONG = 2000  # steps of a run that is never let come to its end
 RUN = (
     '%%dgen{line}\ndemo/scenes --prompts "a sunny day, hills {hostile}" {seed} --inference-steps {steps} '
@@ -27,10 +28,11 @@ def run(name: str, line: str = "", more: str = "", seed: int | None = 7, steps: 
 
 
 CELLS = {
-    "load": "%load_ext jupyter_latents\nimport torch\ntorch.set_num_threads(1)",
+    "load": f"{LOAD}\n{HOLD}",
     "base": run("base"),
     "rest": run("rest", more='--image-seeds "latents: base"', seed=None),
     "whole": run("whole", more="--force"),
+    "paused": run("paused", seed=6, steps=LONG),
     "equal": "torch.equal(rest.tensor, whole.tensor), base.position.step",
     "part": run("part", seed=8, steps=LONG),
     "kept": "part.position.step, part.resume is not None",
@@ -79,12 +81,17 @@ def press(lab: LabPage, name: str, button: str) -> None:
 
 
 def said(lab: LabPage, name: str) -> str:
-    return lab.run_cell(NUMBER[name], 120).locator(".jp-OutputArea-output").last.inner_text()
+    return lab.said(NUMBER[name])
+
+
+def step(lab: LabPage, name: str) -> int:
+    """The step that is shown."""
+    return int(re.findall(r"(\d+) of", status(lab, name).inner_text())[0])
 
 
 def test_a_stopped_run_goes_on_to_the_exact_result_of_an_unsplit_one(lab: LabPage) -> None:
     first = lab.start_cell(NUMBER["base"])
-    under_way(lab, "base")
+    expect(status(lab, "base")).to_contain_text("paused", timeout=90_000)
     press(lab, "base", "Stop")
     lab.wait_for(first)
     expect(status(lab, "base")).to_contain_text("stopped at step")
@@ -96,19 +103,24 @@ def test_a_stopped_run_goes_on_to_the_exact_result_of_an_unsplit_one(lab: LabPag
 
 
 def test_a_paused_run_stands_still_and_goes_on(lab: LabPage) -> None:
-    again = lab.start_cell(NUMBER["whole"])
-    under_way(lab, "whole")
-    press(lab, "whole", "Pause")
-    expect(status(lab, "whole")).to_contain_text("paused")
-    resume = lab.output(NUMBER["whole"]).get_by_role("button", name="Resume", exact=True)
-    resume.wait_for()
-    lab.page.wait_for_timeout(1500)  # the step that was under way ends
-    before = status(lab, "whole").inner_text()
-    lab.page.wait_for_timeout(1500)
-    assert re.findall(r"\d+ of \d+", status(lab, "whole").inner_text()) == re.findall(r"\d+ of \d+", before)
+    paused = lab.start_cell(NUMBER["paused"])
+    under_way(lab, "paused")
+    press(lab, "paused", "Pause")
+    expect(status(lab, "paused")).to_contain_text("paused")
+    held = step(lab, "paused") + 1  # the step that was under way ends
+    resume = lab.output(NUMBER["paused"]).get_by_role("button", name="Resume", exact=True)
+    expect(resume).to_be_visible()
+    lab.page.wait_for_timeout(2000)  # too short would find less, and never fail
+    assert step(lab, "paused") <= held
     resume.click()
-    lab.wait_for(again, 120)
-    expect(status(lab, "whole")).to_contain_text(f"{STEPS} steps")
+    expect(status(lab, "paused")).to_contain_text(re.compile("^denoising"))
+    lab.page.wait_for_function(
+        "([status, held]) => parseInt(status.textContent.match(/\\d+/)) > held",
+        arg=[status(lab, "paused").element_handle(), held],
+    )
+    press(lab, "paused", "Stop")
+    lab.wait_for(paused)
+    expect(status(lab, "paused")).to_contain_text("stopped at step")
 
 
 def test_the_interrupt_button_keeps_what_there_is(lab: LabPage) -> None:
@@ -116,7 +128,7 @@ def test_the_interrupt_button_keeps_what_there_is(lab: LabPage) -> None:
     under_way(lab, "part")
     lab.interrupt()
     lab.wait_for(part)
-    assert "Interrupted" in lab.output(NUMBER["part"]).inner_text()
+    expect(lab.output(NUMBER["part"])).to_contain_text("Interrupted")
     step, goes_on = said(lab, "kept").strip("()").split(", ")
     assert 0 < int(step) < LONG
     assert goes_on == "True"
@@ -182,6 +194,6 @@ def test_another_kernel_still_shows_the_runs(lab: LabPage) -> None:
     lab.open("runs.ipynb")
     picture = lab.output(NUMBER["rest"]).locator(".jl-one img").first
     expect(picture).to_be_visible()
-    assert picture.evaluate("(image) => image.naturalWidth") >= 128
+    assert picture.evaluate("(image) => image.decode().then(() => image.naturalWidth)") >= 128
     expect(lab.output(NUMBER["rest"]).locator(".jl-facts")).to_contain_text(HOSTILE)
     assert lab.page.evaluate("window.hit") is None

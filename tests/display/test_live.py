@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from jupyter_latents.display import live
 from jupyter_latents.display.live import LiveScreen
 from jupyter_latents.display.view import RunView, view_of
 from jupyter_latents.errors import SettingError
@@ -83,14 +84,16 @@ def test_one_output_is_text_then_a_widget_then_html(front_end: Recorder) -> None
     assert set(last) == {"text/html", "image/png", "text/plain"}
 
 
-def test_a_run_of_a_moment_gets_no_widget(front_end: Recorder) -> None:
+def test_a_run_of_a_moment_gets_no_widget(front_end: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "_WIDGET_SECONDS", 3600.0)  # a moment, however busy the machine is
     view = RunView()
     view.show()
     finished_run(view, [stage("base", end=0.1)])
     assert not any(VIEW in bundle for _, bundle, _ in front_end.bundles)
 
 
-def test_nothing_is_sent_before_the_front_end_asks(front_end: Recorder) -> None:
+def test_nothing_is_sent_before_the_front_end_asks(front_end: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "_UNASKED_SECONDS", (3600.0,))
     view = RunView()
     shown(view)
     finished_run(view, two_stages())
@@ -100,6 +103,7 @@ def test_nothing_is_sent_before_the_front_end_asks(front_end: Recorder) -> None:
 def test_a_front_end_that_cannot_be_heard_is_told_everything_after_a_while(
     front_end: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(live, "_UNASKED_SECONDS", (1.5, 3600.0))
     view = RunView()
     screen = shown(view)
     screen._shown -= 2

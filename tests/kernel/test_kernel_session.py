@@ -1,7 +1,5 @@
 """The kernel helper itself, on plain Python cells."""
 
-import time
-
 import pytest
 
 from tests.kernel.session import KernelSession
@@ -37,10 +35,8 @@ def test_error_is_an_output(kernel: KernelSession) -> None:
 def test_interrupt_ends_a_running_cell(kernel: KernelSession) -> None:
     started = kernel.start("import time\nprint('up', flush=True)\ntime.sleep(60)")
     kernel.wait_for_text("up", timeout=20)
-    interrupted = time.monotonic()
     kernel.interrupt()
-    execution = kernel.finish(started, timeout=20)
-    assert time.monotonic() - interrupted < 10
+    execution = kernel.finish(started, timeout=30)  # it would sleep for twice as long
     assert "KeyboardInterrupt" in execution.error
 
 

@@ -8,6 +8,8 @@ from typing import Any
 QUIET = {"@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False}}
 # All cells stay in the page, so that the n-th cell on the page is the n-th of the notebook.
 ALL_CELLS = {"@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"}}
+# A page behind another one must not save: the one in front would be asked which version to keep.
+NO_AUTOSAVE = {"@jupyterlab/docmanager-extension/plugin": {"autosave": False}}
 
 
 def write_settings(folder: Path, *settings: dict[str, dict[str, Any]]) -> None:
