@@ -67,7 +67,8 @@ def grid_bundle(results: Sequence[tuple[str, Latents, Image]]) -> dict[str, Any]
     """
     side = min(_THUMB, max(96, round(_PICTURE * 1.5 / max(1, len(results)) ** 0.5)))
     cells = "".join(
-        f'<figure class="jl-cell" tabindex="0"><img alt="{escape(label)}" src="{data_uri(jpeg(picture, side))}">'
+        f'<figure class="jl-cell" tabindex="0" title="{escape(label)}">'
+        f'<img alt="{escape(label)}" src="{data_uri(jpeg(picture, side))}">'
         f"<figcaption>{escape(label)}</figcaption></figure>"
         for label, _, picture in results
     )

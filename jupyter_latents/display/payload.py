@@ -90,7 +90,6 @@ def _options(record: StageRecord) -> dict[str, str]:
     stage = record.stage
     return {
         "model": stage.model.name,
-        "prompt": stage.prompt.positive,
         "seed": "" if stage.seed is None else f"seed {stage.seed}",
         "steps": f"{stage.num_inference_steps} steps",
         "guidance": f"guidance {stage.guidance_scale:g}",
@@ -98,4 +97,5 @@ def _options(record: StageRecord) -> dict[str, str]:
         "scheduler": stage.scheduler or "",
         "size": str(stage.size or ""),
         "window": stage_label(record).partition(", ")[2],
+        "prompt": stage.prompt.positive,  # the longest comes last, so that what is cut off is its end
     }

@@ -198,9 +198,10 @@ def _takes_latents_directly(stage: Stage) -> bool:
 
 
 def _labels(invocation: Invocation) -> tuple[str, ...]:
-    """What tells the stages of an invocation apart: the options that have several values."""
+    """What tells the stages of an invocation apart: the options that have several values, long prompts last."""
     choices = list(invocation.choices())
     telling = [
         dest for dest in (choices[0] if choices else {}) if len({repr(choice.get(dest)) for choice in choices}) > 1
     ]
+    telling.sort(key=lambda dest: "prompts" in dest)
     return tuple(", ".join(f"{dest.replace('_', ' ')} {choice[dest]}" for dest in telling) for choice in choices)

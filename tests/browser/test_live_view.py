@@ -206,6 +206,18 @@ def test_two_stages_are_laid_over_each_other(lab: LabPage) -> None:
     expect(before).to_be_hidden()
 
 
+def test_what_is_older_than_the_step_says_so(lab: LabPage) -> None:
+    late = QUICK.replace("RunView()", "RunView(preview_every=20)").replace("time.sleep(0.01)", "hold()")
+    lab.write("older.ipynb", f"{SETUP}\n{HOLD}".replace("> 4", "> 22"), late)
+    lab.open("older.ipynb")
+    lab.run_cell(0)
+    run = lab.start_cell(1)
+    output = lab.output(1)
+    expect(output.locator(".jl-values")).to_have_text("picture and channels at step 20")
+    output.get_by_role("button", name="Stop").click()
+    lab.wait_for(run)
+
+
 def test_products_and_batches_stand_in_a_grid_and_grow_when_clicked(lab: LabPage) -> None:
     product = QUICK.replace("two_stages()", "[stage('many', seed=n) for n in (3, 5)]")
     lab.write("grid.ipynb", SETUP, product, QUICK.replace("two_stages()", "[stage('four', batch_size=4)]"))

@@ -217,7 +217,7 @@ def test_latents_bundle_without_pictures_still_shows_facts() -> None:
 def test_grid_bundle_labels_its_cells() -> None:
     results = [(f"seed {n} <i>", latents_at(stage(), 30), landscape(64, n)) for n in range(3)]
     html = grid_bundle(results)["text/html"]
-    assert html.count("seed 1 &lt;i&gt;") == 2
+    assert html.count("seed 1 &lt;i&gt;") == 3, "below it, its alternative and its tooltip"
     assert "<i>" not in html
 
 

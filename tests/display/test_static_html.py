@@ -140,10 +140,10 @@ def test_products_are_labelled_by_what_differs() -> None:
     stages = [stage("out", seed=seed, prompt=Prompt(prompt)) for seed in (1, 2) for prompt in ("day", "night")]
     data = data_of(run_html(record_of_run(stages), BUDGETS[5]))
     assert [item["label"] for item in data["stages"]] == [
-        "day · seed 1",
-        "night · seed 1",
-        "day · seed 2",
-        "night · seed 2",
+        "seed 1 · day",
+        "seed 1 · night",
+        "seed 2 · day",
+        "seed 2 · night",
     ]
 
 

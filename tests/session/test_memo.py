@@ -191,3 +191,10 @@ def test_with_a_step_cache_what_is_kept_answers_but_is_not_gone_on_from(desk: De
     assert torch.equal(desk["earlier"].tensor, desk["forced"].tensor)
     script = "".join(f"{cached} --seeds 5 --denoising-end {end}\n\n" for end in (0.5, 0.75)).replace("--seeds 3 ", "")
     assert desk.plan(script).model_evaluations == desk.run(script).model_evaluations == 10
+
+
+def test_labels_of_a_product_end_with_what_is_long(desk: Desk) -> None:
+    desk.run('demo/scenes --prompts "a day" "a night" --seeds 1 2 --inference-steps 1 --into many')
+    assert [desk["many"].label(index) for index in range(4)] == [
+        "seeds 1, prompts a day", "seeds 2, prompts a day", "seeds 1, prompts a night", "seeds 2, prompts a night",
+    ]  # fmt: skip

@@ -162,8 +162,21 @@ function drawChannels(view, index) {
   if (at < 0) at = points.findIndex((point) => point.v);
   const there = at >= 0 && points[at].g === (points[index] || {}).g;
   const batch = view.picture.items > 1;
-  const caption = [batch ? "channels of the first picture" : "", at === index ? "" : `channels at step ${there ? points[at].s : ""}`];
+  const caption = [batch ? "channels of the first picture" : "", older(view, index, there ? at : -1)];
   view.channels.show(there ? points[at].v : null, caption.filter(Boolean).join(", "), batch);
+}
+
+// Which of what is shown is of another step than the one selected: those that had no time for a preview show the last.
+function older(view, index, channels) {
+  const { points } = view.state;
+  const framed = points[index] ? view.axis.framed(index) : -1;
+  const stale = (at) => at >= 0 && at !== index;
+  const decoded = view.sources(index)[0] !== (points[framed] || {}).f;
+  const parts = [];
+  if (stale(framed) && !decoded) parts.push(["picture", points[framed].s]);
+  if (stale(channels)) parts.push(["channels", points[channels].s]);
+  if (parts.length === 2 && parts[0][1] === parts[1][1]) return `picture and channels at step ${parts[0][1]}`;
+  return parts.map(([name, step]) => `${name} at step ${step}`).join(", ");
 }
 
 // What can be compared with: the ends of the other stages first, then the first step.
