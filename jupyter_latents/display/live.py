@@ -67,13 +67,13 @@ class LiveScreen(OutputScreen):
             self._answer(self._asked.popleft())
         if self.widget is None:
             return
+        if self._owed:
+            self._send_lasting()
         if not self._listening and self._unasked and now - self._shown >= self._unasked[0]:
             self._unasked.popleft()
             self._forget()
         if self._listening or len(self._unasked) < len(_UNASKED_SECONDS):
             self._send_news()
-        if self._owed:
-            self._send_lasting()
 
     def _open_widget(self, *, update: bool) -> None:
         from jupyter_latents.display.widget import LiveWidget, answer_on_the_asking_thread
@@ -137,7 +137,7 @@ class LiveScreen(OutputScreen):
         if command == "sync":
             self._listening = True
             self._pages.add(str(content.get("page")))
-            self._owed = self._lasting is not None
+            self._owed = self.view.record.ended is not None
             self._forget()
             return
         if command == "left":
@@ -154,9 +154,14 @@ class LiveScreen(OutputScreen):
         self.widget.send({"said": said})
 
     def _send_lasting(self) -> None:
-        """Gives the lasting output to the views; each puts it in the place of the widget in its page."""
+        """Gives the lasting output to the views; each puts it in the place of the widget in its page.
+
+        A view of latents, which was never live, stays until the notebook is saved: what is saved must need no kernel.
+        """
         self._owed = False
-        self.widget.send({"lasting": self._lasting, "model": self.widget.model_id})
+        later = self._lasting is None
+        lasting = self.bundle() if later else self._lasting
+        self.widget.send({"lasting": lasting, "model": self.widget.model_id, "later": later})
 
     def _forget(self) -> None:
         """What comes next is everything again."""
@@ -164,7 +169,7 @@ class LiveScreen(OutputScreen):
 
     def _send_news(self) -> None:
         """Sends what the front end has not: changed texts, new steps and frames, pictures of results."""
-        news: dict[str, Any] = {} if self._told else {"all": True}
+        news: dict[str, Any] = {} if self._told else {"all": True, "model": self.widget.model_id}
         current = head(self.view.record)
         news.update({name: value for name, value in current.items() if self._told.get(name) != value})
         buffers: list[bytes] = []

@@ -111,6 +111,31 @@ def test_a_page_that_opens_after_the_end_puts_the_lasting_output_in_its_place(la
     assert saved == [{"text/html", "image/png", "text/plain"}]
 
 
+def test_a_saved_view_of_latents_needs_no_kernel(lab: LabPage) -> None:
+    lab.write("saved.ipynb", f"{SETUP}\n{MADE}", "view_of(base)")
+    lab.open("saved.ipynb")
+    lab.run_cell(0)
+    expect(lab.run_cell(1).locator(".jl-facts")).to_contain_text("sunset")
+    kinds = {kind for output in lab.save().cells[1].outputs for kind in output.data}
+    assert kinds == {"text/html", "image/png", "text/plain"}
+    expect(lab.output(1).locator(".jl-one img").first).to_have_attribute("src", re.compile("^data:"))
+
+
+def test_a_kernel_that_ends_leaves_the_last_picture(lab: LabPage) -> None:
+    lab.write("ended.ipynb", f"{SETUP}\n{HOLD}", RUN.partition("while")[0].replace("time.sleep(0.2)", "hold()"))
+    lab.open("ended.ipynb")
+    lab.run_cell(0)
+    lab.run_cell(1)
+    picture = lab.output(1).locator(".jl-one img").first
+    expect(picture).to_have_js_property("naturalWidth", 64)
+    lab.page.evaluate("() => window.panel.sessionContext.session.kernel.restart()")
+    expect(lab.output(1).get_by_role("button", name="Stop")).to_have_count(0)
+    expect(lab.output(1).locator("img")).to_have_attribute("src", re.compile("^data:image/png"))
+    (output,) = lab.save().cells[1].outputs
+    assert set(output.data) == {"image/png", "text/plain"}
+    assert output.data["text/plain"].startswith("base → final: the kernel ended: denoising ")
+
+
 def test_untrusted_notebook_keeps_the_picture(lab: LabPage) -> None:
     sys.path.insert(0, str(REPOSITORY))
     from tests.display.test_static_html import record_of_run, run_bundle, two_stages

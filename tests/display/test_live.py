@@ -308,7 +308,7 @@ def test_a_reloaded_page_is_given_the_lasting_output_to_put_in_its_place(front_e
     finished_run(view, two_stages())
     news, given = (content for content, _ in front_end.messages[-2:])
     assert news["state"] == "done", "for front ends that cannot put it there"
-    assert given == {"lasting": front_end.bundles[-1][1], "model": screen.widget.model_id}
+    assert given == {"lasting": front_end.bundles[-1][1], "model": screen.widget.model_id, "later": False}
     tell(screen, cmd="left", page="2")
     assert screen.widget is not None, "the first page has not said that it has it"
     shown(RunView())
@@ -321,9 +321,20 @@ def test_a_page_that_opens_after_the_end_is_given_the_lasting_output(front_end: 
     tell(screen, cmd="sync", page="1")
     finished_run(view, two_stages())
     tell(screen, cmd="sync", page="2")
-    everything, given = (content for content, _ in front_end.messages[-2:])
+    given, everything = (content for content, _ in front_end.messages[-2:])
     assert everything["all"]
     assert set(given["lasting"]) == {"text/html", "image/png", "text/plain"}
+
+
+def test_a_view_of_latents_gives_its_lasting_output_for_when_the_notebook_is_saved(front_end: Recorder) -> None:
+    screen = shown(view_of(latents_at(stage(), 24)))
+    tell(screen, cmd="sync", page="1")
+    given, everything = (content for content, _ in front_end.messages)
+    assert everything["all"]
+    assert given["later"]
+    assert "text/html" in given["lasting"]
+    tell(screen, cmd="left", page="1")
+    assert screen.widget is not None, "the page may be opened again"
 
 
 def test_the_widget_of_an_ended_run_is_closed_when_no_page_shows_it(front_end: Recorder) -> None:

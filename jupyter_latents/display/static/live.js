@@ -2,6 +2,7 @@
 
 const ASK_AGAIN = 400; // milliseconds; the first request may be lost while the kernel's subshell is being made
 
+const GONE = ["restarting", "autorestarting", "terminating", "dead"]; // a kernel's states that a run does not survive
 const WIDGET = "application/vnd.jupyter.widget-view+json";
 
 function receive(view, urls, message, buffers) {
@@ -35,8 +36,8 @@ function receive(view, urls, message, buffers) {
 
 // Puts the lasting output in the widget's place, where the page is a notebook of JupyterLab's: one that was reloaded, or
 // opened after the cell had begun, no longer knows which output a display id means. Others keep the view as it is.
-function settle({ widget_manager: manager }, { lasting: data, model }) {
-  const cells = manager?.context?.model?.cells;
+function settle(context, { lasting: data, model }) {
+  const cells = context?.model?.cells;
   for (let cell = 0; cells && cell < cells.length; cell++) {
     const outputs = cells.get(cell).outputs;
     for (let place = 0; outputs && place < outputs.length; place++) {
@@ -54,7 +55,19 @@ function render({ model, el }) {
   const urls = [];
   const page = String(Math.random());
   const view = new View(el, { send: (command) => model.send(command) });
-  const listen = (message, buffers) => (message.lasting ? settle(model, message) : receive(view, urls, message, buffers));
+  const { context } = model.widget_manager; // of the notebook, where there is one
+  let lasting = null; // what shall stand in the widget's place
+  let id = "";
+  const listen = (message, buffers) => {
+    id = message.model || id;
+    if (!message.lasting) return receive(view, urls, message, buffers);
+    lasting = message;
+    if (!message.later) settle(context, lasting);
+  };
+  const saved = (_, state) => state === "started" && lasting && settle(context, lasting);
+  const changed = (_, status) => GONE.includes(status) && settle(context, lasting || { lasting: view.remains(), model: id });
+  context?.saveState?.connect(saved);
+  context?.sessionContext?.statusChanged.connect(changed);
   model.on("msg:custom", listen);
   view.draw();
   const ask = () => view.told || model.send({ cmd: "sync", page });
@@ -62,6 +75,8 @@ function render({ model, el }) {
   ask();
   return () => {
     clearInterval(asking);
+    context?.saveState?.disconnect(saved);
+    context?.sessionContext?.statusChanged.disconnect(changed);
     model.off("msg:custom", listen);
     urls.forEach((url) => URL.revokeObjectURL(url));
     model.send({ cmd: "left", page });

@@ -79,9 +79,10 @@ class Picture {
     this.before.alt = "before";
   }
 
-  // What is shown as a PNG file; a grid as one picture.
-  download(name) {
-    const pictures = this.many.hidden ? [this.main] : [...this.many.querySelectorAll("img")];
+  // What is shown as the address of a PNG, a grid as one picture; nothing where no picture is.
+  png() {
+    const pictures = (this.many.hidden ? [this.main] : [...this.many.querySelectorAll("img")]).filter((one) => one.naturalWidth);
+    if (!pictures.length) return "";
     const columns = Math.ceil(Math.sqrt(pictures.length));
     const { naturalWidth: width, naturalHeight: height } = pictures[0];
     const sheet = make("canvas");
@@ -89,8 +90,12 @@ class Picture {
     sheet.height = Math.ceil(pictures.length / columns) * height;
     const context = sheet.getContext("2d");
     pictures.forEach((picture, at) => context.drawImage(picture, (at % columns) * width, Math.floor(at / columns) * height));
+    return sheet.toDataURL("image/png");
+  }
+
+  download(name) {
     const link = make("a");
-    link.href = sheet.toDataURL("image/png");
+    link.href = this.png();
     link.download = name;
     link.click();
   }
