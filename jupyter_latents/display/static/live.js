@@ -55,7 +55,7 @@ function render({ model, el }) {
   const urls = [];
   const page = String(Math.random());
   const view = new View(el, { send: (command) => model.send(command) });
-  const { context } = model.widget_manager; // of the notebook, where there is one
+  const context = model.widget_manager?.context; // of the notebook, where there is one
   let lasting = null; // what shall stand in the widget's place
   let id = "";
   const listen = (message, buffers) => {
