@@ -190,6 +190,7 @@ CONTRAST = """([root, selector]) => {
 # What stands out of the view to the right.
 FITS = """(root) => [...root.querySelectorAll('*')].filter((one) => one.offsetParent
     && one.getBoundingClientRect().right > root.getBoundingClientRect().right + 1).map((one) => one.className).join()"""
+SHARES = "(parts) => parts.map((one) => Math.round(parseFloat(one.style.width)))"
 TEXTS = ".jl-title, .jl-status, .jl-name, .jl-levels span, .jl-facts th, .jl-facts td, .jl-values, .jl-button, .jl-line"
 THEME = "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
 
@@ -229,6 +230,28 @@ def test_two_stages_are_laid_over_each_other(lab: LabPage) -> None:
     assert before.evaluate("(image) => image.style.clipPath") != half
     output.get_by_role("button", name="Compare").click()
     expect(before).to_be_hidden()
+
+
+def test_the_bar_tells_levels_stages_and_progress(lab: LabPage) -> None:
+    held = QUICK.replace("time.sleep(0.01)", "hold()")
+    lab.write("bar.ipynb", f"{SETUP}\n{HOLD}".replace("stages[-1].done > 4", "stages[0].done == 5"), held)
+    lab.open("bar.ipynb")
+    lab.run_cell(0)
+    run = lab.start_cell(1)
+    output = lab.output(1)
+    bar = output.get_by_role("progressbar")
+    expect(bar).to_have_attribute("aria-valuenow", "5")
+    expect(bar).to_have_attribute("aria-valuemax", "30")
+    assert output.locator(".jl-done").evaluate_all(SHARES) == [21, 0], "5 of 24 steps, none of 6"
+    expect(output.locator(".jl-levels span")).to_have_text(["σ 14.6"])
+    expect(output.locator(".jl-name")).to_have_text(["demo/scenes, steps 0–24 of 30", "demo/paper, steps 24–30 of 30"])
+    output.get_by_role("button", name="Pause").click()  # what holds it lets go of a paused run: its step ends
+    expect(bar).to_have_attribute("aria-valuenow", "6")
+    output.get_by_role("button", name="Resume").click()
+    lab.wait_for(run)
+    expect(bar).to_have_attribute("aria-valuenow", "30")
+    assert output.locator(".jl-done").evaluate_all(SHARES) == [100, 100]
+    expect(output.locator(".jl-levels span")).to_have_text(["σ 14.6", "σ 0.37", "σ 0"])
 
 
 def test_what_is_older_than_the_step_says_so(lab: LabPage) -> None:
