@@ -15,7 +15,7 @@ import torch.nn.functional as F
 
 from jupyter_latents.engine import codec
 from jupyter_latents.errors import HandoffError, SettingError
-from jupyter_latents.latents.facts import Noise, Provenance, Space
+from jupyter_latents.latents.facts import CLEAN, Noise, Provenance, Space
 from jupyter_latents.latents.forms import convert
 from jupyter_latents.latents.value import Latents, check_tensor
 
@@ -56,7 +56,7 @@ def bridge(given: Latents, giver_vae: Callable[[], Any], receiver_vae: Any, spac
     """Latents of another space, written in the receiver's at the same noise level.
 
     Args:
-        given: Partly denoised latents with their clean estimate.
+        given: Partly denoised latents with their clean estimate, or clean ones.
         giver_vae: Finds the VAE that decodes them; called only where no converter is registered.
         receiver_vae: The VAE of the receiving model.
         space: The receiving space.
@@ -69,7 +69,7 @@ def bridge(given: Latents, giver_vae: Callable[[], Any], receiver_vae: Any, spac
     Raises:
         HandoffError: The clean estimate or the noise level is not known, or a converter made something else.
     """
-    noise, clean = given.noise, given.denoised
+    noise, clean = given.noise, given.tensor if given.is_clean else given.denoised
     if noise is None or given.space is None or clean is None:
         raise HandoffError(
             f"latents of another space cross into {space} as a clean estimate, and these carry none "
@@ -77,6 +77,8 @@ def bridge(given: Latents, giver_vae: Callable[[], Any], receiver_vae: Any, spac
         )
     crossed = _crossed(clean.float(), given.space, giver_vae, receiver_vae, space, align)
     sigma = noise.sigma
+    if given.is_clean:
+        return Latents(crossed, space, CLEAN, provenance=_bridged(given), denoised=crossed)
     if not math.isfinite(sigma):
         return given.replace(
             tensor=_fresh(crossed, given), space=space, denoised=crossed, position=None, resume=None, trajectory=()

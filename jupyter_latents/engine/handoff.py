@@ -26,6 +26,7 @@ from jupyter_latents.stage import Window
 __all__ = ["Entrance", "Standing", "check_fits", "entrance", "fractions_span", "level_tensor"]
 
 _SAME_LEVEL = 1e-3  # relative difference of sigma below which two levels are one
+_PICTURE = 0.05  # sigma of the first training timesteps: where inversion takes a clean picture as it is
 
 
 class Standing(Protocol):
@@ -79,22 +80,23 @@ class Entrance:
     warning: str = ""
 
 
-def check_fits(latents: Standing, space: Space, model: str) -> bool:
+def check_fits(latents: Standing, space: Space, model: str, *, backwards: bool = False) -> bool:
     """Whether latents live in the receiving space; False where they must cross into it (`bridge`).
 
     Args:
         latents: What is handed over.
         space: The receiving model's space.
         model: Its name, for the message.
+        backwards: Whether the receiving scheduler adds noise, so that clean latents are what it begins with.
 
     Raises:
         HandoffError: Fully denoised latents, or another space and no way to bring them there.
     """
-    if latents.is_clean:
+    if latents.is_clean and not backwards:
         raise HandoffError(
             "these latents are fully denoised, so `latents:` has nothing left to denoise. Make them with "
-            "--denoising-end "
-            "(such as 0.8), or put them in the image position (--image-seeds NAME), where they are decoded."
+            "--denoising-end (such as 0.8), or put them in the image position (--image-seeds NAME), where they are "
+            "decoded. --scheduler DDIMInverseScheduler takes them back to noise."
         )
     own = latents.space if latents.space is not None and latents.space.name != RAW_VAE else None
     if own is None and latents.shape[1] == space.channels:
@@ -109,7 +111,7 @@ def check_fits(latents: Standing, space: Space, model: str) -> bool:
         return True
     giver = latents.provenance.model
     known = bool(giver) or converter(own, space) is not None
-    if known and latents.has_estimate:
+    if known and (latents.has_estimate or latents.is_clean):
         return False
     why = "they carry none (a file without facts)" if known else "nothing says which model that is"
     given = f"latents of {giver}" if giver else "these latents"
@@ -137,7 +139,7 @@ def entrance(latents: Standing, window: Window, scheduler: Any, span: Span, own_
     if noise is None:
         return _assumed(window, scheduler, span)
     same = latents.position is not None and latents.position.schedule == own_schedule
-    own = latents.position.step if same and latents.position else _nearest_above(noise.sigma, scheduler, span)
+    own = latents.position.step if same and latents.position else _nearest_above(noise, scheduler, span)
     if window.start is None or (same and span.start == own):
         return _at(own, noise, scheduler, span, exact=same)
     given = schedulers.level(scheduler, span.start_index)
@@ -156,6 +158,8 @@ def _at(step: int, giver: Noise, scheduler: Any, span: Span, *, exact: bool = Fa
     """Entering at a step of the receiving schedule."""
     moved = _starting(span, step)
     level = schedulers.level(scheduler, moved.start_index)
+    if giver.is_clean and level.sigma <= _PICTURE:
+        level = replace(level, sigma=0.0)
     return Entrance(moved, level, exact, () if exact else _notes(giver, level))
 
 
@@ -217,22 +221,35 @@ def _starting(span: Span, start: int) -> Span:
     return Span(start, span.end, span.of, span.order, span.timesteps)
 
 
-def _nearest_above(sigma: float, scheduler: Any, span: Span) -> int:
-    """The last step whose level is at or above `sigma`."""
+def _nearest_above(noise: Noise, scheduler: Any, span: Span) -> int:
+    """The step whose level is nearest to that of `noise`, at or above it.
+
+    Raises:
+        HandoffError: A schedule that adds noise has no step there: it ends below.
+    """
+    sigma = noise.sigma
     at_or_above = [
         step
         for step in range(span.of)
         if (level := schedulers.level(scheduler, span.index(step)).sigma) >= sigma or _close(level, sigma)
     ]
-    return max(at_or_above, default=0)
+    if not schedulers.backwards(scheduler):
+        return max(at_or_above, default=0)
+    if not at_or_above:
+        last = schedulers.level(scheduler, span.index(span.of - 1))
+        raise HandoffError(
+            f"these latents stand at {noise}, above the last step of {type(scheduler).__name__}, which begins at "
+            f"{last}: there is nothing to invert. Denoise them with another --scheduler."
+        )
+    return min(at_or_above)
 
 
 def _within_half_step(sigma: float, scheduler: Any, span: Span) -> bool:
     """Whether `sigma` lies within half a step (in log sigma) of the level at the span's start."""
     here = schedulers.level(scheduler, span.start_index).sigma
-    towards = span.start - 1 if sigma > here else span.start + 1
+    towards = span.start + (1 if (sigma > here) == schedulers.backwards(scheduler) else -1)
     if not 0 <= towards < span.of:
-        return sigma > here and towards < 0
+        return towards < 0
     there = schedulers.level(scheduler, span.index(towards)).sigma
     if not all(map(math.isfinite, (sigma, here, there))) or min(sigma, here, there) <= 0:
         return False
@@ -245,7 +262,7 @@ def _close(sigma: float, other: float) -> bool:
 
 def _notes(giver: Noise, receiver: Noise) -> tuple[str, ...]:
     notes = []
-    if giver.form != receiver.form:
+    if giver.form != receiver.form and not giver.is_clean:
         notes.append(f"form converted from {giver.form.upper()} to {receiver.form.upper()}")
     if math.isinf(receiver.sigma) and not math.isinf(giver.sigma):
         notes.append(f"{giver} enters where the schedule begins with pure noise; more steps would enter nearer to it")

@@ -125,7 +125,8 @@ def _planned(
     word = ""
     notes: tuple[str, ...] = ()
     if given is not None:
-        bridged = not handoff.check_fits(given, space, stage.model.name)
+        inverts = schedulers.backwards(scheduler)
+        bridged = not handoff.check_fits(given, space, stage.model.name, backwards=inverts)
         way = handoff.entrance(given, stage.window, scheduler, span, schedulers.schedule_digest(scheduler))
         span, notes = way.span, (*way.notes, *((way.warning,) if way.warning else ()))
         lost = _lost_history(given, scheduler, way) if way.exact else ""
@@ -181,7 +182,7 @@ def _word(way: handoff.Entrance, given: Standing, stage: Stage, facts: ModelFact
             return "same schedule, approximate steps"
         same = given.provenance.options.get("optimize", "").split() == list(stage.model.optimize)
         return "exact continuation" if same else "same schedule, optimized otherwise"
-    if given.noise is not None and given.noise.form != way.noise.form:
+    if given.noise is not None and given.noise.form != way.noise.form and not given.is_clean:
         return "converted form"
     return "same space"
 

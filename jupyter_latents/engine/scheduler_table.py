@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from jupyter_latents.latents.facts import Form
 
-__all__ = ["FORMS", "MIDPOINT", "OWN_OUTPUT", "SIGMAS_AS_GIVEN", "scheduler_names"]
+__all__ = ["BACKWARDS", "FORMS", "MIDPOINT", "OWN_OUTPUT", "SIGMAS_AS_GIVEN", "scheduler_names"]
 
 _ROWS: dict[Form, tuple[str, ...]] = {
     "ve": (  # x0 + sigma * eps
@@ -51,6 +51,10 @@ _ROWS: dict[Form, tuple[str, ...]] = {
 
 FORMS: Mapping[str, Form] = MappingProxyType({name: form for form, names in _ROWS.items() for name in names})
 """Class name to form."""
+
+
+BACKWARDS = frozenset({"DDIMInverseScheduler", "DPMSolverMultistepInverseScheduler"})
+"""Schedulers that add the noise that a model predicts: their schedules begin with a picture and end in noise."""
 
 
 SIGMAS_AS_GIVEN = frozenset({"EulerDiscreteScheduler"})

@@ -16,11 +16,12 @@ from typing import Any
 
 import torch
 
-from jupyter_latents.engine.scheduler_table import FORMS, SIGMAS_AS_GIVEN, scheduler_names
+from jupyter_latents.engine.scheduler_table import BACKWARDS, FORMS, SIGMAS_AS_GIVEN, scheduler_names
 from jupyter_latents.errors import ModelError, ScriptError, nearest
 from jupyter_latents.latents.facts import CLEAN, Form, Noise, StateValue
 
 __all__ = [
+    "backwards",
     "build",
     "custom_sigmas",
     "form_of",
@@ -129,22 +130,27 @@ def form_of(scheduler: Any) -> Form:
     return "vp" if math.isclose(float(scheduler.init_noise_sigma), 1.0) else "ve"
 
 
+def backwards(scheduler: Any) -> bool:
+    """Whether a scheduler goes from a picture to noise, as an inversion does; with flow sigmas diffusers' do not."""
+    return type(scheduler).__name__ in BACKWARDS and not scheduler.config.get("use_flow_sigmas")
+
+
 def level(scheduler: Any, index: int) -> Noise:
-    """The noise level of latents that stand before timestep `index` (0 is pure noise, the length is clean).
+    """The noise level of latents that stand before timestep `index`; the length is the end, clean unless `backwards`.
 
     Args:
         scheduler: A scheduler after ``set_timesteps``, its tables full.
         index: Timestep index.
     """
     levels = _levels(scheduler)
-    return levels[index] if index < len(levels) else CLEAN
+    return levels[min(index, len(levels) - 1)]
 
 
 _KNOWN: weakref.WeakKeyDictionary[Any, tuple[Any, Any, tuple[Noise, ...]]] = weakref.WeakKeyDictionary()
 
 
 def _levels(scheduler: Any) -> tuple[Noise, ...]:
-    """The level before each timestep, read once: reading a number of an accelerator waits for all that runs there."""
+    """The level before each timestep and at the end, read once: reading a number of an accelerator waits for it all."""
     timesteps, sigmas = scheduler.timesteps, getattr(scheduler, "sigmas", None)
     known = _KNOWN.get(scheduler)
     if known is None or known[0] is not timesteps or known[1] is not sigmas:
@@ -153,16 +159,25 @@ def _levels(scheduler: Any) -> tuple[Noise, ...]:
 
 
 def _levels_of(scheduler: Any, timesteps: Any, sigmas: Any) -> Iterator[Noise]:
-    form, steps = form_of(scheduler), timesteps.tolist()
+    form, steps, rises = form_of(scheduler), timesteps.tolist(), backwards(scheduler)
     if sigmas is not None and len(sigmas) >= len(steps):
         for timestep, sigma in zip(steps, sigmas.tolist(), strict=False):
             share = 1.0 - sigma if form == "flow" else 1.0
             yield Noise(sigma / share if share > 0 else math.inf, form, float(timestep))
+        yield Noise(float(sigmas[len(steps)]), form) if rises else CLEAN
         return
     alphas = None if type(scheduler).__name__ == "IPNDMScheduler" else scheduler.alphas_cumprod.tolist()
+    if rises:  # DDIMInverse steps to the timestep at which it asks the model
+        yield Noise(_sigma_of(float(scheduler.initial_alpha_cumprod)), form)
     for timestep in map(float, steps):
         alpha_bar = math.cos(timestep * math.pi / 2) ** 2 if alphas is None else alphas[int(timestep)]
-        yield Noise(math.sqrt((1.0 - alpha_bar) / alpha_bar) if alpha_bar > 0 else math.inf, form, timestep)
+        yield Noise(_sigma_of(alpha_bar), form, timestep)
+    if not rises:
+        yield CLEAN
+
+
+def _sigma_of(alpha_bar: float) -> float:
+    return math.sqrt((1.0 - alpha_bar) / alpha_bar) if alpha_bar > 0 else math.inf
 
 
 def sigma_of_timestep(scheduler: Any, timestep: float) -> float:
@@ -176,8 +191,7 @@ def sigma_of_timestep(scheduler: Any, timestep: float) -> float:
         share = timestep / float(scheduler.config.get("num_train_timesteps", 1000))
         return math.inf if share >= 1 else share / (1 - share)
     last = len(scheduler.alphas_cumprod) - 1
-    alpha_bar = _alpha_bar(scheduler, min(timestep, last))
-    return math.sqrt((1.0 - alpha_bar) / alpha_bar) if alpha_bar > 0 else math.inf
+    return _sigma_of(_alpha_bar(scheduler, min(timestep, last)))
 
 
 def _alpha_bar(scheduler: Any, timestep: float) -> float:

@@ -99,8 +99,10 @@ class StageRun:
         if self.given is not None and stage.latents_processors:
             own = schedulers.build(None, *facts.scheduler)
             self.given = process(self.given, stage.latents_processors, own)
+        scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=self.seed)
         if self.given is not None:
-            if not handoff.check_fits(self.given, facts.space, stage.model.name):
+            inverts = schedulers.backwards(scheduler)
+            if not handoff.check_fits(self.given, facts.space, stage.model.name, backwards=inverts):
                 self.given = self._bridged(self.given)
                 self.inputs = replace(self.inputs, latents=(self.given,))  # of another shape, perhaps another size
         elif stage.window.start:
@@ -116,7 +118,6 @@ class StageRun:
         call = arguments(pipeline_class, self.family, stage, self.inputs, size, self._strength())
         if self.model.control:
             call |= control_arguments(self.model.control, stage, self.inputs, mode, size)
-        scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=self.seed)
         shifts.check_takes(scheduler, self.family.schedule, self.family.name, mode)
         self.stops.before("encoding", stage.prompt.positive)
         Tap(scheduler, self.generator, self._enter, self._after_step).run(
@@ -128,10 +129,8 @@ class StageRun:
         crossed = bridge(
             given, lambda: self.vae_of(given), self.model.vae_for_decoding, self.facts.space, self.family.align
         )
-        self.observer.note(
-            f"bridged space: the clean estimate went from {given.space} to {self.facts.space}, noised again to "
-            f"{given.noise}"
-        )
+        again = "" if given.is_clean else f", noised again to {given.noise}"
+        self.observer.note(f"bridged space: the clean estimate went from {given.space} to {self.facts.space}{again}")
         return crossed
 
     def _seed(self) -> int:

@@ -9,14 +9,13 @@ import pytest
 import torch
 
 from jupyter_latents.engine import schedulers
-from jupyter_latents.engine.scheduler_table import FORMS
+from jupyter_latents.engine.scheduler_table import BACKWARDS, FORMS
 from jupyter_latents.errors import ModelError, ScriptError
 from jupyter_latents.latents import CLEAN
 from tests.engine.cases import SCHEDULERS
 
 SD = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1}
 FLOW = "UniPCMultistepScheduler;use_flow_sigmas=true;prediction_type=flow_prediction"
-BACKWARDS = ("DDIMInverseScheduler", "DPMSolverMultistepInverseScheduler")  # they add noise: no clean end
 
 
 def made(name: str, steps: int = 10, own: str = "PNDMScheduler", **config: Any) -> Any:
@@ -34,7 +33,7 @@ def noise() -> torch.Tensor:
     return torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(2))
 
 
-@pytest.mark.parametrize("name", sorted(set(FORMS) - set(BACKWARDS) - {"IPNDMScheduler"}))
+@pytest.mark.parametrize("name", sorted(set(FORMS) - BACKWARDS - {"IPNDMScheduler"}))
 def test_levels_and_forms_are_those_of_add_noise(name: str) -> None:
     """``add_noise`` (or ``scale_noise``) of diffusers mixes signal and noise as the level says, at every step."""
     for step in (0, 1, 4, 7, 9):
@@ -53,7 +52,7 @@ def test_levels_and_forms_are_those_of_add_noise(name: str) -> None:
         assert torch.allclose(mixed, expected, atol=2e-4 * (1 + signal * level.sigma)), (name, index)
 
 
-@pytest.mark.parametrize("name", sorted(set(FORMS) - set(BACKWARDS)))
+@pytest.mark.parametrize("name", sorted(set(FORMS) - BACKWARDS))
 def test_levels_fall_to_clean(name: str) -> None:
     scheduler = made(name)
     steps = range(0, len(scheduler.timesteps) + 1, scheduler.order)
@@ -61,6 +60,20 @@ def test_levels_fall_to_clean(name: str) -> None:
     assert levels == sorted(levels, reverse=True)
     assert schedulers.level(scheduler, len(scheduler.timesteps)) is CLEAN
     assert levels[-1] == 0.0
+
+
+@pytest.mark.parametrize("spacing", ["leading", "trailing"])
+@pytest.mark.parametrize("name", sorted(BACKWARDS))
+def test_levels_of_inversions_are_those_that_their_steps_reach(name: str, spacing: str) -> None:
+    """With the noise itself for what the model predicts, each step has to make the latents of the next level."""
+    scheduler = made(f"{name};timestep_spacing={spacing}")
+    levels = [schedulers.level(scheduler, index) for index in range(len(scheduler.timesteps) + 1)]
+    latents = (clean() + levels[0].sigma * noise()) / math.hypot(1, levels[0].sigma)
+    for timestep, level in zip(scheduler.timesteps, levels[1:], strict=True):
+        latents = scheduler.step(noise(), timestep, latents).prev_sample
+        expected = (clean() + level.sigma * noise()) / math.hypot(1, level.sigma)
+        assert torch.allclose(latents, expected, atol=1e-4), (name, level)
+    assert levels[-1].sigma > 5
 
 
 def walked(scheduler: Any, start: int, end: int, latents: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
