@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from jupyter_latents.errors import HandoffError, LatentsError
+from jupyter_latents.latents.arguments import shown
 from jupyter_latents.latents.derived import check_latents, derive, described, one_space
 from jupyter_latents.latents.forms import to_form
 from jupyter_latents.latents.value import Latents
@@ -28,6 +29,9 @@ def batch(items: Sequence[Latents]) -> Latents:
     """
     if isinstance(items, Latents):
         raise LatentsError("batch() takes a list of latents: batch([first, second]).")
+    given: object = items
+    if not isinstance(given, Sequence) or isinstance(given, str | bytes):
+        raise LatentsError(f"batch() was given {shown(items)}; it takes a list of latents: batch([first, second]).")
     if not items:
         raise LatentsError("batch() was given no latents; give a list of at least one.")
     for item in items:
@@ -67,6 +71,7 @@ def split(latents: Latents) -> list[Latents]:
 
     History and generator are those of the whole batch and are dropped from its items.
     """
+    check_latents(latents, "split")
     if latents.shape[0] == 1:
         return [latents]
     items = []

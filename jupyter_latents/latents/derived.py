@@ -116,6 +116,7 @@ def aligned(first: Latents, second: Latents, operation: str) -> Latents:
         HandoffError: Different latent spaces or noise levels.
         LatentsError: No latents, different shapes, or a noise level that nobody said.
     """
+    check_latents(first, operation)
     check_latents(second, operation)
     if not one_space(first, second):
         raise HandoffError(

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from jupyter_latents.errors import LatentsError, LatentsFileError
+from jupyter_latents.latents.arguments import file_path, number
 from jupyter_latents.latents.atomic import check_readable, write_whole
 from jupyter_latents.latents.comfy_file import RAW_VAE, comfy_bytes, model_from_raw, read_comfy
 from jupyter_latents.latents.content import Content, as_batch, warn
@@ -70,7 +71,7 @@ def save(latents: Latents, path: str | Path) -> Path:
     Raises:
         LatentsFileError: Unknown ending, facts missing that the format needs, or the file cannot be written.
     """
-    target = Path(path).expanduser()
+    target = file_path(path)
     write_whole(target, _format_of(target).write(latents))
     return target
 
@@ -103,9 +104,12 @@ def load(
     Warns:
         LatentsWarning: Something was assumed, or left out because it was damaged.
     """
-    source = Path(path).expanduser()
+    source = file_path(path)
     given = None if space is None else find_space(space)
+    if form is not None:
+        check_level(0.0, form)
     if sigma is not None:
+        sigma = number(sigma, "sigma", "it is a number, 0 for clean latents.")
         check_level(sigma, form or "vp")
     kind = _format_of(source)
     check_readable(source)

@@ -15,9 +15,11 @@ flow can hold it (the tensor is the noise), VE cannot.
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import TYPE_CHECKING
 
 from jupyter_latents.errors import LatentsError
+from jupyter_latents.latents.arguments import choice, shown
 from jupyter_latents.latents.facts import FORMS, Form, Noise
 
 if TYPE_CHECKING:
@@ -44,8 +46,11 @@ def check_level(sigma: float, form: str) -> None:
     Raises:
         LatentsError: Unknown form, sigma negative or NaN, noise in clean latents, or infinite sigma in VE.
     """
-    if form not in FORMS:
-        raise LatentsError(f"unknown noise form {form!r}; allowed are {', '.join(FORMS)}.")
+    given: tuple[object, object] = (sigma, form)  # what a caller gives may be anything
+    if not isinstance(given[1], str) or form not in FORMS:
+        raise LatentsError(f"unknown noise form {shown(form)}; allowed are {', '.join(FORMS)}.")
+    if isinstance(given[0], bool) or not isinstance(given[0], Real):
+        raise LatentsError(f"sigma is {shown(sigma)}; it is a number, 0 for clean latents.")
     if not sigma >= 0.0:
         raise LatentsError(f"sigma is {sigma}; it is 0 for clean latents and grows with the noise.")
     if form == "clean" and sigma > 0.0:
@@ -179,7 +184,9 @@ def to_form(latents: Latents, form: Form) -> Latents:
 
     Raises:
         LatentsError: Their noise is not known, or the form cannot hold it.
+        SettingError: No such form.
     """
+    choice(form, "form", FORMS)
     noise = latents.noise
     if noise is None:
         raise LatentsError(

@@ -7,17 +7,18 @@ picture decodes nearly, not exactly, as the mirror image.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from numbers import Real
+from collections.abc import Sequence
+from numbers import Integral
 from typing import Literal, TypeAlias, get_args
 
 import torch
 import torch.nn.functional as F
 
 from jupyter_latents.errors import LatentsError, SettingError
-from jupyter_latents.latents.derived import derive
+from jupyter_latents.latents.arguments import choice, flag, numbers, shown
+from jupyter_latents.latents.derived import check_latents, derive
 from jupyter_latents.latents.resampling import resample_white
-from jupyter_latents.latents.separation import derived_seed, known_noise, seeded, separate, standard_normal, working
+from jupyter_latents.latents.separation import chosen_seed, known_noise, seeded, separate, standard_normal, working
 from jupyter_latents.latents.value import Latents
 
 __all__ = ["Box", "PadMode", "ResizeMode", "crop", "flip", "pad", "resize"]
@@ -27,7 +28,7 @@ PadMode: TypeAlias = Literal["edge", "reflect", "zero"]
 ResizeMode: TypeAlias = Literal["bilinear", "bicubic", "nearest"]
 
 
-def _cells(latents: Latents, pixels: Sequence[int], what: str) -> tuple[int, ...]:
+def _cells(latents: Latents, pixels: Sequence[float], what: str) -> tuple[int, ...]:
     """Picture pixels as latent pixels.
 
     Raises:
@@ -43,20 +44,6 @@ def _cells(latents: Latents, pixels: Sequence[int], what: str) -> tuple[int, ...
     return tuple(int(value // factor) for value in pixels)
 
 
-def _numbers(values: object, count: int) -> bool:
-    """Whether these are so many numbers; what a caller gives may be anything."""
-    if not isinstance(values, Iterable):
-        return False
-    found = list(values)
-    return len(found) == count and all(isinstance(value, Real) for value in found)
-
-
-def _check_mode(mode: str, allowed: object) -> None:
-    names = get_args(allowed)
-    if mode not in names:
-        raise SettingError(f"mode is {mode!r}; allowed are {', '.join(names)}.")
-
-
 def crop(latents: Latents, box: Box) -> Latents:
     """A part of the picture.
 
@@ -67,18 +54,20 @@ def crop(latents: Latents, box: Box) -> Latents:
     Raises:
         SettingError: A box outside the picture, empty, or not of whole latent pixels.
     """
+    check_latents(latents, "crop")
     width, height = latents.size
-    if not _numbers(box, 4) or not (0 <= box[0] < box[2] <= width and 0 <= box[1] < box[3] <= height):
+    edges = numbers(box, 4)
+    if edges is None or not (0 <= edges[0] < edges[2] <= width and 0 <= edges[1] < edges[3] <= height):
         raise SettingError(
-            f"box is {box}; it is (left, top, right, bottom) inside the picture of {width} by {height} pixels."
+            f"box is {shown(box)}; it is (left, top, right, bottom) inside the picture of {width} by {height} pixels."
         )
-    left, top, right, bottom = _cells(latents, box, "box")
+    left, top, right, bottom = _cells(latents, edges, "box")
 
     def part(tensor: torch.Tensor) -> torch.Tensor:
         return tensor[:, :, top:bottom, left:right]
 
     denoised = None if latents.denoised is None else part(latents.denoised)
-    return derive([latents], "crop", {"box": box}, part(latents.tensor), denoised)
+    return derive([latents], "crop", {"box": edges}, part(latents.tensor), denoised)
 
 
 def flip(latents: Latents, *, horizontal: bool = True, vertical: bool = False) -> Latents:
@@ -88,7 +77,12 @@ def flip(latents: Latents, *, horizontal: bool = True, vertical: bool = False) -
         latents: Any latents.
         horizontal: Whether left and right change places.
         vertical: Whether top and bottom change places.
+
+    Raises:
+        SettingError: Neither True nor False.
     """
+    check_latents(latents, "flip")
+    horizontal, vertical = flag(horizontal, "horizontal"), flag(vertical, "vertical")
     dims = [dim for dim, wanted in ((3, horizontal), (2, vertical)) if wanted]
     denoised = None if latents.denoised is None else latents.denoised.flip(dims)
     options: dict[str, object] = {"horizontal": horizontal, "vertical": vertical}
@@ -110,17 +104,19 @@ def pad(latents: Latents, edges: int | Box, *, mode: PadMode | None = None, seed
         LatentsError: The noise is not known, or `mode` needs a clean estimate that is not.
         SettingError: Negative or no whole latent pixels, an unknown mode, or more to reflect than there is.
     """
-    widths = (edges, edges, edges, edges) if isinstance(edges, int) else edges
-    if not _numbers(widths, 4) or min(widths) < 0:
+    check_latents(latents, "pad")
+    if mode is not None:
+        choice(mode, "mode", get_args(PadMode))
+    widths = numbers([edges] * 4 if isinstance(edges, Integral) else edges, 4)
+    if widths is None or min(widths) < 0:
         raise SettingError(
-            f"edges is {edges}; give one number of picture pixels, or (left, top, right, bottom), 0 or more."
+            f"edges is {shown(edges)}; give one number of picture pixels, or (left, top, right, bottom), 0 or more."
         )
     left, top, right, bottom = _cells(latents, widths, "edges")
-    seed = derived_seed("pad", latents) if seed is None else seed
-    generator = seeded(seed)
+    seed = chosen_seed(seed, "pad", latents)
+    generator = seeded(seed, "pad", latents)
     parts = separate(latents, "pad", generator)
     chosen = mode or ("zero" if parts is None else "edge")
-    _check_mode(chosen, PadMode)
     if parts is None and chosen != "zero":
         raise LatentsError(
             f"pad with mode {mode!r} needs the clean estimate (denoised), which is not known; use mode='zero'."
@@ -143,7 +139,7 @@ def pad(latents: Latents, edges: int | Box, *, mode: PadMode | None = None, seed
     height, width = latents.shape[2:]
     whole[:, :, top : top + height, left : left + width] = inside
     denoised = None if latents.denoised is None else larger(working(latents.denoised))
-    return derive([latents], "pad", {"edges": edges, "mode": chosen, "seed": seed}, whole, denoised)
+    return derive([latents], "pad", {"edges": widths, "mode": chosen, "seed": seed}, whole, denoised)
 
 
 def _noise_scale(latents: Latents) -> float:
@@ -168,12 +164,14 @@ def resize(latents: Latents, size: Sequence[int], *, mode: ResizeMode = "bilinea
             by no whole number.
         SettingError: Not positive, no whole latent pixels, or an unknown mode.
     """
-    _check_mode(mode, ResizeMode)
-    if not _numbers(size, 2) or min(size) <= 0:
-        raise SettingError(f"size is {size}; give (width, height) in picture pixels.")
-    width, height = _cells(latents, tuple(size), "size")
-    seed = derived_seed("resize", latents) if seed is None else seed
-    generator = seeded(seed)
+    check_latents(latents, "resize")
+    choice(mode, "mode", get_args(ResizeMode))
+    pixels = numbers(size, 2)
+    if pixels is None or min(pixels) <= 0:
+        raise SettingError(f"size is {shown(size)}; give (width, height) in picture pixels.")
+    width, height = _cells(latents, pixels, "size")
+    seed = chosen_seed(seed, "resize", latents)
+    generator = seeded(seed, "resize", latents)
     parts = separate(latents, "resize", generator)
 
     def scaled(tensor: torch.Tensor) -> torch.Tensor:
@@ -189,7 +187,7 @@ def resize(latents: Latents, size: Sequence[int], *, mode: ResizeMode = "bilinea
     else:
         tensor = scaled(parts.signal) + parts.scale * resample_white(parts.noise, (height, width), generator)
     denoised = None if latents.denoised is None else scaled(working(latents.denoised))
-    return derive([latents], "resize", {"size": size, "mode": mode, "seed": seed}, tensor, denoised)
+    return derive([latents], "resize", {"size": pixels, "mode": mode, "seed": seed}, tensor, denoised)
 
 
 def _corners(mode: str) -> dict[str, bool]:

@@ -10,10 +10,11 @@ from types import MappingProxyType
 import torch
 
 from jupyter_latents.errors import LatentsError, SettingError
-from jupyter_latents.latents.derived import aligned, derive
+from jupyter_latents.latents.arguments import choice, number
+from jupyter_latents.latents.derived import aligned, check_latents, derive
 from jupyter_latents.latents.facts import Form, Noise
 from jupyter_latents.latents.forms import convert, raise_noise
-from jupyter_latents.latents.separation import derived_seed, known_noise, seeded, separate, standard_normal, working
+from jupyter_latents.latents.separation import chosen_seed, known_noise, seeded, separate, standard_normal, working
 from jupyter_latents.latents.value import Latents
 
 __all__ = ["ARITHMETIC", "add_noise", "calculate", "scale"]
@@ -33,20 +34,25 @@ def add_noise(latents: Latents, to: float, *, seed: int | None = None, form: For
 
     Raises:
         LatentsError: `to` below the present sigma, the noise is not known, or the form cannot hold it.
+        SettingError: `to` is no number, or no such form.
     """
+    check_latents(latents, "add_noise")
+    to = number(to, "to", "it is a noise level in variance-exploding terms, at least that of the latents.")
+    if form is not None:
+        choice(form, "form", ("ve", "vp", "flow"))
     noise = known_noise(latents, "add_noise")
     own: Form = "ve" if noise.form == "clean" else noise.form
     target: Form = form or own
-    seed = derived_seed("add_noise", latents) if seed is None else seed
+    seed = chosen_seed(seed, "add_noise", latents)
     tensor = convert(working(latents.tensor), noise.sigma, noise.form, target)
     if to > noise.sigma or noise.form != target:
-        fresh = standard_normal(tensor, seeded(seed))
-        tensor = raise_noise(tensor, fresh, noise.sigma, float(to), target)
+        fresh = standard_normal(tensor, seeded(seed, "add_noise", latents))
+        tensor = raise_noise(tensor, fresh, noise.sigma, to, target)
     elif not to >= noise.sigma:
         raise LatentsError(f"sigma {to:g} is below the latents' own {noise.sigma:g}: only denoising lowers the noise.")
     options: dict[str, object] = {"to": to, "seed": seed, "form": target}
     made = derive([latents], "add_noise", options, tensor, latents.denoised)
-    level = Noise(0.0, "clean", 0.0) if to == 0.0 else Noise(float(to), target)
+    level = Noise(0.0, "clean", 0.0) if to == 0.0 else Noise(to, target)
     return made.replace(noise=level, position=None)
 
 
@@ -60,12 +66,14 @@ def scale(latents: Latents, factor: float, *, seed: int | None = None) -> Latent
 
     Raises:
         LatentsError: The noise is not known, or `factor` is beyond -1 to 1 and no clean estimate tells the signal.
-        SettingError: A factor that is infinite or NaN.
+        SettingError: A factor that is no number, infinite or NaN.
     """
+    check_latents(latents, "scale")
+    factor = number(factor, "factor", "it is a number that the signal is multiplied by.")
     if not math.isfinite(factor):
         raise SettingError(f"factor is {factor}; give a finite number.")
-    seed = derived_seed("scale", latents) if seed is None else seed
-    generator = seeded(seed)
+    seed = chosen_seed(seed, "scale", latents)
+    generator = seeded(seed, "scale", latents)
     parts = separate(latents, "scale", generator)
     if parts is not None:
         tensor = parts.signal * factor + parts.noise * parts.scale

@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING, TypeAlias
 import torch
 
 from jupyter_latents.errors import LatentsError, SettingError
+from jupyter_latents.latents.arguments import number
 from jupyter_latents.latents.derived import aligned, derive
 from jupyter_latents.latents.facts import Noise
 from jupyter_latents.latents.forms import noise_coefficient
 from jupyter_latents.latents.masks import Mask, as_mask
 from jupyter_latents.latents.separation import (
+    chosen_seed,
     complete,
     correlation,
-    derived_seed,
     estimated_noise,
     known_noise,
     mean_square,
@@ -41,6 +42,7 @@ __all__ = ["blend", "composite", "slerp"]
 
 Gains: TypeAlias = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
+_MOST_FEATHER = 4096  # picture pixels; the memory that fading takes grows with it
 _MOST_GAIN = 2.0  # opposite noises cancel; beyond this gain new noise takes their place
 
 
@@ -130,15 +132,21 @@ def composite(first: Latents, second: Latents, mask: Mask, feather: float = 0.0,
     """
     second = aligned(first, second, "composite")
     factor = first.space.factor if first.space else 8
-    shares = as_mask(mask, first.shape, feather / factor).to(working(first.tensor).dtype)
+    wanted = f"it is a number of picture pixels, 0 to {_MOST_FEATHER}."
+    pixels = number(feather, "feather", wanted)
+    if not 0.0 <= pixels <= _MOST_FEATHER:
+        raise SettingError(f"feather is {feather}; {wanted}")
+    shares = as_mask(mask, first.shape, pixels / factor).to(working(first.tensor).dtype)
     tensor, seed = _mix(first, second, shares, _linear_gains, ("composite", seed))
     return _finish(first, second, shares, tensor, ("composite", {"feather": feather, "seed": seed}))
 
 
-def _weight(like: Latents, weight: float) -> torch.Tensor:
-    if not 0.0 <= weight <= 1.0:
-        raise SettingError(f"weight is {weight}; it goes from 0 (all of the first) to 1 (all of the second).")
-    return torch.tensor(float(weight), dtype=working(like.tensor).dtype).view(1, 1, 1, 1)
+def _weight(like: Latents, weight: object) -> torch.Tensor:
+    wanted = "it goes from 0 (all of the first) to 1 (all of the second)."
+    share = number(weight, "weight", wanted)
+    if not 0.0 <= share <= 1.0:
+        raise SettingError(f"weight is {weight}; {wanted}")
+    return torch.tensor(share, dtype=working(like.tensor).dtype).view(1, 1, 1, 1)
 
 
 def _exact_ends(one: torch.Tensor, two: torch.Tensor, weight: torch.Tensor, mixed: torch.Tensor) -> torch.Tensor:
@@ -151,12 +159,12 @@ def _mix(
 ) -> tuple[torch.Tensor, int]:
     operation, given_seed = how
     noise = known_noise(first, operation)
-    seed = derived_seed(operation, first, second) if given_seed is None else given_seed
+    seed = chosen_seed(given_seed, operation, first, second)
     one, two = working(first.tensor), working(second.tensor)
     if noise.is_clean or torch.equal(one, two):
         mixed = torch.lerp(one, two, weight)
     else:
-        mixed = _mix_noisy(first, second, weight, gains, (operation, noise, seeded(seed)))
+        mixed = _mix_noisy(first, second, weight, gains, (operation, noise, seeded(seed, operation, first, second)))
     return _exact_ends(one, two, weight, mixed), seed
 
 

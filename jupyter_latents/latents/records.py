@@ -53,8 +53,8 @@ def space_from(record: Mapping[str, Any]) -> Space:
 
 def noise_record(noise: Noise) -> dict[str, Any]:
     """A JSON object of a noise level, infinity included."""
-    timestep = None if noise.timestep is None else _number(noise.timestep)
-    return {"sigma": _number(noise.sigma), "form": noise.form, "timestep": timestep}
+    timestep = None if noise.timestep is None else _number(float(noise.timestep))
+    return {"sigma": _number(float(noise.sigma)), "form": noise.form, "timestep": timestep}
 
 
 def noise_from(record: Mapping[str, Any]) -> Noise:

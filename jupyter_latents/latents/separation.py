@@ -16,11 +16,12 @@ from dataclasses import dataclass
 import torch
 
 from jupyter_latents.errors import LatentsError
+from jupyter_latents.latents.arguments import seed_number
 from jupyter_latents.latents.facts import Noise
 from jupyter_latents.latents.forms import noise_coefficient, signal_coefficient
 from jupyter_latents.latents.value import Latents
 
-__all__ = ["Parts", "derived_seed", "known_noise", "seeded", "separate", "standard_normal", "working"]
+__all__ = ["Parts", "chosen_seed", "known_noise", "seeded", "separate", "standard_normal", "working"]
 
 # From this sigma on the signal is less than about a hundredth of the variance: the tensor is taken as pure noise.
 PURE_NOISE = 10.0
@@ -66,15 +67,30 @@ def known_noise(latents: Latents, operation: str) -> Noise:
     return latents.noise
 
 
-def derived_seed(operation: str, *parents: Latents) -> int:
-    """A seed that is the same each time the same operation meets the same latents, so that its result is repeatable."""
-    text = " ".join([operation, *(parent.digest for parent in parents)])
-    return int(hashlib.sha256(text.encode()).hexdigest()[:12], 16)
+def _digested(text: str, digits: int) -> int:
+    return int(hashlib.sha256(text.encode()).hexdigest()[:digits], 16)
 
 
-def seeded(seed: int) -> torch.Generator:
-    """A CPU generator with that seed."""
-    return torch.Generator().manual_seed(seed)
+def chosen_seed(seed: object, operation: str, *parents: Latents) -> int:
+    """The caller's seed; where it is None, one that is the same each time the same operation meets the same latents.
+
+    Raises:
+        SettingError: It is no seed.
+    """
+    if seed is not None:
+        return seed_number(seed)
+    return _digested(" ".join([operation, *(parent.digest for parent in parents)]), 12)
+
+
+def seeded(seed: int, operation: str, *parents: Latents) -> torch.Generator:
+    """A CPU generator for the noise that an operation adds to latents.
+
+    What it draws depends on the noisy latents too, not on the seed alone: a run or an earlier operation with the same
+    seed would have drawn the very noise that is in them, and noise added to itself is not of the level that
+    independent noise has. Clean latents hold no noise: with one seed they all get the same.
+    """
+    noisy = [parent.digest for parent in parents if not parent.is_clean]
+    return torch.Generator().manual_seed(_digested(" ".join([f"{operation} with seed {seed}", *noisy]), 15))
 
 
 def standard_normal(like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
+from jupyter_latents.errors import LatentsError
 from jupyter_latents.latents import services
+from jupyter_latents.latents.arguments import shown, whole
 from jupyter_latents.latents.value import Latents
 
 __all__ = ["LatentsSequence"]
@@ -24,6 +26,12 @@ class LatentsSequence(Sequence[Latents]):
     items: tuple[Latents, ...]
     labels: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        for name, kind, what in (("items", Latents, "latents"), ("labels", str, "texts")):
+            given: object = getattr(self, name)
+            if not isinstance(given, tuple) or not all(isinstance(item, kind) for item in given):
+                raise LatentsError(f"the {name} of a sequence of latents are {shown(given)}; give a tuple of {what}.")
+
     def __len__(self) -> int:
         return len(self.items)
 
@@ -36,11 +44,24 @@ class LatentsSequence(Sequence[Latents]):
     def __getitem__(self, index: int | slice) -> Latents | LatentsSequence:
         if isinstance(index, slice):
             return LatentsSequence(self.items[index], self.labels[index])
-        return self.items[index]
+        return self.items[self._number(index)]
 
     def label(self, index: int) -> str:
         """The label of one item; its number where it has none."""
-        return self.labels[index] if index < len(self.labels) else str(index)
+        number = self._number(index)
+        return self.labels[number] if number < len(self.labels) else str(number)
+
+    def _number(self, index: object) -> int:
+        """An index counted from the front.
+
+        Raises:
+            SettingError: It is no whole number.
+            IndexError: No item is there, which is how Python finds the end of a sequence.
+        """
+        number = whole(index, "index", "it is a whole number, or a slice.")
+        if not -len(self) <= number < len(self):
+            raise IndexError(f"no item {number} among {len(self)} latents; use 0 to {len(self) - 1}.")
+        return number % len(self)
 
     def __repr__(self) -> str:
         lines = [f"  [{index}] {self.label(index)}: {item!r}" for index, item in enumerate(self.items)]

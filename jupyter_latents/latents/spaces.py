@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from jupyter_latents.errors import SettingError, nearest
+from jupyter_latents.latents.arguments import shown
 from jupyter_latents.latents.facts import Space
 
 __all__ = ["FLOW_SPACES", "SPACES", "find_space", "likely_spaces"]
@@ -57,6 +58,8 @@ def find_space(space: str | Space) -> Space:
     """
     if isinstance(space, Space):
         return space
+    if not isinstance(space, str):
+        raise SettingError(f"space is {shown(space)}; give a name ({', '.join(SPACES)}) or a Space.")
     name = space.lower().replace("-", "").replace("_", "").replace(" ", "")
     name = _ALSO.get(name, name)
     if name not in SPACES:

@@ -9,7 +9,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
-from jupyter_latents.errors import LatentsError, LatentsFileError
+from jupyter_latents.errors import LatentsError, LatentsFileError, SettingError
+from jupyter_latents.latents.arguments import file_path, number, whole
 
 if TYPE_CHECKING:
     import torch
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Trajectory"]
 
+_PIXELS = "it is the longest side in pixels, 1 or more; None for the previews' own."
 _CODECS = ("imageio", "imageio_ffmpeg")
 
 
@@ -87,6 +89,9 @@ class Trajectory(tuple["Latents", ...]):
         from PIL.Image import Resampling
 
         self._check()
+        item = whole(item, "item", "it is the number of one of the batch, 0 for the first.")
+        if side is not None and not number(side, "side", _PIXELS) >= 1:
+            raise SettingError(f"side is {side}; {_PIXELS}")
         count = min(latents.shape[0] for latents in self)
         if not 0 <= item < count:
             raise LatentsError(f"item {item} of a batch of {count} is not there; use 0 to {count - 1}.")
@@ -117,7 +122,7 @@ class Trajectory(tuple["Latents", ...]):
         """
         from jupyter_latents.latents.atomic import write_whole
 
-        target = _target(path, ".gif", fps)
+        target = _target(path, ".gif", fps, hold)
         first, *rest = self.frames(side, item=item)
         durations = [round(1000 / fps)] * len(rest) + [round(1000 * max(hold, 1 / fps))]
         content = BytesIO()
@@ -146,7 +151,7 @@ class Trajectory(tuple["Latents", ...]):
         """
         from jupyter_latents.latents.atomic import write_whole
 
-        target = _target(path, ".mp4", fps)
+        target = _target(path, ".mp4", fps, hold)
         missing = [name for name in _CODECS if importlib.util.find_spec(name) is None]
         if missing:
             packages = " ".join(name.replace("_", "-") for name in missing)
@@ -168,11 +173,14 @@ class Trajectory(tuple["Latents", ...]):
             )
 
 
-def _target(path: str | Path, ending: str, fps: float) -> Path:
-    target = Path(path).expanduser()
+def _target(path: str | Path, ending: str, fps: float, hold: float) -> Path:
+    target = file_path(path)
+    seconds = "it is the number of seconds that the last step stays, 0 to 60."
+    if not 0 <= number(hold, "hold", seconds) <= 60:
+        raise SettingError(f"hold is {hold}; {seconds}")
     if target.suffix.lower() != ending:
         raise LatentsFileError(f"{target.name} does not end in {ending}; call it {target.stem}{ending}.")
-    if not 0 < fps <= 50:
+    if not 0 < number(fps, "fps", "it is the number of steps a second, at most 50.") <= 50:
         raise LatentsError(f"fps={fps:g} cannot be; give more than 0 and at most 50.")
     return target
 

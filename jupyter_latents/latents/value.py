@@ -8,15 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from jupyter_latents.errors import LatentsError
+from jupyter_latents.errors import LatentsError, SettingError, nearest
 from jupyter_latents.latents import services
+from jupyter_latents.latents.arguments import number, shown, whole
 from jupyter_latents.latents.facts import Form, Noise, Position, Provenance, Resume, Space
 from jupyter_latents.latents.forms import check_level
-from jupyter_latents.latents.spaces import likely_spaces
+from jupyter_latents.latents.kinds import check_facts
+from jupyter_latents.latents.spaces import find_space, likely_spaces
 from jupyter_latents.latents.trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -76,9 +78,10 @@ def _kept(tensor: torch.Tensor) -> torch.Tensor:
 def _calculate(first: Latents, symbol: str, second: object) -> Latents:
     from jupyter_latents.latents import operations
 
-    if isinstance(second, Latents | int | float):
+    if isinstance(second, Latents):
         return operations.calculate(first, symbol, second)
-    return cast("Latents", NotImplemented)  # Python then asks the other operand
+    wanted = f"'{symbol}' takes clean latents of the same space, or a number."
+    return operations.calculate(first, symbol, number(second, "the other operand", wanted))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -107,6 +110,7 @@ class Latents:
 
     def __post_init__(self) -> None:
         check_tensor(self.tensor)
+        check_facts(self)
         object.__setattr__(self, "tensor", _kept(self.tensor))
         if self.denoised is not None:
             object.__setattr__(self, "denoised", _kept(self.denoised))
@@ -148,7 +152,19 @@ class Latents:
         return tensor_digest(self.tensor)
 
     def replace(self, **changes: Any) -> Latents:
-        """A copy with some attributes changed; see the class for their names."""
+        """A copy with some attributes changed; see the class for their names. A space may be given by its name.
+
+        Raises:
+            LatentsError: No such attribute, or a value of another kind.
+            SettingError: No space has that name.
+        """
+        names = [field.name for field in dataclasses.fields(self)]
+        for name in changes:
+            if name not in names:
+                hint = nearest(name, names) or "."
+                raise LatentsError(f"latents have no attribute {name!r}{hint} replace() takes {', '.join(names)}.")
+        if isinstance(changes.get("space"), str):
+            changes["space"] = find_space(changes["space"])
         return dataclasses.replace(self, **changes)
 
     def save(self, path: str | Path) -> Path:
@@ -192,14 +208,20 @@ class Latents:
 
         Raises:
             LatentsError: Both or neither given, no trajectory kept, or that step was not run here.
+            SettingError: A fraction that is no number of 0 to 1, or a step that is no whole number.
         """
         if (fraction is None) == (step is None):
             raise LatentsError("at() takes a fraction or step=, one of the two: base.at(0.5) or base.at(step=12).")
+        wanted_part = "it is a part of the schedule, 0 to 1."
+        part = 0.0 if fraction is None else number(fraction, "fraction", wanted_part)
+        if not 0.0 <= part <= 1.0:
+            raise SettingError(f"fraction is {shown(fraction)}; {wanted_part}")
+        steps = None if step is None else whole(step, "step", "it is a whole number of steps, 0 or more.")
         if not self.trajectory or self.position is None:
             raise LatentsError(
                 "these latents carry no trajectory: only latents that a stage of this session made have their steps."
             )
-        wanted = step if step is not None else int(float(fraction or 0.0) * self.position.of + 1e-6)
+        wanted = steps if steps is not None else int(part * self.position.of + 1e-6)
         by_step = {latents.position.step: latents for latents in self.trajectory if latents.position}
         if wanted not in by_step:
             raise LatentsError(
@@ -232,6 +254,8 @@ class Latents:
             A verdict: exact continuation, same schedule, same space, converted form, bridged space, or impossible with
             the reason.
         """
+        if not isinstance(model, str):
+            raise SettingError(f"model is {shown(model)}; give its name as in a script, such as 'demo/paper'.")
         return services.fits(self, model)
 
     def view(self) -> Any:
@@ -315,6 +339,9 @@ class Latents:
         from jupyter_latents.latents import operations
 
         return operations.to_form(self, form)
+
+    # numpy's arrays and numbers leave arithmetic to us, or they would make plain arrays of latents, noisy ones too.
+    __array_priority__ = 1000
 
     def __add__(self, other: object) -> Latents:
         return _calculate(self, "+", other)

@@ -45,7 +45,7 @@ def test_a_blend_without_clean_estimates_keeps_sigma_too(form, sigma):
 def test_mixes_with_clean_estimates_keep_both_noises_and_draw_little(mix):
     first, second = pair(Noise(2.0, "ve"))
     drawn = mix(first, second, seed=1).tensor - mix(first, second, seed=2).tensor
-    assert drawn.std().item() < 0.15 * 2.0
+    assert drawn.std().item() < 0.16 * 2.0  # by hand: sqrt(2 * 2 * (0.5 ** 0.5 - 0.5) ** 2 * 0.64 / 4.64) = 0.154
 
 
 def test_a_plain_average_would_not_keep_sigma():

@@ -242,8 +242,26 @@ def test_arithmetic_of_noisy_latents_is_refused():
         clean + clean.replace(space=SPACES["sdxl"])
     with pytest.raises(LatentsError, match="infinite"):
         clean / 0
-    with pytest.raises(TypeError):
-        clean + "text"
+    for act in (
+        lambda: clean + "text",
+        lambda: None * clean,
+        lambda: clean - np.ones(3),
+        lambda: torch.ones(3) + clean,
+    ):
+        with pytest.raises(SettingError, match="takes clean latents of the same space, or a number"):
+            act()
+
+
+def test_numbers_of_numpy_and_torch_do_not_make_plain_arrays_of_latents():
+    """They would take noisy latents for an array, whose noise arithmetic changes."""
+    noisy, clean = some(), some(CLEAN)
+    for half in (np.float32(0.5), np.float64(0.5), np.array(0.5), torch.tensor(0.5)):
+        for act in (lambda half=half: half * clean, lambda half=half: clean * half):
+            assert isinstance(act(), Latents)
+            assert torch.equal(act().tensor, clean.tensor * 0.5)
+        for act in (lambda half=half: half * noisy, lambda half=half: noisy * half):
+            with pytest.raises(LatentsError, match="clean latents only"):
+                act()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.float64, torch.bfloat16])
@@ -276,9 +294,9 @@ def test_latents_can_be_copied_and_sent_to_another_process(carry):
     ("wrong", "message"),
     [
         (lambda one: one.crop(5), "box is 5; it is"),
-        (lambda one: one.crop("abcd"), "box is abcd"),
+        (lambda one: one.crop("abcd"), "box is 'abcd'"),
         (lambda one: one.resize(256), "size is 256; give"),
-        (lambda one: one.pad("16"), "edges is 16; give"),
+        (lambda one: one.pad("16"), "edges is '16'; give"),
         (lambda one: one.blend(3), "blend needs latents and was given a int"),
         (lambda one: one.slerp([one, one]), r"slerp needs latents and was given a list. Take one .* join them"),
         (lambda one: one.composite(None, torch.ones(2, 2)), "composite needs latents and was given a NoneType"),
