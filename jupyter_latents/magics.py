@@ -109,7 +109,10 @@ class LatentsMagic:
 
     def __call__(self, line: str) -> Any:
         """Lists, saves, loads or drops latents."""
-        words = shlex.split(line)
+        try:
+            words = shlex.split(line)
+        except ValueError as error:
+            raise ScriptError(f"%latents {line}: {error}.\n{_LATENTS_HELP}") from error
         command, rest = (words[0], words[1:]) if words else ("list", [])
         known = ("list", "save", "load", "drop")
         if command not in known:
@@ -118,7 +121,9 @@ class LatentsMagic:
         if command == "list":
             from jupyter_latents.display.listing import listing
 
-            return listing(session.names, session.born)
+            return listing(session.names)
+        if command == "drop" and not rest:
+            raise ScriptError(f"%latents drop takes the names of variables.\n{_LATENTS_HELP}")
         if command != "drop" and len(rest) != 2:
             raise ScriptError(f"%latents {command} takes a name and a file.\n{_LATENTS_HELP}")
         if command == "save":

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_latents.display.texts import duration
 from jupyter_latents.engine.memory import readable
 from jupyter_latents.errors import ModelError
+from jupyter_latents.session.held import held_latents
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.models import HeldPart
@@ -30,12 +31,10 @@ class Row:
     Attributes:
         name: The variable's name, with an index for an item of a list.
         latents: What it holds.
-        age: Seconds since it was made or loaded; None when not known.
     """
 
     name: str
     latents: Latents
-    age: float | None
 
     def cells(self) -> tuple[str, ...]:
         """Name, space, noise, shape, size and age as text."""
@@ -49,7 +48,7 @@ class Row:
             noise,
             " × ".join(map(str, latents.shape)),
             readable(size) + (f" + {readable(kept)} of steps" if kept else ""),
-            "–" if self.age is None else duration(self.age),
+            duration(max(0.0, time.time() - latents.made_at)),
         )
 
 
@@ -112,26 +111,13 @@ def holdings(parts: Sequence[HeldPart]) -> Holdings:
     )
 
 
-def listing(names: Mapping[str, Any], born: Mapping[str, float]) -> Listing:
+def listing(names: Mapping[str, Any]) -> Listing:
     """The latents among some variables.
 
     Args:
         names: The kernel's variables.
-        born: Time at which latents were made, by digest, seconds of `time.time`.
     """
-    from jupyter_latents.latents import Latents, LatentsSequence
-
-    rows = []
-    for name, value in sorted(names.items()):
-        if name.startswith("_"):
-            continue
-        items = [(name, value)] if isinstance(value, Latents) else []
-        if isinstance(value, (list, tuple, LatentsSequence)):
-            items = [(f"{name}[{index}]", item) for index, item in enumerate(value) if isinstance(item, Latents)]
-        for label, latents in items:
-            made = born.get(latents.digest)
-            rows.append(Row(label, latents, None if made is None else time.time() - made))
-    return Listing(tuple(rows))
+    return Listing(tuple(Row(name, latents) for name, latents in held_latents(names).items()))
 
 
 def _html_row(row: Row) -> str:

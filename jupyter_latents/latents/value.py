@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -109,6 +110,7 @@ class Latents:
     trajectory: Trajectory = dataclasses.field(default=Trajectory(), repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_made_at", time.time())
         check_tensor(self.tensor)
         check_facts(self)
         object.__setattr__(self, "tensor", _kept(self.tensor))
@@ -135,6 +137,12 @@ class Latents:
         """Picture size in pixels as (width, height)."""
         factor = self.space.factor if self.space else 8
         return self.shape[3] * factor, self.shape[2] * factor
+
+    @property
+    def made_at(self) -> float:
+        """When this value was made, by a stage, an operation or from a file: seconds of `time.time`."""
+        made: float = self.__dict__["_made_at"]
+        return made
 
     @property
     def is_clean(self) -> bool:

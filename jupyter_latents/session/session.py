@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 import weakref
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ from jupyter_latents import machine
 from jupyter_latents.engine.scheduler_table import scheduler_names
 from jupyter_latents.errors import HandoffError, ModelError, NameNotFoundError, nearest
 from jupyter_latents.executors import LocalExecutor, Run
+from jupyter_latents.session.held import held_latents
 from jupyter_latents.session.memo import Memo
 from jupyter_latents.session.planning import Kept, Plan, Planner, plan_script
 from jupyter_latents.session.read_ahead import ReadAhead
@@ -59,7 +59,6 @@ class Session:
         executor: Runs what is submitted.
         settings: Sizes and budgets.
         memo: Results of stages, so that none is run twice.
-        born: When latents were made or loaded, by digest; seconds of `time.time`.
 
     Args:
         names: Where results are bound and variables looked up: the kernel's namespace.
@@ -70,7 +69,6 @@ class Session:
         self.names: MutableMapping[str, Any] = names if names is not None else {}
         self.settings = settings if settings is not None else SETTINGS
         self.executor = LocalExecutor()
-        self.born: dict[str, float] = {}
         self.memo = Memo(self.settings)
         self._engine: Engine | None = None
         self._known: weakref.WeakValueDictionary[str, Latents] = weakref.WeakValueDictionary()
@@ -187,7 +185,7 @@ class Session:
         return latents
 
     def drop(self, *names: str) -> None:
-        """Deletes variables that hold latents.
+        """Deletes variables that hold latents, one or several.
 
         Args:
             names: The variables.
@@ -195,21 +193,18 @@ class Session:
         Raises:
             NameNotFoundError: One of them is not there or holds no latents; none is deleted then.
         """
+        held = set(held_latents(self.names))
         for name in names:
-            self._named(name)
-        for name in names:
+            if name not in self.names or not held & {name, f"{name}[0]"}:
+                raise _not_held(name, held)
+        for name in dict.fromkeys(names):
             del self.names[name]
 
     def _named(self, name: str) -> Latents:
-        from jupyter_latents.latents.value import Latents
-
-        value = self.names.get(name)
-        held = [other for other, kept in self.names.items() if isinstance(kept, Latents) and not other.startswith("_")]
-        if not isinstance(value, Latents):
-            raise NameNotFoundError(
-                f"no latents in a variable {name!r}{nearest(name, held) or '.'} Held: {', '.join(held) or 'none'}."
-            )
-        return value
+        held = held_latents(self.names)
+        if name not in held:
+            raise _not_held(name, held)
+        return held[name]
 
     def holdings(self) -> list[HeldPart]:
         """The parts of models that are loaded, most recently used first."""
@@ -316,9 +311,12 @@ class Session:
         """
         for kept in (*latents.trajectory, latents):
             self._known[kept.digest] = kept
-        self.born[latents.digest] = time.time()
-        for digest in [digest for digest in self.born if digest not in self._known]:
-            del self.born[digest]
+
+
+def _not_held(name: str, held: Iterable[str]) -> NameNotFoundError:
+    names = sorted(held)
+    hint = nearest(name, names) or "."
+    return NameNotFoundError(f"no latents in a variable {name!r}{hint} Held: {', '.join(names) or 'none'}.")
 
 
 _sessions: list[Session] = []
