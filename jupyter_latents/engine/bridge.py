@@ -6,6 +6,7 @@ VAE, or goes through a converter that somebody registered; then it is noised aga
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,7 @@ from jupyter_latents.engine import codec
 from jupyter_latents.errors import HandoffError, SettingError
 from jupyter_latents.latents.facts import CLEAN, Noise, Provenance, Space
 from jupyter_latents.latents.forms import convert
+from jupyter_latents.latents.separation import complete
 from jupyter_latents.latents.value import Latents, check_tensor
 
 __all__ = ["Converter", "bridge", "converter", "fitting", "register_converter"]
@@ -64,7 +66,7 @@ def bridge(given: Latents, giver_vae: Callable[[], Any], receiver_vae: Any, spac
 
     Returns:
         Latents in `space`, variance-exploding form, the same sigma. The giver's estimated noise is carried over where
-        its shape fits; otherwise noise is drawn from the latents' own seed.
+        its shape fits, brought to unit variance; what is missing is drawn from the latents' own seed.
 
     Raises:
         HandoffError: The clean estimate or the noise level is not known, or a converter made something else.
@@ -81,11 +83,18 @@ def bridge(given: Latents, giver_vae: Callable[[], Any], receiver_vae: Any, spac
         return Latents(crossed, space, CLEAN, provenance=_bridged(given), denoised=crossed)
     if not math.isfinite(sigma):
         return given.replace(
-            tensor=_fresh(crossed, given), space=space, denoised=crossed, position=None, resume=None, trajectory=()
+            tensor=_fresh(crossed, given, space),
+            space=space,
+            denoised=crossed,
+            position=None,
+            resume=None,
+            trajectory=(),
         )
     exploding = convert(given.tensor.float(), sigma, noise.form, "ve")
     estimated = (exploding - clean.float()) / sigma
-    carried = estimated if estimated.shape == crossed.shape else _fresh(crossed, given)
+    fresh = _fresh(crossed, given, space)
+    # What the estimate does not tell of the noise was left in the other space: without it sigma would be told too high.
+    carried = complete(estimated, fresh) if estimated.shape == crossed.shape else fresh
     return Latents(
         crossed + sigma * carried,
         space,
@@ -133,9 +142,12 @@ def _checked(converted: object, clean: torch.Tensor, giver: Space, space: Space)
     return converted.detach().to("cpu", torch.float32)
 
 
-def _fresh(like: torch.Tensor, given: Latents) -> torch.Tensor:
-    generator = torch.Generator("cpu").manual_seed((given.provenance.seed or 0) ^ 0x5BD1E995)
-    return torch.randn(like.shape, generator=generator)
+def _fresh(like: torch.Tensor, given: Latents, space: Space) -> torch.Tensor:
+    """Noise that follows from the seed, and is another one for each crossing of a chain."""
+    own, level = given.space.name if given.space else "", given.noise.sigma if given.noise else 0.0
+    text = f"bridge {given.provenance.seed or 0} {own} {space.name} {level:.3g}"
+    seed = int(hashlib.sha256(text.encode()).hexdigest()[:15], 16)
+    return torch.randn(like.shape, generator=torch.Generator("cpu").manual_seed(seed))
 
 
 def _bridged(given: Latents) -> Provenance:

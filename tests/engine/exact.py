@@ -26,10 +26,14 @@ class ExactUNet(torch.nn.Module):
         config: Configuration of the U-Net it stands for.
         prediction_type: What it predicts; it takes VP latents for ``epsilon``, flow latents for ``flow_prediction``.
         alphas_cumprod: The training schedule.
+        data: Mean and standard deviation of the clean data.
     """
 
-    def __init__(self, config: Any, prediction_type: str, alphas_cumprod: torch.Tensor) -> None:
+    def __init__(
+        self, config: Any, prediction_type: str, alphas_cumprod: torch.Tensor, data: tuple[float, float] = (MU, TAU)
+    ) -> None:
         super().__init__()
+        self.mu, self.tau = data
         self.config, self.prediction_type = config, prediction_type
         self.log_sigmas = (((1 - alphas_cumprod) / alphas_cumprod) ** 0.5).log().double()
         self.dtype, self.device = torch.float32, torch.device("cpu")  # what pipelines ask a model for
@@ -46,9 +50,9 @@ class ExactUNet(torch.nn.Module):
             coefficient = 1 / math.hypot(1, sigma)
         latents = sample.double()
         if math.isinf(sigma):
-            return ((latents - MU).float(),)
+            return ((latents - self.mu).float(),)
         plain = latents / coefficient
-        clean = MU + TAU**2 / (TAU**2 + sigma**2) * (plain - MU)
+        clean = self.mu + self.tau**2 / (self.tau**2 + sigma**2) * (plain - self.mu)
         noise = (plain - clean) / sigma
         return ((noise - clean if self.prediction_type == "flow_prediction" else noise).float(),)
 
@@ -56,22 +60,22 @@ class ExactUNet(torch.nn.Module):
 class ExactCache(ModelCache):
     """Loads models as ever and puts the exact denoiser in the place of their U-Net."""
 
-    def __init__(self, prediction_type: str) -> None:
+    def __init__(self, prediction_type: str, data: tuple[float, float] = (MU, TAU)) -> None:
         super().__init__()
-        self.prediction_type = prediction_type
+        self.prediction_type, self.data = prediction_type, data
 
     def load(self, source: ModelSource, *args: Any, **kwargs: Any) -> LoadedModel:
         from diffusers import DDPMScheduler
 
         model = super().load(source, *args, **kwargs)
         training = DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
-        exact = ExactUNet(model.parts["unet"].config, self.prediction_type, training.alphas_cumprod)
+        exact = ExactUNet(model.parts["unet"].config, self.prediction_type, training.alphas_cumprod, self.data)
         return dataclasses.replace(model, parts={**model.parts, "unet": exact})
 
 
-def exact_engine(form: str) -> Engine:
-    """An engine whose models denoise exactly, for schedulers of a form."""
-    return Engine(ExactCache("flow_prediction" if form == "flow" else "epsilon"))
+def exact_engine(form: str, data: tuple[float, float] = (MU, TAU)) -> Engine:
+    """An engine whose models denoise data of a mean and deviation exactly, for schedulers of a form."""
+    return Engine(ExactCache("flow_prediction" if form == "flow" else "epsilon", data))
 
 
 @dataclasses.dataclass(frozen=True)
