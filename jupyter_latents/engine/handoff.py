@@ -6,6 +6,7 @@ missing variance between two levels is sigma_to^2 - sigma_from^2 in variance-exp
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -23,7 +24,7 @@ from jupyter_latents.latents.spaces import likely_spaces
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import Window
 
-__all__ = ["Entrance", "Standing", "check_fits", "entrance", "fractions_span", "level_tensor"]
+__all__ = ["Entrance", "Standing", "check_fits", "entrance", "fractions_span", "level_tensor", "onward_draws"]
 
 _SAME_LEVEL = 1e-3  # relative difference of sigma below which two levels are one
 _PICTURE = 0.05  # sigma of the first training timesteps: where inversion takes a clean picture as it is
@@ -147,9 +148,14 @@ def entrance(latents: Standing, window: Window, scheduler: Any, span: Span, own_
         return _at(span.start, noise, scheduler, span)
     if abs(span.start - own) <= 1 and _within_half_step(noise.sigma, scheduler, span):
         return _at(own, noise, scheduler, span)
+    leave_out = (
+        "Without --denoising-start they enter there too; more steps would come nearer."
+        if span.start == own
+        else "Leave --denoising-start out to carry on from where they are."
+    )
     warning = (
         f"--denoising-start {window.start:g} is step {span.start} of {span.of} ({given}), but these latents stand at "
-        f"{noise}, nearest to step {own}. Leave --denoising-start out to carry on from where they are."
+        f"{noise}, nearest to step {_nearest(noise.sigma, scheduler, span)}. {leave_out}"
     )
     return replace(_at(span.start, noise, scheduler, span), warning=warning)
 
@@ -190,8 +196,8 @@ def level_tensor(
     Returns:
         Shape of the latents; float32 where they are converted, as rounding to half would add noise of its own. Noise
         is added where the receiving level is higher; it is never taken away. Pure noise has unit variance and so do
-        VP latents at every level: what is pure noise enters as VP latents of the receiving level, and what enters where
-        a schedule expects pure noise is brought to the variance of VP latents.
+        VP latents at every level: what is pure noise, or noisier than the receiving level, enters as VP latents of that
+        level, and what enters where a schedule expects pure noise is brought to the variance of VP latents.
     """
     noise = latents.noise
     if noise is None and unknown_form is not None and math.isfinite(to.sigma):
@@ -209,7 +215,24 @@ def level_tensor(
         added = torch.randn(exploding.shape, generator=generator)
         exploding = exploding + math.sqrt(to.sigma**2 - sigma**2) * added
         sigma = to.sigma
+    elif sigma > to.sigma and not _close(sigma, to.sigma):
+        return convert(convert(exploding, sigma, "ve", "vp"), to.sigma, "vp", to.form)
     return convert(exploding, sigma, "ve", to.form)
+
+
+def onward_draws(seed: int, noise: Noise | None) -> torch.Tensor:
+    """State of a generator for what a stage draws while it goes on from latents whose own generator it does not have.
+
+    A generator that begins anew with the seed of the stage before draws again, step for step, the noise that is in the
+    latents already, and noise added to itself is not of the level that a stochastic scheduler counts on.
+
+    Args:
+        seed: The stage's seed.
+        noise: Where the latents stand, so that each stage of a chain draws its own; None where that is not known.
+    """
+    text = f"onward {seed} {noise.sigma:.3g}" if noise is not None else f"onward {seed}"
+    own = int(hashlib.sha256(text.encode()).hexdigest()[:15], 16)
+    return torch.Generator("cpu").manual_seed(own).get_state()
 
 
 def _starting(span: Span, start: int) -> Span:
@@ -244,6 +267,16 @@ def _nearest_above(noise: Noise, scheduler: Any, span: Span) -> int:
     return min(at_or_above)
 
 
+def _nearest(sigma: float, scheduler: Any, span: Span) -> int:
+    """The step whose level is nearest to `sigma`; the distance counts in log sigma."""
+
+    def distance(step: int) -> float:
+        level = schedulers.level(scheduler, span.index(step)).sigma
+        return abs(math.log(level / sigma)) if 0 < level < math.inf and 0 < sigma < math.inf else abs(level - sigma)
+
+    return min(range(span.of), key=distance)
+
+
 def _within_half_step(sigma: float, scheduler: Any, span: Span) -> bool:
     """Whether `sigma` lies within half a step (in log sigma) of the level at the span's start."""
     here = schedulers.level(scheduler, span.start_index).sigma
@@ -270,6 +303,8 @@ def _notes(giver: Noise, receiver: Noise) -> tuple[str, ...]:
         mixed = (giver.form == "flow") != (receiver.form == "flow")  # whose numbers cannot be compared
         levels = f" (in VE terms {giver.sigma:.3g} and {receiver.sigma:.3g})" if mixed else ""
         notes.append(f"noise added to come from {giver} to {receiver}{levels}")
+    elif math.isfinite(giver.sigma) and giver.sigma > receiver.sigma and not _close(giver.sigma, receiver.sigma):
+        notes.append(f"{giver} is noisier than {receiver}, where these latents enter: brought to its variance")
     return tuple(notes)
 
 

@@ -204,13 +204,13 @@ class StageRun:
         tensor = handoff.level_tensor(self.given, way.noise, extra, self.given_form)
         packed = self.layout.pack(tensor.to(self.model.device))
         resume = self._history(scheduler, way, packed.shape) if way.exact else None
-        keeps_generator = resume is not None and self.seed == self.given.provenance.seed
+        drawn: Any = resume.generator if resume is not None and self.seed == self.given.provenance.seed else None
         return Entry(
             way.span.start_index,
             way.span.end_index,
             packed,
             resume.scheduler if resume else None,
-            resume.generator if resume is not None and keeps_generator else None,  # type: ignore[arg-type]
+            handoff.onward_draws(self.seed, self.given.noise) if drawn is None else drawn,
         )
 
     def _history(self, scheduler: Any, way: handoff.Entrance, shape: torch.Size) -> Resume | None:

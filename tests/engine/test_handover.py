@@ -238,7 +238,19 @@ def test_a_start_that_contradicts_the_noise_warns_with_both_values(bench: Bench)
     assert own in warning
     assert given in warning
     assert "Leave --denoising-start out" in warning
+    assert "nearest to step 5." in warning
     assert result.span.start == 8
+
+
+def test_a_start_between_two_steps_names_the_nearer_one(bench: Bench) -> None:
+    """0.5 of 27 steps is step 13, where the latents enter in any case; they stand nearer to step 14."""
+    base = bench.run("sd15", scheduler="EulerDiscreteScheduler", num_inference_steps=20, window=Window(None, 0.5))
+    notes = Notes()
+    stage = bench.stage("sd15", scheduler="EulerDiscreteScheduler", num_inference_steps=27, window=Window(0.5, None))
+    bench.engine.run(stage, inputs("txt2img", base.latents), notes)
+    (warning,) = notes.warnings
+    assert "is step 13 of 27" in warning
+    assert "nearest to step 14. Without --denoising-start they enter there too" in warning
 
 
 def middle_of(bench: Bench, name: str, index: int) -> str:
@@ -311,6 +323,45 @@ def test_an_exact_denoiser_makes_the_data_of_pure_noise(bench: Bench, receiver: 
     assert last.span.start == 0
     begun = 14.6146 if receiver != "flow" else 1e4
     has_moments(last.latents, Moments(0.0, 1 + begun**2, begun).denoised_to(0.0), "ve")
+
+
+SDE = "DPMSolverMultistepScheduler;algorithm_type=sde-dpmsolver++"
+
+
+@pytest.mark.parametrize("scheduler", ["EulerAncestralDiscreteScheduler", SDE])
+def test_a_stage_with_the_givers_seed_does_not_draw_its_noise_again(bench: Bench, scheduler: str) -> None:
+    """Drawn again, it made the deviation a fifth too large; the same seed must do as well as another."""
+    engine = ENGINES.setdefault("ve", exact_engine("ve"))
+    sized = {"size": Size(256, 256), "batch_size": 8}
+    begun = bench.stage("sd15", scheduler=scheduler, num_inference_steps=60, window=Window(None, 0.5), seed=11, **sized)
+    base = engine.run(begun, inputs()).latents
+    deviations = []
+    for given, steps in ((base, 45), (base.replace(resume=None), 60), (base, 60)):
+        for seed in (11, 12):
+            stage = bench.stage("sd15", scheduler=scheduler, num_inference_steps=steps, size=None, seed=seed)
+            deviations.append(float(engine.run(stage, inputs("txt2img", given)).latents.tensor.std()) / TAU)
+    assert max(deviations) < 1.02, deviations
+    assert max(deviations) - min(deviations) < 0.03, deviations
+
+
+@pytest.mark.parametrize("receiver", ["ve", "vp"])
+def test_latents_noisier_than_a_schedule_begins_enter_with_its_variance(bench: Bench, receiver: str) -> None:
+    """As EDM's are, whose schedules begin at sigma 80: unscaled they would be five times what Euler begins with."""
+    generator = torch.Generator().manual_seed(4)
+    clean, noise = (torch.randn(8, 4, 32, 32, generator=generator) for _ in range(2))
+    given = Latents(MU + TAU * clean + 80.0 * noise, SPACES["sd"], Noise(80.0, "ve"))
+    notes = Notes()
+    stage = bench.stage("sd15", scheduler=FORMS[receiver], num_inference_steps=60, size=None, seed=12)
+    engine = ENGINES.setdefault(receiver, exact_engine(receiver))
+    last = engine.run(stage, inputs("txt2img", given), notes)
+    assert last.span.start == 0
+    scheduler = Side(FORMS[receiver], receiver).build(bench.folder("sd15"))
+    scheduler.set_timesteps(60)
+    begins = float(scheduler.sigmas[0])
+    assert any(f"σ 80 (VE) is noisier than σ {begins:.3g}" in note for note in notes.notes)
+    shrunk = math.hypot(1, begins) / math.hypot(1, 80.0)
+    entered = Moments(MU * shrunk, shrunk**2 * (TAU**2 + 80.0**2), begins)
+    has_moments(last.latents, entered.denoised_to(0.0), "ve")
 
 
 def entered_at(bench: Bench, form: str, index: int) -> float:
