@@ -139,8 +139,12 @@ def entrance(latents: Standing, window: Window, scheduler: Any, span: Span, own_
     noise = latents.noise
     if noise is None:
         return _assumed(window, scheduler, span)
-    same = latents.position is not None and latents.position.schedule == own_schedule
-    own = latents.position.step if same and latents.position else _nearest_above(noise, scheduler, span)
+    same, own = False, 0
+    if latents.position is not None and latents.position.schedule == own_schedule:
+        own = latents.position.step
+        same = _close(noise.sigma, schedulers.level(scheduler, span.index(own)).sigma)  # else somebody says it is not
+    if not same:
+        own = _nearest_above(noise, scheduler, span)
     if window.start is None or (same and span.start == own):
         return _at(own, noise, scheduler, span, exact=same)
     given = schedulers.level(scheduler, span.start_index)

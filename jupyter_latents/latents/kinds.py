@@ -37,6 +37,11 @@ def check_facts(latents: Latents) -> None:
     denoised: object = latents.denoised
     if denoised is not None and not isinstance(denoised, torch.Tensor):
         raise LatentsError(f"the clean estimate (denoised) is {shown(denoised)}; it is a tensor, or None.")
+    if isinstance(denoised, torch.Tensor) and denoised.shape != latents.tensor.shape:
+        raise LatentsError(
+            f"the clean estimate (denoised) has shape {tuple(denoised.shape)} and the latents {latents.shape}; they "
+            "are equal. Give both in replace(tensor=..., denoised=...), None where the estimate is not known."
+        )
     steps: object = latents.trajectory
     if not isinstance(steps, Sequence) or not all(isinstance(step, type(latents)) for step in steps):
         raise LatentsError(f"the trajectory of latents is {shown(steps)}; it is a sequence of latents.")

@@ -325,6 +325,17 @@ def test_an_exact_denoiser_makes_the_data_of_pure_noise(bench: Bench, receiver: 
     has_moments(last.latents, Moments(0.0, 1 + begun**2, begun).denoised_to(0.0), "ve")
 
 
+def test_latents_that_say_another_level_than_their_step_has_enter_at_that_level(bench: Bench) -> None:
+    base = bench.run("sd15", scheduler="EulerDiscreteScheduler", window=Window(None, 0.5)).latents
+    noise = base.trajectory[2].noise
+    said = base.replace(noise=noise)
+    notes = Notes()
+    last = bench.engine.run(bench.stage("sd15", scheduler="EulerDiscreteScheduler"), inputs("txt2img", said), notes)
+    assert last.span.start == 3
+    raised = base.replace(position=None, resume=None, noise=noise)
+    assert equal(bench.run("sd15", "txt2img", raised, scheduler="EulerDiscreteScheduler"), last)
+
+
 SDE = "DPMSolverMultistepScheduler;algorithm_type=sde-dpmsolver++"
 
 

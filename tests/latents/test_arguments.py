@@ -128,6 +128,7 @@ def test_any_argument_works_or_is_refused_in_our_words(name: str, tmp_path: Path
         (lambda one: one.replace(noise=0.5), r"noise of latents is 0.5; give CLEAN or Noise\("),
         (lambda one: one.replace(sigma=0.5), "no attribute 'sigma'"),
         (lambda one: one.replace(denoised="x"), "clean estimate .* is 'x'"),
+        (lambda one: one.replace(tensor=one.tensor[..., :4]), r"\(denoised\) has shape \(1, 4, 8, 8\) and the latents"),
         (lambda _: SOME["a"], "index is 'a'; it is a whole number"),
     ],
 )
