@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from typing import TYPE_CHECKING
 
 from jupyter_latents.display.channels import quantise
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["FRAME_SIDE", "fill_channels", "fill_frames"]
 
 FRAME_SIDE = 256
+
+# Frames of latents that somebody keeps: a cell that is answered from memory shows them without decoding anything.
+_made: weakref.WeakKeyDictionary[Latents, bytes] = weakref.WeakKeyDictionary()
 
 
 def fill_channels(stage: StageRecord, deadline: float) -> None:
@@ -37,26 +41,46 @@ def fill_channels(stage: StageRecord, deadline: float) -> None:
 
 
 def fill_frames(record: RunRecord, deadline: float) -> None:
-    """Makes the frames that are missing, evenly over the run, until the deadline.
+    """Makes the frames that are missing, evenly over the run, until the deadline; those made before are taken again.
 
     Args:
         record: The run.
         deadline: Monotonic time after which no more frames are made.
     """
+    for stage in record.stages:
+        _recall(stage)
     for point, latents in _missing(record):
         if time.monotonic() >= deadline:
             return
         try:
-            point.frame = jpeg(montage(latents.preview()), FRAME_SIDE)
+            point.frame = _made[latents] = jpeg(montage(latents.preview()), FRAME_SIDE)
         except JupyterLatentsError as error:
             record.add_note(f"no preview of the steps: {error.message}", warning=False)
             return
 
 
+def _recall(stage: StageRecord) -> None:
+    """Gives a stage's steps the frames that were made of the same latents before, and remembers those it has."""
+    kept = _kept(stage)
+    for point in stage.points:
+        latents = kept.get(point.step)
+        if latents is None:
+            continue
+        if point.frame is None:
+            point.frame = _made.get(latents)
+        else:
+            _made[latents] = point.frame
+
+
 def _missing(record: RunRecord) -> list[tuple[Point, Latents]]:
-    """The steps without a frame whose latents are kept: every eighth first, then those between."""
+    """The steps without a frame whose latents are kept: every eighth first, then those between.
+
+    A stage that was answered from memory keeps to the frames it had.
+    """
     found: list[tuple[int, Point, Latents]] = []
     for stage in record.stages:
+        if stage.kept and any(point.frame is not None for point in stage.points):
+            continue
         kept = _kept(stage)
         points = [point for point in reversed(stage.points) if point.frame is None and point.step in kept]
         found += [(_turn(number), point, kept[point.step]) for number, point in enumerate(points)]

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
     from jupyter_latents.engine.observer import StepEvent
     from jupyter_latents.latents.value import Latents
-    from jupyter_latents.stage import Stage
+    from jupyter_latents.stage import ModelSource, Size, Stage
 
 __all__ = ["RunView", "Watched", "view_of"]
 
 _PREVIEW_SECONDS = 0.2  # between two previews, unless every so many steps are asked for
 _PREVIEW_SHARE = 50  # or so many times what the last one took: they cost a fiftieth of the time at most
+_usual: dict[tuple[ModelSource, Size | None, int], float] = {}  # seconds that a preview took, by model and size
 _SEND_SECONDS = 0.1  # between two updates that nobody asked for
 _UNPUMPED_SECONDS = 0.6  # without a pump for so long, events send themselves
 _FILLING_SECONDS = 0.2  # for the frames that are missing at the end; the cell waits for them
@@ -65,8 +66,8 @@ class RunView:
     thread; where nobody pumps (a background run) events send themselves, and the view finishes itself at the run's end.
 
     Args:
-        preview_every: Make a preview every so many steps; 0 for none; None for at most five a second, and fewer where
-            they would take more than a fiftieth of the time.
+        preview_every: Make a preview every so many steps; 0 for none; None for at most five a second, and fewer or
+            none where they would take more than a fiftieth of the time.
         verbose: Show every note as it comes, in a terminal too.
         size: Bytes that the final output may have; None for the settings' ``output_size``.
         bind: Binds a name, for "branch here"; None for the shell's namespace.
@@ -89,7 +90,7 @@ class RunView:
         self.tells_error = tells_error
         self.run: Watched | None = None
         self._preview_every = preview_every
-        self._previewed, self._wait = 0.0, _PREVIEW_SECONDS
+        self._previewed, self._wait, self._spent = 0.0, _PREVIEW_SECONDS, 0.0
         self._lock = threading.RLock()
         self._pumped = self._sent = 0.0
         self._screens: list[Screen] = []
@@ -168,7 +169,7 @@ class RunView:
             began = time.monotonic()
             self._preview(point, event)
             self._previewed = time.monotonic()
-            self._wait = max(_PREVIEW_SECONDS, _PREVIEW_SHARE * (self._previewed - began))
+            self._account(self._previewed - began)
         with self._lock:
             self.record.held = self.run.held if self.run is not None else 0.0
             self.record.add_step(point, event.span)
@@ -197,8 +198,21 @@ class RunView:
         if self._preview_every == 0 or not self._has_pictures:
             return False
         if self._preview_every is None:
-            return time.monotonic() - self._previewed >= self._wait
+            return time.monotonic() - self._previewed >= self._wait and self._affords(event)
         return (event.step - event.span.start) % self._preview_every == 0 or event.step == event.span.end
+
+    def _affords(self, event: StepEvent) -> bool:
+        """Whether one more preview stays within a fiftieth of what the run will have taken at the stage's end."""
+        stage = self.record.stages[-1]
+        left = (event.span.end - event.step) * stage.denoising / max(1, stage.done)
+        whole = time.monotonic() - self.record.began + left
+        return _PREVIEW_SHARE * (self._spent + _usual.get(_alike(stage.stage), 0.0)) <= whole
+
+    def _account(self, seconds: float) -> None:
+        """A preview took so long."""
+        self._spent += seconds
+        self._wait = max(_PREVIEW_SECONDS, _PREVIEW_SHARE * seconds)
+        _usual[_alike(self.record.stages[-1].stage)] = seconds
 
     def _preview(self, point: Point, event: StepEvent) -> None:
         """Gives a step its frame and its channels; a failure costs the picture and not the run."""
@@ -242,6 +256,11 @@ class RunView:
         unpumped = self._finished or now - self._pumped > _UNPUMPED_SECONDS
         if unpumped and (force or now - self._sent >= _SEND_SECONDS):
             self._send()
+
+
+def _alike(stage: Stage) -> tuple[ModelSource, Size | None, int]:
+    """Stages whose previews take as long."""
+    return stage.model, stage.size, stage.batch_size
 
 
 def view_of(latents: Latents, **settings: Any) -> RunView:

@@ -22,7 +22,7 @@ from jupyter_latents.session import Session, Task
 from jupyter_latents.stage import Prompt
 from jupyter_latents.syntax.script import Script
 from tests.display.conftest import Recorder
-from tests.display.fake_run import landscape, latents_at, stage, start, two_stages
+from tests.display.fake_run import fake_previews, landscape, latents_at, stage, start, two_stages
 
 
 def view_of_record() -> RunRecord:
@@ -123,23 +123,64 @@ def step_event(step: int, preview: Callable[[], list[Image.Image]]) -> StepEvent
     return StepEvent(step, Span(0, 30, 30, 1, 30), 1.0, preview)
 
 
-@pytest.mark.parametrize(("cost", "framed"), [(0.0, [4, 8, 12, 16, 20, 24, 28]), (0.02, [4, 20])])
-def test_default_rate_is_five_previews_a_second_and_a_fiftieth_of_the_time_at_most(
-    monkeypatch: pytest.MonkeyPatch, cost: float, framed: list[int]
-) -> None:
+def framed_steps(monkeypatch: pytest.MonkeyPatch, cost: float, each: float, steps: int = 30) -> list[int]:
+    """The steps that get a live preview in a run of so many steps of so many seconds each."""
     now = [100.0]
-    monkeypatch.setattr("jupyter_latents.display.view.time", SimpleNamespace(monotonic=lambda: now[0]))
+    clock = SimpleNamespace(monotonic=lambda: now[0])
+    for module in ("view", "record"):
+        monkeypatch.setattr(f"jupyter_latents.display.{module}.time", clock)
     view = RunView()
     view.stage(0, stage("base"), "base")
+    view.phase("denoising")
 
     def drawn() -> list[Image.Image]:
         now[0] += cost
         return [landscape(8)]
 
-    for step in range(1, 31):
-        now[0] += 1 / 16
-        view.step(step_event(step, drawn))
-    assert [point.step for point in view.record.stages[0].points if point.frame] == framed
+    for step in range(1, steps + 1):
+        now[0] += each
+        view.step(StepEvent(step, Span(0, steps, steps, 1, steps), 1.0, drawn))
+    return [point.step for point in view.record.stages[0].points if point.frame]
+
+
+@pytest.mark.parametrize(("cost", "framed"), [(0.0, [4, 8, 12, 16, 20, 24, 28]), (1 / 64, [4, 17])])
+def test_default_rate_is_five_previews_a_second_and_a_fiftieth_of_the_time_at_most(
+    monkeypatch: pytest.MonkeyPatch, cost: float, framed: list[int]
+) -> None:
+    monkeypatch.setattr("jupyter_latents.display.view._usual", {})
+    assert framed_steps(monkeypatch, cost, 1 / 16) == framed
+
+
+def test_a_run_too_short_to_afford_a_preview_makes_none_once_it_is_known_what_one_costs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("jupyter_latents.display.view._usual", {})
+    assert framed_steps(monkeypatch, 1 / 64, 1 / 64) == [13], "what it costs is not known before"
+    assert framed_steps(monkeypatch, 1 / 64, 1 / 64) == []
+    assert framed_steps(monkeypatch, 1 / 64, 1 / 64, steps=60)[:1] == [13], "a longer run has it as early as before"
+
+
+def test_a_stage_answered_from_memory_shows_the_frames_it_had_and_makes_none() -> None:
+    first = RunView(preview_every=3)
+    assert start(first, [stage("base")]).wait(20)
+    first.finish()
+    had = {point.step: point.frame for point in first.record.stages[0].points}
+    assert all(had.values())
+    fake_previews(32)
+    again = RunView()
+    again.stage(0, stage("base"), "base")
+    again.result(first.record.stages[0].latents, [])
+    again.finish()
+    assert {point.step: point.frame for point in again.record.stages[0].points} == had
+
+
+def test_a_stage_answered_from_memory_whose_frames_are_nowhere_gets_them() -> None:
+    made = latents_at(stage(), 24)
+    view = RunView()
+    view.stage(0, stage("base"), "base")
+    view.result(made.replace(trajectory=[latents_at(stage(), step) for step in range(1, 25)]), [])
+    view.finish()
+    assert all(point.frame for point in view.record.stages[0].points)
 
 
 def test_missing_frames_are_made_at_the_end_from_the_kept_steps() -> None:
