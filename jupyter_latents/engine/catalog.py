@@ -85,6 +85,14 @@ class ModelFacts:
         )
 
     @property
+    def identity(self) -> str:
+        """All of the model's files that decides a result: every part, LoRAs and ControlNets, and the index."""
+        index = sorted((key, value) for key, value in self.index.items() if not key.startswith("_"))
+        loras = [lora.digest for lora in self.loras]
+        controls = [(one.part.digest, one.scale, one.start, one.end, one.mode) for one in self.controls]
+        return repr((self.pipeline_class, index, sorted(self.digests.items()), self.space, loras, controls))
+
+    @property
     def scheduler(self) -> tuple[str, dict[str, Any]]:
         """Class name and configuration of the model's own scheduler."""
         return self.sources["scheduler"].class_name, self.config("scheduler")

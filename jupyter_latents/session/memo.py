@@ -5,25 +5,33 @@ A stage is known by everything that decides its steps except where it ends: weig
 
 from __future__ import annotations
 
-import hashlib
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.optimizations import keeps_law
+from jupyter_latents.session.identity import seal, stage_digest
 from jupyter_latents.settings import SETTINGS, Settings
-from jupyter_latents.stage import Output, Stage, Window
+from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.calls import Inputs
     from jupyter_latents.engine.catalog import ModelFacts
     from jupyter_latents.engine.result import StageResult
-    from jupyter_latents.latents.value import Latents
     from jupyter_latents.session.store import Store
 
-__all__ = ["Memo", "continues", "remembers", "stage_digest"]
+__all__ = ["Memo", "continues", "remembers"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A result and the checksum of what was in it when it was kept."""
+
+    result: StageResult
+    seal: int
 
 
 class Memo:
@@ -39,7 +47,8 @@ class Memo:
     def __init__(self, settings: Settings = SETTINGS) -> None:
         self.settings = settings
         self.store: Store | None = None
-        self._kept: OrderedDict[str, StageResult] = OrderedDict()
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._lock = threading.RLock()  # a dry run looks while a background run keeps
 
     def run(
         self,
@@ -67,7 +76,7 @@ class Memo:
             self._keep(key, result)
             if self.store is not None:
                 try:
-                    self.store.put(key, result)
+                    self.store.put(key, result, anew=stage.force)
                 except JupyterLatentsError as error:
                     tell(f"the store did not take this result: {error.message}")
         return result
@@ -75,11 +84,13 @@ class Memo:
     def find(self, key: str, stage: Stage) -> StageResult | None:
         """What is kept of a stage, in memory or in the store, whichever goes further where that matters.
 
+        What somebody changed in place since it was kept is no answer any more.
+
         Args:
             key: Digest of the stage.
             stage: What is asked for.
         """
-        kept = self._kept.get(key)
+        kept = self._sound(key)
         if self.store is None or (kept is not None and kept.step_of(stage.window.end) <= _reach(kept)):
             return kept
         stored = self.store.get(key)
@@ -108,54 +119,59 @@ class Memo:
 
     def clear(self) -> None:
         """Forgets everything that is in memory."""
-        self._kept.clear()
+        with self._lock:
+            self._kept.clear()
+
+    def _sound(self, key: str) -> StageResult | None:
+        """A result in memory; none that was changed in place since: variables share its tensors."""
+        with self._lock:
+            kept = self._kept.get(key)
+            if kept is None:
+                return None
+            if seal(kept.result) != kept.seal:
+                del self._kept[key]
+                return None
+            self._kept.move_to_end(key)
+            return kept.result
 
     def _keep(self, key: str, result: StageResult) -> None:
-        self._kept[key] = result
-        self._kept.move_to_end(key)
-        while len(self._kept) > 1 and sum(map(_bytes, self._kept.values())) > self.settings.trajectory_memory:
-            oldest = next((key for key, held in self._kept.items() if len(held.latents.trajectory) > 2), None)
-            if oldest is None or oldest == key:
-                self._kept.popitem(last=False)
-            else:
-                self._kept[oldest] = _thinned(self._kept[oldest])
+        with self._lock:
+            self._kept[key] = _Kept(result, seal(result))
+            self._kept.move_to_end(key)
+            while len(self._kept) > 1 and self._bytes() > self.settings.trajectory_memory:
+                self._make_room(key)
+
+    def _bytes(self) -> int:
+        return sum(_bytes(kept.result) for kept in self._kept.values())
+
+    def _make_room(self, newest: str) -> None:
+        held = ((key, kept.result.latents.trajectory) for key, kept in self._kept.items())
+        oldest = next((key for key, steps in held if len(steps) > 2), None)
+        if oldest is None or oldest == newest:
+            self._kept.popitem(last=False)
+        elif (whole := self._sound(oldest)) is not None:
+            thinned = _thinned(whole)
+            self._kept[oldest] = _Kept(thinned, seal(thinned))
+            self._kept.move_to_end(oldest, last=False)
 
 
 def remembers(stage: Stage, inputs: Inputs, facts: ModelFacts) -> bool:
     """Whether a stage makes the same each time: not with a seed at random, nor through somebody's own converter.
 
-    A converter is code that nothing here can tell from another's.
+    A converter is code that nothing here can tell from another's. Latents without a seed of their own, or of several,
+    go on with one at random.
     """
     from jupyter_latents.engine.bridge import converter
 
     spaces = [latents.space for latents in inputs.latents if latents.space is not None]
     converts = any(not space.same_as(facts.space) and converter(space, facts.space) for space in spaces)
-    return (stage.seed is not None or bool(inputs.latents)) and not converts
+    own = {latents.provenance.seed for latents in inputs.latents}
+    return (stage.seed is not None or (len(own) == 1 and own != {None})) and not converts
 
 
 def continues(stage: Stage) -> bool:
     """Whether a kept part of a stage may be gone on from: with a step cache that is another run than the whole one."""
     return keeps_law(stage.model.optimize)
-
-
-def stage_digest(stage: Stage, inputs: Inputs, facts: ModelFacts) -> str:
-    """A digest of all that decides a stage's steps, where they end left out.
-
-    Args:
-        stage: What is asked for.
-        inputs: Its resolved inputs.
-        facts: Its model.
-    """
-    from jupyter_latents.engine.versions import versions
-
-    plain = replace(stage, window=Window(stage.window.start), output=Output(), into=None, force=False, image_seed=None)
-    digest = hashlib.sha256(repr((plain, sorted(facts.digests.items()), sorted(versions().items()))).encode())
-    for latents in inputs.latents:
-        digest.update(_latents_digest(latents).encode())
-    for picture in (*inputs.images, *inputs.masks, *inputs.controls):
-        digest.update(f"{picture.mode}{picture.size}".encode() + picture.tobytes())
-    digest.update(repr([len(getattr(inputs, field.name)) for field in fields(inputs)]).encode())
-    return digest.hexdigest()
 
 
 def _answer(kept: StageResult, stage: Stage, inputs: Inputs, go: Callable[[Stage, Inputs], StageResult]) -> StageResult:
@@ -191,30 +207,6 @@ def _thinned(result: StageResult) -> StageResult:
 
 def _reach(result: StageResult) -> int:
     return result.latents.position.step if result.latents.position is not None else 0
-
-
-def _latents_digest(latents: Latents) -> str:
-    resume = latents.resume
-    history = _state_digest(dict(resume.scheduler), resume.generator) if resume is not None else ""
-    return repr((latents.digest, latents.noise, latents.position, latents.provenance.seed, latents.space, history))
-
-
-def _state_digest(*values: Any) -> str:
-    import torch
-
-    from jupyter_latents.latents.value import tensor_digest
-
-    parts = []
-    for value in values:
-        if isinstance(value, torch.Tensor):
-            parts.append(tensor_digest(value))
-        elif isinstance(value, dict):
-            parts.append(repr([(name, _state_digest(item)) for name, item in sorted(value.items())]))
-        elif isinstance(value, (list, tuple)):
-            parts.append(repr([_state_digest(item) for item in value]))
-        else:
-            parts.append(repr(value))
-    return "|".join(parts)
 
 
 def _bytes(result: StageResult) -> int:

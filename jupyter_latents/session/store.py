@@ -80,12 +80,13 @@ class Store:
             return result
         return None
 
-    def put(self, key: str, result: StageResult) -> None:
+    def put(self, key: str, result: StageResult, *, anew: bool = False) -> None:
         """Writes a result, unless one that goes as far is there; makes room for it.
 
         Args:
             key: Digest of the stage.
             result: What the stage made.
+            anew: Whether it takes the place of what is there, whatever that is.
 
         Raises:
             LatentsFileError: It cannot be written; the store is as it was.
@@ -95,14 +96,15 @@ class Store:
         step = result.latents.position.step if result.latents.position is not None else 0
         path = self.folder / f"{key}-{step:06d}.zip"
         held = sorted(self.folder.glob(f"{key}-*.zip"))
-        if held and held[-1].name >= path.name:
+        if held and held[-1].name >= path.name and not anew:
             return
         content = _packed(result)
         if len(content) > self.settings.store_size:
             return
         write_whole(path, content)
-        for shorter in held:
-            shorter.unlink(missing_ok=True)
+        for other in held:
+            if other != path:
+                other.unlink(missing_ok=True)
         self._make_room(path)
 
     def clear(self) -> None:

@@ -83,6 +83,19 @@ def test_a_full_disk_costs_the_store_and_not_the_run(desk: Desk, folder: Path, m
     assert len(Store(folder)) == 0
 
 
+def test_force_takes_the_place_of_what_is_stored(desk: Desk, folder: Path) -> None:
+    desk.session.keep_in(str(folder))
+    desk.run(FIRST)
+    (file,) = folder.glob("*.zip")
+    (longer,) = [file.rename(file.with_name(file.name.replace("000006", "000009")))]
+    desk.run(f"{FIRST} --force")
+    assert [left.name for left in folder.iterdir()] == [file.name]
+    before = file.stat().st_mtime_ns
+    desk.run(f"{FIRST} --force")
+    assert file.stat().st_mtime_ns > before
+    assert not longer.exists()
+
+
 def test_the_size_is_kept_and_the_least_recently_used_leave(desk: Desk, folder: Path) -> None:
     desk.session.keep_in(str(folder))
     desk.run(FIRST)
