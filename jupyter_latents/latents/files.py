@@ -15,12 +15,12 @@ from jupyter_latents.latents.comfy_file import RAW_VAE, comfy_bytes, model_from_
 from jupyter_latents.latents.content import Content, as_batch, warn
 from jupyter_latents.latents.facts import CLEAN, Form, Noise, Space
 from jupyter_latents.latents.forms import check_level, convert
-from jupyter_latents.latents.safetensors_file import read_safetensors, safetensors_bytes
+from jupyter_latents.latents.safetensors_file import read_safetensors, read_safetensors_bytes, safetensors_bytes
 from jupyter_latents.latents.spaces import FLOW_SPACES, SPACES, find_space
 from jupyter_latents.latents.torch_file import read_torch, torch_bytes
 from jupyter_latents.latents.value import Latents, check_tensor
 
-__all__ = ["ENDINGS", "FORMATS", "load", "save"]
+__all__ = ["ENDINGS", "FORMATS", "load", "loaded", "save"]
 
 
 class Reader(Protocol):
@@ -123,6 +123,18 @@ def load(
         latents = latents.replace(provenance=replace(latents.provenance, options=MappingProxyType(options)))
         warn(f"{source.name}: assumed that {'; '.join(assumed)}.")
     return latents
+
+
+def loaded(content: bytes) -> Latents:
+    """Latents from the bytes of a ``.safetensors`` file that `save` would write.
+
+    Raises:
+        LatentsFileError: They are damaged.
+    """
+    try:
+        return _build(read_safetensors_bytes(content), None, None, None)[0]
+    except LatentsError as error:
+        raise LatentsFileError(f"these bytes hold no latents: {error.message}") from error
 
 
 def _build(

@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import partial
 from importlib import metadata as installed
 from pathlib import Path
 from types import MappingProxyType
@@ -26,7 +27,15 @@ from jupyter_latents.latents.content import Content, pick_key, plain, warn
 from jupyter_latents.latents.facts import Provenance, Resume
 from jupyter_latents.latents.value import Latents, tensor_digest
 
-__all__ = ["FACTS_KEY", "facts_metadata", "read_facts", "read_safetensors", "safetensors_bytes", "with_file"]
+__all__ = [
+    "FACTS_KEY",
+    "facts_metadata",
+    "read_facts",
+    "read_safetensors",
+    "read_safetensors_bytes",
+    "safetensors_bytes",
+    "with_file",
+]
 
 VERSION = 1
 FACTS_KEY = "jupyter_latents"
@@ -161,27 +170,55 @@ def read_safetensors(path: Path, *, verify: bool = True) -> Content:
     Warns:
         LatentsWarning: The resume state or clean estimate is damaged or of another version, and left out.
     """
+    return with_file(path, partial(_content, verify=verify))
 
-    def read(file: Any, metadata: Mapping[str, str], keys: list[str]) -> Content:
-        ours = FACTS_KEY in metadata
-        key, assumed = pick_key(name for name in keys if not (ours and name != "latents"))
-        tensor = plain(file.get_tensor(key))
-        if not ours:
-            return Content(tensor, assumed=assumed)
-        content, denoised_digest = read_facts(metadata, tensor, verify=verify)
-        wanted = denoised_digest if verify else ""
-        denoised = None if denoised_digest is None or wanted is None else _denoised(file, keys, tensor, wanted)
-        return Content(
-            _laid_out(tensor, "latents", metadata),
-            content.space,
-            content.noise,
-            content.position,
-            _resume(file, keys, metadata, verify=verify),
-            content.provenance,
-            denoised,
-        )
 
-    return with_file(path, read)
+def read_safetensors_bytes(content: bytes) -> Content:
+    """Reads what `safetensors_bytes` made, with all checksums; nothing is written to disk for it.
+
+    Raises:
+        LatentsFileError: Truncated or damaged.
+
+    Warns:
+        LatentsWarning: The resume state or clean estimate is damaged or of another version, and left out.
+    """
+    try:
+        length = int.from_bytes(content[:8], "little")
+        metadata = json.loads(content[8 : 8 + length]).get("__metadata__", {})
+        held = _Held(safetensors.torch.load(content))
+        return _content(held, metadata, list(held.tensors), verify=True)
+    except (safetensors.SafetensorError, *DAMAGED) as error:
+        raise LatentsFileError(f"these bytes are damaged or no safetensors file ({error}).") from error
+
+
+@dataclass(frozen=True)
+class _Held:
+    """Tensors in memory, as `safetensors.safe_open` hands them out."""
+
+    tensors: Mapping[str, torch.Tensor]
+
+    def get_tensor(self, name: str) -> torch.Tensor:
+        return self.tensors[name]
+
+
+def _content(file: Any, metadata: Mapping[str, str], keys: list[str], *, verify: bool) -> Content:
+    ours = FACTS_KEY in metadata
+    key, assumed = pick_key(name for name in keys if not (ours and name != "latents"))
+    tensor = plain(file.get_tensor(key))
+    if not ours:
+        return Content(tensor, assumed=assumed)
+    content, denoised_digest = read_facts(metadata, tensor, verify=verify)
+    wanted = denoised_digest if verify else ""
+    denoised = None if denoised_digest is None or wanted is None else _denoised(file, keys, tensor, wanted)
+    return Content(
+        _laid_out(tensor, "latents", metadata),
+        content.space,
+        content.noise,
+        content.position,
+        _resume(file, keys, metadata, verify=verify),
+        content.provenance,
+        denoised,
+    )
 
 
 def read_facts(metadata: Mapping[str, str], tensor: torch.Tensor, *, verify: bool) -> tuple[Content, str | None]:

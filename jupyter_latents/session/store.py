@@ -29,7 +29,7 @@ __all__ = ["Store"]
 _RECORD = "result.json"
 _VERSION = 1
 _LEFT_BEHIND = 600  # Seconds after which an unfinished file belongs to a kernel that is gone.
-_DAMAGED = (zipfile.BadZipFile, KeyError, ValueError, TypeError, OSError, EOFError, JupyterLatentsError)
+_DAMAGED = (zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError, JupyterLatentsError)
 
 
 class Store:
@@ -64,7 +64,7 @@ class Store:
         return sum(size for _, size, _ in self._files())
 
     def get(self, key: str) -> StageResult | None:
-        """The result that goes furthest, or None; a damaged file is deleted.
+        """The result that goes furthest, or None; a damaged file is deleted, one that cannot be read is left.
 
         Args:
             key: Digest of the stage.
@@ -73,8 +73,11 @@ class Store:
             try:
                 result = _read(path)
             except _DAMAGED:
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
                 continue
+            except OSError:
+                continue  # too many open files, another kernel deleted it: that says nothing about what is in it
             with contextlib.suppress(OSError):
                 os.utime(path)
             return result
@@ -183,12 +186,13 @@ def _read(path: Path) -> StageResult:
 
     from jupyter_latents.engine.result import StageResult
     from jupyter_latents.engine.window import Span
+    from jupyter_latents.latents.files import loaded
 
-    with zipfile.ZipFile(path) as file, tempfile.TemporaryDirectory(prefix="jupyter-latents-") as folder:
+    with zipfile.ZipFile(path) as file:
         record = json.loads(_member(file, _RECORD))
         if record["version"] != _VERSION:
             raise ValueError(f"store version {record['version']}")
-        steps = [_latents(_member(file, _step(number)), Path(folder)) for number in range(record["steps"])]
+        steps = [loaded(_member(file, _step(number))) for number in range(record["steps"])]
         images = []
         for number in range(record["images"]):
             with Image.open(BytesIO(_member(file, _picture(number)))) as image:
@@ -211,17 +215,6 @@ def _member(file: zipfile.ZipFile, name: str) -> bytes:
     if file.getinfo(name).compress_type != zipfile.ZIP_STORED:
         raise ValueError(f"{name} is compressed")
     return file.read(name)
-
-
-def _latents(content: bytes, folder: Path) -> Latents:
-    from jupyter_latents.latents.value import Latents
-
-    path = folder / "step.safetensors"
-    path.write_bytes(content)
-    try:
-        return Latents.load(path)
-    finally:
-        path.unlink()
 
 
 def _step(number: int) -> str:

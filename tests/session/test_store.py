@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 from pathlib import Path
@@ -70,6 +71,35 @@ def test_a_damaged_file_is_dropped_and_the_stage_runs(desk: Desk, folder: Path) 
         file.write_bytes(damage)
         assert again(desk, folder).run(FIRST).model_evaluations == 6
         assert again(desk, folder).run(FIRST).model_evaluations == 0
+
+
+def test_what_cannot_be_read_now_is_not_deleted(desk: Desk, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.session.keep_in(str(folder))
+    desk.run(FIRST)
+    (file,) = folder.glob("*.zip")
+    key = file.name.split("-")[0]
+
+    def refused(*_: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(zipfile, "ZipFile", refused)
+        assert Store(folder).get(key) is None
+    assert Store(folder).get(key) is not None
+
+
+def test_reading_the_store_needs_no_room_for_temporary_files(
+    desk: Desk, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    desk.session.keep_in(str(folder))
+    desk.run(FIRST)
+    other = again(desk, folder)
+    for name in ("mkdtemp", "mkstemp"):
+        monkeypatch.setattr(tempfile, name, full)
+    assert other.run(FIRST).model_evaluations == 0
 
 
 def test_a_full_disk_costs_the_store_and_not_the_run(desk: Desk, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
