@@ -127,6 +127,7 @@ class Tap:
         except _WindowEndError:
             return
         finally:
+            self._by_strength = None  # it holds the pipeline, which holds this
             pipeline.maybe_free_model_hooks()
 
     def schedule_known(self) -> None:
@@ -192,6 +193,16 @@ class Tap:
             schedulers.restore(self.scheduler, self._entry.scheduler_state, self._prepared.device)
         if self._entry.generator_state is not None and isinstance(self.generator, torch.Generator):
             self.generator.set_state(self._entry.generator_state)
+
+    def scale_model_input(self, sample: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """The scheduler's own, in the state that the first step begins with."""
+        self.before_step()
+        scaled: torch.Tensor = self.scheduler.scale_model_input(sample, *args, **kwargs)
+        return scaled
+
+    def set_begin_index(self, begin_index: int = 0) -> None:
+        """The scheduler's own, counted from where the window starts."""
+        self.scheduler.set_begin_index(self.offset + begin_index)
 
     def stepping(self, model_output: torch.Tensor, sample: torch.Tensor) -> None:
         """The scheduler is about to step."""
@@ -266,10 +277,11 @@ class _WindowedScheduler:
         self._tap = tap
         self.set_timesteps = set_timesteps
         self.step = step
+        # Functions of the tap, not methods of its own: a cycle would keep the run's model in use until it is collected.
         if hasattr(real, "scale_model_input"):
-            self.scale_model_input = self._scale_model_input
+            self.scale_model_input = tap.scale_model_input
         if hasattr(real, "set_begin_index"):
-            self.set_begin_index = self._set_begin_index
+            self.set_begin_index = tap.set_begin_index
         if not hasattr(real, "scale_noise") and hasattr(real, "add_noise"):
             self.scale_noise = lambda sample, timestep, noise: real.add_noise(sample, noise, timestep)
 
@@ -277,14 +289,6 @@ class _WindowedScheduler:
     def timesteps(self) -> torch.Tensor:
         visible: torch.Tensor = self._tap.scheduler.timesteps[self._tap.offset :]
         return visible
-
-    def _scale_model_input(self, sample: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-        self._tap.before_step()
-        scaled: torch.Tensor = self._tap.scheduler.scale_model_input(sample, *args, **kwargs)
-        return scaled
-
-    def _set_begin_index(self, begin_index: int = 0) -> None:
-        self._tap.scheduler.set_begin_index(self._tap.offset + begin_index)
 
     def __len__(self) -> int:
         return len(self._tap.scheduler)
