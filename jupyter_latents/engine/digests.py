@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 __all__ = ["file_digest", "files_digest", "part_digest"]
 
@@ -28,27 +29,41 @@ def file_digest(path: Path) -> str:
     target = path.resolve()
     if target.parent.name == "blobs" and _BLOB.fullmatch(target.name):
         return target.name
-    facts = target.stat()
-    return _content_digest(str(target), facts.st_size, facts.st_mtime_ns)
+    return _content_digest(_Mark.of(target))
+
+
+class _Mark(NamedTuple):
+    """What tells that a file is still the one that was read: another in its place may have its size and time."""
+
+    path: str
+    size: int
+    modified: int
+    changed: int
+    inode: int
+
+    @classmethod
+    def of(cls, path: Path) -> _Mark:
+        facts = path.stat()
+        return cls(str(path), facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino)
 
 
 @functools.lru_cache(maxsize=4096)
-def _content_digest(path: str, size: int, modified: int) -> str:
-    with Path(path).open("rb") as file:
-        if size <= _WHOLE:
+def _content_digest(mark: _Mark) -> str:
+    with Path(mark.path).open("rb") as file:
+        if mark.size <= _WHOLE:
             return hashlib.file_digest(file, "sha256").hexdigest()
         head = file.read(1 << 20)
         file.seek(-(1 << 20), 2)
-        return hashlib.sha256(head + file.read() + f"{size} {modified}".encode()).hexdigest()
+        return hashlib.sha256(head + file.read() + f"{mark.size} {mark.modified}".encode()).hexdigest()
 
 
 @functools.lru_cache(maxsize=4096)
-def _settings_digest(path: str, size: int, modified: int) -> str:
+def _settings_digest(mark: _Mark) -> str:
     """Digest of a configuration's meaning: sorted, without what its writer left in it."""
     try:
-        content = json.loads(Path(path).read_bytes())
+        content = json.loads(Path(mark.path).read_bytes())
     except ValueError:
-        return _content_digest(path, size, modified)
+        return _content_digest(mark)
     if isinstance(content, dict):
         content = {
             key: value
@@ -81,8 +96,7 @@ def part_digest(folder: Path, weights: Iterable[Path] = ()) -> str:
     found = [(path.name, file_digest(path)) for path in weights]
     for path in folder.iterdir():
         if path.suffix in _SETTINGS and path.is_file() and not _WEIGHT_INDEX.fullmatch(path.name):
-            facts = path.resolve().stat()
             is_configuration = path.name.endswith("config.json")
             digest = _settings_digest if is_configuration else _content_digest
-            found.append((path.name, digest(str(path.resolve()), facts.st_size, facts.st_mtime_ns)))
+            found.append((path.name, digest(_Mark.of(path.resolve()))))
     return files_digest(found)

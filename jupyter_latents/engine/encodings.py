@@ -8,6 +8,8 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
+from jupyter_latents.engine.versions import numerics
+
 __all__ = ["Encodings"]
 
 _BYTES = 1 << 28
@@ -16,6 +18,8 @@ _PLAIN = (type(None), bool, int, float, str)
 
 class Encodings:
     """Outputs of text encoders by encoder and input; the least recently used leave first, and all with their encoder.
+
+    Torch's switches are a part of the input: with another number of threads the last bits differ.
 
     Args:
         limit: Bytes that they may take, all encoders together.
@@ -48,6 +52,7 @@ class Encodings:
         if given is None:
             self.made += 1
             return encoder(*args, **kwargs)
+        given += repr(numerics(_device(encoder)))
         with self._lock:
             key = (self._number(encoder), given)
             if key in self._kept:
@@ -84,6 +89,12 @@ class _Remembering:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._encoder, name)
+
+
+def _device(encoder: Any) -> Any:
+    import torch
+
+    return getattr(encoder, "device", torch.device("cpu"))
 
 
 def _digest(value: Any) -> str | None:

@@ -74,9 +74,10 @@ class Memo:
         result = go(stage, inputs) if kept is None else _answer(kept, stage, inputs, go)
         if kept is None or _reach(result) >= _reach(kept):
             self._keep(key, result)
-            if self.store is not None:
+            store = self.store  # another thread may take it away
+            if store is not None:
                 try:
-                    self.store.put(key, result, anew=stage.force)
+                    store.put(key, result, anew=stage.force)
                 except JupyterLatentsError as error:
                     tell(f"the store did not take this result: {error.message}")
         return result
@@ -90,10 +91,10 @@ class Memo:
             key: Digest of the stage.
             stage: What is asked for.
         """
-        kept = self._sound(key)
-        if self.store is None or (kept is not None and kept.step_of(stage.window.end) <= _reach(kept)):
+        kept, store = self._sound(key), self.store
+        if store is None or (kept is not None and kept.step_of(stage.window.end) <= _reach(kept)):
             return kept
-        stored = self.store.get(key)
+        stored = store.get(key)
         if stored is None or (kept is not None and _reach(kept) >= _reach(stored)):
             return kept
         self._keep(key, stored)

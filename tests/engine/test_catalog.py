@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -281,6 +282,19 @@ def test_digest_is_of_what_is_read_not_of_who_wrote_it(copied: Callable[[str], P
     assert part_digest(folder, weight_files(folder)) == before
     rewrite(folder / "config.json", scaling_factor=0.5)
     assert part_digest(folder, weight_files(folder)) != before
+
+
+def test_another_file_of_the_same_name_size_and_time_is_another(copied: Callable[[str], Path]) -> None:
+    """As archives with fixed times leave them."""
+    folder = copied("sd15") / "unet"
+    (file,) = weight_files(folder)
+    other = folder / "other"
+    other.write_bytes(bytes([*file.read_bytes()[:-1], 7]))
+    for path in (file, other):
+        os.utime(path, ns=(10**18, 10**18))
+    before = part_digest(folder, [file])
+    other.replace(file)
+    assert part_digest(folder, [file]) != before
 
 
 def test_same_model_in_cache_and_folder_has_the_same_digests(hub: Path, tiny: Callable[[str], Path]) -> None:

@@ -42,6 +42,16 @@ def test_the_same_input_runs_the_encoder_once() -> None:
     assert seen["text_encoder"].dtype == torch.float32
 
 
+def test_another_number_of_threads_encodes_anew() -> None:
+    """Kernels round by the number of threads that share the work."""
+    encodings, encoder = Encodings(), Encoder()
+    seen = encodings.remembering({"text_encoder": encoder})
+    seen["text_encoder"](torch.arange(6))
+    torch.set_num_threads(torch.get_num_threads() + 1)
+    seen["text_encoder"](torch.arange(6))
+    assert encoder.calls == 2
+
+
 def test_other_encoders_have_their_own_and_take_it_along() -> None:
     encodings, ids = Encodings(), torch.arange(6)
     for _ in range(3):
