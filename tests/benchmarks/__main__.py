@@ -13,6 +13,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 from tests.benchmarks.measure import interleaved, ratio
 from tests.benchmarks.memory import peaks
 from tests.benchmarks.models import save_model
+from tests.benchmarks.notebook import notebook_cells
 from tests.benchmarks.stages import STEPS, against_diffusers, cells, nine_splits
 from tests.benchmarks.starting import programs, scripts
 
@@ -48,6 +49,14 @@ def sessions(repeats: int) -> None:
     print(f"  shared against anew: {shared / naive:.3f} of the time, {few / many:.3f} of the evaluations")
 
 
+def notebook(repeats: int) -> None:
+    """Cells in a kernel, their outputs included."""
+    with notebook_cells() as cases:
+        print(f"Cells in a kernel with the live view and the output that stays, demo/scenes, {STEPS} steps")
+        for name, seconds in interleaved(cases, repeats).items():
+            print(f"  {name:<32} {seconds}")
+
+
 def speed(repeats: int) -> None:
     """The engine against plain diffusers: the demo model, and a block of SD's width at 512 pixels."""
     with tempfile.TemporaryDirectory(prefix="jupyter-latents-benchmark-") as folder:
@@ -76,7 +85,7 @@ def memory(repeats: int) -> None:
     print(f"  both without a budget, against the larger alone:     {free.above / alone.above:.3f}")
 
 
-SECTIONS = {"starting": starting, "sessions": sessions, "speed": speed, "memory": memory}
+SECTIONS = {"starting": starting, "sessions": sessions, "notebook": notebook, "speed": speed, "memory": memory}
 
 
 def main() -> None:
