@@ -115,11 +115,15 @@ class ModelCache:
             self._shelf.use(plan.keys.values(), plan.facts.name)
             return True
 
-    def let_idle_go(self, device: Any) -> int:
+    def let_idle_go(self, device: Any, but: ModelSource | None = None) -> int:
         """Lets all parts leave a device that no run holds, and what torch keeps in reserve there; says how many bytes.
 
         Args:
             device: The torch device.
+            but: A model that stays, since it is wanted again at once.
+
+        Raises:
+            ModelError: That model is not there.
         """
         import gc
 
@@ -127,7 +131,7 @@ class ModelCache:
 
         before = sum(row.size for row in self.held())
         with self._loading:
-            self._shelf.make_room(device, None, set())
+            self._shelf.make_room(device, None, set(_plan(but, _silent)[0].keys.values()) if but is not None else set())
         gc.collect()
         if device.type == "cuda":
             torch.cuda.empty_cache()

@@ -75,7 +75,7 @@ class Relief:
 
     def _ways(self, stage: Stage, device: Any) -> Iterator[tuple[str, Stage]]:
         """What can be done, in words, and the stage as it then runs; each keeps what was done before it."""
-        freed = self.cache.let_idle_go(device)
+        freed = self.cache.let_idle_go(device, but=stage.model)
         yield f"models not in use were let go of ({readable(freed)})", stage
         model = stage.model
         if device.type != "cpu" and model.offload is None:

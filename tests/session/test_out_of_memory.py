@@ -113,3 +113,14 @@ def test_other_errors_are_told_at_once(desk: Desk) -> None:
         desk.run(SCRIPT)
     handle.remove()
     assert not any("out of memory" in line for line in desk.notes.lines)
+
+
+def test_the_runs_own_model_is_not_read_again(desk: Desk) -> None:
+    unet = part(desk, "unet")
+    desk.run("<sd2> --prompts dog --seeds 1 --inference-steps 1 --output-size 64")
+    loads = desk.session.engine.cache.loads
+    calls = itertools.count()
+    with full_when(unet, lambda _: next(calls) == 2):
+        assert desk.run(SCRIPT).model_evaluations == STEPS
+    assert desk.session.engine.cache.loads == loads
+    assert part(desk, "unet") is unet
