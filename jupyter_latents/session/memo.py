@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from jupyter_latents.errors import JupyterLatentsError
+from jupyter_latents.errors import JupyterLatentsError, RunError
 from jupyter_latents.optimizations import keeps_law
 from jupyter_latents.session.identity import seal, stage_digest
 from jupyter_latents.settings import SETTINGS, Settings
@@ -71,16 +71,27 @@ class Memo:
             return go(stage, inputs)
         key = stage_digest(stage, inputs, facts)
         kept = None if stage.force else self.find(key, stage)
-        result = go(stage, inputs) if kept is None else _answer(kept, stage, inputs, go)
+        try:
+            result = go(stage, inputs) if kept is None else _answer(kept, stage, inputs, go)
+        except RunError as error:
+            done = _done(error) if kept is None and continues(stage) else None
+            if done is not None:
+                self._take(key, done, tell, anew=stage.force)
+            raise
         if kept is None or _reach(result) >= _reach(kept):
-            self._keep(key, result)
-            store = self.store  # another thread may take it away
-            if store is not None:
-                try:
-                    store.put(key, result, anew=stage.force)
-                except JupyterLatentsError as error:
-                    tell(f"the store did not take this result: {error.message}")
+            self._take(key, result, tell, anew=stage.force)
         return result
+
+    def _take(self, key: str, result: StageResult, tell: Callable[[str], None], *, anew: bool) -> None:
+        """Keeps a result in memory and in the store."""
+        self._keep(key, result)
+        store = self.store  # another thread may take it away
+        if store is None:
+            return
+        try:
+            store.put(key, result, anew=anew)
+        except JupyterLatentsError as error:
+            tell(f"the store did not take this result: {error.message}")
 
     def find(self, key: str, stage: Stage) -> StageResult | None:
         """What is kept of a stage, in memory or in the store, whichever goes further where that matters.
@@ -198,6 +209,16 @@ def _up_to(kept: StageResult, step: int) -> StageResult | None:
         return None
     latents = before[-1].replace(trajectory=tuple(before))
     return replace(kept, latents=latents, images=(), span=replace(kept.span, end=last), evaluations=0, stopped=False)
+
+
+def _done(error: RunError) -> StageResult | None:
+    """The steps that a run had done when it failed; without the last where only the decoding failed, to end in it."""
+    from jupyter_latents.engine.result import StageResult
+
+    partial = error.partial
+    if not isinstance(partial, StageResult):
+        return None
+    return _up_to(partial, _reach(partial) - 1) if partial.latents.is_clean else partial
 
 
 def _thinned(result: StageResult) -> StageResult:

@@ -1,8 +1,14 @@
 """Stages are remembered: what is kept is never computed again, and what is computed is what would have been."""
 
+import itertools
+
+import pytest
 import torch
 
+from jupyter_latents.errors import RunError
+from jupyter_latents.session import Session
 from jupyter_latents.settings import Settings
+from jupyter_latents.stage import ModelSource
 from tests.session.conftest import Desk
 
 HALF = "<sd15> --prompts cat --seeds 3 --inference-steps 8 --output-size 64 --scheduler EulerAncestralDiscreteScheduler"
@@ -198,3 +204,37 @@ def test_labels_of_a_product_end_with_what_is_long(desk: Desk) -> None:
     assert [desk["many"].label(index) for index in range(4)] == [
         "seeds 1, prompts a day", "seeds 2, prompts a day", "seeds 1, prompts a night", "seeds 2, prompts a night",
     ]  # fmt: skip
+
+
+def test_what_a_run_had_done_when_it_failed_is_not_done_again(desk: Desk) -> None:
+    whole = Desk(desk.models, Session()).run(HALF).result.tensor
+    broken = desk.session.engine.cache.load(ModelSource(str(desk.models("sd15")))).parts
+    calls = itertools.count()
+
+    def fails(_module: object, _inputs: object) -> None:
+        if next(calls) == 5:
+            raise RuntimeError("a kernel is missing")
+
+    handle = broken["unet"].register_forward_pre_hook(fails)
+    with pytest.raises(RunError, match="a kernel is missing"):
+        desk.run(HALF)
+    run = desk.run(HALF)
+    handle.remove()
+    assert (run.model_evaluations, run.saved_evaluations) == (3, 5)
+    assert torch.equal(run.result.tensor, whole)
+
+
+def test_a_picture_that_could_not_be_decoded_costs_a_step_and_not_the_run(desk: Desk) -> None:
+    picture = Desk(desk.models, Session()).run(HALF).results[0].images[0]
+    vae = desk.session.engine.cache.load(ModelSource(str(desk.models("sd15")))).parts["vae"]
+
+    def fails(_module: object, _inputs: object) -> None:
+        raise RuntimeError("a kernel is missing")
+
+    handle = vae.decoder.register_forward_pre_hook(fails)
+    with pytest.raises(RunError, match="a kernel is missing"):
+        desk.run(HALF)
+    handle.remove()
+    run = desk.run(HALF)
+    assert run.model_evaluations == 1
+    assert run.results[0].images[0].tobytes() == picture.tobytes()
