@@ -70,15 +70,16 @@ class Memo:
         if not remembers(stage, inputs, facts):
             return go(stage, inputs)
         key = stage_digest(stage, inputs, facts)
-        kept = None if stage.force else self.find(key, stage)
+        before = self.find(key, stage)
+        kept = None if stage.force else before
         try:
             result = go(stage, inputs) if kept is None else _answer(kept, stage, inputs, go)
         except RunError as error:
-            done = _done(error) if kept is None and continues(stage) else None
+            done = _done(error) if before is None and continues(stage) else None
             if done is not None:
                 self._take(key, done, tell, anew=stage.force)
             raise
-        if kept is None or _reach(result) >= _reach(kept):
+        if before is None or _reach(result) >= _reach(before) or (stage.force and not _agree(before, result)):
             self._take(key, result, tell, anew=stage.force)
         return result
 
@@ -209,6 +210,18 @@ def _up_to(kept: StageResult, step: int) -> StageResult | None:
         return None
     latents = before[-1].replace(trajectory=tuple(before))
     return replace(kept, latents=latents, images=(), span=replace(kept.span, end=last), evaluations=0, stopped=False)
+
+
+def _agree(longer: StageResult, result: StageResult) -> bool:
+    """Whether a result that was forced is what a longer one, kept from before, says of the same step."""
+    import torch
+
+    known = _up_to(longer, _reach(result))
+    return (
+        known is not None
+        and _reach(known) == _reach(result)
+        and torch.equal(known.latents.tensor, result.latents.tensor)
+    )
 
 
 def _done(error: RunError) -> StageResult | None:

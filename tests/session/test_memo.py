@@ -53,6 +53,23 @@ def test_force_runs_again(desk: Desk) -> None:
     assert evaluations(desk, f"{HALF} --force") == 8
 
 
+def test_a_forced_part_that_is_what_was_kept_leaves_the_whole(desk: Desk) -> None:
+    desk.run(f"{HALF} --into whole")
+    assert evaluations(desk, f"{HALF} --denoising-end 0.5 --force") == 4
+    assert evaluations(desk, f"{HALF} --into again") == 0
+    assert torch.equal(desk["again"].tensor, desk["whole"].tensor)
+
+
+def test_a_forced_part_that_is_another_takes_the_place_of_the_whole(desk: Desk) -> None:
+    unet = desk.session.engine.cache.load(ModelSource(str(desk.models("sd15")))).parts["unet"]
+    handle = unet.register_forward_hook(lambda _module, _inputs, output: (output[0] * 2,))
+    desk.run(HALF)
+    handle.remove()
+    assert evaluations(desk, f"{HALF} --denoising-end 0.5 --force") == 4
+    assert evaluations(desk, f"{HALF} --into again") == 4
+    assert torch.equal(desk["again"].tensor, Desk(desk.models, Session()).run(HALF).result.tensor)
+
+
 def test_another_option_is_another_stage(desk: Desk) -> None:
     desk.run(HALF)
     for change in ("--guidance-scales 3", "--negative-prompts dog", "--clip-skips 1", "--batch-size 2"):
