@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["LocalExecutor", "Run"]
 
+_EXIT_SECONDS = 10.0
+"""How long a process that ends waits for the step under way."""
+
 
 class Run:
     """One cell's or script's run: what it has made, and the handles to stop or pause it.
@@ -30,6 +34,7 @@ class Run:
         steps: How often the run has asked whether to stop: once a step, and once before each stage.
         held: Seconds for which it has been paused.
         watcher: The view that was attached to it, or None.
+        thread: What it runs on, or None before it is submitted.
     """
 
     def __init__(self) -> None:
@@ -43,6 +48,7 @@ class Run:
         self._go_on.set()
         self._ended = threading.Event()
         self._begun = threading.Event()
+        self.thread: threading.Thread | None = None
 
     @property
     def state(self) -> str:
@@ -96,7 +102,7 @@ class Run:
         return self.watcher
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Waits until the run has ended.
+        """Waits until the run has ended and has let go of all that it held.
 
         Args:
             timeout: Seconds at most; None to wait without limit.
@@ -104,7 +110,10 @@ class Run:
         Returns:
             Whether it has ended.
         """
-        return self._ended.wait(timeout)
+        ended = self._ended.wait(timeout)
+        if ended and self.thread is not None and self.thread is not threading.current_thread():
+            self.thread.join()  # a process that ends while torch frees memory on another thread is aborted
+        return ended
 
     def should_stop(self) -> bool:
         """Asked by the run itself after each step; holds while paused."""
@@ -142,6 +151,7 @@ class LocalExecutor:
     def __init__(self) -> None:
         self._waiting: deque[Run] = deque()
         self._turn = threading.Condition()
+        weakref.finalize(self, _end, self._waiting)
 
     @property
     def waiting(self) -> tuple[Run, ...]:
@@ -163,9 +173,10 @@ class LocalExecutor:
         with self._turn:
             self._waiting.append(run)
         context = contextvars.copy_context()
-        threading.Thread(
+        run.thread = threading.Thread(
             target=context.run, args=(self._in_turn, run, work), name=f"jupyter-latents-{id(run)}", daemon=True
-        ).start()
+        )
+        run.thread.start()
         return run
 
     def _in_turn(self, run: Run, work: Callable[[Run], None]) -> None:
@@ -177,3 +188,14 @@ class LocalExecutor:
             with self._turn:
                 self._waiting.popleft()
                 self._turn.notify_all()
+
+
+def _end(waiting: deque[Run]) -> None:
+    """Stops what still goes on when the process ends, each at a whole step: torch does not survive being cut off."""
+    deadline = time.monotonic() + _EXIT_SECONDS
+    runs = tuple(waiting)
+    for run in runs:
+        run.stop()
+    for run in runs:
+        if run.thread is not None:
+            run.thread.join(max(0.0, deadline - time.monotonic()))
