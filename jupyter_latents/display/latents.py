@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.display.channels import quantise
 from jupyter_latents.display.images import data_uri, jpeg, montage, png
-from jupyter_latents.display.scripts import static_file
+from jupyter_latents.display.scripts import page_style
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +51,7 @@ def latents_bundle(latents: Latents, pictures: Sequence[Image]) -> dict[str, Any
     bundle: dict[str, Any] = {
         "text/plain": repr(latents),
         "text/html": (
-            f'<div class="jl"><style>{static_file("view.css")}</style><div class="jl-body"><div class="jl-main">'
+            f'<div class="jl"><style>{page_style()}</style><div class="jl-body"><div class="jl-main">'
             f'<div class="jl-stage"><div class="jl-many" style="--jl-columns:{columns}">{shown}</div></div>'
             f'<div class="jl-side"><table class="jl-facts">{rows}</table>{tiles}</div></div></div></div>'
         ),
@@ -74,7 +74,7 @@ def grid_bundle(results: Sequence[tuple[str, Latents, Image]]) -> dict[str, Any]
     )
     text = "\n".join(f"{label}: {latents!r}" for label, latents, _ in results)
     html = (
-        f'<div class="jl"><style>{static_file("view.css")}</style>'
+        f'<div class="jl"><style>{page_style()}</style>'
         f'<div class="jl-body"><div class="jl-grid">{cells}</div></div></div>'
     )
     return _with_png({"text/plain": text, "text/html": html}, [picture for _, _, picture in results])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from importlib import resources
 
-__all__ = ["live_script", "page_script", "static_file"]
+__all__ = ["live_script", "page_script", "page_style", "static_file"]
 
 _SHARED = ("parts.js", "channels.js", "picture.js", "draw.js", "view.js")
 
@@ -34,5 +34,15 @@ def page_script(key: str) -> str:
 @cache
 def _page_script() -> str:
     text = "\n".join(static_file(name) for name in (*_SHARED, "page.js"))
-    lines = (line.strip() for line in text.splitlines())
-    return "\n".join(line for line in lines if line and not line.startswith("//"))
+    return "\n".join(line for line in _stripped(text) if not line.startswith("//"))
+
+
+@cache
+def page_style() -> str:
+    """The style of a self-contained output."""
+    return "\n".join(_stripped(static_file("view.css")))
+
+
+def _stripped(text: str) -> list[str]:
+    """The lines that are not empty, without what stands around them: a saved output has a size to keep to."""
+    return [line.strip() for line in text.splitlines() if line.strip()]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.display import payload, still
 from jupyter_latents.display.images import data_uri, jpeg, montage, png
-from jupyter_latents.display.scripts import page_script, static_file
+from jupyter_latents.display.scripts import page_script, page_style, static_file
 from jupyter_latents.display.texts import summary
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def run_html(record: RunRecord, budget: Budget) -> str:
     key = uuid.uuid4().hex[:12]
     return Template(static_file("static.html")).substitute(
         key=key,
-        style=static_file("view.css"),
+        style=page_style(),
         title=escape(record.title),
         status=escape(data["status"]),
         bar=still.bar(data["stages"]),

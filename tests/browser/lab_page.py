@@ -7,6 +7,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import uuid
 from pathlib import Path
 
 import nbformat
@@ -149,9 +150,12 @@ class LabPage:
         return path
 
     def open(self, name: str) -> None:
-        """Opens a notebook of the server's folder and waits for its kernel."""
+        """Opens a notebook of the server's folder and waits for its kernel.
+
+        In a workspace of its own: where another tab has the same one, JupyterLab loads the page a second time.
+        """
         self.name = name
-        self.page.goto(f"{self.server.url}/lab?reset")
+        self.page.goto(f"{self.server.url}/lab/workspaces/{uuid.uuid4().hex}")
         self.page.wait_for_function("window.jupyterapp !== undefined", timeout=OPEN_SECONDS * 1000)
         self.page.evaluate(OPENED, name)
 

@@ -47,6 +47,16 @@ function settle(context, { lasting: data, model }) {
   }
 }
 
+// What is left of a run whose kernel has ended: the last picture and the last words. Nothing can be pressed any more.
+function remains(view) {
+  const { state } = view;
+  state.state = "failed";
+  state.status = `the kernel ended: ${state.status.replace(/ · [^·]* left$/, "")}`;
+  view.draw();
+  const [, picture] = view.picture.png().split(",");
+  return { "text/plain": `${state.title}: ${state.status}`, ...(picture && { "image/png": picture }) };
+}
+
 function bytesOf(buffer) {
   return new Uint8Array(buffer.buffer || buffer, buffer.byteOffset || 0, buffer.byteLength);
 }
@@ -65,7 +75,7 @@ function render({ model, el }) {
     if (!message.later) settle(context, lasting);
   };
   const saved = (_, state) => state === "started" && lasting && settle(context, lasting);
-  const changed = (_, status) => GONE.includes(status) && settle(context, lasting || { lasting: view.remains(), model: id });
+  const changed = (_, status) => GONE.includes(status) && settle(context, lasting || { lasting: remains(view), model: id });
   context?.saveState?.connect(saved);
   context?.sessionContext?.statusChanged.connect(changed);
   model.on("msg:custom", listen);

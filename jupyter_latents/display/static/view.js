@@ -185,16 +185,6 @@ class View {
     shown(this.branch, Boolean(this.name) && !(this.port && ended));
   }
 
-  // What is left of a run whose kernel has ended: the last picture and the last words. Nothing can be pressed any more.
-  remains() {
-    const { state } = this;
-    state.state = "failed";
-    state.status = `the kernel ended: ${state.status.replace(/ · [^·]* left$/, "")}`;
-    this.draw();
-    const [, picture] = this.picture.png().split(",");
-    return { "text/plain": `${state.title}: ${state.status}`, ...(picture && { "image/png": picture }) };
-  }
-
   thumbAt(point) {
     if (!point || !this.axis.length) return null;
     const cell = Math.ceil((this.axis.position(point) / this.axis.length) * STRIP) - 1;
