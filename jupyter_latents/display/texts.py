@@ -128,7 +128,7 @@ def _ended(record: RunRecord) -> str:
         return f"stopped at step {last.points[-1].step} of {last.of} · {duration(record.seconds)}"
     if not steps:
         return "kept from before" if record.stages else "nothing to run"
-    parts = [f"{steps} steps"]
+    parts = [f"{steps} steps" if steps > 1 else "1 step"]
     if record.speed:
         parts.append(_speed(record.speed))
     return " · ".join([*parts, duration(record.seconds)] if record.seconds else parts)

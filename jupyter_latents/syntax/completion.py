@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 from .cursor import Spot, spot
 from .directives import DIRECTIVES
-from .help import option_help
 from .magic_options import MAGIC_OPTIONS
-from .options import BY_NAME, OPTIONS
+from .options import OPTIONS
 from .seeds import SEED_KEYS
 
-__all__ = ["Completion", "complete", "explain"]
+__all__ = ["Completion", "complete"]
 
 _SEED_PART = re.compile(r"""(?:^|[;,+|=:"'])\s*([^;,+|=:"']*)$""")
 _TEMPLATE = re.compile(r"(\w*)$")
@@ -156,19 +155,3 @@ def _seed(
         yield from _plain(typed, cursor, _HEADS, "keyword")
     if typed:
         yield from _plain(typed, cursor, list_path(typed), "path")
-
-
-def explain(cell: str, cursor: int) -> str | None:
-    """Returns the help of the option at the cursor, or whose value is there; None elsewhere."""
-    end = cursor
-    while end < len(cell) and not cell[end].isspace():
-        end += 1
-    at = spot(cell, end)
-    if at.word in BY_NAME or (at.magic and at.word.startswith("--")):
-        name = at.word
-    elif at.word.startswith("\\"):
-        name = at.word if at.word[1:] in DIRECTIVES else ""
-    else:
-        name = at.option.name if at.option else ""
-    known = {option.name for option in MAGIC_OPTIONS} | BY_NAME.keys() | {"\\" + key for key in DIRECTIVES}
-    return option_help(name) if name in known else None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from jupyter_latents.errors import HelpAskedError, ScriptError
-from jupyter_latents.syntax.completion import complete, explain
+from jupyter_latents.syntax.completion import complete
 from jupyter_latents.syntax.help import help_text
 from jupyter_latents.syntax.magic_options import MAGIC_OPTIONS, MagicOptions, parse_magic_line
 from jupyter_latents.syntax.options import OPTIONS
@@ -129,17 +129,6 @@ def test_completion_offers_options_after_a_full_option() -> None:
 def test_completion_says_what_an_option_is_for() -> None:
     (item,) = complete("m --denoising-en", 16)
     assert item.help.startswith("Where this stage stops")
-
-
-@pytest.mark.parametrize("cell", ["m --denoising-^end 0.5", "m --denoising-end 0.^5", "m\n--denoising-end ^"])
-def test_the_option_at_the_cursor_is_explained(cell: str) -> None:
-    text = explain(cell.replace("^", ""), cell.index("^"))
-    assert text is not None
-    assert text.startswith("--denoising-end")
-
-
-def test_nothing_is_explained_where_no_option_is() -> None:
-    assert explain("some/model", 4) is None
 
 
 @pytest.mark.parametrize(
