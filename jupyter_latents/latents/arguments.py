@@ -30,6 +30,14 @@ def _plain(value: object) -> object:
     return scalar.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
 
 
+def _of_kind(kind: type, value: object, name: str, wanted: str) -> Any:
+    """The number in `value`, where it is one of that kind; True and False are none."""
+    plain = _plain(value)
+    if isinstance(plain, bool) or not isinstance(plain, kind):
+        raise SettingError(f"{name} is {shown(value)}; {wanted}")
+    return plain
+
+
 def number(value: object, name: str, wanted: str) -> float:
     """A value as a number; infinities and NaN are numbers here.
 
@@ -41,10 +49,7 @@ def number(value: object, name: str, wanted: str) -> float:
     Raises:
         SettingError: It is something else.
     """
-    plain = _plain(value)
-    if isinstance(plain, bool) or not isinstance(plain, Real):
-        raise SettingError(f"{name} is {shown(value)}; {wanted}")
-    return float(plain)
+    return float(_of_kind(Real, value, name, wanted))
 
 
 def whole(value: object, name: str, wanted: str) -> int:
@@ -58,10 +63,7 @@ def whole(value: object, name: str, wanted: str) -> int:
     Raises:
         SettingError: It is something else.
     """
-    plain = _plain(value)
-    if isinstance(plain, bool) or not isinstance(plain, Integral):
-        raise SettingError(f"{name} is {shown(value)}; {wanted}")
-    return int(plain)
+    return int(_of_kind(Integral, value, name, wanted))
 
 
 def numbers(values: object, count: int) -> tuple[float, ...] | None:
