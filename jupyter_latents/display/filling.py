@@ -18,8 +18,9 @@ __all__ = ["FRAME_SIDE", "fill_channels", "fill_frames"]
 
 FRAME_SIDE = 256
 
-# Frames of latents that somebody keeps: a cell that is answered from memory shows them without decoding anything.
-_made: weakref.WeakKeyDictionary[Latents, bytes] = weakref.WeakKeyDictionary()
+# Frames of latents that somebody keeps, with the checksum of what they show: a cell that is answered from memory shows
+# them without decoding anything.
+_made: weakref.WeakKeyDictionary[Latents, tuple[int, bytes]] = weakref.WeakKeyDictionary()
 
 
 def fill_channels(stage: StageRecord, deadline: float) -> None:
@@ -47,13 +48,16 @@ def fill_frames(record: RunRecord, deadline: float) -> None:
         record: The run.
         deadline: Monotonic time after which no more frames are made.
     """
+    from jupyter_latents.latents.checksums import checksum
+
     for stage in record.stages:
         _recall(stage)
     for point, latents in _missing(record):
         if time.monotonic() >= deadline:
             return
         try:
-            point.frame = _made[latents] = jpeg(montage(latents.preview()), FRAME_SIDE)
+            point.frame = jpeg(montage(latents.preview()), FRAME_SIDE)
+            _made[latents] = checksum(latents), point.frame
         except JupyterLatentsError as error:
             record.add_note(f"no preview of the steps: {error.message}", warning=False)
             return
@@ -61,15 +65,18 @@ def fill_frames(record: RunRecord, deadline: float) -> None:
 
 def _recall(stage: StageRecord) -> None:
     """Gives a stage's steps the frames that were made of the same latents before, and remembers those it has."""
+    from jupyter_latents.latents.checksums import checksum
+
     kept = _kept(stage)
     for point in stage.points:
         latents = kept.get(point.step)
         if latents is None:
             continue
         if point.frame is None:
-            point.frame = _made.get(latents)
+            made = _made.get(latents)
+            point.frame = made[1] if made is not None and made[0] == checksum(latents) else None
         else:
-            _made[latents] = point.frame
+            _made[latents] = checksum(latents), point.frame
 
 
 def _missing(record: RunRecord) -> list[tuple[Point, Latents]]:

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 from jupyter_latents.stage import Output, Stage, Window
 
 if TYPE_CHECKING:
-    import torch
-
     from jupyter_latents.engine.calls import Inputs
     from jupyter_latents.engine.catalog import ModelFacts
     from jupyter_latents.engine.result import StageResult
@@ -50,11 +48,11 @@ def stage_digest(stage: Stage, inputs: Inputs, facts: ModelFacts) -> str:
 
 def seal(result: StageResult) -> int:
     """A checksum of a result's latents and pictures: another one says that somebody changed them in place."""
+    from jupyter_latents.latents.checksums import checksum
+
     sum_ = 0
     for latents in (*result.latents.trajectory, result.latents):
-        for tensor in (latents.tensor, latents.denoised):
-            if tensor is not None:
-                sum_ = zlib.crc32(_bytes(tensor), sum_)
+        sum_ = checksum(latents, sum_)
     for picture in result.images:
         sum_ = zlib.crc32(picture.tobytes(), sum_)
     return sum_
@@ -73,20 +71,15 @@ def _told(value: Any) -> str:
     """Text that tells a value from every other: tensors by their bytes and layout, since kernels round by layout."""
     import torch
 
+    from jupyter_latents.latents.checksums import tensor_bytes
+
     if isinstance(value, torch.Tensor):
         layout = [value.is_contiguous()]
         layout += [value.is_contiguous(memory_format=torch.channels_last)] if value.dim() == 4 else []
         head = f"{value.dtype}{tuple(value.shape)}{layout}"
-        return f"{head}{hashlib.sha256(_bytes(value)).hexdigest()}"
+        return f"{head}{hashlib.sha256(tensor_bytes(value)).hexdigest()}"
     if isinstance(value, Mapping):
         return repr([(name, _told(item)) for name, item in sorted(value.items())])
     if isinstance(value, (list, tuple)):
         return repr([_told(item) for item in value])
     return repr(value)
-
-
-def _bytes(tensor: torch.Tensor) -> Any:
-    """A tensor's bytes as a buffer, uncopied where it is contiguous on the CPU."""
-    import torch
-
-    return tensor.detach().to("cpu").contiguous().flatten().view(torch.uint8).numpy()

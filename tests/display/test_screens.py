@@ -183,6 +183,15 @@ def test_a_stage_answered_from_memory_whose_frames_are_nowhere_gets_them() -> No
     assert all(point.frame for point in view.record.stages[0].points)
 
 
+def test_latents_that_were_changed_in_place_show_no_earlier_frame() -> None:
+    made = latents_at(stage(), 24)
+    before = view_of(made).record.stages[0].points[-1].frame
+    fake_previews(32)
+    assert view_of(made).record.stages[0].points[-1].frame == before
+    made.tensor.zero_()
+    assert view_of(made).record.stages[0].points[-1].frame != before
+
+
 def test_missing_frames_are_made_at_the_end_from_the_kept_steps() -> None:
     view = RunView()
     assert start(view, two_stages()).wait(20)
