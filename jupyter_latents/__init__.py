@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from jupyter_latents.display.panel import panel
     from jupyter_latents.engine.bridge import register_converter
-    from jupyter_latents.executors import Run
     from jupyter_latents.latents import Latents
     from jupyter_latents.session import Session
+    from jupyter_latents.session.runs import Run
     from jupyter_latents.stage import Stage
 
 __version__ = "0.1.0"
@@ -35,7 +35,7 @@ __all__ = [
 
 _LAZY = {
     "Latents": "jupyter_latents.latents",
-    "Run": "jupyter_latents.executors",
+    "Run": "jupyter_latents.session.runs",
     "Session": "jupyter_latents.session",
     "Stage": "jupyter_latents.stage",
     "panel": "jupyter_latents.display.panel",

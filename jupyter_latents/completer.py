@@ -123,8 +123,8 @@ def _in_quotes(text: str) -> bool:
 
 
 def _completions(text: str, cursor: int, names: Mapping[str, Any]) -> Iterator[Completion]:
-    from jupyter_latents.engine.scheduler_table import scheduler_names
-    from jupyter_latents.engine.sources import known_models
+    from jupyter_latents.engine.models.find import known_models
+    from jupyter_latents.engine.schedule.table import scheduler_names
     from jupyter_latents.syntax.completion import complete
 
     attribute = _ATTRIBUTE.search(text, 0, cursor)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from jupyter_latents.display.view import RunView
-    from jupyter_latents.executors import Run
     from jupyter_latents.session import Session
+    from jupyter_latents.session.runs import Run
     from jupyter_latents.syntax import Script
     from jupyter_latents.syntax.magic_options import MagicOptions
 

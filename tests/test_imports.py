@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "jupyter_latents"
 TOP = "jupyter_latents"
 # From the top down: a room may import what stands below it. The package's own `__init__` is the top.
 ROOMS = [
-    *(TOP, "magics", "config", "completer", "display", "session", "machine", "executors"),
+    *(TOP, "magics", "config", "completer", "display", "session", "machine"),
     *("engine", "latents", "syntax", "optimizations", "stage", "demo", "settings", "errors"),
 ]
 # Where less than "all below" is allowed.
@@ -22,8 +22,7 @@ NARROWER = {
     "syntax": {"optimizations", "stage", "errors"},
     "latents": {"stage", "errors"},
     "engine": {"latents", "optimizations", "stage", "errors", "demo", "settings"},
-    "executors": {"engine", "latents", "stage", "errors"},
-    "magics": {"config", "completer", "display", "session", "executors", "syntax", "stage", "errors", "latents"},
+    "magics": {"config", "completer", "display", "session", "syntax", "stage", "errors", "latents"},
     "optimizations": {"errors"},
     "stage": {"errors"},
     "demo": {"errors"},
@@ -42,7 +41,6 @@ NOT_FOR = {
     "syntax": NOTEBOOK | HEAVY,
     "latents": NOTEBOOK | {"diffusers", "transformers"},
     "engine": NOTEBOOK,
-    "executors": NOTEBOOK,
     "magics": HEAVY,
 }
 

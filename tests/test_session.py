@@ -18,9 +18,9 @@ from safetensors.torch import save_file
 
 from jupyter_latents.engine.observer import Silent, StepEvent
 from jupyter_latents.errors import JupyterLatentsError, NameNotFoundError, RunError, SettingError
-from jupyter_latents.executors import Run
 from jupyter_latents.latents import Latents
 from jupyter_latents.session import Session, Task
+from jupyter_latents.session.runs import Run
 from jupyter_latents.syntax import Script
 from tests.tiny.fixtures import one_thread, tiny  # noqa: F401
 

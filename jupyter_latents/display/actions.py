@@ -83,7 +83,7 @@ def _write_picture(stage: StageRecord, point: Point, number: int, target: Path) 
     from PIL import Image
 
     from jupyter_latents.display.images import montage
-    from jupyter_latents.latents.atomic import write_whole
+    from jupyter_latents.latents.files.atomic import write_whole
 
     if stage.pictures and point is stage.points[-1]:
         picture = stage.pictures[number] if 0 <= number < len(stage.pictures) else montage(stage.pictures)

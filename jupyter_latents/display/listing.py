@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.display.texts import duration
-from jupyter_latents.engine.memory import readable
+from jupyter_latents.engine.models.memory import readable
 from jupyter_latents.errors import ModelError
 from jupyter_latents.session.held import held_latents
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.models import HeldPart
+    from jupyter_latents.engine.models.cache import HeldPart
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["Holdings", "Listing", "holdings", "listing"]

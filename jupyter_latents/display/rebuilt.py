@@ -42,7 +42,7 @@ def record_of(latents: Latents, name: str = "") -> RunRecord:
 
 def _add(record: RunRecord, kept: Latents, before: tuple[Latents, ...], name: str) -> None:
     """Adds a step, in a stage of its own where another model made it."""
-    from jupyter_latents.engine.window import Span
+    from jupyter_latents.engine.schedule.window import Span
 
     step, of = (kept.position.step, kept.position.of) if kept.position is not None else (1, 1)
     if not record.stages or record.stages[-1].stage.model.name != kept.provenance.model:
@@ -59,9 +59,9 @@ def _add(record: RunRecord, kept: Latents, before: tuple[Latents, ...], name: st
 
 def _level_before(kept: Latents) -> Noise | None:
     """The level before a kept step; None where the schedule that it is a step of cannot be made again exactly."""
-    from jupyter_latents.engine.catalog import describe
-    from jupyter_latents.engine.schedulers import level, schedule_digest
-    from jupyter_latents.engine.shifts import whole_schedule
+    from jupyter_latents.engine.models.describe import describe
+    from jupyter_latents.engine.schedule.schedulers import level, schedule_digest
+    from jupyter_latents.engine.schedule.timesteps import whole_schedule
 
     position, space = kept.position, kept.space
     if position is None or space is None or not kept.provenance.model:

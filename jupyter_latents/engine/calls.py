@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.engine.families import Family
+from jupyter_latents.engine.models.families import Family
 from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from jupyter_latents.engine.extras import ControlSpec
+    from jupyter_latents.engine.models.extras import ControlSpec
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["Inputs", "arguments", "control_arguments", "mode_of", "picture_size"]

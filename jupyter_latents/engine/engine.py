@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.engine import codec
 from jupyter_latents.engine.calls import Inputs
-from jupyter_latents.engine.catalog import describe
-from jupyter_latents.engine.models import ModelCache
+from jupyter_latents.engine.models.cache import ModelCache
+from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.engine.observer import Observer, Silent
 from jupyter_latents.engine.relief import Relief, let_go, ran_out
 from jupyter_latents.engine.result import StageResult

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
-    from jupyter_latents.engine.window import Span
+    from jupyter_latents.engine.schedule.window import Span
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["Observer", "Silent", "StepEvent"]

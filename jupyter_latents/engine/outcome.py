@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from jupyter_latents.engine import schedulers
 from jupyter_latents.engine.layout import LAYOUTS
-from jupyter_latents.engine.loaded import LoadedModel
+from jupyter_latents.engine.models.loaded import LoadedModel
 from jupyter_latents.engine.result import StageResult
+from jupyter_latents.engine.schedule import schedulers
+from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.engine.tap import StepState
 from jupyter_latents.engine.versions import versions
-from jupyter_latents.engine.window import Span
 from jupyter_latents.errors import RunError
 from jupyter_latents.latents.facts import CLEAN, Position, Provenance, Resume
 from jupyter_latents.latents.trajectory import Trajectory

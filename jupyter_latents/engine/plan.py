@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from jupyter_latents.engine import handoff, schedulers, shifts
 from jupyter_latents.engine.bridge import fitting
-from jupyter_latents.engine.catalog import ModelFacts, describe
-from jupyter_latents.engine.handoff import Standing
-from jupyter_latents.engine.history import NO_HISTORY, objection
-from jupyter_latents.engine.memory import device_of
-from jupyter_latents.engine.optimize import check_optimize
-from jupyter_latents.engine.plans import dtype_of
-from jupyter_latents.engine.window import Span
+from jupyter_latents.engine.models.describe import ModelFacts, describe
+from jupyter_latents.engine.models.load import dtype_of
+from jupyter_latents.engine.models.memory import device_of
+from jupyter_latents.engine.models.optimize import check_optimize
+from jupyter_latents.engine.schedule import handoff, schedulers
+from jupyter_latents.engine.schedule import timesteps as shifts
+from jupyter_latents.engine.schedule.handoff import Standing
+from jupyter_latents.engine.schedule.history import NO_HISTORY, objection
+from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.errors import HandoffError, JupyterLatentsError
-from jupyter_latents.latents.comfy_file import RAW_VAE
 from jupyter_latents.latents.facts import CLEAN, Noise, Position, Provenance, Space
+from jupyter_latents.latents.files.comfy_file import RAW_VAE
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.optimizations import keeps_law
 from jupyter_latents.stage import Stage

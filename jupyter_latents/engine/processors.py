@@ -15,7 +15,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from jupyter_latents.engine import schedulers
+from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.errors import HandoffError
 from jupyter_latents.latents.operations import add_noise
 from jupyter_latents.latents.value import Latents

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.engine.continuing import continued
-from jupyter_latents.engine.memory import device_of, is_out_of_memory, readable
-from jupyter_latents.engine.models import ModelCache
+from jupyter_latents.engine.models.cache import ModelCache
+from jupyter_latents.engine.models.memory import device_of, is_out_of_memory, readable
 from jupyter_latents.engine.observer import Observer
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.errors import JupyterLatentsError, ModelError, RunError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jupyter_latents.engine.window import FractionRule, Span, step_of_fraction
+from jupyter_latents.engine.schedule.window import FractionRule, Span, step_of_fraction
 
 if TYPE_CHECKING:
     from PIL.Image import Image

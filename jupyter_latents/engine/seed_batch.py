@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from jupyter_latents.engine.calls import Inputs
-from jupyter_latents.engine.models import LoadedModel
+from jupyter_latents.engine.models.cache import LoadedModel
 from jupyter_latents.engine.observer import Observer
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.stage_run import StageRun, Stops

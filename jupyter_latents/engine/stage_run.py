@@ -10,22 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from jupyter_latents.engine import codec, handoff, schedulers, shifts
+from jupyter_latents.engine import codec
 from jupyter_latents.engine.bridge import bridge
 from jupyter_latents.engine.calls import Inputs, arguments, control_arguments, mode_of, picture_size
 from jupyter_latents.engine.compat import with_clip_skip
-from jupyter_latents.engine.history import NO_HISTORY, objection
 from jupyter_latents.engine.layout import LAYOUTS
-from jupyter_latents.engine.models import LoadedModel
+from jupyter_latents.engine.models.cache import LoadedModel
 from jupyter_latents.engine.observer import Observer, StepEvent
 from jupyter_latents.engine.outcome import Done, Origin, finite, kept, told
 from jupyter_latents.engine.processors import process
 from jupyter_latents.engine.result import StageResult
+from jupyter_latents.engine.schedule import handoff, schedulers
+from jupyter_latents.engine.schedule import timesteps as shifts
+from jupyter_latents.engine.schedule.history import NO_HISTORY, objection
+from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.engine.tap import Entry, Generators, StepState, Tap
-from jupyter_latents.engine.window import Span
 from jupyter_latents.errors import HandoffError, ModelError, RunError, WindowError
-from jupyter_latents.latents.comfy_file import RAW_VAE, model_from_raw
 from jupyter_latents.latents.facts import Form, Resume
+from jupyter_latents.latents.files.comfy_file import RAW_VAE, model_from_raw
 from jupyter_latents.latents.operations import batch
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.optimizations import notes

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from jupyter_latents.engine import estimates, schedulers
+from jupyter_latents.engine.schedule import estimates, schedulers
 from jupyter_latents.errors import HandoffError
 from jupyter_latents.latents.facts import StateValue
 

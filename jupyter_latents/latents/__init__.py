@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jupyter_latents.latents.facts import CLEAN, FORMS, Form, Noise, Position, Provenance, Resume, Space
-from jupyter_latents.latents.files import load, save
+from jupyter_latents.latents.files.reading import load, save
 from jupyter_latents.latents.forms import convert, to_form
 from jupyter_latents.latents.operations import (
     add_noise,

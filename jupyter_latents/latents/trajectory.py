@@ -120,7 +120,7 @@ class Trajectory(tuple["Latents", ...]):
             LatentsError: No steps, no such item, or fps outside 0 to 50.
             LatentsFileError: Another ending, or the file cannot be written.
         """
-        from jupyter_latents.latents.atomic import write_whole
+        from jupyter_latents.latents.files.atomic import write_whole
 
         target = _target(path, ".gif", fps, hold)
         first, *rest = self.frames(side, item=item)
@@ -149,7 +149,7 @@ class Trajectory(tuple["Latents", ...]):
             LatentsError: No codec, no steps, no such item, or fps outside 0 to 50.
             LatentsFileError: Another ending, or the file cannot be written.
         """
-        from jupyter_latents.latents.atomic import write_whole
+        from jupyter_latents.latents.files.atomic import write_whole
 
         target = _target(path, ".mp4", fps, hold)
         missing = [name for name in _CODECS if importlib.util.find_spec(name) is None]

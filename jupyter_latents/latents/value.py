@@ -187,13 +187,13 @@ class Latents:
         Raises:
             LatentsFileError: Unknown ending, or the file cannot be written.
         """
-        from jupyter_latents.latents.files import save
+        from jupyter_latents.latents.files.reading import save
 
         return save(self, path)
 
     @staticmethod
     def load(path: str | Path, **facts: Any) -> Latents:
-        """Reads latents; see `jupyter_latents.latents.files.load`.
+        """Reads latents; see `jupyter_latents.latents.files.reading.load`.
 
         Args:
             path: A ``.safetensors``, ``.pt``, ``.pth`` or ``.latent`` file.
@@ -202,7 +202,7 @@ class Latents:
         Raises:
             LatentsFileError: Missing, damaged, unsafe, or no latents in it.
         """
-        from jupyter_latents.latents.files import load
+        from jupyter_latents.latents.files.reading import load
 
         loaded: Latents = load(path, **facts)
         return loaded

@@ -12,7 +12,7 @@ from jupyter_latents.stage import Output, Stage, Window
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.calls import Inputs
-    from jupyter_latents.engine.catalog import ModelFacts
+    from jupyter_latents.engine.models.describe import ModelFacts
     from jupyter_latents.engine.result import StageResult
     from jupyter_latents.latents.value import Latents
 
@@ -30,8 +30,8 @@ def stage_digest(stage: Stage, inputs: Inputs, facts: ModelFacts) -> str:
     Raises:
         ModelError: The stage names a device or dtype that is not there.
     """
-    from jupyter_latents.engine.memory import device_of
-    from jupyter_latents.engine.plans import dtype_of
+    from jupyter_latents.engine.models.load import dtype_of
+    from jupyter_latents.engine.models.memory import device_of
     from jupyter_latents.engine.versions import deciding_versions, numerics
 
     plain = replace(stage, window=Window(stage.window.start), output=Output(), into=None, force=False, image_seed=None)

@@ -53,7 +53,7 @@ def write(stage: Stage, result: StageResult, pictures: list[Image]) -> list[str]
 
 
 def _write_picture(picture: Image, target: Path) -> None:
-    from jupyter_latents.latents.atomic import write_whole
+    from jupyter_latents.latents.files.atomic import write_whole
 
     content = io.BytesIO()
     try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.engine.memory import readable
+from jupyter_latents.engine.models.memory import readable
 from jupyter_latents.errors import HandoffError, JupyterLatentsError
 from jupyter_latents.session.blame import blamed
 from jupyter_latents.session.memo import continues
@@ -124,7 +124,7 @@ class Kept:
             planned: The stage.
             resolver: Looks up its inputs.
         """
-        from jupyter_latents.engine.catalog import describe
+        from jupyter_latents.engine.models.describe import describe
 
         span, stage = planned.span, planned.stage
         if span is None or self._force:
@@ -201,7 +201,7 @@ def _refused(stage: Stage, error: JupyterLatentsError) -> PlannedStage:
 
 def _inputs(stage: Stage, resolver: Resolver) -> tuple[str, Any, tuple[int, int] | None]:
     """Mode, latents to start from and size of the input picture."""
-    from jupyter_latents.engine.catalog import describe
+    from jupyter_latents.engine.models.describe import describe
 
     seed = stage.image_seed or ImageSeed()
     images = [resolver.value(reference) for reference in seed.images]

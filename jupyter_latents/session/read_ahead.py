@@ -11,7 +11,7 @@ from jupyter_latents.errors import ModelError, StoppedError
 from jupyter_latents.stage import ModelSource
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.models import ModelCache
+    from jupyter_latents.engine.models.cache import ModelCache
 
 __all__ = ["ReadAhead"]
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import machine
-from jupyter_latents.engine.scheduler_table import scheduler_names
+from jupyter_latents.engine.schedule.table import scheduler_names
 from jupyter_latents.errors import HandoffError, ModelError, NameNotFoundError, nearest
-from jupyter_latents.executors import LocalExecutor, Run
 from jupyter_latents.session.held import held_latents
 from jupyter_latents.session.memo import Memo
 from jupyter_latents.session.planning import Kept, Plan, Planner, plan_script
 from jupyter_latents.session.read_ahead import ReadAhead
 from jupyter_latents.session.resolve import Resolver
+from jupyter_latents.session.runs import LocalExecutor, Run
 from jupyter_latents.session.work import Work
 from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.stage import ModelSource, Stage
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from jupyter_latents.engine.engine import Engine
-    from jupyter_latents.engine.models import HeldPart
+    from jupyter_latents.engine.models.cache import HeldPart
     from jupyter_latents.engine.observer import Observer
     from jupyter_latents.latents.value import Latents
 
@@ -78,7 +78,7 @@ class Session:
         """The engine, made when first asked for (it loads torch)."""
         if self._engine is None:
             from jupyter_latents.engine.engine import Engine
-            from jupyter_latents.engine.models import ModelCache
+            from jupyter_latents.engine.models.cache import ModelCache
 
             self._engine = Engine(ModelCache(self.settings))
         return self._engine
@@ -219,7 +219,7 @@ class Session:
         Returns:
             How much memory that was, as text.
         """
-        from jupyter_latents.engine.memory import readable
+        from jupyter_latents.engine.models.memory import readable
 
         return readable(self.engine.cache.unload(name))
 

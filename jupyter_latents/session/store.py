@@ -94,7 +94,7 @@ class Store:
         Raises:
             LatentsFileError: It cannot be written; the store is as it was.
         """
-        from jupyter_latents.latents.atomic import write_whole
+        from jupyter_latents.latents.files.atomic import write_whole
 
         step = result.latents.position.step if result.latents.position is not None else 0
         path = self.folder / f"{key}-{step:06d}.zip"
@@ -116,7 +116,7 @@ class Store:
             path.unlink(missing_ok=True)
 
     def __repr__(self) -> str:
-        from jupyter_latents.engine.memory import readable
+        from jupyter_latents.engine.models.memory import readable
 
         return (
             f"store {self.folder}: {len(self)} results, {readable(self.bytes)} of at most "
@@ -152,7 +152,7 @@ class Store:
 
 def _packed(result: StageResult) -> bytes:
     """A result as one file."""
-    from jupyter_latents.latents.safetensors_file import safetensors_bytes
+    from jupyter_latents.latents.files.safetensors_file import safetensors_bytes
 
     steps: list[Latents] = list(result.latents.trajectory) or [result.latents]
     ends = steps[-1].digest == result.latents.digest
@@ -185,8 +185,8 @@ def _read(path: Path) -> StageResult:
     from PIL import Image
 
     from jupyter_latents.engine.result import StageResult
-    from jupyter_latents.engine.window import Span
-    from jupyter_latents.latents.files import loaded
+    from jupyter_latents.engine.schedule.window import Span
+    from jupyter_latents.latents.files.reading import loaded
 
     with zipfile.ZipFile(path) as file:
         record = json.loads(_member(file, _RECORD))

@@ -8,19 +8,19 @@ from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from jupyter_latents.engine.scheduler_table import scheduler_names
+from jupyter_latents.engine.schedule.table import scheduler_names
 from jupyter_latents.errors import JupyterLatentsError, RunError, ScriptError, StoppedError
-from jupyter_latents.executors import Run
 from jupyter_latents.session import outputs
 from jupyter_latents.session.blame import blamed
 from jupyter_latents.session.read_ahead import ReadAhead
+from jupyter_latents.session.runs import Run
 from jupyter_latents.session.spreading import spread
 from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Environment, Invocation, Script, unsupported
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.calls import Inputs
-    from jupyter_latents.engine.catalog import ModelFacts
+    from jupyter_latents.engine.models.describe import ModelFacts
     from jupyter_latents.engine.observer import Observer
     from jupyter_latents.engine.result import StageResult
     from jupyter_latents.session.session import Session
@@ -100,7 +100,7 @@ class Work:
         self.observer.result(result.latents, list(result.images))
 
     def _stage(self, job: _Job, stage: Stage) -> StageResult:
-        from jupyter_latents.engine.catalog import describe
+        from jupyter_latents.engine.models.describe import describe
 
         refused = unsupported(stage.image_seed) if stage.image_seed is not None else []
         if refused:
@@ -192,7 +192,7 @@ class Work:
 
 
 def _takes_latents_directly(stage: Stage) -> bool:
-    from jupyter_latents.engine.catalog import describe
+    from jupyter_latents.engine.models.describe import describe
 
     return stage.window.start is not None and describe(stage.model).family.direct_latents
 

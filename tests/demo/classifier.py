@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from jupyter_latents.demo.data import tensor
-from jupyter_latents.demo.scenes import LANDS, STYLES, TIMES, Scene, draw, random_scene
+from jupyter_latents.demo.training.data import tensor
+from jupyter_latents.demo.training.scenes import LANDS, STYLES, TIMES, Scene, draw, random_scene
 
 
 class Classifier(nn.Module):

@@ -18,8 +18,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from jupyter_latents.demo.data import tensor
-from jupyter_latents.demo.scenes import Scene
+from jupyter_latents.demo.training.data import tensor
+from jupyter_latents.demo.training.scenes import Scene
 from jupyter_latents.engine.calls import Inputs
 from jupyter_latents.engine.engine import Engine
 from jupyter_latents.latents import Latents

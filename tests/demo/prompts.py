@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from jupyter_latents.demo.captions import LAND_NOUNS, caption
-from jupyter_latents.demo.data import scenes
-from jupyter_latents.demo.scenes import Scene
+from jupyter_latents.demo.training.captions import LAND_NOUNS, caption
+from jupyter_latents.demo.training.data import scenes
+from jupyter_latents.demo.training.scenes import Scene
 
 
 def prompts(count: int, seed: int) -> tuple[list[Scene], list[str]]:

@@ -10,8 +10,8 @@ import torch
 from diffusers import AutoencoderKL, DiffusionPipeline
 
 from jupyter_latents.demo import MODELS, path
-from jupyter_latents.demo.data import scenes, tensor
-from jupyter_latents.demo.scenes import STYLES, draw
+from jupyter_latents.demo.training.data import scenes, tensor
+from jupyter_latents.demo.training.scenes import STYLES, draw
 from tests.demo.classifier import Classifier, Drawings, accuracy, drawings, labels, train
 from tests.demo.prompts import prompts
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from jupyter_latents.demo import MODELS, path
-from jupyter_latents.demo.captions import caption, words
-from jupyter_latents.demo.scenes import STYLES, TIMES, Scene, combinations, draw, random_scene
-from jupyter_latents.demo.tokenizer import build
+from jupyter_latents.demo.training.captions import caption, words
+from jupyter_latents.demo.training.scenes import STYLES, TIMES, Scene, combinations, draw, random_scene
+from jupyter_latents.demo.training.tokenizer import build
 
 QUICKSTART = ("a beautiful sunset over the mountains", "clouds in the sky on a sunny day")
 
@@ -95,5 +95,6 @@ def test_unknown_model_is_refused() -> None:
 
 
 def test_drawing_needs_no_torch() -> None:
-    code = "import sys, jupyter_latents.demo.scenes, jupyter_latents.demo.captions; sys.exit('torch' in sys.modules)"
+    made = "jupyter_latents.demo.training"
+    code = f"import sys, {made}.scenes, {made}.captions; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])

@@ -10,10 +10,10 @@ import torch
 from diffusers import DiffusionPipeline
 from torch import nn
 
-from jupyter_latents.demo.loop import Plan, Trainer, together
-from jupyter_latents.demo.train import main
-from jupyter_latents.demo.train_flow import NULL_TOKENS, CountedNullToken, build_transformer
-from jupyter_latents.demo.train_vae import build_vae, loss
+from jupyter_latents.demo.training.loop import Plan, Trainer, together
+from jupyter_latents.demo.training.train import main
+from jupyter_latents.demo.training.train_flow import NULL_TOKENS, CountedNullToken, build_transformer
+from jupyter_latents.demo.training.train_vae import build_vae, loss
 
 
 def trainer(folder: Path, steps: int = 6) -> tuple[nn.Module, Trainer]:

@@ -11,11 +11,11 @@ from PIL import Image
 
 from jupyter_latents.display.view import RunView
 from jupyter_latents.engine.observer import StepEvent
-from jupyter_latents.engine.window import Span
-from jupyter_latents.executors import LocalExecutor, Run
+from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.latents import services
 from jupyter_latents.latents.facts import CLEAN, Noise, Position, Provenance, Resume, Space
 from jupyter_latents.latents.value import Latents
+from jupyter_latents.session.runs import LocalExecutor, Run
 from jupyter_latents.stage import ModelSource, Prompt, Stage, Window
 
 SPACE = Space("SD", 4, 8, 0.18215)

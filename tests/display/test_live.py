@@ -12,7 +12,7 @@ from jupyter_latents.display import live
 from jupyter_latents.display.live import LiveScreen
 from jupyter_latents.display.view import RunView, view_of
 from jupyter_latents.errors import SettingError
-from jupyter_latents.executors import Run
+from jupyter_latents.session.runs import Run
 from tests.display.conftest import Recorder
 from tests.display.fake_run import latents_at, stage, start, two_stages
 

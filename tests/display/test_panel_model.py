@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from jupyter_latents.display.panel.form import StageForm
 from jupyter_latents.display.panel.model import Mark, PanelModel, field_of_message
-from jupyter_latents.engine.scheduler_table import scheduler_names
+from jupyter_latents.engine.schedule.table import scheduler_names
 from jupyter_latents.errors import ScriptError
 from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Environment, Script, parse

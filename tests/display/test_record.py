@@ -7,7 +7,7 @@ import pytest
 
 from jupyter_latents.display.record import Point, RunRecord
 from jupyter_latents.display.texts import duration, progress_line, sigma_text, spoken, stage_label, status, summary
-from jupyter_latents.engine.window import Span
+from jupyter_latents.engine.schedule.window import Span
 from tests.display.fake_run import latents_at, stage, two_stages
 
 

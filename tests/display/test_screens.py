@@ -17,7 +17,7 @@ from jupyter_latents.display.record import RunRecord
 from jupyter_latents.display.texts import status
 from jupyter_latents.display.view import RunView, view_of
 from jupyter_latents.engine.observer import StepEvent
-from jupyter_latents.engine.window import Span
+from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.session import Session, Task
 from jupyter_latents.stage import Prompt
 from jupyter_latents.syntax.script import Script

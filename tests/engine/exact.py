@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from jupyter_latents.engine.engine import Engine
-from jupyter_latents.engine.models import LoadedModel, ModelCache
+from jupyter_latents.engine.models.cache import LoadedModel, ModelCache
 from jupyter_latents.stage import ModelSource
 
 MU, TAU = 0.4, 0.7

@@ -11,7 +11,7 @@ import torch
 from jupyter_latents.engine import codec
 from jupyter_latents.engine.bridge import bridge, register_converter
 from jupyter_latents.engine.engine import Engine
-from jupyter_latents.engine.handoff import check_fits
+from jupyter_latents.engine.schedule.handoff import check_fits
 from jupyter_latents.errors import HandoffError, JupyterLatentsError, SettingError
 from jupyter_latents.latents import SPACES, Latents, Noise, Provenance
 from jupyter_latents.stage import ModelSource, Size, Window

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_latents.engine.catalog import describe
-from jupyter_latents.engine.digests import part_digest
-from jupyter_latents.engine.sources import Wanted, not_found
-from jupyter_latents.engine.weights import missing_shards, variants, weight_files
+from jupyter_latents.engine.models.describe import describe
+from jupyter_latents.engine.models.digests import part_digest
+from jupyter_latents.engine.models.find import Wanted, not_found
+from jupyter_latents.engine.models.weights import missing_shards, variants, weight_files
 from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import ModelSource
 from tests import tiny as tinies

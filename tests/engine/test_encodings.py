@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from jupyter_latents.engine.encodings import Encodings
 from jupyter_latents.engine.engine import Engine
+from jupyter_latents.engine.models.encodings import Encodings
 from jupyter_latents.stage import ModelSource, Prompt, Size, Stage
 
 

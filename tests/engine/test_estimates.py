@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from jupyter_latents.engine import schedulers
-from jupyter_latents.engine.estimates import denoised
+from jupyter_latents.engine.schedule import schedulers
+from jupyter_latents.engine.schedule.estimates import denoised
 from tests.engine.test_schedulers import FLOW, clean, made, noise
 
 SAYS_ITS_OWN = (

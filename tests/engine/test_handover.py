@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from jupyter_latents.engine.engine import Engine
-from jupyter_latents.engine.handoff import level_tensor
 from jupyter_latents.engine.observer import Silent
+from jupyter_latents.engine.schedule.handoff import level_tensor
 from jupyter_latents.errors import HandoffError
 from jupyter_latents.latents import SPACES, Latents, Noise
 from jupyter_latents.stage import Size, Window

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from jupyter_latents.engine import schedulers
-from jupyter_latents.engine.catalog import describe
+from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.engine.plan import verdict
+from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.errors import HandoffError
 from jupyter_latents.latents import CLEAN, Latents, Noise
 from jupyter_latents.stage import ModelSource, Prompt, Stage, Window

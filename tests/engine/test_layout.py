@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jupyter_latents.engine.families import FAMILIES
 from jupyter_latents.engine.layout import LAYOUTS
+from jupyter_latents.engine.models.families import FAMILIES
 
 EVEN = st.integers(1, 6).map(lambda half: 2 * half)
 

@@ -15,9 +15,9 @@ import torch
 
 from jupyter_latents.engine.calls import Inputs
 from jupyter_latents.engine.engine import Engine
-from jupyter_latents.engine.memory import readable
-from jupyter_latents.engine.models import LoadedModel, ModelCache
-from jupyter_latents.engine.readers import assemble
+from jupyter_latents.engine.models.cache import LoadedModel, ModelCache
+from jupyter_latents.engine.models.memory import readable
+from jupyter_latents.engine.models.readers import assemble
 from jupyter_latents.errors import ModelError
 from jupyter_latents.settings import Settings
 from jupyter_latents.stage import ModelSource, Prompt, Size, Stage

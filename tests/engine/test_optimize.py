@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from jupyter_latents.engine.calls import Inputs
-from jupyter_latents.engine.catalog import describe
 from jupyter_latents.engine.engine import Engine
-from jupyter_latents.engine.models import ModelCache
+from jupyter_latents.engine.models.cache import ModelCache
+from jupyter_latents.engine.models.describe import describe
+from jupyter_latents.engine.models.optimize import WAYS, check_optimize
 from jupyter_latents.engine.observer import Silent, StepEvent
-from jupyter_latents.engine.optimize import WAYS, check_optimize
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.errors import ModelError, RunError
 from jupyter_latents.latents import Latents
@@ -259,7 +259,7 @@ def test_what_diffusers_will_not_have_is_told(tiny: Folders, tmp_path: Path) -> 
     """A U-Net whose attention has added projections, which only its weights' class knows of."""
     from diffusers.models.attention_processor import AttnAddedKVProcessor
 
-    from jupyter_latents.engine.optimize import optimized as put
+    from jupyter_latents.engine.models.optimize import optimized as put
     from jupyter_latents.optimizations import choices_of
 
     folder = shutil.copytree(tiny("sd15"), tmp_path / "own")

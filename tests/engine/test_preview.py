@@ -29,7 +29,7 @@ def scenes() -> torch.Tensor:
     """Four drawn landscapes, (4, 3, 128, 128), -1 to 1."""
     import numpy as np
 
-    from jupyter_latents.demo.scenes import draw, random_scene
+    from jupyter_latents.demo.training.scenes import draw, random_scene
 
     source = np.random.default_rng(0)
     pictures = np.stack([draw(random_scene(source)) for _ in range(4)])

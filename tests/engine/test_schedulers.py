@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from jupyter_latents.engine import schedulers
-from jupyter_latents.engine.scheduler_table import BACKWARDS, FORMS
+from jupyter_latents.engine.schedule import schedulers
+from jupyter_latents.engine.schedule.table import BACKWARDS, FORMS
 from jupyter_latents.errors import ModelError, ScriptError
 from jupyter_latents.latents import CLEAN
 from tests.engine.cases import SCHEDULERS

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from jupyter_latents.engine.models import ModelCache
+from jupyter_latents.engine.models.cache import ModelCache
 from jupyter_latents.errors import StoppedError
 from jupyter_latents.settings import Settings
 from jupyter_latents.stage import ModelSource

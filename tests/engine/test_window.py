@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_latents.engine.window import Span, resolve, step_of_fraction
+from jupyter_latents.engine.schedule.window import Span, resolve, step_of_fraction
 from jupyter_latents.errors import WindowError
 from jupyter_latents.stage import Window
 

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from jupyter_latents.errors import JupyterLatentsError, LatentsError, LatentsFileError
 from jupyter_latents.latents import Latents, Resume
-from jupyter_latents.latents.atomic import write_whole
-from jupyter_latents.latents.files import ENDINGS
+from jupyter_latents.latents.files.atomic import write_whole
+from jupyter_latents.latents.files.reading import ENDINGS
 from tests.latents.test_files import some_latents
 
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from jupyter_latents.engine.observer import Silent
-from jupyter_latents.executors import Run
 from jupyter_latents.session import Plan, Session, Task
+from jupyter_latents.session.runs import Run
 from jupyter_latents.syntax import Script
 from tests.tiny.fixtures import one_thread, tiny  # noqa: F401
 

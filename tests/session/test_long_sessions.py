@@ -8,8 +8,8 @@ from collections import Counter
 import psutil
 import pytest
 
-from jupyter_latents.executors import Run
 from jupyter_latents.session import Session
+from jupyter_latents.session.runs import Run
 from jupyter_latents.settings import Settings
 from tests.session.conftest import Desk
 

@@ -107,7 +107,7 @@ def test_a_full_disk_costs_the_store_and_not_the_run(desk: Desk, folder: Path, m
         raise OSError(28, "No space left on device")
 
     desk.session.keep_in(str(folder))
-    monkeypatch.setattr("jupyter_latents.latents.atomic._write_beside", full)
+    monkeypatch.setattr("jupyter_latents.latents.files.atomic._write_beside", full)
     assert desk.run(f"{FIRST} --into base").model_evaluations == 6
     assert "the disk is full" in " ".join(desk.notes.lines)
     assert len(Store(folder)) == 0

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.engine.scheduler_table import scheduler_names
-from jupyter_latents.engine.sources import known_models
+from jupyter_latents.engine.models.find import known_models
+from jupyter_latents.engine.schedule.table import scheduler_names
 from jupyter_latents.errors import JupyterLatentsError, LatentsError
 from jupyter_latents.syntax.script import Script
 
@@ -27,8 +27,8 @@ from .uploads import take_file
 from .variables import latents_of, pictures_of, progress
 
 if TYPE_CHECKING:
-    from jupyter_latents.executors import Run
     from jupyter_latents.session import Session
+    from jupyter_latents.session.runs import Run
 
     from .form import StageForm
 

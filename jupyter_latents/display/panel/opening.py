@@ -120,7 +120,7 @@ class OpenPanel:
 
 
 def _model(start: str | Latents | None, session: Session) -> PanelModel:
-    from jupyter_latents.engine.sources import known_models
+    from jupyter_latents.engine.models.find import known_models
 
     from .variables import latents_of
 

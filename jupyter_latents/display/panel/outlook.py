@@ -13,7 +13,7 @@ from jupyter_latents.errors import JupyterLatentsError
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.plan import PlannedStage
-    from jupyter_latents.engine.window import FractionRule
+    from jupyter_latents.engine.schedule.window import FractionRule
     from jupyter_latents.session import Session
 
 __all__ = ["Outlook", "Planner", "Schedule", "look"]
@@ -51,7 +51,7 @@ class Schedule:
 
     def step(self, fraction: float) -> int:
         """The whole step at which a fraction is done."""
-        from jupyter_latents.engine.window import step_of_fraction
+        from jupyter_latents.engine.schedule.window import step_of_fraction
 
         return step_of_fraction(fraction, self.timesteps, self.order, self.rule, self.train)
 
@@ -141,8 +141,9 @@ def _outlook(planned: PlannedStage, several: int) -> Outlook:
 
 def _schedule(planned: PlannedStage) -> Schedule | None:
     """The schedule of a stage's model, scheduler and size; None where they cannot be had, which the plan has told."""
-    from jupyter_latents.engine import schedulers, shifts
-    from jupyter_latents.engine.catalog import describe
+    from jupyter_latents.engine.models.describe import describe
+    from jupyter_latents.engine.schedule import schedulers
+    from jupyter_latents.engine.schedule import timesteps as shifts
 
     stage = planned.stage
     try:

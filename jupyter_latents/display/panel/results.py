@@ -13,8 +13,8 @@ from jupyter_latents.errors import JupyterLatentsError
 
 if TYPE_CHECKING:
     from jupyter_latents.display.view import RunView
-    from jupyter_latents.executors import Run
     from jupyter_latents.session import Session
+    from jupyter_latents.session.runs import Run
     from jupyter_latents.syntax.script import Script
 
 __all__ = ["Results", "in_thread", "told"]

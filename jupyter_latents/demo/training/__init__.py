@@ -1,0 +1,1 @@
+"""How the demo models were made: scenes that are drawn, training, export. Not in the wheel."""

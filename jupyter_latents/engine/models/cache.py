@@ -1,0 +1,286 @@
+"""The model cache: parts of models, loaded once and shared by every model that has the same files."""
+
+from __future__ import annotations
+
+import copy
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from jupyter_latents.engine.models.adapters import with_loras
+from jupyter_latents.engine.models.describe import describe
+from jupyter_latents.engine.models.encodings import Encodings
+from jupyter_latents.engine.models.load import HeldPart, Part, PartKey, Plan, dtype_of, plan_of, size_of
+from jupyter_latents.engine.models.loaded import LoadedModel, switched_vae
+from jupyter_latents.engine.models.memory import device_of, is_out_of_memory, is_ram, readable
+from jupyter_latents.engine.models.optimize import has_step_cache, optimized, step_cache
+from jupyter_latents.engine.models.readers import placed, read_checkpoint, read_part
+from jupyter_latents.engine.models.shelf import Shelf
+from jupyter_latents.engine.preview import Previewer, previewer_of
+from jupyter_latents.errors import ModelError, nearest
+from jupyter_latents.latents.facts import Space
+from jupyter_latents.settings import SETTINGS, Settings
+from jupyter_latents.stage import ModelSource
+
+__all__ = ["HeldPart", "LoadedModel", "ModelCache", "Part", "PartKey"]
+
+
+def _silent(_text: str) -> None:
+    """Tells nobody."""
+
+
+class ModelCache:
+    """Loads models and keeps their parts by content, so that what two models share is held once.
+
+    Args:
+        settings: Say how many bytes parts may take in RAM and on each accelerator; see `Shelf`.
+    """
+
+    def __init__(self, settings: Settings = SETTINGS) -> None:
+        self.loads = 0
+        self.encodings = Encodings()
+        self._shelf = Shelf(settings)
+        self._previewers: dict[str, Previewer] = {}
+        self._loading = threading.RLock()
+        self._fitting = threading.Lock()
+
+    @property
+    def parts(self) -> Mapping[PartKey, Part]:
+        """The parts held."""
+        return self._shelf.parts
+
+    def held(self) -> list[HeldPart]:
+        """What is held, most recently used first."""
+        return self._shelf.held()
+
+    def unload(self, name: str | None = None) -> int:
+        """Lets go of a model's parts that no other model uses, or of all parts. A run that goes on keeps its own.
+
+        Args:
+            name: The model as a stage named it; None for all.
+
+        Returns:
+            Bytes let go of.
+
+        Raises:
+            ModelError: No such model is held.
+        """
+        known = sorted({model for part in self.parts.values() for model in part.models})
+        if name is not None and name not in known:
+            hint = nearest(name, known) or "."
+            raise ModelError(f"no model {name!r} is held{hint} Held are: {', '.join(known) or 'none'}.")
+        if name is None:
+            self._previewers.clear()
+        return self._shelf.drop(name)
+
+    def load(self, source: ModelSource, tell: Callable[[str], None] = _silent) -> LoadedModel:
+        """A model ready to run; only parts not held yet are read.
+
+        Args:
+            source: Which model, and how.
+            tell: Is told what is read, a part at a time.
+
+        Raises:
+            ModelError: It cannot be found or loaded.
+        """
+        with self._loading:
+            plan, device, offload = _plan(source, tell)
+            values = self._fill(plan, tell)
+            self._shelf.use(plan.keys.values(), plan.facts.name)
+            return self._hand_out(plan, values, device, offload)
+
+    def read_ahead(self, source: ModelSource, tell: Callable[[str], None] = _silent) -> bool:
+        """Reads what is not held of a model that will be wanted, where it fits with nothing leaving.
+
+        Args:
+            source: Which model, and how.
+            tell: Is told what is read; what it raises ends the reading.
+
+        Returns:
+            Whether all of the model is held now.
+
+        Raises:
+            ModelError: It cannot be found or loaded.
+        """
+        with self._loading:
+            plan, _, _ = _plan(source, _silent)
+            missing = [name for name, key in plan.keys.items() if key not in self.parts]
+            if not self._shelf.fits(plan.home, plan.memory(missing)):
+                return False
+            self._fill(plan, tell)
+            self._shelf.use(plan.keys.values(), plan.facts.name)
+            return True
+
+    def let_idle_go(self, device: Any, but: ModelSource | None = None) -> int:
+        """Lets all parts leave a device that no run holds, and what torch keeps in reserve there; says how many bytes.
+
+        Args:
+            device: The torch device.
+            but: A model that stays, since it is wanted again at once.
+
+        Raises:
+            ModelError: That model is not there.
+        """
+        import gc
+
+        import torch
+
+        before = sum(row.size for row in self.held())
+        with self._loading:
+            self._shelf.make_room(device, None, set(_plan(but, _silent)[0].keys.values()) if but is not None else set())
+        gc.collect()
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        return before - sum(row.size for row in self.held())
+
+    def previewer(self, space: Space, vae: Any) -> Previewer:
+        """The preview map of a latent space, fitted to its VAE when first asked for."""
+        with self._fitting:
+            if space.vae not in self._previewers:
+                self._previewers[space.vae] = previewer_of(vae, space.factor)
+            return self._previewers[space.vae]
+
+    def load_vae(self, source: ModelSource) -> Any:
+        """The VAE of a model, to decode and encode with; nothing else of the model is read.
+
+        Args:
+            source: Which model, and how.
+
+        Raises:
+            ModelError: It cannot be found or loaded.
+        """
+        with self._loading:
+            plan, device, _ = _plan(source, _silent)
+            alone = replace(plan, keys={"vae": plan.keys["vae"]}, changed=())
+            vae = self._fill(alone, _silent)["vae"]
+            self._shelf.use(alone.keys.values(), plan.facts.name)
+            return self._decoding(plan.keys["vae"], vae, device)
+
+    def find_vae(self, digest: str) -> Any | None:
+        """A held VAE by the digest of its files, one that decodes without overflow where there is one, or None."""
+        held = [(key, part.value) for key, part in self.parts.items() if key.digest == digest]
+        found = [(key, value) for key, value in held if hasattr(value, "decode") and hasattr(value, "parameters")]
+        found.sort(key=lambda pair: (pair[0].made != "decodes", pair[0].dtype != "torch.float32"))
+        return found[0][1] if found else None
+
+    def _hand_out(self, plan: Plan, values: dict[str, Any], device: Any, offload: str | None) -> LoadedModel:
+        facts, source = plan.facts, plan.source
+        controls = [values.pop(control.part.name) for control in facts.controls]
+        if controls:
+            values["controlnet"] = controls[0] if len(controls) == 1 else controls
+        vae, key = values["vae"], plan.keys["vae"]
+        values["vae"] = switched_vae(vae, source)
+
+        def decoder() -> Any:
+            return switched_vae(self._decoding(key, vae, device), source)
+
+        def previewer() -> Previewer:
+            return self.previewer(facts.space, self._decoding(key, vae, device))
+
+        fresh = partial(step_cache, values[plan.denoiser]) if has_step_cache(plan.optimize) else nullcontext
+        model = LoadedModel(facts, values, device, plan.dtype, previewer, decoder, self.encodings, offload, fresh)
+        self._shelf.hand(model, frozenset(plan.keys.values()))
+        return model
+
+    def _decoding(self, key: PartKey, vae: Any, device: Any) -> Any:
+        """The VAE to decode with; a copy is a part of its own."""
+        import torch
+
+        overflows = vae.dtype == torch.float16 and bool(vae.config.get("force_upcast"))
+        if not overflows and vae.device.type == device.type:
+            return vae
+        dtype = torch.float32 if overflows else vae.dtype
+        wanted = key._replace(dtype=str(dtype), device=str(device), made="decodes")
+        with self._loading:
+            if wanted not in self.parts:
+                self._shelf.make_room(device, size_of(vae) * dtype.itemsize // vae.dtype.itemsize, {wanted, key})
+                made = copy.deepcopy(vae).to(device=device)
+                made = made.float() if overflows else made
+                models = set(self.parts[key].models) if key in self.parts else set()
+                self._shelf.put(wanted, made, "vae", models)
+            part = self.parts[wanted]
+            part.used = time.time()
+            return part.value
+
+    def _fill(self, plan: Plan, tell: Callable[[str], None]) -> dict[str, Any]:
+        """Every part of a plan, read where it is not held."""
+        held = self.parts
+        values = {name: held[key].value for name, key in plan.keys.items() if key in held}
+        for name, key in plan.keys.items():
+            if name not in values and (waiting := self._fetched(plan, name, key)) is not None:
+                values[name] = waiting
+        missing = [name for name in plan.keys if name not in values]
+        plain = [name for name in missing if name not in plan.changed]
+        inside = [name for name in plain if plan.part(name).form == "checkpoint"]
+        read = 0
+        for names in (*([name] for name in plain if name not in inside), inside):
+            if names:
+                tell(f"{plan.facts.name}: {', '.join(names)}{_amount(plan, names, read, missing)}")
+                read += plan.file_bytes(names)
+                self._keep(plan, self._read(plan, names, values), values)
+        if any(name in plan.changed for name in missing):
+            changed, loras = list(plan.changed), ", ".join(lora.path.name for lora in plan.facts.loras)
+            tell(f"{plan.facts.name}: {', '.join(changed)} with {loras}{_amount(plan, changed, read, missing)}")
+            copies = self._read(plan, changed, values)
+            self._keep(plan, with_loras(plan.facts, values, copies), values)
+        return values
+
+    def _keep(self, plan: Plan, read: Mapping[str, Any], values: dict[str, Any]) -> None:
+        values.update(read)
+        if plan.denoiser in read:
+            optimized(read[plan.denoiser], plan.optimize, f"the {plan.denoiser} of {plan.facts.name}")
+        for name, value in read.items():
+            self._shelf.put(plan.keys[name], value, name)
+
+    def _fetched(self, plan: Plan, name: str, key: PartKey) -> Any | None:
+        """A part that waits in RAM for the accelerator, moved there after making room."""
+        if not plan.part(name).weights or key._replace(device="cpu") not in self.parts or is_ram(plan.home):
+            return None
+        self._shelf.make_room(plan.home, plan.memory([name]), set(plan.keys.values()))
+        return self._shelf.fetch(key)
+
+    def _read(self, plan: Plan, names: list[str], held: Mapping[str, Any]) -> dict[str, Any]:
+        """Reads parts and puts them on their device, after making room; where that fails, after letting all idle go."""
+        keep = set(plan.keys.values())
+        self._shelf.make_room(plan.home, plan.memory(names), keep)
+        try:
+            return self._read_now(plan, names, held)
+        except ModelError as error:
+            if error.__cause__ is None or not is_out_of_memory(error.__cause__):
+                raise
+        self._shelf.make_room(plan.home, None, keep)
+        return self._read_now(plan, names, held)
+
+    def _read_now(self, plan: Plan, names: list[str], held: Mapping[str, Any]) -> dict[str, Any]:
+        self.loads += len(names)
+        model, quantizer = plan.facts.name, plan.source.quantizer
+        inside = [name for name in names if plan.part(name).form == "checkpoint"]
+        own = [name for name in names if name not in inside]
+        values = {name: read_part(plan.part(name), plan.dtype_of(name), model, quantizer) for name in own}
+        if inside:
+            absent = {name: None for name in plan.facts.sources if name != "scheduler"}
+            values |= read_checkpoint(plan.facts, inside, {**absent, **held, **values}, plan.dtype)
+        return {name: placed(value, plan.home, f"{name} of {model}") for name, value in values.items()}
+
+
+def _plan(source: ModelSource, tell: Callable[[str], None]) -> tuple[Plan, Any, str | None]:
+    """What a load needs, the device that the model runs on, and how it is offloaded from it."""
+    facts = describe(source)
+    device, offload = device_of(source.device), source.offload
+    if offload and device.type == "cpu":
+        option = "--model-cpu-offload" if offload == "model" else "--model-sequential-offload"
+        tell(f"{option} changes nothing here: there is no accelerator")
+        offload = None
+    home = device_of("cpu") if offload else device
+    return plan_of(source, facts, home, dtype_of(source, facts, device)), device, offload
+
+
+def _amount(plan: Plan, names: list[str], read: int, missing: list[str]) -> str:
+    """How much the files of some parts hold, and how much of all that is missing was read before them."""
+    size, whole = plan.file_bytes(names), plan.file_bytes(missing)
+    told = f", {readable(size)}" if size else ""
+    return f"{told} ({readable(read)} of {readable(whole)} read)" if whole else told

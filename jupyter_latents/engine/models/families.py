@@ -1,0 +1,228 @@
+"""One table: a row a family. A diffusers pipeline with no row gets one from its own class (`generic`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from jupyter_latents.engine.schedule.window import FractionRule
+from jupyter_latents.errors import ModelError
+
+__all__ = ["FAMILIES", "Family", "family_of", "generic"]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What tells one family of models from another.
+
+    Attributes:
+        name: Short name.
+        model_types: dgenerate's ``--model-type`` names.
+        made_as: Pipeline class names in ``model_index.json`` that mean this family.
+        txt2img: diffusers pipeline class for prompts alone; None when the family has none.
+        img2img: Class for an input image.
+        inpaint: Class for an input image with a mask.
+        control: The same three with a ControlNet.
+        fraction: How fractions count: of the steps, or of the training timesteps as in diffusers' SDXL.
+        schedule: What its pipeline passes to ``set_timesteps``, a row of `shifts.ARGUMENTS`.
+        layout: How the loop packs latents, a row of `layout.LAYOUTS`.
+        default_size: Pixels where the model's configuration names none.
+        guidance: Name of the call's argument for the guidance scale.
+        half: The half precision that suits the family on an accelerator.
+        align: Picture sizes are multiples of this many pixels.
+        negative: Whether a negative prompt has an effect.
+        direct_latents: Whether a tensor in the image position with ``--denoising-start`` goes in undecoded.
+        call: Further arguments of every call.
+    """
+
+    name: str
+    model_types: tuple[str, ...]
+    made_as: tuple[str, ...]
+    txt2img: str | None
+    img2img: str | None = None
+    inpaint: str | None = None
+    control: tuple[str | None, str | None, str | None] = (None, None, None)
+    fraction: FractionRule = "steps"
+    schedule: str = "plain"
+    layout: str = "plain"
+    default_size: int = 1024
+    guidance: str = "guidance_scale"
+    half: str = "float16"
+    align: int = 8
+    negative: bool = True
+    direct_latents: bool = False
+    call: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    def pipeline_name(self, mode: str, *, control: bool = False) -> str:
+        """The diffusers class for a mode.
+
+        Args:
+            mode: ``txt2img``, ``img2img`` or ``inpaint``.
+            control: Whether a ControlNet steers it.
+
+        Raises:
+            ModelError: diffusers has none for this family.
+        """
+        if control:
+            steered = self.control[("txt2img", "img2img", "inpaint").index(mode)]
+            if steered is None:
+                raise ModelError(f"{self.name} runs no {mode} with a ControlNet here; leave --control-nets out.")
+            return steered
+        name: str | None = getattr(self, mode)
+        if name is None:
+            have = [other for other in ("txt2img", "img2img", "inpaint") if getattr(self, other)]
+            raise ModelError(f"{self.name} has no {mode} pipeline in diffusers; it runs {', '.join(have)}.")
+        return name
+
+
+_SD_CONTROL = (
+    "StableDiffusionControlNetPipeline",
+    "StableDiffusionControlNetImg2ImgPipeline",
+    "StableDiffusionControlNetInpaintPipeline",
+)
+_SDXL_CONTROL = (
+    "StableDiffusionXLControlNetPipeline",
+    "StableDiffusionXLControlNetImg2ImgPipeline",
+    "StableDiffusionXLControlNetInpaintPipeline",
+)
+
+FAMILIES: tuple[Family, ...] = (
+    Family(
+        "SD",
+        ("sd",),
+        ("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline", "StableDiffusionInpaintPipeline"),
+        "StableDiffusionPipeline",
+        "StableDiffusionImg2ImgPipeline",
+        "StableDiffusionInpaintPipeline",
+        _SD_CONTROL,
+        default_size=512,
+    ),
+    Family(
+        "SDXL",
+        ("sdxl",),
+        ("StableDiffusionXLPipeline", "StableDiffusionXLInpaintPipeline"),
+        "StableDiffusionXLPipeline",
+        "StableDiffusionXLImg2ImgPipeline",
+        "StableDiffusionXLInpaintPipeline",
+        _SDXL_CONTROL,
+        fraction="timesteps",
+        direct_latents=True,
+    ),
+    Family(
+        "SDXL refiner",
+        ("sdxl",),
+        ("StableDiffusionXLImg2ImgPipeline",),
+        None,
+        "StableDiffusionXLImg2ImgPipeline",
+        "StableDiffusionXLInpaintPipeline",
+        fraction="timesteps",
+        direct_latents=True,
+    ),
+    Family(
+        "Kolors",
+        ("kolors",),
+        ("KolorsPipeline", "KolorsImg2ImgPipeline"),
+        "KolorsPipeline",
+        "KolorsImg2ImgPipeline",
+        fraction="timesteps",
+        direct_latents=True,
+    ),
+    Family(
+        "SD3",
+        ("sd3",),
+        ("StableDiffusion3Pipeline",),
+        "StableDiffusion3Pipeline",
+        "StableDiffusion3Img2ImgPipeline",
+        "StableDiffusion3InpaintPipeline",
+        schedule="dynamic",
+        align=16,
+    ),
+    Family(
+        "Flux.1",
+        ("flux",),
+        ("FluxPipeline",),
+        "FluxPipeline",
+        "FluxImg2ImgPipeline",
+        "FluxInpaintPipeline",
+        layout="packed",
+        half="bfloat16",
+        schedule="flux",
+        align=16,
+        negative=False,
+    ),
+    Family(
+        "Flux.2",
+        ("flux2",),
+        ("Flux2Pipeline",),
+        "Flux2Pipeline",
+        layout="tokens",
+        half="bfloat16",
+        schedule="flux2",
+        align=16,
+        negative=False,
+    ),
+    Family(
+        "Flux.2 Klein",
+        ("flux2",),
+        ("Flux2KleinPipeline",),
+        "Flux2KleinPipeline",
+        inpaint="Flux2KleinInpaintPipeline",
+        layout="tokens",
+        half="bfloat16",
+        schedule="flux2",
+        align=16,
+        negative=False,
+    ),
+    Family(
+        "Qwen-Image",
+        ("qwen-image",),
+        ("QwenImagePipeline",),
+        "QwenImagePipeline",
+        "QwenImageImg2ImgPipeline",
+        "QwenImageInpaintPipeline",
+        layout="packed",
+        guidance="true_cfg_scale",
+        half="bfloat16",
+        schedule="linear",
+        align=16,
+        call=MappingProxyType({"negative_prompt": " "}),  # without one the pipeline leaves guidance out
+    ),
+    Family(
+        "Z-Image",
+        ("z-image",),
+        ("ZImagePipeline",),
+        "ZImagePipeline",
+        "ZImageImg2ImgPipeline",
+        "ZImageInpaintPipeline",
+        half="bfloat16",
+        schedule="z-image",
+        align=16,
+    ),
+)
+
+
+def generic(pipeline_class_name: str) -> Family:
+    """A row for a pipeline that no family names: text to image through the same tap."""
+    return Family(
+        pipeline_class_name,
+        (),
+        (pipeline_class_name,),
+        pipeline_class_name,
+        half="bfloat16",
+        align=16,
+        call=MappingProxyType({"use_resolution_binning": False}),  # PixArt's would change the size asked for
+    )
+
+
+def family_of(pipeline_class_name: str) -> Family:
+    """The family that a ``model_index.json`` means.
+
+    Args:
+        pipeline_class_name: Its ``_class_name``.
+    """
+    for family in FAMILIES:
+        if pipeline_class_name in family.made_as:
+            return family
+    return generic(pipeline_class_name)

@@ -1,0 +1,109 @@
+"""A model ready to run: its parts, and how a pipeline of them is prepared for a run."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from jupyter_latents.engine.models.describe import ModelFacts
+from jupyter_latents.engine.models.encodings import Encodings
+from jupyter_latents.engine.models.extras import ControlSpec
+from jupyter_latents.engine.preview import Previewer
+from jupyter_latents.errors import ModelError
+from jupyter_latents.stage import ModelSource
+
+__all__ = ["LoadedModel", "switched_vae"]
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModel:
+    """A model ready to run. Its parts stay in the cache as long as somebody holds it.
+
+    Attributes:
+        facts: What its files say.
+        parts: Part name to the loaded part, without the scheduler; ``controlnet`` is a list where there are several.
+        device: Torch device it runs on.
+        dtype: Torch dtype of its weights.
+        previewer: Makes small pictures of its latents.
+        decoder: Gives the VAE that decodes; see `vae_for_decoding`.
+        encodings: Remembers what its text encoders made.
+        offload: ``model``, ``sequential`` or None, where there is an accelerator to offload from.
+        fresh: Wraps a run where parts remember something from step to step, and has them forget it.
+    """
+
+    facts: ModelFacts
+    parts: Mapping[str, Any]
+    device: Any
+    dtype: Any
+    previewer: Callable[[], Previewer]
+    decoder: Callable[[], Any]
+    encodings: Encodings
+    offload: str | None = None
+    fresh: Callable[[], AbstractContextManager[None]] = nullcontext
+
+    @property
+    def vae(self) -> Any:
+        """The VAE as pipelines get it."""
+        return self.parts["vae"]
+
+    @property
+    def vae_for_decoding(self) -> Any:
+        """The VAE to decode and encode with outside a pipeline.
+
+        A float32 copy where the VAE is in float16 and its ``force_upcast`` says that this overflows (as diffusers'
+        ``StableDiffusionXLPipeline.upcast_vae``), a copy on the accelerator where the model is offloaded from it,
+        else the VAE itself.
+        """
+        return self.decoder()
+
+    @property
+    def control(self) -> tuple[ControlSpec, ...]:
+        """The ControlNets with their scale, start and end, in the order of ``parts["controlnet"]``."""
+        return self.facts.controls
+
+    @contextmanager
+    def prepared(self, pipeline: Any) -> Iterator[Any]:
+        """Switches diffusers' offload on for a run of a pipeline made of these parts, and off again.
+
+        Args:
+            pipeline: The pipeline, just made.
+        """
+        with self.fresh():
+            if self.offload is None:
+                yield pipeline
+                return
+            try:
+                if self.offload == "sequential":
+                    pipeline.enable_sequential_cpu_offload(device=self.device)
+                else:
+                    pipeline.enable_model_cpu_offload(device=self.device)
+                yield pipeline
+            finally:
+                pipeline.remove_all_hooks()
+                for part in pipeline.components.values():
+                    if self.offload == "model" and hasattr(part, "requires_grad_"):
+                        part.to("cpu")
+
+
+def switched_vae(vae: Any, source: ModelSource) -> Any:
+    """A VAE with ``--vae-tiling`` and ``--vae-slicing`` as asked for.
+
+    It is a second face of the same modules and weights, so that the shared VAE keeps its own switches.
+
+    Raises:
+        ModelError: VAEs of this class have no such switch.
+    """
+    wanted = [name for name, on in (("tiling", source.vae_tiling), ("slicing", source.vae_slicing)) if on]
+    if not wanted:
+        return vae
+    face = copy.copy(vae)
+    for name in wanted:
+        if not hasattr(face, f"enable_{name}"):
+            raise ModelError(
+                f"the VAE of {source.name}, a {type(vae).__name__}, has no {name}; leave --vae-{name} out."
+            )
+        getattr(face, f"enable_{name}")()
+    return face

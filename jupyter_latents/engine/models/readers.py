@@ -1,0 +1,163 @@
+"""Reads parts into memory with diffusers' and transformers' own loaders; what they raise becomes one clear error."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from jupyter_latents.engine.models.describe import ModelFacts
+from jupyter_latents.engine.models.memory import is_out_of_memory, readable
+from jupyter_latents.engine.models.parts import SKIPPED, PartSource, class_of
+from jupyter_latents.engine.models.quantizers import is_quantized, quantization_config
+from jupyter_latents.errors import ModelError
+
+__all__ = ["assemble", "placed", "read_checkpoint", "read_part", "scheduler_of", "translated"]
+
+
+@contextmanager
+def translated(what: str, size: int = 0) -> Iterator[None]:
+    """Turns what loaders raise into a `ModelError`.
+
+    Args:
+        what: What is being read, for the message.
+        size: Bytes it needs.
+    """
+    from diffusers.loaders.single_file_utils import SingleFileComponentError
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (SafetensorError, pickle.UnpicklingError, EOFError) as error:
+        raise ModelError(
+            f"{what}: a weight file is damaged or holds more than tensors ({_line(error)}); fetch it again."
+        ) from error
+    except SingleFileComponentError as error:
+        raise ModelError(f"{what}: {_line(error)} Use a file that holds it, or the model's folder.") from error
+    except ImportError as error:
+        raise ModelError(f"{what} needs a library that is not installed: {_line(error)}") from error
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+        MemoryError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        NotImplementedError,
+    ) as error:
+        if is_out_of_memory(error):
+            raise ModelError(
+                f"{what} needs about {readable(size)} and does not fit into memory, though all models not in use "
+                "were let go of. Use --dtype float16 or bfloat16, --model-cpu-offload or a smaller model."
+            ) from error
+        raise ModelError(f"{what} cannot be loaded: {_line(error)}") from error
+
+
+def _line(error: BaseException) -> str:
+    """The first line of a message that says something; loaders write pages."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = (lines[0] if lines else type(error).__name__).partition(" Check out ")[0]
+    return text if len(text) < 300 else f"{text[:300]} …"
+
+
+def read_part(part: PartSource, dtype: Any, model: str, quantizer: str | None = None) -> Any:
+    """A part from its own files: a module in ``eval()``, a tokenizer or a processor.
+
+    Args:
+        part: Where it is.
+        dtype: torch dtype of its weights.
+        model: Whose it is, for messages.
+        quantizer: ``bnb;bits=4``, or None.
+
+    Raises:
+        ModelError: It cannot be read, or its weights are not those of its class and configuration.
+    """
+    found = class_of(part.library, part.class_name, f"{part.name} of {model}")
+    what = f"{part.name} of {model}"
+    with translated(what, part.values * dtype.itemsize):
+        if part.form == "file":
+            settings = {"config": str(part.folder.parent), "subfolder": part.folder.name}
+            return _ready(found.from_single_file(str(part.weights[0]), **settings, dtype=dtype, local_files_only=True))
+        if not part.weights:
+            return found.from_pretrained(part.folder, local_files_only=True)
+        extra: dict[str, Any] = {}
+        if quantizer and is_quantized(part.name, part.library):
+            extra["quantization_config"] = quantization_config(quantizer, part.library, dtype)
+        module, info = found.from_pretrained(
+            part.folder, dtype=dtype, variant=part.variant, local_files_only=True, output_loading_info=True, **extra
+        )
+    missing = sorted(info.get("missing_keys", ()))
+    if missing:
+        raise ModelError(
+            f"{what}: its weight files do not belong to its config.json ({part.class_name}): {len(missing)} tensors "
+            f"are missing, such as {missing[0]}. Fetch the model again, or give the --variant that is whole."
+        )
+    return _ready(module)
+
+
+def read_checkpoint(facts: ModelFacts, names: list[str], held: Mapping[str, Any], dtype: Any) -> dict[str, Any]:
+    """Parts from a whole model's single file.
+
+    Args:
+        facts: The model.
+        names: The parts to read.
+        held: Its other parts, or None for those that are not at hand.
+        dtype: torch dtype of the weights.
+
+    Raises:
+        ModelError: diffusers reads no single files of this pipeline, or this one does not fit.
+    """
+    import diffusers
+
+    pipeline_class: Any = getattr(diffusers, facts.pipeline_class, None)
+    if not hasattr(pipeline_class, "from_single_file"):
+        raise ModelError(
+            f"diffusers {diffusers.__version__} reads no single files of {facts.pipeline_class}; give its folder."
+        )
+    accepted = inspect.signature(pipeline_class.__init__).parameters
+    others = {name: part for name, part in held.items() if name in accepted and name not in names}
+    absent = {name: None for name in SKIPPED if name in accepted}
+    size = sum(facts.sources[name].values for name in names) * dtype.itemsize
+    with translated(f"{facts.name} ({', '.join(names)})", size):
+        pipeline = pipeline_class.from_single_file(
+            str(facts.checkpoint), config=str(facts.folder), dtype=dtype, local_files_only=True, **others, **absent
+        )
+    return {name: _ready(pipeline.components[name]) for name in names}
+
+
+def _ready(part: Any) -> Any:
+    """A module as stages use it: T5 of a single file comes in training mode, dropout on.
+
+    Its ``requires_grad`` stays as diffusers leaves it: ``torch.matmul`` looks at it, without gradients too, when it
+    chooses between two products whose last bits differ on some processors.
+    """
+    return part.eval() if hasattr(part, "eval") else part
+
+
+def placed(part: Any, device: Any, what: str) -> Any:
+    """A part on its device; what a quantizer has put there stays."""
+    if not hasattr(part, "parameters") or part.device.type == device.type:
+        return part
+    with translated(what, sum(tensor.numel() * tensor.element_size() for tensor in part.parameters())):
+        return part.to(device)
+
+
+def scheduler_of(facts: ModelFacts) -> Any:
+    """The model's own scheduler, made new."""
+    name, config = facts.scheduler
+    return class_of(facts.sources["scheduler"].library, name, f"scheduler of {facts.name}").from_config(config)
+
+
+def assemble(pipeline_class: Any, facts: ModelFacts, parts: Mapping[str, Any]) -> Any:
+    """A pipeline of parts at hand, with the model's own scheduler; what it wants beyond them is None."""
+    parameters = inspect.signature(pipeline_class.__init__).parameters
+    components: dict[str, Any] = {name: part for name, part in parts.items() if name in parameters}
+    for name, parameter in parameters.items():
+        if name != "self" and name not in components and parameter.default is inspect.Parameter.empty:
+            components[name] = None
+    if "requires_safety_checker" in parameters:
+        components["requires_safety_checker"] = False
+    return pipeline_class(**{**components, "scheduler": scheduler_of(facts)})

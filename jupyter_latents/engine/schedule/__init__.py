@@ -1,0 +1,1 @@
+"""Schedules: schedulers by name, their timesteps, noise levels, windows, and how latents enter them."""

@@ -1,0 +1,319 @@
+"""How given latents enter a receiving schedule: at which step, in which form, with how much noise added.
+
+Equations: forms and levels as in facts of k-diffusion (Karras et al. 2022) and flow matching (Liu et al. 2022); the
+missing variance between two levels is sigma_to^2 - sigma_from^2 in variance-exploding terms.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import torch
+
+from jupyter_latents.engine.bridge import converter
+from jupyter_latents.engine.schedule import schedulers
+from jupyter_latents.engine.schedule.window import Span, resolve
+from jupyter_latents.errors import HandoffError
+from jupyter_latents.latents.facts import Form, Noise, Position, Provenance, Space
+from jupyter_latents.latents.files.comfy_file import RAW_VAE
+from jupyter_latents.latents.forms import convert
+from jupyter_latents.latents.spaces import likely_spaces
+from jupyter_latents.latents.value import Latents
+from jupyter_latents.stage import Window
+
+__all__ = ["Entrance", "Standing", "check_fits", "entrance", "fractions_span", "level_tensor", "onward_draws"]
+
+_SAME_LEVEL = 1e-3  # relative difference of sigma below which two levels are one
+_PICTURE = 0.05  # sigma of the first training timesteps: where inversion takes a clean picture as it is
+
+
+class Standing(Protocol):
+    """What a hand-over needs to know of latents; a plan's outline of latents still to be made has it too."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(batch, channels, height/factor, width/factor)."""
+
+    @property
+    def space(self) -> Space | None:
+        """The latent space."""
+
+    @property
+    def noise(self) -> Noise | None:
+        """How noisy."""
+
+    @property
+    def position(self) -> Position | None:
+        """Step of which schedule."""
+
+    @property
+    def provenance(self) -> Provenance:
+        """Model, prompt, seed."""
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is left to denoise."""
+
+    @property
+    def has_estimate(self) -> bool:
+        """Whether the clean estimate is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """How latents enter a schedule.
+
+    Attributes:
+        span: The whole steps that run.
+        noise: The receiving level at the first step.
+        exact: Whether this continues the giver's own schedule from where it is.
+        notes: What to tell: conversions, assumptions.
+        warning: A contradiction between what was asked for and what the latents are, or empty.
+    """
+
+    span: Span
+    noise: Noise
+    exact: bool
+    notes: tuple[str, ...] = ()
+    warning: str = ""
+
+
+def check_fits(latents: Standing, space: Space, model: str, *, backwards: bool = False) -> bool:
+    """Whether latents live in the receiving space; False where they must cross into it (`bridge`).
+
+    Args:
+        latents: What is handed over.
+        space: The receiving model's space.
+        model: Its name, for the message.
+        backwards: Whether the receiving scheduler adds noise, so that clean latents are what it begins with.
+
+    Raises:
+        HandoffError: Fully denoised latents, or another space and no way to bring them there.
+    """
+    if latents.is_clean and not backwards:
+        raise HandoffError(
+            "these latents are fully denoised, so `latents:` has nothing left to denoise. Make them with "
+            "--denoising-end (such as 0.8), or put them in the image position (--image-seeds NAME), where they are "
+            "decoded. --scheduler DDIMInverseScheduler takes them back to noise."
+        )
+    own = latents.space if latents.space is not None and latents.space.name != RAW_VAE else None
+    if own is None and latents.shape[1] == space.channels:
+        return True
+    if own is None:
+        raise HandoffError(
+            f"latents of shape {latents.shape} have {latents.shape[1]} channels{likely_spaces(latents.shape[1])}, and "
+            f"{model} works in {space}. Nothing says which model made them, so they cannot be brought there. Continue "
+            "them with a model of their own space; what it makes can cross."
+        )
+    if own.same_as(space):
+        return True
+    giver = latents.provenance.model
+    known = bool(giver) or converter(own, space) is not None
+    if known and (latents.has_estimate or latents.is_clean):
+        return False
+    why = "they carry none (a file without facts)" if known else "nothing says which model that is"
+    given = f"latents of {giver}" if giver else "these latents"
+    raise HandoffError(
+        f"{given} are of {own}, and {model} works in {space}. They cross as a clean estimate, decoded by the VAE of "
+        f"the model that made them, and {why}. Continue them for a step with a model of {own.name} latents; what it "
+        "makes can cross."
+    )
+
+
+def entrance(latents: Standing, window: Window, scheduler: Any, span: Span, own_schedule: str) -> Entrance:
+    """Decides where latents enter a receiving schedule.
+
+    Args:
+        latents: What is handed over.
+        window: The fractions that the stage gives.
+        scheduler: The receiving scheduler after ``set_timesteps``.
+        span: The window resolved by fractions alone.
+        own_schedule: Digest of the receiving schedule.
+
+    Raises:
+        HandoffError: The latents' noise level is not known and no ``--denoising-start`` says it.
+    """
+    noise = latents.noise
+    if noise is None:
+        return _assumed(window, scheduler, span)
+    same, own = False, 0
+    if latents.position is not None and latents.position.schedule == own_schedule:
+        own = latents.position.step
+        same = _close(noise.sigma, schedulers.level(scheduler, span.index(own)).sigma)  # else somebody says it is not
+    if not same:
+        own = _nearest_above(noise, scheduler, span)
+    if window.start is None or (same and span.start == own):
+        return _at(own, noise, scheduler, span, exact=same)
+    given = schedulers.level(scheduler, span.start_index)
+    if _close(noise.sigma, given.sigma):
+        return _at(span.start, noise, scheduler, span)
+    if abs(span.start - own) <= 1 and _within_half_step(noise.sigma, scheduler, span):
+        return _at(own, noise, scheduler, span)
+    leave_out = (
+        "Without --denoising-start they enter there too; more steps would come nearer."
+        if span.start == own
+        else "Leave --denoising-start out to carry on from where they are."
+    )
+    warning = (
+        f"--denoising-start {window.start:g} is step {span.start} of {span.of} ({given}), but these latents stand at "
+        f"{noise}, nearest to step {_nearest(noise.sigma, scheduler, span)}. {leave_out}"
+    )
+    return replace(_at(span.start, noise, scheduler, span), warning=warning)
+
+
+def _at(step: int, giver: Noise, scheduler: Any, span: Span, *, exact: bool = False) -> Entrance:
+    """Entering at a step of the receiving schedule."""
+    moved = _starting(span, step)
+    level = schedulers.level(scheduler, moved.start_index)
+    if giver.is_clean and level.sigma <= _PICTURE:
+        level = replace(level, sigma=0.0)
+    return Entrance(moved, level, exact, () if exact else _notes(giver, level))
+
+
+def _assumed(window: Window, scheduler: Any, span: Span) -> Entrance:
+    """Where latents of unknown noise enter: where ``--denoising-start`` says."""
+    if window.start is None:
+        raise HandoffError(
+            "the noise level of these latents is not known (a file without facts). Say where they stand with "
+            "--denoising-start, the fraction at which they were stopped, or load them with Latents.load(path, "
+            "sigma=...)."
+        )
+    level = schedulers.level(scheduler, span.start_index)
+    note = f"noise level not known, taken as {level} of --denoising-start {window.start:g}"
+    return Entrance(span, level, False, (note,))
+
+
+def level_tensor(
+    latents: Latents, to: Noise, generator: torch.Generator, unknown_form: Form | None = None
+) -> torch.Tensor:
+    """The latents in the receiving form and at the receiving level.
+
+    Args:
+        latents: What is handed over, with or without a known noise level.
+        to: The receiving form and level.
+        generator: Draws the missing noise.
+        unknown_form: The form of latents whose noise level is not known; None where it is the receiver's.
+
+    Returns:
+        Shape of the latents; float32 where they are converted, as rounding to half would add noise of its own. Noise
+        is added where the receiving level is higher; it is never taken away. Pure noise has unit variance and so do
+        VP latents at every level: what is pure noise, or noisier than the receiving level, enters as VP latents of that
+        level, and what enters where a schedule expects pure noise is brought to the variance of VP latents.
+    """
+    noise = latents.noise
+    if noise is None and unknown_form is not None and math.isfinite(to.sigma):
+        return convert(latents.tensor.float(), to.sigma, unknown_form, to.form)
+    if noise is None or (noise.form == to.form and _close(noise.sigma, to.sigma)):
+        return latents.tensor
+    tensor = latents.tensor.float()
+    if not math.isfinite(noise.sigma):
+        return convert(tensor, to.sigma, "vp", to.form)
+    if not math.isfinite(to.sigma):
+        return convert(tensor, noise.sigma, noise.form, "vp")
+    exploding = convert(tensor, noise.sigma, noise.form, "ve")
+    sigma = noise.sigma
+    if to.sigma > sigma and not _close(sigma, to.sigma):
+        added = torch.randn(exploding.shape, generator=generator)
+        exploding = exploding + math.sqrt(to.sigma**2 - sigma**2) * added
+        sigma = to.sigma
+    elif sigma > to.sigma and not _close(sigma, to.sigma):
+        return convert(convert(exploding, sigma, "ve", "vp"), to.sigma, "vp", to.form)
+    return convert(exploding, sigma, "ve", to.form)
+
+
+def onward_draws(seed: int, noise: Noise | None) -> torch.Tensor:
+    """State of a generator for what a stage draws while it goes on from latents whose own generator it does not have.
+
+    A generator that begins anew with the seed of the stage before draws again, step for step, the noise that is in the
+    latents already, and noise added to itself is not of the level that a stochastic scheduler counts on.
+
+    Args:
+        seed: The stage's seed.
+        noise: Where the latents stand, so that each stage of a chain draws its own; None where that is not known.
+    """
+    text = f"onward {seed} {noise.sigma:.3g}" if noise is not None else f"onward {seed}"
+    own = int(hashlib.sha256(text.encode()).hexdigest()[:15], 16)
+    return torch.Generator("cpu").manual_seed(own).get_state()
+
+
+def _starting(span: Span, start: int) -> Span:
+    if start >= span.end:
+        raise HandoffError(
+            f"these latents already stand at step {start} of {span.of}, and --denoising-end is step {span.end}: no "
+            f"step is left to run."
+        )
+    return Span(start, span.end, span.of, span.order, span.timesteps)
+
+
+def _nearest_above(noise: Noise, scheduler: Any, span: Span) -> int:
+    """The step whose level is nearest to that of `noise`, at or above it.
+
+    Raises:
+        HandoffError: A schedule that adds noise has no step there: it ends below.
+    """
+    sigma = noise.sigma
+    at_or_above = [
+        step
+        for step in range(span.of)
+        if (level := schedulers.level(scheduler, span.index(step)).sigma) >= sigma or _close(level, sigma)
+    ]
+    if not schedulers.backwards(scheduler):
+        return max(at_or_above, default=0)
+    if not at_or_above:
+        last = schedulers.level(scheduler, span.index(span.of - 1))
+        raise HandoffError(
+            f"these latents stand at {noise}, above the last step of {type(scheduler).__name__}, which begins at "
+            f"{last}: there is nothing to invert. Denoise them with another --scheduler."
+        )
+    return min(at_or_above)
+
+
+def _nearest(sigma: float, scheduler: Any, span: Span) -> int:
+    """The step whose level is nearest to `sigma`; the distance counts in log sigma."""
+
+    def distance(step: int) -> float:
+        level = schedulers.level(scheduler, span.index(step)).sigma
+        return abs(math.log(level / sigma)) if 0 < level < math.inf and 0 < sigma < math.inf else abs(level - sigma)
+
+    return min(range(span.of), key=distance)
+
+
+def _within_half_step(sigma: float, scheduler: Any, span: Span) -> bool:
+    """Whether `sigma` lies within half a step (in log sigma) of the level at the span's start."""
+    here = schedulers.level(scheduler, span.start_index).sigma
+    towards = span.start + (1 if (sigma > here) == schedulers.backwards(scheduler) else -1)
+    if not 0 <= towards < span.of:
+        return towards < 0
+    there = schedulers.level(scheduler, span.index(towards)).sigma
+    if not all(map(math.isfinite, (sigma, here, there))) or min(sigma, here, there) <= 0:
+        return False
+    return abs(math.log(sigma / here)) <= abs(math.log(there / here)) / 2 + 1e-9
+
+
+def _close(sigma: float, other: float) -> bool:
+    return math.isclose(sigma, other, rel_tol=_SAME_LEVEL) or sigma == other
+
+
+def _notes(giver: Noise, receiver: Noise) -> tuple[str, ...]:
+    notes = []
+    if giver.form != receiver.form and not giver.is_clean:
+        notes.append(f"form converted from {giver.form.upper()} to {receiver.form.upper()}")
+    if math.isinf(receiver.sigma) and not math.isinf(giver.sigma):
+        notes.append(f"{giver} enters where the schedule begins with pure noise; more steps would enter nearer to it")
+    elif not _close(giver.sigma, receiver.sigma) and receiver.sigma > giver.sigma:
+        mixed = (giver.form == "flow") != (receiver.form == "flow")  # whose numbers cannot be compared
+        levels = f" (in VE terms {giver.sigma:.3g} and {receiver.sigma:.3g})" if mixed else ""
+        notes.append(f"noise added to come from {giver} to {receiver}{levels}")
+    elif math.isfinite(giver.sigma) and giver.sigma > receiver.sigma and not _close(giver.sigma, receiver.sigma):
+        notes.append(f"{giver} is noisier than {receiver}, where these latents enter: brought to its variance")
+    return tuple(notes)
+
+
+def fractions_span(window: Window, scheduler: Any, rule: Any, first: int) -> Span:
+    """The window in whole steps of a scheduler, by fractions alone; see `window.resolve`."""
+    train = int(scheduler.config.get("num_train_timesteps", 1000))
+    timesteps = [float(timestep) for timestep in scheduler.timesteps]
+    return resolve(window, timesteps, int(scheduler.order), rule=rule, train_timesteps=train, first=first)

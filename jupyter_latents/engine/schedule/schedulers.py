@@ -1,0 +1,279 @@
+"""Real diffusers schedulers: built by name, read for their noise levels, their changing state taken and given back.
+
+Nothing here changes a scheduler's tables or class; state is set only on schedulers that this package made itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import math
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import torch
+
+from jupyter_latents.engine.schedule.table import BACKWARDS, FORMS, SIGMAS_AS_GIVEN, scheduler_names
+from jupyter_latents.errors import ModelError, ScriptError, nearest
+from jupyter_latents.latents.facts import CLEAN, Form, Noise, StateValue
+
+__all__ = [
+    "backwards",
+    "build",
+    "custom_sigmas",
+    "form_of",
+    "level",
+    "restore",
+    "schedule_digest",
+    "sigma_of_timestep",
+    "state",
+    "state_baseline",
+]
+
+# Attributes that each run makes anew: a Brownian tree from its seed (a function of time, not of history), begin index.
+_REBUILT = frozenset({"noise_sampler", "_begin_index"})
+# Settings that a swapped-in scheduler must not inherit or default to for latents (facts.md 3).
+_FOR_LATENTS = {
+    "clip_sample": False,
+    "clip_denoised": False,
+    "thresholding": False,
+    "set_alpha_to_one": False,
+    "skip_prk_steps": True,
+}
+
+
+def build(name: str | None, own_class: str, own_config: Mapping[str, Any], *, seed: int | None = None) -> Any:
+    """A fresh scheduler for one run.
+
+    Args:
+        name: ``--scheduler``: a class name with optional arguments (``DDIMScheduler;eta=0.5``), or None for the
+            model's own.
+        own_class: Class name of the model's own scheduler.
+        own_config: Configuration of the model's own scheduler.
+        seed: Seed for schedulers that make their noise themselves.
+
+    Raises:
+        ScriptError: No such scheduler, or it takes no such argument.
+        ModelError: The scheduler needs a library that is not installed.
+    """
+    import diffusers
+
+    wanted, overrides = _parse(name) if name else (own_class, {})
+    scheduler_class = getattr(diffusers, wanted, None)
+    if not wanted.endswith("Scheduler") or scheduler_class is None or not hasattr(scheduler_class, "from_config"):
+        known = scheduler_names()
+        raise ScriptError(f"no scheduler {wanted!r}{nearest(wanted, known)} Known: {', '.join(known)}.")
+    config = dict(own_config)
+    accepted = set(inspect.signature(scheduler_class.__init__).parameters) - {"self", "kwargs"}
+    if wanted != own_class:
+        config = {key: value for key, value in config.items() if value is not None}
+        config.update({key: value for key, value in _FOR_LATENTS.items() if key in accepted})
+    unknown = [key for key in overrides if key not in accepted]
+    if unknown:
+        allowed = ", ".join(sorted(accepted))
+        raise ScriptError(f"{wanted} has no setting {unknown[0]!r}{nearest(unknown[0], accepted)} It takes: {allowed}.")
+    if "noise_sampler_seed" in accepted and config.get("noise_sampler_seed") is None:
+        config["noise_sampler_seed"] = seed
+    try:
+        return scheduler_class.from_config(
+            {key: value for key, value in config.items() if key in accepted}, **overrides
+        )
+    except (ImportError, ValueError) as error:
+        raise ModelError(f"{wanted} cannot be made with these settings: {error}") from error
+
+
+def _parse(address: str) -> tuple[str, dict[str, Any]]:
+    """``Name;key=value`` to the name and its settings, values read as JSON where they can be."""
+    name, *pairs = [part.strip() for part in address.split(";")]
+    settings: dict[str, Any] = {}
+    for pair in filter(None, pairs):
+        key, _, text = pair.partition("=")
+        try:
+            settings[key.strip().replace("-", "_")] = json.loads(
+                text.lower() if text.lower() in ("true", "false", "none") else text
+            )
+        except json.JSONDecodeError:
+            settings[key.strip().replace("-", "_")] = text
+    return name, settings
+
+
+def custom_sigmas(scheduler: Any, sigmas: Sequence[float]) -> Any:
+    """Custom sigmas as an array, which some schedulers do arithmetic on, ending at 0.
+
+    Most schedulers append the final 0 themselves; those of `SIGMAS_AS_GIVEN` step only between what they are given.
+
+    Args:
+        scheduler: The scheduler that is to take them.
+        sigmas: Falling noise levels, one a step.
+    """
+    import numpy as np
+
+    array = np.asarray(sigmas)
+    if type(scheduler).__name__ in SIGMAS_AS_GIVEN and array[-1] > 0:
+        array = np.append(array, 0.0)
+    return array
+
+
+def form_of(scheduler: Any) -> Form:
+    """How a scheduler mixes signal and noise: its row in the table, or what its settings tell."""
+    config = scheduler.config
+    if config.get("use_flow_sigmas") or config.get("prediction_type") == "flow_prediction":
+        return "flow"
+    known = FORMS.get(type(scheduler).__name__)
+    if known is not None:
+        return known
+    if type(scheduler).__name__.startswith("FlowMatch"):
+        return "flow"
+    return "vp" if math.isclose(float(scheduler.init_noise_sigma), 1.0) else "ve"
+
+
+def backwards(scheduler: Any) -> bool:
+    """Whether a scheduler goes from a picture to noise, as an inversion does; with flow sigmas diffusers' do not."""
+    return type(scheduler).__name__ in BACKWARDS and not scheduler.config.get("use_flow_sigmas")
+
+
+def level(scheduler: Any, index: int) -> Noise:
+    """The noise level of latents that stand before timestep `index`; the length is the end, clean unless `backwards`.
+
+    Args:
+        scheduler: A scheduler after ``set_timesteps``, its tables full.
+        index: Timestep index.
+    """
+    levels = _levels(scheduler)
+    return levels[min(index, len(levels) - 1)]
+
+
+_KNOWN: weakref.WeakKeyDictionary[Any, tuple[Any, Any, tuple[Noise, ...]]] = weakref.WeakKeyDictionary()
+
+
+def _levels(scheduler: Any) -> tuple[Noise, ...]:
+    """The level before each timestep and at the end, read once: reading a number of an accelerator waits for it all."""
+    timesteps, sigmas = scheduler.timesteps, getattr(scheduler, "sigmas", None)
+    known = _KNOWN.get(scheduler)
+    if known is None or known[0] is not timesteps or known[1] is not sigmas:
+        known = _KNOWN[scheduler] = timesteps, sigmas, tuple(_levels_of(scheduler, timesteps, sigmas))
+    return known[2]
+
+
+def _levels_of(scheduler: Any, timesteps: Any, sigmas: Any) -> Iterator[Noise]:
+    form, steps, rises = form_of(scheduler), timesteps.tolist(), backwards(scheduler)
+    if sigmas is not None and len(sigmas) >= len(steps):
+        for timestep, sigma in zip(steps, sigmas.tolist(), strict=False):
+            share = 1.0 - sigma if form == "flow" else 1.0
+            yield Noise(sigma / share if share > 0 else math.inf, form, float(timestep))
+        yield Noise(float(sigmas[len(steps)]), form) if rises else CLEAN
+        return
+    alphas = None if type(scheduler).__name__ == "IPNDMScheduler" else scheduler.alphas_cumprod.tolist()
+    if rises:  # DDIMInverse steps to the timestep at which it asks the model
+        yield Noise(_sigma_of(float(scheduler.initial_alpha_cumprod)), form)
+    for timestep in map(float, steps):
+        alpha_bar = math.cos(timestep * math.pi / 2) ** 2 if alphas is None else alphas[int(timestep)]
+        yield Noise(_sigma_of(alpha_bar), form, timestep)
+    if not rises:
+        yield CLEAN
+
+
+def _sigma_of(alpha_bar: float) -> float:
+    return math.sqrt((1.0 - alpha_bar) / alpha_bar) if alpha_bar > 0 else math.inf
+
+
+def sigma_of_timestep(scheduler: Any, timestep: float) -> float:
+    """The noise level of a training timestep, in variance-exploding terms.
+
+    Args:
+        scheduler: A scheduler of the model, its timesteps set or not.
+        timestep: 0 to the length of the training schedule.
+    """
+    if form_of(scheduler) == "flow":
+        share = timestep / float(scheduler.config.get("num_train_timesteps", 1000))
+        return math.inf if share >= 1 else share / (1 - share)
+    last = len(scheduler.alphas_cumprod) - 1
+    return _sigma_of(_alpha_bar(scheduler, min(timestep, last)))
+
+
+def _alpha_bar(scheduler: Any, timestep: float) -> float:
+    if type(scheduler).__name__ == "IPNDMScheduler":
+        return math.cos(timestep * math.pi / 2) ** 2
+    return float(scheduler.alphas_cumprod[int(timestep)])
+
+
+def schedule_digest(scheduler: Any) -> str:
+    """A digest of all that fixes a schedule: class, settings, timesteps and sigmas (32 hexadecimal digits)."""
+    config = {
+        key: value for key, value in scheduler.config.items() if not key.startswith("_") and key != "noise_sampler_seed"
+    }
+    digest = hashlib.sha256(json.dumps([type(scheduler).__name__, config], sort_keys=True, default=str).encode())
+    for table in (scheduler.timesteps, getattr(scheduler, "sigmas", None)):
+        if table is not None:
+            digest.update(torch.as_tensor(table).detach().cpu().double().numpy().tobytes())
+    return digest.hexdigest()[:32]
+
+
+def state_baseline(scheduler: Any) -> dict[str, Any]:
+    """What a scheduler's attributes are before its first step; lists copied, as schedulers change them in place."""
+    return {name: list(value) if isinstance(value, list) else value for name, value in vars(scheduler).items()}
+
+
+def state(scheduler: Any, baseline: Mapping[str, Any]) -> Mapping[str, StateValue] | None:
+    """The attributes that stepping has changed, tensors cloned where they are.
+
+    Args:
+        scheduler: A scheduler in the middle of its schedule.
+        baseline: `state_baseline` of it after ``set_timesteps``.
+
+    Returns:
+        Name to value; None where an attribute of an unknown kind changed, so that exact continuation cannot be
+        promised.
+    """
+    changed: dict[str, StateValue] = {}
+    for name, value in vars(scheduler).items():
+        if name in _REBUILT or _same(value, baseline.get(name, _MISSING)):
+            continue
+        if not _travels(value):
+            return None
+        changed[name] = _copy(value)
+    return MappingProxyType(changed)
+
+
+def restore(scheduler: Any, saved: Mapping[str, StateValue], device: torch.device) -> None:
+    """Gives a scheduler that this package made the state of an earlier run.
+
+    Args:
+        scheduler: A scheduler after ``set_timesteps`` with the same schedule.
+        saved: What `state` returned.
+        device: Where its history tensors go.
+    """
+    for name, value in saved.items():
+        if not hasattr(type(scheduler), name):
+            setattr(scheduler, name, _copy(value, device))
+
+
+_MISSING = object()
+
+
+def _same(value: Any, before: Any) -> bool:
+    if value is before:
+        return True
+    if isinstance(value, list) and isinstance(before, list):
+        return len(value) == len(before) and all(new is old for new, old in zip(value, before, strict=True))
+    if isinstance(value, torch.Tensor) or isinstance(before, torch.Tensor):
+        return False
+    return type(value) is type(before) and bool(value == before)
+
+
+def _travels(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(_travels(item) for item in value)
+    return value is None or isinstance(value, (bool, int, float, str, torch.Tensor))
+
+
+def _copy(value: Any, device: torch.device | None = None) -> Any:
+    if isinstance(value, torch.Tensor):
+        copied = value.detach().clone()
+        return copied.to(device) if device is not None and copied.dim() > 0 else copied
+    if isinstance(value, (list, tuple)):
+        return type(value)(_copy(item, device) for item in value)
+    return value

@@ -1,0 +1,172 @@
+"""What each family's pipeline passes to ``set_timesteps``, so that a plan knows the schedule before any weights load.
+
+The runs themselves never use this: there the pipeline sets its own timesteps. A test keeps the two equal.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from jupyter_latents.engine.schedule import schedulers
+from jupyter_latents.errors import ModelError
+
+if TYPE_CHECKING:
+    from jupyter_latents.engine.models.describe import ModelFacts
+    from jupyter_latents.stage import Stage
+
+__all__ = ["ARGUMENTS", "Request", "check_takes", "set_timesteps", "whole_schedule"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a schedule is made for.
+
+    Attributes:
+        num_inference_steps: Whole steps.
+        tokens: Image tokens of the transformer: 16 by 16 pixels each.
+        sigmas: Custom sigmas, or None.
+    """
+
+    num_inference_steps: int
+    tokens: int
+    sigmas: tuple[float, ...] | None = None
+
+
+def _plain(_scheduler: Any, request: Request) -> dict[str, Any]:
+    if request.sigmas is not None:
+        return {"sigmas": list(request.sigmas)}
+    return {"num_inference_steps": request.num_inference_steps}
+
+
+def _dynamic(scheduler: Any, request: Request) -> dict[str, Any]:
+    """StableDiffusion3Pipeline: mu where the scheduler shifts dynamically."""
+    shift = {"mu": _shift(scheduler, request.tokens, 1.16)} if scheduler.config.get("use_dynamic_shifting") else {}
+    return {**_plain(scheduler, request), **shift}
+
+
+def _linear(scheduler: Any, request: Request) -> dict[str, Any]:
+    """QwenImagePipeline: sigmas from 1 to 1/N, shifted by the number of tokens."""
+    steps = request.num_inference_steps
+    sigmas = list(request.sigmas) if request.sigmas is not None else _falling(steps)
+    return {"sigmas": sigmas, "mu": _shift(scheduler, request.tokens, 1.15)}
+
+
+def _z_image(scheduler: Any, request: Request) -> dict[str, Any]:
+    """ZImagePipeline: the same in float32."""
+    import torch
+
+    steps = request.num_inference_steps
+    sigmas = request.sigmas or torch.linspace(1.0, 1 / steps, steps).tolist()
+    return {"sigmas": list(sigmas), "mu": _shift(scheduler, request.tokens, 1.15)}
+
+
+def _flux(scheduler: Any, request: Request) -> dict[str, Any]:
+    """FluxPipeline: the same, unless the scheduler makes its own flow sigmas."""
+    arguments = _linear(scheduler, request)
+    if scheduler.config.get("use_flow_sigmas"):
+        return {"num_inference_steps": request.num_inference_steps, "mu": arguments["mu"]}
+    return arguments
+
+
+def _flux2(scheduler: Any, request: Request) -> dict[str, Any]:
+    """Flux2Pipeline: the shift also depends on the number of steps (``compute_empirical_mu``)."""
+    from diffusers.pipelines.flux2.pipeline_flux2 import compute_empirical_mu
+
+    return {**_flux(scheduler, request), "mu": compute_empirical_mu(request.tokens, request.num_inference_steps)}
+
+
+ARGUMENTS: Mapping[str, Callable[[Any, Request], dict[str, Any]]] = MappingProxyType(
+    {"plain": _plain, "dynamic": _dynamic, "linear": _linear, "flux": _flux, "flux2": _flux2, "z-image": _z_image}
+)
+"""Row of the family table to what its pipeline passes."""
+
+_PASS_SIGMAS = frozenset({"linear", "z-image", "flux", "flux2"})
+
+
+def check_takes(scheduler: Any, way: str, family: str, mode: str = "txt2img") -> None:
+    """Raises where a family's pipeline asks of a scheduler what it cannot do.
+
+    Args:
+        scheduler: The scheduler asked for.
+        way: A row of `ARGUMENTS`.
+        family: The family's name, for the message.
+        mode: ``txt2img``, ``img2img`` or ``inpaint``.
+
+    Raises:
+        ModelError: It cannot noise an input image, or takes no sigmas where the pipeline passes its own.
+    """
+    if mode != "txt2img" and not (hasattr(scheduler, "add_noise") or hasattr(scheduler, "scale_noise")):
+        raise ModelError(
+            f"{type(scheduler).__name__} cannot noise an image, so it runs no {mode}; use another --scheduler."
+        )
+    if way not in _PASS_SIGMAS or "sigmas" in inspect.signature(scheduler.set_timesteps).parameters:
+        return
+    makes_own = way == "flux2" or (way == "flux" and mode == "txt2img")  # diffusers asks only there
+    if makes_own and scheduler.config.get("use_flow_sigmas"):
+        return
+    flow = "use_flow_sigmas=true;prediction_type=flow_prediction"
+    raise ModelError(
+        f"{family} passes sigmas of its own, and {type(scheduler).__name__} takes none. Use "
+        f"FlowMatchEulerDiscreteScheduler, "
+        f"FlowMatchLCMScheduler or UniPCMultistepScheduler;{flow}."
+    )
+
+
+def set_timesteps(scheduler: Any, way: str, request: Request) -> None:
+    """Sets a fresh scheduler's timesteps as the family's pipeline would.
+
+    Args:
+        scheduler: A scheduler that nothing else uses.
+        way: A row of `ARGUMENTS`.
+        request: Steps and size.
+    """
+    arguments = ARGUMENTS[way](scheduler, request)
+    if "sigmas" in arguments:
+        arguments["sigmas"] = schedulers.custom_sigmas(scheduler, arguments["sigmas"])
+    accepted = inspect.signature(scheduler.set_timesteps).parameters
+    if "num_inference_steps" not in arguments and "sigmas" not in accepted:
+        arguments["num_inference_steps"] = request.num_inference_steps
+    scheduler.set_timesteps(**{name: value for name, value in arguments.items() if name in accepted})
+
+
+def _falling(steps: int) -> list[float]:
+    import numpy as np
+
+    return list(np.linspace(1.0, 1 / steps, steps))
+
+
+def _shift(scheduler: Any, tokens: int, max_shift: float) -> float:
+    from diffusers.pipelines.flux.pipeline_flux import calculate_shift
+
+    config = scheduler.config
+    mu: float = calculate_shift(
+        tokens,
+        config.get("base_image_seq_len", 256),
+        config.get("max_image_seq_len", 4096),
+        config.get("base_shift", 0.5),
+        config.get("max_shift", max_shift),
+    )
+    return mu
+
+
+def whole_schedule(stage: Stage, facts: ModelFacts, width: int, height: int) -> Any:
+    """A scheduler with the whole schedule of a stage in it.
+
+    Args:
+        stage: What is asked for.
+        facts: Its model's.
+        width: Pixels of the picture.
+        height: Pixels of the picture.
+
+    Raises:
+        ScriptError: No such scheduler, or it takes no such argument.
+        ModelError: The scheduler needs a library that is not installed.
+    """
+    scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=stage.seed or 0)
+    request = Request(stage.num_inference_steps, (width // 16) * (height // 16), stage.sigmas)
+    set_timesteps(scheduler, facts.family.schedule, request)
+    return scheduler

@@ -1,0 +1,1 @@
+"""Files that hold latents, in the formats that others write and read."""

@@ -1,0 +1,104 @@
+"""ComfyUI's `.latent` files: raw VAE values with signal coefficient 1, in a safetensors container.
+
+Layout as ComfyUI's SaveLatent and LoadLatent nodes have it: ``latent_tensor`` and an empty marker tensor
+``latent_format_version_0``; files without the marker hold values scaled by 0.18215. Metadata ``prompt`` and
+``workflow`` are JSON texts. ComfyUI ignores other metadata, so our own facts travel there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import safetensors.torch
+import torch
+
+from jupyter_latents.errors import LatentsError, LatentsFileError
+from jupyter_latents.latents.facts import Provenance, Space
+from jupyter_latents.latents.files.content import Content, plain
+from jupyter_latents.latents.files.safetensors_file import CHECK_KEY, FACTS_KEY, facts_metadata, read_facts, with_file
+from jupyter_latents.latents.forms import convert
+from jupyter_latents.latents.value import FLOAT_DTYPES, Latents
+
+__all__ = ["RAW_VAE", "comfy_bytes", "model_from_raw", "raw_from_model", "read_comfy"]
+
+MARKER = "latent_format_version_0"
+RAW_VAE = "raw VAE"  # name of the space of a file that does not say which VAE its values are of
+UNMARKED_SCALE = 0.18215
+
+
+def _channelwise(values: tuple[float, ...], like: torch.Tensor, otherwise: float) -> torch.Tensor | float:
+    return torch.tensor(values, dtype=like.dtype).view(1, -1, 1, 1) if values else otherwise
+
+
+def model_from_raw(raw: torch.Tensor, space: Space) -> torch.Tensor:
+    """Model space from the VAE's own values: (raw - shift) * scale, or per channel (raw - mean) / std * scale."""
+    mean = _channelwise(space.channel_mean, raw, space.shift_factor)
+    return (raw - mean) / _channelwise(space.channel_std, raw, 1.0) * space.scaling_factor
+
+
+def raw_from_model(latents: torch.Tensor, space: Space) -> torch.Tensor:
+    """The inverse of `model_from_raw`."""
+    mean = _channelwise(space.channel_mean, latents, space.shift_factor)
+    return latents / space.scaling_factor * _channelwise(space.channel_std, latents, 1.0) + mean
+
+
+def comfy_bytes(latents: Latents) -> bytes:
+    """A whole file as bytes, float32 as ComfyUI writes it.
+
+    Raises:
+        LatentsFileError: Space or noise not known, or pure noise, which has no signal coefficient 1.
+    """
+    if latents.space is None or latents.noise is None:
+        missing = "space" if latents.space is None else "noise"
+        raise LatentsFileError(
+            f"a .latent file needs the {missing} of the latents, which is not known; "
+            f"say it with latents.replace({missing}=...), or save as .safetensors."
+        )
+    try:
+        values = convert(latents.tensor.float(), latents.noise.sigma, latents.noise.form, "ve")
+    except LatentsError as error:
+        raise LatentsFileError(
+            f"a .latent file cannot hold these latents: {error.message} Save as .safetensors."
+        ) from error
+    stored = plain(raw_from_model(values, latents.space))
+    options = latents.provenance.options
+    metadata = {name: options[name] for name in ("prompt", "workflow") if name in options}
+    metadata |= facts_metadata(latents.replace(denoised=None, position=None), stored)
+    return safetensors.torch.save({"latent_tensor": stored, MARKER: torch.tensor([])}, metadata)
+
+
+def read_comfy(path: Path, *, verify: bool = True) -> Content:
+    """Reads a file of ComfyUI's or of ours; the tensor stays raw until its space is known.
+
+    Args:
+        path: A plain file.
+        verify: Whether checksums of ours must agree.
+
+    Raises:
+        LatentsFileError: Truncated, damaged, or without ``latent_tensor``.
+    """
+
+    def read(file: Any, metadata: Mapping[str, str], keys: list[str]) -> Content:
+        if "latent_tensor" not in keys:
+            raise LatentsFileError("it has no tensor 'latent_tensor', which ComfyUI's .latent files have.")
+        tensor = plain(file.get_tensor("latent_tensor"))
+        if FACTS_KEY in metadata:
+            return replace(read_facts(metadata, tensor, verify=verify)[0], raw=True)
+        options = {name: text for name, text in metadata.items() if name not in (FACTS_KEY, CHECK_KEY)}
+        provenance = Provenance(operation="load", options=MappingProxyType(options))
+        if MARKER in keys:
+            return Content(tensor, provenance=provenance, raw=True)
+        if tensor.dtype in FLOAT_DTYPES:
+            tensor = tensor.float() * (1.0 / UNMARKED_SCALE)
+        return Content(
+            tensor,
+            provenance=provenance,
+            raw=True,
+            assumed=(f"without the marker {MARKER} the values are scaled by {UNMARKED_SCALE}, as ComfyUI reads them",),
+        )
+
+    return with_file(path, read)

@@ -1,0 +1,199 @@
+"""Latents files: which format an ending means, and the facts that a file does not say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Protocol
+
+from jupyter_latents.errors import LatentsError, LatentsFileError
+from jupyter_latents.latents.arguments import file_path, number
+from jupyter_latents.latents.facts import CLEAN, Form, Noise, Space
+from jupyter_latents.latents.files.atomic import check_readable, write_whole
+from jupyter_latents.latents.files.comfy_file import RAW_VAE, comfy_bytes, model_from_raw, read_comfy
+from jupyter_latents.latents.files.content import Content, as_batch, warn
+from jupyter_latents.latents.files.safetensors_file import read_safetensors, read_safetensors_bytes, safetensors_bytes
+from jupyter_latents.latents.files.torch_file import read_torch, torch_bytes
+from jupyter_latents.latents.forms import check_level, convert
+from jupyter_latents.latents.spaces import FLOW_SPACES, SPACES, find_space
+from jupyter_latents.latents.value import Latents, check_tensor
+
+__all__ = ["ENDINGS", "FORMATS", "load", "loaded", "save"]
+
+
+class Reader(Protocol):
+    """Reads a file of one format."""
+
+    def __call__(self, path: Path, *, verify: bool = True) -> Content:
+        """The file's content; raises LatentsFileError."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileFormat:
+    """How one kind of file is read and written."""
+
+    read: Reader
+    write: Callable[[Latents], bytes]
+
+
+FORMATS: Mapping[str, FileFormat] = MappingProxyType(
+    {
+        ".safetensors": FileFormat(read_safetensors, safetensors_bytes),
+        ".pt": FileFormat(read_torch, torch_bytes),
+        ".pth": FileFormat(read_torch, torch_bytes),
+        ".latent": FileFormat(read_comfy, comfy_bytes),
+    }
+)
+ENDINGS: tuple[str, ...] = tuple(FORMATS)
+
+
+def _format_of(path: Path) -> FileFormat:
+    ending = path.suffix.lower()
+    if ending not in FORMATS:
+        given = f"the ending {path.suffix!r}" if path.suffix else "no ending"
+        raise LatentsFileError(f"{path} has {given}; latents files end in {', '.join(ENDINGS)}.")
+    return FORMATS[ending]
+
+
+def save(latents: Latents, path: str | Path) -> Path:
+    """Writes latents whole or not at all; the format follows the ending.
+
+    Args:
+        latents: The value; it is not changed, whatever happens.
+        path: ``.safetensors`` (all but the trajectory), ``.pt``/``.pth`` (the bare tensor) or ``.latent`` (ComfyUI).
+            Missing folders are made; a file of that name is replaced.
+
+    Returns:
+        The path written, with ``~`` resolved.
+
+    Raises:
+        LatentsFileError: Unknown ending, facts missing that the format needs, or the file cannot be written.
+    """
+    target = file_path(path)
+    write_whole(target, _format_of(target).write(latents))
+    return target
+
+
+def load(
+    path: str | Path,
+    *,
+    space: str | Space | None = None,
+    sigma: float | None = None,
+    form: Form | None = None,
+    verify: bool = True,
+) -> Latents:
+    """Reads latents.
+
+    What a foreign file does not say stays None unless it is given here; what is taken for granted is said in a warning
+    and kept in ``provenance.options["assumed"]``.
+
+    Args:
+        path: A ``.safetensors``, ``.pt``, ``.pth`` or ``.latent`` file.
+        space: Name of the latent space (``sd``, ``sdxl``, ``sd3``, ``flux``, ``flux2``, ``wan``) or a `Space`.
+        sigma: Noise level in variance-exploding terms, 0 for clean latents; of a flow model's s it is s / (1 - s).
+        form: ``ve``, ``vp`` or ``flow``; by default ``flow`` for the flow models' spaces and ``ve`` for the others.
+        verify: Whether checksums must agree; False reads what is there.
+
+    Raises:
+        LatentsFileError: Missing, damaged, unsafe, no latents in it, or it says something else than the arguments.
+        LatentsError: `sigma` and `form` do not go together.
+        SettingError: No space has that name.
+
+    Warns:
+        LatentsWarning: Something was assumed, or left out because it was damaged.
+    """
+    source = file_path(path)
+    given = None if space is None else find_space(space)
+    if form is not None:
+        check_level(0.0, form)
+    if sigma is not None:
+        sigma = number(sigma, "sigma", "it is a number, 0 for clean latents.")
+        check_level(sigma, form or "vp")
+    kind = _format_of(source)
+    check_readable(source)
+    content = kind.read(source, verify=verify)
+    try:
+        latents, assumed = _build(content, given, sigma, form)
+    except LatentsError as error:
+        raise LatentsFileError(f"{source}: {error.message}") from error
+    if assumed:
+        options = {**latents.provenance.options, "assumed": "; ".join(assumed)}
+        latents = latents.replace(provenance=replace(latents.provenance, options=MappingProxyType(options)))
+        warn(f"{source.name}: assumed that {'; '.join(assumed)}.")
+    return latents
+
+
+def loaded(content: bytes) -> Latents:
+    """Latents from the bytes of a ``.safetensors`` file that `save` would write.
+
+    Raises:
+        LatentsFileError: They are damaged.
+    """
+    try:
+        return _build(read_safetensors_bytes(content), None, None, None)[0]
+    except LatentsError as error:
+        raise LatentsFileError(f"these bytes hold no latents: {error.message}") from error
+
+
+def _build(
+    content: Content, given: Space | None, sigma: float | None, form: Form | None
+) -> tuple[Latents, tuple[str, ...]]:
+    space = _agreed_space(content.space, given)
+    noise, assumed = _agreed_noise(content, space, sigma, form)
+    tensor, read_as = as_batch(content.tensor, space)
+    assumed = (*content.assumed, *read_as, *assumed)
+    check_tensor(tensor)
+    if content.raw:
+        tensor = tensor.float()  # as ComfyUI reads them
+        if space is None:
+            space = Space(RAW_VAE, tensor.shape[1])
+            names = [known.name for known in SPACES.values() if known.channels == space.channels]
+            hint = f" (perhaps {' or '.join(names)})" if names else ""
+            assumed = (
+                *assumed,
+                f"its model is not known{hint} and the values stay the VAE's own; give space= to convert them",
+            )
+        elif tensor.shape[1] == space.channels:
+            tensor = model_from_raw(tensor, space)
+        if noise is not None:
+            tensor = convert(tensor, noise.sigma, "ve", noise.form)
+    latents = Latents(tensor, space, noise, content.position, content.resume, content.provenance, content.denoised)
+    return latents, assumed
+
+
+def _agreed_space(found: Space | None, given: Space | None) -> Space | None:
+    if found is not None and given is not None and not found.same_as(given):
+        raise LatentsError(
+            f"the file says {found}, but space= says {given}. "
+            "Leave space= out, or change it after loading with replace()."
+        )
+    return found or given
+
+
+def _agreed_noise(
+    content: Content, space: Space | None, sigma: float | None, form: Form | None
+) -> tuple[Noise | None, tuple[str, ...]]:
+    found = content.noise
+    if found is not None:
+        if (sigma is not None and sigma != found.sigma) or (
+            form is not None and form != found.form and not found.is_clean
+        ):
+            said = f"sigma={sigma}" if sigma is not None else f"form={form!r}"
+            raise LatentsError(
+                f"the file says sigma {found.sigma:g} in form {found.form}, but {said} was given. Leave it out."
+            )
+        return found, ()
+    if sigma is None:
+        if form is not None:
+            raise LatentsError(f"form={form!r} was given without sigma=; both are needed to know the noise.")
+        return None, ()
+    if sigma == 0.0:
+        return CLEAN, ()
+    if form is not None:
+        return Noise(float(sigma), form), ()
+    if content.raw:
+        return Noise(float(sigma), "ve"), ()
+    likely: Form = "flow" if space is not None and space.name in FLOW_SPACES else "ve"
+    return Noise(float(sigma), likely), (f"its noise has the form {likely!r}; give form= if its scheduler has another",)
