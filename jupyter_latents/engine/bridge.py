@@ -15,13 +15,15 @@ import torch
 import torch.nn.functional as F
 
 from jupyter_latents.engine import codec
+from jupyter_latents.engine.outline import Outline, Standing
+from jupyter_latents.engine.sizes import fitting
 from jupyter_latents.errors import HandoffError, SettingError
 from jupyter_latents.latents.facts import CLEAN, Noise, Provenance, Space
 from jupyter_latents.latents.forms import convert
 from jupyter_latents.latents.separation import complete
 from jupyter_latents.latents.value import Latents, check_tensor
 
-__all__ = ["Converter", "bridge", "converter", "fitting", "register_converter"]
+__all__ = ["Converter", "bridge", "converter", "crossing", "register_converter"]
 
 Converter = Callable[[torch.Tensor], torch.Tensor]
 _converters: dict[tuple[str, str], Converter] = {}
@@ -80,7 +82,7 @@ def bridge(given: Latents, giver_vae: Callable[[], Any], receiver_vae: Any, spac
     crossed = _crossed(clean.float(), given.space, giver_vae, receiver_vae, space, align)
     sigma = noise.sigma
     if given.is_clean:
-        return Latents(crossed, space, CLEAN, provenance=_bridged(given), denoised=crossed)
+        return Latents(crossed, space, _noise_after(noise), provenance=_bridged(given), denoised=crossed)
     if not math.isfinite(sigma):
         return given.replace(
             tensor=_fresh(crossed, given, space),
@@ -98,15 +100,32 @@ def bridge(given: Latents, giver_vae: Callable[[], Any], receiver_vae: Any, spac
     return Latents(
         crossed + sigma * carried,
         space,
-        Noise(sigma, "ve", noise.timestep),
+        _noise_after(noise),
         provenance=_bridged(given),
         denoised=crossed,
     )
 
 
-def fitting(pixels: int, align: int) -> int:
-    """The nearest width or height below that is a multiple of `align`."""
-    return max(align, pixels - pixels % align)
+def crossing(given: Standing, space: Space, align: int) -> Outline:
+    """The facts of the latents that `bridge` will make.
+
+    Args:
+        given: Latents of another space, or their outline.
+        space: The receiving space.
+        align: Picture sizes of the receiving model are multiples of this.
+    """
+    own = given.space or space
+    width, height = (fitting(pixels, align) for pixels in own.size_of(given.shape))
+    shape = space.shape_for(width, height, given.shape[0])
+    made = given.provenance
+    return Outline(shape, space, _noise_after(given.noise), None, made, has_history=False)
+
+
+def _noise_after(noise: Noise | None) -> Noise | None:
+    """The level of latents that have crossed: the same, in variance-exploding form."""
+    if noise is None or not math.isfinite(noise.sigma):
+        return noise
+    return CLEAN if noise.is_clean else Noise(noise.sigma, "ve", noise.timestep)
 
 
 def _crossed(

@@ -3,92 +3,86 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from jupyter_latents.engine.inputs import Given, Inputs
 from jupyter_latents.engine.models.families import Family
-from jupyter_latents.errors import ModelError
+from jupyter_latents.errors import HandoffError, ModelError
 from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from jupyter_latents.engine.models.extras import ControlSpec
-    from jupyter_latents.latents.value import Latents
 
-__all__ = ["Inputs", "arguments", "control_arguments", "mode_of", "picture_size"]
+__all__ = ["Call", "call_arguments", "check_controls", "control_arguments", "needs_blank", "picture_arguments"]
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
-    """What a stage's image seed stands for, resolved.
+class Call:
+    """What a pipeline's call is made with, its tensors and pictures left out.
 
     Attributes:
-        latents: Raw latents to start from.
-        images: Pictures in the image position, all of one size.
-        masks: Inpaint masks.
-        controls: Control images.
+        pipeline: The diffusers class.
+        mode: ``txt2img``, ``img2img`` or ``inpaint``.
+        size: (width, height) in pixels.
+        strength: For the modes that take a picture.
+        batch: Latents at once.
     """
 
-    latents: tuple[Latents, ...] = ()
-    images: tuple[Image, ...] = ()
-    masks: tuple[Image, ...] = ()
-    controls: tuple[Image, ...] = ()
+    pipeline: type
+    mode: str
+    size: tuple[int, int]
+    strength: float
+    batch: int
 
 
-def mode_of(inputs: Inputs, family: Family) -> str:
-    """``txt2img``, ``img2img`` or ``inpaint``."""
-    if inputs.masks:
-        return "inpaint"
-    if inputs.latents and not inputs.images and family.txt2img is None:
-        return "img2img"
-    return "img2img" if inputs.images else "txt2img"
-
-
-def picture_size(stage: Stage, inputs: Inputs, default: tuple[int, int], factor: int, align: int) -> tuple[int, int]:
-    """(width, height) in pixels of what a stage makes: the latents', the option's, the image's or the default."""
-    if inputs.latents:
-        _, _, height, width = inputs.latents[0].shape
-        return width * factor, height * factor
-    if stage.size:
-        width, height = stage.size.width, stage.size.height
-    elif inputs.images:
-        width, height = inputs.images[0].size
-    else:
-        width, height = default
-    return max(align, width - width % align), max(align, height - height % align)
-
-
-def arguments(
-    pipeline_class: type, family: Family, stage: Stage, inputs: Inputs, size: tuple[int, int], strength: float | None
-) -> dict[str, Any]:
-    """The call's arguments.
+def call_arguments(call: Call, family: Family, stage: Stage, given: Given) -> dict[str, Any]:
+    """The call's arguments that are neither tensors nor pictures.
 
     Args:
-        pipeline_class: The diffusers class.
+        call: The pipeline, mode, size, strength and batch.
         family: The model's family.
         stage: What is asked for.
-        inputs: The resolved image seed.
-        size: (width, height) in pixels.
-        strength: Strength for the modes that take an image.
+        given: What goes into the stage.
 
     Raises:
         ModelError: The stage asks for something that this pipeline does not take.
+        HandoffError: The numbers of pictures and latents do not agree.
     """
-    accepted = inspect.signature(pipeline_class.__call__).parameters
-    width, height = size
-    prompt = stage.prompt
-    wanted: dict[str, Any] = {
-        "prompt": prompt.positive,
+    accepted = inspect.signature(call.pipeline.__call__).parameters
+    explicit = _asked(stage)
+    if explicit["negative_prompt"] is not None and not family.negative:
+        raise ModelError(
+            f"{family.name} takes no negative prompt: its guidance is distilled into the model. Leave it out."
+        )
+    for name, value in explicit.items():
+        if value is not None and name not in accepted:
+            raise ModelError(
+                f"{call.pipeline.__name__} takes no {name.replace('_', ' ')}; leave out the option that sets it."
+            )
+    wanted = {**_always(call, family, stage), **{name: value for name, value in explicit.items() if value is not None}}
+    if given.images or needs_blank(call.pipeline, family, given):
+        wanted["strength"] = call.strength
+    arguments = {name: value for name, value in wanted.items() if name in accepted}
+    return _for_images(arguments, given) if len(given.images) > 1 else arguments
+
+
+def _always(call: Call, family: Family, stage: Stage) -> dict[str, Any]:
+    return {
+        "prompt": stage.prompt.positive,
         "num_inference_steps": stage.num_inference_steps,
-        "num_images_per_prompt": _batch(stage, inputs),
-        "width": width,
-        "height": height,
+        "num_images_per_prompt": call.batch,
+        "width": call.size[0],
+        "height": call.size[1],
         family.guidance: stage.guidance_scale,
         **family.call,
     }
-    explicit: dict[str, Any] = {
+
+
+def _asked(stage: Stage) -> dict[str, Any]:
+    """What a stage may ask for and not every pipeline takes; None where it does not ask."""
+    prompt = stage.prompt
+    return {
         "negative_prompt": prompt.negative or None,
         "prompt_2": prompt.second,
         "negative_prompt_2": prompt.second_negative,
@@ -98,83 +92,90 @@ def arguments(
         "guidance_rescale": stage.guidance_rescale,
         "sigmas": list(stage.sigmas) if stage.sigmas else None,
     }
-    if prompt.negative and not family.negative:
-        raise ModelError(
-            f"{family.name} takes no negative prompt: its guidance is distilled into the model. Leave it out."
+
+
+def _for_images(arguments: dict[str, Any], given: Given) -> dict[str, Any]:
+    """Several input images are one batch: a prompt for each."""
+    images, batch = len(given.images), arguments["num_images_per_prompt"]
+    texts = {name: [text] * images for name, text in arguments.items() if "prompt" in name and isinstance(text, str)}
+    each = max(1, batch // images)
+    if given.latents and each * images != batch:
+        raise HandoffError(
+            f"{images} pictures beside {batch} latents: give as many latents as pictures, or one picture for all."
         )
-    if inputs.images:
-        explicit["image"] = [image.resize(size) if image.size != size else image for image in inputs.images]
-        wanted["strength"] = strength
-    elif "image" in accepted and accepted["image"].default is None and inputs.latents and family.txt2img is None:
-        explicit["image"] = _blank(inputs)
-        wanted["strength"] = 1.0
-    if inputs.masks:
-        explicit["mask_image"] = [mask.resize(size) for mask in inputs.masks]
-    for name, value in explicit.items():
-        if value is not None and name not in accepted:
-            raise ModelError(
-                f"{pipeline_class.__name__} takes no {name.replace('_', ' ')}; leave out the option that sets it."
-            )
-    call = {name: value for name, value in {**wanted, **_given(explicit)}.items() if name in accepted}
-    return _per_image(call, len(inputs.images)) if len(inputs.images) > 1 else call
+    return {**arguments, **texts, "num_images_per_prompt": each}
 
 
-def control_arguments(
-    controls: tuple[ControlSpec, ...], stage: Stage, inputs: Inputs, mode: str, size: tuple[int, int]
-) -> dict[str, Any]:
-    """The call's further arguments for ControlNets.
+def needs_blank(pipeline: type, family: Family, given: Given) -> bool:
+    """Whether the image position must hold something: in a family without text to image, latents come without one."""
+    image = inspect.signature(pipeline.__call__).parameters.get("image")
+    alone = bool(given.latents) and not given.images and family.txt2img is None
+    return alone and image is not None and image.default is None
+
+
+def picture_arguments(call: Call, family: Family, inputs: Inputs) -> dict[str, Any]:
+    """The call's pictures, at the size of the stage.
 
     Args:
-        controls: The ControlNets with their scale, start and end.
+        call: The pipeline, mode, size, strength and batch.
+        family: The model's family.
+        inputs: What goes into the stage.
+    """
+    import torch
+
+    found: dict[str, Any] = {}
+    if inputs.images:
+        found["image"] = [image.resize(call.size) if image.size != call.size else image for image in inputs.images]
+    elif needs_blank(call.pipeline, family, Given.of(inputs)):
+        found["image"] = torch.zeros_like(inputs.latents[0].tensor[:1])  # the tap replaces what is made of them
+    if inputs.masks:
+        found["mask_image"] = [mask.resize(call.size) for mask in inputs.masks]
+    return found
+
+
+def check_controls(controls: tuple[ControlSpec, ...], stage: Stage, given: Given) -> None:
+    """Raises unless control images and ControlNets fit each other and the stage.
+
+    Args:
+        controls: The ControlNets.
         stage: What is asked for.
-        inputs: The resolved image seed.
-        mode: ``txt2img``, ``img2img`` or ``inpaint``.
-        size: (width, height) in pixels.
+        given: What goes into it.
 
     Raises:
-        ModelError: Control images and ControlNets differ in number, or a window meets a start or end other than 0 and
-            1: diffusers counts these over the steps that a stage runs, so a split would not be invisible.
+        ModelError: They differ in number, or a window meets a start or end other than 0 and 1: diffusers counts these
+            over the steps that a stage runs, so a split would not be invisible.
     """
-    if len(inputs.controls) != len(controls):
-        raise ModelError(
-            f"{len(controls)} ControlNets need as many control images, and --image-seeds names {len(inputs.controls)} "
-            '(--image-seeds "photo.png;control=edges.png").'
+    if given.controls != len(controls):
+        plain = (
+            " A plain image is the start of the picture; for ControlNets alone write control: x.png"
+            if given.images and not given.controls
+            else ""
         )
-    windowed = stage.window.start is not None or stage.window.end is not None or inputs.latents
+        raise ModelError(
+            f"{len(controls)} ControlNets need as many control images, and --image-seeds names {given.controls} "
+            f'(--image-seeds "photo.png;control=edges.png").{plain}'
+        )
+    windowed = stage.window.start is not None or stage.window.end is not None or given.latents
     if windowed and any((control.start, control.end) != (0.0, 1.0) for control in controls):
         raise ModelError(
             "a ControlNet's start and end count over the steps that a stage runs, so they cannot be kept across a "
             "window. Leave them out, or run the stage whole."
         )
-    several = len(controls) > 1
-    pictures = [image.resize(size) for image in inputs.controls]
+
+
+def control_arguments(controls: tuple[ControlSpec, ...], call: Call, inputs: Inputs) -> dict[str, Any]:
+    """The call's further arguments for ControlNets.
+
+    Args:
+        controls: The ControlNets with their scale, start and end.
+        call: The pipeline, mode, size, strength and batch.
+        inputs: What goes into the stage.
+    """
+    pictures = [image.resize(call.size) for image in inputs.controls]
     values: dict[str, list[Any]] = {
-        "image" if mode == "txt2img" else "control_image": pictures,
+        "image" if call.mode == "txt2img" else "control_image": pictures,
         "controlnet_conditioning_scale": [control.scale for control in controls],
         "control_guidance_start": [control.start for control in controls],
         "control_guidance_end": [control.end for control in controls],
     }
-    return values if several else {name: value[0] for name, value in values.items()}
-
-
-def _per_image(call: dict[str, Any], images: int) -> dict[str, Any]:
-    """Several input images are one batch: a prompt for each."""
-    texts = {name: [value] * images for name, value in call.items() if "prompt" in name and isinstance(value, str)}
-    return {**call, **texts, "num_images_per_prompt": max(1, call["num_images_per_prompt"] // images)}
-
-
-def _blank(inputs: Inputs) -> Any:
-    """Blank latents for the image position of a family that has no txt2img; the tap replaces what is made of them."""
-    import torch
-
-    return torch.zeros_like(inputs.latents[0].tensor[:1])
-
-
-def _given(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _batch(stage: Stage, inputs: Inputs) -> int:
-    if inputs.latents:
-        return sum(latents.shape[0] for latents in inputs.latents)
-    return stage.batch_size
+    return values if len(controls) > 1 else {name: value[0] for name, value in values.items()}

@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.engine import codec
-from jupyter_latents.engine.calls import Inputs
+from jupyter_latents.engine.inputs import Given, Inputs
 from jupyter_latents.engine.models.cache import ModelCache
 from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.engine.observer import Observer, Silent
+from jupyter_latents.engine.prepare import prepare
 from jupyter_latents.engine.relief import Relief, let_go, ran_out
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.seed_batch import run_batch
@@ -122,9 +123,10 @@ class Engine:
                 return
 
     def _attempt(self, stage: Stage, inputs: Inputs, observer: Observer, stops: Stops) -> StageResult:
+        prepared = prepare(stage, Given.of(inputs))
         stops.before("loading", stage.model.name)
         model = self.cache.load(stage.model, lambda text: stops.before("loading", text))
-        run = StageRun(model, stage, inputs, observer, stops, self._vae_of)
+        run = StageRun(model, prepared, inputs, observer, stops, self._vae_of)
         try:
             return run.go()
         except JupyterLatentsError as error:

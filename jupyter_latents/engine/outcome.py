@@ -10,6 +10,7 @@ import torch
 
 from jupyter_latents.engine.layout import LAYOUTS
 from jupyter_latents.engine.models.loaded import LoadedModel
+from jupyter_latents.engine.origin import provenance_of
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.engine.schedule.window import Span
@@ -71,25 +72,8 @@ class Origin:
     @property
     def provenance(self) -> Provenance:
         """What results say of where they come from."""
-        stage, facts = self.stage, self.model.facts
-        options = {"steps": str(stage.num_inference_steps), "scheduler": stage.scheduler or facts.scheduler[0]}
-        if stage.batch_seeds:
-            options["batch_seeds"] = "true"
-        if self.strength is not None:
-            options["strength"] = repr(self.strength)
-        if stage.model.optimize:
-            options["optimize"] = " ".join(stage.model.optimize)
-        return Provenance(
-            stage.model.name,
-            facts.digest,
-            stage.prompt.positive,
-            stage.prompt.negative,
-            self.seed,
-            stage.guidance_scale,
-            "denoise",
-            MappingProxyType(options),
-            self.parents,
-        )
+        facts = self.model.facts
+        return provenance_of(self.stage, facts, seed=self.seed, strength=self.strength, parents=self.parents)
 
 
 def finite(done: Done) -> Done | None:

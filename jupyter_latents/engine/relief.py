@@ -17,7 +17,7 @@ from jupyter_latents.optimizations import keeps_law
 from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.calls import Inputs
+    from jupyter_latents.engine.inputs import Inputs
 
 __all__ = ["Relief", "let_go", "ran_out"]
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import torch
 
-from jupyter_latents.engine.calls import Inputs
+from jupyter_latents.engine.inputs import Inputs
 from jupyter_latents.engine.models.cache import LoadedModel
 from jupyter_latents.engine.observer import Observer
+from jupyter_latents.engine.prepare import prepare
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.stage_run import StageRun, Stops
 from jupyter_latents.engine.tap import StepState
@@ -52,12 +53,14 @@ def run_batch(
     Returns:
         A result for each stage, which can be continued alone.
     """
-    together = StageRun(model, replace(stages[0], batch_size=len(stages)), Inputs(), observer, stops, vae_of)
+    together = StageRun(
+        model, prepare(replace(stages[0], batch_size=len(stages)), facts=model.facts), Inputs(), observer, stops, vae_of
+    )
     together.generator = [torch.Generator("cpu").manual_seed(stage.seed or 0) for stage in stages]
     together.steps()
     results = []
     for number, stage in enumerate(stages):
-        alone = StageRun(model, stage, Inputs(), observer, stops, vae_of)
+        alone = StageRun(model, prepare(stage, facts=model.facts), Inputs(), observer, stops, vae_of)
         alone.done = replace(
             together.done, states=[_item(state, number, len(stages)) for state in together.done.states]
         )

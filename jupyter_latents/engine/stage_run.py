@@ -12,33 +12,27 @@ import torch
 
 from jupyter_latents.engine import codec
 from jupyter_latents.engine.bridge import bridge
-from jupyter_latents.engine.calls import Inputs, arguments, control_arguments, mode_of, picture_size
+from jupyter_latents.engine.calls import control_arguments, picture_arguments
 from jupyter_latents.engine.compat import with_clip_skip
+from jupyter_latents.engine.incoming import RAW_FORM, is_raw
+from jupyter_latents.engine.inputs import Given, Inputs
 from jupyter_latents.engine.layout import LAYOUTS
 from jupyter_latents.engine.models.cache import LoadedModel
 from jupyter_latents.engine.observer import Observer, StepEvent
 from jupyter_latents.engine.outcome import Done, Origin, finite, kept, told
-from jupyter_latents.engine.processors import process
+from jupyter_latents.engine.prepare import Prepared, prepare
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.schedule import handoff, schedulers
-from jupyter_latents.engine.schedule import timesteps as shifts
-from jupyter_latents.engine.schedule.history import NO_HISTORY, objection
+from jupyter_latents.engine.schedule.entering import Entering, enter
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.engine.tap import Entry, Generators, StepState, Tap
-from jupyter_latents.errors import HandoffError, ModelError, RunError, WindowError
-from jupyter_latents.latents.facts import Form, Resume
-from jupyter_latents.latents.files.comfy_file import RAW_VAE, model_from_raw
-from jupyter_latents.latents.operations import batch
+from jupyter_latents.errors import RunError
 from jupyter_latents.latents.value import Latents
-from jupyter_latents.optimizations import notes
-from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 __all__ = ["StageRun", "Stops"]
-
-_DEFAULT_STRENGTH = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +49,12 @@ class Stops:
 
 
 class StageRun:
-    """One run of one stage; holds what its steps share.
+    """One run of one stage, as it was prepared; holds what its steps share.
 
     Args:
         model: The model, loaded.
-        stage: What to do.
-        inputs: Its resolved image seed.
+        prepared: What is to be done.
+        inputs: The stage's resolved image seed.
         observer: Is told phases and steps.
         stops: Where it may end early.
         vae_of: Finds the VAE that latents belong to.
@@ -69,19 +63,18 @@ class StageRun:
     def __init__(
         self,
         model: LoadedModel,
-        stage: Stage,
+        prepared: Prepared,
         inputs: Inputs,
         observer: Observer,
         stops: Stops,
         vae_of: Callable[[Latents], Any],
     ) -> None:
-        self.model, self.stage, self.inputs, self.observer, self.stops = model, stage, inputs, observer, stops
-        self.facts, self.family = model.facts, model.facts.family
+        self.model, self.prepared, self.inputs, self.observer, self.stops = model, prepared, inputs, observer, stops
+        self.stage, self.facts, self.family = prepared.stage, model.facts, model.facts.family
         self.vae_of = vae_of
         self.layout = LAYOUTS[self.family.layout]
-        self.given = _joined(inputs.latents)
+        self.given = prepared.latents if isinstance(prepared.latents, Latents) else None
         self.parents = tuple(latents.digest for latents in inputs.latents)
-        self.given_form: Form | None = None
         self.done = Done()
         self.seed = self._seed()
         self.generator: Generators = torch.Generator("cpu").manual_seed(self.seed)
@@ -94,72 +87,39 @@ class StageRun:
     def steps(self) -> None:
         """Runs its steps, which `done` then holds."""
         stage, facts = self.stage, self.facts
-        mode = mode_of(self.inputs, self.family)
-        if self.given is not None and self.given.space is not None and self.given.space.name == RAW_VAE:
-            self.given_form = "ve"  # ComfyUI's files have signal coefficient 1
-            self.given = self.given.replace(tensor=model_from_raw(self.given.tensor, facts.space), space=facts.space)
-        if self.given is not None and stage.latents_processors:
-            own = schedulers.build(None, *facts.scheduler)
-            self.given = process(self.given, stage.latents_processors, own)
-        scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=self.seed)
-        if self.given is not None:
-            inverts = schedulers.backwards(scheduler)
-            if not handoff.check_fits(self.given, facts.space, stage.model.name, backwards=inverts):
-                self.given = self._bridged(self.given)
-                self.inputs = replace(self.inputs, latents=(self.given,))  # of another shape, perhaps another size
-        elif stage.window.start:
-            raise WindowError(
-                f'--denoising-start {stage.window.start:g} needs latents to start from: --image-seeds "latents: NAME" '
-                "with latents that an earlier stage made with --denoising-end."
-            )
-        for note in notes(stage.model.optimize):
-            self.observer.note(note)
-        pipeline_class = self._pipeline_class(mode)
-        size = self._size()
-        self.done.latent_size = (size[1] // facts.space.factor, size[0] // facts.space.factor)
-        call = arguments(pipeline_class, self.family, stage, self.inputs, size, self._strength())
+        for note in self.prepared.notes:
+            self.observer.note(note, warning=note in self.prepared.warnings)
+        if self.given is not None and self.prepared.crosses:
+            self._bridge(self.given)
+        call = self.prepared.call
+        _, _, height, width = facts.space.shape_for(*call.size)
+        self.done.latent_size = (height, width)
+        arguments = {**self.prepared.arguments, **picture_arguments(call, self.family, self.inputs)}
         if self.model.control:
-            call |= control_arguments(self.model.control, stage, self.inputs, mode, size)
-        shifts.check_takes(scheduler, self.family.schedule, self.family.name, mode)
+            arguments |= control_arguments(self.model.control, call, self.inputs)
         self.stops.before("encoding", stage.prompt.positive)
+        scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=self.seed)
         Tap(scheduler, self.generator, self._enter, self._after_step).run(
-            pipeline_class, self._components(pipeline_class), call, self.model.prepared
+            call.pipeline, self._components(call.pipeline), arguments, self.model.prepared
         )
 
-    def _bridged(self, given: Latents) -> Latents:
+    def _bridge(self, given: Latents) -> None:
+        """Brings the given latents into the model's space; a converter of somebody's own may make another size."""
         self.stops.before("bridging", f"{given.space} to {self.facts.space}")
         crossed = bridge(
             given, lambda: self.vae_of(given), self.model.vae_for_decoding, self.facts.space, self.family.align
         )
         again = "" if given.is_clean else f", noised again to {given.noise}"
         self.observer.note(f"bridged space: the clean estimate went from {given.space} to {self.facts.space}{again}")
-        return crossed
+        self.given, self.inputs = crossed, replace(self.inputs, latents=(crossed,))
+        plain = replace(self.stage, latents_processors=())
+        self.prepared = replace(prepare(plain, Given.of(self.inputs), self.facts), stage=self.stage)
 
     def _seed(self) -> int:
         if self.stage.seed is not None:
             return self.stage.seed
         own = self.given.provenance.seed if self.given is not None else None
         return own if own is not None else secrets.randbelow(2**32)
-
-    def _strength(self) -> float | None:
-        """Latents carry their noise: their own run's strength keeps the pipeline's draws the same, else all of it."""
-        if self.given is None:
-            return _DEFAULT_STRENGTH if self.stage.strength is None else self.stage.strength
-        if self.stage.strength is not None:
-            return self.stage.strength
-        return float(self.given.provenance.options.get("strength", 1.0))
-
-    def _pipeline_class(self, mode: str) -> type:
-        import diffusers
-
-        name = self.family.pipeline_name(mode, control=bool(self.model.control))
-        found: type | None = getattr(diffusers, name, None)
-        if found is None or not hasattr(found, "prepare_latents"):
-            raise ModelError(
-                f"{name} of {self.stage.model.name} cannot be tapped: diffusers {diffusers.__version__} has no such "
-                f"class with prepare_latents."
-            )
-        return found
 
     def _components(self, pipeline_class: type) -> dict[str, Any]:
         parameters = inspect.signature(pipeline_class.__init__).parameters  # type: ignore[misc]
@@ -177,54 +137,43 @@ class StageRun:
             components = self.model.encodings.remembering(components)
         return components if self.stage.clip_skip is None else with_clip_skip(components)
 
-    def _size(self) -> tuple[int, int]:
-        size = picture_size(
-            self.stage, self.inputs, self.facts.default_size, self.facts.space.factor, self.family.align
-        )
-        wanted = self.stage.size
-        if self.given is not None and wanted is not None and (wanted.width, wanted.height) != size:
-            raise HandoffError(
-                f"--output-size {wanted} does not fit latents of shape {self.given.shape}, which are "
-                f"{size[0]}x{size[1]} pixels. Leave it out."
-            )
-        return size
-
     def _enter(self, scheduler: Any, skipped: int) -> Entry:
-        first = skipped // int(scheduler.order) if self.given is None else 0
-        span = handoff.fractions_span(self.stage.window, scheduler, self.family.fraction, first)
-        self.done.schedule = schedulers.schedule_digest(scheduler)
-        if self.given is None:
-            self._begin(span, scheduler)
-            return Entry(span.start_index, span.end_index)
-        way = handoff.entrance(self.given, self.stage.window, scheduler, span, self.done.schedule)
-        for note in way.notes:
-            self.observer.note(note)
-        if way.warning:
-            self.observer.note(way.warning, warning=True)
-        self._begin(way.span, scheduler)
+        entering = self._agreed(scheduler, skipped)
+        self.done.schedule = entering.schedule
+        self._begin(entering.span, scheduler)
+        if self.given is None or entering.way is None:
+            return Entry(entering.span.start_index, entering.span.end_index)
         extra = torch.Generator("cpu").manual_seed((self.seed ^ 0x9E3779B9) % 2**63)
-        tensor = handoff.level_tensor(self.given, way.noise, extra, self.given_form)
-        packed = self.layout.pack(tensor.to(self.model.device))
-        resume = self._history(scheduler, way, packed.shape) if way.exact else None
+        raw = RAW_FORM if any(is_raw(latents, self.facts) for latents in self.inputs.latents) else None
+        tensor = handoff.level_tensor(self.given, entering.way.noise, extra, raw)
+        resume = self.given.resume if entering.exact else None
         drawn: Any = resume.generator if resume is not None and self.seed == self.given.provenance.seed else None
         return Entry(
-            way.span.start_index,
-            way.span.end_index,
-            packed,
+            entering.span.start_index,
+            entering.span.end_index,
+            self.layout.pack(tensor.to(self.model.device)),
             resume.scheduler if resume else None,
             handoff.onward_draws(self.seed, self.given.noise) if drawn is None else drawn,
         )
 
-    def _history(self, scheduler: Any, way: handoff.Entrance, shape: torch.Size) -> Resume | None:
-        """The given latents' resume state where it can be used; a note says where it cannot."""
-        resume = self.given.resume if self.given is not None else None
-        why = NO_HISTORY
-        if resume is not None:
-            why = objection(resume, scheduler, way.span.start_index, shape)
-        if why:
-            self.observer.note(f"continues without history: {why}")
-            return None
-        return resume
+    def _agreed(self, scheduler: Any, skipped: int) -> Entering:
+        """Where the run enters the schedule that its pipeline has set: as prepared.
+
+        Raises:
+            RunError: The pipeline has set another schedule than the one that was prepared for it.
+        """
+        planned, first = self.prepared, skipped // int(scheduler.order) if self.given is None else 0
+        if schedulers.schedule_digest(scheduler) == planned.entering.schedule:
+            if self.given is not None or first == planned.entering.first:
+                return planned.entering
+        elif not self.family.foreseen:
+            self.observer.note(f"{self.family.name} sets a schedule of its own: the steps told before may differ")
+            return enter(self.stage, self.given, scheduler, self.family, first)
+        raise RunError(
+            f"{planned.call.pipeline.__name__} set another schedule than was planned: {_shown(scheduler)} from step "
+            f"{first}, and not {_shown(planned.scheduler)} from step {planned.entering.first}. Nothing was run; please "
+            "report this with the model's name."
+        )
 
     def _begin(self, span: Span, scheduler: Any) -> None:
         self.done.span, self.done.scheduler = span, scheduler
@@ -261,7 +210,7 @@ class StageRun:
 
     @property
     def _origin(self) -> Origin:
-        strength = self._strength() if self.inputs.images else None
+        strength = self.prepared.call.strength if self.inputs.images else None
         return Origin(self.model, self.stage, self.seed, strength, self.given, self.parents)
 
     def result(self) -> StageResult:
@@ -286,8 +235,8 @@ class StageRun:
         return (self.stage.scheduler or self.facts.scheduler[0]).partition(";")[0]
 
 
-def _joined(given: tuple[Latents, ...]) -> Latents | None:
-    """Several latents as one batch; their facts must agree."""
-    if len(given) < 2:
-        return given[0] if given else None
-    return batch(given)
+def _shown(scheduler: Any) -> str:
+    """A schedule in words."""
+    steps = [f"{timestep:.4g}" for timestep in scheduler.timesteps.tolist()]
+    few = steps if len(steps) < 5 else [*steps[:2], "…", *steps[-2:]]
+    return f"{type(scheduler).__name__} with {len(steps)} timesteps ({', '.join(few)})"

@@ -6,7 +6,7 @@ All frozen; only `Resume` holds tensors, and none knows a model or a widget.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args
@@ -60,6 +60,14 @@ class Space:
             and math.isclose(self.scaling_factor, other.scaling_factor, rel_tol=1e-4)
             and math.isclose(self.shift_factor, other.shift_factor, abs_tol=1e-4)
         )
+
+    def size_of(self, shape: Sequence[int]) -> tuple[int, int]:
+        """(width, height) in pixels of latents of a shape."""
+        return shape[-1] * self.factor, shape[-2] * self.factor
+
+    def shape_for(self, width: int, height: int, batch: int = 1) -> tuple[int, ...]:
+        """The shape of latents of a picture size in pixels."""
+        return batch, self.channels, height // self.factor, width // self.factor
 
     def __str__(self) -> str:
         return f"{self.name} space ({self.channels} channels, factor {self.factor})"

@@ -18,7 +18,7 @@ from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.calls import Inputs
+    from jupyter_latents.engine.inputs import Inputs
     from jupyter_latents.engine.models.describe import ModelFacts
     from jupyter_latents.engine.result import StageResult
     from jupyter_latents.session.store import Store

@@ -6,7 +6,6 @@ import html
 from collections import ChainMap
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.engine.models.memory import readable
@@ -14,20 +13,90 @@ from jupyter_latents.errors import HandoffError, JupyterLatentsError
 from jupyter_latents.session.blame import blamed
 from jupyter_latents.session.memo import continues
 from jupyter_latents.session.spreading import Outlines, spread
-from jupyter_latents.stage import ImageSeed, Reference, Stage
+from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from jupyter_latents.engine.plan import PlannedStage
+    from jupyter_latents.engine.outline import Outline, Standing
+    from jupyter_latents.engine.prepare import Prepared
+    from jupyter_latents.engine.schedule.window import Span
+    from jupyter_latents.latents.facts import Noise
     from jupyter_latents.latents.value import Latents
     from jupyter_latents.session.memo import Memo
     from jupyter_latents.session.resolve import Resolver
     from jupyter_latents.syntax import Environment, Script
 
-__all__ = ["Kept", "Plan", "Planner", "plan_script"]
+__all__ = ["Kept", "Plan", "PlannedStage", "Planner", "plan_script"]
 
 _HEADINGS = ("stage", "model", "steps", "noise", "evaluations", "weights", "hand-over")
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStage:
+    """One stage of a plan.
+
+    Attributes:
+        stage: What is asked for.
+        prepared: What it will do; None where it cannot run.
+        error: Why it cannot run, or None.
+        saved: How many of its evaluations are kept from before and will not run.
+    """
+
+    stage: Stage
+    prepared: Prepared | None = None
+    error: JupyterLatentsError | None = None
+    saved: int = 0
+
+    @property
+    def refused(self) -> str:
+        """Why it cannot run, in words; empty when it can."""
+        return self.error.message if self.error is not None else ""
+
+    @property
+    def mode(self) -> str:
+        """``txt2img``, ``img2img`` or ``inpaint``; empty where it cannot run."""
+        return self.prepared.mode if self.prepared is not None else ""
+
+    @property
+    def span(self) -> Span | None:
+        """The whole steps that run; None where it cannot."""
+        return self.prepared.span if self.prepared is not None else None
+
+    @property
+    def start(self) -> Noise | None:
+        """Noise level at the start."""
+        return self.prepared.start if self.prepared is not None else None
+
+    @property
+    def end(self) -> Noise | None:
+        """Noise level at the end."""
+        return self.prepared.end if self.prepared is not None else None
+
+    @property
+    def evaluations(self) -> int:
+        """Scheduler steps, those that are kept from before among them."""
+        return self.prepared.span.evaluations if self.prepared is not None else 0
+
+    @property
+    def weights(self) -> int:
+        """Bytes of the model's weights."""
+        return self.prepared.weights if self.prepared is not None else 0
+
+    @property
+    def verdict(self) -> str:
+        """How given latents enter, or empty."""
+        return self.prepared.verdict if self.prepared is not None else ""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is converted, rounded or assumed."""
+        return self.prepared.notes if self.prepared is not None else ()
+
+    @property
+    def outline(self) -> Outline | None:
+        """What it will make."""
+        return self.prepared.outline if self.prepared is not None else None
 
 
 @dataclass(frozen=True)
@@ -106,7 +175,7 @@ class Planner:
 
 
 class Kept:
-    """Tells which steps of a plan are kept from before, or will have been run by an earlier stage of it.
+    """Says which steps of a plan are kept from before, or will have been run by an earlier stage of it.
 
     Args:
         memo: What is remembered.
@@ -117,25 +186,22 @@ class Kept:
         self._memo, self._force = memo, force
         self._planned: dict[str, int] = {}
 
-    def told(self, planned: PlannedStage, resolver: Resolver) -> tuple[PlannedStage, Latents | None]:
+    def answers(self, planned: PlannedStage, resolver: Resolver) -> tuple[PlannedStage, Latents | None]:
         """A planned stage with its saved steps, and the latents that it will give where they are kept.
 
         Args:
-            planned: The stage.
+            planned: The stage, which can run.
             resolver: Looks up its inputs.
         """
-        from jupyter_latents.engine.models.describe import describe
-
-        span, stage = planned.span, planned.stage
-        if span is None or self._force:
+        prepared, stage = planned.prepared, planned.stage
+        if prepared is None or self._force:
             return planned, None
-        facts = describe(stage.model)
-        direct = stage.window.start is not None and facts.family.direct_latents
+        span = prepared.span
         try:
-            inputs = replace(resolver, decode=_undecoded).inputs(stage, direct_latents=direct)
+            inputs = replace(resolver, decode=_undecoded).inputs(stage, prepared.facts)
         except JupyterLatentsError:
             return planned, None  # it begins with what an earlier stage is yet to make
-        key, found = self._memo.foresee(stage, inputs, facts)
+        key, found = self._memo.foresee(stage, inputs, prepared.facts)
         if not key:
             return planned, None
         reached = found.latents.position.step if found is not None and found.latents.position is not None else 0
@@ -159,8 +225,6 @@ def plan_script(script: Script, planner: Planner, kept: Kept | None = None) -> P
         planner: What it is planned with.
         kept: Tells what need not run; None to leave that out.
     """
-    from jupyter_latents.engine.plan import plan
-
     printed: list[str] = []
     environment = planner.environment
     environment.print = printed.append
@@ -171,19 +235,13 @@ def plan_script(script: Script, planner: Planner, kept: Kept | None = None) -> P
         outlines: list[Any] = []
         asked = invocation.stages()
         stages, _ = spread(asked, [""] * len(asked), environment.kernel)
+        resolver = planner.resolver(environment, environment.kernel)
         for stage in stages:
-            latents = None
-            try:
-                resolver = planner.resolver(environment, environment.kernel)
-                result = plan(stage, *_inputs(stage, resolver))
-                if kept is not None:
-                    result, latents = kept.told(result, resolver)
-            except JupyterLatentsError as error:
-                result = _refused(stage, error)
+            result, outline = _foreseen(stage, resolver, kept)
             if result.error is not None and (place := blamed(invocation, result.error)) is not None:
                 result.error.at(place)
             planned.append(result)
-            outlines.append(latents if latents is not None else result.outline)
+            outlines.append(outline)
         made_here = [outline for outline in outlines if outline is not None]
         if stages[-1].into and made_here:
             made[stages[-1].into] = Outlines(made_here) if len(stages) > 1 else made_here[-1]
@@ -193,74 +251,33 @@ def plan_script(script: Script, planner: Planner, kept: Kept | None = None) -> P
     return Plan(tuple(planned), tuple(printed))
 
 
-def _refused(stage: Stage, error: JupyterLatentsError) -> PlannedStage:
-    from jupyter_latents.engine.plan import PlannedStage
-
-    return PlannedStage(stage, refused=error.message, error=error)
-
-
-def _inputs(stage: Stage, resolver: Resolver) -> tuple[str, Any, tuple[int, int] | None]:
-    """Mode, latents to start from and size of the input picture."""
+def _foreseen(stage: Stage, resolver: Resolver, kept: Kept | None) -> tuple[PlannedStage, Standing | None]:
+    """A stage as it will run, and what the next stages will be given by it."""
     from jupyter_latents.engine.models.describe import describe
+    from jupyter_latents.engine.prepare import prepare
 
-    seed = stage.image_seed or ImageSeed()
-    images = [resolver.value(reference) for reference in seed.images]
-    latents = [_latents(resolver, reference) for reference in seed.latents]
-    if stage.window.start is not None and describe(stage.model).family.direct_latents:
-        latents += [_standing(resolver, value, "the image position") for value in images if _is_standing(value)]
-        images = [value for value in images if not _is_standing(value)]
-    mode = "inpaint" if seed.masks else "img2img" if images else "txt2img"
-    size = (
-        (seed.resize.width, seed.resize.height) if seed.resize else next(filter(None, map(_picture_size, images)), None)
-    )
-    return mode, latents[0] if latents else None, size
-
-
-def _latents(resolver: Resolver, reference: Reference) -> Any:
-    return _standing(resolver, resolver.value(reference), reference.text)
-
-
-def _is_standing(value: Any) -> bool:
-    return hasattr(value, "noise") or (
-        isinstance(value, Path) and value.suffix in (".pt", ".pth", ".safetensors", ".latent")
-    )
-
-
-def _standing(resolver: Resolver, value: Any, text: str) -> Any:
-    """Latents, or the outline of latents that an earlier stage will make."""
-    if isinstance(value, list) and value:
-        return _standing(resolver, value[0], text)
-    return value if hasattr(value, "noise") else resolver.as_latents(value, text)[0]
-
-
-def _picture_size(value: Any) -> tuple[int, int] | None:
-    if hasattr(value, "noise"):
-        factor = value.space.factor if value.space else 8
-        return value.shape[3] * factor, value.shape[2] * factor
-    size = getattr(value, "size", None)
-    if isinstance(size, tuple) and len(size) == 2:
-        return size
-    if isinstance(value, Path) and not _is_standing(value):
-        from PIL import Image
-
-        try:
-            with Image.open(value) as image:
-                return image.size
-        except OSError:
-            return None  # no picture: the run says so, with its place
-    return None
+    try:
+        facts = describe(stage.model)
+        prepared = prepare(stage, resolver.given(stage, facts), facts)
+        planned = PlannedStage(stage, prepared)
+        if kept is None:
+            return planned, prepared.outline
+        planned, latents = kept.answers(planned, resolver)
+        return planned, latents if latents is not None else prepared.outline
+    except JupyterLatentsError as error:
+        return PlannedStage(stage, error=error), None
 
 
 def _row(number: int, planned: PlannedStage) -> tuple[str, ...]:
     stage = planned.stage
     name = f"{number} {stage.into}" if stage.into else str(number)
-    if planned.refused or planned.span is None:
+    if planned.prepared is None:
         return name, stage.model.name, "–", "–", "0", "–", f"refused: {planned.refused}"
-    span = planned.span
+    span = planned.prepared.span
     hand_over = "; ".join(filter(None, (planned.verdict, *planned.notes)))
     return (
         name,
-        f"{stage.model.name} ({planned.family}, {planned.mode})",
+        f"{stage.model.name} ({planned.prepared.facts.family.name}, {planned.mode})",
         f"{span.start}–{span.end} of {span.of}",
         f"{planned.start} → {planned.end}",
         f"{planned.evaluations - planned.saved} ({planned.saved} kept)" if planned.saved else str(planned.evaluations),

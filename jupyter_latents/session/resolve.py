@@ -6,7 +6,8 @@ import shutil
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,10 @@ from jupyter_latents.stage import ImageSeed, Reference, Stage
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from jupyter_latents.engine.calls import Inputs
+    from jupyter_latents.engine.inputs import Given, Inputs
+    from jupyter_latents.engine.models.describe import ModelFacts
+    from jupyter_latents.engine.outline import Standing
+    from jupyter_latents.latents.facts import Space
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["Resolver"]
@@ -42,45 +46,96 @@ class Resolver:
     known: Callable[[Latents], Latents]
     decode: Callable[[Latents, Stage], list[Image]]
 
-    def inputs(self, stage: Stage, *, direct_latents: bool = False) -> Inputs:
+    def inputs(self, stage: Stage, facts: ModelFacts) -> Inputs:
         """What a stage's image seed stands for.
 
         Args:
             stage: The stage.
-            direct_latents: Whether tensors in the image position go in undecoded (SDXL and Kolors with
-                ``--denoising-start``).
+            facts: Its model's, which say whether latents in the image position go in undecoded.
 
         Raises:
             JupyterLatentsError: A name is not there, or is of no use in its position.
         """
-        from jupyter_latents.engine.calls import Inputs
+        from jupyter_latents.engine.inputs import Inputs
 
         seed = stage.image_seed
         if seed is None:
             return Inputs()
-        images: list[Image] = []
-        latents = [item for reference in seed.latents for item in self._latents(reference)]
-        for reference in seed.images:
-            value = self.value(reference)
-            if direct_latents and _is_tensor_like(value):
-                latents.extend(self.as_latents(value, reference.text))
-            else:
-                images.extend(self._as_images(value, reference.text, stage))
-        masks = [
-            mask.convert("L")
-            for reference in seed.masks
-            for mask in self._as_images(self.value(reference), reference.text, stage)
-        ]
-        controls = [
-            image
-            for reference in seed.controls
-            for image in self._as_images(self.value(reference), reference.text, stage)
-        ]
-        images = [_sized(image, seed) for image in images]
-        return Inputs(tuple(latents), tuple(images), tuple(masks), tuple(controls))
+        images, latents = self._sorted(stage, facts)
+        return Inputs(
+            tuple(item for value, text in latents for item in self.as_latents(value, text)),
+            tuple(_sized(image, seed) for value, text in images for image in self._as_images(value, text, stage)),
+            tuple(mask.convert("L") for mask in self._pictures(seed.masks, stage)),
+            tuple(self._pictures(seed.controls, stage)),
+        )
 
-    def _latents(self, reference: Reference) -> list[Latents]:
-        return self.as_latents(self.value(reference), reference.text)
+    def given(self, stage: Stage, facts: ModelFacts) -> Given:
+        """What is known of a stage's inputs before pictures are read and before latents are made.
+
+        Args:
+            stage: The stage.
+            facts: Its model's.
+
+        Raises:
+            JupyterLatentsError: See `inputs`.
+        """
+        from jupyter_latents.engine.inputs import Given
+        from jupyter_latents.engine.sizes import resized
+
+        seed = stage.image_seed
+        if seed is None:
+            return Given()
+        images, latents = self._sorted(stage, facts)
+        space = facts.space
+        return Given(
+            tuple(item for value, text in latents for item in self._standing(value, text)),
+            tuple(resized(size, seed) for value, text in images for size in self._sizes(value, text, space)),
+            sum(len(self._sizes(self.value(mask), mask.text, space)) for mask in seed.masks),
+            sum(len(self._sizes(self.value(control), control.text, space)) for control in seed.controls),
+        )
+
+    def _sorted(self, stage: Stage, facts: ModelFacts) -> tuple[list[tuple[Any, str]], list[tuple[Any, str]]]:
+        """What is in the image position, and what is to be latents: each value with what the script calls it.
+
+        Latents in the image position of SDXL and Kolors go in undecoded where ``--denoising-start`` is given.
+        """
+        seed = stage.image_seed or ImageSeed()
+        direct = stage.window.start is not None and facts.family.direct_latents
+        values = [(self.value(reference), reference.text) for reference in seed.images]
+        latents = [(self.value(reference), reference.text) for reference in seed.latents]
+        latents += [(value, text) for value, text in values if direct and _is_tensor_like(value)]
+        return [(value, text) for value, text in values if not (direct and _is_tensor_like(value))], latents
+
+    def _pictures(self, references: Sequence[Reference], stage: Stage) -> Iterator[Image]:
+        for reference in references:
+            yield from self._as_images(self.value(reference), reference.text, stage)
+
+    def _standing(self, value: Any, text: str) -> Sequence[Standing]:
+        """Latents, or outlines of latents that earlier stages will make."""
+        if _is_outline(value):
+            return [value]
+        if isinstance(value, list) and any(map(_is_outline, value)):
+            return [item for one in value for item in self._standing(one, text)]
+        return self.as_latents(value, text)
+
+    def _sizes(self, value: Any, text: str, space: Space) -> list[tuple[int, int]]:
+        """(width, height) of each picture that a value stands for; its content is not read."""
+        if _is_image(value):
+            return [value.size]
+        if isinstance(value, Path) and not _is_tensor_like(value):
+            with _opened(value) as image:
+                return [image.size]
+        if isinstance(value, str):
+            return self._sizes(self.value(Reference(value, "path")), text, space)
+        if _is_array_of_pixels(value):
+            return [(value.shape[1], value.shape[0])]
+        if isinstance(value, Sequence) and value and not isinstance(value, bytes) and not _is_tensor_like(value):
+            return [size for item in value for size in self._sizes(item, text, space)]
+        return [
+            (latents.space or space).size_of(latents.shape)
+            for latents in self._standing(value, text)
+            for _ in range(latents.shape[0])
+        ]
 
     def value(self, reference: Reference) -> Any:
         """The object behind a reference; files stay paths.
@@ -161,23 +216,45 @@ class Resolver:
         )
 
     def _as_images(self, value: Any, text: str, stage: Stage) -> list[Image]:
-        from PIL import Image, UnidentifiedImageError
+        from PIL import Image
 
         if _is_image(value):
             return [value.convert("RGB")]
-        if isinstance(value, Path) and value.suffix.lower() not in _TENSOR_ENDINGS:
-            try:
-                with Image.open(value) as image:
-                    return [image.convert("RGB")]
-            except (UnidentifiedImageError, OSError) as error:
-                raise NameNotFoundError(f"{value} cannot be read as a picture: {error}.") from error
+        if isinstance(value, Path) and not _is_tensor_like(value):
+            with _opened(value) as image:
+                return [image.convert("RGB")]
         if isinstance(value, str):
             return self._as_images(self.value(Reference(value, "path")), text, stage)
-        if getattr(value, "dtype", None) == "uint8" and getattr(value, "ndim", 0) in (2, 3):
+        if _is_array_of_pixels(value):
             return [Image.fromarray(value).convert("RGB")]
         if isinstance(value, Sequence) and value and not isinstance(value, (str, bytes)) and not _is_tensor_like(value):
             return [image for item in value for image in self._as_images(item, text, stage)]
         return [image for latents in self.as_latents(value, text) for image in self.decode(latents, stage)]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image]:
+    """A picture file, its header read.
+
+    Raises:
+        NameNotFoundError: It cannot be read as a picture.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            yield image
+    except (UnidentifiedImageError, OSError) as error:
+        raise NameNotFoundError(f"{path} cannot be read as a picture: {error}.") from error
+
+
+def _is_outline(value: Any) -> bool:
+    """Whether a value is the outline of latents to come: it has their facts and no values."""
+    return hasattr(value, "has_history")
+
+
+def _is_array_of_pixels(value: Any) -> bool:
+    return getattr(value, "dtype", None) == "uint8" and getattr(value, "ndim", 0) in (2, 3)
 
 
 def _is_image(value: Any) -> bool:
@@ -191,6 +268,8 @@ def _is_tensor_like(value: Any) -> bool:
         return value.lower().endswith(_TENSOR_ENDINGS)
     if isinstance(value, (list, tuple)):
         return bool(value) and all(_is_tensor_like(item) for item in value)
+    if _is_outline(value):
+        return True
     return hasattr(value, "__dlpack__") and not _is_image(value) and str(getattr(value, "dtype", "")) != "uint8"
 
 
@@ -199,14 +278,11 @@ def _is_usable(value: Any) -> bool:
 
 
 def _sized(image: Image, seed: ImageSeed) -> Image:
-    """An input picture at the seed's size; without ``aspect=false`` the aspect ratio is kept."""
-    if seed.resize is None:
-        return image
-    width, height = seed.resize.width, seed.resize.height
-    if seed.aspect is not False and (width, height) != image.size:
-        height = round(image.height * width / image.width)
-    align = seed.align or 8
-    return image.resize((max(align, width - width % align), max(align, height - height % align)))
+    """An input picture at the seed's size."""
+    from jupyter_latents.engine.sizes import resized
+
+    size = resized(image.size, seed)
+    return image if size == image.size else image.resize(size)
 
 
 def _download(address: str) -> Path:

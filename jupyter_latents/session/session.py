@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import machine
 from jupyter_latents.engine.schedule.table import scheduler_names
-from jupyter_latents.errors import HandoffError, ModelError, NameNotFoundError, nearest
+from jupyter_latents.errors import HandoffError, JupyterLatentsError, ModelError, NameNotFoundError, nearest
 from jupyter_latents.session.held import held_latents
 from jupyter_latents.session.memo import Memo
 from jupyter_latents.session.planning import Kept, Plan, Planner, plan_script
@@ -247,10 +247,16 @@ class Session:
             latents: What would be handed over.
             model: A model's name, as in a script.
         """
-        from jupyter_latents.engine.plan import verdict
+        from jupyter_latents.engine.inputs import Given
+        from jupyter_latents.engine.prepare import prepare
 
         steps = int(latents.provenance.options.get("steps", 30))
-        return verdict(latents, Stage(model=ModelSource(model), num_inference_steps=steps))
+        stage = Stage(model=ModelSource(model), num_inference_steps=steps)
+        try:
+            prepared = prepare(stage, Given((latents,)))
+        except JupyterLatentsError as error:
+            return f"impossible: {error.message}"
+        return "; ".join((prepared.verdict, *prepared.notes))
 
     def _work(self, run: Run, task: Task, observer: Observer) -> None:
         from jupyter_latents.engine.quiet import gathered

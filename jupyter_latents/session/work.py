@@ -19,7 +19,7 @@ from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Environment, Invocation, Script, unsupported
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.calls import Inputs
+    from jupyter_latents.engine.inputs import Inputs
     from jupyter_latents.engine.models.describe import ModelFacts
     from jupyter_latents.engine.observer import Observer
     from jupyter_latents.engine.result import StageResult
@@ -106,8 +106,8 @@ class Work:
         if refused:
             raise ScriptError(f"{', '.join(refused)} in --image-seeds is read but not run here; leave it out.")
         resolver = self.session.resolver(self.environment)
-        inputs = resolver.inputs(stage, direct_latents=_takes_latents_directly(stage))
         facts = describe(stage.model)
+        inputs = resolver.inputs(stage, facts)
         go = partial(self._engine_run, job)
         self._run_together(job, stage, inputs, facts)
         result = self.session.memo.run(stage, inputs, facts, go, partial(self.observer.note, warning=True))
@@ -189,12 +189,6 @@ class Work:
         observer.phase("saving")
         pictures = list(result.images) or self.session.engine.decode(result.latents)
         return outputs.write(stage, result, pictures)
-
-
-def _takes_latents_directly(stage: Stage) -> bool:
-    from jupyter_latents.engine.models.describe import describe
-
-    return stage.window.start is not None and describe(stage.model).family.direct_latents
 
 
 def _labels(invocation: Invocation) -> tuple[str, ...]:

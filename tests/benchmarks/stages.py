@@ -33,8 +33,8 @@ def against_diffusers(model: str, steps: int = STEPS) -> dict[str, Callable[[], 
     """The same picture by plain diffusers and by the engine: alone, watched by the notebook's view, all previewed."""
     import torch
 
-    from jupyter_latents.engine.calls import Inputs
     from jupyter_latents.engine.engine import Engine
+    from jupyter_latents.engine.inputs import Inputs
 
     folder = demo.path(model) if model.startswith("demo/") else Path(model)
     pipeline: Any = plain_pipeline(folder)

@@ -152,7 +152,7 @@ def test_a_crossing_runs_at_the_size_that_fits_the_receiver(
 
 def test_one_chain_goes_through_four_spaces(bench: Bench) -> None:
     engine: Engine = bench.engine
-    from jupyter_latents.engine.calls import Inputs
+    from jupyter_latents.engine.inputs import Inputs
     from jupyter_latents.stage import Prompt, Stage
 
     latents: tuple[Latents, ...] = ()

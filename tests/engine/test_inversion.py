@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from jupyter_latents.engine.inputs import Given
 from jupyter_latents.engine.models.describe import describe
-from jupyter_latents.engine.plan import verdict
+from jupyter_latents.engine.prepare import prepare
 from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.errors import HandoffError
 from jupyter_latents.latents import CLEAN, Latents, Noise
@@ -77,9 +78,9 @@ def test_noisy_latents_enter_an_inversion_at_their_own_level(bench: Bench, pictu
 
 
 def test_what_an_inversion_takes_is_told_before_it_runs(bench: Bench, picture: Latents) -> None:
-    assert verdict(picture, stage("DDIMInverseScheduler")) == "same space"
-    assert "fully denoised" in verdict(picture, stage("DDIMScheduler"))
-    assert "DDIMInverseScheduler" in verdict(picture, stage("DDIMScheduler"))
+    assert prepare(stage("DDIMInverseScheduler"), Given((picture,))).verdict == "same space"
+    with pytest.raises(HandoffError, match="(?s)fully denoised.*DDIMInverseScheduler"):
+        prepare(stage("DDIMScheduler"), Given((picture,)))
     noisy = picture.replace(noise=Noise(200.0, "ve"))
     with pytest.raises(HandoffError, match="nothing to invert"):
         bench.engine.run(stage("DDIMInverseScheduler"), inputs("txt2img", noisy))

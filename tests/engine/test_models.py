@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import torch
 
-from jupyter_latents.engine.calls import Inputs
 from jupyter_latents.engine.engine import Engine
+from jupyter_latents.engine.inputs import Inputs
 from jupyter_latents.engine.models.cache import LoadedModel, ModelCache
 from jupyter_latents.engine.models.memory import readable
 from jupyter_latents.engine.models.readers import assemble

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from jupyter_latents.engine.calls import Inputs
 from jupyter_latents.engine.engine import Engine
+from jupyter_latents.engine.inputs import Inputs
 from jupyter_latents.engine.models.cache import ModelCache
 from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.engine.models.optimize import WAYS, check_optimize

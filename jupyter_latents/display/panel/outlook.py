@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from jupyter_latents.errors import JupyterLatentsError
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.plan import PlannedStage
     from jupyter_latents.engine.schedule.window import FractionRule
     from jupyter_latents.session import Session
+    from jupyter_latents.session.planning import PlannedStage
 
 __all__ = ["Outlook", "Planner", "Schedule", "look"]
 
@@ -148,10 +148,11 @@ def _schedule(planned: PlannedStage) -> Schedule | None:
     stage = planned.stage
     try:
         facts = describe(stage.model)
-        width, height = (stage.size.width, stage.size.height) if stage.size else facts.default_size
-        if planned.outline is not None:
-            height, width = (side * facts.space.factor for side in planned.outline.shape[2:])
-        scheduler = shifts.whole_schedule(stage, facts, width, height)
+        if planned.prepared is not None:
+            scheduler = planned.prepared.scheduler
+        else:
+            asked = (stage.size.width, stage.size.height) if stage.size else facts.default_size
+            scheduler = shifts.whole_schedule(stage, facts, *asked)
     except JupyterLatentsError:
         return None
     timesteps, order = tuple(float(timestep) for timestep in scheduler.timesteps), int(scheduler.order)

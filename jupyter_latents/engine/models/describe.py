@@ -105,6 +105,11 @@ class ModelFacts:
         return replace(space, name=_demo_spaces().get(space.vae, space.name), vae=self.digests["vae"])
 
     @property
+    def needs_mask(self) -> bool:
+        """Whether its U-Net takes a picture and a mask beside the latents: a model for inpainting alone."""
+        return self.denoiser == "unet" and int(self.config("unet").get("in_channels") or 0) > self.space.channels
+
+    @property
     def default_size(self) -> tuple[int, int]:
         """(width, height) in pixels when nobody says: the denoiser's own where its pipeline goes by it."""
         sample = self.config(self.denoiser).get("sample_size")

@@ -35,6 +35,7 @@ class Family:
         negative: Whether a negative prompt has an effect.
         direct_latents: Whether a tensor in the image position with ``--denoising-start`` goes in undecoded.
         call: Further arguments of every call.
+        foreseen: Whether the pipeline is known to set the timesteps of `schedule`; else only its run tells them.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Family:
     negative: bool = True
     direct_latents: bool = False
     call: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    foreseen: bool = True
 
     def pipeline_name(self, mode: str, *, control: bool = False) -> str:
         """The diffusers class for a mode.
@@ -213,6 +215,7 @@ def generic(pipeline_class_name: str) -> Family:
         half="bfloat16",
         align=16,
         call=MappingProxyType({"use_resolution_binning": False}),  # PixArt's would change the size asked for
+        foreseen=False,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from jupyter_latents.errors import ModelError
 
-__all__ = ["best_device", "device_of", "free_memory", "is_out_of_memory", "is_ram", "readable"]
+__all__ = ["all_memory", "best_device", "device_of", "free_memory", "is_out_of_memory", "is_ram", "readable"]
 
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -68,6 +68,17 @@ def free_memory(device: Any) -> int:
     if limit is None or used is None:
         return free
     return min(free, max(0, limit - used + _file_pages()))
+
+
+def all_memory(device: Any) -> int:
+    """Bytes that a device has, used ones too; on the CPU within the limit of the container, when there is one."""
+    import psutil
+    import torch
+
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    whole, limit = int(psutil.virtual_memory().total), _number(_CGROUP / "memory.max")
+    return whole if limit is None else min(whole, limit)
 
 
 def _number(path: Path) -> int | None:

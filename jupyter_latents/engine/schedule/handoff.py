@@ -9,57 +9,26 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
 from jupyter_latents.engine.bridge import converter
+from jupyter_latents.engine.outline import Standing
 from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.engine.schedule.window import Span, resolve
 from jupyter_latents.errors import HandoffError
-from jupyter_latents.latents.facts import Form, Noise, Position, Provenance, Space
+from jupyter_latents.latents.facts import Form, Noise, Space
 from jupyter_latents.latents.files.comfy_file import RAW_VAE
 from jupyter_latents.latents.forms import convert
 from jupyter_latents.latents.spaces import likely_spaces
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import Window
 
-__all__ = ["Entrance", "Standing", "check_fits", "entrance", "fractions_span", "level_tensor", "onward_draws"]
+__all__ = ["Entrance", "check_fits", "entrance", "fractions_span", "level_tensor", "onward_draws"]
 
 _SAME_LEVEL = 1e-3  # relative difference of sigma below which two levels are one
 _PICTURE = 0.05  # sigma of the first training timesteps: where inversion takes a clean picture as it is
-
-
-class Standing(Protocol):
-    """What a hand-over needs to know of latents; a plan's outline of latents still to be made has it too."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(batch, channels, height/factor, width/factor)."""
-
-    @property
-    def space(self) -> Space | None:
-        """The latent space."""
-
-    @property
-    def noise(self) -> Noise | None:
-        """How noisy."""
-
-    @property
-    def position(self) -> Position | None:
-        """Step of which schedule."""
-
-    @property
-    def provenance(self) -> Provenance:
-        """Model, prompt, seed."""
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether nothing is left to denoise."""
-
-    @property
-    def has_estimate(self) -> bool:
-        """Whether the clean estimate is known."""
 
 
 @dataclass(frozen=True, slots=True)

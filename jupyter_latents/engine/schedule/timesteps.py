@@ -1,6 +1,6 @@
-"""What each family's pipeline passes to ``set_timesteps``, so that a plan knows the schedule before any weights load.
+"""What each family's pipeline passes to ``set_timesteps``, so that the schedule is known before any weights load.
 
-The runs themselves never use this: there the pipeline sets its own timesteps. A test keeps the two equal.
+In a run the pipeline sets its own timesteps; they are compared with these.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jupyter_latents.engine.models.describe import ModelFacts
     from jupyter_latents.stage import Stage
 
-__all__ = ["ARGUMENTS", "Request", "check_takes", "set_timesteps", "whole_schedule"]
+__all__ = ["ARGUMENTS", "Request", "check_takes", "request", "set_timesteps", "whole_schedule"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,16 @@ class Request:
     num_inference_steps: int
     tokens: int
     sigmas: tuple[float, ...] | None = None
+
+
+def request(stage: Stage, size: tuple[int, int]) -> Request:
+    """What the schedule of a stage is made for.
+
+    Args:
+        stage: What is asked for.
+        size: (width, height) in pixels.
+    """
+    return Request(stage.num_inference_steps, (size[0] // 16) * (size[1] // 16), stage.sigmas)
 
 
 def _plain(_scheduler: Any, request: Request) -> dict[str, Any]:
@@ -167,6 +177,5 @@ def whole_schedule(stage: Stage, facts: ModelFacts, width: int, height: int) -> 
         ModelError: The scheduler needs a library that is not installed.
     """
     scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=stage.seed or 0)
-    request = Request(stage.num_inference_steps, (width // 16) * (height // 16), stage.sigmas)
-    set_timesteps(scheduler, facts.family.schedule, request)
+    set_timesteps(scheduler, facts.family.schedule, request(stage, (width, height)))
     return scheduler

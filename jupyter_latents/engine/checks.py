@@ -1,0 +1,91 @@
+"""What a stage can never do, said before any weights load."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from jupyter_latents.engine.calls import check_controls
+from jupyter_latents.engine.inputs import Given
+from jupyter_latents.engine.models.describe import ModelFacts
+from jupyter_latents.engine.models.families import Family
+from jupyter_latents.engine.outline import Standing
+from jupyter_latents.engine.schedule import timesteps
+from jupyter_latents.errors import HandoffError, ModelError
+from jupyter_latents.stage import Stage
+
+__all__ = ["check_mode", "check_sigmas", "pipeline_of"]
+
+
+def check_mode(stage: Stage, given: Given, latents: Standing | None, facts: ModelFacts) -> str:
+    """``txt2img``, ``img2img`` or ``inpaint``.
+
+    Args:
+        stage: What is asked for.
+        given: What goes into it.
+        latents: The latents that it starts from; None without.
+        facts: Its model's.
+
+    Raises:
+        HandoffError: A mask without a picture.
+        ModelError: A model that paints in without a mask, or control images that fit no ControlNet.
+    """
+    if given.masks and not given.images:
+        beside = " beside the latents" if latents is not None else ""
+        raise HandoffError(
+            f"a mask needs the picture that it is of{beside}: photo.png;mask=mask.png"
+            f"{';latents=NAME' if latents is not None else ''}."
+        )
+    if facts.needs_mask and not given.masks:
+        raise ModelError(
+            f"{stage.model.name} is a model for inpainting alone: its denoiser takes a picture and a mask as well. "
+            'Give both (--image-seeds "photo.png;mask=mask.png").'
+        )
+    if facts.controls or given.controls:
+        check_controls(facts.controls, stage, given)
+    if given.masks:
+        return "inpaint"
+    return "img2img" if given.images or (latents is not None and facts.family.txt2img is None) else "txt2img"
+
+
+def pipeline_of(mode: str, stage: Stage, facts: ModelFacts) -> type:
+    """The diffusers class that runs a mode.
+
+    Args:
+        mode: ``txt2img``, ``img2img`` or ``inpaint``.
+        stage: What is asked for.
+        facts: Its model's.
+
+    Raises:
+        ModelError: diffusers has none that can be tapped.
+    """
+    import diffusers
+
+    name = facts.family.pipeline_name(mode, control=bool(facts.controls))
+    found: type | None = getattr(diffusers, name, None)
+    if found is None or not hasattr(found, "prepare_latents"):
+        raise ModelError(
+            f"{name} of {stage.model.name} cannot be tapped: diffusers {diffusers.__version__} has no such class with "
+            "prepare_latents."
+        )
+    return found
+
+
+def check_sigmas(stage: Stage, scheduler: Any, family: Family, mode: str) -> None:
+    """Raises where a stage's scheduler cannot take what its family's pipeline or the stage gives it.
+
+    Args:
+        stage: What is asked for.
+        scheduler: The scheduler asked for.
+        family: The model's family.
+        mode: ``txt2img``, ``img2img`` or ``inpaint``.
+
+    Raises:
+        ModelError: It cannot noise an input image, or takes no sigmas.
+    """
+    timesteps.check_takes(scheduler, family.schedule, family.name, mode)
+    if stage.sigmas is not None and "sigmas" not in inspect.signature(scheduler.set_timesteps).parameters:
+        raise ModelError(
+            f"{type(scheduler).__name__} takes no sigmas of one's own. Leave --sigmas out, or use another --scheduler, "
+            "such as EulerDiscreteScheduler or FlowMatchEulerDiscreteScheduler."
+        )

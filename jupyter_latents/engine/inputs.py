@@ -1,0 +1,56 @@
+"""What goes into a stage, resolved; and what is known of it before it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jupyter_latents.engine.outline import Standing
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from jupyter_latents.latents.value import Latents
+
+__all__ = ["Given", "Inputs"]
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a stage's image seed stands for, resolved.
+
+    Attributes:
+        latents: Raw latents to start from.
+        images: Pictures in the image position, all of one size.
+        masks: Inpaint masks.
+        controls: Control images.
+    """
+
+    latents: tuple[Latents, ...] = ()
+    images: tuple[Image, ...] = ()
+    masks: tuple[Image, ...] = ()
+    controls: tuple[Image, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What decides a stage's course of its inputs; known before pictures are read and before latents are made.
+
+    Attributes:
+        latents: The facts of the latents to start from.
+        images: (width, height) in pixels of each picture in the image position.
+        masks: How many masks there are.
+        controls: How many control images there are.
+    """
+
+    latents: Sequence[Standing] = ()
+    images: tuple[tuple[int, int], ...] = ()
+    masks: int = 0
+    controls: int = 0
+
+    @staticmethod
+    def of(inputs: Inputs) -> Given:
+        """What is known of inputs that are there."""
+        sizes = tuple(image.size for image in inputs.images)
+        return Given(inputs.latents, sizes, len(inputs.masks), len(inputs.controls))

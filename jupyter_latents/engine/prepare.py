@@ -1,0 +1,185 @@
+"""The one decision of a stage: what it will do. The dry run prints it, the run carries it out; no weights are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jupyter_latents.engine.bridge import crossing
+from jupyter_latents.engine.calls import Call, call_arguments
+from jupyter_latents.engine.checks import check_mode, check_sigmas, pipeline_of
+from jupyter_latents.engine.incoming import incoming
+from jupyter_latents.engine.inputs import Given
+from jupyter_latents.engine.models.describe import ModelFacts, describe
+from jupyter_latents.engine.models.load import dtype_of
+from jupyter_latents.engine.models.memory import device_of
+from jupyter_latents.engine.models.optimize import check_optimize
+from jupyter_latents.engine.models.quantizers import check_quantizer
+from jupyter_latents.engine.origin import provenance_of
+from jupyter_latents.engine.outline import Outline, Standing
+from jupyter_latents.engine.schedule import handoff, schedulers, timesteps
+from jupyter_latents.engine.schedule.entering import Entering, enter, first_step
+from jupyter_latents.engine.schedule.window import Span
+from jupyter_latents.engine.sizes import check_memory, picture_size
+from jupyter_latents.errors import WindowError
+from jupyter_latents.latents.facts import Noise, Position
+from jupyter_latents.optimizations import Choice
+from jupyter_latents.stage import Stage
+
+__all__ = ["Prepared", "prepare"]
+
+_STRENGTH = 0.8
+_NOTHING = Given()
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a stage will do.
+
+    Attributes:
+        stage: What was asked for.
+        facts: Its model's.
+        given: What goes into it.
+        latents: The latents that it enters its schedule with, before they cross into its model's space; None without.
+        crosses: Whether they cross.
+        call: The pipeline with mode, size, strength and batch.
+        arguments: The pipeline's arguments that are neither tensors nor pictures.
+        scheduler: A scheduler with the whole schedule set; nobody steps it.
+        entering: Which steps run, and how the latents enter.
+        notes: What is converted, rounded, assumed or contradicted, in the order of telling.
+        weights: Bytes of the model's weights in the dtype that it runs in.
+    """
+
+    stage: Stage
+    facts: ModelFacts
+    given: Given
+    latents: Standing | None
+    crosses: bool
+    call: Call
+    arguments: Mapping[str, Any]
+    scheduler: Any
+    entering: Entering
+    notes: tuple[str, ...]
+    weights: int
+
+    @property
+    def mode(self) -> str:
+        """``txt2img``, ``img2img`` or ``inpaint``."""
+        return self.call.mode
+
+    @property
+    def span(self) -> Span:
+        """The whole steps that run."""
+        return self.entering.span
+
+    @property
+    def start(self) -> Noise:
+        """Noise level at the start."""
+        return schedulers.level(self.scheduler, self.span.start_index)
+
+    @property
+    def end(self) -> Noise:
+        """Noise level at the end."""
+        return schedulers.level(self.scheduler, self.span.end_index)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Those of the notes that say that the stage was asked for one thing and given another."""
+        way = self.entering.way
+        return (way.warning,) if way is not None and way.warning else ()
+
+    @property
+    def verdict(self) -> str:
+        """How given latents enter, in words; empty without."""
+        if self.latents is None:
+            return ""
+        if self.crosses:
+            return f"bridged space, {self.latents.space} to {self.facts.space}"
+        return self.entering.word(self.stage, self.latents, self.facts.digest)
+
+    @property
+    def outline(self) -> Outline:
+        """The facts of the latents that it will make."""
+        stage, facts, span = self.stage, self.facts, self.span
+        scheduler = type(self.scheduler).__name__
+        position = Position(span.end, span.of, scheduler, self.entering.schedule, facts.digest)
+        own = self.latents.provenance.seed if self.latents is not None else None
+        made = provenance_of(
+            stage,
+            facts,
+            seed=own if stage.seed is None else stage.seed,
+            strength=self.call.strength if self.given.images else None,
+        )
+        return Outline(facts.space.shape_for(*self.call.size, self._items), facts.space, self.end, position, made)
+
+    @property
+    def _items(self) -> int:
+        """Latents that the pipeline makes at once: for several input images it makes as many for each."""
+        images = len(self.given.images)
+        return self.call.batch if images < 2 else int(self.arguments["num_images_per_prompt"]) * images
+
+
+def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = None) -> Prepared:
+    """Decides what a stage will do; reads no weights and asks no network.
+
+    Args:
+        stage: What is asked for.
+        given: What goes into it; latents may be outlines of what earlier stages will make.
+        facts: Its model's; None to find out.
+
+    Raises:
+        JupyterLatentsError: The stage can never run, with the reason.
+    """
+    facts = describe(stage.model) if facts is None else facts
+    optimize = _check_model(stage, facts)
+    latents = incoming(stage, given.latents, facts)
+    mode = check_mode(stage, given, latents, facts)
+    scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=stage.seed or 0)
+    crosses = _crosses(stage, latents, scheduler, facts)
+    entered = crossing(latents, facts.space, facts.family.align) if latents is not None and crosses else latents
+    size, notes = picture_size(stage, entered, given, facts)
+    batch = stage.batch_size if latents is None else latents.shape[0]
+    strength = _strength(stage, given, latents)
+    call = Call(pipeline_of(mode, stage, facts), mode, size, strength, batch)
+    arguments = call_arguments(call, facts.family, stage, given)
+    device = device_of(stage.model.device)
+    itemsize = int(dtype_of(stage.model, facts, device).itemsize)
+    check_memory(stage, size, batch, facts, device, itemsize)
+    check_sigmas(stage, scheduler, facts.family, mode)
+    timesteps.set_timesteps(scheduler, facts.family.schedule, timesteps.request(stage, size))
+    first = first_step(call.pipeline, scheduler, stage, strength) if given.images and latents is None else 0
+    entering = enter(stage, entered, scheduler, facts.family, first)
+    told = (*notes, *entering.notes, *(choice.note for choice in optimize))
+    weights = facts.values * itemsize
+    return Prepared(stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights)
+
+
+def _check_model(stage: Stage, facts: ModelFacts) -> tuple[Choice, ...]:
+    if stage.model.quantizer:
+        check_quantizer(stage.model.quantizer)
+    return check_optimize(stage.model, facts)
+
+
+def _crosses(stage: Stage, latents: Standing | None, scheduler: Any, facts: ModelFacts) -> bool:
+    """Whether the given latents must cross into the model's space."""
+    if latents is not None:
+        backwards = schedulers.backwards(scheduler)
+        return not handoff.check_fits(latents, facts.space, stage.model.name, backwards=backwards)
+    if stage.window.start:
+        raise WindowError(
+            f'--denoising-start {stage.window.start:g} needs latents to start from: --image-seeds "latents: NAME" '
+            "with latents that an earlier stage made with --denoising-end."
+        )
+    return False
+
+
+def _strength(stage: Stage, given: Given, latents: Standing | None) -> float:
+    """Latents carry their noise: their own run's strength keeps the pipeline's draws the same, else all of it."""
+    if latents is None:
+        return _STRENGTH if stage.strength is None else stage.strength
+    if not given.images:
+        return 1.0
+    if stage.strength is not None:
+        return stage.strength
+    return float(latents.provenance.options.get("strength", 1.0))

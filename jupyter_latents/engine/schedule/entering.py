@@ -1,0 +1,138 @@
+"""Where a stage enters its schedule and which of its steps run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+from jupyter_latents.engine.layout import LAYOUTS
+from jupyter_latents.engine.models.families import Family
+from jupyter_latents.engine.outline import Outline, Standing
+from jupyter_latents.engine.schedule import handoff, schedulers
+from jupyter_latents.engine.schedule.handoff import Entrance
+from jupyter_latents.engine.schedule.history import NO_HISTORY, objection
+from jupyter_latents.engine.schedule.window import Span
+from jupyter_latents.errors import WindowError
+from jupyter_latents.latents.value import Latents
+from jupyter_latents.optimizations import keeps_law
+from jupyter_latents.stage import Stage
+
+__all__ = ["Entering", "enter", "first_step"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entering:
+    """Which steps of a schedule run, and how latents enter it.
+
+    Attributes:
+        schedule: Digest of the schedule.
+        span: The whole steps that run.
+        first: First step that the strength of a picture allows; 0 without one.
+        way: How the given latents enter; None without.
+        lost: Why they go on without their history though they stand in this very schedule; empty where they do not.
+    """
+
+    schedule: str
+    span: Span
+    first: int = 0
+    way: Entrance | None = None
+    lost: str = ""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is converted, assumed or contradicted."""
+        if self.way is None:
+            return ()
+        lost = f"continues without history: {self.lost}" if self.lost else ""
+        return tuple(filter(None, (*self.way.notes, self.way.warning, lost)))
+
+    @property
+    def exact(self) -> bool:
+        """Whether the given latents go on with their history."""
+        return self.way is not None and self.way.exact and not self.lost
+
+    def word(self, stage: Stage, given: Standing, model: str) -> str:
+        """How the given latents enter, in words.
+
+        Args:
+            stage: What is asked for.
+            given: The latents that enter.
+            model: Digest of the receiving model.
+        """
+        if self.way is None:
+            return ""
+        if stage.latents_processors:
+            return f"changed by {', '.join(link.name for link in stage.latents_processors)}"
+        if not self.way.exact:
+            converted = given.noise is not None and given.noise.form != self.way.noise.form and not given.is_clean
+            return "converted form" if converted else "same space"
+        same_model = given.position is not None and given.position.model == model
+        return self._same_schedule(stage, given) if same_model else "same schedule, another model"
+
+    def _same_schedule(self, stage: Stage, given: Standing) -> str:
+        """The word for latents that the same model made on the same schedule."""
+        if self.lost:
+            return "same schedule, without history"
+        if not keeps_law(stage.model.optimize):
+            return "same schedule, approximate steps"
+        same = given.provenance.options.get("optimize", "").split() == list(stage.model.optimize)
+        return "exact continuation" if same else "same schedule, optimized otherwise"
+
+
+def first_step(pipeline: type, scheduler: Any, stage: Stage, strength: float) -> int:
+    """The step at which the strength of an input image lets a schedule begin, by the pipeline's own rule.
+
+    Args:
+        pipeline: The diffusers class; its ``get_timesteps`` asks for nothing but its scheduler.
+        scheduler: A scheduler with the whole schedule set; nobody steps it.
+        stage: What is asked for.
+        strength: 0 to 1.
+
+    Raises:
+        WindowError: The strength leaves no step.
+    """
+    if not hasattr(pipeline, "get_timesteps"):
+        return 0
+    stub, whole = SimpleNamespace(scheduler=scheduler), scheduler.timesteps
+    kept, _ = pipeline.get_timesteps(stub, stage.num_inference_steps, strength, whole.device)
+    if len(kept) == 0:
+        steps = stage.num_inference_steps
+        raise WindowError(
+            f"strength {strength:g} of {steps} {'step' if steps == 1 else 'steps'} leaves no step to run. "
+            f"Raise --image-seed-strengths to {1 / steps:.3g} or more, or --inference-steps."
+        )
+    return (len(whole) - len(kept)) // int(scheduler.order)
+
+
+def enter(stage: Stage, given: Standing | None, scheduler: Any, family: Family, first: int) -> Entering:
+    """Decides which steps run and how the given latents enter.
+
+    Args:
+        stage: What is asked for.
+        given: Latents in the model's space; None without.
+        scheduler: The receiving scheduler with its whole schedule set.
+        family: The model's family.
+        first: First step that an input image's strength allows.
+
+    Raises:
+        HandoffError: The latents' noise level is not known, or nothing is left to run.
+        WindowError: No step lies in the window.
+    """
+    span = handoff.fractions_span(stage.window, scheduler, family.fraction, first)
+    schedule = schedulers.schedule_digest(scheduler)
+    if given is None:
+        return Entering(schedule, span, first)
+    way = handoff.entrance(given, stage.window, scheduler, span, schedule)
+    lost = _lost_history(given, scheduler, way, family) if way.exact else ""
+    return Entering(schedule, way.span, first, way, lost)
+
+
+def _lost_history(given: Standing, scheduler: Any, way: Entrance, family: Family) -> str:
+    """Why latents go on without their history, or an empty string."""
+    if isinstance(given, Outline):
+        return "" if given.has_history else NO_HISTORY
+    if not isinstance(given, Latents) or given.resume is None:
+        return NO_HISTORY
+    loop = LAYOUTS[family.layout].pack(given.tensor.to("meta")).shape
+    return objection(given.resume, scheduler, way.span.start_index, loop)

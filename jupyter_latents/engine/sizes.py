@@ -1,0 +1,120 @@
+"""The picture size of a stage: decided once, from latents, options, input pictures and the model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jupyter_latents.engine.inputs import Given
+from jupyter_latents.engine.models.describe import ModelFacts
+from jupyter_latents.engine.models.memory import all_memory, readable
+from jupyter_latents.engine.outline import Standing
+from jupyter_latents.errors import HandoffError, ModelError
+from jupyter_latents.stage import ImageSeed, Size, Stage
+
+__all__ = ["check_memory", "fitting", "picture_size", "resized"]
+
+_ALIGN = 8  # pixels that an input picture's sides are multiples of, where nobody says
+_COPIES = 2  # of what a layer makes: what it is given and what it returns are there at the same time
+
+
+def fitting(pixels: int, align: int) -> int:
+    """The nearest width or height below that is a multiple of `align`, and at least one."""
+    return max(align, pixels - pixels % align)
+
+
+def resized(size: tuple[int, int], seed: ImageSeed) -> tuple[int, int]:
+    """(width, height) in pixels of an input picture after its seed's ``resize``, ``aspect`` and ``align``.
+
+    Args:
+        size: (width, height) of the picture as it is.
+        seed: Its image seed; the aspect ratio is kept unless it says ``aspect=false``.
+    """
+    if seed.resize is None:
+        return size
+    width, height = seed.resize.width, seed.resize.height
+    if seed.aspect is not False and (width, height) != size:
+        height = round(size[1] * width / size[0])
+    align = seed.align or _ALIGN
+    return fitting(width, align), fitting(height, align)
+
+
+def picture_size(
+    stage: Stage, latents: Standing | None, given: Given, facts: ModelFacts
+) -> tuple[tuple[int, int], tuple[str, ...]]:
+    """(width, height) in pixels of what a stage makes, and what is to be told of it.
+
+    It is the size of the latents, else that of the option, of the picture, or of the model's own choice; sides that
+    the model cannot make are rounded down to its multiples.
+
+    Args:
+        stage: What is asked for.
+        latents: The latents that enter its schedule, in the model's own space; None without.
+        given: What goes into it.
+        facts: Its model's.
+
+    Raises:
+        HandoffError: Latents of a size that the model cannot make, or of another than asked for.
+    """
+    align, name = facts.family.align, stage.model.name
+    if latents is not None:
+        size = facts.space.size_of(latents.shape)
+        _check_latents(stage, latents, size, align)
+        return size, ()
+    asked = (stage.size.width, stage.size.height) if stage.size else next(iter(given.images), facts.default_size)
+    size = _rounded(asked, align)
+    if size == asked:
+        return size, ()
+    return size, (f"size {Size(*asked)} is rounded to {Size(*size)}: {name} makes multiples of {align} pixels",)
+
+
+def _rounded(size: tuple[int, int], align: int) -> tuple[int, int]:
+    return fitting(size[0], align), fitting(size[1], align)
+
+
+def _check_latents(stage: Stage, latents: Standing, size: tuple[int, int], align: int) -> None:
+    if size != _rounded(size, align):
+        raise HandoffError(
+            f"latents of shape {latents.shape} are {Size(*size)} pixels, and {stage.model.name} makes multiples of "
+            f"{align} pixels. Bring them there with resize(), crop() or pad(), such as resize({_rounded(size, align)})."
+        )
+    wanted = stage.size
+    if wanted is not None and _rounded((wanted.width, wanted.height), align) != size:
+        raise HandoffError(
+            f"--output-size {wanted} does not fit latents of shape {latents.shape}, which are {Size(*size)} pixels. "
+            "Leave it out.",
+        )
+
+
+def check_memory(
+    stage: Stage, size: tuple[int, int], batch: int, facts: ModelFacts, device: Any, itemsize: int
+) -> None:
+    """Refuses a size whose first layer alone is larger than the machine's memory.
+
+    Args:
+        stage: What is asked for.
+        size: (width, height) in pixels.
+        batch: Pictures at once.
+        facts: The model's.
+        device: The torch device that it runs on.
+        itemsize: Bytes of one value.
+
+    Raises:
+        ModelError: It can never run here.
+    """
+    needs = _COPIES * itemsize * batch * _layer_values(size, facts)
+    there = all_memory(device)
+    if needs > there:
+        raise ModelError(
+            f"{batch} x {Size(*size)} pixels need at least {readable(needs)} for one layer of {stage.model.name}, and "
+            f"{device} has {readable(there)}. Make the size smaller, or the batch."
+        )
+
+
+def _layer_values(size: tuple[int, int], facts: ModelFacts) -> int:
+    """How many values one layer of the denoiser holds for one picture: a U-Net's first, a transformer's any."""
+    config = facts.config(facts.denoiser)
+    if "block_out_channels" in config:
+        _, _, height, width = facts.space.shape_for(*size)
+        return int(config["block_out_channels"][0]) * height * width
+    heads, each = config.get("num_attention_heads") or 1, config.get("attention_head_dim") or 1
+    return int(heads) * int(each) * (size[0] // 16) * (size[1] // 16)
