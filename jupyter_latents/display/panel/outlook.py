@@ -150,7 +150,7 @@ def _schedule(planned: PlannedStage) -> Schedule | None:
         facts = describe(stage.model)
         width, height = (stage.size.width, stage.size.height) if stage.size else facts.default_size
         if planned.outline is not None:
-            height, width = (side * facts.space.factor for side in planned.outline.shape[2:])
+            width, height = facts.space.size_of(planned.outline.shape)
         scheduler = shifts.whole_schedule(stage, facts, width, height)
     except JupyterLatentsError:
         return None
