@@ -63,11 +63,11 @@ def _level_before(kept: Latents) -> Noise | None:
     from jupyter_latents.engine.schedule.schedulers import level, schedule_digest
     from jupyter_latents.engine.schedule.timesteps import whole_schedule
 
-    position, space = kept.position, kept.space
-    if position is None or space is None or not kept.provenance.model:
+    position = kept.position
+    if position is None or kept.space is None or not kept.provenance.model:
         return None
     stage = replace(_stage(kept, position.of), scheduler=kept.provenance.options.get("scheduler"))
-    height, width = (side * space.factor for side in kept.shape[2:])
+    width, height = kept.size
     try:
         scheduler = whole_schedule(stage, describe(stage.model), width, height)
     except JupyterLatentsError:

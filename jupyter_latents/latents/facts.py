@@ -11,10 +11,27 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args
 
-__all__ = ["CLEAN", "FORMS", "Form", "Noise", "Position", "Provenance", "Resume", "Space", "StateValue"]
+from jupyter_latents.errors import SettingError
+
+__all__ = [
+    "AXES",
+    "CLEAN",
+    "FORMS",
+    "UNKNOWN_SPACE",
+    "Form",
+    "Noise",
+    "Position",
+    "Provenance",
+    "Resume",
+    "Space",
+    "StateValue",
+]
 
 Form: TypeAlias = Literal["clean", "ve", "vp", "flow"]
 FORMS: tuple[str, ...] = get_args(Form)
+
+# The axes that a tensor of latents may have: batch, channels, frames, height, width.
+AXES = ("b c h w", "b c f h w")
 
 # A scheduler attribute that travels: numbers, text, tensors (torch.Tensor) and lists of them.
 StateValue: TypeAlias = object
@@ -22,9 +39,11 @@ StateValue: TypeAlias = object
 _NAMELESS = frozenset({"own", "unknown", "raw VAE"})  # names that say nothing about the meaning of the values
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Space:
     """Which VAE's latent space a tensor lives in: model space = (raw - shift) * scale.
+
+    Its methods alone know how a picture's size and a tensor's shape go together.
 
     Attributes:
         name: Short name, such as ``SD`` or ``Flux``; ``unknown`` for a VAE that no row of facts names.
@@ -35,6 +54,10 @@ class Space:
         channel_mean: Per-channel mean instead of one shift (Wan and Qwen-Image VAEs), else empty.
         channel_std: Per-channel standard deviation instead of one scale, else empty.
         vae: Digest of the VAE's files, empty when not known.
+        axes: The axes of the unpacked tensor, one of `AXES`.
+
+    Raises:
+        SettingError: Axes that are not known.
     """
 
     name: str
@@ -45,6 +68,44 @@ class Space:
     channel_mean: tuple[float, ...] = ()
     channel_std: tuple[float, ...] = ()
     vae: str = ""
+    axes: str = AXES[0]
+
+    def __post_init__(self) -> None:
+        if self.axes not in AXES:
+            raise SettingError(f"the axes of a space are {self.axes!r}; known are {' and '.join(map(repr, AXES))}.")
+
+    def size_of(self, shape: Sequence[int]) -> tuple[int, int]:
+        """(width, height) in pixels of the pictures that latents of this shape are.
+
+        Args:
+            shape: Shape of the unpacked tensor, in the order of `axes`.
+        """
+        lengths = dict(zip(self.axes.split(), shape, strict=True))
+        return lengths["w"] * self.factor, lengths["h"] * self.factor
+
+    def shape_for(self, width: int, height: int, batch: int = 1) -> tuple[int, ...]:
+        """Shape of the unpacked latents of pictures; the inverse of `size_of` for whole latent pixels.
+
+        Args:
+            width: Width of the picture in pixels; what goes beyond whole latent pixels is left out.
+            height: Its height.
+            batch: How many pictures.
+
+        Returns:
+            Lengths in the order of `axes`; one frame where there is an axis of frames.
+        """
+        across, down = self.cells((width, height))
+        lengths = {"b": batch, "c": self.channels, "f": 1, "h": down, "w": across}
+        return tuple(lengths[axis] for axis in self.axes.split())
+
+    def cells(self, pixels: Sequence[float]) -> tuple[int, ...]:
+        """Lengths in picture pixels as whole latent pixels, rounded down."""
+        return tuple(int(length // self.factor) for length in pixels)
+
+    def holds(self, shape: Sequence[int]) -> bool:
+        """Whether a tensor of this shape has the axes and channels of this space."""
+        axes = self.axes.split()
+        return len(shape) == len(axes) and shape[axes.index("c")] == self.channels
 
     def same_as(self, other: Space) -> bool:
         """Whether latents of this space mean the same to a model of the `other`.
@@ -55,22 +116,23 @@ class Space:
         named = {self.name, other.name} - _NAMELESS
         return (
             len(named) < 2
-            and (self.channels, self.factor) == (other.channels, other.factor)
+            and (self.channels, self.factor, self.axes) == (other.channels, other.factor, other.axes)
             and (self.channel_mean, self.channel_std) == (other.channel_mean, other.channel_std)
             and math.isclose(self.scaling_factor, other.scaling_factor, rel_tol=1e-4)
             and math.isclose(self.shift_factor, other.shift_factor, abs_tol=1e-4)
         )
 
-    def size_of(self, shape: Sequence[int]) -> tuple[int, int]:
-        """(width, height) in pixels of latents of a shape."""
-        return shape[-1] * self.factor, shape[-2] * self.factor
-
-    def shape_for(self, width: int, height: int, batch: int = 1) -> tuple[int, ...]:
-        """The shape of latents of a picture size in pixels."""
-        return batch, self.channels, height // self.factor, width // self.factor
-
     def __str__(self) -> str:
-        return f"{self.name} space ({self.channels} channels, factor {self.factor})"
+        axes = "" if self.axes == AXES[0] else f", axes {self.axes}"
+        return f"{self.name} space ({self.channels} channels, factor {self.factor}{axes})"
+
+    def __repr__(self) -> str:
+        """The fields; the usual axes are left out, since digests of models and stages are made of this text."""
+        names = [field.name for field in fields(self) if field.name != "axes" or self.axes != AXES[0]]
+        return f"Space({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
+
+
+UNKNOWN_SPACE = Space("unknown", 4)  # stands in where nobody said the space: most VAEs have its factor
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from jupyter_latents.errors import LatentsError, SettingError
 from jupyter_latents.latents.arguments import choice, flag, numbers, shown
 from jupyter_latents.latents.derived import check_latents, derive
+from jupyter_latents.latents.facts import UNKNOWN_SPACE
 from jupyter_latents.latents.resampling import resample_white
 from jupyter_latents.latents.separation import chosen_seed, known_noise, seeded, separate, standard_normal, working
 from jupyter_latents.latents.value import Latents
@@ -34,14 +35,15 @@ def _cells(latents: Latents, pixels: Sequence[float], what: str) -> tuple[int, .
     Raises:
         SettingError: No whole number of latent pixels.
     """
-    factor = latents.space.factor if latents.space else 8
+    space = latents.space or UNKNOWN_SPACE
+    factor = space.factor
     if any(value % factor for value in pixels):
         near = tuple(round(value / factor) * factor for value in pixels)
         raise SettingError(
             f"{what} is {tuple(pixels)}; a latent pixel is {factor} picture pixels wide, "
             f"so give multiples of {factor}: {near}."
         )
-    return tuple(int(value // factor) for value in pixels)
+    return space.cells(pixels)
 
 
 def crop(latents: Latents, box: Box) -> Latents:

@@ -20,7 +20,7 @@ import torch
 from jupyter_latents.errors import LatentsError, SettingError
 from jupyter_latents.latents.arguments import number
 from jupyter_latents.latents.derived import aligned, derive
-from jupyter_latents.latents.facts import Noise
+from jupyter_latents.latents.facts import UNKNOWN_SPACE, Noise
 from jupyter_latents.latents.forms import noise_coefficient
 from jupyter_latents.latents.masks import Mask, as_mask
 from jupyter_latents.latents.separation import (
@@ -131,12 +131,11 @@ def composite(first: Latents, second: Latents, mask: Mask, feather: float = 0.0,
         SettingError: No usable mask, or a negative feather.
     """
     second = aligned(first, second, "composite")
-    factor = first.space.factor if first.space else 8
     wanted = f"it is a number of picture pixels, 0 to {_MOST_FEATHER}."
     pixels = number(feather, "feather", wanted)
     if not 0.0 <= pixels <= _MOST_FEATHER:
         raise SettingError(f"feather is {feather}; {wanted}")
-    shares = as_mask(mask, first.shape, pixels / factor).to(working(first.tensor).dtype)
+    shares = as_mask(mask, first.shape, pixels / (first.space or UNKNOWN_SPACE).factor).to(working(first.tensor).dtype)
     tensor, seed = _mix(first, second, shares, _linear_gains, ("composite", seed))
     return _finish(first, second, shares, tensor, ("composite", {"feather": feather, "seed": seed}))
 

@@ -16,7 +16,7 @@ import torch
 from jupyter_latents.errors import LatentsError, SettingError, nearest
 from jupyter_latents.latents import services
 from jupyter_latents.latents.arguments import number, shown, whole
-from jupyter_latents.latents.facts import Form, Noise, Position, Provenance, Resume, Space
+from jupyter_latents.latents.facts import UNKNOWN_SPACE, Form, Noise, Position, Provenance, Resume, Space
 from jupyter_latents.latents.forms import check_level
 from jupyter_latents.latents.kinds import check_facts
 from jupyter_latents.latents.spaces import find_space, likely_spaces
@@ -121,7 +121,7 @@ class Latents:
         steps: Sequence[Latents] = self.trajectory
         if not isinstance(steps, Trajectory):
             object.__setattr__(self, "trajectory", Trajectory(steps))
-        if self.space is not None and self.tensor.shape[1] != self.space.channels:
+        if self.space is not None and not self.space.holds(self.shape):
             raise LatentsError(
                 f"latents of shape {self.shape} have {self.shape[1]} channels{likely_spaces(self.shape[1])}; "
                 f"they are not of {self.space}."
@@ -135,8 +135,7 @@ class Latents:
     @property
     def size(self) -> tuple[int, int]:
         """Picture size in pixels as (width, height)."""
-        factor = self.space.factor if self.space else 8
-        return self.shape[3] * factor, self.shape[2] * factor
+        return (self.space or UNKNOWN_SPACE).size_of(self.shape)
 
     @property
     def made_at(self) -> float:

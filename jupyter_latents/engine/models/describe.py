@@ -115,7 +115,7 @@ class ModelFacts:
         sample = self.config(self.denoiser).get("sample_size")
         height, width = sample if isinstance(sample, (list, tuple)) and len(sample) == 2 else (sample, sample)
         if isinstance(height, int) and isinstance(width, int) and self._goes_by_sample_size():
-            return width * self.space.factor, height * self.space.factor
+            return self.space.size_of((1, self.space.channels, height, width))
         return self.family.default_size, self.family.default_size
 
     def _goes_by_sample_size(self) -> bool:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from jupyter_latents.errors import LatentsError
-from jupyter_latents.latents.facts import Noise, Position, Provenance, Space, StateValue
+from jupyter_latents.errors import LatentsError, SettingError
+from jupyter_latents.latents.facts import AXES, Noise, Position, Provenance, Space, StateValue
 from jupyter_latents.latents.forms import check_level
 
 __all__ = [
@@ -34,21 +34,25 @@ def _number(value: float) -> float | str:
 
 
 def space_from(record: Mapping[str, Any]) -> Space:
-    """The space that `dataclasses.asdict` wrote.
+    """The inverse of `space_record`.
 
     Raises:
-        KeyError, TypeError, ValueError: A damaged record.
+        KeyError, TypeError, ValueError: A damaged record, or axes that are not known.
     """
-    return Space(
-        str(record["name"]),
-        int(record["channels"]),
-        int(record["factor"]),
-        float(record["scaling_factor"]),
-        float(record["shift_factor"]),
-        tuple(float(value) for value in record["channel_mean"]),
-        tuple(float(value) for value in record["channel_std"]),
-        str(record["vae"]),
-    )
+    try:
+        return Space(
+            str(record["name"]),
+            int(record["channels"]),
+            int(record["factor"]),
+            float(record["scaling_factor"]),
+            float(record["shift_factor"]),
+            tuple(float(value) for value in record["channel_mean"]),
+            tuple(float(value) for value in record["channel_std"]),
+            str(record["vae"]),
+            record.get("axes", AXES[0]),
+        )
+    except SettingError as error:
+        raise ValueError(error.message) from error
 
 
 def noise_record(noise: Noise) -> dict[str, Any]:
@@ -198,5 +202,8 @@ def state_from(record: Any, tensors: Mapping[str, torch.Tensor]) -> StateValue:
 
 
 def space_record(space: Space) -> dict[str, Any]:
-    """A JSON object of a space."""
-    return asdict(space)
+    """A JSON object of a space; the usual axes go without saying, as in files of earlier versions."""
+    record = asdict(space)
+    if space.axes == AXES[0]:
+        del record["axes"]
+    return record

@@ -28,7 +28,9 @@ from jupyter_latents.latents.files.content import Content, pick_key, plain, warn
 from jupyter_latents.latents.value import Latents, tensor_digest
 
 __all__ = [
+    "CHECK_KEY",
     "FACTS_KEY",
+    "checksum",
     "facts_metadata",
     "read_facts",
     "read_safetensors",
@@ -61,7 +63,8 @@ def _dump(record: Mapping[str, Any]) -> str:
     return json.dumps(record, ensure_ascii=False, allow_nan=False, sort_keys=True)
 
 
-def _checksum(text: str) -> str:
+def checksum(text: str) -> str:
+    """The first 32 hexadecimal digits of a text's SHA-256."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
@@ -83,12 +86,12 @@ def facts_metadata(latents: Latents, stored: torch.Tensor) -> dict[str, str]:
         "libraries": _libraries(),
     }
     text = _dump(record)
-    return {FACTS_KEY: text, CHECK_KEY: _checksum(text)}
+    return {FACTS_KEY: text, CHECK_KEY: checksum(text)}
 
 
 def _resume_digest(outline: Any, tensors: Mapping[str, torch.Tensor]) -> str:
     parts = [_dump({"outline": outline}), *(f"{name} {tensor_digest(tensors[name])}" for name in sorted(tensors))]
-    return _checksum("\n".join(parts))
+    return checksum("\n".join(parts))
 
 
 def _channels_last(tensors: Mapping[str, torch.Tensor]) -> list[str]:
@@ -228,7 +231,7 @@ def read_facts(metadata: Mapping[str, str], tensor: torch.Tensor, *, verify: boo
         LatentsFileError: The tensor or the facts are not what was written.
     """
     text = metadata[FACTS_KEY]
-    if verify and metadata.get(CHECK_KEY) != _checksum(text):
+    if verify and metadata.get(CHECK_KEY) != checksum(text):
         raise LatentsFileError("its facts (space, noise, seed) are damaged: their checksum differs. " + _ANYWAY)
     try:
         record = json.loads(text)
