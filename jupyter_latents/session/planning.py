@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.engine.models.memory import readable
 from jupyter_latents.errors import HandoffError, JupyterLatentsError
-from jupyter_latents.session.blame import blamed
+from jupyter_latents.session.blame import blame
 from jupyter_latents.session.memo import continues
 from jupyter_latents.session.spreading import Outlines, spread
 from jupyter_latents.stage import ImageSeed, Reference, Stage
@@ -180,8 +180,8 @@ def plan_script(script: Script, planner: Planner, kept: Kept | None = None) -> P
                     result, latents = kept.told(result, resolver)
             except JupyterLatentsError as error:
                 result = _refused(stage, error)
-            if result.error is not None and (place := blamed(invocation, result.error)) is not None:
-                result.error.at(place)
+            if result.error is not None:
+                result = replace(result, refused=blame(invocation, result.error).message)
             planned.append(result)
             outlines.append(latents if latents is not None else result.outline)
         made_here = [outline for outline in outlines if outline is not None]
