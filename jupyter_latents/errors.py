@@ -3,6 +3,7 @@
 ```
 JupyterLatentsError
 ├── ScriptError        the text of a cell or script is at fault (line, column, caret)
+│   └── HelpAskedError no fault: an option's help was asked for
 ├── NameNotFoundError  a kernel variable, file or address that a stage names is not there
 ├── ModelError         a model cannot be found, loaded or used in this mode
 ├── WindowError        a denoising window is outside the schedule, or empty
@@ -10,6 +11,7 @@ JupyterLatentsError
 ├── LatentsError       a tensor is no usable latents (shape, dtype, NaN)
 ├── LatentsFileError   a latents file is missing, damaged, unsafe or cannot be written
 ├── SettingError       a setting or argument of the Python API is outside what is allowed
+├── StoppedError       a stage was stopped before its first step
 └── RunError           a stage failed while it ran; what was computed is kept
 ```
 
@@ -20,8 +22,10 @@ traceback of the package's own frames, through ``_render_traceback_``.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+
+from jupyter_latents.wording import spell
 
 __all__ = [
     "HandoffError",
@@ -63,13 +67,21 @@ class JupyterLatentsError(Exception):
     """Root of all errors that this package raises for its users.
 
     Args:
-        message: What was given, what is allowed, what to do next.
+        message: What was given, what is allowed, what to do next; options stand in it as `wording.option` writes them.
+        option: The option that is to blame, by its name in the table of options (``denoising_start``); None where
+            none is, or where the one who raises it cannot know.
         place: Where in the script it stands, when a script is to blame.
+
+    Attributes:
+        template: The message as given.
+        message: The message with its options spelled out: in words, or as scripts write them after `spelled`.
     """
 
-    def __init__(self, message: str, *, place: Place | None = None) -> None:
+    def __init__(self, message: str, *, option: str | None = None, place: Place | None = None) -> None:
         super().__init__(message)
-        self.message = message
+        self.template = message
+        self.message = spell(message)
+        self.option = option
         self.place = place
 
     def __str__(self) -> str:
@@ -78,6 +90,11 @@ class JupyterLatentsError(Exception):
         caret = " " * (self.place.column - 1) + "^" * max(1, self.place.length)
         where = f"line {self.place.line}, column {self.place.column}"
         return f"{self.message}\n  {where}\n    {self.place.text}\n    {caret}"
+
+    def spelled(self, spelling: Callable[[str], str]) -> JupyterLatentsError:
+        """Returns this error with the options in its message written by `spelling`."""
+        self.message = spell(self.template, spelling)
+        return self
 
     def at(self, place: Place) -> JupyterLatentsError:
         """Returns this error with `place` set, when it had none."""
@@ -136,11 +153,14 @@ class RunError(JupyterLatentsError):
     Args:
         message: What went wrong.
         partial: The result of the steps done before, or None.
+        option: See `JupyterLatentsError`.
         place: Where in the script it stands.
     """
 
-    def __init__(self, message: str, *, partial: object | None = None, place: Place | None = None) -> None:
-        super().__init__(message, place=place)
+    def __init__(
+        self, message: str, *, partial: object | None = None, option: str | None = None, place: Place | None = None
+    ) -> None:
+        super().__init__(message, option=option, place=place)
         self.partial = partial
 
 

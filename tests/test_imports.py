@@ -15,18 +15,19 @@ TOP = "jupyter_latents"
 # From the top down: a room may import what stands below it. The package's own `__init__` is the top.
 ROOMS = [
     *(TOP, "magics", "config", "completer", "display", "session", "machine"),
-    *("engine", "latents", "syntax", "optimizations", "stage", "demo", "settings", "errors"),
+    *("engine", "latents", "syntax", "optimizations", "stage", "demo", "settings", "errors", "wording"),
 ]
 # Where less than "all below" is allowed.
 NARROWER = {
-    "syntax": {"optimizations", "stage", "errors"},
-    "latents": {"stage", "errors"},
-    "engine": {"latents", "optimizations", "stage", "errors", "demo", "settings"},
+    "syntax": {"optimizations", "stage", "errors", "wording"},
+    "latents": {"stage", "errors", "wording"},
+    "engine": {"latents", "optimizations", "stage", "errors", "wording", "demo", "settings"},
     "magics": {"config", "completer", "display", "session", "syntax", "stage", "errors", "latents"},
-    "optimizations": {"errors"},
+    "optimizations": {"errors", "wording"},
     "stage": {"errors"},
     "demo": {"errors"},
-    "errors": set(),
+    "errors": {"wording"},
+    "wording": set(),
     "settings": set(),
     "config": {"settings"},
 }
@@ -34,6 +35,7 @@ NOTEBOOK = {"IPython", "ipywidgets", "anywidget", "ipykernel", "comm", "traitlet
 HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors", "numpy", "scipy", "PIL"}
 NOT_FOR = {
     "errors": NOTEBOOK | HEAVY,
+    "wording": NOTEBOOK | HEAVY,
     "optimizations": NOTEBOOK | HEAVY,
     "stage": NOTEBOOK | HEAVY,
     "settings": NOTEBOOK | HEAVY,

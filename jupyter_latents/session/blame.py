@@ -1,15 +1,17 @@
-"""Which option of an invocation an error is about."""
+"""An error as the one who wrote the script reads it: at the option to blame, with options spelled as scripts do."""
 
 from __future__ import annotations
 
 from jupyter_latents.errors import JupyterLatentsError, Place
 from jupyter_latents.syntax import Invocation
-from jupyter_latents.syntax.options import BY_NAME
+from jupyter_latents.syntax.options import BY_NAME, OPTIONS
+from jupyter_latents.wording import plain
 
-__all__ = ["blamed"]
+__all__ = ["blame"]
 
-# Errors of these parts of a stage point at the option that is to blame.
-_BLAMED: dict[str, tuple[str, ...]] = {
+_SPELLINGS = {option.dest: option.names[0] for option in OPTIONS}
+# The option to blame for errors that name none: latents and pictures do not know what they were given as.
+_OF_CLASS: dict[str, tuple[str, ...]] = {
     "NameNotFoundError": ("image_seeds",),
     "HandoffError": ("image_seeds",),
     "LatentsError": ("image_seeds",),
@@ -19,13 +21,26 @@ _BLAMED: dict[str, tuple[str, ...]] = {
 }
 
 
-def blamed(invocation: Invocation, error: JupyterLatentsError) -> Place | None:
-    """Where the option stands that is to blame for an error.
+def blame(invocation: Invocation, error: JupyterLatentsError) -> JupyterLatentsError:
+    """Spells the options in an error's message as scripts do, and gives it the place of the option to blame.
 
-    Of errors without a row it is the option that the message begins with; the model where none was given.
+    Args:
+        invocation: What was being done.
+        error: What went wrong; it is changed. Where it has a place already, it keeps that.
+
+    Returns:
+        The error.
     """
-    given = [dest for dest in _BLAMED.get(type(error).__name__, ()) if dest in invocation.values]
-    named = BY_NAME.get(error.message.partition(" ")[0].rstrip(":"))
-    if not given and named is not None and named.dest in invocation.values:
-        given = [named.dest]
+    error.spelled(lambda dest: _SPELLINGS.get(dest, plain(dest)))
+    place = _place(invocation, error)
+    return error if place is None else error.at(place)
+
+
+def _place(invocation: Invocation, error: JupyterLatentsError) -> Place | None:
+    """Where the option stands that is to blame; where the model stands, when none was given."""
+    suspects = (error.option,) if error.option else _OF_CLASS.get(type(error).__name__, ())
+    named = BY_NAME.get(error.message.partition(" ")[0].rstrip(":"))  # addresses still write the option themselves
+    if not error.option and named is not None:
+        suspects = (*suspects, named.dest)
+    given = [dest for dest in suspects if dest in invocation.values]
     return invocation.place_of(given[0]) if given else invocation.place

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.engine.models.memory import readable
 from jupyter_latents.errors import HandoffError, JupyterLatentsError
-from jupyter_latents.session.blame import blamed
+from jupyter_latents.session.blame import blame
 from jupyter_latents.session.memo import continues
 from jupyter_latents.session.spreading import Outlines, spread
 from jupyter_latents.stage import Stage
@@ -238,8 +238,8 @@ def plan_script(script: Script, planner: Planner, kept: Kept | None = None) -> P
         resolver = planner.resolver(environment, environment.kernel)
         for stage in stages:
             result, outline = _foreseen(stage, resolver, kept)
-            if result.error is not None and (place := blamed(invocation, result.error)) is not None:
-                result.error.at(place)
+            if result.error is not None:
+                blame(invocation, result.error)
             planned.append(result)
             outlines.append(outline)
         made_here = [outline for outline in outlines if outline is not None]

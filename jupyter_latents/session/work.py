@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from jupyter_latents.engine.schedule.table import scheduler_names
 from jupyter_latents.errors import JupyterLatentsError, RunError, ScriptError, StoppedError
 from jupyter_latents.session import outputs
-from jupyter_latents.session.blame import blamed
+from jupyter_latents.session.blame import blame
 from jupyter_latents.session.read_ahead import ReadAhead
 from jupyter_latents.session.runs import Run
 from jupyter_latents.session.spreading import spread
@@ -95,8 +95,7 @@ class Work:
             self._bind(stage.into, job, several=several)
             job.files.extend(self._written(stage, result, self.observer))
         except JupyterLatentsError as error:
-            place = blamed(job.invocation, error)
-            raise (error.at(place) if place is not None else error) from error.__cause__
+            raise blame(job.invocation, error) from error.__cause__
         self.observer.result(result.latents, list(result.images))
 
     def _stage(self, job: _Job, stage: Stage) -> StageResult:

@@ -79,7 +79,7 @@ def test_noisy_latents_enter_an_inversion_at_their_own_level(bench: Bench, pictu
 
 def test_what_an_inversion_takes_is_told_before_it_runs(bench: Bench, picture: Latents) -> None:
     assert prepare(stage("DDIMInverseScheduler"), Given((picture,))).verdict == "same space"
-    with pytest.raises(HandoffError, match="(?s)fully denoised.*DDIMInverseScheduler"):
+    with pytest.raises(HandoffError, match=r"(?s)fully denoised.*DDIMInverseScheduler"):
         prepare(stage("DDIMScheduler"), Given((picture,)))
     noisy = picture.replace(noise=Noise(200.0, "ve"))
     with pytest.raises(HandoffError, match="nothing to invert"):

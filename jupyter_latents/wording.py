@@ -1,0 +1,38 @@
+"""References to options inside messages.
+
+The rooms that raise errors know no option by its spelling. They write `option("denoising_start")` into the message; the
+reference reads ``denoising start`` wherever the message is shown, and ``--denoising-start`` to whoever typed a script.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+__all__ = ["option", "plain", "spell"]
+
+_REFERENCE = re.compile("⟦([a-z_]+)⟧")
+
+
+def option(dest: str) -> str:
+    """A reference to an option, to be put into a message.
+
+    Args:
+        dest: The option's name in the table of options, such as ``image_seeds``, ``denoising_start``, ``schedulers``.
+    """
+    return f"⟦{dest}⟧"
+
+
+def plain(dest: str) -> str:
+    """An option in words: ``denoising start``."""
+    return dest.replace("_", " ")
+
+
+def spell(template: str, spelling: Callable[[str], str] = plain) -> str:
+    """A message with its references written out.
+
+    Args:
+        template: The message, with what `option` made in it.
+        spelling: How an option is written.
+    """
+    return _REFERENCE.sub(lambda found: spelling(found[1]), template)

@@ -1,0 +1,68 @@
+"""Errors carry the option to blame as data; the one who typed a script reads it as typed, others read words."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from jupyter_latents.errors import JupyterLatentsError, ModelError, Place, RunError, WindowError
+from jupyter_latents.session.blame import blame
+from jupyter_latents.syntax import Environment, Invocation, Script
+from jupyter_latents.syntax.options import OPTIONS
+from jupyter_latents.wording import option, plain, spell
+
+MODEL = "demo/scenes"
+OPTIONS_LINE = "--prompts cat --denoising-end 0.01 --inference-steps 4"
+
+
+@pytest.fixture
+def invocation() -> Invocation:
+    (found,) = Script(f"{MODEL}\n{OPTIONS_LINE}").invocations(Environment(kernel={}))
+    return found
+
+
+def empty_window(**more: str) -> WindowError:
+    text = f"{option('denoising_end')} 0.01 is step 0; use more {option('inference_steps')}."
+    return WindowError(text, **more)  # type: ignore[arg-type]
+
+
+def test_an_error_speaks_in_words_where_no_script_was_typed() -> None:
+    assert empty_window().message == "denoising end 0.01 is step 0; use more inference steps."
+
+
+def test_an_error_of_a_script_spells_options_as_typed(invocation: Invocation) -> None:
+    message = blame(invocation, empty_window()).message
+    assert message == "--denoising-end 0.01 is step 0; use more --inference-steps."
+
+
+def test_the_caret_stands_at_the_option_that_the_error_names(invocation: Invocation) -> None:
+    error = blame(invocation, empty_window(option="inference_steps"))
+    assert error.place == Place(2, OPTIONS_LINE.index("4") + 1, OPTIONS_LINE, 1)
+    assert str(error).splitlines()[-1].index("^") == str(error).splitlines()[-2].index("4")
+
+
+def test_an_option_that_was_not_given_points_at_the_model(invocation: Invocation) -> None:
+    place = blame(invocation, ModelError("no weights", option="variant")).place
+    assert place is not None
+    assert (place.line, place.column, place.length) == (1, 1, len(MODEL))
+
+
+def test_an_error_keeps_the_place_it_has(invocation: Invocation) -> None:
+    place = Place(7, 1, "here")
+    assert blame(invocation, ModelError("no weights", option="denoising_end", place=place)).place is place
+
+
+def test_an_error_pickles_with_all_that_it_carries(invocation: Invocation) -> None:
+    error = blame(invocation, RunError(f"use less {option('batch_size')}", partial=(1, 2), option="batch_size"))
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301
+    assert type(again) is RunError
+    assert vars(again) == vars(error)
+    assert again.message == "use less --batch-size"
+
+
+@pytest.mark.parametrize("dest", sorted({row.dest for row in OPTIONS}))
+def test_every_option_can_be_written_into_a_message(dest: str, invocation: Invocation) -> None:
+    error = blame(invocation, JupyterLatentsError(f"leave {option(dest)} out"))
+    assert error.message.startswith("leave --")
+    assert spell(error.template) == f"leave {plain(dest)} out"
