@@ -201,7 +201,7 @@ OPTIONS = {
         '--image-seeds "latents: base" --output-size 128',
         "HandoffError",
         ["--output-size 128x128", "64x64 pixels"],
-        '"latents: base"',
+        "128",
     ),
     "a truncated file": (
         '--image-seeds "latents: truncated.safetensors"',

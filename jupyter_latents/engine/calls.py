@@ -10,6 +10,7 @@ from jupyter_latents.engine.inputs import Given, Inputs
 from jupyter_latents.engine.models.families import Family
 from jupyter_latents.errors import HandoffError, ModelError
 from jupyter_latents.stage import Stage
+from jupyter_latents.wording import option
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.models.extras import ControlSpec
@@ -152,8 +153,9 @@ def check_controls(controls: tuple[ControlSpec, ...], stage: Stage, given: Given
             else ""
         )
         raise ModelError(
-            f"{len(controls)} ControlNets need as many control images, and --image-seeds names {given.controls} "
-            f'(--image-seeds "photo.png;control=edges.png").{plain}'
+            f"{len(controls)} ControlNets need as many control images, and there are {given.controls} "
+            f'({option("image_seeds")} "photo.png;control=edges.png").{plain}',
+            option="image_seeds",
         )
     windowed = stage.window.start is not None or stage.window.end is not None or given.latents
     if windowed and any((control.start, control.end) != (0.0, 1.0) for control in controls):

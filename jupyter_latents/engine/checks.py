@@ -13,6 +13,7 @@ from jupyter_latents.engine.outline import Standing
 from jupyter_latents.engine.schedule import timesteps
 from jupyter_latents.errors import HandoffError, ModelError
 from jupyter_latents.stage import Stage
+from jupyter_latents.wording import option
 
 __all__ = ["check_mode", "check_sigmas", "pipeline_of"]
 
@@ -39,7 +40,8 @@ def check_mode(stage: Stage, given: Given, latents: Standing | None, facts: Mode
     if facts.needs_mask and not given.masks:
         raise ModelError(
             f"{stage.model.name} is a model for inpainting alone: its denoiser takes a picture and a mask as well. "
-            'Give both (--image-seeds "photo.png;mask=mask.png").'
+            f'Give both ({option("image_seeds")} "photo.png;mask=mask.png").',
+            option="image_seeds" if given.images else None,
         )
     if facts.controls or given.controls:
         check_controls(facts.controls, stage, given)
@@ -86,6 +88,7 @@ def check_sigmas(stage: Stage, scheduler: Any, family: Family, mode: str) -> Non
     timesteps.check_takes(scheduler, family.schedule, family.name, mode)
     if stage.sigmas is not None and "sigmas" not in inspect.signature(scheduler.set_timesteps).parameters:
         raise ModelError(
-            f"{type(scheduler).__name__} takes no sigmas of one's own. Leave --sigmas out, or use another --scheduler, "
-            "such as EulerDiscreteScheduler or FlowMatchEulerDiscreteScheduler."
+            f"{type(scheduler).__name__} takes no sigmas of one's own. Leave {option('sigmas')} out, or use another "
+            f"{option('schedulers')}, such as EulerDiscreteScheduler or FlowMatchEulerDiscreteScheduler.",
+            option="sigmas",
         )

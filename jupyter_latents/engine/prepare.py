@@ -26,6 +26,7 @@ from jupyter_latents.errors import WindowError
 from jupyter_latents.latents.facts import Noise, Position
 from jupyter_latents.optimizations import Choice
 from jupyter_latents.stage import Stage
+from jupyter_latents.wording import option
 
 __all__ = ["Prepared", "prepare"]
 
@@ -168,8 +169,10 @@ def _crosses(stage: Stage, latents: Standing | None, scheduler: Any, facts: Mode
         return not handoff.check_fits(latents, facts.space, stage.model.name, backwards=backwards)
     if stage.window.start:
         raise WindowError(
-            f'--denoising-start {stage.window.start:g} needs latents to start from: --image-seeds "latents: NAME" '
-            "with latents that an earlier stage made with --denoising-end."
+            f"{option('denoising_start')} {stage.window.start:g} needs latents to start from: "
+            f'{option("image_seeds")} "latents: NAME" with latents that an earlier stage made with '
+            f"{option('denoising_end')}.",
+            option="denoising_start",
         )
     return False
 

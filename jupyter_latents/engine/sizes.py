@@ -10,6 +10,7 @@ from jupyter_latents.engine.models.memory import all_memory, readable
 from jupyter_latents.engine.outline import Standing
 from jupyter_latents.errors import HandoffError, ModelError
 from jupyter_latents.stage import ImageSeed, Size, Stage
+from jupyter_latents.wording import option
 
 __all__ = ["check_memory", "fitting", "picture_size", "resized"]
 
@@ -80,8 +81,9 @@ def _check_latents(stage: Stage, latents: Standing, size: tuple[int, int], align
     wanted = stage.size
     if wanted is not None and _rounded((wanted.width, wanted.height), align) != size:
         raise HandoffError(
-            f"--output-size {wanted} does not fit latents of shape {latents.shape}, which are {Size(*size)} pixels. "
-            "Leave it out.",
+            f"{option('output_size')} {wanted} does not fit latents of shape {latents.shape}, which are {Size(*size)} "
+            "pixels. Leave it out.",
+            option="output_size",
         )
 
 
@@ -106,7 +108,8 @@ def check_memory(
     if needs > there:
         raise ModelError(
             f"{batch} x {Size(*size)} pixels need at least {readable(needs)} for one layer of {stage.model.name}, and "
-            f"{device} has {readable(there)}. Make the size smaller, or the batch."
+            f"{device} has {readable(there)}. Make the size smaller, or the batch.",
+            option="output_size",
         )
 
 

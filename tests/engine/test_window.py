@@ -109,5 +109,5 @@ def test_the_training_rule_keeps_what_diffusers_keeps(fraction) -> None:
 
 
 def test_an_empty_window_names_both_steps() -> None:
-    with pytest.raises(WindowError, match=r"--denoising-start 0.52 is step 5 of 10 and --denoising-end 0.55 is step 5"):
+    with pytest.raises(WindowError, match=r"denoising start 0.52 is step 5 of 10 and denoising end 0.55 is step 5"):
         resolve(Window(0.52, 0.55), [0.0] * 10, 1, rule="steps", train_timesteps=1000)

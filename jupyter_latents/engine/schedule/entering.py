@@ -17,6 +17,7 @@ from jupyter_latents.errors import WindowError
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.optimizations import keeps_law
 from jupyter_latents.stage import Stage
+from jupyter_latents.wording import option
 
 __all__ = ["Entering", "enter", "first_step"]
 
@@ -100,7 +101,8 @@ def first_step(pipeline: type, scheduler: Any, stage: Stage, strength: float) ->
         steps = stage.num_inference_steps
         raise WindowError(
             f"strength {strength:g} of {steps} {'step' if steps == 1 else 'steps'} leaves no step to run. "
-            f"Raise --image-seed-strengths to {1 / steps:.3g} or more, or --inference-steps."
+            f"Raise {option('strengths')} to {1 / steps:.3g} or more, or {option('inference_steps')}.",
+            option="strengths",
         )
     return (len(whole) - len(kept)) // int(scheduler.order)
 

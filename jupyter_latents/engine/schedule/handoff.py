@@ -24,6 +24,7 @@ from jupyter_latents.latents.forms import convert
 from jupyter_latents.latents.spaces import likely_spaces
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import Window
+from jupyter_latents.wording import option
 
 __all__ = ["Entrance", "check_fits", "entrance", "fractions_span", "level_tensor", "onward_draws"]
 
@@ -65,8 +66,8 @@ def check_fits(latents: Standing, space: Space, model: str, *, backwards: bool =
     if latents.is_clean and not backwards:
         raise HandoffError(
             "these latents are fully denoised, so `latents:` has nothing left to denoise. Make them with "
-            "--denoising-end (such as 0.8), or put them in the image position (--image-seeds NAME), where they are "
-            "decoded. --scheduler DDIMInverseScheduler takes them back to noise."
+            f"{option('denoising_end')} (such as 0.8), or put them in the image position "
+            f"({option('image_seeds')} NAME), where they are decoded. {option('schedulers')} DDIMInverseScheduler takes them back to noise."
         )
     own = latents.space if latents.space is not None and latents.space.name != RAW_VAE else None
     if own is None and latents.shape[1] == space.channels:
@@ -122,12 +123,12 @@ def entrance(latents: Standing, window: Window, scheduler: Any, span: Span, own_
     if abs(span.start - own) <= 1 and _within_half_step(noise.sigma, scheduler, span):
         return _at(own, noise, scheduler, span)
     leave_out = (
-        "Without --denoising-start they enter there too; more steps would come nearer."
+        "Without a denoising start they enter there too; more steps would come nearer."
         if span.start == own
-        else "Leave --denoising-start out to carry on from where they are."
+        else "Leave the denoising start out to carry on from where they are."
     )
     warning = (
-        f"--denoising-start {window.start:g} is step {span.start} of {span.of} ({given}), but these latents stand at "
+        f"denoising start {window.start:g} is step {span.start} of {span.of} ({given}), but these latents stand at "
         f"{noise}, nearest to step {_nearest(noise.sigma, scheduler, span)}. {leave_out}"
     )
     return replace(_at(span.start, noise, scheduler, span), warning=warning)
@@ -147,11 +148,11 @@ def _assumed(window: Window, scheduler: Any, span: Span) -> Entrance:
     if window.start is None:
         raise HandoffError(
             "the noise level of these latents is not known (a file without facts). Say where they stand with "
-            "--denoising-start, the fraction at which they were stopped, or load them with Latents.load(path, "
-            "sigma=...)."
+            f"{option('denoising_start')}, the fraction at which they were stopped, or load them with "
+            "Latents.load(path, sigma=...)."
         )
     level = schedulers.level(scheduler, span.start_index)
-    note = f"noise level not known, taken as {level} of --denoising-start {window.start:g}"
+    note = f"noise level not known, taken as {level} of the denoising start {window.start:g}"
     return Entrance(span, level, False, (note,))
 
 
@@ -211,8 +212,8 @@ def onward_draws(seed: int, noise: Noise | None) -> torch.Tensor:
 def _starting(span: Span, start: int) -> Span:
     if start >= span.end:
         raise HandoffError(
-            f"these latents already stand at step {start} of {span.of}, and --denoising-end is step {span.end}: no "
-            f"step is left to run."
+            f"these latents already stand at step {start} of {span.of}, and {option('denoising_end')} is step "
+            f"{span.end}: no step is left to run."
         )
     return Span(start, span.end, span.of, span.order, span.timesteps)
 
@@ -235,7 +236,7 @@ def _nearest_above(noise: Noise, scheduler: Any, span: Span) -> int:
         last = schedulers.level(scheduler, span.index(span.of - 1))
         raise HandoffError(
             f"these latents stand at {noise}, above the last step of {type(scheduler).__name__}, which begins at "
-            f"{last}: there is nothing to invert. Denoise them with another --scheduler."
+            f"{last}: there is nothing to invert. Denoise them with another {option('schedulers')}."
         )
     return min(at_or_above)
 

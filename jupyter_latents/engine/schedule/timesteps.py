@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.errors import ModelError
+from jupyter_latents.wording import option
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.models.describe import ModelFacts
@@ -111,7 +112,9 @@ def check_takes(scheduler: Any, way: str, family: str, mode: str = "txt2img") ->
     """
     if mode != "txt2img" and not (hasattr(scheduler, "add_noise") or hasattr(scheduler, "scale_noise")):
         raise ModelError(
-            f"{type(scheduler).__name__} cannot noise an image, so it runs no {mode}; use another --scheduler."
+            f"{type(scheduler).__name__} cannot noise an image, so it runs no {mode}; "
+            f"use another {option('schedulers')}.",
+            option="schedulers",
         )
     if way not in _PASS_SIGMAS or "sigmas" in inspect.signature(scheduler.set_timesteps).parameters:
         return

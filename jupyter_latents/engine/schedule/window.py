@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 
 from jupyter_latents.errors import WindowError
 from jupyter_latents.stage import Window
+from jupyter_latents.wording import option
 
 __all__ = ["FractionRule", "Span", "resolve", "step_of_fraction"]
 
@@ -114,16 +115,20 @@ def resolve(
     if end <= start:
         raise WindowError(
             f"no step to run: {_beginning(window, start, steps)} and {_ending(window, end, steps)}. "
-            "Use more --inference-steps or a wider window."
+            f"Use more {option('inference_steps')} or a wider window."
         )
     return Span(start, end, steps, order, len(timesteps))
 
 
 def _beginning(window: Window, start: int, steps: int) -> str:
     if window.start is not None:
-        return f"--denoising-start {window.start:g} is step {start} of {steps}"
-    return f"--image-seed-strengths begins at step {start} of {steps}" if start else f"the schedule has {steps} steps"
+        return f"{option('denoising_start')} {window.start:g} is step {start} of {steps}"
+    return f"{option('strengths')} begins at step {start} of {steps}" if start else f"the schedule has {steps} steps"
 
 
 def _ending(window: Window, end: int, steps: int) -> str:
-    return f"--denoising-end {window.end:g} is step {end}" if window.end is not None else f"it ends at step {steps}"
+    return (
+        f"{option('denoising_end')} {window.end:g} is step {end}"
+        if window.end is not None
+        else f"it ends at step {steps}"
+    )
