@@ -64,7 +64,7 @@ class Dgen:
             return None
 
     def _do(self, line: str, cell: str | None) -> Any:
-        from jupyter_latents.syntax.magic_options import parse_magic_line
+        from jupyter_latents.syntax.magic_line import parse_magic_line
 
         options = parse_magic_line(line, magic="%dgen" if cell is None else "%%dgen")
         if options.models or options.unload is not None:

@@ -4,6 +4,7 @@ import ast
 import graphlib
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,13 +56,13 @@ class Import:
         importer: Full name of the module it stands in.
         imported: Full name of what is imported; for ``from a import b`` it is ``a.b`` where that is a module.
         line: Line number.
-        at_import: Whether it runs when the module is imported: not in a function, not for type checkers only.
+        for_types: Whether it is for type checkers only and never runs.
     """
 
     importer: str
     imported: str
     line: int
-    at_import: bool
+    for_types: bool
 
     @property
     def root(self) -> str:
@@ -90,13 +91,12 @@ def is_type_checking(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and ast.unparse(node.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}
 
 
-def walk(node: ast.AST, at_import: bool = True) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
-    """All import statements below a node, and whether each runs when the module is imported."""
+def walk(node: ast.AST, for_types: bool = False) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
+    """All import statements below a node, and whether each is for type checkers only."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import | ast.ImportFrom):
-            yield child, at_import
-        lazy = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) or is_type_checking(child)
-        yield from walk(child, at_import and not lazy)
+            yield child, for_types
+        yield from walk(child, for_types or is_type_checking(child))
 
 
 def absolute(node: ast.ImportFrom, package: str) -> str:
@@ -112,14 +112,14 @@ def imports_of(package: Path) -> list[Import]:
     files = module_files(package)
     found = []
     for importer, path in files.items():
-        for node, at_import in walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node, for_types in walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
             else:
                 source = absolute(node, importer if path.stem == "__init__" else importer.rpartition(".")[0])
                 full = [f"{source}.{alias.name}" for alias in node.names]
                 names = [name if name in files else source for name in full]
-            found += [Import(importer, name, node.lineno, at_import) for name in dict.fromkeys(names)]
+            found += [Import(importer, name, node.lineno, for_types) for name in dict.fromkeys(names)]
     return found
 
 
@@ -134,9 +134,13 @@ def wrong_directions(imports: list[Import]) -> list[str]:
 
 
 def cycles(imports: list[Import]) -> list[str]:
+    """The modules of one circle of imports, lazy ones counted; empty where there is none.
+
+    A package is a module of this graph too: whoever takes a name from it needs its `__init__`.
+    """
     graph: dict[str, set[str]] = {}
     for i in imports:
-        if i.root == TOP and i.at_import and i.importer != i.imported:
+        if i.root == TOP and not i.for_types and i.importer != i.imported:
             graph.setdefault(i.importer, set()).add(i.imported)
     try:
         graphlib.TopologicalSorter(graph).prepare()
@@ -208,11 +212,23 @@ def test_relative_upward_import_is_found(tmp_path: Path) -> None:
     ]
 
 
-def test_cycle_is_found_and_a_lazy_one_is_none(tmp_path: Path) -> None:
-    package = package_of(tmp_path, stage="import jupyter_latents.errors", errors="import jupyter_latents.stage")
+@pytest.mark.parametrize("lazy", ["", "def f():\n    ", "class A:\n    def f(self):\n        "])
+def test_cycle_is_found_and_a_lazy_one_too(tmp_path: Path, lazy: str) -> None:
+    source = f"{lazy}import jupyter_latents.stage\n"
+    package = package_of(tmp_path, stage="import jupyter_latents.errors", errors=source)
     assert len(cycles(imports_of(package))) == 3
-    (package / "errors.py").write_text("def f():\n    import jupyter_latents.stage")
+    (package / "errors.py").write_text("if TYPE_CHECKING:\n" + textwrap.indent(source, "    "))
     assert cycles(imports_of(package)) == []
+
+
+def test_cycle_through_the_names_of_a_package_is_found(tmp_path: Path) -> None:
+    package = package_of(tmp_path, stage="")
+    (package / "engine").mkdir()
+    (package / "engine" / "__init__.py").write_text("from jupyter_latents.engine.tap import tap\n")
+    (package / "engine" / "tap.py").write_text("from jupyter_latents import stage\n")
+    assert cycles(imports_of(package)) == []
+    (package / "engine" / "tap.py").write_text("def tap():\n    from jupyter_latents.engine import other\n")
+    assert len(cycles(imports_of(package))) == 3
 
 
 # What loading loads.

@@ -12,7 +12,7 @@ from jupyter_latents.display.texts import progress_line, status, summary
 if TYPE_CHECKING:
     from jupyter_latents.display.view import RunView
 
-__all__ = ["OutputScreen", "Screen", "TerminalScreen", "choose_screen", "publish", "shell"]
+__all__ = ["OutputScreen", "Screen", "TerminalScreen", "publish", "shell"]
 
 
 class Screen(Protocol):
@@ -35,27 +35,6 @@ class Screen(Protocol):
 
     def finish(self) -> None:
         """Leaves the lasting form."""
-
-
-def choose_screen(view: RunView, display_id: str | None = None) -> Screen:
-    """The screen that suits where Python runs.
-
-    A kernel without a history file is one that a program drives (nbclient and nbconvert start theirs so): it gets one
-    output and its final update, no widget.
-
-    Args:
-        view: What it shows.
-        display_id: The output to replace; a new one by default. A terminal has none.
-    """
-    running = shell()
-    if running is None or not hasattr(running, "kernel"):
-        return TerminalScreen(view)
-    history = getattr(getattr(running, "history_manager", None), "hist_file", "")
-    if str(history) == ":memory:":
-        return OutputScreen(view, display_id)
-    from jupyter_latents.display.live import LiveScreen
-
-    return LiveScreen(view, display_id)
 
 
 class OutputScreen:

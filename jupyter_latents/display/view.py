@@ -8,10 +8,11 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jupyter_latents.display.channels import quantise
+from jupyter_latents.display.choice import choose_screen
 from jupyter_latents.display.filling import FRAME_SIDE, fill_channels, fill_frames
 from jupyter_latents.display.images import jpeg, montage
 from jupyter_latents.display.record import Point, RunRecord
-from jupyter_latents.display.screens import Screen, choose_screen, shell
+from jupyter_latents.display.screens import Screen, shell
 from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.settings import SETTINGS
 

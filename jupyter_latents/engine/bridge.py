@@ -21,7 +21,8 @@ from jupyter_latents.errors import HandoffError, SettingError
 from jupyter_latents.latents.facts import CLEAN, Noise, Provenance, Space
 from jupyter_latents.latents.forms import convert
 from jupyter_latents.latents.separation import complete
-from jupyter_latents.latents.value import Latents, check_tensor
+from jupyter_latents.latents.tensors import check_tensor
+from jupyter_latents.latents.value import Latents
 
 __all__ = ["Converter", "bridge", "converter", "crossing", "register_converter"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jupyter_latents.latents.facts import CLEAN, FORMS, Form, Noise, Position, Provenance, Resume, Space
-from jupyter_latents.latents.files.reading import load, save
+from jupyter_latents.latents.files.reading import save
 from jupyter_latents.latents.forms import convert, to_form
 from jupyter_latents.latents.operations import (
     add_noise,
@@ -20,8 +20,11 @@ from jupyter_latents.latents.operations import (
 )
 from jupyter_latents.latents.sequence import LatentsSequence
 from jupyter_latents.latents.spaces import SPACES, find_space
+from jupyter_latents.latents.tensors import check_tensor, tensor_digest
 from jupyter_latents.latents.trajectory import Trajectory
-from jupyter_latents.latents.value import Latents, check_tensor, tensor_digest
+from jupyter_latents.latents.value import Latents
+
+load = Latents.load
 
 __all__ = [
     "CLEAN",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 
 from jupyter_latents.errors import HandoffError, LatentsError
 from jupyter_latents.latents.arguments import shown
-from jupyter_latents.latents.derived import check_latents, derive, described, one_space
 from jupyter_latents.latents.forms import to_form
-from jupyter_latents.latents.value import Latents
+from jupyter_latents.latents.lineage import check_latents, derive, is_latents, name_of, one_space
+
+if TYPE_CHECKING:
+    from jupyter_latents.latents.value import Latents
 
 __all__ = ["batch", "split"]
 
@@ -27,7 +30,7 @@ def batch(items: Sequence[Latents]) -> Latents:
         HandoffError: Different spaces or noise.
         LatentsError: None given, something that is no latents, or different heights and widths.
     """
-    if isinstance(items, Latents):
+    if is_latents(items):
         raise LatentsError("batch() takes a list of latents: batch([first, second]).")
     given: object = items
     if not isinstance(given, Sequence) or isinstance(given, str | bytes):
@@ -47,7 +50,7 @@ def batch(items: Sequence[Latents]) -> Latents:
 def _matching(first: Latents, item: Latents) -> Latents:
     if not one_space(first, item):
         raise HandoffError(
-            f"batch of {described(first)} and {described(item)}: a batch has one space. Make one batch of each."
+            f"batch of {name_of(first)} and {name_of(item)}: a batch has one space. Make one batch of each."
         )
     if item.shape[1:] != first.shape[1:]:
         raise LatentsError(

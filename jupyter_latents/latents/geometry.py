@@ -9,18 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral
-from typing import Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import torch
 import torch.nn.functional as F
 
 from jupyter_latents.errors import LatentsError, SettingError
 from jupyter_latents.latents.arguments import choice, flag, numbers, shown
-from jupyter_latents.latents.derived import check_latents, derive
 from jupyter_latents.latents.facts import UNKNOWN_SPACE
+from jupyter_latents.latents.forms import noise_coefficient
+from jupyter_latents.latents.lineage import check_latents, derive
 from jupyter_latents.latents.resampling import resample_white
 from jupyter_latents.latents.separation import chosen_seed, known_noise, seeded, separate, standard_normal, working
-from jupyter_latents.latents.value import Latents
+
+if TYPE_CHECKING:
+    from jupyter_latents.latents.value import Latents
 
 __all__ = ["Box", "PadMode", "ResizeMode", "crop", "flip", "pad", "resize"]
 
@@ -145,8 +148,6 @@ def pad(latents: Latents, edges: int | Box, *, mode: PadMode | None = None, seed
 
 
 def _noise_scale(latents: Latents) -> float:
-    from jupyter_latents.latents.forms import noise_coefficient
-
     noise = known_noise(latents, "pad")
     return noise_coefficient(noise.sigma, noise.form)
 

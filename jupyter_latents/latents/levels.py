@@ -6,16 +6,19 @@ import math
 import operator
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import torch
 
 from jupyter_latents.errors import LatentsError, SettingError
 from jupyter_latents.latents.arguments import choice, number
-from jupyter_latents.latents.derived import aligned, check_latents, derive
 from jupyter_latents.latents.facts import Form, Noise
 from jupyter_latents.latents.forms import convert, raise_noise
+from jupyter_latents.latents.lineage import align, check_latents, derive, is_latents
 from jupyter_latents.latents.separation import chosen_seed, known_noise, seeded, separate, standard_normal, working
-from jupyter_latents.latents.value import Latents
+
+if TYPE_CHECKING:
+    from jupyter_latents.latents.value import Latents
 
 __all__ = ["ARITHMETIC", "add_noise", "calculate", "scale"]
 
@@ -99,7 +102,7 @@ ARITHMETIC: Mapping[str, Callable[[torch.Tensor, torch.Tensor | float], torch.Te
 )
 
 
-def calculate(first: Latents, symbol: str, second: Latents | float) -> Latents:
+def calculate(first: Latents, symbol: str, second: object) -> Latents:
     """Value-by-value arithmetic of clean latents.
 
     Args:
@@ -110,8 +113,13 @@ def calculate(first: Latents, symbol: str, second: Latents | float) -> Latents:
     Raises:
         HandoffError: Different spaces.
         LatentsError: Noisy latents, noise that is not known, different shapes, or a result that is not finite.
+        SettingError: `second` is neither latents nor a number.
     """
-    operands = [first, second] if isinstance(second, Latents) else [first]
+    if is_latents(second):
+        operands = [first, second]
+    else:
+        operands = [first]
+        by = number(second, "the other operand", f"'{symbol}' takes clean latents of the same space, or a number.")
     for operand in operands:
         if not known_noise(operand, f"'{symbol}'").is_clean:
             raise LatentsError(
@@ -119,9 +127,9 @@ def calculate(first: Latents, symbol: str, second: Latents | float) -> Latents:
                 "arithmetic would change their noise. Use blend(), slerp(), composite(), add_noise() or scale(), "
                 "which keep it right."
             )
-    if isinstance(second, Latents):
-        other: torch.Tensor | float = working(aligned(first, second, f"'{symbol}'").tensor)
+    if is_latents(second):
+        other: torch.Tensor | float = working(align(first, second, f"'{symbol}'").tensor)
         options: dict[str, object] = {}
     else:
-        other, options = float(second), {"by": second}
+        other, options = by, {"by": by}
     return derive(operands, symbol, options, ARITHMETIC[symbol](working(first.tensor), other), None)

@@ -19,9 +19,9 @@ import torch
 
 from jupyter_latents.errors import LatentsError, SettingError
 from jupyter_latents.latents.arguments import number
-from jupyter_latents.latents.derived import aligned, derive
 from jupyter_latents.latents.facts import UNKNOWN_SPACE, Noise
 from jupyter_latents.latents.forms import noise_coefficient
+from jupyter_latents.latents.lineage import align, derive
 from jupyter_latents.latents.masks import Mask, as_mask
 from jupyter_latents.latents.separation import (
     chosen_seed,
@@ -61,40 +61,40 @@ def _spherical_gains(weight: torch.Tensor, rho: torch.Tensor) -> tuple[torch.Ten
     return torch.where(near, linear[0], first), torch.where(near, linear[1], second)
 
 
-def blend(first: Latents, second: Latents, weight: float = 0.5, *, seed: int | None = None) -> Latents:
+def blend(first: Latents, other: Latents, weight: float = 0.5, *, seed: int | None = None) -> Latents:
     """A mix of two latents at one noise level, with that same level.
 
     Position is kept where both share it; scheduler history is dropped, so a run continues without it.
 
     Args:
         first: Latents.
-        second: Latents of the same space, shape and sigma; another form is converted.
-        weight: Share of `second`, 0 to 1.
+        other: Latents of the same space, shape and sigma; another form is converted.
+        weight: Share of `other`, 0 to 1.
         seed: Seed of new noise where some is needed; by default one that follows from the two latents.
 
     Returns:
-        (1 - weight) of `first` and `weight` of `second`; where the tensors are equal, exactly that tensor.
+        (1 - weight) of `first` and `weight` of `other`; where the tensors are equal, exactly that tensor.
 
     Raises:
         HandoffError: Different spaces or sigmas.
         LatentsError: Different shapes, or noise that is not known.
         SettingError: A weight outside 0 to 1.
     """
-    second = aligned(first, second, "blend")
+    other = align(first, other, "blend")
     shares = _weight(first, weight)
-    tensor, seed = _mix(first, second, shares, _linear_gains, ("blend", seed))
-    return _finish(first, second, shares, tensor, ("blend", {"weight": weight, "seed": seed}))
+    tensor, seed = _mix(first, other, shares, _linear_gains, ("blend", seed))
+    return _finish(first, other, shares, tensor, ("blend", {"weight": weight, "seed": seed}))
 
 
-def slerp(first: Latents, second: Latents, weight: float = 0.5, *, seed: int | None = None) -> Latents:
+def slerp(first: Latents, other: Latents, weight: float = 0.5, *, seed: int | None = None) -> Latents:
     """A mix whose noise goes over the sphere from one to the other, as walks between seeds do.
 
     The signals are averaged as in `blend`. Clean latents go over the sphere themselves.
 
     Args:
         first: Latents.
-        second: Latents of the same space, shape and sigma; another form is converted.
-        weight: Way from `first` to `second`, 0 to 1.
+        other: Latents of the same space, shape and sigma; another form is converted.
+        weight: Way from `first` to `other`, 0 to 1.
         seed: Seed of new noise where some is needed; by default one that follows from the two latents.
 
     Raises:
@@ -102,23 +102,23 @@ def slerp(first: Latents, second: Latents, weight: float = 0.5, *, seed: int | N
         LatentsError: Different shapes, noise that is not known, or no clean estimate to tell noise from signal.
         SettingError: A weight outside 0 to 1.
     """
-    second = aligned(first, second, "slerp")
+    other = align(first, other, "slerp")
     shares = _weight(first, weight)
     if known_noise(first, "slerp").is_clean:
-        one, two = working(first.tensor), working(second.tensor)
+        one, two = working(first.tensor), working(other.tensor)
         gains = _spherical_gains(shares, correlation(one, two))
         tensor = _exact_ends(one, two, shares, gains[0] * one + gains[1] * two)
-        return _finish(first, second, shares, tensor, ("slerp", {"weight": weight}))
-    tensor, seed = _mix(first, second, shares, _spherical_gains, ("slerp", seed))
-    return _finish(first, second, shares, tensor, ("slerp", {"weight": weight, "seed": seed}))
+        return _finish(first, other, shares, tensor, ("slerp", {"weight": weight}))
+    tensor, seed = _mix(first, other, shares, _spherical_gains, ("slerp", seed))
+    return _finish(first, other, shares, tensor, ("slerp", {"weight": weight, "seed": seed}))
 
 
-def composite(first: Latents, second: Latents, mask: Mask, feather: float = 0.0, *, seed: int | None = None) -> Latents:
-    """`second` where the mask is white, `first` where it is black, mixed as by `blend` in between.
+def composite(first: Latents, other: Latents, mask: Mask, feather: float = 0.0, *, seed: int | None = None) -> Latents:
+    """`other` where the mask is white, `first` where it is black, mixed as by `blend` in between.
 
     Args:
         first: Latents.
-        second: Latents of the same space, shape and sigma; another form is converted.
+        other: Latents of the same space, shape and sigma; another form is converted.
         mask: A PIL image, or an array or tensor (height, width), (1 or batch, 1, height, width) with values 0 to 1
         (or 0 to
             255 in integers), of the picture's or the latents' size or any other, to which it is resized.
@@ -130,14 +130,14 @@ def composite(first: Latents, second: Latents, mask: Mask, feather: float = 0.0,
         LatentsError: Different shapes, or noise that is not known.
         SettingError: No usable mask, or a negative feather.
     """
-    second = aligned(first, second, "composite")
+    other = align(first, other, "composite")
     wanted = f"it is a number of picture pixels, 0 to {_MOST_FEATHER}."
     pixels = number(feather, "feather", wanted)
     if not 0.0 <= pixels <= _MOST_FEATHER:
         raise SettingError(f"feather is {feather}; {wanted}")
     shares = as_mask(mask, first.shape, pixels / (first.space or UNKNOWN_SPACE).factor).to(working(first.tensor).dtype)
-    tensor, seed = _mix(first, second, shares, _linear_gains, ("composite", seed))
-    return _finish(first, second, shares, tensor, ("composite", {"feather": feather, "seed": seed}))
+    tensor, seed = _mix(first, other, shares, _linear_gains, ("composite", seed))
+    return _finish(first, other, shares, tensor, ("composite", {"feather": feather, "seed": seed}))
 
 
 def _weight(like: Latents, weight: object) -> torch.Tensor:

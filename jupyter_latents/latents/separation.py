@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -19,7 +20,9 @@ from jupyter_latents.errors import LatentsError
 from jupyter_latents.latents.arguments import seed_number
 from jupyter_latents.latents.facts import Noise
 from jupyter_latents.latents.forms import noise_coefficient, signal_coefficient
-from jupyter_latents.latents.value import Latents
+
+if TYPE_CHECKING:
+    from jupyter_latents.latents.value import Latents
 
 __all__ = ["Parts", "chosen_seed", "known_noise", "seeded", "separate", "standard_normal", "working"]
 

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.errors import ModelError
+from jupyter_latents.errors import ModelError, SettingError
+from jupyter_latents.latents.arguments import shown
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -58,12 +59,18 @@ def _current() -> Services:
 
 
 def decode(latents: Latents) -> list[Image]:
-    """Pictures of `latents`, decoded by their own VAE."""
+    """Decodes to pictures with the latents' own VAE, one for each item of the batch.
+
+    Partly denoised latents are decoded from their clean estimate where it is known.
+
+    Raises:
+        ModelError: The VAE is not at hand.
+    """
     return _current().decode(latents)
 
 
 def preview(latents: Latents) -> list[Image]:
-    """Small pictures of `latents`."""
+    """Small approximate pictures without running the VAE, or the decoded ones where it is at hand and cheap."""
     return _current().preview(latents)
 
 
@@ -75,12 +82,23 @@ def grid(latents: LatentsSequence) -> dict[str, Any]:
 
 
 def fits(latents: Latents, model: str) -> str:
-    """How `latents` would enter a model."""
+    """How these latents would enter a model, told without loading its weights.
+
+    Args:
+        latents: The latents.
+        model: A model's name, as in a script.
+
+    Returns:
+        A verdict: exact continuation, same schedule, same space, converted form, bridged space, or impossible with
+        the reason.
+    """
+    if not isinstance(model, str):
+        raise SettingError(f"model is {shown(model)}; give its name as in a script, such as 'demo/paper'.")
     return _current().fits(latents, model)
 
 
 def view(latents: Latents) -> Any:
-    """A live view of the trajectory of `latents`."""
+    """A live view of the steps that made these latents."""
     return _current().view(latents)
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 from jupyter_latents.errors import LatentsError, LatentsFileError, SettingError
-from jupyter_latents.latents.arguments import file_path, number, whole
+from jupyter_latents.latents.arguments import file_path, number, shown, whole
+from jupyter_latents.latents.files.atomic import write_whole
 
 if TYPE_CHECKING:
     import torch
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["Trajectory"]
+__all__ = ["Trajectory", "at"]
 
 _PIXELS = "it is the longest side in pixels, 1 or more; None for the previews' own."
 _CODECS = ("imageio", "imageio_ffmpeg")
@@ -120,8 +121,6 @@ class Trajectory(tuple["Latents", ...]):
             LatentsError: No steps, no such item, or fps outside 0 to 50.
             LatentsFileError: Another ending, or the file cannot be written.
         """
-        from jupyter_latents.latents.files.atomic import write_whole
-
         target = _target(path, ".gif", fps, hold)
         first, *rest = self.frames(side, item=item)
         durations = [round(1000 / fps)] * len(rest) + [round(1000 * max(hold, 1 / fps))]
@@ -149,8 +148,6 @@ class Trajectory(tuple["Latents", ...]):
             LatentsError: No codec, no steps, no such item, or fps outside 0 to 50.
             LatentsFileError: Another ending, or the file cannot be written.
         """
-        from jupyter_latents.latents.files.atomic import write_whole
-
         target = _target(path, ".mp4", fps, hold)
         missing = [name for name in _CODECS if importlib.util.find_spec(name) is None]
         if missing:
@@ -171,6 +168,39 @@ class Trajectory(tuple["Latents", ...]):
             raise LatentsError(
                 "these latents carry no trajectory: only latents that a stage of this session made have their steps."
             )
+
+
+def at(latents: Latents, fraction: float | None = None, *, step: int | None = None) -> Latents:
+    """The latents as they were after a part of the run that made them, an exact starting point.
+
+    Args:
+        latents: Latents that a run of this session made.
+        fraction: Fraction of the whole schedule's steps, 0 to 1.
+        step: Or the number of whole steps.
+
+    Raises:
+        LatentsError: Both or neither given, no trajectory kept, or that step was not run here.
+        SettingError: A fraction that is no number of 0 to 1, or a step that is no whole number.
+    """
+    if (fraction is None) == (step is None):
+        raise LatentsError("at() takes a fraction or step=, one of the two: base.at(0.5) or base.at(step=12).")
+    wanted_part = "it is a part of the schedule, 0 to 1."
+    part = 0.0 if fraction is None else number(fraction, "fraction", wanted_part)
+    if not 0.0 <= part <= 1.0:
+        raise SettingError(f"fraction is {shown(fraction)}; {wanted_part}")
+    steps = None if step is None else whole(step, "step", "it is a whole number of steps, 0 or more.")
+    if not latents.trajectory or latents.position is None:
+        raise LatentsError(
+            "these latents carry no trajectory: only latents that a stage of this session made have their steps."
+        )
+    wanted = steps if steps is not None else int(part * latents.position.of + 1e-6)
+    by_step = {one.position.step: one for one in latents.trajectory if one.position}
+    if wanted not in by_step:
+        raise LatentsError(
+            f"step {wanted} was not run here: "
+            f"this run kept steps {min(by_step)} to {max(by_step)} of {latents.position.of}."
+        )
+    return by_step[wanted]
 
 
 def _target(path: str | Path, ending: str, fps: float, hold: float) -> Path:

@@ -299,7 +299,7 @@ class Session:
         """A bare tensor that this session made has its facts back."""
         if latents.noise is not None:
             return latents
-        from jupyter_latents.latents.value import tensor_digest
+        from jupyter_latents.latents.tensors import tensor_digest
 
         known = self._known.get(latents.digest)
         same = known is not None and tensor_digest(known.tensor) == latents.digest  # not changed in place since

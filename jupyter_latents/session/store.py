@@ -186,13 +186,13 @@ def _read(path: Path) -> StageResult:
 
     from jupyter_latents.engine.result import StageResult
     from jupyter_latents.engine.schedule.window import Span
-    from jupyter_latents.latents.files.reading import loaded
+    from jupyter_latents.latents.value import Latents
 
     with zipfile.ZipFile(path) as file:
         record = json.loads(_member(file, _RECORD))
         if record["version"] != _VERSION:
             raise ValueError(f"store version {record['version']}")
-        steps = [loaded(_member(file, _step(number))) for number in range(record["steps"])]
+        steps = [Latents.from_bytes(_member(file, _step(number))) for number in range(record["steps"])]
         images = []
         for number in range(record["images"]):
             with Image.open(BytesIO(_member(file, _picture(number)))) as image:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from jupyter_latents.errors import HandoffError, JupyterLatentsError, LatentsError, SettingError
-from jupyter_latents.latents import CLEAN, SPACES, Latents, Noise, Position, Provenance, Resume, batch
+from jupyter_latents.latents import CLEAN, SPACES, Latents, Noise, Position, Provenance, Resume, batch, operations
 from jupyter_latents.latents.resampling import resample_white
 from tests.latents.gaussian import Gaussian, has_moments, is_white
 
@@ -329,3 +329,11 @@ def test_latents_keep_no_gradient():
     assert not latents.tensor.requires_grad
     assert not latents.denoised.requires_grad
     assert np.asarray(latents).shape == (1, 4, 8, 8)
+
+
+@pytest.mark.parametrize(
+    "name", ["blend", "slerp", "composite", "crop", "pad", "flip", "resize", "split", "add_noise", "scale", "to_form"]
+)
+def test_the_methods_are_the_functions(name):
+    """One signature and one docstring; `help` of both shows the whole text."""
+    assert getattr(Latents, name) is getattr(operations, name)

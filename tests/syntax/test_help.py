@@ -9,7 +9,8 @@ import pytest
 from jupyter_latents.errors import HelpAskedError, ScriptError
 from jupyter_latents.syntax.completion import complete
 from jupyter_latents.syntax.help import help_text
-from jupyter_latents.syntax.magic_options import MAGIC_OPTIONS, MagicOptions, parse_magic_line
+from jupyter_latents.syntax.magic_line import parse_magic_line
+from jupyter_latents.syntax.magic_options import MAGIC_OPTIONS, MagicOptions
 from jupyter_latents.syntax.options import OPTIONS
 from jupyter_latents.syntax.script import Script
 

@@ -101,7 +101,7 @@ def _digest(value: Any) -> str | None:
     """What tells inputs apart; None where something is neither tensor, plain value nor a container of these."""
     import torch
 
-    from jupyter_latents.latents.value import tensor_digest
+    from jupyter_latents.latents.tensors import tensor_digest
 
     if isinstance(value, torch.Tensor):
         return f"{tensor_digest(value)} {value.device}"

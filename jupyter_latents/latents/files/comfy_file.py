@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import safetensors.torch
 import torch
@@ -21,7 +21,10 @@ from jupyter_latents.latents.facts import Provenance, Space
 from jupyter_latents.latents.files.content import Content, plain
 from jupyter_latents.latents.files.safetensors_file import CHECK_KEY, FACTS_KEY, facts_metadata, read_facts, with_file
 from jupyter_latents.latents.forms import convert
-from jupyter_latents.latents.value import FLOAT_DTYPES, Latents
+from jupyter_latents.latents.tensors import FLOAT_DTYPES
+
+if TYPE_CHECKING:
+    from jupyter_latents.latents.value import Latents
 
 __all__ = ["RAW_VAE", "comfy_bytes", "model_from_raw", "raw_from_model", "read_comfy"]
 

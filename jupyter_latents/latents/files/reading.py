@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from jupyter_latents.errors import LatentsError, LatentsFileError
 from jupyter_latents.latents.arguments import file_path, number
@@ -18,9 +18,12 @@ from jupyter_latents.latents.files.safetensors_file import read_safetensors, rea
 from jupyter_latents.latents.files.torch_file import read_torch, torch_bytes
 from jupyter_latents.latents.forms import check_level, convert
 from jupyter_latents.latents.spaces import FLOW_SPACES, SPACES, find_space
-from jupyter_latents.latents.value import Latents, check_tensor
+from jupyter_latents.latents.tensors import check_tensor
 
-__all__ = ["ENDINGS", "FORMATS", "load", "loaded", "save"]
+if TYPE_CHECKING:
+    from jupyter_latents.latents.value import Latents
+
+__all__ = ["ENDINGS", "FORMATS", "from_bytes", "load", "save"]
 
 
 class Reader(Protocol):
@@ -77,6 +80,7 @@ def save(latents: Latents, path: str | Path) -> Path:
 
 
 def load(
+    cls: type[Latents],
     path: str | Path,
     *,
     space: str | Space | None = None,
@@ -90,6 +94,7 @@ def load(
     and kept in ``provenance.options["assumed"]``.
 
     Args:
+        cls: The class of the result.
         path: A ``.safetensors``, ``.pt``, ``.pth`` or ``.latent`` file.
         space: Name of the latent space (``sd``, ``sdxl``, ``sd3``, ``flux``, ``flux2``, ``wan``) or a `Space`.
         sigma: Noise level in variance-exploding terms, 0 for clean latents; of a flow model's s it is s / (1 - s).
@@ -115,31 +120,37 @@ def load(
     check_readable(source)
     content = kind.read(source, verify=verify)
     try:
-        latents, assumed = _build(content, given, sigma, form)
+        facts, assumed = _facts(content, given, sigma, form)
+        latents = cls(**facts)
     except LatentsError as error:
         raise LatentsFileError(f"{source}: {error.message}") from error
     if assumed:
         options = {**latents.provenance.options, "assumed": "; ".join(assumed)}
-        latents = latents.replace(provenance=replace(latents.provenance, options=MappingProxyType(options)))
+        latents = replace(latents, provenance=replace(latents.provenance, options=MappingProxyType(options)))
         warn(f"{source.name}: assumed that {'; '.join(assumed)}.")
     return latents
 
 
-def loaded(content: bytes) -> Latents:
+def from_bytes(cls: type[Latents], content: bytes) -> Latents:
     """Latents from the bytes of a ``.safetensors`` file that `save` would write.
+
+    Args:
+        cls: The class of the result.
+        content: The bytes.
 
     Raises:
         LatentsFileError: They are damaged.
     """
     try:
-        return _build(read_safetensors_bytes(content), None, None, None)[0]
+        return cls(**_facts(read_safetensors_bytes(content), None, None, None)[0])
     except LatentsError as error:
         raise LatentsFileError(f"these bytes hold no latents: {error.message}") from error
 
 
-def _build(
+def _facts(
     content: Content, given: Space | None, sigma: float | None, form: Form | None
-) -> tuple[Latents, tuple[str, ...]]:
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The arguments that latents are made of, and what was assumed."""
     space = _agreed_space(content.space, given)
     noise, assumed = _agreed_noise(content, space, sigma, form)
     tensor, read_as = as_batch(content.tensor, space)
@@ -159,8 +170,8 @@ def _build(
             tensor = model_from_raw(tensor, space)
         if noise is not None:
             tensor = convert(tensor, noise.sigma, "ve", noise.form)
-    latents = Latents(tensor, space, noise, content.position, content.resume, content.provenance, content.denoised)
-    return latents, assumed
+    facts = {name: getattr(content, name) for name in ("position", "resume", "provenance", "denoised")}
+    return {"tensor": tensor, "space": space, "noise": noise, **facts}, assumed
 
 
 def _agreed_space(found: Space | None, given: Space | None) -> Space | None:

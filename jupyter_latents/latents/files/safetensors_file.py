@@ -15,7 +15,7 @@ from functools import partial
 from importlib import metadata as installed
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import safetensors
 import safetensors.torch
@@ -25,7 +25,10 @@ from jupyter_latents.errors import LatentsFileError
 from jupyter_latents.latents.facts import Provenance, Resume
 from jupyter_latents.latents.files import records
 from jupyter_latents.latents.files.content import Content, pick_key, plain, warn
-from jupyter_latents.latents.value import Latents, tensor_digest
+from jupyter_latents.latents.tensors import tensor_digest
+
+if TYPE_CHECKING:
+    from jupyter_latents.latents.value import Latents
 
 __all__ = [
     "CHECK_KEY",

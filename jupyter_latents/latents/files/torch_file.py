@@ -9,12 +9,15 @@ import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from jupyter_latents.errors import LatentsFileError
 from jupyter_latents.latents.files.content import Content, pick_key, plain
-from jupyter_latents.latents.value import Latents
+
+if TYPE_CHECKING:
+    from jupyter_latents.latents.value import Latents
 
 __all__ = ["read_torch", "torch_bytes"]
 

@@ -6,17 +6,21 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
 import torch
 
 from jupyter_latents.errors import HandoffError, LatentsError
+from jupyter_latents.latents.data import LatentsData
 from jupyter_latents.latents.facts import Noise, Position, Provenance
 from jupyter_latents.latents.forms import to_form
 from jupyter_latents.latents.separation import known_noise
-from jupyter_latents.latents.value import Latents
+from jupyter_latents.latents.trajectory import Trajectory
 
-__all__ = ["aligned", "check_latents", "common_position", "derive", "described", "one_space"]
+if TYPE_CHECKING:
+    from jupyter_latents.latents.value import Latents
+
+__all__ = ["align", "check_latents", "common_position", "derive", "is_latents", "name_of", "one_space"]
 
 T = TypeVar("T")
 
@@ -69,19 +73,25 @@ def derive(
         parents=tuple(parent.digest for parent in parents),
     )
     dtype = first.tensor.dtype
-    return Latents(
-        tensor.to(dtype).contiguous(),
-        first.space,
-        first.noise,
-        common_position(parents),
-        None,
-        provenance,
-        None if denoised is None else denoised.to(first.denoised.dtype if first.denoised is not None else dtype),
+    estimate_dtype = dtype if first.denoised is None else first.denoised.dtype
+    return replace(
+        first,
+        tensor=tensor.to(dtype).contiguous(),
+        position=common_position(parents),
+        resume=None,
+        provenance=provenance,
+        denoised=None if denoised is None else denoised.to(estimate_dtype),
+        trajectory=Trajectory(),
     )
 
 
 def _describe(noise: Noise) -> str:
     return "clean" if noise.is_clean else f"σ {noise.sigma:.4g}"
+
+
+def is_latents(value: object) -> TypeGuard[Latents]:
+    """Whether `value` is one `Latents`."""
+    return isinstance(value, LatentsData)
 
 
 def check_latents(value: object, operation: str) -> None:
@@ -90,7 +100,7 @@ def check_latents(value: object, operation: str) -> None:
     Raises:
         LatentsError: It is something else, or several.
     """
-    if isinstance(value, Latents):
+    if is_latents(value):
         return
     several = " Take one of them by its index, or join them with batch()." if isinstance(value, Sequence) else ""
     raise LatentsError(f"{operation} needs latents and was given a {type(value).__name__}.{several}")
@@ -103,13 +113,13 @@ def one_space(first: Latents, second: Latents) -> bool:
     return first.space.same_as(second.space)
 
 
-def described(latents: Latents) -> str:
+def name_of(latents: Latents) -> str:
     """Latents by their space and model, for a message."""
     model = f" by {latents.provenance.model}" if latents.provenance.model else ""
     return f"latents of {latents.space or 'an unknown space'}{model}"
 
 
-def aligned(first: Latents, second: Latents, operation: str) -> Latents:
+def align(first: Latents, second: Latents, operation: str) -> Latents:
     """`second` in the form of `first`, after checking that the two can be mixed value by value.
 
     Raises:
@@ -120,7 +130,7 @@ def aligned(first: Latents, second: Latents, operation: str) -> Latents:
     check_latents(second, operation)
     if not one_space(first, second):
         raise HandoffError(
-            f"{operation} of {described(first)} and {described(second)}: the numbers mean different things. "
+            f"{operation} of {name_of(first)} and {name_of(second)}: the numbers mean different things. "
             "Decode one and encode it with the other's VAE; or, where a space is only unknown, "
             "say it with replace(space=...)."
         )

@@ -1,0 +1,32 @@
+"""Which screen suits the place where Python runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jupyter_latents.display import screens
+from jupyter_latents.display.live import LiveScreen
+
+if TYPE_CHECKING:
+    from jupyter_latents.display.view import RunView
+
+__all__ = ["choose_screen"]
+
+
+def choose_screen(view: RunView, display_id: str | None = None) -> screens.Screen:
+    """The screen that suits where Python runs.
+
+    A kernel without a history file is one that a program drives (nbclient and nbconvert start theirs so): it gets one
+    output and its final update, no widget.
+
+    Args:
+        view: What it shows.
+        display_id: The output to replace; a new one by default. A terminal has none.
+    """
+    running = screens.shell()
+    if running is None or not hasattr(running, "kernel"):
+        return screens.TerminalScreen(view)
+    history = getattr(getattr(running, "history_manager", None), "hist_file", "")
+    if str(history) == ":memory:":
+        return screens.OutputScreen(view, display_id)
+    return LiveScreen(view, display_id)

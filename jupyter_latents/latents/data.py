@@ -1,0 +1,129 @@
+"""What latents are made of: the tensor with its facts, checked, as operations and files know it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+
+import torch
+
+from jupyter_latents.errors import LatentsError
+from jupyter_latents.latents.arguments import shown
+from jupyter_latents.latents.facts import UNKNOWN_SPACE, Noise, Position, Provenance, Resume, Space
+from jupyter_latents.latents.forms import check_level
+from jupyter_latents.latents.spaces import likely_spaces
+from jupyter_latents.latents.tensors import check_tensor, tensor_digest
+from jupyter_latents.latents.trajectory import Trajectory
+
+__all__ = ["LatentsData"]
+
+_TYPES: Mapping[str, tuple[type, str]] = MappingProxyType(
+    {
+        "space": (Space, "give its name in replace(space='sdxl') or a Space"),
+        "noise": (Noise, "give CLEAN or Noise(sigma, form)"),
+        "position": (Position, "give a Position"),
+        "resume": (Resume, "give a Resume"),
+        "provenance": (Provenance, "give a Provenance"),
+    }
+)
+
+
+def _check_facts(latents: LatentsData) -> None:
+    """Raises unless each fact of `latents` is of its kind; callers may give anything."""
+    for name, (kind, advice) in _TYPES.items():
+        fact = getattr(latents, name)
+        if not isinstance(fact, kind) and not (fact is None and name != "provenance"):
+            raise LatentsError(f"the {name} of latents is {shown(fact)}; {advice}.")
+    denoised: object = latents.denoised
+    if denoised is not None and not isinstance(denoised, torch.Tensor):
+        raise LatentsError(f"the clean estimate (denoised) is {shown(denoised)}; it is a tensor, or None.")
+    if isinstance(denoised, torch.Tensor) and denoised.shape != latents.tensor.shape:
+        raise LatentsError(
+            f"the clean estimate (denoised) has shape {tuple(denoised.shape)} and the latents {latents.shape}; they "
+            "are equal. Give both in replace(tensor=..., denoised=...), None where the estimate is not known."
+        )
+    steps: object = latents.trajectory
+    if not isinstance(steps, Sequence) or not all(isinstance(step, type(latents)) for step in steps):
+        raise LatentsError(f"the trajectory of latents is {shown(steps)}; it is a sequence of latents.")
+
+
+def _on_cpu(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor on the CPU and without its gradient; itself where it is so already."""
+    return tensor.detach().to("cpu") if tensor.requires_grad or tensor.device.type != "cpu" else tensor
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LatentsData:
+    """A frozen tensor with its facts; abstract: `Latents` is the one class of it, with the operations as methods.
+
+    Attributes:
+        tensor: Shape (batch, channels, height/factor, width/factor), unpacked, on the CPU, in the form `noise` names.
+        space: The latent space; None when nobody said (a bare tensor file).
+        noise: How noisy; None when nobody said.
+        position: Step of which schedule; None for foreign latents.
+        resume: Scheduler and generator state for exact continuation, or None.
+        provenance: Model, prompt, seed and parents.
+        denoised: The model's last clean estimate (x0), same shape; None when not known.
+        trajectory: The latents after each step of the run that made these, first to last; empty when not kept.
+    """
+
+    tensor: torch.Tensor
+    space: Space | None = None
+    noise: Noise | None = None
+    position: Position | None = None
+    resume: Resume | None = None
+    provenance: Provenance = field(default_factory=Provenance)
+    denoised: torch.Tensor | None = None
+    trajectory: Trajectory = field(default=Trajectory(), repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_made_at", time.time())
+        check_tensor(self.tensor)
+        _check_facts(self)
+        object.__setattr__(self, "tensor", _on_cpu(self.tensor))
+        if self.denoised is not None:
+            object.__setattr__(self, "denoised", _on_cpu(self.denoised))
+        if self.noise is not None:
+            check_level(self.noise.sigma, self.noise.form)
+        steps: object = self.trajectory
+        if not isinstance(steps, Trajectory):
+            object.__setattr__(self, "trajectory", Trajectory(self.trajectory))
+        if self.space is not None and not self.space.holds(self.shape):
+            raise LatentsError(
+                f"latents of shape {self.shape} have {self.shape[1]} channels{likely_spaces(self.shape[1])}; "
+                f"they are not of {self.space}."
+            )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(batch, channels, height/factor, width/factor)."""
+        return tuple(self.tensor.shape)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Picture size in pixels as (width, height)."""
+        return (self.space or UNKNOWN_SPACE).size_of(self.shape)
+
+    @property
+    def made_at(self) -> float:
+        """When this value was made, by a stage, an operation or from a file: seconds of `time.time`."""
+        made: float = self.__dict__["_made_at"]
+        return made
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether the latents are known to be fully denoised."""
+        return self.noise is not None and self.noise.is_clean
+
+    @property
+    def has_estimate(self) -> bool:
+        """Whether the model's last clean estimate is known."""
+        return self.denoised is not None
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the tensor's dtype, shape and bytes (32 hexadecimal digits)."""
+        return tensor_digest(self.tensor)
