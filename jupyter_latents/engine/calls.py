@@ -14,7 +14,7 @@ from jupyter_latents.stage import Stage
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from jupyter_latents.engine.models.extras import ControlSpec
+    from jupyter_latents.engine.models.addons.controlnets import ControlSpec
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["Inputs", "arguments", "control_arguments", "mode_of", "picture_size"]

@@ -15,7 +15,7 @@ from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.errors import ModelError
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.models.describe import ModelFacts
+    from jupyter_latents.engine.models.facts import ModelFacts
     from jupyter_latents.stage import Stage
 
 __all__ = ["ARGUMENTS", "Request", "check_takes", "set_timesteps", "whole_schedule"]
