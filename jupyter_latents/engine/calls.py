@@ -3,55 +3,29 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from jupyter_latents.engine.inputs import Given, Inputs
+from jupyter_latents.engine.inputs import Call, Given, Inputs
 from jupyter_latents.engine.models.families import Family
 from jupyter_latents.errors import HandoffError, ModelError
 from jupyter_latents.stage import Stage
-from jupyter_latents.wording import option
 
-if TYPE_CHECKING:
-    from jupyter_latents.engine.models.extras import ControlSpec
-
-__all__ = ["Call", "call_arguments", "check_controls", "control_arguments", "needs_blank", "picture_arguments"]
+__all__ = ["call_arguments", "needs_blank", "picture_arguments"]
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """What a pipeline's call is made with, its tensors and pictures left out.
-
-    Attributes:
-        pipeline: The diffusers class.
-        mode: ``txt2img``, ``img2img`` or ``inpaint``.
-        size: (width, height) in pixels.
-        strength: For the modes that take a picture.
-        batch: Latents at once.
-    """
-
-    pipeline: type
-    mode: str
-    size: tuple[int, int]
-    strength: float
-    batch: int
-
-
-def call_arguments(call: Call, family: Family, stage: Stage, given: Given) -> dict[str, Any]:
+def call_arguments(call: Call, family: Family) -> dict[str, Any]:
     """The call's arguments that are neither tensors nor pictures.
 
     Args:
-        call: The pipeline, mode, size, strength and batch.
+        call: What it is made for.
         family: The model's family.
-        stage: What is asked for.
-        given: What goes into the stage.
 
     Raises:
         ModelError: The stage asks for something that this pipeline does not take.
         HandoffError: The numbers of pictures and latents do not agree.
     """
     accepted = inspect.signature(call.pipeline.__call__).parameters
-    explicit = _asked(stage)
+    given, explicit = call.given, _asked(call.stage)
     if explicit["negative_prompt"] is not None and not family.negative:
         raise ModelError(
             f"{family.name} takes no negative prompt: its guidance is distilled into the model. Leave it out."
@@ -61,14 +35,15 @@ def call_arguments(call: Call, family: Family, stage: Stage, given: Given) -> di
             raise ModelError(
                 f"{call.pipeline.__name__} takes no {name.replace('_', ' ')}; leave out the option that sets it."
             )
-    wanted = {**_always(call, family, stage), **{name: value for name, value in explicit.items() if value is not None}}
+    wanted = {**_always(call, family), **{name: value for name, value in explicit.items() if value is not None}}
     if given.images or needs_blank(call.pipeline, family, given):
         wanted["strength"] = call.strength
     arguments = {name: value for name, value in wanted.items() if name in accepted}
     return _for_images(arguments, given) if len(given.images) > 1 else arguments
 
 
-def _always(call: Call, family: Family, stage: Stage) -> dict[str, Any]:
+def _always(call: Call, family: Family) -> dict[str, Any]:
+    stage = call.stage
     return {
         "prompt": stage.prompt.positive,
         "num_inference_steps": stage.num_inference_steps,
@@ -118,7 +93,7 @@ def picture_arguments(call: Call, family: Family, inputs: Inputs) -> dict[str, A
     """The call's pictures, at the size of the stage.
 
     Args:
-        call: The pipeline, mode, size, strength and batch.
+        call: What it is made for.
         family: The model's family.
         inputs: What goes into the stage.
     """
@@ -132,52 +107,3 @@ def picture_arguments(call: Call, family: Family, inputs: Inputs) -> dict[str, A
     if inputs.masks:
         found["mask_image"] = [mask.resize(call.size) for mask in inputs.masks]
     return found
-
-
-def check_controls(controls: tuple[ControlSpec, ...], stage: Stage, given: Given) -> None:
-    """Raises unless control images and ControlNets fit each other and the stage.
-
-    Args:
-        controls: The ControlNets.
-        stage: What is asked for.
-        given: What goes into it.
-
-    Raises:
-        ModelError: They differ in number, or a window meets a start or end other than 0 and 1: diffusers counts these
-            over the steps that a stage runs, so a split would not be invisible.
-    """
-    if given.controls != len(controls):
-        plain = (
-            " A plain image is the start of the picture; for ControlNets alone write control: x.png"
-            if given.images and not given.controls
-            else ""
-        )
-        raise ModelError(
-            f"{len(controls)} ControlNets need as many control images, and there are {given.controls} "
-            f'({option("image_seeds")} "photo.png;control=edges.png").{plain}',
-            option="image_seeds",
-        )
-    windowed = stage.window.start is not None or stage.window.end is not None or given.latents
-    if windowed and any((control.start, control.end) != (0.0, 1.0) for control in controls):
-        raise ModelError(
-            "a ControlNet's start and end count over the steps that a stage runs, so they cannot be kept across a "
-            "window. Leave them out, or run the stage whole."
-        )
-
-
-def control_arguments(controls: tuple[ControlSpec, ...], call: Call, inputs: Inputs) -> dict[str, Any]:
-    """The call's further arguments for ControlNets.
-
-    Args:
-        controls: The ControlNets with their scale, start and end.
-        call: The pipeline, mode, size, strength and batch.
-        inputs: What goes into the stage.
-    """
-    pictures = [image.resize(call.size) for image in inputs.controls]
-    values: dict[str, list[Any]] = {
-        "image" if call.mode == "txt2img" else "control_image": pictures,
-        "controlnet_conditioning_scale": [control.scale for control in controls],
-        "control_guidance_start": [control.start for control in controls],
-        "control_guidance_end": [control.end for control in controls],
-    }
-    return values if len(controls) > 1 else {name: value[0] for name, value in values.items()}

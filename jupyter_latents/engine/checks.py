@@ -5,9 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from jupyter_latents.engine.calls import check_controls
 from jupyter_latents.engine.inputs import Given
-from jupyter_latents.engine.models.describe import ModelFacts
+from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.families import Family
 from jupyter_latents.engine.outline import Standing
 from jupyter_latents.engine.schedule import timesteps
@@ -43,8 +42,12 @@ def check_mode(stage: Stage, given: Given, latents: Standing | None, facts: Mode
             f'Give both ({option("image_seeds")} "photo.png;mask=mask.png").',
             option="image_seeds" if given.images else None,
         )
-    if facts.controls or given.controls:
-        check_controls(facts.controls, stage, given)
+    if given.controls and not facts.steered:
+        raise ModelError(
+            f"there are {given.controls} control images and no ControlNet for them. Name one with "
+            f"{option('control_nets')}, or leave the images out.",
+            option="image_seeds",
+        )
     if given.masks:
         return "inpaint"
     return "img2img" if given.images or (latents is not None and facts.family.txt2img is None) else "txt2img"
@@ -63,7 +66,7 @@ def pipeline_of(mode: str, stage: Stage, facts: ModelFacts) -> type:
     """
     import diffusers
 
-    name = facts.family.pipeline_name(mode, control=bool(facts.controls))
+    name = facts.family.pipeline_name(mode, control=facts.steered)
     found: type | None = getattr(diffusers, name, None)
     if found is None or not hasattr(found, "prepare_latents"):
         raise ModelError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jupyter_latents.engine.models.describe import ModelFacts
+from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.outline import Outline, Standing
 from jupyter_latents.engine.processors import process
 from jupyter_latents.engine.schedule import schedulers

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jupyter_latents.engine.outline import Standing
+from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["Given", "Inputs"]
+__all__ = ["Call", "Given", "Inputs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +55,26 @@ class Given:
         """What is known of inputs that are there."""
         sizes = tuple(image.size for image in inputs.images)
         return Given(inputs.latents, sizes, len(inputs.masks), len(inputs.controls))
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a pipeline's call is made for, its tensors and pictures left out.
+
+    Attributes:
+        stage: What is asked for.
+        given: What goes into it.
+        mode: ``txt2img``, ``img2img`` or ``inpaint``.
+        size: (width, height) in pixels.
+        pipeline: The diffusers class.
+        strength: For the modes that take a picture.
+        batch: Latents at once.
+    """
+
+    stage: Stage
+    given: Given
+    mode: str
+    size: tuple[int, int]
+    pipeline: type = object
+    strength: float = 1.0
+    batch: int = 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from jupyter_latents.engine.models.describe import ModelFacts
+from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.latents.facts import Provenance
 from jupyter_latents.stage import Stage
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from jupyter_latents.engine.layout import LAYOUTS
-from jupyter_latents.engine.models.loaded import LoadedModel
+from jupyter_latents.engine.models.model import LoadedModel
 from jupyter_latents.engine.origin import provenance_of
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.schedule import schedulers

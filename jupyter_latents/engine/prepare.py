@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from jupyter_latents.engine.bridge import crossing
-from jupyter_latents.engine.calls import Call, call_arguments
+from jupyter_latents.engine.calls import call_arguments
 from jupyter_latents.engine.checks import check_mode, check_sigmas, pipeline_of
 from jupyter_latents.engine.incoming import incoming
-from jupyter_latents.engine.inputs import Given
-from jupyter_latents.engine.models.describe import ModelFacts, describe
+from jupyter_latents.engine.inputs import Call, Given
+from jupyter_latents.engine.models.describe import describe
+from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.load import dtype_of
 from jupyter_latents.engine.models.memory import device_of
 from jupyter_latents.engine.models.optimize import check_optimize
-from jupyter_latents.engine.models.quantizers import check_quantizer
 from jupyter_latents.engine.origin import provenance_of
 from jupyter_latents.engine.outline import Outline, Standing
 from jupyter_latents.engine.schedule import handoff, schedulers, timesteps
@@ -24,7 +24,6 @@ from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.engine.sizes import check_memory, picture_size
 from jupyter_latents.errors import WindowError
 from jupyter_latents.latents.facts import Noise, Position
-from jupyter_latents.optimizations import Choice
 from jupyter_latents.stage import Stage
 from jupyter_latents.wording import option
 
@@ -133,7 +132,7 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
         JupyterLatentsError: The stage can never run, with the reason.
     """
     facts = describe(stage.model) if facts is None else facts
-    optimize = _check_model(stage, facts)
+    optimize = check_optimize(stage.model, facts)
     latents = incoming(stage, given.latents, facts)
     mode = check_mode(stage, given, latents, facts)
     scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=stage.seed or 0)
@@ -142,8 +141,9 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     size, notes = picture_size(stage, entered, given, facts)
     batch = stage.batch_size if latents is None else latents.shape[0]
     strength = _strength(stage, given, latents)
-    call = Call(pipeline_of(mode, stage, facts), mode, size, strength, batch)
-    arguments = call_arguments(call, facts.family, stage, given)
+    call = Call(stage, given, mode, size, pipeline_of(mode, stage, facts), strength, batch)
+    facts.check(call)
+    arguments = call_arguments(call, facts.family)
     device = device_of(stage.model.device)
     itemsize = int(dtype_of(stage.model, facts, device).itemsize)
     check_memory(stage, size, batch, facts, device, itemsize)
@@ -154,12 +154,6 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     told = (*notes, *entering.notes, *(choice.note for choice in optimize))
     weights = facts.values * itemsize
     return Prepared(stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights)
-
-
-def _check_model(stage: Stage, facts: ModelFacts) -> tuple[Choice, ...]:
-    if stage.model.quantizer:
-        check_quantizer(stage.model.quantizer)
-    return check_optimize(stage.model, facts)
 
 
 def _crosses(stage: Stage, latents: Standing | None, scheduler: Any, facts: ModelFacts) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jupyter_latents.engine.inputs import Given
-from jupyter_latents.engine.models.describe import ModelFacts
+from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.memory import all_memory, readable
 from jupyter_latents.engine.outline import Standing
 from jupyter_latents.errors import HandoffError, ModelError

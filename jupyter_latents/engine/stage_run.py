@@ -12,7 +12,7 @@ import torch
 
 from jupyter_latents.engine import codec
 from jupyter_latents.engine.bridge import bridge
-from jupyter_latents.engine.calls import control_arguments, picture_arguments
+from jupyter_latents.engine.calls import picture_arguments
 from jupyter_latents.engine.compat import with_clip_skip
 from jupyter_latents.engine.incoming import RAW_FORM, is_raw
 from jupyter_latents.engine.inputs import Given, Inputs
@@ -95,8 +95,7 @@ class StageRun:
         _, _, height, width = facts.space.shape_for(*call.size)
         self.done.latent_size = (height, width)
         arguments = {**self.prepared.arguments, **picture_arguments(call, self.family, self.inputs)}
-        if self.model.control:
-            arguments |= control_arguments(self.model.control, call, self.inputs)
+        arguments |= facts.arguments(call, self.inputs)
         self.stops.before("encoding", stage.prompt.positive)
         scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=self.seed)
         Tap(scheduler, self.generator, self._enter, self._after_step).run(

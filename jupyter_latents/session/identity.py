@@ -12,7 +12,7 @@ from jupyter_latents.stage import Output, Stage, Window
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.inputs import Inputs
-    from jupyter_latents.engine.models.describe import ModelFacts
+    from jupyter_latents.engine.models.facts import ModelFacts
     from jupyter_latents.engine.result import StageResult
     from jupyter_latents.latents.value import Latents
 

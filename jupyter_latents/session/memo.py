@@ -19,7 +19,7 @@ from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.inputs import Inputs
-    from jupyter_latents.engine.models.describe import ModelFacts
+    from jupyter_latents.engine.models.facts import ModelFacts
     from jupyter_latents.engine.result import StageResult
     from jupyter_latents.session.store import Store
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from jupyter_latents.engine.inputs import Given, Inputs
-    from jupyter_latents.engine.models.describe import ModelFacts
+    from jupyter_latents.engine.models.facts import ModelFacts
     from jupyter_latents.engine.outline import Standing
     from jupyter_latents.latents.facts import Space
     from jupyter_latents.latents.value import Latents

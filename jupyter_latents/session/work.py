@@ -20,7 +20,7 @@ from jupyter_latents.syntax import Environment, Invocation, Script, unsupported
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.inputs import Inputs
-    from jupyter_latents.engine.models.describe import ModelFacts
+    from jupyter_latents.engine.models.facts import ModelFacts
     from jupyter_latents.engine.observer import Observer
     from jupyter_latents.engine.result import StageResult
     from jupyter_latents.session.session import Session

@@ -56,7 +56,7 @@ def test_the_controlnet_changes_the_picture(bench: Bench, control: Path) -> None
 
 
 def test_control_images_and_controlnets_must_agree_in_number(bench: Bench, control: Path) -> None:
-    with pytest.raises(ModelError, match="1 ControlNets need as many control images"):
+    with pytest.raises(ModelError, match="1 ControlNet needs as many control images"):
         bench.engine.run(stage(bench, control_nets=(str(control),)))
 
 

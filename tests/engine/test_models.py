@@ -443,7 +443,7 @@ def test_control_net_is_a_part_with_its_settings(tiny: Folders, tmp_path: Path) 
     cache = ModelCache()
     model = cache.load(source(tiny("sd15"), control_nets=(f"{tmp_path / 'net'};scale=0.8;start=0.1;end=0.9",)))
     assert type(model.parts["controlnet"]).__name__ == "ControlNetModel"
-    (spec,) = model.control
+    (spec,) = model.facts.addons[0].specs
     assert (spec.scale, spec.start, spec.end) == (0.8, 0.1, 0.9)
     loads = cache.loads
     two = cache.load(source(tiny("sd15"), control_nets=(str(tmp_path / "net"),) * 2))

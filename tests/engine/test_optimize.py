@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import torch
 
 from jupyter_latents.engine.engine import Engine
 from jupyter_latents.engine.inputs import Inputs
+from jupyter_latents.engine.models.addons import quantizer
 from jupyter_latents.engine.models.cache import ModelCache
 from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.engine.models.optimize import WAYS, check_optimize
@@ -244,7 +246,9 @@ def test_what_a_model_cannot_have_is_refused(model: str, choice: str, message: s
 
 
 @pytest.mark.parametrize("choice", ["fuse-projections", "float8-weights"])
-def test_packed_weights_are_not_changed_again(choice: str, tiny: Folders) -> None:
+def test_packed_weights_are_not_changed_again(choice: str, tiny: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = SimpleNamespace(util=SimpleNamespace(find_spec=lambda name: name))
+    monkeypatch.setattr(quantizer, "importlib", there)  # as if bitsandbytes were installed, for this module alone
     with pytest.raises(ModelError, match="--quantizer packs"):
         check(ModelSource(str(tiny("sd15")), quantizer="bnb;bits=4", optimize=(choice,)))
 

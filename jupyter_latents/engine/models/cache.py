@@ -6,18 +6,14 @@ import copy
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
-from jupyter_latents.engine.models.adapters import with_loras
 from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.engine.models.encodings import Encodings
-from jupyter_latents.engine.models.load import HeldPart, Part, PartKey, Plan, dtype_of, plan_of, size_of
-from jupyter_latents.engine.models.loaded import LoadedModel, switched_vae
+from jupyter_latents.engine.models.load import HeldPart, LoadPlan, Part, PartKey, dtype_of, plan_of, size_of
 from jupyter_latents.engine.models.memory import device_of, is_out_of_memory, is_ram, readable
-from jupyter_latents.engine.models.optimize import has_step_cache, optimized, step_cache
+from jupyter_latents.engine.models.model import LoadedModel, switched_vae
 from jupyter_latents.engine.models.readers import placed, read_checkpoint, read_part
 from jupyter_latents.engine.models.shelf import Shelf
 from jupyter_latents.engine.preview import Previewer, previewer_of
@@ -155,7 +151,7 @@ class ModelCache:
         """
         with self._loading:
             plan, device, _ = _plan(source, _silent)
-            alone = replace(plan, keys={"vae": plan.keys["vae"]}, changed=())
+            alone = replace(plan, keys={"vae": plan.keys["vae"]}, changes=())
             vae = self._fill(alone, _silent)["vae"]
             self._shelf.use(alone.keys.values(), plan.facts.name)
             return self._decoding(plan.keys["vae"], vae, device)
@@ -167,11 +163,11 @@ class ModelCache:
         found.sort(key=lambda pair: (pair[0].made != "decodes", pair[0].dtype != "torch.float32"))
         return found[0][1] if found else None
 
-    def _hand_out(self, plan: Plan, values: dict[str, Any], device: Any, offload: str | None) -> LoadedModel:
+    def _hand_out(self, plan: LoadPlan, values: dict[str, Any], device: Any, offload: str | None) -> LoadedModel:
         facts, source = plan.facts, plan.source
-        controls = [values.pop(control.part.name) for control in facts.controls]
-        if controls:
-            values["controlnet"] = controls[0] if len(controls) == 1 else controls
+        for addon in facts.addons:
+            brought = {part.name: values.pop(part.name) for part in addon.parts}
+            values |= addon.components(brought)
         vae, key = values["vae"], plan.keys["vae"]
         values["vae"] = switched_vae(vae, source)
 
@@ -181,8 +177,7 @@ class ModelCache:
         def previewer() -> Previewer:
             return self.previewer(facts.space, self._decoding(key, vae, device))
 
-        fresh = partial(step_cache, values[plan.denoiser]) if has_step_cache(plan.optimize) else nullcontext
-        model = LoadedModel(facts, values, device, plan.dtype, previewer, decoder, self.encodings, offload, fresh)
+        model = LoadedModel(facts, values, device, plan.dtype, previewer, decoder, self.encodings, offload)
         self._shelf.hand(model, frozenset(plan.keys.values()))
         return model
 
@@ -206,7 +201,7 @@ class ModelCache:
             part.used = time.time()
             return part.value
 
-    def _fill(self, plan: Plan, tell: Callable[[str], None]) -> dict[str, Any]:
+    def _fill(self, plan: LoadPlan, tell: Callable[[str], None]) -> dict[str, Any]:
         """Every part of a plan, read where it is not held."""
         held = self.parts
         values = {name: held[key].value for name, key in plan.keys.items() if key in held}
@@ -214,7 +209,8 @@ class ModelCache:
             if name not in values and (waiting := self._fetched(plan, name, key)) is not None:
                 values[name] = waiting
         missing = [name for name in plan.keys if name not in values]
-        plain = [name for name in missing if name not in plan.changed]
+        last = list(plan.last)
+        plain = [name for name in missing if name not in last]
         inside = [name for name in plain if plan.part(name).form == "checkpoint"]
         read = 0
         for names in (*([name] for name in plain if name not in inside), inside):
@@ -222,28 +218,29 @@ class ModelCache:
                 tell(f"{plan.facts.name}: {', '.join(names)}{_amount(plan, names, read, missing)}")
                 read += plan.file_bytes(names)
                 self._keep(plan, self._read(plan, names, values), values)
-        if any(name in plan.changed for name in missing):
-            changed, loras = list(plan.changed), ", ".join(lora.path.name for lora in plan.facts.loras)
-            tell(f"{plan.facts.name}: {', '.join(changed)} with {loras}{_amount(plan, changed, read, missing)}")
-            copies = self._read(plan, changed, values)
-            self._keep(plan, with_loras(plan.facts, values, copies), values)
+        if any(name in last for name in missing):
+            tell(f"{plan.facts.name}: {', '.join(last)} with {plan.late_addons}{_amount(plan, last, read, missing)}")
+            self._keep(plan, self._read(plan, last, values), values)
         return values
 
-    def _keep(self, plan: Plan, read: Mapping[str, Any], values: dict[str, Any]) -> None:
-        values.update(read)
-        if plan.denoiser in read:
-            optimized(read[plan.denoiser], plan.optimize, f"the {plan.denoiser} of {plan.facts.name}")
-        for name, value in read.items():
+    def _keep(self, plan: LoadPlan, read: Mapping[str, Any], values: dict[str, Any]) -> None:
+        """Puts addons on parts that were read for them, and holds what was read."""
+        ready = dict(read)
+        for addon, names in plan.changes:
+            own = {name: ready[name] for name in names if name in ready}
+            ready |= addon.put_on(plan.facts, values, own) if own else {}
+        values.update(ready)
+        for name, value in ready.items():
             self._shelf.put(plan.keys[name], value, name)
 
-    def _fetched(self, plan: Plan, name: str, key: PartKey) -> Any | None:
+    def _fetched(self, plan: LoadPlan, name: str, key: PartKey) -> Any | None:
         """A part that waits in RAM for the accelerator, moved there after making room."""
         if not plan.part(name).weights or key._replace(device="cpu") not in self.parts or is_ram(plan.home):
             return None
         self._shelf.make_room(plan.home, plan.memory([name]), set(plan.keys.values()))
         return self._shelf.fetch(key)
 
-    def _read(self, plan: Plan, names: list[str], held: Mapping[str, Any]) -> dict[str, Any]:
+    def _read(self, plan: LoadPlan, names: list[str], held: Mapping[str, Any]) -> dict[str, Any]:
         """Reads parts and puts them on their device, after making room; where that fails, after letting all idle go."""
         keep = set(plan.keys.values())
         self._shelf.make_room(plan.home, plan.memory(names), keep)
@@ -255,19 +252,19 @@ class ModelCache:
         self._shelf.make_room(plan.home, None, keep)
         return self._read_now(plan, names, held)
 
-    def _read_now(self, plan: Plan, names: list[str], held: Mapping[str, Any]) -> dict[str, Any]:
+    def _read_now(self, plan: LoadPlan, names: list[str], held: Mapping[str, Any]) -> dict[str, Any]:
         self.loads += len(names)
-        model, quantizer = plan.facts.name, plan.source.quantizer
+        model = plan.facts.name
         inside = [name for name in names if plan.part(name).form == "checkpoint"]
         own = [name for name in names if name not in inside]
-        values = {name: read_part(plan.part(name), plan.dtype_of(name), model, quantizer) for name in own}
+        values = {name: read_part(plan.part(name), plan.dtype_of(name), model, plan.reading(name)) for name in own}
         if inside:
             absent = {name: None for name in plan.facts.sources if name != "scheduler"}
             values |= read_checkpoint(plan.facts, inside, {**absent, **held, **values}, plan.dtype)
         return {name: placed(value, plan.home, f"{name} of {model}") for name, value in values.items()}
 
 
-def _plan(source: ModelSource, tell: Callable[[str], None]) -> tuple[Plan, Any, str | None]:
+def _plan(source: ModelSource, tell: Callable[[str], None]) -> tuple[LoadPlan, Any, str | None]:
     """What a load needs, the device that the model runs on, and how it is offloaded from it."""
     facts = describe(source)
     device, offload = device_of(source.device), source.offload
@@ -279,7 +276,7 @@ def _plan(source: ModelSource, tell: Callable[[str], None]) -> tuple[Plan, Any, 
     return plan_of(source, facts, home, dtype_of(source, facts, device)), device, offload
 
 
-def _amount(plan: Plan, names: list[str], read: int, missing: list[str]) -> str:
+def _amount(plan: LoadPlan, names: list[str], read: int, missing: list[str]) -> str:
     """How much the files of some parts hold, and how much of all that is missing was read before them."""
     size, whole = plan.file_bytes(names), plan.file_bytes(missing)
     told = f", {readable(size)}" if size else ""

@@ -2,174 +2,38 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from jupyter_latents import demo
-from jupyter_latents.engine.codec import space_of
-from jupyter_latents.engine.models.digests import files_digest
-from jupyter_latents.engine.models.extras import ControlSpec, Lora, controls_of, loras_of, swapped_vae
-from jupyter_latents.engine.models.families import FAMILIES, Family, family_of
+from jupyter_latents.engine.models.addons.table import with_addons
+from jupyter_latents.engine.models.facts import DENOISERS, ModelFacts
+from jupyter_latents.engine.models.families import FAMILIES, family_of
 from jupyter_latents.engine.models.find import Wanted, cached_models, fetch, find, known_models
-from jupyter_latents.engine.models.parts import PartSource, parts_of, read_json, with_defaults
+from jupyter_latents.engine.models.parts import PartSource, parts_of, read_json
 from jupyter_latents.engine.models.single_files import inspect_checkpoint, is_checkpoint
 from jupyter_latents.engine.models.weights import variants
 from jupyter_latents.errors import ModelError, nearest
-from jupyter_latents.latents.facts import Space
 from jupyter_latents.stage import ModelSource
 
 __all__ = ["ModelFacts", "cached_models", "describe", "known_models"]
 
-_DENOISERS = ("unet", "transformer")
-
-
-@dataclass(frozen=True)
-class ModelFacts:
-    """What a model's files say about it, with what the stage adds to it.
-
-    Attributes:
-        name: The name the stage gave.
-        folder: Its diffusers folder; for a single file, that of its configurations.
-        pipeline_class: ``_class_name`` of its ``model_index.json``.
-        index: The whole ``model_index.json``.
-        family: Its family's row.
-        sources: Part name to where the part is; ``--vae`` has its part in here.
-        own_vae: The VAE the model came with.
-        checkpoint: The single file, or None.
-        loras: The LoRAs of the stage.
-        controls: The ControlNets of the stage.
-    """
-
-    name: str
-    folder: Path
-    pipeline_class: str
-    index: Mapping[str, Any]
-    family: Family
-    sources: Mapping[str, PartSource]
-    own_vae: PartSource | None = None
-    checkpoint: Path | None = None
-    loras: tuple[Lora, ...] = ()
-    controls: tuple[ControlSpec, ...] = field(default=())
-
-    def config(self, part: str) -> dict[str, Any]:
-        """A part's configuration, empty when it has none."""
-        return dict(self.sources[part].config) if part in self.sources else {}
-
-    @property
-    def parts(self) -> dict[str, tuple[str, str]]:
-        """Part name to (library, class) of every part that is there and used."""
-        return {name: (part.library, part.class_name) for name, part in self.sources.items()}
-
-    @cached_property
-    def digests(self) -> dict[str, str]:
-        """Part name to the digest of its files."""
-        return {name: part.digest for name, part in self.sources.items()}
-
-    @property
-    def denoiser(self) -> str:
-        """Name of the part that denoises."""
-        return next((name for name in _DENOISERS if name in self.sources), "")
-
-    @cached_property
-    def digest(self) -> str:
-        """Digest of the denoiser's files and of the LoRAs upon it: what makes a model this model."""
-        own = self.digests.get(self.denoiser, "")
-        return (
-            files_digest([("", own), *((str(i), lora.digest) for i, lora in enumerate(self.loras))])
-            if self.loras
-            else own
-        )
-
-    @property
-    def identity(self) -> str:
-        """All of the model's files that decides a result: every part, LoRAs and ControlNets, and the index."""
-        index = sorted((key, value) for key, value in self.index.items() if not key.startswith("_"))
-        loras = [lora.digest for lora in self.loras]
-        controls = [(one.part.digest, one.scale, one.start, one.end, one.mode) for one in self.controls]
-        return repr((self.pipeline_class, index, sorted(self.digests.items()), self.space, loras, controls))
-
-    @property
-    def scheduler(self) -> tuple[str, dict[str, Any]]:
-        """Class name and configuration of the model's own scheduler."""
-        return self.sources["scheduler"].class_name, self.config("scheduler")
-
-    @cached_property
-    def space(self) -> Space:
-        """The latent space its denoiser works in, with the digest of the VAE that decodes it."""
-        vae = self.own_vae or self.sources["vae"]
-        space = space_of(vae.class_name, with_defaults(vae, f"vae of {self.name}"), vae.digest)
-        return replace(space, name=_demo_spaces().get(space.vae, space.name), vae=self.digests["vae"])
-
-    @property
-    def needs_mask(self) -> bool:
-        """Whether its U-Net takes a picture and a mask beside the latents: a model for inpainting alone."""
-        return self.denoiser == "unet" and int(self.config("unet").get("in_channels") or 0) > self.space.channels
-
-    @property
-    def default_size(self) -> tuple[int, int]:
-        """(width, height) in pixels when nobody says: the denoiser's own where its pipeline goes by it."""
-        sample = self.config(self.denoiser).get("sample_size")
-        height, width = sample if isinstance(sample, (list, tuple)) and len(sample) == 2 else (sample, sample)
-        if isinstance(height, int) and isinstance(width, int) and self._goes_by_sample_size():
-            return self.space.size_of((1, self.space.channels, height, width))
-        return self.family.default_size, self.family.default_size
-
-    def _goes_by_sample_size(self) -> bool:
-        """A U-Net's pipeline always does; a transformer's where its call leaves the height to the model."""
-        if self.denoiser == "unet":
-            return True
-        import diffusers
-
-        called = getattr(diffusers, self.pipeline_class, None)
-        height = inspect.signature(called.__call__).parameters.get("height") if called else None
-        return height is not None and height.default is None
-
-    @property
-    def values(self) -> int:
-        """How many numbers all its weights hold; times the bytes of a dtype, the memory it needs."""
-        return sum(part.values for part in (*self.sources.values(), *(control.part for control in self.controls)))
-
-
-@cache
-def _demo_spaces() -> dict[str, str]:
-    """Digest of a demo model's VAE to the name of its latents: ``demo`` for the first, then ``demo-flow``."""
-    found: dict[str, str] = {}
-    for name in demo.MODELS:
-        folder = demo.path(name)
-        if (folder / "vae").is_dir():
-            digest = parts_of(folder, {"vae": ["diffusers", "AutoencoderKL"]}, None, name)["vae"].digest
-            found.setdefault(digest, name.replace("/", "-") if found else "demo")
-    return found
-
 
 def describe(source: ModelSource) -> ModelFacts:
-    """Finds a model and reads its configuration, and that of what the stage adds to it.
+    """Finds a model and reads its configuration, and that of what the stage puts on it.
 
     Args:
         source: What the stage names.
 
     Raises:
-        ModelError: It is nowhere, not whole, not what ``--model-type`` says, or an addition does not fit.
+        ModelError: It is nowhere, not whole, not what ``--model-type`` says, or an addon does not fit.
     """
     place = find(Wanted.model(source), lambda: _downloaded(source))
     facts = _of_checkpoint(source, place) if place.is_file() else _of_folder(source, place)
     _check_type(source, facts)
-    own = facts.sources.get("vae")
-    if source.vae and own is not None:
-        vae = swapped_vae(source, own)
-        _check_vae(source, own, vae)
-        facts = replace(facts, sources={**facts.sources, "vae": vae}, own_vae=own)
-    if source.control_nets:
-        if not any(facts.family.control):
-            raise ModelError(
-                f"{source.name} ({facts.family.name}) has no pipeline with ControlNets here; leave --control-nets out."
-            )
-        facts = replace(facts, controls=controls_of(source, facts.config(facts.denoiser)))
-    return replace(facts, loras=loras_of(source)) if source.loras else facts
+    return with_addons(source, facts)
 
 
 def _downloaded(source: ModelSource) -> Path:
@@ -213,7 +77,7 @@ def _facts(
 ) -> ModelFacts:
     name = str(index["_class_name"])
     needed = [part for part in ("scheduler", "vae") if part not in parts]
-    if needed or not any(part in parts for part in _DENOISERS):
+    if needed or not any(part in parts for part in DENOISERS):
         raise ModelError(
             f"{source.name} ({name}) cannot be run: it has no {' and no '.join(needed or ['unet or transformer'])}. "
             "Text-to-image pipelines with a scheduler, a VAE and a denoiser run here."
@@ -293,15 +157,3 @@ def _check_variant(source: ModelSource, parts: Mapping[str, PartSource]) -> None
     have = sorted({variant or "" for part in parts.values() for variant in variants(part.folder)})
     names = ", ".join(name or "plain files (no --variant)" for name in have)
     raise ModelError(f"{source.name} has no weights of --variant {source.variant}; here are: {names}.")
-
-
-def _check_vae(source: ModelSource, own: PartSource, vae: PartSource) -> None:
-    """A VAE fits when its latents are the model's: as many channels, the same scale (a tiny one takes the model's)."""
-    ours = space_of(own.class_name, with_defaults(own, "vae"))
-    theirs = space_of(vae.class_name, with_defaults(vae, "--vae"))
-    fits = ours.same_as(replace(theirs, scaling_factor=ours.scaling_factor, shift_factor=ours.shift_factor))
-    if not fits or (vae.class_name != "AutoencoderTiny" and not ours.same_as(theirs)):
-        raise ModelError(
-            f"--vae {source.vae} is of another latent space: {theirs}, scale {theirs.scaling_factor:g}; "
-            f"{source.name} has {ours}, scale {ours.scaling_factor:g}. Use a VAE made for this family."
-        )

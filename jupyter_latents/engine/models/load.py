@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from jupyter_latents.engine.models.adapters import changed_parts
-from jupyter_latents.engine.models.describe import ModelFacts
-from jupyter_latents.engine.models.optimize import check_optimize, denoiser_of
+from jupyter_latents.engine.models.addons.addon import Addon
+from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.parts import PartSource
-from jupyter_latents.engine.models.quantizers import check_quantizer, is_quantized
 from jupyter_latents.errors import ModelError
-from jupyter_latents.optimizations import Choice
 from jupyter_latents.stage import ModelSource
 
-__all__ = ["HeldPart", "Part", "PartKey", "Plan", "dtype_of", "plan_of", "size_of"]
+__all__ = ["HeldPart", "LoadPlan", "Part", "PartKey", "dtype_of", "plan_of", "size_of"]
 
 _DTYPES = ("auto", "float32", "float16", "bfloat16")
 
@@ -86,7 +83,7 @@ class HeldPart:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class LoadPlan:
     """What a load needs.
 
     Attributes:
@@ -95,8 +92,7 @@ class Plan:
         home: Torch device the parts are kept on.
         dtype: Torch dtype of the weights.
         keys: Part name to its key.
-        changed: The parts that LoRAs change.
-        optimize: What is put on the denoiser.
+        changes: Each addon that changes parts, with their names.
     """
 
     source: ModelSource
@@ -104,18 +100,29 @@ class Plan:
     home: Any
     dtype: Any
     keys: dict[str, PartKey]
-    changed: tuple[str, ...]
-    optimize: tuple[Choice, ...] = ()
+    changes: tuple[tuple[Addon, tuple[str, ...]], ...] = ()
 
     @property
-    def denoiser(self) -> str:
-        """Name of the part that `optimize` is put on; empty where nothing is."""
-        return denoiser_of(self.facts) if self.optimize else ""
+    def last(self) -> tuple[str, ...]:
+        """The parts that are read last, since an addon is put on them with all others at hand."""
+        late = {name for addon, names in self.changes if addon.last for name in names}
+        return tuple(name for name in self.keys if name in late)
+
+    @property
+    def late_addons(self) -> str:
+        """Names of what is put on them."""
+        return ", ".join(str(addon) for addon, _ in self.changes if addon.last)
 
     def part(self, name: str) -> PartSource:
-        """A part of the model, or one of its ControlNets."""
-        controls = {control.part.name: control.part for control in self.facts.controls}
-        return controls[name] if name in controls else self.facts.sources[name]
+        """A part of the model, or one that an addon brings."""
+        facts = self.facts
+        return facts.sources[name] if name in facts.sources else facts.further[name]
+
+    def reading(self, name: str) -> dict[str, Any]:
+        """Further arguments of the ``from_pretrained`` of a part."""
+        upon = [addon for addon, names in self.changes if name in names]
+        part, dtype = self.part(name), self.dtype_of(name)
+        return {key: value for addon in upon for key, value in addon.reading(part, dtype).items()}
 
     def dtype_of(self, name: str) -> Any:
         """Torch dtype of a part's weights."""
@@ -133,29 +140,25 @@ class Plan:
         return sum(path.stat().st_size for path in {path for name in names for path in self.part(name).weights})
 
 
-def plan_of(source: ModelSource, facts: ModelFacts, home: Any, dtype: Any) -> Plan:
-    """What a load needs; what the stage asks for is checked before anything is read.
+def plan_of(source: ModelSource, facts: ModelFacts, home: Any, dtype: Any) -> LoadPlan:
+    """What a load needs: the key of every part, and which parts addons change; reads no weights but LoRAs'.
 
     Raises:
-        ModelError: A quantizer, LoRA or optimization that cannot be had.
+        ModelError: An addon does not fit the model's parts.
     """
-    if source.quantizer:
-        check_quantizer(source.quantizer)
-    optimize = check_optimize(source, facts)
-    changed = tuple(changed_parts(facts))
-    loras = "+".join(lora.digest for lora in facts.loras)
-    plan = Plan(source, facts, home, dtype, {}, changed, optimize)
-    parts = [part for name, part in facts.sources.items() if name != "scheduler"]
-    for part in (*parts, *(control.part for control in facts.controls)):
-        plan.keys[part.name] = PartKey(part.digest, part.class_name)
-        if part.weights:
-            quantized = bool(source.quantizer) and is_quantized(part.name, part.library)
-            made = [f"quantized:{source.quantizer}"] if quantized else []
-            made += [f"loras:{loras}"] if part.name in changed else []
-            made += [f"optimized:{'+'.join(map(str, optimize))}"] if part.name == plan.denoiser else []
-            dtype_name = str(plan.dtype_of(part.name))
-            plan.keys[part.name] = PartKey(part.digest, part.class_name, dtype_name, str(home), " ".join(made))
+    changes = tuple((addon, names) for addon in facts.addons if (names := addon.changes(facts)))
+    plan = LoadPlan(source, facts, home, dtype, {}, changes)
+    own = (part for name, part in facts.sources.items() if name != "scheduler")
+    for part in (*own, *facts.further.values()):
+        plan.keys[part.name] = _key(plan, part)
     return plan
+
+
+def _key(plan: LoadPlan, part: PartSource) -> PartKey:
+    if not part.weights:
+        return PartKey(part.digest, part.class_name)
+    made = " ".join(f"{addon.mark}:{addon.digest}" for addon, names in plan.changes if part.name in names)
+    return PartKey(part.digest, part.class_name, str(plan.dtype_of(part.name)), str(plan.home), made)
 
 
 def size_of(part: Any) -> int:

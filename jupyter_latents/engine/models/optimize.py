@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from jupyter_latents.engine.models.describe import ModelFacts
+from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.memory import device_of
 from jupyter_latents.engine.models.parts import PartSource, with_defaults
 from jupyter_latents.errors import ModelError, SettingError

@@ -6,12 +6,12 @@ import inspect
 import pickle
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
-from jupyter_latents.engine.models.describe import ModelFacts
+from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.memory import is_out_of_memory, readable
 from jupyter_latents.engine.models.parts import SKIPPED, PartSource, class_of
-from jupyter_latents.engine.models.quantizers import is_quantized, quantization_config
 from jupyter_latents.errors import ModelError
 
 __all__ = ["assemble", "placed", "read_checkpoint", "read_part", "scheduler_of", "translated"]
@@ -63,14 +63,14 @@ def _line(error: BaseException) -> str:
     return text if len(text) < 300 else f"{text[:300]} …"
 
 
-def read_part(part: PartSource, dtype: Any, model: str, quantizer: str | None = None) -> Any:
+def read_part(part: PartSource, dtype: Any, model: str, further: Mapping[str, Any] = MappingProxyType({})) -> Any:
     """A part from its own files: a module in ``eval()``, a tokenizer or a processor.
 
     Args:
         part: Where it is.
         dtype: torch dtype of its weights.
         model: Whose it is, for messages.
-        quantizer: ``bnb;bits=4``, or None.
+        further: Further arguments of its ``from_pretrained``.
 
     Raises:
         ModelError: It cannot be read, or its weights are not those of its class and configuration.
@@ -83,11 +83,8 @@ def read_part(part: PartSource, dtype: Any, model: str, quantizer: str | None = 
             return _ready(found.from_single_file(str(part.weights[0]), **settings, dtype=dtype, local_files_only=True))
         if not part.weights:
             return found.from_pretrained(part.folder, local_files_only=True)
-        extra: dict[str, Any] = {}
-        if quantizer and is_quantized(part.name, part.library):
-            extra["quantization_config"] = quantization_config(quantizer, part.library, dtype)
         module, info = found.from_pretrained(
-            part.folder, dtype=dtype, variant=part.variant, local_files_only=True, output_loading_info=True, **extra
+            part.folder, dtype=dtype, variant=part.variant, local_files_only=True, output_loading_info=True, **further
         )
     missing = sorted(info.get("missing_keys", ()))
     if missing:

@@ -16,7 +16,7 @@ from jupyter_latents.errors import ModelError
 from jupyter_latents.wording import option
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.models.describe import ModelFacts
+    from jupyter_latents.engine.models.facts import ModelFacts
     from jupyter_latents.stage import Stage
 
 __all__ = ["ARGUMENTS", "Request", "check_takes", "request", "set_timesteps", "whole_schedule"]

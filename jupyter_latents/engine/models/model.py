@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from jupyter_latents.engine.models.describe import ModelFacts
 from jupyter_latents.engine.models.encodings import Encodings
-from jupyter_latents.engine.models.extras import ControlSpec
+from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.preview import Previewer
 from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import ModelSource
@@ -31,7 +30,6 @@ class LoadedModel:
         decoder: Gives the VAE that decodes; see `vae_for_decoding`.
         encodings: Remembers what its text encoders made.
         offload: ``model``, ``sequential`` or None, where there is an accelerator to offload from.
-        fresh: Wraps a run where parts remember something from step to step, and has them forget it.
     """
 
     facts: ModelFacts
@@ -42,7 +40,6 @@ class LoadedModel:
     decoder: Callable[[], Any]
     encodings: Encodings
     offload: str | None = None
-    fresh: Callable[[], AbstractContextManager[None]] = nullcontext
 
     @property
     def vae(self) -> Any:
@@ -59,11 +56,6 @@ class LoadedModel:
         """
         return self.decoder()
 
-    @property
-    def control(self) -> tuple[ControlSpec, ...]:
-        """The ControlNets with their scale, start and end, in the order of ``parts["controlnet"]``."""
-        return self.facts.controls
-
     @contextmanager
     def prepared(self, pipeline: Any) -> Iterator[Any]:
         """Switches diffusers' offload on for a run of a pipeline made of these parts, and off again.
@@ -71,7 +63,9 @@ class LoadedModel:
         Args:
             pipeline: The pipeline, just made.
         """
-        with self.fresh():
+        with ExitStack() as stack:
+            for addon in self.facts.addons:
+                stack.enter_context(addon.around(self.parts))
             if self.offload is None:
                 yield pipeline
                 return

@@ -1,0 +1,88 @@
+"""The protocol of what a stage puts on a model: found, with parts and a digest; put on; asked at the call."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from jupyter_latents.engine.models.parts import PartSource
+
+if TYPE_CHECKING:
+    from jupyter_latents.engine.inputs import Call, Inputs
+    from jupyter_latents.engine.models.facts import ModelFacts
+
+__all__ = ["Addon"]
+
+
+class Addon(ABC):
+    """What one field of `ModelSource` puts on a model, found on this machine and checked; no weights are read yet.
+
+    A row says its digest, and overrides of the rest what it has. The digest alone enters the model's identity and
+    the keys of the parts that the addon changes, so it must tell all that the addon does.
+
+    Attributes:
+        mark: What the keys of changed parts call it, such as ``loras``.
+        last: Whether it is put on with all other parts of the model at hand.
+        steers: Whether the model's pipelines are then those with a ControlNet.
+    """
+
+    mark: ClassVar[str] = ""
+    last: ClassVar[bool] = False
+    steers: ClassVar[bool] = False
+
+    @property
+    @abstractmethod
+    def digest(self) -> str:
+        """Text that tells it from every other of its kind: files by their content, settings by their values."""
+
+    @property
+    def parts(self) -> tuple[PartSource, ...]:
+        """The parts it brings; one named as a part of the model takes that part's place."""
+        return ()
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """Digests of what makes the denoiser another model, as LoRAs do; latents remember them."""
+        return ()
+
+    def changes(self, _facts: ModelFacts, /) -> tuple[str, ...]:
+        """Names of the parts that are read for this addon alone, since it changes them."""
+        return ()
+
+    def reading(self, _part: PartSource, _dtype: Any, /) -> dict[str, Any]:
+        """Further arguments of the ``from_pretrained`` of a part that it changes, in a torch dtype."""
+        return {}
+
+    def put_on(self, _facts: ModelFacts, _parts: Mapping[str, Any], own: Mapping[str, Any], /) -> Mapping[str, Any]:
+        """Changes parts that nobody else holds.
+
+        Args:
+            _facts: The model.
+            _parts: Its parts at hand, which stay as they are; all of them where the addon is put on `last`.
+            own: The parts to change, as `changes` names them.
+
+        Returns:
+            The changed parts.
+
+        Raises:
+            ModelError: It does not fit them.
+        """
+        return own
+
+    def components(self, own: Mapping[str, Any]) -> dict[str, Any]:
+        """What a pipeline is given of the parts it brings, loaded."""
+        return dict(own)
+
+    def around(self, _parts: Mapping[str, Any], /) -> AbstractContextManager[Any]:
+        """Wraps a run with the loaded model's parts."""
+        return nullcontext()
+
+    def objection(self, _call: Call, /) -> str:
+        """Why it cannot serve a call, known before any weights load; empty where it can."""
+        return ""
+
+    def arguments(self, _call: Call, _inputs: Inputs, /) -> dict[str, Any]:
+        """Further arguments of a pipeline's call that it has no objection to, with what goes into the stage."""
+        return {}

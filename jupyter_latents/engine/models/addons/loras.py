@@ -1,0 +1,154 @@
+"""``--loras``, put on copies of their own of the parts they change: shared parts never know of them."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jupyter_latents.engine.models.addons.addon import Addon
+from jupyter_latents.engine.models.addons.address import locate, parse_address
+from jupyter_latents.engine.models.digests import file_digest, files_digest
+from jupyter_latents.engine.models.facts import ModelFacts
+from jupyter_latents.engine.models.readers import assemble, translated
+from jupyter_latents.errors import ModelError
+from jupyter_latents.stage import ModelSource
+
+__all__ = ["Lora", "Loras", "find_loras"]
+
+_KEYS = ("scale", "weight-name", "revision", "subfolder")
+_FILES = ("pytorch_lora_weights.safetensors", "pytorch_lora_weights.bin")
+
+
+@dataclass(frozen=True, slots=True)
+class Lora:
+    """A LoRA file and how strongly it works.
+
+    Attributes:
+        path: Its file.
+        scale: Its weight.
+        digest: Digest of file and scale.
+    """
+
+    path: Path
+    scale: float
+    digest: str
+
+
+@dataclass(frozen=True)
+class Loras(Addon):
+    """The LoRAs of a stage, in their order."""
+
+    files: tuple[Lora, ...]
+
+    mark = "loras"
+    last = True
+
+    def __str__(self) -> str:
+        return ", ".join(lora.path.name for lora in self.files)
+
+    @property
+    def digest(self) -> str:
+        """Those of the files with their scales."""
+        return "+".join(self.weights)
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """A model with LoRAs is another model."""
+        return tuple(lora.digest for lora in self.files)
+
+    def changes(self, facts: ModelFacts, /) -> tuple[str, ...]:
+        """The parts that the names of its tensors begin with.
+
+        Raises:
+            ModelError: A file is no LoRA, or is one of another architecture.
+        """
+        found: set[str] = set()
+        for lora in self.files:
+            with translated(f"--loras {lora.path.name}"):
+                read = _pipeline_class(facts).lora_state_dict(
+                    str(lora.path.parent), weight_name=lora.path.name, local_files_only=True
+                )
+            names = read[0] if isinstance(read, tuple) else read
+            parts = {name.partition(".")[0] for name in names} & set(facts.sources)
+            if not parts:
+                raise _unfit(facts, lora, "none of its tensors belongs to a part of this model")
+            found |= parts
+        return tuple(name for name in facts.sources if name in found)
+
+    def put_on(self, facts: ModelFacts, parts: Mapping[str, Any], own: Mapping[str, Any], /) -> Mapping[str, Any]:
+        """Loads the files into the copies, and sets their scales.
+
+        Raises:
+            ModelError: A LoRA does not fit the model.
+        """
+        pipeline = assemble(_pipeline_class(facts), facts, {**parts, **own})
+        names = [f"lora_{index}" for index in range(len(self.files))]
+        for name, lora in zip(names, self.files, strict=True):
+            try:
+                pipeline.load_lora_weights(
+                    str(lora.path.parent), weight_name=lora.path.name, adapter_name=name, local_files_only=True
+                )
+            except (RuntimeError, ValueError, KeyError, TypeError) as error:
+                raise _unfit(facts, lora, str(error).splitlines()[0][:200]) from error
+            if not any(name in getattr(part, "peft_config", {}) for part in own.values()):
+                raise _unfit(facts, lora, "none of its tensors found its place")
+        pipeline.set_adapters(names, [lora.scale for lora in self.files])
+        return {name: part.eval() for name, part in own.items()}
+
+
+def find_loras(source: ModelSource, facts: ModelFacts) -> Loras:
+    """The LoRAs of ``--loras``.
+
+    Raises:
+        ModelError: peft is not installed, the pipeline takes no LoRAs, one cannot be found, or its folder holds several
+            files and none is named.
+    """
+    found = tuple(_lora(text, source) for text in source.loras)
+    if importlib.util.find_spec("peft") is None:
+        raise ModelError(
+            "--loras needs peft, which is not installed: pip install 'jupyter-latents[lora]', or leave --loras out."
+        )
+    _pipeline_class(facts)
+    return Loras(found)
+
+
+def _lora(text: str, source: ModelSource) -> Lora:
+    address = parse_address("--loras", text, _KEYS)
+    wanted = address.get("weight-name")
+    place = locate(address, address.name, source, (wanted,) if wanted else _FILES)
+    path, scale = _file(place, wanted, address.name), address.number("scale", 1.0)
+    return Lora(path, scale, files_digest([(repr(scale), file_digest(path))]))
+
+
+def _file(place: Path, wanted: str | None, name: str) -> Path:
+    if place.is_file():
+        return place
+    if wanted:
+        if (place / wanted).is_file():
+            return place / wanted
+        raise ModelError(f"--loras: {name} has no file {wanted}.")
+    files = [place / file for file in _FILES if (place / file).is_file()] or sorted(place.glob("*.safetensors"))
+    if len(files) == 1 or (files and files[0].name in _FILES):
+        return files[0]
+    names = ", ".join(path.name for path in files) or "no .safetensors file"
+    raise ModelError(f"--loras: {name} holds {names}; name one with ;weight-name=FILE.")
+
+
+def _pipeline_class(facts: ModelFacts) -> Any:
+    import diffusers
+
+    found = getattr(diffusers, facts.pipeline_class, None)
+    if not hasattr(found, "lora_state_dict"):
+        raise ModelError(
+            f"{facts.name} is a {facts.pipeline_class}, which takes no LoRAs in diffusers; leave --loras out."
+        )
+    return found
+
+
+def _unfit(facts: ModelFacts, lora: Lora, reason: str) -> ModelError:
+    return ModelError(
+        f"--loras: {lora.path.name} does not fit {facts.name} ({facts.family.name}): {reason}. Use one made for it."
+    )

@@ -1,0 +1,170 @@
+"""What a model's files say about it, with what a stage puts on it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from jupyter_latents import demo
+from jupyter_latents.engine.codec import space_of
+from jupyter_latents.engine.inputs import Call, Inputs
+from jupyter_latents.engine.models.addons.addon import Addon
+from jupyter_latents.engine.models.digests import files_digest
+from jupyter_latents.engine.models.families import Family
+from jupyter_latents.engine.models.parts import PartSource, parts_of, with_defaults
+from jupyter_latents.errors import ModelError
+from jupyter_latents.latents.facts import Space
+
+__all__ = ["DENOISERS", "ModelFacts"]
+
+DENOISERS = ("unet", "transformer")
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a model's files say about it, with what the stage puts on it.
+
+    Attributes:
+        name: The name the stage gave.
+        folder: Its diffusers folder; for a single file, that of its configurations.
+        pipeline_class: ``_class_name`` of its ``model_index.json``.
+        index: The whole ``model_index.json``.
+        family: Its family's row.
+        own: Name to part of the parts the model came with.
+        checkpoint: The single file, or None.
+        addons: What the stage puts on it, in the order in which it is put on.
+    """
+
+    name: str
+    folder: Path
+    pipeline_class: str
+    index: Mapping[str, Any]
+    family: Family
+    own: Mapping[str, PartSource]
+    checkpoint: Path | None = None
+    addons: tuple[Addon, ...] = ()
+
+    @cached_property
+    def sources(self) -> dict[str, PartSource]:
+        """Part name to where the part is; addons' parts stand in the place of the model's own."""
+        brought = {part.name: part for addon in self.addons for part in addon.parts}
+        return {name: brought.get(name, part) for name, part in self.own.items()}
+
+    @cached_property
+    def further(self) -> dict[str, PartSource]:
+        """The parts that addons bring beside the model's own."""
+        return {part.name: part for addon in self.addons for part in addon.parts if part.name not in self.own}
+
+    def config(self, part: str) -> dict[str, Any]:
+        """A part's configuration, empty when it has none."""
+        return dict(self.sources[part].config) if part in self.sources else {}
+
+    @property
+    def parts(self) -> dict[str, tuple[str, str]]:
+        """Part name to (library, class) of every part that is there and used."""
+        return {name: (part.library, part.class_name) for name, part in self.sources.items()}
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """Part name to the digest of its files."""
+        return {name: part.digest for name, part in self.sources.items()}
+
+    @property
+    def denoiser(self) -> str:
+        """Name of the part that denoises."""
+        return next((name for name in DENOISERS if name in self.sources), "")
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the denoiser's files and of the LoRAs upon it: what makes a model this model."""
+        own = self.digests.get(self.denoiser, "")
+        upon = [digest for addon in self.addons for digest in addon.weights]
+        return files_digest([("", own), *((str(index), digest) for index, digest in enumerate(upon))]) if upon else own
+
+    @property
+    def identity(self) -> str:
+        """All of the model's files that decides a result: every part, every addon, and the index."""
+        index = sorted((key, value) for key, value in self.index.items() if not key.startswith("_"))
+        addons = [(type(addon).__name__, addon.digest) for addon in self.addons]
+        return repr((self.pipeline_class, index, sorted(self.digests.items()), self.space, addons))
+
+    @property
+    def scheduler(self) -> tuple[str, dict[str, Any]]:
+        """Class name and configuration of the model's own scheduler."""
+        return self.sources["scheduler"].class_name, self.config("scheduler")
+
+    @cached_property
+    def space(self) -> Space:
+        """The latent space its denoiser works in, with the digest of the VAE that decodes it."""
+        vae = self.own["vae"]
+        space = space_of(vae.class_name, with_defaults(vae, f"vae of {self.name}"), vae.digest)
+        return replace(space, name=_demo_spaces().get(space.vae, space.name), vae=self.digests["vae"])
+
+    @property
+    def steered(self) -> bool:
+        """Whether an addon steers it, so that its pipelines are those with a ControlNet."""
+        return any(addon.steers for addon in self.addons)
+
+    @property
+    def needs_mask(self) -> bool:
+        """Whether its U-Net takes a picture and a mask beside the latents: a model for inpainting alone."""
+        return self.denoiser == "unet" and int(self.config("unet").get("in_channels") or 0) > self.space.channels
+
+    @property
+    def default_size(self) -> tuple[int, int]:
+        """(width, height) in pixels when nobody says: the denoiser's own where its pipeline goes by it."""
+        sample = self.config(self.denoiser).get("sample_size")
+        height, width = sample if isinstance(sample, (list, tuple)) and len(sample) == 2 else (sample, sample)
+        if isinstance(height, int) and isinstance(width, int) and self._goes_by_sample_size():
+            return self.space.size_of((1, self.space.channels, height, width))
+        return self.family.default_size, self.family.default_size
+
+    def _goes_by_sample_size(self) -> bool:
+        """A U-Net's pipeline always does; a transformer's where its call leaves the height to the model."""
+        if self.denoiser == "unet":
+            return True
+        import diffusers
+
+        called = getattr(diffusers, self.pipeline_class, None)
+        height = inspect.signature(called.__call__).parameters.get("height") if called else None
+        return height is not None and height.default is None
+
+    def arguments(self, call: Call, inputs: Inputs) -> dict[str, Any]:
+        """The further arguments that addons give a pipeline's call, which they have no objection to.
+
+        Args:
+            call: What it is made for.
+            inputs: What goes into it.
+        """
+        return {name: value for addon in self.addons for name, value in addon.arguments(call, inputs).items()}
+
+    def check(self, call: Call) -> None:
+        """Sees that each addon gets what it needs of a call, before any weights load.
+
+        Raises:
+            ModelError: One does not.
+        """
+        for addon in self.addons:
+            if objection := addon.objection(call):
+                raise ModelError(objection)
+
+    @property
+    def values(self) -> int:
+        """How many numbers all its weights hold; times the bytes of a dtype, the memory it needs."""
+        return sum(part.values for part in (*self.sources.values(), *self.further.values()))
+
+
+@cache
+def _demo_spaces() -> dict[str, str]:
+    """Digest of a demo model's VAE to the name of its latents: ``demo`` for the first, then ``demo-flow``."""
+    found: dict[str, str] = {}
+    for name in demo.MODELS:
+        folder = demo.path(name)
+        if (folder / "vae").is_dir():
+            digest = parts_of(folder, {"vae": ["diffusers", "AutoencoderKL"]}, None, name)["vae"].digest
+            found.setdefault(digest, name.replace("/", "-") if found else "demo")
+    return found

@@ -1,0 +1,167 @@
+"""What a stage puts on a model: one row a field, found before weights load, known by its digest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from jupyter_latents.engine.inputs import Call, Given, Inputs
+from jupyter_latents.engine.models.addons import quantizer
+from jupyter_latents.engine.models.addons.table import ADDONS
+from jupyter_latents.engine.models.cache import ModelCache
+from jupyter_latents.engine.models.describe import describe
+from jupyter_latents.engine.models.load import LoadPlan, plan_of
+from jupyter_latents.errors import ModelError
+from jupyter_latents.stage import ModelSource, Stage, Window
+from tests import tiny as tinies
+from tests.engine.cases import picture
+
+Folders = Callable[[str], Path]
+
+
+@dataclass(frozen=True)
+class Files:
+    """Files of a test's own that addons name."""
+
+    folder: Path
+
+    def vae(self, seed: int) -> str:
+        vae = tinies.build("sd15").vae
+        torch.nn.init.constant_(vae.decoder.conv_out.bias, seed)
+        vae.save_pretrained(self.folder / f"vae-{seed}")
+        return str(self.folder / f"vae-{seed}")
+
+    def control_nets(self, seed: int) -> tuple[str]:
+        tinies.controlnet(seed=seed).save_pretrained(self.folder / f"net-{seed}")
+        return (str(self.folder / f"net-{seed}"),)
+
+    def loras(self, seed: int) -> tuple[str]:
+        return (str(tinies.lora(self.folder / f"lora-{seed}.safetensors", seed=seed)),)
+
+    def quantizer(self, seed: int) -> str:
+        return f"bnb;bits={4 * seed}"
+
+    def optimize(self, seed: int) -> tuple[str]:
+        return (f"taylorseer;interval={seed + 1}",)
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
+    there = SimpleNamespace(util=SimpleNamespace(find_spec=lambda name: name))
+    monkeypatch.setattr(quantizer, "importlib", there)  # as if bitsandbytes were installed, for this module alone
+    return Files(tmp_path)
+
+
+def plan(folder: Path, **put: Any) -> LoadPlan:
+    source = ModelSource(str(folder), **put)
+    return plan_of(source, describe(source), torch.device("cpu"), torch.float32)
+
+
+def test_every_row_is_a_field_of_the_models_source() -> None:
+    assert set(ADDONS) <= {field.name for field in fields(ModelSource)}
+
+
+# Field to the parts whose keys it changes; a ControlNet is a further part.
+CHANGED = {
+    "vae": {"vae"},
+    "control_nets": {"controlnet"},
+    "quantizer": {"unet", "text_encoder"},
+    "loras": {"unet"},
+    "optimize": {"unet"},
+}
+
+
+def test_every_row_has_a_case_here() -> None:
+    assert CHANGED.keys() == ADDONS.keys()
+
+
+@pytest.mark.parametrize("field", CHANGED)
+def test_an_addon_reaches_identity_and_keys_by_its_digest(field: str, tiny: Folders, files: Files) -> None:
+    make = getattr(files, field)
+    plain, one, same, other = (plan(tiny("sd15"), **({field: make(seed)} if seed else {})) for seed in (0, 1, 1, 2))
+    assert len({each.facts.identity for each in (plain, one, same, other)}) == 3
+    assert one.facts.identity == same.facts.identity
+    assert one.keys == same.keys
+    for before, after in ((plain, one), (one, other)):
+        changed = {name for name, key in after.keys.items() if key != before.keys.get(name)}
+        assert changed == CHANGED[field]
+
+
+def test_only_loras_make_a_model_another_to_latents_it_made(tiny: Folders, files: Files) -> None:
+    own = describe(ModelSource(str(tiny("sd15")))).digest
+    for field in CHANGED:
+        digest = describe(ModelSource(str(tiny("sd15")), **{field: getattr(files, field)(1)})).digest
+        assert (digest != own) == (field == "loras")
+
+
+@pytest.mark.parametrize("setting", ["bits4-quant-type=nonsense", "bits=3", "bits4-use-double-quant=maybe"])
+def test_settings_of_a_quantizer_are_refused_when_it_is_described(setting: str, tiny: Folders, files: Files) -> None:
+    with pytest.raises(ModelError, match="is not allowed; use"):
+        describe(ModelSource(str(tiny("sd15")), quantizer=f"bnb;{setting}"))
+
+
+def test_each_library_gets_its_own_configuration_of_a_quantizer(tiny: Folders, files: Files) -> None:
+    made = plan(tiny("sd15"), quantizer="bnb;bits=8")
+    kinds = {name: [type(value) for value in made.reading(name).values()] for name in ("unet", "text_encoder", "vae")}
+    import diffusers
+    import transformers
+
+    assert kinds == {
+        "unet": [diffusers.BitsAndBytesConfig],
+        "text_encoder": [transformers.BitsAndBytesConfig],
+        "vae": [],
+    }
+
+
+def test_a_pipeline_that_takes_no_loras_is_refused_when_it_is_described(tiny: Folders, files: Files) -> None:
+    with pytest.raises(ModelError, match="takes no LoRAs in diffusers"):
+        describe(ModelSource(str(tiny("pixart-sigma")), loras=files.loras(1)))
+
+
+# What addons give to a call.
+
+
+def controlled(folder: Path, files: Files, *settings: str, window: Window = Window()) -> Any:  # noqa: B008 - frozen
+    (net,) = files.control_nets(1)
+    source = ModelSource(str(folder), control_nets=tuple(f"{net}{setting}" for setting in settings))
+    return describe(source), Stage(model=source, window=window)
+
+
+@pytest.mark.parametrize("mode", ["txt2img", "img2img"])
+def test_a_controlnet_gives_its_image_scale_and_part_of_the_steps(mode: str, tiny: Folders, files: Files) -> None:
+    facts, stage = controlled(tiny("sd15"), files, ";scale=0.5;start=0.1;end=0.9")
+    call = Call(stage, Given(controls=1), mode, (64, 64))
+    facts.check(call)
+    given = facts.arguments(call, Inputs(controls=(picture(32),)))
+    assert given.pop("image" if mode == "txt2img" else "control_image").size == (64, 64)
+    assert given == {
+        "controlnet_conditioning_scale": 0.5,
+        "control_guidance_start": 0.1,
+        "control_guidance_end": 0.9,
+    }
+
+
+def test_what_an_addon_lacks_is_known_before_weights_load(tiny: Folders, files: Files) -> None:
+    facts, stage = controlled(tiny("sd15"), files, "", "")
+    with pytest.raises(ModelError, match="2 ControlNets need as many control images"):
+        facts.check(Call(stage, Given(controls=1), "txt2img", (64, 64)))
+    facts, stage = controlled(tiny("sd15"), files, ";start=0.5", window=Window(None, 0.5))
+    with pytest.raises(ModelError, match="cannot be kept across a window"):
+        facts.check(Call(stage, Given(controls=1), "txt2img", (64, 64)))
+
+
+def test_a_lora_and_an_optimization_are_put_on_one_unet_of_their_own(tiny: Folders, files: Files) -> None:
+    pytest.importorskip("peft")
+    cache = ModelCache()
+    plain = cache.load(ModelSource(str(tiny("sd15"))))
+    both = cache.load(ModelSource(str(tiny("sd15")), loras=files.loras(1), optimize=("channels-last",)))
+    unet = both.parts["unet"]
+    assert unet is not plain.parts["unet"]
+    assert "lora_0" in unet.peft_config
+    assert unet.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
