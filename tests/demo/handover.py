@@ -24,7 +24,7 @@ from jupyter_latents.engine.engine import Engine
 from jupyter_latents.engine.inputs import Inputs
 from jupyter_latents.latents import Latents
 from jupyter_latents.stage import ModelSource, Prompt, Size, Stage, Window
-from tests.demo.classifier import Classifier, Drawings, accuracy, drawings, labels, train
+from tests.demo.classifier import Classifier, Drawings, accuracy, labels, trained
 from tests.demo.prompts import prompts
 
 CHAINS = (("demo/scenes", "demo/flow"), ("demo/flow", "demo/scenes"), ("demo/scenes", "demo/flow", "demo/scenes"))
@@ -64,8 +64,12 @@ def measure(
     """Figures of every chain and fraction on `count` prompts."""
     chosen, said = prompts(count, seed)
     engine = Engine()
+    whole = {
+        giver: [_run(engine, giver, prompt, seed=100 + number) for number, prompt in enumerate(said)]
+        for giver in dict.fromkeys(chain[0] for chain in CHAINS)
+    }
     for chain in CHAINS:
-        begun = [_run(engine, chain[0], prompt, seed=100 + number) for number, prompt in enumerate(said)]
+        begun = whole[chain[0]]
         givers = _pictures(engine, begun)
         for fraction in fractions:
             handed = [latents.at(fraction) for latents in begun]
@@ -123,7 +127,7 @@ def main(arguments: list[str] | None = None) -> None:
     print("| models | at | time | land | correlation with the giver's picture | with another picture |")
     print("|---|---|---|---|---|---|")
     found = []
-    for figures in measure(given.count, train(drawings(1800, seed=1))):
+    for figures in measure(given.count, trained()):
         found.append(figures)
         shares = f"{figures.time:.0%} | {figures.land:.0%} | {figures.correlation:.2f} | {figures.unrelated:.2f}"
         print(f"| {' → '.join(figures.chain)} | {figures.fraction} | {shares} |", flush=True)

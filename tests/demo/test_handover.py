@@ -2,13 +2,13 @@
 
 import pytest
 
-from tests.demo.classifier import Classifier, drawings, train
+from tests.demo.classifier import Classifier, trained
 from tests.demo.handover import measure
 
 
 @pytest.fixture(scope="module")
 def classifier() -> Classifier:
-    return train(drawings(1800, seed=1))
+    return trained()
 
 
 def check(classifier: Classifier, count: int, fractions: tuple[float, ...], least: float) -> None:

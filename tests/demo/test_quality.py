@@ -1,4 +1,8 @@
-"""The embedded demo models do what they claim: measured on generated pictures, not on the training loss."""
+"""The embedded demo models do what they claim: measured on generated pictures, not on the training loss.
+
+What takes minutes is measured when it can tell something new: where the weights, the drawings or the measurement are
+not those of ``measured.json`` (see ``measured.py``), and on demand with ``make test PYTEST_ARGS='-m slow'``.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,8 @@ from diffusers import AutoencoderKL, DiffusionPipeline
 from jupyter_latents.demo import MODELS, path
 from jupyter_latents.demo.training.data import scenes, tensor
 from jupyter_latents.demo.training.scenes import STYLES, draw
-from tests.demo.classifier import Classifier, Drawings, accuracy, drawings, labels, train
+from tests.demo.classifier import Classifier, Drawings, accuracy, drawings, labels, train_anew, trained
+from tests.demo.measured import long_measurement
 from tests.demo.prompts import prompts
 
 SHARED = ("vae", "text_encoder", "tokenizer")
@@ -20,7 +25,7 @@ SHARED = ("vae", "text_encoder", "tokenizer")
 
 @pytest.fixture(scope="module")
 def classifier() -> Classifier:
-    return train(drawings(1800, seed=1))
+    return trained()
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -47,6 +52,7 @@ def generate(pipeline: DiffusionPipeline, said: list[str], seed: int) -> torch.T
     return torch.cat(found)
 
 
+@long_measurement
 def test_classifier_knows_held_out_drawings(classifier: Classifier) -> None:
     time, land = accuracy(classifier, drawings(400, seed=2))
     print(f"drawings: time {time:.1%}, land {land:.1%}")
@@ -54,6 +60,13 @@ def test_classifier_knows_held_out_drawings(classifier: Classifier) -> None:
     assert land >= 0.97
 
 
+@pytest.mark.slow
+def test_a_classifier_trained_anew_knows_them_too() -> None:
+    """The one of the file came from these drawings by this training."""
+    assert min(accuracy(train_anew(), drawings(400, seed=2))) >= 0.97
+
+
+@long_measurement
 def test_generated_pictures_follow_their_prompts(pipeline: DiffusionPipeline, classifier: Classifier) -> None:
     chosen, said = prompts(100, seed=11)
     pictures = generate(pipeline, said, seed=100)
@@ -64,6 +77,7 @@ def test_generated_pictures_follow_their_prompts(pipeline: DiffusionPipeline, cl
     assert land >= 0.90
 
 
+@long_measurement
 @pytest.mark.parametrize("prompt", ["a red bicycle", "🚲 ≠ ☂", "", "mountains " * 60])
 def test_prompts_outside_the_grammar_still_give_pictures(pipeline: DiffusionPipeline, prompt: str) -> None:
     picture = generate(pipeline, [prompt], seed=3)
@@ -72,6 +86,7 @@ def test_prompts_outside_the_grammar_still_give_pictures(pipeline: DiffusionPipe
     assert picture.std() > 0.05
 
 
+@long_measurement
 @torch.no_grad()
 def test_vae_reconstructs_held_out_drawings_within_two_percent(vae: AutoencoderKL) -> None:
     errors = []
@@ -83,6 +98,7 @@ def test_vae_reconstructs_held_out_drawings_within_two_percent(vae: AutoencoderK
     assert np.mean(errors) < 0.02
 
 
+@long_measurement
 @torch.no_grad()
 def test_latents_have_unit_deviation(vae: AutoencoderKL) -> None:
     drawn = tensor(np.stack([draw(scene, style) for style in STYLES for scene in scenes(60, seed=501)]))

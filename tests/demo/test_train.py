@@ -14,6 +14,7 @@ from jupyter_latents.demo.training.loop import Plan, Trainer, together
 from jupyter_latents.demo.training.train import main
 from jupyter_latents.demo.training.train_flow import NULL_TOKENS, CountedNullToken, build_transformer
 from jupyter_latents.demo.training.train_vae import build_vae, loss
+from tests.demo.halves import halves
 
 
 def trainer(folder: Path, steps: int = 6) -> tuple[nn.Module, Trainer]:
@@ -63,15 +64,6 @@ def test_the_rate_rises_stays_and_falls() -> None:
 def test_a_plan_without_length_is_refused() -> None:
     with pytest.raises(ValueError, match="steps or minutes"):
         Plan().progress(0, 0)
-
-
-def halves(folder: Path) -> None:
-    """Train one weight on numbers that differ from process to process, and leave it in a file of its own."""
-    model = nn.Linear(1, 1, bias=False)
-    nn.init.zeros_(model.weight)
-    shared = Trainer({"model": model}, Plan(steps=4, warmup=1), folder / "model.pt")
-    shared.run(lambda step, generator: (model(torch.tensor([[shared.rank + 1.0]])) - 1).square().mean())
-    torch.save(model.weight.detach(), folder / f"rank-{shared.rank}.pt")
 
 
 def test_processes_that_share_gradients_stay_equal(tmp_path: Path) -> None:

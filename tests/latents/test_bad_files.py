@@ -22,7 +22,8 @@ from jupyter_latents.latents.files.atomic import write_whole
 from jupyter_latents.latents.files.reading import ENDINGS
 from tests.latents.test_files import some_latents
 
-FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+IN_FULL = settings(FUZZ, max_examples=500)  # under ``slow``
 pytestmark = pytest.mark.filterwarnings("ignore::jupyter_latents.errors.LatentsWarning")
 
 
@@ -67,12 +68,15 @@ def test_an_empty_file_is_said(tmp_path, ending):
     refused(tmp_path / f"some{ending}", "is empty")
 
 
+@pytest.mark.parametrize("every", [13, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_file_truncated_at_every_byte_is_refused(tmp_path, ending):
+def test_a_truncated_file_is_refused_wherever_it_ends(tmp_path, ending, every):
+    """At each byte of its head and its end, and every so many between; at every byte under ``slow``."""
     small = some_latents(tensor=torch.ones(1, 4, 1, 1), denoised=None, resume=Resume({"order": 2}))
     whole = small.save(tmp_path / f"whole{ending}").read_bytes()
     path = tmp_path / f"part{ending}"
-    for length in range(len(whole)):
+    size = len(whole)
+    for length in sorted({*range(size)[:70], *range(0, size, every), *range(size)[-70:]}):
         path.write_bytes(whole[:length])
         refused(path, "is empty" if length == 0 else "damaged|holds more")
 
@@ -275,6 +279,14 @@ def test_random_bytes_raise_only_our_errors(tmp_path, ending, content):
     load_or_refuse(tmp_path / f"some{ending}")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", ENDINGS)
+@IN_FULL
+@given(content=st.binary(max_size=200))
+def test_random_bytes_in_full(tmp_path, ending, content):
+    test_random_bytes_raise_only_our_errors.hypothesis.inner_test(tmp_path, ending, content)
+
+
 @pytest.mark.parametrize("ending", ENDINGS)
 @FUZZ
 @given(data=st.data())
@@ -288,16 +300,24 @@ def test_mutated_files_raise_only_our_errors(tmp_path, ending, data):
     load_or_refuse(tmp_path / f"some{ending}")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", ENDINGS)
+@IN_FULL
+@given(data=st.data())
+def test_mutated_files_in_full(tmp_path, ending, data):
+    test_mutated_files_raise_only_our_errors.hypothesis.inner_test(tmp_path, ending, data)
+
+
+STRANGE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+).map(repr) | st.text(max_size=30)
+
+
 @pytest.mark.parametrize("ending", [".safetensors", ".latent"])
 @FUZZ
-@given(
-    text=st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-        max_leaves=6,
-    ).map(repr)
-    | st.text(max_size=30)
-)
+@given(text=STRANGE)
 @example(text="[" * 50_000)
 @example(text="{}")
 @example(text="1" * 5000)
@@ -310,3 +330,11 @@ def test_strange_metadata_raises_only_our_errors(tmp_path, ending, text):
     )
     load_or_refuse(path)
     assert torch.equal(Latents.load(path, verify=False, space="sd").tensor.sign(), torch.ones(1, 4, 2, 2))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", [".safetensors", ".latent"])
+@IN_FULL
+@given(text=STRANGE)
+def test_strange_metadata_in_full(tmp_path, ending, text):
+    test_strange_metadata_raises_only_our_errors.hypothesis.inner_test(tmp_path, ending, text)

@@ -161,11 +161,13 @@ for seed in range(int(sys.argv[2]), int(sys.argv[3])):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
-def test_kills_at_random_moments_leave_whole_files(desk: Desk, folder: Path) -> None:
+@pytest.mark.parametrize("kills", [1, pytest.param(6, marks=pytest.mark.slow)])
+def test_kills_at_random_moments_leave_whole_files(desk: Desk, folder: Path, kills: int) -> None:
+    """One kill in the midst of writing; in full under ``slow``."""
     chance = random.Random(5)
     script = desk.text("<sd15> --prompts cat --seeds SEED --inference-steps 1 --output-size 64")
     seeds = 0
-    for _ in range(3):
+    for _ in range(kills):
         command = [sys.executable, "-c", ENDLESS, str(folder), str(seeds), "100000", script]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as process:
             assert process.stdout is not None

@@ -55,6 +55,7 @@ class Panel:
         self._lock = threading.RLock()
         self._known = Knowledge(model)
         self._asked = ""
+        self._written: str | None = None
         self._clicks = Clicks()
         self._planner = Planner(self._plan)
         self.results = Results(session, self._run_ended)
@@ -116,14 +117,18 @@ class Panel:
             if self.closed:
                 return
             text = self.model.text
-            self.widgets.say_text_error("")
-            if self.widgets.text.value != text and not self._clicks.waits("apply"):
-                self.widgets.text.value = text
+            if text != self._written and not self._clicks.waits("apply"):
+                self._write(text)
             self._show_choices()
             self._show_stages()
             if text != self._asked and text and not self.model.marks(scheduler_names()):
                 self._asked = text
                 self._planner.ask(text)
+
+    def _write(self, text: str) -> None:
+        """Writes the script anew; what a person wrote there stays until the forms change or it is applied."""
+        self.widgets.say_text_error("")
+        self.widgets.text.value = self._written = text
 
     # What people do.
 
@@ -155,6 +160,7 @@ class Panel:
         with self._lock:
             self._clicks.changed()
             self._apply_what_waits()
+            self.editor.accept(name, value)
             if name == "window":
                 self._set_window(*value)
             elif name == "latents":
@@ -201,6 +207,7 @@ class Panel:
             except JupyterLatentsError as error:
                 self.widgets.say_text_error(str(error))
                 return
+            self._write(self.model.text)
             self.refresh()
 
     def _fill(self) -> None:

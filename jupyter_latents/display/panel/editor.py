@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import secrets
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -95,7 +96,8 @@ class StageEditor:
         self.errors: dict[str, Any] = {}
         self.uploads: dict[str, Any] = {}
         self._changed, self._uploaded = changed, uploaded
-        self._quiet = False
+        self._quiet = threading.local()  # what one thread shows must not hide what comes to another meanwhile
+        self._taken: dict[str, Any] = {}  # the value of each control that was last shown or told
         self.told = ipywidgets.HTML()
         self.dice = ipywidgets.Button(icon="random", tooltip="Another seed at random")
         self.dice.on_click(lambda _: self._roll())
@@ -106,6 +108,7 @@ class StageEditor:
 
     def _box(self, row: FieldRow) -> Any:
         control = self.controls[row.name] = _control(row)
+        self._taken[row.name] = control.value
         control.observe(lambda change: self._tell(row.name, change["new"]), "value")
         error = self.errors[row.name] = ipywidgets.HTML()
         beside = [control]
@@ -137,7 +140,7 @@ class StageEditor:
         return upload
 
     def show(self, form: StageForm, schedule: Schedule) -> None:
-        """Shows a form; controls that show it already are left as they are.
+        """Shows a form; controls that show it already, or hold what is not accepted yet, are left as they are.
 
         Args:
             form: The form.
@@ -148,6 +151,15 @@ class StageEditor:
                 if row.kind != "range":
                     self._set(row, getattr(form, row.name))
             self._show_window(form, schedule)
+
+    def accept(self, name: str, value: Any) -> None:
+        """Notes that a change has been put into the form: from now on the control shows the form again.
+
+        Args:
+            name: The field's name.
+            value: What `changed` was told.
+        """
+        self._taken[name] = value
 
     def propose(self, choices: Choices) -> None:
         """Renews what the controls propose."""
@@ -176,12 +188,21 @@ class StageEditor:
 
     def _set(self, row: FieldRow, text: str) -> None:
         control = self.controls[row.name]
+        if self._is_on_its_way(row.name):
+            return
         if row.kind == "list":
             self._list(row.name, [value for _, value in control.options if value], text)
         if control.value != text:
             control.value = text
+        self._taken[row.name] = text
+
+    def _is_on_its_way(self, name: str) -> bool:
+        """Whether a control holds what a person has typed and no form has yet: it must not be overwritten."""
+        return bool(self.controls[name].value != self._taken[name])
 
     def _show_window(self, form: StageForm, schedule: Schedule) -> None:
+        if self._is_on_its_way("window"):
+            return
         slider, steps = self.controls["window"], schedule.steps
         start, end = (
             schedule.step_of_text(text, otherwise) for text, otherwise in ((form.start, 0), (form.end, steps))
@@ -190,6 +211,7 @@ class StageEditor:
         slider.max = max(slider.max, steps)
         slider.value = wanted
         slider.max = steps
+        self._taken["window"] = slider.value
 
     def _options(self, name: str, values: Sequence[str]) -> None:
         wanted = tuple(dict.fromkeys(values))
@@ -207,22 +229,25 @@ class StageEditor:
         self.controls["seed"].value = str(secrets.randbelow(2**32))
 
     def _tell(self, name: str, value: Any) -> None:
-        if not self._quiet:
+        if not self._is_quiet():
             self._changed(name, value)
 
     def _take(self, name: str, files: Sequence[Mapping[str, Any]]) -> None:
-        if files and not self._quiet:
+        if files and not self._is_quiet():
             self._uploaded(name, str(files[0]["name"]), bytes(files[0]["content"]))
             with self._silent():
                 self.uploads[name].value = ()
 
     @contextmanager
     def _silent(self) -> Iterator[None]:
-        before, self._quiet = self._quiet, True
+        before, self._quiet.on = self._is_quiet(), True
         try:
             yield
         finally:
-            self._quiet = before
+            self._quiet.on = before
+
+    def _is_quiet(self) -> bool:
+        return getattr(self._quiet, "on", False)
 
 
 def _control(row: FieldRow) -> Any:
