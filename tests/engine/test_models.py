@@ -16,6 +16,7 @@ import torch
 from jupyter_latents.engine.engine import Engine
 from jupyter_latents.engine.inputs import Inputs
 from jupyter_latents.engine.models.cache import LoadedModel, ModelCache
+from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.engine.models.memory import readable
 from jupyter_latents.engine.models.readers import assemble
 from jupyter_latents.errors import ModelError
@@ -523,6 +524,9 @@ def test_damaged_weights_are_named(tiny: Folders, tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1000])
     message = refusal(source(folder))
     assert "vae of" in message
+    assert f"{path} is no whole .safetensors file" in message
+    with pytest.raises(ModelError, match="vae of"):  # which the plan says too, before anything is read
+        _ = describe(source(folder)).values
 
 
 def test_dtype_and_device_are_checked(tiny: Folders) -> None:

@@ -75,13 +75,18 @@ class PartSource:
 
     @cached_property
     def values(self) -> int:
-        """How many numbers its weights hold."""
-        if self.form != "checkpoint":
-            return value_count(self.weights)
-        path = self.weights[0]
-        if path.suffix != ".safetensors":
-            return value_count(self.weights)
-        return sum(math.prod(shape) for name, shape in header(path).items() if name.startswith(self.prefixes))
+        """How many numbers its weights hold.
+
+        Raises:
+            ModelError: A weight file is damaged.
+        """
+        path = self.weights[0] if self.weights else None
+        try:
+            if path is None or self.form != "checkpoint" or path.suffix != ".safetensors":
+                return value_count(self.weights)
+            return sum(math.prod(shape) for name, shape in header(path).items() if name.startswith(self.prefixes))
+        except ModelError as error:
+            raise ModelError(f"the {self.name} of the model cannot be loaded: {error.message}") from error
 
     @property
     def lacking(self) -> str:

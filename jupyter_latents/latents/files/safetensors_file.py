@@ -182,6 +182,9 @@ def read_safetensors(path: Path, *, verify: bool = True) -> Content:
 def read_safetensors_bytes(content: bytes) -> Content:
     """Reads what `safetensors_bytes` made, with all checksums; nothing is written to disk for it.
 
+    The library tells the metadata of a file on disk only, so those of bytes in memory are read here, after the library
+    has found the whole of it sound.
+
     Raises:
         LatentsFileError: Truncated or damaged.
 
@@ -189,16 +192,16 @@ def read_safetensors_bytes(content: bytes) -> Content:
         LatentsWarning: The resume state or clean estimate is damaged or of another version, and left out.
     """
     try:
+        file = _Tensors(safetensors.torch.load(content))
         length = int.from_bytes(content[:8], "little")
         metadata = json.loads(content[8 : 8 + length]).get("__metadata__", {})
-        held = _Held(safetensors.torch.load(content))
-        return _content(held, metadata, list(held.tensors), verify=True)
+        return _content(file, metadata, list(file.tensors), verify=True)
     except (safetensors.SafetensorError, *DAMAGED) as error:
         raise LatentsFileError(f"these bytes are damaged or no safetensors file ({error}).") from error
 
 
 @dataclass(frozen=True)
-class _Held:
+class _Tensors:
     """Tensors in memory, as `safetensors.safe_open` hands them out."""
 
     tensors: Mapping[str, torch.Tensor]
