@@ -104,6 +104,24 @@ class ModelFacts:
         return replace(space, name=_demo_spaces().get(space.vae, space.name), vae=self.digests["vae"])
 
     @property
+    def further_channels(self) -> int:
+        """Channels that a U-Net takes beside those of the latents; 0 for a transformer, whose tokens may be packed."""
+        if self.denoiser != "unet":
+            return 0
+        unet = self.sources["unet"]
+        return int(with_defaults(unet, f"unet of {self.name}").get("in_channels") or 0) - self.space.channels
+
+    @property
+    def mask_channels(self) -> int:
+        """Channels of a mask and a masked picture, as inpainting U-Nets take them."""
+        return self.space.channels + 1
+
+    @property
+    def needs_mask(self) -> bool:
+        """Whether its U-Net is one for inpainting alone: 9 channels where the latents have 4."""
+        return self.further_channels == self.mask_channels
+
+    @property
     def default_size(self) -> tuple[int, int]:
         """(width, height) in pixels when nobody says: the denoiser's own where its pipeline goes by it."""
         sample = self.config(self.denoiser).get("sample_size")
