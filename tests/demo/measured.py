@@ -17,7 +17,8 @@ import pytest
 import safetensors.torch
 import torch
 
-from jupyter_latents.demo import MODELS, captions, data, land, layers, palette, path, scenes, styles
+from jupyter_latents.demo import MODELS, path
+from jupyter_latents.demo.training import captions, data, land, layers, palette, scenes, styles
 from tests.demo.classifier import FILE, train_anew
 
 __all__ = ["CHANGED", "RECORD", "changed", "digests", "long_measurement"]

@@ -11,8 +11,9 @@ from jupyter_latents import demo
 from jupyter_latents.engine.models.addons.table import with_addons
 from jupyter_latents.engine.models.facts import DENOISERS, ModelFacts
 from jupyter_latents.engine.models.families import FAMILIES, family_of
-from jupyter_latents.engine.models.find import Wanted, cached_models, fetch, find, known_models
+from jupyter_latents.engine.models.find import MODULAR, Wanted, cached_models, fetch, find, known_models
 from jupyter_latents.engine.models.parts import PartSource, parts_of, read_json
+from jupyter_latents.engine.models.pipelines import RUNS, reason_against
 from jupyter_latents.engine.models.single_files import inspect_checkpoint, is_checkpoint
 from jupyter_latents.engine.models.weights import variants
 from jupyter_latents.errors import ModelError, nearest
@@ -76,13 +77,23 @@ def _facts(
     checkpoint: Path | None = None,
 ) -> ModelFacts:
     name = str(index["_class_name"])
-    needed = [part for part in ("scheduler", "vae") if part not in parts]
-    if needed or not any(part in parts for part in DENOISERS):
+    lacking = [part for part in ("scheduler", "vae") if part not in parts]
+    lacking += [] if any(part in parts for part in DENOISERS) else ["unet or transformer"]
+    if lacking:
+        raise ModelError(f"{source.name} ({name}) cannot be run: it has no {' and no '.join(lacking)}. {RUNS}")
+    facts = ModelFacts(source.name, folder, name, index, family_of(name), parts, checkpoint=checkpoint)
+    _check_channels(facts)
+    return facts
+
+
+def _check_channels(facts: ModelFacts) -> None:
+    """A U-Net may take a mask and a masked picture beside the latents, and nothing else."""
+    more = facts.further_channels
+    if more not in (0, facts.mask_channels):
         raise ModelError(
-            f"{source.name} ({name}) cannot be run: it has no {' and no '.join(needed or ['unet or transformer'])}. "
-            "Text-to-image pipelines with a scheduler, a VAE and a denoiser run here."
+            f"the unet of {facts.name} takes {more} channels beside the {facts.space.channels} of the latents: an "
+            f"image to edit, a depth map or a small picture, which stages do not give. {RUNS}"
         )
-    return ModelFacts(source.name, folder, name, index, family_of(name), parts, checkpoint=checkpoint)
 
 
 def _lacking(source: ModelSource, parts: Mapping[str, PartSource]) -> list[str]:
@@ -103,6 +114,12 @@ def _subfolder(source: ModelSource, folder: Path) -> Path:
 
 def _index(source: ModelSource, folder: Path) -> Mapping[str, Any]:
     path = folder / "model_index.json"
+    if not path.is_file() and (folder / MODULAR).is_file():
+        kind = read_json(folder / MODULAR).get("_class_name") or "no class that it names"
+        raise ModelError(
+            f"{source.name} comes only as a modular pipeline ({kind}); these do not run here yet. {RUNS} Use such a "
+            "model."
+        )
     if not path.is_file():
         inner = sorted(found.parent.name for found in folder.glob("*/model_index.json"))
         more = f" Give --subfolder {' or '.join(inner)}." if inner else " It is no diffusers model folder."
@@ -114,6 +131,11 @@ def _index(source: ModelSource, folder: Path) -> Mapping[str, Any]:
         raise ModelError(
             f"{source.name} is run by its own pipeline {'.'.join(map(str, index['_class_name']))}, code that "
             "comes with the model; such code never runs here. Use a model that a pipeline of diffusers runs."
+        )
+    reason = reason_against(index["_class_name"])
+    if reason:
+        raise ModelError(
+            f"{source.name} is a {index['_class_name']}, which does not run here: {reason}. {RUNS} Use such a model."
         )
     return index
 

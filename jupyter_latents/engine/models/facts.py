@@ -110,9 +110,22 @@ class ModelFacts:
         return any(addon.steers for addon in self.addons)
 
     @property
+    def further_channels(self) -> int:
+        """Channels that a U-Net takes beside those of the latents; 0 for a transformer, whose tokens may be packed."""
+        if self.denoiser != "unet":
+            return 0
+        unet = self.sources["unet"]
+        return int(with_defaults(unet, f"unet of {self.name}").get("in_channels") or 0) - self.space.channels
+
+    @property
+    def mask_channels(self) -> int:
+        """Channels of a mask and a masked picture, as inpainting U-Nets take them."""
+        return self.space.channels + 1
+
+    @property
     def needs_mask(self) -> bool:
-        """Whether its U-Net takes a picture and a mask beside the latents: a model for inpainting alone."""
-        return self.denoiser == "unet" and int(self.config("unet").get("in_channels") or 0) > self.space.channels
+        """Whether its U-Net is one for inpainting alone: 9 channels where the latents have 4."""
+        return self.further_channels == self.mask_channels
 
     @property
     def default_size(self) -> tuple[int, int]:

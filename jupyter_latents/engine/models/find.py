@@ -15,13 +15,26 @@ from jupyter_latents import demo
 from jupyter_latents.errors import ModelError, nearest
 from jupyter_latents.stage import ModelSource
 
-__all__ = ["Wanted", "cached_folder", "cached_models", "cached_revisions", "fetch", "find", "known_models", "not_found"]
+__all__ = [
+    "MODULAR",
+    "Wanted",
+    "cached_folder",
+    "cached_models",
+    "cached_revisions",
+    "fetch",
+    "find",
+    "known_models",
+    "not_found",
+]
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _LINK = re.compile(
     r"https?://(?:www\.)?(?:huggingface\.co|hf\.co)/([\w.-]+/[\w.-]+)/(?:blob|resolve)/([^/]+)/([^?]+)(?:\?.*)?"
 )
 _PROBE_SECONDS = 5.0
+
+MODULAR = "modular_model_index.json"
+"""What a folder of diffusers' modular pipelines has in the place of a ``model_index.json``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +60,10 @@ class Wanted:
     @staticmethod
     def model(source: ModelSource) -> Wanted:
         """The model of a stage."""
-        return Wanted(source.name, revision=source.revision, token=source.auth_token, offline=source.offline)
+        marks = ("model_index.json", MODULAR)
+        return Wanted(
+            source.name, marks=marks, revision=source.revision, token=source.auth_token, offline=source.offline
+        )
 
     @property
     def is_repository(self) -> bool:
