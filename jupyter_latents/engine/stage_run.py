@@ -16,7 +16,7 @@ from jupyter_latents.engine.calls import Inputs, arguments, control_arguments, m
 from jupyter_latents.engine.compat import with_clip_skip
 from jupyter_latents.engine.layout import LAYOUTS
 from jupyter_latents.engine.models.cache import LoadedModel
-from jupyter_latents.engine.observer import Observer, StepEvent
+from jupyter_latents.engine.observer import Observer, Phase, StepEvent
 from jupyter_latents.engine.outcome import Done, Origin, finite, kept, told
 from jupyter_latents.engine.processors import process
 from jupyter_latents.engine.result import StageResult
@@ -34,6 +34,7 @@ from jupyter_latents.optimizations import notes
 from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
+    import numpy as np
     from PIL.Image import Image
 
 __all__ = ["StageRun", "Stops"]
@@ -50,7 +51,7 @@ class Stops:
         after: Asked after each step; True ends the stage there.
     """
 
-    before: Callable[[str, str], None]
+    before: Callable[[Phase], None]
     after: Callable[[], bool]
 
 
@@ -121,13 +122,13 @@ class StageRun:
         if self.model.control:
             call |= control_arguments(self.model.control, stage, self.inputs, mode, size)
         shifts.check_takes(scheduler, self.family.schedule, self.family.name, mode)
-        self.stops.before("encoding", stage.prompt.positive)
+        self.stops.before(Phase("encoding"))
         Tap(scheduler, self.generator, self._enter, self._after_step).run(
             pipeline_class, self._components(pipeline_class), call, self.model.prepared
         )
 
     def _bridged(self, given: Latents) -> Latents:
-        self.stops.before("bridging", f"{given.space} to {self.facts.space}")
+        self.stops.before(Phase("bridging"))
         crossed = bridge(
             given, lambda: self.vae_of(given), self.model.vae_for_decoding, self.facts.space, self.family.align
         )
@@ -228,8 +229,7 @@ class StageRun:
 
     def _begin(self, span: Span, scheduler: Any) -> None:
         self.done.span, self.done.scheduler = span, scheduler
-        level = schedulers.level(scheduler, span.start_index)
-        self.stops.before("denoising", f"steps {span.start}–{span.end} of {span.of}, from {level}")
+        self.stops.before(Phase("denoising", span=span, noise=schedulers.level(scheduler, span.start_index)))
 
     def _after_step(self, state: StepState) -> bool:
         span = self.done.span
@@ -237,27 +237,25 @@ class StageRun:
         if span is None or step is None:
             return True
         self.done.states.append(state)
-        noise = schedulers.level(self.done.scheduler, state.index)
-        self.observer.step(
-            StepEvent(
-                step,
-                span,
-                noise.flow_sigma if noise.form == "flow" else noise.sigma,
-                lambda: self._preview(state),
-                lambda: self._unpacked(state.latents).float().cpu().numpy(),
-            )
-        )
+        event = StepEvent(step, state.index, span, schedulers.level(self.done.scheduler, state.index))
+        self.observer.step(event, self)
         if step < span.end and self.stops.after():
             self.done.stopped = True
             return False
         return True
 
-    def _unpacked(self, held: torch.Tensor) -> torch.Tensor:
-        return self.layout.unpack(held, *self.done.latent_size)
-
-    def _preview(self, state: StepState) -> list[Image]:
+    def preview(self) -> list[Image]:
+        """See `Look.preview`."""
+        state = self.done.states[-1]
         shown = state.denoised if state.denoised is not None else state.latents
         return self.model.previewer().images(self._unpacked(shown))
+
+    def values(self) -> np.ndarray[Any, Any]:
+        """See `Look.values`."""
+        return self._unpacked(self.done.states[-1].latents).float().cpu().numpy()
+
+    def _unpacked(self, held: torch.Tensor) -> torch.Tensor:
+        return self.layout.unpack(held, *self.done.latent_size)
 
     @property
     def _origin(self) -> Origin:
@@ -271,7 +269,7 @@ class StageRun:
         latents = kept(self.done, self._origin)
         images: tuple[Image, ...] = ()
         if latents.is_clean:
-            self.observer.phase("decoding")
+            self.observer.phase(Phase("decoding"))
             images = tuple(codec.to_pil(codec.decode(latents.tensor, self.model.vae_for_decoding)))
         return told(self.done, self._origin, latents, images)
 

@@ -16,10 +16,11 @@ from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.engine.models.encodings import Encodings
 from jupyter_latents.engine.models.load import HeldPart, Part, PartKey, Plan, dtype_of, plan_of, size_of
 from jupyter_latents.engine.models.loaded import LoadedModel, switched_vae
-from jupyter_latents.engine.models.memory import device_of, is_out_of_memory, is_ram, readable
+from jupyter_latents.engine.models.memory import device_of, is_out_of_memory, is_ram
 from jupyter_latents.engine.models.optimize import has_step_cache, optimized, step_cache
 from jupyter_latents.engine.models.readers import placed, read_checkpoint, read_part
 from jupyter_latents.engine.models.shelf import Shelf
+from jupyter_latents.engine.observer import Reading
 from jupyter_latents.engine.preview import Previewer, previewer_of
 from jupyter_latents.errors import ModelError, nearest
 from jupyter_latents.latents.facts import Space
@@ -29,7 +30,7 @@ from jupyter_latents.stage import ModelSource
 __all__ = ["HeldPart", "LoadedModel", "ModelCache", "Part", "PartKey"]
 
 
-def _silent(_text: str) -> None:
+def _silent(_reading: Reading) -> None:
     """Tells nobody."""
 
 
@@ -77,7 +78,7 @@ class ModelCache:
             self._previewers.clear()
         return self._shelf.drop(name)
 
-    def load(self, source: ModelSource, tell: Callable[[str], None] = _silent) -> LoadedModel:
+    def load(self, source: ModelSource, tell: Callable[[Reading], None] = _silent) -> LoadedModel:
         """A model ready to run; only parts not held yet are read.
 
         Args:
@@ -88,12 +89,12 @@ class ModelCache:
             ModelError: It cannot be found or loaded.
         """
         with self._loading:
-            plan, device, offload = _plan(source, tell)
+            plan, device, offload = _plan(source)
             values = self._fill(plan, tell)
             self._shelf.use(plan.keys.values(), plan.facts.name)
             return self._hand_out(plan, values, device, offload)
 
-    def read_ahead(self, source: ModelSource, tell: Callable[[str], None] = _silent) -> bool:
+    def read_ahead(self, source: ModelSource, tell: Callable[[Reading], None] = _silent) -> bool:
         """Reads what is not held of a model that will be wanted, where it fits with nothing leaving.
 
         Args:
@@ -107,7 +108,7 @@ class ModelCache:
             ModelError: It cannot be found or loaded.
         """
         with self._loading:
-            plan, _, _ = _plan(source, _silent)
+            plan, _, _ = _plan(source)
             missing = [name for name, key in plan.keys.items() if key not in self.parts]
             if not self._shelf.fits(plan.home, plan.memory(missing)):
                 return False
@@ -131,7 +132,7 @@ class ModelCache:
 
         before = sum(row.size for row in self.held())
         with self._loading:
-            self._shelf.make_room(device, None, set(_plan(but, _silent)[0].keys.values()) if but is not None else set())
+            self._shelf.make_room(device, None, set(_plan(but)[0].keys.values()) if but is not None else set())
         gc.collect()
         if device.type == "cuda":
             torch.cuda.empty_cache()
@@ -154,7 +155,7 @@ class ModelCache:
             ModelError: It cannot be found or loaded.
         """
         with self._loading:
-            plan, device, _ = _plan(source, _silent)
+            plan, device, _ = _plan(source)
             alone = replace(plan, keys={"vae": plan.keys["vae"]}, changed=())
             vae = self._fill(alone, _silent)["vae"]
             self._shelf.use(alone.keys.values(), plan.facts.name)
@@ -206,7 +207,7 @@ class ModelCache:
             part.used = time.time()
             return part.value
 
-    def _fill(self, plan: Plan, tell: Callable[[str], None]) -> dict[str, Any]:
+    def _fill(self, plan: Plan, tell: Callable[[Reading], None]) -> dict[str, Any]:
         """Every part of a plan, read where it is not held."""
         held = self.parts
         values = {name: held[key].value for name, key in plan.keys.items() if key in held}
@@ -219,12 +220,12 @@ class ModelCache:
         read = 0
         for names in (*([name] for name in plain if name not in inside), inside):
             if names:
-                tell(f"{plan.facts.name}: {', '.join(names)}{_amount(plan, names, read, missing)}")
+                tell(_reading(plan, names, read, missing))
                 read += plan.file_bytes(names)
                 self._keep(plan, self._read(plan, names, values), values)
         if any(name in plan.changed for name in missing):
-            changed, loras = list(plan.changed), ", ".join(lora.path.name for lora in plan.facts.loras)
-            tell(f"{plan.facts.name}: {', '.join(changed)} with {loras}{_amount(plan, changed, read, missing)}")
+            changed, loras = list(plan.changed), tuple(lora.path.name for lora in plan.facts.loras)
+            tell(_reading(plan, changed, read, missing, loras))
             copies = self._read(plan, changed, values)
             self._keep(plan, with_loras(plan.facts, values, copies), values)
         return values
@@ -267,20 +268,15 @@ class ModelCache:
         return {name: placed(value, plan.home, f"{name} of {model}") for name, value in values.items()}
 
 
-def _plan(source: ModelSource, tell: Callable[[str], None]) -> tuple[Plan, Any, str | None]:
-    """What a load needs, the device that the model runs on, and how it is offloaded from it."""
+def _plan(source: ModelSource) -> tuple[Plan, Any, str | None]:
+    """What a load needs, the device that the model runs on, and how it is offloaded from it, which a CPU is not."""
     facts = describe(source)
-    device, offload = device_of(source.device), source.offload
-    if offload and device.type == "cpu":
-        option = "--model-cpu-offload" if offload == "model" else "--model-sequential-offload"
-        tell(f"{option} changes nothing here: there is no accelerator")
-        offload = None
+    device = device_of(source.device)
+    offload = None if device.type == "cpu" else source.offload
     home = device_of("cpu") if offload else device
     return plan_of(source, facts, home, dtype_of(source, facts, device)), device, offload
 
 
-def _amount(plan: Plan, names: list[str], read: int, missing: list[str]) -> str:
-    """How much the files of some parts hold, and how much of all that is missing was read before them."""
-    size, whole = plan.file_bytes(names), plan.file_bytes(missing)
-    told = f", {readable(size)}" if size else ""
-    return f"{told} ({readable(read)} of {readable(whole)} read)" if whole else told
+def _reading(plan: Plan, names: list[str], read: int, missing: list[str], loras: tuple[str, ...] = ()) -> Reading:
+    """Some parts are read: how much their files hold, and how much of all that is missing was read before them."""
+    return Reading(plan.facts.name, tuple(names), loras, plan.file_bytes(names), read, plan.file_bytes(missing))
