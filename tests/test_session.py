@@ -16,7 +16,7 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from jupyter_latents.engine.observer import Silent, StepEvent
+from jupyter_latents.engine.observer import Look, Silent, StepEvent
 from jupyter_latents.errors import JupyterLatentsError, NameNotFoundError, RunError, SettingError
 from jupyter_latents.latents import Latents
 from jupyter_latents.session import Session, Task
@@ -40,7 +40,7 @@ class Watch(Silent):
     def stage(self, index: int, stage: Any, name: str) -> None:
         self.stages.append(name)
 
-    def step(self, event: StepEvent) -> None:
+    def step(self, event: StepEvent, look: Look) -> None:
         self.steps.append(event.step)
         self.after(event)
 

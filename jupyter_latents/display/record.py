@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,13 +13,12 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from jupyter_latents.display.channels import Channels
+    from jupyter_latents.engine.observer import Phase
     from jupyter_latents.engine.schedule.window import Span
     from jupyter_latents.latents.facts import Noise
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["Note", "Phase", "Point", "RunRecord", "StageRecord", "own_sigma"]
-
-_LEVEL = re.compile(r"σ ([\d.einf+-]+)(?: \((\w+)\))?")
+__all__ = ["Note", "PhaseRecord", "Point", "RunRecord", "StageRecord", "own_sigma"]
 
 
 @dataclass(slots=True, eq=False)
@@ -43,20 +41,23 @@ class Point:
 
 
 @dataclass(slots=True)
-class Phase:
-    """A part of a run's time: ``loading``, ``encoding``, ``denoising``, ``decoding`` or ``saving``.
+class PhaseRecord:
+    """A part of a run's time.
 
     Attributes:
-        name: Which.
-        detail: What is loaded, or the like.
+        phase: Which, and what belongs to it.
         began: When, in seconds of the monotonic clock.
         held: Seconds for which the run had been paused before.
     """
 
-    name: str
-    detail: str
+    phase: Phase
     began: float
     held: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """The phase's name."""
+        return self.phase.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class StageRecord:
         stage: What it was asked to do.
         name: Variable that its result is bound to, or empty.
         began: When, in seconds of the monotonic clock.
-        span: The steps it runs; None until the first step.
+        span: The steps it runs; None until denoising begins.
         first_sigma: Noise level it starts from, None when not told.
         form: The noise's form as it is shown, ``VE`` or the like, or empty.
         points: The steps done, in order.
@@ -108,7 +109,7 @@ class StageRecord:
 
     @property
     def steps(self) -> int:
-        """Steps that it runs, an estimate until the first step."""
+        """Steps that it runs, an estimate until denoising begins."""
         if self.span is not None:
             return self.span.end - self.span.start
         window, count = self.stage.window, self.stage.num_inference_steps
@@ -117,7 +118,7 @@ class StageRecord:
 
     @property
     def start(self) -> int:
-        """First step, an estimate until the first step."""
+        """First step, an estimate until denoising begins."""
         if self.span is not None:
             return self.span.start
         return int((self.stage.window.start or 0.0) * self.stage.num_inference_steps + 1e-6)
@@ -138,6 +139,12 @@ class StageRecord:
             return "", ""
         stem = self.name if self.place is None else f"{self.name}{self.place}"
         return f"{stem}_{step}", f"{self.variable}.at(step={step})"
+
+    def begin_steps(self, span: Span | None, level: Noise | None) -> None:
+        """Denoising begins: these steps, from this level."""
+        self.span = span or self.span
+        if level is not None and not level.is_clean:
+            self.first_sigma, self.form = own_sigma(level), level.form if level.form == "flow" else level.form.upper()
 
     def take_kept_steps(self) -> None:
         """Takes the steps of a result that was kept from before; those of the stage's own window."""
@@ -169,7 +176,7 @@ class RunRecord:
 
     stages: list[StageRecord] = field(default_factory=list)
     planned: tuple[Stage, ...] = ()
-    phases: list[Phase] = field(default_factory=list)
+    phases: list[PhaseRecord] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
     ended: float | None = None
@@ -223,13 +230,11 @@ class RunRecord:
         self.stages.append(record)
         return record
 
-    def begin_phase(self, name: str, detail: str) -> None:
-        """A part of the time begins; the level that denoising starts from is read from its detail."""
-        self.phases.append(Phase(name, detail, time.monotonic(), self.held))
-        level = _LEVEL.search(detail) if name == "denoising" else None
-        if level and self.stages:
-            self.stages[-1].first_sigma = float(level[1])
-            self.stages[-1].form = level[2] or ""
+    def begin_phase(self, phase: Phase) -> None:
+        """A part of the time begins; denoising tells the stage's first level and its steps."""
+        self.phases.append(PhaseRecord(phase, time.monotonic(), self.held))
+        if phase.name == "denoising" and self.stages:
+            self.stages[-1].begin_steps(phase.span, phase.noise)
 
     def add_step(self, point: Point, span: Span) -> None:
         """A step is done."""

@@ -6,10 +6,13 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from jupyter_latents.display.record import Phase, RunRecord, StageRecord
+from jupyter_latents.engine.models.memory import readable
 
-__all__ = ["duration", "progress_line", "sigma_text", "spoken", "stage_label", "status", "summary"]
+if TYPE_CHECKING:
+    from jupyter_latents.display.record import PhaseRecord, RunRecord, StageRecord
+    from jupyter_latents.engine.observer import Reading
+
+__all__ = ["duration", "progress_line", "reading_text", "sigma_text", "spoken", "stage_label", "status", "summary"]
 
 _BAR = 24
 _TELLING_STEPS = 3  # before so many, the first step's warming up makes the time left a wild guess
@@ -40,6 +43,16 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if rest else f"{minutes} min"
 
 
+def reading_text(reading: Reading) -> str:
+    """What is read: ``demo/scenes: unet, 2.5 MB (0.3 MB of 4 MB read)``."""
+    if not reading.parts:
+        return reading.model
+    loras = f" with {', '.join(reading.loras)}" if reading.loras else ""
+    size = f", {readable(reading.size)}" if reading.size else ""
+    amount = f" ({readable(reading.read)} of {readable(reading.whole)} read)" if reading.whole else ""
+    return f"{reading.model}: {', '.join(reading.parts)}{loras}{size}{amount}"
+
+
 def stage_label(stage: StageRecord) -> str:
     """What a stage runs: ``demo/scenes, steps 0–24 of 30``."""
     return f"{stage.stage.model.name}, steps {stage.start}–{stage.start + stage.steps} of {stage.of}"
@@ -64,15 +77,15 @@ def spoken(record: RunRecord) -> str:
         return record.state
     if phase.name == "denoising" and record.stages:
         return f"denoising {stage_label(record.stages[-1])}"
-    if phase.name == "loading":
-        return f"loading {phase.detail.partition(':')[0]}"
+    if phase.phase.reading is not None:
+        return f"loading {phase.phase.reading.model}"
     return _VERBS.get(phase.name, phase.name)
 
 
-def _phase(record: RunRecord, phase: Phase) -> str:
+def _phase(record: RunRecord, phase: PhaseRecord) -> str:
     prefix = {"paused": "paused · ", "stopping": "stopping · "}.get(record.state, "")
-    if phase.name == "loading":
-        return prefix + f"loading {phase.detail}".rstrip() + _waited(phase)
+    if phase.phase.reading is not None:
+        return prefix + f"loading {reading_text(phase.phase.reading)}" + _waited(phase)
     if phase.name != "denoising" or not record.stages:
         return prefix + _VERBS.get(phase.name, phase.name) + _waited(phase)
     stage = record.stages[-1]
@@ -86,7 +99,7 @@ def _phase(record: RunRecord, phase: Phase) -> str:
     return prefix + " · ".join(parts)
 
 
-def _waited(phase: Phase) -> str:
+def _waited(phase: PhaseRecord) -> str:
     """How long a part of the time without steps has taken, from two seconds on."""
     seconds = int(time.monotonic() - phase.began)
     return f" · {_left(seconds)}" if seconds >= _WAITED_SECONDS else ""

@@ -11,7 +11,7 @@ from jupyter_latents.display.channels import quantise
 from jupyter_latents.display.choice import choose_screen
 from jupyter_latents.display.filling import FRAME_SIDE, fill_channels, fill_frames
 from jupyter_latents.display.images import jpeg, montage
-from jupyter_latents.display.record import Point, RunRecord
+from jupyter_latents.display.record import Point, RunRecord, own_sigma
 from jupyter_latents.display.screens import Screen, shell
 from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.settings import SETTINGS
@@ -19,9 +19,8 @@ from jupyter_latents.settings import SETTINGS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from PIL.Image import Image
-
-    from jupyter_latents.engine.observer import StepEvent
+    from jupyter_latents.engine.observer import Look, Phase, StepEvent
+    from jupyter_latents.engine.result import StageResult
     from jupyter_latents.latents.value import Latents
     from jupyter_latents.stage import ModelSource, Size, Stage
 
@@ -156,19 +155,19 @@ class RunView:
             self.record.begin_stage(stage, name)
         self._send_unpumped(force=True)
 
-    def phase(self, name: str, detail: str = "") -> None:
+    def phase(self, phase: Phase) -> None:
         """See `jupyter_latents.engine.observer.Observer.phase`."""
         with self._lock:
             self.record.held = self.run.held if self.run is not None else 0.0
-            self.record.begin_phase(name, detail)
+            self.record.begin_phase(phase)
         self._send_unpumped(force=True)
 
-    def step(self, event: StepEvent) -> None:
+    def step(self, event: StepEvent, look: Look) -> None:
         """See `jupyter_latents.engine.observer.Observer.step`."""
-        point = Point(event.step, event.sigma)
+        point = Point(event.step, own_sigma(event.noise))
         if self._wants_preview(event):
             began = time.monotonic()
-            self._preview(point, event)
+            self._preview(point, look)
             self._previewed = time.monotonic()
             self._account(self._previewed - began)
         with self._lock:
@@ -182,10 +181,10 @@ class RunView:
             self.record.add_note(text, warning=warning)
         self._send_unpumped()
 
-    def result(self, latents: Latents, images: list[Image]) -> None:
+    def result(self, result: StageResult) -> None:
         """See `jupyter_latents.engine.observer.Observer.result`."""
         with self._lock:
-            self.record.add_result(latents, images)
+            self.record.add_result(result.latents, result.images)
             deadline = time.monotonic() + _FILLING_SECONDS if self._has_pictures else 0.0
             fill_channels(self.record.stages[-1], deadline)
         self._send_unpumped(force=True)
@@ -215,11 +214,11 @@ class RunView:
         self._wait = max(_PREVIEW_SECONDS, _PREVIEW_SHARE * seconds)
         _usual[_alike(self.record.stages[-1].stage)] = seconds
 
-    def _preview(self, point: Point, event: StepEvent) -> None:
+    def _preview(self, point: Point, look: Look) -> None:
         """Gives a step its frame and its channels; a failure costs the picture and not the run."""
-        point.channels = quantise(event.values()[0]) if event.values is not None else None
+        point.channels = quantise(look.values()[0])
         try:
-            pictures = event.preview()
+            pictures = look.preview()
             point.frame = jpeg(montage(pictures), FRAME_SIDE) if pictures else None
         except (JupyterLatentsError, RuntimeError, ValueError) as error:
             said = getattr(error, "message", str(error)).split("\n")[0]

@@ -6,6 +6,8 @@ from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import session as sessions
+from jupyter_latents.display.plan import show_plans
+from jupyter_latents.display.screens import shell
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -18,7 +20,7 @@ __all__ = ["session_with_display"]
 
 
 def session_with_display(names: MutableMapping[str, Any] | None = None) -> Session:
-    """The kernel's session, with decoding and display provided to all latents.
+    """The kernel's session, with decoding and display provided to all latents, and plans shown as tables.
 
     Args:
         names: The kernel's namespace.
@@ -36,6 +38,9 @@ def session_with_display(names: MutableMapping[str, Any] | None = None) -> Sessi
             _view,
         )
     )
+    running = shell()
+    if running is not None:
+        show_plans(running)
     return session
 
 

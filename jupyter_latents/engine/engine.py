@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.engine import codec
 from jupyter_latents.engine.inputs import Given, Inputs
-from jupyter_latents.engine.models.cache import ModelCache
+from jupyter_latents.engine.models.cache import LoadedModel, ModelCache
 from jupyter_latents.engine.models.describe import describe
-from jupyter_latents.engine.observer import Observer, Silent
+from jupyter_latents.engine.observer import Observer, Phase, Reading, Silent
 from jupyter_latents.engine.prepare import prepare
 from jupyter_latents.engine.relief import Relief, let_go, ran_out
 from jupyter_latents.engine.result import StageResult
@@ -105,8 +105,7 @@ class Engine:
             return
         first = stages[0]
         stops = Stops(_phases(first, observer, stop_asked), stopped)
-        stops.before("loading", first.model.name)
-        model = self.cache.load(first.model, lambda text: stops.before("loading", text))
+        model = self._loaded(first, observer, stops)
         try:
             together = run_batch(model, stages, observer, stops, self._vae_of)
         except (RunError, *_FOREIGN) as error:
@@ -122,10 +121,17 @@ class Engine:
             if result.stopped:
                 return
 
+    def _loaded(self, stage: Stage, observer: Observer, stops: Stops) -> LoadedModel:
+        """A stage's model; the observer is told what is read."""
+        stops.before(Phase("loading", Reading(stage.model.name)))
+        model = self.cache.load(stage.model, lambda reading: stops.before(Phase("loading", reading)))
+        if stage.model.offload and model.offload is None:
+            observer.note(f"{stage.model.offload} offload changes nothing here: there is no accelerator")
+        return model
+
     def _attempt(self, stage: Stage, inputs: Inputs, observer: Observer, stops: Stops) -> StageResult:
         prepared = prepare(stage, Given.of(inputs))
-        stops.before("loading", stage.model.name)
-        model = self.cache.load(stage.model, lambda text: stops.before("loading", text))
+        model = self._loaded(stage, observer, stops)
         run = StageRun(model, prepared, inputs, observer, stops, self._vae_of)
         try:
             return run.go()
@@ -140,7 +146,7 @@ class Engine:
 
     def _finished(self, done: StageResult, stage: Stage, observer: Observer) -> StageResult:
         """A result whose steps are all done, decoded."""
-        observer.phase("decoding")
+        observer.phase(Phase("decoding"))
         try:
             images = codec.to_pil(codec.decode(done.latents.tensor, self.cache.load(stage.model).vae_for_decoding))
         except _FOREIGN as error:
@@ -195,12 +201,12 @@ def _maker(latents: Latents) -> ModelSource:
     return ModelSource(latents.provenance.model)
 
 
-def _phases(stage: Stage, observer: Observer, stop_asked: Callable[[], bool]) -> Callable[[str, str], None]:
+def _phases(stage: Stage, observer: Observer, stop_asked: Callable[[], bool]) -> Callable[[Phase], None]:
     """Tells the observer the phases before the first step, where a stage may be stopped."""
 
-    def phase(name: str, detail: str) -> None:
-        observer.phase(name, detail)
+    def begin(phase: Phase) -> None:
+        observer.phase(phase)
         if stop_asked():
-            raise StoppedError(f"{stage.model.name} was stopped while {name}; no step had run.")
+            raise StoppedError(f"{stage.model.name} was stopped while {phase.name}; no step had run.")
 
-    return phase
+    return begin

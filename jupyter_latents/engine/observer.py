@@ -1,10 +1,14 @@
-"""What a run tells while it goes on: plain events to an observer, from the run's own thread."""
+"""What a run tells while it goes on: plain data to an observer, from the run's own thread.
+
+What is told pickles, so that a run in another process can tell it too. Pictures and values of a step are no part of it:
+an observer that wants them asks the run's `Look` for them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from jupyter_latents.stage import Stage
 
@@ -12,10 +16,51 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
+    from jupyter_latents.engine.result import StageResult
     from jupyter_latents.engine.schedule.window import Span
-    from jupyter_latents.latents.value import Latents
+    from jupyter_latents.latents.facts import Noise
 
-__all__ = ["Observer", "Silent", "StepEvent"]
+__all__ = ["Look", "Observer", "Phase", "PhaseName", "Reading", "Silent", "StepEvent"]
+
+PhaseName: TypeAlias = Literal["loading", "bridging", "encoding", "denoising", "decoding", "saving"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is read of a model.
+
+    Attributes:
+        model: The model's name.
+        parts: The parts that are read now; empty where that is not known yet.
+        loras: File names of the LoRAs that change them.
+        size: Bytes of these parts' files.
+        read: Bytes of the files that were read before them.
+        whole: Bytes of all files that are missing at first; 0 where that is not known.
+    """
+
+    model: str
+    parts: tuple[str, ...] = ()
+    loras: tuple[str, ...] = ()
+    size: int = 0
+    read: int = 0
+    whole: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A part of a stage's time begins.
+
+    Attributes:
+        name: Which.
+        reading: While loading, what is read.
+        span: For denoising, the steps that run.
+        noise: For denoising, the noise level at its start.
+    """
+
+    name: PhaseName
+    reading: Reading | None = None
+    span: Span | None = None
+    noise: Noise | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +69,32 @@ class StepEvent:
 
     Attributes:
         step: Whole steps done, of the full schedule.
+        index: Timestep index reached.
         span: The steps that this stage runs.
-        sigma: Noise level now, in the terms of the stage's form.
-        preview: Makes small pictures of the clean estimate, one an item of the batch; costs only when called.
-        values: Makes an array of the latents (batch, channels, height/factor, width/factor); None where not offered.
+        noise: Noise level now.
     """
 
     step: int
+    index: int
     span: Span
-    sigma: float
-    preview: Callable[[], list[Image]]
-    values: Callable[[], np.ndarray[Any, Any]] | None = None
+    noise: Noise
+
+
+class Look(Protocol):
+    """Shows the latest step to the observer that is told of it, until the observer's `step` returns.
+
+    Nothing is made before it is asked for; it is made in the run's thread, or by the process that runs the steps.
+    """
+
+    def preview(self) -> list[Image]:
+        """Small pictures of the clean estimate, one an item of the batch.
+
+        Raises:
+            JupyterLatentsError: There is no preview of this model.
+        """
+
+    def values(self) -> np.ndarray[Any, Any]:
+        """The latents in float32, shape (batch, channels, height/factor, width/factor)."""
 
 
 class Observer(Protocol):
@@ -46,16 +106,16 @@ class Observer(Protocol):
     def stage(self, index: int, stage: Stage, name: str) -> None:
         """Stage `index` of the run begins; `name` is what its result is bound to, or empty."""
 
-    def phase(self, name: str, detail: str = "") -> None:
-        """``loading``, ``encoding``, ``denoising``, ``decoding`` or ``saving`` begins."""
+    def phase(self, phase: Phase) -> None:
+        """A part of the stage's time begins."""
 
-    def step(self, event: StepEvent) -> None:
-        """A step is done."""
+    def step(self, event: StepEvent, look: Look) -> None:
+        """A step is done; `look` shows it until this returns."""
 
     def note(self, text: str, *, warning: bool = False) -> None:
         """Something worth a line: a hand-over's verdict, a library's warning."""
 
-    def result(self, latents: Latents, images: list[Image]) -> None:
+    def result(self, result: StageResult) -> None:
         """The stage's result."""
 
 
@@ -68,14 +128,14 @@ class Silent:
     def stage(self, index: int, stage: Stage, name: str) -> None:
         """See `Observer.stage`."""
 
-    def phase(self, name: str, detail: str = "") -> None:
+    def phase(self, phase: Phase) -> None:
         """See `Observer.phase`."""
 
-    def step(self, event: StepEvent) -> None:
+    def step(self, event: StepEvent, look: Look) -> None:
         """See `Observer.step`."""
 
     def note(self, text: str, *, warning: bool = False) -> None:
         """See `Observer.note`."""
 
-    def result(self, latents: Latents, images: list[Image]) -> None:
+    def result(self, result: StageResult) -> None:
         """See `Observer.result`."""

@@ -18,7 +18,7 @@ from jupyter_latents.engine.incoming import RAW_FORM, is_raw
 from jupyter_latents.engine.inputs import Given, Inputs
 from jupyter_latents.engine.layout import LAYOUTS
 from jupyter_latents.engine.models.cache import LoadedModel
-from jupyter_latents.engine.observer import Observer, StepEvent
+from jupyter_latents.engine.observer import Observer, Phase, StepEvent
 from jupyter_latents.engine.outcome import Done, Origin, finite, kept, told
 from jupyter_latents.engine.prepare import Prepared, prepare
 from jupyter_latents.engine.result import StageResult
@@ -30,6 +30,7 @@ from jupyter_latents.errors import RunError
 from jupyter_latents.latents.value import Latents
 
 if TYPE_CHECKING:
+    import numpy as np
     from PIL.Image import Image
 
 __all__ = ["StageRun", "Stops"]
@@ -44,7 +45,7 @@ class Stops:
         after: Asked after each step; True ends the stage there.
     """
 
-    before: Callable[[str, str], None]
+    before: Callable[[Phase], None]
     after: Callable[[], bool]
 
 
@@ -96,7 +97,7 @@ class StageRun:
         self.done.latent_size = (height, width)
         arguments = {**self.prepared.arguments, **picture_arguments(call, self.family, self.inputs)}
         arguments |= facts.arguments(call, self.inputs)
-        self.stops.before("encoding", stage.prompt.positive)
+        self.stops.before(Phase("encoding"))
         scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=self.seed)
         Tap(scheduler, self.generator, self._enter, self._after_step).run(
             call.pipeline, self._components(call.pipeline), arguments, self.model.prepared
@@ -104,7 +105,7 @@ class StageRun:
 
     def _bridge(self, given: Latents) -> None:
         """Brings the given latents into the model's space; a converter of somebody's own may make another size."""
-        self.stops.before("bridging", f"{given.space} to {self.facts.space}")
+        self.stops.before(Phase("bridging"))
         crossed = bridge(
             given, lambda: self.vae_of(given), self.model.vae_for_decoding, self.facts.space, self.family.align
         )
@@ -176,8 +177,7 @@ class StageRun:
 
     def _begin(self, span: Span, scheduler: Any) -> None:
         self.done.span, self.done.scheduler = span, scheduler
-        level = schedulers.level(scheduler, span.start_index)
-        self.stops.before("denoising", f"steps {span.start}–{span.end} of {span.of}, from {level}")
+        self.stops.before(Phase("denoising", span=span, noise=schedulers.level(scheduler, span.start_index)))
 
     def _after_step(self, state: StepState) -> bool:
         span = self.done.span
@@ -185,27 +185,25 @@ class StageRun:
         if span is None or step is None:
             return True
         self.done.states.append(state)
-        noise = schedulers.level(self.done.scheduler, state.index)
-        self.observer.step(
-            StepEvent(
-                step,
-                span,
-                noise.flow_sigma if noise.form == "flow" else noise.sigma,
-                lambda: self._preview(state),
-                lambda: self._unpacked(state.latents).float().cpu().numpy(),
-            )
-        )
+        event = StepEvent(step, state.index, span, schedulers.level(self.done.scheduler, state.index))
+        self.observer.step(event, self)
         if step < span.end and self.stops.after():
             self.done.stopped = True
             return False
         return True
 
-    def _unpacked(self, held: torch.Tensor) -> torch.Tensor:
-        return self.layout.unpack(held, *self.done.latent_size)
-
-    def _preview(self, state: StepState) -> list[Image]:
+    def preview(self) -> list[Image]:
+        """See `Look.preview`."""
+        state = self.done.states[-1]
         shown = state.denoised if state.denoised is not None else state.latents
         return self.model.previewer().images(self._unpacked(shown))
+
+    def values(self) -> np.ndarray[Any, Any]:
+        """See `Look.values`."""
+        return self._unpacked(self.done.states[-1].latents).float().cpu().numpy()
+
+    def _unpacked(self, held: torch.Tensor) -> torch.Tensor:
+        return self.layout.unpack(held, *self.done.latent_size)
 
     @property
     def _origin(self) -> Origin:
@@ -219,7 +217,7 @@ class StageRun:
         latents = kept(self.done, self._origin)
         images: tuple[Image, ...] = ()
         if latents.is_clean:
-            self.observer.phase("decoding")
+            self.observer.phase(Phase("decoding"))
             images = tuple(codec.to_pil(codec.decode(latents.tensor, self.model.vae_for_decoding)))
         return told(self.done, self._origin, latents, images)
 

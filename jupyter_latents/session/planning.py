@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections import ChainMap
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, replace
@@ -130,7 +129,14 @@ class Plan:
         """The table's cells as text, a row a stage."""
         return [_row(number, stage) for number, stage in enumerate(self.stages, 1)]
 
-    def _summary(self) -> str:
+    @property
+    def headings(self) -> tuple[str, ...]:
+        """What the cells of a row are."""
+        return _HEADINGS
+
+    @property
+    def summary(self) -> str:
+        """The sum over all stages, as text."""
         largest = max((stage.weights for stage in self.stages), default=0)
         refused = f", {len(self.refused)} refused" if self.refused else ""
         saved = f" ({self.saved_evaluations} more are kept from before)" if self.saved_evaluations else ""
@@ -144,17 +150,7 @@ class Plan:
         rows = [_HEADINGS, *self.rows()]
         widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-        return "\n".join([*self.printed, *lines, self._summary()])
-
-    def _repr_html_(self) -> str:
-        head = "".join(f"<th style='text-align:left'>{heading}</th>" for heading in _HEADINGS)
-        body = "".join(
-            "<tr>" + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in row) + "</tr>"
-            for row in self.rows()
-        )
-        printed = "".join(f"<div>{html.escape(line)}</div>" for line in self.printed)
-        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        return f"{printed}{table}<div>{html.escape(self._summary())}</div>"
+        return "\n".join([*self.printed, *lines, self.summary])
 
 
 @dataclass(frozen=True)

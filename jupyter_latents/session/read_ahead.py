@@ -12,6 +12,7 @@ from jupyter_latents.stage import ModelSource
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.models.cache import ModelCache
+    from jupyter_latents.engine.observer import Reading
 
 __all__ = ["ReadAhead"]
 
@@ -56,7 +57,7 @@ class ReadAhead:
             self._thread.join()
 
     def _read(self, model: ModelSource) -> None:
-        def tell(_text: str) -> None:
+        def tell(_reading: Reading) -> None:
             if self._ended.is_set() or self._stopped():
                 raise StoppedError("reading ahead ended with its run.")
 

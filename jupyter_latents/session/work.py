@@ -8,6 +8,7 @@ from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from jupyter_latents.engine.observer import Phase
 from jupyter_latents.engine.schedule.table import scheduler_names
 from jupyter_latents.errors import JupyterLatentsError, RunError, ScriptError, StoppedError
 from jupyter_latents.session import outputs
@@ -96,7 +97,7 @@ class Work:
             job.files.extend(self._written(stage, result, self.observer))
         except JupyterLatentsError as error:
             raise blame(job.invocation, error) from error.__cause__
-        self.observer.result(result.latents, list(result.images))
+        self.observer.result(result)
 
     def _stage(self, job: _Job, stage: Stage) -> StageResult:
         from jupyter_latents.engine.models.describe import describe
@@ -185,7 +186,7 @@ class Work:
     def _written(self, stage: Stage, result: StageResult, observer: Observer) -> list[str]:
         if stage.output.path is None and stage.output.format is None:
             return []
-        observer.phase("saving")
+        observer.phase(Phase("saving"))
         pictures = list(result.images) or self.session.engine.decode(result.latents)
         return outputs.write(stage, result, pictures)
 

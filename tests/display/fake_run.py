@@ -2,15 +2,17 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from types import SimpleNamespace
+from typing import Any
 
 import torch
 from PIL import Image
 
 from jupyter_latents.display.view import RunView
-from jupyter_latents.engine.observer import StepEvent
+from jupyter_latents.engine.observer import Phase, Reading, StepEvent
+from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.latents import services
 from jupyter_latents.latents.facts import CLEAN, Noise, Position, Provenance, Resume, Space
@@ -82,6 +84,25 @@ def latents_at(item: Stage, step: int, batch: int = 1, side: int = 16) -> Latent
     )
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """Shows a step by drawn pictures."""
+
+    draw: Callable[[], list[Image.Image]]
+    tensor: torch.Tensor
+
+    def preview(self) -> list[Image.Image]:
+        return self.draw()
+
+    def values(self) -> Any:
+        return self.tensor.numpy()
+
+
+def kept_result(latents: Latents, *pictures: Image.Image) -> StageResult:
+    """A result that was kept from before."""
+    return StageResult(latents, pictures, Span(0, 30, 30, 1, 30), evaluations=0, stopped=False)
+
+
 def fake_previews(side: int) -> None:
     """Lets latents make previews without a model."""
     services.provide(
@@ -124,24 +145,24 @@ def _stage(  # noqa: PLR0917
     first, last = int((item.window.start or 0) * of + 1e-6), int((item.window.end or 1) * of + 1e-6)
     span = Span(first, last, of, 1, of)
     view.stage(index, item, item.into or "")
-    view.phase("loading", item.model.name)
+    view.phase(Phase("loading", Reading(item.model.name)))
     pause()
-    view.phase("encoding", item.prompt.positive)
-    view.phase("denoising", f"steps {first}–{last} of {of}, from {noise_at(first, of)}")
+    view.phase(Phase("encoding"))
+    view.phase(Phase("denoising", span=span, noise=noise_at(first, of)))
     kept = list(before)
     for step in range(first + 1, last + 1):
         pause()
         kept.append(latents_at(item, step, item.batch_size))
-        preview = partial(_preview_list, step, of, item.batch_size, side)
-        view.step(StepEvent(step, span, noise_at(step, of).sigma, preview, kept[-1].tensor.numpy))
+        look = Drawn(partial(_preview_list, step, of, item.batch_size, side), kept[-1].tensor)
+        view.step(StepEvent(step, step, span, noise_at(step, of)), look)
         if step < last and run.should_stop():
             break
     result = kept[-1].replace(trajectory=tuple(kept))
     pictures = [landscape(side * 2, index + number) for number in range(item.batch_size)] if result.is_clean else []
     if pictures:
-        view.phase("decoding")
+        view.phase(Phase("decoding"))
         pause()
-    view.result(result, pictures)
+    view.result(StageResult(result, tuple(pictures), span, len(kept) - len(before), stopped=False))
     return kept
 
 

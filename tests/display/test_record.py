@@ -6,8 +6,19 @@ import time
 import pytest
 
 from jupyter_latents.display.record import Point, RunRecord
-from jupyter_latents.display.texts import duration, progress_line, sigma_text, spoken, stage_label, status, summary
+from jupyter_latents.display.texts import (
+    duration,
+    progress_line,
+    reading_text,
+    sigma_text,
+    spoken,
+    stage_label,
+    status,
+    summary,
+)
+from jupyter_latents.engine.observer import Phase, Reading
 from jupyter_latents.engine.schedule.window import Span
+from jupyter_latents.latents.facts import CLEAN, Noise
 from tests.display.fake_run import latents_at, stage, two_stages
 
 
@@ -15,8 +26,8 @@ def running(steps: int = 22) -> RunRecord:
     """A run in its first stage of two."""
     record = RunRecord(planned=tuple(two_stages()))
     record.begin_stage(two_stages()[0], "base")
-    record.begin_phase("loading", "demo/scenes")
-    record.begin_phase("denoising", "steps 0–24 of 30, from σ 14.6 (VE)")
+    record.begin_phase(Phase("loading", Reading("demo/scenes")))
+    record.begin_phase(Phase("denoising", span=Span(0, 24, 30, 1, 30), noise=Noise(14.6, "ve")))
     for step in range(1, steps + 1):
         record.add_step(Point(step, 1.0), Span(0, 24, 30, 1, 30))
     record.stages[0].denoising = steps / 10
@@ -54,13 +65,13 @@ def test_status_while_denoising_tells_step_speed_and_time_left() -> None:
 
 def test_status_tells_what_loads() -> None:
     record = running(0)
-    record.begin_phase("loading", "demo/scenes: unet, 2.5 MB (0.3 MB of 4 MB read)")
-    assert status(record) == "loading demo/scenes: unet, 2.5 MB (0.3 MB of 4 MB read)"
+    record.begin_phase(Phase("loading", Reading("demo/scenes", ("unet",), (), 2_500_000, 300_000, 4_000_000)))
+    assert status(record) == "loading demo/scenes: unet, 2.5 MB (300 kB of 4 MB read)"
 
 
 def test_status_tells_how_long_a_wait_without_steps_takes() -> None:
     record = running(0)
-    record.begin_phase("decoding", "")
+    record.begin_phase(Phase("decoding"))
     assert status(record) == "decoding the picture"
     record.phases[-1].began -= 75
     assert status(record) == "decoding the picture · 75 s"
@@ -90,7 +101,7 @@ def test_a_screen_reader_hears_what_begins_and_ends_and_no_steps() -> None:
     assert heard == "denoising demo/scenes, steps 0–24 of 30"
     record.add_step(Point(23, 1.0), Span(0, 24, 30, 1, 30))
     assert spoken(record) == heard
-    record.begin_phase("loading", "demo/paper: unet, 2.5 MB (0.3 MB of 4 MB read)")
+    record.begin_phase(Phase("loading", Reading("demo/paper", ("unet",), (), 2_500_000, 300_000, 4_000_000)))
     assert spoken(record) == "loading demo/paper"
     record.state = "paused"
     assert spoken(record) == "paused"
@@ -109,8 +120,36 @@ def test_status_of_ended_runs() -> None:
     assert status(record) == "22 steps · 10.0 steps/s · 3.0 s"
 
 
-def test_the_first_level_is_read_from_the_phase() -> None:
-    assert (running().stages[0].first_sigma, running().stages[0].form) == (14.6, "VE")
+@pytest.mark.parametrize(
+    ("level", "expected"),
+    [(Noise(14.6, "ve"), (14.6, "VE")), (Noise(3.0, "flow"), (0.75, "flow")), (CLEAN, (None, ""))],
+)
+def test_the_first_level_is_that_of_the_phase(level: Noise, expected: tuple[float | None, str]) -> None:
+    record = RunRecord()
+    begun = record.begin_stage(stage(), "base")
+    record.begin_phase(Phase("denoising", noise=level))
+    assert (begun.first_sigma, begun.form) == expected
+
+
+def test_the_steps_of_a_stage_are_known_when_denoising_begins() -> None:
+    record = RunRecord()
+    begun = record.begin_stage(stage(strength=0.5), "base")
+    assert begun.steps == 30
+    record.begin_phase(Phase("denoising", span=Span(15, 30, 30, 1, 30), noise=Noise(3.0, "ve")))
+    assert (begun.start, begun.steps, status(record)) == (15, 15, "denoising 15 of 30")
+
+
+@pytest.mark.parametrize(
+    ("reading", "text"),
+    [
+        (Reading("sd15"), "sd15"),
+        (Reading("sd15", ("tokenizer",)), "sd15: tokenizer"),
+        (Reading("sd15", ("unet", "vae"), (), 2000, 0, 2000), "sd15: unet, vae, 2 kB (0 B of 2 kB read)"),
+        (Reading("sd15", ("unet",), ("a.pt", "b.pt"), 1, 2, 3), "sd15: unet with a.pt, b.pt, 1 B (2 B of 3 B read)"),
+    ],
+)
+def test_reading_text(reading: Reading, text: str) -> None:
+    assert reading_text(reading) == text
 
 
 def test_the_same_note_is_kept_once() -> None:

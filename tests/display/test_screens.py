@@ -16,13 +16,14 @@ from jupyter_latents.display.rebuilt import record_of
 from jupyter_latents.display.record import RunRecord
 from jupyter_latents.display.texts import status
 from jupyter_latents.display.view import RunView, view_of
-from jupyter_latents.engine.observer import StepEvent
+from jupyter_latents.engine.observer import Phase, StepEvent
 from jupyter_latents.engine.schedule.window import Span
+from jupyter_latents.latents.facts import Noise
 from jupyter_latents.session import Session, Task
 from jupyter_latents.stage import Prompt
 from jupyter_latents.syntax.script import Script
 from tests.display.conftest import Recorder
-from tests.display.fake_run import fake_previews, landscape, latents_at, stage, start, two_stages
+from tests.display.fake_run import Drawn, fake_previews, kept_result, landscape, latents_at, stage, start, two_stages
 
 
 def view_of_record() -> RunRecord:
@@ -119,8 +120,12 @@ def test_preview_every_asks_for_previews_of_those_steps_and_the_last(monkeypatch
     view.finish()
 
 
-def step_event(step: int, preview: Callable[[], list[Image.Image]]) -> StepEvent:
-    return StepEvent(step, Span(0, 30, 30, 1, 30), 1.0, preview)
+def step_event(step: int, steps: int = 30) -> StepEvent:
+    return StepEvent(step, step, Span(0, steps, steps, 1, steps), Noise(1.0, "ve"))
+
+
+def drawn(picture: Callable[[], list[Image.Image]]) -> Drawn:
+    return Drawn(picture, torch.zeros(1, 4, 2, 2))
 
 
 def framed_steps(monkeypatch: pytest.MonkeyPatch, cost: float, each: float, steps: int = 30) -> list[int]:
@@ -131,15 +136,15 @@ def framed_steps(monkeypatch: pytest.MonkeyPatch, cost: float, each: float, step
         monkeypatch.setattr(f"jupyter_latents.display.{module}.time", clock)
     view = RunView()
     view.stage(0, stage("base"), "base")
-    view.phase("denoising")
+    view.phase(Phase("denoising"))
 
-    def drawn() -> list[Image.Image]:
+    def picture() -> list[Image.Image]:
         now[0] += cost
         return [landscape(8)]
 
     for step in range(1, steps + 1):
         now[0] += each
-        view.step(StepEvent(step, Span(0, steps, steps, 1, steps), 1.0, drawn))
+        view.step(step_event(step, steps), drawn(picture))
     return [point.step for point in view.record.stages[0].points if point.frame]
 
 
@@ -169,7 +174,7 @@ def test_a_stage_answered_from_memory_shows_the_frames_it_had_and_makes_none() -
     fake_previews(32)
     again = RunView()
     again.stage(0, stage("base"), "base")
-    again.result(first.record.stages[0].latents, [])
+    again.result(kept_result(first.record.stages[0].latents))
     again.finish()
     assert {point.step: point.frame for point in again.record.stages[0].points} == had
 
@@ -178,7 +183,7 @@ def test_a_stage_answered_from_memory_whose_frames_are_nowhere_gets_them() -> No
     made = latents_at(stage(), 24)
     view = RunView()
     view.stage(0, stage("base"), "base")
-    view.result(made.replace(trajectory=[latents_at(stage(), step) for step in range(1, 25)]), [])
+    view.result(kept_result(made.replace(trajectory=[latents_at(stage(), step) for step in range(1, 25)])))
     view.finish()
     assert all(point.frame for point in view.record.stages[0].points)
 
@@ -212,7 +217,7 @@ def test_a_kept_result_is_shown_with_its_steps() -> None:
     view = RunView()
     steps = tuple(latents_at(stage(), n) for n in range(1, 31))
     view.stage(0, stage("final", start=0.8), "final")
-    view.result(steps[-1].replace(trajectory=steps), [landscape(64)])
+    view.result(kept_result(steps[-1].replace(trajectory=steps), landscape(64)))
     view.finish()
     assert [point.step for point in view.record.stages[0].points] == list(range(25, 31))
     assert all(point.frame and point.channels for point in view.record.stages[0].points)
@@ -314,6 +319,6 @@ def test_a_preview_that_fails_costs_the_picture_and_not_the_run() -> None:
 
     view = RunView(preview_every=1)
     view.stage(0, stage("base"), "base")
-    view.step(step_event(1, broken))
+    view.step(step_event(1), drawn(broken))
     view.finish()
     assert [note.text for note in view.record.notes] == ["a step has no preview: out of memory"]

@@ -17,8 +17,8 @@ from jupyter_latents.engine.engine import Engine
 from jupyter_latents.engine.inputs import Inputs
 from jupyter_latents.engine.models.cache import LoadedModel, ModelCache
 from jupyter_latents.engine.models.describe import describe
-from jupyter_latents.engine.models.memory import readable
 from jupyter_latents.engine.models.readers import assemble
+from jupyter_latents.engine.observer import Reading, Silent
 from jupyter_latents.errors import ModelError
 from jupyter_latents.settings import Settings
 from jupyter_latents.stage import ModelSource, Prompt, Size, Stage
@@ -75,17 +75,17 @@ def test_parts_are_those_that_diffusers_loads(name: str, tiny: Folders) -> None:
 
 
 def test_loading_tells_each_part_and_how_much_of_all_is_read(tiny: Folders) -> None:
-    told: list[str] = []
+    told: list[Reading] = []
     cache = ModelCache()
     cache.load(source(tiny("sd15")), told.append)
     files = {name: sum(path.stat().st_size for path in tiny("sd15").glob(f"{name}/*.safetensors")) for name in PARTS}
     whole = sum(files.values())
     read = 0
-    for line in told:
-        name = next(name for name in (*PARTS, "tokenizer") if f": {name}" in line)
+    for reading in told:
+        (name,) = reading.parts
+        assert name in (*PARTS, "tokenizer")
         size = files.get(name, 0)
-        amount = f", {readable(size)}" if size else ""
-        assert line.endswith(f": {name}{amount} ({readable(read)} of {readable(whole)} read)")
+        assert reading == Reading(str(tiny("sd15")), (name,), (), size, read, whole)
         read += size
     assert read == whole > 0
     cache.load(source(tiny("sd15")), told.append)
@@ -95,11 +95,11 @@ def test_loading_tells_each_part_and_how_much_of_all_is_read(tiny: Folders) -> N
 def test_a_single_file_counts_once_in_what_is_read(tiny: Folders, tmp_path: Path) -> None:
     path = tinies.single_file("sd15", tmp_path / "mine.safetensors")
     shutil.copytree(tiny("sd15"), tmp_path / "mine", ignore=shutil.ignore_patterns("*.safetensors"))
-    told: list[str] = []
+    told: list[Reading] = []
     ModelCache().load(source(path), told.append)
-    size = readable(path.stat().st_size)
-    assert sum(line.count(f", {size} (") for line in told) == 1
-    assert all(line.endswith(f" of {size} read)") for line in told)
+    size = path.stat().st_size
+    assert [reading.size for reading in told if reading.size] == [size]
+    assert {reading.whole for reading in told} == {size}
 
 
 @pytest.mark.parametrize("dtype", ["auto", "float32", "float16", "bfloat16"])
@@ -463,10 +463,15 @@ def test_control_net_that_does_not_fit_is_refused(tiny: Folders, tmp_path: Path)
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is an accelerator to offload from")
 @pytest.mark.parametrize("offload", ["model", "sequential"])
 def test_offload_without_an_accelerator_is_said_to_change_nothing(offload: str, tiny: Folders) -> None:
+    class Notes(Silent):
+        def note(self, text: str, *, warning: bool = False) -> None:
+            said.append(text)
+
     said: list[str] = []
     cache = ModelCache()
-    model = cache.load(source(tiny("sd15"), offload=offload), said.append)
+    Engine(cache).run(stage(source(tiny("sd15"), offload=offload)), observer=Notes())
     assert sum("there is no accelerator" in line for line in said) == 1
+    model = cache.load(source(tiny("sd15"), offload=offload))
     pipeline = object()
     with model.prepared(pipeline) as prepared:
         assert prepared is pipeline

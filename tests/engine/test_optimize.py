@@ -18,7 +18,7 @@ from jupyter_latents.engine.models.addons import quantizer
 from jupyter_latents.engine.models.cache import ModelCache
 from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.engine.models.optimize import WAYS, check_optimize
-from jupyter_latents.engine.observer import Silent, StepEvent
+from jupyter_latents.engine.observer import Look, Silent, StepEvent
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.errors import ModelError, RunError
 from jupyter_latents.latents import Latents
@@ -134,7 +134,7 @@ class Breaks(Silent):
     def __init__(self) -> None:
         self.steps = 0
 
-    def step(self, event: StepEvent) -> None:
+    def step(self, event: StepEvent, look: Look) -> None:
         self.steps += 1
         if self.steps == 4:
             raise RuntimeError("broken")

@@ -62,8 +62,8 @@ def test_a_preview_costs_only_when_asked_for_and_changes_nothing(bench: Bench) -
             super().__init__()
             self.seen: list[tuple[int, int]] = []
 
-        def step(self, event) -> None:
-            self.seen.append(event.preview()[0].size)
+        def step(self, event, look) -> None:
+            self.seen.append(look.preview()[0].size)
 
     watch = Looking()
     result = bench.engine.run(bench.stage("sd15"), inputs(), watch)

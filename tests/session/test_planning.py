@@ -2,6 +2,7 @@
 
 import pytest
 
+from jupyter_latents.display.plan import plan_html
 from jupyter_latents.latents import Resume
 from tests.session.conftest import Desk
 
@@ -89,7 +90,7 @@ def test_planning_binds_and_writes_nothing(desk: Desk, tmp_path) -> None:
 
 
 def test_the_plan_shows_hostile_names_as_text(desk: Desk) -> None:
-    html = desk.plan("'./<img src=x onerror=alert(1)>' --prompts cat")._repr_html_()
+    html = plan_html(desk.plan("'./<img src=x onerror=alert(1)>' --prompts cat"))
     assert "<img" not in html
     assert "&lt;img" in html
 

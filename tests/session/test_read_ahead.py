@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from jupyter_latents.engine.observer import StepEvent
+from jupyter_latents.engine.observer import Look, Phase, Reading, StepEvent
 from jupyter_latents.errors import ModelError
 from jupyter_latents.session import Session, Task
 from jupyter_latents.settings import Settings
@@ -30,16 +30,16 @@ class Watch(Notes):
     def __init__(self, session: Session, name: str, seconds: float) -> None:
         super().__init__()
         self.session, self.name, self.seconds = session, name, seconds
-        self.there, self.loading, self.index = False, list[str](), 0
+        self.there, self.loading, self.index = False, list[Reading | None](), 0
 
     def stage(self, index: int, stage: Stage, name: str) -> None:
         self.index = index
 
-    def phase(self, name: str, detail: str = "") -> None:
-        if name == "loading":
-            self.loading.append(detail)
+    def phase(self, phase: Phase) -> None:
+        if phase.name == "loading":
+            self.loading.append(phase.reading)
 
-    def step(self, event: StepEvent) -> None:
+    def step(self, event: StepEvent, look: Look) -> None:
         deadline = time.monotonic() + self.seconds
         while self.index == 0 and event.step > 1 and not self.there and time.monotonic() < deadline:
             rows = [row for row in self.session.holdings() if row.what.startswith("unet")]
@@ -58,7 +58,7 @@ def watched(desk: Desk, seconds: float = SECONDS) -> Watch:
 def test_the_next_model_is_there_before_its_stage_begins(desk: Desk) -> None:
     watch = watched(desk)
     assert watch.there
-    assert watch.loading[-1] == str(desk.models("sd2")), "its stage found all parts held"
+    assert watch.loading[-1] == Reading(str(desk.models("sd2"))), "its stage found all parts held"
     assert not [thread for thread in threading.enumerate() if "read-ahead" in thread.name]
 
 

@@ -6,6 +6,7 @@ import time
 import pytest
 import torch
 
+from jupyter_latents.engine.observer import Phase
 from jupyter_latents.session import Session
 from tests.session.conftest import SECONDS, Desk
 
@@ -45,8 +46,8 @@ def test_a_stopped_run_goes_on_to_the_exact_result_and_repeats_no_step(desk: Des
 
 def test_a_stop_while_loading_ends_before_the_first_step(desk: Desk) -> None:
     class Stopping(type(desk.notes)):  # type: ignore[misc]
-        def phase(self, name: str, detail: str = "") -> None:
-            if name == at:
+        def phase(self, phase: Phase) -> None:
+            if phase.name == at:
                 started.stop()
 
     from jupyter_latents.session import Task

@@ -1,5 +1,6 @@
 """One cell through four latent spaces; how each stage takes over is told before any weights load."""
 
+from jupyter_latents.engine.observer import Phase
 from jupyter_latents.session import Task
 from jupyter_latents.syntax import Script
 from tests.session.conftest import Desk, Notes
@@ -46,8 +47,8 @@ class Early(Notes):
         super().__init__()
         self.early: list[str] | None = None
 
-    def phase(self, name: str, detail: str = "") -> None:
-        if name == "loading" and self.early is None:
+    def phase(self, phase: Phase) -> None:
+        if phase.name == "loading" and self.early is None:
             self.early = list(self.lines)
 
 

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from jupyter_latents.display.plan import plan_html
 from jupyter_latents.display.screens import publish
 from jupyter_latents.errors import JupyterLatentsError
 
@@ -99,7 +100,7 @@ class Results:
         except JupyterLatentsError as error:
             planned(error)
             return
-        bundle: dict[str, Any] = {"text/html": plan._repr_html_(), "text/plain": repr(plan)}
+        bundle: dict[str, Any] = {"text/html": plan_html(plan), "text/plain": repr(plan)}
         publish(bundle, self._display_id, update=True)
         planned(None)
 

@@ -12,10 +12,11 @@ from typing import Any
 from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.engine.models.encodings import Encodings
 from jupyter_latents.engine.models.load import HeldPart, LoadPlan, Part, PartKey, dtype_of, plan_of, size_of
-from jupyter_latents.engine.models.memory import device_of, is_out_of_memory, is_ram, readable
+from jupyter_latents.engine.models.memory import device_of, is_out_of_memory, is_ram
 from jupyter_latents.engine.models.model import LoadedModel, switched_vae
 from jupyter_latents.engine.models.readers import placed, read_checkpoint, read_part
 from jupyter_latents.engine.models.shelf import Shelf
+from jupyter_latents.engine.observer import Reading
 from jupyter_latents.engine.preview import Previewer, previewer_of
 from jupyter_latents.errors import ModelError, nearest
 from jupyter_latents.latents.facts import Space
@@ -25,7 +26,7 @@ from jupyter_latents.stage import ModelSource
 __all__ = ["HeldPart", "LoadedModel", "ModelCache", "Part", "PartKey"]
 
 
-def _silent(_text: str) -> None:
+def _silent(_reading: Reading) -> None:
     """Tells nobody."""
 
 
@@ -73,7 +74,7 @@ class ModelCache:
             self._previewers.clear()
         return self._shelf.drop(name)
 
-    def load(self, source: ModelSource, tell: Callable[[str], None] = _silent) -> LoadedModel:
+    def load(self, source: ModelSource, tell: Callable[[Reading], None] = _silent) -> LoadedModel:
         """A model ready to run; only parts not held yet are read.
 
         Args:
@@ -84,12 +85,12 @@ class ModelCache:
             ModelError: It cannot be found or loaded.
         """
         with self._loading:
-            plan, device, offload = _plan(source, tell)
+            plan, device, offload = _plan(source)
             values = self._fill(plan, tell)
             self._shelf.use(plan.keys.values(), plan.facts.name)
             return self._hand_out(plan, values, device, offload)
 
-    def read_ahead(self, source: ModelSource, tell: Callable[[str], None] = _silent) -> bool:
+    def read_ahead(self, source: ModelSource, tell: Callable[[Reading], None] = _silent) -> bool:
         """Reads what is not held of a model that will be wanted, where it fits with nothing leaving.
 
         Args:
@@ -103,7 +104,7 @@ class ModelCache:
             ModelError: It cannot be found or loaded.
         """
         with self._loading:
-            plan, _, _ = _plan(source, _silent)
+            plan, _, _ = _plan(source)
             missing = [name for name, key in plan.keys.items() if key not in self.parts]
             if not self._shelf.fits(plan.home, plan.memory(missing)):
                 return False
@@ -127,7 +128,7 @@ class ModelCache:
 
         before = sum(row.size for row in self.held())
         with self._loading:
-            self._shelf.make_room(device, None, set(_plan(but, _silent)[0].keys.values()) if but is not None else set())
+            self._shelf.make_room(device, None, set(_plan(but)[0].keys.values()) if but is not None else set())
         gc.collect()
         if device.type == "cuda":
             torch.cuda.empty_cache()
@@ -150,7 +151,7 @@ class ModelCache:
             ModelError: It cannot be found or loaded.
         """
         with self._loading:
-            plan, device, _ = _plan(source, _silent)
+            plan, device, _ = _plan(source)
             alone = replace(plan, keys={"vae": plan.keys["vae"]}, changes=())
             vae = self._fill(alone, _silent)["vae"]
             self._shelf.use(alone.keys.values(), plan.facts.name)
@@ -201,7 +202,7 @@ class ModelCache:
             part.used = time.time()
             return part.value
 
-    def _fill(self, plan: LoadPlan, tell: Callable[[str], None]) -> dict[str, Any]:
+    def _fill(self, plan: LoadPlan, tell: Callable[[Reading], None]) -> dict[str, Any]:
         """Every part of a plan, read where it is not held."""
         held = self.parts
         values = {name: held[key].value for name, key in plan.keys.items() if key in held}
@@ -215,11 +216,11 @@ class ModelCache:
         read = 0
         for names in (*([name] for name in plain if name not in inside), inside):
             if names:
-                tell(f"{plan.facts.name}: {', '.join(names)}{_amount(plan, names, read, missing)}")
+                tell(_reading(plan, names, read, missing))
                 read += plan.file_bytes(names)
                 self._keep(plan, self._read(plan, names, values), values)
         if any(name in last for name in missing):
-            tell(f"{plan.facts.name}: {', '.join(last)} with {plan.late_addons}{_amount(plan, last, read, missing)}")
+            tell(_reading(plan, last, read, missing, plan.late_addons))
             self._keep(plan, self._read(plan, last, values), values)
         return values
 
@@ -264,20 +265,15 @@ class ModelCache:
         return {name: placed(value, plan.home, f"{name} of {model}") for name, value in values.items()}
 
 
-def _plan(source: ModelSource, tell: Callable[[str], None]) -> tuple[LoadPlan, Any, str | None]:
-    """What a load needs, the device that the model runs on, and how it is offloaded from it."""
+def _plan(source: ModelSource) -> tuple[LoadPlan, Any, str | None]:
+    """What a load needs, the device that the model runs on, and how it is offloaded from it, which a CPU is not."""
     facts = describe(source)
-    device, offload = device_of(source.device), source.offload
-    if offload and device.type == "cpu":
-        option = "--model-cpu-offload" if offload == "model" else "--model-sequential-offload"
-        tell(f"{option} changes nothing here: there is no accelerator")
-        offload = None
+    device = device_of(source.device)
+    offload = None if device.type == "cpu" else source.offload
     home = device_of("cpu") if offload else device
     return plan_of(source, facts, home, dtype_of(source, facts, device)), device, offload
 
 
-def _amount(plan: LoadPlan, names: list[str], read: int, missing: list[str]) -> str:
-    """How much the files of some parts hold, and how much of all that is missing was read before them."""
-    size, whole = plan.file_bytes(names), plan.file_bytes(missing)
-    told = f", {readable(size)}" if size else ""
-    return f"{told} ({readable(read)} of {readable(whole)} read)" if whole else told
+def _reading(plan: LoadPlan, names: list[str], read: int, missing: list[str], upon: tuple[str, ...] = ()) -> Reading:
+    """Some parts are read: how much their files hold, and how much of all that is missing was read before them."""
+    return Reading(plan.facts.name, tuple(names), upon, plan.file_bytes(names), read, plan.file_bytes(missing))

@@ -109,9 +109,9 @@ class LoadPlan:
         return tuple(name for name in self.keys if name in late)
 
     @property
-    def late_addons(self) -> str:
+    def late_addons(self) -> tuple[str, ...]:
         """Names of what is put on them."""
-        return ", ".join(str(addon) for addon, _ in self.changes if addon.last)
+        return tuple(str(addon) for addon, _ in self.changes if addon.last)
 
     def part(self, name: str) -> PartSource:
         """A part of the model, or one that an addon brings."""
