@@ -41,7 +41,7 @@ _ORDER = [*_FIRST, *(dest for dest in _NAMES if dest not in {*_FIRST, *_LAST}), 
 _ALWAYS_QUOTED = {"prompts", "negative_prompts", "second_prompts", "third_prompts", "image_seeds"}
 
 _PLAIN = re.compile(r"[\w@+:,./~^][\w@+=:,./~^-]*")
-_SPECIAL = re.compile(r"""(\\*)(["'$%])""")
+_SPECIAL = re.compile(r"""(?<!\\)(\\*)(["'$%])""")
 _ENVIRON = re.compile(r"\$\{?[A-Za-z_]|%[A-Za-z_]\w*%")
 _NEEDS_TEMPLATE = re.compile(r"\{(?=[{%#\n\r])|[\n\r]")
 

@@ -15,6 +15,7 @@ from jupyter_latents.errors import Place, ScriptError
 from jupyter_latents.stage import Prompt
 
 from .functions import FUNCTIONS
+from .lines import nothing
 from .prompts import format_prompt
 from .quoting import quote
 
@@ -53,6 +54,7 @@ class Environment:
         random_seed: Makes one seed of ``--gen-seeds``.
         captured: Objects that templates handed to image seeds, by the name that stands for them.
         exited: Whether the script ran ``\exit``.
+        check: Called for each line, turn of a loop, call and stage; it raises to stop.
     """
 
     names: dict[str, object] = field(default_factory=dict)
@@ -68,6 +70,7 @@ class Environment:
     random_seed: Callable[[], int] = field(default=lambda: random.SystemRandom().randrange(2**32))
     captured: dict[str, object] = field(default_factory=dict)
     exited: bool = False
+    check: Callable[[], None] = nothing
 
     def __post_init__(self) -> None:
         self._changes: dict[str, str] = {}

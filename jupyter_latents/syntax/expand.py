@@ -16,7 +16,7 @@ __all__ = ["UNKNOWN", "expand"]
 UNKNOWN = "\ufffc"
 """Stands for what is only known when a line is reached, in a check without running."""
 
-_ENVIRON = re.compile(r"(\\*)(?:\$\{([A-Za-z_]\w*)\}|\$([A-Za-z_]\w*)|%([A-Za-z_]\w*)%)")
+_ENVIRON = re.compile(r"(?<!\\)(\\*)(?:\$\{([A-Za-z_]\w*)\}|\$([A-Za-z_]\w*)|%([A-Za-z_]\w*)%)")
 
 
 class _Expander:
@@ -27,8 +27,7 @@ class _Expander:
 
     def literal(self, start: int, end: int) -> None:
         """Copies written text and expands environment names in it."""
-        text = self.source.text[:end]
-        for match in _ENVIRON.finditer(text, start):
+        for match in _ENVIRON.finditer(self.source.text, start, end):
             self.copy(start, match.end(1))
             start = match.end(1)
             if len(match[1]) % 2 or (self.quote == "'" and not self.raw):

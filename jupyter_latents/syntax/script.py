@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -13,7 +13,7 @@ from .directives import check_directive, run_directive
 from .environment import Environment
 from .expand import UNKNOWN, expand
 from .invocation import Invocation
-from .lines import Block, Logical, Reader
+from .lines import Block, Logical, Reader, nothing
 from .quoting import Word, read_words
 from .template import check_template, render_block
 from .text import Line, Located, Origin
@@ -41,19 +41,20 @@ class Script:
         for number, text in enumerate(_NEWLINE.split(self.text), self.first_line):
             yield Line(number, text, text)
 
-    def check(self, *, schedulers: Collection[str] = ()) -> None:
+    def check(self, *, schedulers: Collection[str] = (), stopped: Callable[[], None] = nothing) -> None:
         """Finds what can be found wrong without running: quotes, blocks, directives, options, values.
 
         Values that a template makes are not known yet and are checked when their line is reached.
 
         Args:
             schedulers: Known scheduler names; where none are given, any name will do.
+            stopped: Called for each line; it raises to stop.
 
         Raises:
             ScriptError: Something is wrong, and where.
         """
         after_block = False
-        for part in Reader(self._lines()):
+        for part in Reader(self._lines(), check=stopped):
             if isinstance(part, Block):
                 _check_block(part)
             elif part.directive:
@@ -78,7 +79,7 @@ class Script:
         Raises:
             ScriptError: Something is wrong, and where.
         """
-        for part in Reader(self._lines(), lambda lines: render_block(lines, environment)):
+        for part in Reader(self._lines(), lambda lines: render_block(lines, environment), environment.check):
             if isinstance(part, Block):
                 continue
             if part.directive:
@@ -118,7 +119,7 @@ def _invocation(words: list[Word], environment: Environment, schedulers: Collect
     values: dict[str, tuple[Any, ...]] = dict(arguments.values)
     if "gen_seeds" in values:
         values["seeds"] = tuple(environment.random_seed() for _ in range(values["gen_seeds"][0]))
-    return Invocation(arguments.model.text, MappingProxyType(values), arguments)
+    return Invocation(arguments.model.text, MappingProxyType(values), arguments, environment.check)
 
 
 def _rendered(text: str, near: Word, *, quoted: bool = False) -> Word:

@@ -133,7 +133,8 @@ def render_block(lines: list[Line], environment: Environment) -> Iterator[Line]:
     template = _Sandbox(environment, block=True).from_string(source)
     context = template.new_context(dict(environment.visible))
     depth = lines[0].depth + 1
-    current, buffer, count = 1, "", 0
+    current, count = 1, 0
+    buffer: list[str] = []  # the line that is not at its end yet
     chunks = template.root_render_func(context)
     while True:
         try:
@@ -144,15 +145,20 @@ def render_block(lines: list[Line], environment: Environment) -> Iterator[Line]:
             raise _translate(error, environment, at.place(0, len(at.text))) from error
         if chunk is None:
             break
-        *whole, buffer = (buffer + chunk).split("\n")
+        environment.check()
+        if "\n" not in chunk:
+            buffer.append(chunk)
+            continue
+        *whole, rest = ("".join(buffer) + chunk).split("\n")
+        buffer = [rest]
         for text in whole:
             count += 1
             current, line = _unmark(text, current, lines, depth)
             if count > LIMIT:
                 raise ScriptError(f"The block makes more than {LIMIT} lines.", place=line.place(0, len(line.text)))
             yield line
-    if buffer.strip():
-        yield _unmark(buffer, current, lines, depth)[1]
+    if (text := "".join(buffer)).strip():
+        yield _unmark(text, current, lines, depth)[1]
     for name in context.exported_vars:
         environment.names[name] = context.vars[name]
 
