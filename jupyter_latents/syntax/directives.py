@@ -59,8 +59,14 @@ def _set(line: Logical, start: int, environment: Environment) -> None:
 def _setp(line: Logical, start: int, environment: Environment) -> None:
     name, at = _assignment(line, start, environment)
     text = expand(line, environment, start=at, raw=True).text
-    names = {**environment.visible, **environment.captured}
-    environment.set(name, evaluate(text, names, line.text.place(at)), line.text.place(start, len(name)))
+    value = evaluate(
+        text,
+        environment.visible,
+        line.text.place(at),
+        functions=environment.functions.values(),
+        check=environment.check,
+    )
+    environment.set(name, value, line.text.place(start, len(name)))
 
 
 def _sete(line: Logical, start: int, environment: Environment) -> None:

@@ -8,6 +8,7 @@ import random
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import GeneratorType
 from typing import Any
 
@@ -18,6 +19,7 @@ from .functions import FUNCTIONS
 from .lines import nothing
 from .prompts import format_prompt
 from .quoting import quote
+from .sight import ITERATORS, Seen, admit
 
 __all__ = ["CAPTURED", "RESERVED", "Environment"]
 
@@ -80,7 +82,7 @@ class Environment:
         self.last_images[:] = images
         self.last_prompts[:] = prompts
 
-    @property
+    @cached_property
     def functions(self) -> dict[str, Callable[..., Any]]:
         r"""What templates and ``\setp`` can call."""
         own: dict[str, Callable[..., Any]] = {
@@ -98,7 +100,7 @@ class Environment:
         return ChainMap(self._changes, self.environ)  # type: ignore[arg-type]
 
     @property
-    def visible(self) -> Mapping[str, object]:
+    def visible(self) -> Seen:
         """Every name that a template can read; the script's own names come first."""
         fixed: dict[str, object] = {
             "last_images": self.last_images,
@@ -106,8 +108,12 @@ class Environment:
             "injected_args": self.injected_args,
             "env": self.env,
         }
-        layers: list[Mapping[str, object]] = [fixed, self.names, self.functions, self.kernel]
-        return ChainMap(*layers)  # type: ignore[arg-type]
+        return Seen(ChainMap(fixed, self.names, self.functions, self.captured), self.kernel)
+
+    def snapshot(self) -> Mapping[str, object]:
+        """The names of this moment; a template block keeps them while its lines change them."""
+        seen = self.visible
+        return Seen(dict(seen.own), dict(seen.kernel))
 
     def set(self, name: str, value: object, place: Place | None) -> None:
         """Sets a name for the rest of the script.
@@ -133,14 +139,15 @@ class Environment:
 
     def show(self, value: object) -> object:
         """Returns what a template writes for `value`; an object that has no text of its own gets a name."""
+        if isinstance(value, Iterable) and type(value) in (GeneratorType, *ITERATORS):
+            return self.show(list(value))
+        if callable(value) and any(value is function for function in self.functions.values()):
+            raise ValueError("a function stands here without its call; write () after its name")
+        admit(value, "this value")
         if value is None or isinstance(value, (str, numbers.Number)):
             return value
         if isinstance(value, Prompt):
             return format_prompt(value)
-        if isinstance(value, GeneratorType):
-            return self.show(list(value))
-        if callable(value) and any(value is function for function in self.functions.values()):
-            raise ValueError("a function stands here without its call; write () after its name")
         if isinstance(value, os.PathLike):
             return os.fspath(value)
         if isinstance(value, Sequence) and all(isinstance(item, (str, numbers.Number, Prompt)) for item in value):

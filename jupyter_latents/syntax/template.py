@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
-from jinja2 import TemplateSyntaxError, Undefined, UndefinedError
-from jinja2.sandbox import SandboxedEnvironment
+from jinja2 import TemplateSyntaxError, UndefinedError
 
 from jupyter_latents.errors import JupyterLatentsError, Place, ScriptError, nearest
 
 from .environment import Environment
-from .functions import LIMIT
+from .limits import LIMIT
+from .sandbox import Sandbox
 from .segments import Segment, segments
 from .text import Line
 
@@ -22,25 +22,6 @@ __all__ = ["check_template", "render", "render_block"]
 _MARK = "\x02{}\x03"
 _MARKED = re.compile("\x02(\\d+)\x03")
 _UNDEFINED = re.compile(r"'(\w+)' is undefined")
-
-
-class _Sandbox(SandboxedEnvironment):
-    """Jinja's sandbox; values may be changed (scripts call ``injected_args.remove``), private names are out of reach.
-
-    Args:
-        environment: What the templates see; None to check syntax only.
-    """
-
-    def __init__(self, environment: Environment | None = None, *, block: bool = False) -> None:
-        show = environment.show if environment else None
-
-        def finalize(value: Any) -> Any:
-            return value if show is None or isinstance(value, Undefined) else show(value)
-
-        super().__init__(keep_trailing_newline=True, finalize=finalize, trim_blocks=block, lstrip_blocks=block)
-        functions = environment.functions if environment else {}
-        self.filters.update({name: functions[name] for name in functions.keys() - self.filters.keys()})
-        self.globals = {}
 
 
 def check_template(source: str, line: Line, column: int = 0, *, lines: list[Line] | None = None) -> None:
@@ -56,7 +37,7 @@ def check_template(source: str, line: Line, column: int = 0, *, lines: list[Line
         ScriptError: It cannot be read.
     """
     try:
-        _Sandbox().parse(source)
+        Sandbox().parse(source)
     except TemplateSyntaxError as error:
         at = lines[min(error.lineno, len(lines)) - 1] if lines else line
         whole = lines is not None or column > len(at.text)
@@ -85,7 +66,7 @@ def render(source: str, environment: Environment, place: Place | None) -> str:
         ScriptError: It cannot be read, or its evaluation failed.
     """
     try:
-        return _Sandbox(environment).from_string(source).render(dict(environment.visible))
+        return Sandbox(environment).from_string(source).render()
     except TemplateSyntaxError as error:
         raise ScriptError(f"The template cannot be read: {error.message}", place=place) from error
     except Exception as error:
@@ -130,8 +111,8 @@ def render_block(lines: list[Line], environment: Environment) -> Iterator[Line]:
     """
     source = _marked("\n".join(line.text.translate({2: None, 3: None}) for line in lines) + "\n")
     check_template(source, lines[0], lines=lines)
-    template = _Sandbox(environment, block=True).from_string(source)
-    context = template.new_context(dict(environment.visible))
+    template = Sandbox(environment, environment.snapshot(), block=True).from_string(source)
+    context = template.new_context()
     depth = lines[0].depth + 1
     current, count = 1, 0
     buffer: list[str] = []  # the line that is not at its end yet

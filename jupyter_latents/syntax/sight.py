@@ -1,0 +1,290 @@
+"""What templates and expressions see: data, and methods that read it. A table says which, by type; the rest is refused.
+
+A type counts by its exact class, so that no code of a notebook runs unasked: a list's heir with methods of its own is
+no list here. Classes of torch, numpy and Pillow are known by their names, as this room imports none of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import decimal
+import fractions
+import pathlib
+import sys
+import types
+from collections import ChainMap, Counter, OrderedDict, deque
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from jinja2 import Undefined, filters, runtime
+from markupsafe import Markup
+
+from jupyter_latents.errors import ScriptError
+
+__all__ = ["ITERATORS", "Seen", "admit", "attribute", "check_call", "names_of"]
+
+_COUNT = 1_000_000
+"""Most items of a value that are looked through."""
+
+_TEXT = (
+    "capitalize casefold center count encode endswith expandtabs find format format_map index isalnum isalpha isascii "
+    "isdecimal isdigit isidentifier islower isnumeric isprintable isspace istitle isupper join ljust lower lstrip "
+    "partition removeprefix removesuffix replace rfind rindex rjust rpartition rsplit rstrip split splitlines "
+    "startswith strip swapcase title translate upper zfill"
+)
+_NUMBER = "real imag conjugate is_integer bit_length bit_count numerator denominator as_integer_ratio"
+_DICT = "get items keys values copy"
+_SET = "union intersection difference symmetric_difference isdisjoint issubset issuperset copy"
+_PATH = (
+    "name stem suffix suffixes parent parents parts anchor as_posix with_suffix with_name with_stem joinpath "
+    "is_absolute relative_to is_relative_to"
+)
+_DAY = "year month day weekday isoweekday isoformat strftime"
+_CLOCK = "hour minute second microsecond"
+
+_PYTHON: dict[type, str] = {
+    type(None): "", bool: _NUMBER, int: _NUMBER, float: _NUMBER, complex: "real imag conjugate",
+    decimal.Decimal: _NUMBER, fractions.Fraction: _NUMBER,
+    str: _TEXT, Markup: _TEXT, bytes: "decode count find startswith endswith hex split strip",
+    list: "count index copy", tuple: "count index", deque: "count index copy", range: "start stop step count index",
+    set: _SET, frozenset: _SET, dict: _DICT, OrderedDict: _DICT, Counter: f"{_DICT} most_common elements total",
+    dt.date: _DAY, dt.time: f"{_CLOCK} isoformat strftime",
+    dt.datetime: f"{_DAY} {_CLOCK} date time timestamp", dt.timedelta: "days seconds total_seconds",
+    **dict.fromkeys(
+        (pathlib.PurePosixPath, pathlib.PureWindowsPath, pathlib.PosixPath, pathlib.WindowsPath), _PATH
+    ),
+}  # fmt: skip
+ITERATORS: tuple[type, ...] = (
+    map,
+    filter,
+    zip,
+    enumerate,
+    reversed,
+    type({}.keys()),
+    type({}.values()),
+    type({}.items()),
+)
+"""Kinds of series that functions and methods make."""
+
+_INSIDE: dict[type, str] = {
+    **dict.fromkeys((types.GeneratorType, slice, Undefined, *ITERATORS), ""),
+    runtime.LoopContext: "index index0 revindex revindex0 first last length depth depth0 previtem nextitem changed "
+    "cycle",
+    runtime.Macro: "name arguments catch_kwargs catch_varargs caller",
+    filters._GroupTuple: "grouper list",  # noqa: SLF001
+    ChainMap: "get items keys values",
+}  # fmt: skip
+"""What arises within a template, and is no value of the notebook."""
+
+_PICTURE = (
+    "size width height mode format info convert resize crop rotate transpose copy getpixel getbands getbbox getchannel "
+    "getextrema histogram reduce split quantize entropy n_frames is_animated"
+)
+_ARRAY = (
+    "shape size ndim dtype T nbytes itemsize real imag mean sum min max std var prod argmin argmax astype reshape "
+    "ravel flatten transpose squeeze copy tolist item round clip any all cumsum cumprod conj"
+)
+_TENSOR = (
+    "shape dtype device ndim size dim numel mean sum min max std var abs sqrt exp log sin cos tanh sigmoid float half "
+    "double bfloat16 int long bool cpu clone detach contiguous reshape view flatten permute transpose squeeze "
+    "unsqueeze chunk split unbind tolist item round clamp clip floor ceil argmax argmin any all isnan isfinite isinf "
+    "norm T mT roll flip tile repeat expand narrow select sort topk median quantile amax amin cumsum pow add sub mul "
+    "div neg matmul square sign lerp softmax count_nonzero unique nan_to_num requires_grad is_floating_point"
+)
+_LATENTS = (
+    "tensor space noise position resume provenance denoised trajectory shape size made_at is_clean has_estimate digest "
+    "replace at blend slerp composite crop pad flip resize split add_noise scale to_form facts"
+)
+_SCALARS = (
+    "bool bool_ "
+    "int8 int16 int32 int64 uint8 uint16 uint32 uint64 intc uintc longlong ulonglong float16 float32 float64 "
+    "longdouble complex64 complex128 str_ bytes_ datetime64 timedelta64"
+)
+_NAMED: dict[str, str] = {
+    "numpy.ndarray": _ARRAY, "numpy.dtype": "name kind itemsize",
+    **{f"numpy.{name}": f"{_NUMBER} item tolist dtype shape ndim" for name in _SCALARS.split()},
+    "torch.Tensor": _TENSOR, "torch.nn.parameter.Parameter": _TENSOR, "torch.Size": "numel count index",
+    "torch.dtype": "itemsize is_floating_point is_complex", "torch.device": "type index",
+    "PIL.Image.Image": _PICTURE,
+    "jupyter_latents.latents.value.Latents": _LATENTS,
+    "jupyter_latents.latents.sequence.LatentsSequence": "items labels label count index",
+    "jupyter_latents.latents.trajectory.Trajectory": "count index",
+    "jupyter_latents.session.spreading.Outlines": "count index",
+}  # fmt: skip
+_HEIRS = {"PIL.Image.Image": "PIL.", "numpy.dtype": "numpy."}
+"""Classes whose heirs count too where they live in the same library."""
+
+_OWN_LIST = frozenset({"append", "extend", "insert", "pop", "remove", "clear", "reverse", "sort", "count", "index"})
+_METHODS = (types.MethodType, types.BuiltinMethodType)
+_TEMPLATES_OWN = (runtime.Macro, runtime.LoopContext)
+_SEEN = (
+    "Templates see data only: latents, pictures, tensors, arrays, numbers, texts, paths, dates, and lists, tuples, "
+    "sets and dicts of these. Make the value in a Python cell first, and name that."
+)
+
+
+def _full_name(kind: type) -> str:
+    """Module and name of a class, if the module really has it there."""
+    module, name = getattr(kind, "__module__", ""), kind.__qualname__
+    return f"{module}.{name}" if getattr(sys.modules.get(module), name, None) is kind else ""
+
+
+def _fields(kind: type) -> frozenset[str] | None:
+    """Fields and properties of one of this package's frozen values."""
+    parameters = getattr(kind, "__dataclass_params__", None)
+    if not _full_name(kind).startswith("jupyter_latents.") or parameters is None or not parameters.frozen:
+        return None
+    names = [field.name for field in dataclasses.fields(kind)]
+    names += [name for name in dir(kind) if isinstance(getattr(kind, name, None), property)]
+    return frozenset(name for name in names if not name.startswith("_"))
+
+
+def _split(table: Mapping[Any, str]) -> dict[Any, frozenset[str]]:
+    return {key: frozenset(names.split()) for key, names in table.items()}
+
+
+_OWN_TYPES = _split({**_PYTHON, **_INSIDE})
+_OTHER_TYPES = _split(_NAMED)
+
+
+def names_of(kind: type) -> frozenset[str] | None:
+    """The attributes of a class that templates may read; None where they cannot see its values.
+
+    Args:
+        kind: The exact class of a value.
+    """
+    if kind in _OWN_TYPES:
+        return _OWN_TYPES[kind]
+    name = _full_name(kind)
+    if name in _OTHER_TYPES:
+        return _OTHER_TYPES[name]
+    for base in kind.__mro__[1:]:
+        home = _HEIRS.get(_full_name(base))
+        if home and name.startswith(home):
+            return _OTHER_TYPES[_full_name(base)]
+    return _fields(kind)
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    kind = type(value)
+    if kind in (list, tuple, set, frozenset, deque):
+        return value  # type: ignore[no-any-return]
+    return [*value.keys(), *value.values()] if kind in (dict, OrderedDict, Counter) else ()
+
+
+def _strange(value: Any) -> Any:
+    """The first part of a value that templates cannot see, in a list of its own; None where all is data."""
+    waiting, known, count = [value], set(), 0
+    while waiting:
+        part = waiting.pop()
+        kind, count = type(part), count + 1
+        numbers = getattr(part, "dtype", None) if _full_name(kind) == "numpy.ndarray" else None
+        if names_of(kind) is None or kind in _INSIDE or getattr(numbers, "hasobject", False) or count > _COUNT:
+            return [part]
+        if id(part) not in known:
+            known.add(id(part))
+            waiting.extend(_parts(part))
+    return None
+
+
+def _a(value: object) -> str:
+    kind = type(value)
+    if kind is types.ModuleType:
+        return "module"
+    name = kind.__qualname__
+    return name if kind.__module__ == "builtins" else f"{kind.__module__}.{name}"
+
+
+def admit(value: object, name: str) -> object:
+    """Returns a value of the notebook that templates may see.
+
+    Args:
+        value: The value.
+        name: Its name.
+
+    Raises:
+        ScriptError: It is no data, or holds what is none.
+    """
+    strange = _strange(value)
+    if strange is not None:
+        what = "is" if strange[0] is value else f"is a {_a(value)} that holds"
+        raise ScriptError(f"'{name}' {what} a {_a(strange[0])}, which a template cannot see. {_SEEN}")
+    return value
+
+
+def attribute(value: Any, name: str, own: object = None) -> Any:
+    """An attribute of a value, if templates may read it.
+
+    Args:
+        value: The value.
+        name: The attribute.
+        own: A list that belongs to the script, which may change it.
+
+    Raises:
+        AttributeError: There is none of this name.
+        ScriptError: It changes the value, writes, runs something, or is not known to do none of these.
+    """
+    names = _OWN_LIST if value is own and own is not None else names_of(type(value))
+    if names is None:
+        raise ScriptError(f"'.{name}' is asked of a {_a(value)}, which a template cannot see. {_SEEN}")
+    if name not in names and hasattr(type(value), name):
+        allowed = f"allowed: {', '.join(sorted(names))}" if names else "nothing of it can be called or read"
+        raise ScriptError(
+            f"'.{name}' of a {_a(value)} is out of reach: templates read and change nothing; {allowed}. "
+            "Make the value in a Python cell first, and name that."
+        )
+    if name not in names:
+        raise AttributeError(name)
+    return getattr(value, name)
+
+
+def check_call(function: Any, arguments: Iterable[Any], keywords: Mapping[str, Any], language: Iterable[Any]) -> None:
+    """Checks that a template may call `function` so.
+
+    Args:
+        function: What is called.
+        arguments: By place.
+        keywords: By name.
+        language: The functions of the language.
+
+    Raises:
+        ScriptError: It is no function of the language and no reading method, or it would write into an argument.
+    """
+    owner, kind = getattr(function, "__self__", None), type(function)
+    method = kind in _METHODS and names_of(type(owner)) is not None
+    text_format = type(getattr(function, "__wrapped__", None)) in _METHODS  # Jinja's own, for str.format
+    known = method or text_format or kind in _TEMPLATES_OWN or any(function is known for known in language)
+    if not known:
+        raise ScriptError(f"A {_a(function)} cannot be called here; methods and the language's functions can. {_SEEN}")
+    array = _full_name(type(owner)) == "numpy.ndarray"
+    written = array and any(_full_name(type(given)) == "numpy.ndarray" for given in (*arguments, *keywords.values()))
+    if "out" in keywords or written:
+        raise ScriptError("A method that writes into its argument is out of reach: templates change nothing.")
+
+
+class Seen(Mapping[str, Any]):
+    """Names as templates see them: the script's own first, then the language's, then data of the notebook.
+
+    Args:
+        own: The script's names and the language's functions.
+        kernel: The notebook's variables.
+    """
+
+    def __init__(self, own: Mapping[str, Any], kernel: Mapping[str, Any]) -> None:
+        self.own, self.kernel = own, kernel
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self.own:
+            return self.own[name]
+        return admit(self.kernel[name], name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.own or name in self.kernel
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self.own
+        yield from (name for name in self.kernel if name not in self.own)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
