@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 from .environment import Environment
+from .evaluation import Evaluation, Waiting
 from .invocation import Invocation
+from .promises import Promise, real
 from .quoting import quote
 from .script import Script, parse
 from .seeds import format_seed, parse_seed, unsupported
 
-__all__ = ["Environment", "Invocation", "Script", "format_seed", "parse", "parse_seed", "quote", "unsupported"]
+__all__ = [
+    "Environment",
+    "Evaluation",
+    "Invocation",
+    "Promise",
+    "Script",
+    "Waiting",
+    "format_seed",
+    "parse",
+    "parse_seed",
+    "quote",
+    "real",
+    "unsupported",
+]

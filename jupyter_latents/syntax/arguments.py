@@ -11,19 +11,34 @@ from typing import Any
 from jupyter_latents.errors import HelpAskedError, JupyterLatentsError, Place, ScriptError, SettingError, nearest
 from jupyter_latents.optimizations import choices_of
 
+from . import parsers
 from .environment import CAPTURED
 from .expand import UNKNOWN
 from .magic_options import MAGIC_NAMES
 from .options import BY_NAME, OPTIONS, Option
+from .promises import veiled_names
 from .prompts import split_prompt
 from .quoting import Word, unquote
 from .refused import refusal
 
-__all__ = ["Arguments", "read_arguments"]
+__all__ = ["Arguments", "VeiledError", "read_arguments"]
 
 _OPTION = re.compile(r"--?[A-Za-z]")
 _EQUALS = re.compile(r"(--[A-Za-z][\w-]*)=")
+_TEXTS = (parsers.text, parsers.prompt, parsers.address)
 _CAPTURED = re.compile(re.escape(CAPTURED) + r"\d+")
+
+
+class VeiledError(Exception):
+    """An option's value can only be read with the environment's values in it.
+
+    Args:
+        text: The value as it is known.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
 
 
 @dataclass
@@ -183,6 +198,8 @@ def _parse(option: Option, arguments: Arguments) -> None:
         if _unsure(word):
             arguments.unknown.add(option.dest)
             continue
+        if veiled_names(word.text) and option.parse not in _TEXTS:
+            raise VeiledError(word.text)
         if option.completion != "seed" and _CAPTURED.search(word.text):
             raise ScriptError(
                 f"The template gives an object, and '{option.name}' takes a text; only --image-seeds takes objects.",

@@ -13,6 +13,7 @@ from .environment import Environment
 from .expand import expand
 from .expression import evaluate
 from .lines import Logical
+from .promises import Veiled, veiled_names
 from .quoting import Word, read_words
 
 __all__ = ["DIRECTIVES", "Directive", "check_directive", "run_directive"]
@@ -71,7 +72,11 @@ def _setp(line: Logical, start: int, environment: Environment) -> None:
 
 def _sete(line: Logical, start: int, environment: Environment) -> None:
     name, at = _assignment(line, start, environment)
-    words = [found for word in read_words(expand(line, environment, start=at)) for found in _globbed(word)]
+    expanded = expand(line, environment, start=at)
+    if veiled_names(expanded.text):  # patterns of files depend on what the values are
+        Veiled(expanded.text, filled=True, waits=environment.waits).look()
+        expanded = expand(line, environment, start=at)
+    words = [found for word in read_words(expanded) for found in _globbed(word)]
     environment.set(name, words, line.text.place(start, len(name)))
 
 

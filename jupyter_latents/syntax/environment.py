@@ -5,8 +5,9 @@ from __future__ import annotations
 import numbers
 import os
 import random
+import re
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import GeneratorType
@@ -17,12 +18,14 @@ from jupyter_latents.stage import Prompt
 
 from .functions import FUNCTIONS
 from .lines import nothing
+from .promises import Promise, Veiled, Waits, real, unveil, veil, veiled_names
 from .prompts import format_prompt
 from .quoting import quote
 from .sight import ITERATORS, Seen, admit
 
 __all__ = ["CAPTURED", "RESERVED", "Environment"]
 
+_WORD = re.compile(r"""[^\s"'\\{}$%#-][^\s"'\\{}$%]*""")
 CAPTURED = "__latents_"
 """Start of the names given to objects that a template hands to an image seed."""
 
@@ -36,6 +39,50 @@ def _no(*_: object, **__: object) -> bool:
 
 def _no_memory(*_: object, **__: object) -> float:
     return 0.0
+
+
+class Variables(Mapping[str, Any]):
+    """Environment variables as templates see them.
+
+    Args:
+        environment: Of the script.
+    """
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+
+    def _all(self) -> Mapping[str, str]:
+        return {**self._environment.environ, **self._environment._changes}  # noqa: SLF001 - the same file's
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._all():
+            raise KeyError(name)
+        return self._environment.veiled(self._environment.variable(name))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+
+class _Fixed(Mapping[str, Any]):
+    """The names that the language keeps for itself, as they are now."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in RESERVED:
+            raise KeyError(name)
+        whole = self._environment.whole if name == "last_images" else None
+        return getattr(self._environment, name) if whole is None else real(whole) if whole.made else whole
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(RESERVED)
+
+    def __len__(self) -> int:
+        return len(RESERVED)
 
 
 @dataclass
@@ -56,6 +103,8 @@ class Environment:
         random_seed: Makes one seed of ``--gen-seeds``.
         captured: Objects that templates handed to image seeds, by the name that stands for them.
         exited: Whether the script ran ``\exit``.
+        promised: What invocations are yet to bind to kernel variables.
+        foreseeing: Whether the script is evaluated before its run: then the environment's values stay veiled.
         check: Called for each line, turn of a loop, call and stage; it raises to stop.
     """
 
@@ -71,11 +120,17 @@ class Environment:
     print: Callable[[str], None] = print
     random_seed: Callable[[], int] = field(default=lambda: random.SystemRandom().randrange(2**32))
     captured: dict[str, object] = field(default_factory=dict)
+    promised: dict[str, object] = field(default_factory=dict)
     exited: bool = False
+    foreseeing: bool = False
     check: Callable[[], None] = nothing
 
     def __post_init__(self) -> None:
         self._changes: dict[str, str] = {}
+        self.waits: Waits | None = None  # who waits for promises: an evaluation
+        self.whole: Promise | None = None  # of last_images, where even their count is not known
+        self.place: Place | None = None  # the line that is evaluated
+        self.preceding = ""  # what stands before the template that is evaluated
 
     def finished(self, images: Iterable[str], prompts: Iterable[object] = ()) -> None:
         """Tells what the latest invocation made, for ``last_images`` and ``last_prompts``."""
@@ -95,25 +150,55 @@ class Environment:
         return {**FUNCTIONS, **own}
 
     @property
-    def env(self) -> Mapping[str, str]:
+    def env(self) -> Mapping[str, Any]:
         r"""Environment variables, with what ``\env`` changed."""
-        return ChainMap(self._changes, self.environ)  # type: ignore[arg-type]
+        return Variables(self)
+
+    def variable(self, name: str) -> str:
+        """The text of an environment variable, empty when it is not set; veiled while the script is foreseen."""
+        if name in self._changes:
+            return self.opened(self._changes[name])
+        value = self.environ.get(name, "")
+        return veil(name) if value and self.foreseeing else value
+
+    def unveiled(self, text: str) -> str:
+        """A text with the environment's values in it."""
+        return unveil(text, lambda name: self.environ.get(name, ""))
+
+    def opened(self, text: str) -> str:
+        """A text as the script may have it now: with the environment's values at the run, veiled before."""
+        return text if self.foreseeing else self.unveiled(text)
+
+    def shown(self, text: str) -> str:
+        """A text for people: ``$NAME`` in place of the environment's values."""
+        return unveil(text, lambda name: f"${name}")
+
+    def veiled(self, text: str) -> object:
+        """A text as templates see it, which cannot look into the environment's values before the run."""
+        if not veiled_names(text):
+            return text
+        if not self.foreseeing:
+            return self.unveiled(text)
+        return Veiled(text, filled=bool(self.unveiled(text).strip()), waits=self.waits)
+
+    def settle(self, text: str) -> str:
+        """A text whose veiled values need no reading anew; waits for the run where one holds more than a word."""
+        if all(_WORD.fullmatch(self.environ.get(name, "")) for name in veiled_names(text)):
+            return text
+        return str(real(self.veiled(text)))
 
     @property
     def visible(self) -> Seen:
         """Every name that a template can read; the script's own names come first."""
-        fixed: dict[str, object] = {
-            "last_images": self.last_images,
-            "last_prompts": self.last_prompts,
-            "injected_args": self.injected_args,
-            "env": self.env,
-        }
-        return Seen(ChainMap(fixed, self.names, self.functions, self.captured), self.kernel)
+        return self._seen(self.names, ChainMap(self.promised, self.kernel))  # type: ignore[arg-type]
 
-    def snapshot(self) -> Mapping[str, object]:
+    def snapshot(self) -> Seen:
         """The names of this moment; a template block keeps them while its lines change them."""
-        seen = self.visible
-        return Seen(dict(seen.own), dict(seen.kernel))
+        return self._seen(dict(self.names), {**self.kernel, **self.promised})
+
+    def _seen(self, names: dict[str, object], kernel: Mapping[str, object]) -> Seen:
+        own: list[Mapping[str, object]] = [_Fixed(self), names, self.functions, self.captured]
+        return Seen(ChainMap(*own), kernel, self.veiled)  # type: ignore[arg-type]
 
     def set(self, name: str, value: object, place: Place | None) -> None:
         """Sets a name for the rest of the script.
@@ -139,20 +224,16 @@ class Environment:
 
     def show(self, value: object) -> object:
         """Returns what a template writes for `value`; an object that has no text of its own gets a name."""
+        if isinstance(value, Promise):
+            return str(value) if isinstance(value, Veiled) or not value.made else self.show(value.value)
+        if isinstance(value, (list, tuple)) and any(isinstance(item, Promise) for item in value):
+            return self.show([real(item) for item in value])
         if isinstance(value, Iterable) and type(value) in (GeneratorType, *ITERATORS):
             return self.show(list(value))
         if callable(value) and any(value is function for function in self.functions.values()):
             raise ValueError("a function stands here without its call; write () after its name")
         admit(value, "this value")
-        if value is None or isinstance(value, (str, numbers.Number)):
-            return value
-        if isinstance(value, Prompt):
-            return format_prompt(value)
-        if isinstance(value, os.PathLike):
-            return os.fspath(value)
-        if isinstance(value, Sequence) and all(isinstance(item, (str, numbers.Number, Prompt)) for item in value):
-            return [str(self.show(item)) if isinstance(item, Prompt) else item for item in value]
-        return self.capture(value)
+        return _text(value) if _has_text(value) else self.capture(value)
 
     def capture(self, value: object) -> str:
         """Keeps `value` under a made name, and returns the name."""
@@ -162,3 +243,19 @@ class Environment:
         name = f"{CAPTURED}{len(self.captured) + 1}"
         self.captured[name] = value
         return name
+
+
+def _has_text(value: object) -> bool:
+    if value is None or isinstance(value, (str, numbers.Number, Prompt, os.PathLike)):
+        return True
+    return isinstance(value, Sequence) and all(isinstance(item, (str, numbers.Number, Prompt)) for item in value)
+
+
+def _text(value: Any) -> object:
+    if isinstance(value, Prompt):
+        return format_prompt(value)
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [format_prompt(item) if isinstance(item, Prompt) else item for item in value]
+    return value

@@ -19,6 +19,9 @@ UNKNOWN = "\ufffc"
 _ENVIRON = re.compile(r"(?<!\\)(\\*)(?:\$\{([A-Za-z_]\w*)\}|\$([A-Za-z_]\w*)|%([A-Za-z_]\w*)%)")
 
 
+_OTHER = re.compile(r"\s--?[A-Za-z]")
+
+
 class _Expander:
     def __init__(self, source: Located, environment: Environment | None, *, raw: bool) -> None:
         self.source, self.environment, self.raw = source, environment, raw
@@ -37,7 +40,7 @@ class _Expander:
         self.copy(start, end)
 
     def value(self, name: str) -> str:
-        return UNKNOWN if self.environment is None else self.environment.env.get(name, "")
+        return UNKNOWN if self.environment is None else self.environment.variable(name)
 
     def copy(self, start: int, end: int) -> None:
         self.parts.append(self.source[start:end])
@@ -50,6 +53,8 @@ class _Expander:
             return
         if self.quote:
             text = escape(text)
+        elif self.environment is not None and not self.raw:
+            text = self.environment.settle(text)
         self.parts.append(Located.made(text, origin))
         self.advance(text)
 
@@ -77,6 +82,7 @@ class _Expander:
             self.made(UNKNOWN, start, end)
             return
         text = "".join(_environ_in_template(text[part.start : part.end], part.kind) for part in segments(text))
+        self.environment.preceding = "" if _OTHER.search(self.source.text, start, end) else self.source.text[:start]
         self.made(render(text, self.environment, self.source.place(start, end - start)), start, end)
 
 

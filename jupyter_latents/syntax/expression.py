@@ -14,9 +14,11 @@ from typing import Any
 from jupyter_latents.errors import JupyterLatentsError, Place, ScriptError, nearest
 
 from . import sight
+from .environment import Variables
 from .functions import FUNCTIONS
 from .limits import LIMIT, multiply, percent, power, shift
 from .lines import nothing
+from .promises import real
 
 __all__ = ["evaluate"]
 
@@ -152,6 +154,8 @@ class _Evaluator:
         value = self.run(node.value)
         if node.attr.startswith("_") or node.attr in {"format", "format_map"}:
             raise _RefusedError(f"'.{node.attr}' is private and out of reach of scripts")
+        if isinstance(value, Variables):
+            return value.get(node.attr, "")
         return sight.attribute(value, node.attr, self.names.get("injected_args"))
 
     def _call(self, node: ast.Call) -> Any:
@@ -159,6 +163,8 @@ class _Evaluator:
         keywords: dict[str, Any] = {}
         for keyword in node.keywords:
             keywords.update(self.run(keyword.value) if keyword.arg is None else {keyword.arg: self.run(keyword.value)})
+        if getattr(function, "__name__", "") != "quote":
+            arguments, keywords = [real(given) for given in arguments], {k: real(v) for k, v in keywords.items()}
         sight.check_call(function, arguments, keywords, self.functions)
         return function(*arguments, **keywords)
 

@@ -27,12 +27,18 @@ class Invocation:
         values: The values of each option that was given, by its name in the table's `dest`.
         arguments: The words behind the values; they know their places.
         check: Called for each stage; it raises to stop.
+        opens: Makes the same invocation with the environment's values, where some are veiled.
     """
 
     model: str
     values: Mapping[str, tuple[Any, ...]]
     arguments: Arguments = field(repr=False, compare=False)
     check: Callable[[], None] = field(default=nothing, repr=False, compare=False)
+    opens: Callable[[], Invocation] | None = field(default=None, repr=False, compare=False)
+
+    def real(self) -> Invocation:
+        """The same with the environment's values, for the run."""
+        return self if self.opens is None else self.opens()
 
     @property
     def place(self) -> Place | None:

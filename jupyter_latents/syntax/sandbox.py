@@ -15,11 +15,21 @@ from jupyter_latents.errors import ScriptError
 from . import sight
 from .environment import Environment
 from .limits import multiply, power
+from .promises import Promise, real
 
 __all__ = ["Sandbox"]
 
 _TURNS = "turns of a loop"
+_LOOK = "look into"
+_UNSEEING = {"join", "string", "trim", "quote", "default", "d", _TURNS, _LOOK}
 _FILTERS_LEFT_OUT = ("random", "attr")
+
+
+def _looked_into(value: Any) -> Any:
+    """What promises stand for, also in a list."""
+    if isinstance(value, (list, tuple)) and any(isinstance(item, Promise) for item in value):
+        return [real(item) for item in value]
+    return real(value)
 
 
 class _Turns:
@@ -72,6 +82,7 @@ class Sandbox(SandboxedEnvironment):
         self.filters.update({name: self._functions[name] for name in self._functions.keys() - self.filters.keys()})
         self.filters["attr"] = self.getattr
         self.filters[_TURNS] = self._turns
+        self.filters[_LOOK] = _looked_into
         self.globals = {}
         self.binop_table.update({"*": multiply, "**": power})
 
@@ -87,6 +98,9 @@ class Sandbox(SandboxedEnvironment):
         tree = super()._parse(source, name, filename)
         for loop in tree.find_all(nodes.For):
             loop.iter = nodes.Filter(loop.iter, _TURNS, [], [], None, None, lineno=loop.iter.lineno)
+        for used in tree.find_all(nodes.Filter):
+            if used.node is not None and used.name not in _UNSEEING:
+                used.node = nodes.Filter(used.node, _LOOK, [], [], None, None, lineno=used.lineno)
         return tree
 
     def getattr(self, obj: Any, attribute: str) -> Any:
@@ -107,7 +121,7 @@ class Sandbox(SandboxedEnvironment):
     def getitem(self, obj: Any, argument: Any) -> Any:
         """An item, else an attribute that `sight` allows."""
         try:
-            return obj[argument]
+            return obj.look()[argument] if isinstance(obj, Promise) else obj[argument]
         except (TypeError, LookupError):
             return self.getattr(obj, argument) if isinstance(argument, str) else self.undefined(obj=obj, name=argument)
 
@@ -116,5 +130,7 @@ class Sandbox(SandboxedEnvironment):
         if self._seen_by is not None:
             self._seen_by.check()
         if not isinstance(obj, Undefined):
+            if obj is not self._functions.get("quote"):
+                args, kwargs = tuple(map(real, args)), {name: real(value) for name, value in kwargs.items()}
             sight.check_call(obj, args, kwargs, self._functions.values())
         return super().call(context, obj, *args, **kwargs)

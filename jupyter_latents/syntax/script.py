@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from .arguments import read_arguments
+from .arguments import VeiledError, read_arguments
 from .directives import check_directive, run_directive
 from .environment import Environment
 from .expand import UNKNOWN, expand
 from .invocation import Invocation
 from .lines import Block, Logical, Reader, nothing
+from .promises import Veiled, veiled_names
 from .quoting import Word, read_words
 from .template import check_template, render_block
 from .text import Line, Located, Origin
@@ -82,6 +83,7 @@ class Script:
         for part in Reader(self._lines(), lambda lines: render_block(lines, environment), environment.check):
             if isinstance(part, Block):
                 continue
+            environment.place = part.text.place(0, len(part.text))
             if part.directive:
                 run_directive(part, environment)
             else:
@@ -115,11 +117,32 @@ def _invocation(words: list[Word], environment: Environment, schedulers: Collect
     injected = [
         _rendered(str(text), words[0], quoted=not str(text).startswith("-")) for text in environment.injected_args
     ]
-    arguments = read_arguments(words, injected, schedulers=schedulers)
+    try:
+        arguments = read_arguments(words, injected, schedulers=schedulers)
+    except VeiledError as veiled:
+        Veiled(veiled.text, filled=True, waits=environment.waits).look()
+        words = [_opened(word, environment) for word in words]
+        arguments = read_arguments(words, injected, schedulers=schedulers)
     values: dict[str, tuple[Any, ...]] = dict(arguments.values)
     if "gen_seeds" in values:
         values["seeds"] = tuple(environment.random_seed() for _ in range(values["gen_seeds"][0]))
-    return Invocation(arguments.model.text, MappingProxyType(values), arguments, environment.check)
+    made = Invocation(arguments.model.text, MappingProxyType(values), arguments, environment.check)
+    if not any(veiled_names(word.text) for word in words):
+        return made
+
+    def opened() -> Invocation:
+        read = read_arguments([_opened(word, environment) for word in words], injected, schedulers=schedulers)
+        drawn = {"seeds": values["seeds"]} if "gen_seeds" in values else {}
+        return Invocation(read.model.text, MappingProxyType({**read.values, **drawn}), read, environment.check)
+
+    return replace(made, opens=opened)
+
+
+def _opened(word: Word, environment: Environment) -> Word:
+    """A word with the environment's values in it."""
+    if not veiled_names(word.text):
+        return word
+    return Word(_rendered(environment.unveiled(word.text), word).value, word.written, word.quoted)
 
 
 def _rendered(text: str, near: Word, *, quoted: bool = False) -> Word:

@@ -14,6 +14,7 @@ from .text import Line, Locator
 
 __all__ = ["Piece", "format_reference", "items", "locator_of", "reference", "split"]
 
+_CAPTURED = re.compile(r"__latents_\d+")  # names of objects, which `quote` puts in quotes where there are several
 _VARIABLE = re.compile(r"[^\W\d]\w*(?:\[-?\d+\])*")
 _URL = re.compile(r"https?://", re.IGNORECASE)
 _BARE = re.compile(r"[^\s'\",;|+=]+")
@@ -125,7 +126,7 @@ def reference(piece: Piece) -> Reference:
         raise piece.fail("An image seed names nothing between these quotes; give a variable, a path or an address.")
     if _URL.match(content):
         return Reference(content, "url")
-    if not quoted and _VARIABLE.fullmatch(content):
+    if (not quoted and _VARIABLE.fullmatch(content)) or _CAPTURED.fullmatch(content):
         return Reference(content, "variable")
     return Reference(content, "path")
 

@@ -13,14 +13,16 @@ import fractions
 import pathlib
 import sys
 import types
-from collections import ChainMap, Counter, OrderedDict, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from jinja2 import Undefined, filters, runtime
 from markupsafe import Markup
 
 from jupyter_latents.errors import ScriptError
+
+from .promises import Promise, Veiled
 
 __all__ = ["ITERATORS", "Seen", "admit", "attribute", "check_call", "names_of"]
 
@@ -73,7 +75,6 @@ _INSIDE: dict[type, str] = {
     "cycle",
     runtime.Macro: "name arguments catch_kwargs catch_varargs caller",
     filters._GroupTuple: "grouper list",  # noqa: SLF001
-    ChainMap: "get items keys values",
 }  # fmt: skip
 """What arises within a template, and is no value of the notebook."""
 
@@ -110,6 +111,8 @@ _NAMED: dict[str, str] = {
     "jupyter_latents.latents.value.Latents": _LATENTS,
     "jupyter_latents.latents.sequence.LatentsSequence": "items labels label count index",
     "jupyter_latents.latents.trajectory.Trajectory": "count index",
+    "jupyter_latents.syntax.promises.Promise": "", "jupyter_latents.syntax.promises.Veiled": "strip lstrip rstrip",
+    "jupyter_latents.syntax.environment.Variables": "get items keys values",
     "jupyter_latents.session.spreading.Outlines": "count index",
 }  # fmt: skip
 _HEIRS = {"PIL.Image.Image": "PIL.", "numpy.dtype": "numpy."}
@@ -225,6 +228,8 @@ def attribute(value: Any, name: str, own: object = None) -> Any:
         AttributeError: There is none of this name.
         ScriptError: It changes the value, writes, runs something, or is not known to do none of these.
     """
+    if isinstance(value, Promise) and not (isinstance(value, Veiled) and name in {"strip", "lstrip", "rstrip"}):
+        value = admit(value.look(), value.name)
     names = _OWN_LIST if value is own and own is not None else names_of(type(value))
     if names is None:
         raise ScriptError(f"'.{name}' is asked of a {_a(value)}, which a template cannot see. {_SEEN}")
@@ -269,15 +274,22 @@ class Seen(Mapping[str, Any]):
     Args:
         own: The script's names and the language's functions.
         kernel: The notebook's variables.
+        veiled: Gives texts as templates may see them.
     """
 
-    def __init__(self, own: Mapping[str, Any], kernel: Mapping[str, Any]) -> None:
-        self.own, self.kernel = own, kernel
+    def __init__(
+        self, own: Mapping[str, Any], kernel: Mapping[str, Any], veiled: Callable[[str], object] = lambda text: text
+    ) -> None:
+        self.own, self.kernel, self._veiled = own, kernel, veiled
 
     def __getitem__(self, name: str) -> Any:
         if name in self.own:
-            return self.own[name]
-        return admit(self.kernel[name], name)
+            value = self.own[name]
+            return self._veiled(value) if isinstance(value, str) else self._made(value, name)
+        return self._made(admit(self.kernel[name], name), name)
+
+    def _made(self, value: Any, name: str) -> Any:
+        return admit(value.value, name) if isinstance(value, Promise) and value.made else value
 
     def __contains__(self, name: object) -> bool:
         return name in self.own or name in self.kernel

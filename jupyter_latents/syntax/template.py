@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -21,6 +22,9 @@ __all__ = ["check_template", "render", "render_block"]
 
 _MARK = "\x02{}\x03"
 _MARKED = re.compile("\x02(\\d+)\x03")
+_RECENT = 2_000
+"""Characters of a block's last lines that are looked at for the option that a template stands in."""
+
 _UNDEFINED = re.compile(r"'(\w+)' is undefined")
 
 
@@ -117,7 +121,11 @@ def render_block(lines: list[Line], environment: Environment) -> Iterator[Line]:
     current, count = 1, 0
     buffer: list[str] = []  # the line that is not at its end yet
     chunks = template.root_render_func(context)
+    latest = ""
     while True:
+        at = lines[min(current, len(lines)) - 1]
+        environment.place = at.place(0, len(at.text))
+        environment.preceding = _MARKED.sub("", latest + "".join(buffer))
         try:
             chunk = next(chunks, None)
         except Exception as error:
@@ -131,15 +139,16 @@ def render_block(lines: list[Line], environment: Environment) -> Iterator[Line]:
             buffer.append(chunk)
             continue
         *whole, rest = ("".join(buffer) + chunk).split("\n")
-        buffer = [rest]
+        buffer, latest = [rest], (latest + "\n".join(whole))[-_RECENT:] + "\n"
         for text in whole:
             count += 1
             current, line = _unmark(text, current, lines, depth)
             if count > LIMIT:
                 raise ScriptError(f"The block makes more than {LIMIT} lines.", place=line.place(0, len(line.text)))
-            yield line
+            yield replace(line, text=environment.settle(line.text))
     if (text := "".join(buffer)).strip():
-        yield _unmark(text, current, lines, depth)[1]
+        line = _unmark(text, current, lines, depth)[1]
+        yield replace(line, text=environment.settle(line.text))
     for name in context.exported_vars:
         environment.names[name] = context.vars[name]
 
