@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from .environment import Environment
 from .evaluation import Evaluation, Waiting
 from .invocation import Invocation
-from .promises import Promise, real
 from .quoting import quote
 from .script import Script, parse
 from .seeds import format_seed, parse_seed, unsupported
+from .templates.environment import Environment
+from .templates.promises import Promise, real
 
 __all__ = [
     "Environment",

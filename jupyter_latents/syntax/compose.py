@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from jupyter_latents.stage import ImageSeed, LatentsProcessor, ModelSource, Prompt, Reference, Stage, Window
 
-from .options import OPTIONS
+from .options.table import OPTIONS
 from .prompts import split_prompt
 from .seeds import format_seed
 from .segments import segments

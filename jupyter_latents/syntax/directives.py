@@ -9,12 +9,12 @@ from pathlib import Path
 
 from jupyter_latents.errors import Place, ScriptError, nearest
 
-from .environment import Environment
 from .expand import expand
-from .expression import evaluate
 from .lines import Logical
-from .promises import Veiled, veiled_names
 from .quoting import Word, read_words
+from .templates.environment import Environment
+from .templates.expression import evaluate
+from .templates.promises import Veiled, veiled_names
 
 __all__ = ["DIRECTIVES", "Directive", "check_directive", "run_directive"]
 

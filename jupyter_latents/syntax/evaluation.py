@@ -11,10 +11,10 @@ from typing import Any
 
 from jupyter_latents.errors import Place, ScriptError
 
-from .environment import Environment
 from .invocation import Invocation
-from .promises import Promise, Veiled
 from .script import Script
+from .templates.environment import Environment
+from .templates.promises import Promise, Veiled
 
 __all__ = ["Evaluation", "Waiting"]
 

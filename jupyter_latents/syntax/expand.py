@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from .environment import Environment
 from .lines import Logical
 from .quoting import escape
 from .segments import Segment, segments
-from .template import check_template, render
+from .templates.environment import Environment
+from .templates.template import check_template, render
 from .text import Located, join
 
 __all__ = ["UNKNOWN", "expand"]

@@ -10,9 +10,9 @@ from typing import Any
 from jupyter_latents.errors import Place
 from jupyter_latents.stage import LatentsProcessor, ModelSource, Output, Prompt, Stage, Window
 
-from .arguments import Arguments
 from .lines import nothing
-from .options import NESTING
+from .options.arguments import Arguments
+from .options.table import NESTING
 from .prompts import split_prompt
 
 __all__ = ["Invocation"]

@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from .arguments import VeiledError, read_arguments
 from .directives import check_directive, run_directive
-from .environment import Environment
 from .expand import UNKNOWN, expand
 from .invocation import Invocation
 from .lines import Block, Logical, Reader, nothing
-from .promises import Veiled, veiled_names
+from .options.arguments import VeiledError, read_arguments
 from .quoting import Word, read_words
-from .template import check_template, render_block
+from .templates.environment import Environment
+from .templates.promises import Veiled, veiled_names
+from .templates.template import check_template, render_block
 from .text import Line, Located, Origin
 
 __all__ = ["Script", "parse"]

@@ -10,16 +10,16 @@ from typing import Any
 
 from jupyter_latents.errors import HelpAskedError, JupyterLatentsError, Place, ScriptError, SettingError, nearest
 from jupyter_latents.optimizations import choices_of
+from jupyter_latents.syntax.expand import UNKNOWN
+from jupyter_latents.syntax.prompts import split_prompt
+from jupyter_latents.syntax.quoting import Word, unquote
+from jupyter_latents.syntax.templates.environment import CAPTURED
+from jupyter_latents.syntax.templates.promises import veiled_names
 
 from . import parsers
-from .environment import CAPTURED
-from .expand import UNKNOWN
 from .magic_options import MAGIC_NAMES
-from .options import BY_NAME, OPTIONS, Option
-from .promises import veiled_names
-from .prompts import split_prompt
-from .quoting import Word, unquote
 from .refused import refusal
+from .table import BY_NAME, OPTIONS, Option
 
 __all__ = ["Arguments", "VeiledError", "read_arguments"]
 

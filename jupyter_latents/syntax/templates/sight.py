@@ -111,8 +111,9 @@ _NAMED: dict[str, str] = {
     "jupyter_latents.latents.value.Latents": _LATENTS,
     "jupyter_latents.latents.sequence.LatentsSequence": "items labels label count index",
     "jupyter_latents.latents.trajectory.Trajectory": "count index",
-    "jupyter_latents.syntax.promises.Promise": "", "jupyter_latents.syntax.promises.Veiled": "strip lstrip rstrip",
-    "jupyter_latents.syntax.environment.Variables": "get items keys values",
+    "jupyter_latents.syntax.templates.promises.Promise": "",
+    "jupyter_latents.syntax.templates.promises.Veiled": "strip lstrip rstrip",
+    "jupyter_latents.syntax.templates.environment.Variables": "get items keys values",
     "jupyter_latents.session.spreading.Outlines": "count index",
 }  # fmt: skip
 _HEIRS = {"PIL.Image.Image": "PIL.", "numpy.dtype": "numpy."}

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from jupyter_latents.errors import JupyterLatentsError, Place, ScriptError, nearest
+from jupyter_latents.syntax.lines import nothing
 
 from . import sight
 from .environment import Variables
 from .functions import FUNCTIONS
 from .limits import LIMIT, multiply, percent, power, shift
-from .lines import nothing
 from .promises import real
 
 __all__ = ["evaluate"]

@@ -11,12 +11,12 @@ from typing import Any
 from jinja2 import TemplateSyntaxError, UndefinedError
 
 from jupyter_latents.errors import JupyterLatentsError, Place, ScriptError, nearest
+from jupyter_latents.syntax.segments import Segment, segments
+from jupyter_latents.syntax.text import Line
 
 from .environment import Environment
 from .limits import LIMIT
 from .sandbox import Sandbox
-from .segments import Segment, segments
-from .text import Line
 
 __all__ = ["check_template", "render", "render_block"]
 

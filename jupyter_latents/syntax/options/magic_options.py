@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from jupyter_latents.errors import HelpAskedError, JupyterLatentsError, ScriptError, nearest
+from jupyter_latents.syntax.quoting import Word, read_words
+from jupyter_latents.syntax.text import Line, Located, Locator
 
 from . import parsers
-from .options import BY_NAME
-from .quoting import Word, read_words
-from .text import Line, Located, Locator
+from .table import BY_NAME
 
 __all__ = ["MAGIC_NAMES", "MAGIC_OPTIONS", "MagicOption", "MagicOptions", "parse_magic_line"]
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from jupyter_latents.stage import Prompt
+from jupyter_latents.syntax.prompts import format_prompt
+from jupyter_latents.syntax.quoting import quote, unquote
 
 from .limits import LIMIT, power
-from .prompts import format_prompt
-from .quoting import quote, unquote
 
 __all__ = ["FUNCTIONS"]
 

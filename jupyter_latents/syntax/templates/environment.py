@@ -15,12 +15,12 @@ from typing import Any
 
 from jupyter_latents.errors import Place, ScriptError
 from jupyter_latents.stage import Prompt
+from jupyter_latents.syntax.lines import nothing
+from jupyter_latents.syntax.prompts import format_prompt
+from jupyter_latents.syntax.quoting import quote
 
 from .functions import FUNCTIONS
-from .lines import nothing
 from .promises import Promise, Veiled, Waits, real, unveil, veil, veiled_names
-from .prompts import format_prompt
-from .quoting import quote
 from .sight import ITERATORS, Seen, admit
 
 __all__ = ["CAPTURED", "RESERVED", "Environment"]
