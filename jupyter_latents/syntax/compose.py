@@ -149,6 +149,8 @@ def _pair(positive: str | None, negative: str | None) -> list[str] | None:
         return [text]
     ways = [f"{text}; {hidden}" for hidden in (negative, negative.replace(";", "\\;"))]
     ways += [f"{text} ; {hidden}" for hidden in (negative, negative.replace(";", "\\;"))]
+    # No quoted part ends before a no-break space, which is white space all the same.
+    ways += [f"{way}\u00a0" for way in ways]
     return [next((way for way in ways if split_prompt(way) == (positive, negative)), ways[0])]
 
 
