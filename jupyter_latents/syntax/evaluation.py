@@ -19,6 +19,9 @@ from .templates.promises import Promise, Veiled
 __all__ = ["Evaluation", "Waiting"]
 
 _LAST_WORD = re.compile(r"(?:^|(?<=\s))(?:(--?[A-Za-z][\w-]*)|(?<=[^\\]\n)[^\s-])|\A\s*\\")
+_PATIENCE = 1.0
+"""Seconds that a closed evaluation is given to end."""
+
 _SEEDS = {"--image-seeds", "-is"}
 
 
@@ -65,6 +68,7 @@ class _Worker:
         self.error: BaseException | None = None
         self.ahead = self.ended = self.closed = False
         self.count: Callable[[Invocation], int | None] = _count
+        self._check, environment.check = environment.check, self.check
         self._invocations = script.invocations(environment, schedulers=schedulers)
         self._go, self._back = threading.Semaphore(0), threading.Semaphore(0)
         self._thread: threading.Thread | None = None
@@ -77,7 +81,24 @@ class _Worker:
             self._thread = threading.Thread(target=self._run, name="jupyter-latents-script", daemon=True)
             self._thread.start()
         self._go.release()
-        self._back.acquire()
+        try:
+            self._back.acquire()
+        except BaseException:  # an interrupt: the turn is not over, and never will be
+            self.closed = True
+            raise
+
+    def check(self) -> None:
+        """Goes on, unless somebody stops it or nobody asks for the rest."""
+        if self.closed:
+            raise _ClosedError
+        self._check()
+
+    def close(self) -> None:
+        """Ends the evaluating side."""
+        self.closed = True
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._go.release()
+            self._thread.join(_PATIENCE)
 
     def _run(self) -> None:
         self._go.acquire()
@@ -219,7 +240,7 @@ class Evaluation:
                 self._print(self.environment.unveiled(step))
             if worker.error is not None:
                 raise worker.error
-            if worker.ended:
+            if worker.ended or worker.closed:
                 raise StopIteration
             self.environment.foreseeing = worker.ahead = False
             stuck = worker.waiting
@@ -252,9 +273,7 @@ class Evaluation:
 
     def close(self) -> None:
         """Ends the evaluation; its rest is not evaluated."""
-        self._worker.closed = True
-        self._worker.turn()
+        self._worker.close()
 
     def __del__(self) -> None:
-        if not self._worker.ended and not self._worker.closed:
-            self.close()
+        self._worker.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import threading
 from typing import Any
 
@@ -281,6 +282,21 @@ def test_a_forgotten_evaluation_leaves_nothing_behind() -> None:
     assert threading.active_count() == before + 1
     evaluation = None
     gc.collect()
+    assert threading.active_count() == before
+
+
+def test_an_interrupt_ends_an_endless_evaluation() -> None:
+    """The signal goes to the asking side, while the evaluating one is in a loop."""
+    before, main = threading.active_count(), threading.main_thread().ident
+    text = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+    evaluation = Evaluation(Script(text), Environment())
+    assert main is not None
+    timer = threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        evaluation.ahead()
+    evaluation.close()
+    timer.join()
     assert threading.active_count() == before
 
 

@@ -243,5 +243,11 @@ def test_loops_without_output_hear_a_stop(text: str) -> None:
         list(Script(text).invocations(Environment(environ={}, check=check)))
 
 
+@pytest.mark.parametrize("text", ["'a'.zfill(10**9)", "'a'|center(10**9)", "[1]|batch(10**9, 0)|list", "'a' * 10**9"])
+def test_nothing_large_is_made_by_a_number(text: str) -> None:
+    with pytest.raises(ScriptError, match="longer than 100000 is refused"):
+        printed(f"{{{{ {text} }}}}")
+
+
 def test_the_length_of_a_loop_is_known() -> None:
     assert printed("{% for a in [1, 2] %}{{ loop.length }}{{ loop.last }} {% endfor %}") == "2False 2True"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from jinja2 import Undefined, nodes
@@ -22,6 +22,7 @@ __all__ = ["Sandbox"]
 _TURNS = "turns of a loop"
 _LOOK = "look into"
 _UNSEEING = {"join", "string", "trim", "quote", "default", "d", _TURNS, _LOOK}
+_FILTERS_THAT_FILL = ("batch", "center", "indent")
 _FILTERS_LEFT_OUT = ("random", "attr")
 
 
@@ -30,6 +31,16 @@ def _looked_into(value: Any) -> Any:
     if isinstance(value, (list, tuple)) and any(isinstance(item, Promise) for item in value):
         return [real(item) for item in value]
     return real(value)
+
+
+def _bounded(fill: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter that fills up to a number, which may not be too large."""
+
+    def bounded(value: Any, *arguments: Any, **keywords: Any) -> Any:
+        sight.check_width([*arguments, *keywords.values()])
+        return fill(value, *arguments, **keywords)
+
+    return bounded
 
 
 class _Turns:
@@ -80,6 +91,8 @@ class Sandbox(SandboxedEnvironment):
         for name in _FILTERS_LEFT_OUT:
             self.filters.pop(name)
         self.filters.update({name: self._functions[name] for name in self._functions.keys() - self.filters.keys()})
+        for name in _FILTERS_THAT_FILL:
+            self.filters[name] = _bounded(self.filters[name])
         self.filters["attr"] = self.getattr
         self.filters[_TURNS] = self._turns
         self.filters[_LOOK] = _looked_into

@@ -22,9 +22,10 @@ from markupsafe import Markup
 
 from jupyter_latents.errors import ScriptError
 
+from .limits import LIMIT
 from .promises import Promise, Veiled
 
-__all__ = ["ITERATORS", "Seen", "admit", "attribute", "check_call", "names_of"]
+__all__ = ["ITERATORS", "Seen", "admit", "attribute", "check_call", "check_width", "names_of"]
 
 _COUNT = 1_000_000
 """Most items of a value that are looked through."""
@@ -120,6 +121,7 @@ _HEIRS = {"PIL.Image.Image": "PIL.", "numpy.dtype": "numpy."}
 """Classes whose heirs count too where they live in the same library."""
 
 _OWN_LIST = frozenset({"append", "extend", "insert", "pop", "remove", "clear", "reverse", "sort", "count", "index"})
+_WIDTHS = frozenset({"center", "expandtabs", "ljust", "rjust", "zfill"})
 _METHODS = (types.MethodType, types.BuiltinMethodType)
 _TEMPLATES_OWN = (runtime.Macro, runtime.LoopContext)
 _SEEN = (
@@ -245,6 +247,19 @@ def attribute(value: Any, name: str, own: object = None) -> Any:
     return getattr(value, name)
 
 
+def check_width(arguments: Iterable[Any]) -> None:
+    """Checks the width, or count, that a method or filter fills up to.
+
+    Args:
+        arguments: What it is called with.
+
+    Raises:
+        ScriptError: It is too large.
+    """
+    if any(isinstance(given, int) and given > LIMIT for given in arguments):
+        raise ScriptError(f"A text or list longer than {LIMIT} is refused; give a smaller number.")
+
+
 def check_call(function: Any, arguments: Iterable[Any], keywords: Mapping[str, Any], language: Iterable[Any]) -> None:
     """Checks that a template may call `function` so.
 
@@ -263,6 +278,8 @@ def check_call(function: Any, arguments: Iterable[Any], keywords: Mapping[str, A
     known = method or text_format or kind in _TEMPLATES_OWN or any(function is known for known in language)
     if not known:
         raise ScriptError(f"A {_a(function)} cannot be called here; methods and the language's functions can. {_SEEN}")
+    if isinstance(owner, str) and function.__name__ in _WIDTHS:
+        check_width(arguments)
     array = _full_name(type(owner)) == "numpy.ndarray"
     written = array and any(_full_name(type(given)) == "numpy.ndarray" for given in (*arguments, *keywords.values()))
     if "out" in keywords or written:
