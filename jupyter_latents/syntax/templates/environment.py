@@ -20,8 +20,9 @@ from jupyter_latents.syntax.prompts import format_prompt
 from jupyter_latents.syntax.quoting import quote
 
 from .functions import FUNCTIONS
+from .kinds import ITERATORS
 from .promises import Promise, Veiled, Waits, real, unveil, veil, veiled_names
-from .sight import ITERATORS, Seen, admit
+from .sight import Seen, admit
 
 __all__ = ["CAPTURED", "RESERVED", "Environment"]
 
