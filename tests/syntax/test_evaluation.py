@@ -191,6 +191,16 @@ def test_each_template_is_evaluated_once(foresee: bool) -> None:
     assert asked == list("12345")
 
 
+def test_without_foresight_each_line_is_evaluated_in_its_turn() -> None:
+    said: list[str] = []
+    kernel: dict[str, object] = {"x": 1}
+    evaluation = Evaluation(Script("m\n\\print {{ x }}"), Environment(kernel=kernel, print=said.append))
+    next(evaluation)
+    kernel["x"] = 2
+    evaluation.finished([])
+    assert (list(evaluation), said) == ([], ["2"])
+
+
 def test_prints_come_when_their_turn_comes() -> None:
     ran = Ran("\\print one\nm\n\\print two\nm\n\\print three", ["a"], ["b"])
     assert (ran.before, ran.printed, ran.order) == ([], ["one", "two", "three"], ["one", "two"])

@@ -61,7 +61,13 @@ def test_long_runs_of_backslashes_are_read(text: str) -> None:
 
 
 def test_a_text_that_grows_is_read_as_the_whole_is() -> None:
-    for text in broken_texts(3_000, seed=5):
+    lone = [
+        "{{ ' }}\n# x\n' }} # y",
+        "{{ \" ' }} a\n'\n}} # b\n\"}} # c",
+        "{{ 'a\n# b\n}} ' # c",
+        "{% raw %} {%\n endraw %} {{\n",
+    ]
+    for text in [*lone, *broken_texts(3_000, seed=5)]:
         grown, whole = Unfinished(), ""
         for line in text.split("\n"):
             cut, quote = grown.without_comment(line)
