@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
     from IPython.core.interactiveshell import InteractiveShell
 
-    from jupyter_latents.syntax.completion import Completion
+    from jupyter_latents.syntax.options.completion import Completion
 
 __all__ = ["list_path", "register", "seed_names", "unregister"]
 
@@ -125,7 +125,7 @@ def _in_quotes(text: str) -> bool:
 def _completions(text: str, cursor: int, names: Mapping[str, Any]) -> Iterator[Completion]:
     from jupyter_latents.engine.models.find import known_models
     from jupyter_latents.engine.schedule.table import scheduler_names
-    from jupyter_latents.syntax.completion import complete
+    from jupyter_latents.syntax.options.completion import complete
 
     attribute = _ATTRIBUTE.search(text, 0, cursor)
     if attribute:
@@ -144,7 +144,7 @@ def _completions(text: str, cursor: int, names: Mapping[str, Any]) -> Iterator[C
 
 def _attributes(value: Any, typed: str, cursor: int) -> Iterator[Completion]:
     """Public attributes of a kernel variable inside a template."""
-    from jupyter_latents.syntax.completion import Completion
+    from jupyter_latents.syntax.options.completion import Completion
 
     for name in dir(type(value)) if value is not None else ():
         if name.startswith(typed) and not name.startswith("_"):

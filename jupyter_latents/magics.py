@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from jupyter_latents.session import Session
     from jupyter_latents.session.runs import Run
     from jupyter_latents.syntax import Script
-    from jupyter_latents.syntax.magic_options import MagicOptions
+    from jupyter_latents.syntax.options.magic_options import MagicOptions
 
 __all__ = ["Dgen", "Interrupted", "LatentsMagic", "load", "unload"]
 
@@ -51,7 +51,7 @@ class Dgen:
 
     def getdoc(self) -> str:
         """What ``%%dgen?`` shows, made from the option table."""
-        from jupyter_latents.syntax.help import help_text
+        from jupyter_latents.syntax.options.help import help_text
 
         return help_text()
 
@@ -64,7 +64,7 @@ class Dgen:
             return None
 
     def _do(self, line: str, cell: str | None) -> Any:
-        from jupyter_latents.syntax.magic_line import parse_magic_line
+        from jupyter_latents.syntax.options.magic_line import parse_magic_line
 
         options = parse_magic_line(line, magic="%dgen" if cell is None else "%%dgen")
         if options.models or options.unload is not None:
@@ -77,7 +77,7 @@ class Dgen:
                 print(told)  # noqa: T201 - the magic's own output
                 return None
         if options.help is not None or (cell is None and options.file is None):
-            from jupyter_latents.syntax.help import help_text
+            from jupyter_latents.syntax.options.help import help_text
 
             print(help_text(options.help or ""))  # noqa: T201 - the magic's own output
             return None

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 __all__ = [
     "AdapterImage",
+    "Address",
     "ImageSeed",
     "LatentsProcessor",
     "ModelSource",
@@ -49,6 +50,23 @@ class Reference:
 
     def __str__(self) -> str:
         return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A further part of a model, ``NAME;key=value``: a VAE, LoRA, ControlNet or quantizer, with settings.
+
+    Attributes:
+        name: What stands before the first semicolon.
+        settings: The rest, key to text; keys are lower-case, with ``-`` for ``_``.
+    """
+
+    name: str
+    settings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def get(self, key: str) -> str | None:
+        """A setting's text, or None."""
+        return self.settings.get(key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jupyter_latents.errors import JupyterLatentsError, Place
 from jupyter_latents.syntax import Invocation
-from jupyter_latents.syntax.options import BY_NAME, OPTIONS
+from jupyter_latents.syntax.options.table import BY_NAME, OPTIONS
 from jupyter_latents.wording import plain
 
 __all__ = ["blame"]

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from .environment import Environment
+from .evaluation import Evaluation, Waiting
 from .invocation import Invocation
 from .quoting import quote
 from .script import Script, parse
 from .seeds import format_seed, parse_seed, unsupported
+from .templates.environment import Environment
+from .templates.promises import Promise, real
 
-__all__ = ["Environment", "Invocation", "Script", "format_seed", "parse", "parse_seed", "quote", "unsupported"]
+__all__ = [
+    "Environment",
+    "Evaluation",
+    "Invocation",
+    "Promise",
+    "Script",
+    "Waiting",
+    "format_seed",
+    "parse",
+    "parse_seed",
+    "quote",
+    "real",
+    "unsupported",
+]

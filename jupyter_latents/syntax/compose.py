@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from jupyter_latents.stage import ImageSeed, LatentsProcessor, ModelSource, Prompt, Reference, Stage, Window
 
-from .options import OPTIONS
+from .options.table import OPTIONS
 from .prompts import split_prompt
 from .seeds import format_seed
 from .segments import segments
@@ -41,7 +41,7 @@ _ORDER = [*_FIRST, *(dest for dest in _NAMES if dest not in {*_FIRST, *_LAST}), 
 _ALWAYS_QUOTED = {"prompts", "negative_prompts", "second_prompts", "third_prompts", "image_seeds"}
 
 _PLAIN = re.compile(r"[\w@+:,./~^][\w@+=:,./~^-]*")
-_SPECIAL = re.compile(r"""(\\*)(["'$%])""")
+_SPECIAL = re.compile(r"""(?<!\\)(\\*)(["'$%])""")
 _ENVIRON = re.compile(r"\$\{?[A-Za-z_]|%[A-Za-z_]\w*%")
 _NEEDS_TEMPLATE = re.compile(r"\{(?=[{%#\n\r])|[\n\r]")
 
@@ -149,6 +149,8 @@ def _pair(positive: str | None, negative: str | None) -> list[str] | None:
         return [text]
     ways = [f"{text}; {hidden}" for hidden in (negative, negative.replace(";", "\\;"))]
     ways += [f"{text} ; {hidden}" for hidden in (negative, negative.replace(";", "\\;"))]
+    # No quoted part ends before a no-break space, which is white space all the same.
+    ways += [f"{way}\u00a0" for way in ways]
     return [next((way for way in ways if split_prompt(way) == (positive, negative)), ways[0])]
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from jupyter_latents.errors import Place, ScriptError, nearest
 
-from .environment import Environment
 from .expand import expand
-from .expression import evaluate
 from .lines import Logical
 from .quoting import Word, read_words
+from .templates.environment import Environment
+from .templates.expression import evaluate
+from .templates.promises import Veiled, veiled_names
 
 __all__ = ["DIRECTIVES", "Directive", "check_directive", "run_directive"]
 
@@ -59,13 +60,23 @@ def _set(line: Logical, start: int, environment: Environment) -> None:
 def _setp(line: Logical, start: int, environment: Environment) -> None:
     name, at = _assignment(line, start, environment)
     text = expand(line, environment, start=at, raw=True).text
-    names = {**environment.visible, **environment.captured}
-    environment.set(name, evaluate(text, names, line.text.place(at)), line.text.place(start, len(name)))
+    value = evaluate(
+        text,
+        environment.visible,
+        line.text.place(at),
+        functions=environment.functions.values(),
+        check=environment.check,
+    )
+    environment.set(name, value, line.text.place(start, len(name)))
 
 
 def _sete(line: Logical, start: int, environment: Environment) -> None:
     name, at = _assignment(line, start, environment)
-    words = [found for word in read_words(expand(line, environment, start=at)) for found in _globbed(word)]
+    expanded = expand(line, environment, start=at)
+    if veiled_names(expanded.text):  # patterns of files depend on what the values are
+        Veiled(expanded.text, filled=True, waits=environment.waits).look()
+        expanded = expand(line, environment, start=at)
+    words = [found for word in read_words(expanded) for found in _globbed(word)]
     environment.set(name, words, line.text.place(start, len(name)))
 
 

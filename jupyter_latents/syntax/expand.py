@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from .environment import Environment
 from .lines import Logical
 from .quoting import escape
 from .segments import Segment, segments
-from .template import check_template, render
+from .templates.environment import Environment
+from .templates.template import check_template, render
 from .text import Located, join
 
 __all__ = ["UNKNOWN", "expand"]
@@ -16,7 +16,10 @@ __all__ = ["UNKNOWN", "expand"]
 UNKNOWN = "\ufffc"
 """Stands for what is only known when a line is reached, in a check without running."""
 
-_ENVIRON = re.compile(r"(\\*)(?:\$\{([A-Za-z_]\w*)\}|\$([A-Za-z_]\w*)|%([A-Za-z_]\w*)%)")
+_ENVIRON = re.compile(r"(?<!\\)(\\*)(?:\$\{([A-Za-z_]\w*)\}|\$([A-Za-z_]\w*)|%([A-Za-z_]\w*)%)")
+
+
+_OTHER = re.compile(r"\s--?[A-Za-z]")
 
 
 class _Expander:
@@ -27,8 +30,7 @@ class _Expander:
 
     def literal(self, start: int, end: int) -> None:
         """Copies written text and expands environment names in it."""
-        text = self.source.text[:end]
-        for match in _ENVIRON.finditer(text, start):
+        for match in _ENVIRON.finditer(self.source.text, start, end):
             self.copy(start, match.end(1))
             start = match.end(1)
             if len(match[1]) % 2 or (self.quote == "'" and not self.raw):
@@ -38,7 +40,7 @@ class _Expander:
         self.copy(start, end)
 
     def value(self, name: str) -> str:
-        return UNKNOWN if self.environment is None else self.environment.env.get(name, "")
+        return UNKNOWN if self.environment is None else self.environment.variable(name)
 
     def copy(self, start: int, end: int) -> None:
         self.parts.append(self.source[start:end])
@@ -51,6 +53,8 @@ class _Expander:
             return
         if self.quote:
             text = escape(text)
+        elif self.environment is not None and not self.raw:
+            text = self.environment.settle(text)
         self.parts.append(Located.made(text, origin))
         self.advance(text)
 
@@ -78,6 +82,7 @@ class _Expander:
             self.made(UNKNOWN, start, end)
             return
         text = "".join(_environ_in_template(text[part.start : part.end], part.kind) for part in segments(text))
+        self.environment.preceding = "" if _OTHER.search(self.source.text, start, end) else self.source.text[:start]
         self.made(render(text, self.environment, self.source.place(start, end - start)), start, end)
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from jupyter_latents.errors import Place
 from jupyter_latents.stage import LatentsProcessor, ModelSource, Output, Prompt, Stage, Window
 
-from .arguments import Arguments
-from .options import NESTING
+from .lines import nothing
+from .options.arguments import Arguments
+from .options.table import NESTING
 from .prompts import split_prompt
 
 __all__ = ["Invocation"]
@@ -25,11 +26,19 @@ class Invocation:
         model: Demo model, hub name, folder or file.
         values: The values of each option that was given, by its name in the table's `dest`.
         arguments: The words behind the values; they know their places.
+        check: Called for each stage; it raises to stop.
+        opens: Makes the same invocation with the environment's values, where some are veiled.
     """
 
     model: str
     values: Mapping[str, tuple[Any, ...]]
     arguments: Arguments = field(repr=False, compare=False)
+    check: Callable[[], None] = field(default=nothing, repr=False, compare=False)
+    opens: Callable[[], Invocation] | None = field(default=None, repr=False, compare=False)
+
+    def real(self) -> Invocation:
+        """The same with the environment's values, for the run."""
+        return self if self.opens is None else self.opens()
 
     @property
     def place(self) -> Place | None:
@@ -53,7 +62,8 @@ class Invocation:
 
     def stages(self) -> tuple[Stage, ...]:
         """Returns one stage for each combination; prompts change slowest, seeds fastest."""
-        return tuple(self._stage(choice) for choice in self.choices())
+        model, links, output = self._model(), self._processors(), self._output()
+        return tuple(self._stage(choice, model, links, output) for choice in self.choices())
 
     def choices(self) -> Iterator[dict[str, Any]]:
         """Yields one value of each multiplying option at a time, in the order of the stages.
@@ -63,15 +73,18 @@ class Invocation:
         paired = bool(self.first("seeds_to_images"))
         given = [dest for dest in NESTING if self.values.get(dest) and not (paired and dest == "seeds")]
         for indices in itertools.product(*(range(len(self.values[dest])) for dest in given)):
+            self.check()
             choice = {dest: self.values[dest][index] for dest, index in zip(given, indices, strict=True)}
             if paired:
                 choice["seeds"] = self.values["seeds"][indices[given.index("image_seeds")]]
             yield choice
 
-    def _stage(self, choice: Mapping[str, Any]) -> Stage:
+    def _stage(
+        self, choice: Mapping[str, Any], model: ModelSource, links: tuple[LatentsProcessor, ...], output: Output
+    ) -> Stage:
         sigmas = choice.get("sigmas")
         return Stage(
-            model=self._model(),
+            model=model,
             prompt=_prompt(choice),
             seed=choice.get("seeds"),
             num_inference_steps=max(1, sum(sigma > 0 for sigma in sigmas))
@@ -88,8 +101,8 @@ class Invocation:
             batch_size=self.first("batch_size", 1),
             batch_seeds=self.first("batch_seeds", False),
             clip_skip=choice.get("clip_skips"),
-            latents_processors=self._processors(),
-            output=self._output(),
+            latents_processors=links,
+            output=output,
             into=self.first("into"),
             force=self.first("force", False),
         )

@@ -6,19 +6,24 @@ lines and comments may stand between.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from jupyter_latents.errors import ScriptError
 
-from .quoting import string_end
-from .segments import open_tags, segments
+from .segments import open_tags
 from .text import Line, Located, Origin, join
+from .unfinished import Unfinished, without_comment
 
-__all__ = ["Block", "Logical", "Reader", "without_comment"]
+__all__ = ["Block", "Logical", "Reader", "nothing"]
 
 _BLOCK = ("{{", "{%", "{#")
 _DEPTH = 20
+
+
+def nothing() -> None:
+    """Goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,47 +45,28 @@ class Block:
     lines: tuple[Line, ...]
 
 
-def without_comment(text: str) -> tuple[str, int]:
-    """Returns `text` without a comment at its end, and the offset of a quote that is still open, or -1.
-
-    Quotes and template parts may hold a ``#``.
-    """
-    hidden = [(part.start, part.end) for part in segments(text) if part.kind != "text"]
-    position = 0
-    while position < len(text):
-        inside = next((end for start, end in hidden if start <= position < end), None)
-        character = text[position]
-        if inside is not None:
-            position = inside
-        elif character == "\\" and position + 1 < len(text):
-            position += 2
-        elif character in "\"'":
-            end = string_end(text, position)
-            if end < 0:
-                return text, position
-            position = end
-        elif character == "#" and (position == 0 or text[position - 1].isspace()):
-            return text[:position], -1
-        else:
-            position += 1
-    return text, -1
-
-
 class Reader:
     """Reads logical lines and blocks from physical ones.
 
     Args:
         lines: The physical lines.
         render: Makes the lines of a block; None to hand the blocks out as they are.
+        check: Called for each physical line; it raises to stop.
     """
 
-    def __init__(self, lines: Iterator[Line], render: Callable[[list[Line]], Iterator[Line]] | None = None) -> None:
+    def __init__(
+        self,
+        lines: Iterator[Line],
+        render: Callable[[list[Line]], Iterator[Line]] | None = None,
+        check: Callable[[], None] = nothing,
+    ) -> None:
         self._sources: list[Iterator[Line]] = [lines]
-        self._ahead: list[Line] = []
-        self._render = render
+        self._ahead: deque[Line] = deque()
+        self._render, self._check = render, check
 
     def _pull(self) -> Line | None:
         while self._sources:
+            self._check()
             line = next(self._sources[-1], None)
             if line is not None:
                 return line
@@ -88,25 +74,28 @@ class Reader:
         return None
 
     def _next(self) -> Line | None:
-        return self._ahead.pop(0) if self._ahead else self._pull()
+        return self._ahead.popleft() if self._ahead else self._pull()
 
     def _option_follows(self) -> bool:
         """Whether the next line that is no comment starts with ``-``; comments before it are then dropped."""
-        index = 0
-        while True:
-            if index == len(self._ahead):
-                line = self._pull()
-                if line is None:
-                    return False
-                self._ahead.append(line)
-            text = self._ahead[index].text.strip()
-            if not text.startswith("#"):
-                break
-            index += 1
-        if text.startswith("-"):
-            del self._ahead[:index]
-            return True
+        comments = 0
+        for line in self._ahead:
+            if not line.text.strip().startswith("#"):
+                return self._begins_with_dash(line, comments)
+            comments += 1
+        while (pulled := self._pull()) is not None:
+            self._ahead.append(pulled)
+            if not pulled.text.strip().startswith("#"):
+                return self._begins_with_dash(pulled, comments)
+            comments += 1
         return False
+
+    def _begins_with_dash(self, line: Line, comments: int) -> bool:
+        if not line.text.strip().startswith("-"):
+            return False
+        for _ in range(comments):
+            self._ahead.popleft()
+        return True
 
     def _skip_to_content(self) -> Line | None:
         line = self._next()
@@ -137,20 +126,24 @@ class Reader:
         if self._render is not None:
             if self._ahead:
                 self._sources.append(iter(self._ahead))
-                self._ahead = []
+                self._ahead = deque()
             self._sources.append(self._render(list(block.lines)))
 
     def _block(self, first: Line) -> Block:
         lines = [first]
-        text = first.text
-        while waiting := open_tags(text):
+        text = Unfinished()
+        text.add(first.text + "\n")
+        ended = False
+        while text.waiting:
+            ended = lines[-1].text.rstrip().endswith("!END") if lines[-1].text.strip() else ended
             line = self._next()
-            if line is None or text.rstrip().endswith("!END"):
-                raise _unclosed(waiting[-1].name or waiting[-1].kind, waiting[-1].start, lines)
-            if line.text.lstrip().startswith("#") and waiting[-1].closed:
+            if line is None or ended:
+                whole = open_tags("\n".join(line.text for line in lines))
+                raise _unclosed(whole[-1].name or whole[-1].kind, whole[-1].start, lines)
+            if line.text.lstrip().startswith("#") and not text.cut:
                 line = Line(line.number, "#", line.original, line.depth)
             lines.append(line)
-            text += "\n" + line.text
+            text.add(line.text + "\n")
         last = lines[-1]
         if last.text.rstrip().endswith("!END"):
             lines[-1] = Line(last.number, last.text.rstrip().removesuffix("!END"), last.original, last.depth)
@@ -159,36 +152,26 @@ class Reader:
     def _logical(self, first: Line) -> Logical:
         parts: list[Located] = []
         line: Line | None = first
-        pending = ""
+        whole, open_before = Unfinished(), False
         while line is not None:
-            text, quote = without_comment(pending + line.text)
-            text = text[len(pending) :].rstrip()
+            text, quote = whole.without_comment(line.text) if open_before else without_comment(line.text)
+            text = text.rstrip()
             backslash = text.endswith("\\")
             text = text[:-1].rstrip() if backslash else text
             indent = len(text) - len(text.lstrip())
             parts.append(Located.of(line, indent, len(text)))
             gap = Located.made(" ", _end(line, len(text)))
-            whole = join(parts)
-            waiting = open_tags(whole.text)
+            whole.add(text[indent:] + " ")
+            open_before = whole.waiting or (backslash and quote >= 0)
             if backslash:
-                pending = whole.text + " " if quote >= 0 or waiting else ""
                 line = self._skip_to_content()
-            elif waiting:
-                pending = whole.text + " "
+            elif whole.waiting:
                 line = self._next()
                 if line is None:
-                    tag = waiting[-1]
-                    place = whole.place(tag.start, tag.end - tag.start)
-                    raise ScriptError(f"The template '{tag.name or tag.kind}' is never closed.", place=place)
+                    raise _cut_off(join(parts))
             elif quote >= 0 and not first.text.lstrip().startswith("\\"):
-                mark, at = _open_quote(join(parts))
-                raise ScriptError(
-                    f"The quote {mark} is never closed on this line; close it, end the line with \\ to go on, "
-                    f"or write \\{mark} for the character itself.",
-                    place=join(parts).place(at, 1),
-                )
+                raise _open_quote(join(parts))
             else:
-                pending = ""
                 line = self._next() if self._option_follows() else None
             parts.append(gap)
         return Logical(join(parts).strip())
@@ -198,9 +181,20 @@ def _end(line: Line, offset: int) -> Origin:
     return Origin(line, max(0, offset - 1), max(1, offset))
 
 
-def _open_quote(text: Located) -> tuple[str, int]:
-    _, at = without_comment(text.text)
-    return text.text[at], at
+def _cut_off(whole: Located) -> ScriptError:
+    tag = open_tags(whole.text)[-1]
+    place = whole.place(tag.start, tag.end - tag.start)
+    return ScriptError(f"The template '{tag.name or tag.kind}' is never closed.", place=place)
+
+
+def _open_quote(whole: Located) -> ScriptError:
+    _, at = without_comment(whole.text)
+    mark = whole.text[at]
+    return ScriptError(
+        f"The quote {mark} is never closed on this line; close it, end the line with \\ to go on, "
+        f"or write \\{mark} for the character itself.",
+        place=whole.place(at, 1),
+    )
 
 
 def _unclosed(name: str, offset: int, lines: list[Line]) -> ScriptError:

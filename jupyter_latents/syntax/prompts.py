@@ -2,24 +2,27 @@ r"""Prompts are "positive; negative"; a semicolon inside quotes, or written ``\;
 
 from __future__ import annotations
 
+import re
+
 from jupyter_latents.stage import Prompt
 
 __all__ = ["format_prompt", "split_prompt"]
 
-_BEFORE = " \t\n([{:,;"
-_AFTER = " \t\n)]}:,;.!?"
+_MARKS = re.compile(r"""\\;|[;"']""")
+_OPENS = re.compile(r"""(?<![^ \t\n(\[{:,;])(["'])""")
+_ENDS = {mark: re.compile(rf"{mark}(?=[ \t\n)\]}}:,;.!?]|\Z)") for mark in "'\""}
 
 
-def _quoted_end(text: str, start: int) -> int:
+def _quoted_end(text: str, start: int, lost: set[str]) -> int:
     """The offset after the quoted part that opens at `start`; -1 for an apostrophe or a lone quote."""
-    if start and text[start - 1] not in _BEFORE:
+    mark = text[start]
+    if mark in lost or not _OPENS.match(text, start):
         return -1
-    end = text.find(text[start], start + 1)
-    while end > 0:
-        if end + 1 == len(text) or text[end + 1] in _AFTER:
-            return end + 1
-        end = text.find(text[start], end + 1)
-    return -1
+    end = _ENDS[mark].search(text, start + 1)
+    if end is None:
+        lost.add(mark)
+        return -1
+    return end.end()
 
 
 def split_prompt(text: str) -> tuple[str, str | None]:
@@ -27,17 +30,19 @@ def split_prompt(text: str) -> tuple[str, str | None]:
 
     Everything after the first semicolon is negative.
     """
-    position, positive = 0, ""
-    while position < len(text):
-        if text.startswith("\\;", position):
-            positive, position = positive + ";", position + 2
-            continue
-        if text[position] == ";":
-            return positive.strip(), text[position + 1 :].replace("\\;", ";").strip()
-        end = _quoted_end(text, position) if text[position] in "\"'" else -1
-        stop = end if end > 0 else position + 1
-        positive, position = positive + text[position:stop].replace("\\;", ";"), stop
-    return positive.strip(), None
+    position = 0
+    lost: set[str] = set()  # quote marks that end no quoted part any more
+    while found := _MARKS.search(text, position):
+        position = found.end()
+        if found[0] == ";":
+            return _plain(text[: found.start()]), _plain(text[found.end() :])
+        if found[0] in "\"'":
+            position = max(position, _quoted_end(text, found.start(), lost))
+    return _plain(text), None
+
+
+def _plain(text: str) -> str:
+    return text.replace("\\;", ";").strip()
 
 
 def format_prompt(prompt: Prompt) -> str:

@@ -16,10 +16,11 @@ from jupyter_latents.errors import Place, ScriptError
 
 from .text import Located, join
 
-__all__ = ["Word", "bare_end", "escape", "quote", "read_words", "string_end", "unescape", "unquote"]
+__all__ = ["Word", "bare_end", "escape", "quote", "read_words", "string_end", "string_rest", "unescape", "unquote"]
 
-_SPECIAL = re.compile(r"""(\\*)(["'$%])""")
+_SPECIAL = re.compile(r"""(?<!\\)(\\*)(["'$%])""")
 _PLAIN = re.compile(r"[\w@+=:,./~^-]+")
+_MARKS = {mark: re.compile(rf"[{mark}\\]") for mark in "'\""}
 
 
 def _after_escape(text: str, position: int) -> int:
@@ -33,14 +34,17 @@ def _after_escape(text: str, position: int) -> int:
 
 def string_end(text: str, start: int) -> int:
     """Returns the offset after the string that opens at `start`, or -1 when it is never closed."""
-    position = start + 1
-    while position < len(text):
-        if text[position] == "\\":
-            position = _after_escape(text, position)
-        elif text[position] == text[start]:
-            return position + 1
-        else:
-            position += 1
+    return string_rest(text, start + 1, text[start])
+
+
+def string_rest(text: str, start: int, mark: str) -> int:
+    """Returns the offset after the string that is open at `start`, or -1 when it is never closed."""
+    wanted = _MARKS[mark]
+    position = start
+    while found := wanted.search(text, position):
+        if found[0] == mark:
+            return found.end()
+        position = _after_escape(text, found.start())
     return -1
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from .arguments import read_arguments
 from .directives import check_directive, run_directive
-from .environment import Environment
 from .expand import UNKNOWN, expand
 from .invocation import Invocation
-from .lines import Block, Logical, Reader
+from .lines import Block, Logical, Reader, nothing
+from .options.arguments import VeiledError, read_arguments
 from .quoting import Word, read_words
-from .template import check_template, render_block
+from .templates.environment import Environment
+from .templates.promises import Veiled, veiled_names
+from .templates.template import check_template, render_block
 from .text import Line, Located, Origin
 
 __all__ = ["Script", "parse"]
@@ -41,19 +42,20 @@ class Script:
         for number, text in enumerate(_NEWLINE.split(self.text), self.first_line):
             yield Line(number, text, text)
 
-    def check(self, *, schedulers: Collection[str] = ()) -> None:
+    def check(self, *, schedulers: Collection[str] = (), stopped: Callable[[], None] = nothing) -> None:
         """Finds what can be found wrong without running: quotes, blocks, directives, options, values.
 
         Values that a template makes are not known yet and are checked when their line is reached.
 
         Args:
             schedulers: Known scheduler names; where none are given, any name will do.
+            stopped: Called for each line; it raises to stop.
 
         Raises:
             ScriptError: Something is wrong, and where.
         """
         after_block = False
-        for part in Reader(self._lines()):
+        for part in Reader(self._lines(), check=stopped):
             if isinstance(part, Block):
                 _check_block(part)
             elif part.directive:
@@ -78,9 +80,10 @@ class Script:
         Raises:
             ScriptError: Something is wrong, and where.
         """
-        for part in Reader(self._lines(), lambda lines: render_block(lines, environment)):
+        for part in Reader(self._lines(), lambda lines: render_block(lines, environment), environment.check):
             if isinstance(part, Block):
                 continue
+            environment.place = part.text.place(0, len(part.text))
             if part.directive:
                 run_directive(part, environment)
             else:
@@ -114,11 +117,32 @@ def _invocation(words: list[Word], environment: Environment, schedulers: Collect
     injected = [
         _rendered(str(text), words[0], quoted=not str(text).startswith("-")) for text in environment.injected_args
     ]
-    arguments = read_arguments(words, injected, schedulers=schedulers)
+    try:
+        arguments = read_arguments(words, injected, schedulers=schedulers)
+    except VeiledError as veiled:
+        Veiled(veiled.text, filled=True, waits=environment.waits).look()
+        words = [_opened(word, environment) for word in words]
+        arguments = read_arguments(words, injected, schedulers=schedulers)
     values: dict[str, tuple[Any, ...]] = dict(arguments.values)
     if "gen_seeds" in values:
         values["seeds"] = tuple(environment.random_seed() for _ in range(values["gen_seeds"][0]))
-    return Invocation(arguments.model.text, MappingProxyType(values), arguments)
+    made = Invocation(arguments.model.text, MappingProxyType(values), arguments, environment.check)
+    if not any(veiled_names(word.text) for word in words):
+        return made
+
+    def opened() -> Invocation:
+        read = read_arguments([_opened(word, environment) for word in words], injected, schedulers=schedulers)
+        drawn = {"seeds": values["seeds"]} if "gen_seeds" in values else {}
+        return Invocation(read.model.text, MappingProxyType({**read.values, **drawn}), read, environment.check)
+
+    return replace(made, opens=opened)
+
+
+def _opened(word: Word, environment: Environment) -> Word:
+    """A word with the environment's values in it."""
+    if not veiled_names(word.text):
+        return word
+    return Word(_rendered(environment.unveiled(word.text), word).value, word.written, word.quoted)
 
 
 def _rendered(text: str, near: Word, *, quoted: bool = False) -> Word:

@@ -14,9 +14,11 @@ from .text import Line, Locator
 
 __all__ = ["Piece", "format_reference", "items", "locator_of", "reference", "split"]
 
+_CAPTURED = re.compile(r"__latents_\d+")  # names of objects, which `quote` puts in quotes where there are several
 _VARIABLE = re.compile(r"[^\W\d]\w*(?:\[-?\d+\])*")
 _URL = re.compile(r"https?://", re.IGNORECASE)
 _BARE = re.compile(r"[^\s'\",;|+=]+")
+_SPACE = re.compile(r"\s+")
 _URL_COMMA = re.compile(r"[^\s'\";|]")
 
 
@@ -62,25 +64,29 @@ def locator_of(text: str, place: Place | Locator | None) -> Locator:
 def _ends(text: str, marks: str) -> Iterator[tuple[int, int]]:
     """Start and end of the parts of `text` between `marks`, outside quotes; a mark inside an address is kept."""
     start = position = 0
+    fresh, address = True, False  # nothing but white space yet; a bare address goes on here
+    lost: set[str] = set()  # quote marks that no such mark follows
     while position < len(text):
-        fresh = not text[start:position].strip()
-        if text[position] in "\"'" and (fresh or text[position - 1] in "=:,|+ \t"):
-            end = string_end(text, position)
+        character = text[position]
+        if character in "\"'" and (fresh or text[position - 1] in "=:,|+ \t"):
+            end = -1 if character in lost else string_end(text, position)
+            lost |= {character} if end < 0 else set()
             position = end if end > 0 else position + 1
-        elif text[position] in marks and not _inside_url(text, start, position):
+            fresh = address = False
+        elif character in marks and not (address and character in ",+" and _goes_on(text, position + 1)):
             yield start, position
             start = position = position + 1
+            fresh, address = True, False
         else:
+            address = (address or bool(_URL.match(text, position))) and not (character.isspace() or character in "\"'")
+            fresh = fresh and character.isspace()
             position += 1
     yield start, len(text)
 
 
-def _inside_url(text: str, start: int, position: int) -> bool:
-    """Whether a comma or plus at `position` belongs to a bare address: one goes on without white space."""
-    if text[position] not in ",+":
-        return False
-    address = re.search(r"https?://[^\s'\"]*$", text[start:position], re.IGNORECASE)
-    return bool(address) and bool(_URL_COMMA.match(text, position + 1)) and not _URL.match(text, position + 1)
+def _goes_on(text: str, position: int) -> bool:
+    """Whether a bare address goes on after a comma or plus: without white space, and no other begins."""
+    return bool(_URL_COMMA.match(text, position)) and not _URL.match(text, position)
 
 
 def split(piece: Piece, marks: str) -> list[Piece]:
@@ -92,14 +98,14 @@ def items(piece: Piece) -> list[Piece]:
     """Splits a piece at commas, and between quoted parts that stand side by side."""
     found: list[Piece] = []
     for part in split(piece, ","):
-        item = part
-        while item.text[:1] in {'"', "'"} and 0 < (end := string_end(item.text, 0)) < len(item.text):
-            rest = item.text[end:]
-            if not (rest[0].isspace() and rest.lstrip()[:1] in {'"', "'"}):
+        text, start = part.text, 0
+        while text[start : start + 1] in {'"', "'"} and 0 < (end := string_end(text, start)) < len(text):
+            following = _SPACE.match(text, end)
+            if following is None or text[following.end() : following.end() + 1] not in {'"', "'"}:
                 break
-            found.append(item.cut(0, end))
-            item = item.cut(end)
-        found.append(item)
+            found.append(part.cut(start, end))
+            start = following.end()
+        found.append(part.cut(start))
     return found
 
 
@@ -120,7 +126,7 @@ def reference(piece: Piece) -> Reference:
         raise piece.fail("An image seed names nothing between these quotes; give a variable, a path or an address.")
     if _URL.match(content):
         return Reference(content, "url")
-    if not quoted and _VARIABLE.fullmatch(content):
+    if (not quoted and _VARIABLE.fullmatch(content)) or _CAPTURED.fullmatch(content):
         return Reference(content, "variable")
     return Reference(content, "path")
 

@@ -14,6 +14,7 @@ from tests.benchmarks.measure import interleaved, ratio
 from tests.benchmarks.memory import peaks
 from tests.benchmarks.models import save_model
 from tests.benchmarks.notebook import notebook_cells
+from tests.benchmarks.reading import long_scripts
 from tests.benchmarks.stages import STEPS, against_diffusers, cells, nine_splits
 from tests.benchmarks.starting import programs, scripts
 
@@ -85,7 +86,21 @@ def memory(repeats: int) -> None:
     print(f"  both without a budget, against the larger alone:     {free.above / alone.above:.3f}")
 
 
-SECTIONS = {"starting": starting, "sessions": sessions, "notebook": notebook, "speed": speed, "memory": memory}
+def reading(_repeats: int) -> None:
+    """Checking and reading long scripts."""
+    print("Checking and reading a script (seconds, best of three)")
+    for what, seconds in long_scripts().items():
+        print(f"  {what:<32} {seconds:8.3f} s")
+
+
+SECTIONS = {
+    "reading": reading,
+    "starting": starting,
+    "sessions": sessions,
+    "notebook": notebook,
+    "speed": speed,
+    "memory": memory,
+}
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from jupyter_latents.engine import versions
-from jupyter_latents.syntax.options import OPTIONS
+from jupyter_latents.syntax.options.table import OPTIONS
 from tests import tiny as tinies
 from tests.session.conftest import Desk
 from tests.tiny.store import save_folder

@@ -7,7 +7,7 @@ from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jupyter_latents.stage import (
@@ -113,6 +113,7 @@ def read(text: str) -> list[Stage]:
 
 
 @settings(max_examples=60, deadline=None)
+@example([Stage(model=ModelSource("m"), prompt=Prompt(third='say "a', third_negative='b"'))])
 @given(st.lists(stages(), max_size=3))
 def test_what_is_composed_reads_back_as_the_same_stages(made: list[Stage]) -> None:
     assert read(compose(made)) == made

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from jupyter_latents.errors import ScriptError
-from jupyter_latents.syntax.expression import evaluate
-from jupyter_latents.syntax.functions import FUNCTIONS
+from jupyter_latents.syntax.templates.expression import evaluate
+from jupyter_latents.syntax.templates.functions import FUNCTIONS
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import pytest
 
 from jupyter_latents.errors import HelpAskedError, ScriptError
-from jupyter_latents.syntax.completion import complete
-from jupyter_latents.syntax.help import help_text
-from jupyter_latents.syntax.magic_line import parse_magic_line
-from jupyter_latents.syntax.magic_options import MAGIC_OPTIONS, MagicOptions
-from jupyter_latents.syntax.options import OPTIONS
+from jupyter_latents.syntax.options.completion import complete
+from jupyter_latents.syntax.options.help import help_text
+from jupyter_latents.syntax.options.magic_line import parse_magic_line
+from jupyter_latents.syntax.options.magic_options import MAGIC_OPTIONS, MagicOptions
+from jupyter_latents.syntax.options.table import OPTIONS
 from jupyter_latents.syntax.script import Script
 
 

@@ -10,9 +10,9 @@ from jupyter_latents.errors import ScriptError
 from jupyter_latents.stage import LatentsProcessor, ModelSource, Prompt, Size, Stage
 from jupyter_latents.syntax import Environment, parse
 from jupyter_latents.syntax.invocation import Invocation
-from jupyter_latents.syntax.options import BY_NAME, GROUPS, NESTING, OPTIONS
-from jupyter_latents.syntax.options_page import page
-from jupyter_latents.syntax.refused import REFUSED
+from jupyter_latents.syntax.options.options_page import page
+from jupyter_latents.syntax.options.refused import REFUSED
+from jupyter_latents.syntax.options.table import BY_NAME, GROUPS, NESTING, OPTIONS
 
 
 def one(options: str, **environment: object) -> Invocation:
@@ -228,5 +228,5 @@ def test_the_docs_page_is_written_from_the_table() -> None:
     written = Path(__file__).parents[2] / "docs" / "options.md"
     if written.exists():
         assert written.read_text(encoding="utf-8") == text, (
-            "run: python -m jupyter_latents.syntax.options_page > docs/options.md"
+            "run: python -m jupyter_latents.syntax.options.options_page > docs/options.md"
         )

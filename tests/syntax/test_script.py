@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pytest
+import torch
 
+from jupyter_latents import Latents
 from jupyter_latents.errors import JupyterLatentsError, ScriptError
+from jupyter_latents.latents.facts import Position
+from jupyter_latents.latents.trajectory import Trajectory
 from jupyter_latents.stage import Prompt, Reference, Size, Stage, Window
 from jupyter_latents.syntax import Environment, Invocation, Script, parse
 from tests.strategies import broken_texts
@@ -365,46 +369,40 @@ class TestTemplates:
         fails("\\setp x ''.__class__", "private")
 
 
-class Thing:
-    """Some kernel object; its text must never be used."""
-
-    def at(self, fraction: float) -> Thing:
-        self.fraction = fraction
-        return self
-
-    def __str__(self) -> str:
-        raise AssertionError
+def latents(steps: int = 2) -> Latents:
+    """Latents with the steps that made them."""
+    made = tuple(Latents(torch.zeros(1, 4, 8, 8), position=Position(step, steps)) for step in range(1, steps + 1))
+    return made[-1].replace(trajectory=Trajectory(made))
 
 
 class TestObjects:
     """Kernel objects handed to image seeds."""
 
     def test_an_object_gets_a_name_that_stands_for_it(self) -> None:
-        base = Thing()
-        told = run('m --image-seeds "latents: {{ base.at(0.6) }}" --into x', kernel={"base": base})
+        base = latents()
+        told = run('m --image-seeds "latents: {{ base.at(0.5) }}" --into x', kernel={"base": base})
         seed = told.stages[0].image_seed
         assert seed is not None
         reference = seed.latents[0]
         assert reference.kind == "variable"
-        assert told.environment.captured[reference.text] is base
-        assert base.fraction == 0.6
+        assert told.environment.captured[reference.text] is base.at(0.5)
 
     def test_a_list_of_objects_is_one_object(self) -> None:
-        pair = [Thing(), Thing()]
+        pair = [latents(), latents()]
         told = run('m --image-seeds "latents: {{ pair }}"', kernel={"pair": pair})
         assert list(told.environment.captured.values()) == [pair]
 
     def test_one_object_keeps_one_name(self) -> None:
-        told = run('m --image-seeds "{{ base }};latents={{ base }}"', kernel={"base": Thing()})
+        told = run('m --image-seeds "{{ base }};latents={{ base }}"', kernel={"base": latents()})
         assert list(told.environment.captured) == ["__latents_1"]
 
     def test_setp_keeps_the_object_itself(self) -> None:
-        base = Thing()
-        told = run("\\setp late base.at(0.5)\nm --image-seeds {{ late }}", kernel={"base": base})
-        assert told.environment.captured == {"__latents_1": base}
+        base = latents()
+        told = run("\\setp late base.at(1.0)\nm --image-seeds {{ late }}", kernel={"base": base})
+        assert told.environment.captured == {"__latents_1": base.at(1.0)}
 
     def test_an_object_in_another_option_is_refused(self) -> None:
-        error = fails('m --prompts "{{ base }}"', "only --image-seeds takes objects", kernel={"base": Thing()})
+        error = fails('m --prompts "{{ base }}"', "only --image-seeds takes objects", kernel={"base": latents()})
         assert pointed(error)[0] == 2
 
 

@@ -9,11 +9,11 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from jupyter_latents.errors import JupyterLatentsError, ScriptError
-from jupyter_latents.syntax.arguments import Arguments, read_arguments
 from jupyter_latents.syntax.compose import Made, compose, from_provenance
 from jupyter_latents.syntax.expand import expand
 from jupyter_latents.syntax.lines import Block, Reader
-from jupyter_latents.syntax.options import BY_NAME, NESTING
+from jupyter_latents.syntax.options.arguments import Arguments, read_arguments
+from jupyter_latents.syntax.options.table import BY_NAME, NESTING
 from jupyter_latents.syntax.quoting import read_words
 from jupyter_latents.syntax.script import Script
 from jupyter_latents.syntax.text import Line

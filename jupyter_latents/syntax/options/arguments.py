@@ -10,20 +10,35 @@ from typing import Any
 
 from jupyter_latents.errors import HelpAskedError, JupyterLatentsError, Place, ScriptError, SettingError, nearest
 from jupyter_latents.optimizations import choices_of
+from jupyter_latents.syntax.expand import UNKNOWN
+from jupyter_latents.syntax.prompts import split_prompt
+from jupyter_latents.syntax.quoting import Word, unquote
+from jupyter_latents.syntax.templates.environment import CAPTURED
+from jupyter_latents.syntax.templates.promises import veiled_names
 
-from .environment import CAPTURED
-from .expand import UNKNOWN
+from . import parsers
 from .magic_options import MAGIC_NAMES
-from .options import BY_NAME, OPTIONS, Option
-from .prompts import split_prompt
-from .quoting import Word, unquote
 from .refused import refusal
+from .table import BY_NAME, OPTIONS, Option
 
-__all__ = ["Arguments", "read_arguments"]
+__all__ = ["Arguments", "VeiledError", "read_arguments"]
 
 _OPTION = re.compile(r"--?[A-Za-z]")
 _EQUALS = re.compile(r"(--[A-Za-z][\w-]*)=")
+_TEXTS = (parsers.text, parsers.prompt, parsers.address)
 _CAPTURED = re.compile(re.escape(CAPTURED) + r"\d+")
+
+
+class VeiledError(Exception):
+    """An option's value can only be read with the environment's values in it.
+
+    Args:
+        text: The value as it is known.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
 
 
 @dataclass
@@ -183,6 +198,8 @@ def _parse(option: Option, arguments: Arguments) -> None:
         if _unsure(word):
             arguments.unknown.add(option.dest)
             continue
+        if veiled_names(word.text) and option.parse not in _TEXTS:
+            raise VeiledError(word.text)
         if option.completion != "seed" and _CAPTURED.search(word.text):
             raise ScriptError(
                 f"The template gives an object, and '{option.name}' takes a text; only --image-seeds takes objects.",

@@ -1,15 +1,16 @@
-"""The docs page of the options: ``python -m jupyter_latents.syntax.options_page > docs/options.md``."""
+"""The docs page of the options: ``python -m jupyter_latents.syntax.options.options_page > docs/options.md``."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
 
-from .directives import DIRECTIVES
+from jupyter_latents.syntax.directives import DIRECTIVES
+from jupyter_latents.syntax.seeds import SEED_KEYS
+
 from .magic_options import MAGIC_OPTIONS
-from .options import GROUPS, NESTING, OPTIONS, Option
 from .refused import REFUSED
-from .seeds import SEED_KEYS
+from .table import GROUPS, NESTING, OPTIONS, Option
 
 __all__ = ["page"]
 
@@ -26,7 +27,7 @@ def _option(option: Option) -> str:
 
 def _rows() -> Iterator[str]:
     yield "# Options\n"
-    yield "Written from the option table by `python -m jupyter_latents.syntax.options_page`.\n"
+    yield "Written from the option table by `python -m jupyter_latents.syntax.options.options_page`.\n"
     yield "## The magic's own line\n\n| option | meaning |\n|---|---|"
     for magic in MAGIC_OPTIONS:
         names = ", ".join(f"`{name}`" for name in magic.names)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from jupyter_latents.syntax.text import Locator
+
 from . import parsers
-from .text import Locator
 
 __all__ = ["MAGIC_NAMES", "MAGIC_OPTIONS", "MagicOption", "MagicOptions"]
 

@@ -8,50 +8,29 @@ from __future__ import annotations
 import ast
 import operator
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from jinja2.sandbox import SandboxedEnvironment
-
 from jupyter_latents.errors import JupyterLatentsError, Place, ScriptError, nearest
+from jupyter_latents.syntax.lines import nothing
 
-from .functions import FUNCTIONS, LIMIT
+from . import sight
+from .environment import Variables
+from .functions import FUNCTIONS
+from .limits import LIMIT, multiply, percent, power, shift
+from .promises import real
 
 __all__ = ["evaluate"]
-
-_SANDBOX = SandboxedEnvironment()
-
-
-def _multiply(left: Any, right: Any) -> Any:
-    for sequence, count in ((left, right), (right, left)):
-        if isinstance(sequence, (str, bytes, list, tuple)) and isinstance(count, int) and len(sequence) * count > LIMIT:
-            raise ValueError(f"a text or list longer than {LIMIT} is refused")
-    if isinstance(left, int) and isinstance(right, int) and left.bit_length() + right.bit_length() > 4096:
-        raise ValueError("numbers this large are refused")
-    return left * right
-
-
-def _shift(left: Any, right: Any) -> Any:
-    if isinstance(right, int) and right > 1024:
-        raise ValueError("shifts above 1024 are refused")
-    return left << right
-
-
-def _percent(left: Any, right: Any) -> Any:
-    if isinstance(left, (str, bytes)):
-        raise TypeError("% is for numbers here; use + and str() for texts")
-    return left % right
-
 
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
-    ast.Mult: _multiply,
+    ast.Mult: multiply,
     ast.Div: operator.truediv,
     ast.FloorDiv: operator.floordiv,
-    ast.Mod: _percent,
-    ast.Pow: FUNCTIONS["pow"],
-    ast.LShift: _shift,
+    ast.Mod: percent,
+    ast.Pow: power,
+    ast.LShift: shift,
     ast.RShift: operator.rshift,
     ast.BitAnd: operator.and_,
     ast.BitOr: operator.or_,
@@ -83,13 +62,16 @@ class _RefusedError(Exception):
 
 
 class _Evaluator:
-    def __init__(self, names: Mapping[str, object]) -> None:
+    def __init__(
+        self, names: Mapping[str, object], functions: Iterable[object], check: Callable[[], None] = nothing
+    ) -> None:
         self.scopes: list[dict[str, object]] = []
-        self.names = names
+        self.names, self.functions, self.check = names, functions, check
         self.steps = 0
 
     def run(self, node: ast.AST) -> Any:
         self.steps += 1
+        self.check()
         if self.steps > LIMIT:
             raise ValueError("the expression takes too many steps")
         method = getattr(self, f"_{type(node).__name__.lower()}", None)
@@ -170,19 +152,21 @@ class _Evaluator:
 
     def _attribute(self, node: ast.Attribute) -> Any:
         value = self.run(node.value)
-        found = getattr(value, node.attr)
-        if not _SANDBOX.is_safe_attribute(value, node.attr, found) or node.attr in {"format", "format_map"}:
+        if node.attr.startswith("_") or node.attr in {"format", "format_map"}:
             raise _RefusedError(f"'.{node.attr}' is private and out of reach of scripts")
-        return found
+        if isinstance(value, Variables):
+            return value.get(node.attr, "")
+        return sight.attribute(value, node.attr, self.names.get("injected_args"))
 
     def _call(self, node: ast.Call) -> Any:
-        function = self.run(node.func)
-        if not callable(function) or not _SANDBOX.is_safe_callable(function):
-            raise _RefusedError("only functions of the language and public methods can be called")
+        function, arguments = self.run(node.func), list(self._items(node.args))
         keywords: dict[str, Any] = {}
         for keyword in node.keywords:
             keywords.update(self.run(keyword.value) if keyword.arg is None else {keyword.arg: self.run(keyword.value)})
-        return function(*self._items(node.args), **keywords)
+        if getattr(function, "__name__", "") != "quote":
+            arguments, keywords = [real(given) for given in arguments], {k: real(v) for k, v in keywords.items()}
+        sight.check_call(function, arguments, keywords, self.functions)
+        return function(*arguments, **keywords)
 
     def _listcomp(self, node: ast.ListComp) -> Any:
         return list(self._loop(node.generators, lambda: self.run(node.elt)))
@@ -218,13 +202,22 @@ class _Evaluator:
             raise _RefusedError("loops bind plain names only")
 
 
-def evaluate(text: str, names: Mapping[str, object], place: Place | None = None) -> Any:
+def evaluate(
+    text: str,
+    names: Mapping[str, object],
+    place: Place | None = None,
+    *,
+    functions: Iterable[object] = tuple(FUNCTIONS.values()),
+    check: Callable[[], None] = nothing,
+) -> Any:
     """Evaluates a Python expression of the script.
 
     Args:
         text: The expression.
         names: What it can read and call.
         place: Where it stands.
+        functions: The functions that it may call.
+        check: Called at each step; it raises to stop.
 
     Raises:
         ScriptError: It cannot be read, uses what the language does not have, or fails.
@@ -237,7 +230,7 @@ def evaluate(text: str, names: Mapping[str, object], place: Place | None = None)
         reason = error.msg if isinstance(error, SyntaxError) else str(error)
         raise ScriptError(f"\\setp needs a Python expression: {reason}.", place=place) from error
     try:
-        return _Evaluator(names).run(tree)
+        return _Evaluator(names, functions, check).run(tree)
     except JupyterLatentsError as error:
         raise (error.at(place) if place else error) from None
     except _RefusedError as error:

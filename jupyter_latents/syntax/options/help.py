@@ -7,12 +7,12 @@ import textwrap
 from collections.abc import Iterator
 
 from jupyter_latents.errors import ScriptError, nearest
+from jupyter_latents.syntax.directives import DIRECTIVES
+from jupyter_latents.syntax.seeds import SEED_KEYS
 
-from .directives import DIRECTIVES
 from .magic_options import MAGIC_OPTIONS, MagicOption
-from .options import BY_NAME, GROUPS, OPTIONS, Option
 from .refused import refusal
-from .seeds import SEED_KEYS
+from .table import BY_NAME, GROUPS, OPTIONS, Option
 
 __all__ = ["full_help", "help_text", "option_help"]
 

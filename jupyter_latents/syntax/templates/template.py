@@ -4,43 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
-from jinja2 import TemplateSyntaxError, Undefined, UndefinedError
-from jinja2.sandbox import SandboxedEnvironment
+from jinja2 import TemplateSyntaxError, UndefinedError
 
 from jupyter_latents.errors import JupyterLatentsError, Place, ScriptError, nearest
+from jupyter_latents.syntax.segments import Segment, segments
+from jupyter_latents.syntax.text import Line
 
 from .environment import Environment
-from .functions import LIMIT
-from .segments import Segment, segments
-from .text import Line
+from .limits import LIMIT
+from .sandbox import Sandbox
 
 __all__ = ["check_template", "render", "render_block"]
 
 _MARK = "\x02{}\x03"
 _MARKED = re.compile("\x02(\\d+)\x03")
+_RECENT = 2_000
+"""Characters of a block's last lines that are looked at for the option that a template stands in."""
+
 _UNDEFINED = re.compile(r"'(\w+)' is undefined")
-
-
-class _Sandbox(SandboxedEnvironment):
-    """Jinja's sandbox; values may be changed (scripts call ``injected_args.remove``), private names are out of reach.
-
-    Args:
-        environment: What the templates see; None to check syntax only.
-    """
-
-    def __init__(self, environment: Environment | None = None, *, block: bool = False) -> None:
-        show = environment.show if environment else None
-
-        def finalize(value: Any) -> Any:
-            return value if show is None or isinstance(value, Undefined) else show(value)
-
-        super().__init__(keep_trailing_newline=True, finalize=finalize, trim_blocks=block, lstrip_blocks=block)
-        functions = environment.functions if environment else {}
-        self.filters.update({name: functions[name] for name in functions.keys() - self.filters.keys()})
-        self.globals = {}
 
 
 def check_template(source: str, line: Line, column: int = 0, *, lines: list[Line] | None = None) -> None:
@@ -56,7 +41,7 @@ def check_template(source: str, line: Line, column: int = 0, *, lines: list[Line
         ScriptError: It cannot be read.
     """
     try:
-        _Sandbox().parse(source)
+        Sandbox().parse(source)
     except TemplateSyntaxError as error:
         at = lines[min(error.lineno, len(lines)) - 1] if lines else line
         whole = lines is not None or column > len(at.text)
@@ -85,7 +70,7 @@ def render(source: str, environment: Environment, place: Place | None) -> str:
         ScriptError: It cannot be read, or its evaluation failed.
     """
     try:
-        return _Sandbox(environment).from_string(source).render(dict(environment.visible))
+        return Sandbox(environment).from_string(source).render()
     except TemplateSyntaxError as error:
         raise ScriptError(f"The template cannot be read: {error.message}", place=place) from error
     except Exception as error:
@@ -130,12 +115,17 @@ def render_block(lines: list[Line], environment: Environment) -> Iterator[Line]:
     """
     source = _marked("\n".join(line.text.translate({2: None, 3: None}) for line in lines) + "\n")
     check_template(source, lines[0], lines=lines)
-    template = _Sandbox(environment, block=True).from_string(source)
-    context = template.new_context(dict(environment.visible))
+    template = Sandbox(environment, environment.snapshot(), block=True).from_string(source)
+    context = template.new_context()
     depth = lines[0].depth + 1
-    current, buffer, count = 1, "", 0
+    current, count = 1, 0
+    buffer: list[str] = []  # the line that is not at its end yet
     chunks = template.root_render_func(context)
+    latest = ""
     while True:
+        at = lines[min(current, len(lines)) - 1]
+        environment.place = at.place(0, len(at.text))
+        environment.preceding = _MARKED.sub("", latest + "".join(buffer))
         try:
             chunk = next(chunks, None)
         except Exception as error:
@@ -144,15 +134,21 @@ def render_block(lines: list[Line], environment: Environment) -> Iterator[Line]:
             raise _translate(error, environment, at.place(0, len(at.text))) from error
         if chunk is None:
             break
-        *whole, buffer = (buffer + chunk).split("\n")
+        environment.check()
+        if "\n" not in chunk:
+            buffer.append(chunk)
+            continue
+        *whole, rest = ("".join(buffer) + chunk).split("\n")
+        buffer, latest = [rest], (latest + "\n".join(whole))[-_RECENT:] + "\n"
         for text in whole:
             count += 1
             current, line = _unmark(text, current, lines, depth)
             if count > LIMIT:
                 raise ScriptError(f"The block makes more than {LIMIT} lines.", place=line.place(0, len(line.text)))
-            yield line
-    if buffer.strip():
-        yield _unmark(buffer, current, lines, depth)[1]
+            yield replace(line, text=environment.settle(line.text))
+    if (text := "".join(buffer)).strip():
+        line = _unmark(text, current, lines, depth)[1]
+        yield replace(line, text=environment.settle(line.text))
     for name in context.exported_vars:
         environment.names[name] = context.vars[name]
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from jupyter_latents.optimizations import OPTIMIZATIONS
+from jupyter_latents.syntax.seeds import parse_seed
 
 from . import parsers
 from .model_types import MODEL_TYPES
-from .seeds import parse_seed
 
 __all__ = ["BY_NAME", "DTYPES", "FORMATS", "GROUPS", "NESTING", "OPTIONS", "Option"]
 

@@ -11,8 +11,7 @@ from typing import Any, TypeAlias
 from jupyter_latents.errors import Place, ScriptError, SettingError, nearest
 from jupyter_latents.optimizations import choice_of
 from jupyter_latents.stage import LatentsProcessor, Size
-
-from .text import Locator
+from jupyter_latents.syntax.text import Locator
 
 __all__ = [
     "Parser", "address", "choice", "device", "fraction", "identifier", "number", "optimization", "processors",

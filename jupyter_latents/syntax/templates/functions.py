@@ -8,14 +8,12 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from jupyter_latents.stage import Prompt
+from jupyter_latents.syntax.prompts import format_prompt
+from jupyter_latents.syntax.quoting import quote, unquote
 
-from .prompts import format_prompt
-from .quoting import quote, unquote
+from .limits import LIMIT, power
 
-__all__ = ["FUNCTIONS", "LIMIT"]
-
-LIMIT = 100_000
-"""Longest range, list or text that a script's own arithmetic may make."""
+__all__ = ["FUNCTIONS"]
 
 
 def _range(*numbers: int) -> range:
@@ -33,16 +31,6 @@ def _frange(start: float, stop: float | None = None, step: float = 1.0) -> Itera
     while (first + count * step < last) if step > 0 else (first + count * step > last):
         yield first + count * step
         count += 1
-
-
-def _power(base: Any, exponent: Any, modulus: Any = None) -> Any:
-    if modulus is not None:
-        return pow(base, exponent, modulus)
-    if isinstance(exponent, (int, float)) and abs(exponent) > 1000:
-        raise ValueError("exponents above 1000 are refused")
-    if isinstance(base, int) and base.bit_length() > 1024:
-        raise ValueError("powers of numbers this large are refused")
-    return pow(base, exponent)
 
 
 def _first(values: Iterable[Any]) -> Any:
@@ -77,7 +65,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     },
     "range": _range,
     "frange": _frange,
-    "pow": _power,
+    "pow": power,
     "first": _first,
     "last": _last,
     "quote": quote,

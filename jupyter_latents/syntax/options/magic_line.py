@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from jupyter_latents.errors import HelpAskedError, JupyterLatentsError, ScriptError, nearest
+from jupyter_latents.syntax.quoting import Word, read_words
+from jupyter_latents.syntax.text import Line, Located
 
 from .help import option_help
 from .magic_options import MAGIC_NAMES, MagicOption, MagicOptions
-from .options import BY_NAME
-from .quoting import Word, read_words
-from .text import Line, Located
+from .table import BY_NAME
 
 __all__ = ["parse_magic_line"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .options import BY_NAME, Option
+from .table import BY_NAME, Option
 
 __all__ = ["Spot", "spot"]
 

@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from jupyter_latents.syntax.directives import DIRECTIVES
+from jupyter_latents.syntax.seeds import SEED_KEYS
+
 from .cursor import Spot, spot
-from .directives import DIRECTIVES
 from .magic_options import MAGIC_OPTIONS
-from .options import OPTIONS
-from .seeds import SEED_KEYS
+from .table import OPTIONS
 
 __all__ = ["Completion", "complete"]
 

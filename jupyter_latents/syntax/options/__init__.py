@@ -1,0 +1,7 @@
+"""Options: their table, how values are read, help, completion."""
+
+from __future__ import annotations
+
+from .table import BY_NAME, DTYPES, FORMATS, GROUPS, NESTING, OPTIONS, Option
+
+__all__ = ["BY_NAME", "DTYPES", "FORMATS", "GROUPS", "NESTING", "OPTIONS", "Option"]

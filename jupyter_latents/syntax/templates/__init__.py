@@ -1,0 +1,1 @@
+r"""Templates and ``\setp``: what they see, and how they are evaluated."""

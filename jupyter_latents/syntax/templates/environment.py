@@ -1,0 +1,262 @@
+"""What a script can see while it runs: its names, the kernel's variables, the machine, what ran before."""
+
+from __future__ import annotations
+
+import numbers
+import os
+import random
+import re
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import GeneratorType
+from typing import Any
+
+from jupyter_latents.errors import Place, ScriptError
+from jupyter_latents.stage import Prompt
+from jupyter_latents.syntax.lines import nothing
+from jupyter_latents.syntax.prompts import format_prompt
+from jupyter_latents.syntax.quoting import quote
+
+from .functions import FUNCTIONS
+from .kinds import ITERATORS
+from .promises import Promise, Veiled, Waits, real, unveil, veil, veiled_names
+from .sight import Seen, admit
+
+__all__ = ["CAPTURED", "RESERVED", "Environment"]
+
+_WORD = re.compile(r"""[^\s"'\\{}$%#-][^\s"'\\{}$%]*""")
+CAPTURED = "__latents_"
+"""Start of the names given to objects that a template hands to an image seed."""
+
+RESERVED = frozenset({"last_images", "last_prompts", "injected_args", "env"})
+"""Names that a script reads and cannot set."""
+
+
+def _no(*_: object, **__: object) -> bool:
+    return False
+
+
+def _no_memory(*_: object, **__: object) -> float:
+    return 0.0
+
+
+class Variables(Mapping[str, Any]):
+    """Environment variables as templates see them.
+
+    Args:
+        environment: Of the script.
+    """
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+
+    def _all(self) -> Mapping[str, str]:
+        return {**self._environment.environ, **self._environment._changes}  # noqa: SLF001 - the same file's
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._all():
+            raise KeyError(name)
+        return self._environment.veiled(self._environment.variable(name))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+
+class _Fixed(Mapping[str, Any]):
+    """The names that the language keeps for itself, as they are now."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in RESERVED:
+            raise KeyError(name)
+        whole = self._environment.whole if name == "last_images" else None
+        return getattr(self._environment, name) if whole is None else real(whole) if whole.made else whole
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(RESERVED)
+
+    def __len__(self) -> int:
+        return len(RESERVED)
+
+
+@dataclass
+class Environment:
+    r"""What a script can see while it runs.
+
+    Attributes:
+        names: What ``\set`` and its like have set.
+        last_images: Files (or kept results) that the invocation before made; change it through :meth:`finished`.
+        last_prompts: Prompts of the invocation before.
+        injected_args: Words put at the end of every invocation; scripts read and change the list.
+        environ: Environment variables.
+        kernel: Kernel variables, readable in templates.
+        have_cuda: Whether a CUDA device is there.
+        have_feature: Whether a named feature, such as ``bitsandbytes``, is installed.
+        total_memory: Memory of a device, called with ``unit="gib"`` and the like.
+        print: Where ``\print`` and ``\echo`` write.
+        random_seed: Makes one seed of ``--gen-seeds``.
+        captured: Objects that templates handed to image seeds, by the name that stands for them.
+        exited: Whether the script ran ``\exit``.
+        promised: What invocations are yet to bind to kernel variables.
+        foreseeing: Whether the script is evaluated before its run: then the environment's values stay veiled.
+        check: Called for each line, turn of a loop, call and stage; it raises to stop.
+    """
+
+    names: dict[str, object] = field(default_factory=dict)
+    last_images: list[str] = field(default_factory=list)
+    last_prompts: list[Any] = field(default_factory=list)
+    injected_args: list[str] = field(default_factory=list)
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    kernel: Mapping[str, object] = field(default_factory=dict)
+    have_cuda: Callable[..., bool] = _no
+    have_feature: Callable[..., bool] = _no
+    total_memory: Callable[..., float] = _no_memory
+    print: Callable[[str], None] = print
+    random_seed: Callable[[], int] = field(default=lambda: random.SystemRandom().randrange(2**32))
+    captured: dict[str, object] = field(default_factory=dict)
+    promised: dict[str, object] = field(default_factory=dict)
+    exited: bool = False
+    foreseeing: bool = False
+    check: Callable[[], None] = nothing
+
+    def __post_init__(self) -> None:
+        self._changes: dict[str, str] = {}
+        self.waits: Waits | None = None  # who waits for promises: an evaluation
+        self.whole: Promise | None = None  # of last_images, where even their count is not known
+        self.place: Place | None = None  # the line that is evaluated
+        self.preceding = ""  # what stands before the template that is evaluated
+
+    def finished(self, images: Iterable[str], prompts: Iterable[object] = ()) -> None:
+        """Tells what the latest invocation made, for ``last_images`` and ``last_prompts``."""
+        self.last_images[:] = images
+        self.last_prompts[:] = prompts
+
+    @cached_property
+    def functions(self) -> dict[str, Callable[..., Any]]:
+        r"""What templates and ``\setp`` can call."""
+        own: dict[str, Callable[..., Any]] = {
+            "have_cuda": self.have_cuda,
+            "have_feature": self.have_feature,
+            "total_memory": self.total_memory,
+            "quote": self.quote,
+            "gen_seeds": lambda count: [str(self.random_seed()) for _ in range(int(count))],
+        }
+        return {**FUNCTIONS, **own}
+
+    @property
+    def env(self) -> Mapping[str, Any]:
+        r"""Environment variables, with what ``\env`` changed."""
+        return Variables(self)
+
+    def variable(self, name: str) -> str:
+        """The text of an environment variable, empty when it is not set; veiled while the script is foreseen."""
+        if name in self._changes:
+            return self.opened(self._changes[name])
+        value = self.environ.get(name, "")
+        return veil(name) if value and self.foreseeing else value
+
+    def unveiled(self, text: str) -> str:
+        """A text with the environment's values in it."""
+        return unveil(text, lambda name: self.environ.get(name, ""))
+
+    def opened(self, text: str) -> str:
+        """A text as the script may have it now: with the environment's values at the run, veiled before."""
+        return text if self.foreseeing else self.unveiled(text)
+
+    def shown(self, text: str) -> str:
+        """A text for people: ``$NAME`` in place of the environment's values."""
+        return unveil(text, lambda name: f"${name}")
+
+    def veiled(self, text: str) -> object:
+        """A text as templates see it, which cannot look into the environment's values before the run."""
+        if not veiled_names(text):
+            return text
+        if not self.foreseeing:
+            return self.unveiled(text)
+        return Veiled(text, filled=bool(self.unveiled(text).strip()), waits=self.waits)
+
+    def settle(self, text: str) -> str:
+        """A text whose veiled values need no reading anew; waits for the run where one holds more than a word."""
+        if all(_WORD.fullmatch(self.environ.get(name, "")) for name in veiled_names(text)):
+            return text
+        return str(real(self.veiled(text)))
+
+    @property
+    def visible(self) -> Seen:
+        """Every name that a template can read; the script's own names come first."""
+        return self._seen(self.names, ChainMap(self.promised, self.kernel))  # type: ignore[arg-type]
+
+    def snapshot(self) -> Seen:
+        """The names of this moment; a template block keeps them while its lines change them."""
+        return self._seen(dict(self.names), {**self.kernel, **self.promised})
+
+    def _seen(self, names: dict[str, object], kernel: Mapping[str, object]) -> Seen:
+        own: list[Mapping[str, object]] = [_Fixed(self), names, self.functions, self.captured]
+        return Seen(ChainMap(*own), kernel, self.veiled)  # type: ignore[arg-type]
+
+    def set(self, name: str, value: object, place: Place | None) -> None:
+        """Sets a name for the rest of the script.
+
+        Raises:
+            ScriptError: The name is no identifier, or the language keeps it for itself.
+        """
+        if not name.isidentifier():
+            raise ScriptError(f"'{name}' cannot be a name; use letters, digits and _, no digit first.", place=place)
+        if name in RESERVED or name in self.functions:
+            raise ScriptError(f"'{name}' is kept by the language and cannot be set; choose another name.", place=place)
+        self.names[name] = value
+
+    def change_environ(self, name: str, value: str) -> None:
+        """Sets an environment variable for the rest of the script; the process keeps its own."""
+        self._changes[name] = value
+
+    def quote(self, value: object) -> str:
+        """The template function ``quote``: shell words, objects by the name that stands for them."""
+        if isinstance(value, (list, tuple)):
+            return quote([self.show(item) for item in value])
+        return quote(self.show(value))
+
+    def show(self, value: object) -> object:
+        """Returns what a template writes for `value`; an object that has no text of its own gets a name."""
+        if isinstance(value, Promise):
+            return str(value) if isinstance(value, Veiled) or not value.made else self.show(value.value)
+        if isinstance(value, (list, tuple)) and any(isinstance(item, Promise) for item in value):
+            return self.show([real(item) for item in value])
+        if isinstance(value, Iterable) and type(value) in (GeneratorType, *ITERATORS):
+            return self.show(list(value))
+        if callable(value) and any(value is function for function in self.functions.values()):
+            raise ValueError("a function stands here without its call; write () after its name")
+        admit(value, "this value")
+        return _text(value) if _has_text(value) else self.capture(value)
+
+    def capture(self, value: object) -> str:
+        """Keeps `value` under a made name, and returns the name."""
+        for name, known in self.captured.items():
+            if known is value:
+                return name
+        name = f"{CAPTURED}{len(self.captured) + 1}"
+        self.captured[name] = value
+        return name
+
+
+def _has_text(value: object) -> bool:
+    if value is None or isinstance(value, (str, numbers.Number, Prompt, os.PathLike)):
+        return True
+    return isinstance(value, Sequence) and all(isinstance(item, (str, numbers.Number, Prompt)) for item in value)
+
+
+def _text(value: Any) -> object:
+    if isinstance(value, Prompt):
+        return format_prompt(value)
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [format_prompt(item) if isinstance(item, Prompt) else item for item in value]
+    return value

@@ -1,0 +1,149 @@
+"""Jinja's sandbox made narrower: names, attributes and calls go through `sight`; each turn of a loop can be stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from jinja2 import Undefined, nodes
+from jinja2.runtime import Context
+from jinja2.sandbox import SandboxedEnvironment
+from jinja2.utils import missing
+
+from jupyter_latents.errors import ScriptError
+
+from . import sight
+from .environment import Environment
+from .limits import multiply, power
+from .promises import Promise, real
+
+__all__ = ["Sandbox"]
+
+_TURNS = "turns of a loop"
+_LOOK = "look into"
+_UNSEEING = {"join", "string", "trim", "quote", "default", "d", _TURNS, _LOOK}
+_FILTERS_THAT_FILL = ("batch", "center", "indent")
+_FILTERS_LEFT_OUT = ("random", "attr")
+
+
+def _looked_into(value: Any) -> Any:
+    """What promises stand for, also in a list."""
+    if isinstance(value, (list, tuple)) and any(isinstance(item, Promise) for item in value):
+        return [real(item) for item in value]
+    return real(value)
+
+
+def _bounded(fill: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter that fills up to a number, which may not be too large."""
+
+    def bounded(value: Any, *arguments: Any, **keywords: Any) -> Any:
+        sight.check_width([*arguments, *keywords.values()])
+        return fill(value, *arguments, **keywords)
+
+    return bounded
+
+
+class _Turns:
+    """The items of a loop, each after a check that it may go on."""
+
+    def __init__(self, items: Any, environment: Environment) -> None:
+        self._items, self._environment = items, environment
+
+    def __iter__(self) -> Iterator[Any]:
+        for item in self._items:
+            self._environment.check()
+            yield item
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+
+class _Context(Context):
+    """Looks names up as they are asked for."""
+
+    def resolve_or_missing(self, key: str) -> Any:
+        found = super().resolve_or_missing(key)
+        if found is not missing:
+            return found
+        names = getattr(self.environment, "names", None)
+        return names[key] if names is not None and key in names else missing
+
+
+class Sandbox(SandboxedEnvironment):
+    """Evaluates templates that see data and change nothing, but for the list `injected_args`, which is the script's.
+
+    Args:
+        environment: What the templates see; None to check syntax only.
+        names: The names they see; the environment's of the moment when None.
+        block: Whether lines of tags alone leave no blank lines.
+    """
+
+    context_class = _Context
+    intercepted_binops = frozenset({"*", "**"})
+
+    def __init__(
+        self, environment: Environment | None = None, names: Mapping[str, Any] | None = None, *, block: bool = False
+    ) -> None:
+        super().__init__(keep_trailing_newline=True, finalize=self._shown, trim_blocks=block, lstrip_blocks=block)
+        self._seen_by = environment
+        self.names = names if names is not None or environment is None else environment.visible
+        self._functions = environment.functions if environment else {}
+        for name in _FILTERS_LEFT_OUT:
+            self.filters.pop(name)
+        self.filters.update({name: self._functions[name] for name in self._functions.keys() - self.filters.keys()})
+        for name in _FILTERS_THAT_FILL:
+            self.filters[name] = _bounded(self.filters[name])
+        self.filters["attr"] = self.getattr
+        self.filters[_TURNS] = self._turns
+        self.filters[_LOOK] = _looked_into
+        self.globals = {}
+        self.binop_table.update({"*": multiply, "**": power})
+
+    def _shown(self, value: Any) -> Any:
+        if self._seen_by is None or isinstance(value, Undefined):
+            return value
+        return self._seen_by.show(value)
+
+    def _turns(self, items: Iterable[Any]) -> Iterable[Any]:
+        return items if self._seen_by is None else _Turns(items, self._seen_by)
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        tree = super()._parse(source, name, filename)
+        for loop in tree.find_all(nodes.For):
+            loop.iter = nodes.Filter(loop.iter, _TURNS, [], [], None, None, lineno=loop.iter.lineno)
+        for used in tree.find_all(nodes.Filter):
+            if used.node is not None and used.name not in _UNSEEING:
+                used.node = nodes.Filter(used.node, _LOOK, [], [], None, None, lineno=used.lineno)
+        return tree
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """An attribute that `sight` allows, else an item."""
+        if isinstance(obj, Undefined):
+            return obj[attribute]  # raises its own error
+        if attribute.startswith("_"):
+            raise ScriptError(f"'.{attribute}' is unsafe: names that begin with _ are private. Leave it out.")
+        if isinstance(obj, Mapping) and attribute not in (sight.names_of(type(obj)) or ()) and attribute in obj:
+            return obj[attribute]
+        own = self._seen_by.injected_args if self._seen_by else None
+        try:
+            value = sight.attribute(obj, attribute, own)
+        except AttributeError:
+            return self.undefined(obj=obj, name=attribute)
+        return self.wrap_str_format(value) or value
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """An item, else an attribute that `sight` allows."""
+        try:
+            return obj.look()[argument] if isinstance(obj, Promise) else obj[argument]
+        except (TypeError, LookupError):
+            return self.getattr(obj, argument) if isinstance(argument, str) else self.undefined(obj=obj, name=argument)
+
+    def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Calls what `sight` allows."""
+        if self._seen_by is not None:
+            self._seen_by.check()
+        if not isinstance(obj, Undefined):
+            if obj is not self._functions.get("quote"):
+                args, kwargs = tuple(map(real, args)), {name: real(value) for name, value in kwargs.items()}
+            sight.check_call(obj, args, kwargs, self._functions.values())
+        return super().call(context, obj, *args, **kwargs)
