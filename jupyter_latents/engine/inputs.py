@@ -26,12 +26,15 @@ class Inputs:
         images: Pictures in the image position, all of one size.
         masks: Inpaint masks.
         controls: Control images.
+        asked: (width, height) in pixels that the first picture was to have, before its sides were rounded; None where
+            they were not.
     """
 
     latents: tuple[Latents, ...] = ()
     images: tuple[Image, ...] = ()
     masks: tuple[Image, ...] = ()
     controls: tuple[Image, ...] = ()
+    asked: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +46,20 @@ class Given:
         images: (width, height) in pixels of each picture in the image position.
         masks: How many masks there are.
         controls: How many control images there are.
+        asked: See `Inputs`.
     """
 
     latents: Sequence[Standing] = ()
     images: tuple[tuple[int, int], ...] = ()
     masks: int = 0
     controls: int = 0
+    asked: tuple[int, int] | None = None
 
     @staticmethod
     def of(inputs: Inputs) -> Given:
         """What is known of inputs that are there."""
         sizes = tuple(image.size for image in inputs.images)
-        return Given(inputs.latents, sizes, len(inputs.masks), len(inputs.controls))
+        return Given(inputs.latents, sizes, len(inputs.masks), len(inputs.controls), inputs.asked)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from jupyter_latents.errors import HandoffError, ModelError
 from jupyter_latents.stage import ImageSeed, Size, Stage
 from jupyter_latents.wording import option
 
-__all__ = ["check_memory", "fitting", "picture_size", "resized"]
+__all__ = ["asked_size", "check_memory", "fitting", "picture_size", "resized"]
 
 _ALIGN = 8  # pixels that an input picture's sides are multiples of, where nobody says
 _COPIES = 2  # of what a layer makes: what it is given and what it returns are there at the same time
@@ -23,8 +23,8 @@ def fitting(pixels: int, align: int) -> int:
     return max(align, pixels - pixels % align)
 
 
-def resized(size: tuple[int, int], seed: ImageSeed) -> tuple[int, int]:
-    """(width, height) in pixels of an input picture after its seed's ``resize``, ``aspect`` and ``align``.
+def asked_size(size: tuple[int, int], seed: ImageSeed) -> tuple[int, int]:
+    """(width, height) in pixels that an input picture is to have by its seed's ``resize`` and ``aspect``.
 
     Args:
         size: (width, height) of the picture as it is.
@@ -33,10 +33,20 @@ def resized(size: tuple[int, int], seed: ImageSeed) -> tuple[int, int]:
     if seed.resize is None:
         return size
     width, height = seed.resize.width, seed.resize.height
-    if seed.aspect is not False and (width, height) != size:
-        height = round(size[1] * width / size[0])
-    align = seed.align or _ALIGN
-    return fitting(width, align), fitting(height, align)
+    kept = seed.aspect is not False and (width, height) != size
+    return width, round(size[1] * width / size[0]) if kept else height
+
+
+def resized(size: tuple[int, int], seed: ImageSeed) -> tuple[int, int]:
+    """(width, height) in pixels of an input picture after its seed's ``resize``, ``aspect`` and ``align``.
+
+    Args:
+        size: (width, height) of the picture as it is.
+        seed: Its image seed.
+    """
+    if seed.resize is None:
+        return size
+    return _rounded(asked_size(size, seed), seed.align or _ALIGN)
 
 
 def picture_size(
@@ -61,8 +71,9 @@ def picture_size(
         size = facts.space.size_of(latents.shape)
         _check_latents(stage, latents, size, align)
         return size, ()
-    asked = (stage.size.width, stage.size.height) if stage.size else next(iter(given.images), facts.default_size)
-    size = _rounded(asked, align)
+    own = next(iter(given.images), facts.default_size)
+    wanted = (stage.size.width, stage.size.height) if stage.size else own
+    size, asked = _rounded(wanted, align), wanted if stage.size or given.asked is None else given.asked
     if size == asked:
         return size, ()
     return size, (f"size {Size(*asked)} is rounded to {Size(*size)}: {name} makes multiples of {align} pixels",)

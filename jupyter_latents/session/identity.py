@@ -42,7 +42,9 @@ def stage_digest(stage: Stage, inputs: Inputs, facts: ModelFacts) -> str:
         digest.update(_latents_identity(latents).encode())
     for picture in (*inputs.images, *inputs.masks, *inputs.controls):
         digest.update(f"{picture.mode}{picture.size}".encode() + picture.tobytes())
-    digest.update(repr([len(getattr(inputs, field.name)) for field in fields(inputs)]).encode())
+    digest.update(
+        repr([len(getattr(inputs, field.name)) for field in fields(inputs) if field.name != "asked"]).encode()
+    )
     return digest.hexdigest()
 
 

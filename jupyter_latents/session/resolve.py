@@ -67,6 +67,7 @@ class Resolver:
             tuple(_sized(image, seed) for value, text in images for image in self._as_images(value, text, stage)),
             tuple(mask.convert("L") for mask in self._pictures(seed.masks, stage)),
             tuple(self._pictures(seed.controls, stage)),
+            self._asked(images, seed, facts.space),
         )
 
     def given(self, stage: Stage, facts: ModelFacts) -> Given:
@@ -92,7 +93,15 @@ class Resolver:
             tuple(resized(size, seed) for value, text in images for size in self._sizes(value, text, space)),
             sum(len(self._sizes(self.value(mask), mask.text, space)) for mask in seed.masks),
             sum(len(self._sizes(self.value(control), control.text, space)) for control in seed.controls),
+            self._asked(images, seed, space),
         )
+
+    def _asked(self, images: Sequence[tuple[Any, str]], seed: ImageSeed, space: Space) -> tuple[int, int] | None:
+        """The size that the first picture was to have, where its seed resizes it."""
+        from jupyter_latents.engine.sizes import asked_size
+
+        sizes = [size for value, text in images[:1] for size in self._sizes(value, text, space)[:1]]
+        return asked_size(sizes[0], seed) if sizes and seed.resize is not None else None
 
     def _sorted(self, stage: Stage, facts: ModelFacts) -> tuple[list[tuple[Any, str]], list[tuple[Any, str]]]:
         """What is in the image position, and what is to be latents: each value with what the script calls it.
