@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.tables.odd_models import Folders
+from tests.tables.pipelines import ALIGN, CLASSES
 from tests.tables.plan_and_run import Table, calls
-from tests.tables.reference import Reference
+from tests.tables.reference import PlainRun, Reference
 from tests.tables.sample import TELLING, AnyRow, pending, sample
 
 
@@ -55,3 +56,14 @@ def test_the_recorded_answers_are_those_of_plain_diffusers(folders: Folders) -> 
     runs = dict.fromkeys(run for row in sample() for run in calls(row))
     assert {str(run) for run in runs} == set(recorded.known)
     assert {str(run): anew(run) for run in runs} == recorded.known
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", [family for family, classes in CLASSES.items() if classes[0]])
+def test_sizes_are_rounded_to_what_plain_diffusers_makes(family: str, folders: Folders) -> None:
+    """One alignment more is made as asked; half of one is refused or rounded down."""
+    plain, align = Reference(folders, anew=True), ALIGN[family]
+    asked, between = (64 + align, 64), (64 + align // 2, 64)
+    assert plain(PlainRun(family, "txt2img", 1, None, asked, None))["size"] == list(asked)
+    made = plain(PlainRun(family, "txt2img", 1, None, between, None))
+    assert "fails" in made or made["size"] == [64, 64]

@@ -75,6 +75,7 @@ def judged(planned: Any, ran: Ran, number: int, right: Expected | None, factor: 
         "space": (planned.outline.space, latents.space, None),
     }
     if right is not None:
+        pairs["batch"] = (planned.outline.shape[0], latents.shape[0], right.batch)
         pairs["size"] = (_pixels(planned.outline.shape, factor), _pixels(latents.shape, factor), right.size)
         pairs["end timestep"] = (_rounded(planned.end.timestep), _rounded(latents.noise.timestep), right.levels[1])
         if _rounded(planned.start.timestep) != right.levels[0]:

@@ -25,9 +25,10 @@ from jupyter_latents.syntax import Script
 from tests.engine.cases import mask, picture
 from tests.tables.judgement import Ran, Told, judged, said, same_error
 from tests.tables.odd_models import NO_PICTURES, Folders
+from tests.tables.pipelines import CLASSES
 from tests.tables.reference import FILE, Expected, PlainRun, Reference, evaluations, expected, plain_runs
 from tests.tables.refusals import Refusal
-from tests.tables.rows import CLASSES, Relay, Row, all_rows
+from tests.tables.rows import Relay, Row, all_rows
 from tests.tables.sample import PENDING_FILE, every, family, sample
 from tests.tables.setting import bench, versions
 
@@ -185,7 +186,8 @@ def _second(relay: Relay, reference: Reference) -> Expected | None:
     if not relay.own:
         return None
     right = expected(relay.row, reference, start=relay.cut)
-    return right and replace(right, note="")  # the latents say the size
+    doubled = 2 if relay.alter == "joined" else 1
+    return right and replace(right, note="", batch=right.batch * doubled)  # the latents say the size
 
 
 @contextmanager
@@ -207,7 +209,7 @@ def record(reference: Reference) -> None:
     runs = {str(run): reference(run) for row in sample() for run in calls(row)}
     about = [
         "What plain diffusers does for the rows of tests/session/test_plan_and_run.py, on the models of tests/tiny.",
-        "A call: family, mode, steps, strength, size, the picture's size, scheduler, denoising_end.",
+        "A call: family, mode, steps, strength, size, the picture's size, scheduler, denoising_end, sigmas.",
         "Made by `python -m tests.tables.plan_and_run --record`; do not edit.",
         versions(),
     ]

@@ -19,8 +19,9 @@ from typing import Any
 import torch
 
 from tests.engine.cases import mask, picture, plain
+from tests.tables.pipelines import ALIGN, CLASSES, MODES, Size
 from tests.tables.plain_run import scheduler_of
-from tests.tables.rows import ALIGN, CLASSES, MODES, Row, Size
+from tests.tables.rows import Row
 
 __all__ = ["Expected", "PlainRun", "Reference", "expected", "plain_runs", "rule_size"]
 
@@ -30,6 +31,9 @@ BY_TIMESTEPS = ("sdxl", "sdxl-refiner", "kolors")
 
 SECOND_ORDER = ("Heun", "KDPM2")
 """Schedulers whose step is two evaluations; diffusers' own window can end between them, ours never."""
+
+STEPS_BETWEEN = ("EulerDiscreteScheduler",)
+"""Schedulers that step only between the sigmas given; stages end clean, so a last sigma of 0 is added for these."""
 
 LENT = "AttributeError"
 """What flow pipelines fail with where a scheduler lacks ``scale_noise``; here it is lent ``add_noise``, so it runs."""
@@ -51,6 +55,7 @@ class PlainRun:
         picture: Size of the picture given, None for text to image.
         scheduler: The scheduler swapped in, or None.
         end: ``denoising_end``, or None.
+        sigmas: ``sigmas``, or empty.
     """
 
     family: str
@@ -61,6 +66,7 @@ class PlainRun:
     picture: Size | None
     scheduler: str | None = None
     end: float | None = None
+    sigmas: tuple[float, ...] = ()
 
     def __str__(self) -> str:
         return json.dumps(list(vars(self).values()), separators=(",", ":"))
@@ -97,14 +103,15 @@ def plain_runs(row: Row) -> Iterator[PlainRun]:
     """The calls of plain pipelines that a row is compared with: the whole run, then SDXL's own window."""
     if not CLASSES[row.family][MODES.index(row.mode)]:
         return
-    size = rule_size(row)
+    size, sigmas = rule_size(row), tuple(map(float, filter(None, row.sigmas.split(","))))
+    sigmas += (0.0,) if sigmas and row.scheduler in STEPS_BETWEEN else ()
     if row.mode == "txt2img":
-        whole = PlainRun(row.family, row.mode, row.steps, None, size, None, row.scheduler)
+        whole = PlainRun(row.family, row.mode, row.steps, None, size, None, row.scheduler, None, sigmas)
     else:
         strength = DEFAULT_STRENGTH if row.strength is None else row.strength
         # A picture that nothing resizes goes in as it is: what the pipeline makes of its size is then diffusers' own.
         given = size if row.size or row.resize else row.picture
-        whole = PlainRun(row.family, row.mode, row.steps, strength, size, given, row.scheduler)
+        whole = PlainRun(row.family, row.mode, row.steps, strength, size, given, row.scheduler, None, sigmas)
     yield whole
     if row.end is not None and row.family in BY_TIMESTEPS and not (row.scheduler or "").startswith(SECOND_ORDER):
         yield replace(whole, end=row.end)
@@ -195,6 +202,8 @@ def _call(pipeline: Any, run: PlainRun) -> dict[str, Any]:
         wanted |= {"image": picture(64).resize(run.picture), "strength": run.strength}
     if run.mode == "inpaint" and run.picture is not None:
         wanted["mask_image"] = mask(64).resize(run.picture)
+    if run.sigmas:
+        wanted["sigmas"] = list(run.sigmas)
     if run.end is not None:
         wanted["denoising_end"] = run.end
     return {name: value for name, value in wanted.items() if name in accepted}
@@ -211,6 +220,7 @@ class Expected:
         size: (width, height) of the picture.
         levels: Training timestep at the start and at the end; None at the end of the schedule.
         note: How a note begins that must be told, or empty.
+        batch: Pictures made at once.
     """
 
     refused: bool = False
@@ -219,6 +229,7 @@ class Expected:
     size: Size = (0, 0)
     levels: tuple[float | None, float | None] = (None, None)
     note: str = ""
+    batch: int = 1
 
 
 def expected(row: Row, reference: Reference, start: float | None = None) -> Expected | None:
@@ -248,7 +259,9 @@ def expected(row: Row, reference: Reference, start: float | None = None) -> Expe
     if len(runs) > 1 and start is None:  # SDXL's own denoising_end
         count = runs[1].get("evaluations", 0)
     levels = (timesteps[first], timesteps[last] if last < len(timesteps) else None)
-    return Expected(False, (begin, end, steps), count, tuple(whole["size"]), levels, _note(row))
+    return Expected(
+        False, (begin, end, steps), count, tuple(whole["size"]), levels, _note(row), max(row.batch, 1 + row.several)
+    )
 
 
 def _step(row: Row, fraction: float, timesteps: list[float], order: int) -> int:

@@ -3,52 +3,12 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from types import MappingProxyType
-from typing import TypeAlias
 
-__all__ = ["ALIGN", "CLASSES", "Relay", "Row", "Size", "all_relays", "all_rows", "thin"]
+from tests.tables.pipelines import CLASSES, MODES, Size
 
-Size: TypeAlias = tuple[int, int]
-
-MODES = ("txt2img", "img2img", "inpaint")
-
-_SD = ("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline", "StableDiffusionInpaintPipeline")
-_XL = ("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline", "StableDiffusionXLInpaintPipeline")
-_SD3 = ("StableDiffusion3Pipeline", "StableDiffusion3Img2ImgPipeline", "StableDiffusion3InpaintPipeline")
-_FLUX = ("FluxPipeline", "FluxImg2ImgPipeline", "FluxInpaintPipeline")
-
-CLASSES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
-    {
-        "sd15": _SD,
-        "sd2": _SD,
-        "sdxl": _XL,
-        "sdxl-refiner": ("", *_XL[1:]),
-        "kolors": ("KolorsPipeline", "KolorsImg2ImgPipeline", ""),
-        "sd3": _SD3,
-        "flux": _FLUX,
-        "flux-schnell": _FLUX,
-        "flux2": ("Flux2Pipeline", "", ""),
-        "flux2-klein": ("Flux2KleinPipeline", "", "Flux2KleinInpaintPipeline"),
-        "qwen-image": ("QwenImagePipeline", "QwenImageImg2ImgPipeline", "QwenImageInpaintPipeline"),
-        "z-image": ("ZImagePipeline", "ZImageImg2ImgPipeline", "ZImageInpaintPipeline"),
-        "pixart-sigma": ("PixArtSigmaPipeline", "", ""),
-        "lumina2": ("Lumina2Pipeline", "", ""),
-        "auraflow": ("AuraFlowPipeline", "", ""),
-        "sd-inpaint": ("", "", _SD[2]),
-        "demo/scenes": _SD,
-        "demo/paper": _SD,
-        "demo/flow": _SD3,
-    }
-)
-"""Model to diffusers' pipeline for each of `MODES`; empty where there is none, and a stage is to be refused."""
-
-ALIGN: Mapping[str, int] = MappingProxyType(
-    dict.fromkeys(CLASSES, 16)
-    | dict.fromkeys(("sd15", "sd2", "sdxl", "sdxl-refiner", "kolors", "sd-inpaint", "demo/scenes", "demo/paper"), 8)
-)
-"""Pictures of a model are multiples of so many pixels."""
+__all__ = ["OTHER_WAYS", "Relay", "Row", "all_relays", "all_rows", "thin"]
 
 _DIFFUSION = ("sd15", "sd2", "sdxl", "sdxl-refiner", "kolors", "demo/scenes")
 _FLOW = ("sd3", "flux", "qwen-image", "z-image", "flux2", "demo/flow")
@@ -96,6 +56,9 @@ class Row:
         scheduler: ``--scheduler``; None for the model's own.
         end: ``--denoising-end``.
         filed: Whether the picture and its mask are files, not variables.
+        batch: ``--batch-size``.
+        several: Whether two pictures stand in the image position (``images: a, b``).
+        sigmas: ``--sigmas``, or empty.
     """
 
     family: str
@@ -108,6 +71,9 @@ class Row:
     scheduler: str | None = None
     end: float | None = None
     filed: bool = False
+    batch: int = 1
+    several: bool = False
+    sigmas: str = ""
 
     def __str__(self) -> str:
         image = self.mode != "txt2img"
@@ -119,6 +85,9 @@ class Row:
             f"resized {self.resize}" if self.resize else "",
             self.scheduler or "",
             f"end {self.end:g}" if self.end is not None else "",
+            f"batch {self.batch}" if self.batch > 1 else "",
+            "two pictures" if self.several else "",
+            f"sigmas {self.sigmas}" if self.sigmas else "",
         )
         return ", ".join(filter(None, parts))
 
@@ -129,6 +98,7 @@ class Row:
             f"--inference-steps {self.steps} --guidance-scales 1",
             f"--image-seed-strengths {self.strength}" if self.strength is not None and self.mode != "txt2img" else "",
             f"--scheduler {self.scheduler}" if self.scheduler else "",
+            f"--sigmas {self.sigmas}" if self.sigmas else "",
         )
         return " ".join(filter(None, given))
 
@@ -136,8 +106,9 @@ class Row:
         """The image seed, with latents to go on from where there are some."""
         ending = ".png" if self.filed else ""
         start = "./" if self.filed else ""
+        photo = f"{start}photo_{self.picture[0]}_{self.picture[1]}{ending}"
         parts = (
-            f"{start}photo_{self.picture[0]}_{self.picture[1]}{ending}",
+            f"images: {photo}, {photo}" if self.several else photo,
             f"mask={start}mask_{self.picture[0]}_{self.picture[1]}{ending}" if self.mode == "inpaint" else "",
             f"latents={latents}" if latents else "",
             self.resize,
@@ -153,6 +124,7 @@ class Row:
             f"<{self.family}> --prompts cat --seeds 3 {self.options}",
             f"--output-size {self.size}" if self.size else "",
             f"--denoising-end {self.end}" if self.end is not None else "",
+            f"--batch-size {self.batch}" if self.batch > 1 else "",
             f"--image-seeds '{self.seed()}'" if self.seed() else "",
             "--into base",
         )
@@ -171,7 +143,7 @@ class Relay:
         receiver: The model that goes on; empty for the same.
         steps: Its ``--inference-steps``; 0 for the same.
         scheduler: Its ``--scheduler``; empty for the same.
-        again: Whether ``--output-size`` is given again.
+        again: ``--output-size`` of the second part, or empty.
         alter: What is done in between: ``without history``, ``joined`` (with themselves) or ``scaled``.
         direct: Whether the latents stand in the image position, as SDXL takes them.
         verdict: Words of the verdict, recorded from runs.
@@ -183,7 +155,7 @@ class Relay:
     receiver: str = ""
     steps: int = 0
     scheduler: str = ""
-    again: bool = False
+    again: str = ""
     alter: str = ""
     direct: bool = False
     verdict: str = "exact continuation"
@@ -194,7 +166,7 @@ class Relay:
             f"into {self.receiver}" if self.receiver else "",
             f"of {self.steps} steps" if self.steps else "",
             f"with {self.scheduler}" if self.scheduler else "",
-            "size again" if self.again else "",
+            f"size {self.again} again" if self.again else "",
             self.alter,
             "in the image position" if self.direct else "",
         )
@@ -219,8 +191,8 @@ class Relay:
             row = replace(row, family=self.receiver or row.family, steps=self.steps or row.steps, scheduler=scheduler)
         name = "base" if self.carry in ("cell", "memory") else f"./base.{self.carry}"
         seed = name if self.direct else row.seed(f"{name}, {name}" if self.alter == "joined" else name)
-        start = f"--denoising-start {self.cut}" if self.carry == "pt" or self.direct else ""
-        size = f"--output-size {row.size}" if self.again and row.size else ""
+        start = f"--denoising-start {self.cut}" if self.carry in ("pt", "latent") or self.direct else ""
+        size = f"--output-size {self.again}" if self.again else ""
         scaled = '--latents-processors "scale;factor=3"' if self.alter == "scaled" else ""
         parts = (f"<{row.family}> --prompts dog {row.options}", size, start, scaled, f"--image-seeds '{seed}'")
         return " ".join(filter(None, parts)) + " --into final"
@@ -290,7 +262,7 @@ def _relays(family: str, mode: str) -> Iterator[Relay]:
             yield Relay(row, cut, carry, verdict="same space" if carry == "pt" else "exact continuation")
     for size in ("72", "96x72", "40x56"):
         for carry in ("cell", "memory"):
-            yield Relay(Row(family, mode, 4, strength, size), 0.5, carry, again=True)
+            yield Relay(Row(family, mode, 4, strength, size), 0.5, carry, again=size)
     for resize in RESIZES if mode == "img2img" else ():
         row = Row(family, mode, 4, 0.79, None, (64, 64), resize)
         yield from (Relay(row, 0.5, carry) for carry in ("cell", "memory"))
@@ -313,6 +285,7 @@ OTHER_WAYS: tuple[Relay, ...] = (
     Relay(Row("sdxl", steps=8), 0.79, "safetensors", direct=True),
     Relay(Row("sdxl", steps=8), 0.79, "SAFETENSORS", direct=True),
     Relay(Row("kolors", steps=8), 0.79, "SAFETENSORS", direct=True),
+    *(Relay(Row(family, steps=8), 0.5, "latent", verdict="same space") for family in ("sd15", "sdxl", "flux")),
     *(Relay(Row(family, steps=8), alter="without history", verdict="same schedule, without history")
       for family in ("sd15", "sdxl", "sd3", "demo/flow")),
     *(Relay(Row(family, steps=8), alter="joined", verdict="without history")

@@ -51,8 +51,9 @@ TELLING: Mapping[str, tuple[AnyRow, ...]] = MappingProxyType(
             Row("sd15", "img2img", size=None, resize="64x32;aspect=false"),
             Row("flux", "img2img", size=None, picture=(100, 72), resize="48", filed=True),
             Row("demo/flow", "inpaint", size=None, picture=(96, 48), resize="64"),
-            Relay(Row("sd15", "img2img", size=None, resize="64x32"), carry="cell"),
-            Relay(Row("sd3", size="96x72"), carry="cell", again=True),
+            Relay(Row("sd15", "img2img", size=None, resize="64x32"), carry="cell", again="64x64"),
+            Relay(Row("sd15", "img2img", size=None, resize="64x32"), carry="memory", again="64x64"),
+            Relay(Row("sd3", size="96x72"), carry="cell", again="96x72"),
         ),
         "window by steps": (
             Row("sd2", steps=100, end=0.29),
@@ -71,6 +72,20 @@ TELLING: Mapping[str, tuple[AnyRow, ...]] = MappingProxyType(
             Row("sd3", steps=5, scheduler="FlowMatchHeunDiscreteScheduler", end=0.5),
         ),
         "evaluations of a scheduler that repeats a timestep": (Row("sd15", steps=5), Row("sd15", steps=1)),
+        "sigmas given": (
+            Row("sd15", steps=3, scheduler="EulerDiscreteScheduler", sigmas="14,7,1"),
+            Row("sd15", steps=4, scheduler="EulerDiscreteScheduler", sigmas="14,7,1", end=0.5),
+            Row("sd15", "img2img", 4, 0.5, scheduler="EulerDiscreteScheduler", sigmas="14,7,3,2,1,0.5,0.2"),
+            Row("flux", steps=4, sigmas="1,0.7,0.4"),
+            Row("sd3", "img2img", 3, 0.79, sigmas="1,0.7,0.4,0.2,0.1"),
+        ),
+        "pictures at once": (
+            Row("sd15", batch=2),
+            Row("flux", batch=3, size="72"),
+            Row("sdxl", "img2img", batch=2),
+            Row("sd15", "img2img", several=True),
+            Row("sd3", "img2img", 4, 0.5, several=True, batch=2),
+        ),
         "default size": (
             Row("demo/scenes", steps=1, size=None),
             Row("demo/flow", steps=1, size=None),
