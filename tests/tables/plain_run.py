@@ -12,7 +12,7 @@ import torch
 
 from tests.engine.cases import PROMPT, plain
 
-__all__ = ["complaint"]
+__all__ = ["complaint", "scheduler_of"]
 
 
 @cache
@@ -20,7 +20,7 @@ def _pipeline(folder: Path) -> Any:
     return plain(folder)
 
 
-def _scheduler(address: str, own: Any) -> Any:
+def scheduler_of(address: str, own: Any) -> Any:
     """The scheduler that ``--scheduler`` names, swapped in as diffusers documents it."""
     import diffusers
 
@@ -41,7 +41,7 @@ def complaint(folder: Path, address: str) -> str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            pipeline.scheduler = _scheduler(address, own)
+            pipeline.scheduler = scheduler_of(address, own)
             size = {"use_resolution_binning": False} if "PixArt" in type(pipeline).__name__ else {}
             made = pipeline(
                 prompt=PROMPT,

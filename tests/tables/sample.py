@@ -1,0 +1,131 @@
+"""Which rows every change is tested with: one or more for each rule, and a few of all the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeAlias
+
+from tests.tables.refusals import REFUSALS, Refusal
+from tests.tables.rows import OTHER_WAYS, Relay, Row, all_relays, all_rows, thin
+
+__all__ = ["PENDING_FILE", "TELLING", "AnyRow", "every", "family", "pending", "sample"]
+
+AnyRow: TypeAlias = Row | Relay | Refusal
+
+PENDING_FILE = Path(__file__).with_name("plan_and_run.pending.txt")
+"""Names of rows that differ today, one a line; a row that stands here and does not differ is an error."""
+
+TELLING: Mapping[str, tuple[AnyRow, ...]] = MappingProxyType(
+    {
+        "first step of a strength, rounded as SD does": (
+            Row("sd15", "img2img", 10, 0.79),
+            Row("sdxl", "inpaint", 7, 0.33),
+            Row("kolors", "img2img", 12, 0.79),
+        ),
+        "first step of a strength, rounded as SD3 does": (
+            Row("sd3", "img2img", 10, 0.79),
+            Row("flux", "img2img", 10, 0.79),
+            Row("z-image", "img2img", 7, 0.33),
+            Row("qwen-image", "inpaint", 3, 0.5),
+            Row("demo/flow", "img2img", 10, 0.79),
+            Row("demo/flow", "img2img", 10, 0.79, end=0.3),
+            Row("sd3", "img2img", 1, 0.05),
+        ),
+        "default strength": (Row("sd15", "img2img", 10), Row("sdxl", "img2img", 10), Row("flux", "inpaint", 10)),
+        "alignment": (
+            *(Row(family, size="96x72") for family in ("sd15", "sd3", "flux", "flux2", "qwen-image", "z-image")),
+            Row("sd15", "img2img", 4, 0.5, None, (40, 104), "33x50;aspect=false"),
+            Row("sd15", "img2img", size=None, picture=(100, 72)),
+            Row("flux", "img2img", size=None, picture=(100, 72), filed=True),
+        ),
+        "a size is never rounded to nothing": (
+            Row("demo/flow", size="8"),
+            Row("sd15", size="8"),
+            Row("flux", size="8"),
+        ),
+        "kept aspect": (
+            Row("sd15", "img2img", size=None, resize="64x32"),
+            Row("sd15", "img2img", size=None, resize="64x32;aspect=false"),
+            Row("flux", "img2img", size=None, picture=(100, 72), resize="48", filed=True),
+            Row("demo/flow", "inpaint", size=None, picture=(96, 48), resize="64"),
+            Relay(Row("sd15", "img2img", size=None, resize="64x32"), carry="cell", again="64x64"),
+            Relay(Row("sd15", "img2img", size=None, resize="64x32"), carry="memory", again="64x64"),
+            Relay(Row("sd3", size="96x72"), carry="cell", again="96x72"),
+        ),
+        "window by steps": (
+            Row("sd2", steps=100, end=0.29),
+            Row("sd15", steps=9, end=0.79),
+            Row("flux", steps=7, end=0.5),
+        ),
+        "window by timesteps": (
+            Row("sdxl", steps=12, end=0.5),
+            Row("kolors", steps=12, end=0.5),
+            Row("sdxl-refiner", "img2img", 12, 1.0, end=0.5),
+        ),
+        "evaluations of a second-order scheduler": (
+            Row("sd15", steps=5, scheduler="HeunDiscreteScheduler"),
+            Row("sd15", "img2img", 10, 0.79, scheduler="KDPM2DiscreteScheduler"),
+            Row("sdxl", steps=8, scheduler="HeunDiscreteScheduler", end=0.5),
+            Row("sd3", steps=5, scheduler="FlowMatchHeunDiscreteScheduler", end=0.5),
+        ),
+        "evaluations of a scheduler that repeats a timestep": (Row("sd15", steps=5), Row("sd15", steps=1)),
+        "sigmas given": (
+            Row("sd15", steps=3, scheduler="EulerDiscreteScheduler", sigmas="14,7,1"),
+            Row("sd15", steps=4, scheduler="EulerDiscreteScheduler", sigmas="14,7,1", end=0.5),
+            Row("sd15", "img2img", 4, 0.5, scheduler="EulerDiscreteScheduler", sigmas="14,7,3,2,1,0.5,0.2"),
+            Row("flux", steps=4, sigmas="1,0.7,0.4"),
+            Row("sd3", "img2img", 3, 0.79, sigmas="1,0.7,0.4,0.2,0.1"),
+        ),
+        "pictures at once": (
+            Row("sd15", batch=2),
+            Row("flux", batch=3, size="72"),
+            Row("sdxl", "img2img", batch=2),
+            Row("sd15", "img2img", several=True),
+            Row("sd3", "img2img", 4, 0.5, several=True, batch=2),
+        ),
+        "default size": (
+            Row("demo/scenes", steps=1, size=None),
+            Row("demo/flow", steps=1, size=None),
+            Row("sd15", steps=1, size=None),
+            Row("sdxl", steps=1, size=None),
+            Row("flux", steps=1, size=None),
+        ),
+        "mode": (
+            Row("sdxl-refiner", "img2img", 5, 0.5),
+            Relay(Row("sdxl", steps=8), 0.79, "cell", receiver="sdxl-refiner", verdict="same schedule, another model"),
+            Row("sd-inpaint", "inpaint", 5, 1.0),
+            Row("flux2", "img2img"),
+        ),
+        "verdict": OTHER_WAYS,
+        "history lost": tuple(relay for relay in OTHER_WAYS if "without history" in relay.verdict),
+        "refused before weights": REFUSALS,
+    }
+)
+"""Rule to rows that turn red where the rule is broken."""
+
+
+@cache
+def sample() -> tuple[AnyRow, ...]:
+    """The rows that every change is tested with."""
+    telling = [row for rows in TELLING.values() for row in rows]
+    return tuple(dict.fromkeys([*telling, *thin(all_rows(), 90), *thin(all_relays(), 50)]))
+
+
+def every() -> tuple[AnyRow, ...]:
+    """All rows."""
+    return tuple(dict.fromkeys([*sample(), *all_rows(), *all_relays()]))
+
+
+def family(row: AnyRow) -> str:
+    """The model of a row."""
+    if isinstance(row, Refusal):
+        return row.script.partition(">")[0].removeprefix("<")
+    return row.row.family if isinstance(row, Relay) else row.family
+
+
+def pending() -> frozenset[str]:
+    """Names of the rows that differ today."""
+    return frozenset(PENDING_FILE.read_text("utf-8").splitlines()) if PENDING_FILE.exists() else frozenset()
