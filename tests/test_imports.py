@@ -16,18 +16,19 @@ TOP = "jupyter_latents"
 # From the top down: a room may import what stands below it. The package's own `__init__` is the top.
 ROOMS = [
     *(TOP, "magics", "config", "completer", "display", "session", "machine"),
-    *("engine", "latents", "syntax", "optimizations", "stage", "demo", "settings", "errors"),
+    *("engine", "latents", "syntax", "optimizations", "stage", "demo", "settings", "formats", "errors"),
 ]
 # Where less than "all below" is allowed.
 NARROWER = {
-    "syntax": {"optimizations", "stage", "errors"},
-    "latents": {"stage", "errors"},
+    "syntax": {"optimizations", "stage", "formats", "errors"},
+    "latents": {"stage", "formats", "errors"},
     "engine": {"latents", "optimizations", "stage", "errors", "demo", "settings"},
-    "magics": {"config", "completer", "display", "session", "syntax", "stage", "errors", "latents"},
+    "magics": {"config", "completer", "display", "session", "syntax", "stage", "formats", "errors", "latents"},
     "optimizations": {"errors"},
     "stage": {"errors"},
     "demo": {"errors"},
     "errors": set(),
+    "formats": set(),
     "settings": set(),
     "config": {"settings"},
 }
@@ -35,6 +36,7 @@ NOTEBOOK = {"IPython", "ipywidgets", "anywidget", "ipykernel", "comm", "traitlet
 HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors", "numpy", "scipy", "PIL"}
 NOT_FOR = {
     "errors": NOTEBOOK | HEAVY,
+    "formats": NOTEBOOK | HEAVY,
     "optimizations": NOTEBOOK | HEAVY,
     "stage": NOTEBOOK | HEAVY,
     "settings": NOTEBOOK | HEAVY,
