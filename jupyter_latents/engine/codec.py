@@ -50,7 +50,7 @@ def scaling_of_vae(vae: Any, like: torch.Tensor) -> Scaling:
         return torch.as_tensor(values, dtype=like.dtype, device=like.device).view(1, -1, 1, 1)
 
     config = vae.config
-    if _is_patched(vae):
+    if _has_patches(vae):
         std = torch.sqrt(vae.bn.running_var.view(1, -1, 1, 1) + config.batch_norm_eps).to(like)
         return Scaling(vae.bn.running_mean.view(1, -1, 1, 1).to(like), std)
     if "z_dim" in config:
@@ -60,7 +60,7 @@ def scaling_of_vae(vae: Any, like: torch.Tensor) -> Scaling:
     return Scaling(config.get("shift_factor") or None, scale=config.scaling_factor)
 
 
-def _is_patched(vae: Any) -> bool:
+def _has_patches(vae: Any) -> bool:
     """Whether the latents are 2x2 patches of what the VAE makes."""
     return type(vae).__name__ == "AutoencoderKLFlux2"
 
@@ -79,7 +79,7 @@ def decode(latents: torch.Tensor, vae: Any) -> torch.Tensor:
     """
     latents = latents.to(device=vae.device, dtype=vae.dtype)
     raw = scaling_of_vae(vae, latents).raw_from_model(latents)
-    if _is_patched(vae):
+    if _has_patches(vae):
         raw = unpatchify(raw)
     elif "z_dim" in vae.config:
         raw = raw.unsqueeze(2)
@@ -104,7 +104,7 @@ def encode(pictures: torch.Tensor, vae: Any) -> torch.Tensor:
     one_frame = "z_dim" in vae.config
     encoded = vae.encode(pictures.unsqueeze(2) if one_frame else pictures)
     raw = encoded.latent if hasattr(encoded, "latent") else encoded.latent_dist.mode()
-    raw = patchify(raw) if _is_patched(vae) else raw.squeeze(2) if one_frame else raw
+    raw = patchify(raw) if _has_patches(vae) else raw.squeeze(2) if one_frame else raw
     latents = scaling_of_vae(vae, raw).model_from_raw(raw)
     result: torch.Tensor = latents.float().cpu()
     return result

@@ -152,8 +152,8 @@ def _facts(
     content: Content, given: Space | None, sigma: float | None, form: Form | None
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The arguments that latents are made of, and what was assumed."""
-    space = _agreed_space(content.space, given)
-    noise, assumed = _agreed_noise(content, space, sigma, form)
+    space = _space_of(content.space, given)
+    noise, assumed = _noise_of(content, space, sigma, form)
     tensor, read_as = as_batch(content.tensor, space)
     assumed = (*content.assumed, *read_as, *assumed)
     check_tensor(tensor)
@@ -175,7 +175,7 @@ def _facts(
     return {"tensor": tensor, "space": space, "noise": noise, **facts}, assumed
 
 
-def _agreed_space(found: Space | None, given: Space | None) -> Space | None:
+def _space_of(found: Space | None, given: Space | None) -> Space | None:
     if found is not None and given is not None and not found.same_as(given):
         raise LatentsError(
             f"the file says {found}, but space= says {given}. "
@@ -184,7 +184,7 @@ def _agreed_space(found: Space | None, given: Space | None) -> Space | None:
     return found or given
 
 
-def _agreed_noise(
+def _noise_of(
     content: Content, space: Space | None, sigma: float | None, form: Form | None
 ) -> tuple[Noise | None, tuple[str, ...]]:
     found = content.noise
