@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyter_latents.formats import endings
+
 if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
     from IPython.core.interactiveshell import InteractiveShell
@@ -26,7 +28,6 @@ _LINE = re.compile(r"\s*%dgen\b")
 _INTO = re.compile(r"--into[ \t=]+(\w+)")
 _ATTRIBUTE = re.compile(r"\{\{[^{}]*?\b([A-Za-z_]\w*)\.(\w*)$")
 _QUOTED = re.compile(r"\\.|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'")
-_FILES = (".png", ".jpg", ".jpeg", ".webp", ".pt", ".pth", ".safetensors", ".latent")
 _LATENTS = ("jupyter_latents.latents.value", "jupyter_latents.latents.sequence")
 _MOST_FILES = 200
 _DEPTH = 3
@@ -74,7 +75,7 @@ def seed_names(names: Mapping[str, Any]) -> list[str]:
 def _can_be_input(value: Any, depth: int = 0) -> bool:
     """Looks at classes only: looking at attributes of what people keep in a kernel may run their code."""
     if isinstance(value, str | Path):
-        return str(value)[-16:].lower().endswith(_FILES)
+        return str(value)[-16:].lower().endswith(endings())
     if isinstance(value, list | tuple):
         return bool(value) and depth < _DEPTH and _can_be_input(value[0], depth + 1)
     kind = type(value)

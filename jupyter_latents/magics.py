@@ -14,6 +14,7 @@ from jupyter_latents.completer import unregister as stop_completing
 from jupyter_latents.config import register as configure
 from jupyter_latents.config import unregister as stop_configuring
 from jupyter_latents.errors import HelpAskedError, JupyterLatentsError, NameNotFoundError, ScriptError, nearest
+from jupyter_latents.formats import listed
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -135,10 +136,10 @@ class LatentsMagic:
         return None
 
 
-_LATENTS_HELP = """%latents: the latents that this session's variables hold.
+_LATENTS_HELP = f"""%latents: the latents that this session's variables hold.
 
 %latents                  list them: name, picture, space, noise, size, age
-%latents save NAME FILE   write one: .safetensors (everything), .pt, .pth or .latent
+%latents save NAME FILE   write one: {listed("latents", "or", dot=".")}; .safetensors keeps everything
 %latents load NAME FILE   read one and bind it
 %latents drop NAME ...    delete variables"""
 

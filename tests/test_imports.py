@@ -16,19 +16,20 @@ TOP = "jupyter_latents"
 # From the top down: a room may import what stands below it. The package's own `__init__` is the top.
 ROOMS = [
     *(TOP, "magics", "config", "completer", "display", "session", "machine"),
-    *("engine", "latents", "syntax", "optimizations", "stage", "demo", "settings", "errors", "wording"),
+    *("engine", "latents", "syntax", "optimizations", "stage", "demo", "settings", "formats", "errors", "wording"),
 ]
 # Where less than "all below" is allowed.
 NARROWER = {
-    "syntax": {"optimizations", "stage", "errors", "wording"},
-    "latents": {"stage", "errors", "wording"},
+    "syntax": {"optimizations", "stage", "formats", "errors", "wording"},
+    "latents": {"stage", "formats", "errors", "wording"},
     "engine": {"latents", "optimizations", "stage", "errors", "wording", "demo", "settings"},
-    "magics": {"config", "completer", "display", "session", "syntax", "stage", "errors", "latents"},
+    "magics": {"config", "completer", "display", "session", "syntax", "stage", "formats", "errors", "latents"},
     "optimizations": {"errors", "wording"},
     "stage": {"errors"},
     "demo": {"errors"},
     "errors": {"wording"},
     "wording": set(),
+    "formats": set(),
     "settings": set(),
     "config": {"settings"},
 }
@@ -37,6 +38,7 @@ HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors", "num
 NOT_FOR = {
     "errors": NOTEBOOK | HEAVY,
     "wording": NOTEBOOK | HEAVY,
+    "formats": NOTEBOOK | HEAVY,
     "optimizations": NOTEBOOK | HEAVY,
     "stage": NOTEBOOK | HEAVY,
     "settings": NOTEBOOK | HEAVY,

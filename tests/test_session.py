@@ -48,6 +48,11 @@ class Watch(Silent):
         self.notes.append(text)
 
 
+def forget(session: Session) -> None:
+    """Takes all results out of a session's memory, so that the next run computes."""
+    session.memo._kept.clear()
+
+
 @dataclass
 class Kernel:
     """A session, with ``<sd15>`` and the like standing for the folders of tiny models."""
@@ -77,9 +82,9 @@ class Kernel:
 
     def whole(self, options: str = "--seeds 7") -> Latents:
         """The unsplit run, with nothing remembered before or after it."""
-        self.session.memo.clear()
+        forget(self.session)
         self.run(f"<sd15>\n--prompts cat {STEPS} {options} --into whole")
-        self.session.memo.clear()
+        forget(self.session)
         return self["whole"]
 
     def __getitem__(self, name: str) -> Any:
@@ -267,7 +272,7 @@ def test_a_stopped_run_binds_what_there_is_and_it_continues_exactly(kernel: Kern
     assert started[0].state == "stopped"
     assert kernel["part"].position.step == 4
     assert kernel["part"].resume is not None
-    kernel.session.memo.clear()
+    forget(kernel.session)
     kernel.run(f'<sd15>\n--prompts cat {STEPS} --image-seeds "latents: part" --into final')
     assert same(kernel["final"], whole)
 
@@ -376,7 +381,7 @@ def test_a_failure_in_mid_run_keeps_its_steps_and_they_continue_exactly(kernel: 
     assert isinstance(run.error, RunError)
     assert "the lamp went out" in run.error.message
     assert kernel["part"].position.step in (3, 4)
-    kernel.session.memo.clear()
+    forget(kernel.session)
     kernel.run(f'<sd15>\n--prompts cat {STEPS} --image-seeds "latents: part" --into final')
     assert same(kernel["final"], whole)
 
@@ -489,7 +494,7 @@ def test_sdxl_takes_latents_in_the_image_position_undecoded_with_a_start(kernel:
     """Dgenerate's direct form; equal to ``latents:``."""
     kernel.run(f"<sdxl>\n--prompts cat {STEPS} --seeds 7 --denoising-end 0.5 --into base")
     kernel.run(f"<sdxl>\n--prompts cat {STEPS} --image-seeds base --denoising-start 0.5 --into direct")
-    kernel.session.memo.clear()
+    forget(kernel.session)
     kernel.run(f'<sdxl>\n--prompts cat {STEPS} --image-seeds "latents: base" --denoising-start 0.5 --into named')
     assert same(kernel["direct"], kernel["named"])
 
@@ -511,7 +516,7 @@ def test_an_image_with_a_mask_and_latents_equals_the_unsplit_run(kernel: Kernel)
     head = f"<sd15>\n--prompts cat {STEPS}"
     strength = "--image-seed-strengths 0.7"
     kernel.run(f'{head} --seeds 7 --image-seeds "photo;mask=half" {strength} --into whole')
-    kernel.session.memo.clear()
+    forget(kernel.session)
     kernel.run(f'{head} --seeds 7 --image-seeds "photo;mask=half" {strength} --denoising-end 0.7 --into base')
     kernel.run(f'{head} --image-seeds "photo;mask=half;latents=base" --denoising-start 0.7 --into final')
     assert same(kernel["final"], kernel["whole"])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.errors import LatentsError, LatentsFileError
+from jupyter_latents.formats import FORMATS
 
 if TYPE_CHECKING:
     from jupyter_latents.display.record import Point, RunRecord, StageRecord
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["branch", "export", "point_at"]
 
-_KINDS = ("safetensors", "pt", "latent", "png")
+_KINDS = (*(row.ending for row in FORMATS if row.holds == "latents"), "png")
 
 
 def branch(view: RunView, content: dict[str, Any]) -> str:

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from jupyter_latents.engine.layout import patchify, unpatchify
 from jupyter_latents.latents.facts import Space
+from jupyter_latents.latents.scaling import Scaling
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["decode", "encode", "space_of", "to_pil"]
+__all__ = ["decode", "encode", "scaling_of_vae", "space_of", "to_pil"]
 
-# Names for the spaces of facts.md 4: (channels, scaling factor) to name; the numbers themselves are the VAE's.
+# Names of spaces: (channels, scaling factor) to name; the numbers themselves are the VAE's.
 _NAMES = {(4, 0.18215): "SD", (4, 0.13025): "SDXL", (16, 1.5305): "SD3", (16, 0.3611): "Flux"}
 
 
@@ -41,8 +43,26 @@ def space_of(vae_class: str, config: Mapping[str, Any], digest: str = "") -> Spa
     return Space(name, channels, 2 ** (levels - 1), scale, shift, tuple(means or ()), tuple(stds or ()), digest)
 
 
-def _per_channel(values: Any, like: torch.Tensor) -> torch.Tensor:
-    return torch.as_tensor(values, dtype=like.dtype, device=like.device).view(1, -1, 1, 1)
+def scaling_of_vae(vae: Any, like: torch.Tensor) -> Scaling:
+    """How a VAE's values become latents, in the dtype and on the device of `like`, as the pipelines compute it."""
+
+    def per_channel(values: Any) -> torch.Tensor:
+        return torch.as_tensor(values, dtype=like.dtype, device=like.device).view(1, -1, 1, 1)
+
+    config = vae.config
+    if _has_patches(vae):
+        std = torch.sqrt(vae.bn.running_var.view(1, -1, 1, 1) + config.batch_norm_eps).to(like)
+        return Scaling(vae.bn.running_mean.view(1, -1, 1, 1).to(like), std)
+    if "z_dim" in config:
+        return Scaling(per_channel(config.latents_mean), per_channel(config.latents_std), order="reciprocal")
+    if config.get("latents_mean") is not None and config.get("latents_std") is not None:
+        return Scaling(per_channel(config.latents_mean), per_channel(config.latents_std), config.scaling_factor)
+    return Scaling(config.get("shift_factor") or None, scale=config.scaling_factor)
+
+
+def _has_patches(vae: Any) -> bool:
+    """Whether the latents are 2x2 patches of what the VAE makes."""
+    return type(vae).__name__ == "AutoencoderKLFlux2"
 
 
 @torch.no_grad()
@@ -57,24 +77,12 @@ def decode(latents: torch.Tensor, vae: Any) -> torch.Tensor:
         Pictures (batch, 3, height, width), float32, -1 to 1, on the CPU. The arithmetic is that of the diffusers
         pipelines' own last lines.
     """
-    config, name = vae.config, type(vae).__name__
     latents = latents.to(device=vae.device, dtype=vae.dtype)
-    if name == "AutoencoderKLFlux2":
-        mean = vae.bn.running_mean.view(1, -1, 1, 1).to(latents)
-        std = torch.sqrt(vae.bn.running_var.view(1, -1, 1, 1) + config.batch_norm_eps).to(latents)
-        batch, channels, height, width = latents.shape
-        patches = (latents * std + mean).reshape(batch, channels // 4, 2, 2, height, width)
-        raw = patches.permute(0, 1, 4, 2, 5, 3).reshape(batch, channels // 4, height * 2, width * 2)
-    elif "z_dim" in config:
-        std, mean = _per_channel(config.latents_std, latents), _per_channel(config.latents_mean, latents)
-        raw = (latents / (1.0 / std) + mean).unsqueeze(2)
-    elif config.get("latents_mean") is not None and config.get("latents_std") is not None:
-        std, mean = _per_channel(config.latents_std, latents), _per_channel(config.latents_mean, latents)
-        raw = latents * std / config.scaling_factor + mean
-    else:
-        raw = latents / config.scaling_factor
-        if config.get("shift_factor"):
-            raw = raw + config.shift_factor
+    raw = scaling_of_vae(vae, latents).raw_from_model(latents)
+    if _has_patches(vae):
+        raw = unpatchify(raw)
+    elif "z_dim" in vae.config:
+        raw = raw.unsqueeze(2)
     pictures: torch.Tensor = vae.decode(raw, return_dict=False)[0]
     if pictures.dim() == 5:
         pictures = pictures[:, :, 0]
@@ -92,24 +100,12 @@ def encode(pictures: torch.Tensor, vae: Any) -> torch.Tensor:
     Returns:
         Latents (batch, channels, height/factor, width/factor), float32, on the CPU.
     """
-    config, name = vae.config, type(vae).__name__
     pictures = pictures.to(device=vae.device, dtype=vae.dtype)
-    encoded = vae.encode(pictures.unsqueeze(2) if "z_dim" in config else pictures)
+    one_frame = "z_dim" in vae.config
+    encoded = vae.encode(pictures.unsqueeze(2) if one_frame else pictures)
     raw = encoded.latent if hasattr(encoded, "latent") else encoded.latent_dist.mode()
-    if name == "AutoencoderKLFlux2":
-        batch, channels, height, width = raw.shape
-        patches = raw.view(batch, channels, height // 2, 2, width // 2, 2).permute(0, 1, 3, 5, 2, 4)
-        patches = patches.reshape(batch, channels * 4, height // 2, width // 2)
-        std = torch.sqrt(vae.bn.running_var.view(1, -1, 1, 1) + config.batch_norm_eps).to(patches)
-        latents = (patches - vae.bn.running_mean.view(1, -1, 1, 1).to(patches)) / std
-    elif "z_dim" in config:
-        raw = raw.squeeze(2)
-        latents = (raw - _per_channel(config.latents_mean, raw)) / _per_channel(config.latents_std, raw)
-    elif config.get("latents_mean") is not None and config.get("latents_std") is not None:
-        mean, std = _per_channel(config.latents_mean, raw), _per_channel(config.latents_std, raw)
-        latents = (raw - mean) * config.scaling_factor / std
-    else:
-        latents = (raw - (config.get("shift_factor") or 0.0)) * config.scaling_factor
+    raw = patchify(raw) if _has_patches(vae) else raw.squeeze(2) if one_frame else raw
+    latents = scaling_of_vae(vae, raw).model_from_raw(raw)
     result: torch.Tensor = latents.float().cpu()
     return result
 

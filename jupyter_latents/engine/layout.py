@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-__all__ = ["LAYOUTS", "Layout"]
+__all__ = ["LAYOUTS", "Layout", "patchify", "unpatchify"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +26,14 @@ class Layout:
     unpack: Callable[[torch.Tensor, int, int], torch.Tensor]
 
 
-def _patchify(latents: torch.Tensor) -> torch.Tensor:
+def patchify(latents: torch.Tensor) -> torch.Tensor:
     """(b, c, h, w) to (b, 4c, h/2, w/2)."""
     batch, channels, height, width = latents.shape
     patches = latents.view(batch, channels, height // 2, 2, width // 2, 2).permute(0, 1, 3, 5, 2, 4)
     return patches.reshape(batch, channels * 4, height // 2, width // 2)
 
 
-def _unpatchify(patches: torch.Tensor) -> torch.Tensor:
+def unpatchify(patches: torch.Tensor) -> torch.Tensor:
     """(b, 4c, h/2, w/2) to (b, c, h, w)."""
     batch, channels, height, width = patches.shape
     latents = patches.reshape(batch, channels // 4, 2, 2, height, width).permute(0, 1, 4, 2, 5, 3)
@@ -55,8 +55,8 @@ LAYOUTS: dict[str, Layout] = {
     "plain": Layout(lambda latents: latents, lambda latents, *_: latents),
     # Flux.1 and Qwen-Image: 2x2 patches as tokens, FluxPipeline._pack_latents
     "packed": Layout(
-        lambda latents: _tokens(_patchify(latents)),
-        lambda tokens, height, width: _unpatchify(_untokens(tokens, height // 2, width // 2)),
+        lambda latents: _tokens(patchify(latents)),
+        lambda tokens, height, width: unpatchify(_untokens(tokens, height // 2, width // 2)),
     ),
     # Flux.2: latents live patchified (batch-norm space) and become tokens, Flux2Pipeline._pack_latents
     "tokens": Layout(_tokens, _untokens),

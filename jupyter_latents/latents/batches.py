@@ -40,14 +40,14 @@ def batch(items: Sequence[Latents]) -> Latents:
     for item in items:
         check_latents(item, "batch")
     first = items[0]
-    same_form = [first, *(_matching(first, item) for item in items[1:])]
+    same_form = [first, *(_match(first, item) for item in items[1:])]
     tensors = torch.cat([item.tensor.to(first.tensor.dtype) for item in same_form])
     estimates = [item.denoised for item in same_form if item.denoised is not None]
     denoised = torch.cat([one.to(estimates[0].dtype) for one in estimates]) if len(estimates) == len(items) else None
     return derive(list(items), "batch", {"sizes": [item.shape[0] for item in items]}, tensors, denoised)
 
 
-def _matching(first: Latents, item: Latents) -> Latents:
+def _match(first: Latents, item: Latents) -> Latents:
     if not one_space(first, item):
         raise HandoffError(
             f"batch of {name_of(first)} and {name_of(item)}: a batch has one space. Make one batch of each."

@@ -29,12 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "convert",
-    "estimate_noise",
-    "flow_sigma",
-    "mix",
     "noise_coefficient",
     "raise_noise",
-    "sigma_from_flow",
     "signal_coefficient",
     "to_form",
 ]
@@ -57,22 +53,6 @@ def check_level(sigma: float, form: str) -> None:
         raise LatentsError(f"sigma is {sigma:g} but the form is 'clean'; noisy latents have the form ve, vp or flow.")
     if form == "ve" and math.isinf(sigma):
         raise LatentsError("pure noise (sigma = infinity) has no VE form; use vp or flow, or a finite sigma.")
-
-
-def flow_sigma(sigma: float) -> float:
-    """The flow models' s = sigma / (1 + sigma), 0 to 1."""
-    return 1.0 if math.isinf(sigma) else sigma / (1.0 + sigma)
-
-
-def sigma_from_flow(s: float) -> float:
-    """Sigma in variance-exploding terms of the flow models' s: s / (1 - s), infinity for s = 1.
-
-    Raises:
-        LatentsError: `s` outside 0 to 1.
-    """
-    if not 0.0 <= s <= 1.0:
-        raise LatentsError(f"flow sigma is {s}; it goes from 0 (clean) to 1 (pure noise).")
-    return math.inf if s == 1.0 else s / (1.0 - s)
 
 
 def signal_coefficient(sigma: float, form: Form) -> float:
@@ -119,29 +99,6 @@ def convert(tensor: torch.Tensor, sigma: float, from_form: Form, to_form: Form) 
     if from_form == to_form or sigma == 0.0 or math.isinf(sigma):
         return tensor
     return tensor * (signal_coefficient(sigma, to_form) / signal_coefficient(sigma, from_form))
-
-
-def mix(denoised: torch.Tensor, noise: torch.Tensor, sigma: float, form: Form) -> torch.Tensor:
-    """Latents of level `sigma` from a clean signal and unit-variance noise of one shape.
-
-    Raises:
-        LatentsError: The form cannot hold that level.
-    """
-    if form == "clean" or sigma == 0.0:
-        check_level(sigma, form)
-        return denoised
-    return denoised * signal_coefficient(sigma, form) + noise * noise_coefficient(sigma, form)
-
-
-def estimate_noise(tensor: torch.Tensor, denoised: torch.Tensor, sigma: float, form: Form) -> torch.Tensor:
-    """The noise that `tensor` holds if `denoised` is its clean signal; the inverse of `mix`.
-
-    Raises:
-        LatentsError: Sigma is 0: there is no noise to estimate.
-    """
-    if sigma == 0.0:
-        raise LatentsError("these latents are clean (sigma 0): they hold no noise to estimate.")
-    return (tensor - denoised * signal_coefficient(sigma, form)) / noise_coefficient(sigma, form)
 
 
 def raise_noise(tensor: torch.Tensor, noise: torch.Tensor, sigma: float, to_sigma: float, form: Form) -> torch.Tensor:

@@ -20,7 +20,7 @@ from jupyter_latents.latents.facts import UNKNOWN_SPACE
 from jupyter_latents.latents.forms import noise_coefficient
 from jupyter_latents.latents.lineage import check_latents, derive
 from jupyter_latents.latents.resampling import resample_white
-from jupyter_latents.latents.separation import chosen_seed, known_noise, seeded, separate, standard_normal, working
+from jupyter_latents.latents.separation import generator_of, in_float, noise_of, seed_of, separate, standard_normal
 
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
@@ -118,8 +118,8 @@ def pad(latents: Latents, edges: int | Box, *, mode: PadMode | None = None, seed
             f"edges is {shown(edges)}; give one number of picture pixels, or (left, top, right, bottom), 0 or more."
         )
     left, top, right, bottom = _cells(latents, widths, "edges")
-    seed = chosen_seed(seed, "pad", latents)
-    generator = seeded(seed, "pad", latents)
+    seed = seed_of(seed, "pad", latents)
+    generator = generator_of(seed, "pad", latents)
     parts = separate(latents, "pad", generator)
     chosen = mode or ("zero" if parts is None else "edge")
     if parts is None and chosen != "zero":
@@ -136,19 +136,19 @@ def pad(latents: Latents, edges: int | Box, *, mode: PadMode | None = None, seed
         name = {"edge": "replicate", "reflect": "reflect", "zero": "constant"}[chosen]
         return F.pad(tensor, sides, mode=name)
 
-    inside = working(latents.tensor)
+    inside = in_float(latents.tensor)
     whole = larger(torch.zeros_like(inside) if parts is None else parts.signal)
     scale = _noise_scale(latents)
     if scale > 0.0:
         whole = whole + scale * standard_normal(whole, generator)
     height, width = latents.shape[2:]
     whole[:, :, top : top + height, left : left + width] = inside
-    denoised = None if latents.denoised is None else larger(working(latents.denoised))
+    denoised = None if latents.denoised is None else larger(in_float(latents.denoised))
     return derive([latents], "pad", {"edges": widths, "mode": chosen, "seed": seed}, whole, denoised)
 
 
 def _noise_scale(latents: Latents) -> float:
-    noise = known_noise(latents, "pad")
+    noise = noise_of(latents, "pad")
     return noise_coefficient(noise.sigma, noise.form)
 
 
@@ -173,23 +173,23 @@ def resize(latents: Latents, size: Sequence[int], *, mode: ResizeMode = "bilinea
     if pixels is None or min(pixels) <= 0:
         raise SettingError(f"size is {shown(size)}; give (width, height) in picture pixels.")
     width, height = _cells(latents, pixels, "size")
-    seed = chosen_seed(seed, "resize", latents)
-    generator = seeded(seed, "resize", latents)
+    seed = seed_of(seed, "resize", latents)
+    generator = generator_of(seed, "resize", latents)
     parts = separate(latents, "resize", generator)
 
-    def scaled(tensor: torch.Tensor) -> torch.Tensor:
+    def interpolate(tensor: torch.Tensor) -> torch.Tensor:
         smooth = mode != "nearest"
         return F.interpolate(
             tensor, (height, width), mode=mode if smooth else "nearest-exact", antialias=smooth, **_corners(mode)
         )
 
     if parts is None:
-        tensor = _picked(latents, (height, width))
+        tensor = _every_nth(latents, (height, width))
     elif parts.scale == 0.0:
-        tensor = scaled(parts.signal)
+        tensor = interpolate(parts.signal)
     else:
-        tensor = scaled(parts.signal) + parts.scale * resample_white(parts.noise, (height, width), generator)
-    denoised = None if latents.denoised is None else scaled(working(latents.denoised))
+        tensor = interpolate(parts.signal) + parts.scale * resample_white(parts.noise, (height, width), generator)
+    denoised = None if latents.denoised is None else interpolate(in_float(latents.denoised))
     return derive([latents], "resize", {"size": pixels, "mode": mode, "seed": seed}, tensor, denoised)
 
 
@@ -197,7 +197,7 @@ def _corners(mode: str) -> dict[str, bool]:
     return {} if mode == "nearest" else {"align_corners": False}
 
 
-def _picked(latents: Latents, size: tuple[int, int]) -> torch.Tensor:
+def _every_nth(latents: Latents, size: tuple[int, int]) -> torch.Tensor:
     """Every n-th latent pixel, which leaves noise white without knowing it.
 
     Raises:
@@ -211,4 +211,4 @@ def _picked(latents: Latents, size: tuple[int, int]) -> torch.Tensor:
             "Without it only 1/2, 1/3, ... of the size can be had."
         )
     down, across = height // size[0], width // size[1]
-    return working(latents.tensor)[:, :, down // 2 :: down, across // 2 :: across]
+    return in_float(latents.tensor)[:, :, down // 2 :: down, across // 2 :: across]

@@ -15,7 +15,7 @@ from jupyter_latents.latents.arguments import choice, number
 from jupyter_latents.latents.facts import Form, Noise
 from jupyter_latents.latents.forms import convert, raise_noise
 from jupyter_latents.latents.lineage import align, check_latents, derive, is_latents
-from jupyter_latents.latents.separation import chosen_seed, known_noise, seeded, separate, standard_normal, working
+from jupyter_latents.latents.separation import generator_of, in_float, noise_of, seed_of, separate, standard_normal
 
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
@@ -43,13 +43,13 @@ def add_noise(latents: Latents, to: float, *, seed: int | None = None, form: For
     to = number(to, "to", "it is a noise level in variance-exploding terms, at least that of the latents.")
     if form is not None:
         choice(form, "form", ("ve", "vp", "flow"))
-    noise = known_noise(latents, "add_noise")
+    noise = noise_of(latents, "add_noise")
     own: Form = "ve" if noise.form == "clean" else noise.form
     target: Form = form or own
-    seed = chosen_seed(seed, "add_noise", latents)
-    tensor = convert(working(latents.tensor), noise.sigma, noise.form, target)
+    seed = seed_of(seed, "add_noise", latents)
+    tensor = convert(in_float(latents.tensor), noise.sigma, noise.form, target)
     if to > noise.sigma or noise.form != target:
-        fresh = standard_normal(tensor, seeded(seed, "add_noise", latents))
+        fresh = standard_normal(tensor, generator_of(seed, "add_noise", latents))
         tensor = raise_noise(tensor, fresh, noise.sigma, to, target)
     elif not to >= noise.sigma:
         raise LatentsError(f"sigma {to:g} is below the latents' own {noise.sigma:g}: only denoising lowers the noise.")
@@ -75,8 +75,8 @@ def scale(latents: Latents, factor: float, *, seed: int | None = None) -> Latent
     factor = number(factor, "factor", "it is a number that the signal is multiplied by.")
     if not math.isfinite(factor):
         raise SettingError(f"factor is {factor}; give a finite number.")
-    seed = chosen_seed(seed, "scale", latents)
-    generator = seeded(seed, "scale", latents)
+    seed = seed_of(seed, "scale", latents)
+    generator = generator_of(seed, "scale", latents)
     parts = separate(latents, "scale", generator)
     if parts is not None:
         tensor = parts.signal * factor + parts.noise * parts.scale
@@ -86,8 +86,8 @@ def scale(latents: Latents, factor: float, *, seed: int | None = None) -> Latent
                 f"scale by {factor:g} of noisy latents needs their clean estimate (denoised), which is not known; "
                 "without it the factor lies between -1 and 1."
             )
-        noise = known_noise(latents, "scale")
-        tensor = working(latents.tensor)
+        noise = noise_of(latents, "scale")
+        tensor = in_float(latents.tensor)
         # Scaled noise has variance factor^2; the rest is new.
         missing = convert(standard_normal(tensor, generator) * noise.sigma, noise.sigma, "ve", noise.form)
         tensor = tensor * factor + missing * math.sqrt(1.0 - factor * factor)
@@ -121,15 +121,15 @@ def calculate(first: Latents, symbol: str, second: object) -> Latents:
         operands = [first]
         by = number(second, "the other operand", f"'{symbol}' takes clean latents of the same space, or a number.")
     for operand in operands:
-        if not known_noise(operand, f"'{symbol}'").is_clean:
+        if not noise_of(operand, f"'{symbol}'").is_clean:
             raise LatentsError(
                 f"'{symbol}' works on clean latents only, and these have {operand.noise}: "
                 "arithmetic would change their noise. Use blend(), slerp(), composite(), add_noise() or scale(), "
                 "which keep it right."
             )
     if is_latents(second):
-        other: torch.Tensor | float = working(align(first, second, f"'{symbol}'").tensor)
+        other: torch.Tensor | float = in_float(align(first, second, f"'{symbol}'").tensor)
         options: dict[str, object] = {}
     else:
         other, options = by, {"by": by}
-    return derive(operands, symbol, options, ARITHMETIC[symbol](working(first.tensor), other), None)
+    return derive(operands, symbol, options, ARITHMETIC[symbol](in_float(first.tensor), other), None)

@@ -14,7 +14,7 @@ from jupyter_latents.errors import HandoffError, LatentsError
 from jupyter_latents.latents.data import LatentsData
 from jupyter_latents.latents.facts import Noise, Position, Provenance
 from jupyter_latents.latents.forms import to_form
-from jupyter_latents.latents.separation import known_noise
+from jupyter_latents.latents.separation import noise_of
 from jupyter_latents.latents.trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ __all__ = ["align", "check_latents", "common_position", "derive", "is_latents", 
 T = TypeVar("T")
 
 
-def _agreed(values: Sequence[T], otherwise: T) -> T:
+def _common(values: Sequence[T], otherwise: T) -> T:
     return values[0] if all(value == values[0] for value in values) else otherwise
 
 
@@ -36,7 +36,7 @@ def common_position(parents: Sequence[Latents]) -> Position | None:
     if first is None:
         return None
     models = [position.model if position else "" for position in positions]
-    first = replace(first, model=_agreed(models, ""))
+    first = replace(first, model=_common(models, ""))
     return first if all(position and replace(position, model=first.model) == first for position in positions) else None
 
 
@@ -62,12 +62,12 @@ def derive(
     first = parents[0]
     sources = [parent.provenance for parent in parents]
     provenance = Provenance(
-        model=_agreed([source.model for source in sources], ""),
-        revision=_agreed([source.revision for source in sources], ""),
-        prompt=_agreed([source.prompt for source in sources], ""),
-        negative_prompt=_agreed([source.negative_prompt for source in sources], ""),
-        seed=_agreed([source.seed for source in sources], None),
-        guidance_scale=_agreed([source.guidance_scale for source in sources], None),
+        model=_common([source.model for source in sources], ""),
+        revision=_common([source.revision for source in sources], ""),
+        prompt=_common([source.prompt for source in sources], ""),
+        negative_prompt=_common([source.negative_prompt for source in sources], ""),
+        seed=_common([source.seed for source in sources], None),
+        guidance_scale=_common([source.guidance_scale for source in sources], None),
         operation=operation,
         options=MappingProxyType({name: str(value) for name, value in options.items()}),
         parents=tuple(parent.digest for parent in parents),
@@ -139,7 +139,7 @@ def align(first: Latents, second: Latents, operation: str) -> Latents:
             f"{operation} of latents of shapes {first.shape} and {second.shape}: they must be equal. "
             "Use resize(), crop() or pad() on one of them first."
         )
-    one, two = known_noise(first, operation), known_noise(second, operation)
+    one, two = noise_of(first, operation), noise_of(second, operation)
     if one.is_clean != two.is_clean or not math.isclose(one.sigma, two.sigma, rel_tol=1e-3):
         raise HandoffError(
             f"{operation} of latents of different noise: {_describe(one)} and {_describe(two)}. "

@@ -49,7 +49,7 @@ def as_mask(mask: Mask, shape: tuple[int, ...], feather: float = 0.0) -> torch.T
         )
     if weights.shape[2:] != shape[2:]:
         weights = F.interpolate(weights, size=shape[2:], mode="bilinear", antialias=True, align_corners=False)
-    return _faded(weights, feather / 4).clamp(0.0, 1.0)
+    return _fade(weights, feather / 4).clamp(0.0, 1.0)
 
 
 def _weights(mask: Mask) -> torch.Tensor:
@@ -68,7 +68,7 @@ def _weights(mask: Mask) -> torch.Tensor:
     return weights.reshape(*(1,) * (4 - weights.ndim), *weights.shape)
 
 
-def _faded(weights: torch.Tensor, deviation: float) -> torch.Tensor:
+def _fade(weights: torch.Tensor, deviation: float) -> torch.Tensor:
     if deviation == 0.0:
         return weights
     reach = max(1, math.ceil(3 * deviation))

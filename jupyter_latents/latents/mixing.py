@@ -24,15 +24,15 @@ from jupyter_latents.latents.forms import noise_coefficient
 from jupyter_latents.latents.lineage import align, derive
 from jupyter_latents.latents.masks import Mask, as_mask
 from jupyter_latents.latents.separation import (
-    chosen_seed,
     complete,
     correlation,
-    estimated_noise,
-    known_noise,
+    generator_of,
+    in_float,
     mean_square,
-    seeded,
+    noise_estimate,
+    noise_of,
+    seed_of,
     standard_normal,
-    working,
 )
 
 if TYPE_CHECKING:
@@ -104,8 +104,8 @@ def slerp(first: Latents, other: Latents, weight: float = 0.5, *, seed: int | No
     """
     other = align(first, other, "slerp")
     shares = _weight(first, weight)
-    if known_noise(first, "slerp").is_clean:
-        one, two = working(first.tensor), working(other.tensor)
+    if noise_of(first, "slerp").is_clean:
+        one, two = in_float(first.tensor), in_float(other.tensor)
         gains = _spherical_gains(shares, correlation(one, two))
         tensor = _exact_ends(one, two, shares, gains[0] * one + gains[1] * two)
         return _finish(first, other, shares, tensor, ("slerp", {"weight": weight}))
@@ -135,7 +135,7 @@ def composite(first: Latents, other: Latents, mask: Mask, feather: float = 0.0, 
     pixels = number(feather, "feather", wanted)
     if not 0.0 <= pixels <= _MOST_FEATHER:
         raise SettingError(f"feather is {feather}; {wanted}")
-    shares = as_mask(mask, first.shape, pixels / (first.space or UNKNOWN_SPACE).factor).to(working(first.tensor).dtype)
+    shares = as_mask(mask, first.shape, pixels / (first.space or UNKNOWN_SPACE).factor).to(in_float(first.tensor).dtype)
     tensor, seed = _mix(first, other, shares, _linear_gains, ("composite", seed))
     return _finish(first, other, shares, tensor, ("composite", {"feather": feather, "seed": seed}))
 
@@ -145,7 +145,7 @@ def _weight(like: Latents, weight: object) -> torch.Tensor:
     share = number(weight, "weight", wanted)
     if not 0.0 <= share <= 1.0:
         raise SettingError(f"weight is {weight}; {wanted}")
-    return torch.tensor(share, dtype=working(like.tensor).dtype).view(1, 1, 1, 1)
+    return torch.tensor(share, dtype=in_float(like.tensor).dtype).view(1, 1, 1, 1)
 
 
 def _exact_ends(one: torch.Tensor, two: torch.Tensor, weight: torch.Tensor, mixed: torch.Tensor) -> torch.Tensor:
@@ -157,13 +157,15 @@ def _mix(
     first: Latents, second: Latents, weight: torch.Tensor, gains: Gains, how: tuple[str, int | None]
 ) -> tuple[torch.Tensor, int]:
     operation, given_seed = how
-    noise = known_noise(first, operation)
-    seed = chosen_seed(given_seed, operation, first, second)
-    one, two = working(first.tensor), working(second.tensor)
+    noise = noise_of(first, operation)
+    seed = seed_of(given_seed, operation, first, second)
+    one, two = in_float(first.tensor), in_float(second.tensor)
     if noise.is_clean or torch.equal(one, two):
         mixed = torch.lerp(one, two, weight)
     else:
-        mixed = _mix_noisy(first, second, weight, gains, (operation, noise, seeded(seed, operation, first, second)))
+        mixed = _mix_noisy(
+            first, second, weight, gains, (operation, noise, generator_of(seed, operation, first, second))
+        )
     return _exact_ends(one, two, weight, mixed), seed
 
 
@@ -171,9 +173,9 @@ def _mix_noisy(
     first: Latents, second: Latents, weight: torch.Tensor, gains: Gains, how: tuple[str, Noise, torch.Generator]
 ) -> torch.Tensor:
     operation, noise, generator = how
-    one, two = working(first.tensor), working(second.tensor)
+    one, two = in_float(first.tensor), in_float(second.tensor)
     scale = noise_coefficient(noise.sigma, noise.form)
-    known, other_known = estimated_noise(first, noise), estimated_noise(second, noise)
+    known, other_known = noise_estimate(first, noise), noise_estimate(second, noise)
     if known is None or other_known is None:
         if operation == "slerp":
             raise LatentsError(
@@ -198,6 +200,6 @@ def _finish(
 ) -> Latents:
     denoised = None
     if first.denoised is not None and second.denoised is not None:
-        one, two = working(first.denoised), working(second.denoised)
+        one, two = in_float(first.denoised), in_float(second.denoised)
         denoised = _exact_ends(one, two, weight, torch.lerp(one, two, weight.to(one.dtype)))
     return derive([first, second], *how, tensor, denoised)

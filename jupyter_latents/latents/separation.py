@@ -24,7 +24,7 @@ from jupyter_latents.latents.forms import noise_coefficient, signal_coefficient
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["Parts", "chosen_seed", "known_noise", "seeded", "separate", "standard_normal", "working"]
+__all__ = ["Parts", "generator_of", "in_float", "noise_of", "seed_of", "separate", "standard_normal"]
 
 # From this sigma on the signal is less than about a hundredth of the variance: the tensor is taken as pure noise.
 PURE_NOISE = 10.0
@@ -51,12 +51,12 @@ class Parts:
         return self.signal + self.noise * self.scale
 
 
-def working(tensor: torch.Tensor) -> torch.Tensor:
+def in_float(tensor: torch.Tensor) -> torch.Tensor:
     """The tensor in the precision in which operations compute: float32 or better."""
     return tensor if tensor.dtype == torch.float64 else tensor.float()
 
 
-def known_noise(latents: Latents, operation: str) -> Noise:
+def noise_of(latents: Latents, operation: str) -> Noise:
     """The latents' noise.
 
     Raises:
@@ -70,11 +70,11 @@ def known_noise(latents: Latents, operation: str) -> Noise:
     return latents.noise
 
 
-def _digested(text: str, digits: int) -> int:
+def _number_of(text: str, digits: int) -> int:
     return int(hashlib.sha256(text.encode()).hexdigest()[:digits], 16)
 
 
-def chosen_seed(seed: object, operation: str, *parents: Latents) -> int:
+def seed_of(seed: object, operation: str, *parents: Latents) -> int:
     """The caller's seed; where it is None, one that is the same each time the same operation meets the same latents.
 
     Raises:
@@ -82,10 +82,10 @@ def chosen_seed(seed: object, operation: str, *parents: Latents) -> int:
     """
     if seed is not None:
         return seed_number(seed)
-    return _digested(" ".join([operation, *(parent.digest for parent in parents)]), 12)
+    return _number_of(" ".join([operation, *(parent.digest for parent in parents)]), 12)
 
 
-def seeded(seed: int, operation: str, *parents: Latents) -> torch.Generator:
+def generator_of(seed: int, operation: str, *parents: Latents) -> torch.Generator:
     """A CPU generator for the noise that an operation adds to latents.
 
     What it draws depends on the noisy latents too, not on the seed alone: a run or an earlier operation with the same
@@ -93,7 +93,7 @@ def seeded(seed: int, operation: str, *parents: Latents) -> torch.Generator:
     independent noise has. Clean latents hold no noise: with one seed they all get the same.
     """
     noisy = [parent.digest for parent in parents if not parent.is_clean]
-    return torch.Generator().manual_seed(_digested(" ".join([f"{operation} with seed {seed}", *noisy]), 15))
+    return torch.Generator().manual_seed(_number_of(" ".join([f"{operation} with seed {seed}", *noisy]), 15))
 
 
 def standard_normal(like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -113,9 +113,9 @@ def correlation(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     return (product / size.clamp_min(torch.finfo(size.dtype).tiny)).clamp(-1.0, 1.0)
 
 
-def estimated_noise(latents: Latents, noise: Noise) -> torch.Tensor | None:
+def noise_estimate(latents: Latents, noise: Noise) -> torch.Tensor | None:
     """The noise that the clean estimate leaves, or None where neither an estimate nor a high sigma tells it."""
-    tensor = working(latents.tensor)
+    tensor = in_float(latents.tensor)
     scale = noise_coefficient(noise.sigma, noise.form)
     if latents.denoised is not None and latents.denoised.shape == latents.tensor.shape:
         denoised = latents.denoised.to(tensor.dtype)
@@ -141,11 +141,11 @@ def separate(latents: Latents, operation: str, generator: torch.Generator) -> Pa
     Raises:
         LatentsError: The noise is not known.
     """
-    noise = known_noise(latents, operation)
-    tensor = working(latents.tensor)
+    noise = noise_of(latents, operation)
+    tensor = in_float(latents.tensor)
     if noise.is_clean:
         return Parts(tensor, torch.zeros_like(tensor), 0.0)
-    estimate = estimated_noise(latents, noise)
+    estimate = noise_estimate(latents, noise)
     if estimate is None:
         return None
     scale = noise_coefficient(noise.sigma, noise.form)

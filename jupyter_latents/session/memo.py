@@ -130,11 +130,6 @@ class Memo:
         known = _up_to(kept, wanted)
         return key, known if known is not None and (_reach(known) == wanted or continues(stage)) else None
 
-    def clear(self) -> None:
-        """Forgets everything that is in memory."""
-        with self._lock:
-            self._kept.clear()
-
     def _sound(self, key: str) -> StageResult | None:
         """A result in memory; none that was changed in place since: variables share its tensors."""
         with self._lock:

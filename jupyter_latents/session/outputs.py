@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_latents.errors import LatentsFileError
+from jupyter_latents.formats import endings, format_of
 from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["write"]
 
-_TENSORS = ("pt", "pth", "safetensors", "latent")
 _FOLDER = "output"  # dgenerate's own default
 
 
@@ -40,7 +40,7 @@ def write(stage: Stage, result: StageResult, pictures: list[Image]) -> list[str]
         return []
     ending, folder = wanted.format or "png", Path(wanted.path or _FOLDER).expanduser()
     stem = f"{wanted.prefix + '_' if wanted.prefix else ''}s_{result.latents.provenance.seed}_{_slug(stage)}"
-    if ending in _TENSORS:
+    if f".{ending}" in endings("latents"):
         target = _free(folder, stem, ending, overwrite=wanted.overwrite)
         return [str(result.latents.save(target))]
     targets = []
@@ -57,7 +57,8 @@ def _write_picture(picture: Image, target: Path) -> None:
 
     content = io.BytesIO()
     try:
-        picture.save(content, format={"jpg": "JPEG"}.get(target.suffix[1:].lower(), target.suffix[1:].upper()))
+        kind = format_of(target.suffix)
+        picture.save(content, format=kind.writer if kind else None)
     except (OSError, ValueError, KeyError) as error:
         raise LatentsFileError(f"{target} cannot be written: {error}. The result is kept in the session.") from error
     write_whole(target, content.getvalue())

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.errors import HandoffError, LatentsFileError, NameNotFoundError, ScriptError, nearest
+from jupyter_latents.formats import endings
 from jupyter_latents.stage import ImageSeed, Reference, Stage
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Resolver"]
 
-_TENSOR_ENDINGS = (".pt", ".pth", ".safetensors", ".latent")
+_TENSOR_ENDINGS = endings("latents")
 _SECONDS = 30
 
 

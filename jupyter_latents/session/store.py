@@ -110,11 +110,6 @@ class Store:
                 other.unlink(missing_ok=True)
         self._make_room(path)
 
-    def clear(self) -> None:
-        """Deletes all results."""
-        for path, _, _ in self._files():
-            path.unlink(missing_ok=True)
-
     def __repr__(self) -> str:
         from jupyter_latents.engine.models.memory import readable
 

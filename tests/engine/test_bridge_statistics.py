@@ -20,10 +20,10 @@ import torch
 
 from jupyter_latents.engine.bridge import bridge, register_converter
 from jupyter_latents.latents import SPACES, Latents, Noise, Provenance
-from jupyter_latents.latents.forms import mix
 from jupyter_latents.stage import Size, Window
 from tests.engine.cases import Bench, inputs
 from tests.engine.exact import MU, TAU, exact_engine
+from tests.latents.gaussian import mix
 
 SCALE, SHIFT = 1.3, 0.2
 THERE = (SCALE * MU + SHIFT, SCALE * TAU)

@@ -10,10 +10,15 @@ from dataclasses import dataclass
 
 import torch
 
-from jupyter_latents.latents import CLEAN, SPACES, Latents, Noise
-from jupyter_latents.latents.forms import convert, mix
+from jupyter_latents.latents import CLEAN, SPACES, Form, Latents, Noise
+from jupyter_latents.latents.forms import convert, noise_coefficient, signal_coefficient
 
 SHAPE = (2, 4, 96, 96)
+
+
+def mix(clean: torch.Tensor, noise: torch.Tensor, sigma: float, form: Form) -> torch.Tensor:
+    """Latents of level `sigma` from a clean signal and unit-variance noise of one shape."""
+    return clean * signal_coefficient(sigma, form) + noise * noise_coefficient(sigma, form)
 
 
 @dataclass(frozen=True)

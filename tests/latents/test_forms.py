@@ -13,15 +13,12 @@ from jupyter_latents.errors import LatentsError
 from jupyter_latents.latents import CLEAN, SPACES, Latents, Noise, Position, Resume
 from jupyter_latents.latents.forms import (
     convert,
-    estimate_noise,
-    flow_sigma,
-    mix,
     noise_coefficient,
     raise_noise,
-    sigma_from_flow,
     signal_coefficient,
     to_form,
 )
+from tests.latents.gaussian import mix
 
 NOISY = ("ve", "vp", "flow")
 CLEAN_PART = torch.randn(1, 4, 8, 8, dtype=torch.float64)
@@ -45,7 +42,6 @@ def by_hand(sigma, form):
 def test_every_pair_of_forms_agrees_with_the_arithmetic_by_hand(source, target, sigma):
     torch.testing.assert_close(convert(by_hand(sigma, source), sigma, source, target), by_hand(sigma, target))
     torch.testing.assert_close(mix(CLEAN_PART, NOISE_PART, sigma, target), by_hand(sigma, target))
-    torch.testing.assert_close(estimate_noise(by_hand(sigma, source), CLEAN_PART, sigma, source), NOISE_PART)
 
 
 def test_forms_agree_with_the_schedulers_of_diffusers():
@@ -58,7 +54,8 @@ def test_forms_agree_with_the_schedulers_of_diffusers():
     torch.testing.assert_close(mix(clean, noise, sigma, "vp"), ddim.add_noise(clean, noise, timestep))
     torch.testing.assert_close(mix(clean, noise, sigma, "ve"), euler.add_noise(clean, noise, timestep))
     index = 300
-    sigma = sigma_from_flow(flow.sigmas[index].item())
+    s = flow.sigmas[index].item()
+    sigma = s / (1 - s)
     noised = flow.scale_noise(clean, flow.timesteps[index : index + 1], noise)
     torch.testing.assert_close(mix(clean, noise, sigma, "flow"), noised)
 
@@ -70,8 +67,9 @@ def test_conversion_and_back_is_the_identity(sigma, source, target):
 
 
 @given(s=st.floats(0, 1))
-def test_flow_sigma_and_back_is_the_identity(s):
-    assert math.isclose(flow_sigma(sigma_from_flow(s)), s, rel_tol=1e-9, abs_tol=1e-12)
+def test_the_flow_sigma_of_a_level_is_that_of_the_models(s):
+    sigma = math.inf if s == 1 else s / (1 - s)
+    assert math.isclose(Noise(sigma, "flow").flow_sigma, s, rel_tol=1e-9, abs_tol=1e-12)
 
 
 @pytest.mark.parametrize("form", ["vp", "flow"])
@@ -109,13 +107,9 @@ def test_impossible_levels_are_refused(sigma, form, message):
         convert(CLEAN_PART, sigma, form, "vp")
 
 
-def test_lower_noise_and_flow_sigmas_outside_its_range_are_refused():
+def test_lower_noise_is_refused():
     with pytest.raises(LatentsError, match="only denoising"):
         raise_noise(CLEAN_PART, NOISE_PART, 1.0, 0.5, "ve")
-    with pytest.raises(LatentsError, match=r"0 \(clean\) to 1"):
-        sigma_from_flow(1.5)
-    with pytest.raises(LatentsError, match="no noise"):
-        estimate_noise(CLEAN_PART, CLEAN_PART, 0.0, "ve")
 
 
 def test_latents_change_form_and_drop_what_belonged_to_the_old_one():

@@ -12,6 +12,8 @@ from typing import Any
 
 import ipywidgets
 
+from jupyter_latents.formats import endings
+
 from .drops import Drops
 from .form import StageForm
 from .outlook import Schedule
@@ -42,7 +44,7 @@ class FieldRow:
     upload: str = ""
 
 
-_PICTURES, _LATENTS = ".png,.jpg,.jpeg,.webp", ".safetensors,.latent,.pt,.pth"
+_PICTURES, _LATENTS = ",".join(endings("picture")), ",".join(endings("latents"))
 
 FIELDS: tuple[FieldRow, ...] = (
     FieldRow("model", "Model", "choice", "demo model, hub name or folder", wide=True),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from jupyter_latents.syntax.compose import lines
@@ -115,10 +115,6 @@ class StageForm:
         made = lines(self.model, rows) if self.model.strip() else {**lines("-", rows), "model": ""}
         more = _LINE_END.sub(" ", self.more).strip()
         return {dest: line for dest, line in (made | {"more": more}).items() if line}
-
-    def is_empty(self) -> bool:
-        """Whether nothing has been filled in."""
-        return not any(getattr(self, one.name).strip() for one in fields(self))
 
 
 def _words(text: str) -> list[str]:

@@ -35,7 +35,7 @@ __all__ = [
 
 # Attributes that each run makes anew: a Brownian tree from its seed (a function of time, not of history), begin index.
 _REBUILT = frozenset({"noise_sampler", "_begin_index"})
-# Settings that a swapped-in scheduler must not inherit or default to for latents (facts.md 3).
+# Settings that a swapped-in scheduler must not inherit or default to for latents.
 _FOR_LATENTS = {
     "clip_sample": False,
     "clip_denoised": False,

@@ -21,6 +21,7 @@ from jupyter_latents.latents.facts import Provenance, Space
 from jupyter_latents.latents.files.content import Content, plain
 from jupyter_latents.latents.files.safetensors_file import CHECK_KEY, FACTS_KEY, facts_metadata, read_facts, with_file
 from jupyter_latents.latents.forms import convert
+from jupyter_latents.latents.scaling import scaling_of
 from jupyter_latents.latents.tensors import FLOAT_DTYPES
 
 if TYPE_CHECKING:
@@ -33,20 +34,14 @@ RAW_VAE = "raw VAE"  # name of the space of a file that does not say which VAE i
 UNMARKED_SCALE = 0.18215
 
 
-def _channelwise(values: tuple[float, ...], like: torch.Tensor, otherwise: float) -> torch.Tensor | float:
-    return torch.tensor(values, dtype=like.dtype).view(1, -1, 1, 1) if values else otherwise
-
-
 def model_from_raw(raw: torch.Tensor, space: Space) -> torch.Tensor:
-    """Model space from the VAE's own values: (raw - shift) * scale, or per channel (raw - mean) / std * scale."""
-    mean = _channelwise(space.channel_mean, raw, space.shift_factor)
-    return (raw - mean) / _channelwise(space.channel_std, raw, 1.0) * space.scaling_factor
+    """Model space from the VAE's own values, by the numbers of a space."""
+    return scaling_of(space, raw).model_from_raw(raw)
 
 
 def raw_from_model(latents: torch.Tensor, space: Space) -> torch.Tensor:
     """The inverse of `model_from_raw`."""
-    mean = _channelwise(space.channel_mean, latents, space.shift_factor)
-    return latents / space.scaling_factor * _channelwise(space.channel_std, latents, 1.0) + mean
+    return scaling_of(space, latents).raw_from_model(latents)
 
 
 def comfy_bytes(latents: Latents) -> bytes:

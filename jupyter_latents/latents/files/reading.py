@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jupyter_latents.errors import LatentsError, LatentsFileError
+from jupyter_latents.formats import endings, format_of
 from jupyter_latents.latents.arguments import file_path, number
 from jupyter_latents.latents.facts import CLEAN, Form, Noise, Space
 from jupyter_latents.latents.files.atomic import check_readable, write_whole
@@ -23,7 +24,7 @@ from jupyter_latents.latents.tensors import check_tensor
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["ENDINGS", "FORMATS", "from_bytes", "load", "save"]
+__all__ = ["CODECS", "ENDINGS", "from_bytes", "load", "save"]
 
 
 class Reader(Protocol):
@@ -34,30 +35,30 @@ class Reader(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class FileFormat:
+class Codec:
     """How one kind of file is read and written."""
 
     read: Reader
     write: Callable[[Latents], bytes]
 
 
-FORMATS: Mapping[str, FileFormat] = MappingProxyType(
+CODECS: Mapping[str, Codec] = MappingProxyType(
     {
-        ".safetensors": FileFormat(read_safetensors, safetensors_bytes),
-        ".pt": FileFormat(read_torch, torch_bytes),
-        ".pth": FileFormat(read_torch, torch_bytes),
-        ".latent": FileFormat(read_comfy, comfy_bytes),
+        "safetensors": Codec(read_safetensors, safetensors_bytes),
+        "pt": Codec(read_torch, torch_bytes),
+        "pth": Codec(read_torch, torch_bytes),
+        "latent": Codec(read_comfy, comfy_bytes),
     }
 )
-ENDINGS: tuple[str, ...] = tuple(FORMATS)
+ENDINGS = endings("latents")
 
 
-def _format_of(path: Path) -> FileFormat:
-    ending = path.suffix.lower()
-    if ending not in FORMATS:
+def _codec_of(path: Path) -> Codec:
+    found = format_of(path.suffix)
+    if found is None or found.holds != "latents":
         given = f"the ending {path.suffix!r}" if path.suffix else "no ending"
         raise LatentsFileError(f"{path} has {given}; latents files end in {', '.join(ENDINGS)}.")
-    return FORMATS[ending]
+    return CODECS[found.ending]
 
 
 def save(latents: Latents, path: str | Path) -> Path:
@@ -75,7 +76,7 @@ def save(latents: Latents, path: str | Path) -> Path:
         LatentsFileError: Unknown ending, facts missing that the format needs, or the file cannot be written.
     """
     target = file_path(path)
-    write_whole(target, _format_of(target).write(latents))
+    write_whole(target, _codec_of(target).write(latents))
     return target
 
 
@@ -116,7 +117,7 @@ def load(
     if sigma is not None:
         sigma = number(sigma, "sigma", "it is a number, 0 for clean latents.")
         check_level(sigma, form or "vp")
-    kind = _format_of(source)
+    kind = _codec_of(source)
     check_readable(source)
     content = kind.read(source, verify=verify)
     try:
@@ -151,8 +152,8 @@ def _facts(
     content: Content, given: Space | None, sigma: float | None, form: Form | None
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The arguments that latents are made of, and what was assumed."""
-    space = _agreed_space(content.space, given)
-    noise, assumed = _agreed_noise(content, space, sigma, form)
+    space = _space_of(content.space, given)
+    noise, assumed = _noise_of(content, space, sigma, form)
     tensor, read_as = as_batch(content.tensor, space)
     assumed = (*content.assumed, *read_as, *assumed)
     check_tensor(tensor)
@@ -174,7 +175,7 @@ def _facts(
     return {"tensor": tensor, "space": space, "noise": noise, **facts}, assumed
 
 
-def _agreed_space(found: Space | None, given: Space | None) -> Space | None:
+def _space_of(found: Space | None, given: Space | None) -> Space | None:
     if found is not None and given is not None and not found.same_as(given):
         raise LatentsError(
             f"the file says {found}, but space= says {given}. "
@@ -183,7 +184,7 @@ def _agreed_space(found: Space | None, given: Space | None) -> Space | None:
     return found or given
 
 
-def _agreed_noise(
+def _noise_of(
     content: Content, space: Space | None, sigma: float | None, form: Form | None
 ) -> tuple[Noise | None, tuple[str, ...]]:
     found = content.noise

@@ -106,7 +106,7 @@ def _channels_last(tensors: Mapping[str, torch.Tensor]) -> list[str]:
     )
 
 
-def _laid_out(tensor: torch.Tensor, name: str, metadata: Mapping[str, str]) -> torch.Tensor:
+def _with_layout(tensor: torch.Tensor, name: str, metadata: Mapping[str, str]) -> torch.Tensor:
     """A tensor in the layout that it had when it was written."""
     last = tensor.dim() == 4 and json.dumps(name) in metadata.get(LAYOUT_KEY, "")
     return tensor.contiguous(memory_format=torch.channels_last) if last else tensor
@@ -220,7 +220,7 @@ def _content(file: Any, metadata: Mapping[str, str], keys: list[str], *, verify:
     wanted = denoised_digest if verify else ""
     denoised = None if denoised_digest is None or wanted is None else _denoised(file, keys, tensor, wanted)
     return Content(
-        _laid_out(tensor, "latents", metadata),
+        _with_layout(tensor, "latents", metadata),
         content.space,
         content.noise,
         content.position,
@@ -282,7 +282,7 @@ def _resume(file: Any, keys: list[str], metadata: Mapping[str, str], *, verify: 
         tensors = {name: plain(file.get_tensor(name)) for name in keys if name.startswith("resume.")}
         if verify and record["digest"] != _resume_digest(record["outline"], tensors):
             raise ValueError("its checksum differs")
-        tensors = {name: _laid_out(tensor, name, metadata) for name, tensor in tensors.items()}
+        tensors = {name: _with_layout(tensor, name, metadata) for name, tensor in tensors.items()}
         scheduler = records.state_from(record["outline"]["scheduler"], tensors)
         generator = records.state_from(record["outline"]["generator"], tensors)
         if not isinstance(scheduler, dict):

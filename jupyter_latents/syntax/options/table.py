@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from jupyter_latents.formats import FORMATS, listed
 from jupyter_latents.optimizations import OPTIMIZATIONS
 from jupyter_latents.syntax.seeds import parse_seed
 
 from . import parsers
 from .model_types import MODEL_TYPES
 
-__all__ = ["BY_NAME", "DTYPES", "FORMATS", "GROUPS", "NESTING", "OPTIONS", "Option"]
+__all__ = ["BY_NAME", "DTYPES", "GROUPS", "NESTING", "OPTIONS", "Option"]
 
 DTYPES: dict[str, str | None] = {
     "auto": "auto",
@@ -26,15 +27,9 @@ DTYPES: dict[str, str | None] = {
     "f32": "float32",
     "float": "float32",
 }
-FORMATS: dict[str, str | None] = {
-    "png": "png",
-    "jpg": "jpg",
-    "jpeg": "jpg",
-    "webp": "webp",
-    "pt": "pt",
-    "pth": "pth",
-    "safetensors": "safetensors",
-    "latent": "latent",
+_PICTURES_FIRST = sorted(FORMATS, key=lambda row: row.holds == "latents")
+_IMAGE_FORMATS: dict[str, str | None] = {
+    name: row.ending for row in _PICTURES_FIRST for name in (row.ending, *row.also)
 }
 
 
@@ -186,9 +181,9 @@ OPTIONS: tuple[Option, ...] = (
     _one("--output-prefix -op", "output_prefix", "TEXT", parsers.text, "Output", "Start of the file names."),
     _flag("--output-overwrite -ox", "output_overwrite", "Output",
           "Replace files of the same name. Default: a number is added."),
-    _one("--image-format -if", "image_format", "FORMAT", parsers.choice(FORMATS, "image format"), "Output",
-         "png, jpg or webp write pictures; pt, pth, safetensors and latent (ComfyUI) write latents. Default: png.",
-         choices=_names(FORMATS)),
+    _one("--image-format -if", "image_format", "FORMAT", parsers.choice(_IMAGE_FORMATS, "image format"), "Output",
+         f"{listed('picture', 'or')} write pictures; {listed('latents', 'and')} (ComfyUI) write latents. Default: png.",
+         choices=_names(_IMAGE_FORMATS)),
     _one("--device -d", "device", "DEVICE", parsers.device, "Memory",
          "Where to run: cpu, cuda, cuda:1, mps or xpu. Default: the best there is.", choices=("cpu", "cuda", "mps")),
     _flag("--model-cpu-offload -mco", "model_cpu_offload", "Memory",
