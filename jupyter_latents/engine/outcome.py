@@ -20,6 +20,7 @@ from jupyter_latents.latents.facts import CLEAN, Position, Provenance, Resume
 from jupyter_latents.latents.trajectory import Trajectory
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import Stage
+from jupyter_latents.wording import option
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -111,8 +112,13 @@ def kept(done: Done, origin: Origin) -> Latents:
     model = origin.model
     if not bool(torch.isfinite(done.states[-1].latents).all()):
         wide = model.dtype == torch.float32
-        advice = "try another --scheduler or its plain settings" if wide else "use --dtype float32 or bfloat16"
-        raise RunError(f"{origin.stage.model.name} made NaN or infinite values in {model.dtype}; {advice}.")
+        to_blame = "schedulers" if wide else "dtype"
+        advice = "try another {} or its plain settings" if wide else "use {} float32 or bfloat16"
+        raise RunError(
+            f"{origin.stage.model.name} made NaN or infinite values in {model.dtype}; "
+            f"{advice.format(option(to_blame))}.",
+            option=to_blame,
+        )
     steps = [_latents(done, origin, state) for state in done.states]
     started = origin.started
     if started is not None and started.position is not None and started.position.schedule == done.schedule:

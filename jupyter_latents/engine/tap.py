@@ -20,6 +20,7 @@ import torch
 from jupyter_latents.engine.schedule import estimates, schedulers
 from jupyter_latents.errors import HandoffError
 from jupyter_latents.latents.facts import StateValue
+from jupyter_latents.wording import option
 
 __all__ = ["Entry", "Generators", "StepState", "Tap", "tapped"]
 
@@ -181,7 +182,9 @@ class Tap:
             return
         raise HandoffError(
             f"latents of shape {tuple(given.shape)} cannot start this run, which holds {tuple(self._prepared.shape)} "
-            "(as its loop packs them). Leave out --output-size and --batch-size, or give those of the latents."
+            f"(as its loop packs them). Leave out {option('output_size')} and {option('batch_size')}, or give those of "
+            "the latents.",
+            option="output_size",
         )
 
     def before_step(self) -> None:

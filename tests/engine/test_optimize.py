@@ -245,7 +245,7 @@ def test_what_a_model_cannot_have_is_refused(model: str, choice: str, message: s
 
 @pytest.mark.parametrize("choice", ["fuse-projections", "float8-weights"])
 def test_packed_weights_are_not_changed_again(choice: str, tiny: Folders) -> None:
-    with pytest.raises(ModelError, match="--quantizer packs"):
+    with pytest.raises(ModelError, match="quantizer packs"):
         check(ModelSource(str(tiny("sd15")), quantizer="bnb;bits=4", optimize=(choice,)))
 
 

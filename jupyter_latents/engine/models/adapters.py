@@ -10,6 +10,7 @@ from jupyter_latents.engine.models.describe import ModelFacts
 from jupyter_latents.engine.models.extras import Lora
 from jupyter_latents.engine.models.readers import assemble, translated
 from jupyter_latents.errors import ModelError
+from jupyter_latents.wording import option
 
 __all__ = ["changed_parts", "with_loras"]
 
@@ -24,12 +25,14 @@ def changed_parts(facts: ModelFacts) -> list[str]:
         return []
     if importlib.util.find_spec("peft") is None:
         raise ModelError(
-            "--loras needs peft, which is not installed: pip install 'jupyter-latents[lora]', or leave --loras out."
+            f"{option('loras')} needs peft, which is not installed: pip install 'jupyter-latents[lora]', or leave "
+            f"{option('loras')} out.",
+            option="loras",
         )
     pipeline_class = _pipeline_class(facts)
     found: set[str] = set()
     for lora in facts.loras:
-        with translated(f"--loras {lora.path.name}"):
+        with translated(f"{option('loras')} {lora.path.name}", dest="loras"):
             read = pipeline_class.lora_state_dict(
                 str(lora.path.parent), weight_name=lora.path.name, local_files_only=True
             )
@@ -77,12 +80,16 @@ def _pipeline_class(facts: ModelFacts) -> Any:
     needed: Callable[..., Any] | None = getattr(found, "lora_state_dict", None)
     if needed is None:
         raise ModelError(
-            f"{facts.name} is a {facts.pipeline_class}, which takes no LoRAs in diffusers; leave --loras out."
+            f"{facts.name} is a {facts.pipeline_class}, which takes no LoRAs in diffusers; "
+            f"leave {option('loras')} out.",
+            option="loras",
         )
     return found
 
 
 def _unfit(facts: ModelFacts, lora: Lora, reason: str) -> ModelError:
     return ModelError(
-        f"--loras: {lora.path.name} does not fit {facts.name} ({facts.family.name}): {reason}. Use one made for it."
+        f"{option('loras')}: {lora.path.name} does not fit {facts.name} ({facts.family.name}): {reason}. "
+        "Use one made for it.",
+        option="loras",
     )

@@ -21,6 +21,7 @@ from jupyter_latents.engine.models.weights import variants
 from jupyter_latents.errors import ModelError, nearest
 from jupyter_latents.latents.facts import Space
 from jupyter_latents.stage import ModelSource
+from jupyter_latents.wording import option
 
 __all__ = ["ModelFacts", "cached_models", "describe", "known_models"]
 
@@ -161,7 +162,9 @@ def describe(source: ModelSource) -> ModelFacts:
     if source.control_nets:
         if not any(facts.family.control):
             raise ModelError(
-                f"{source.name} ({facts.family.name}) has no pipeline with ControlNets here; leave --control-nets out."
+                f"{source.name} ({facts.family.name}) has no pipeline with ControlNets here; "
+                f"leave {option('control_nets')} out.",
+                option="control_nets",
             )
         facts = replace(facts, controls=controls_of(source, facts.config(facts.denoiser)))
     return replace(facts, loras=loras_of(source)) if source.loras else facts
@@ -227,8 +230,8 @@ def _subfolder(source: ModelSource, folder: Path) -> Path:
     inner = (folder / source.subfolder).resolve()
     if folder.resolve() not in inner.parents or not inner.is_dir():
         have = sorted(path.parent.relative_to(folder).as_posix() for path in folder.glob("*/model_index.json"))
-        more = f" Folders with a model: {', '.join(have)}." if have else " Leave --subfolder out."
-        raise ModelError(f"{source.name} has no folder {source.subfolder!r}.{more}")
+        more = f" Folders with a model: {', '.join(have)}." if have else f" Leave {option('subfolder')} out."
+        raise ModelError(f"{source.name} has no folder {source.subfolder!r}.{more}", option="subfolder")
     return folder / source.subfolder
 
 
@@ -236,7 +239,7 @@ def _index(source: ModelSource, folder: Path) -> Mapping[str, Any]:
     path = folder / "model_index.json"
     if not path.is_file():
         inner = sorted(found.parent.name for found in folder.glob("*/model_index.json"))
-        more = f" Give --subfolder {' or '.join(inner)}." if inner else " It is no diffusers model folder."
+        more = f" Give {option('subfolder')} {' or '.join(inner)}." if inner else " It is no diffusers model folder."
         raise ModelError(f"{source.name} has no model_index.json at {folder}.{more}")
     index = read_json(path)
     if not isinstance(index, dict) or not index.get("_class_name"):
@@ -274,11 +277,14 @@ def _check_type(source: ModelSource, facts: ModelFacts) -> None:
         return
     known = list(dict.fromkeys(name for family in FAMILIES for name in family.model_types))
     if given not in known:
-        raise ModelError(f"no model type {given!r}{nearest(given, known) or '.'} Known are {', '.join(known)}.")
+        hint = nearest(given, known) or "."
+        raise ModelError(f"no model type {given!r}{hint} Known are {', '.join(known)}.", option="model_type")
     own = facts.family.model_types
-    way = f"give --model-type {own[0]} or leave it out" if own else "leave --model-type out"
+    way = f"give {option('model_type')} {own[0]} or leave it out" if own else f"leave {option('model_type')} out"
     raise ModelError(
-        f"--model-type is {given}, but {source.name} is a {facts.pipeline_class} ({facts.family.name}); {way}."
+        f"{option('model_type')} is {given}, but {source.name} is a {facts.pipeline_class} ({facts.family.name}); "
+        f"{way}.",
+        option="model_type",
     )
 
 
@@ -286,17 +292,19 @@ def _check_variant(source: ModelSource, parts: Mapping[str, PartSource]) -> None
     if source.variant is None or any(part.variant == source.variant for part in parts.values()):
         return
     have = sorted({variant or "" for part in parts.values() for variant in variants(part.folder)})
-    names = ", ".join(name or "plain files (no --variant)" for name in have)
-    raise ModelError(f"{source.name} has no weights of --variant {source.variant}; here are: {names}.")
+    given = option("variant")
+    names = ", ".join(name or f"plain files (no {given})" for name in have)
+    raise ModelError(f"{source.name} has no weights of {given} {source.variant}; here are: {names}.", option="variant")
 
 
 def _check_vae(source: ModelSource, own: PartSource, vae: PartSource) -> None:
     """A VAE fits when its latents are the model's: as many channels, the same scale (a tiny one takes the model's)."""
     ours = space_of(own.class_name, with_defaults(own, "vae"))
-    theirs = space_of(vae.class_name, with_defaults(vae, "--vae"))
+    theirs = space_of(vae.class_name, with_defaults(vae, option("vae")))
     fits = ours.same_as(replace(theirs, scaling_factor=ours.scaling_factor, shift_factor=ours.shift_factor))
     if not fits or (vae.class_name != "AutoencoderTiny" and not ours.same_as(theirs)):
         raise ModelError(
-            f"--vae {source.vae} is of another latent space: {theirs}, scale {theirs.scaling_factor:g}; "
-            f"{source.name} has {ours}, scale {ours.scaling_factor:g}. Use a VAE made for this family."
+            f"{option('vae')} {source.vae} is of another latent space: {theirs}, scale {theirs.scaling_factor:g}; "
+            f"{source.name} has {ours}, scale {ours.scaling_factor:g}. Use a VAE made for this family.",
+            option="vae",
         )

@@ -13,6 +13,7 @@ from jupyter_latents.engine.models.quantizers import check_quantizer, is_quantiz
 from jupyter_latents.errors import ModelError
 from jupyter_latents.optimizations import Choice
 from jupyter_latents.stage import ModelSource
+from jupyter_latents.wording import option
 
 __all__ = ["HeldPart", "Part", "PartKey", "Plan", "dtype_of", "plan_of", "size_of"]
 
@@ -174,7 +175,8 @@ def dtype_of(source: ModelSource, facts: ModelFacts, device: Any) -> Any:
     import torch
 
     if source.dtype not in _DTYPES:
-        raise ModelError(f"--dtype {source.dtype} is not allowed; use {', '.join(_DTYPES)}.")
+        allowed = ", ".join(_DTYPES)
+        raise ModelError(f"{option('dtype')} {source.dtype} is not allowed; use {allowed}.", option="dtype")
     if source.dtype != "auto":
         return getattr(torch, source.dtype)
     return torch.float32 if device.type == "cpu" else getattr(torch, facts.family.half)

@@ -7,6 +7,7 @@ from typing import Any
 
 from jupyter_latents.engine.models.addresses import Address, parse_address
 from jupyter_latents.errors import ModelError
+from jupyter_latents.wording import option
 
 __all__ = ["check_quantizer", "is_quantized", "quantization_config"]
 
@@ -22,19 +23,19 @@ def check_quantizer(text: str) -> Address:
     """
     address = parse_address("--quantizer", text, _KEYS)
     if address.name.lower() not in ("bnb", "bitsandbytes"):
-        raise ModelError(
-            f"--quantizer {address.name} is not known here; use bnb;bits=4 or bnb;bits=8, or leave it out."
-        )
+        raise _refusal(f" {address.name} is not known here; use bnb;bits=4 or bnb;bits=8, or leave it out.")
     if (address.get("bits") or "8") not in ("4", "8"):
-        raise ModelError(f"--quantizer: bits={address.get('bits')} is not allowed; use 4 or 8.")
+        raise _refusal(f": bits={address.get('bits')} is not allowed; use 4 or 8.")
     for key in ("bits4-compute-dtype", "bits4-quant-storage"):
         if (address.get(key) or "float32") not in (*_DTYPES, "uint8"):
-            raise ModelError(f"--quantizer: {key}={address.get(key)} is not allowed; use {', '.join(_DTYPES)}.")
+            raise _refusal(f": {key}={address.get(key)} is not allowed; use {', '.join(_DTYPES)}.")
     if importlib.util.find_spec("bitsandbytes") is None:
-        raise ModelError(
-            "--quantizer bnb needs bitsandbytes, which is not installed: pip install bitsandbytes, or leave it out."
-        )
+        raise _refusal(" bnb needs bitsandbytes, which is not installed: pip install bitsandbytes, or leave it out.")
     return address
+
+
+def _refusal(reason: str) -> ModelError:
+    return ModelError(f"{option('quantizer')}{reason}", option="quantizer")
 
 
 def is_quantized(part_name: str, library: str) -> bool:
