@@ -11,6 +11,18 @@ from collections.abc import Callable
 
 __all__ = ["option", "plain", "spell"]
 
+# What reads otherwise than the option's name.
+_WORDS = {
+    "control_nets": "ControlNets",
+    "image_seeds": "image seed",
+    "loras": "LoRAs",
+    "model_cpu_offload": "model CPU offload",
+    "schedulers": "scheduler",
+    "strengths": "strength",
+    "vae": "VAE",
+    "vae_slicing": "VAE slicing",
+    "vae_tiling": "VAE tiling",
+}
 _REFERENCE = re.compile("⟦([a-z_]+)⟧")
 
 
@@ -25,7 +37,7 @@ def option(dest: str) -> str:
 
 def plain(dest: str) -> str:
     """An option in words: ``denoising start``."""
-    return dest.replace("_", " ")
+    return _WORDS.get(dest, dest.replace("_", " "))
 
 
 def spell(template: str, spelling: Callable[[str], str] = plain) -> str:

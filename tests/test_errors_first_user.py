@@ -245,6 +245,30 @@ OPTIONS = {
         ["EulrDiscreteScheduler", "did you mean EulerDiscreteScheduler?"],
         "EulrDiscreteScheduler",
     ),
+    "a device that is not here": (
+        "--device cuda:99",
+        "ModelError",
+        ["--device cuda:99 is not on this machine; here are cpu"],
+        "cuda:99",
+    ),
+    "a variant that the model has not": (
+        "--variant fp8",
+        "ModelError",
+        ["has no weights of --variant fp8", "plain files (no --variant)"],
+        "fp8",
+    ),
+    "a model type that the model is not": (
+        "--model-type torch-sdxl",
+        "ModelError",
+        ["--model-type is sdxl", "give --model-type sd or leave it out"],
+        "torch-sdxl",
+    ),
+    "a quantizer with settings that are not allowed": (
+        "--quantizer bnb;bits=3",
+        "ModelError",
+        ["--quantizer: bits=3 is not allowed; use 4 or 8."],
+        "bnb;bits=3",
+    ),
     "no steps": (
         "--seeds-to-images --inference-steps 0",
         "ScriptError",

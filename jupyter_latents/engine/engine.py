@@ -189,7 +189,8 @@ class Engine:
             except ModelError as error:
                 raise ModelError(
                     f"latents of {name} are decoded by its own VAE ({space or 'space not known'}), and that model "
-                    f"is not at hand; another VAE would give a wrong picture. {error.message}"
+                    f"is not at hand; another VAE would give a wrong picture. {error.template}",
+                    option=error.option,
                 ) from error
         raise ModelError(
             "these latents do not say which model made them, so no VAE can decode them. "

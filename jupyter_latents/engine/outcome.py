@@ -96,12 +96,13 @@ def kept(done: Done, origin: Origin) -> Latents:
     model = origin.model
     if not bool(torch.isfinite(done.states[-1].latents).all()):
         wide = model.dtype == torch.float32
-        advice = (
-            f"try another {option('schedulers')} or its plain settings"
-            if wide
-            else f"use {option('dtype')} float32 or bfloat16"
+        to_blame = "schedulers" if wide else "dtype"
+        advice = "try another {} or its plain settings" if wide else "use {} float32 or bfloat16"
+        raise RunError(
+            f"{origin.stage.model.name} made NaN or infinite values in {model.dtype}; "
+            f"{advice.format(option(to_blame))}.",
+            option=to_blame,
         )
-        raise RunError(f"{origin.stage.model.name} made NaN or infinite values in {model.dtype}; {advice}.")
     steps = [_latents(done, origin, state) for state in done.states]
     started = origin.started
     if started is not None and started.position is not None and started.position.schedule == done.schedule:

@@ -15,6 +15,7 @@ from jupyter_latents.engine.result import StageResult
 from jupyter_latents.errors import JupyterLatentsError, ModelError, RunError
 from jupyter_latents.optimizations import keeps_law
 from jupyter_latents.stage import Stage
+from jupyter_latents.wording import option
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.inputs import Inputs
@@ -68,9 +69,10 @@ class Relief:
                 let_go(again)
         raise RunError(
             f"{stage.model.name} ran out of memory on {device}, though {', '.join(tried)}. Use a smaller "
-            "--output-size or --batch-size, --dtype float16 or bfloat16, or --model-sequential-offload. "
-            "The steps done are kept.",
+            f"{option('output_size')} or {option('batch_size')}, {option('dtype')} float16 or bfloat16, or "
+            f"{option('model_sequential_offload')}. The steps done are kept.",
             partial=known,
+            option="output_size",
         ) from error.__cause__
 
     def _ways(self, stage: Stage, device: Any) -> Iterator[tuple[str, Stage]]:
@@ -81,10 +83,10 @@ class Relief:
         if device.type != "cpu" and model.offload is None:
             model = replace(model, offload="model")
             self.cache.let_idle_go(device)
-            yield "parts of the model wait in RAM between uses (--model-cpu-offload)", replace(stage, model=model)
+            yield "parts of the model wait in RAM between uses (model CPU offload)", replace(stage, model=model)
         if not model.vae_tiling:
             model = replace(model, vae_tiling=True)
-            yield "the VAE works in tiles (--vae-tiling)", replace(stage, model=model)
+            yield "the VAE works in tiles (VAE tiling)", replace(stage, model=model)
 
     def _again(self, known: StageResult | None, stage: Stage, inputs: Inputs) -> StageResult:
         if known is not None and known.latents.is_clean:

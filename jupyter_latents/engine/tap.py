@@ -183,7 +183,8 @@ class Tap:
         raise HandoffError(
             f"latents of shape {tuple(given.shape)} cannot start this run, which holds {tuple(self._prepared.shape)} "
             f"(as its loop packs them). Leave out {option('output_size')} and {option('batch_size')}, or give those of "
-            "the latents."
+            "the latents.",
+            option="output_size",
         )
 
     def before_step(self) -> None:

@@ -18,6 +18,7 @@ from jupyter_latents.session.runs import Run
 from jupyter_latents.session.spreading import spread
 from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Environment, Invocation, Script, unsupported
+from jupyter_latents.wording import option
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.inputs import Inputs
@@ -104,7 +105,8 @@ class Work:
 
         refused = unsupported(stage.image_seed) if stage.image_seed is not None else []
         if refused:
-            raise ScriptError(f"{', '.join(refused)} in --image-seeds is read but not run here; leave it out.")
+            text = f"{', '.join(refused)} in {option('image_seeds')} is read but not run here; leave it out."
+            raise ScriptError(text, option="image_seeds")
         resolver = self.session.resolver(self.environment)
         facts = describe(stage.model)
         inputs = resolver.inputs(stage, facts)

@@ -108,7 +108,7 @@ def test_subfolder_holds_the_model(tiny: Callable[[str], Path], tmp_path: Path) 
     shutil.copytree(tiny("sd15"), tmp_path / "inner")
     assert describe(ModelSource(str(tmp_path), subfolder="inner")).family.name == "SD"
     assert "Folders with a model: inner" in refusal(ModelSource(str(tmp_path), subfolder="other"))
-    assert "--subfolder inner" in refusal(ModelSource(str(tmp_path)))
+    assert "Give subfolder inner" in refusal(ModelSource(str(tmp_path)))
     assert "no folder '..'" in refusal(ModelSource(str(tmp_path / "inner"), subfolder=".."))
 
 
@@ -132,13 +132,13 @@ def test_missing_revision_names_those_that_are_here(hub: Path) -> None:
 
 
 def test_missing_variant_names_those_that_are_here(tiny: Callable[[str], Path], hub: Path) -> None:
-    assert "here are: plain files (no --variant)." in refusal(ModelSource(str(tiny("sd15")), variant="fp16"))
-    assert "here are: plain files (no --variant), fp16." in refusal(ModelSource(SD15, variant="fp8"))
+    assert "here are: plain files (no variant)." in refusal(ModelSource(str(tiny("sd15")), variant="fp16"))
+    assert "here are: plain files (no variant), fp16." in refusal(ModelSource(SD15, variant="fp8"))
 
 
 def test_folder_of_one_variant_only_asks_for_it(tmp_path: Path) -> None:
     folder = tinies.save_folder("sd15", tmp_path / "half", variants=("fp16",))
-    assert "no weights but those of --variant fp16" in refusal(ModelSource(str(folder)))
+    assert "no weights but those of variant fp16" in refusal(ModelSource(str(folder)))
     assert describe(ModelSource(str(folder), variant="fp16")).sources["vae"].variant == "fp16"
 
 
@@ -188,9 +188,9 @@ def test_model_type_is_checked(tiny: Callable[[str], Path]) -> None:
     source = ModelSource(str(tiny("sd15")), model_type="sd")
     assert describe(source).family.name == "SD"
     message = refusal(ModelSource(source.name, model_type="sdxl"))
-    assert "--model-type is sdxl" in message
+    assert "model type is sdxl" in message
     assert "StableDiffusionPipeline" in message
-    assert "--model-type sd " in message
+    assert "model type sd " in message
     assert "did you mean sdxl?" in refusal(ModelSource(source.name, model_type="sdxxl"))
 
 
@@ -219,7 +219,7 @@ def test_single_file_is_known_from_its_header(
 def test_single_file_takes_its_configuration_from_the_cache(hub: Path, tmp_path: Path) -> None:
     path = tinies.single_file("sd15", tmp_path / "mine.safetensors")
     assert hub in describe(ModelSource(str(path))).folder.parents
-    assert "--model-type is sdxl" in refusal(ModelSource(str(path), model_type="sdxl"))
+    assert "model type is sdxl" in refusal(ModelSource(str(path), model_type="sdxl"))
 
 
 def test_single_file_without_configuration_says_what_to_provide(hub: Path, tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_single_file_without_configuration_says_what_to_provide(hub: Path, tmp_p
 
 def test_files_that_are_no_checkpoints_are_refused(tmp_path: Path) -> None:
     lora = tinies.lora(tmp_path / "lora.safetensors")
-    assert "LoRAs to --loras" in refusal(ModelSource(str(lora)))
+    assert "A VAE is given as VAE, LoRAs as LoRAs" in refusal(ModelSource(str(lora)))
     (tmp_path / "note.txt").write_text("hello")
     assert "is no model" in refusal(ModelSource(str(tmp_path / "note.txt")))
     (tmp_path / "half.safetensors").write_bytes(lora.read_bytes()[:100])

@@ -249,7 +249,7 @@ def test_what_a_model_cannot_have_is_refused(model: str, choice: str, message: s
 def test_packed_weights_are_not_changed_again(choice: str, tiny: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
     there = SimpleNamespace(util=SimpleNamespace(find_spec=lambda name: name))
     monkeypatch.setattr(quantizer, "importlib", there)  # as if bitsandbytes were installed, for this module alone
-    with pytest.raises(ModelError, match="--quantizer packs"):
+    with pytest.raises(ModelError, match="quantizer packs"):
         check(ModelSource(str(tiny("sd15")), quantizer="bnb;bits=4", optimize=(choice,)))
 
 

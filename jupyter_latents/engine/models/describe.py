@@ -18,6 +18,7 @@ from jupyter_latents.engine.models.single_files import inspect_checkpoint, is_ch
 from jupyter_latents.engine.models.weights import variants
 from jupyter_latents.errors import ModelError, nearest
 from jupyter_latents.stage import ModelSource
+from jupyter_latents.wording import option
 
 __all__ = ["ModelFacts", "cached_models", "describe", "known_models"]
 
@@ -107,8 +108,8 @@ def _subfolder(source: ModelSource, folder: Path) -> Path:
     inner = (folder / source.subfolder).resolve()
     if folder.resolve() not in inner.parents or not inner.is_dir():
         have = sorted(path.parent.relative_to(folder).as_posix() for path in folder.glob("*/model_index.json"))
-        more = f" Folders with a model: {', '.join(have)}." if have else " Leave --subfolder out."
-        raise ModelError(f"{source.name} has no folder {source.subfolder!r}.{more}")
+        more = f" Folders with a model: {', '.join(have)}." if have else f" Leave {option('subfolder')} out."
+        raise ModelError(f"{source.name} has no folder {source.subfolder!r}.{more}", option="subfolder")
     return folder / source.subfolder
 
 
@@ -122,7 +123,7 @@ def _index(source: ModelSource, folder: Path) -> Mapping[str, Any]:
         )
     if not path.is_file():
         inner = sorted(found.parent.name for found in folder.glob("*/model_index.json"))
-        more = f" Give --subfolder {' or '.join(inner)}." if inner else " It is no diffusers model folder."
+        more = f" Give {option('subfolder')} {' or '.join(inner)}." if inner else " It is no diffusers model folder."
         raise ModelError(f"{source.name} has no model_index.json at {folder}.{more}")
     index = read_json(path)
     if not isinstance(index, dict) or not index.get("_class_name"):
@@ -165,11 +166,14 @@ def _check_type(source: ModelSource, facts: ModelFacts) -> None:
         return
     known = list(dict.fromkeys(name for family in FAMILIES for name in family.model_types))
     if given not in known:
-        raise ModelError(f"no model type {given!r}{nearest(given, known) or '.'} Known are {', '.join(known)}.")
+        hint = nearest(given, known) or "."
+        raise ModelError(f"no model type {given!r}{hint} Known are {', '.join(known)}.", option="model_type")
     own = facts.family.model_types
-    way = f"give --model-type {own[0]} or leave it out" if own else "leave --model-type out"
+    way = f"give {option('model_type')} {own[0]} or leave it out" if own else f"leave {option('model_type')} out"
     raise ModelError(
-        f"--model-type is {given}, but {source.name} is a {facts.pipeline_class} ({facts.family.name}); {way}."
+        f"{option('model_type')} is {given}, but {source.name} is a {facts.pipeline_class} ({facts.family.name}); "
+        f"{way}.",
+        option="model_type",
     )
 
 
@@ -177,5 +181,6 @@ def _check_variant(source: ModelSource, parts: Mapping[str, PartSource]) -> None
     if source.variant is None or any(part.variant == source.variant for part in parts.values()):
         return
     have = sorted({variant or "" for part in parts.values() for variant in variants(part.folder)})
-    names = ", ".join(name or "plain files (no --variant)" for name in have)
-    raise ModelError(f"{source.name} has no weights of --variant {source.variant}; here are: {names}.")
+    given = option("variant")
+    names = ", ".join(name or f"plain files (no {given})" for name in have)
+    raise ModelError(f"{source.name} has no weights of {given} {source.variant}; here are: {names}.", option="variant")

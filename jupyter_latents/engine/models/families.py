@@ -9,6 +9,7 @@ from typing import Any
 
 from jupyter_latents.engine.schedule.window import FractionRule
 from jupyter_latents.errors import ModelError
+from jupyter_latents.wording import option
 
 __all__ = ["FAMILIES", "Family", "family_of", "generic"]
 
@@ -70,7 +71,10 @@ class Family:
         if control:
             steered = self.control[("txt2img", "img2img", "inpaint").index(mode)]
             if steered is None:
-                raise ModelError(f"{self.name} runs no {mode} with a ControlNet here; leave --control-nets out.")
+                raise ModelError(
+                    f"{self.name} runs no {mode} with a ControlNet here; leave {option('control_nets')} out.",
+                    option="control_nets",
+                )
             return steered
         name: str | None = getattr(self, mode)
         if name is None:

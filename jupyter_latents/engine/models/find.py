@@ -14,6 +14,7 @@ from pathlib import Path
 from jupyter_latents import demo
 from jupyter_latents.errors import ModelError, nearest
 from jupyter_latents.stage import ModelSource
+from jupyter_latents.wording import option
 
 __all__ = [
     "MODULAR",
@@ -171,9 +172,10 @@ def fetch(wanted: Wanted, download: Callable[[], Path]) -> Path:
 def _why(error: BaseException) -> str:
     """Why the hub did not give it, in words; its own messages can be long and are kept as the cause."""
     kind = type(error).__name__
+    token = option("auth_token")
     words = {
-        "GatedRepoError": "its terms must be accepted on its page, and --auth-token given",
-        "RepositoryNotFoundError": "the hub has no such repository, or it is private and --auth-token is missing",
+        "GatedRepoError": f"its terms must be accepted on its page, and {token} given",
+        "RepositoryNotFoundError": f"the hub has no such repository, or it is private and {token} is missing",
         "RevisionNotFoundError": "the hub has no such revision of it",
         "RemoteEntryNotFoundError": "the hub has no such file in it",
     }

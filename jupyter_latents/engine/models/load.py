@@ -10,6 +10,7 @@ from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.parts import PartSource
 from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import ModelSource
+from jupyter_latents.wording import option
 
 __all__ = ["HeldPart", "LoadPlan", "Part", "PartKey", "dtype_of", "plan_of", "size_of"]
 
@@ -177,7 +178,8 @@ def dtype_of(source: ModelSource, facts: ModelFacts, device: Any) -> Any:
     import torch
 
     if source.dtype not in _DTYPES:
-        raise ModelError(f"--dtype {source.dtype} is not allowed; use {', '.join(_DTYPES)}.")
+        allowed = ", ".join(_DTYPES)
+        raise ModelError(f"{option('dtype')} {source.dtype} is not allowed; use {allowed}.", option="dtype")
     if source.dtype != "auto":
         return getattr(torch, source.dtype)
     return torch.float32 if device.type == "cpu" else getattr(torch, facts.family.half)

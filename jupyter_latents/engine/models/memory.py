@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_latents.errors import ModelError
+from jupyter_latents.wording import option
 
 __all__ = ["all_memory", "best_device", "device_of", "free_memory", "is_out_of_memory", "is_ram", "readable"]
 
@@ -34,17 +35,21 @@ def device_of(name: str | None) -> Any:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise ModelError(f"--device {name} is no torch device; use cpu, cuda, cuda:1 or mps.") from error
+        raise _no_device(name, "is no torch device; use cpu, cuda, cuda:1 or mps.") from error
     if device.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         index = device.index if ":" in name else (torch.cuda.current_device() if count else 0)
         if index >= count:
             have = ", ".join(["cpu", *(f"cuda:{number}" for number in range(count))])
-            raise ModelError(f"--device {name} is not on this machine; here are {have}.")
+            raise _no_device(name, f"is not on this machine; here are {have}.")
         return torch.device("cuda", index)
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise ModelError("--device mps is not on this machine; leave --device out, or use cpu.")
+        raise _no_device("mps", "is not on this machine; leave it out, or use cpu.")
     return device
+
+
+def _no_device(name: str, reason: str) -> ModelError:
+    return ModelError(f"{option('device')} {name} {reason}", option="device")
 
 
 def is_ram(device: Any) -> bool:

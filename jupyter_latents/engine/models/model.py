@@ -13,6 +13,7 @@ from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.preview import Previewer
 from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import ModelSource
+from jupyter_latents.wording import option
 
 __all__ = ["LoadedModel", "switched_vae"]
 
@@ -97,7 +98,8 @@ def switched_vae(vae: Any, source: ModelSource) -> Any:
     for name in wanted:
         if not hasattr(face, f"enable_{name}"):
             raise ModelError(
-                f"the VAE of {source.name}, a {type(vae).__name__}, has no {name}; leave --vae-{name} out."
+                f"the VAE of {source.name}, a {type(vae).__name__}, has no {name}; leave {option(f'vae_{name}')} out.",
+                option=f"vae_{name}",
             )
         getattr(face, f"enable_{name}")()
     return face

@@ -21,6 +21,7 @@ from jupyter_latents.engine.models.parts import PartSource, with_defaults
 from jupyter_latents.errors import ModelError, SettingError
 from jupyter_latents.optimizations import OPTIMIZATIONS, Choice, choices_of
 from jupyter_latents.stage import ModelSource
+from jupyter_latents.wording import option
 
 __all__ = ["WAYS", "check_optimize", "denoiser_of", "has_step_cache", "optimized", "step_cache"]
 
@@ -124,7 +125,7 @@ def _compile(denoiser: Any, _settings: Mapping[str, float]) -> None:
 
 def _no_fusion(case: _Case) -> str:
     if case.source.quantizer:
-        return "it would not find the weights that --quantizer packs"
+        return f"it would not find the weights that {option('quantizer')} packs"
     if case.source.loras:
         return "fused products would leave the LoRAs out"
     normed = case.part.class_name == _SD3 and with_defaults(case.part, case.part.name).get("qk_norm")
@@ -132,7 +133,7 @@ def _no_fusion(case: _Case) -> str:
 
 
 def _no_quantizer(case: _Case) -> str:
-    return "--quantizer packs the weights already" if case.source.quantizer else ""
+    return f"{option('quantizer')} packs the weights already" if case.source.quantizer else ""
 
 
 def _newer_diffusers(name: str) -> Callable[[_Case], str]:
@@ -187,7 +188,7 @@ def denoiser_of(facts: ModelFacts) -> str:
     """
     found = next((name for name in ("unet", "transformer") if name in facts.sources), None)
     if found is None:
-        raise ModelError(f"--optimize: {facts.name} has no unet or transformer to optimize; leave it out.")
+        raise _refusal(f": {facts.name} has no unet or transformer to optimize; leave it out.")
     return found
 
 
@@ -202,15 +203,19 @@ def check_optimize(source: ModelSource, facts: ModelFacts) -> tuple[Choice, ...]
     try:
         choices = choices_of(source.optimize)
     except SettingError as error:
-        raise ModelError(f"--optimize: {error.message}") from error
+        raise _refusal(f": {error.template}") from error
     case = _Case(source, facts.sources[denoiser_of(facts)])
     for choice in choices:
         reason = _objection(choice.row.name, case)
         if reason:
             others = [name for name in OPTIMIZATIONS if not _objection(name, case)]
             can = f"It can have {', '.join(others)}." if others else "It can have none."
-            raise ModelError(f"--optimize {choice.row.name} is not for {facts.name}: {reason}. {can}")
+            raise _refusal(f" {choice.row.name} is not for {facts.name}: {reason}. {can}")
     return choices
+
+
+def _refusal(reason: str) -> ModelError:
+    return ModelError(f"{option('optimize')}{reason}", option="optimize")
 
 
 def _objection(name: str, case: _Case) -> str:
@@ -236,7 +241,7 @@ def optimized(denoiser: Any, choices: Sequence[Choice], what: str) -> Any:
             WAYS[choice.row.name].apply(denoiser, choice.settings)
         except (RuntimeError, ValueError, TypeError, AttributeError, IndexError, ImportError) as error:
             line = (str(error).splitlines() or [type(error).__name__])[0]
-            raise ModelError(f"--optimize {choice.row.name} cannot be put on {what}: {line} Leave it out.") from error
+            raise _refusal(f" {choice.row.name} cannot be put on {what}: {line} Leave it out.") from error
     return denoiser
 
 

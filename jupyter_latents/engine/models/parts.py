@@ -21,6 +21,7 @@ from jupyter_latents.engine.models.weights import (
     weight_files,
 )
 from jupyter_latents.errors import ModelError
+from jupyter_latents.wording import option
 
 __all__ = ["PartSource", "class_of", "parts_of", "read_json", "with_defaults"]
 
@@ -97,7 +98,8 @@ class PartSource:
             return ""
         if not self.weights:
             have = sorted(variant for variant in variants(self.folder) if variant)
-            return f"{self.name} has no weights" + (f" but those of --variant {' and '.join(have)}" if have else "")
+            others = f" but those of {option('variant')} {' and '.join(have)}" if have else ""
+            return f"{self.name} has no weights{others}"
         shards = missing_shards(self.folder, self.variant)
         return f"{self.name} lacks {shards} of its weight files" if shards else ""
 

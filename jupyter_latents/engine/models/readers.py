@@ -13,17 +13,19 @@ from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.memory import is_out_of_memory, readable
 from jupyter_latents.engine.models.parts import SKIPPED, PartSource, class_of
 from jupyter_latents.errors import ModelError
+from jupyter_latents.wording import option
 
 __all__ = ["assemble", "placed", "read_checkpoint", "read_part", "scheduler_of", "translated"]
 
 
 @contextmanager
-def translated(what: str, size: int = 0) -> Iterator[None]:
+def translated(what: str, size: int = 0, dest: str | None = None) -> Iterator[None]:
     """Turns what loaders raise into a `ModelError`.
 
     Args:
         what: What is being read, for the message.
         size: Bytes it needs.
+        dest: The option that named it, which is to blame; None for the model itself.
     """
     from diffusers.loaders.single_file_utils import SingleFileComponentError
     from safetensors import SafetensorError
@@ -32,12 +34,15 @@ def translated(what: str, size: int = 0) -> Iterator[None]:
         yield
     except (SafetensorError, pickle.UnpicklingError, EOFError) as error:
         raise ModelError(
-            f"{what}: a weight file is damaged or holds more than tensors ({_line(error)}); fetch it again."
+            f"{what}: a weight file is damaged or holds more than tensors ({_line(error)}); fetch it again.",
+            option=dest,
         ) from error
     except SingleFileComponentError as error:
-        raise ModelError(f"{what}: {_line(error)} Use a file that holds it, or the model's folder.") from error
+        text = f"{what}: {_line(error)} Use a file that holds it, or the model's folder."
+        raise ModelError(text, option=dest) from error
     except ImportError as error:
-        raise ModelError(f"{what} needs a library that is not installed: {_line(error)}") from error
+        text = f"{what} needs a library that is not installed: {_line(error)}"
+        raise ModelError(text, option=dest) from error
     except (
         OSError,
         ValueError,
@@ -51,9 +56,11 @@ def translated(what: str, size: int = 0) -> Iterator[None]:
         if is_out_of_memory(error):
             raise ModelError(
                 f"{what} needs about {readable(size)} and does not fit into memory, though all models not in use "
-                "were let go of. Use --dtype float16 or bfloat16, --model-cpu-offload or a smaller model."
+                f"were let go of. Use {option('dtype')} float16 or bfloat16, {option('model_cpu_offload')} or a "
+                "smaller model.",
+                option=dest,
             ) from error
-        raise ModelError(f"{what} cannot be loaded: {_line(error)}") from error
+        raise ModelError(f"{what} cannot be loaded: {_line(error)}", option=dest) from error
 
 
 def _line(error: BaseException) -> str:
@@ -90,7 +97,7 @@ def read_part(part: PartSource, dtype: Any, model: str, further: Mapping[str, An
     if missing:
         raise ModelError(
             f"{what}: its weight files do not belong to its config.json ({part.class_name}): {len(missing)} tensors "
-            f"are missing, such as {missing[0]}. Fetch the model again, or give the --variant that is whole."
+            f"are missing, such as {missing[0]}. Fetch the model again, or give the {option('variant')} that is whole."
         )
     return _ready(module)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from jupyter_latents.engine.models.find import Wanted, cached_folder, fetch
 from jupyter_latents.engine.models.weights import header
 from jupyter_latents.errors import ModelError
+from jupyter_latents.wording import option
 
 __all__ = ["Checkpoint", "inspect_checkpoint", "is_checkpoint", "tensor_shapes"]
 
@@ -134,8 +135,8 @@ def _layout(path: Path, shapes: Mapping[str, tuple[int, ...]], model_type: str |
         return _BY_MODEL_TYPE[model_type]
     raise ModelError(
         f"{path} is no single-file checkpoint that diffusers knows (its first tensor is "
-        f"{next(iter(shapes), 'missing')!r}). Give --model-type ({', '.join(_BY_MODEL_TYPE)}), or the model's "
-        "diffusers folder. VAEs go to --vae, LoRAs to --loras."
+        f"{next(iter(shapes), 'missing')!r}). Give {option('model_type')} ({', '.join(_BY_MODEL_TYPE)}), or the "
+        f"model's diffusers folder. A VAE is given as {option('vae')}, LoRAs as {option('loras')}."
     )
 
 

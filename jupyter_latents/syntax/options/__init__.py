@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .table import BY_NAME, DTYPES, FORMATS, GROUPS, NESTING, OPTIONS, Option
+from .table import BY_NAME, DTYPES, GROUPS, NESTING, OPTIONS, Option
 
-__all__ = ["BY_NAME", "DTYPES", "FORMATS", "GROUPS", "NESTING", "OPTIONS", "Option"]
+__all__ = ["BY_NAME", "DTYPES", "GROUPS", "NESTING", "OPTIONS", "Option"]
