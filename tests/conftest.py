@@ -1,5 +1,6 @@
 """What all tests share: a quiet, offline, private Jupyter, and a real IPython shell."""
 
+import gc
 import os
 import tempfile
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["Interact
     from traitlets.config import Config
 
     monkeypatch.chdir(tmp_path)
+    gc.freeze()  # `reset` collects garbage among all that torch and other tests hold: half a second each time
     InteractiveShell.clear_instance()
     config = Config()
     config.HistoryManager.enabled = False
@@ -42,4 +44,5 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["Interact
     shell.run_line_magic("load_ext", "jupyter_latents")
     yield shell
     shell.reset(new_session=False)
+    gc.unfreeze()
     InteractiveShell.clear_instance()
