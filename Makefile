@@ -8,6 +8,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PIP    := $(PY) -m pip --disable-pip-version-check -qq
 PYTEST_ARGS ?=
+# Two test processes; what is long and alone in its process, the browser, comes last. PYTEST_ARGS='-n 0' makes it one.
+TWO    := -n 2 --dist loadgroup --no-loadscope-reorder
 LAB_ARGS    ?=
 
 export PIP_ROOT_USER_ACTION := ignore
@@ -38,7 +40,7 @@ lab: $(VENV)/.lab  ## open the quickstart notebook in JupyterLab
 		--LabApp.extension_manager=readonly $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
 
 test: check browser  ## lint, type check and run all tests; PYTEST_ARGS go to pytest
-	HF_HUB_OFFLINE=1 $(PY) -m pytest $(PYTEST_ARGS)
+	HF_HUB_OFFLINE=1 $(PY) -m pytest $(TWO) $(PYTEST_ARGS)
 
 check: $(VENV)/.test  ## ruff and mypy
 	$(PY) -m ruff check .

@@ -1,5 +1,6 @@
 """What all tests share: a quiet, offline, private Jupyter, and a real IPython shell."""
 
+import gc
 import os
 import tempfile
 from collections.abc import Iterator
@@ -19,9 +20,22 @@ for _variable in ("JUPYTER_PATH", "JUPYTER_CONFIG_PATH"):
     os.environ.pop(_variable, None)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests run last: Playwright keeps an event loop on the main thread once it has started."""
+if "PYTEST_XDIST_WORKER" in os.environ:  # two processes share the cores; kernels and children inherit it
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Browser tests run last, and in one process: one server and one browser serve them.
+
+    Playwright keeps an event loop on the main thread once it has started. With several processes all other tests of a
+    file stay together, as their fixtures do.
+    """
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            browser = item.get_closest_marker("browser") is not None
+            item.add_marker(pytest.mark.xdist_group("browser" if browser else str(item.path)))
 
 
 def pytest_unconfigure() -> None:
@@ -35,6 +49,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["Interact
     from traitlets.config import Config
 
     monkeypatch.chdir(tmp_path)
+    gc.freeze()  # `reset` collects garbage among all that torch and other tests hold: half a second each time
     InteractiveShell.clear_instance()
     config = Config()
     config.HistoryManager.enabled = False
@@ -42,4 +57,5 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["Interact
     shell.run_line_magic("load_ext", "jupyter_latents")
     yield shell
     shell.reset(new_session=False)
+    gc.unfreeze()
     InteractiveShell.clear_instance()

@@ -213,6 +213,20 @@ class LabPage:
         return Path(path)
 
 
+def until(locator: Locator, script: str, wanted: object, timeout: float = 30) -> None:
+    """Waits until a function of the page, given the element or elements of a locator, returns `wanted`.
+
+    What the page shows right after an action may be what was there before it: nothing is read without waiting.
+    """
+    deadline, found = time.monotonic() + timeout, None
+    while time.monotonic() < deadline:
+        found = locator.evaluate_all(script) if script.startswith("(parts)") else locator.evaluate(script)
+        if found == wanted:
+            return
+        locator.page.wait_for_timeout(50)
+    raise AssertionError(f"the page shows {found!r}, not {wanted!r}")
+
+
 class NotebookPage(LabPage):
     """One notebook in Notebook 7, which the same server serves."""
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from tests.browser.lab_page import LabPage
 
@@ -18,6 +18,13 @@ DROPPED = """async () => {
     return carried;
 }"""
 OPEN = "from jupyter_latents.display.panel import panel\npanel()"
+
+
+def back_from(handle: Locator, step: int) -> None:
+    """Moves a handle of the window's slider one step back, once it stands where the stage has it."""
+    expect(handle).to_have_attribute("aria-valuenow", re.compile(rf"^{step}(\.0)?$"))
+    handle.focus()
+    handle.page.keyboard.press("ArrowLeft")
 
 
 def test_from_an_empty_panel_to_a_picture(lab: LabPage, tmp_path: Path) -> None:
@@ -38,16 +45,14 @@ def test_from_an_empty_panel_to_a_picture(lab: LabPage, tmp_path: Path) -> None:
     output.get_by_role("button", name="+ Stage").focus()
     page.keyboard.press("Enter")
     output.get_by_role("button", name="2. demo/scenes → final").wait_for()
-    output.get_by_role("slider").first.focus()
-    page.keyboard.press("ArrowLeft")  # from step 3 to 2
+    back_from(output.get_by_role("slider").first, 3)
     output.get_by_text("2 evaluations").wait_for(timeout=90_000)
     page.wait_for_function(
         "() => [...document.querySelectorAll('textarea')].some(one => one.value.includes('--denoising-start 0.5'))"
     )
     output.get_by_role("button", name="1. demo/scenes → base").click()
     expect(output.get_by_label("Name")).to_have_value("base")
-    output.get_by_role("slider").last.focus()
-    page.keyboard.press("ArrowLeft")  # and Run at once: the click must not overtake it
+    back_from(output.get_by_role("slider").last, 3)  # and Run at once: the click must not overtake it
     output.get_by_role("button", name="Run").first.focus()
     page.keyboard.press("Enter")
     output.get_by_text("done: 2 stages, 4 model evaluations; bound: base, final").wait_for(timeout=120_000)
@@ -70,7 +75,7 @@ def test_from_an_empty_panel_to_a_picture(lab: LabPage, tmp_path: Path) -> None:
     script.fill("demo/paper\n--seeds 9")
     output.get_by_role("button", name="Apply text").click()
     output.get_by_role("button", name="1. demo/paper").wait_for()
-    assert output.get_by_label("Seed").input_value() == "9"
+    expect(output.get_by_label("Seed")).to_have_value("9")
     output.get_by_role("button", name="Close").click()
     output.get_by_text("%%dgen").first.wait_for()
     expect(output.get_by_role("button", name="+ Stage")).to_have_count(0)

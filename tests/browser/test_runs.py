@@ -8,7 +8,7 @@ import pytest
 from nbconvert import HTMLExporter
 from playwright.sync_api import BrowserContext, Locator, expect
 
-from tests.browser.lab_page import LabPage, LabServer
+from tests.browser.lab_page import LabPage, LabServer, until
 from tests.browser.test_notebook7 import HOLD, LOAD
 
 pytestmark = pytest.mark.browser
@@ -162,7 +162,7 @@ def test_the_saved_notebook_shows_its_runs_in_html_without_any_kernel(lab: LabPa
     shown.locator(".jl-scrubber").fill("1")
     expect(picture).not_to_have_attribute("src", before or "")
     expect(shown.locator(".jl-facts")).to_contain_text(HOSTILE)
-    assert shown.evaluate("(view) => view.scrollWidth <= view.clientWidth + 1"), "wider than 400 pixels"
+    until(shown, "(view) => view.scrollWidth <= view.clientWidth + 1", wanted=True)  # no wider than 400 pixels
     assert page.evaluate("window.hit") is None
     page.close()
 

@@ -16,23 +16,49 @@ import torch
 from jupyter_latents.latents import Latents
 from jupyter_latents.stage import Size, Window
 from tests.engine.cases import SCHEDULERS, Bench, equal, in_memory, through_file, windows
+from tests.latents.strategies import same_state
 
-WAYS = [
-    ((0.2,), in_memory),
-    ((0.5,), in_memory),
-    ((0.5,), through_file),
-    ((0.8,), through_file),
-    ((0.3, 0.6), through_file),
-]
+CUTS = [(0.2,), (0.5,), (0.8,), (0.3, 0.6)]
+FILED = ("DPMSolverMultistepScheduler", "EulerAncestralDiscreteScheduler", "DPMSolverSDEScheduler")
+"""A multistep history, a random stream, a Brownian tree."""
 
 
-@pytest.mark.parametrize(("cuts", "carry"), WAYS, ids=lambda way: getattr(way, "__name__", str(way)))
+@pytest.mark.parametrize("cuts", CUTS, ids=str)
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
-def test_windows_end_where_the_whole_run_ends(bench: Bench, scheduler: str, cuts: tuple[float, ...], carry) -> None:
+def test_windows_end_where_the_whole_run_ends(bench: Bench, scheduler: str, cuts: tuple[float, ...]) -> None:
     whole = bench.whole("sd15", scheduler=scheduler)
-    parts = bench.split("sd15", cuts, carry=carry, scheduler=scheduler)
+    parts = bench.split("sd15", cuts, scheduler=scheduler)
     assert equal(parts[-1], whole)
     assert sum(part.evaluations for part in parts) == whole.evaluations == whole.span.timesteps
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_a_file_gives_back_all_that_a_run_goes_on_from(bench: Bench, scheduler: str) -> None:
+    """So what holds through memory holds through a file; runs through files below: three here, all under ``slow``."""
+    given = bench.whole("sd15", scheduler=scheduler, window=Window(None, 0.5)).latents
+    found = through_file(given, bench.scratch)
+    assert same_state(found.tensor, given.tensor)
+    assert (found.space, found.noise, found.position) == (given.space, given.noise, given.position)
+    assert found.provenance == given.provenance
+    assert found.resume is not None
+    assert same_state(found.resume.scheduler, given.resume.scheduler)
+    assert same_state(found.resume.generator, given.resume.generator)
+
+
+@pytest.mark.parametrize("cuts", [(0.5,), (0.3, 0.6)], ids=str)
+@pytest.mark.parametrize("scheduler", FILED)
+def test_windows_through_files_end_where_the_whole_run_ends(
+    bench: Bench, scheduler: str, cuts: tuple[float, ...]
+) -> None:
+    whole = bench.whole("sd15", scheduler=scheduler)
+    assert equal(bench.split("sd15", cuts, carry=through_file, scheduler=scheduler)[-1], whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cuts", CUTS, ids=str)
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_windows_through_files_in_full(bench: Bench, scheduler: str, cuts: tuple[float, ...]) -> None:
+    test_windows_through_files_end_where_the_whole_run_ends(bench, scheduler, cuts)
 
 
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
@@ -44,8 +70,9 @@ def test_every_step_of_a_run_is_the_end_of_a_shorter_one(bench: Bench, scheduler
     assert equal(bench.run("sd15", "txt2img", whole.at(0.5), scheduler=scheduler), whole)
 
 
-@pytest.mark.parametrize("scheduler", SCHEDULERS)
+@pytest.mark.parametrize("scheduler", [*FILED, "HeunDiscreteScheduler", "PNDMScheduler"])
 def test_the_demo_model_keeps_the_law(bench: Bench, scheduler: str) -> None:
+    """Trained weights, for each kind of history; every scheduler below, in full."""
     options = {"scheduler": scheduler, "size": Size(128, 128), "num_inference_steps": 4}
     whole = bench.whole("demo/scenes", **options)
     assert equal(bench.split("demo/scenes", [0.5], carry=through_file, **options)[-1], whole)
@@ -54,7 +81,7 @@ def test_the_demo_model_keeps_the_law(bench: Bench, scheduler: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_the_demo_model_keeps_the_law_in_full(bench: Bench, scheduler: str) -> None:
-    """Thinned above for CI; in full on demand: ``make test PYTEST_ARGS='-m slow'``."""
+    """In full on demand: ``make test PYTEST_ARGS='-m slow'``."""
     options = {"scheduler": scheduler, "size": Size(128, 128), "num_inference_steps": 10}
     whole = bench.whole("demo/scenes", **options)
     for cuts in ([0.2], [0.5], [0.8], [0.3, 0.7]):

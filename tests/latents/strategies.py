@@ -20,7 +20,8 @@ def tensors(draw, shape=None, dtype=None):
     shape = shape or draw(st.tuples(st.integers(1, 2), st.just(4), st.integers(1, 5), st.integers(1, 5)))
     seed = draw(st.integers(0, 2**31))
     made = torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    return made.to(dtype or draw(st.sampled_from(DTYPES)))
+    layout = draw(st.sampled_from([torch.contiguous_format, torch.channels_last]))  # as VAEs and their history have it
+    return made.to(dtype or draw(st.sampled_from(DTYPES)), memory_format=layout)
 
 
 def noises():
@@ -86,13 +87,13 @@ def latents(draw):
 
 
 def same_state(first: object, second: object) -> bool:
-    """Equality to the last bit, kind and dtype included."""
+    """Equality to the last bit; kind, dtype and the order in memory included."""
     if isinstance(first, MappingProxyType) or isinstance(second, MappingProxyType):
         first, second = dict(first), dict(second)
     if type(first) is not type(second):
         return False
     if isinstance(first, torch.Tensor):
-        return first.dtype == second.dtype and torch.equal(first, second)
+        return first.dtype == second.dtype and _order(first) == _order(second) and torch.equal(first, second)
     if isinstance(first, np.ndarray):
         return first.dtype == second.dtype and np.array_equal(first, second)
     if isinstance(first, list | tuple):
@@ -100,3 +101,8 @@ def same_state(first: object, second: object) -> bool:
     if isinstance(first, dict):
         return list(first) == list(second) and all(map(same_state, first.values(), second.values()))
     return repr(first) == repr(second)
+
+
+def _order(tensor: torch.Tensor) -> list[int]:
+    """Strides of the axes that have more than one place."""
+    return [stride for stride, size in zip(tensor.stride(), tensor.shape, strict=True) if size > 1]

@@ -37,11 +37,16 @@ def some_latents(**changes: object) -> Latents:
     return made.replace(**changes)
 
 
+def in_order(tensor: torch.Tensor | None) -> torch.Tensor | None:
+    """Without its order in memory, which counts for going on exactly alone."""
+    return None if tensor is None else tensor.contiguous()
+
+
 @QUIET
 @given(given_latents=strategies.latents())
 def test_a_safetensors_file_read_back_is_bit_equal(tmp_path, given_latents):
     found = Latents.load(given_latents.save(tmp_path / "some.safetensors"))
-    assert strategies.same_state(found.tensor, given_latents.tensor)
+    assert strategies.same_state(in_order(found.tensor), in_order(given_latents.tensor))
     assert found.digest == given_latents.digest
     assert (found.space, found.noise, found.position) == (
         given_latents.space,
@@ -49,9 +54,10 @@ def test_a_safetensors_file_read_back_is_bit_equal(tmp_path, given_latents):
         given_latents.position,
     )
     assert found.provenance == given_latents.provenance
-    assert strategies.same_state(found.denoised, given_latents.denoised)
+    assert strategies.same_state(in_order(found.denoised), in_order(given_latents.denoised))
     assert (found.resume is None) == (given_latents.resume is None)
     if given_latents.resume is not None:
+        assert strategies.same_state(found.tensor, given_latents.tensor)
         assert strategies.same_state(found.resume.scheduler, given_latents.resume.scheduler)
         assert strategies.same_state(found.resume.generator, given_latents.resume.generator)
         assert dict(found.resume.versions) == given_latents.resume.versions
