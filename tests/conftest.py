@@ -24,18 +24,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # two processes share the cores; kernel
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Browser tests run last, and in one process: one server and one browser serve them.
-
-    Playwright keeps an event loop on the main thread once it has started. With several processes all other tests of a
-    file stay together, as their fixtures do.
-    """
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests run last, in each process: Playwright keeps an event loop on the main thread once started."""
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            browser = item.get_closest_marker("browser") is not None
-            item.add_marker(pytest.mark.xdist_group("browser" if browser else str(item.path)))
 
 
 def pytest_unconfigure() -> None:
