@@ -101,7 +101,7 @@ def _check_latents(stage: Stage, latents: Standing, size: tuple[int, int], align
 def check_memory(
     stage: Stage, size: tuple[int, int], batch: int, facts: ModelFacts, device: Any, itemsize: int
 ) -> None:
-    """Refuses a size whose first layer alone is larger than the machine's memory.
+    """Refuses a size of which one layer or the decoded picture alone is larger than the machine's memory.
 
     Args:
         stage: What is asked for.
@@ -114,12 +114,15 @@ def check_memory(
     Raises:
         ModelError: It can never run here.
     """
-    needs = _COPIES * itemsize * batch * _layer_values(size, facts)
+    layer = _layer_values(size, facts) * itemsize
+    decoded = 3 * size[0] * size[1] * 4 if stage.window.end in (None, 1.0) else 0  # red, green, blue in float32
+    needs = _COPIES * batch * max(layer, decoded)
     there = all_memory(device)
     if needs > there:
         raise ModelError(
-            f"{batch} x {Size(*size)} pixels need at least {readable(needs)} for one layer of {stage.model.name}, and "
-            f"{device} has {readable(there)}. Make the size smaller, or the batch.",
+            f"{batch} x {Size(*size)} pixels need at least {readable(needs)} of memory for one layer of "
+            f"{stage.model.name} or the decoded picture, and {device} has {readable(there)}. Make the size smaller, "
+            "or the batch.",
             option="output_size",
         )
 

@@ -23,7 +23,7 @@ class Told(Silent):
     def note(self, text: str, *, warning: bool = False) -> None:
         self.lines.append(text)
 
-    def step(self, event: StepEvent) -> None:
+    def step(self, event: StepEvent, _look: object) -> None:
         self.steps += 1
 
 

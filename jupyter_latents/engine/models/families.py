@@ -209,6 +209,19 @@ FAMILIES: tuple[Family, ...] = (
 )
 
 
+_SCHEDULES = MappingProxyType(
+    {
+        "AuraFlowPipeline": "plain",
+        "HunyuanDiTPipeline": "plain",
+        "Lumina2Pipeline": "lumina2",
+        "PixArtAlphaPipeline": "plain",
+        "PixArtSigmaPipeline": "plain",
+        "SanaPipeline": "plain",
+    }
+)
+# What pipelines without a row of their own pass to ``set_timesteps``, where that is known.
+
+
 def generic(pipeline_class_name: str) -> Family:
     """A row for a pipeline that no family names: text to image through the same tap."""
     return Family(
@@ -219,7 +232,8 @@ def generic(pipeline_class_name: str) -> Family:
         half="bfloat16",
         align=16,
         call=MappingProxyType({"use_resolution_binning": False}),  # PixArt's would change the size asked for
-        foreseen=False,
+        schedule=_SCHEDULES.get(pipeline_class_name, "plain"),
+        foreseen=pipeline_class_name in _SCHEDULES,
     )
 
 

@@ -30,21 +30,25 @@ class Request:
         num_inference_steps: Whole steps.
         tokens: Image tokens of the transformer: 16 by 16 pixels each.
         sigmas: Custom sigmas, or None.
+        channels: Channels of the latents.
     """
 
     num_inference_steps: int
     tokens: int
     sigmas: tuple[float, ...] | None = None
+    channels: int = 4
 
 
-def request(stage: Stage, size: tuple[int, int]) -> Request:
+def request(stage: Stage, facts: ModelFacts, size: tuple[int, int]) -> Request:
     """What the schedule of a stage is made for.
 
     Args:
         stage: What is asked for.
+        facts: Its model's.
         size: (width, height) in pixels.
     """
-    return Request(stage.num_inference_steps, (size[0] // 16) * (size[1] // 16), stage.sigmas)
+    tokens = (size[0] // 16) * (size[1] // 16)
+    return Request(stage.num_inference_steps, tokens, stage.sigmas, facts.space.channels)
 
 
 def _plain(_scheduler: Any, request: Request) -> dict[str, Any]:
@@ -75,6 +79,11 @@ def _z_image(scheduler: Any, request: Request) -> dict[str, Any]:
     return {"sigmas": list(sigmas), "mu": _shift(scheduler, request.tokens, 1.15)}
 
 
+def _lumina2(scheduler: Any, request: Request) -> dict[str, Any]:
+    """Lumina2Pipeline: as `_linear`, but what it takes for the number of tokens is the number of channels."""
+    return {**_linear(scheduler, request), "mu": _shift(scheduler, request.channels, 1.15)}
+
+
 def _flux(scheduler: Any, request: Request) -> dict[str, Any]:
     """FluxPipeline: the same, unless the scheduler makes its own flow sigmas."""
     arguments = _linear(scheduler, request)
@@ -91,11 +100,19 @@ def _flux2(scheduler: Any, request: Request) -> dict[str, Any]:
 
 
 ARGUMENTS: Mapping[str, Callable[[Any, Request], dict[str, Any]]] = MappingProxyType(
-    {"plain": _plain, "dynamic": _dynamic, "linear": _linear, "flux": _flux, "flux2": _flux2, "z-image": _z_image}
+    {
+        "plain": _plain,
+        "dynamic": _dynamic,
+        "linear": _linear,
+        "lumina2": _lumina2,
+        "flux": _flux,
+        "flux2": _flux2,
+        "z-image": _z_image,
+    }
 )
 """Row of the family table to what its pipeline passes."""
 
-_PASS_SIGMAS = frozenset({"linear", "z-image", "flux", "flux2"})
+_PASS_SIGMAS = frozenset({"linear", "lumina2", "z-image", "flux", "flux2"})
 
 
 def check_takes(scheduler: Any, way: str, family: str, mode: str = "txt2img") -> None:
@@ -180,5 +197,5 @@ def whole_schedule(stage: Stage, facts: ModelFacts, width: int, height: int) -> 
         ModelError: The scheduler needs a library that is not installed.
     """
     scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=stage.seed or 0)
-    set_timesteps(scheduler, facts.family.schedule, request(stage, (width, height)))
+    set_timesteps(scheduler, facts.family.schedule, request(stage, facts, (width, height)))
     return scheduler

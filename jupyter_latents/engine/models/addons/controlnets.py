@@ -79,11 +79,13 @@ class Controls(Addon):
         """
         images = call.given.controls
         if images != len(self.specs):
-            plain = " A plain picture is where denoising starts; to steer by it alone, write control: x.png."
+            seed = call.stage.image_seed
+            start = seed.images[0].text if seed is not None and seed.images and not images else ""
+            plain = f" {start} is the picture that denoising starts from; to steer by it, write control: {start}."
             return (
                 f"{len(self.specs)} {'ControlNet needs' if len(self.specs) == 1 else 'ControlNets need'} as many "
                 f'control images, and there are {images} ({option("image_seeds")} "photo.png;control=edges.png").'
-                f"{plain if call.given.images and not images else ''}"
+                f"{plain if start else ''}"
             )
         window = call.stage.window
         windowed = window.start is not None or window.end is not None or call.given.latents
