@@ -1,22 +1,90 @@
-"""What a stage is known by: a digest of all that decides its steps, and nothing that does not."""
+"""What a stage is known by: a digest of all that decides its steps, and nothing that does not.
+
+`FIELDS` says of each field of all that goes in whether it enters; a field that has no row is an error.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import zlib
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, is_dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.stage import Output, Stage, Window
+from jupyter_latents.errors import RunError
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.inputs import Inputs
     from jupyter_latents.engine.models.facts import ModelFacts
     from jupyter_latents.engine.result import StageResult
-    from jupyter_latents.latents.value import Latents
+    from jupyter_latents.stage import Stage
 
-__all__ = ["seal", "stage_digest"]
+__all__ = ["ENTERS", "FIELDS", "Out", "fingerprint", "seal", "stage_digest"]
+
+
+@dataclass(frozen=True, slots=True)
+class Out:
+    """A field stays out of the digest.
+
+    Attributes:
+        why: Why two values of it give the same steps, or why they are told apart otherwise.
+    """
+
+    why: str
+
+
+ENTERS = "enters"
+_STORY = Out("tells how latents came to be; their tensors say what they are")
+
+FIELDS: Mapping[str, Mapping[str, str | Out]] = MappingProxyType(
+    {
+        "Stage": {
+            **dict.fromkeys(("model", "prompt", "seed", "num_inference_steps", "guidance_scale"), ENTERS),
+            **dict.fromkeys(("guidance_rescale", "strength", "scheduler", "sigmas", "window", "size"), ENTERS),
+            **dict.fromkeys(("batch_size", "batch_seeds", "clip_skip", "latents_processors"), ENTERS),
+            "image_seed": Out("what it stands for enters, as inputs"),
+            "output": Out("says where files go"),
+            "into": Out("says which variable is bound"),
+            "force": Out("runs the same steps anew"),
+        },
+        "ModelSource": {
+            **dict.fromkeys(("name", "model_type", "revision", "variant", "subfolder", "dtype", "device"), ENTERS),
+            # The addons' files enter by the model's identity; their addresses, so that results say the right ones.
+            **dict.fromkeys(("vae", "loras", "control_nets", "quantizer", "optimize"), ENTERS),
+            **dict.fromkeys(("offload", "vae_tiling", "vae_slicing"), ENTERS),
+            "auth_token": Out("opens the hub, and is to be written nowhere"),
+            "offline": Out("says where files come from; their content enters"),
+        },
+        "Prompt": dict.fromkeys(
+            ("positive", "negative", "second", "second_negative", "third", "third_negative"), ENTERS
+        ),
+        "Window": {"start": ENTERS, "end": Out("a longer result holds the steps of a shorter one")},
+        "Size": dict.fromkeys(("width", "height"), ENTERS),
+        "LatentsProcessor": dict.fromkeys(("name", "arguments"), ENTERS),
+        "Inputs": {
+            **dict.fromkeys(("latents", "images", "masks", "controls"), ENTERS),
+            "asked": Out("the pictures are at their size already"),
+        },
+        "Latents": {
+            **dict.fromkeys(("tensor", "space", "noise", "position", "resume", "provenance", "denoised"), ENTERS),
+            "trajectory": Out("steps before these latents are not run again"),
+        },
+        "Space": {
+            **dict.fromkeys(("name", "channels", "factor", "scaling_factor", "shift_factor", "vae", "axes"), ENTERS),
+            **dict.fromkeys(("channel_mean", "channel_std"), ENTERS),
+        },
+        "Noise": dict.fromkeys(("sigma", "form", "timestep"), ENTERS),
+        "Position": dict.fromkeys(("step", "of", "scheduler", "schedule", "model"), ENTERS),
+        "Resume": dict.fromkeys(("scheduler", "generator", "versions"), ENTERS),
+        "Provenance": {
+            **dict.fromkeys(("model", "seed", "options"), ENTERS),
+            **dict.fromkeys(("revision", "prompt", "negative_prompt", "guidance_scale", "operation"), _STORY),
+            "parents": _STORY,
+        },
+    }
+)
+"""Class to field to whether it enters a stage's digest: all of them, those of new fields too."""
 
 
 def stage_digest(stage: Stage, inputs: Inputs, facts: ModelFacts) -> str:
@@ -25,27 +93,20 @@ def stage_digest(stage: Stage, inputs: Inputs, facts: ModelFacts) -> str:
     Args:
         stage: What is asked for.
         inputs: Its resolved inputs.
-        facts: Its model.
+        facts: Its model, with what the stage puts on it.
 
     Raises:
         ModelError: The stage names a device or dtype that is not there.
+        RunError: A field has no row in `FIELDS`.
     """
     from jupyter_latents.engine.models.load import dtype_of
     from jupyter_latents.engine.models.memory import device_of
     from jupyter_latents.engine.versions import deciding_versions, numerics
 
-    plain = replace(stage, window=Window(stage.window.start), output=Output(), into=None, force=False, image_seed=None)
     device = device_of(stage.model.device)
-    around = sorted(deciding_versions().items()), numerics(device), str(dtype_of(stage.model, facts, device))
-    digest = hashlib.sha256(repr((plain, facts.identity, around)).encode())
-    for latents in inputs.latents:
-        digest.update(_latents_identity(latents).encode())
-    for picture in (*inputs.images, *inputs.masks, *inputs.controls):
-        digest.update(f"{picture.mode}{picture.size}".encode() + picture.tobytes())
-    digest.update(
-        repr([len(getattr(inputs, field.name)) for field in fields(inputs) if field.name != "asked"]).encode()
-    )
-    return digest.hexdigest()
+    around = (sorted(deciding_versions().items()), numerics(device), str(dtype_of(stage.model, facts, device)))
+    whole = (fingerprint(stage), fingerprint(inputs), facts.identity, around)
+    return hashlib.sha256(repr(whole).encode()).hexdigest()
 
 
 def seal(result: StageResult) -> int:
@@ -60,28 +121,47 @@ def seal(result: StageResult) -> int:
     return sum_
 
 
-def _latents_identity(latents: Latents) -> str:
-    """What of latents has a part in the steps that begin with them; their tensors as they are now, not as they were."""
-    made, resume = latents.provenance, latents.resume
-    history = "" if resume is None else _told((dict(resume.scheduler), resume.generator, dict(resume.versions)))
-    origin = (made.model, made.seed, sorted(made.options.items()))
-    tensors = _told((latents.tensor, latents.denoised))
-    return repr((tensors, latents.noise, latents.position, origin, latents.space, history))
+def fingerprint(value: Any) -> str:
+    """Text that tells a value from every other: fields as `FIELDS` says, tensors and pictures by their bytes.
+
+    Raises:
+        RunError: A field has no row in `FIELDS`.
+    """
+    import torch
+    from PIL.Image import Image
+
+    if is_dataclass(value):
+        return repr([(name, fingerprint(getattr(value, name))) for name in _entering(value)])
+    if isinstance(value, torch.Tensor):
+        return _of_tensor(value)
+    if isinstance(value, Image):
+        return f"{value.mode}{value.size}{hashlib.sha256(value.tobytes()).hexdigest()}"
+    if isinstance(value, Mapping):
+        return repr([(name, fingerprint(item)) for name, item in sorted(value.items())])
+    if isinstance(value, (list, tuple)):
+        return repr([fingerprint(item) for item in value])
+    return repr(value)
 
 
-def _told(value: Any) -> str:
-    """Text that tells a value from every other: tensors by their bytes and layout, since kernels round by layout."""
+def _entering(value: Any) -> list[str]:
+    kind = type(value).__name__
+    rows = FIELDS.get(kind, {})
+    strange = [one.name for one in fields(value) if one.name not in rows]
+    if strange:
+        raise RunError(
+            f"the digest of a stage does not know {', '.join(f'{kind}.{name}' for name in strange)}, so a result of "
+            "before might answer for another one. This is a fault of the package: the field needs a row in "
+            "session/identity.py."
+        )
+    return [one.name for one in fields(value) if rows[one.name] is ENTERS]
+
+
+def _of_tensor(tensor: Any) -> str:
+    """By bytes and layout, since kernels round by layout."""
     import torch
 
     from jupyter_latents.latents.checksums import tensor_bytes
 
-    if isinstance(value, torch.Tensor):
-        layout = [value.is_contiguous()]
-        layout += [value.is_contiguous(memory_format=torch.channels_last)] if value.dim() == 4 else []
-        head = f"{value.dtype}{tuple(value.shape)}{layout}"
-        return f"{head}{hashlib.sha256(tensor_bytes(value)).hexdigest()}"
-    if isinstance(value, Mapping):
-        return repr([(name, _told(item)) for name, item in sorted(value.items())])
-    if isinstance(value, (list, tuple)):
-        return repr([_told(item) for item in value])
-    return repr(value)
+    layout = [tensor.is_contiguous()]
+    layout += [tensor.is_contiguous(memory_format=torch.channels_last)] if tensor.dim() == 4 else []
+    return f"{tensor.dtype}{tuple(tensor.shape)}{layout}{hashlib.sha256(tensor_bytes(tensor)).hexdigest()}"
