@@ -24,6 +24,10 @@ TELLING: Mapping[str, tuple[AnyRow, ...]] = MappingProxyType(
             Row("sd15", "img2img", 10, 0.79),
             Row("sdxl", "inpaint", 7, 0.33),
             Row("kolors", "img2img", 12, 0.79),
+            Row("sdxl", "img2img", 3, 0.33, scheduler="HeunDiscreteScheduler"),  # less than one step: none is left
+            Row("sd15", "inpaint", 2, 0.33, scheduler="KDPM2DiscreteScheduler"),
+            Row("sd15", "img2img", 4, 0.05),  # PNDM's list is one longer than its steps: one is left, and runs
+            Row("sd15", "inpaint", 4, 0.05),  # the same list, and the pipeline refuses: no step of the four is left
         ),
         "first step of a strength, rounded as SD3 does": (
             Row("sd3", "img2img", 10, 0.79),
