@@ -81,11 +81,12 @@ class Entering:
         return "exact continuation" if same else "same schedule, optimized otherwise"
 
 
-def first_step(pipeline: type, scheduler: Any, stage: Stage, strength: float) -> int:
+def first_step(pipeline: type, mode: str, scheduler: Any, stage: Stage, strength: float) -> int:
     """The step at which the strength of an input image lets a schedule begin, by the pipeline's own rule.
 
     Args:
         pipeline: The diffusers class; its ``get_timesteps`` asks for nothing but its scheduler.
+        mode: ``img2img`` or ``inpaint``.
         scheduler: A scheduler with the whole schedule set; nobody steps it.
         stage: What is asked for.
         strength: 0 to 1.
@@ -96,8 +97,8 @@ def first_step(pipeline: type, scheduler: Any, stage: Stage, strength: float) ->
     if not hasattr(pipeline, "get_timesteps"):
         return 0
     stub, whole = SimpleNamespace(scheduler=scheduler), scheduler.timesteps
-    kept, _ = pipeline.get_timesteps(stub, stage.num_inference_steps, strength, whole.device)
-    if len(kept) == 0:
+    kept, left = pipeline.get_timesteps(stub, stage.num_inference_steps, strength, whole.device)
+    if len(kept) == 0 or (left < 1 and mode == "inpaint"):  # PNDM's repeated timestep is left, and inpainting asks
         steps = stage.num_inference_steps
         raise WindowError(
             f"strength {strength:g} of {steps} {'step' if steps == 1 else 'steps'} leaves no step to run. "
