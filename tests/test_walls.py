@@ -37,14 +37,10 @@ def test_html_is_made_in_display_alone() -> None:
 SPELLED = re.compile(r"(?<![\w-])--(?!include)[a-z][a-z-]+")  # --include is an option of the hub's own command
 # Modules that still spell options: each leaves this set when its messages carry references (`wording.option`).
 PENDING = {
-    "engine/calls.py",
-    "engine/models/extras.py",
-    "engine/models/quantizers.py",
-    "engine/plan.py",
-    "engine/schedule/handoff.py",
-    "engine/schedule/timesteps.py",
-    "engine/schedule/window.py",
-    "engine/stage_run.py",
+    "engine/models/addons/controlnets.py",
+    "engine/models/addons/loras.py",
+    "engine/models/addons/quantizer.py",
+    "engine/models/addons/vae.py",
 }
 
 

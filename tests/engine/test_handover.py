@@ -234,10 +234,10 @@ def test_a_start_that_contradicts_the_noise_warns_with_both_values(bench: Bench)
     result = bench.engine.run(stage, inputs("txt2img", base), notes)
     (warning,) = notes.warnings
     own, given = f"{base.noise.sigma:.3g}", middle_of(bench, "DDIMScheduler", 8)
-    assert "--denoising-start 0.8" in warning
+    assert "denoising start 0.8" in warning
     assert own in warning
     assert given in warning
-    assert "Leave --denoising-start out" in warning
+    assert "Leave the denoising start out" in warning
     assert "nearest to step 5." in warning
     assert result.span.start == 8
 
@@ -250,7 +250,7 @@ def test_a_start_between_two_steps_names_the_nearer_one(bench: Bench) -> None:
     bench.engine.run(stage, inputs("txt2img", base.latents), notes)
     (warning,) = notes.warnings
     assert "is step 13 of 27" in warning
-    assert "nearest to step 14. Without --denoising-start they enter there too" in warning
+    assert "nearest to step 14. Without a denoising start they enter there too" in warning
 
 
 def middle_of(bench: Bench, name: str, index: int) -> str:

@@ -81,7 +81,7 @@ def build(name: str | None, own_class: str, own_config: Mapping[str, Any], *, se
         return scheduler_class.from_config(
             {key: value for key, value in config.items() if key in accepted}, **overrides
         )
-    except (ImportError, ValueError) as error:
+    except (ImportError, ValueError, TypeError) as error:
         raise ModelError(f"{wanted} cannot be made with these settings: {error}") from error
 
 
