@@ -104,7 +104,7 @@ def test_what_runs_is_described(family: str, tiny: Callable[[str], Path]) -> Non
         ("StableDiffusionLDM3DPipeline", "it makes depth"),
         ("StableDiffusionDepth2ImgPipeline", "it starts from a picture"),
         ("FluxFillPipeline", "it starts from a picture"),
-        ("StableDiffusionControlNetPipeline", "give that to its base model by control nets"),
+        ("StableDiffusionControlNetPipeline", "use it on its base model with ControlNets"),
         ("StableDiffusionAdapterPipeline", "T2I adapter"),
         ("IFPipeline", "it has no vae"),
         ("Kandinsky3Pipeline", "it has no vae"),

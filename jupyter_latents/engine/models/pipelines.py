@@ -117,7 +117,7 @@ _RULES: tuple[Callable[[_Anatomy], str], ...] = (
     lambda own: "it makes text" if "texts" in own.makes else "",
     lambda own: "it takes no prompt" if "prompt" not in own.call else "",
     lambda own: (
-        f"it comes with a ControlNet; give that to its base model by {option('control_nets')}"
+        f"it comes with a ControlNet; use it on its base model with {option('control_nets')}"
         if "controlnet" in own.parts
         else ""
     ),
