@@ -80,12 +80,12 @@ def schedulers() -> Iterator[Row]:
 
 
 def strengths() -> Iterator[Row]:
-    """Strengths over families, the default among them."""
+    """Strengths over families, the default among them; ten steps tell tenths apart."""
     for family in ("sd15", "sdxl", "sd3", "flux", "z-image"):
         for strength in ("", 0.2, 0.5, 1.0):
             chosen = f"--image-seed-strengths {strength}" if strength else ""
             name = f"strength/{family} {strength or 'default'}"
-            yield Row(name, (script(family, f"--image-seeds picture {chosen}"),))
+            yield Row(name, (script(family, f"--image-seeds picture {chosen}", steps=10),))
     yield Row("strength/sd15 several", (script("sd15", "--image-seeds picture --image-seed-strengths 0.3 0.6"),))
     yield Row("strength/sdxl inpaint 0.35", (script("sdxl", f"{seeded('inpaint')[:-3]} 0.35"),))
 

@@ -16,6 +16,7 @@ SOURCES = {
 NOISY = {
     "blend": "x = _a.blend(_b)",
     "blend by weight and seed": "x = _a.blend(_b, 0.2, seed=3)",
+    "blend of opposites": "x = _a.blend(_a.replace(tensor=-_a.tensor, denoised=-_a.denoised), 0.4, seed=1)",
     "slerp": "x = _a.slerp(_b, 0.3)",
     "composite": "x = _a.composite(_b, mask)",
     "composite with a feather": "x = _a.composite(_b, mask, 8.0, seed=4)",

@@ -103,6 +103,7 @@ OPTIONS = {
     "qwen-image": ("--negative-prompts dull", "--guidance-scales 1", "--sigmas 1.0,0.7,0.3"),
     "z-image": ("--negative-prompts dull", "--guidance-scales 0", "--batch-size 2"),
 }
+START = "%%dgen --force\n"
 PROCESSORS = ("scale;factor=1.1", "noise;sigma=20;seed=1", "noise;timestep=900;seed=2")
 
 
@@ -132,6 +133,18 @@ def options() -> Iterator[Row]:
         yield Row(f"option/{family} kept results", tuple(cells))
 
 
+def defaults() -> Iterator[Row]:
+    """Scripts that say next to nothing: steps, guidance, size and strength are the defaults."""
+    for model in ("<sd15>", "<sdxl>", "demo/scenes", "demo/flow"):
+        few = "" if model == "<sd15>" else "--inference-steps 4"
+        yield Row(f"default/{model.strip('<>')}", (f"{START}{model}\n--prompts cat --seeds 7 {few} --into final\n",))
+    for model in ("<sd3>", "<flux>", "<qwen-image>", "<z-image>", "<flux2>", "<kolors>"):
+        text = f"{START}{model}\n--prompts cat --seeds 7 --inference-steps 4 --output-size 64 --into final\n"
+        yield Row(f"default/{model.strip('<>')}", (text,))
+    text = f"{START}<sd15>\n--seeds 7 --inference-steps 4 --image-seeds picture --into final\n"
+    yield Row("default/sd15 img2img", (text,))
+
+
 def refusals() -> Iterator[Row]:
     """What must not run."""
     half, whole = script("sd15", "--denoising-end 0.5", "base"), script("sd15", "", "base")
@@ -159,4 +172,4 @@ def refusals() -> Iterator[Row]:
         yield Row(f"refusal/{name}", tuple(cells), refused=True)
 
 
-SCRIPTS: tuple[Row, ...] = (*files(), *images(), *addons(), *options(), *refusals())
+SCRIPTS: tuple[Row, ...] = (*files(), *images(), *addons(), *options(), *defaults(), *refusals())
