@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from jupyter_latents.engine.models.families import FAMILIES
+from jupyter_latents.wording import option
 
 __all__ = ["RUNS", "reason_against"]
 
@@ -116,7 +117,9 @@ _RULES: tuple[Callable[[_Anatomy], str], ...] = (
     lambda own: "it makes text" if "texts" in own.makes else "",
     lambda own: "it takes no prompt" if "prompt" not in own.call else "",
     lambda own: (
-        "it comes with a ControlNet; give that to its base model by --control-nets" if "controlnet" in own.parts else ""
+        f"it comes with a ControlNet; give that to its base model by {option('control_nets')}"
+        if "controlnet" in own.parts
+        else ""
     ),
     lambda own: "it comes with a T2I adapter" if "adapter" in own.parts else "",
     _lacks,
