@@ -35,14 +35,7 @@ def test_html_is_made_in_display_alone() -> None:
 
 
 SPELLED = re.compile(r"(?<![\w-])--(?!include)[a-z][a-z-]+")  # --include is an option of the hub's own command
-# Modules that still spell options: each leaves this set when its messages carry references (`wording.option`).
-PENDING = {
-    "engine/models/addons/controlnets.py",
-    "engine/models/addons/loras.py",
-    "engine/models/addons/quantizer.py",
-    "engine/models/addons/vae.py",
-}
 
 
 def test_the_engine_and_latents_spell_no_options() -> None:
-    assert modules_with(SPELLED, "engine", "latents") == PENDING
+    assert modules_with(SPELLED, "engine", "latents") == set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jupyter_latents.errors import JupyterLatentsError, Place
 from jupyter_latents.syntax import Invocation
-from jupyter_latents.syntax.options.table import BY_NAME, OPTIONS
+from jupyter_latents.syntax.options.table import OPTIONS
 from jupyter_latents.wording import plain
 
 __all__ = ["blame"]
@@ -17,7 +17,6 @@ _OF_CLASS: dict[str, tuple[str, ...]] = {
     "LatentsError": ("image_seeds",),
     "LatentsFileError": ("image_seeds",),
     "WindowError": ("denoising_start", "denoising_end", "inference_steps"),
-    "ScriptError": ("schedulers",),
 }
 
 
@@ -39,8 +38,5 @@ def blame(invocation: Invocation, error: JupyterLatentsError) -> JupyterLatentsE
 def _place(invocation: Invocation, error: JupyterLatentsError) -> Place | None:
     """Where the option stands that is to blame; where the model stands, when none was given."""
     suspects = (error.option,) if error.option else _OF_CLASS.get(type(error).__name__, ())
-    named = BY_NAME.get(error.message.partition(" ")[0].rstrip(":"))  # addresses still write the option themselves
-    if not error.option and named is not None:
-        suspects = (*suspects, named.dest)
     given = [dest for dest in suspects if dest in invocation.values]
     return invocation.place_of(given[0]) if given else invocation.place

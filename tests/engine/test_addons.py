@@ -124,6 +124,32 @@ def test_a_pipeline_that_takes_no_loras_is_refused_when_it_is_described(tiny: Fo
         describe(ModelSource(str(tiny("pixart-sigma")), loras=files.loras(1)))
 
 
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("vae", "no/vae"),
+        ("vae", "AutoencoderKL"),
+        ("vae", "./nowhere;subfolder=../up"),
+        ("vae", "https://somewhere.org/vae"),
+        ("vae", "demo/vae"),
+        ("control_nets", "no/net"),
+        ("control_nets", "no/net;scale=much"),
+        ("loras", "./nowhere.safetensors"),
+        ("loras", "no/lora;scale=nan"),
+        ("loras", "no/lora;strength=1"),
+        ("quantizer", "sdnq"),
+        ("quantizer", "bnb;bits=3"),
+        ("optimize", "speed"),
+    ],
+)
+def test_an_error_names_the_option_of_the_addon_and_spells_none(field: str, text: str, tiny: Folders) -> None:
+    given = text if field in ("vae", "quantizer") else (text,)
+    with pytest.raises(ModelError) as caught:
+        describe(ModelSource(str(tiny("sd15")), **{field: given}))
+    assert caught.value.option == field
+    assert "--" not in caught.value.message
+
+
 # What addons give to a call.
 
 

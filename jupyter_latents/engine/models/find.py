@@ -44,7 +44,7 @@ class Wanted:
 
     Attributes:
         name: Demo model, folder, file, hub name or a link to a file on the hub.
-        what: What it is to be, for messages: ``model``, ``--vae`` and so on.
+        dest: The option that names it; None for the model itself.
         marks: Files that tell its folder, relative to it; one is enough.
         revision: Hub branch, tag or commit; None for ``main``.
         token: Hub token; never shown.
@@ -52,7 +52,7 @@ class Wanted:
     """
 
     name: str
-    what: str = "model"
+    dest: str | None = None
     marks: tuple[str, ...] = ("model_index.json",)
     revision: str | None = None
     token: str | None = field(default=None, repr=False)
@@ -65,6 +65,11 @@ class Wanted:
         return Wanted(
             source.name, marks=marks, revision=source.revision, token=source.auth_token, offline=source.offline
         )
+
+    @property
+    def what(self) -> str:
+        """What it is to be, for messages."""
+        return option(self.dest) if self.dest else "model"
 
     @property
     def is_repository(self) -> bool:
@@ -124,13 +129,16 @@ def find(wanted: Wanted, download: Callable[[], Path]) -> Path:
         return demo.path(name)
     if name.startswith("demo/"):
         hint = nearest(name, demo.MODELS) or "."
-        raise ModelError(f"no demo model {name!r}{hint} The demo models are {', '.join(demo.MODELS)}.")
+        raise ModelError(
+            f"no demo model {name!r}{hint} The demo models are {', '.join(demo.MODELS)}.", option=wanted.dest
+        )
     link = _LINK.fullmatch(name)
     if link:
         return _linked(wanted, *link.groups())
     if "://" in name:
         raise ModelError(
-            f"{wanted.what} {name!r}: only links to files on the model hub are read; fetch it and give its path."
+            f"{wanted.what} {name!r}: only links to files on the model hub are read; fetch it and give its path.",
+            option=wanted.dest,
         )
     path = Path(name).expanduser()
     if path.exists():
@@ -146,7 +154,7 @@ def _linked(wanted: Wanted, name: str, revision: str, path: str) -> Path:
     folder = cached_folder(name, (path,), revision)
     if folder is not None:
         return folder / path
-    repository = Wanted(name, wanted.what, (path,), revision, wanted.token, wanted.offline)
+    repository = Wanted(name, wanted.dest, (path,), revision, wanted.token, wanted.offline)
     fetch(repository, lambda: Path(hf_hub_download(name, path, revision=revision, token=wanted.token)).parent)
     return Path(hf_hub_download(name, path, revision=revision, local_files_only=True))
 
@@ -186,27 +194,33 @@ def not_found(wanted: Wanted, reason: str = "") -> ModelError:
     """The error for a name that is nowhere, with what is known here and what to do."""
     name, what = wanted.name, wanted.what
     if not wanted.is_repository:
-        known = known_models() if what == "model" else []
+        known = [] if wanted.dest else known_models()
         hint = nearest(name, known)
         more = f" Known here: {', '.join(known)}." if known else ""
-        return ModelError(f"{what} {name!r} is no folder or file here{hint}{'' if hint.endswith('?') else '.'}{more}")
+        return ModelError(
+            f"{what} {name!r} is no folder or file here{hint}{'' if hint.endswith('?') else '.'}{more}",
+            option=wanted.dest,
+        )
     revisions = cached_revisions(name)
     if wanted.revision and revisions and wanted.revision not in revisions:
         return ModelError(
             f"{what} {name!r} is in the hub's cache, but not its revision {wanted.revision!r}"
-            f"{f' ({reason})' if reason else ''}; here are {', '.join(revisions)}."
+            f"{f' ({reason})' if reason else ''}; here are {', '.join(revisions)}.",
+            option=wanted.dest,
         )
     if revisions:
         return ModelError(
             f"{what} {name!r} is only partly in the hub's cache on this machine (none of {', '.join(wanted.marks)})"
-            f"{f'; {reason}' if reason else ''}. Fetch the rest where there is a network: hf download {name}"
+            f"{f'; {reason}' if reason else ''}. Fetch the rest where there is a network: hf download {name}",
+            option=wanted.dest,
         )
-    known = known_models() if what == "model" else []
-    kinds = "a demo model, a folder nor" if what == "model" else "a folder nor"
+    known = [] if wanted.dest else known_models()
+    kinds = "a folder nor" if wanted.dest else "a demo model, a folder nor"
     return ModelError(
         f"{what} {name!r} is neither {kinds} in the hub's cache on this machine{f'; {reason}' if reason else ''}"
         f"{nearest(name, known) or '.'}{f' Known here: {_listed(known)}.' if known else ''} "
-        f"For use without network, fetch it once where there is one: hf download {name}"
+        f"For use without network, fetch it once where there is one: hf download {name}",
+        option=wanted.dest,
     )
 
 

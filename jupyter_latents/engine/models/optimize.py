@@ -1,4 +1,4 @@
-"""``--optimize``: puts choices on a denoiser of its own, through the switches of diffusers and torch alone."""
+"""Optimizations: puts choices on a denoiser of its own, through the switches of diffusers and torch alone."""
 
 from __future__ import annotations
 

@@ -65,7 +65,9 @@ def build(name: str | None, own_class: str, own_config: Mapping[str, Any], *, se
     scheduler_class = getattr(diffusers, wanted, None)
     if not wanted.endswith("Scheduler") or scheduler_class is None or not hasattr(scheduler_class, "from_config"):
         known = scheduler_names()
-        raise ScriptError(f"no scheduler {wanted!r}{nearest(wanted, known)} Known: {', '.join(known)}.")
+        raise ScriptError(
+            f"no scheduler {wanted!r}{nearest(wanted, known)} Known: {', '.join(known)}.", option="schedulers"
+        )
     config = dict(own_config)
     accepted = set(inspect.signature(scheduler_class.__init__).parameters) - {"self", "kwargs"}
     if wanted != own_class:
@@ -74,7 +76,10 @@ def build(name: str | None, own_class: str, own_config: Mapping[str, Any], *, se
     unknown = [key for key in overrides if key not in accepted]
     if unknown:
         allowed = ", ".join(sorted(accepted))
-        raise ScriptError(f"{wanted} has no setting {unknown[0]!r}{nearest(unknown[0], accepted)} It takes: {allowed}.")
+        raise ScriptError(
+            f"{wanted} has no setting {unknown[0]!r}{nearest(unknown[0], accepted)} It takes: {allowed}.",
+            option="schedulers",
+        )
     if "noise_sampler_seed" in accepted and config.get("noise_sampler_seed") is None:
         config["noise_sampler_seed"] = seed
     try:
@@ -82,7 +87,7 @@ def build(name: str | None, own_class: str, own_config: Mapping[str, Any], *, se
             {key: value for key, value in config.items() if key in accepted}, **overrides
         )
     except (ImportError, ValueError, TypeError) as error:
-        raise ModelError(f"{wanted} cannot be made with these settings: {error}") from error
+        raise ModelError(f"{wanted} cannot be made with these settings: {error}", option="schedulers") from error
 
 
 def _parse(address: str) -> tuple[str, dict[str, Any]]:

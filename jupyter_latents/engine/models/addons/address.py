@@ -13,23 +13,24 @@ from jupyter_latents.engine.models.parts import PartSource, read_json
 from jupyter_latents.engine.models.weights import weight_files
 from jupyter_latents.errors import ModelError, nearest
 from jupyter_latents.stage import ModelSource
+from jupyter_latents.wording import option
 
-__all__ = ["Address", "locate", "parse_address", "part_at"]
+__all__ = ["Entry", "fault", "locate", "parse_address", "part_at"]
 
 _DTYPES = ("auto", "float32", "float16", "bfloat16")
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
-    """A name with settings.
+class Entry:
+    """An address as an option was given it.
 
     Attributes:
-        option: The option it was given to, for messages.
+        dest: The option, which is to blame for what is wrong with it.
         name: What stands before the first semicolon.
         settings: The rest, key to text.
     """
 
-    option: str
+    dest: str
     name: str
     settings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -52,15 +53,25 @@ class Address:
             value = math.nan
         if not math.isfinite(value) or (least is not None and value < least) or (most is not None and value > most):
             bounds = "" if least is None else f" from {least:g} to {most:g}"
-            raise ModelError(f"{self.option}: {key}={given} of {self.name} is not allowed; give a number{bounds}.")
+            raise fault(self.dest, f"{key}={given} of {self.name} is not allowed; give a number{bounds}.")
         return value
 
 
-def parse_address(option: str, text: str, keys: Iterable[str]) -> Address:
+def fault(dest: str, reason: str) -> ModelError:
+    """The error for what an option was given.
+
+    Args:
+        dest: The option.
+        reason: What is wrong with it, and what to do.
+    """
+    return ModelError(f"{option(dest)}: {reason}", option=dest)
+
+
+def parse_address(dest: str, text: str, keys: Iterable[str]) -> Entry:
     """Reads an address.
 
     Args:
-        option: The option it was given to.
+        dest: The option it was given to.
         text: ``NAME;key=value``.
         keys: The settings that are allowed.
 
@@ -74,17 +85,17 @@ def parse_address(option: str, text: str, keys: Iterable[str]) -> Address:
         key, equals, value = (piece.strip() for piece in part.partition("="))
         key = key.lower().replace("_", "-")
         if not equals or not value:
-            raise ModelError(f"{option}: {part.strip()!r} in {text!r} should be name=value.")
+            raise fault(dest, f"{part.strip()!r} in {text!r} should be name=value.")
         if key not in allowed:
             hint = nearest(key, allowed) or "."
-            raise ModelError(f"{option}: no setting {key!r} in {text!r}{hint} Allowed are {', '.join(allowed)}.")
+            raise fault(dest, f"no setting {key!r} in {text!r}{hint} Allowed are {', '.join(allowed)}.")
         settings[key] = value.strip("\"'")
     if not name.strip():
-        raise ModelError(f"{option}: {text!r} names nothing before its settings; write NAME;key=value.")
-    return Address(option, name.strip().strip("\"'"), MappingProxyType(settings))
+        raise fault(dest, f"{text!r} names nothing before its settings; write NAME;key=value.")
+    return Entry(dest, name.strip().strip("\"'"), MappingProxyType(settings))
 
 
-def locate(address: Address, name: str, source: ModelSource, marks: tuple[str, ...]) -> Path:
+def locate(address: Entry, name: str, source: ModelSource, marks: tuple[str, ...]) -> Path:
     """The folder or file that an address names, its subfolder included.
 
     Args:
@@ -98,10 +109,10 @@ def locate(address: Address, name: str, source: ModelSource, marks: tuple[str, .
     """
     sub = address.get("subfolder")
     if sub is not None and (Path(sub).is_absolute() or ".." in Path(sub).parts):
-        raise ModelError(f"{address.option}: subfolder={sub} leaves the model's folder.")
+        raise fault(address.dest, f"subfolder={sub} leaves the model's folder.")
     revision = address.get("revision")
     below = tuple(f"{sub}/{mark}" for mark in marks) if sub else marks
-    wanted = Wanted(name, address.option, below, revision, source.auth_token, source.offline)
+    wanted = Wanted(name, address.dest, below, revision, source.auth_token, source.offline)
 
     def download() -> Path:
         from huggingface_hub import snapshot_download
@@ -113,7 +124,7 @@ def locate(address: Address, name: str, source: ModelSource, marks: tuple[str, .
     return found / sub if sub and found.is_dir() else found
 
 
-def part_at(address: Address, folder: Path, name: str) -> PartSource:
+def part_at(address: Entry, folder: Path, name: str) -> PartSource:
     """The part whose diffusers folder this is.
 
     Args:
@@ -127,12 +138,12 @@ def part_at(address: Address, folder: Path, name: str) -> PartSource:
     config = read_json(folder / "config.json")
     class_name = str(config.get("_class_name", ""))
     if not class_name:
-        raise ModelError(f"{address.option}: {folder} names no diffusers class in its config.json.")
+        raise fault(address.dest, f"{folder} names no diffusers class in its config.json.")
     variant, dtype = address.get("variant"), address.get("dtype")
     if dtype is not None and dtype not in _DTYPES:
-        raise ModelError(f"{address.option}: dtype={dtype} is not allowed; use {', '.join(_DTYPES)}.")
+        raise fault(address.dest, f"dtype={dtype} is not allowed; use {', '.join(_DTYPES)}.")
     own = None if dtype == "auto" else dtype
     part = PartSource(name, "diffusers", class_name, folder, weight_files(folder, variant), variant, dtype=own)
     if part.lacking:
-        raise ModelError(f"{address.option}: {part.lacking} at {folder}; fetch the rest.")
+        raise fault(address.dest, f"{part.lacking} at {folder}; fetch the rest.")
     return part

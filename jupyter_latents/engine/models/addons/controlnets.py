@@ -1,4 +1,4 @@
-"""``--control-nets``: networks that steer a model by control images."""
+"""ControlNets: networks that steer a model by control images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from jupyter_latents.engine.inputs import Call, Inputs
 from jupyter_latents.engine.models.addons.addon import Addon
-from jupyter_latents.engine.models.addons.address import Address, locate, parse_address, part_at
+from jupyter_latents.engine.models.addons.address import Entry, fault, locate, parse_address, part_at
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.parts import PartSource
 from jupyter_latents.errors import ModelError
@@ -109,41 +109,43 @@ class Controls(Addon):
 
 
 def find_controls(source: ModelSource, facts: ModelFacts) -> Controls:
-    """The ControlNets of ``--control-nets``.
+    """The ControlNets that a stage names.
 
     Raises:
         ModelError: The family runs none, or one cannot be found, is none, or was made for another architecture.
     """
     if not any(facts.family.control):
         raise ModelError(
-            f"{source.name} ({facts.family.name}) has no pipeline with ControlNets here; leave --control-nets out."
+            f"{source.name} ({facts.family.name}) has no pipeline with ControlNets here; leave "
+            f"{option('control_nets')} out.",
+            option="control_nets",
         )
     return Controls(tuple(_spec(text, index, source, facts) for index, text in enumerate(source.control_nets)))
 
 
 def _spec(text: str, index: int, source: ModelSource, facts: ModelFacts) -> ControlSpec:
-    address = parse_address("--control-nets", text, _KEYS)
+    address = parse_address("control_nets", text, _KEYS)
     part = _part(address, "controlnet" if not index else f"controlnet_{index + 1}", source, facts)
     start, end = address.number("start", 0, 0, 1), address.number("end", 1, 0, 1)
     if start >= end:
-        raise ModelError(f"--control-nets: start={start:g} of {address.name} must be below end={end:g}.")
+        raise fault("control_nets", f"start={start:g} of {address.name} must be below end={end:g}.")
     mode = int(address.number("mode", 0, 0, 99)) if address.get("mode") else None
     return ControlSpec(part, address.number("scale", 1.0), start, end, mode)
 
 
-def _part(address: Address, name: str, source: ModelSource, facts: ModelFacts) -> PartSource:
+def _part(address: Entry, name: str, source: ModelSource, facts: ModelFacts) -> PartSource:
     folder = locate(address, address.name, source, ("config.json",))
     if not (folder / "config.json").is_file():
-        raise ModelError(f"--control-nets: {folder} has no config.json; give the ControlNet's diffusers folder.")
+        raise fault("control_nets", f"{folder} has no config.json; give the ControlNet's diffusers folder.")
     part = part_at(address, folder, name)
     if "ControlNet" not in part.class_name:
-        raise ModelError(f"--control-nets: {address.name} is a {part.class_name}, no ControlNet.")
+        raise fault("control_nets", f"{address.name} is a {part.class_name}, no ControlNet.")
     denoiser = facts.config(facts.denoiser)
     for key in _WIDTHS:
         theirs, ours = part.config.get(key), denoiser.get(key)
         if theirs and ours and theirs != ours:
-            raise ModelError(
-                f"--control-nets: {address.name} is of another family ({key} {theirs}, {source.name} has {ours}); "
-                "use one made for it."
+            raise fault(
+                "control_nets",
+                f"{address.name} is of another family ({key} {theirs}, {source.name} has {ours}); use one made for it.",
             )
     return part

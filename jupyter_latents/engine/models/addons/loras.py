@@ -1,4 +1,4 @@
-"""``--loras``, put on copies of their own of the parts they change: shared parts never know of them."""
+"""LoRAs, put on copies of their own of the parts they change: shared parts never know of them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_latents.engine.models.addons.addon import Addon
-from jupyter_latents.engine.models.addons.address import locate, parse_address
+from jupyter_latents.engine.models.addons.address import fault, locate, parse_address
 from jupyter_latents.engine.models.digests import file_digest, files_digest
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.readers import assemble, translated
 from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import ModelSource
+from jupyter_latents.wording import option
 
 __all__ = ["Lora", "Loras", "find_loras"]
 
@@ -67,7 +68,7 @@ class Loras(Addon):
         """
         found: set[str] = set()
         for lora in self.files:
-            with translated(f"--loras {lora.path.name}"):
+            with translated(f"{option('loras')} {lora.path.name}", dest="loras"):
                 read = _pipeline_class(facts).lora_state_dict(
                     str(lora.path.parent), weight_name=lora.path.name, local_files_only=True
                 )
@@ -100,7 +101,7 @@ class Loras(Addon):
 
 
 def find_loras(source: ModelSource, facts: ModelFacts) -> Loras:
-    """The LoRAs of ``--loras``.
+    """The LoRAs that a stage names.
 
     Raises:
         ModelError: peft is not installed, the pipeline takes no LoRAs, one cannot be found, or its folder holds several
@@ -108,15 +109,15 @@ def find_loras(source: ModelSource, facts: ModelFacts) -> Loras:
     """
     found = tuple(_lora(text, source) for text in source.loras)
     if importlib.util.find_spec("peft") is None:
-        raise ModelError(
-            "--loras needs peft, which is not installed: pip install 'jupyter-latents[lora]', or leave --loras out."
+        raise fault(
+            "loras", "these need peft, which is not installed: pip install 'jupyter-latents[lora]', or leave them out."
         )
     _pipeline_class(facts)
     return Loras(found)
 
 
 def _lora(text: str, source: ModelSource) -> Lora:
-    address = parse_address("--loras", text, _KEYS)
+    address = parse_address("loras", text, _KEYS)
     wanted = address.get("weight-name")
     place = locate(address, address.name, source, (wanted,) if wanted else _FILES)
     path, scale = _file(place, wanted, address.name), address.number("scale", 1.0)
@@ -129,12 +130,12 @@ def _file(place: Path, wanted: str | None, name: str) -> Path:
     if wanted:
         if (place / wanted).is_file():
             return place / wanted
-        raise ModelError(f"--loras: {name} has no file {wanted}.")
+        raise fault("loras", f"{name} has no file {wanted}.")
     files = [place / file for file in _FILES if (place / file).is_file()] or sorted(place.glob("*.safetensors"))
     if len(files) == 1 or (files and files[0].name in _FILES):
         return files[0]
     names = ", ".join(path.name for path in files) or "no .safetensors file"
-    raise ModelError(f"--loras: {name} holds {names}; name one with ;weight-name=FILE.")
+    raise fault("loras", f"{name} holds {names}; name one with ;weight-name=FILE.")
 
 
 def _pipeline_class(facts: ModelFacts) -> Any:
@@ -143,12 +144,15 @@ def _pipeline_class(facts: ModelFacts) -> Any:
     found = getattr(diffusers, facts.pipeline_class, None)
     if not hasattr(found, "lora_state_dict"):
         raise ModelError(
-            f"{facts.name} is a {facts.pipeline_class}, which takes no LoRAs in diffusers; leave --loras out."
+            f"{facts.name} is a {facts.pipeline_class}, which takes no LoRAs in diffusers; leave {option('loras')} "
+            "out.",
+            option="loras",
         )
     return found
 
 
 def _unfit(facts: ModelFacts, lora: Lora, reason: str) -> ModelError:
-    return ModelError(
-        f"--loras: {lora.path.name} does not fit {facts.name} ({facts.family.name}): {reason}. Use one made for it."
+    return fault(
+        "loras",
+        f"{lora.path.name} does not fit {facts.name} ({facts.family.name}): {reason}. Use one made for it.",
     )

@@ -1,4 +1,4 @@
-"""``--optimize`` as an addon: choices on a denoiser of its own."""
+"""Optimizations as an addon: choices on a denoiser of its own."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Optimizations(Addon):
 
 
 def find_optimizations(source: ModelSource, facts: ModelFacts) -> Optimizations:
-    """The choices of ``--optimize``.
+    """The choices that a stage names.
 
     Raises:
         ModelError: This model or installation cannot have one, or there is no such choice.

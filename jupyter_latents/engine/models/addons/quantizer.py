@@ -1,4 +1,4 @@
-"""``--quantizer``: quantization as diffusers and transformers do it, through bitsandbytes where that is installed."""
+"""Quantizers: quantization as diffusers and transformers do it, through bitsandbytes where that is installed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from jupyter_latents.engine.models.addons.addon import Addon
-from jupyter_latents.engine.models.addons.address import Address, parse_address
+from jupyter_latents.engine.models.addons.address import Entry, fault, parse_address
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.parts import PartSource
 from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import ModelSource
+from jupyter_latents.wording import option
 
 __all__ = ["Quantizer", "find_quantizer"]
 
@@ -36,7 +37,7 @@ class Quantizer(Addon):
     """
 
     text: str
-    address: Address
+    address: Entry
 
     mark = "quantized"
 
@@ -76,23 +77,27 @@ def _packs(part: PartSource) -> bool:
 
 
 def find_quantizer(source: ModelSource, _facts: ModelFacts) -> Quantizer:
-    """The quantizer of ``--quantizer``.
+    """The quantizer that a stage names.
 
     Raises:
         ModelError: Another quantizer, settings that are not allowed, or bitsandbytes is not installed.
     """
     text = source.quantizer or ""
-    address = parse_address("--quantizer", text, _ALLOWED)
+    address = parse_address("quantizer", text, _ALLOWED)
     if address.name.lower() not in ("bnb", "bitsandbytes"):
         raise ModelError(
-            f"--quantizer {address.name} is not known here; use bnb;bits=4 or bnb;bits=8, or leave it out."
+            f"{option('quantizer')} {address.name} is not known here; use bnb;bits=4 or bnb;bits=8, or leave it out.",
+            option="quantizer",
         )
     for key, values in _ALLOWED.items():
         given = address.get(key)
         if given is not None and (given.lower() if values == _YES_OR_NO else given) not in values:
-            raise ModelError(f"--quantizer: {key}={given} is not allowed; use {', '.join(values)}.")
+            several = f"{', '.join(values[:-1])} or {values[-1]}"
+            raise fault("quantizer", f"{key}={given} is not allowed; use {several}.")
     if importlib.util.find_spec("bitsandbytes") is None:
         raise ModelError(
-            "--quantizer bnb needs bitsandbytes, which is not installed: pip install bitsandbytes, or leave it out."
+            f"{option('quantizer')} bnb needs bitsandbytes, which is not installed: pip install bitsandbytes, or leave "
+            "it out.",
+            option="quantizer",
         )
     return Quantizer(text, address)

@@ -1,4 +1,4 @@
-"""``--vae``: another VAE in the place of the model's own."""
+"""Another VAE in the place of the model's own."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 
 from jupyter_latents.engine.codec import space_of
 from jupyter_latents.engine.models.addons.addon import Addon
-from jupyter_latents.engine.models.addons.address import Address, locate, parse_address, part_at
+from jupyter_latents.engine.models.addons.address import Entry, fault, locate, parse_address, part_at
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.parts import PartSource, with_defaults
 from jupyter_latents.engine.models.single_files import is_checkpoint
 from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import ModelSource
+from jupyter_latents.wording import option
 
 __all__ = ["Vae", "find_vae"]
 
@@ -40,7 +41,7 @@ class Vae(Addon):
 
 
 def find_vae(source: ModelSource, facts: ModelFacts) -> Vae:
-    """The VAE of ``--vae``: ``Class;model=NAME;...`` or a plain name.
+    """The VAE that a stage names: ``Class;model=NAME;...`` or a plain name.
 
     Args:
         source: The stage's model.
@@ -50,40 +51,39 @@ def find_vae(source: ModelSource, facts: ModelFacts) -> Vae:
         ModelError: It cannot be found, is of another class than given, or is of another latent space.
     """
     own = facts.own["vae"]
-    address = parse_address("--vae", source.vae or "", _KEYS)
+    address = parse_address("vae", source.vae or "", _KEYS)
     wanted, name = (address.name, address.get("model")) if "model" in address.settings else (None, address.name)
     if name is None or (wanted is None and name.startswith(("AutoencoderKL", "AutoencoderTiny"))):
-        raise ModelError(f"--vae {source.vae}: say which one, {address.name};model=NAME.")
+        raise ModelError(f"{option('vae')} {source.vae}: say which one, {address.name};model=NAME.", option="vae")
     found = _part(address, name, source, own)
     if not found.class_name.startswith(("Autoencoder", "AsymmetricAutoencoder")):
-        raise ModelError(f"--vae: {name} is a {found.class_name}, no VAE.")
+        raise fault("vae", f"{name} is a {found.class_name}, no VAE.")
     if wanted and wanted != found.class_name:
-        raise ModelError(
-            f"--vae: {name} is a {found.class_name}, not a {wanted}; write {found.class_name};model={name}."
-        )
+        raise fault("vae", f"{name} is a {found.class_name}, not a {wanted}; write {found.class_name};model={name}.")
     _check_space(source, own, found)
     return Vae(found)
 
 
-def _part(address: Address, name: str, source: ModelSource, own: PartSource) -> PartSource:
+def _part(address: Entry, name: str, source: ModelSource, own: PartSource) -> PartSource:
     place = locate(address, name, source, ("config.json", "vae/config.json"))
     if place.is_file():
         if not is_checkpoint(place):
-            raise ModelError(f"--vae: {place} is no weight file; give a .safetensors file or a diffusers folder.")
+            raise fault("vae", f"{place} is no weight file; give a .safetensors file or a diffusers folder.")
         return replace(own, weights=(place,), variant=None, form="file", dtype=address.get("dtype"))
     inner = place if (place / "config.json").is_file() else place / "vae"
     if not (inner / "config.json").is_file():
-        raise ModelError(f"--vae: {place} has neither a config.json nor a vae folder; add ;subfolder=NAME.")
+        raise fault("vae", f"{place} has neither a config.json nor a vae folder; add ;subfolder=NAME.")
     return part_at(address, inner, "vae")
 
 
 def _check_space(source: ModelSource, own: PartSource, vae: PartSource) -> None:
     """A VAE fits when its latents are the model's: as many channels, the same scale (a tiny one takes the model's)."""
     ours = space_of(own.class_name, with_defaults(own, "vae"))
-    theirs = space_of(vae.class_name, with_defaults(vae, "--vae"))
+    theirs = space_of(vae.class_name, with_defaults(vae, option("vae")))
     fits = ours.same_as(replace(theirs, scaling_factor=ours.scaling_factor, shift_factor=ours.shift_factor))
     if not fits or (vae.class_name != "AutoencoderTiny" and not ours.same_as(theirs)):
         raise ModelError(
-            f"--vae {source.vae} is of another latent space: {theirs}, scale {theirs.scaling_factor:g}; "
-            f"{source.name} has {ours}, scale {ours.scaling_factor:g}. Use a VAE made for this family."
+            f"{option('vae')} {source.vae} is of another latent space: {theirs}, scale {theirs.scaling_factor:g}; "
+            f"{source.name} has {ours}, scale {ours.scaling_factor:g}. Use a VAE made for this family.",
+            option="vae",
         )
