@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 __all__ = [
+    "DEFAULT_STRENGTH",
     "AdapterImage",
     "Address",
     "ImageSeed",
@@ -22,6 +23,9 @@ __all__ = [
     "Stage",
     "Window",
 ]
+
+DEFAULT_STRENGTH = 0.8
+"""How much an image without latents is noised where a stage does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +220,8 @@ class Stage:
         num_inference_steps: Length of the whole schedule, of which `window` runs a part.
         guidance_scale: Classifier-free guidance (or a distilled model's guidance).
         guidance_rescale: Guidance rescale, 0 to 1; None for the pipeline's own default.
-        strength: How much an input image is noised, 0 to 1; None when not given (0.8 for an image without latents).
+        strength: How much an input image is noised, 0 to 1; None when not given (then `DEFAULT_STRENGTH` for an
+            image without latents).
         scheduler: Scheduler class name with its arguments (``DDIMScheduler;clip-sample=false``); None for the
             model's own.
         sigmas: Custom sigmas instead of a schedule of `num_inference_steps`.

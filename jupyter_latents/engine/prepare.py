@@ -24,12 +24,11 @@ from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.engine.sizes import check_memory, picture_size
 from jupyter_latents.errors import WindowError
 from jupyter_latents.latents.facts import Noise, Position
-from jupyter_latents.stage import Stage
+from jupyter_latents.stage import DEFAULT_STRENGTH, Stage
 from jupyter_latents.wording import option
 
 __all__ = ["Prepared", "prepare"]
 
-_STRENGTH = 0.8
 _NOTHING = Given()
 
 
@@ -174,7 +173,7 @@ def _crosses(stage: Stage, latents: Standing | None, scheduler: Any, facts: Mode
 def _strength(stage: Stage, given: Given, latents: Standing | None) -> float:
     """Latents carry their noise: their own run's strength keeps the pipeline's draws the same, else all of it."""
     if latents is None:
-        return _STRENGTH if stage.strength is None else stage.strength
+        return DEFAULT_STRENGTH if stage.strength is None else stage.strength
     if not given.images:
         return 1.0
     if stage.strength is not None:

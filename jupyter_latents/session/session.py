@@ -22,6 +22,7 @@ from jupyter_latents.session.work import Work
 from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.stage import ModelSource, Stage
 from jupyter_latents.syntax import Environment, Script
+from jupyter_latents.syntax.options.fields import default
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -250,7 +251,7 @@ class Session:
         from jupyter_latents.engine.inputs import Given
         from jupyter_latents.engine.prepare import prepare
 
-        steps = int(latents.provenance.options.get("steps", 30))
+        steps = int(latents.provenance.options.get("steps", default("num_inference_steps")))
         stage = Stage(model=ModelSource(model), num_inference_steps=steps)
         try:
             prepared = prepare(stage, Given((latents,)))

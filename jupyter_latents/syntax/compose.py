@@ -7,11 +7,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from jupyter_latents.stage import ImageSeed, LatentsProcessor, ModelSource, Prompt, Reference, Stage, Window
+from jupyter_latents.stage import ImageSeed, ModelSource, Prompt, Reference, Stage, Window
 
+from .options.fields import default
 from .options.table import OPTIONS
-from .prompts import split_prompt
-from .seeds import format_seed
 from .segments import segments
 
 __all__ = [
@@ -112,98 +111,12 @@ def rows_of(stage: Stage) -> dict[str, tuple[str, ...]]:
     Args:
         stage: The stage.
     """
-    found = {**_prompts(stage.prompt), **_denoising(stage), **_inputs(stage), **_model(stage.model), **_result(stage)}
-    return {dest: tuple(literal(text) for text in words) for dest, words in found.items() if words is not None}
-
-
-def _one(value: object) -> list[str] | None:
-    """The words of a value; None for one that is not given."""
-    if value is None or value is False:
-        return None
-    return [] if value is True else [f"{value:.15g}" if _is_short(value) else str(value)]
-
-
-def _is_short(value: object) -> bool:
-    return isinstance(value, float) and float(f"{value:.15g}") == value
-
-
-def _changed(value: object, default: object) -> list[str] | None:
-    return None if value == default else _one(value)
-
-
-def _prompts(prompt: Prompt) -> dict[str, list[str] | None]:
+    found = {option.dest: option.words(stage) for option in OPTIONS}
+    covered = {option.covers for option in OPTIONS if found[option.dest] is not None}
     return {
-        "prompts": [prompt.positive.replace(";", "\\;")] if prompt.positive else None,
-        "negative_prompts": [prompt.negative] if prompt.negative else None,
-        "second_prompts": _pair(prompt.second, prompt.second_negative),
-        "third_prompts": _pair(prompt.third, prompt.third_negative),
-    }
-
-
-def _pair(positive: str | None, negative: str | None) -> list[str] | None:
-    """The "positive; negative" form, of which there are two where the positive ends with a backslash or a quote."""
-    if positive is None:
-        return None
-    text = positive.replace(";", "\\;")
-    if negative is None:
-        return [text]
-    ways = [f"{text}; {hidden}" for hidden in (negative, negative.replace(";", "\\;"))]
-    ways += [f"{text} ; {hidden}" for hidden in (negative, negative.replace(";", "\\;"))]
-    # No quoted part ends before a no-break space, which is white space all the same.
-    ways += [f"{way}\u00a0" for way in ways]
-    return [next((way for way in ways if split_prompt(way) == (positive, negative)), ways[0])]
-
-
-def _denoising(stage: Stage) -> dict[str, list[str] | None]:
-    given = stage.sigmas
-    return {
-        "seeds": _one(stage.seed),
-        "inference_steps": None if given else _changed(stage.num_inference_steps, 30),
-        "sigmas": [",".join(text for sigma in given for text in _one(sigma) or ())] if given else None,
-        "guidance_scales": _changed(stage.guidance_scale, 5.0),
-        "guidance_rescales": _one(stage.guidance_rescale),
-        "denoising_start": _one(stage.window.start),
-        "denoising_end": _one(stage.window.end),
-        "schedulers": _one(stage.scheduler),
-        "clip_skips": _one(stage.clip_skip),
-    }
-
-
-def _inputs(stage: Stage) -> dict[str, list[str] | None]:
-    return {
-        "image_seeds": [format_seed(stage.image_seed)] if stage.image_seed else None,
-        "strengths": _one(stage.strength),
-        "latents_processors": [_processor(link) for link in stage.latents_processors] or None,
-        "output_size": _one(stage.size),
-        "batch_size": _changed(stage.batch_size, 1),
-        "batch_seeds": _one(stage.batch_seeds),
-    }
-
-
-def _processor(link: LatentsProcessor) -> str:
-    return ";".join([link.name, *(f"{key}={value}" for key, value in link.arguments.items())])
-
-
-def _model(model: ModelSource) -> dict[str, list[str] | None]:
-    same = ("model_type", "variant", "revision", "subfolder", "vae", "quantizer", "auth_token", "device")
-    return {
-        **{dest: _one(getattr(model, dest)) for dest in same},
-        **{dest: list(getattr(model, dest)) or None for dest in ("loras", "control_nets", "optimize")},
-        **{dest: _one(getattr(model, dest)) for dest in ("vae_tiling", "vae_slicing", "offline")},
-        "dtype": _changed(model.dtype, "auto"),
-        "model_cpu_offload": _one(model.offload == "model"),
-        "model_sequential_offload": _one(model.offload == "sequential"),
-    }
-
-
-def _result(stage: Stage) -> dict[str, list[str] | None]:
-    return {
-        "output_path": _one(stage.output.path),
-        "image_format": _one(stage.output.format),
-        "output_prefix": _one(stage.output.prefix),
-        "output_overwrite": _one(stage.output.overwrite),
-        "into": _one(stage.into),
-        "force": _one(stage.force),
+        dest: tuple(literal(text) for text in words)
+        for dest, words in found.items()
+        if words is not None and dest not in covered
     }
 
 
@@ -260,8 +173,8 @@ def from_provenance(latents: Made, known: Mapping[str, Made] | None = None) -> S
         model=ModelSource(origin.model, optimize=tuple(origin.options.get("optimize", "").split())),
         prompt=Prompt(origin.prompt, origin.negative_prompt),
         seed=origin.seed,
-        num_inference_steps=int(steps) if steps.isdigit() else 30,
-        guidance_scale=5.0 if origin.guidance_scale is None else origin.guidance_scale,
+        num_inference_steps=int(steps) if steps.isdigit() else default("num_inference_steps"),
+        guidance_scale=default("guidance_scale") if origin.guidance_scale is None else origin.guidance_scale,
         scheduler=origin.options.get("scheduler") or None,
         window=Window(start, done_fraction(position) if position is not None else None),
         image_seed=seed,

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jupyter_latents.errors import Place
-from jupyter_latents.stage import LatentsProcessor, ModelSource, Output, Prompt, Stage, Window
+from jupyter_latents.stage import ModelSource, Stage
 
 from .lines import nothing
 from .options.arguments import Arguments
-from .options.table import NESTING
-from .prompts import split_prompt
+from .options.fields import with_values
+from .options.table import NESTING, OPTIONS, Option
 
 __all__ = ["Invocation"]
 
@@ -62,8 +62,14 @@ class Invocation:
 
     def stages(self) -> tuple[Stage, ...]:
         """Returns one stage for each combination; prompts change slowest, seeds fastest."""
-        model, links, output = self._model(), self._processors(), self._output()
-        return tuple(self._stage(choice, model, links, output) for choice in self.choices())
+        common = {option.dest: self._given(option) for option in OPTIONS if not option.multiplies}
+        base = _filled(Stage(model=ModelSource(self.model)), common)
+        return tuple(_filled(base, choice) for choice in self.choices())
+
+    def _given(self, option: Option) -> Any:
+        """The value of an option that multiplies nothing; None where it was not given."""
+        given = self.values.get(option.dest) or None
+        return given if given is None or option.gathers else given[0]
 
     def choices(self) -> Iterator[dict[str, Any]]:
         """Yields one value of each multiplying option at a time, in the order of the stages.
@@ -79,77 +85,11 @@ class Invocation:
                 choice["seeds"] = self.values["seeds"][indices[given.index("image_seeds")]]
             yield choice
 
-    def _stage(
-        self, choice: Mapping[str, Any], model: ModelSource, links: tuple[LatentsProcessor, ...], output: Output
-    ) -> Stage:
-        sigmas = choice.get("sigmas")
-        return Stage(
-            model=model,
-            prompt=_prompt(choice),
-            seed=choice.get("seeds"),
-            num_inference_steps=max(1, sum(sigma > 0 for sigma in sigmas))
-            if sigmas
-            else choice.get("inference_steps", 30),
-            guidance_scale=choice.get("guidance_scales", 5.0),
-            guidance_rescale=choice.get("guidance_rescales"),
-            strength=choice.get("strengths"),
-            scheduler=choice.get("schedulers"),
-            sigmas=sigmas,
-            window=Window(choice.get("denoising_start"), choice.get("denoising_end")),
-            image_seed=choice.get("image_seeds"),
-            size=self.first("output_size"),
-            batch_size=self.first("batch_size", 1),
-            batch_seeds=self.first("batch_seeds", False),
-            clip_skip=choice.get("clip_skips"),
-            latents_processors=links,
-            output=output,
-            into=self.first("into"),
-            force=self.first("force", False),
-        )
 
-    def _model(self) -> ModelSource:
-        offload = "model" if self.first("model_cpu_offload") else None
-        return ModelSource(
-            name=self.model,
-            model_type=self.first("model_type"),
-            revision=self.first("revision"),
-            variant=self.first("variant"),
-            subfolder=self.first("subfolder"),
-            dtype=self.first("dtype", "auto"),
-            device=self.first("device"),
-            vae=self.first("vae"),
-            loras=self.values.get("loras", ()),
-            control_nets=self.values.get("control_nets", ()),
-            quantizer=self.first("quantizer"),
-            offload="sequential" if self.first("model_sequential_offload") else offload,
-            vae_tiling=self.first("vae_tiling", False),
-            vae_slicing=self.first("vae_slicing", False),
-            auth_token=self.first("auth_token"),
-            offline=self.first("offline", False),
-            optimize=self.values.get("optimize", ()),
-        )
-
-    def _processors(self) -> tuple[LatentsProcessor, ...]:
-        return tuple(link for chain in self.values.get("latents_processors", ()) for link in chain)
-
-    def _output(self) -> Output:
-        return Output(
-            path=self.first("output_path"),
-            format=self.first("image_format"),
-            prefix=self.first("output_prefix"),
-            overwrite=self.first("output_overwrite", False),
-        )
-
-
-def _prompt(choice: Mapping[str, Any]) -> Prompt:
-    positive, negative = split_prompt(choice.get("prompts", ""))
-    second, second_negative = split_prompt(choice["second_prompts"]) if "second_prompts" in choice else (None, None)
-    third, third_negative = split_prompt(choice["third_prompts"]) if "third_prompts" in choice else (None, None)
-    return Prompt(
-        positive,
-        choice.get("negative_prompts", negative or ""),
-        second,
-        second_negative,
-        third,
-        third_negative,
-    )
+def _filled(stage: Stage, given: Mapping[str, Any]) -> Stage:
+    """The stage with the values of options, by their `dest`; None stands for one that was not given."""
+    values: dict[str, Any] = {}
+    for option in OPTIONS:
+        if given.get(option.dest) is not None:
+            values |= option.values(given[option.dest])
+    return with_values(stage, values)

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from jupyter_latents.errors import ScriptError
-from jupyter_latents.stage import LatentsProcessor, ModelSource, Prompt, Size, Stage
+from jupyter_latents.stage import DEFAULT_STRENGTH, LatentsProcessor, ModelSource, Prompt, Size, Stage
 from jupyter_latents.syntax import Environment, parse
+from jupyter_latents.syntax.compose import rows_of
 from jupyter_latents.syntax.invocation import Invocation
+from jupyter_latents.syntax.options.fields import PATHS, default
 from jupyter_latents.syntax.options.options_page import page
 from jupyter_latents.syntax.options.refused import REFUSED
 from jupyter_latents.syntax.options.table import BY_NAME, GROUPS, NESTING, OPTIONS
@@ -220,6 +222,48 @@ def test_the_table_holds_together() -> None:
     for option in OPTIONS:
         assert option.help.endswith("."), option.name
         assert not REFUSED.keys() & set(option.names), option.name
+
+
+def test_every_field_of_a_stage_is_filled_by_an_option_and_no_other_is() -> None:
+    given = {"prompts": "a; b", "second_prompts": "a; b", "third_prompts": "a; b", "sigmas": (1.0, 0.0)}
+    filled = {path for option in OPTIONS for path in option.values(given.get(option.dest, ()))}
+    assert filled == set(PATHS) - {"model.name"}
+    assert {option.field for option in OPTIONS if option.field} <= filled
+
+
+def test_help_tells_the_default_of_the_field() -> None:
+    defaults = {option.dest: default(option.field) for option in OPTIONS if option.field and not option.flag}
+    numbers = {dest: value for dest, value in defaults.items() if isinstance(value, int | float)}
+    told = {option.dest: option.help.partition("Default: ")[2] for option in OPTIONS if option.dest in numbers}
+    assert numbers.keys() >= {"inference_steps", "guidance_scales", "batch_size"}
+    assert told == {dest: f"{value:g}." for dest, value in numbers.items()}
+
+
+def test_a_stage_of_defaults_needs_no_options() -> None:
+    assert rows_of(Stage(model=ModelSource("m"))) == {}
+
+
+def test_help_tells_the_strength_that_images_have_without_one() -> None:
+    assert f"Default: {DEFAULT_STRENGTH:g}." in BY_NAME["--image-seed-strengths"].help
+
+
+def test_a_field_without_a_default_has_none_to_tell() -> None:
+    for path in ("model.name", "nothing"):
+        with pytest.raises(KeyError, match=path):
+            default(path)
+
+
+def test_stages_of_one_model_share_what_no_option_varies() -> None:
+    first, second = one("--seeds 1 2 --dtype float16").stages()
+    assert first.model is second.model
+    assert first.output is second.output
+
+
+def test_sigmas_stand_in_place_of_the_steps() -> None:
+    made = stage("--sigmas 3,2,1,0 --inference-steps 9")
+    assert (made.sigmas, made.num_inference_steps) == ((3.0, 2.0, 1.0, 0.0), 3)
+    assert {"sigmas", "inference_steps"} & set(rows_of(made)) == {"sigmas"}
+    assert {"sigmas", "inference_steps"} & set(rows_of(stage("--inference-steps 9"))) == {"inference_steps"}
 
 
 def test_the_docs_page_is_written_from_the_table() -> None:

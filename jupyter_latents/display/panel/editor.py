@@ -13,6 +13,9 @@ from typing import Any
 import ipywidgets
 
 from jupyter_latents.formats import endings
+from jupyter_latents.stage import DEFAULT_STRENGTH
+from jupyter_latents.syntax.options.fields import default
+from jupyter_latents.syntax.options.writers import plain
 
 from .drops import Drops
 from .form import StageForm
@@ -52,15 +55,15 @@ FIELDS: tuple[FieldRow, ...] = (
     FieldRow("negative", "Negative", "text", "what to keep out", wide=True),
     FieldRow("seed", "Seed", "text", "at random; several multiply"),
     FieldRow("size", "Size", "text", "the model's own, or 512x768"),
-    FieldRow("steps", "Steps", "text", "30"),
-    FieldRow("guidance", "Guidance", "text", "5"),
+    FieldRow("steps", "Steps", "text", plain(default("num_inference_steps"))),
+    FieldRow("guidance", "Guidance", "text", plain(default("guidance_scale"))),
     FieldRow("scheduler", "Scheduler", "list"),
     FieldRow("into", "Name", "text", "variable for the result"),
     FieldRow("window", "Window", "range", wide=True),
     FieldRow("latents", "Latents", "choice", "variable or file to go on from", upload=_LATENTS),
     FieldRow("image", "Image", "choice", "variable or file", upload=_PICTURES),
     FieldRow("mask", "Mask", "choice", "white is painted anew", upload=_PICTURES),
-    FieldRow("strength", "Strength", "text", "0.8 of the image's noise"),
+    FieldRow("strength", "Strength", "text", f"{DEFAULT_STRENGTH:g} of the image's noise"),
     FieldRow("more", "More", "text", "further options, such as --dtype float16", wide=True),
 )
 """The fields from top to bottom."""
@@ -257,7 +260,8 @@ def _control(row: FieldRow) -> Any:
     if row.kind == "list":
         return ipywidgets.Dropdown(description=row.label, options=_listed((), ""))
     if row.kind == "range":
-        return ipywidgets.IntRangeSlider(value=(0, 30), min=0, max=30, **common)
+        steps = default("num_inference_steps")
+        return ipywidgets.IntRangeSlider(value=(0, steps), min=0, max=steps, **common)
     if row.kind == "area":
         return ipywidgets.Textarea(placeholder=row.hint, rows=2, **common)
     kind = ipywidgets.Combobox if row.kind == "choice" else ipywidgets.Text

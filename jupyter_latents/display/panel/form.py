@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from jupyter_latents.syntax.compose import lines
+from jupyter_latents.syntax.options.fields import default
 
 __all__ = ["FIELD_OF_OPTION", "StageForm"]
 
@@ -81,7 +82,9 @@ class StageForm:
     def step_count(self) -> int:
         """Steps of the whole schedule as far as the texts tell, 1 or more."""
         first = self.steps.split()[:1]
-        return max(1, int(first[0])) if first and first[0].isdecimal() and len(first[0]) < 5 else 30
+        if first and first[0].isdecimal() and len(first[0]) < 5:
+            return max(1, int(first[0]))
+        return int(default("num_inference_steps"))
 
     def seed_text(self) -> str:
         """The image seed that the three inputs make; empty without any."""

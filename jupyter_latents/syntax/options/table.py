@@ -1,15 +1,21 @@
-"""The option table: one row an option. Parsing, help, completion and the docs page all read it."""
+"""The option table: one row an option. Parsing, stages, composing, help, completion and the docs page all read it.
+
+A further option is a row here and a field in `jupyter_latents.stage`, whose default is the option's.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from jupyter_latents.formats import FORMATS, listed
 from jupyter_latents.optimizations import OPTIMIZATIONS
+from jupyter_latents.stage import DEFAULT_STRENGTH, Stage
 from jupyter_latents.syntax.seeds import parse_seed
 
-from . import parsers
+from . import parsers, writers
+from .fields import default, value_at
 from .model_types import MODEL_TYPES
 
 __all__ = ["BY_NAME", "DTYPES", "GROUPS", "NESTING", "OPTIONS", "Option"]
@@ -48,6 +54,11 @@ class Option:
         multiplies: Whether several values make several stages.
         completion: What its values complete to: ``model``, ``scheduler``, ``seed``, ``path``, ``variable`` or empty.
         choices: Allowed values, for completion.
+        field: Path of the stage's field that it fills, such as ``seed`` or ``model.dtype``; empty for none.
+        gives: What a switch puts into the field.
+        fill: Gives the values by field, for an option that fills more than `field`.
+        write: How one value of the field is written.
+        covers: `dest` of an option that is left out where this one is written.
     """
 
     names: tuple[str, ...]
@@ -60,6 +71,11 @@ class Option:
     multiplies: bool = False
     completion: str = ""
     choices: tuple[str, ...] = ()
+    field: str = ""
+    gives: Any = True
+    fill: writers.Filler | None = None
+    write: writers.Writer = writers.plain
+    covers: str = ""
 
     @property
     def name(self) -> str:
@@ -70,6 +86,34 @@ class Option:
     def flag(self) -> bool:
         """Whether it takes no value."""
         return not self.metavar
+
+    @property
+    def gathers(self) -> bool:
+        """Whether its field holds all its values at once."""
+        return self.many and not self.multiplies
+
+    def values(self, given: Any) -> Mapping[str, Any]:
+        """What it puts into a stage, by the path of the field.
+
+        Args:
+            given: The value given; all of them in a tuple where the option gathers them.
+        """
+        if self.fill is not None:
+            return self.fill(given)
+        return {self.field: self.gives if self.flag else given} if self.field else {}
+
+    def words(self, stage: Stage) -> tuple[str, ...] | None:
+        """Its words for a stage; a switch has none. None where the option is left out.
+
+        Args:
+            stage: The stage.
+        """
+        value = value_at(stage, self.field) if self.field else None
+        if self.flag:
+            return () if value == self.gives else None
+        if value is None or value == () or value == default(self.field):
+            return None
+        return tuple(self.write(one, stage) for one in (value if self.gathers else (value,)))
 
 
 GROUPS = ("Model", "Prompts", "Denoising", "Seeds", "Images and latents", "Output", "Memory", "Notebook")
@@ -83,118 +127,143 @@ def _names(table: dict[str, str | None]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value for value in table.values() if value))
 
 
-def _many(names: str, dest: str, metavar: str, parse: parsers.Parser, group: str, about: str, **more: Any) -> Option:
-    return Option(tuple(names.split()), dest, metavar, parse, group, about, many=True, multiplies=True, **more)
-
-
-def _one(names: str, dest: str, metavar: str, parse: parsers.Parser, group: str, about: str, **more: Any) -> Option:
+def _row(names: str, dest: str, metavar: str, parse: parsers.Parser, group: str, about: str, **more: Any) -> Option:
+    """A row; ``{default}`` in its help stands for the default of its field."""
+    if "{default}" in about:
+        about = about.replace("{default}", writers.plain(default(more["field"])))
     return Option(tuple(names.split()), dest, metavar, parse, group, about, **more)
 
 
-def _flag(names: str, dest: str, group: str, about: str) -> Option:
-    return Option(tuple(names.split()), dest, "", _switch, group, about)
+def _each(names: str, dest: str, metavar: str, parse: parsers.Parser, group: str, about: str, **more: Any) -> Option:
+    """An option whose values make a stage each."""
+    return _row(names, dest, metavar, parse, group, about, many=True, multiplies=True, **more)
+
+
+def _flag(names: str, dest: str, group: str, about: str, field: str = "", gives: object = True) -> Option:
+    return _row(names, dest, "", _switch, group, about, field=field, gives=gives)
 
 
 OPTIONS: tuple[Option, ...] = (
-    _one("--model-type -mt", "model_type", "TYPE", parsers.choice(MODEL_TYPES, "model type"), "Model",
+    _row("--model-type -mt", "model_type", "TYPE", parsers.choice(MODEL_TYPES, "model type"), "Model",
          "Model family, such as sd, sdxl, flux or z-image. Guessed from the model when left out; checked when given.",
-         choices=_names(MODEL_TYPES)),
-    _one("--dtype -t", "dtype", "DTYPE", parsers.choice(DTYPES, "dtype"), "Model",
-         "Number format of the weights: auto, float16, bfloat16 or float32. Default: auto.", choices=_names(DTYPES)),
-    _one("--variant -var", "variant", "NAME", parsers.text, "Model",
-         "Variant of the weight files, such as fp16. Default: the plain files.", choices=("fp16",)),
-    _one("--revision -rev", "revision", "BRANCH", parsers.text, "Model",
-         "Branch, tag or commit of a hub model. Default: main."),
-    _one("--subfolder -sbf", "subfolder", "FOLDER", parsers.text, "Model",
-         "Folder of the model inside its repository. Default: the top folder."),
-    _one("--vae -vae", "vae", "NAME", parsers.address, "Model",
+         choices=_names(MODEL_TYPES), field="model.model_type"),
+    _row("--dtype -t", "dtype", "DTYPE", parsers.choice(DTYPES, "dtype"), "Model",
+         "Number format of the weights: auto, float16, bfloat16 or float32. Default: {default}.",
+         choices=_names(DTYPES), field="model.dtype"),
+    _row("--variant -var", "variant", "NAME", parsers.text, "Model",
+         "Variant of the weight files, such as fp16. Default: the plain files.", choices=("fp16",),
+         field="model.variant"),
+    _row("--revision -rev", "revision", "BRANCH", parsers.text, "Model",
+         "Branch, tag or commit of a hub model. Default: main.", field="model.revision"),
+    _row("--subfolder -sbf", "subfolder", "FOLDER", parsers.text, "Model",
+         "Folder of the model inside its repository. Default: the top folder.", field="model.subfolder"),
+    _row("--vae -vae", "vae", "NAME", parsers.address, "Model",
          "Another VAE: hub name, folder, file, or dgenerate's 'AutoencoderKL;model=NAME'. Default: the model's own.",
-         completion="path"),
-    Option(("--loras", "--lora", "-lra"), "loras", "NAME", parsers.address, "Model",
-           "LoRA weights, 'NAME;scale=0.8' each. Several are used together; they do not multiply.",
-           many=True, completion="path"),
-    Option(("--control-nets", "-cn"), "control_nets", "NAME", parsers.address, "Model",
-           "ControlNets, 'NAME;scale=0.8;start=0;end=1' each, with control= in the image seed. Several work together.",
-           many=True, completion="path"),
-    _one("--scheduler --schedulers -sch", "schedulers", "NAME", parsers.scheduler, "Model",
+         completion="path", field="model.vae"),
+    _row("--loras --lora -lra", "loras", "NAME", parsers.address, "Model",
+         "LoRA weights, 'NAME;scale=0.8' each. Several are used together; they do not multiply.",
+         many=True, completion="path", field="model.loras"),
+    _row("--control-nets -cn", "control_nets", "NAME", parsers.address, "Model",
+         "ControlNets, 'NAME;scale=0.8;start=0;end=1' each, with control= in the image seed. Several work together.",
+         many=True, completion="path", field="model.control_nets"),
+    _row("--scheduler --schedulers -sch", "schedulers", "NAME", parsers.scheduler, "Model",
          "Scheduler class, with settings as in 'DDIMScheduler;clip-sample=false'. Several values multiply. "
-         "Default: the model's own.", many=True, multiplies=True, completion="scheduler"),
-    _one("--quantizer -q", "quantizer", "NAME", parsers.address, "Model",
-         "Quantizer, such as 'bnb;bits=4' or 'sdnq;type=int4'. Default: none.", choices=("bnb;bits=4", "bnb;bits=8")),
-    Option(("--optimize",), "optimize", "NAME", parsers.optimization, "Model",
-           f"What makes the model faster or smaller: {', '.join(OPTIMIZATIONS)}; with settings as in "
-           "'taylorseer;interval=4'. "
-           "Several are used together; they do not multiply. The dry run says what each does to the result. "
-           "Default: none.",
-           many=True, choices=tuple(OPTIMIZATIONS)),
-    _one("--auth-token -atk", "auth_token", "TOKEN", parsers.text, "Model",
-         "Hub token for gated models. Default: the environment's HF_TOKEN. It is never shown."),
-    _flag("--offline-mode -ofm", "offline", "Model", "Never ask the hub; use what is on this machine."),
-    _many("--prompts -p", "prompts", "PROMPT", parsers.prompt, "Prompts",
+         "Default: the model's own.", many=True, multiplies=True, completion="scheduler", field="scheduler"),
+    _row("--quantizer -q", "quantizer", "NAME", parsers.address, "Model",
+         "Quantizer, such as 'bnb;bits=4' or 'sdnq;type=int4'. Default: none.", choices=("bnb;bits=4", "bnb;bits=8"),
+         field="model.quantizer"),
+    _row("--optimize", "optimize", "NAME", parsers.optimization, "Model",
+         f"What makes the model faster or smaller: {', '.join(OPTIMIZATIONS)}; with settings as in "
+         "'taylorseer;interval=4'. "
+         "Several are used together; they do not multiply. The dry run says what each does to the result. "
+         "Default: none.",
+         many=True, choices=tuple(OPTIMIZATIONS), field="model.optimize"),
+    _row("--auth-token -atk", "auth_token", "TOKEN", parsers.text, "Model",
+         "Hub token for gated models. Default: the environment's HF_TOKEN. It is never shown.",
+         field="model.auth_token"),
+    _flag("--offline-mode -ofm", "offline", "Model", "Never ask the hub; use what is on this machine.",
+          field="model.offline"),
+    _each("--prompts -p", "prompts", "PROMPT", parsers.prompt, "Prompts",
           "What to paint, 'positive; negative'. A semicolon in quotes, or written \\;, belongs to the text. "
-          "Default: an empty prompt."),
-    _many("--negative-prompts", "negative_prompts", "PROMPT", parsers.prompt, "Prompts",
-          "What to keep out, for prompts without a negative of their own. Default: nothing."),
-    _many("--second-prompts", "second_prompts", "PROMPT", parsers.prompt, "Prompts",
-          "Prompt of the second text encoder, 'positive; negative'. Default: the first prompt."),
-    _many("--third-prompts", "third_prompts", "PROMPT", parsers.prompt, "Prompts",
-          "Prompt of the third text encoder, 'positive; negative'. Default: the first prompt."),
-    _many("--clip-skips -cs", "clip_skips", "N", parsers.whole(0, "layers"), "Prompts",
-          "CLIP layers to skip from the end, 0 or more. Default: the model's own."),
-    _many("--inference-steps -ifs", "inference_steps", "N", parsers.whole(1, "steps"), "Denoising",
-          "Steps of the whole schedule, 1 or more, of which start and end choose a part. Default: 30."),
-    _many("--guidance-scales -gs", "guidance_scales", "SCALE", parsers.number(0), "Denoising",
-          "How strongly the prompt steers, 0 or more. Default: 5."),
-    _many("--guidance-rescales -gr", "guidance_rescales", "SCALE", parsers.number(0, most=1), "Denoising",
-          "How far guidance is scaled back to the unguided contrast, 0 to 1. Default: the pipeline's own."),
-    _many("--denoising-start -ds", "denoising_start", "FRACTION", parsers.fraction, "Denoising",
-          "Where this stage begins, 0 to 1 of the denoising. It needs latents to go on from. Default: 0."),
-    _many("--denoising-end -de", "denoising_end", "FRACTION", parsers.fraction, "Denoising",
+          "Default: an empty prompt.", field="prompt.positive", fill=writers.fill_prompt, write=writers.prompt),
+    _each("--negative-prompts", "negative_prompts", "PROMPT", parsers.prompt, "Prompts",
+          "What to keep out, for prompts without a negative of their own. Default: nothing.", field="prompt.negative"),
+    _each("--second-prompts", "second_prompts", "PROMPT", parsers.prompt, "Prompts",
+          "Prompt of the second text encoder, 'positive; negative'. Default: the first prompt.",
+          field="prompt.second", fill=writers.fill_further_prompt("second"), write=writers.further_prompt("second")),
+    _each("--third-prompts", "third_prompts", "PROMPT", parsers.prompt, "Prompts",
+          "Prompt of the third text encoder, 'positive; negative'. Default: the first prompt.",
+          field="prompt.third", fill=writers.fill_further_prompt("third"), write=writers.further_prompt("third")),
+    _each("--clip-skips -cs", "clip_skips", "N", parsers.whole(0, "layers"), "Prompts",
+          "CLIP layers to skip from the end, 0 or more. Default: the model's own.", field="clip_skip"),
+    _each("--inference-steps -ifs", "inference_steps", "N", parsers.whole(1, "steps"), "Denoising",
+          "Steps of the whole schedule, 1 or more, of which start and end choose a part. Default: {default}.",
+          field="num_inference_steps"),
+    _each("--guidance-scales -gs", "guidance_scales", "SCALE", parsers.number(0), "Denoising",
+          "How strongly the prompt steers, 0 or more. Default: {default}.", field="guidance_scale"),
+    _each("--guidance-rescales -gr", "guidance_rescales", "SCALE", parsers.number(0, most=1), "Denoising",
+          "How far guidance is scaled back to the unguided contrast, 0 to 1. Default: the pipeline's own.",
+          field="guidance_rescale"),
+    _each("--denoising-start -ds", "denoising_start", "FRACTION", parsers.fraction, "Denoising",
+          "Where this stage begins, 0 to 1 of the denoising. It needs latents to go on from. Default: 0.",
+          field="window.start"),
+    _each("--denoising-end -de", "denoising_end", "FRACTION", parsers.fraction, "Denoising",
           "Where this stage stops, 0 to 1 of the denoising; the result is noisy latents for a next stage. Several "
-          "values share their common steps. Default: 1."),
-    _many("--sigmas -si", "sigmas", "SIGMAS", parsers.sigmas, "Denoising",
-          "Noise levels instead of the schedule's, '14.6,7.1,2.9,0.8' in the scheduler's unit, falling."),
-    _many("--seeds -se", "seeds", "SEED", parsers.whole(0), "Seeds",
-          "Seeds of the noise, 0 or more. Default: the latents' own, or one at random."),
-    _one("--gen-seeds -gse", "gen_seeds", "COUNT", parsers.whole(1, "seeds"), "Seeds",
+          "values share their common steps. Default: 1.", field="window.end"),
+    _each("--sigmas -si", "sigmas", "SIGMAS", parsers.sigmas, "Denoising",
+          "Noise levels instead of the schedule's, '14.6,7.1,2.9,0.8' in the scheduler's unit, falling.",
+          field="sigmas", fill=writers.fill_sigmas, write=writers.sigmas, covers="inference_steps"),
+    _each("--seeds -se", "seeds", "SEED", parsers.whole(0), "Seeds",
+          "Seeds of the noise, 0 or more. Default: the latents' own, or one at random.", field="seed"),
+    _row("--gen-seeds -gse", "gen_seeds", "COUNT", parsers.whole(1, "seeds"), "Seeds",
          "That many seeds at random. Not together with --seeds."),
     _flag("--seeds-to-images -sei", "seeds_to_images", "Seeds",
           "Pair the seeds with the image seeds one by one, instead of every seed with every image seed."),
-    _many("--image-seeds -is", "image_seeds", "SEED", parse_seed, "Images and latents",
+    _each("--image-seeds -is", "image_seeds", "SEED", parse_seed, "Images and latents",
           "Inputs: 'photo.png', 'photo.png;mask=hole.png', 'latents: base', 'photo.png;latents=base'. A bare name "
-          "is a kernel variable; what has a dot or a slash is a path.", completion="seed"),
-    _many("--image-seed-strengths -iss", "strengths", "STRENGTH", parsers.number(above=0, most=1), "Images and latents",
-          "How much of an input image is noised, above 0 and at most 1. Default: 0.8."),
-    _one("--latents-processors -lp", "latents_processors", "PROCESSOR", parsers.processors, "Images and latents",
+          "is a kernel variable; what has a dot or a slash is a path.", completion="seed",
+          field="image_seed", write=writers.image_seed),
+    _each("--image-seed-strengths -iss", "strengths", "STRENGTH", parsers.number(above=0, most=1), "Images and latents",
+          f"How much of an input image is noised, above 0 and at most 1. Default: {DEFAULT_STRENGTH:g}.",
+          field="strength"),
+    _row("--latents-processors -lp", "latents_processors", "PROCESSOR", parsers.processors, "Images and latents",
          "What is done to raw latents before they go in: 'scale;factor=1.1', 'noise;sigma=0.5;seed=1' (or timestep=). "
-         "Several run one after the other.", many=True, choices=("scale;factor=", "noise;sigma=", "noise;timestep=")),
-    _one("--output-size -s", "output_size", "SIZE", parsers.size, "Images and latents",
-         "Picture size in pixels, 512 or 512x768, in multiples of 8. Default: the input's, or the model's own."),
-    _one("--batch-size -bs", "batch_size", "N", parsers.whole(1, "pictures"), "Images and latents",
-         "Pictures made at once, 1 or more. Default: 1."),
+         "Several run one after the other.", many=True, choices=("scale;factor=", "noise;sigma=", "noise;timestep="),
+         field="latents_processors", fill=writers.chain, write=writers.processor),
+    _row("--output-size -s", "output_size", "SIZE", parsers.size, "Images and latents",
+         "Picture size in pixels, 512 or 512x768, in multiples of 8. Default: the input's, or the model's own.",
+         field="size"),
+    _row("--batch-size -bs", "batch_size", "N", parsers.whole(1, "pictures"), "Images and latents",
+         "Pictures made at once, 1 or more. Default: {default}.", field="batch_size"),
     _flag("--batch-seeds", "batch_seeds", "Images and latents",
           "Run the seeds of one prompt as one batch, where memory allows: faster, and the same latents but for their "
-          "last bits, as kernels round by the size of a batch. Default: one after the other."),
-    _one("--output-path -o", "output_path", "FOLDER", parsers.text, "Output",
+          "last bits, as kernels round by the size of a batch. Default: one after the other.", field="batch_seeds"),
+    _row("--output-path -o", "output_path", "FOLDER", parsers.text, "Output",
          "Folder to write files to; it is made when missing. Nothing is written when neither this nor --image-format "
-         "is given.", completion="path"),
-    _one("--output-prefix -op", "output_prefix", "TEXT", parsers.text, "Output", "Start of the file names."),
+         "is given.", completion="path", field="output.path"),
+    _row("--output-prefix -op", "output_prefix", "TEXT", parsers.text, "Output", "Start of the file names.",
+         field="output.prefix"),
     _flag("--output-overwrite -ox", "output_overwrite", "Output",
-          "Replace files of the same name. Default: a number is added."),
-    _one("--image-format -if", "image_format", "FORMAT", parsers.choice(_IMAGE_FORMATS, "image format"), "Output",
+          "Replace files of the same name. Default: a number is added.", field="output.overwrite"),
+    _row("--image-format -if", "image_format", "FORMAT", parsers.choice(_IMAGE_FORMATS, "image format"), "Output",
          f"{listed('picture', 'or')} write pictures; {listed('latents', 'and')} (ComfyUI) write latents. Default: png.",
-         choices=_names(_IMAGE_FORMATS)),
-    _one("--device -d", "device", "DEVICE", parsers.device, "Memory",
-         "Where to run: cpu, cuda, cuda:1, mps or xpu. Default: the best there is.", choices=("cpu", "cuda", "mps")),
+         choices=_names(_IMAGE_FORMATS), field="output.format"),
+    _row("--device -d", "device", "DEVICE", parsers.device, "Memory",
+         "Where to run: cpu, cuda, cuda:1, mps or xpu. Default: the best there is.", choices=("cpu", "cuda", "mps"),
+         field="model.device"),
     _flag("--model-cpu-offload -mco", "model_cpu_offload", "Memory",
-          "Keep whole parts of the model on the CPU between uses. Without an accelerator it changes nothing."),
+          "Keep whole parts of the model on the CPU between uses. Without an accelerator it changes nothing.",
+          field="model.offload", gives="model"),
     _flag("--model-sequential-offload -mqo", "model_sequential_offload", "Memory",
-          "Keep single layers on the CPU between uses, slow and small. Without an accelerator it changes nothing."),
-    _flag("--vae-tiling -vt", "vae_tiling", "Memory", "Decode and encode in tiles, for large pictures."),
-    _flag("--vae-slicing -vs", "vae_slicing", "Memory", "Decode and encode a batch one picture at a time."),
-    _one("--into", "into", "NAME", parsers.identifier, "Notebook",
-         "Kernel variable for the result; a sequence when options multiply.", completion="variable"),
-    _flag("--force", "force", "Notebook", "Run again, even where a kept result would answer."),
+          "Keep single layers on the CPU between uses, slow and small. Without an accelerator it changes nothing.",
+          field="model.offload", gives="sequential"),
+    _flag("--vae-tiling -vt", "vae_tiling", "Memory", "Decode and encode in tiles, for large pictures.",
+          field="model.vae_tiling"),
+    _flag("--vae-slicing -vs", "vae_slicing", "Memory", "Decode and encode a batch one picture at a time.",
+          field="model.vae_slicing"),
+    _row("--into", "into", "NAME", parsers.identifier, "Notebook",
+         "Kernel variable for the result; a sequence when options multiply.", completion="variable", field="into"),
+    _flag("--force", "force", "Notebook", "Run again, even where a kept result would answer.", field="force"),
 )  # fmt: skip
 """Every option, in the order of help."""
 
