@@ -66,6 +66,7 @@ TELLING: Mapping[str, tuple[AnyRow, ...]] = MappingProxyType(
         ),
         "window by timesteps": (
             Row("sdxl", steps=12, end=0.5),
+            Row("sdxl", steps=10, end=0.099, scheduler="DDIMScheduler"),  # 901 is a timestep and the cutoff
             Row("kolors", steps=12, end=0.5),
             Row("sdxl-refiner", "img2img", 12, 1.0, end=0.5),
         ),
