@@ -1,7 +1,6 @@
 """What is planned is what runs, and both are what plain diffusers does: a thin sample of the whole table.
 
-All rows: ``python -m tests.tables.plan_and_run --full``. A row that is known to differ stands in
-``tests/tables/plan_and_run.pending.txt``; it must differ as long as it stands there.
+All rows: ``python -m tests.tables.plan_and_run --full``.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from tests.tables.odd_models import Folders
 from tests.tables.pipelines import ALIGN, CLASSES
 from tests.tables.plan_and_run import Table, calls
 from tests.tables.reference import PlainRun, Reference
-from tests.tables.sample import TELLING, AnyRow, pending, sample
+from tests.tables.sample import TELLING, AnyRow, sample
 
 
 @pytest.fixture(scope="module")
@@ -31,15 +30,7 @@ def table(folders: Folders, tmp_path_factory: pytest.TempPathFactory) -> Table:
 
 @pytest.mark.parametrize("row", sample(), ids=str)
 def test_plan_run_and_plain_diffusers_agree(row: AnyRow, table: Table) -> None:
-    found = table.differences(row)
-    if str(row) in pending():
-        assert found, "this row differs no longer: take it out of plan_and_run.pending.txt"
-        pytest.xfail("; ".join(found))
-    assert found == []
-
-
-def test_every_row_that_is_known_to_differ_is_a_row() -> None:
-    assert pending() <= {str(row) for row in sample()}
+    assert table.differences(row) == []
 
 
 def test_no_two_rows_have_one_name() -> None:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
 
 from tests.tables.refusals import REFUSALS, Refusal
 from tests.tables.rows import OTHER_WAYS, Relay, Row, all_relays, all_rows, thin
 
-__all__ = ["PENDING_FILE", "TELLING", "AnyRow", "every", "family", "pending", "sample"]
+__all__ = ["TELLING", "AnyRow", "every", "family", "sample"]
 
 AnyRow: TypeAlias = Row | Relay | Refusal
 
-PENDING_FILE = Path(__file__).with_name("plan_and_run.pending.txt")
-"""Names of rows that differ today, one a line; a row that stands here and does not differ is an error."""
 
 TELLING: Mapping[str, tuple[AnyRow, ...]] = MappingProxyType(
     {
@@ -129,8 +126,3 @@ def family(row: AnyRow) -> str:
     if isinstance(row, Refusal):
         return row.script.partition(">")[0].removeprefix("<")
     return row.row.family if isinstance(row, Relay) else row.family
-
-
-def pending() -> frozenset[str]:
-    """Names of the rows that differ today."""
-    return frozenset(PENDING_FILE.read_text("utf-8").splitlines()) if PENDING_FILE.exists() else frozenset()
