@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.display.texts import sigma_text, spoken, stage_label, status
+from jupyter_latents.display.texts import doing, sigma_text, spoken, stage_label, time_left
 
 if TYPE_CHECKING:
     from jupyter_latents.display.record import Point, RunRecord, StageRecord
@@ -14,12 +14,13 @@ __all__ = ["head", "labels", "plan", "point_data", "stage_data"]
 
 
 def head(record: RunRecord) -> dict[str, Any]:
-    """What changes all the time: title, state, status, notes, stages."""
+    """What changes all the time: title, state, status, time left, notes, stages."""
     names = labels(record.stages)
     return {
         "title": record.title,
         "state": record.state,
-        "status": status(record),
+        "status": doing(record),
+        "left": time_left(record),
         "heard": spoken(record),
         "busy": record.state == "running" and bool(record.phases) and record.phases[-1].name != "denoising",
         "stages": [stage_data(stage, label) for stage, label in zip(record.stages, names, strict=True)] + plan(record),

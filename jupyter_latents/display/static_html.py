@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_latents.display import payload, still
 from jupyter_latents.display.images import data_uri, jpeg, montage, png
 from jupyter_latents.display.scripts import page_script, page_style, static_file
-from jupyter_latents.display.texts import summary
+from jupyter_latents.display.texts import status, summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,7 +118,7 @@ def run_html(record: RunRecord, budget: Budget) -> str:
         key=key,
         style=page_style(),
         title=escape(record.title),
-        status=escape(data["status"]),
+        status=escape(status(record)),
         bar=still.bar(data["stages"]),
         legend=still.legend(data["stages"]),
         picture=still.picture(data),

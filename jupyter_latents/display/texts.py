@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from jupyter_latents.display.record import PhaseRecord, RunRecord, StageRecord
     from jupyter_latents.engine.observer import Reading
 
-__all__ = ["duration", "progress_line", "reading_text", "sigma_text", "spoken", "stage_label", "status", "summary"]
+__all__ = [
+    "doing", "duration", "progress_line", "reading_text", "sigma_text", "spoken", "stage_label", "status", "summary",
+    "time_left",
+]  # fmt: skip
 
 _BAR = 24
 _TELLING_STEPS = 3  # before so many, the first step's warming up makes the time left a wild guess
@@ -59,7 +62,22 @@ def stage_label(stage: StageRecord) -> str:
 
 
 def status(record: RunRecord) -> str:
-    """What the run does now, or did, in one short line."""
+    """What the run does now, or did, and the time left, in one short line."""
+    return " · ".join(filter(None, (doing(record), time_left(record))))
+
+
+def time_left(record: RunRecord) -> str:
+    """How long the denoising will go on, ``12 s left``; empty where that cannot be told."""
+    phase = record.phases[-1] if record.phases else None
+    told = record.ended is None and record.state == "running" and record.steps_run >= _TELLING_STEPS
+    if not told or phase is None or phase.phase.reading is not None or phase.name != "denoising":
+        return ""
+    left = _steps_left(record) if record.stages and record.speed else 0
+    return f"{_left(left / record.speed)} left" if left else ""
+
+
+def doing(record: RunRecord) -> str:
+    """What the run does now, or did."""
     if record.ended is not None:
         return _ended(record)
     if record.state == "queued":
@@ -93,9 +111,6 @@ def _phase(record: RunRecord, phase: PhaseRecord) -> str:
     parts = [f"denoising {at} of {stage.of}"]
     if record.speed:
         parts.append(_speed(record.speed))
-        left = _steps_left(record)
-        if left and record.state == "running" and record.steps_run >= _TELLING_STEPS:
-            parts.append(f"{_left(left / record.speed)} left")
     return prefix + " · ".join(parts)
 
 

@@ -134,6 +134,7 @@ def test_a_kernel_that_ends_leaves_the_last_picture(lab: LabPage) -> None:
     (output,) = lab.save().cells[1].outputs
     assert set(output.data) == {"image/png", "text/plain"}
     assert output.data["text/plain"].startswith("base → final: the kernel ended: denoising ")
+    assert not output.data["text/plain"].endswith("left")
 
 
 def test_untrusted_notebook_keeps_the_picture(lab: LabPage) -> None:

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from jupyter_latents.display.payload import head
 from jupyter_latents.display.record import Point, RunRecord
 from jupyter_latents.display.texts import (
     duration,
@@ -61,6 +62,14 @@ def test_a_result_without_a_name_has_no_branch() -> None:
 
 def test_status_while_denoising_tells_step_speed_and_time_left() -> None:
     assert status(running()) == "denoising 22 of 30 · 10.0 steps/s · 1 s left"
+
+
+def test_the_time_left_is_told_apart_from_what_the_run_does() -> None:
+    record = running()
+    told = head(record)
+    assert (told["status"], told["left"]) == ("denoising 22 of 30 · 10.0 steps/s", "1 s left")
+    record.state = "paused"
+    assert (head(record)["left"], status(record)) == ("", "paused · denoising 22 of 30 · 10.0 steps/s")
 
 
 def test_status_tells_what_loads() -> None:

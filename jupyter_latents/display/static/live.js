@@ -19,7 +19,7 @@ function receive(view, urls, message, buffers) {
     state.points = [];
     state.stages = [];
   }
-  for (const name of ["title", "state", "status", "heard", "busy", "notes"]) if (name in message) state[name] = message[name];
+  for (const name of ["title", "state", "status", "left", "heard", "busy", "notes"]) if (name in message) state[name] = message[name];
   if (message.stages) {
     state.stages = message.stages.map((stage, index) => ({ pictures: (state.stages[index] || {}).pictures, ...stage }));
   }
@@ -51,7 +51,8 @@ function settle(context, { lasting: data, model }) {
 function remains(view) {
   const { state } = view;
   state.state = "failed";
-  state.status = `the kernel ended: ${state.status.replace(/ · [^·]* left$/, "")}`;
+  state.status = `the kernel ended: ${state.status}`;
+  state.left = "";
   view.draw();
   const [, picture] = view.picture.png().split(",");
   return { "text/plain": `${state.title}: ${state.status}`, ...(picture && { "image/png": picture }) };

@@ -114,7 +114,7 @@ class View {
     const { state } = this;
     this.axis = new Axis(state);
     put(this.title, state.title);
-    put(this.status, state.status);
+    put(this.status, state.left ? `${state.status} · ${state.left}` : state.status);
     put(this.heard, state.heard || "");
     shown(this.body, state.stages.length > 0);
     shown(this.foot, state.points.length > 0);
