@@ -14,6 +14,7 @@ from tests.benchmarks.measure import interleaved, ratio
 from tests.benchmarks.memory import peaks
 from tests.benchmarks.models import save_model
 from tests.benchmarks.notebook import notebook_cells
+from tests.benchmarks.planning import LONG, SHORT, planning_seconds
 from tests.benchmarks.reading import long_scripts
 from tests.benchmarks.stages import STEPS, against_diffusers, cells, nine_splits
 from tests.benchmarks.starting import programs, scripts
@@ -93,8 +94,19 @@ def reading(_repeats: int) -> None:
         print(f"  {what:<32} {seconds:8.3f} s")
 
 
+def planning(_repeats: int) -> None:
+    """Planning scripts of many stages: at most 12 times the seconds for 10 times the stages."""
+    print(f"Planning {SHORT} and {LONG} stages on the demo models (processor seconds, ms a stage; best of three)")
+    for what, (short, long) in planning_seconds().items():
+        print(
+            f"  {what:<32} {short:8.3f} s {short / SHORT * 1000:6.2f} ms"
+            f" {long:8.3f} s {long / LONG * 1000:6.2f} ms   {long / short:.1f} times"
+        )
+
+
 SECTIONS = {
     "reading": reading,
+    "planning": planning,
     "starting": starting,
     "sessions": sessions,
     "notebook": notebook,
