@@ -11,7 +11,7 @@ from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.stage import ModelSource, Stage
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.outline import Outline
+    from jupyter_latents.engine.given.outline import Outline
     from jupyter_latents.engine.prepare import Prepared
     from jupyter_latents.engine.schedule.window import Span
     from jupyter_latents.latents.facts import Noise

@@ -18,9 +18,9 @@ from jupyter_latents.syntax import real
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from jupyter_latents.engine.inputs import Given, Inputs
+    from jupyter_latents.engine.given.inputs import Given, Inputs
+    from jupyter_latents.engine.given.outline import Standing
     from jupyter_latents.engine.models.facts import ModelFacts
-    from jupyter_latents.engine.outline import Standing
     from jupyter_latents.latents.facts import Space
     from jupyter_latents.latents.value import Latents
 
@@ -57,7 +57,7 @@ class Resolver:
         Raises:
             JupyterLatentsError: A name is not there, or is of no use in its position.
         """
-        from jupyter_latents.engine.inputs import Inputs
+        from jupyter_latents.engine.given.inputs import Inputs
 
         seed = stage.image_seed
         if seed is None:
@@ -81,7 +81,7 @@ class Resolver:
         Raises:
             JupyterLatentsError: See `inputs`.
         """
-        from jupyter_latents.engine.inputs import Given
+        from jupyter_latents.engine.given.inputs import Given
         from jupyter_latents.engine.sizes import resized
 
         seed = stage.image_seed

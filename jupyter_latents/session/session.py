@@ -272,7 +272,7 @@ class Session:
             latents: What would be handed over.
             model: A model's name, as in a script.
         """
-        from jupyter_latents.engine.inputs import Given
+        from jupyter_latents.engine.given.inputs import Given
         from jupyter_latents.engine.prepare import prepare
 
         steps = int(latents.provenance.options.get("steps", default("num_inference_steps")))

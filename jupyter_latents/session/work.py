@@ -21,7 +21,7 @@ from jupyter_latents.syntax import Evaluation, Invocation, unsupported
 from jupyter_latents.wording import option
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.inputs import Inputs
+    from jupyter_latents.engine.given.inputs import Inputs
     from jupyter_latents.engine.models.facts import ModelFacts
     from jupyter_latents.engine.observer import Observer
     from jupyter_latents.engine.result import StageResult

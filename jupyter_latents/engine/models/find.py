@@ -171,7 +171,8 @@ def fetch(wanted: Wanted, download: Callable[[], Path]) -> Path:
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
     if wanted.offline or is_offline_mode():
-        raise ModelNotHereError(not_found(wanted, "the hub is not asked (offline)").template)
+        missing = not_found(wanted, "the hub is not asked (offline)")
+        raise ModelNotHereError(missing.template, option=missing.option)
     try:
         HfApi().model_info(wanted.name, revision=wanted.revision, timeout=_PROBE_SECONDS, token=wanted.token)
         return download()
