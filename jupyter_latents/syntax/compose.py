@@ -7,7 +7,18 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from jupyter_latents.stage import ImageSeed, LatentsProcessor, ModelSource, Prompt, Reference, Stage, Window
+from jupyter_latents.errors import SettingError
+from jupyter_latents.stage import (
+    Address,
+    ImageSeed,
+    LatentsProcessor,
+    ModelSource,
+    Prompt,
+    Reference,
+    Stage,
+    Window,
+    address_of,
+)
 
 from .options.table import OPTIONS
 from .prompts import split_prompt
@@ -188,7 +199,7 @@ def _model(model: ModelSource) -> dict[str, list[str] | None]:
     same = ("model_type", "variant", "revision", "subfolder", "vae", "quantizer", "auth_token", "device")
     return {
         **{dest: _one(getattr(model, dest)) for dest in same},
-        **{dest: list(getattr(model, dest)) or None for dest in ("loras", "control_nets", "optimize")},
+        **{dest: [str(one) for one in getattr(model, dest)] or None for dest in ("loras", "control_nets", "optimize")},
         **{dest: _one(getattr(model, dest)) for dest in ("vae_tiling", "vae_slicing", "offline")},
         "dtype": _changed(model.dtype, "auto"),
         "model_cpu_offload": _one(model.offload == "model"),
@@ -262,10 +273,18 @@ def from_provenance(latents: Made, known: Mapping[str, Made] | None = None) -> S
         seed=origin.seed,
         num_inference_steps=int(steps) if steps.isdigit() else 30,
         guidance_scale=5.0 if origin.guidance_scale is None else origin.guidance_scale,
-        scheduler=origin.options.get("scheduler") or None,
+        scheduler=_scheduler(origin.options.get("scheduler", "")),
         window=Window(start, done_fraction(position) if position is not None else None),
         image_seed=seed,
     )
+
+
+def _scheduler(text: str) -> Address | None:
+    """A scheduler as a file says it, which may say anything: what is no address is a name, for the script to refuse."""
+    try:
+        return address_of(text, "schedulers")
+    except SettingError:
+        return Address(text)
 
 
 def done_fraction(position: Standing) -> float | None:
