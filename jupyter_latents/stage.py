@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from jupyter_latents.addresses import Address, address_of, read_address
+
 __all__ = [
     "DEFAULT_STRENGTH",
     "AdapterImage",
@@ -22,6 +24,8 @@ __all__ = [
     "Size",
     "Stage",
     "Window",
+    "address_of",
+    "read_address",
 ]
 
 DEFAULT_STRENGTH = 0.8
@@ -54,23 +58,6 @@ class Reference:
 
     def __str__(self) -> str:
         return self.text
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A further part of a model, ``NAME;key=value``: a VAE, LoRA, ControlNet or quantizer, with settings.
-
-    Attributes:
-        name: What stands before the first semicolon.
-        settings: The rest, key to text; keys are lower-case, with ``-`` for ``_``.
-    """
-
-    name: str
-    settings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-
-    def get(self, key: str) -> str | None:
-        """A setting's text, or None."""
-        return self.settings.get(key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +136,8 @@ class ModelSource:
         subfolder: Folder inside the repository.
         dtype: ``auto``, ``float16``, ``bfloat16`` or ``float32``.
         device: torch device; None for the best there is.
-        vae: Another VAE, dgenerate's ``Class;model=...`` form or a plain name.
+        vae: Another VAE, dgenerate's ``Class;model=...`` form or a plain name. This and the next three may be given
+            as text, which is read.
         loras: LoRA addresses, ``path;scale=0.8`` each.
         control_nets: ControlNet addresses, ``path;scale=0.8;start=0;end=1`` each.
         quantizer: Quantizer address, such as ``bnb;bits=4``.
@@ -168,16 +156,23 @@ class ModelSource:
     subfolder: str | None = None
     dtype: str = "auto"
     device: str | None = None
-    vae: str | None = None
-    loras: tuple[str, ...] = ()
-    control_nets: tuple[str, ...] = ()
-    quantizer: str | None = None
+    vae: Address | None = None
+    loras: tuple[Address, ...] = ()
+    control_nets: tuple[Address, ...] = ()
+    quantizer: Address | None = None
     offload: str | None = None
     vae_tiling: bool = False
     vae_slicing: bool = False
     auth_token: str | None = field(default=None, repr=False)
     offline: bool = False
     optimize: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("vae", "quantizer"):
+            object.__setattr__(self, name, address_of(getattr(self, name), name))
+        for name in ("loras", "control_nets"):
+            given = (address_of(value, name) for value in getattr(self, name))
+            object.__setattr__(self, name, tuple(address for address in given if address))
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +217,8 @@ class Stage:
         guidance_rescale: Guidance rescale, 0 to 1; None for the pipeline's own default.
         strength: How much an input image is noised, 0 to 1; None when not given (then `DEFAULT_STRENGTH` for an
             image without latents).
-        scheduler: Scheduler class name with its arguments (``DDIMScheduler;clip-sample=false``); None for the
-            model's own.
+        scheduler: Scheduler class name with its arguments (``DDIMScheduler;clip-sample=false``), which may be given as
+            text; None for the model's own.
         sigmas: Custom sigmas instead of a schedule of `num_inference_steps`.
         window: Which part of the denoising to run.
         image_seed: Images, masks and latents that go in.
@@ -244,7 +239,7 @@ class Stage:
     guidance_scale: float = 5.0
     guidance_rescale: float | None = None
     strength: float | None = None
-    scheduler: str | None = None
+    scheduler: Address | None = None
     sigmas: tuple[float, ...] | None = None
     window: Window = Window()
     image_seed: ImageSeed | None = None
@@ -256,3 +251,6 @@ class Stage:
     output: Output = Output()
     into: str | None = None
     force: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "scheduler", address_of(self.scheduler, "schedulers"))

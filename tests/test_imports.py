@@ -16,7 +16,8 @@ TOP = "jupyter_latents"
 # From the top down: a room may import what stands below it. The package's own `__init__` is the top.
 ROOMS = [
     *(TOP, "magics", "config", "completer", "display", "session", "machine"),
-    *("engine", "latents", "syntax", "optimizations", "stage", "demo", "settings", "formats", "errors", "wording"),
+    *("engine", "latents", "syntax", "optimizations", "stage", "addresses", "demo", "settings", "formats"),
+    *("errors", "wording"),
 ]
 # Where less than "all below" is allowed.
 NARROWER = {
@@ -25,7 +26,8 @@ NARROWER = {
     "engine": {"latents", "optimizations", "stage", "errors", "wording", "demo", "settings"},
     "magics": {"config", "completer", "display", "session", "syntax", "stage", "formats", "errors", "latents"},
     "optimizations": {"errors", "wording"},
-    "stage": {"errors"},
+    "stage": {"addresses"},
+    "addresses": {"errors"},
     "demo": {"errors"},
     "errors": {"wording"},
     "wording": set(),
@@ -41,6 +43,7 @@ NOT_FOR = {
     "formats": NOTEBOOK | HEAVY,
     "optimizations": NOTEBOOK | HEAVY,
     "stage": NOTEBOOK | HEAVY,
+    "addresses": NOTEBOOK | HEAVY,
     "settings": NOTEBOOK | HEAVY,
     "config": HEAVY,
     "syntax": NOTEBOOK | HEAVY,

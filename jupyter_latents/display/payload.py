@@ -95,7 +95,7 @@ def _options(record: StageRecord) -> dict[str, str]:
         "steps": f"{stage.num_inference_steps} steps",
         "guidance": f"guidance {stage.guidance_scale:g}",
         "strength": "" if stage.strength is None else f"strength {stage.strength:g}",
-        "scheduler": stage.scheduler or "",
+        "scheduler": str(stage.scheduler or ""),
         "size": str(stage.size or ""),
         "window": stage_label(record).partition(", ")[2],
         "prompt": stage.prompt.positive,  # the longest comes last, so that what is cut off is its end

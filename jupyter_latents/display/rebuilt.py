@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from jupyter_latents.display.filling import fill_channels, fill_frames
 from jupyter_latents.display.record import Point, RunRecord, StageRecord, own_sigma
 from jupyter_latents.errors import JupyterLatentsError
-from jupyter_latents.stage import ModelSource, Prompt, Stage
+from jupyter_latents.stage import ModelSource, Prompt, Stage, address_of
 
 if TYPE_CHECKING:
     from jupyter_latents.latents.facts import Noise
@@ -66,9 +66,10 @@ def _level_before(kept: Latents) -> Noise | None:
     position = kept.position
     if position is None or kept.space is None or not kept.provenance.model:
         return None
-    stage = replace(_stage(kept, position.of), scheduler=kept.provenance.options.get("scheduler"))
     width, height = kept.size
     try:
+        asked = address_of(kept.provenance.options.get("scheduler"), "schedulers")
+        stage = replace(_stage(kept, position.of), scheduler=asked)
         scheduler = whole_schedule(stage, describe(stage.model), width, height)
     except JupyterLatentsError:
         return None

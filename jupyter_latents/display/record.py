@@ -267,8 +267,8 @@ def own_sigma(level: Noise | None) -> float:
 
 def _expected_facts(stage: Stage) -> dict[str, str]:
     """What is known of a result before there is one."""
-    rows = {"model": stage.model.name, "schedule": ""}
-    rows["schedule"] = f"{(stage.scheduler or '').partition(';')[0]}, {stage.num_inference_steps} steps".lstrip(", ")
+    scheduler = f"{stage.scheduler.name}, " if stage.scheduler else ""
+    rows = {"model": stage.model.name, "schedule": f"{scheduler}{stage.num_inference_steps} steps"}
     rows["prompt"] = stage.prompt.positive
     if stage.seed is not None:
         rows["seed"] = f"{stage.seed}   guidance {stage.guidance_scale:g}"

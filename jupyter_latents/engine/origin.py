@@ -23,7 +23,7 @@ def provenance_of(
         strength: The strength of its picture; None without one.
         parents: Digests of the latents that it was given.
     """
-    options = {"steps": str(stage.num_inference_steps), "scheduler": stage.scheduler or facts.scheduler[0]}
+    options = {"steps": str(stage.num_inference_steps), "scheduler": str(stage.scheduler or facts.scheduler[0])}
     if stage.batch_seeds:
         options["batch_seeds"] = "true"
     if strength is not None:

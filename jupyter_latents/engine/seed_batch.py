@@ -34,7 +34,7 @@ def can_share(stage: Stage, inputs: Inputs) -> bool:
         stage: The stage.
         inputs: Its resolved inputs.
     """
-    alone = (stage.scheduler or "").partition(";")[0] in _ALONE
+    alone = stage.scheduler is not None and stage.scheduler.name in _ALONE
     return stage.batch_seeds and stage.seed is not None and stage.batch_size == 1 and inputs == Inputs() and not alone
 
 

@@ -229,7 +229,7 @@ class StageRun:
     @property
     def scheduler_name(self) -> str:
         """Class name of the scheduler asked for, or of the model's own."""
-        return (self.stage.scheduler or self.facts.scheduler[0]).partition(";")[0]
+        return self.stage.scheduler.name if self.stage.scheduler else self.facts.scheduler[0]
 
 
 def _shown(scheduler: Any) -> str:

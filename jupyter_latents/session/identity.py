@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.errors import RunError
+from jupyter_latents.stage import Address
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.given.inputs import Inputs
@@ -130,6 +131,8 @@ def fingerprint(value: Any) -> str:
     import torch
     from PIL.Image import Image
 
+    if isinstance(value, Address):
+        value = str(value)  # its text tells all of it
     if is_dataclass(value):
         return repr([(name, fingerprint(getattr(value, name))) for name in _entering(value)])
     if isinstance(value, torch.Tensor):

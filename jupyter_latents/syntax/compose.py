@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from jupyter_latents.stage import ImageSeed, ModelSource, Prompt, Reference, Stage, Window
+from jupyter_latents.errors import SettingError
+from jupyter_latents.stage import Address, ImageSeed, ModelSource, Prompt, Reference, Stage, Window, address_of
 
 from .options.fields import default
 from .options.table import OPTIONS
@@ -175,10 +176,18 @@ def from_provenance(latents: Made, known: Mapping[str, Made] | None = None) -> S
         seed=origin.seed,
         num_inference_steps=int(steps) if steps.isdigit() else default("num_inference_steps"),
         guidance_scale=default("guidance_scale") if origin.guidance_scale is None else origin.guidance_scale,
-        scheduler=origin.options.get("scheduler") or None,
+        scheduler=_scheduler(origin.options.get("scheduler", "")),
         window=Window(start, done_fraction(position) if position is not None else None),
         image_seed=seed,
     )
+
+
+def _scheduler(text: str) -> Address | None:
+    """A scheduler as a file says it, which may say anything: what is no address is a name, for the script to refuse."""
+    try:
+        return address_of(text, "schedulers")
+    except SettingError:
+        return Address(text)
 
 
 def done_fraction(position: Standing) -> float | None:

@@ -16,7 +16,7 @@ from jupyter_latents.errors import RunError
 from jupyter_latents.latents import Latents
 from jupyter_latents.latents.facts import Noise, Position, Provenance, Resume, Space
 from jupyter_latents.session.identity import ENTERS, FIELDS, fingerprint
-from jupyter_latents.stage import ImageSeed, LatentsProcessor, ModelSource, Output, Prompt, Size, Stage, Window
+from jupyter_latents.stage import Address, ImageSeed, LatentsProcessor, ModelSource, Output, Prompt, Size, Stage, Window
 from jupyter_latents.syntax.script import parse
 
 # Options of which one value is another field of the stage: to that field. What fields do is tried below, each alone.
@@ -109,6 +109,7 @@ OTHER = {
     "output": Output("a"),
 }
 ANOTHER: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+    (Address, lambda value: Address(value.name, {**value.settings, "more": "1"})),
     (bool, lambda value: not value),
     ((int, float, torch.Tensor), lambda value: value + 1),
     (str, lambda value: f"{value}+"),
@@ -120,7 +121,7 @@ ANOTHER: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
 
 def another(value: Any) -> Any:
     """Another value of the same kind; of fields, the first that enters is another."""
-    if is_dataclass(value):
+    if is_dataclass(value) and not isinstance(value, Address):
         rows = FIELDS[type(value).__name__]
         return changed(value, next(field.name for field in fields(value) if rows[field.name] is ENTERS))
     return next(make for kinds, make in ANOTHER if isinstance(value, kinds))(value)
@@ -144,6 +145,10 @@ def test_a_field_changed_alone_changes_the_digest_unless_its_row_says_why_not(ki
     row, before = FIELDS[kind][name], OF[kind]
     assert (fingerprint(changed(before, name)) != fingerprint(before)) == (row is ENTERS)
     assert row is ENTERS or row.why
+
+
+def test_an_address_enters_as_its_text() -> None:
+    assert fingerprint(Address("a;b", {"scale": "1"})) == repr('"a;b";scale=1')
 
 
 def test_a_field_without_a_row_is_an_error_not_a_stale_answer() -> None:

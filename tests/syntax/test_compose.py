@@ -10,7 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from jupyter_latents.errors import ScriptError
 from jupyter_latents.stage import (
+    Address,
     ImageSeed,
     LatentsProcessor,
     ModelSource,
@@ -34,7 +36,9 @@ HOSTILE = (
 letters = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffc"), max_size=6)
 texts = st.lists(st.sampled_from(HOSTILE) | letters, max_size=8).map("".join)
 plain_texts = texts.map(str.strip).filter(bool)
-addresses = st.from_regex(r"[a-z]{1,5}/[a-z0-9]{1,5}(;scale=0\.[0-9])?", fullmatch=True)
+addresses = st.builds(
+    Address, texts.filter(str.strip), st.dictionaries(st.sampled_from(["scale", "weight-name"]), texts, max_size=2)
+)
 floats = st.floats(0, 1e6)
 fractions = st.floats(0, 1)
 
@@ -212,6 +216,13 @@ def test_a_provenance_fills_a_stage() -> None:
         scheduler="DDIMScheduler",
         window=Window(None, 0.8),
     )
+
+
+@pytest.mark.parametrize("text", ["DDIMScheduler;eta", ";", "DDIMScheduler;;eta=1"])
+def test_a_file_that_names_no_scheduler_leaves_the_refusal_to_the_script(text: str) -> None:
+    made = from_provenance(Made("1", None, provenance(options={"scheduler": text})))
+    with pytest.raises(ScriptError, match="is no scheduler name"):
+        read(compose([made]))
 
 
 @pytest.mark.parametrize(("name", "expected"), [("base", "base"), ("other", None)])

@@ -54,7 +54,7 @@ def test_every_option_reaches_its_stage() -> None:
     assert made.prompt == Prompt("a", "b", "c", "d", "e", None)
     assert (made.clip_skip, made.num_inference_steps, made.guidance_scale, made.guidance_rescale) == (1, 12, 0.0, 0.7)
     assert (made.window.start, made.window.end, made.seed, made.strength) == (0.25, 0.75, 5, 1.0)
-    assert (made.scheduler, made.size, made.batch_size) == ("DDIMScheduler;clip-sample=false", Size(512, 768), 2)
+    assert (str(made.scheduler), made.size, made.batch_size) == ("DDIMScheduler;clip-sample=false", Size(512, 768), 2)
     assert made.latents_processors == (
         LatentsProcessor("scale", {"factor": "1.2"}),
         LatentsProcessor("noise", {"sigma": "0.5", "seed": "1"}),
@@ -161,6 +161,9 @@ class TestMultiplying:
         ("--image-format gif", "Known: png, jpg", "gif"),
         ("--device gpu", "no device", "gpu"),
         ("--scheduler 'a b'", "no scheduler name", "a b"),
+        ("--scheduler DDIMScheduler;eta", "--scheduler: 'eta' should be key=value", "eta"),
+        ("--loras a b;scale=1;Scale=2", "--loras: 'scale' is given twice", "Scale"),
+        ("--vae ;model=a", "names nothing before its settings", ";model=a"),
         ("--sigmas 1,2", "fall from step to step", "2"),
         ("--sigmas 1,x", "not allowed", "x"),
         ("--seeds 1 --gen-seeds 2", "exclude each other", "--gen-seeds"),

@@ -19,6 +19,7 @@ import torch
 from jupyter_latents.engine.schedule.table import BACKWARDS, FORMS, SIGMAS_AS_GIVEN, scheduler_names
 from jupyter_latents.errors import ModelError, ScriptError, nearest
 from jupyter_latents.latents.facts import CLEAN, Form, Noise, StateValue
+from jupyter_latents.stage import Address, address_of
 
 __all__ = [
     "backwards",
@@ -45,23 +46,25 @@ _FOR_LATENTS = {
 }
 
 
-def build(name: str | None, own_class: str, own_config: Mapping[str, Any], *, seed: int | None = None) -> Any:
+def build(name: Address | str | None, own_class: str, own_config: Mapping[str, Any], *, seed: int | None = None) -> Any:
     """A fresh scheduler for one run.
 
     Args:
-        name: ``--scheduler``: a class name with optional arguments (``DDIMScheduler;eta=0.5``), or None for the
-            model's own.
+        name: A class name with optional arguments (``DDIMScheduler;eta=0.5``), or None for the model's own.
         own_class: Class name of the model's own scheduler.
         own_config: Configuration of the model's own scheduler.
         seed: Seed for schedulers that make their noise themselves.
 
     Raises:
         ScriptError: No such scheduler, or it takes no such argument.
+        SettingError: Text that is no address.
         ModelError: The scheduler needs a library that is not installed.
     """
     import diffusers
 
-    wanted, overrides = _parse(name) if name else (own_class, {})
+    address = address_of(name, "schedulers") or Address(own_class)
+    wanted = address.name
+    overrides = {key.replace("-", "_"): _typed(text) for key, text in address.settings.items()}
     scheduler_class = getattr(diffusers, wanted, None)
     if not wanted.endswith("Scheduler") or scheduler_class is None or not hasattr(scheduler_class, "from_config"):
         known = scheduler_names()
@@ -90,19 +93,12 @@ def build(name: str | None, own_class: str, own_config: Mapping[str, Any], *, se
         raise ModelError(f"{wanted} cannot be made with these settings: {error}", option="schedulers") from error
 
 
-def _parse(address: str) -> tuple[str, dict[str, Any]]:
-    """``Name;key=value`` to the name and its settings, values read as JSON where they can be."""
-    name, *pairs = [part.strip() for part in address.split(";")]
-    settings: dict[str, Any] = {}
-    for pair in filter(None, pairs):
-        key, _, text = pair.partition("=")
-        try:
-            settings[key.strip().replace("-", "_")] = json.loads(
-                text.lower() if text.lower() in ("true", "false", "none") else text
-            )
-        except json.JSONDecodeError:
-            settings[key.strip().replace("-", "_")] = text
-    return name, settings
+def _typed(text: str) -> Any:
+    """A setting's value, read as JSON where it can be."""
+    try:
+        return json.loads(text.lower() if text.lower() in ("true", "false", "none") else text)
+    except json.JSONDecodeError:
+        return text
 
 
 def custom_sigmas(scheduler: Any, sigmas: Sequence[float]) -> Any:

@@ -234,10 +234,9 @@ def _check(arguments: Arguments, schedulers: Collection[str]) -> None:
             place=arguments.options["model_sequential_offload"].place,
         )
     for index, given in enumerate(arguments.values.get("schedulers", ())):
-        name = str(given).partition(";")[0]
-        if schedulers and name not in schedulers:
+        if schedulers and given.name not in schedulers:
             raise ScriptError(
-                f"--scheduler: '{name}' is no scheduler{nearest(name, schedulers) or '.'}",
+                f"--scheduler: '{given.name}' is no scheduler{nearest(given.name, schedulers) or '.'}",
                 place=arguments.place("schedulers", index),
             )
 

@@ -10,7 +10,8 @@ from typing import Any, TypeAlias
 
 from jupyter_latents.errors import Place, ScriptError, SettingError, nearest
 from jupyter_latents.optimizations import choice_of
-from jupyter_latents.stage import LatentsProcessor, Size
+from jupyter_latents.stage import Address, LatentsProcessor, Size
+from jupyter_latents.syntax.addresses import parse_address
 from jupyter_latents.syntax.text import Locator
 
 __all__ = [
@@ -140,12 +141,9 @@ def _split_uri(value: str, locate: Locator) -> tuple[str, dict[str, str]]:
     return name.strip(), arguments
 
 
-def address(value: str, locate: Locator) -> str:
+def address(value: str, locate: Locator) -> Address:
     """A name or path with settings, ``NAME;key=value;key=value``."""
-    name, _ = _split_uri(value, locate)
-    if not name:
-        raise ScriptError("The value has no name before its settings.", place=_at(value, locate))
-    return value.strip()
+    return parse_address(value, locate)
 
 
 def optimization(value: str, locate: Locator) -> str:
@@ -157,14 +155,14 @@ def optimization(value: str, locate: Locator) -> str:
     return value.strip()
 
 
-def scheduler(value: str, locate: Locator) -> str:
+def scheduler(value: str, locate: Locator) -> Address:
     """A scheduler class name with settings; whether it exists is found out later."""
-    name, _ = _split_uri(value, locate)
-    if not _SCHEDULER.fullmatch(name):
+    found = parse_address(value, locate)
+    if not _SCHEDULER.fullmatch(found.name):
         raise ScriptError(
-            f"'{name}' is no scheduler name; write a class name such as DDIMScheduler.", place=_at(value, locate)
+            f"'{found.name}' is no scheduler name; write a class name such as DDIMScheduler.", place=_at(value, locate)
         )
-    return value.strip()
+    return found
 
 
 def sigmas(value: str, locate: Locator) -> tuple[float, ...]:

@@ -8,11 +8,11 @@ from typing import Any
 
 from jupyter_latents.engine.given.inputs import Call, Inputs
 from jupyter_latents.engine.models.addons.addon import Addon
-from jupyter_latents.engine.models.addons.address import Entry, fault, locate, parse_address, part_at
+from jupyter_latents.engine.models.addons.address import Entry, entry_of, fault, locate, part_at
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.parts import PartSource
 from jupyter_latents.errors import ModelError
-from jupyter_latents.stage import ModelSource
+from jupyter_latents.stage import Address, ModelSource
 from jupyter_latents.wording import option
 
 __all__ = ["ControlSpec", "Controls", "find_controls"]
@@ -120,32 +120,32 @@ def find_controls(source: ModelSource, facts: ModelFacts) -> Controls:
             f"{option('control_nets')} out.",
             option="control_nets",
         )
-    return Controls(tuple(_spec(text, index, source, facts) for index, text in enumerate(source.control_nets)))
+    return Controls(tuple(_spec(net, index, source, facts) for index, net in enumerate(source.control_nets)))
 
 
-def _spec(text: str, index: int, source: ModelSource, facts: ModelFacts) -> ControlSpec:
-    address = parse_address("control_nets", text, _KEYS)
-    part = _part(address, "controlnet" if not index else f"controlnet_{index + 1}", source, facts)
-    start, end = address.number("start", 0, 0, 1), address.number("end", 1, 0, 1)
+def _spec(net: Address, index: int, source: ModelSource, facts: ModelFacts) -> ControlSpec:
+    entry = entry_of("control_nets", net, _KEYS)
+    part = _part(entry, "controlnet" if not index else f"controlnet_{index + 1}", source, facts)
+    start, end = entry.number("start", 0, 0, 1), entry.number("end", 1, 0, 1)
     if start >= end:
-        raise fault("control_nets", f"start={start:g} of {address.name} must be below end={end:g}.")
-    mode = int(address.number("mode", 0, 0, 99)) if address.get("mode") else None
-    return ControlSpec(part, address.number("scale", 1.0), start, end, mode)
+        raise fault("control_nets", f"start={start:g} of {entry.name} must be below end={end:g}.")
+    mode = int(entry.number("mode", 0, 0, 99)) if entry.get("mode") else None
+    return ControlSpec(part, entry.number("scale", 1.0), start, end, mode)
 
 
-def _part(address: Entry, name: str, source: ModelSource, facts: ModelFacts) -> PartSource:
-    folder = locate(address, address.name, source, ("config.json",))
+def _part(entry: Entry, name: str, source: ModelSource, facts: ModelFacts) -> PartSource:
+    folder = locate(entry, entry.name, source, ("config.json",))
     if not (folder / "config.json").is_file():
         raise fault("control_nets", f"{folder} has no config.json; give the ControlNet's diffusers folder.")
-    part = part_at(address, folder, name)
+    part = part_at(entry, folder, name)
     if "ControlNet" not in part.class_name:
-        raise fault("control_nets", f"{address.name} is a {part.class_name}, no ControlNet.")
+        raise fault("control_nets", f"{entry.name} is a {part.class_name}, no ControlNet.")
     denoiser = facts.config(facts.denoiser)
     for key in _WIDTHS:
         theirs, ours = part.config.get(key), denoiser.get(key)
         if theirs and ours and theirs != ours:
             raise fault(
                 "control_nets",
-                f"{address.name} is of another family ({key} {theirs}, {source.name} has {ours}); use one made for it.",
+                f"{entry.name} is of another family ({key} {theirs}, {source.name} has {ours}); use one made for it.",
             )
     return part

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_latents.engine.models.addons.addon import Addon
-from jupyter_latents.engine.models.addons.address import fault, locate, parse_address
+from jupyter_latents.engine.models.addons.address import entry_of, fault, locate
 from jupyter_latents.engine.models.digests import file_digest, files_digest
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.readers import assemble, translated
 from jupyter_latents.errors import ModelError
-from jupyter_latents.stage import ModelSource
+from jupyter_latents.stage import Address, ModelSource
 from jupyter_latents.wording import option
 
 __all__ = ["Lora", "Loras", "find_loras"]
@@ -107,7 +107,7 @@ def find_loras(source: ModelSource, facts: ModelFacts) -> Loras:
         ModelError: peft is not installed, the pipeline takes no LoRAs, one cannot be found, or its folder holds several
             files and none is named.
     """
-    found = tuple(_lora(text, source) for text in source.loras)
+    found = tuple(_lora(address, source) for address in source.loras)
     if importlib.util.find_spec("peft") is None:
         raise fault(
             "loras", "these need peft, which is not installed: pip install 'jupyter-latents[lora]', or leave them out."
@@ -116,11 +116,11 @@ def find_loras(source: ModelSource, facts: ModelFacts) -> Loras:
     return Loras(found)
 
 
-def _lora(text: str, source: ModelSource) -> Lora:
-    address = parse_address("loras", text, _KEYS)
-    wanted = address.get("weight-name")
-    place = locate(address, address.name, source, (wanted,) if wanted else _FILES)
-    path, scale = _file(place, wanted, address.name), address.number("scale", 1.0)
+def _lora(address: Address, source: ModelSource) -> Lora:
+    entry = entry_of("loras", address, _KEYS)
+    wanted = entry.get("weight-name")
+    place = locate(entry, entry.name, source, (wanted,) if wanted else _FILES)
+    path, scale = _file(place, wanted, entry.name), entry.number("scale", 1.0)
     return Lora(path, scale, files_digest([(repr(scale), file_digest(path))]))
 
 

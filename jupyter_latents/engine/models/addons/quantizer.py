@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from jupyter_latents.engine.models.addons.addon import Addon
-from jupyter_latents.engine.models.addons.address import Entry, fault, parse_address
+from jupyter_latents.engine.models.addons.address import entry_of, fault
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.parts import PartSource
 from jupyter_latents.errors import ModelError
-from jupyter_latents.stage import ModelSource
+from jupyter_latents.stage import Address, ModelSource
 from jupyter_latents.wording import option
 
 __all__ = ["Quantizer", "find_quantizer"]
@@ -32,19 +32,17 @@ class Quantizer(Addon):
     """A quantizer with its settings.
 
     Attributes:
-        text: As the stage writes it, ``bnb;bits=4``.
-        address: The same, read.
+        address: As the stage writes it, ``bnb;bits=4``.
     """
 
-    text: str
-    address: Entry
+    address: Address
 
     mark = "quantized"
 
     @property
     def digest(self) -> str:
         """What the stage writes."""
-        return self.text
+        return str(self.address)
 
     def changes(self, facts: ModelFacts, /) -> tuple[str, ...]:
         """The denoiser and the text encoders, not the VAE and what has few matrices."""
@@ -82,8 +80,7 @@ def find_quantizer(source: ModelSource, _facts: ModelFacts) -> Quantizer:
     Raises:
         ModelError: Another quantizer, settings that are not allowed, or bitsandbytes is not installed.
     """
-    text = source.quantizer or ""
-    address = parse_address("quantizer", text, _ALLOWED)
+    address = entry_of("quantizer", source.quantizer or Address(""), _ALLOWED).address
     if address.name.lower() not in ("bnb", "bitsandbytes"):
         raise ModelError(
             f"{option('quantizer')} {address.name} is not known here; use bnb;bits=4 or bnb;bits=8, or leave it out.",
@@ -100,4 +97,4 @@ def find_quantizer(source: ModelSource, _facts: ModelFacts) -> Quantizer:
             "it out.",
             option="quantizer",
         )
-    return Quantizer(text, address)
+    return Quantizer(address)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from jupyter_latents.engine.models.addons.addon import Addon
-from jupyter_latents.engine.models.addons.address import Entry, fault, locate, parse_address, part_at
+from jupyter_latents.engine.models.addons.address import Entry, entry_of, fault, locate, part_at
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.parts import PartSource, with_defaults
 from jupyter_latents.engine.models.single_files import is_checkpoint
 from jupyter_latents.engine.vae.codec import space_of
 from jupyter_latents.errors import ModelError
-from jupyter_latents.stage import ModelSource
+from jupyter_latents.stage import Address, ModelSource
 from jupyter_latents.wording import option
 
 __all__ = ["Vae", "find_vae"]
@@ -51,11 +51,12 @@ def find_vae(source: ModelSource, facts: ModelFacts) -> Vae:
         ModelError: It cannot be found, is of another class than given, or is of another latent space.
     """
     own = facts.own["vae"]
-    address = parse_address("vae", source.vae or "", _KEYS)
-    wanted, name = (address.name, address.get("model")) if "model" in address.settings else (None, address.name)
-    if name is None or (wanted is None and name.startswith(("AutoencoderKL", "AutoencoderTiny"))):
-        raise ModelError(f"{option('vae')} {source.vae}: say which one, {address.name};model=NAME.", option="vae")
-    found = _part(address, name, source, own)
+    entry = entry_of("vae", source.vae or Address(""), _KEYS)
+    model = entry.get("model")
+    wanted, name = (None, entry.name) if model is None else (entry.name, model)
+    if wanted is None and name.startswith(("AutoencoderKL", "AutoencoderTiny")):
+        raise ModelError(f"{option('vae')} {source.vae}: say which one, {entry.name};model=NAME.", option="vae")
+    found = _part(entry, name, source, own)
     if not found.class_name.startswith(("Autoencoder", "AsymmetricAutoencoder")):
         raise fault("vae", f"{name} is a {found.class_name}, no VAE.")
     if wanted and wanted != found.class_name:
@@ -64,16 +65,16 @@ def find_vae(source: ModelSource, facts: ModelFacts) -> Vae:
     return Vae(found)
 
 
-def _part(address: Entry, name: str, source: ModelSource, own: PartSource) -> PartSource:
-    place = locate(address, name, source, ("config.json", "vae/config.json"))
+def _part(entry: Entry, name: str, source: ModelSource, own: PartSource) -> PartSource:
+    place = locate(entry, name, source, ("config.json", "vae/config.json"))
     if place.is_file():
         if not is_checkpoint(place):
             raise fault("vae", f"{place} is no weight file; give a .safetensors file or a diffusers folder.")
-        return replace(own, weights=(place,), variant=None, form="file", dtype=address.get("dtype"))
+        return replace(own, weights=(place,), variant=None, form="file", dtype=entry.get("dtype"))
     inner = place if (place / "config.json").is_file() else place / "vae"
     if not (inner / "config.json").is_file():
         raise fault("vae", f"{place} has neither a config.json nor a vae folder; add ;subfolder=NAME.")
-    return part_at(address, inner, "vae")
+    return part_at(entry, inner, "vae")
 
 
 def _check_space(source: ModelSource, own: PartSource, vae: PartSource) -> None:
