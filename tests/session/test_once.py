@@ -270,3 +270,24 @@ def test_a_plan_asks_no_network(tmp_path: Path) -> None:
     assert picture == "judged at the run: https://example.org/a.png is fetched then"
     assert "the hub is not asked (offline)" in refused
     assert outlooks.count("fetched at the run") == 2
+
+
+def test_an_outlook_stops_when_the_panel_has_changed(desk: Desk) -> None:
+    from jupyter_latents.display.panel.outlook import Planner, look
+
+    looked: list[str] = []
+
+    def answer(text: str) -> None:
+        if not looked:
+            planner.ask("newer")
+        try:
+            look(desk.session, desk.text(f"<sd15> {SHORT}"), [1], planner.check)
+        except StoppedError:
+            looked.append("stopped")
+        else:
+            looked.append(text)
+
+    planner = Planner(answer)
+    planner.ask("older")
+    planner.wait()
+    assert looked == ["stopped", "newer"]
