@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.errors import HandoffError, JupyterLatentsError, ModelNotHereError
+from jupyter_latents.errors import HandoffError, JupyterLatentsError, ModelError
 from jupyter_latents.session.blame import blame
 from jupyter_latents.session.hiding import hiding, is_undrawn, shown, without_numbers
 from jupyter_latents.session.later import Later, UnforeseenError
@@ -196,8 +196,8 @@ def _facts(stage: Stage) -> ModelFacts:
 
     try:
         return describe(replace(stage.model, offline=True))
-    except ModelNotHereError as error:
-        if not may_ask(stage.model):
+    except ModelError as error:
+        if not error.unasked or not may_ask(stage.model):
             raise
         raise UnforeseenError(f"{stage.model.name} is fetched at the run, then judged") from error
 

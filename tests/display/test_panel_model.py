@@ -98,6 +98,20 @@ demo/paper --image-seeds "latents: {{ parts['a'].at(0.5) }}" --seeds {{ 1 + 1 }}
     assert parse('m\n--seeds "{{ 1 + 1 }}"')[0].stages()[0].seed == 2
 
 
+def test_no_value_of_the_environment_is_in_a_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "s3cret")
+    text = """demo/scenes --output-path $HOME/a --prompts "${HOME}; %HOME%" '--negative-prompts=$HOME' --seeds $SEED"""
+    model = applied(text)
+    assert "s3cret" not in model.text + repr(model.forms)
+    assert model.form.seed == "{{ env.SEED }}"
+    values = {"HOME": "home", "SEED": "7"}
+    made, same = (
+        [stage for one in parse(form, Environment(environ=values)) for stage in one.stages()]
+        for form in (text, model.text)
+    )
+    assert made == same
+
+
 @pytest.mark.parametrize(
     ("text", "line", "part"),
     [
@@ -106,6 +120,7 @@ demo/paper --image-seeds "latents: {{ parts['a'].at(0.5) }}" --seeds {{ 1 + 1 }}
         ("demo/scenes\n--seeds x", 2, "not allowed"),
         ("%%dgen\ndemo/scenes\n--seeds x", 3, "not allowed"),
         ("demo/scenes {{ options }}", 1, "stands for options"),
+        ("demo/scenes $OPTIONS", 1, "stands for options"),
     ],
 )
 def test_what_cannot_be_shown_is_refused_with_its_place(text: str, line: int, part: str) -> None:

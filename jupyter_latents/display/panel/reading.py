@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 
 from jupyter_latents.errors import ScriptError
 from jupyter_latents.stage import ImageSeed
@@ -62,13 +63,34 @@ def _form(part: Block | Logical) -> StageForm:
         )
     masked, templates = _masked(part.text.text)
     line = Line(1, masked, masked)
-    words = read_words(expand(Logical(Located.of(line)), Environment()))
+    words = read_words(expand(Logical(Located.of(line)), Environment(environ=_Marks(templates))))
     arguments = read_arguments(words)
     held = [arguments.model, *(word for taken in arguments.words.values() for word in taken)]
     if any(UNKNOWN in word.text and not any(word.written is one.written for one in held) for word in words[1:]):
         place = part.text.place()
         raise ScriptError("The panel cannot show a template that stands for options; run it in a cell.", place=place)
     return _filled(arguments, templates)
+
+
+class _Marks(Mapping[str, str]):
+    """Environment variables as a form holds them: a mark for the template that means the variable, never its value.
+
+    Args:
+        templates: Those of the line; grows.
+    """
+
+    def __init__(self, templates: list[str]) -> None:
+        self._templates = templates
+
+    def __getitem__(self, name: str) -> str:
+        self._templates.append(f"{{{{ env.{name} }}}}")
+        return UNKNOWN + chr(_FIRST + len(self._templates) - 1)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
 
 
 def _masked(text: str) -> tuple[str, list[str]]:

@@ -18,7 +18,7 @@ from jupyter_latents.engine.models.parts import PartSource, parts_of, read_json
 from jupyter_latents.engine.models.pipelines import RUNS, reason_against
 from jupyter_latents.engine.models.single_files import inspect_checkpoint, is_checkpoint
 from jupyter_latents.engine.models.weights import variants
-from jupyter_latents.errors import ModelError, ModelNotHereError, nearest
+from jupyter_latents.errors import ModelError, nearest
 from jupyter_latents.stage import ModelSource
 from jupyter_latents.wording import option
 
@@ -88,11 +88,12 @@ def _of_folder(source: ModelSource, place: Path) -> ModelFacts:
         try:
             folder = _subfolder(source, fetch(Wanted.model(source), lambda: _downloaded(source)))
         except ModelError as error:
-            kind = ModelNotHereError if isinstance(error, ModelNotHereError) else ModelError
-            raise kind(
+            absent = ModelError(
                 f"{source.name} is only partly in the hub's cache on this machine: {'; '.join(lacking)}. "
                 f"Fetch the rest where there is a network: hf download {source.name}"
-            ) from error
+            )
+            absent.unasked = error.unasked
+            raise absent from error
         parts = parts_of(folder, index, source.variant, source.name)
         lacking = _lacking(source, parts)
     if lacking:

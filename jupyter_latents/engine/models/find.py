@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jupyter_latents import demo
-from jupyter_latents.errors import ModelError, ModelNotHereError, nearest
+from jupyter_latents.errors import ModelError, nearest
 from jupyter_latents.stage import ModelSource
 from jupyter_latents.wording import option
 
@@ -164,15 +164,15 @@ def fetch(wanted: Wanted, download: Callable[[], Path]) -> Path:
     """Fetches from the hub what is not here.
 
     Raises:
-        ModelNotHereError: The hub may not be asked.
-        ModelError: The hub cannot be reached or does not give it.
+        ModelError: The hub may not be asked, cannot be reached or does not give it.
     """
     from huggingface_hub import HfApi, is_offline_mode
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
     if wanted.offline or is_offline_mode():
-        missing = not_found(wanted, "the hub is not asked (offline)")
-        raise ModelNotHereError(missing.template, option=missing.option)
+        absent = not_found(wanted, "the hub is not asked (offline)")
+        absent.unasked = True
+        raise absent
     try:
         HfApi().model_info(wanted.name, revision=wanted.revision, timeout=_PROBE_SECONDS, token=wanted.token)
         return download()
