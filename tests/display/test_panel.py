@@ -124,13 +124,13 @@ def test_bad_values_are_marked_at_their_fields_and_escaped(opened: Any) -> None:
     opened.editor.controls["size"].value = "500"
     found = errors(opened)
     assert set(found) == {"seed", "size"}
-    assert "--seeds: &#x27;&lt;img&#x27; is not allowed; give a whole number, 0 or more." in found["seed"]
+    assert "Seed: &#x27;&lt;img&#x27; is not allowed; give a whole number, 0 or more." in found["seed"]
     assert "500 pixels is no multiple of 8; the nearest that is: 496." in found["size"]
     assert "dgp-bad" in opened.editor.controls["seed"]._dom_classes
     click(opened, "run")
     opened.wait()
     assert opened.results.run is None
-    assert "stage 1: --seeds" in opened.widgets.status.value
+    assert "stage 1: Seed: " in opened.widgets.status.value
     opened.editor.controls["seed"].value = opened.editor.controls["size"].value = ""
     assert errors(opened) == {}
     assert "dgp-bad" not in opened.editor.controls["seed"]._dom_classes
