@@ -116,7 +116,18 @@ class HelpAskedError(ScriptError):
 
 
 class NameNotFoundError(JupyterLatentsError):
-    """A kernel variable, file or address that a stage names is not there."""
+    """A kernel variable, file or address that a stage names is not there.
+
+    Args:
+        message: What was given, what there is, what to do.
+        name: The name that was given; empty where a stage gave none.
+        option: See `JupyterLatentsError`.
+        place: Where in the script it stands.
+    """
+
+    def __init__(self, message: str, *, name: str = "", option: str | None = None, place: Place | None = None) -> None:
+        super().__init__(message, option=option, place=place)
+        self.name = name
 
 
 class ModelError(JupyterLatentsError):

@@ -7,7 +7,7 @@ reference reads ``denoising start`` wherever the message is shown, and ``--denoi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 __all__ = ["option", "plain", "spell"]
 
@@ -23,16 +23,18 @@ _WORDS = {
     "vae_slicing": "VAE slicing",
     "vae_tiling": "VAE tiling",
 }
-_REFERENCE = re.compile("⟦([a-z_]+)⟧")
+_REFERENCE = re.compile(r"⟦([a-z_]+)(?:\.([a-z]+))?⟧")
 
 
-def option(dest: str) -> str:
+def option(dest: str, part: str = "") -> str:
     """A reference to an option, to be put into a message.
 
     Args:
         dest: The option's name in the table of options, such as ``image_seeds``, ``denoising_start``, ``schedulers``.
+        part: The part of an image seed that is meant, ``image``, ``mask`` or ``latents``; only those who have a field
+            for each part speak of it.
     """
-    return f"⟦{dest}⟧"
+    return f"⟦{dest}.{part}⟧" if part else f"⟦{dest}⟧"
 
 
 def plain(dest: str) -> str:
@@ -40,11 +42,12 @@ def plain(dest: str) -> str:
     return _WORDS.get(dest, dest.replace("_", " "))
 
 
-def spell(template: str, spelling: Callable[[str], str] = plain) -> str:
+def spell(template: str, spelling: Callable[[str], str] = plain, parts: Mapping[str, str] | None = None) -> str:
     """A message with its references written out.
 
     Args:
         template: The message, with what `option` made in it.
         spelling: How an option is written.
+        parts: How parts of an image seed are written; None to write the option instead.
     """
-    return _REFERENCE.sub(lambda found: spelling(found[1]), template)
+    return _REFERENCE.sub(lambda found: (parts or {}).get(found[2]) or spelling(found[1]), template)

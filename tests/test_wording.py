@@ -42,6 +42,13 @@ def test_the_caret_stands_at_the_option_that_the_error_names(invocation: Invocat
     assert str(error).splitlines()[-1].index("^") == str(error).splitlines()[-2].index("4")
 
 
+def test_only_who_has_fields_for_them_speaks_of_the_parts_of_an_image_seed(invocation: Invocation) -> None:
+    error = ModelError(f"add {option('image_seeds', 'mask')} NAME")
+    assert error.message == "add image seed NAME"
+    assert spell(error.template, plain, {"mask": "Mask"}) == "add Mask NAME"
+    assert blame(invocation, error).message == "add --image-seeds NAME"
+
+
 def test_an_option_that_was_not_given_points_at_the_model(invocation: Invocation) -> None:
     place = blame(invocation, ModelError("no weights", option="variant")).place
     assert place is not None

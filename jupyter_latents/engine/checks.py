@@ -39,7 +39,7 @@ def check_mode(stage: Stage, given: Given, latents: Standing | None, facts: Mode
     if facts.needs_mask and not given.masks:
         raise ModelError(
             f"{stage.model.name} is a model for inpainting alone: its denoiser takes a picture and a mask as well. "
-            f'Give both ({option("image_seeds")} "photo.png;mask=mask.png").',
+            f'Give both ({option("image_seeds", "image")} "photo.png;mask=mask.png").',
             option="image_seeds" if given.images else None,
         )
     if given.controls and not facts.steered:

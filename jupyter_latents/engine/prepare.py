@@ -163,7 +163,7 @@ def _crosses(stage: Stage, latents: Standing | None, scheduler: Any, facts: Mode
     if stage.window.start:
         raise WindowError(
             f"{option('denoising_start')} {stage.window.start:g} needs latents to start from: "
-            f'{option("image_seeds")} "latents: NAME" with latents that an earlier stage made with '
+            f'{option("image_seeds", "latents")} "latents: NAME" with latents that an earlier stage made with '
             f"{option('denoising_end')}.",
             option="denoising_start",
         )

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from jupyter_latents.errors import JupyterLatentsError, Place
 from jupyter_latents.syntax import Invocation
-from jupyter_latents.syntax.options.table import OPTIONS
-from jupyter_latents.wording import plain
+from jupyter_latents.syntax.options.faults import spelling
 
 __all__ = ["blame"]
 
-_SPELLINGS = {option.dest: option.names[0] for option in OPTIONS}
 # The option to blame for errors that name none: latents and pictures do not know what they were given as.
 _OF_CLASS: dict[str, tuple[str, ...]] = {
     "NameNotFoundError": ("image_seeds",),
@@ -30,7 +28,7 @@ def blame(invocation: Invocation, error: JupyterLatentsError) -> JupyterLatentsE
     Returns:
         The error.
     """
-    error.spelled(lambda dest: _SPELLINGS.get(dest, plain(dest)))
+    error.spelled(spelling)
     place = _place(invocation, error)
     return error if place is None else error.at(place)
 

@@ -165,7 +165,9 @@ class Resolver:
         if not path.exists():
             beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
             hint = nearest(path.name, beside)
-            raise NameNotFoundError(f"no file {reference.text}{hint or '.'} Paths are taken from {Path.cwd()}.")
+            raise NameNotFoundError(
+                f"no file {reference.text}{hint or '.'} Paths are taken from {Path.cwd()}.", name=reference.text
+            )
         return path
 
     def _variable(self, text: str) -> Any:
@@ -179,7 +181,8 @@ class Resolver:
                 else " No variable of this kernel can go here yet."
             )
             raise NameNotFoundError(
-                f"no variable {name!r}{nearest(name, known) or '.'}{held} A file needs a dot or a slash in its name."
+                f"no variable {name!r}{nearest(name, known) or '.'}{held} A file needs a dot or a slash in its name.",
+                name=text,
             )
         value = real(source[name])
         if isinstance(value, Later):
@@ -190,10 +193,11 @@ class Resolver:
             return value[int(index.rstrip("]"))]
         except IndexError as error:
             raise NameNotFoundError(
-                f"{text} is not there: {name} holds {len(value)}; use {name}[0] to {name}[{len(value) - 1}]."
+                f"{text} is not there: {name} holds {len(value)}; use {name}[0] to {name}[{len(value) - 1}].",
+                name=text,
             ) from error
         except (TypeError, ValueError, KeyError) as error:
-            raise NameNotFoundError(f"{text} is not there: {type(error).__name__}: {error}.") from error
+            raise NameNotFoundError(f"{text} is not there: {type(error).__name__}: {error}.", name=text) from error
 
     def as_latents(self, value: Any, text: str) -> list[Latents]:
         """Anything that can be latents, as latents.
@@ -258,7 +262,7 @@ def _opened(path: Path) -> Iterator[Image]:
         with Image.open(path) as image:
             yield image
     except (UnidentifiedImageError, OSError) as error:
-        raise NameNotFoundError(f"{path} cannot be read as a picture: {error}.") from error
+        raise NameNotFoundError(f"{path} cannot be read as a picture: {error}.", name=str(path)) from error
 
 
 def _is_outline(value: Any) -> bool:

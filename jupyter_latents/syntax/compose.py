@@ -11,7 +11,7 @@ from jupyter_latents.errors import SettingError
 from jupyter_latents.stage import Address, ImageSeed, ModelSource, Prompt, Reference, Stage, Window, address_of
 
 from .options.fields import default
-from .options.table import OPTIONS
+from .options.table import NAMES, OPTIONS
 from .segments import segments
 
 __all__ = [
@@ -36,8 +36,7 @@ _FIRST = (
     "schedulers", "output_size", "batch_size", "batch_seeds", "clip_skips",
 )  # fmt: skip
 _LAST = ("into", "force")
-_NAMES = {option.dest: option.name for option in OPTIONS}
-_ORDER = [*_FIRST, *(dest for dest in _NAMES if dest not in {*_FIRST, *_LAST}), *_LAST]
+_ORDER = [*_FIRST, *(dest for dest in NAMES if dest not in {*_FIRST, *_LAST}), *_LAST]
 _ALWAYS_QUOTED = {"prompts", "negative_prompts", "second_prompts", "third_prompts", "image_seeds"}
 
 _PLAIN = re.compile(r"[\w@+:,./~^][\w@+=:,./~^-]*")
@@ -92,7 +91,7 @@ def lines(model: str, rows: Rows) -> dict[str, str]:
     for dest in _ORDER:
         if dest in rows:
             words = [word(text, quoted=dest in _ALWAYS_QUOTED) for text in rows[dest]]
-            made[dest] = " ".join([_NAMES[dest], *words])
+            made[dest] = " ".join([NAMES[dest], *words])
     return made
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 from jupyter_latents.display.panel import panel, results
 from jupyter_latents.display.panel.form import StageForm
+from jupyter_latents.display.panel.model import Mark
 from jupyter_latents.display.panel.opening import close_open
 from jupyter_latents.display.panel.outlook import Schedule
 from jupyter_latents.session import Session
@@ -124,13 +125,13 @@ def test_bad_values_are_marked_at_their_fields_and_escaped(opened: Any) -> None:
     opened.editor.controls["size"].value = "500"
     found = errors(opened)
     assert set(found) == {"seed", "size"}
-    assert "--seeds: &#x27;&lt;img&#x27; is not allowed; give a whole number, 0 or more." in found["seed"]
+    assert "Seed: &#x27;&lt;img&#x27; is not allowed; give a whole number, 0 or more." in found["seed"]
     assert "500 pixels is no multiple of 8; the nearest that is: 496." in found["size"]
     assert "dgp-bad" in opened.editor.controls["seed"]._dom_classes
     click(opened, "run")
     opened.wait()
     assert opened.results.run is None
-    assert "stage 1: --seeds" in opened.widgets.status.value
+    assert "stage 1: Seed: " in opened.widgets.status.value
     opened.editor.controls["seed"].value = opened.editor.controls["size"].value = ""
     assert errors(opened) == {}
     assert "dgp-bad" not in opened.editor.controls["seed"]._dom_classes
@@ -241,6 +242,15 @@ def test_an_error_of_the_run_is_marked_too(opened: Any, session: Session) -> Non
     assert "no file nothing.png" in errors(opened)["image"]
     assert "no file nothing.png" in opened.widgets.status.value
     assert 'role="alert"' in opened.widgets.status.value
+
+
+def test_a_fault_of_no_field_is_told_below_the_window(opened: Any) -> None:
+    opened.wait()
+    opened._known.blame(Mark(0, "", "the device <x> is gone"))
+    opened._show_stages()
+    assert errors(opened) == {}
+    assert "the device &lt;x&gt; is gone" in opened.editor.told.value
+    assert opened.widgets.stages.children[0].tooltip == "the device <x> is gone"
 
 
 def test_a_dry_run_shows_the_plan(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from types import SimpleNamespace
 from typing import Any
@@ -11,12 +12,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jupyter_latents.display.panel.form import StageForm
-from jupyter_latents.display.panel.model import Mark, PanelModel, field_of_message
+from jupyter_latents.display.panel.model import Mark, PanelModel
 from jupyter_latents.engine.schedule.table import scheduler_names
-from jupyter_latents.errors import ScriptError
+from jupyter_latents.errors import (
+    JupyterLatentsError,
+    ModelError,
+    NameNotFoundError,
+    Place,
+    ScriptError,
+    WindowError,
+)
 from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Environment, Script, parse
 from jupyter_latents.syntax.compose import compose
+from jupyter_latents.syntax.options.faults import spelling
+from jupyter_latents.wording import option
 from tests.syntax.test_compose import stages
 
 
@@ -134,27 +144,38 @@ def test_what_cannot_be_shown_is_refused_with_its_place(text: str, line: int, pa
 
 
 BAD: list[tuple[str, str, str, str]] = [
-    ("seed", "seven", "seed", "--seeds: 'seven' is not allowed; give a whole number, 0 or more."),
-    ("steps", "0", "steps", "--inference-steps: '0' is not allowed; give a whole number of steps, 1 or more."),
-    ("guidance", "-1", "guidance", "--guidance-scales: '-1' is not allowed; give a number, 0 or more."),
-    ("size", "500", "size", "--output-size: 500 pixels is no multiple of 8; the nearest that is: 496."),
-    ("scheduler", "DDIM", "scheduler", "--scheduler: 'DDIM' is no scheduler."),
-    ("into", "1x", "into", "--into: '1x' cannot be a kernel variable; use letters, digits and _, no digit first."),
-    ("strength", "2", "strength", "--image-seed-strengths: '2' is not allowed; give a number, above 0 and at most 1."),
-    ("strength", "0.5", "strength", "'--image-seed-strengths' has nothing to begin from; add --image-seeds IMAGE."),
-    ("start", "0.5", "window", "'--denoising-start' has nothing to begin from; add --image-seeds 'latents: NAME'."),
+    ("seed", "seven", "seed", "Seed: 'seven' is not allowed; give a whole number, 0 or more."),
+    ("steps", "0", "steps", "Steps: '0' is not allowed; give a whole number of steps, 1 or more."),
+    ("guidance", "-1", "guidance", "Guidance: '-1' is not allowed; give a number, 0 or more."),
+    ("size", "500", "size", "Size: 500 pixels is no multiple of 8; the nearest that is: 496."),
+    ("scheduler", "DDIM", "scheduler", "Scheduler: 'DDIM' is no scheduler."),
+    ("into", "1x", "into", "Name: '1x' cannot be a kernel variable; use letters, digits and _, no digit first."),
+    ("strength", "2", "strength", "Strength: '2' is not allowed; give a number, above 0 and at most 1."),
+    ("strength", "0.5", "strength", "'Strength' has nothing to begin from; add Image IMAGE."),
+    ("start", "0.5", "window", "'Window start' has nothing to begin from; add Latents 'latents: NAME'."),
+    ("end", "0", "window", "Window end 0 leaves nothing to run; give a fraction above 0."),
     ("mask", "hole.png", "mask",
-     "--image-seeds: An image seed begins with an image or a word with a colon; write IMAGE;mask=..."),
+     "Mask: An image seed begins with an image or a word with a colon; write IMAGE;mask=..."),
     ("latents", "a, ,b", "latents",
-     "--image-seeds: An image seed names nothing here; give a variable, a path or an address."),
-    ("image", "'x", "image", "--image-seeds: The quotes of 'x do not match; quote the whole part."),
+     "Latents: An image seed names nothing here; give a variable, a path or an address."),
+    ("image", "'x", "image", "Image: The quotes of 'x do not match; quote the whole part."),
+    ("more", "--image-seeds 'a, ,b'", "more",
+     "--image-seeds: Several images in one seed are written 'images: a, b'."),
     ("more", "--dtipe x", "more", "'--dtipe' is no option; did you mean --dtype?"),
-    ("more", "--seeds 3", "more", "'--seeds' is given twice for this model."),
+    ("more", "--dtype x", "more", "--dtype: 'x' is no dtype. Known: auto, float16, bfloat16, float32."),
+    ("more", "--gen-seeds 3", "more", "Seed and --gen-seeds exclude each other; keep one."),
+    ("more", "--seeds 3", "more", "'Seed' is given twice for this model."),
 ]  # fmt: skip
+SPELLED = {
+    "Seed": "--seeds", "Steps": "--inference-steps", "Guidance": "--guidance-scales", "Size": "--output-size",
+    "Scheduler": "--scheduler", "Name": "--into", "Strength": "--image-seed-strengths", "Image": "--image-seeds",
+    "Latents": "--image-seeds", "Mask": "--image-seeds",
+    "Window start": "--denoising-start", "Window end": "--denoising-end",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "value", "where", "message"), BAD)
-def test_a_bad_value_is_marked_at_its_field_with_the_cells_message(
+def test_a_bad_value_is_marked_at_its_field_and_told_by_its_label(
     name: str, value: str, where: str, message: str
 ) -> None:
     model = applied(TWO)
@@ -163,7 +184,7 @@ def test_a_bad_value_is_marked_at_its_field_with_the_cells_message(
     assert model.marks(scheduler_names()) == [Mark(1, where, message)]
     with pytest.raises(ScriptError) as caught:
         Script(model.text).check(schedulers=scheduler_names())
-    assert caught.value.message == message
+    assert caught.value.message == re.sub("|".join(SPELLED), lambda found: SPELLED[found[0]], message)
 
 
 def test_each_stage_has_its_own_mark() -> None:
@@ -192,17 +213,36 @@ def test_a_stage_without_a_model_is_marked_there() -> None:
 
 
 @pytest.mark.parametrize(
-    ("message", "where"),
+    ("error", "where"),
     [
-        ("no step to run: --denoising-start 0.9 is step 9 of 10 and the schedule ends.", "window"),
-        ("--output-size 64x64 does not fit latents of shape (1, 4, 2, 2).", "size"),
-        ("no variable 'bass'; did you mean base?", "latents"),
-        ("no scheduler 'X'", "scheduler"),
-        ("demo/x is nowhere", "model"),
+        (WindowError("no step to run", option="denoising_start"), "window"),
+        (WindowError("--output-size 64 has no step to run", option="inference_steps"), "steps"),
+        (ModelError("it does not fit", option="output_size"), "size"),
+        (ModelError("there are no such weights", option="variant"), "more"),
+        (NameNotFoundError("no variable", name="bass", option="image_seeds"), "latents"),
+        (NameNotFoundError("no file", name="hole.png", option="image_seeds"), "mask"),
+        (NameNotFoundError("no file", name="b.png", option="image_seeds"), "image"),
+        (ModelError("--seeds and latents: no scheduler 'X', no variable 'bass'"), ""),
     ],
 )
-def test_errors_without_a_place_find_a_field(message: str, where: str) -> None:
-    assert field_of_message(message) == where
+def test_an_error_without_a_place_is_marked_at_its_option(error: JupyterLatentsError, where: str) -> None:
+    model = PanelModel([StageForm(), StageForm(model="m", image="a.png, b.png", mask="hole.png", latents="bass")])
+    assert model.mark(error, 1) == Mark(1, where, error.message)
+
+
+def test_an_error_at_the_model_is_marked_at_the_option_to_blame() -> None:
+    model = applied(TWO)
+    place = Place(1, 1, "demo/scenes", 11)
+    assert model.mark(ModelError("it is nowhere", place=place)).field == "model"
+    assert model.mark(ModelError("too large", option="output_size", place=place)).field == "size"
+
+
+def test_an_error_of_a_run_is_told_by_labels() -> None:
+    text = f"{option('denoising_end')} 0.9 needs {option('image_seeds', 'image')}, or leave {option('vae')} out"
+    error = WindowError(text, option="denoising_end")
+    error.spelled(spelling)
+    assert error.message == "--denoising-end 0.9 needs --image-seeds, or leave --vae out"
+    assert applied(TWO).mark(error).message == "Window end 0.9 needs Image, or leave --vae out"
 
 
 def test_an_added_stage_goes_on_from_the_one_before() -> None:

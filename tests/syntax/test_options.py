@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,12 @@ from jupyter_latents.stage import DEFAULT_STRENGTH, LatentsProcessor, ModelSourc
 from jupyter_latents.syntax import Environment, parse
 from jupyter_latents.syntax.compose import rows_of
 from jupyter_latents.syntax.invocation import Invocation
+from jupyter_latents.syntax.options.faults import spelling
 from jupyter_latents.syntax.options.fields import PATHS, default
 from jupyter_latents.syntax.options.options_page import page
 from jupyter_latents.syntax.options.refused import REFUSED
 from jupyter_latents.syntax.options.table import BY_NAME, GROUPS, NESTING, OPTIONS
+from jupyter_latents.wording import spell
 
 
 def one(options: str, **environment: object) -> Invocation:
@@ -213,6 +216,33 @@ def test_known_schedulers_are_checked_where_they_are_given() -> None:
     script.check()
     with pytest.raises(ScriptError, match="did you mean DDIMScheduler"):
         script.check(schedulers=["DDIMScheduler", "LMSDiscreteScheduler"])
+
+
+@pytest.mark.parametrize(
+    ("options", "dest"),
+    [
+        ("--seeds x", "seeds"),
+        ("--seeds 1 --seeds 2", "seeds"),
+        ("--seeds", "seeds"),
+        ("--image-seeds 'a, ,b'", "image_seeds"),
+        ("--seeds 1 --gen-seeds 2", "gen_seeds"),
+        ("--denoising-start 0.5", "denoising_start"),
+        ("--denoising-start 0.5 --denoising-end 0.4 --image-seeds 'latents: a'", "denoising_start"),
+        ("--image-seed-strengths 0.5", "strengths"),
+        ("--prompts 'a; b' --negative-prompts c", "prompts"),
+        ("--optimize nothing", "optimize"),
+        ("--image-seeds a.png, b.png --batch-size 3", "image_seeds"),
+        ("--image-seeds 'images: a.png, b.png' --batch-size 3", "batch_size"),
+        ("--model-cpu-offload --model-sequential-offload", "model_sequential_offload"),
+    ],
+)
+def test_an_error_of_an_option_says_which_as_data(options: str, dest: str) -> None:
+    with pytest.raises(ScriptError) as caught:
+        one(options)
+    assert caught.value.option == dest
+    assert spell(caught.value.template, spelling) == caught.value.message
+    again = pickle.loads(pickle.dumps(caught.value))  # noqa: S301
+    assert (again.message, again.template, again.option) == (caught.value.message, caught.value.template, dest)
 
 
 def test_a_quoted_value_may_look_like_an_option() -> None:

@@ -17,6 +17,7 @@ from jupyter_latents.errors import JupyterLatentsError, LatentsError, StoppedErr
 from jupyter_latents.syntax.script import Script
 
 from .editor import Choices, StageEditor
+from .fields import worded
 from .knowledge import Knowledge
 from .layout import PanelWidgets, StageRow, close_all
 from .model import Mark, PanelModel
@@ -141,7 +142,7 @@ class Panel:
             try:
                 act()
             except JupyterLatentsError as error:
-                self.widgets.say(error.message, fault=True)
+                self.widgets.say(worded(error), fault=True)
             self.refresh()
 
     def _ask(self, name: str, act: Callable[[], None]) -> None:
@@ -183,7 +184,7 @@ class Panel:
             try:
                 bound = take_file(self._session, file, content, latents=name == "latents")
             except JupyterLatentsError as error:
-                self._known.blame(Mark(self.model.selected, name, error.message))
+                self._known.blame(Mark(self.model.selected, name, worded(error)))
                 return
             if name == "latents":
                 self.model.take_latents(bound, progress(self._session.names[bound]))
@@ -251,7 +252,7 @@ class Panel:
     def _planned(self, error: JupyterLatentsError | None) -> None:
         with self._lock:
             if not self.closed:
-                self.widgets.say(error.message if error else "the plan; nothing was run", fault=error is not None)
+                self.widgets.say(worded(error) if error else "the plan; nothing was run", fault=error is not None)
 
     def _run_ended(self, run: Run) -> None:
         with self._lock:
@@ -309,9 +310,10 @@ class Panel:
     def _show_form(self, marks: list[Mark]) -> None:
         index, form = self.model.selected, self.model.form
         self.editor.show(form, self._known.schedule(form))
-        self.editor.mark({mark.field: mark.message for mark in marks if mark.index == index})
+        faults = {mark.field: mark.message for mark in marks if mark.index == index}
+        self.editor.mark(faults)
         outlook = self._known.outlook(index)
-        self.editor.tell(outlook.told if outlook and outlook.told else self._window(index, form))
+        self.editor.tell(faults.get("") or (outlook and outlook.told) or self._window(index, form))
         self._show_buttons()
 
     def _show_buttons(self) -> None:

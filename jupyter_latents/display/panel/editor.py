@@ -12,61 +12,16 @@ from typing import Any
 
 import ipywidgets
 
-from jupyter_latents.formats import endings
-from jupyter_latents.stage import DEFAULT_STRENGTH
 from jupyter_latents.syntax.options.fields import default
-from jupyter_latents.syntax.options.writers import plain
 
 from .drops import Drops
+from .fields import FIELDS, FieldRow
 from .form import StageForm
 from .outlook import Schedule
 
-__all__ = ["FIELDS", "Choices", "FieldRow", "StageEditor"]
+__all__ = ["Choices", "StageEditor"]
 
 _OWN_SCHEDULER = "the model's own"
-
-
-@dataclass(frozen=True, slots=True)
-class FieldRow:
-    """One field of the editor.
-
-    Attributes:
-        name: Attribute of `StageForm`; ``window`` stands for its two ends.
-        label: What stands before it.
-        kind: Which control: ``text``, ``area``, ``choice`` (a text with proposals), ``list`` or ``range``.
-        hint: Shown while it is empty.
-        wide: Whether it takes the whole width.
-        upload: Kinds of files that can be put in, for a file button; empty for none.
-    """
-
-    name: str
-    label: str
-    kind: str = "text"
-    hint: str = ""
-    wide: bool = False
-    upload: str = ""
-
-
-_PICTURES, _LATENTS = ",".join(endings("picture")), ",".join(endings("latents"))
-
-FIELDS: tuple[FieldRow, ...] = (
-    FieldRow("model", "Model", "choice", "demo model, hub name or folder", wide=True),
-    FieldRow("prompt", "Prompt", "area", "what to paint", wide=True),
-    FieldRow("negative", "Negative", "text", "what to keep out", wide=True),
-    FieldRow("seed", "Seed", "text", "at random; several multiply"),
-    FieldRow("size", "Size", "text", "the model's own, or 512x768"),
-    FieldRow("steps", "Steps", "text", plain(default("num_inference_steps"))),
-    FieldRow("guidance", "Guidance", "text", plain(default("guidance_scale"))),
-    FieldRow("scheduler", "Scheduler", "list"),
-    FieldRow("into", "Name", "text", "variable for the result"),
-    FieldRow("window", "Window", "range", wide=True),
-    FieldRow("latents", "Latents", "choice", "variable or file to go on from", upload=_LATENTS),
-    FieldRow("image", "Image", "choice", "variable or file", upload=_PICTURES),
-    FieldRow("mask", "Mask", "choice", "white is painted anew", upload=_PICTURES),
-    FieldRow("strength", "Strength", "text", f"{DEFAULT_STRENGTH:g} of the image's noise"),
-    FieldRow("more", "More", "text", "further options, such as --dtype float16", wide=True),
-)
-"""The fields from top to bottom."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,33 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from jupyter_latents.syntax.compose import lines
 from jupyter_latents.syntax.options.fields import default
 
-__all__ = ["FIELD_OF_OPTION", "StageForm"]
-
-FIELD_OF_OPTION = MappingProxyType(
-    {
-        "model": "model",
-        "prompts": "prompt",
-        "negative_prompts": "negative",
-        "seeds": "seed",
-        "inference_steps": "steps",
-        "guidance_scales": "guidance",
-        "schedulers": "scheduler",
-        "output_size": "size",
-        "denoising_start": "window",
-        "denoising_end": "window",
-        "strengths": "strength",
-        "image_seeds": "latents",
-        "into": "into",
-        "more": "more",
-    }
-)
-"""An option's `dest` to the field that shows it; what is not here is written under ``more``."""
-
+__all__ = ["StageForm"]
 
 _LINE_END = re.compile(r"\s*[\r\n]+\s*")
 

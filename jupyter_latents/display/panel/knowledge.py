@@ -35,8 +35,8 @@ class Knowledge:
             outlooks: One a form.
         """
         self._text, self._outlooks = text, outlooks
-        refused = [(index, outlook.refused) for index, outlook in enumerate(outlooks) if outlook.refused]
-        self._late = (text, [self._model.blame(index, message) for index, message in refused])
+        errors = [(index, outlook.error) for index, outlook in enumerate(outlooks)]
+        self._late = (text, [self._model.mark(error, index) for index, error in errors if error is not None])
         for form, outlook in zip(self._model.forms, outlooks, strict=False):
             if outlook.schedule is not None:
                 if len(self._schedules) >= _KEPT:

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import copy
 import math
-import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from jupyter_latents.errors import JupyterLatentsError, ScriptError
+from jupyter_latents.errors import JupyterLatentsError, NameNotFoundError, ScriptError
 from jupyter_latents.syntax.compose import Made, compose, from_provenance
 from jupyter_latents.syntax.expand import expand
 from jupyter_latents.syntax.lines import Block, Reader
 from jupyter_latents.syntax.options.arguments import Arguments, read_arguments
-from jupyter_latents.syntax.options.table import BY_NAME, NESTING
+from jupyter_latents.syntax.options.table import NESTING
 from jupyter_latents.syntax.quoting import read_words
 from jupyter_latents.syntax.script import Script
 from jupyter_latents.syntax.text import Line
 
-from .form import FIELD_OF_OPTION, StageForm
+from .fields import FIELD_OF_OPTION, worded
+from .form import StageForm
 from .reading import read_forms
 
-__all__ = ["Mark", "PanelModel", "field_of_message"]
+__all__ = ["Mark", "PanelModel"]
 
 _OTHERS_NEED = {"model", "image_seeds", "more"}  # without these lines others would be wrong that are not
 _NAMES = ("base", "final")
 _HANDOVER = "0.8"
-_OPTION = re.compile(r"--[a-z][a-z-]+")
-_NAMING = re.compile(r"no (variable|file)|.*\blatents\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +34,8 @@ class Mark:
 
     Attributes:
         index: Which form, 0 for the first.
-        field: The form's field; ``window`` for both ends of it.
-        message: What a cell would say.
+        field: The form's field; ``window`` for both ends of it, empty where it belongs to none.
+        message: What is wrong, in the words of the panel.
     """
 
     index: int
@@ -169,7 +167,7 @@ class PanelModel:
                 Script("\n".join(left.get(n, "# blamed") for n in numbered), min(numbered)).check(schedulers=schedulers)
             except ScriptError as error:
                 if not self.forms[index].model.strip():
-                    yield Mark(index, "model", error.message)
+                    yield Mark(index, "model", worded(error))
                     return
                 yield self.mark(error, index)
                 number = error.place.line if error.place is not None else 0
@@ -180,45 +178,36 @@ class PanelModel:
                 return
 
     def mark(self, error: JupyterLatentsError, index: int = 0) -> Mark:
-        """Where an error belongs.
+        """Where an error belongs: to the field of the option that stands at its place, or of the option to blame.
 
         Args:
-            error: An error of the text; without a place, what it says decides.
+            error: An error of the text. One that names neither a place nor an option belongs to no field.
             index: The stage that is to blame where the error has no place.
         """
-        place = error.place
-        if place is None or place.line not in self.lines():
-            return self.blame(index, error.message)
-        owner, dest = self.lines()[place.line]
-        name = FIELD_OF_OPTION.get(dest, "more")
+        here = self.lines().get(error.place.line) if error.place is not None else None
+        owner, dest = here or (index, "")
+        if dest in {"", "model"} and error.option:
+            dest = error.option if error.option in FIELD_OF_OPTION else "more"
+        name = FIELD_OF_OPTION.get(dest, "more") if dest else ""
         if dest == "image_seeds":
-            name = self._input_at(owner, place.text[place.column - 1 : place.column - 1 + place.length], error.message)
-        return Mark(owner, name, error.message)
+            name = self._input(owner, error)
+        return Mark(owner, name, worded(error, name))
 
     def counts(self) -> list[int]:
         """How many stages each form makes, where its options multiply; 1 where that is not known yet."""
         return [_count(form) for form in self.forms]
 
-    def blame(self, index: int, message: str) -> Mark:
-        """Where an error without a place belongs: to the first option that it names, to an input, or to the model.
-
-        Args:
-            index: The stage that is to blame.
-            message: What it says.
-        """
-        name = field_of_message(message)
-        return Mark(index, self._input_at(index, "", message) if name == "latents" else name, message)
-
-    def _input_at(self, index: int, part: str, message: str) -> str:
-        """Which of the three inputs a part of an image seed belongs to, or else what is said of it."""
-        form = self.forms[index]
+    def _input(self, index: int, error: JupyterLatentsError) -> str:
+        """Which of the three inputs is to blame: the one that holds the name or the part that the error points at."""
+        form, place = self.forms[index], error.place
         given = {name: getattr(form, name) for name in ("latents", "mask", "image") if getattr(form, name)}
+        part = error.name if isinstance(error, NameNotFoundError) else ""
+        if not part and place is not None:
+            part = place.text[place.column - 1 : place.column - 1 + place.length]
         for name, text in given.items():
-            if part == text or part in {f"{name}={text}", f"{name}: {text}", name}:
+            if part in {text, f"{name}={text}", f"{name}: {text}", name}:
                 return name
-        names = [name for name, text in given.items() if part and part in text]
-        names += [name for name, text in given.items() if re.search(rf"(?<!\w){re.escape(text)}(?!\w)", message)]
-        return next(iter([*names, *given]), "latents")
+        return next(iter([*(name for name, text in given.items() if part and part in text), *given]), "latents")
 
     def _insert(self, form: StageForm) -> None:
         self.selected += 1
@@ -228,17 +217,6 @@ class PanelModel:
         used = {form.into for form in self.forms}
         wanted = [*_NAMES, *(f"stage_{number}" for number in range(3, len(self.forms) + 5))]
         return next(name for name in wanted if name not in used)
-
-
-def field_of_message(message: str) -> str:
-    """The field that an error speaks of: the first option it names, or the inputs (``latents``), or the model."""
-    for name in _OPTION.findall(message):
-        option = BY_NAME.get(name) or BY_NAME.get(f"{name}s")
-        if option is not None and option.dest in FIELD_OF_OPTION:
-            return FIELD_OF_OPTION[option.dest]
-    if "no scheduler" in message:
-        return "scheduler"
-    return "latents" if _NAMING.match(message) else "model"
 
 
 def _count(form: StageForm) -> int:

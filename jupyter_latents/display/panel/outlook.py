@@ -87,13 +87,13 @@ class Outlook:
 
     Attributes:
         told: The plan in words; empty when it is refused.
-        refused: Why it cannot run.
+        error: Why it cannot run, or None.
         schedule: Its whole schedule, where the model is known.
         window: First step and the step after the last.
     """
 
     told: str = ""
-    refused: str = ""
+    error: JupyterLatentsError | None = None
     schedule: Schedule | None = None
     window: tuple[int, int] | None = None
 
@@ -136,7 +136,7 @@ def _outlook(planned: PlannedStage, several: int) -> Outlook:
     if planned.later:
         return Outlook(planned.later, schedule=schedule)
     if planned.refused or planned.span is None or schedule is None:
-        return Outlook(refused=planned.refused, schedule=schedule)
+        return Outlook(error=planned.error, schedule=schedule)
     span = planned.span
     parts = [
         schedule.told(span.start, span.end),
@@ -145,7 +145,7 @@ def _outlook(planned: PlannedStage, several: int) -> Outlook:
         planned.verdict,
         *planned.notes,
     ]
-    return Outlook(" · ".join(part for part in parts if part), "", schedule, (span.start, span.end))
+    return Outlook(" · ".join(part for part in parts if part), None, schedule, (span.start, span.end))
 
 
 def _schedule(planned: PlannedStage) -> Schedule | None:

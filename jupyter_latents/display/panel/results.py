@@ -12,6 +12,8 @@ from jupyter_latents.display.plan import plan_html
 from jupyter_latents.display.screens import publish
 from jupyter_latents.errors import JupyterLatentsError
 
+from .fields import worded
+
 if TYPE_CHECKING:
     from jupyter_latents.display.view import RunView
     from jupyter_latents.session import Session
@@ -108,7 +110,7 @@ class Results:
 def told(run: Run) -> str:
     """How a run ended, in words."""
     if isinstance(run.error, JupyterLatentsError):
-        return run.error.message
+        return worded(run.error)
     count = len(run.results)
     evaluations = run.model_evaluations
     return f"{run.state}: {count} stage{'s'[count == 1 :]}, {evaluations} model evaluation{'s'[evaluations == 1 :]}"

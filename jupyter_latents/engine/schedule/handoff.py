@@ -67,8 +67,8 @@ def check_fits(latents: Standing, space: Space, model: str, *, backwards: bool =
         raise HandoffError(
             "these latents are fully denoised, so `latents:` has nothing left to denoise. Make them with "
             f"{option('denoising_end')} (such as 0.8), or put them in the image position "
-            f"({option('image_seeds')} NAME), where they are decoded. {option('schedulers')} DDIMInverseScheduler "
-            "takes them back to noise."
+            f"({option('image_seeds', 'image')} NAME), where they are decoded. "
+            f"{option('schedulers')} DDIMInverseScheduler takes them back to noise."
         )
     own = latents.space if latents.space is not None and latents.space.name != RAW_VAE else None
     if own is None and latents.shape[1] == space.channels:

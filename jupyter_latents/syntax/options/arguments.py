@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from jupyter_latents.errors import HelpAskedError, JupyterLatentsError, Place, ScriptError, SettingError, nearest
-from jupyter_latents.optimizations import choices_of
+from jupyter_latents.errors import HelpAskedError, JupyterLatentsError, Place, ScriptError, nearest
 from jupyter_latents.syntax.expand import UNKNOWN
-from jupyter_latents.syntax.prompts import split_prompt
 from jupyter_latents.syntax.quoting import Word, unquote
 from jupyter_latents.syntax.templates.environment import CAPTURED
 from jupyter_latents.syntax.templates.promises import veiled_names
+from jupyter_latents.wording import option as reference
 
 from . import parsers
+from .checks import check
+from .faults import fault, named
 from .magic_options import MAGIC_NAMES
 from .refused import refusal
 from .table import BY_NAME, OPTIONS, Option
@@ -152,7 +152,7 @@ def read_arguments(
     for option in OPTIONS:
         if option.dest in arguments.options:
             _parse(option, arguments)
-    _check(arguments, schedulers)
+    check(arguments, schedulers)
     return arguments
 
 
@@ -173,7 +173,7 @@ def _sort(words: list[Word], arguments: Arguments, *, replace: bool) -> None:
             )
         option = _find(word)
         if option.dest in arguments.options and not replace:
-            raise ScriptError(f"'{option.name}' is given twice for this model.", place=word.place)
+            raise fault(f"'{reference(option.dest)}' is given twice for this model.", option.dest, word.place)
         stop = position
         while (
             stop < len(words) and not _is_option(words[stop]) and (option.many or stop == position) and not option.flag
@@ -181,7 +181,8 @@ def _sort(words: list[Word], arguments: Arguments, *, replace: bool) -> None:
             stop += 1
         taken = tuple(words[position:stop])
         if not taken and not option.flag:
-            raise ScriptError(f"'{option.name}' needs a value: {option.metavar}. {option.help}", place=word.place)
+            text = f"'{reference(option.dest)}' needs a value: {option.metavar}. {option.help}"
+            raise fault(text, option.dest, word.place)
         arguments.options[option.dest] = word
         arguments.words[option.dest] = taken
         arguments.open |= option.many and any(_unsure(part) and not part.quoted for part in taken)
@@ -201,17 +202,19 @@ def _parse(option: Option, arguments: Arguments) -> None:
         if veiled_names(word.text) and option.parse not in _TEXTS:
             raise VeiledError(word.text)
         if option.completion != "seed" and _CAPTURED.search(word.text):
-            raise ScriptError(
-                f"The template gives an object, and '{option.name}' takes a text; only --image-seeds takes objects.",
-                place=word.place,
+            raise fault(
+                f"The template gives an object, and '{reference(option.dest)}' takes a text; only "
+                f"{reference('image_seeds')} takes objects.",
+                option.dest,
+                word.place,
             )
         if option.dest == "latents_processors" and word.text == "+":
-            raise ScriptError("One chain of processors serves all latents here; take the + away.", place=word.place)
+            text = "One chain of processors serves all latents here; take the + away."
+            raise fault(text, option.dest, word.place)
         try:
             values.append(option.parse(word.text, word.locate))
         except JupyterLatentsError as error:
-            error.message = f"{option.name}: {error.message}"
-            error.args = (error.message,)
+            named(error, option.dest)
             raise
     if option.dest in arguments.unknown:
         return
@@ -219,108 +222,3 @@ def _parse(option: Option, arguments: Arguments) -> None:
         joined = ",".join(word.text for word in words)
         values = [option.parse(joined, lambda _start, _length: words[0].place)]
     arguments.values[option.dest] = tuple(values)
-
-
-def _check(arguments: Arguments, schedulers: Collection[str]) -> None:
-    """Checks what one option says about another."""
-    _check_window(arguments)
-    _check_seeds(arguments)
-    _check_prompts(arguments)
-    _check_images(arguments)
-    _check_optimize(arguments)
-    if {"model_cpu_offload", "model_sequential_offload"} <= arguments.values.keys():
-        raise ScriptError(
-            "--model-cpu-offload and --model-sequential-offload exclude each other; keep one.",
-            place=arguments.options["model_sequential_offload"].place,
-        )
-    for index, given in enumerate(arguments.values.get("schedulers", ())):
-        if schedulers and given.name not in schedulers:
-            raise ScriptError(
-                f"--scheduler: '{given.name}' is no scheduler{nearest(given.name, schedulers) or '.'}",
-                place=arguments.place("schedulers", index),
-            )
-
-
-def _check_window(arguments: Arguments) -> None:
-    starts, ends = arguments.values.get("denoising_start", ()), arguments.values.get("denoising_end", ())
-    if 0 in ends:
-        raise ScriptError(
-            "--denoising-end 0 leaves nothing to run; give a fraction above 0.",
-            place=arguments.place("denoising_end", ends.index(0)),
-        )
-    if 1 in starts:
-        raise ScriptError(
-            "--denoising-start 1 leaves nothing to run; give a fraction below 1.",
-            place=arguments.place("denoising_start", starts.index(1)),
-        )
-    for start, end in itertools.product(starts, ends):
-        if start >= end:
-            raise ScriptError(
-                f"--denoising-start {start:g} is not before --denoising-end {end:g}; a stage runs from start to end.",
-                place=arguments.place("denoising_start", starts.index(start)),
-            )
-
-
-def _check_seeds(arguments: Arguments) -> None:
-    if "seeds" in arguments.options and "gen_seeds" in arguments.options:
-        raise ScriptError(
-            "--seeds and --gen-seeds exclude each other; keep one.", place=arguments.options["gen_seeds"].place
-        )
-    if "seeds_to_images" not in arguments.options or arguments.unknown & {"seeds", "image_seeds", "gen_seeds"}:
-        return
-    seeds = len(arguments.values.get("seeds", ())) or arguments.first("gen_seeds", 0)
-    images = len(arguments.values.get("image_seeds", ()))
-    if seeds != images or not seeds:
-        raise ScriptError(
-            f"--seeds-to-images pairs seeds with image seeds, and there are {seeds} and {images}; give equally many.",
-            place=arguments.options["seeds_to_images"].place,
-        )
-
-
-def _check_prompts(arguments: Arguments) -> None:
-    if "negative_prompts" not in arguments.options:
-        return
-    for index, prompt in enumerate(arguments.values.get("prompts", ())):
-        if split_prompt(prompt)[1] is not None:
-            raise ScriptError(
-                "This prompt has its own negative after the semicolon, and --negative-prompts gives another; keep one.",
-                place=arguments.place("prompts", index),
-            )
-
-
-def _check_optimize(arguments: Arguments) -> None:
-    given = arguments.values.get("optimize", ())
-    for count in range(1, len(given) + 1):
-        try:
-            choices_of(given[:count])
-        except SettingError as error:
-            raise ScriptError(f"--optimize: {error.message}", place=arguments.place("optimize", count - 1)) from error
-
-
-def _check_images(arguments: Arguments) -> None:
-    """Checks the options that need image seeds, and the counts inside them."""
-    if "image_seeds" not in arguments.options:
-        if arguments.open:
-            return
-        for dest, wanted in (("denoising_start", "'latents: NAME'"), ("strengths", "IMAGE")):
-            given = arguments.values.get(dest, ())
-            if given and any(given):
-                raise ScriptError(
-                    f"'{arguments.options[dest].text}' has nothing to begin from; add --image-seeds {wanted}.",
-                    place=arguments.place(dest),
-                )
-    batch = arguments.first("batch_size")
-    nets = len(arguments.values.get("control_nets", ()))
-    for index, seed in enumerate(arguments.values.get("image_seeds", ())):
-        inputs = len(seed.images or seed.latents)
-        if batch is not None and inputs > 1 and batch % inputs:
-            raise ScriptError(
-                f"--batch-size {batch} cannot be shared by {inputs} inputs; give a multiple of {inputs}.",
-                place=arguments.place("batch_size"),
-            )
-        controls = len(seed.controls)
-        if controls != nets and controls and not arguments.open and "control_nets" not in arguments.unknown:
-            raise ScriptError(
-                f"There are {controls} control images for {nets} ControlNets; give one for each of --control-nets.",
-                place=arguments.place("image_seeds", index),
-            )

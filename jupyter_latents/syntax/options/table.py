@@ -18,7 +18,7 @@ from . import parsers, writers
 from .fields import default, value_at
 from .model_types import MODEL_TYPES
 
-__all__ = ["BY_NAME", "DTYPES", "GROUPS", "NESTING", "OPTIONS", "Option"]
+__all__ = ["BY_NAME", "DTYPES", "GROUPS", "NAMES", "NESTING", "OPTIONS", "Option"]
 
 DTYPES: dict[str, str | None] = {
     "auto": "auto",
@@ -266,6 +266,9 @@ OPTIONS: tuple[Option, ...] = (
     _flag("--force", "force", "Notebook", "Run again, even where a kept result would answer.", field="force"),
 )  # fmt: skip
 """Every option, in the order of help."""
+
+NAMES: dict[str, str] = {option.dest: option.name for option in OPTIONS}
+"""The long name of each option, by its `dest`."""
 
 BY_NAME: dict[str, Option] = {name: option for option in OPTIONS for name in option.names}
 

@@ -1,0 +1,149 @@
+"""What options of one invocation say about each other."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from jupyter_latents.errors import SettingError, nearest
+from jupyter_latents.optimizations import choices_of
+from jupyter_latents.syntax.prompts import split_prompt
+from jupyter_latents.wording import option
+
+from .faults import fault
+
+if TYPE_CHECKING:
+    from .arguments import Arguments
+
+__all__ = ["check"]
+
+
+def check(arguments: Arguments, schedulers: Collection[str]) -> None:
+    """Checks what one option says about another.
+
+    Args:
+        arguments: The values, read.
+        schedulers: Known scheduler names; where none are given, any name will do.
+
+    Raises:
+        ScriptError: They do not go together.
+    """
+    _check_window(arguments)
+    _check_seeds(arguments)
+    _check_prompts(arguments)
+    _check_images(arguments)
+    _check_optimize(arguments)
+    if {"model_cpu_offload", "model_sequential_offload"} <= arguments.values.keys():
+        raise fault(
+            f"{option('model_cpu_offload')} and {option('model_sequential_offload')} exclude each other; keep one.",
+            "model_sequential_offload",
+            arguments.options["model_sequential_offload"].place,
+        )
+    for index, given in enumerate(arguments.values.get("schedulers", ())):
+        if schedulers and given.name not in schedulers:
+            raise fault(
+                f"{option('schedulers')}: '{given.name}' is no scheduler{nearest(given.name, schedulers) or '.'}",
+                "schedulers",
+                arguments.place("schedulers", index),
+            )
+
+
+def _check_window(arguments: Arguments) -> None:
+    starts, ends = arguments.values.get("denoising_start", ()), arguments.values.get("denoising_end", ())
+    if 0 in ends:
+        raise fault(
+            f"{option('denoising_end')} 0 leaves nothing to run; give a fraction above 0.",
+            "denoising_end",
+            arguments.place("denoising_end", ends.index(0)),
+        )
+    if 1 in starts:
+        raise fault(
+            f"{option('denoising_start')} 1 leaves nothing to run; give a fraction below 1.",
+            "denoising_start",
+            arguments.place("denoising_start", starts.index(1)),
+        )
+    for start, end in itertools.product(starts, ends):
+        if start >= end:
+            raise fault(
+                f"{option('denoising_start')} {start:g} is not before {option('denoising_end')} {end:g}; a stage runs "
+                "from start to end.",
+                "denoising_start",
+                arguments.place("denoising_start", starts.index(start)),
+            )
+
+
+def _check_seeds(arguments: Arguments) -> None:
+    if "seeds" in arguments.options and "gen_seeds" in arguments.options:
+        raise fault(
+            f"{option('seeds')} and {option('gen_seeds')} exclude each other; keep one.",
+            "gen_seeds",
+            arguments.options["gen_seeds"].place,
+        )
+    if "seeds_to_images" not in arguments.options or arguments.unknown & {"seeds", "image_seeds", "gen_seeds"}:
+        return
+    seeds = len(arguments.values.get("seeds", ())) or arguments.first("gen_seeds", 0)
+    images = len(arguments.values.get("image_seeds", ()))
+    if seeds != images or not seeds:
+        raise fault(
+            f"{option('seeds_to_images')} pairs seeds with image seeds, and there are {seeds} and {images}; give "
+            "equally many.",
+            "seeds_to_images",
+            arguments.options["seeds_to_images"].place,
+        )
+
+
+def _check_prompts(arguments: Arguments) -> None:
+    if "negative_prompts" not in arguments.options:
+        return
+    for index, prompt in enumerate(arguments.values.get("prompts", ())):
+        if split_prompt(prompt)[1] is not None:
+            raise fault(
+                "This prompt has its own negative after the semicolon, and "
+                f"{option('negative_prompts')} gives another; keep one.",
+                "prompts",
+                arguments.place("prompts", index),
+            )
+
+
+def _check_optimize(arguments: Arguments) -> None:
+    given = arguments.values.get("optimize", ())
+    for count in range(1, len(given) + 1):
+        try:
+            choices_of(given[:count])
+        except SettingError as error:
+            text = f"{option('optimize')}: {error.template}"
+            raise fault(text, "optimize", arguments.place("optimize", count - 1)) from error
+
+
+def _check_images(arguments: Arguments) -> None:
+    """Checks the options that need image seeds, and the counts inside them."""
+    if "image_seeds" not in arguments.options:
+        if arguments.open:
+            return
+        for dest, part, wanted in (("denoising_start", "latents", "'latents: NAME'"), ("strengths", "image", "IMAGE")):
+            given = arguments.values.get(dest, ())
+            if given and any(given):
+                raise fault(
+                    f"'{option(dest)}' has nothing to begin from; add {option('image_seeds', part)} {wanted}.",
+                    dest,
+                    arguments.place(dest),
+                )
+    batch = arguments.first("batch_size")
+    nets = len(arguments.values.get("control_nets", ()))
+    for index, seed in enumerate(arguments.values.get("image_seeds", ())):
+        inputs = len(seed.images or seed.latents)
+        if batch is not None and inputs > 1 and batch % inputs:
+            raise fault(
+                f"{option('batch_size')} {batch} cannot be shared by {inputs} inputs; give a multiple of {inputs}.",
+                "batch_size",
+                arguments.place("batch_size"),
+            )
+        controls = len(seed.controls)
+        if controls != nets and controls and not arguments.open and "control_nets" not in arguments.unknown:
+            raise fault(
+                f"There are {controls} control images for {nets} ControlNets; give one for each of "
+                f"{option('control_nets')}.",
+                "image_seeds",
+                arguments.place("image_seeds", index),
+            )
