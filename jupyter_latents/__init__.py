@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from jupyter_latents.display.panel import panel
-    from jupyter_latents.engine.bridge import register_converter
+    from jupyter_latents.engine.vae.bridge import register_converter
     from jupyter_latents.latents import Latents
     from jupyter_latents.session import Session
     from jupyter_latents.session.runs import Run
@@ -39,7 +39,7 @@ _LAZY = {
     "Session": "jupyter_latents.session",
     "Stage": "jupyter_latents.stage",
     "panel": "jupyter_latents.display.panel",
-    "register_converter": "jupyter_latents.engine.bridge",
+    "register_converter": "jupyter_latents.engine.vae.bridge",
 }
 
 

@@ -6,6 +6,7 @@ JupyterLatentsError
 │   └── HelpAskedError no fault: an option's help was asked for
 ├── NameNotFoundError  a kernel variable, file or address that a stage names is not there
 ├── ModelError         a model cannot be found, loaded or used in this mode
+│   └── ModelNotHereError  it is not on this machine, and the hub was not asked
 ├── WindowError        a denoising window is outside the schedule, or empty
 ├── HandoffError       latents cannot go into this model, and why
 ├── LatentsError       a tensor is no usable latents (shape, dtype, NaN)
@@ -35,6 +36,7 @@ __all__ = [
     "LatentsFileError",
     "LatentsWarning",
     "ModelError",
+    "ModelNotHereError",
     "NameNotFoundError",
     "Place",
     "RunError",
@@ -121,6 +123,10 @@ class NameNotFoundError(JupyterLatentsError):
 
 class ModelError(JupyterLatentsError):
     """A model cannot be found, loaded or used in this mode."""
+
+
+class ModelNotHereError(ModelError):
+    """A model is not on this machine, or not whole, and the hub was not asked for it."""
 
 
 class WindowError(JupyterLatentsError):

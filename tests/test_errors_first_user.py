@@ -320,7 +320,7 @@ def test_a_model_that_is_not_there_is_named_with_what_to_do(
 ) -> None:
     line, fragments = MODELS[mistake]
     error, shown = cell(f"{line}\n{HEAD}")
-    assert type(error) is errors.ModelError
+    assert isinstance(error, errors.ModelError)
     for fragment in fragments:
         assert fragment in error.message
     assert (error.place.line, error.place.column) == (2, 1)

@@ -15,7 +15,7 @@ _PLAN = ("jupyter_latents.session.planning", "Plan")
 
 
 def plan_html(plan: Plan) -> str:
-    """What the script printed, the stages as a table, and the sum.
+    """What the script printed, the stages as a table, what it waits for, and the sum.
 
     Args:
         plan: The plan.
@@ -23,7 +23,8 @@ def plan_html(plan: Plan) -> str:
     printed = "".join(f"<div>{escape(line)}</div>" for line in plan.printed)
     body = "".join(_row("td", cells) for cells in plan.rows())
     table = f"<table><thead>{_row('th', plan.headings)}</thead><tbody>{body}</tbody></table>"
-    return f"{printed}{table}<div>{escape(plan.summary)}</div>"
+    below = "".join(f"<div>{escape(line)}</div>" for line in (plan.waiting, plan.summary) if line)
+    return f"{printed}{table}{below}"
 
 
 def show_plans(shell: Any) -> None:

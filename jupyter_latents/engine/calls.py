@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from jupyter_latents.engine.inputs import Call, Given, Inputs
+from jupyter_latents.engine.given.inputs import Call, Given, Inputs
 from jupyter_latents.engine.models.families import Family
 from jupyter_latents.errors import HandoffError, ModelError
 from jupyter_latents.stage import Stage

@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from jupyter_latents.engine.inputs import Given
+from jupyter_latents.engine.given.inputs import Given
+from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.families import Family
-from jupyter_latents.engine.outline import Standing
 from jupyter_latents.engine.schedule import timesteps
 from jupyter_latents.errors import HandoffError, ModelError
 from jupyter_latents.stage import Stage

@@ -10,7 +10,7 @@ from jupyter_latents.engine.result import StageResult
 from jupyter_latents.stage import Stage, Window
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.inputs import Inputs
+    from jupyter_latents.engine.given.inputs import Inputs
 
 __all__ = ["continued"]
 

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.engine import codec
-from jupyter_latents.engine.inputs import Given, Inputs
+from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.models.cache import LoadedModel, ModelCache
 from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.engine.observer import Observer, Phase, Reading, Silent
@@ -16,6 +15,7 @@ from jupyter_latents.engine.relief import Relief, let_go, ran_out
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.seed_batch import run_batch
 from jupyter_latents.engine.stage_run import StageRun, Stops
+from jupyter_latents.engine.vae import codec
 from jupyter_latents.errors import JupyterLatentsError, ModelError, RunError, StoppedError
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import ModelSource, Stage

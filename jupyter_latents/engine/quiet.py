@@ -6,6 +6,7 @@ Only the libraries' own public switches are used, and each is put back as it was
 from __future__ import annotations
 
 import logging
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,6 +16,11 @@ from typing import Any
 from jupyter_latents.errors import LatentsWarning
 
 __all__ = ["gathered"]
+
+_LIBRARIES = ("transformers", "diffusers")
+_switching = threading.Lock()
+_switched = ExitStack()
+_asking: list[object] = []
 
 
 class _Teller(logging.Handler):
@@ -35,9 +41,7 @@ def gathered(tell: Callable[[str], None], own: Callable[[str], None]) -> Iterato
         tell: Is given one message at a time.
         own: Is given this package's own warnings, such as of a damaged file.
     """
-    with ExitStack() as stack:
-        caught = stack.enter_context(warnings.catch_warnings(record=True))
-        _silence_libraries(_Teller(tell), stack)
+    with warnings.catch_warnings(record=True) as caught, _silenced(), _heard(_Teller(tell)):
         yield
     for warning in caught:
         if issubclass(warning.category, LatentsWarning):
@@ -48,27 +52,53 @@ def gathered(tell: Callable[[str], None], own: Callable[[str], None]) -> Iterato
         tell(f"{warning.category.__name__}: {warning.message}")
 
 
-def _silence_libraries(handler: logging.Handler, stack: ExitStack) -> None:
+@contextmanager
+def _heard(handler: logging.Handler) -> Iterator[None]:
+    """Hands what libraries log to a handler."""
+    loggers = [logging.getLogger(name) for name in _LIBRARIES]
+    for logger in loggers:
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
+
+
+@contextmanager
+def _silenced() -> Iterator[None]:
+    """Switches the libraries' own handlers and bars off; several threads may ask, and the last one puts them back."""
+    with _switching:
+        _asking.append(object())
+        if len(_asking) == 1:
+            _silence(_switched)
+    try:
+        yield
+    finally:
+        with _switching:
+            _asking.pop()
+            if not _asking:
+                _switched.close()
+
+
+def _silence(stack: ExitStack) -> None:
     from huggingface_hub import utils as hub_utils
     from transformers.utils import logging as transformers_logging
 
-    _quiet(transformers_logging, handler, stack)
+    _quiet(transformers_logging, stack)
     from diffusers.utils import logging as diffusers_logging
 
-    _quiet(diffusers_logging, handler, stack)
+    _quiet(diffusers_logging, stack)
     hub: Any = hub_utils
     if not hub.are_progress_bars_disabled():
         hub.disable_progress_bars()
         stack.callback(hub.enable_progress_bars)
 
 
-def _quiet(library: ModuleType, handler: logging.Handler, stack: ExitStack) -> None:
+def _quiet(library: ModuleType, stack: ExitStack) -> None:
     """Switches one library's own handler and bars off until the stack unwinds."""
     library.disable_default_handler()
-    library.add_handler(handler)
     stack.callback(library.enable_default_handler)
-    # not by its own remove_handler, which in transformers up to 5.3 fails on a handler that is there
-    stack.callback(logging.getLogger(library.__name__.partition(".")[0]).removeHandler, handler)
     if library.is_progress_bar_enabled():
         library.disable_progress_bar()
         stack.callback(library.enable_progress_bar)

@@ -18,7 +18,7 @@ from jupyter_latents.stage import Stage
 from jupyter_latents.wording import option
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.inputs import Inputs
+    from jupyter_latents.engine.given.inputs import Inputs
 
 __all__ = ["Relief", "let_go", "ran_out"]
 

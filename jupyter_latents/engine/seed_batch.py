@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from jupyter_latents.engine.inputs import Inputs
+from jupyter_latents.engine.given.inputs import Inputs
 from jupyter_latents.engine.models.cache import LoadedModel
 from jupyter_latents.engine.observer import Observer
 from jupyter_latents.engine.prepare import prepare

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from jupyter_latents.engine.inputs import Given
+from jupyter_latents.engine.given.inputs import Given
+from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.memory import all_memory, readable
-from jupyter_latents.engine.outline import Standing
 from jupyter_latents.errors import HandoffError, ModelError
 from jupyter_latents.stage import ImageSeed, Size, Stage
 from jupyter_latents.wording import option

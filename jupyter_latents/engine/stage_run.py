@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from jupyter_latents.engine import codec
-from jupyter_latents.engine.bridge import bridge
 from jupyter_latents.engine.calls import picture_arguments
 from jupyter_latents.engine.compat import with_clip_skip
-from jupyter_latents.engine.incoming import RAW_FORM, is_raw
-from jupyter_latents.engine.inputs import Given, Inputs
+from jupyter_latents.engine.given.incoming import RAW_FORM, is_raw
+from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.layout import LAYOUTS
 from jupyter_latents.engine.models.cache import LoadedModel
 from jupyter_latents.engine.observer import Observer, Phase, StepEvent
@@ -26,6 +24,8 @@ from jupyter_latents.engine.schedule import handoff, schedulers
 from jupyter_latents.engine.schedule.entering import Entering, enter
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.engine.tap import Entry, Generators, StepState, Tap
+from jupyter_latents.engine.vae import codec
+from jupyter_latents.engine.vae.bridge import bridge
 from jupyter_latents.errors import RunError
 from jupyter_latents.latents.value import Latents
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_latents.errors import RunError
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.inputs import Inputs
+    from jupyter_latents.engine.given.inputs import Inputs
     from jupyter_latents.engine.models.facts import ModelFacts
     from jupyter_latents.engine.result import StageResult
     from jupyter_latents.stage import Stage

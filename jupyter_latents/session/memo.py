@@ -18,7 +18,7 @@ from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.inputs import Inputs
+    from jupyter_latents.engine.given.inputs import Inputs
     from jupyter_latents.engine.models.facts import ModelFacts
     from jupyter_latents.engine.result import StageResult
     from jupyter_latents.session.store import Store
@@ -169,7 +169,7 @@ def remembers(stage: Stage, inputs: Inputs, facts: ModelFacts) -> bool:
     A converter is code that nothing here can tell from another's. Latents without a seed of their own, or of several,
     go on with one at random.
     """
-    from jupyter_latents.engine.bridge import converter
+    from jupyter_latents.engine.vae.bridge import converter
 
     spaces = [latents.space for latents in inputs.latents if latents.space is not None]
     converts = any(not space.same_as(facts.space) and converter(space, facts.space) for space in spaces)

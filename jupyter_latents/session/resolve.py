@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.errors import HandoffError, LatentsFileError, NameNotFoundError, ScriptError, nearest
+from jupyter_latents.errors import HandoffError, LatentsFileError, NameNotFoundError, nearest
 from jupyter_latents.formats import endings
+from jupyter_latents.session.addresses import download
+from jupyter_latents.session.later import Later
 from jupyter_latents.stage import ImageSeed, Reference, Stage
+from jupyter_latents.syntax import real
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from jupyter_latents.engine.inputs import Given, Inputs
+    from jupyter_latents.engine.given.inputs import Given, Inputs
+    from jupyter_latents.engine.given.outline import Standing
     from jupyter_latents.engine.models.facts import ModelFacts
-    from jupyter_latents.engine.outline import Standing
     from jupyter_latents.latents.facts import Space
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["Resolver"]
 
 _TENSOR_ENDINGS = endings("latents")
-_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -40,12 +38,14 @@ class Resolver:
         captured: Objects that templates handed over, by made name.
         known: Finds the facts of a bare tensor that this session made, by its digest; None when it did not.
         decode: Latents and the receiving stage to pictures.
+        fetch: An http or https address to a file.
     """
 
     kernel: Mapping[str, Any]
     captured: Mapping[str, Any]
     known: Callable[[Latents], Latents]
     decode: Callable[[Latents, Stage], list[Image]]
+    fetch: Callable[[str], Path] = download
 
     def inputs(self, stage: Stage, facts: ModelFacts) -> Inputs:
         """What a stage's image seed stands for.
@@ -57,7 +57,7 @@ class Resolver:
         Raises:
             JupyterLatentsError: A name is not there, or is of no use in its position.
         """
-        from jupyter_latents.engine.inputs import Inputs
+        from jupyter_latents.engine.given.inputs import Inputs
 
         seed = stage.image_seed
         if seed is None:
@@ -81,7 +81,7 @@ class Resolver:
         Raises:
             JupyterLatentsError: See `inputs`.
         """
-        from jupyter_latents.engine.inputs import Given
+        from jupyter_latents.engine.given.inputs import Given
         from jupyter_latents.engine.sizes import resized
 
         seed = stage.image_seed
@@ -155,11 +155,12 @@ class Resolver:
 
         Raises:
             NameNotFoundError: It is not there.
+            UnforeseenError: It is there only at the run.
         """
         if reference.kind == "variable":
             return self._variable(reference.text)
         if reference.kind == "url":
-            return _download(reference.text)
+            return self.fetch(reference.text)
         path = Path(reference.text).expanduser()
         if not path.exists():
             beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
@@ -180,7 +181,9 @@ class Resolver:
             raise NameNotFoundError(
                 f"no variable {name!r}{nearest(name, known) or '.'}{held} A file needs a dot or a slash in its name."
             )
-        value = source[name]
+        value = real(source[name])
+        if isinstance(value, Later):
+            raise value.error()
         if not index:
             return value
         try:
@@ -293,17 +296,3 @@ def _sized(image: Image, seed: ImageSeed) -> Image:
 
     size = resized(image.size, seed)
     return image if size == image.size else image.resize(size)
-
-
-def _download(address: str) -> Path:
-    """A file behind an http or https address, in a temporary folder that lasts as long as the kernel."""
-    name = address.split("?", maxsplit=1)[0].rstrip("/").rsplit("/", 1)[-1] or "download"
-    target = Path(tempfile.mkdtemp(prefix="jupyter-latents-")) / name
-    if not address.startswith(("http://", "https://")):
-        raise ScriptError(f"{address} is no http or https address.")
-    try:
-        with urllib.request.urlopen(address, timeout=_SECONDS) as reply, target.open("wb") as file:  # noqa: S310 - checked above
-            shutil.copyfileobj(reply, file)
-    except (urllib.error.URLError, OSError) as error:
-        raise NameNotFoundError(f"{address} cannot be fetched: {error}. Save it as a file and name that.") from error
-    return target

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,17 +11,27 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import machine
 from jupyter_latents.engine.schedule.table import scheduler_names
-from jupyter_latents.errors import HandoffError, JupyterLatentsError, ModelError, NameNotFoundError, nearest
+from jupyter_latents.errors import (
+    HandoffError,
+    JupyterLatentsError,
+    ModelError,
+    NameNotFoundError,
+    StoppedError,
+    nearest,
+)
+from jupyter_latents.session.addresses import Addresses
+from jupyter_latents.session.foresight import Foresight, Kept, counts
 from jupyter_latents.session.held import held_latents
+from jupyter_latents.session.hiding import undrawn
 from jupyter_latents.session.memo import Memo
-from jupyter_latents.session.planning import Kept, Plan, Planner, plan_script
+from jupyter_latents.session.planning import Plan
 from jupyter_latents.session.read_ahead import ReadAhead
 from jupyter_latents.session.resolve import Resolver
 from jupyter_latents.session.runs import LocalExecutor, Run
 from jupyter_latents.session.work import Work
 from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.stage import ModelSource, Stage
-from jupyter_latents.syntax import Environment, Script
+from jupyter_latents.syntax import Environment, Evaluation, Script
 from jupyter_latents.syntax.options.fields import default
 
 if TYPE_CHECKING:
@@ -60,6 +70,7 @@ class Session:
         executor: Runs what is submitted.
         settings: Sizes and budgets.
         memo: Results of stages, so that none is run twice.
+        addresses: Files that runs fetched.
 
     Args:
         names: Where results are bound and variables looked up: the kernel's namespace.
@@ -71,6 +82,7 @@ class Session:
         self.settings = settings if settings is not None else SETTINGS
         self.executor = LocalExecutor()
         self.memo = Memo(self.settings)
+        self.addresses = Addresses()
         self._engine: Engine | None = None
         self._known: weakref.WeakValueDictionary[str, Latents] = weakref.WeakValueDictionary()
 
@@ -104,20 +116,33 @@ class Session:
         """
         return self.executor.submit(lambda run: self._work(run, task, observer))
 
-    def plan(self, task: Task) -> Plan:
-        """What a script would do, without loading weights or running anything.
+    def plan(self, task: Task, check: Callable[[], None] = lambda: None) -> Plan:
+        """What a script would do, without loading weights, asking the network or running anything.
 
         Args:
             task: The script.
+            check: Called for each line and stage; it raises to stop.
         """
-        return plan_script(task.script, self._planner(task), Kept(self.memo, force=task.force))
-
-    def _planner(self, task: Task) -> Planner:
+        from jupyter_latents.engine.models.describe import describing
         from jupyter_latents.engine.observer import Silent
+        from jupyter_latents.engine.quiet import gathered
 
-        return Planner(self._environment(task, Silent()), scheduler_names(), self.resolver, self.names)
+        environment = self._environment(task, Silent(), check)
+        environment.foreseeing, environment.random_seed = True, undrawn()
+        evaluation = Evaluation(task.script, environment, scheduler_names(), counts(self.names))
+        own: list[str] = []
+        try:
+            with gathered(lambda _text: None, own.append), describing():
+                plan = self._foresight(evaluation, Kept(self.memo, force=task.force)).plan()
+        finally:
+            evaluation.close()
+        return replace(plan, printed=(*plan.printed, *own))
 
-    def _foresee(self, task: Task, observer: Observer) -> list[Stage]:
+    def _foresight(self, evaluation: Evaluation, kept: Kept | None = None) -> Foresight:
+        resolver = self.resolver(evaluation.environment)
+        return Foresight(evaluation, replace(resolver, fetch=self.addresses.file), kept)
+
+    def _foresee(self, evaluation: Evaluation, observer: Observer) -> Plan:
         """Tells the stages of a script that is about to run, and how each takes over the latents it is given.
 
         Returns:
@@ -127,16 +152,15 @@ class Session:
             JupyterLatentsError: One of them can never run, so that none begins: its model is not there or does not do
                 this, or the latents handed to it cannot enter it.
         """
-        planned = plan_script(task.script, self._planner(task)).stages
-        for stage in planned:
+        plan = self._foresight(evaluation).plan()
+        for stage in plan.stages:
             if isinstance(stage.error, (ModelError, HandoffError)):
                 raise stage.error
-        stages = [stage.stage for stage in planned]
-        observer.plan(stages)
-        for number, stage in enumerate(planned, 1):
+        observer.plan([stage.stage for stage in plan.stages])
+        for number, stage in enumerate(plan.stages, 1):
             if stage.verdict:
                 observer.note(f"stage {number}, {stage.stage.model.name}: {stage.verdict}")
-        return stages
+        return plan
 
     def decode(self, latents: Latents) -> list[Image]:
         """Pictures of latents by their own VAE.
@@ -248,7 +272,7 @@ class Session:
             latents: What would be handed over.
             model: A model's name, as in a script.
         """
-        from jupyter_latents.engine.inputs import Given
+        from jupyter_latents.engine.given.inputs import Given
         from jupyter_latents.engine.prepare import prepare
 
         steps = int(latents.provenance.options.get("steps", default("num_inference_steps")))
@@ -260,24 +284,42 @@ class Session:
         return "; ".join((prepared.verdict, *prepared.notes))
 
     def _work(self, run: Run, task: Task, observer: Observer) -> None:
+        from jupyter_latents.engine.models.describe import describing
         from jupyter_latents.engine.quiet import gathered
 
         said: list[str] = []
+        tell = observer.note if task.verbose else said.append
         try:
-            with gathered(observer.note if task.verbose else said.append, partial(observer.note, warning=True)):
-                stages = self._foresee(task, observer)
-                ahead = ReadAhead(lambda: self.engine.cache, [stage.model for stage in stages], run.stop_asked)
-                try:
-                    work = Work(self, run, observer, self._environment(task, observer), ahead)
-                    work.script(task.script, force=task.force)
-                finally:
-                    ahead.end()
+            with gathered(tell, partial(observer.note, warning=True)), describing():
+                self._evaluate(run, task, observer)
         finally:
             if said:
                 count = "1 message" if len(said) == 1 else f"{len(said)} messages"
                 observer.note(f"{count} of libraries (--verbose shows them)\nthe last: {said[-1].strip()[:200]}")
 
-    def _environment(self, task: Task, observer: Observer) -> Environment:
+    def _evaluate(self, run: Run, task: Task, observer: Observer) -> None:
+        """Foresees a script and runs it, in one evaluation."""
+
+        def check() -> None:
+            if run.stop_asked():
+                raise StoppedError("the script was stopped.")
+
+        environment = self._environment(task, observer, check)
+        evaluation = Evaluation(task.script, environment, scheduler_names(), counts(self.names))
+        ahead: ReadAhead | None = None
+        try:
+            plan = self._foresee(evaluation, observer)
+            ahead = ReadAhead(lambda: self.engine.cache, [stage.model for stage in plan.stages], run.stop_asked)
+            stages = [stage.stage for stage in plan.stages]
+            Work(self, run, observer, evaluation, ahead, self.addresses.run(), stages).script(force=task.force)
+        except StoppedError as stopped:
+            observer.note(stopped.message)
+        finally:
+            evaluation.close()
+            if ahead is not None:
+                ahead.end()
+
+    def _environment(self, task: Task, observer: Observer, check: Callable[[], None]) -> Environment:
         return Environment(
             injected_args=list(task.arguments),
             kernel=self.names,
@@ -285,16 +327,16 @@ class Session:
             have_feature=machine.have_feature,
             total_memory=machine.total_memory,
             print=observer.note,
+            check=check,
         )
 
-    def resolver(self, environment: Environment, names: Mapping[str, Any] | None = None) -> Resolver:
+    def resolver(self, environment: Environment) -> Resolver:
         """Looks up what image seeds name.
 
         Args:
             environment: Of the script; holds what its templates handed over.
-            names: Variables to look in; the kernel's when None.
         """
-        return Resolver(self.names if names is None else names, environment.captured, self._facts_of, self._picture_of)
+        return Resolver(self.names, environment.captured, self._facts_of, self._picture_of)
 
     def _facts_of(self, latents: Latents) -> Latents:
         """A bare tensor that this session made has its facts back."""

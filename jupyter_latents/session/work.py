@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import takewhile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_latents.engine.observer import Phase
-from jupyter_latents.engine.schedule.table import scheduler_names
-from jupyter_latents.errors import JupyterLatentsError, RunError, ScriptError, StoppedError
+from jupyter_latents.errors import JupyterLatentsError, RunError, ScriptError
 from jupyter_latents.session import outputs
 from jupyter_latents.session.blame import blame
 from jupyter_latents.session.read_ahead import ReadAhead
 from jupyter_latents.session.runs import Run
 from jupyter_latents.session.spreading import spread
 from jupyter_latents.stage import Stage
-from jupyter_latents.syntax import Environment, Invocation, Script, unsupported
+from jupyter_latents.syntax import Evaluation, Invocation, unsupported
 from jupyter_latents.wording import option
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.inputs import Inputs
+    from jupyter_latents.engine.given.inputs import Inputs
     from jupyter_latents.engine.models.facts import ModelFacts
     from jupyter_latents.engine.observer import Observer
     from jupyter_latents.engine.result import StageResult
@@ -50,42 +50,48 @@ class Work:
         session: Holds the engine, the names and what is remembered.
         run: Takes the results and says when to stop.
         observer: Is told what happens.
-        environment: What the script sees.
+        evaluation: The script, evaluated as far as it was foreseen.
         ahead: Reads the models of later stages.
+        fetch: Fetches what image seeds name by address.
+        stages: Those that the observer was told of; grows where the script is evaluated further.
     """
 
     session: Session
     run: Run
     observer: Observer
-    environment: Environment
+    evaluation: Evaluation
     ahead: ReadAhead
+    fetch: Callable[[str], Path]
+    stages: list[Stage]
 
-    def script(self, script: Script, *, force: bool = False) -> None:
-        """Runs a script to its end, or until the run is stopped.
+    def script(self, *, force: bool = False) -> None:
+        """Runs the script to its end, or until the run is stopped.
 
         Args:
-            script: The script.
             force: Run stages again even where a kept result would answer.
 
         Raises:
             JupyterLatentsError: A stage cannot run; what was made before it is bound.
         """
-        for invocation in script.invocations(self.environment, schedulers=scheduler_names()):
+        for invocation in self.evaluation:
             asked = tuple(replace(stage, force=stage.force or force) for stage in invocation.stages())
             stages, labels = spread(asked, _labels(invocation), self.session.names)
             job = _Job(invocation, stages, labels)
+            self._tell_stages(stages)
             for stage in stages:
                 if len(job.made) not in job.ready and (self.run.should_stop() or (job.made and job.made[-1].stopped)):
                     return
-                try:
-                    self._run_one(job, stage, several=len(stages) > 1)
-                except StoppedError as stopped:
-                    self.observer.note(stopped.message)
-                    return
+                self._run_one(job, stage, several=len(stages) > 1)
             if job.made[-1].stopped:
                 return
-            kept = job.files or [self.environment.capture(result.latents) for result in job.made]
-            self.environment.finished(kept, [stage.prompt.positive for stage in stages])
+            self.evaluation.finished(job.files or [result.latents for result in job.made])
+
+    def _tell_stages(self, stages: Sequence[Stage]) -> None:
+        """Tells the observer of stages that were not foreseen."""
+        first = len(self.run.results)
+        if first + len(stages) > len(self.stages):
+            self.stages[first:] = stages
+            self.observer.plan(tuple(self.stages))
 
     def _run_one(self, job: _Job, stage: Stage, *, several: bool) -> None:
         """Runs one stage of an invocation, binds its result and writes its files."""
@@ -107,7 +113,7 @@ class Work:
         if refused:
             text = f"{', '.join(refused)} in {option('image_seeds')} is read but not run here; leave it out."
             raise ScriptError(text, option="image_seeds")
-        resolver = self.session.resolver(self.environment)
+        resolver = replace(self.session.resolver(self.evaluation.environment), fetch=self.fetch)
         facts = describe(stage.model)
         inputs = resolver.inputs(stage, facts)
         go = partial(self._engine_run, job)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .evaluation import Evaluation, Waiting
+from .evaluation import Evaluation, Foreseen, Waiting
 from .invocation import Invocation
 from .quoting import quote
 from .script import Script, parse
@@ -13,6 +13,7 @@ from .templates.promises import Promise, real
 __all__ = [
     "Environment",
     "Evaluation",
+    "Foreseen",
     "Invocation",
     "Promise",
     "Script",

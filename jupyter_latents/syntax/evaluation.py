@@ -16,7 +16,7 @@ from .script import Script
 from .templates.environment import Environment
 from .templates.promises import Promise, Veiled
 
-__all__ = ["Evaluation", "Waiting"]
+__all__ = ["Evaluation", "Foreseen", "Waiting"]
 
 _LAST_WORD = re.compile(r"(?:^|(?<=\s))(?:(--?[A-Za-z][\w-]*)|(?<=[^\\]\n)[^\s-])|\A\s*\\")
 _PATIENCE = 1.0
@@ -41,8 +41,14 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
-    """An invocation, and what it promised."""
+class Foreseen:
+    """An invocation that is yet to run, and what it promises.
+
+    Attributes:
+        invocation: The invocation; `Invocation.real` has the environment's values in it.
+        images: What ``last_images`` will hold; one that stands for all of it where their number is not known.
+        into: What it will bind; None where it binds nothing.
+    """
 
     invocation: Invocation
     images: tuple[Promise, ...]
@@ -63,7 +69,7 @@ class _Worker:
 
     def __init__(self, script: Script, environment: Environment, schedulers: Collection[str]) -> None:
         self.environment = environment
-        self.steps: deque[_Step | str] = deque()
+        self.steps: deque[Foreseen | str] = deque()
         self.waiting: Waiting | None = None
         self.error: BaseException | None = None
         self.ahead = self.ended = self.closed = False
@@ -132,7 +138,7 @@ class _Worker:
         environment.whole = images[0] if count is None else None
         if bound is not None:
             environment.promised[into] = bound
-        self.steps.append(_Step(invocation, images, bound))
+        self.steps.append(Foreseen(invocation, images, bound))
 
     def wait(self, value: Promise) -> None:
         """Stops in front of a line until the value is there."""
@@ -195,7 +201,7 @@ class Evaluation:
         self._worker = _Worker(script, environment, schedulers)
         self._worker.count = count
         self._print = environment.print
-        self._current: _Step | None = None
+        self._current: Foreseen | None = None
         environment.print = self._worker.say
         environment.waits = self._worker
 
@@ -203,6 +209,11 @@ class Evaluation:
     def waiting(self) -> Waiting | None:
         """Why `ahead` stopped before the script's end; None where it did not."""
         return self._worker.waiting
+
+    @property
+    def foreseen(self) -> list[Foreseen]:
+        """The invocations of `ahead` that are still to run, with what they promise."""
+        return [step for step in self._worker.steps if isinstance(step, Foreseen)]
 
     @property
     def printed(self) -> list[str]:
@@ -224,7 +235,7 @@ class Evaluation:
             worker.turn()
         if worker.error is not None:
             raise worker.error
-        return [step.invocation for step in worker.steps if isinstance(step, _Step)]
+        return [step.invocation for step in self.foreseen]
 
     def __iter__(self) -> Iterator[Invocation]:
         return self
@@ -234,7 +245,7 @@ class Evaluation:
         while True:
             while worker.steps:
                 step = worker.steps.popleft()
-                if isinstance(step, _Step):
+                if isinstance(step, Foreseen):
                     self._current = step
                     return step.invocation.real()
                 self._print(self.environment.unveiled(step))

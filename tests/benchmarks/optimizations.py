@@ -21,7 +21,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import torch
 
 from jupyter_latents.engine.engine import Engine
-from jupyter_latents.engine.inputs import Inputs
+from jupyter_latents.engine.given.inputs import Inputs
 from jupyter_latents.engine.models.optimize import WAYS, has_step_cache, optimized, step_cache
 from jupyter_latents.errors import ModelError
 from jupyter_latents.optimizations import OPTIMIZATIONS, choices_of

@@ -34,7 +34,7 @@ def against_diffusers(model: str, steps: int = STEPS) -> dict[str, Callable[[], 
     import torch
 
     from jupyter_latents.engine.engine import Engine
-    from jupyter_latents.engine.inputs import Inputs
+    from jupyter_latents.engine.given.inputs import Inputs
 
     folder = demo.path(model) if model.startswith("demo/") else Path(model)
     pipeline: Any = plain_pipeline(folder)

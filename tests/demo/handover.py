@@ -21,7 +21,7 @@ from torch import Tensor
 from jupyter_latents.demo.training.data import tensor
 from jupyter_latents.demo.training.scenes import Scene
 from jupyter_latents.engine.engine import Engine
-from jupyter_latents.engine.inputs import Inputs
+from jupyter_latents.engine.given.inputs import Inputs
 from jupyter_latents.latents import Latents
 from jupyter_latents.stage import ModelSource, Prompt, Size, Stage, Window
 from tests.demo.classifier import Classifier, Drawings, accuracy, labels, trained

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from jupyter_latents.engine.engine import Engine
-from jupyter_latents.engine.inputs import Inputs
+from jupyter_latents.engine.given.inputs import Inputs
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.errors import WindowError
 from jupyter_latents.latents import Latents

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from jupyter_latents.engine.inputs import Call, Given, Inputs
+from jupyter_latents.engine.given.inputs import Call, Given, Inputs
 from jupyter_latents.engine.models.addons import quantizer
 from jupyter_latents.engine.models.addons.table import ADDONS
 from jupyter_latents.engine.models.cache import ModelCache

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import torch
 
-from jupyter_latents.engine.bridge import bridge, register_converter
+from jupyter_latents.engine.vae.bridge import bridge, register_converter
 from jupyter_latents.latents import SPACES, Latents, Noise, Provenance
 from jupyter_latents.stage import Size, Window
 from tests.engine.cases import Bench, inputs

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from jupyter_latents.engine import codec
+from jupyter_latents.engine.vae import codec
 from jupyter_latents.latents.spaces import SPACES
 from tests.engine.cases import Bench, plain
 from tests.tiny import FAMILIES

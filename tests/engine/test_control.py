@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from jupyter_latents.engine.inputs import Inputs
+from jupyter_latents.engine.given.inputs import Inputs
 from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import ModelSource, Prompt, Size, Stage, Window
 from tests.engine.cases import Bench, mask, picture

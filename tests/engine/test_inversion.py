@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jupyter_latents.engine.inputs import Given
+from jupyter_latents.engine.given.inputs import Given
 from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.engine.prepare import prepare
 from jupyter_latents.engine.schedule import schedulers

@@ -104,7 +104,7 @@ def test_cooperating_models_share_the_history(bench: Bench) -> None:
 CONTINUE = """
 import sys
 import torch
-from jupyter_latents.engine.inputs import Inputs
+from jupyter_latents.engine.given.inputs import Inputs
 from jupyter_latents.engine.engine import Engine
 from jupyter_latents.latents import Latents
 from jupyter_latents.stage import ModelSource, Prompt, Stage

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from jupyter_latents.engine.engine import Engine
-from jupyter_latents.engine.inputs import Inputs
+from jupyter_latents.engine.given.inputs import Inputs
 from jupyter_latents.engine.models.cache import LoadedModel, ModelCache
 from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.engine.models.readers import assemble

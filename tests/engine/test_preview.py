@@ -6,8 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from jupyter_latents.engine.codec import decode, encode
-from jupyter_latents.engine.preview import LinearPreviewer
+from jupyter_latents.engine.vae.codec import decode, encode
+from jupyter_latents.engine.vae.preview import LinearPreviewer
 from tests.engine.cases import Bench, inputs
 from tests.engine.test_handover import Notes
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from jupyter_latents.engine import codec
+from jupyter_latents.engine.vae import codec
 from jupyter_latents.latents import SPACES, Space
 from jupyter_latents.latents.files.comfy_file import model_from_raw, raw_from_model
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from jupyter_latents.engine.inputs import Inputs
+from jupyter_latents.engine.given.inputs import Inputs
 from jupyter_latents.errors import RunError
 from jupyter_latents.latents import Latents
 from jupyter_latents.latents.facts import Noise, Position, Provenance, Resume, Space

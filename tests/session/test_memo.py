@@ -167,7 +167,7 @@ def test_a_second_stage_runs_for_each_of_several_ends_and_repeats_no_step(desk: 
 
 def test_a_stage_through_ones_own_converter_is_not_remembered(desk: Desk) -> None:
     """Another converter is another result, and no digest tells two apart."""
-    from jupyter_latents.engine.bridge import register_converter
+    from jupyter_latents.engine.vae.bridge import register_converter
 
     desk.run("<sd15> --prompts cat --seeds 3 --inference-steps 8 --output-size 64 --denoising-end 0.5 --into base")
     script = "<sdxl> --prompts cat --inference-steps 8 --image-seeds 'latents: base' --into last"

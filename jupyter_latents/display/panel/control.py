@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.engine.models.find import known_models
 from jupyter_latents.engine.schedule.table import scheduler_names
-from jupyter_latents.errors import JupyterLatentsError, LatentsError
+from jupyter_latents.errors import JupyterLatentsError, LatentsError, StoppedError
 from jupyter_latents.syntax.script import Script
 
 from .editor import Choices, StageEditor
@@ -271,8 +271,10 @@ class Panel:
                 return
             counts = self.model.counts()
         try:
-            outlooks: list[Outlook] = look(self._session, text, counts)
+            outlooks: list[Outlook] = look(self._session, text, counts, self._planner.check)
             failed: JupyterLatentsError | None = None
+        except StoppedError:
+            return  # the next question, or nobody, is answered
         except JupyterLatentsError as error:
             outlooks, failed = [], error
         with self._lock:

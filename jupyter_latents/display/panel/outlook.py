@@ -6,15 +6,15 @@ import contextvars
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from jupyter_latents.errors import JupyterLatentsError
+from jupyter_latents.errors import JupyterLatentsError, StoppedError
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.schedule.window import FractionRule
     from jupyter_latents.session import Session
-    from jupyter_latents.session.planning import PlannedStage
+    from jupyter_latents.session.planning import Plan, PlannedStage
 
 __all__ = ["Outlook", "Planner", "Schedule", "look"]
 
@@ -98,13 +98,14 @@ class Outlook:
     window: tuple[int, int] | None = None
 
 
-def look(session: Session, text: str, counts: list[int]) -> list[Outlook]:
+def look(session: Session, text: str, counts: list[int], check: Callable[[], None] = lambda: None) -> list[Outlook]:
     """Plans a script.
 
     Args:
         session: Knows the kernel's variables.
         text: The script.
         counts: How many stages each form makes.
+        check: Called for each line and stage; it raises to stop.
 
     Returns:
         An outlook for each form: of its first stage, where it makes several.
@@ -112,20 +113,28 @@ def look(session: Session, text: str, counts: list[int]) -> list[Outlook]:
     Raises:
         JupyterLatentsError: The script itself cannot be planned.
     """
+    from jupyter_latents.engine.models.describe import describing
     from jupyter_latents.session import Task
     from jupyter_latents.syntax.script import Script
 
-    planned = session.plan(Task(Script(text))).stages
-    found, position = [], 0
+    with describing():
+        return _outlooks(session.plan(Task(Script(text)), check), counts)
+
+
+def _outlooks(plan: Plan, counts: list[int]) -> list[Outlook]:
+    """An outlook for each form; those behind a line that waits say so."""
+    planned, found, position = plan.stages, [], 0
     for count in counts:
         stages = planned[position : position + count]
-        found.append(_outlook(stages[0], len(stages)) if stages else Outlook())
+        found.append(_outlook(stages[0], len(stages)) if stages else Outlook(plan.waiting))
         position += count
     return found
 
 
 def _outlook(planned: PlannedStage, several: int) -> Outlook:
     schedule = _schedule(planned)
+    if planned.later:
+        return Outlook(planned.later, schedule=schedule)
     if planned.refused or planned.span is None or schedule is None:
         return Outlook(refused=planned.refused, schedule=schedule)
     span = planned.span
@@ -147,7 +156,7 @@ def _schedule(planned: PlannedStage) -> Schedule | None:
 
     stage = planned.stage
     try:
-        facts = describe(stage.model)
+        facts = describe(replace(stage.model, offline=True))  # the panel asks no network
         if planned.prepared is not None:
             scheduler = planned.prepared.scheduler
         else:
@@ -190,6 +199,15 @@ class Planner:
                     target=context.run, args=(self._work,), name="dgen-panel-planner", daemon=True
                 )
                 self._thread.start()
+
+    def check(self) -> None:
+        """Goes on, unless something else was asked or nobody wants an answer.
+
+        Raises:
+            StoppedError: The present question is old.
+        """
+        if self._asked is not None or self._closed:
+            raise StoppedError("the panel has changed since.")
 
     def wait(self, timeout: float = 30) -> None:
         """Waits until all is answered."""

@@ -17,7 +17,7 @@ from jupyter_latents.engine.models.model import LoadedModel, switched_vae
 from jupyter_latents.engine.models.readers import placed, read_checkpoint, read_part
 from jupyter_latents.engine.models.shelf import Shelf
 from jupyter_latents.engine.observer import Reading
-from jupyter_latents.engine.preview import Previewer, previewer_of
+from jupyter_latents.engine.vae.preview import Previewer, previewer_of
 from jupyter_latents.errors import ModelError, nearest
 from jupyter_latents.latents.facts import Space
 from jupyter_latents.settings import SETTINGS, Settings

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,15 +18,33 @@ from jupyter_latents.engine.models.parts import PartSource, parts_of, read_json
 from jupyter_latents.engine.models.pipelines import RUNS, reason_against
 from jupyter_latents.engine.models.single_files import inspect_checkpoint, is_checkpoint
 from jupyter_latents.engine.models.weights import variants
-from jupyter_latents.errors import ModelError, nearest
+from jupyter_latents.errors import ModelError, ModelNotHereError, nearest
 from jupyter_latents.stage import ModelSource
 from jupyter_latents.wording import option
 
-__all__ = ["ModelFacts", "cached_models", "describe", "known_models"]
+__all__ = ["ModelFacts", "cached_models", "describe", "describing", "known_models"]
+
+_described: ContextVar[dict[ModelSource, ModelFacts] | None] = ContextVar("described", default=None)
+
+
+@contextmanager
+def describing() -> Iterator[None]:
+    """A scope in which each model is described once: a plan, or a run.
+
+    A scope within another shares what that one knows; so do threads that start with a copy of its context.
+    """
+    if _described.get() is not None:
+        yield
+        return
+    token = _described.set({})
+    try:
+        yield
+    finally:
+        _described.reset(token)
 
 
 def describe(source: ModelSource) -> ModelFacts:
-    """Finds a model and reads its configuration, and that of what the stage puts on it.
+    """Finds a model and reads its configuration, and that of what the stage puts on it; once within `describing`.
 
     Args:
         source: What the stage names.
@@ -32,6 +52,16 @@ def describe(source: ModelSource) -> ModelFacts:
     Raises:
         ModelError: It is nowhere, not whole, not what ``--model-type`` says, or an addon does not fit.
     """
+    known = _described.get()
+    if known is None:
+        return _read(source)
+    key = replace(source, offline=True)  # what is here is the same, whether the hub may be asked or not
+    if key not in known:
+        known[key] = _read(source)
+    return known[key]
+
+
+def _read(source: ModelSource) -> ModelFacts:
     place = find(Wanted.model(source), lambda: _downloaded(source))
     facts = _of_checkpoint(source, place) if place.is_file() else _of_folder(source, place)
     _check_type(source, facts)
@@ -58,7 +88,8 @@ def _of_folder(source: ModelSource, place: Path) -> ModelFacts:
         try:
             folder = _subfolder(source, fetch(Wanted.model(source), lambda: _downloaded(source)))
         except ModelError as error:
-            raise ModelError(
+            kind = ModelNotHereError if isinstance(error, ModelNotHereError) else ModelError
+            raise kind(
                 f"{source.name} is only partly in the hub's cache on this machine: {'; '.join(lacking)}. "
                 f"Fetch the rest where there is a network: hf download {source.name}"
             ) from error

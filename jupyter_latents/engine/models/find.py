@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jupyter_latents import demo
-from jupyter_latents.errors import ModelError, nearest
+from jupyter_latents.errors import ModelError, ModelNotHereError, nearest
 from jupyter_latents.stage import ModelSource
 from jupyter_latents.wording import option
 
@@ -25,6 +25,7 @@ __all__ = [
     "fetch",
     "find",
     "known_models",
+    "may_ask",
     "not_found",
 ]
 
@@ -163,18 +164,27 @@ def fetch(wanted: Wanted, download: Callable[[], Path]) -> Path:
     """Fetches from the hub what is not here.
 
     Raises:
-        ModelError: The hub may not be asked, cannot be reached or does not give it.
+        ModelNotHereError: The hub may not be asked.
+        ModelError: The hub cannot be reached or does not give it.
     """
     from huggingface_hub import HfApi, is_offline_mode
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
     if wanted.offline or is_offline_mode():
-        raise not_found(wanted, "the hub is not asked (offline)")
+        missing = not_found(wanted, "the hub is not asked (offline)")
+        raise ModelNotHereError(missing.template, option=missing.option)
     try:
         HfApi().model_info(wanted.name, revision=wanted.revision, timeout=_PROBE_SECONDS, token=wanted.token)
         return download()
     except (HTTPError, OSError, ValueError, RuntimeError) as error:
         raise not_found(wanted, _why(error)) from error
+
+
+def may_ask(source: ModelSource) -> bool:
+    """Whether the hub may be asked for what a stage's model lacks on this machine."""
+    from huggingface_hub import is_offline_mode
+
+    return not source.offline and not is_offline_mode()
 
 
 def _why(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from jupyter_latents.engine.models.encodings import Encodings
 from jupyter_latents.engine.models.facts import ModelFacts
-from jupyter_latents.engine.preview import Previewer
+from jupyter_latents.engine.vae.preview import Previewer
 from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import ModelSource
 from jupyter_latents.wording import option

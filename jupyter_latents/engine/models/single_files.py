@@ -13,7 +13,7 @@ from pathlib import Path
 
 from jupyter_latents.engine.models.find import Wanted, cached_folder, fetch
 from jupyter_latents.engine.models.weights import header
-from jupyter_latents.errors import ModelError
+from jupyter_latents.errors import ModelError, ModelNotHereError
 from jupyter_latents.wording import option
 
 __all__ = ["Checkpoint", "inspect_checkpoint", "is_checkpoint", "tensor_shapes"]
@@ -165,7 +165,8 @@ def _configurations(path: Path, layout: str, wanted: Wanted) -> Path:
         try:
             found = fetch(Wanted(name, token=wanted.token, offline=wanted.offline), lambda: _settings_of(name, wanted))
         except ModelError as error:
-            raise ModelError(
+            kind = ModelNotHereError if isinstance(error, ModelNotHereError) else ModelError
+            raise kind(
                 f"{path} is a {layout} checkpoint; its configurations and tokenizers are those of {name}, which is "
                 f"not on this machine. Put them into the folder {beside[0]}, or fetch them where there is a network: "
                 f"hf download {name} {' '.join(f'--include {chr(39)}{pattern}{chr(39)}' for pattern in _SETTINGS)}"

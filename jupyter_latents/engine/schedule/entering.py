@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
+from jupyter_latents.engine.given.outline import Outline, Standing
 from jupyter_latents.engine.layout import LAYOUTS
 from jupyter_latents.engine.models.families import Family
-from jupyter_latents.engine.outline import Outline, Standing
 from jupyter_latents.engine.schedule import handoff, schedulers
 from jupyter_latents.engine.schedule.handoff import Entrance
 from jupyter_latents.engine.schedule.history import NO_HISTORY, objection

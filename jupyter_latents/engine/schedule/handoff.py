@@ -13,10 +13,10 @@ from typing import Any
 
 import torch
 
-from jupyter_latents.engine.bridge import converter
-from jupyter_latents.engine.outline import Standing
+from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.engine.schedule.window import Span, resolve
+from jupyter_latents.engine.vae.bridge import converter
 from jupyter_latents.errors import HandoffError
 from jupyter_latents.latents.facts import Form, Noise, Space
 from jupyter_latents.latents.files.comfy_file import RAW_VAE

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from jupyter_latents.engine.models.parts import PartSource
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.inputs import Call, Inputs
+    from jupyter_latents.engine.given.inputs import Call, Inputs
     from jupyter_latents.engine.models.facts import ModelFacts
 
 __all__ = ["Addon"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jupyter_latents.engine.inputs import Call, Inputs
+from jupyter_latents.engine.given.inputs import Call, Inputs
 from jupyter_latents.engine.models.addons.addon import Addon
 from jupyter_latents.engine.models.addons.address import Entry, fault, locate, parse_address, part_at
 from jupyter_latents.engine.models.facts import ModelFacts

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from jupyter_latents.engine.codec import space_of
 from jupyter_latents.engine.models.addons.addon import Addon
 from jupyter_latents.engine.models.addons.address import Entry, fault, locate, parse_address, part_at
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.parts import PartSource, with_defaults
 from jupyter_latents.engine.models.single_files import is_checkpoint
+from jupyter_latents.engine.vae.codec import space_of
 from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import ModelSource
 from jupyter_latents.wording import option

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jupyter_latents.engine.outline import Standing
+from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:

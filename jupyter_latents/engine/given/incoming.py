@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from jupyter_latents.engine.given.outline import Outline, Standing
+from jupyter_latents.engine.given.processors import process
 from jupyter_latents.engine.models.facts import ModelFacts
-from jupyter_latents.engine.outline import Outline, Standing
-from jupyter_latents.engine.processors import process
 from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.latents.facts import Form
 from jupyter_latents.latents.files.comfy_file import RAW_VAE, model_from_raw

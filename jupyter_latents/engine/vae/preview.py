@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 import torch.nn.functional as F
 
-from jupyter_latents.engine.codec import decode, encode, to_pil
+from jupyter_latents.engine.vae.codec import decode, encode, to_pil
 
 if TYPE_CHECKING:
     from PIL.Image import Image

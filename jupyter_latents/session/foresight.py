@@ -1,0 +1,231 @@
+"""Foresight: every stage of a script planned in turn, with what earlier stages will have made; no weights load.
+
+It asks no network: what is not on this machine is judged at the run.
+"""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from jupyter_latents.errors import HandoffError, JupyterLatentsError, ModelNotHereError
+from jupyter_latents.session.blame import blame
+from jupyter_latents.session.hiding import hiding, is_undrawn, shown, without_numbers
+from jupyter_latents.session.later import Later, UnforeseenError
+from jupyter_latents.session.memo import continues
+from jupyter_latents.session.planning import Plan, PlannedStage
+from jupyter_latents.session.spreading import Outlines, spread
+from jupyter_latents.stage import Stage
+from jupyter_latents.syntax import Evaluation, Foreseen, Invocation, Promise, real
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from jupyter_latents.engine.models.facts import ModelFacts
+    from jupyter_latents.latents.value import Latents
+    from jupyter_latents.session.memo import Memo
+    from jupyter_latents.session.resolve import Resolver
+
+__all__ = ["Foresight", "Kept", "counts"]
+
+
+class Kept:
+    """Says which steps of a plan are kept from before, or will have been run by an earlier stage of it.
+
+    Args:
+        memo: What is remembered.
+        force: Whether everything runs again.
+    """
+
+    def __init__(self, memo: Memo, *, force: bool = False) -> None:
+        self._memo, self._force = memo, force
+        self._planned: dict[str, int] = {}
+
+    def answers(self, planned: PlannedStage, stage: Stage, resolver: Resolver) -> tuple[PlannedStage, Latents | None]:
+        """A planned stage with its saved steps, and the latents that it will give where they are kept.
+
+        Args:
+            planned: The stage, which can run.
+            stage: What is asked for.
+            resolver: Looks up its inputs.
+        """
+        prepared = planned.prepared
+        if prepared is None or self._force or planned.draws:
+            return planned, None
+        span = prepared.span
+        try:
+            inputs = replace(resolver, decode=_undecoded).inputs(stage, prepared.facts)
+        except JupyterLatentsError:
+            return planned, None  # it begins with what an earlier stage is yet to make
+        key, found = self._memo.foresee(stage, inputs, prepared.facts)
+        if not key:
+            return planned, None
+        reached = found.latents.position.step if found is not None and found.latents.position is not None else 0
+        known = max(span.start, min(span.end, max(reached, self._planned.get(key, 0))))
+        if known < span.end and not continues(stage):
+            known = span.start
+        self._planned[key] = max(span.end, self._planned.get(key, 0))
+        latents = found.latents if found is not None and reached == span.end else None
+        return replace(planned, saved=span.index(known) - span.start_index), latents
+
+
+def _undecoded(_latents: Latents, _stage: Stage) -> list[Image]:
+    raise HandoffError("a plan decodes no latents.")
+
+
+class _Captured(Mapping[str, Any]):
+    """What templates handed over; what is yet to be made is what the plan knows of it.
+
+    Args:
+        captured: Objects by the name that stands for them.
+        outlines: What the plan knows, by the `id` of the promise.
+    """
+
+    def __init__(self, captured: Mapping[str, Any], outlines: Mapping[int, Any]) -> None:
+        self._captured, self._outlines = captured, outlines
+
+    def __getitem__(self, name: str) -> Any:
+        value = self._captured[name]
+        if not isinstance(value, Promise) or value.made:
+            return real(value)
+        return self._outlines.get(id(value), Later(f"judged at the run: it takes {value.reason}"))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._captured)
+
+    def __len__(self) -> int:
+        return len(self._captured)
+
+
+@dataclass
+class Foresight:
+    """Plans what an evaluation foresees.
+
+    Args:
+        evaluation: The script's; nothing of it has run.
+        resolver: Looks names up, and fetches nothing.
+        kept: Tells what need not run; None to leave that out.
+    """
+
+    evaluation: Evaluation
+    resolver: Resolver
+    kept: Kept | None = None
+    _bound: dict[str, Any] = field(default_factory=dict, init=False)
+    _outlines: dict[int, Any] = field(default_factory=dict, init=False)
+    _planned: list[PlannedStage] = field(default_factory=list, init=False)
+
+    def plan(self) -> Plan:
+        """Plans the script as far as it can be told.
+
+        Raises:
+            ScriptError: Something is wrong in it, and where.
+            StoppedError: It was asked to stop.
+        """
+        self.evaluation.ahead()
+        self.resolver = replace(
+            self.resolver,
+            kernel=ChainMap(self._bound, self.resolver.kernel),  # type: ignore[arg-type]
+            captured=_Captured(self.evaluation.environment.captured, self._outlines),
+        )
+        for foreseen in self.evaluation.foreseen:
+            self._invocation(foreseen)
+        waiting = self.evaluation.waiting
+        why = f"{waiting.message}; it is planned when that is there" if waiting is not None else ""
+        return Plan(tuple(self._planned), tuple(map(without_numbers, self.evaluation.printed)), why)
+
+    def _invocation(self, foreseen: Foreseen) -> None:
+        veiled, invocation = foreseen.invocation, foreseen.invocation.real()
+        stages = self._stages(invocation)
+        texts = stages if veiled.opens is None else self._stages(veiled)
+        made: list[Any] = []
+        for stage, text in zip(stages, texts, strict=True):
+            self.evaluation.environment.check()
+            hide = hiding(text, self.evaluation.environment)
+            planned, outline = self._stage(stage, hide)
+            if planned.error is not None:
+                error = blame(invocation, planned.error)
+                error.template = error.message = hide(error.message)
+                error.args = (error.message,)
+            told = shown(text, self.evaluation.environment.shown)
+            self._planned.append(replace(planned, stage=replace(told, seed=None) if planned.draws else told))
+            made.append(outline)
+        self._promise(foreseen, made)
+
+    def _stages(self, invocation: Invocation) -> tuple[Stage, ...]:
+        asked = invocation.stages()
+        return spread(asked, [""] * len(asked), self.resolver.kernel)[0]
+
+    def _stage(self, stage: Stage, hide: Callable[[str], str]) -> tuple[PlannedStage, Any]:
+        """A stage as it will run, and what the next stages will be given by it."""
+        from jupyter_latents.engine.prepare import prepare
+
+        draws = is_undrawn(stage.seed)
+        stage = replace(stage, seed=None) if draws else stage
+        try:
+            facts = _facts(stage)
+            prepared = prepare(stage, self.resolver.given(stage, facts), facts)
+            planned = PlannedStage(stage, prepared, draws=draws, hide=hide)
+            latents = None
+            if self.kept is not None:
+                planned, latents = self.kept.answers(planned, stage, self.resolver)
+            return planned, latents if latents is not None else prepared.outline
+        except UnforeseenError as unforeseen:
+            return PlannedStage(stage, later=hide(str(unforeseen)), draws=draws, hide=hide), None
+        except JupyterLatentsError as error:
+            return PlannedStage(stage, error=error, draws=draws, hide=hide), None
+
+    def _promise(self, foreseen: Foreseen, made: Sequence[Any]) -> None:
+        """Keeps what an invocation will make for those that take it."""
+        place = foreseen.invocation.place
+        whole: Any = made[-1] if len(made) == 1 else Outlines(made)
+        if any(outline is None for outline in made):
+            whole = Later(f"judged at the run: it takes what line {place.line if place else '?'} is yet to make")
+        parts = made if len(made) == len(foreseen.images) and not isinstance(whole, Later) else [whole]
+        for index, promise in enumerate(foreseen.images):
+            self._outlines[id(promise)] = parts[index] if len(parts) == len(foreseen.images) else whole
+        if foreseen.into is not None:
+            self._bound[foreseen.into.name] = self._outlines[id(foreseen.into)] = whole
+
+
+def _facts(stage: Stage) -> ModelFacts:
+    """A model as it is on this machine; the hub is not asked."""
+    from jupyter_latents.engine.models.describe import describe
+    from jupyter_latents.engine.models.find import may_ask
+
+    try:
+        return describe(replace(stage.model, offline=True))
+    except ModelNotHereError as error:
+        if not may_ask(stage.model):
+            raise
+        raise UnforeseenError(f"{stage.model.name} is fetched at the run, then judged") from error
+
+
+def counts(names: Mapping[str, Any]) -> Callable[[Invocation], int | None]:
+    """What says how many results each invocation of a script will make, asked in their order.
+
+    None where only the run can tell: of several latents at once as many files are written.
+
+    Args:
+        names: The kernel's variables.
+    """
+    bound: dict[str, Any] = {}
+
+    def count(invocation: Invocation) -> int | None:
+        asked = invocation.stages()
+        stages, _ = spread(asked, [""] * len(asked), ChainMap(bound, names))  # type: ignore[arg-type]
+        into = invocation.first("into")
+        if into:
+            bound[into] = Outlines(stages) if len(stages) > 1 else None
+        return None if any(map(_makes_several, stages)) else len(stages)
+
+    return count
+
+
+def _makes_several(stage: Stage) -> bool:
+    """Whether a stage may write several files."""
+    seed, output = stage.image_seed, stage.output
+    writes = output.path is not None or output.format is not None
+    given = 0 if seed is None else max(len(seed.images), len(seed.latents))
+    return stage.batch_size > 1 or (writes and given > 1)
