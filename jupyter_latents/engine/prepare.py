@@ -147,7 +147,7 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     itemsize = int(dtype_of(stage.model, facts, device).itemsize)
     check_memory(stage, size, batch, facts, device, itemsize)
     check_sigmas(stage, scheduler, facts.family, mode)
-    timesteps.set_timesteps(scheduler, facts.family.schedule, timesteps.request(stage, facts, size))
+    timesteps.set_timesteps(scheduler, facts.family.schedule, timesteps.request(stage, facts, size, mode))
     first = first_step(call.pipeline, mode, scheduler, stage, strength) if given.images and latents is None else 0
     entering = enter(stage, entered, scheduler, facts.family, first)
     told = (*notes, *entering.notes, *(choice.note for choice in optimize))

@@ -145,8 +145,8 @@ class Foresight:
             hide = hiding(text, self.evaluation.environment)
             planned, outline = self._stage(stage, hide)
             if planned.error is not None:
+                planned.error.template = hide(planned.error.template)
                 error = blame(invocation, planned.error)
-                error.template = error.message = hide(error.message)
                 error.args = (error.message,)
             told = shown(text, self.evaluation.environment.shown)
             self._planned.append(replace(planned, stage=replace(told, seed=None) if planned.draws else told))

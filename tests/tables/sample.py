@@ -15,6 +15,8 @@ __all__ = ["TELLING", "AnyRow", "every", "family", "sample"]
 AnyRow: TypeAlias = Row | Relay | Refusal
 
 
+_UNIPC = "UniPCMultistepScheduler;use_flow_sigmas=true;prediction_type=flow_prediction"
+
 TELLING: Mapping[str, tuple[AnyRow, ...]] = MappingProxyType(
     {
         "first step of a strength, rounded as SD does": (
@@ -34,6 +36,8 @@ TELLING: Mapping[str, tuple[AnyRow, ...]] = MappingProxyType(
             Row("demo/flow", "img2img", 10, 0.79),
             Row("demo/flow", "img2img", 10, 0.79, end=0.3),
             Row("sd3", "img2img", 1, 0.05),
+            *(Row("flux", mode, 5, 0.79, scheduler=_UNIPC) for mode in ("img2img", "inpaint")),
+            Row("flux2-klein", "inpaint", 5, 0.79, scheduler=_UNIPC),
         ),
         "default strength": (Row("sd15", "img2img", 10), Row("sdxl", "img2img", 10), Row("flux", "inpaint", 10)),
         "alignment": (

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -31,24 +31,27 @@ class Request:
         tokens: Image tokens of the transformer: 16 by 16 pixels each.
         sigmas: Custom sigmas, or None.
         channels: Channels of the latents.
+        mode: ``txt2img``, ``img2img`` or ``inpaint``.
     """
 
     num_inference_steps: int
     tokens: int
     sigmas: tuple[float, ...] | None = None
     channels: int = 4
+    mode: str = "txt2img"
 
 
-def request(stage: Stage, facts: ModelFacts, size: tuple[int, int]) -> Request:
+def request(stage: Stage, facts: ModelFacts, size: tuple[int, int], mode: str = "txt2img") -> Request:
     """What the schedule of a stage is made for.
 
     Args:
         stage: What is asked for.
         facts: Its model's.
         size: (width, height) in pixels.
+        mode: ``txt2img``, ``img2img`` or ``inpaint``.
     """
     tokens = (size[0] // 16) * (size[1] // 16)
-    return Request(stage.num_inference_steps, tokens, stage.sigmas, facts.space.channels)
+    return Request(stage.num_inference_steps, tokens, stage.sigmas, facts.space.channels, mode)
 
 
 def _plain(_scheduler: Any, request: Request) -> dict[str, Any]:
@@ -85,18 +88,21 @@ def _lumina2(scheduler: Any, request: Request) -> dict[str, Any]:
 
 
 def _flux(scheduler: Any, request: Request) -> dict[str, Any]:
-    """FluxPipeline: the same, unless the scheduler makes its own flow sigmas."""
+    """FluxPipeline: the same, unless the scheduler makes its own flow sigmas; with a picture diffusers does not ask."""
     arguments = _linear(scheduler, request)
-    if scheduler.config.get("use_flow_sigmas"):
+    if scheduler.config.get("use_flow_sigmas") and request.mode == "txt2img":
         return {"num_inference_steps": request.num_inference_steps, "mu": arguments["mu"]}
     return arguments
 
 
 def _flux2(scheduler: Any, request: Request) -> dict[str, Any]:
-    """Flux2Pipeline: the shift also depends on the number of steps (``compute_empirical_mu``)."""
+    """Flux2Pipeline: it asks in each mode, and the shift depends on the number of steps too."""
     from diffusers.pipelines.flux2.pipeline_flux2 import compute_empirical_mu
 
-    return {**_flux(scheduler, request), "mu": compute_empirical_mu(request.tokens, request.num_inference_steps)}
+    return {
+        **_flux(scheduler, replace(request, mode="txt2img")),
+        "mu": compute_empirical_mu(request.tokens, request.num_inference_steps),
+    }
 
 
 ARGUMENTS: Mapping[str, Callable[[Any, Request], dict[str, Any]]] = MappingProxyType(
