@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from jupyter_latents.display.texts import duration
 from jupyter_latents.engine.models.memory import readable
 from jupyter_latents.errors import ModelError
-from jupyter_latents.session.held import held_latents
+from jupyter_latents.session.variables import latents_in
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.models.cache import HeldPart
+    from jupyter_latents.engine.models.cache import PartRow
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["Holdings", "Listing", "holdings", "listing"]
@@ -91,7 +91,7 @@ class Holdings:
         )
 
 
-def holdings(parts: Sequence[HeldPart]) -> Holdings:
+def holdings(parts: Sequence[PartRow]) -> Holdings:
     """What the session's model cache holds.
 
     Args:
@@ -117,7 +117,7 @@ def listing(names: Mapping[str, Any]) -> Listing:
     Args:
         names: The kernel's variables.
     """
-    return Listing(tuple(Row(name, latents) for name, latents in held_latents(names).items()))
+    return Listing(tuple(Row(name, latents) for name, latents in latents_in(names).items()))
 
 
 def _html_row(row: Row) -> str:

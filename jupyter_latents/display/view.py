@@ -270,7 +270,7 @@ def view_of(latents: Latents, **settings: Any) -> RunView:
         latents: Latents, with a trajectory where they have one.
         settings: See `RunView`.
     """
-    from jupyter_latents.display.rebuilt import record_of
+    from jupyter_latents.display.rebuilding import record_of
 
     running = shell()
     names = dict(running.user_ns) if running is not None else {}

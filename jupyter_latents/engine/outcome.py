@@ -26,7 +26,7 @@ from jupyter_latents.wording import option
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Done", "Origin", "finite", "kept", "told"]
+__all__ = ["Done", "Origin", "finite", "last_latents", "result_of"]
 
 
 @dataclass(slots=True)
@@ -83,7 +83,7 @@ def finite(done: Done) -> Done | None:
     return replace(done, states=states, stopped=True) if states else None
 
 
-def kept(done: Done, origin: Origin) -> Latents:
+def last_latents(done: Done, origin: Origin) -> Latents:
     """The last latents, with all steps before them as their trajectory.
 
     Args:
@@ -110,7 +110,7 @@ def kept(done: Done, origin: Origin) -> Latents:
     return replace(steps[-1], trajectory=Trajectory(steps))
 
 
-def told(done: Done, origin: Origin, latents: Latents, images: tuple[Image, ...] = ()) -> StageResult:
+def result_of(done: Done, origin: Origin, latents: Latents, images: tuple[Image, ...] = ()) -> StageResult:
     """The stage's result.
 
     Args:

@@ -17,7 +17,7 @@ from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.layout import LAYOUTS
 from jupyter_latents.engine.models.cache import LoadedModel
 from jupyter_latents.engine.observer import Observer, Phase, StepEvent
-from jupyter_latents.engine.outcome import Done, Origin, finite, kept, told
+from jupyter_latents.engine.outcome import Done, Origin, finite, last_latents, result_of
 from jupyter_latents.engine.prepare import Prepared, prepare
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.schedule import handoff, schedulers
@@ -214,17 +214,17 @@ class StageRun:
         """What its steps made, decoded where it is clean."""
         if not self.done.states or self.done.span is None:
             raise RunError(f"{self.stage.model.name} ran no step: its pipeline called no callback_on_step_end.")
-        latents = kept(self.done, self._origin)
+        latents = last_latents(self.done, self._origin)
         images: tuple[Image, ...] = ()
         if latents.is_clean:
             self.observer.phase(Phase("decoding"))
             images = tuple(codec.to_pil(codec.decode(latents.tensor, self.model.vae_for_decoding)))
-        return told(self.done, self._origin, latents, images)
+        return result_of(self.done, self._origin, latents, images)
 
     def partial(self) -> StageResult | None:
         """What there is after a failure: the steps done before it, ready to be continued; None before the first."""
         done = finite(self.done)
-        return told(done, self._origin, kept(done, self._origin)) if done is not None else None
+        return result_of(done, self._origin, last_latents(done, self._origin)) if done is not None else None
 
     @property
     def scheduler_name(self) -> str:

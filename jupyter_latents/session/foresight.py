@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from jupyter_latents.session.memo import Memo
     from jupyter_latents.session.resolve import Resolver
 
-__all__ = ["Foresight", "Kept", "counts"]
+__all__ = ["Answers", "Foresight", "counts"]
 
 
-class Kept:
+class Answers:
     """Says which steps of a plan are kept from before, or will have been run by an earlier stage of it.
 
     Args:
@@ -111,7 +111,7 @@ class Foresight:
 
     evaluation: Evaluation
     resolver: Resolver
-    kept: Kept | None = None
+    kept: Answers | None = None
     _bound: dict[str, Any] = field(default_factory=dict, init=False)
     _outlines: dict[int, Any] = field(default_factory=dict, init=False)
     _planned: list[PlannedStage] = field(default_factory=list, init=False)

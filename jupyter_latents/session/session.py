@@ -20,15 +20,15 @@ from jupyter_latents.errors import (
     nearest,
 )
 from jupyter_latents.session.addresses import Addresses
-from jupyter_latents.session.foresight import Foresight, Kept, counts
-from jupyter_latents.session.held import held_latents
+from jupyter_latents.session.foresight import Answers, Foresight, counts
 from jupyter_latents.session.hiding import undrawn
 from jupyter_latents.session.memo import Memo
 from jupyter_latents.session.planning import Plan
 from jupyter_latents.session.read_ahead import ReadAhead
 from jupyter_latents.session.resolve import Resolver
 from jupyter_latents.session.runs import LocalExecutor, Run
-from jupyter_latents.session.work import Work
+from jupyter_latents.session.script_run import ScriptRun
+from jupyter_latents.session.variables import latents_in
 from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.stage import ModelSource, Stage
 from jupyter_latents.syntax import Environment, Evaluation, Script
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from jupyter_latents.engine.engine import Engine
-    from jupyter_latents.engine.models.cache import HeldPart
+    from jupyter_latents.engine.models.cache import PartRow
     from jupyter_latents.engine.observer import Observer
     from jupyter_latents.latents.value import Latents
 
@@ -133,12 +133,12 @@ class Session:
         own: list[str] = []
         try:
             with gathered(lambda _text: None, own.append), describing():
-                plan = self._foresight(evaluation, Kept(self.memo, force=task.force)).plan()
+                plan = self._foresight(evaluation, Answers(self.memo, force=task.force)).plan()
         finally:
             evaluation.close()
         return replace(plan, printed=(*plan.printed, *own))
 
-    def _foresight(self, evaluation: Evaluation, kept: Kept | None = None) -> Foresight:
+    def _foresight(self, evaluation: Evaluation, kept: Answers | None = None) -> Foresight:
         resolver = self.resolver(evaluation.environment)
         return Foresight(evaluation, replace(resolver, fetch=self.addresses.file), kept)
 
@@ -218,7 +218,7 @@ class Session:
         Raises:
             NameNotFoundError: One of them is not there or holds no latents; none is deleted then.
         """
-        held = set(held_latents(self.names))
+        held = set(latents_in(self.names))
         for name in names:
             if name not in self.names or not held & {name, f"{name}[0]"}:
                 raise _not_held(name, held)
@@ -226,14 +226,14 @@ class Session:
             del self.names[name]
 
     def _named(self, name: str) -> Latents:
-        held = held_latents(self.names)
+        held = latents_in(self.names)
         if name not in held:
             raise _not_held(name, held)
         return held[name]
 
-    def holdings(self) -> list[HeldPart]:
+    def holdings(self) -> list[PartRow]:
         """The parts of models that are loaded, most recently used first."""
-        return self.engine.cache.held()
+        return self.engine.cache.rows()
 
     def unload(self, name: str | None = None) -> str:
         """Lets go of a model's parts, or of all.
@@ -311,7 +311,7 @@ class Session:
             plan = self._foresee(evaluation, observer)
             ahead = ReadAhead(lambda: self.engine.cache, [stage.model for stage in plan.stages], run.stop_asked)
             stages = [stage.stage for stage in plan.stages]
-            Work(self, run, observer, evaluation, ahead, self.addresses.run(), stages).script(force=task.force)
+            ScriptRun(self, run, observer, evaluation, ahead, self.addresses.run(), stages).script(force=task.force)
         except StoppedError as stopped:
             observer.note(stopped.message)
         finally:

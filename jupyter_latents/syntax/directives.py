@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from jupyter_latents.errors import Place, ScriptError, nearest
+from jupyter_latents.errors import ScriptError, nearest
 
 from .expand import expand
 from .lines import Logical
@@ -37,10 +37,6 @@ class Directive:
     usage: str
     help: str
     arguments: int = 0
-
-
-def _place(line: Logical, start: int = 0) -> Place | None:
-    return line.text.place(start)
 
 
 def _assignment(line: Logical, start: int, environment: Environment) -> tuple[str, int]:

@@ -12,7 +12,7 @@ from PIL import Image
 from jupyter_latents.display import grid_bundle, latents_bundle, screens
 from jupyter_latents.display.channels import quantise
 from jupyter_latents.display.images import montage, png
-from jupyter_latents.display.rebuilt import record_of
+from jupyter_latents.display.rebuilding import record_of
 from jupyter_latents.display.record import RunRecord
 from jupyter_latents.display.texts import status
 from jupyter_latents.display.view import RunView, view_of

@@ -223,13 +223,13 @@ def test_threads_that_want_the_same_model_read_it_once(tiny: Folders) -> None:
 def test_held_parts_are_listed(tiny: Folders) -> None:
     cache = ModelCache()
     model = cache.load(source(tiny("sd15"), dtype="float16"))
-    rows = {row.what: row for row in cache.held()}
+    rows = {row.what: row for row in cache.rows()}
     unet = rows["unet (UNet2DConditionModel)"]
     assert (unet.where, unet.busy, unet.models) == ("cpu float16", True, (str(tiny("sd15")),))
     assert unet.size == sum(tensor.numel() for tensor in weights(model).values()) * 2
     assert rows["tokenizer (CLIPTokenizer)"].where == ""
     del model
-    assert not any(row.busy for row in cache.held())
+    assert not any(row.busy for row in cache.rows())
 
 
 def test_unloading_a_model_leaves_what_others_use(tiny: Folders, tmp_path: Path) -> None:
@@ -238,17 +238,17 @@ def test_unloading_a_model_leaves_what_others_use(tiny: Folders, tmp_path: Path)
     cache.load(source(tiny("sd15")))
     cache.load(source(other))
     assert cache.unload(str(other)) > 0
-    assert {models for row in cache.held() for models in row.models} == {str(tiny("sd15"))}
+    assert {models for row in cache.rows() for models in row.models} == {str(tiny("sd15"))}
     with pytest.raises(ModelError, match="no model 'other' is held"):
         cache.unload("other")
     cache.unload()
-    assert cache.held() == []
+    assert cache.rows() == []
 
 
 def size_of(folder: Path) -> int:
     cache = ModelCache()
     cache.load(source(folder))
-    return sum(row.size for row in cache.held())
+    return sum(row.size for row in cache.rows())
 
 
 def test_least_recently_used_parts_leave_first_and_those_in_use_never(tiny: Folders, tmp_path: Path) -> None:
@@ -259,20 +259,20 @@ def test_least_recently_used_parts_leave_first_and_those_in_use_never(tiny: Fold
     cache.load(source(names[1]))
     cache.load(source(names[0]))
     in_use = cache.load(source(names[2]))
-    held = {model for row in cache.held() for model in row.models}
+    held = {model for row in cache.rows() for model in row.models}
     assert held == {str(names[0]), str(names[2])} | {str(names[1])} & held
-    assert sum(row.what.startswith("unet") for row in cache.held()) == 2
-    assert sum(row.size for row in cache.held()) <= 2 * own + 150_000
+    assert sum(row.what.startswith("unet") for row in cache.rows()) == 2
+    assert sum(row.size for row in cache.rows()) <= 2 * own + 150_000
     loads = cache.loads
     cache.load(source(names[0]))
     assert cache.loads == loads
     tight = ModelCache(Settings(model_memory=1))
     first, second = tight.load(source(names[0])), tight.load(source(names[1]))
     assert first.parts["vae"] is second.parts["vae"]
-    assert sum(row.busy for row in tight.held()) == len(tight.held()) == 6
+    assert sum(row.busy for row in tight.rows()) == len(tight.rows()) == 6
     del first, second, in_use
     tight.load(source(names[2]))
-    assert sum(row.what.startswith("unet") for row in tight.held()) == 1
+    assert sum(row.what.startswith("unet") for row in tight.rows()) == 1
 
 
 def test_memory_that_runs_out_is_told_after_letting_all_idle_go(tiny: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -288,7 +288,7 @@ def test_memory_that_runs_out_is_told_after_letting_all_idle_go(tiny: Folders, m
     with pytest.raises(ModelError, match="does not fit into memory") as caught:
         cache.load(source(tiny("sd15")))
     assert "dtype float16 or bfloat16, model CPU offload" in caught.value.message
-    assert not any(str(tiny("kolors")) in row.models and row.size for row in cache.held())
+    assert not any(str(tiny("kolors")) in row.models and row.size for row in cache.rows())
 
 
 # The VAE.
@@ -547,7 +547,7 @@ def test_latents_are_decoded_and_previewed_by_their_vae_alone(tiny: Folders, tmp
         fresh = Engine()
         pictures = fresh.decode(latents)
         assert fresh.cache.loads == 1
-        assert [row.what.split()[0] for row in fresh.cache.held()] == ["vae"]
+        assert [row.what.split()[0] for row in fresh.cache.rows()] == ["vae"]
         assert fresh.preview(latents)[0].size == fresh.preview(latents.replace(space=None))[0].size
         assert fresh.cache.loads == 1
         assert pictures[0].tobytes() == Engine().run(stage(source(tiny(name)))).images[0].tobytes()

@@ -31,11 +31,11 @@ def on_device(folder: Path) -> ModelSource:
 def size_of(folder: Path) -> int:
     cache = ModelCache()
     cache.load(ModelSource(str(folder)))
-    return sum(row.size for row in cache.held())
+    return sum(row.size for row in cache.rows())
 
 
 def unets(cache: ModelCache) -> list[str]:
-    return sorted(row.where for row in cache.held() if row.what.startswith("unet"))
+    return sorted(row.where for row in cache.rows() if row.what.startswith("unet"))
 
 
 def test_what_leaves_an_accelerator_waits_in_ram_and_comes_back_unread(folders: list[Path]) -> None:
@@ -49,7 +49,7 @@ def test_what_leaves_an_accelerator_waits_in_ram_and_comes_back_unread(folders: 
     assert cache.loads == loads
     assert all(torch.equal(tensor, before[name]) for name, tensor in back.parts["unet"].state_dict().items())
     assert unets(cache) == ["cpu float32", "cpu:0 float32"]
-    assert sum(row.size for row in cache.held() if row.where.startswith("cpu:0")) <= size_of(folders[0]) + 1000
+    assert sum(row.size for row in cache.rows() if row.where.startswith("cpu:0")) <= size_of(folders[0]) + 1000
 
 
 def test_what_ram_has_no_room_for_is_dropped(folders: list[Path]) -> None:
@@ -100,5 +100,5 @@ def test_idle_parts_can_be_let_go_of_to_the_last(folders: list[Path]) -> None:
     cache.load(ModelSource(str(folders[1])))
     freed = cache.let_idle_go(torch.device("cpu"))
     assert freed > 0
-    assert {row.busy for row in cache.held() if row.size} == {True}
+    assert {row.busy for row in cache.rows() if row.size} == {True}
     assert kept.parts["unet"] in [part.value for part in cache.parts.values()]

@@ -57,7 +57,7 @@ def test_idle_models_are_let_go_of_and_no_step_is_repeated(desk: Desk, expected:
     cache, name = desk.session.engine.cache, str(desk.models("sd2"))
 
     def others_held(_: torch.Tensor) -> bool:
-        return len(came) == 3 and any(row.models == (name,) and row.size for row in cache.held())
+        return len(came) == 3 and any(row.models == (name,) and row.size for row in cache.rows())
 
     with full_when(part(desk, "unet"), others_held) as came:
         run = desk.run(SCRIPT)
@@ -65,7 +65,7 @@ def test_idle_models_are_let_go_of_and_no_step_is_repeated(desk: Desk, expected:
     assert (len(came), run.model_evaluations) == (STEPS, STEPS)
     assert len(run.result.trajectory) == STEPS
     assert any("models not in use were let go of" in line for line in desk.notes.lines)
-    assert not any(row.models == (name,) and row.size for row in cache.held())
+    assert not any(row.models == (name,) and row.size for row in cache.rows())
 
 
 def test_a_picture_too_large_to_decode_is_decoded_in_tiles(desk: Desk, expected: torch.Tensor) -> None:

@@ -164,8 +164,8 @@ class Table:
         """A plan of a session that has no model loaded and loads none."""
         session = Session(names)
         plan = session.plan(Task(Script(self._text(script), 1)))
-        if session.engine.cache.loads or session.engine.cache.held():
-            raise AssertionError(f"the plan loads {session.engine.cache.held()}: {script}")
+        if session.engine.cache.loads or session.engine.cache.rows():
+            raise AssertionError(f"the plan loads {session.engine.cache.rows()}: {script}")
         return plan
 
     def _run(self, script: str, names: dict[str, Any], engine: Engine | None = None) -> Ran:

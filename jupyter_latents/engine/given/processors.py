@@ -41,7 +41,7 @@ def process(latents: Latents, chain: tuple[LatentsProcessor, ...], scheduler: An
 
 
 def _scale(latents: Latents, arguments: Mapping[str, str], _scheduler: Any) -> Latents:
-    return _made(latents, latents.replace(tensor=latents.tensor * float(arguments["factor"])), "scale", arguments)
+    return _result(latents, latents.replace(tensor=latents.tensor * float(arguments["factor"])), "scale", arguments)
 
 
 def _noise(latents: Latents, arguments: Mapping[str, str], scheduler: Any) -> Latents:
@@ -61,7 +61,7 @@ def _noise(latents: Latents, arguments: Mapping[str, str], scheduler: Any) -> La
     else:
         to = math.hypot(own, float(arguments["sigma"]))
     seed = int(arguments["seed"]) if "seed" in arguments else latents.provenance.seed
-    return _made(latents, add_noise(latents, to, seed=seed), "noise", arguments)
+    return _result(latents, add_noise(latents, to, seed=seed), "noise", arguments)
 
 
 _PROCESSORS: Mapping[str, Callable[[Latents, Mapping[str, str], Any], Latents]] = MappingProxyType(
@@ -69,7 +69,7 @@ _PROCESSORS: Mapping[str, Callable[[Latents, Mapping[str, str], Any], Latents]] 
 )
 
 
-def _made(parent: Latents, result: Latents, name: str, arguments: Mapping[str, str]) -> Latents:
+def _result(parent: Latents, result: Latents, name: str, arguments: Mapping[str, str]) -> Latents:
     options = MappingProxyType({**parent.provenance.options, **arguments})
     provenance = replace(parent.provenance, operation=name, options=options, parents=(parent.digest,))
     return result.replace(provenance=provenance, position=None, resume=None, trajectory=(), denoised=parent.denoised)

@@ -11,7 +11,7 @@ from typing import Any
 
 from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.engine.models.encodings import Encodings
-from jupyter_latents.engine.models.load import HeldPart, LoadPlan, Part, PartKey, dtype_of, plan_of, size_of
+from jupyter_latents.engine.models.load import LoadPlan, Part, PartKey, PartRow, dtype_of, plan_of, size_of
 from jupyter_latents.engine.models.memory import device_of, is_out_of_memory, is_ram
 from jupyter_latents.engine.models.model import LoadedModel, switched_vae
 from jupyter_latents.engine.models.readers import placed, read_checkpoint, read_part
@@ -23,7 +23,7 @@ from jupyter_latents.latents.facts import Space
 from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.stage import ModelSource
 
-__all__ = ["HeldPart", "LoadedModel", "ModelCache", "Part", "PartKey"]
+__all__ = ["LoadedModel", "ModelCache", "Part", "PartKey", "PartRow"]
 
 
 def _silent(_reading: Reading) -> None:
@@ -50,9 +50,9 @@ class ModelCache:
         """The parts held."""
         return self._shelf.parts
 
-    def held(self) -> list[HeldPart]:
+    def rows(self) -> list[PartRow]:
         """What is held, most recently used first."""
-        return self._shelf.held()
+        return self._shelf.rows()
 
     def unload(self, name: str | None = None) -> int:
         """Lets go of a model's parts that no other model uses, or of all parts. A run that goes on keeps its own.
@@ -126,13 +126,13 @@ class ModelCache:
 
         import torch
 
-        before = sum(row.size for row in self.held())
+        before = sum(row.size for row in self.rows())
         with self._loading:
             self._shelf.make_room(device, None, set(_plan(but)[0].keys.values()) if but is not None else set())
         gc.collect()
         if device.type == "cuda":
             torch.cuda.empty_cache()
-        return before - sum(row.size for row in self.held())
+        return before - sum(row.size for row in self.rows())
 
     def previewer(self, space: Space, vae: Any) -> Previewer:
         """The preview map of a latent space, fitted to its VAE when first asked for."""

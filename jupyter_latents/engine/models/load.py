@@ -12,7 +12,7 @@ from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import ModelSource
 from jupyter_latents.wording import option
 
-__all__ = ["HeldPart", "LoadPlan", "Part", "PartKey", "dtype_of", "plan_of", "size_of"]
+__all__ = ["LoadPlan", "Part", "PartKey", "PartRow", "dtype_of", "plan_of", "size_of"]
 
 _DTYPES = ("auto", "float32", "float16", "bfloat16")
 
@@ -55,7 +55,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldPart:
+class PartRow:
     """One row of what the cache holds.
 
     Attributes:
@@ -75,12 +75,12 @@ class HeldPart:
     busy: bool
 
     @staticmethod
-    def of(key: PartKey, part: Part, *, busy: bool) -> HeldPart:
+    def of(key: PartKey, part: Part, *, busy: bool) -> PartRow:
         """The row of a part."""
         where = (key.device, key.dtype.removeprefix("torch."), key.made.partition(":")[0])
         models = tuple(sorted(part.models))
         what = f"{part.name} ({key.class_name})"
-        return HeldPart(what, part.size, " ".join(filter(None, where)), part.used, models, busy)
+        return PartRow(what, part.size, " ".join(filter(None, where)), part.used, models, busy)
 
 
 @dataclass(frozen=True, slots=True)

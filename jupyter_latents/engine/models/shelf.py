@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jupyter_latents.engine.models.load import HeldPart, Part, PartKey, size_of
+from jupyter_latents.engine.models.load import Part, PartKey, PartRow, size_of
 from jupyter_latents.engine.models.memory import free_memory, is_ram
 from jupyter_latents.settings import Settings
 
@@ -39,11 +39,11 @@ class Shelf:
         with self._lock:
             return dict(self._parts)
 
-    def held(self) -> list[HeldPart]:
+    def rows(self) -> list[PartRow]:
         """What is held, most recently used first."""
         with self._lock:
             busy = self._busy()
-            rows = [HeldPart.of(key, part, busy=key in busy) for key, part in self._parts.items()]
+            rows = [PartRow.of(key, part, busy=key in busy) for key, part in self._parts.items()]
         return sorted(rows, key=lambda row: (-row.used, row.what))
 
     def put(self, key: PartKey, value: Any, name: str, models: set[str] | None = None) -> None:

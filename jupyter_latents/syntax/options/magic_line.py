@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from jupyter_latents.errors import HelpAskedError, JupyterLatentsError, ScriptError, nearest
@@ -16,7 +15,7 @@ from .table import BY_NAME
 __all__ = ["parse_magic_line"]
 
 
-def parse_magic_line(line: str, *, magic: str = "%%dgen", expand: Callable[[str], str] | None = None) -> MagicOptions:
+def parse_magic_line(line: str, *, magic: str = "%%dgen") -> MagicOptions:
     """Reads the line of the magic itself.
 
     Options of the script (``--output-path out``) are kept as words for every invocation of it.
@@ -24,7 +23,6 @@ def parse_magic_line(line: str, *, magic: str = "%%dgen", expand: Callable[[str]
     Args:
         line: What follows the magic's name.
         magic: The magic's name, for the place of an error.
-        expand: Changes a file name, for instance to its home folder.
 
     Raises:
         ScriptError: An option is unknown or repeated, lacks its value, or its value is not allowed.
@@ -42,8 +40,6 @@ def parse_magic_line(line: str, *, magic: str = "%%dgen", expand: Callable[[str]
         if option.dest in values:
             raise ScriptError(f"'{option.name}' is given twice.", place=word.place)
         values[option.dest] = _value(option, word, words)
-    if expand is not None and "file" in values:
-        values["file"] = expand(values["file"])
     return MagicOptions(**values, arguments=tuple(arguments))
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["held_latents"]
+__all__ = ["latents_in"]
 
 
-def held_latents(names: Mapping[str, Any]) -> dict[str, Latents]:
+def latents_in(names: Mapping[str, Any]) -> dict[str, Latents]:
     """Name to latents, sorted; an item of a list is called ``name[index]``.
 
     Args:

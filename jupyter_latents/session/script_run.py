@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from jupyter_latents.engine.result import StageResult
     from jupyter_latents.session.session import Session
 
-__all__ = ["Work"]
+__all__ = ["ScriptRun"]
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ class _Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class ScriptRun:
     """A script being run.
 
     Attributes:
