@@ -133,26 +133,43 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     facts = describe(stage.model) if facts is None else facts
     optimize = check_optimize(stage.model, facts)
     latents = incoming(stage, given.latents, facts)
-    mode = check_mode(stage, given, latents, facts)
     scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=stage.seed or 0)
     crosses = _crosses(stage, latents, scheduler, facts)
     entered = crossing(latents, facts.space, facts.family.align) if latents is not None and crosses else latents
-    size, notes = picture_size(stage, entered, given, facts)
-    batch = stage.batch_size if latents is None else latents.shape[0]
-    strength = _strength(stage, given, latents)
-    call = Call(stage, given, mode, size, pipeline_of(mode, stage, facts), strength, batch)
-    facts.check(call)
+    call, notes = _call(stage, given, entered, facts)
     arguments = call_arguments(call, facts.family)
-    device = device_of(stage.model.device)
-    itemsize = int(dtype_of(stage.model, facts, device).itemsize)
-    check_memory(stage, size, batch, facts, device, itemsize)
-    check_sigmas(stage, scheduler, facts.family, mode)
-    timesteps.set_timesteps(scheduler, facts.family.schedule, timesteps.request(stage, facts, size, mode))
-    first = first_step(call.pipeline, mode, scheduler, stage, strength) if given.images and latents is None else 0
+    check_sigmas(stage, scheduler, facts.family, call.mode)
+    request = timesteps.request(stage, facts, call.size, call.mode)
+    timesteps.set_timesteps(scheduler, facts.family.schedule, request)
+    noised = bool(given.images) and latents is None
+    first = first_step(call.pipeline, call.mode, scheduler, stage, call.strength) if noised else 0
     entering = enter(stage, entered, scheduler, facts.family, first)
     told = (*notes, *entering.notes, *(choice.note for choice in optimize))
-    weights = facts.values * itemsize
+    weights = facts.values * _itemsize(stage, facts)
     return Prepared(stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights)
+
+
+def _call(stage: Stage, given: Given, entered: Standing | None, facts: ModelFacts) -> tuple[Call, tuple[str, ...]]:
+    """What the pipeline's call is made for, and what is to be told of its size.
+
+    Args:
+        stage: What is asked for.
+        given: What goes into it.
+        entered: The latents that enter its schedule, in the model's space; None without.
+        facts: Its model's.
+    """
+    mode = check_mode(stage, given, entered, facts)
+    size, notes = picture_size(stage, entered, given, facts)
+    batch = stage.batch_size if entered is None else entered.shape[0]
+    call = Call(stage, given, mode, size, pipeline_of(mode, stage, facts), _strength(stage, given, entered), batch)
+    facts.check(call)
+    check_memory(call, facts, device_of(stage.model.device), _itemsize(stage, facts))
+    return call, notes
+
+
+def _itemsize(stage: Stage, facts: ModelFacts) -> int:
+    """Bytes of one value in the dtype that a stage runs in."""
+    return int(dtype_of(stage.model, facts, device_of(stage.model.device)).itemsize)
 
 
 def _crosses(stage: Stage, latents: Standing | None, scheduler: Any, facts: ModelFacts) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jupyter_latents.engine.given.inputs import Given
+from jupyter_latents.engine.given.inputs import Call, Given
 from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.memory import all_memory, readable
@@ -98,15 +98,11 @@ def _check_latents(stage: Stage, latents: Standing, size: tuple[int, int], align
         )
 
 
-def check_memory(
-    stage: Stage, size: tuple[int, int], batch: int, facts: ModelFacts, device: Any, itemsize: int
-) -> None:
+def check_memory(call: Call, facts: ModelFacts, device: Any, itemsize: int) -> None:
     """Refuses a size of which one layer or the decoded picture alone is larger than the machine's memory.
 
     Args:
-        stage: What is asked for.
-        size: (width, height) in pixels.
-        batch: Pictures at once.
+        call: What the pipeline's call is made for.
         facts: The model's.
         device: The torch device that it runs on.
         itemsize: Bytes of one value.
@@ -114,6 +110,7 @@ def check_memory(
     Raises:
         ModelError: It can never run here.
     """
+    stage, size, batch = call.stage, call.size, call.batch
     layer = _layer_values(size, facts) * itemsize
     decoded = 3 * size[0] * size[1] * 4 if stage.window.end in (None, 1.0) else 0  # red, green, blue in float32
     needs = _COPIES * batch * max(layer, decoded)
