@@ -32,6 +32,7 @@ from jupyter_latents.session.variables import latents_in
 from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.stage import ModelSource, Stage
 from jupyter_latents.syntax import Environment, Evaluation, Script
+from jupyter_latents.syntax.options.faults import spelling
 from jupyter_latents.syntax.options.fields import default
 
 if TYPE_CHECKING:
@@ -266,7 +267,7 @@ class Session:
         return repr(self.memo.store) if self.memo.store is not None else "no store"
 
     def fits(self, latents: Latents, model: str) -> str:
-        """How latents would enter a model, told without loading its weights.
+        """How latents would enter a model, told without loading its weights and without asking the network.
 
         Args:
             latents: What would be handed over.
@@ -276,10 +277,11 @@ class Session:
         from jupyter_latents.engine.prepare import prepare
 
         steps = int(latents.provenance.options.get("steps", default("num_inference_steps")))
-        stage = Stage(model=ModelSource(model), num_inference_steps=steps)
+        stage = Stage(model=ModelSource(model, offline=True), num_inference_steps=steps)
         try:
             prepared = prepare(stage, Given((latents,)))
         except JupyterLatentsError as error:
+            error.spelled(spelling)
             return f"impossible: {error.message}"
         return "; ".join((prepared.verdict, *prepared.notes))
 

@@ -3,7 +3,7 @@
 import pytest
 
 from jupyter_latents.display.plan import plan_html
-from jupyter_latents.latents import Resume
+from jupyter_latents.latents import CLEAN, Resume
 from tests.session.conftest import Desk
 
 PAIRS = {
@@ -101,6 +101,8 @@ def test_latents_say_how_they_fit(desk: Desk) -> None:
     assert desk.session.fits(base, str(desk.models("sd15"))) == "exact continuation"
     assert desk.session.fits(base, str(desk.models("sd3"))).startswith("bridged space")
     assert desk.session.fits(base, "no/such").startswith("impossible")
+    clean = base.replace(noise=CLEAN, position=None, resume=None)
+    assert "--denoising-end" in desk.session.fits(clean, str(desk.models("sd15"))), "as it is typed in a cell"
 
 
 def test_a_verdict_promises_no_exact_continuation_without_history(desk: Desk) -> None:
