@@ -8,8 +8,7 @@ from typing import Any
 from jupyter_latents.engine.given.inputs import Given
 from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.engine.models.facts import ModelFacts
-from jupyter_latents.engine.models.families import Family
-from jupyter_latents.engine.schedule import timesteps
+from jupyter_latents.engine.schedule import schedulers, timesteps
 from jupyter_latents.errors import HandoffError, ModelError
 from jupyter_latents.stage import Stage
 from jupyter_latents.wording import option
@@ -76,19 +75,26 @@ def pipeline_of(mode: str, stage: Stage, facts: ModelFacts) -> type:
     return found
 
 
-def check_sigmas(stage: Stage, scheduler: Any, family: Family, mode: str) -> None:
+def check_sigmas(stage: Stage, scheduler: Any, facts: ModelFacts, mode: str) -> None:
     """Raises where a stage's scheduler cannot take what its family's pipeline or the stage gives it.
 
     Args:
         stage: What is asked for.
         scheduler: The scheduler asked for.
-        family: The model's family.
+        facts: Its model's.
         mode: ``txt2img``, ``img2img`` or ``inpaint``.
 
     Raises:
-        ModelError: It cannot noise an input image, or takes no sigmas.
+        ModelError: It cannot noise an input image, takes no sigmas, or is for models of another kind.
     """
+    family, own = facts.family, facts.scheduler
     timesteps.check_takes(scheduler, family.schedule, family.name, mode)
+    if not hasattr(scheduler, "init_noise_sigma") and hasattr(schedulers.build(None, *own), "init_noise_sigma"):
+        raise ModelError(
+            f"{type(scheduler).__name__} is for flow models, and {family.name} is none. Use another "
+            f"{option('schedulers')}, such as EulerDiscreteScheduler or DDIMScheduler.",
+            option="schedulers",
+        )
     if stage.sigmas is not None and "sigmas" not in inspect.signature(scheduler.set_timesteps).parameters:
         raise ModelError(
             f"{type(scheduler).__name__} takes no sigmas of one's own. Leave {option('sigmas')} out, or use another "

@@ -138,7 +138,7 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     entered = crossing(latents, facts.space, facts.family.align) if latents is not None and crosses else latents
     call, notes = _call(stage, given, entered, facts)
     arguments = call_arguments(call, facts.family)
-    check_sigmas(stage, scheduler, facts.family, call.mode)
+    check_sigmas(stage, scheduler, facts, call.mode)
     request = timesteps.request(stage, facts, call.size, call.mode)
     timesteps.set_timesteps(scheduler, facts.family.schedule, request)
     noised = bool(given.images) and latents is None

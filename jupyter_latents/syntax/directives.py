@@ -15,6 +15,7 @@ from .quoting import Word, read_words
 from .templates.environment import Environment
 from .templates.expression import evaluate
 from .templates.promises import Veiled, veiled_names
+from .text import Located
 
 __all__ = ["DIRECTIVES", "Directive", "check_directive", "run_directive"]
 
@@ -55,7 +56,7 @@ def _set(line: Logical, start: int, environment: Environment) -> None:
 
 def _setp(line: Logical, start: int, environment: Environment) -> None:
     name, at = _assignment(line, start, environment)
-    text = expand(line, environment, start=at, raw=True).text
+    text = _looked(line, at, environment, raw=True).text
     value = evaluate(
         text,
         environment.visible,
@@ -68,12 +69,17 @@ def _setp(line: Logical, start: int, environment: Environment) -> None:
 
 def _sete(line: Logical, start: int, environment: Environment) -> None:
     name, at = _assignment(line, start, environment)
-    expanded = expand(line, environment, start=at)
-    if veiled_names(expanded.text):  # patterns of files depend on what the values are
-        Veiled(expanded.text, filled=True, waits=environment.waits).look()
-        expanded = expand(line, environment, start=at)
-    words = [found for word in read_words(expanded) for found in _globbed(word)]
+    words = [found for word in read_words(_looked(line, at, environment)) for found in _globbed(word)]
     environment.set(name, words, line.text.place(start, len(name)))
+
+
+def _looked(line: Logical, at: int, environment: Environment, *, raw: bool = False) -> Located:
+    """A line whose text is worked with, expanded: values of the environment in it are waited for."""
+    expanded = expand(line, environment, start=at, raw=raw)
+    if not veiled_names(expanded.text):
+        return expanded
+    Veiled(expanded.text, filled=True, waits=environment.waits).look()
+    return expand(line, environment, start=at, raw=raw)
 
 
 def _globbed(word: Word) -> list[str]:

@@ -141,10 +141,10 @@ class _Worker:
         self.steps.append(Foreseen(invocation, images, bound))
 
     def wait(self, value: Promise) -> None:
-        """Stops in front of a line until the value is there."""
-        while not value.made:
+        """Stops in front of a line until the value is there; on the asking side nobody would go on, so it returns."""
+        while not value.made and threading.current_thread() is self._thread:
             if isinstance(value, Veiled) and not self.environment.foreseeing:
-                value.fulfil(self.environment.unveiled(str(value)))
+                value.fulfil(self.environment.unveiled(value.text))
                 break
             place = self.environment.place
             where = f"line {place.line}" if place else "a line"
@@ -154,6 +154,8 @@ class _Worker:
 
     def write(self, value: Promise) -> str:
         """A name that stands for the value in an image seed; elsewhere its text, once it is there."""
+        if threading.current_thread() is not self._thread:
+            return f"({value.reason})"
         found = [match[1] for match in _LAST_WORD.finditer(self.environment.preceding)]
         if found and found[-1] in _SEEDS:
             return self.environment.capture(value)

@@ -3,6 +3,7 @@
 import pytest
 
 from jupyter_latents.display.plan import plan_html
+from jupyter_latents.errors import ModelError
 from jupyter_latents.latents import CLEAN, Resume
 from tests.session.conftest import Desk
 
@@ -146,3 +147,12 @@ def test_the_plan_refuses_optimizations_that_a_model_cannot_have(desk: Desk) -> 
     assert planned.error is not None
     assert planned.error.place is not None
     assert planned.error.place.text[planned.error.place.column - 1 :].startswith(("--optimize", "compile"))
+
+
+@pytest.mark.parametrize("scheduler", ["FlowMatchEulerDiscreteScheduler", "FlowMatchLCMScheduler"])
+def test_a_scheduler_of_flow_models_is_refused_for_others_before_weights_load(scheduler: str, desk: Desk) -> None:
+    (planned,) = desk.plan(f"<sd15> --prompts cat --seeds 1 --scheduler {scheduler}").stages
+    assert "is for flow models, and SD is none" in planned.refused
+    with pytest.raises(ModelError, match="is for flow models"):
+        desk.run(f"<sd15> --prompts cat --seeds 1 --scheduler {scheduler}")
+    assert desk.session.engine.cache.loads == 0

@@ -323,3 +323,42 @@ def test_an_invocation_without_veils_is_itself_at_the_run() -> None:
     (foreseen,) = evaluation.ahead()
     assert isinstance(foreseen, Invocation)
     assert next(evaluation) is foreseen
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("\\print {{ (env.SECRET|string)|length }}", "11"),
+        ("\\print {{ (env.SECRET ~ 'a')[1] }}", "3"),
+        ("\\print {{ ('%s view' % env.SECRET)|upper }}", "S3CR3TVALUE VIEW"),
+        ("\\print {{ [env.SECRET, 'b']|join('-')|upper }}", "S3CR3TVALUE-B"),
+        ("\\print {{ quote(env.SECRET)|length }}", "11"),
+        ("\\print {{ {'s3cr3tvalue': 'found'}[env.SECRET] }}", "found"),
+        ("\\print {{ 'yes' if env.SECRET in ['s3cr3tvalue'] else 'no' }}", "yes"),
+        ("\\print {% filter upper %}{{ env.SECRET }}{% endfilter %}", "S3CR3TVALUE"),
+        ("\\setp long len('$SECRET')\n\\print {{ long }}", "11"),
+    ],
+)
+def test_what_is_worked_out_of_the_environment_is_that_of_its_value(line: str, said: str) -> None:
+    printed: list[str] = []
+    environment = Environment(environ={"SECRET": "s3cr3tvalue"}, print=printed.append)
+    evaluation = Evaluation(Script(f"{line}\n\nsome/model --prompts $SECRET"), environment)
+    evaluation.ahead()
+    assert not any("s3cr3t" in text for text in evaluation.printed)
+    assert [invocation.first("prompts") for invocation in evaluation] == ["s3cr3tvalue"]
+    assert printed == [said]
+
+
+def test_the_asking_side_does_not_wait_for_what_it_must_make_itself() -> None:
+    evaluation = Evaluation(Script("some/model --prompts a --into x\n\nother/model --prompts b"), Environment())
+    evaluation.ahead()
+    (promise,) = evaluation.foreseen[0].images
+    assert "line 1 is yet to make" in str(promise)
+    with pytest.raises(ScriptError, match="not made yet"):
+        bool(promise)
+    evaluation.close()
+
+
+def test_too_many_seeds_are_refused_not_made() -> None:
+    with pytest.raises(ScriptError, match=r"gen_seeds makes .* at most"):
+        Evaluation(Script("\\print {{ gen_seeds(10**8)|length }}"), Environment()).ahead()

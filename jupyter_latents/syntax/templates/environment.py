@@ -21,6 +21,7 @@ from jupyter_latents.syntax.quoting import quote
 
 from .functions import FUNCTIONS
 from .kinds import ITERATORS
+from .limits import LIMIT
 from .promises import Promise, Veiled, Waits, real, unveil, veil, veiled_names
 from .sight import Seen, admit
 
@@ -146,9 +147,15 @@ class Environment:
             "have_feature": self.have_feature,
             "total_memory": self.total_memory,
             "quote": self.quote,
-            "gen_seeds": lambda count: [str(self.random_seed()) for _ in range(int(count))],
+            "gen_seeds": self._gen_seeds,
         }
         return {**FUNCTIONS, **own}
+
+    def _gen_seeds(self, count: int) -> list[str]:
+        """The template function ``gen_seeds``."""
+        if int(count) > LIMIT:
+            raise ScriptError(f"gen_seeds makes {LIMIT} seeds at most, not {count}.")
+        return [str(self.random_seed()) for _ in range(int(count))]
 
     @property
     def env(self) -> Mapping[str, Any]:
@@ -220,13 +227,19 @@ class Environment:
     def quote(self, value: object) -> str:
         """The template function ``quote``: shell words, objects by the name that stands for them."""
         if isinstance(value, (list, tuple)):
-            return quote([self.show(item) for item in value])
-        return quote(self.show(value))
+            return quote([self._word(item) for item in value])
+        return quote(self._word(value))
+
+    def _word(self, value: object) -> object:
+        """What `quote` puts in quotes: it looks into values of the environment."""
+        return str(value) if isinstance(value, Veiled) else self.show(value)
 
     def show(self, value: object) -> object:
         """Returns what a template writes for `value`; an object that has no text of its own gets a name."""
+        if isinstance(value, Veiled):
+            return value.text
         if isinstance(value, Promise):
-            return str(value) if isinstance(value, Veiled) or not value.made else self.show(value.value)
+            return self.show(value.value) if value.made else str(value)
         if isinstance(value, (list, tuple)) and any(isinstance(item, Promise) for item in value):
             return self.show([real(item) for item in value])
         if isinstance(value, Iterable) and type(value) in (GeneratorType, *ITERATORS):

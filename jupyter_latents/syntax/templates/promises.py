@@ -106,7 +106,10 @@ class Promise:
 
 
 class Veiled(Promise):
-    """A text that holds values of the environment; it can be written, and asked whether it is empty.
+    """A text that holds values of the environment; it can be written out whole, and asked whether it is empty.
+
+    All else that is done with it, making a longer text of it too, looks into it and waits for the run: what is worked
+    out of the text that stands for a value would be wrong of the value.
 
     Args:
         text: The text, with `veil` in place of the values.
@@ -116,7 +119,7 @@ class Veiled(Promise):
 
     def __init__(self, text: str, *, filled: bool, waits: Waits | None) -> None:
         super().__init__(" ".join(f"${name}" for name in veiled_names(text)), waits=waits)
-        self._text, self._filled = text, filled
+        self.text, self._filled = text, filled
 
     @property
     def reason(self) -> str:
@@ -130,7 +133,10 @@ class Veiled(Promise):
     lstrip = rstrip = strip
 
     def __str__(self) -> str:
-        return self._text
+        return str(self.look())
+
+    def __hash__(self) -> int:
+        return hash(self.look())
 
     def __bool__(self) -> bool:
         return True

@@ -15,7 +15,7 @@ from jupyter_latents.errors import ScriptError
 from . import sight
 from .environment import Environment
 from .limits import multiply, power
-from .promises import Promise, real
+from .promises import Promise, Veiled, real
 
 __all__ = ["Sandbox"]
 
@@ -24,6 +24,8 @@ _LOOK = "look into"
 _UNSEEING = {"join", "string", "trim", "quote", "default", "d", _TURNS, _LOOK}
 _FILTERS_THAT_FILL = ("batch", "center", "indent")
 _FILTERS_LEFT_OUT = ("random", "attr")
+# Tags that may work on what templates inside them have written.
+_REWRITES = (nodes.FilterBlock, nodes.AssignBlock, nodes.Macro, nodes.CallBlock)
 
 
 def _looked_into(value: Any) -> Any:
@@ -86,6 +88,7 @@ class Sandbox(SandboxedEnvironment):
     ) -> None:
         super().__init__(keep_trailing_newline=True, finalize=self._shown, trim_blocks=block, lstrip_blocks=block)
         self._seen_by = environment
+        self._rewrites = False
         self.names = names if names is not None or environment is None else environment.visible
         self._functions = environment.functions if environment else {}
         for name in _FILTERS_LEFT_OUT:
@@ -102,13 +105,14 @@ class Sandbox(SandboxedEnvironment):
     def _shown(self, value: Any) -> Any:
         if self._seen_by is None or isinstance(value, Undefined):
             return value
-        return self._seen_by.show(value)
+        return self._seen_by.show(real(value) if self._rewrites and isinstance(value, Veiled) else value)
 
     def _turns(self, items: Iterable[Any]) -> Iterable[Any]:
         return items if self._seen_by is None else _Turns(items, self._seen_by)
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
+        self._rewrites = next(tree.find_all(_REWRITES), None) is not None
         for loop in tree.find_all(nodes.For):
             loop.iter = nodes.Filter(loop.iter, _TURNS, [], [], None, None, lineno=loop.iter.lineno)
         for used in tree.find_all(nodes.Filter):
