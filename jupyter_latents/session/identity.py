@@ -66,6 +66,7 @@ FIELDS: Mapping[str, Mapping[str, str | Out]] = MappingProxyType(
         "Inputs": {
             **dict.fromkeys(("latents", "images", "masks", "controls"), ENTERS),
             "asked": Out("the pictures are at their size already"),
+            "notes": Out("tells how the pictures were read"),
         },
         "Latents": {
             **dict.fromkeys(("tensor", "space", "noise", "position", "resume", "provenance", "denoised"), ENTERS),

@@ -338,7 +338,8 @@ class Session:
         Args:
             environment: Of the script; holds what its templates handed over.
         """
-        return Resolver(self.names, environment.captured, self._facts_of, self._picture_of)
+        known, decode, check = self._facts_of, self._picture_of, environment.check
+        return Resolver(self.names, environment.captured, known, decode, check=check)
 
     def _facts_of(self, latents: Latents) -> Latents:
         """A bare tensor that this session made has its facts back."""
