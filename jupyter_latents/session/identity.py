@@ -67,6 +67,7 @@ FIELDS: Mapping[str, Mapping[str, str | Out]] = MappingProxyType(
             **dict.fromkeys(("latents", "images", "masks", "controls"), ENTERS),
             "asked": Out("the pictures are at their size already"),
             "notes": Out("tells how the pictures were read"),
+            "decoded": Out("the pictures that they became enter"),
         },
         "Latents": {
             **dict.fromkeys(("tensor", "space", "noise", "position", "resume", "provenance", "denoised"), ENTERS),
