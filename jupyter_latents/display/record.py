@@ -251,12 +251,13 @@ class RunRecord:
         if note not in self.notes:
             self.notes.append(note)
 
-    def add_result(self, latents: Latents, pictures: Sequence[Image]) -> None:
-        """A stage has its result."""
+    def add_result(self, latents: Latents, pictures: Sequence[Image], start: Noise | None = None) -> None:
+        """A stage has its result; one that was kept from before says by itself at which level it began."""
         record = self.stages[-1]
         record.latents, record.pictures = latents, list(pictures)
         record.facts = latents.facts()
         if not record.points:
+            record.begin_steps(None, start)
             record.take_kept_steps()
 
 

@@ -129,6 +129,7 @@ def result_of(done: Done, origin: Origin, latents: Latents, images: tuple[Image,
         tuple(map(float, scheduler.timesteps.tolist())),
         origin.model.facts.family.fraction,
         int(scheduler.config.get("num_train_timesteps", 1000)),
+        schedulers.level(scheduler, span.start_index),
     )
 
 

@@ -23,7 +23,17 @@ from jupyter_latents.session import Session, Task
 from jupyter_latents.stage import Prompt
 from jupyter_latents.syntax.script import Script
 from tests.display.conftest import Recorder
-from tests.display.fake_run import Drawn, fake_previews, kept_result, landscape, latents_at, stage, start, two_stages
+from tests.display.fake_run import (
+    Drawn,
+    fake_previews,
+    kept_result,
+    landscape,
+    latents_at,
+    noise_at,
+    stage,
+    start,
+    two_stages,
+)
 
 
 def view_of_record() -> RunRecord:
@@ -220,6 +230,7 @@ def test_a_kept_result_is_shown_with_its_steps() -> None:
     view.result(kept_result(steps[-1].replace(trajectory=steps), landscape(64)))
     view.finish()
     assert [point.step for point in view.record.stages[0].points] == list(range(25, 31))
+    assert view.record.stages[0].first_sigma == noise_at(24, 30).sigma
     assert all(point.frame and point.channels for point in view.record.stages[0].points)
     assert status(view.record) == "kept from before"
 
