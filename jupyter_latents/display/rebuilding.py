@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from jupyter_latents.display.filling import fill_channels, fill_frames
+from jupyter_latents.display.filling import fill_channels, fill_end, fill_frames
 from jupyter_latents.display.record import Point, RunRecord, StageRecord, own_sigma
 from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.stage import ModelSource, Prompt, Stage, address_of
@@ -34,8 +34,9 @@ def record_of(latents: Latents, name: str = "") -> RunRecord:
     deadline = time.monotonic() + _FILLING_SECONDS
     for stage in record.stages:
         fill_channels(stage, deadline)
-    fill_frames(record, deadline)
     _add_pictures(record, latents)
+    fill_end(record.stages[-1])
+    fill_frames(record, deadline)
     record.ended = record.began
     return record
 

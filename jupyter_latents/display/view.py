@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from jupyter_latents.display.channels import quantise
 from jupyter_latents.display.choice import choose_screen
-from jupyter_latents.display.filling import FRAME_SIDE, fill_channels, fill_frames
+from jupyter_latents.display.filling import FRAME_SIDE, fill_channels, fill_end, fill_frames
 from jupyter_latents.display.images import jpeg, montage
 from jupyter_latents.display.record import Point, RunRecord, own_sigma
 from jupyter_latents.display.screens import Screen, shell
@@ -39,8 +39,11 @@ class Watched(Protocol):
     """The part of a `jupyter_latents.session.runs.Run` that the view uses."""
 
     error: BaseException | None
-    held: float
     watcher: Any
+
+    @property
+    def held(self) -> float:
+        """Seconds for which it has been paused."""
 
     @property
     def state(self) -> str:
@@ -187,6 +190,8 @@ class RunView:
             self.record.add_result(result.latents, result.images, result.start)
             deadline = time.monotonic() + _FILLING_SECONDS if self._has_pictures else 0.0
             fill_channels(self.record.stages[-1], deadline)
+            if self._preview_every != 0 and self._has_pictures:
+                fill_end(self.record.stages[-1])
         self._send_unpumped(force=True)
 
     @property
