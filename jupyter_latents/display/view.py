@@ -134,8 +134,8 @@ class RunView:
             if self._finished:
                 return
             self._finished = True
-            self.record.ended = time.monotonic()
-            self.record.state = self._last_state()
+            partial = getattr(self.run.error, "partial", None) if self.run is not None else None
+            self.record.end(self._last_state(), getattr(partial, "latents", None))
             if self.tells_error and self.run is not None and self.run.error is not None:
                 self.record.error = str(getattr(self.run.error, "message", self.run.error)).split("\n")[0]
             if self._preview_every != 0 and self._has_pictures:
@@ -165,7 +165,7 @@ class RunView:
 
     def step(self, event: StepEvent, look: Look) -> None:
         """See `jupyter_latents.engine.observer.Observer.step`."""
-        point = Point(event.step, own_sigma(event.noise))
+        point = Point(event.step, own_sigma(event.noise), look=look)
         if self._wants_preview(event):
             began = time.monotonic()
             self._preview(point, look)
