@@ -40,8 +40,11 @@ class Watched(Protocol):
     """The part of a `jupyter_latents.session.runs.Run` that the view uses."""
 
     error: BaseException | None
-    held: float
     watcher: Any
+
+    @property
+    def held(self) -> float:
+        """Seconds for which it has been paused."""
 
     @property
     def state(self) -> str:
