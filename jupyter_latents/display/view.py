@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jupyter_latents.display.channels import quantise
-from jupyter_latents.display.choice import choose_screen
+from jupyter_latents.display.choice import choose_screen, shows_pictures
 from jupyter_latents.display.filling import FRAME_SIDE, fill_channels, fill_end, fill_frames
 from jupyter_latents.display.images import jpeg, montage
 from jupyter_latents.display.rebuilding import fill_start
@@ -284,7 +284,7 @@ def view_of(latents: Latents, **settings: Any) -> RunView:
     names = dict(running.user_ns) if running is not None else {}
     name = next((name for name, value in names.items() if value is latents and not name.startswith("_")), "")
     view = RunView(**settings)
-    view.record = record_of(latents, name)
+    view.record = record_of(latents, name, pictures=shows_pictures())
     return view
 
 

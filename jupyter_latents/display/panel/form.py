@@ -17,7 +17,7 @@ _LINE_END = re.compile(r"\s*[\r\n]+\s*")
 class StageForm:
     r"""One model and its options as typed; an empty text leaves the option out.
 
-    Texts are words of a script: templates and ``$NAME`` in them are live (``\\$NAME`` is text), and where an option
+    Texts are words of a script: templates and ``$NAME`` in them are live (``\$NAME`` is text), and where an option
     multiplies, several numbers with spaces between them are several values.
 
     Attributes:
