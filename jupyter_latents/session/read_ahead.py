@@ -11,8 +11,7 @@ from jupyter_latents.errors import ModelError, StoppedError
 from jupyter_latents.stage import ModelSource
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.models.cache import ModelCache
-    from jupyter_latents.engine.observer import Reading
+    from jupyter_latents.engine import Engine, Reading
 
 __all__ = ["ReadAhead"]
 
@@ -21,13 +20,13 @@ class ReadAhead:
     """Reads the models of a run's later stages, one ahead, in a thread of its own.
 
     Args:
-        cache: Where they are kept.
+        engine: Reads them.
         models: Those of all stages, in order, as far as they can be told.
         stopped: Whether the run is to end; reading ends then too.
     """
 
-    def __init__(self, cache: Callable[[], ModelCache], models: Sequence[ModelSource], stopped: Callable[[], bool]):
-        self._cache, self._models, self._stopped = cache, tuple(models), stopped
+    def __init__(self, engine: Engine, models: Sequence[ModelSource], stopped: Callable[[], bool]) -> None:
+        self._engine, self._models, self._stopped = engine, tuple(models), stopped
         self._begun: set[ModelSource] = set()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
@@ -62,6 +61,6 @@ class ReadAhead:
                 raise StoppedError("reading ahead ended with its run.")
 
         try:
-            self._cache().read_ahead(model, tell)
+            self._engine.read_ahead(model, tell)
         except (ModelError, StoppedError):
             return  # the stage itself will meet the same error, and tells it with its place

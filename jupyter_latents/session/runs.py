@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_latents.errors import JupyterLatentsError, RunError, SettingError
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.result import StageResult
+    from jupyter_latents.engine import StageResult
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["LocalExecutor", "Run"]

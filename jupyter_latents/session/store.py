@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.errors import JupyterLatentsError, SettingError
 from jupyter_latents.settings import SETTINGS, Settings
+from jupyter_latents.wording import readable
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.result import StageResult
+    from jupyter_latents.engine import StageResult
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["Store"]
@@ -111,8 +112,6 @@ class Store:
         self._make_room(path)
 
     def __repr__(self) -> str:
-        from jupyter_latents.engine.models.memory import readable
-
         return (
             f"store {self.folder}: {len(self)} results, {readable(self.bytes)} of at most "
             f"{readable(self.settings.store_size)}"
@@ -179,8 +178,7 @@ def _read(path: Path) -> StageResult:
     """A result from its file."""
     from PIL import Image
 
-    from jupyter_latents.engine.result import StageResult
-    from jupyter_latents.engine.schedule.window import Span
+    from jupyter_latents.engine import Span, StageResult
     from jupyter_latents.latents.value import Latents
 
     with zipfile.ZipFile(path) as file:
