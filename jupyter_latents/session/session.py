@@ -119,7 +119,7 @@ class Session:
         Returns:
             The run, perhaps queued behind an earlier one.
         """
-        return self.executor.submit(lambda run: self._work(run, task, observer))
+        return self.executor.submit(lambda run: self._work(run, task, observer), lambda run: observer.note(run.left))
 
     def plan(self, task: Task, check: Callable[[], None] = lambda: None) -> Plan:
         """What a script would do, without loading weights, asking the network or running anything.
@@ -305,12 +305,14 @@ class Session:
         try:
             models = Models(self.engine)
             plan = self._foresee(evaluation, models, observer)
-            ahead = ReadAhead(self.engine, [stage.model for stage in plan.stages], run.stop_asked)
+            ahead = ReadAhead(self.engine, [stage.model for stage in plan.stages], run.flag)
             stages = [stage.stage for stage in plan.stages]
             ScriptRun(self, models, run, observer, evaluation, ahead, self.addresses.run(), stages).script(
                 force=task.force
             )
         except StoppedError as stopped:
+            if not run.flag.asked:
+                raise
             observer.note(stopped.message)
         finally:
             evaluation.close()
