@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyter_latents.engine import Given, Inputs, asked_size, resized
 from jupyter_latents.errors import HandoffError, LatentsFileError, NameNotFoundError, nearest
 from jupyter_latents.formats import endings
 from jupyter_latents.session.addresses import download
@@ -19,9 +20,7 @@ from jupyter_latents.syntax import real
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from jupyter_latents.engine.given.inputs import Given, Inputs
-    from jupyter_latents.engine.given.outline import Standing
-    from jupyter_latents.engine.models.facts import ModelFacts
+    from jupyter_latents.engine import ModelCard, Standing
     from jupyter_latents.latents.facts import Space
     from jupyter_latents.latents.value import Latents
 
@@ -48,48 +47,43 @@ class Resolver:
     decode: Callable[[Latents, Stage], list[Image]]
     fetch: Callable[[str], Path] = download
 
-    def inputs(self, stage: Stage, facts: ModelFacts) -> Inputs:
+    def inputs(self, stage: Stage, model: ModelCard) -> Inputs:
         """What a stage's image seed stands for.
 
         Args:
             stage: The stage.
-            facts: Its model's, which say whether latents in the image position go in undecoded.
+            model: Its model, which says whether latents in the image position go in undecoded.
 
         Raises:
             JupyterLatentsError: A name is not there, or is of no use in its position.
         """
-        from jupyter_latents.engine.given.inputs import Inputs
-
         seed = stage.image_seed
         if seed is None:
             return Inputs()
-        images, latents = self._sorted(stage, facts)
+        images, latents = self._sorted(stage, model)
         return Inputs(
             tuple(item for value, text in latents for item in self.as_latents(value, text)),
             tuple(_sized(image, seed) for value, text in images for image in self._as_images(value, text, stage)),
             tuple(mask.convert("L") for mask in self._pictures(seed.masks, stage)),
             tuple(self._pictures(seed.controls, stage)),
-            self._asked(images, seed, facts.space),
+            self._asked(images, seed, model.space),
         )
 
-    def given(self, stage: Stage, facts: ModelFacts) -> Given:
+    def given(self, stage: Stage, model: ModelCard) -> Given:
         """What is known of a stage's inputs before pictures are read and before latents are made.
 
         Args:
             stage: The stage.
-            facts: Its model's.
+            model: Its model.
 
         Raises:
             JupyterLatentsError: See `inputs`.
         """
-        from jupyter_latents.engine.given.inputs import Given
-        from jupyter_latents.engine.sizes import resized
-
         seed = stage.image_seed
         if seed is None:
             return Given()
-        images, latents = self._sorted(stage, facts)
-        space = facts.space
+        images, latents = self._sorted(stage, model)
+        space = model.space
         return Given(
             tuple(item for value, text in latents for item in self._standing(value, text)),
             tuple(resized(size, seed) for value, text in images for size in self._sizes(value, text, space)),
@@ -100,18 +94,16 @@ class Resolver:
 
     def _asked(self, images: Sequence[tuple[Any, str]], seed: ImageSeed, space: Space) -> tuple[int, int] | None:
         """The size that the first picture was to have, where its seed resizes it."""
-        from jupyter_latents.engine.sizes import asked_size
-
         sizes = [size for value, text in images[:1] for size in self._sizes(value, text, space)[:1]]
         return asked_size(sizes[0], seed) if sizes and seed.resize is not None else None
 
-    def _sorted(self, stage: Stage, facts: ModelFacts) -> tuple[list[tuple[Any, str]], list[tuple[Any, str]]]:
+    def _sorted(self, stage: Stage, model: ModelCard) -> tuple[list[tuple[Any, str]], list[tuple[Any, str]]]:
         """What is in the image position, and what is to be latents: each value with what the script calls it.
 
         Latents in the image position of SDXL and Kolors go in undecoded where ``--denoising-start`` is given.
         """
         seed = stage.image_seed or ImageSeed()
-        direct = stage.window.start is not None and facts.family.direct_latents
+        direct = stage.window.start is not None and model.direct_latents
         values = [(self.value(reference), reference.text) for reference in seed.images]
         latents = [(self.value(reference), reference.text) for reference in seed.latents]
         latents += [(value, text) for value, text in values if direct and _is_tensor_like(value)]
@@ -298,7 +290,5 @@ def _is_usable(value: Any) -> bool:
 
 def _sized(image: Image, seed: ImageSeed) -> Image:
     """An input picture at the seed's size."""
-    from jupyter_latents.engine.sizes import resized
-
     size = resized(image.size, seed)
     return image if size == image.size else image.resize(size)

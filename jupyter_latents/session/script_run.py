@@ -9,10 +9,11 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jupyter_latents.engine.observer import Phase
+from jupyter_latents.engine import Given, Phase, StageResult
 from jupyter_latents.errors import JupyterLatentsError, RunError, ScriptError, StoppedError
 from jupyter_latents.session import outputs
 from jupyter_latents.session.blame import blame
+from jupyter_latents.session.identity import key_of
 from jupyter_latents.session.read_ahead import ReadAhead
 from jupyter_latents.session.runs import Run
 from jupyter_latents.session.spreading import spread
@@ -21,10 +22,8 @@ from jupyter_latents.syntax import Evaluation, Invocation, unsupported
 from jupyter_latents.wording import option
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.given.inputs import Inputs
-    from jupyter_latents.engine.models.facts import ModelFacts
-    from jupyter_latents.engine.observer import Observer
-    from jupyter_latents.engine.result import StageResult
+    from jupyter_latents.engine import Inputs, Observer
+    from jupyter_latents.session.models import Models
     from jupyter_latents.session.session import Session
 
 __all__ = ["ScriptRun"]
@@ -47,7 +46,8 @@ class ScriptRun:
     """A script being run.
 
     Attributes:
-        session: Holds the engine, the names and what is remembered.
+        session: Holds the names and what is remembered.
+        models: Those of the run, and the engine that runs them.
         run: Takes the results and says when to stop.
         observer: Is told what happens.
         evaluation: The script, evaluated as far as it was foreseen.
@@ -57,6 +57,7 @@ class ScriptRun:
     """
 
     session: Session
+    models: Models
     run: Run
     observer: Observer
     evaluation: Evaluation
@@ -110,18 +111,16 @@ class ScriptRun:
             raise blame(job.invocation, error) from error.__cause__
 
     def _stage(self, job: _Job, stage: Stage) -> StageResult:
-        from jupyter_latents.engine.models.describe import describe
-
         refused = unsupported(stage.image_seed) if stage.image_seed is not None else []
         if refused:
             text = f"{', '.join(refused)} in {option('image_seeds')} is read but not run here; leave it out."
             raise ScriptError(text, option="image_seeds")
         resolver = replace(self.session.resolver(self.evaluation.environment), fetch=self.fetch)
-        facts = describe(stage.model)
-        inputs = resolver.inputs(stage, facts)
+        inputs = resolver.inputs(stage, self.models.card(stage.model))
         go = partial(self._engine_run, job)
-        self._run_together(job, stage, inputs, facts)
-        result = self.session.memo.run(stage, inputs, facts, go, partial(self.observer.note, warning=True))
+        self._run_together(job, stage, inputs)
+        key = key_of(stage, inputs, self.models)
+        result = self.session.memo.run(key, stage, inputs, go, partial(self.observer.note, warning=True))
         self._tell_saved(result)
         self.session.remember(result.latents)
         return self._decoded(result)
@@ -132,25 +131,24 @@ class ScriptRun:
             return result
         self.observer.phase(Phase("decoding"))
         try:
-            return replace(result, images=tuple(self.session.engine.decode(result.latents)))
+            return replace(result, images=tuple(self.models.engine.decode(result.latents)))
         except StoppedError:
             return replace(result, stopped=True)
 
-    def _run_together(self, job: _Job, stage: Stage, inputs: Inputs, facts: ModelFacts) -> None:
+    def _run_together(self, job: _Job, stage: Stage, inputs: Inputs) -> None:
         """Runs a stage and those behind it that differ in the seed alone as one batch, where the script asks for it."""
-        from jupyter_latents.engine.seed_batch import can_share
-
         first = len(job.made)
-        if first in job.ready or not can_share(stage, inputs):
+        if first in job.ready or not stage.batch_seeds or not self._shares(stage, inputs):
             return
         alike = list(takewhile(lambda other: replace(other, seed=stage.seed) == stage, job.stages[first:]))
-        known = [self.session.memo.foresee(other, inputs, facts)[1] for other in alike]
+        memo = self.session.memo
+        known = [memo.foresee(key_of(other, inputs, self.models), other) for other in alike]
         fresh = [first + number for number, kept in enumerate(known) if kept is None]
         if first in fresh and len(fresh) > 1:
             self.observer.note(f"{len(fresh)} seeds run as one batch: their last bits may differ from single runs")
             stepped, stop_asked = self._stepped(stage, len(alike) - 1), self.run.stop_asked
             batch = [job.stages[number] for number in fresh]
-            results = self.session.engine.run_together(batch, self.observer, stepped, stop_asked)
+            results = self.models.engine.run_together(batch, self.observer, stepped, stop_asked)
             try:
                 for number, result in zip(fresh, results, strict=False):
                     job.ready[number] = result
@@ -158,6 +156,9 @@ class ScriptRun:
                 if first not in job.ready:
                     raise
                 return  # what is done is bound first; then the stage that failed meets it again, and tells it
+
+    def _shares(self, stage: Stage, inputs: Inputs) -> bool:
+        return self.models.engine.prepare(stage, Given.of(inputs)).shares
 
     def _stepped(self, stage: Stage, more: int = 0) -> Callable[[], bool]:
         """Asked after each step of a stage, and of so many more with it: whether to stop.
@@ -185,10 +186,8 @@ class ScriptRun:
         if len(job.made) in job.ready:
             return job.ready[len(job.made)]
         try:
-            return self.session.engine.run(stage, inputs, self.observer, self._stepped(stage), self.run.stop_asked)
+            return self.models.engine.run(stage, inputs, self.observer, self._stepped(stage), self.run.stop_asked)
         except RunError as error:
-            from jupyter_latents.engine.result import StageResult
-
             if isinstance(error.partial, StageResult):
                 self.session.remember(error.partial.latents)
                 self.run.results.append(error.partial)
@@ -210,7 +209,7 @@ class ScriptRun:
         if stage.output.path is None and stage.output.format is None:
             return []
         observer.phase(Phase("saving"))
-        pictures = list(result.images) or self.session.engine.decode(result.latents)
+        pictures = list(result.images) or self.models.engine.decode(result.latents)
         return outputs.write(stage, result, pictures)
 
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from jupyter_latents.engine.given.outline import Standing
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["Call", "Given", "Inputs"]
