@@ -17,18 +17,19 @@ TOP = "jupyter_latents"
 ROOMS = [
     *(TOP, "magics", "config", "completer", "display", "session", "machine"),
     *("engine", "latents", "syntax", "optimizations", "stage", "addresses", "demo", "settings", "formats"),
-    *("errors", "wording"),
+    *("stopping", "errors", "wording"),
 ]
 # Where less than "all below" is allowed.
 NARROWER = {
     "syntax": {"optimizations", "stage", "formats", "errors", "wording"},
     "latents": {"stage", "formats", "errors", "wording"},
-    "engine": {"latents", "optimizations", "stage", "errors", "wording", "demo", "settings"},
+    "engine": {"latents", "optimizations", "stage", "stopping", "errors", "wording", "demo", "settings"},
     "magics": {"config", "completer", "display", "session", "syntax", "stage", "formats", "errors", "latents"},
     "optimizations": {"errors", "wording"},
     "stage": {"addresses"},
     "addresses": {"errors"},
     "demo": {"errors"},
+    "stopping": {"errors"},
     "errors": {"wording"},
     "wording": set(),
     "formats": set(),
@@ -39,6 +40,7 @@ NOTEBOOK = {"IPython", "ipywidgets", "anywidget", "ipykernel", "comm", "traitlet
 HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors", "numpy", "scipy", "PIL"}
 NOT_FOR = {
     "errors": NOTEBOOK | HEAVY,
+    "stopping": NOTEBOOK | HEAVY,
     "wording": NOTEBOOK | HEAVY,
     "formats": NOTEBOOK | HEAVY,
     "optimizations": NOTEBOOK | HEAVY,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -63,20 +64,21 @@ class Engine:
         """
         observer = observer or Silent()
 
-        phase = _phases(stage, observer, stop_asked)
+        phases = _Phases(stage, observer, stop_asked)
 
         def go(stage: Stage, inputs: Inputs) -> StageResult:
-            return self._attempt(stage, inputs, observer, Stops(phase, stopped))
+            return self._attempt(stage, inputs, observer, Stops(phases.begin, stopped))
 
         def finish(done: StageResult, stage: Stage) -> StageResult:
             return self._finished(done, stage, observer)
 
-        try:
-            return go(stage, inputs)
-        except (RunError, ModelError) as error:
-            if not ran_out(error):
-                raise
-            return Relief(self.cache, observer, go, finish).run(stage, inputs, error)
+        with phases.telling():
+            try:
+                return go(stage, inputs)
+            except (RunError, ModelError) as error:
+                if not ran_out(error):
+                    raise
+                return Relief(self.cache, observer, go, finish).run(stage, inputs, error)
 
     def run_together(
         self,
@@ -104,10 +106,12 @@ class Engine:
             yield self.run(stages[0], _NOTHING, observer, stopped, stop_asked)
             return
         first = stages[0]
-        stops = Stops(_phases(first, observer, stop_asked), stopped)
-        model = self._loaded(first, observer, stops)
+        phases = _Phases(first, observer, stop_asked)
+        stops = Stops(phases.begin, stopped)
         try:
-            together = run_batch(model, stages, observer, stops, self._vae_of)
+            with phases.telling():
+                model = self._loaded(first, observer, stops)
+                together = run_batch(model, stages, observer, stops, self._vae_of)
         except (RunError, *_FOREIGN) as error:
             let_go(error)
             observer.note(f"{len(stages)} seeds do not run as one batch here ({error}); in halves", warning=True)
@@ -149,6 +153,8 @@ class Engine:
         observer.phase(Phase("decoding"))
         try:
             images = codec.to_pil(codec.decode(done.latents.tensor, self.cache.load(stage.model).vae_for_decoding))
+        except StoppedError:
+            return replace(done, stopped=True)
         except _FOREIGN as error:
             message = f"{stage.model.name} failed while it decoded: {type(error).__name__}: {error}"
             raise RunError(message, partial=done) from error
@@ -202,12 +208,25 @@ def _maker(latents: Latents) -> ModelSource:
     return ModelSource(latents.provenance.model)
 
 
-def _phases(stage: Stage, observer: Observer, stop_asked: Callable[[], bool]) -> Callable[[Phase], None]:
+class _Phases:
     """Tells the observer the phases before the first step, where a stage may be stopped."""
 
-    def begin(phase: Phase) -> None:
-        observer.phase(phase)
-        if stop_asked():
-            raise StoppedError(f"{stage.model.name} was stopped while {phase.name}; no step had run.")
+    def __init__(self, stage: Stage, observer: Observer, stop_asked: Callable[[], bool]) -> None:
+        self._stage, self._observer, self._stop_asked = stage, observer, stop_asked
+        self._now = "beginning"
 
-    return begin
+    def begin(self, phase: Phase) -> None:
+        """A phase begins, unless the stage is to end."""
+        self._now = phase.name
+        self._observer.phase(phase)
+        if self._stop_asked():
+            raise StoppedError(self._now)
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Says of a stop in which phase it came."""
+        try:
+            yield
+        except StoppedError as stopped:
+            text = f"{self._stage.model.name} was stopped while {self._now}; no step had run."
+            raise StoppedError(text) from stopped

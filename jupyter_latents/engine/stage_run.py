@@ -26,7 +26,7 @@ from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.engine.tap import Entry, Generators, StepState, Tap
 from jupyter_latents.engine.vae import codec
 from jupyter_latents.engine.vae.bridge import bridge
-from jupyter_latents.errors import RunError
+from jupyter_latents.errors import RunError, StoppedError
 from jupyter_latents.latents.value import Latents
 
 if TYPE_CHECKING:
@@ -211,14 +211,17 @@ class StageRun:
         return Origin(self.model, self.stage, self.seed, strength, self.given, self.parents)
 
     def result(self) -> StageResult:
-        """What its steps made, decoded where it is clean."""
+        """What its steps made, decoded where it is clean; stopped and without pictures where the decoding was ended."""
         if not self.done.states or self.done.span is None:
             raise RunError(f"{self.stage.model.name} ran no step: its pipeline called no callback_on_step_end.")
         latents = last_latents(self.done, self._origin)
         images: tuple[Image, ...] = ()
         if latents.is_clean:
             self.observer.phase(Phase("decoding"))
-            images = tuple(codec.to_pil(codec.decode(latents.tensor, self.model.vae_for_decoding)))
+            try:
+                images = tuple(codec.to_pil(codec.decode(latents.tensor, self.model.vae_for_decoding)))
+            except StoppedError:
+                self.done.stopped = True  # its steps are done, and stay
         return result_of(self.done, self._origin, latents, images)
 
     def partial(self) -> StageResult | None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from jupyter_latents.engine.listening import listening
 from jupyter_latents.engine.schedule import estimates, schedulers
 from jupyter_latents.errors import HandoffError
 from jupyter_latents.latents.facts import StateValue
@@ -307,9 +308,27 @@ class _WindowedScheduler:
             setattr(self._tap.scheduler, name, value)
 
 
+_ENCODING = (
+    "encode_prompt", "encode_image", "prepare_image_latents", "prepare_mask_latents", "prepare_ip_adapter_image_embeds"
+)  # fmt: skip
+"""What pipelines do before their first step that takes long."""
+
+
+def _heard(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A pipeline's method that ends where the run is to end."""
+
+    def heard(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with listening():
+            return method(self, *args, **kwargs)
+
+    return heard
+
+
 @functools.cache
 def tapped(pipeline_class: type) -> type:
     """The pipeline class with two methods that go on after its own: ``prepare_latents`` and ``get_timesteps``.
+
+    Its methods that encode hear a stop.
 
     Args:
         pipeline_class: A diffusers pipeline class.
@@ -328,7 +347,10 @@ def tapped(pipeline_class: type) -> type:
         timesteps, steps = pipeline_class.get_timesteps(self, *args, **kwargs)  # type: ignore[attr-defined]
         return self.jupyter_latents_tap.cut(timesteps), steps
 
-    methods = {"prepare_latents": prepare_latents}
+    methods: dict[str, Any] = {
+        name: _heard(getattr(pipeline_class, name)) for name in _ENCODING if hasattr(pipeline_class, name)
+    }
+    methods["prepare_latents"] = _heard(prepare_latents)
     if hasattr(pipeline_class, "get_timesteps"):
         methods["get_timesteps"] = get_timesteps
     for name, method in methods.items():

@@ -13,6 +13,7 @@ from jupyter_latents.formats import endings
 from jupyter_latents.session.addresses import download
 from jupyter_latents.session.later import Later
 from jupyter_latents.stage import ImageSeed, Reference, Stage
+from jupyter_latents.stopping import check
 from jupyter_latents.syntax import real
 
 if TYPE_CHECKING:
@@ -235,6 +236,7 @@ class Resolver:
     def _as_images(self, value: Any, text: str, stage: Stage) -> list[Image]:
         from PIL import Image
 
+        check()
         if _is_image(value):
             return [value.convert("RGB")]
         if isinstance(value, Path) and not _is_tensor_like(value):

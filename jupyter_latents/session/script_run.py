@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_latents.engine.observer import Phase
-from jupyter_latents.errors import JupyterLatentsError, RunError, ScriptError
+from jupyter_latents.errors import JupyterLatentsError, RunError, ScriptError, StoppedError
 from jupyter_latents.session import outputs
 from jupyter_latents.session.blame import blame
 from jupyter_latents.session.read_ahead import ReadAhead
@@ -101,10 +101,13 @@ class ScriptRun:
             job.made.append(result)
             self.run.results.append(result)
             self._bind(stage.into, job, several=several)
-            job.files.extend(self._written(stage, result, self.observer))
+            try:
+                if not result.stopped:
+                    job.files.extend(self._written(stage, result, self.observer))
+            finally:
+                self.observer.result(result)
         except JupyterLatentsError as error:
             raise blame(job.invocation, error) from error.__cause__
-        self.observer.result(result)
 
     def _stage(self, job: _Job, stage: Stage) -> StageResult:
         from jupyter_latents.engine.models.describe import describe
@@ -121,7 +124,17 @@ class ScriptRun:
         result = self.session.memo.run(stage, inputs, facts, go, partial(self.observer.note, warning=True))
         self._tell_saved(result)
         self.session.remember(result.latents)
-        return result
+        return self._decoded(result)
+
+    def _decoded(self, result: StageResult) -> StageResult:
+        """A result with its pictures; one that was stopped while it decoded is kept without."""
+        if result.images or result.stopped or not result.latents.is_clean:
+            return result
+        self.observer.phase(Phase("decoding"))
+        try:
+            return replace(result, images=tuple(self.session.engine.decode(result.latents)))
+        except StoppedError:
+            return replace(result, stopped=True)
 
     def _run_together(self, job: _Job, stage: Stage, inputs: Inputs, facts: ModelFacts) -> None:
         """Runs a stage and those behind it that differ in the seed alone as one batch, where the script asks for it."""
@@ -186,6 +199,8 @@ class ScriptRun:
     def _bind(self, name: str | None, job: _Job, *, several: bool) -> None:
         from jupyter_latents.latents.sequence import LatentsSequence
 
+        if name:
+            self.run.bound.append(name)
         if name and several:
             self.session.names[name] = LatentsSequence(tuple(result.latents for result in job.made), job.labels)
         elif name:

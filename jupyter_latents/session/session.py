@@ -115,7 +115,7 @@ class Session:
         Returns:
             The run, perhaps queued behind an earlier one.
         """
-        return self.executor.submit(lambda run: self._work(run, task, observer))
+        return self.executor.submit(lambda run: self._work(run, task, observer), lambda run: observer.note(run.left))
 
     def plan(self, task: Task, check: Callable[[], None] = lambda: None) -> Plan:
         """What a script would do, without loading weights, asking the network or running anything.
@@ -311,10 +311,12 @@ class Session:
         ahead: ReadAhead | None = None
         try:
             plan = self._foresee(evaluation, observer)
-            ahead = ReadAhead(lambda: self.engine.cache, [stage.model for stage in plan.stages], run.stop_asked)
+            ahead = ReadAhead(lambda: self.engine.cache, [stage.model for stage in plan.stages], run.flag)
             stages = [stage.stage for stage in plan.stages]
             ScriptRun(self, run, observer, evaluation, ahead, self.addresses.run(), stages).script(force=task.force)
         except StoppedError as stopped:
+            if not run.flag.asked:
+                raise
             observer.note(stopped.message)
         finally:
             evaluation.close()

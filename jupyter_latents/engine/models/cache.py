@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from jupyter_latents.engine.listening import listening
 from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.engine.models.encodings import Encodings
 from jupyter_latents.engine.models.load import LoadPlan, Part, PartKey, PartRow, dtype_of, plan_of, size_of
@@ -246,12 +247,14 @@ class ModelCache:
         keep = set(plan.keys.values())
         self._shelf.make_room(plan.home, plan.memory(names), keep)
         try:
-            return self._read_now(plan, names, held)
+            with listening():
+                return self._read_now(plan, names, held)
         except ModelError as error:
             if error.__cause__ is None or not is_out_of_memory(error.__cause__):
                 raise
         self._shelf.make_room(plan.home, None, keep)
-        return self._read_now(plan, names, held)
+        with listening():
+            return self._read_now(plan, names, held)
 
     def _read_now(self, plan: LoadPlan, names: list[str], held: Mapping[str, Any]) -> dict[str, Any]:
         self.loads += len(names)
