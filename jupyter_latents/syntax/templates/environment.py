@@ -133,7 +133,7 @@ class Environment:
 
     def __post_init__(self) -> None:
         self._changes: dict[str, str] = {}
-        self._opened: set[str] = set()  # names whose values the script had
+        self.opened: set[str] = set()  # names whose values the script, or a stage of it, had
         self.waits: Waits | None = None  # who waits for promises: an evaluation
         self.whole: Promise | None = None  # of last_images, where even their count is not known
         self.written: Promise | None = None  # of the latest invocation that writes files
@@ -178,7 +178,7 @@ class Environment:
 
     def unveiled(self, text: str) -> str:
         """A text with the environment's values in it."""
-        self._opened.update(veiled_names(text))
+        self.opened.update(veiled_names(text))
         return self._with_values(text)
 
     def _with_values(self, text: str) -> str:
@@ -193,7 +193,7 @@ class Environment:
 
         Values of fewer than four characters are words of any text, and stay.
         """
-        values = {name: self.environ.get(name, "") for name in self._opened}
+        values = {name: self.environ.get(name, "") for name in self.opened}
         for name in sorted(values, key=lambda name: -len(values[name])):
             if len(values[name]) >= _SHORT:
                 text = text.replace(values[name], f"${name}")
