@@ -103,7 +103,7 @@ class Resolver:
         from jupyter_latents.engine.sizes import asked_size
 
         sizes = [size for value, text in images[:1] for size in self._sizes(value, text, space)[:1]]
-        return asked_size(sizes[0], seed) if sizes and seed.resize is not None else None
+        return asked_size(sizes[0], seed) if sizes and (seed.resize or seed.align) is not None else None
 
     def _sorted(self, stage: Stage, facts: ModelFacts) -> tuple[list[tuple[Any, str]], list[tuple[Any, str]]]:
         """What is in the image position, and what is to be latents: each value with what the script calls it.
