@@ -104,7 +104,7 @@ class Resolver:
     def _asked(self, images: Sequence[tuple[Any, str]], seed: ImageSeed, space: Space) -> tuple[int, int] | None:
         """The size that the first picture was to have, where its seed resizes it."""
         sizes = [size for value, text in images[:1] for size in self._sizes(value, text, space)[:1]]
-        return asked_size(sizes[0], seed) if sizes and seed.resize is not None else None
+        return asked_size(sizes[0], seed) if sizes and (seed.resize or seed.align) is not None else None
 
     def _sorted(self, stage: Stage, model: ModelCard) -> tuple[list[tuple[Any, str]], list[tuple[Any, str]]]:
         """What is in the image position, and what is to be latents: each value with what the script calls it.
