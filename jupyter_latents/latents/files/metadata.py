@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib import metadata as installed
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -78,6 +79,7 @@ class Facts:
         return all(checksum(metadata.get(name, "")) == digest for name, digest in self.beside.items())
 
 
+@cache
 def _libraries() -> dict[str, str]:
     names = ("torch", "diffusers", "safetensors", "jupyter-latents")
     found = {
