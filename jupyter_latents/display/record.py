@@ -270,6 +270,7 @@ def _expected_facts(stage: Stage) -> dict[str, str]:
     scheduler = f"{stage.scheduler.name}, " if stage.scheduler else ""
     rows = {"model": stage.model.name, "schedule": f"{scheduler}{stage.num_inference_steps} steps"}
     rows["prompt"] = stage.prompt.positive
+    rows["negative prompt"] = stage.prompt.negative
     if stage.seed is not None:
         rows["seed"] = f"{stage.seed}   guidance {stage.guidance_scale:g}"
     return {name: text for name, text in rows.items() if text}

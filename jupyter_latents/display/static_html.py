@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BUDGETS", "Budget", "last_picture", "run_bundle", "run_html", "script_json"]
 
-_PNG_PART = 0.19  # of the bundle's size; base64 makes a quarter of it
+_PNG_PART = 0.16  # of the bundle's size; base64 makes a quarter of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +37,14 @@ class Budget:
         side: Longest side of a frame.
         picture: Longest side of a stage's decoded pictures together.
         channels: Steps at most that keep their channels.
+        script: Whether it can be scrubbed; without its script it is a still page.
     """
 
     frames: int
     side: int
     picture: int
     channels: int
+    script: bool = True
 
 
 BUDGETS = (
@@ -56,6 +58,8 @@ BUDGETS = (
     Budget(8, 96, 256, 1),
     Budget(4, 64, 128, 0),
     Budget(2, 48, 64, 0),
+    Budget(10, 64, 256, 1, script=False),
+    Budget(2, 48, 64, 0, script=False),
 )
 
 
@@ -127,9 +131,14 @@ def run_html(record: RunRecord, budget: Budget) -> str:
         tiles=still.tiles(record),
         line=escape(still.line(record)),
         notes=still.notes(record),
-        data=script_json(data),
-        script=page_script(key),
+        scripts=_scripts(data, key) if budget.script else "",
     )
+
+
+def _scripts(data: dict[str, Any], key: str) -> str:
+    """What makes a page of the pictures that can be scrubbed."""
+    page = f"<script>(() => {{\n{page_script(key)}\n}})();</script>"
+    return f'<script type="application/json" class="jl-data">{script_json(data)}</script>\n{page}'
 
 
 def _points(record: RunRecord, budget: Budget) -> list[dict[str, Any]]:

@@ -136,6 +136,8 @@ class _Worker:
         environment = self.environment
         environment.finished(images, [stage.prompt for stage in invocation.stages()])  # type: ignore[arg-type]
         environment.whole = images[0] if count is None else None
+        if images and (invocation.first("output_path") or invocation.first("image_format")):
+            environment.written = images[0]
         if bound is not None:
             environment.promised[into] = bound
         self.steps.append(Foreseen(invocation, images, bound))

@@ -13,6 +13,7 @@ from .expand import UNKNOWN, expand
 from .invocation import Invocation
 from .lines import Block, Logical, Reader, nothing
 from .options.arguments import VeiledError, read_arguments
+from .patterns import matched
 from .quoting import Word, read_words
 from .templates.environment import Environment
 from .templates.promises import Veiled, veiled_names
@@ -87,7 +88,7 @@ class Script:
             if part.directive:
                 run_directive(part, environment)
             else:
-                words = read_words(expand(part, environment))
+                words = list(matched(read_words(expand(part, environment)), environment))
                 if words:
                     yield _invocation(words, environment, schedulers)
             if environment.exited:

@@ -242,6 +242,11 @@ def test_view_of_latents_tells_the_levels_at_which_the_run_began() -> None:
     for name, stages in (("final", [0, 1]), ("other", [2]), ("flow", [3])):
         again = [item.first_sigma for item in record_of(session.names[name]).stages]
         assert again == pytest.approx([told[number] for number in stages], rel=0.01), name
+    same = RunView(preview_every=0)
+    assert session.start(Task(Script(BEGINNINGS)), same).wait(120)
+    assert all(item.kept for item in same.record.stages)
+    assert [item.first_sigma for item in same.record.stages] == pytest.approx(told, rel=0.01)
+    assert [item.form for item in same.record.stages] == [item.form for item in view.record.stages]
 
 
 def test_a_schedule_that_cannot_be_made_again_tells_no_first_level() -> None:

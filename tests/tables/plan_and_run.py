@@ -68,7 +68,7 @@ class Table:
         (planned,) = self._plan(row.script, names).stages
         ran = self._run(row.script, names)
         yield from judged(planned, ran, 0, right, self._factor(row))
-        if planned.mode != row.mode and not (right and right.refused):
+        if not planned.refused and planned.mode != row.mode:
             yield f"plan: mode {planned.mode}, right: {row.mode}"
 
     def _relay(self, relay: Relay) -> Iterator[str]:

@@ -154,6 +154,12 @@ class View {
     return framed < 0 ? [] : [this.state.points[framed].f];
   }
 
+  // The small picture of a point: the decoded one at the end of a stage, else its frame; nothing where it has none.
+  thumbnail(point) {
+    const pictures = this.axis.isEnd(point) ? this.state.stages[point.g].pictures : null;
+    return pictures && pictures.length === 1 ? pictures[0] : point.f;
+  }
+
   drawSelected() {
     const index = this.at();
     const point = this.state.points[index];

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from jupyter_latents.errors import LatentsFileError
-from jupyter_latents.latents.files.content import Content, pick_key, plain
+from jupyter_latents.latents.files.content import Content, others, pick_key, plain
 
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
@@ -44,6 +44,7 @@ def read_torch(path: Path, *, verify: bool = True) -> Content:
     del verify
     value = _load(path)
     assumed: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     if isinstance(value, Mapping):
         tensors = {
             name: item for name, item in value.items() if isinstance(name, str) and isinstance(item, torch.Tensor)
@@ -52,7 +53,7 @@ def read_torch(path: Path, *, verify: bool = True) -> Content:
             key, assumed = pick_key(tensors)
         except LatentsFileError as error:
             raise LatentsFileError(f"{path}: {error.message}") from error
-        value = tensors[key]
+        value, left_out = tensors[key], others(tensors, key)
     if not isinstance(value, torch.Tensor):
         raise LatentsFileError(
             f"{path} holds a {type(value).__name__}; a latents file holds a tensor, or a dict with one."
@@ -65,7 +66,7 @@ def read_torch(path: Path, *, verify: bool = True) -> Content:
         raise LatentsFileError(
             f"{path} names a tensor of {value.numel()} values but holds fewer; it is damaged or not latents."
         )
-    return Content(plain(value), assumed=assumed)
+    return Content(plain(value), assumed=assumed, left_out=left_out)
 
 
 def _load(path: Path) -> object:

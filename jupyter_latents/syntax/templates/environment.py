@@ -131,6 +131,7 @@ class Environment:
         self._changes: dict[str, str] = {}
         self.waits: Waits | None = None  # who waits for promises: an evaluation
         self.whole: Promise | None = None  # of last_images, where even their count is not known
+        self.written: Promise | None = None  # of the latest invocation that writes files
         self.place: Place | None = None  # the line that is evaluated
         self.preceding = ""  # what stands before the template that is evaluated
 

@@ -1,0 +1,45 @@
+"""The lasting output as a page of its own: what its script draws, without JupyterLab."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from jupyter_latents.display import view
+from jupyter_latents.display.filling import fill_end
+from jupyter_latents.display.record import RunRecord
+from jupyter_latents.display.static_html import BUDGETS, run_html
+from tests.display.fake_run import fake_previews, start, two_stages
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def page(browser_context: BrowserContext) -> Iterator[Page]:
+    """An empty page."""
+    made = browser_context.new_page()
+    yield made
+    made.close()
+
+
+def record_of_run(stages: list[object], side: int = 64) -> RunRecord:
+    """A finished run of drawn pictures with a frame for each step."""
+    fake_previews(side)
+    shown = view.RunView(preview_every=1)
+    assert start(shown, stages, side=side).wait(60)
+    shown.finish()
+    return shown.record
+
+
+def test_the_strip_keeps_each_model_to_its_own_part_and_ends_with_the_decoded_picture(page: Page) -> None:
+    record = record_of_run(two_stages())
+    for point in record.stages[1].points:
+        point.frame = None  # the second model had no time for any
+    fill_end(record.stages[1])
+    page.set_content(run_html(record, BUDGETS[0]))
+    thumbs = page.locator(".jl-thumb")
+    expect(thumbs).to_have_count(10)
+    shown = [thumbs.nth(index).get_attribute("data-point") for index in range(10)]
+    assert shown[7:] == ["23", "29", "29"], "base ends at step 24 of 30; from there on final is shown"
+    large = page.locator(".jl-large").first.get_attribute("src")
+    assert thumbs.last.locator("img").get_attribute("src") == large
