@@ -31,7 +31,7 @@ _POLL = 0.1  # seconds between two looks at a foreground run
 
 
 class Interrupted(KeyboardInterrupt):
-    """The kernel's interrupt ended a run at a whole step."""
+    """The kernel's interrupt ended a run."""
 
     def _render_traceback_(self) -> list[str]:
         return [f"Interrupted: {self}"]
@@ -211,7 +211,7 @@ def _wait(run: Run, view: RunView) -> None:
     if isinstance(run.error, JupyterLatentsError):
         raise run.error
     if interrupted:
-        raise Interrupted("the run ended at a whole step; what it had made is bound and can be continued.")
+        raise Interrupted(run.left)
 
 
 def _session(shell: InteractiveShell) -> Session:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 from jupyter_latents.addresses import Address, address_of, read_address
 
@@ -175,16 +176,26 @@ class ModelSource:
             object.__setattr__(self, name, tuple(address for address in given if address))
 
 
+def _argument(name: str, default: str | None = None) -> Any:
+    """A field that is an argument of a diffusers pipeline's call.
+
+    Args:
+        name: The argument. A stage that gives it is refused where the pipeline does not take it.
+        default: What a stage that does not give it holds.
+    """
+    return field(default=default, metadata={"argument": name})
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """The texts of a stage; second and third go to a model's further text encoders."""
 
     positive: str = ""
-    negative: str = ""
-    second: str | None = None
-    second_negative: str | None = None
-    third: str | None = None
-    third_negative: str | None = None
+    negative: str = _argument("negative_prompt", "")
+    second: str | None = _argument("prompt_2")
+    second_negative: str | None = _argument("negative_prompt_2")
+    third: str | None = _argument("prompt_3")
+    third_negative: str | None = _argument("negative_prompt_3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,16 +248,16 @@ class Stage:
     seed: int | None = None
     num_inference_steps: int = 30
     guidance_scale: float = 5.0
-    guidance_rescale: float | None = None
+    guidance_rescale: float | None = _argument("guidance_rescale")
     strength: float | None = None
     scheduler: Address | None = None
-    sigmas: tuple[float, ...] | None = None
+    sigmas: tuple[float, ...] | None = _argument("sigmas")
     window: Window = Window()
     image_seed: ImageSeed | None = None
     size: Size | None = None
     batch_size: int = 1
     batch_seeds: bool = False
-    clip_skip: int | None = None
+    clip_skip: int | None = _argument("clip_skip")
     latents_processors: tuple[LatentsProcessor, ...] = ()
     output: Output = Output()
     into: str | None = None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from jupyter_latents.display.record import Point, RunRecord, StageRecord
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["FRAME_SIDE", "fill_channels", "fill_frames"]
+__all__ = ["FRAME_SIDE", "fill_channels", "fill_end", "fill_frames", "fill_point"]
 
 FRAME_SIDE = 256
 
@@ -39,6 +39,28 @@ def fill_channels(stage: StageRecord, deadline: float) -> None:
             point.noise = str(latents.noise)
         if point.channels is None and time.monotonic() < deadline:
             point.channels = quantise(latents.tensor[0].float().numpy())
+
+
+def fill_end(stage: StageRecord) -> None:
+    """Gives a stage's last step the decoded pictures as its frame, where there are any."""
+    if stage.points and stage.pictures:
+        stage.points[-1].frame = jpeg(montage(stage.pictures), FRAME_SIDE)
+
+
+def fill_point(point: Point, latents: Latents) -> None:
+    """Gives one step the frame and the channels that it lacks, however long that takes: a person waits for them.
+
+    Args:
+        point: The step.
+        latents: Its latents.
+
+    Raises:
+        JupyterLatentsError: There is no preview of these latents.
+    """
+    if point.frame is None:
+        point.frame = jpeg(montage(latents.preview()), FRAME_SIDE)
+    if point.channels is None:
+        point.channels = quantise(latents.tensor[0].float().numpy())
 
 
 def fill_frames(record: RunRecord, deadline: float) -> None:
@@ -80,17 +102,18 @@ def _recall(stage: StageRecord) -> None:
 
 
 def _missing(record: RunRecord) -> list[tuple[Point, Latents]]:
-    """The steps without a frame whose latents are kept: every eighth first, then those between.
+    """The steps without a frame whose latents are kept: the stages' ends first, then every eighth, then those between.
 
     A stage that was answered from memory keeps to the frames it had.
     """
     found: list[tuple[int, Point, Latents]] = []
     for stage in record.stages:
-        if stage.kept and any(point.frame is not None for point in stage.points):
+        if stage.kept and any(point.frame is not None for point in stage.points[:-1]):
             continue
         kept = _kept(stage)
-        points = [point for point in reversed(stage.points) if point.frame is None and point.step in kept]
-        found += [(_turn(number), point, kept[point.step]) for number, point in enumerate(points)]
+        for number, point in enumerate(reversed(stage.points)):
+            if point.frame is None and point.step in kept:
+                found.append((_turn(number), point, kept[point.step]))
     return [(point, latents) for _, point, latents in sorted(found, key=lambda item: item[0])]
 
 
@@ -100,5 +123,5 @@ def _kept(stage: StageRecord) -> dict[int, Latents]:
 
 
 def _turn(number: int) -> int:
-    """0 for multiples of 8, 1 for those of 4, 2 for those of 2, 3 for the rest."""
-    return next((turn for turn, every in enumerate((8, 4, 2)) if number % every == 0), 3)
+    """0 for the end, 1 for multiples of 8, 2 for those of 4, 3 for those of 2, 4 for the rest."""
+    return number and next((turn for turn, every in enumerate((8, 4, 2), 1) if number % every == 0), 4)

@@ -98,5 +98,6 @@ def _options(record: StageRecord) -> dict[str, str]:
         "scheduler": str(stage.scheduler or ""),
         "size": str(stage.size or ""),
         "window": stage_label(record).partition(", ")[2],
+        "negative prompt": f"without {stage.prompt.negative}" if stage.prompt.negative else "",
         "prompt": stage.prompt.positive,  # the longest comes last, so that what is cut off is its end
     }

@@ -12,7 +12,7 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.display import payload, still
-from jupyter_latents.display.images import data_uri, jpeg, montage, png
+from jupyter_latents.display.images import data_uri, jpeg, montage, png, shrunk
 from jupyter_latents.display.scripts import page_script, page_style, static_file
 from jupyter_latents.display.texts import status, summary
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BUDGETS", "Budget", "last_picture", "run_bundle", "run_html", "script_json"]
 
-_PNG_PART = 0.19  # of the bundle's size; base64 makes a quarter of it
+_PNG_PART = 0.16  # of the bundle's size; base64 makes a quarter of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +37,14 @@ class Budget:
         side: Longest side of a frame.
         picture: Longest side of a stage's decoded pictures together.
         channels: Steps at most that keep their channels.
+        script: Whether it can be scrubbed; without its script it is a still page.
     """
 
     frames: int
     side: int
     picture: int
     channels: int
+    script: bool = True
 
 
 BUDGETS = (
@@ -56,6 +58,8 @@ BUDGETS = (
     Budget(8, 96, 256, 1),
     Budget(4, 64, 128, 0),
     Budget(2, 48, 64, 0),
+    Budget(10, 64, 256, 1, script=False),
+    Budget(2, 48, 64, 0, script=False),
 )
 
 
@@ -112,7 +116,7 @@ def run_html(record: RunRecord, budget: Budget) -> str:
     data = payload.head(record)
     data["points"] = _points(record, budget)
     for stage, described in zip(record.stages, data["stages"], strict=False):
-        described["pictures"] = _pictures(stage, budget.picture)
+        described["pictures"], described["made"] = _pictures(stage, budget.picture)
     key = uuid.uuid4().hex[:12]
     return Template(static_file("static.html")).substitute(
         key=key,
@@ -127,9 +131,14 @@ def run_html(record: RunRecord, budget: Budget) -> str:
         tiles=still.tiles(record),
         line=escape(still.line(record)),
         notes=still.notes(record),
-        data=script_json(data),
-        script=page_script(key),
+        scripts=_scripts(data, key) if budget.script else "",
     )
+
+
+def _scripts(data: dict[str, Any], key: str) -> str:
+    """What makes a page of the pictures that can be scrubbed."""
+    page = f"<script>(() => {{\n{page_script(key)}\n}})();</script>"
+    return f'<script type="application/json" class="jl-data">{script_json(data)}</script>\n{page}'
 
 
 def _points(record: RunRecord, budget: Budget) -> list[dict[str, Any]]:
@@ -155,9 +164,13 @@ def _chosen(record: RunRecord, count: int, has: Callable[[Point], bool]) -> set[
     return {id(point) for point in [*ends, *still.thinned(others, count - len(ends))]}
 
 
-def _pictures(stage: StageRecord, side: int) -> list[str]:
+def _pictures(stage: StageRecord, side: int) -> tuple[list[str], str]:
+    """A stage's pictures, and where they are smaller than they were made: how much."""
     share = max(64, round(side / max(1, len(stage.pictures)) ** 0.5))
-    return [data_uri(jpeg(picture, share)) for picture in stage.pictures]
+    small = [shrunk(picture, share) for picture in stage.pictures]
+    sizes = [(one.size, picture.size) for one, picture in zip(small, stage.pictures, strict=True) if one is not picture]
+    made = ", {} × {} of {} × {}".format(*sizes[0][0], *sizes[0][1]) if sizes else ""
+    return [data_uri(jpeg(picture)) for picture in small], made
 
 
 def _resized(frame: bytes, side: int) -> bytes:

@@ -62,9 +62,12 @@ def picture(data: dict[str, Any]) -> str:
 
 
 def strip(data: dict[str, Any]) -> str:
-    """Ten frames, taken out of `data`."""
-    framed = [index for index, point in enumerate(data["points"]) if "f" in point]
-    return "".join(_frame(data, index, "jl-thumb", 64) for index in thinned(framed, _STRIP))
+    """Ten frames, taken out of `data`: the ends of the stages, and others evenly between them."""
+    framed = {index: point["g"] for index, point in enumerate(data["points"]) if "f" in point}
+    ends = thinned(sorted({stage: index for index, stage in framed.items()}.values()), _STRIP)
+    others = [index for index in framed if index not in ends]
+    chosen = sorted([*ends, *thinned(others, _STRIP - len(ends))])
+    return "".join(_frame(data, index, "jl-thumb", 64) for index in chosen)
 
 
 def facts(data: dict[str, Any]) -> str:

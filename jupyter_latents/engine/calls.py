@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import fields
 from typing import Any
 
 from jupyter_latents.engine.given.inputs import Call, Given, Inputs
@@ -26,16 +27,16 @@ def call_arguments(call: Call, family: Family) -> dict[str, Any]:
     """
     accepted = inspect.signature(call.pipeline.__call__).parameters
     given, explicit = call.given, _asked(call.stage)
-    if explicit["negative_prompt"] is not None and not family.negative:
+    if "negative_prompt" in explicit and not family.negative:
         raise ModelError(
             f"{family.name} takes no negative prompt: its guidance is distilled into the model. Leave it out."
         )
-    for name, value in explicit.items():
-        if value is not None and name not in accepted:
+    for name in explicit:
+        if name not in accepted:
             raise ModelError(
                 f"{call.pipeline.__name__} takes no {name.replace('_', ' ')}; leave out the option that sets it."
             )
-    wanted = {**_always(call, family), **{name: value for name, value in explicit.items() if value is not None}}
+    wanted = {**_always(call, family), **explicit}
     if given.images or needs_blank(call.pipeline, family, given):
         wanted["strength"] = call.strength
     arguments = {name: value for name, value in wanted.items() if name in accepted}
@@ -56,18 +57,14 @@ def _always(call: Call, family: Family) -> dict[str, Any]:
 
 
 def _asked(stage: Stage) -> dict[str, Any]:
-    """What a stage may ask for and not every pipeline takes; None where it does not ask."""
-    prompt = stage.prompt
-    return {
-        "negative_prompt": prompt.negative or None,
-        "prompt_2": prompt.second,
-        "negative_prompt_2": prompt.second_negative,
-        "prompt_3": prompt.third,
-        "negative_prompt_3": prompt.third_negative,
-        "clip_skip": stage.clip_skip,
-        "guidance_rescale": stage.guidance_rescale,
-        "sigmas": list(stage.sigmas) if stage.sigmas else None,
+    """What a stage asks for and not every pipeline takes: its fields that are arguments of the call."""
+    values = {
+        row.metadata["argument"]: value
+        for part in (stage, stage.prompt)
+        for row in fields(part)
+        if "argument" in row.metadata and (value := getattr(part, row.name)) not in (row.default, ())
     }
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 def _for_images(arguments: dict[str, Any], given: Given) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.engine.tap import Entry, Generators, StepState, Tap
 from jupyter_latents.engine.vae import codec
 from jupyter_latents.engine.vae.bridge import bridge
-from jupyter_latents.errors import RunError
+from jupyter_latents.errors import LatentsError, RunError, StoppedError
 from jupyter_latents.latents.value import Latents
 
 if TYPE_CHECKING:
@@ -192,6 +192,15 @@ class StageRun:
             return False
         return True
 
+    def latents(self, step: int) -> Latents:
+        """See `Look.latents`."""
+        span = self.done.span
+        states = [state for state in tuple(self.done.states) if span and (span.step(state.index) or 0) <= step]
+        done = finite(replace(self.done, states=states))
+        if span is None or done is None or span.step(done.states[-1].index) != step:
+            raise LatentsError(f"step {step} of {self.stage.model.name} is not there; choose a step that is done.")
+        return last_latents(done, self._origin)
+
     def preview(self) -> list[Image]:
         """See `Look.preview`."""
         state = self.done.states[-1]
@@ -211,14 +220,17 @@ class StageRun:
         return Origin(self.model, self.stage, self.seed, strength, self.given, self.parents)
 
     def result(self) -> StageResult:
-        """What its steps made, decoded where it is clean."""
+        """What its steps made, decoded where it is clean; stopped and without pictures where the decoding was ended."""
         if not self.done.states or self.done.span is None:
             raise RunError(f"{self.stage.model.name} ran no step: its pipeline called no callback_on_step_end.")
         latents = last_latents(self.done, self._origin)
         images: tuple[Image, ...] = ()
         if latents.is_clean:
             self.observer.phase(Phase("decoding"))
-            images = tuple(codec.to_pil(codec.decode(latents.tensor, self.model.vae_for_decoding)))
+            try:
+                images = tuple(codec.to_pil(codec.decode(latents.tensor, self.model.vae_for_decoding)))
+            except StoppedError:
+                self.done.stopped = True  # its steps are done, and stay
         return result_of(self.done, self._origin, latents, images)
 
     def partial(self) -> StageResult | None:

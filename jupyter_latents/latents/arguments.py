@@ -10,7 +10,18 @@ from typing import Any
 
 from jupyter_latents.errors import LatentsFileError, SettingError
 
-__all__ = ["choice", "file_path", "flag", "number", "numbers", "seed_number", "shown", "whole"]
+__all__ = [
+    "bounded",
+    "choice",
+    "file_path",
+    "flag",
+    "number",
+    "numbers",
+    "seed_number",
+    "shown",
+    "text",
+    "whole",
+]
 
 _LONGEST = 60  # characters of a value that a message repeats
 _SEEDS = (-(2**63), 2**64 - 1)  # what torch.Generator.manual_seed takes
@@ -66,6 +77,36 @@ def whole(value: object, name: str, wanted: str) -> int:
     return int(_of_kind(Integral, value, name, wanted))
 
 
+def bounded(value: object, name: str, least: int, most: int) -> int:
+    """A whole number between two bounds, which belong to it.
+
+    Args:
+        value: What was given.
+        name: What it is, for the message.
+        least: The lower bound.
+        most: The upper bound.
+
+    Raises:
+        SettingError: It is something else.
+    """
+    wanted = f"it is a whole number from {least} to {most}."
+    found = whole(value, name, wanted)
+    if not least <= found <= most:
+        raise SettingError(f"{name} is {shown(found)}; {wanted}")
+    return found
+
+
+def text(value: object, name: str) -> str:
+    """A text.
+
+    Raises:
+        SettingError: It is something else.
+    """
+    if not isinstance(value, str):
+        raise SettingError(f"{name} is {shown(value)}; it is a text.")
+    return value
+
+
 def numbers(values: object, count: int) -> tuple[float, ...] | None:
     """So many finite numbers as a tuple, whole ones as integers; None where it is anything else."""
     if not isinstance(values, Iterable) or isinstance(values, str | bytes) or getattr(values, "ndim", 1) != 1:
@@ -86,7 +127,7 @@ def seed_number(value: object) -> int:
     wanted = "it is a whole number, or None for one that follows from the latents."
     seed = whole(value, "seed", wanted)
     if not _SEEDS[0] <= seed <= _SEEDS[1]:
-        raise SettingError(f"seed is {seed}; it lies between {_SEEDS[0]} and {_SEEDS[1]}.")
+        raise SettingError(f"seed is {shown(seed)}; it lies between {_SEEDS[0]} and {_SEEDS[1]}.")
     return seed
 
 

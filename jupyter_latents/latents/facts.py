@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args
 
 from jupyter_latents.errors import SettingError
+from jupyter_latents.latents.arguments import bounded, number, seed_number, shown, text
 
 __all__ = [
     "AXES",
@@ -36,7 +37,37 @@ AXES = ("b c h w", "b c f h w")
 # A scheduler attribute that travels: numbers, text, tensors (torch.Tensor) and lists of them.
 StateValue: TypeAlias = object
 
+# Beyond any model's, and small enough that nothing made of them takes memory or time.
+_MOST_CHANNELS, _MOST_FACTOR, _MOST_STEPS = 1 << 16, 1 << 10, 1_000_000
+_SCALES = (1e-6, 1e6)
+
 _NAMELESS = frozenset({"own", "unknown", "raw VAE"})  # names that say nothing about the meaning of the values
+
+
+def _settle(fact: object, **values: object) -> None:
+    """Puts checked values into a frozen fact while it is made."""
+    for name, value in values.items():
+        object.__setattr__(fact, name, value)
+
+
+def _texts(fact: object, what: str, *names: str) -> None:
+    for name in names:
+        text(getattr(fact, name), f"the {name} of {what}")
+
+
+def _scale(value: object, name: str, *, zero: bool) -> float:
+    """A number that values are shifted by (which may be 0) or divided by (which may not)."""
+    wanted = f"it is a finite number{'' if zero else ' other than 0'}, {_SCALES[1]:g} at most."
+    scale = number(value, f"the {name} of a space", wanted)
+    if not (abs(scale) <= _SCALES[1] and (zero or abs(scale) >= _SCALES[0])):
+        raise SettingError(f"the {name} of a space is {scale}; {wanted}")
+    return scale
+
+
+def _scales(values: object, name: str, channels: int, *, zero: bool) -> tuple[float, ...]:
+    if not isinstance(values, Sequence) or len(values) not in (0, 1, channels):
+        raise SettingError(f"the {name} of a space is {shown(values)}; it has one number for each channel, or none.")
+    return tuple(_scale(value, name, zero=zero) for value in values)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -57,7 +88,7 @@ class Space:
         axes: The axes of the unpacked tensor, one of `AXES`.
 
     Raises:
-        SettingError: Axes that are not known.
+        SettingError: Axes that are not known, or a number that no space can have.
     """
 
     name: str
@@ -73,6 +104,17 @@ class Space:
     def __post_init__(self) -> None:
         if self.axes not in AXES:
             raise SettingError(f"the axes of a space are {self.axes!r}; known are {' and '.join(map(repr, AXES))}.")
+        _texts(self, "a space", "name", "vae")
+        channels = bounded(self.channels, "the channels of a space", 1, _MOST_CHANNELS)
+        _settle(
+            self,
+            channels=channels,
+            factor=bounded(self.factor, "the factor of a space", 1, _MOST_FACTOR),
+            scaling_factor=_scale(self.scaling_factor, "scaling_factor", zero=False),
+            shift_factor=_scale(self.shift_factor, "shift_factor", zero=True),
+            channel_mean=_scales(self.channel_mean, "channel_mean", channels, zero=True),
+            channel_std=_scales(self.channel_std, "channel_std", channels, zero=False),
+        )
 
     def size_of(self, shape: Sequence[int]) -> tuple[int, int]:
         """(width, height) in pixels of the pictures that latents of this shape are.
@@ -145,11 +187,19 @@ class Noise:
         form: How signal and noise are mixed: ``ve`` x0 + sigma*eps, ``vp`` (x0 + sigma*eps)/sqrt(1 + sigma^2),
             ``flow`` (1 - s)*x0 + s*eps with sigma = s/(1 - s), or ``clean``.
         timestep: The model's timestep at that level, when known.
+
+    Raises:
+        SettingError: A timestep that is no finite number.
     """
 
     sigma: float
     form: Form
     timestep: float | None = None
+
+    def __post_init__(self) -> None:
+        wanted = "it is a finite number, or None where it is not known."
+        if self.timestep is not None and not math.isfinite(number(self.timestep, "the timestep of noise", wanted)):
+            raise SettingError(f"the timestep of noise is {self.timestep}; {wanted}")
 
     @property
     def is_clean(self) -> bool:
@@ -181,6 +231,9 @@ class Position:
         scheduler: Scheduler class name.
         schedule: Digest of the scheduler's class, settings, timesteps and sigmas.
         model: Digest of the model that made them; empty when not known.
+
+    Raises:
+        SettingError: A step outside the schedule, or a schedule without steps.
     """
 
     step: int
@@ -188,6 +241,11 @@ class Position:
     scheduler: str = ""
     schedule: str = ""
     model: str = ""
+
+    def __post_init__(self) -> None:
+        _texts(self, "a position", "scheduler", "schedule", "model")
+        of = bounded(self.of, "the number of steps of a schedule", 1, _MOST_STEPS)
+        _settle(self, of=of, step=bounded(self.step, "the step of a position", 0, of))
 
     @property
     def fraction(self) -> float:
@@ -236,6 +294,9 @@ class Provenance:
         operation: What made them: ``denoise``, or the name of an operation such as ``blend``.
         options: Further options, as text.
         parents: Digests of the latents they were made from.
+
+    Raises:
+        SettingError: A value of another kind, or a seed that torch does not take.
     """
 
     model: str = ""
@@ -247,6 +308,17 @@ class Provenance:
     operation: str = "denoise"
     options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     parents: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _texts(self, "a provenance", "model", "revision", "prompt", "negative_prompt", "operation")
+        if self.seed is not None:
+            _settle(self, seed=seed_number(self.seed))
+        if self.guidance_scale is not None:
+            number(self.guidance_scale, "the guidance_scale of a provenance", "it is a number, or None.")
+        if not isinstance(self.options, Mapping):
+            raise SettingError(f"the options of a provenance are {shown(self.options)}; they are a mapping of texts.")
+        for parent in self.parents:
+            text(parent, "a parent of a provenance")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), _plain_fields(self)

@@ -119,6 +119,7 @@ class Latents(LatentsData):
             rows["noise"] += f", {self.position}"
             rows["schedule"] = f"{self.position.scheduler}, {self.position.of} steps"
         rows["prompt"] = self.provenance.prompt
+        rows["negative prompt"] = self.provenance.negative_prompt
         if self.provenance.seed is not None:
             guidance = self.provenance.guidance_scale
             rows["seed"] = f"{self.provenance.seed}" + (f"   guidance {guidance:g}" if guidance is not None else "")

@@ -1,6 +1,6 @@
 """What a stage is known by: a digest of all that decides its steps, and nothing that does not.
 
-`FIELDS` says of each field of all that goes in whether it enters; a field that has no row is an error.
+Every field of all that goes in enters, but those of which `OUT` says why not.
 """
 
 from __future__ import annotations
@@ -12,16 +12,14 @@ from dataclasses import dataclass, fields, is_dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.errors import RunError
 from jupyter_latents.stage import Address
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.given.inputs import Inputs
-    from jupyter_latents.engine.models.facts import ModelFacts
-    from jupyter_latents.engine.result import StageResult
+    from jupyter_latents.engine import Inputs, StageResult
+    from jupyter_latents.session.models import Models
     from jupyter_latents.stage import Stage
 
-__all__ = ["ENTERS", "FIELDS", "Out", "fingerprint", "seal", "stage_digest"]
+__all__ = ["OUT", "Out", "fingerprint", "key_of", "seal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,81 +33,66 @@ class Out:
     why: str
 
 
-ENTERS = "enters"
 _STORY = Out("tells how latents came to be; their tensors say what they are")
 
-FIELDS: Mapping[str, Mapping[str, str | Out]] = MappingProxyType(
+OUT: Mapping[str, Mapping[str, Out]] = MappingProxyType(
     {
         "Stage": {
-            **dict.fromkeys(("model", "prompt", "seed", "num_inference_steps", "guidance_scale"), ENTERS),
-            **dict.fromkeys(("guidance_rescale", "strength", "scheduler", "sigmas", "window", "size"), ENTERS),
-            **dict.fromkeys(("batch_size", "batch_seeds", "clip_skip", "latents_processors"), ENTERS),
             "image_seed": Out("what it stands for enters, as inputs"),
             "output": Out("says where files go"),
             "into": Out("says which variable is bound"),
             "force": Out("runs the same steps anew"),
         },
+        # The addons' files enter by the model's identity; their addresses enter, so that results say the right ones.
         "ModelSource": {
-            **dict.fromkeys(("name", "model_type", "revision", "variant", "subfolder", "dtype", "device"), ENTERS),
-            # The addons' files enter by the model's identity; their addresses, so that results say the right ones.
-            **dict.fromkeys(("vae", "loras", "control_nets", "quantizer", "optimize"), ENTERS),
-            **dict.fromkeys(("offload", "vae_tiling", "vae_slicing"), ENTERS),
             "auth_token": Out("opens the hub, and is to be written nowhere"),
             "offline": Out("says where files come from; their content enters"),
         },
-        "Prompt": dict.fromkeys(
-            ("positive", "negative", "second", "second_negative", "third", "third_negative"), ENTERS
-        ),
-        "Window": {"start": ENTERS, "end": Out("a longer result holds the steps of a shorter one")},
-        "Size": dict.fromkeys(("width", "height"), ENTERS),
-        "LatentsProcessor": dict.fromkeys(("name", "arguments"), ENTERS),
+        "Window": {"end": Out("a longer result holds the steps of a shorter one")},
         "Inputs": {
-            **dict.fromkeys(("latents", "images", "masks", "controls"), ENTERS),
             "asked": Out("the pictures are at their size already"),
             "notes": Out("tells how the pictures were read"),
             "decoded": Out("the pictures that they became enter"),
         },
-        "Latents": {
-            **dict.fromkeys(("tensor", "space", "noise", "position", "resume", "provenance", "denoised"), ENTERS),
-            "trajectory": Out("steps before these latents are not run again"),
-        },
-        "Space": {
-            **dict.fromkeys(("name", "channels", "factor", "scaling_factor", "shift_factor", "vae", "axes"), ENTERS),
-            **dict.fromkeys(("channel_mean", "channel_std"), ENTERS),
-        },
-        "Noise": dict.fromkeys(("sigma", "form", "timestep"), ENTERS),
-        "Position": dict.fromkeys(("step", "of", "scheduler", "schedule", "model"), ENTERS),
-        "Resume": dict.fromkeys(("scheduler", "generator", "versions"), ENTERS),
+        "Latents": {"trajectory": Out("steps before these latents are not run again")},
         "Provenance": {
-            **dict.fromkeys(("model", "seed", "options"), ENTERS),
             **dict.fromkeys(("revision", "prompt", "negative_prompt", "guidance_scale", "operation"), _STORY),
             "parents": _STORY,
         },
     }
 )
-"""Class to field to whether it enters a stage's digest: all of them, those of new fields too."""
+"""Class to field to why it stays out of a stage's digest. Every other field enters, those to come too."""
 
 
-def stage_digest(stage: Stage, inputs: Inputs, facts: ModelFacts) -> str:
+def key_of(stage: Stage, inputs: Inputs, models: Models) -> str:
     """A digest of all that decides a stage's steps, where they end left out.
 
     Args:
         stage: What is asked for.
         inputs: Its resolved inputs.
-        facts: Its model, with what the stage puts on it.
+        models: Says of its model what files, libraries and devices make of it.
+
+    Returns:
+        The digest; empty where the stage makes something else each time: with a seed at random, or through code of
+        somebody's own.
 
     Raises:
         ModelError: The stage names a device or dtype that is not there.
-        RunError: A field has no row in `FIELDS`.
     """
-    from jupyter_latents.engine.models.load import dtype_of
-    from jupyter_latents.engine.models.memory import device_of
-    from jupyter_latents.engine.versions import deciding_versions, numerics
-
-    device = device_of(stage.model.device)
-    around = (sorted(deciding_versions().items()), numerics(device), str(dtype_of(stage.model, facts, device)))
-    whole = (fingerprint(stage), fingerprint(inputs), facts.identity, around)
+    if not _has_seed(stage, inputs):
+        return ""
+    spaces = [latents.space for latents in inputs.latents if latents.space is not None]
+    numerics = models.engine.numerics(stage.model, spaces)
+    if numerics is None:
+        return ""
+    whole = (fingerprint(stage), fingerprint(inputs), models.card(stage.model).identity, numerics)
     return hashlib.sha256(repr(whole).encode()).hexdigest()
+
+
+def _has_seed(stage: Stage, inputs: Inputs) -> bool:
+    """Latents without a seed of their own, or of several, go on with one at random."""
+    own = {latents.provenance.seed for latents in inputs.latents}
+    return stage.seed is not None or (len(own) == 1 and own != {None})
 
 
 def seal(result: StageResult) -> int:
@@ -125,11 +108,7 @@ def seal(result: StageResult) -> int:
 
 
 def fingerprint(value: Any) -> str:
-    """Text that tells a value from every other: fields as `FIELDS` says, tensors and pictures by their bytes.
-
-    Raises:
-        RunError: A field has no row in `FIELDS`.
-    """
+    """Text that tells a value from every other: fields without those in `OUT`, tensors and pictures by their bytes."""
     import torch
     from PIL.Image import Image
 
@@ -149,16 +128,8 @@ def fingerprint(value: Any) -> str:
 
 
 def _entering(value: Any) -> list[str]:
-    kind = type(value).__name__
-    rows = FIELDS.get(kind, {})
-    strange = [one.name for one in fields(value) if one.name not in rows]
-    if strange:
-        raise RunError(
-            f"the digest of a stage does not know {', '.join(f'{kind}.{name}' for name in strange)}, so a result of "
-            "before might answer for another one. This is a fault of the package: the field needs a row in "
-            "session/identity.py."
-        )
-    return [one.name for one in fields(value) if rows[one.name] is ENTERS]
+    out = OUT.get(type(value).__name__, {})
+    return [one.name for one in fields(value) if one.name not in out]
 
 
 def _of_tensor(tensor: Any) -> str:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.errors import LatentsFileError
 from jupyter_latents.formats import endings, format_of
 from jupyter_latents.stage import Stage
+from jupyter_latents.stopping import check
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from jupyter_latents.engine.result import StageResult
+    from jupyter_latents.engine import StageResult
 
 __all__ = ["write"]
 
@@ -34,6 +35,7 @@ def write(stage: Stage, result: StageResult, pictures: list[Image]) -> list[str]
 
     Raises:
         LatentsFileError: A file cannot be written; nothing half-written stays.
+        StoppedError: The run is to end; files that are written stay, and none is half-written.
     """
     wanted = stage.output
     if wanted.path is None and wanted.format is None:
@@ -52,10 +54,19 @@ def write(stage: Stage, result: StageResult, pictures: list[Image]) -> list[str]
     return targets
 
 
+class _Listening(io.BytesIO):
+    """A file in memory; what is written piece by piece hears a stop."""
+
+    def write(self, content: Any, /) -> int:
+        """Takes one piece."""
+        check()
+        return super().write(content)
+
+
 def _write_picture(picture: Image, target: Path) -> None:
     from jupyter_latents.latents.files.atomic import write_whole
 
-    content = io.BytesIO()
+    content = _Listening()
     try:
         kind = format_of(target.suffix)
         picture.save(content, format=kind.writer if kind else None)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from jupyter_latents.errors import ModelError, StoppedError
 from jupyter_latents.stage import ModelSource
+from jupyter_latents.stopping import StopFlag, heeding
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.models.cache import ModelCache
-    from jupyter_latents.engine.observer import Reading
+    from jupyter_latents.engine import Engine, Reading
 
 __all__ = ["ReadAhead"]
 
@@ -21,15 +20,16 @@ class ReadAhead:
     """Reads the models of a run's later stages, one ahead, in a thread of its own.
 
     Args:
-        cache: Where they are kept.
+        engine: Reads them.
         models: Those of all stages, in order, as far as they can be told.
-        stopped: Whether the run is to end; reading ends then too.
+        run: The run's flag; reading ends with it.
     """
 
-    def __init__(self, cache: Callable[[], ModelCache], models: Sequence[ModelSource], stopped: Callable[[], bool]):
-        self._cache, self._models, self._stopped = cache, tuple(models), stopped
+    def __init__(self, engine: Engine, models: Sequence[ModelSource], run: StopFlag) -> None:
+        self._engine, self._models = engine, tuple(models)
         self._begun: set[ModelSource] = set()
-        self._ended = threading.Event()
+        self._flag = StopFlag()
+        run.on_stop(self._flag.stop)
         self._thread: threading.Thread | None = None
 
     def stepped(self, index: int, model: ModelSource) -> None:
@@ -51,17 +51,17 @@ class ReadAhead:
         self._thread.start()
 
     def end(self) -> None:
-        """Ends reading at the next part of a model, and waits for that."""
-        self._ended.set()
+        """Ends reading at the next tensor, and waits for that."""
+        self._flag.stop()
         if self._thread is not None:
             self._thread.join()
 
     def _read(self, model: ModelSource) -> None:
-        def tell(_reading: Reading) -> None:
-            if self._ended.is_set() or self._stopped():
-                raise StoppedError("reading ahead ended with its run.")
+        def go_on(_reading: Reading) -> None:
+            self._flag.check()
 
-        try:
-            self._cache().read_ahead(model, tell)
-        except (ModelError, StoppedError):
-            return  # the stage itself will meet the same error, and tells it with its place
+        with heeding(self._flag):
+            try:
+                self._engine.read_ahead(model, go_on)
+            except (Exception, SystemExit, KeyboardInterrupt):  # noqa: BLE001
+                return  # the stage itself will meet the same error, and tells it with its place

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from jupyter_latents.engine import Given, Inputs, Outline, asked_size, resized
 from jupyter_latents.errors import HandoffError, LatentsFileError, NameNotFoundError, nearest
 from jupyter_latents.formats import endings
 from jupyter_latents.pictures.arrays import check_no_floats
@@ -14,14 +15,13 @@ from jupyter_latents.pictures.reading import is_image, is_picture, note_of, read
 from jupyter_latents.session.addresses import download
 from jupyter_latents.session.later import Later
 from jupyter_latents.stage import ImageSeed, Reference, Stage
+from jupyter_latents.stopping import check
 from jupyter_latents.syntax import real
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from jupyter_latents.engine.given.inputs import Given, Inputs
-    from jupyter_latents.engine.given.outline import Standing
-    from jupyter_latents.engine.models.facts import ModelFacts
+    from jupyter_latents.engine import ModelCard, Standing
     from jupyter_latents.latents.facts import Space
     from jupyter_latents.latents.value import Latents
 
@@ -43,7 +43,6 @@ class Resolver:
         known: Finds the facts of a bare tensor that this session made, by its digest; None when it did not.
         decode: Latents and the receiving stage to pictures.
         fetch: An http or https address to a file.
-        check: Called between the blocks of a file that is read; it raises to stop.
     """
 
     kernel: Mapping[str, Any]
@@ -51,51 +50,45 @@ class Resolver:
     known: Callable[[Latents], Latents]
     decode: Callable[[Latents, Stage], list[Image]]
     fetch: Callable[[str], Path] = download
-    check: Callable[[], None] = lambda: None
 
-    def inputs(self, stage: Stage, facts: ModelFacts) -> Inputs:
+    def inputs(self, stage: Stage, model: ModelCard) -> Inputs:
         """What a stage's image seed stands for.
 
         Args:
             stage: The stage.
-            facts: Its model's, which say whether latents in the image position go in undecoded.
+            model: Its model, which says whether latents in the image position go in undecoded.
 
         Raises:
             JupyterLatentsError: A name is not there, or is of no use in its position.
         """
-        from jupyter_latents.engine.given.inputs import Inputs
-
         seed = stage.image_seed
         if seed is None:
             return Inputs()
-        seen = self._seen(stage, facts)
+        seen = self._seen(stage, model)
         return Inputs(
             tuple(item for value, text in seen.latents for item in self.as_latents(value, text)),
             tuple(_sized(image, seed) for image in self._read(seen.images, stage, read_picture)),
             tuple(self._read(seen.masks, stage, read_mask)),
             tuple(self._read(seen.controls, stage, read_picture)),
-            self._asked(seen, seed, facts.space),
-            self._notes(seen, facts.space),
+            self._asked(seen, seed, model.space),
+            self._notes(seen, model.space),
             seen.decoded,
         )
 
-    def given(self, stage: Stage, facts: ModelFacts) -> Given:
+    def given(self, stage: Stage, model: ModelCard) -> Given:
         """What is known of a stage's inputs before pictures are read and before latents are made.
 
         Args:
             stage: The stage.
-            facts: Its model's.
+            model: Its model.
 
         Raises:
             JupyterLatentsError: See `inputs`.
         """
-        from jupyter_latents.engine.given.inputs import Given
-        from jupyter_latents.engine.sizes import resized
-
         seed = stage.image_seed
         if seed is None:
             return Given()
-        seen, space = self._seen(stage, facts), facts.space
+        seen, space = self._seen(stage, model), model.space
         return Given(
             tuple(item for value, text in seen.latents for item in self._standing(value, text)),
             tuple(resized(size, seed) for size in self._sizes(seen.images, space)),
@@ -106,13 +99,13 @@ class Resolver:
             seen.decoded,
         )
 
-    def _seen(self, stage: Stage, facts: ModelFacts) -> _Seen:
+    def _seen(self, stage: Stage, model: ModelCard) -> _Seen:
         """What stands in each position of a stage's image seed.
 
         Latents in the image position of SDXL and Kolors go in undecoded where ``--denoising-start`` is given.
         """
         seed = stage.image_seed or ImageSeed()
-        direct = stage.window.start is not None and facts.family.direct_latents
+        direct = stage.window.start is not None and model.direct_latents
         values = [(self.value(reference), reference.text) for reference in seed.images]
         latents = [(self.value(reference), reference.text) for reference in seed.latents]
         latents += [(value, text) for value, text in values if direct and _is_tensor_like(value)]
@@ -128,15 +121,13 @@ class Resolver:
 
     def _asked(self, seen: _Seen, seed: ImageSeed, space: Space) -> tuple[int, int] | None:
         """The size that the first picture was to have, where its seed resizes it."""
-        from jupyter_latents.engine.sizes import asked_size
-
-        sizes = self._sizes(seen.images[:1], space) if seed.resize is not None else []
+        sizes = self._sizes(seen.images[:1], space) if (seed.resize or seed.align) is not None else []
         return asked_size(sizes[0], seed) if sizes else None
 
     def _notes(self, seen: _Seen, space: Space) -> tuple[str, ...]:
         """What is to be told of the pictures of a seed."""
         found = (
-            self._told(item, name, space) if _is_standing(item) else note_of(item, name, self.check)
+            self._told(item, name, space) if _is_standing(item) else note_of(item, name, check)
             for item, name in seen.pictured
         )
         return tuple(dict.fromkeys(filter(None, found)))
@@ -182,7 +173,7 @@ class Resolver:
                 own = space if item.space is None or item.space.name == _RAW else item.space
                 found += [own.size_of(item.shape)] * item.shape[0]
             else:
-                found.append(size_of(item, name, self.check))
+                found.append(size_of(item, name, check))
         return found
 
     def value(self, reference: Reference) -> Any:
@@ -278,7 +269,7 @@ class Resolver:
         """The pictures of a position, read; latents are decoded."""
         for item, name in items:
             made = self.decode(item, stage) if _is_standing(item) else (item,)
-            yield from (read(picture, name, self.check) for picture in made)
+            yield from (read(picture, name, check) for picture in made)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,9 +294,9 @@ class _Seen:
         return (*self.images, *self.masks, *self.controls)
 
     @property
-    def decoded(self) -> tuple[Any, ...]:
-        """The latents among them."""
-        return tuple(item for item, _ in self.pictured if _is_standing(item))
+    def decoded(self) -> tuple[Outline, ...]:
+        """The facts of the latents among them."""
+        return tuple(Outline.of(item) for item, _ in self.pictured if _is_standing(item))
 
 
 def _is_outline(value: Any) -> bool:
@@ -336,8 +327,6 @@ def _is_usable(value: Any) -> bool:
 
 def _sized(image: Image, seed: ImageSeed) -> Image:
     """An input picture at the seed's size."""
-    from jupyter_latents.engine.sizes import resized
-
     size = resized(image.size, seed)
     return image if size == image.size else image.resize(size)
 

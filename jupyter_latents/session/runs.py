@@ -14,9 +14,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.errors import JupyterLatentsError, RunError, SettingError
+from jupyter_latents.stopping import StopFlag, heeding
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.result import StageResult
+    from jupyter_latents.engine import StageResult
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["LocalExecutor", "Run"]
@@ -31,8 +32,9 @@ class Run:
     Attributes:
         results: Results of the stages that have ended, in order; a stopped stage's partial result is the last.
         error: What ended it before its time, or None.
+        bound: Names of the variables that its results are bound to.
         steps: How often the run has asked whether to stop: once a step, and once before each stage.
-        held: Seconds for which it has been paused.
+        flag: Ends or holds it; all of its work heeds it.
         watcher: The view that was attached to it, or None.
         thread: What it runs on, or None before it is submitted.
     """
@@ -40,12 +42,10 @@ class Run:
     def __init__(self) -> None:
         self.results: list[StageResult] = []
         self.error: BaseException | None = None
+        self.bound: list[str] = []
         self.steps = 0
-        self.held = 0.0
+        self.flag = StopFlag()
         self.watcher: Any = None
-        self._stop = threading.Event()
-        self._go_on = threading.Event()
-        self._go_on.set()
         self._ended = threading.Event()
         self._begun = threading.Event()
         self.thread: threading.Thread | None = None
@@ -56,12 +56,31 @@ class Run:
         if self._ended.is_set():
             if self.error is not None:
                 return "failed"
-            return "stopped" if self._stop.is_set() else "done"
+            return "stopped" if self.flag.heard else "done"
+        if self.flag.asked:
+            return "stopping"
         if not self._begun.is_set():
             return "queued"
-        if self._stop.is_set():
-            return "stopping"
-        return "running" if self._go_on.is_set() else "paused"
+        return "paused" if self.flag.paused else "running"
+
+    @property
+    def held(self) -> float:
+        """Seconds for which it has been paused."""
+        return self.flag.held
+
+    @property
+    def left(self) -> str:
+        """What there is of a run that was to end before its time, in a sentence."""
+        if self._ended.is_set() and not self.flag.heard:
+            return "the run came to its end before the stop was heard; all of it is made."
+        if not self._begun.is_set():
+            return "the run was stopped while it waited for an earlier one; nothing was made."
+        if not self.results:
+            return "the run was stopped before its first step; nothing was made."
+        if not self.bound:
+            return "the run ended at a whole step; what it had made is kept, and the same cell goes on from there."
+        names = ", ".join(dict.fromkeys(self.bound))
+        return f"the run ended at a whole step; what it had made is bound ({names}) and can be continued."
 
     @property
     def result(self) -> Latents | None:
@@ -79,17 +98,19 @@ class Run:
         return sum(result.saved for result in self.results)
 
     def stop(self) -> None:
-        """Ends the run at the next whole step; what it has made stays, ready to be continued."""
-        self._stop.set()
-        self._go_on.set()
+        """Ends the run: at once where it waits, reads or decodes, and at the next whole step where it denoises.
+
+        What it has made stays, ready to be continued.
+        """
+        self.flag.stop()
 
     def pause(self) -> None:
         """Holds the run after the present step, until `resume` or `stop`."""
-        self._go_on.clear()
+        self.flag.pause()
 
     def resume(self) -> None:
         """Lets a paused run go on."""
-        self._go_on.set()
+        self.flag.resume()
 
     def view(self) -> Any:
         """Its view once more, live while it goes on; it shows itself where a cell ends with it.
@@ -122,27 +143,30 @@ class Run:
 
     def stop_asked(self) -> bool:
         """Asked by the run itself between the phases before the first step; holds while paused."""
-        if not self._go_on.is_set():
-            began = time.monotonic()
-            self._go_on.wait()
-            self.held += time.monotonic() - began
-        return self._stop.is_set()
+        return self.flag.hold()
 
     def __repr__(self) -> str:
         return f"<Run {self.state}, {len(self.results)} stages, {self.model_evaluations} model evaluations>"
 
-    def _work(self, work: Callable[[Run], None]) -> None:
-        self._begun.set()
+    def _work(self, work: Callable[[Run], None], unstarted: Callable[[Run], None]) -> None:
         try:
-            if not self._stop.is_set():
-                work(self)
+            with heeding(self.flag):
+                if self.flag.hear():
+                    unstarted(self)
+                else:
+                    self._begun.set()
+                    work(self)
         except JupyterLatentsError as error:
             self.error = error
-        except Exception as error:  # noqa: BLE001 - the thread's edge: told to whoever waits
+        except BaseException as error:  # noqa: BLE001 - the thread's edge: whatever ends a run is told to who waits
             self.error = RunError(f"the run failed unexpectedly: {type(error).__name__}: {error}")
             self.error.__cause__ = error
         finally:
             self._ended.set()
+
+
+def _nothing(_run: Run) -> None:
+    """Nothing is to be told of a run that never began."""
 
 
 class LocalExecutor:
@@ -158,11 +182,12 @@ class LocalExecutor:
         """The runs that have not ended, the present one first."""
         return tuple(self._waiting)
 
-    def submit(self, work: Callable[[Run], None]) -> Run:
+    def submit(self, work: Callable[[Run], None], unstarted: Callable[[Run], None] = _nothing) -> Run:
         """Starts work as soon as what was submitted before has ended.
 
         Args:
             work: Is given its run; appends to ``run.results`` and asks ``run.should_stop()``.
+            unstarted: Called in its place where the run was stopped while it waited.
 
         Raises:
             SettingError: Called from inside a run, which would wait for itself.
@@ -170,23 +195,32 @@ class LocalExecutor:
         if threading.current_thread().name.startswith("jupyter-latents"):
             raise SettingError("a run cannot start another run and wait for it; start it from a cell.")
         run = Run()
+        run.flag.on_stop(self._wake)
         with self._turn:
             self._waiting.append(run)
         context = contextvars.copy_context()
         run.thread = threading.Thread(
-            target=context.run, args=(self._in_turn, run, work), name=f"jupyter-latents-{id(run)}", daemon=True
+            target=context.run,
+            args=(self._in_turn, run, work, unstarted),
+            name=f"jupyter-latents-{id(run)}",
+            daemon=True,
         )
         run.thread.start()
         return run
 
-    def _in_turn(self, run: Run, work: Callable[[Run], None]) -> None:
+    def _wake(self) -> None:
+        """A run is to end: it may be one that waits."""
         with self._turn:
-            self._turn.wait_for(lambda: self._waiting[0] is run)
+            self._turn.notify_all()
+
+    def _in_turn(self, run: Run, work: Callable[[Run], None], unstarted: Callable[[Run], None]) -> None:
+        with self._turn:
+            self._turn.wait_for(lambda: self._waiting[0] is run or run.flag.asked)
         try:
-            run._work(work)  # noqa: SLF001 - the executor's own half of Run
+            run._work(work, unstarted)  # noqa: SLF001 - the executor's own half of Run
         finally:
             with self._turn:
-                self._waiting.popleft()
+                self._waiting.remove(run)
                 self._turn.notify_all()
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from jupyter_latents.errors import ScriptError, nearest
 
 from .expand import expand
 from .lines import Logical
-from .quoting import Word, read_words
+from .patterns import matched
+from .quoting import read_words
 from .templates.environment import Environment
 from .templates.expression import evaluate
 from .templates.promises import Veiled, veiled_names
@@ -69,8 +69,8 @@ def _setp(line: Logical, start: int, environment: Environment) -> None:
 
 def _sete(line: Logical, start: int, environment: Environment) -> None:
     name, at = _assignment(line, start, environment)
-    words = [found for word in read_words(_looked(line, at, environment)) for found in _globbed(word)]
-    environment.set(name, words, line.text.place(start, len(name)))
+    words = matched(read_words(_looked(line, at, environment)), environment, "*?[")
+    environment.set(name, [word.text for word in words], line.text.place(start, len(name)))
 
 
 def _looked(line: Logical, at: int, environment: Environment, *, raw: bool = False) -> Located:
@@ -79,16 +79,8 @@ def _looked(line: Logical, at: int, environment: Environment, *, raw: bool = Fal
     if not veiled_names(expanded.text):
         return expanded
     Veiled(expanded.text, filled=True, waits=environment.waits).look()
-    return expand(line, environment, start=at, raw=raw)
-
-
-def _globbed(word: Word) -> list[str]:
-    wild = not word.quoted and any(mark in word.text for mark in "*?[")
-    if not wild:
-        return [word.text]
-    path = Path(word.text)
-    root = Path(path.anchor)
-    return sorted(str(found) for found in root.glob(str(path.relative_to(root)))) or [word.text]
+    origin = expanded.origin(0, len(expanded))
+    return Located.made(environment.unveiled(expanded.text), origin) if origin else expanded
 
 
 def _unset(line: Logical, start: int, environment: Environment) -> None:
@@ -118,7 +110,8 @@ def _print(line: Logical, start: int, environment: Environment) -> None:
 
 
 def _echo(line: Logical, start: int, environment: Environment) -> None:
-    environment.print(" ".join(word.text for word in read_words(expand(line, environment, start=start))))
+    words = matched(read_words(expand(line, environment, start=start)), environment)
+    environment.print(" ".join(word.text for word in words))
 
 
 def _exit(_line: Logical, _start: int, environment: Environment) -> None:

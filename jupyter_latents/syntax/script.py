@@ -8,11 +8,14 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
+from jupyter_latents.errors import ScriptError
+
 from .directives import check_directive, run_directive
 from .expand import UNKNOWN, expand
 from .invocation import Invocation
 from .lines import Block, Logical, Reader, nothing
 from .options.arguments import VeiledError, read_arguments
+from .patterns import matched
 from .quoting import Word, read_words
 from .templates.environment import Environment
 from .templates.promises import Veiled, veiled_names
@@ -87,7 +90,7 @@ class Script:
             if part.directive:
                 run_directive(part, environment)
             else:
-                words = read_words(expand(part, environment))
+                words = list(matched(read_words(expand(part, environment)), environment))
                 if words:
                     yield _invocation(words, environment, schedulers)
             if environment.exited:
@@ -117,12 +120,17 @@ def _invocation(words: list[Word], environment: Environment, schedulers: Collect
     injected = [
         _rendered(str(text), words[0], quoted=not str(text).startswith("-")) for text in environment.injected_args
     ]
-    try:
-        arguments = read_arguments(words, injected, schedulers=schedulers)
-    except VeiledError as veiled:
-        Veiled(veiled.text, filled=True, waits=environment.waits).look()
-        words = [_opened(word, environment) for word in words]
-        arguments = read_arguments(words, injected, schedulers=schedulers)
+    while True:
+        try:
+            arguments = read_arguments(words, injected, schedulers=schedulers)
+            break
+        except VeiledError as veiled:
+            Veiled(veiled.text, filled=True, waits=environment.waits).look()
+            known = [_opened(word, environment) if veiled.text in word.text else word for word in words]
+            if [word.text for word in known] == [word.text for word in words]:
+                text = f"'{environment.shown(veiled.text)}' is known at the run alone, and is wanted here before."
+                raise ScriptError(text, place=words[0].place) from veiled
+            words = known
     values: dict[str, tuple[Any, ...]] = dict(arguments.values)
     if "gen_seeds" in values:
         values["seeds"] = tuple(environment.random_seed() for _ in range(values["gen_seeds"][0]))

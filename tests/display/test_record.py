@@ -2,9 +2,11 @@
 
 import math
 import time
+from dataclasses import replace
 
 import pytest
 
+from jupyter_latents.display.latents import latents_bundle
 from jupyter_latents.display.payload import head
 from jupyter_latents.display.record import Point, RunRecord
 from jupyter_latents.display.texts import (
@@ -20,6 +22,7 @@ from jupyter_latents.display.texts import (
 from jupyter_latents.engine.observer import Phase, Reading
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.latents.facts import CLEAN, Noise
+from jupyter_latents.stage import Prompt
 from tests.display.fake_run import latents_at, stage, two_stages
 
 
@@ -176,6 +179,26 @@ def test_summary_holds_the_facts() -> None:
     assert stage_label(record.stages[0]) in summary(record)
     record.add_note("2 messages of libraries\nthe last: chatter", warning=False)
     assert summary(record).endswith("\n  note: 2 messages of libraries; the last: chatter")
+
+
+def test_the_negative_prompt_is_shown_before_and_after_the_run() -> None:
+    asked = stage(prompt=Prompt("a hill", "rain, fog"))
+    record = RunRecord()
+    record.begin_stage(asked, "base")
+    assert dict(head(record)["stages"][0]["facts"])["negative prompt"] == "rain, fog"
+    made = latents_at(asked, 24)
+    made = made.replace(provenance=replace(made.provenance, negative_prompt="rain, fog"))
+    record.add_result(made, [])
+    assert dict(head(record)["stages"][0]["facts"])["negative prompt"] == "rain, fog"
+    assert "negative prompt: rain, fog" in summary(record)
+    assert "rain, fog" in latents_bundle(made, [])["text/html"]
+
+
+def test_products_are_told_apart_by_their_negative_prompts() -> None:
+    record = RunRecord()
+    for negative in ("rain", ""):
+        record.begin_stage(stage("out", prompt=Prompt("a hill", negative)), "out")
+    assert [one["label"] for one in head(record)["stages"]] == ["without rain", "out[1]"]
 
 
 def test_progress_line_fits_the_terminal() -> None:

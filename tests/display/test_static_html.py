@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from jupyter_latents.display import view
+from jupyter_latents.display.filling import FRAME_SIDE, _missing
+from jupyter_latents.display.images import jpeg
 from jupyter_latents.display.record import RunRecord
-from jupyter_latents.display.static_html import BUDGETS, run_bundle, run_html, script_json
+from jupyter_latents.display.static_html import BUDGETS, Budget, run_bundle, run_html, script_json
 from jupyter_latents.display.still import thinned
-from jupyter_latents.display.view import RunView
 from jupyter_latents.stage import ModelSource, Prompt, Stage
 from tests.display.fake_run import fake_previews, stage, start, two_stages
 
@@ -19,10 +21,10 @@ HOSTILE = "</script><img src=x onerror=alert(1)>\u2028${1}'\""
 
 def record_of_run(stages: list[Stage], side: int = 64, **settings: Any) -> RunRecord:
     fake_previews(side)
-    view = RunView(**settings)
-    assert start(view, stages, side=side).wait(60)
-    view.finish()
-    return view.record
+    shown = view.RunView(**settings)
+    assert start(shown, stages, side=side).wait(60)
+    shown.finish()
+    return shown.record
 
 
 class Tags(HTMLParser):
@@ -63,7 +65,7 @@ def test_a_run_of_two_whole_stages_stays_below_300_kilobytes(side: int) -> None:
     assert len(points) == 60
 
 
-@pytest.mark.parametrize("size", [120_000, 60_000])
+@pytest.mark.parametrize("size", [120_000, 60_000, 30_000])
 def test_the_size_can_be_set(size: int) -> None:
     bundle = run_bundle(record_of_run([stage("a")], 256), size)
     assert sum(len(part.encode()) for part in bundle.values()) < size
@@ -78,11 +80,40 @@ def test_every_step_has_a_frame_when_there_is_room() -> None:
 
 
 def test_thinned_frames_keep_the_ends_of_the_stages() -> None:
-    html = run_html(record_of_run(two_stages()), BUDGETS[-2])
+    html = run_html(record_of_run(two_stages()), Budget(4, 64, 128, 0))
     taken = {int(number) for number in re.findall(r'data-point="(\d+)"', html)}
     framed = {index for index, point in enumerate(data_of(html)["points"]) if "f" in point} | taken
     assert {0, 23, 29} <= framed
     assert len(framed) == 4
+
+
+def thumbs_of(html: str) -> list[int]:
+    """The steps, counted over all stages, that the strip without a script shows."""
+    found = [attributes for name, attributes in Tags(html).found if name == "img"]
+    return [int(one["data-point"] or 0) for one in found if one.get("class") == "jl-thumb"]
+
+
+@pytest.mark.parametrize("seconds", [60.0, 0.0])
+def test_the_strip_ends_with_the_decoded_picture_however_short_the_time(
+    seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view, "_FILLING_SECONDS", seconds)
+    monkeypatch.setattr(view.RunView, "_wants_preview", lambda *_: False)
+    record = record_of_run([stage("a", end=0.8), stage("b", seed=8), stage("c", seed=9)])
+    html = run_html(record, BUDGETS[0])
+    assert {53, 83} <= set(thumbs_of(html)), "the ends of the stages that have a picture"
+    frame = record.stages[-1].points[-1].frame
+    assert frame == jpeg(record.stages[-1].pictures[0], FRAME_SIDE)
+    assert thumbs_of(html) == sorted(thumbs_of(html))
+
+
+def test_ends_of_stages_are_filled_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(view.RunView, "_wants_preview", lambda *_: False)
+    record = record_of_run([stage("a", end=0.8), stage("b", end=0.5, seed=8), stage("c", end=0.6)])
+    for one in record.stages:
+        for point in one.points:
+            point.frame = None
+    assert [point.step for point, _ in _missing(record)][:3] == [24, 15, 18]
 
 
 def test_previews_off_makes_no_frames() -> None:

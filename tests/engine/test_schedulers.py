@@ -52,6 +52,13 @@ def test_levels_and_forms_are_those_of_add_noise(name: str) -> None:
         assert torch.allclose(mixed, expected, atol=2e-4 * (1 + signal * level.sigma)), (name, index)
 
 
+def test_a_swapped_scheduler_keeps_the_shift_of_the_models_schedule() -> None:
+    """Pipelines read it in the scheduler's configuration, whichever class it is."""
+    shift = {"base_shift": 0.5, "max_shift": 0.9, "base_image_seq_len": 256, "max_image_seq_len": 8192}
+    swapped = schedulers.build(FLOW, "FlowMatchEulerDiscreteScheduler", shift)
+    assert shift.items() <= dict(swapped.config).items()
+
+
 @pytest.mark.parametrize("name", sorted(set(FORMS) - BACKWARDS))
 def test_levels_fall_to_clean(name: str) -> None:
     scheduler = made(name)

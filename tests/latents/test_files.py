@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import stat
 import subprocess
@@ -17,6 +18,7 @@ from safetensors import safe_open
 
 from jupyter_latents.errors import LatentsFileError, LatentsWarning, SettingError
 from jupyter_latents.latents import CLEAN, SPACES, Latents, Noise, Position, Provenance, Resume, Space
+from jupyter_latents.latents.files.metadata import checksum
 from tests.latents import strategies
 
 QUIET = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -185,7 +187,7 @@ def test_dgenerates_keys_are_read(tmp_path, key):
 
 def test_the_first_of_several_unknown_tensors_is_said_to_be_assumed(tmp_path):
     safetensors.torch.save_file({"b": torch.ones(1, 4, 2, 2), "a": torch.ones(1, 4, 2, 2)}, tmp_path / "s.safetensors")
-    with pytest.warns(LatentsWarning, match="first tensor"):
+    with pytest.warns(LatentsWarning, match=r"first tensor|left out is 'b'"):
         found = Latents.load(tmp_path / "s.safetensors")
     assert "first tensor" in found.provenance.options["assumed"]
 
@@ -331,3 +333,60 @@ def test_comfyui_files_need_space_and_finite_noise(tmp_path, change, message):
 def test_options_are_kept_as_text(tmp_path):
     latents = some_latents(provenance=Provenance(options=MappingProxyType({"steps": 30})))
     assert Latents.load(latents.save(tmp_path / "some.safetensors")).provenance.options == {"steps": "30"}
+
+
+@pytest.mark.parametrize("ending", [".latent", ".pt", ".safetensors"])
+def test_a_noise_mask_is_told_and_so_is_all_else_that_is_left_out(tmp_path, ending):
+    tensors = {"latent_tensor": torch.randn(1, 4, 4, 4), "latent_format_version_0": torch.tensor([])}
+    if ending != ".latent":
+        tensors = {"samples": tensors["latent_tensor"]}
+    tensors |= {"noise_mask": torch.ones(1, 1, 32, 32), "batch_index": torch.tensor([0])}
+    write = torch.save if ending == ".pt" else safetensors.torch.save_file
+    write(tensors, tmp_path / f"some{ending}")
+    with pytest.warns(LatentsWarning, match="'noise_mask'.*mask of a stage") as told:
+        Latents.load(tmp_path / f"some{ending}", space="sd", sigma=0)
+    assert "'batch_index'" in str(told[0].message)
+
+
+def rename(key):
+    return lambda _, metadata: metadata.update({key + "x": metadata.pop(key)})
+
+
+@pytest.mark.parametrize("ending", [".safetensors", ".latent"])
+@pytest.mark.parametrize("key", ["jupyter_latents", "jupyter_latents.check"])
+def test_facts_that_are_not_under_their_name_are_missed(tmp_path, key, ending):
+    path = some_latents().save(tmp_path / f"some{ending}")
+    edited(path, rename(key))
+    with pytest.raises(LatentsFileError, match="facts"):
+        Latents.load(path)
+    if key == "jupyter_latents":
+        with pytest.warns(LatentsWarning, match="facts of these latents"):
+            Latents.load(path, verify=False, space="sd", sigma=0)
+
+
+@pytest.mark.parametrize("key", ["jupyter_latents.resume", "jupyter_latents.layout"])
+def test_history_that_is_not_under_its_name_is_missed(tmp_path, key):
+    path = some_latents().save(tmp_path / "some.safetensors")
+    edited(path, rename(key))
+    with pytest.warns(LatentsWarning, match="continue without history"):
+        assert Latents.load(path).resume is None
+
+
+def test_a_file_of_an_earlier_version_is_read_with_its_history(tmp_path):
+    path = some_latents().save(tmp_path / "some.safetensors")
+
+    def earlier(_tensors, metadata):
+        record = json.loads(metadata["jupyter_latents"])
+        del record["beside"]
+        metadata["jupyter_latents"] = json.dumps(record)
+        metadata["jupyter_latents.check"] = checksum(metadata["jupyter_latents"])
+
+    edited(path, earlier)
+    assert Latents.load(path).resume is not None
+
+
+def test_bytes_with_damaged_history_are_refused(tmp_path):
+    path = some_latents().save(tmp_path / "some.safetensors")
+    edited(path, damage_resume)
+    with pytest.raises(LatentsFileError, match="history"):
+        Latents.from_bytes(path.read_bytes())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +14,10 @@ from jupyter_latents.latents.facts import Position
 from jupyter_latents.latents.trajectory import Trajectory
 from jupyter_latents.stage import Prompt, Reference, Size, Stage, Window
 from jupyter_latents.syntax import Environment, Invocation, Script, parse
+from jupyter_latents.syntax.expand import expand
+from jupyter_latents.syntax.lines import Logical, Reader
+from jupyter_latents.syntax.quoting import read_words
+from jupyter_latents.syntax.text import Line
 from tests.strategies import broken_texts
 
 
@@ -286,10 +291,82 @@ class TestDirectives:
             ("\\setp x 1 +", "Python expression"),
             ("\\setp x 1/0", "ZeroDivisionError"),
             ("\\setp x total_memry()", "did you mean total_memory"),
+            ("\\sete x nothing/*.png", "matches no file"),
+            ("\\print {{ 'a' | uper }}", "no filter; did you mean upper"),
+            ("\\print {{ 1 is od }}", "no test; did you mean odd"),
+            ('\\print {% include "x" %}', "reads another template"),
+            ('{% import "x" as y %}', "reads another template"),
+            ('{% from "x" import y %}', "reads another template"),
+            ('{% extends "x" %}', "reads another template"),
         ],
     )
     def test_errors_say_what_is_wrong(self, line: str, message: str) -> None:
         assert pointed(fails(f"# one\n{line}", message))[0] == 3
+
+
+class TestContinuation:
+    """Lines that end with a backslash."""
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ('m --image-seeds "a.png;\\\n   mask=m.png"', ["m", "--image-seeds", "a.png;mask=m.png"]),
+            ("m --image-seeds a.png;\\\nmask=m.png", ["m", "--image-seeds", "a.png;mask=m.png"]),
+            ("m --image-seeds a.png;\\\n\n# why\nmask=m.png", ["m", "--image-seeds", "a.png;mask=m.png"]),
+            ("m --prompts \\\na \\\n  b", ["m", "--prompts", "a", "b"]),
+            ('m --prompts "a\\\n--seeds"', ["m", "--prompts", "a --seeds"]),
+            ("m\\\n--seeds\\\n1", ["m", "--seeds1"]),
+            ("m --prompts 'a'\\\n--seeds 1", ["m", "--prompts", "a", "--seeds", "1"]),
+            ('m --prompts "{{ 1 \\\n }}{\\\n{ 2"', ["m", "--prompts", "1{ { 2"]),
+        ],
+    )
+    def test_a_backslash_joins_what_stands_around_it(self, text: str, words: list[str]) -> None:
+        (line,) = Reader(iter([Line(at, row, row) for at, row in enumerate(text.split("\n"), 1)]))
+        assert isinstance(line, Logical)
+        assert [word.text for word in read_words(expand(line, Environment(environ={})))] == words
+
+
+class TestPatterns:
+    """Bare words with a star."""
+
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("b.png", "a.png", "-c.png", ".hidden.png", "plain", "one/d.png", "one/two/e.png"):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).touch()
+        monkeypatch.chdir(tmp_path)
+
+    @pytest.mark.parametrize(
+        ("word", "files"),
+        [
+            ("?.png", ["?.png"]),
+            ("a*", ["a.png"]),
+            ("*.png", ["-c.png", "a.png", "b.png"]),
+            ("pl*", ["./plain"]),
+            ("**/*.png", ["one/d.png"]),
+            ("one/*/*.png", ["one/two/e.png"]),
+        ],
+    )
+    def test_a_star_stands_for_files(self, word: str, files: list[str]) -> None:
+        stages = run(f"m --image-seeds {word} --seeds 1").stages
+        found = [stage.image_seed.images[0] for stage in stages if stage.image_seed]
+        assert found == [Reference(name, "path") for name in files]
+
+    def test_words_of_sete_take_other_marks_too(self) -> None:
+        assert run("\\sete w ?.png x?y '*.png'\n\\print {{ w | join(' ') }}").said == ["a.png b.png x?y *.png"]
+
+    def test_echo_takes_files(self) -> None:
+        assert run('\\echo a* "*"').said == ["a.png *"]
+
+    @pytest.mark.parametrize("word", ["'*.png'", '"a *"', "https://a.b/*.png"])
+    def test_quoted_words_and_addresses_are_no_patterns(self, word: str) -> None:
+        assert run(f"m --prompts {word}").stages[0].prompt.positive == word.strip("'\"")
+
+    def test_no_file_is_an_error(self) -> None:
+        assert pointed(fails("m --image-seeds x*.jpg", "matches no file"))[1] == "x*.jpg"
+
+    def test_folders_of_the_whole_machine_are_looked_through_two_deep_at_most(self) -> None:
+        fails("\\sete w /**/nothing-of-this-name/*", "matches no file")
 
 
 class TestTemplates:

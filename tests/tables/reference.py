@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from tests.engine.cases import mask, picture, plain
@@ -177,6 +178,8 @@ class Reference:
             return {"fails": type(error).__name__}
         finally:
             pipeline.scheduler = own
+        if not np.isfinite(picture).all():
+            return {"fails": "NaN"}
         return {
             "evaluations": len(called),
             "size": [picture.shape[1], picture.shape[0]],

@@ -77,6 +77,8 @@ def _schedules() -> Iterator[Refusal]:
         yield Refusal(f"one step of {family} at strength 0.8",
                       _stage(family, "--image-seed-strengths 0.8", PHOTO, steps=1),
                       ("--image-seed-strengths", "--inference-steps", "0.8"), ("WindowError",))  # fmt: skip
+    yield Refusal("one step stretched to a last level", _stage("qwen-image", steps=1),
+                  ("1 step", "--inference-steps", "FlowMatchEulerDiscreteScheduler"), ("WindowError",))  # fmt: skip
     yield Refusal("a window that ends before the strength begins",
                   _stage("sd15", "--image-seed-strengths 0.3 --denoising-end 0.5", PHOTO, steps=10),
                   ("--denoising-end 0.5",), ("WindowError",))  # fmt: skip

@@ -63,20 +63,19 @@ function endLevel({ stages, points }, axis, index) {
 
 function drawStrip(view) {
   const { state, axis } = view;
-  const framed = (point) => point.f;
+  const pictured = (point) => view.thumbnail(point);
   const done = state.points.length ? axis.position(state.points[state.points.length - 1]) : 0;
-  shown(view.strip, state.points.some(framed));
+  shown(view.strip, state.points.some(pictured));
   view.thumbs.forEach((thumb, index) => {
     const from = (axis.length * index) / STRIP;
     const to = (axis.length * (index + 1)) / STRIP;
-    const middle = index === STRIP - 1 ? to : (from + to) / 2;
-    const found = done > from ? axis.nearest(Math.min(middle, done), framed) : -1;
+    const at = Math.min(index === STRIP - 1 ? to : (from + to) / 2, done);
+    const found = done > from ? thumbFor(axis, from, to, at, pictured) : -1;
     thumb.classList.toggle("jl-empty", found < 0);
     thumb.disabled = found < 0;
     if (found < 0) return thumb.firstChild.removeAttribute("src");
     const point = state.points[found];
-    const last = index === STRIP - 1 && found === state.points.length - 1 ? view.sources(found) : [];
-    const source = last.length === 1 ? last[0] : point.f;
+    const source = pictured(point);
     if (thumb.firstChild.getAttribute("src") !== source) thumb.firstChild.src = source;
     thumb.dataset.point = found;
     const label = `${state.stages[point.g].label}, ${point.n}`;
@@ -84,6 +83,15 @@ function drawStrip(view) {
     thumb.title = label;
     thumb.setAttribute("aria-label", label);
   });
+}
+
+// The point that a thumbnail shows: an end of a stage in its part of the axis, else the nearest of its own stage, else any.
+function thumbFor(axis, from, to, at, pictured) {
+  const within = (point) => axis.position(point) > from && axis.position(point) <= to;
+  const stage = axis.stageAt(at);
+  const ends = axis.nearest(to, (point) => within(point) && axis.isEnd(point) && pictured(point));
+  const own = ends < 0 ? axis.nearest(at, (point) => point.g === stage && pictured(point)) : ends;
+  return own < 0 ? axis.nearest(at, pictured) : own;
 }
 
 // Several results side by side, each with what tells it from the others.
@@ -212,6 +220,14 @@ function drawCompare(view) {
   if (pinned.selectedIndex < 0 && found.length) view.against = Number((pinned.value = found[0].index));
 }
 
+// What the page holds of a picture is a copy; the line is for the one that was made, or for that of a step.
+function drawMenu(view, stage, index) {
+  if (view.port || index < 0) return;
+  const decoded = view.sources(index)[0] === (stage.pictures || [])[0];
+  put(view.copied, decoded ? `Picture .png as shown here${stage.made || ""}` : "Picture .png: the preview of this step");
+  shown(view.whole, Boolean(view.name));
+}
+
 // Export: files through the kernel where there is one; else the picture by the browser, and the line for the latents.
 function buildMenu(view) {
   const menu = make("details", "jl-menu");
@@ -222,6 +238,7 @@ function buildMenu(view) {
       act();
     });
     list.append(item);
+    return item;
   };
   if (view.port) {
     for (const kind of ["safetensors", "pt", "latent", "png"])
@@ -229,7 +246,10 @@ function buildMenu(view) {
         view.port.send({ cmd: "export", kind, point: view.at(), picture: view.picture.enlarged });
       });
   } else {
-    entry("Picture .png", () => view.picture.download(`${view.name || "picture"}.png`));
+    view.copied = entry("Picture .png", () => view.picture.download(`${view.name || "picture"}.png`));
+    view.whole = entry("Copy the line to save the whole picture", () => {
+      view.copy(`${view.expression}.decode()[${Math.max(0, view.picture.enlarged)}].save("${view.name}.png")`);
+    });
     for (const kind of ["safetensors", "pt", "latent"])
       entry(`Copy the line to save .${kind}`, () => view.copy(`${view.expression}.save("${view.name}.${kind}")`));
   }

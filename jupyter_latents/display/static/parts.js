@@ -38,11 +38,13 @@ class Axis {
   constructor(state) {
     this.state = state;
     this.begins = [];
+    this.ends = []; // by stage, the index of its last point
     this.length = 0;
     for (const stage of state.stages) {
       this.begins.push(this.length);
       this.length += stage.steps;
     }
+    state.points.forEach((point, index) => (this.ends[point.g] = index));
   }
 
   position(point) {
@@ -67,8 +69,21 @@ class Axis {
     return index < 0 ? -1 : this.nearest(this.position(points[index]), (point) => point.f);
   }
 
+  // The stage that runs the step which ends at a position.
+  stageAt(position) {
+    let found = 0;
+    this.begins.forEach((begin, stage) => {
+      if (begin < position) found = stage;
+    });
+    return found;
+  }
+
+  // Whether a point is the last one of its stage.
+  isEnd(point) {
+    return this.state.points[this.lastOf(point.g)] === point;
+  }
+
   lastOf(stage) {
-    for (let at = this.state.points.length - 1; at >= 0; at--) if (this.state.points[at].g === stage) return at;
-    return -1;
+    return this.ends[stage] ?? -1;
   }
 }

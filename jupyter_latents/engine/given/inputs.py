@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from jupyter_latents.engine.given.outline import Standing
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["Call", "Given", "Inputs"]
@@ -29,7 +29,7 @@ class Inputs:
         asked: (width, height) in pixels that the first picture was to have, before its sides were rounded; None where
             they were not.
         notes: What is to be told of the pictures.
-        decoded: Latents that pictures, masks and control images were decoded from.
+        decoded: The facts of latents that pictures, masks and control images were decoded from.
     """
 
     latents: tuple[Latents, ...] = ()
@@ -38,7 +38,7 @@ class Inputs:
     controls: tuple[Image, ...] = ()
     asked: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
-    decoded: tuple[Latents, ...] = ()
+    decoded: Sequence[Standing] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Given:
         controls: How many control images there are.
         asked: See `Inputs`.
         notes: See `Inputs`.
-        decoded: The facts of latents that stand in the place of pictures, masks and control images.
+        decoded: See `Inputs`.
     """
 
     latents: Sequence[Standing] = ()

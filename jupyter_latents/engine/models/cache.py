@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from jupyter_latents.engine.answers import PartRow
+from jupyter_latents.engine.listening import listening
 from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.engine.models.encodings import Encodings
-from jupyter_latents.engine.models.load import LoadPlan, Part, PartKey, PartRow, dtype_of, plan_of, size_of
+from jupyter_latents.engine.models.load import LoadPlan, Part, PartKey, dtype_of, plan_of, size_of
 from jupyter_latents.engine.models.memory import device_of, is_out_of_memory, is_ram
 from jupyter_latents.engine.models.model import LoadedModel, switched_vae
 from jupyter_latents.engine.models.readers import placed, read_checkpoint, read_part
@@ -23,7 +25,7 @@ from jupyter_latents.latents.facts import Space
 from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.stage import ModelSource
 
-__all__ = ["LoadedModel", "ModelCache", "Part", "PartKey", "PartRow"]
+__all__ = ["LoadedModel", "ModelCache", "Part", "PartKey"]
 
 
 def _silent(_reading: Reading) -> None:
@@ -254,12 +256,14 @@ class ModelCache:
         keep = set(plan.keys.values())
         self._shelf.make_room(plan.home, plan.memory(names), keep)
         try:
-            return self._read_now(plan, names, held)
+            with listening():
+                return self._read_now(plan, names, held)
         except ModelError as error:
             if error.__cause__ is None or not is_out_of_memory(error.__cause__):
                 raise
         self._shelf.make_room(plan.home, None, keep)
-        return self._read_now(plan, names, held)
+        with listening():
+            return self._read_now(plan, names, held)
 
     def _read_now(self, plan: LoadPlan, names: list[str], held: Mapping[str, Any]) -> dict[str, Any]:
         self.loads += len(names)

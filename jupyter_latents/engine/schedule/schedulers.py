@@ -85,10 +85,10 @@ def build(name: Address | str | None, own_class: str, own_config: Mapping[str, A
         )
     if "noise_sampler_seed" in accepted and config.get("noise_sampler_seed") is None:
         config["noise_sampler_seed"] = seed
+    # What it does not take itself stays in its configuration: pipelines read the shift of the model's schedule there.
+    named = {**{key: value for key, value in config.items() if not key.startswith("_")}, "_class_name": own_class}
     try:
-        return scheduler_class.from_config(
-            {key: value for key, value in config.items() if key in accepted}, **overrides
-        )
+        return scheduler_class.from_config(named, **overrides)
     except (ImportError, ValueError, TypeError) as error:
         raise ModelError(f"{wanted} cannot be made with these settings: {error}", option="schedulers") from error
 
@@ -203,9 +203,8 @@ def _alpha_bar(scheduler: Any, timestep: float) -> float:
 
 def schedule_digest(scheduler: Any) -> str:
     """A digest of all that fixes a schedule: class, settings, timesteps and sigmas (32 hexadecimal digits)."""
-    config = {
-        key: value for key, value in scheduler.config.items() if not key.startswith("_") and key != "noise_sampler_seed"
-    }
+    own = set(inspect.signature(type(scheduler).__init__).parameters) - {"noise_sampler_seed"}
+    config = {key: value for key, value in scheduler.config.items() if key in own}
     digest = hashlib.sha256(json.dumps([type(scheduler).__name__, config], sort_keys=True, default=str).encode())
     for table in (scheduler.timesteps, getattr(scheduler, "sigmas", None)):
         if table is not None:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.engine.schedule import schedulers
-from jupyter_latents.errors import ModelError
+from jupyter_latents.errors import ModelError, WindowError
 from jupyter_latents.wording import option
 
 if TYPE_CHECKING:
@@ -159,6 +159,9 @@ def set_timesteps(scheduler: Any, way: str, request: Request) -> None:
         scheduler: A scheduler that nothing else uses.
         way: A row of `ARGUMENTS`.
         request: Steps and size.
+
+    Raises:
+        WindowError: A noise level of the schedule is not a number.
     """
     arguments = ARGUMENTS[way](scheduler, request)
     if "sigmas" in arguments:
@@ -167,6 +170,26 @@ def set_timesteps(scheduler: Any, way: str, request: Request) -> None:
     if "num_inference_steps" not in arguments and "sigmas" not in accepted:
         arguments["num_inference_steps"] = request.num_inference_steps
     scheduler.set_timesteps(**{name: value for name, value in arguments.items() if name in accepted})
+    _check_numbers(scheduler, request)
+
+
+def _check_numbers(scheduler: Any, request: Request) -> None:
+    """A schedule of one step that is stretched between its first and its last divides by nothing."""
+    import torch
+
+    tables = (
+        torch.as_tensor(table)
+        for name in ("sigmas", "timesteps")
+        if (table := getattr(scheduler, name, None)) is not None
+    )
+    if all(bool(torch.isfinite(table).all()) for table in tables):
+        return
+    steps = "1 step" if request.num_inference_steps == 1 else f"{request.num_inference_steps} steps"
+    raise WindowError(
+        f"{type(scheduler).__name__} with the settings it has here makes noise levels that are not numbers for a "
+        f"schedule of {steps}. Use more {option('inference_steps')} or another {option('schedulers')}.",
+        option="inference_steps",
+    )
 
 
 def _falling(steps: int) -> list[float]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from jupyter_latents.engine.layout import patchify, unpatchify
+from jupyter_latents.engine.listening import listening
 from jupyter_latents.latents.facts import Space
 from jupyter_latents.latents.scaling import Scaling
 
@@ -76,7 +77,15 @@ def decode(latents: torch.Tensor, vae: Any) -> torch.Tensor:
     Returns:
         Pictures (batch, 3, height, width), float32, -1 to 1, on the CPU. The arithmetic is that of the diffusers
         pipelines' own last lines.
+
+    Raises:
+        StoppedError: The run that it belongs to is to end.
     """
+    with listening():
+        return _decoded(latents, vae)
+
+
+def _decoded(latents: torch.Tensor, vae: Any) -> torch.Tensor:
     latents = latents.to(device=vae.device, dtype=vae.dtype)
     raw = scaling_of_vae(vae, latents).raw_from_model(latents)
     if _has_patches(vae):
@@ -99,7 +108,15 @@ def encode(pictures: torch.Tensor, vae: Any) -> torch.Tensor:
 
     Returns:
         Latents (batch, channels, height/factor, width/factor), float32, on the CPU.
+
+    Raises:
+        StoppedError: See `decode`.
     """
+    with listening():
+        return _encoded(pictures, vae)
+
+
+def _encoded(pictures: torch.Tensor, vae: Any) -> torch.Tensor:
     pictures = pictures.to(device=vae.device, dtype=vae.dtype)
     one_frame = "z_dim" in vae.config
     encoded = vae.encode(pictures.unsqueeze(2) if one_frame else pictures)

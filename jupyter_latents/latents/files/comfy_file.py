@@ -18,8 +18,9 @@ import torch
 
 from jupyter_latents.errors import LatentsError, LatentsFileError
 from jupyter_latents.latents.facts import Provenance, Space
-from jupyter_latents.latents.files.content import Content, plain
-from jupyter_latents.latents.files.safetensors_file import CHECK_KEY, FACTS_KEY, facts_metadata, read_facts, with_file
+from jupyter_latents.latents.files.content import Content, others, plain
+from jupyter_latents.latents.files.metadata import facts_metadata, is_ours, read_facts
+from jupyter_latents.latents.files.safetensors_file import with_file
 from jupyter_latents.latents.forms import convert
 from jupyter_latents.latents.scaling import scaling_of
 from jupyter_latents.latents.tensors import FLOAT_DTYPES
@@ -84,19 +85,16 @@ def read_comfy(path: Path, *, verify: bool = True) -> Content:
         if "latent_tensor" not in keys:
             raise LatentsFileError("it has no tensor 'latent_tensor', which ComfyUI's .latent files have.")
         tensor = plain(file.get_tensor("latent_tensor"))
-        if FACTS_KEY in metadata:
-            return replace(read_facts(metadata, tensor, verify=verify)[0], raw=True)
-        options = {name: text for name, text in metadata.items() if name not in (FACTS_KEY, CHECK_KEY)}
-        provenance = Provenance(operation="load", options=MappingProxyType(options))
+        if is_ours(metadata):
+            return replace(read_facts(metadata, tensor, verify=verify).content, raw=True)
+        left_out = others((key for key in keys if key != MARKER), "latent_tensor")
+        provenance = Provenance(operation="load", options=MappingProxyType(dict(metadata)))
+        content = Content(tensor, provenance=provenance, raw=True, left_out=left_out)
         if MARKER in keys:
-            return Content(tensor, provenance=provenance, raw=True)
+            return content
         if tensor.dtype in FLOAT_DTYPES:
             tensor = tensor.float() * (1.0 / UNMARKED_SCALE)
-        return Content(
-            tensor,
-            provenance=provenance,
-            raw=True,
-            assumed=(f"without the marker {MARKER} the values are scaled by {UNMARKED_SCALE}, as ComfyUI reads them",),
-        )
+        assumed = f"without the marker {MARKER} the values are scaled by {UNMARKED_SCALE}, as ComfyUI reads them"
+        return replace(content, tensor=tensor, assumed=(assumed,))
 
     return with_file(path, read)

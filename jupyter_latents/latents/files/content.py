@@ -12,7 +12,7 @@ import torch
 from jupyter_latents.errors import LatentsFileError, LatentsWarning
 from jupyter_latents.latents.facts import Noise, Position, Provenance, Resume, Space
 
-__all__ = ["TENSOR_KEYS", "Content", "as_batch", "pick_key", "plain", "warn"]
+__all__ = ["TENSOR_KEYS", "Content", "as_batch", "others", "pick_key", "plain", "warn"]
 
 # The keys under which dgenerate looks for latents, ours first.
 TENSOR_KEYS = ("latents", "latent", "sample", "samples")
@@ -35,6 +35,7 @@ class Content:
         denoised: As for `Latents`.
         raw: Whether the values are the VAE's own, with signal coefficient 1 (ComfyUI), not model space.
         assumed: What the reader took for granted, one short text each.
+        left_out: What the file holds, or should hold, beside and the reader did not take, one short text each.
     """
 
     tensor: torch.Tensor
@@ -46,6 +47,7 @@ class Content:
     denoised: torch.Tensor | None = None
     raw: bool = False
     assumed: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def plain(tensor: torch.Tensor) -> torch.Tensor:
@@ -72,6 +74,20 @@ def pick_key(keys: Iterable[str]) -> tuple[str, tuple[str, ...]]:
         )
     assumed = () if len(names) == 1 else (f"the latents are its first tensor, {names[0]!r} of {len(names)}",)
     return names[0], assumed
+
+
+def others(keys: Iterable[str], key: str) -> tuple[str, ...]:
+    """What is left out of a foreign file beside the tensor under `key`.
+
+    Args:
+        keys: Those of its tensors that mean something.
+        key: The one that is taken.
+    """
+    names = [name for name in keys if name != key]
+    if not names:
+        return ()
+    mask = " (noise_mask is where ComfyUI denoises; give it as the mask of a stage)" if "noise_mask" in names else ""
+    return (f"{', '.join(map(repr, names))}, as latents are one tensor{mask}",)
 
 
 def as_batch(tensor: torch.Tensor, space: Space | None) -> tuple[torch.Tensor, tuple[str, ...]]:

@@ -125,6 +125,8 @@ def load(
         latents = cls(**facts)
     except LatentsError as error:
         raise LatentsFileError(f"{source}: {error.message}") from error
+    for part in content.left_out:
+        warn(f"{source.name}: left out is {part}.")
     if assumed:
         options = {**latents.provenance.options, "assumed": "; ".join(assumed)}
         latents = replace(latents, provenance=replace(latents.provenance, options=MappingProxyType(options)))
@@ -140,10 +142,13 @@ def from_bytes(cls: type[Latents], content: bytes) -> Latents:
         content: The bytes.
 
     Raises:
-        LatentsFileError: They are damaged.
+        LatentsFileError: They are damaged, or a part of them is.
     """
+    found = read_safetensors_bytes(content)
+    if found.left_out:
+        raise LatentsFileError(f"these bytes are damaged: left out would be {'; '.join(found.left_out)}.")
     try:
-        return cls(**_facts(read_safetensors_bytes(content), None, None, None)[0])
+        return cls(**_facts(found, None, None, None)[0])
     except LatentsError as error:
         raise LatentsFileError(f"these bytes hold no latents: {error.message}") from error
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from jupyter_latents.errors import LatentsError, SettingError
 from jupyter_latents.latents.facts import AXES, Noise, Position, Provenance, Space, StateValue
 from jupyter_latents.latents.forms import check_level
 
@@ -37,22 +36,19 @@ def space_from(record: Mapping[str, Any]) -> Space:
     """The inverse of `space_record`.
 
     Raises:
-        KeyError, TypeError, ValueError: A damaged record, or axes that are not known.
+        KeyError, TypeError, SettingError: A damaged record, axes that are not known, or numbers that no space has.
     """
-    try:
-        return Space(
-            str(record["name"]),
-            int(record["channels"]),
-            int(record["factor"]),
-            float(record["scaling_factor"]),
-            float(record["shift_factor"]),
-            tuple(float(value) for value in record["channel_mean"]),
-            tuple(float(value) for value in record["channel_std"]),
-            str(record["vae"]),
-            record.get("axes", AXES[0]),
-        )
-    except SettingError as error:
-        raise ValueError(error.message) from error
+    return Space(
+        record["name"],
+        record["channels"],
+        record["factor"],
+        record["scaling_factor"],
+        record["shift_factor"],
+        tuple(record["channel_mean"]),
+        tuple(record["channel_std"]),
+        record["vae"],
+        record.get("axes", AXES[0]),
+    )
 
 
 def noise_record(noise: Noise) -> dict[str, Any]:
@@ -65,13 +61,10 @@ def noise_from(record: Mapping[str, Any]) -> Noise:
     """The inverse of `noise_record`.
 
     Raises:
-        KeyError, TypeError, ValueError: A damaged record.
+        KeyError, TypeError, ValueError, LatentsError, SettingError: A damaged record.
     """
     sigma, form, timestep = float(record["sigma"]), record["form"], record["timestep"]
-    try:
-        check_level(sigma, form)
-    except LatentsError as error:
-        raise ValueError(error.message) from error
+    check_level(sigma, form)
     return Noise(sigma, form, None if timestep is None else float(timestep))
 
 
@@ -79,12 +72,9 @@ def position_from(record: Mapping[str, Any]) -> Position:
     """The position that `dataclasses.asdict` wrote.
 
     Raises:
-        KeyError, TypeError, ValueError: A damaged record.
+        KeyError, TypeError, SettingError: A damaged record.
     """
-    step, of = int(record["step"]), int(record["of"])
-    if not 0 <= step <= of or of == 0:
-        raise ValueError(f"step {step} of {of}")
-    return Position(step, of, str(record["scheduler"]), str(record["schedule"]), str(record["model"]))
+    return Position(record["step"], record["of"], record["scheduler"], record["schedule"], record["model"])
 
 
 def provenance_record(provenance: Provenance) -> dict[str, Any]:
@@ -96,7 +86,7 @@ def provenance_record(provenance: Provenance) -> dict[str, Any]:
     }
     guidance = provenance.guidance_scale
     return record | {
-        "guidance_scale": None if guidance is None else _number(guidance),
+        "guidance_scale": None if guidance is None else _number(float(guidance)),
         "options": options,
         "parents": list(provenance.parents),
     }
@@ -106,19 +96,19 @@ def provenance_from(record: Mapping[str, Any]) -> Provenance:
     """The inverse of `provenance_record`.
 
     Raises:
-        KeyError, TypeError, ValueError: A damaged record.
+        KeyError, TypeError, ValueError, SettingError: A damaged record.
     """
-    guidance, seed = record["guidance_scale"], record["seed"]
+    guidance = record["guidance_scale"]
     return Provenance(
-        str(record["model"]),
-        str(record["revision"]),
-        str(record["prompt"]),
-        str(record["negative_prompt"]),
-        None if seed is None else int(seed),
+        record["model"],
+        record["revision"],
+        record["prompt"],
+        record["negative_prompt"],
+        record["seed"],
         None if guidance is None else float(guidance),
-        str(record["operation"]),
+        record["operation"],
         MappingProxyType({str(name): str(value) for name, value in dict(record["options"]).items()}),
-        tuple(str(parent) for parent in record["parents"]),
+        tuple(record["parents"]),
     )
 
 

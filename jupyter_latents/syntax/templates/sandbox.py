@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from jinja2 import Undefined, nodes
+from jinja2 import TemplateSyntaxError, Undefined, nodes
 from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 from jinja2.utils import missing
 
-from jupyter_latents.errors import ScriptError
+from jupyter_latents.errors import ScriptError, nearest
 
 from . import sight
 from .environment import Environment
@@ -25,6 +25,7 @@ _UNSEEING = {"join", "string", "trim", "quote", "default", "d", _TURNS, _LOOK}
 _FILTERS_THAT_FILL = ("batch", "center", "indent")
 _FILTERS_LEFT_OUT = ("random", "attr")
 # Tags that may work on what templates inside them have written.
+_OTHER_FILES = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
 _REWRITES = (nodes.FilterBlock, nodes.AssignBlock, nodes.Macro, nodes.CallBlock)
 
 
@@ -90,7 +91,7 @@ class Sandbox(SandboxedEnvironment):
         self._seen_by = environment
         self._rewrites = False
         self.names = names if names is not None or environment is None else environment.visible
-        self._functions = environment.functions if environment else {}
+        self._functions = (environment or Environment()).functions
         for name in _FILTERS_LEFT_OUT:
             self.filters.pop(name)
         self.filters.update({name: self._functions[name] for name in self._functions.keys() - self.filters.keys()})
@@ -112,6 +113,7 @@ class Sandbox(SandboxedEnvironment):
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
+        self._check(tree)
         self._rewrites = next(tree.find_all(_REWRITES), None) is not None
         for loop in tree.find_all(nodes.For):
             loop.iter = nodes.Filter(loop.iter, _TURNS, [], [], None, None, lineno=loop.iter.lineno)
@@ -119,6 +121,17 @@ class Sandbox(SandboxedEnvironment):
             if used.node is not None and used.name not in _UNSEEING:
                 used.node = nodes.Filter(used.node, _LOOK, [], [], None, None, lineno=used.lineno)
         return tree
+
+    def _check(self, tree: nodes.Template) -> None:
+        """Checks what Jinja finds out when it compiles or renders: tags that read other files, names of filters."""
+        for tag in tree.find_all(_OTHER_FILES):
+            kind = "import" if isinstance(tag, (nodes.Import, nodes.FromImport)) else type(tag).__name__.lower()
+            text = f"{{% {kind} %}} reads another template, and scripts have none; write its text here"
+            raise TemplateSyntaxError(text, tag.lineno)
+        for used, known, what in ((nodes.Filter, self.filters, "filter"), (nodes.Test, self.tests, "test")):
+            for found in tree.find_all(used):
+                if found.name not in known:
+                    raise TemplateSyntaxError(f"'{found.name}' is no {what}{nearest(found.name, known)}", found.lineno)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """An attribute that `sight` allows, else an item."""

@@ -1,25 +1,34 @@
-"""Runs one stage: `Stage` and inputs to a result, steps told to an observer."""
+"""The engine of this process: `Stage` and inputs to a result, steps told to an observer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from jupyter_latents.engine import versions
+from jupyter_latents.engine.answers import Course, ModelCard, PartRow
+from jupyter_latents.engine.course import card_of, course_of
 from jupyter_latents.engine.given.incoming import is_raw
 from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.models.cache import LoadedModel, ModelCache
-from jupyter_latents.engine.models.describe import describe
+from jupyter_latents.engine.models.describe import describe, describing
+from jupyter_latents.engine.models.load import dtype_of
+from jupyter_latents.engine.models.memory import device_of
 from jupyter_latents.engine.observer import Observer, Phase, Reading, Silent
 from jupyter_latents.engine.origin import source_of
 from jupyter_latents.engine.prepare import prepare
+from jupyter_latents.engine.quiet import gathered
 from jupyter_latents.engine.relief import Relief, let_go, ran_out
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.seed_batch import run_batch
 from jupyter_latents.engine.stage_run import StageRun, Stops
 from jupyter_latents.engine.vae import codec
+from jupyter_latents.engine.vae.bridge import converter
 from jupyter_latents.engine.vae.receiving import decoding
 from jupyter_latents.errors import JupyterLatentsError, ModelError, RunError, StoppedError
+from jupyter_latents.latents.facts import Space
 from jupyter_latents.latents.files.comfy_file import model_from_raw
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import ModelSource, Stage
@@ -28,14 +37,14 @@ from jupyter_latents.wording import option
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Engine", "StageResult"]
+__all__ = ["LocalEngine"]
 
 _NOTHING = Inputs()
 _FOREIGN = (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError, ImportError, MemoryError)
 
 
-class Engine:
-    """Runs stages on models that it keeps.
+class LocalEngine:
+    """Runs stages on models that it keeps; see `Engine`.
 
     Args:
         cache: The models; a new cache when None.
@@ -43,6 +52,40 @@ class Engine:
 
     def __init__(self, cache: ModelCache | None = None) -> None:
         self.cache = cache or ModelCache()
+
+    @contextmanager
+    def scope(self, tell: Callable[[str], None]) -> Iterator[None]:
+        """See `Engine.scope`."""
+        with gathered(tell), describing():
+            yield
+
+    def describe(self, model: ModelSource) -> ModelCard:
+        """See `Engine.describe`."""
+        return card_of(describe(model))
+
+    def prepare(self, stage: Stage, given: Given) -> Course:
+        """See `Engine.prepare`."""
+        return course_of(prepare(stage, given))
+
+    def numerics(self, model: ModelSource, spaces: Sequence[Space] = ()) -> str | None:
+        """See `Engine.numerics`."""
+        facts, device = describe(model), device_of(model.device)
+        if any(not space.same_as(facts.space) and converter(space, facts.space) for space in spaces):
+            return None
+        libraries = sorted(versions.deciding_versions().items())
+        return repr((libraries, versions.numerics(device), str(dtype_of(model, facts, device))))
+
+    def read_ahead(self, model: ModelSource, tell: Callable[[Reading], None]) -> bool:
+        """See `Engine.read_ahead`."""
+        return self.cache.read_ahead(model, tell)
+
+    def holdings(self) -> list[PartRow]:
+        """See `Engine.holdings`."""
+        return self.cache.rows()
+
+    def unload(self, name: str | None = None) -> int:
+        """See `Engine.unload`."""
+        return self.cache.unload(name)
 
     def run(
         self,
@@ -68,20 +111,21 @@ class Engine:
         """
         observer = observer or Silent()
 
-        phase = _phases(stage, observer, stop_asked)
+        phases = _Phases(stage, observer, stop_asked)
 
         def go(stage: Stage, inputs: Inputs) -> StageResult:
-            return self._attempt(stage, inputs, observer, Stops(phase, stopped))
+            return self._attempt(stage, inputs, observer, Stops(phases.begin, stopped))
 
         def finish(done: StageResult, stage: Stage) -> StageResult:
             return self._finished(done, stage, observer)
 
-        try:
-            return go(stage, inputs)
-        except (RunError, ModelError) as error:
-            if not ran_out(error):
-                raise
-            return Relief(self.cache, observer, go, finish).run(stage, inputs, error)
+        with phases.telling():
+            try:
+                return go(stage, inputs)
+            except (RunError, ModelError) as error:
+                if not ran_out(error):
+                    raise
+                return Relief(self.cache, observer, go, finish).run(stage, inputs, error)
 
     def run_together(
         self,
@@ -93,7 +137,7 @@ class Engine:
         """Runs stages that differ in their seeds alone as one batch; in halves where that fails, at last one by one.
 
         Args:
-            stages: The stages, of which `seed_batch.can_share` holds.
+            stages: The stages; the course of each says that it shares.
             observer: See `run`.
             stopped: See `run`.
             stop_asked: See `run`.
@@ -109,10 +153,12 @@ class Engine:
             yield self.run(stages[0], _NOTHING, observer, stopped, stop_asked)
             return
         first = stages[0]
-        stops = Stops(_phases(first, observer, stop_asked), stopped)
-        model = self._loaded(first, observer, stops)
+        phases = _Phases(first, observer, stop_asked)
+        stops = Stops(phases.begin, stopped)
         try:
-            together = run_batch(model, stages, observer, stops, self._vae_of)
+            with phases.telling():
+                model = self._loaded(first, observer, stops)
+                together = run_batch(model, stages, observer, stops, self._vae_of)
         except (RunError, *_FOREIGN) as error:
             let_go(error)
             observer.note(f"{len(stages)} seeds do not run as one batch here ({error}); in halves", warning=True)
@@ -144,7 +190,7 @@ class Engine:
             if isinstance(error, RunError):
                 error.partial = run.partial()
             raise
-        except _FOREIGN as error:
+        except BaseException as error:  # SystemExit of a converter too
             told = str(error).replace("jupyter_latents.engine.tap._WindowedScheduler", run.scheduler_name)
             message = f"{stage.model.name} failed while it ran: {type(error).__name__}: {told}"
             raise RunError(message, partial=run.partial()) from error
@@ -154,7 +200,11 @@ class Engine:
         observer.phase(Phase("decoding"))
         try:
             images = codec.to_pil(codec.decode(done.latents.tensor, self.cache.load(stage.model).vae_for_decoding))
-        except _FOREIGN as error:
+        except StoppedError:
+            return replace(done, stopped=True)
+        except JupyterLatentsError:
+            raise
+        except BaseException as error:
             message = f"{stage.model.name} failed while it decoded: {type(error).__name__}: {error}"
             raise RunError(message, partial=done) from error
         return replace(done, images=tuple(images), stopped=False)
@@ -215,12 +265,25 @@ class Engine:
         )
 
 
-def _phases(stage: Stage, observer: Observer, stop_asked: Callable[[], bool]) -> Callable[[Phase], None]:
+class _Phases:
     """Tells the observer the phases before the first step, where a stage may be stopped."""
 
-    def begin(phase: Phase) -> None:
-        observer.phase(phase)
-        if stop_asked():
-            raise StoppedError(f"{stage.model.name} was stopped while {phase.name}; no step had run.")
+    def __init__(self, stage: Stage, observer: Observer, stop_asked: Callable[[], bool]) -> None:
+        self._stage, self._observer, self._stop_asked = stage, observer, stop_asked
+        self._now = "beginning"
 
-    return begin
+    def begin(self, phase: Phase) -> None:
+        """A phase begins, unless the stage is to end."""
+        self._now = phase.name
+        self._observer.phase(phase)
+        if self._stop_asked():
+            raise StoppedError(self._now)
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Says of a stop in which phase it came."""
+        try:
+            yield
+        except StoppedError as stopped:
+            text = f"{self._stage.model.name} was stopped while {self._now}; no step had run."
+            raise StoppedError(text) from stopped

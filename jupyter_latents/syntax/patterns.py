@@ -1,0 +1,56 @@
+"""File patterns: a bare word with ``*`` stands for the files that it matches, as in dgenerate."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from glob import glob
+from pathlib import Path
+
+from jupyter_latents.errors import ScriptError
+
+from .quoting import Word
+from .templates.environment import Environment
+from .templates.promises import real
+from .text import Located
+
+__all__ = ["matched"]
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+def matched(words: Iterable[Word], environment: Environment, wild: str = "*") -> Iterator[Word]:
+    """Words with the files in place of patterns.
+
+    Quoted words, words with a quoted part and addresses are no patterns. Where an earlier stage is yet to write files,
+    a pattern waits for it. ``**`` is no more than ``*``, and hidden files are left out.
+
+    Args:
+        words: Words of a line, expanded.
+        environment: Knows what is yet to be written.
+        wild: The marks that make a pattern; one without ``*`` that matches nothing stands for itself.
+
+    Raises:
+        ScriptError: No file matches.
+    """
+    for word in words:
+        text = word.text
+        if set("\"'") & set(word.written.text) or _URL.match(text) or not set(wild) & set(text):
+            yield word
+            continue
+        real(environment.written)
+        found = sorted(glob(str(Path(text).expanduser())))  # noqa: PTH207 - a folder that vanishes meanwhile is no fault
+        if not found and "*" in text:
+            raise ScriptError(
+                f"'{text}' matches no file in {Path.cwd()}; quote it where it is no file pattern.", place=word.place
+            )
+        yield from (_file(name, word) for name in found)
+        if not found:
+            yield word
+
+
+def _file(name: str, word: Word) -> Word:
+    """A word that names a file, and cannot be read as a variable or an option."""
+    origin = word.written.origin(0, len(word.written))
+    text = name if re.search(r"[./\\]", name) else f"./{name}"
+    return Word(Located.made(text, origin) if origin else word.value, word.written, quoted=True)

@@ -1,0 +1,57 @@
+"""The lasting output as a page of its own: what its script draws, without JupyterLab."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from jupyter_latents.display import view
+from jupyter_latents.display.filling import fill_end
+from jupyter_latents.display.record import RunRecord
+from jupyter_latents.display.static_html import BUDGETS, run_html
+from jupyter_latents.stage import Stage
+from tests.display.fake_run import fake_previews, stage, start, two_stages
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def page(browser_context: BrowserContext) -> Iterator[Page]:
+    """An empty page."""
+    made = browser_context.new_page()
+    yield made
+    made.close()
+
+
+def record_of_run(stages: list[Stage], side: int = 64) -> RunRecord:
+    """A finished run of drawn pictures with a frame for each step."""
+    fake_previews(side)
+    shown = view.RunView(preview_every=1)
+    assert start(shown, stages, side=side).wait(60)
+    shown.finish()
+    return shown.record
+
+
+def test_export_says_where_the_page_holds_a_smaller_copy(page: Page) -> None:
+    page.set_content(run_html(record_of_run([stage("final")], side=384), BUDGETS[1]))
+    menu = page.locator(".jl-list button")
+    expect(menu.first).to_have_text("Picture .png as shown here, 512 × 512 of 768 × 768")
+    expect(menu.nth(1)).to_have_text("Copy the line to save the whole picture")
+    page.get_by_label("step", exact=True).press("ArrowLeft")
+    expect(menu.first).to_have_text("Picture .png: the preview of this step")
+    page.set_content(run_html(record_of_run([stage("final")]), BUDGETS[1]))
+    expect(menu.first).to_have_text("Picture .png as shown here")
+
+
+def test_the_strip_keeps_each_model_to_its_own_part_and_ends_with_the_decoded_picture(page: Page) -> None:
+    record = record_of_run(two_stages())
+    for point in record.stages[1].points:
+        point.frame = None  # the second model had no time for any
+    fill_end(record.stages[1])
+    page.set_content(run_html(record, BUDGETS[0]))
+    thumbs = page.locator(".jl-thumb")
+    expect(thumbs).to_have_count(10)
+    shown = [thumbs.nth(index).get_attribute("data-point") for index in range(10)]
+    assert shown[7:] == ["23", "29", "29"], "base ends at step 24 of 30; from there on final is shown"
+    large = page.locator(".jl-large").first.get_attribute("src")
+    assert thumbs.last.locator("img").get_attribute("src") == large
