@@ -16,7 +16,7 @@ TOP = "jupyter_latents"
 # From the top down: a room may import what stands below it. The package's own `__init__` is the top.
 ROOMS = [
     *(TOP, "magics", "config", "completer", "display", "session", "machine"),
-    *("engine", "latents", "syntax", "optimizations", "stage", "addresses", "demo", "settings", "formats"),
+    *("engine", "latents", "syntax", "pictures", "optimizations", "stage", "addresses", "demo", "settings", "formats"),
     *("stopping", "errors", "wording"),
 ]
 # Where less than "all below" is allowed.
@@ -25,6 +25,7 @@ NARROWER = {
     "latents": {"stage", "formats", "errors", "wording"},
     "engine": {"latents", "optimizations", "stage", "stopping", "errors", "wording", "demo", "settings"},
     "magics": {"config", "completer", "display", "session", "syntax", "stage", "formats", "errors", "latents"},
+    "pictures": {"formats", "errors", "wording"},
     "optimizations": {"errors", "wording"},
     "stage": {"addresses"},
     "addresses": {"errors"},
@@ -49,6 +50,7 @@ NOT_FOR = {
     "settings": NOTEBOOK | HEAVY,
     "config": HEAVY,
     "syntax": NOTEBOOK | HEAVY,
+    "pictures": NOTEBOOK | (HEAVY - {"PIL", "numpy"}),
     "latents": NOTEBOOK | {"diffusers", "transformers"},
     "engine": NOTEBOOK,
     "magics": HEAVY,

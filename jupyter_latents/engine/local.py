@@ -191,7 +191,7 @@ class LocalEngine:
             if isinstance(error, RunError):
                 error.partial = run.partial()
             raise
-        except _FOREIGN as error:
+        except BaseException as error:  # SystemExit of a converter too
             told = str(error).replace("jupyter_latents.engine.tap._WindowedScheduler", run.scheduler_name)
             message = f"{stage.model.name} failed while it ran: {type(error).__name__}: {told}"
             raise RunError(message, partial=run.partial()) from error
@@ -203,7 +203,9 @@ class LocalEngine:
             images = codec.to_pil(codec.decode(done.latents.tensor, self.cache.load(stage.model).vae_for_decoding))
         except StoppedError:
             return replace(done, stopped=True)
-        except _FOREIGN as error:
+        except JupyterLatentsError:
+            raise
+        except BaseException as error:
             message = f"{stage.model.name} failed while it decoded: {type(error).__name__}: {error}"
             raise RunError(message, partial=done) from error
         return replace(done, images=tuple(images), stopped=False)

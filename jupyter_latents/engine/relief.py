@@ -106,6 +106,8 @@ def _partial(error: JupyterLatentsError) -> StageResult | None:
 def let_go(error: BaseException) -> None:
     """Frees what the frames of an error hold: a failed step's tensors would fill the memory that the next try needs."""
     told: BaseException | None = error
-    while told is not None:
+    seen: set[int] = set()
+    while told is not None and id(told) not in seen:  # an error that is raised twice can be in its own chain
+        seen.add(id(told))
         traceback.clear_frames(told.__traceback__)
         told = told.__cause__ or told.__context__

@@ -35,4 +35,5 @@ def run_rest(
         latents=result.latents.replace(provenance=made, trajectory=trajectory),
         span=replace(result.span, start=known.span.start),
         evaluations=known.evaluations + result.evaluations,
+        start=known.start,
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.errors import HandoffError, JupyterLatentsError, ModelError
 from jupyter_latents.session.blame import blame
-from jupyter_latents.session.hiding import hiding, is_undrawn, shown, without_numbers
+from jupyter_latents.session.hiding import hiding, is_undrawn, shown
 from jupyter_latents.session.identity import key_of
 from jupyter_latents.session.later import Later, UnforeseenError
 from jupyter_latents.session.memo import continues
@@ -139,7 +139,7 @@ class Foresight:
             self._invocation(foreseen)
         waiting = self.evaluation.waiting
         why = f"{waiting.message}; it is planned when that is there" if waiting is not None else ""
-        return Plan(tuple(self._planned), tuple(map(without_numbers, self.evaluation.printed)), why)
+        return Plan(tuple(self._planned), tuple(self.evaluation.printed), why)
 
     def _invocation(self, foreseen: Foreseen) -> None:
         veiled, invocation = foreseen.invocation, foreseen.invocation.real()

@@ -49,7 +49,10 @@ OUT: Mapping[str, Mapping[str, Out]] = MappingProxyType(
             "offline": Out("says where files come from; their content enters"),
         },
         "Window": {"end": Out("a longer result holds the steps of a shorter one")},
-        "Inputs": {"asked": Out("the pictures are at their size already")},
+        "Inputs": {
+            "asked": Out("the pictures are at their size already"),
+            "notes": Out("tells how the pictures were read"),
+        },
         "Latents": {"trajectory": Out("steps before these latents are not run again")},
         "Provenance": {
             **dict.fromkeys(("revision", "prompt", "negative_prompt", "guidance_scale", "operation"), _STORY),

@@ -158,7 +158,7 @@ class Run:
                     work(self)
         except JupyterLatentsError as error:
             self.error = error
-        except Exception as error:  # noqa: BLE001 - the thread's edge: told to whoever waits
+        except BaseException as error:  # noqa: BLE001 - the thread's edge: whatever ends a run is told to who waits
             self.error = RunError(f"the run failed unexpectedly: {type(error).__name__}: {error}")
             self.error.__cause__ = error
         finally:

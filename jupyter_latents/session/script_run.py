@@ -13,6 +13,7 @@ from jupyter_latents.engine import Given, Phase, Reading, StageResult
 from jupyter_latents.errors import JupyterLatentsError, RunError, ScriptError, StoppedError
 from jupyter_latents.session import outputs
 from jupyter_latents.session.blame import blame
+from jupyter_latents.session.hiding import kept, shown
 from jupyter_latents.session.identity import key_of
 from jupyter_latents.session.read_ahead import ReadAhead
 from jupyter_latents.session.runs import Run
@@ -32,11 +33,15 @@ __all__ = ["ScriptRun"]
 
 @dataclass(slots=True)
 class _Job:
-    """One invocation while it runs: its stages, what they made, and what a batch made of stages yet to come."""
+    """One invocation while it runs: its stages as they run and as the script says them (`told`), and what they made.
+
+    `ready` is what a batch made of stages yet to come.
+    """
 
     invocation: Invocation
     stages: tuple[Stage, ...] = ()
     labels: tuple[str, ...] = ()
+    told: tuple[Stage, ...] = ()
     ready: dict[int, StageResult] = field(default_factory=dict)
     made: list[StageResult] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
@@ -77,9 +82,9 @@ class ScriptRun:
         """
         for invocation in self.evaluation:
             asked = tuple(replace(stage, force=stage.force or force) for stage in invocation.stages())
-            stages, labels = spread(asked, _labels(invocation), self.session.names)
-            job = _Job(invocation, stages, labels)
-            self._tell_stages(stages)
+            stages, labels = spread(asked, self._labels(), self.session.names)
+            job = _Job(invocation, stages, labels, self._told(stages))
+            self._tell_stages(job.told)
             for stage in stages:
                 if len(job.made) not in job.ready and (self.run.should_stop() or (job.made and job.made[-1].stopped)):
                     return
@@ -97,7 +102,7 @@ class ScriptRun:
 
     def _run_one(self, job: _Job, stage: Stage, *, several: bool) -> None:
         """Runs one stage of an invocation, binds its result and writes its files."""
-        self.observer.stage(len(self.run.results), stage, stage.into or "")
+        self.observer.stage(len(self.run.results), job.told[len(job.made)], stage.into or "")
         try:
             result = self._stage(job, stage)
             job.made.append(result)
@@ -155,7 +160,7 @@ class ScriptRun:
         alike = list(takewhile(lambda other: replace(other, seed=stage.seed) == stage, job.stages[first:]))
         memo = self.session.memo
         known = [memo.foresee(key_of(other, inputs, self.models), other) for other in alike]
-        fresh = [first + number for number, kept in enumerate(known) if kept is None]
+        fresh = [first + number for number, answer in enumerate(known) if answer is None]
         if first in fresh and len(fresh) > 1:
             self.observer.note(f"{len(fresh)} seeds run as one batch: their last bits may differ from single runs")
             stepped, stop_asked = self._stepped(stage, len(alike) - 1), self.run.stop_asked
@@ -185,6 +190,24 @@ class ScriptRun:
 
         return stepped
 
+    def _told(self, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        """The stages of the present invocation as the script says them."""
+        veiled, hide = self.evaluation.current, self.evaluation.environment.hidden
+        asked = veiled.stages() if veiled is not None and veiled.opens is not None else ()
+        written = spread(asked, [""] * len(asked), self.session.names)[0] or stages
+        return tuple(shown(stage, hide) for stage in written)
+
+    def _labels(self) -> tuple[str, ...]:
+        veiled, hide = self.evaluation.current, self.evaluation.environment.hidden
+        return tuple(map(hide, _labels(veiled))) if veiled is not None else ()
+
+    def _cleaned(self, job: _Job, result: StageResult) -> StageResult:
+        """A result that says where it comes from without the environment's values."""
+        environment, at = self.evaluation.environment, len(job.made)
+        if not environment.opened:
+            return result
+        return replace(result, latents=kept(result.latents, job.stages[at], job.told[at], environment.hidden))
+
     def _tell_saved(self, result: StageResult) -> None:
         if result.evaluations == 0:
             self.observer.note("kept from before: no model evaluation (--force runs it again)")
@@ -196,11 +219,13 @@ class ScriptRun:
 
     def _engine_run(self, job: _Job, stage: Stage, inputs: Inputs) -> StageResult:
         if len(job.made) in job.ready:
-            return job.ready[len(job.made)]
+            return self._cleaned(job, job.ready[len(job.made)])
         try:
-            return self.models.engine.run(stage, inputs, self.observer, self._stepped(stage), self.run.stop_asked)
+            observer, stepped = self.observer, self._stepped(stage)
+            return self._cleaned(job, self.models.engine.run(stage, inputs, observer, stepped, self.run.stop_asked))
         except RunError as error:
             if isinstance(error.partial, StageResult):
+                error.partial = self._cleaned(job, error.partial)
                 self.session.remember(error.partial.latents)
                 self.run.results.append(error.partial)
                 job.made.append(error.partial)

@@ -16,12 +16,13 @@ from jupyter_latents.errors import (
     JupyterLatentsError,
     ModelError,
     NameNotFoundError,
+    RunError,
     StoppedError,
     nearest,
 )
 from jupyter_latents.session.addresses import Addresses
 from jupyter_latents.session.foresight import Answers, Foresight, counts
-from jupyter_latents.session.hiding import undrawn
+from jupyter_latents.session.hiding import Hidden, undrawn
 from jupyter_latents.session.memo import Memo
 from jupyter_latents.session.models import Models
 from jupyter_latents.session.notices import own_warnings
@@ -300,6 +301,7 @@ class Session:
                 raise StoppedError("the script was stopped.")
 
         environment = self._environment(task, observer, check)
+        observer = Hidden(observer, environment.hidden)
         evaluation = Evaluation(task.script, environment, scheduler_names(), counts(self.names))
         ahead: ReadAhead | None = None
         try:
@@ -314,6 +316,12 @@ class Session:
             if not run.flag.asked:
                 raise
             observer.note(stopped.message)
+        except JupyterLatentsError as error:
+            error.rewritten(environment.hidden)
+            raise
+        except Exception as error:
+            text = environment.hidden(f"{type(error).__name__}: {error}")
+            raise RunError(f"the run failed unexpectedly: {text}") from error
         finally:
             evaluation.close()
             if ahead is not None:

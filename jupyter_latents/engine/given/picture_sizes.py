@@ -35,7 +35,7 @@ def resized(size: tuple[int, int], seed: ImageSeed) -> tuple[int, int]:
         size: (width, height) of the picture as it is.
         seed: Its image seed.
     """
-    if seed.resize is None:
+    if seed.resize is None and seed.align is None:
         return size
     width, height = asked_size(size, seed)
     align = seed.align or _ALIGN

@@ -6,6 +6,7 @@ the hub and nowhere else.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -145,7 +146,7 @@ def find(wanted: Wanted, download: Callable[[], Path]) -> Path:
             f"{wanted.what} {name!r}: only links to files on the model hub are read; fetch it and give its path.",
             option=wanted.dest,
         )
-    path = Path(name).expanduser()
+    path = Path(os.path.expandvars(name)).expanduser()  # what is kept of a cell says $NAME where the cell did
     if path.exists():
         return path
     if not wanted.is_repository:
