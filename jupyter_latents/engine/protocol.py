@@ -139,11 +139,16 @@ class Engine(Protocol):
             ModelError: It cannot be found or loaded.
         """
 
-    def decode(self, latents: Latents) -> list[Image]:
+    def decode(self, latents: Latents, receiver: ModelSource | None = None) -> list[Image]:
         """Pictures of latents by their own VAE, from the clean estimate where they are still noisy.
+
+        Args:
+            latents: The latents.
+            receiver: The model of the stage in whose picture's place they stand; its VAE decodes them where it can.
 
         Raises:
             ModelError: The VAE that they belong to is not at hand.
+            HandoffError: No VAE is known that decodes them for the receiver.
         """
 
     def preview(self, latents: Latents) -> list[Image]:

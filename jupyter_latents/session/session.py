@@ -357,12 +357,8 @@ class Session:
         return known if known is not None and same else latents
 
     def _picture_of(self, latents: Latents, stage: Stage) -> list[Image]:
-        """Latents in the image position: their own VAE decodes them, the receiver's where they name none."""
-        if latents.space is None:
-            space = self.engine.describe(stage.model).space
-            provenance = replace(latents.provenance, model=stage.model.name)
-            latents = latents.replace(space=space, provenance=provenance)
-        return self.engine.decode(latents)
+        """Pictures of latents in the image position, by the VAE that the engine chooses."""
+        return self.engine.decode(latents, stage.model)
 
     def remember(self, latents: Latents) -> None:
         """Keeps the facts of latents, so that a bare file of the same tensor has them back.
