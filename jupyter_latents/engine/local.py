@@ -13,7 +13,7 @@ from jupyter_latents.engine.course import card_of, course_of
 from jupyter_latents.engine.given.incoming import is_raw
 from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.models.cache import LoadedModel, ModelCache
-from jupyter_latents.engine.models.describe import describe, describing
+from jupyter_latents.engine.models.describe import describe, describing, whole
 from jupyter_latents.engine.models.load import dtype_of
 from jupyter_latents.engine.models.memory import device_of
 from jupyter_latents.engine.observer import Observer, Phase, Reading, Silent
@@ -62,6 +62,10 @@ class LocalEngine:
     def describe(self, model: ModelSource) -> ModelCard:
         """See `Engine.describe`."""
         return card_of(describe(model))
+
+    def fetch(self, model: ModelSource) -> None:
+        """See `Engine.fetch`."""
+        whole(model)
 
     def prepare(self, stage: Stage, given: Given) -> Course:
         """See `Engine.prepare`."""
@@ -182,6 +186,8 @@ class LocalEngine:
 
     def _attempt(self, stage: Stage, inputs: Inputs, observer: Observer, stops: Stops) -> StageResult:
         prepared = prepare(stage, Given.of(inputs))
+        if prepared.facts.lacking:
+            prepared = prepare(stage, Given.of(inputs), whole(stage.model))
         model = self._loaded(stage, observer, stops)
         run = StageRun(model, prepared, inputs, observer, stops, self._vae_of)
         try:

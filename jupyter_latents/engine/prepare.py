@@ -19,6 +19,7 @@ from jupyter_latents.engine.models.optimize import check_optimize
 from jupyter_latents.engine.origin import provenance_of
 from jupyter_latents.engine.schedule import handoff, schedulers, timesteps
 from jupyter_latents.engine.schedule.entering import Entering, enter, first_step
+from jupyter_latents.engine.schedule.trial import check_steps
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.engine.sizes import check_memory, picture_size
 from jupyter_latents.engine.vae.bridge import crossing
@@ -148,6 +149,7 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     noised = bool(given.images) and latents is None
     first = first_step(call.pipeline, call.mode, scheduler, stage, call.strength) if noised else 0
     entering = enter(stage, entered, scheduler, facts.family, first)
+    check_steps(scheduler, entering.schedule, entering.span.start_index, entering.span.end_index)
     decodings = tuple(decoding(one, facts, stage.model) for one in given.decoded)
     notes = (*given.notes, *dict.fromkeys(note for one in decodings for note in one.notes), *notes)
     told = (*notes, *entering.notes, *(choice.note for choice in optimize))

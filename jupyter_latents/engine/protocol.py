@@ -36,13 +36,24 @@ class Engine(Protocol):
         """
 
     def describe(self, model: ModelSource) -> ModelCard:
-        """What a model is; no weights are read.
+        """What a model is; no weights are read or fetched.
 
         Args:
-            model: What the stage names; where it is offline, the network is not asked.
+            model: What the stage names; where it is offline, the network is not asked. Else its configuration is
+                fetched where that is not there.
 
         Raises:
             ModelError: It is nowhere, not whole, or cannot be run.
+        """
+
+    def fetch(self, model: ModelSource) -> None:
+        """Fetches what the card of a model says is lacking.
+
+        Args:
+            model: What the stage names.
+
+        Raises:
+            ModelError: It cannot be fetched.
         """
 
     def prepare(self, stage: Stage, given: Given) -> Course:

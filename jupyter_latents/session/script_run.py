@@ -9,7 +9,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jupyter_latents.engine import Given, Phase, StageResult
+from jupyter_latents.engine import Given, Phase, Reading, StageResult
 from jupyter_latents.errors import JupyterLatentsError, RunError, ScriptError, StoppedError
 from jupyter_latents.session import outputs
 from jupyter_latents.session.blame import blame
@@ -23,8 +23,9 @@ from jupyter_latents.syntax import Evaluation, Invocation, unsupported
 from jupyter_latents.wording import option
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine import Inputs, Observer
+    from jupyter_latents.engine import Inputs, ModelCard, Observer
     from jupyter_latents.session.models import Models
+    from jupyter_latents.session.resolve import Resolver
     from jupyter_latents.session.session import Session
 
 __all__ = ["ScriptRun"]
@@ -121,7 +122,7 @@ class ScriptRun:
             text = f"{', '.join(refused)} in {option('image_seeds')} is read but not run here; leave it out."
             raise ScriptError(text, option="image_seeds")
         resolver = replace(self.session.resolver(self.evaluation.environment), fetch=self.fetch)
-        inputs = resolver.inputs(stage, self.models.card(stage.model))
+        inputs = resolver.inputs(stage, self._card(stage, resolver))
         go = partial(self._engine_run, job)
         self._run_together(job, stage, inputs)
         key = key_of(stage, inputs, self.models)
@@ -129,6 +130,17 @@ class ScriptRun:
         self._tell_saved(result)
         self.session.remember(result.latents)
         return self._decoded(result)
+
+    def _card(self, stage: Stage, resolver: Resolver) -> ModelCard:
+        """The stage's model; one that is to be fetched is judged by its configuration before its weights are."""
+        card = self.models.card(stage.model)
+        if not card.lacking:
+            return card
+        course = self.models.engine.prepare(stage, resolver.given(stage, card))
+        if course.verdict:
+            self.observer.note(f"stage {len(self.run.results) + 1}, {stage.model.name}: {course.verdict}")
+        self.observer.phase(Phase("loading", Reading(stage.model.name)))
+        return self.models.fetch(stage.model)
 
     def _decoded(self, result: StageResult) -> StageResult:
         """A result with its pictures; one that was stopped while it decoded is kept without."""

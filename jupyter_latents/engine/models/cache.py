@@ -11,7 +11,7 @@ from typing import Any
 
 from jupyter_latents.engine.answers import PartRow
 from jupyter_latents.engine.listening import listening
-from jupyter_latents.engine.models.describe import describe
+from jupyter_latents.engine.models.describe import describe, whole
 from jupyter_latents.engine.models.encodings import Encodings
 from jupyter_latents.engine.models.load import LoadPlan, Part, PartKey, dtype_of, plan_of, size_of
 from jupyter_latents.engine.models.memory import device_of, is_out_of_memory, is_ram
@@ -105,6 +105,8 @@ class ModelCache:
         Raises:
             ModelError: It cannot be found or loaded.
         """
+        if describe(source).lacking:
+            return False  # nothing is fetched for a stage that is not judged yet
         with self._loading:
             plan, _, _ = _plan(source)
             missing = [name for name, key in plan.keys.items() if key not in self.parts]
@@ -279,7 +281,7 @@ class ModelCache:
 
 def _plan(source: ModelSource) -> tuple[LoadPlan, Any, str | None]:
     """What a load needs, the device that the model runs on, and how it is offloaded from it, which a CPU is not."""
-    facts = describe(source)
+    facts = whole(source)
     device = device_of(source.device)
     offload = None if device.type == "cpu" else source.offload
     home = device_of("cpu") if offload else device
