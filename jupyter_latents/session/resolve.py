@@ -222,10 +222,8 @@ class Resolver:
             return [self.known(Latents.load(value))]
         if isinstance(value, str):
             return self.as_latents(self.value(Reference(value, "path")), text)
-        if isinstance(value, torch.Tensor):
-            return [self.known(Latents(value.detach().to("cpu").contiguous()))]
-        if hasattr(value, "__array_interface__") and not _is_image(value):
-            return self.as_latents(torch.as_tensor(value), text)
+        if isinstance(value, torch.Tensor) or (hasattr(value, "__array_interface__") and not _is_image(value)):
+            return [self.known(Latents.from_tensor(value))]
         if isinstance(value, Sequence) and value:
             return [latents for item in value for latents in self.as_latents(item, text)]
         raise HandoffError(
@@ -293,7 +291,8 @@ def _is_tensor_like(value: Any) -> bool:
 
 
 def _is_usable(value: Any) -> bool:
-    return _is_image(value) or _is_tensor_like(value) or hasattr(value, "noise")
+    several = isinstance(value, Sequence) and bool(value) and all(map(_is_tensor_like, value))
+    return _is_image(value) or _is_tensor_like(value) or several
 
 
 def _sized(image: Image, seed: ImageSeed) -> Image:
