@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import Any
 
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.latents.facts import Provenance
@@ -50,4 +51,5 @@ def provenance_of(
 
 def source_of(made: Provenance) -> ModelSource:
     """The model that made latents, as its stage named it."""
-    return ModelSource(made.model, **{name: made.options[name] for name in _NAMED if name in made.options})
+    said: dict[str, Any] = {name: made.options[name] for name in _NAMED if name in made.options}
+    return ModelSource(made.model, **said)
