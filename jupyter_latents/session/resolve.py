@@ -254,10 +254,8 @@ class Resolver:
             return [Latents.load(value)]
         if isinstance(value, str):
             return self._plain(self.value(Reference(value, "path")), text)
-        if isinstance(value, torch.Tensor):
-            return [_bare(value, text)]
-        if hasattr(value, "__array_interface__") and not is_image(value):
-            return self._plain(_tensor_of(value, text), text)
+        if isinstance(value, torch.Tensor) or (hasattr(value, "__array_interface__") and not is_image(value)):
+            return [Latents.from_tensor(value)]
         if isinstance(value, Sequence) and value:
             return [latents for item in value for latents in self._plain(item, text)]
         raise HandoffError(
@@ -322,38 +320,11 @@ def _is_tensor_like(value: Any) -> bool:
 
 
 def _is_usable(value: Any) -> bool:
-    return is_picture(value) or _is_tensor_like(value) or _is_standing(value)
+    several = isinstance(value, Sequence) and bool(value) and all(map(_is_tensor_like, value))
+    return is_picture(value) or _is_tensor_like(value) or _is_standing(value) or several
 
 
 def _sized(image: Image, seed: ImageSeed) -> Image:
     """An input picture at the seed's size."""
     size = resized(image.size, seed)
     return image if size == image.size else image.resize(size)
-
-
-def _bare(tensor: Any, text: str) -> Latents:
-    """A tensor as latents that nobody says anything of; as of a file, (channels, height, width) is one of a batch."""
-    from jupyter_latents.latents import Latents
-    from jupyter_latents.latents.files.content import as_batch, warn
-
-    whole, assumed = as_batch(tensor.detach().to("cpu").contiguous(), None)
-    if assumed:
-        warn(f"{text}: assumed that {'; '.join(assumed)}.")
-    return Latents(whole)
-
-
-def _tensor_of(value: Any, text: str) -> Any:
-    """The tensor of an array.
-
-    Raises:
-        HandoffError: It holds no numbers that a tensor can.
-    """
-    import torch
-
-    try:
-        return torch.as_tensor(value)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise HandoffError(
-            f"{text} is an array of {getattr(value, 'dtype', 'something')}, which cannot be latents: give "
-            "floating-point numbers."
-        ) from error
