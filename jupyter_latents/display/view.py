@@ -136,7 +136,6 @@ class RunView:
         with self._lock:
             if self._finished:
                 return
-            self._finished = True
             self.record.ended = time.monotonic()
             self.record.state = self._last_state()
             if self.tells_error and self.run is not None and self.run.error is not None:
@@ -145,6 +144,7 @@ class RunView:
                 fill_frames(self.record, time.monotonic() + _FILLING_SECONDS)
             for screen in self._screens:
                 screen.finish()
+            self._finished = True  # only now: an interrupt on the way has the next call do it
 
     def _ipython_display_(self) -> None:
         self.show()
