@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jupyter_latents.latents.facts import Noise
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["fill_start", "record_of"]
+__all__ = ["record_of"]
 
 _FILLING_SECONDS = 3.0
 
@@ -46,18 +46,6 @@ def _fill(record: RunRecord, latents: Latents) -> None:
     _add_pictures(record, latents)
     fill_end(record.stages[-1])
     fill_frames(record, deadline)
-
-
-def fill_start(stage: StageRecord) -> None:
-    """Gives a stage whose result was kept from before the level that its first step began at, where that is known."""
-    own = {point.step for point in stage.points}
-    steps = [one for one in stage.latents.trajectory if one.position] if stage.latents is not None else []
-    first = next((number for number, one in enumerate(steps) if one.position and one.position.step in own), None)
-    if first is None:
-        return
-    level = steps[first - 1].noise if first else _level_before(steps[0])
-    if level is not None:
-        stage.begin_steps(None, level)
 
 
 def _add(record: RunRecord, kept: Latents, before: tuple[Latents, ...], name: str) -> None:

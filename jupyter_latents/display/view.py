@@ -11,7 +11,6 @@ from jupyter_latents.display.channels import quantise
 from jupyter_latents.display.choice import choose_screen, shows_pictures
 from jupyter_latents.display.filling import FRAME_SIDE, fill_channels, fill_end, fill_frames
 from jupyter_latents.display.images import jpeg, montage
-from jupyter_latents.display.rebuilding import fill_start
 from jupyter_latents.display.record import Point, RunRecord, own_sigma
 from jupyter_latents.display.screens import Screen, shell
 from jupyter_latents.errors import JupyterLatentsError
@@ -188,9 +187,7 @@ class RunView:
     def result(self, result: StageResult) -> None:
         """See `jupyter_latents.engine.observer.Observer.result`."""
         with self._lock:
-            self.record.add_result(result.latents, result.images)
-            if self.record.stages[-1].kept:
-                fill_start(self.record.stages[-1])
+            self.record.add_result(result.latents, result.images, result.start)
             deadline = time.monotonic() + _FILLING_SECONDS if self._has_pictures else 0.0
             fill_channels(self.record.stages[-1], deadline)
             if self._preview_every != 0 and self._has_pictures:

@@ -109,7 +109,8 @@ def step_event(step: int, steps: int = 30) -> StepEvent:
 
 def kept_result(latents: Latents, *pictures: Image.Image) -> StageResult:
     """A result that was kept from before."""
-    return StageResult(latents, pictures, Span(0, 30, 30, 1, 30), evaluations=0, stopped=False)
+    start = noise_at(24, 30)
+    return StageResult(latents, pictures, Span(24, 30, 30, 1, 30), evaluations=0, stopped=False, start=start)
 
 
 def fake_previews(side: int) -> None:

@@ -28,6 +28,7 @@ from tests.display.fake_run import (
     kept_result,
     landscape,
     latents_at,
+    noise_at,
     stage,
     start,
     step_event,
@@ -225,6 +226,7 @@ def test_a_kept_result_is_shown_with_its_steps() -> None:
     view.result(kept_result(steps[-1].replace(trajectory=steps), landscape(64)))
     view.finish()
     assert [point.step for point in view.record.stages[0].points] == list(range(25, 31))
+    assert view.record.stages[0].first_sigma == noise_at(24, 30).sigma
     assert all(point.frame and point.channels for point in view.record.stages[0].points)
     assert status(view.record) == "kept from before"
 
