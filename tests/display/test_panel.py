@@ -223,10 +223,21 @@ def test_files_become_variables(opened: Any, session: Session, tmp_path: Any) ->
     upload(opened, "latents", "1z.safetensors", file.read_bytes())
     assert opened.model.form.latents == "file_1z"
     assert session.names["file_1z"].shape == (1, 4, 2, 2)
+    phone = io.BytesIO()
+    sideways = Image.Exif()
+    sideways[0x0112] = 6
+    Image.new("RGB", (16, 8), "red").save(phone, "JPEG", exif=sideways)
+    upload(opened, "image", "phone.jpg", phone.getvalue())
+    assert session.names["phone"].size == (8, 16), "upright, as a run reads the file"
     upload(opened, "image", "evil.png", b"<script>")
     assert "evil.png cannot be read as a picture" in errors(opened)["image"]
     upload(opened, "latents", "evil.pt", b"nothing")
     assert set(errors(opened)) == {"latents"}
+    for name in ("evil.exe", f"{'x' * 5000}.png", "\x00", ""):
+        upload(opened, "latents", name, file.read_bytes())
+        assert "is no latents file; those end in" in errors(opened)["latents"]
+    upload(opened, "latents", f"{'x' * 5000}.safetensors", file.read_bytes())
+    assert opened.model.form.latents == "x" * 60
 
 
 def test_a_dropped_file_goes_to_the_field_under_it(opened: Any, session: Session) -> None:

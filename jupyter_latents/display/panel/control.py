@@ -230,7 +230,7 @@ class Panel:
     def _uploaded(self, form: StageForm, name: str, file: str, content: bytes) -> None:
         def take() -> None:
             try:
-                bound = take_file(self._session, file, content, latents=name == "latents")
+                bound = take_file(self._session, file, content, name)
             except JupyterLatentsError as error:
                 self._known.blame(Mark(self.model.index(form), name, worded(error)))
                 return
