@@ -15,13 +15,13 @@ import pytest
 from jupyter_latents.display import screens
 from jupyter_latents.display.actions import answer
 from jupyter_latents.display.latents import grid_bundle, latents_bundle
-from jupyter_latents.display.listing import Listing, Row, holdings
 from jupyter_latents.display.panel import panel, results
 from jupyter_latents.display.panel.model import Mark
 from jupyter_latents.display.panel.opening import close_open
-from jupyter_latents.display.plan import plan_html
 from jupyter_latents.display.record import RunRecord
 from jupyter_latents.display.static_html import BUDGETS, run_bundle, run_html
+from jupyter_latents.display.tables.listing import Listing, Row, holdings
+from jupyter_latents.display.tables.plan import plan_html
 from jupyter_latents.display.view import RunView, view_of
 from jupyter_latents.engine.models.cache import PartRow
 from jupyter_latents.engine.observer import Phase, Reading

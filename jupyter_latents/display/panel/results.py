@@ -10,8 +10,8 @@ from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.display.plan import plan_html
 from jupyter_latents.display.screens import publish
+from jupyter_latents.display.tables.plan import plan_html
 from jupyter_latents.display.texts import status
 from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.settings import SETTINGS
