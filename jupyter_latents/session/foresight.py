@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.errors import HandoffError, JupyterLatentsError, ModelError
-from jupyter_latents.session.blame import blame
+from jupyter_latents.session.blame import blame, check_parts
 from jupyter_latents.session.hiding import hiding, is_undrawn, shown
 from jupyter_latents.session.later import Later, UnforeseenError
 from jupyter_latents.session.memo import continues
@@ -164,6 +164,7 @@ class Foresight:
         draws = is_undrawn(stage.seed)
         stage = replace(stage, seed=None) if draws else stage
         try:
+            check_parts(stage)
             facts = _facts(stage)
             prepared = prepare(stage, self.resolver.given(stage, facts), facts)
             planned = PlannedStage(stage, prepared, draws=draws, hide=hide)

@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_latents.engine.observer import Phase
-from jupyter_latents.errors import JupyterLatentsError, RunError, ScriptError, StoppedError
+from jupyter_latents.errors import JupyterLatentsError, RunError, StoppedError
 from jupyter_latents.session import outputs
-from jupyter_latents.session.blame import blame
+from jupyter_latents.session.blame import blame, check_parts
 from jupyter_latents.session.hiding import kept, shown
 from jupyter_latents.session.read_ahead import ReadAhead
 from jupyter_latents.session.runs import Run
 from jupyter_latents.session.spreading import spread
 from jupyter_latents.stage import Stage
-from jupyter_latents.syntax import Evaluation, Invocation, unsupported
-from jupyter_latents.wording import option
+from jupyter_latents.syntax import Evaluation, Invocation
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.given.inputs import Inputs
@@ -117,10 +116,7 @@ class ScriptRun:
     def _stage(self, job: _Job, stage: Stage) -> StageResult:
         from jupyter_latents.engine.models.describe import describe
 
-        refused = unsupported(stage.image_seed) if stage.image_seed is not None else []
-        if refused:
-            text = f"{', '.join(refused)} in {option('image_seeds')} is read but not run here; leave it out."
-            raise ScriptError(text, option="image_seeds")
+        check_parts(stage)
         resolver = replace(self.session.resolver(self.evaluation.environment), fetch=self.fetch)
         facts = describe(stage.model)
         inputs = resolver.inputs(stage, facts)

@@ -15,6 +15,8 @@ from jupyter_latents.syntax.addresses import parse_address
 from jupyter_latents.syntax.templates.promises import undrawn_in
 from jupyter_latents.syntax.text import Locator
 
+from .samplers import sampler
+
 __all__ = [
     "Parser", "address", "choice", "device", "fraction", "identifier", "number", "optimization", "processors",
     "scheduler", "seed", "sigmas", "size", "text", "whole",
@@ -170,6 +172,9 @@ def optimization(value: str, locate: Locator) -> str:
 def scheduler(value: str, locate: Locator) -> Address:
     """A scheduler class name with settings; whether it exists is found out later."""
     found = parse_address(value, locate)
+    known = sampler(found.name)
+    if known is not None:
+        raise ScriptError(f"'{found.name}' is no scheduler; write '{known}'.", place=_at(value, locate))
     if not _SCHEDULER.fullmatch(found.name):
         raise ScriptError(
             f"'{found.name}' is no scheduler name; write a class name such as DDIMScheduler.", place=_at(value, locate)
