@@ -144,7 +144,7 @@ class ModelError(JupyterLatentsError):
     """A model cannot be found, loaded or used in this mode.
 
     Attributes:
-        unasked: Whether it is not on this machine, or not whole, and the hub was not asked for it.
+        unasked: Whether it is not on this machine, or not whole, and the hub, which can be asked, was not asked for it.
     """
 
     unasked = False

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from jupyter_latents.display.record import Point, RunRecord, StageRecord
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["FRAME_SIDE", "fill_channels", "fill_end", "fill_frames"]
+__all__ = ["FRAME_SIDE", "fill_channels", "fill_end", "fill_frames", "fill_point"]
 
 FRAME_SIDE = 256
 
@@ -47,6 +47,22 @@ def fill_end(stage: StageRecord) -> None:
         stage.points[-1].frame = jpeg(montage(stage.pictures), FRAME_SIDE)
 
 
+def fill_point(point: Point, latents: Latents) -> None:
+    """Gives one step the frame and the channels that it lacks, however long that takes: a person waits for them.
+
+    Args:
+        point: The step.
+        latents: Its latents.
+
+    Raises:
+        JupyterLatentsError: There is no preview of these latents.
+    """
+    if point.frame is None:
+        point.frame = jpeg(montage(latents.preview()), FRAME_SIDE)
+    if point.channels is None:
+        point.channels = quantise(latents.tensor[0].float().numpy())
+
+
 def fill_frames(record: RunRecord, deadline: float) -> None:
     """Makes the frames that are missing, evenly over the run, until the deadline; those made before are taken again.
 
@@ -54,7 +70,7 @@ def fill_frames(record: RunRecord, deadline: float) -> None:
         record: The run.
         deadline: Monotonic time after which no more frames are made.
     """
-    from jupyter_latents.latents.checksums import checksum
+    from jupyter_latents.latents.tensors import checksum
 
     for stage in record.stages:
         _recall(stage)
@@ -71,7 +87,7 @@ def fill_frames(record: RunRecord, deadline: float) -> None:
 
 def _recall(stage: StageRecord) -> None:
     """Gives a stage's steps the frames that were made of the same latents before, and remembers those it has."""
-    from jupyter_latents.latents.checksums import checksum
+    from jupyter_latents.latents.tensors import checksum
 
     kept = _kept(stage)
     for point in stage.points:

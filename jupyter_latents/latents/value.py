@@ -41,6 +41,7 @@ class Latents(LatentsData):
     save = reading.save
     load = classmethod(reading.load)
     from_bytes = classmethod(reading.from_bytes)
+    from_tensor = classmethod(reading.from_tensor)
 
     at = trajectory.at
     decode = services.decode

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from jupyter_latents.engine import Given, Inputs, Outline, asked_size, resized
 from jupyter_latents.errors import HandoffError, LatentsFileError, NameNotFoundError, nearest
 from jupyter_latents.formats import endings
+from jupyter_latents.pictures.arrays import check_no_floats
+from jupyter_latents.pictures.reading import is_image, is_picture, note_of, read_mask, read_picture, size_of
 from jupyter_latents.session.addresses import download
 from jupyter_latents.session.later import Later
 from jupyter_latents.stage import ImageSeed, Reference, Stage
@@ -19,15 +21,16 @@ from jupyter_latents.syntax import real
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from jupyter_latents.engine.given.inputs import Given, Inputs
-    from jupyter_latents.engine.given.outline import Standing
-    from jupyter_latents.engine.models.facts import ModelFacts
+    from jupyter_latents.engine import ModelCard, Standing
     from jupyter_latents.latents.facts import Space
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["Resolver"]
 
+Read: TypeAlias = Callable[[Any, str, Callable[[], None]], "Image"]
+
 _TENSOR_ENDINGS = endings("latents")
+_RAW = "raw VAE"  # the space of ComfyUI's files that say none
 
 
 @dataclass(frozen=True)
@@ -48,78 +51,111 @@ class Resolver:
     decode: Callable[[Latents, Stage], list[Image]]
     fetch: Callable[[str], Path] = download
 
-    def inputs(self, stage: Stage, facts: ModelFacts) -> Inputs:
+    def inputs(self, stage: Stage, model: ModelCard) -> Inputs:
         """What a stage's image seed stands for.
 
         Args:
             stage: The stage.
-            facts: Its model's, which say whether latents in the image position go in undecoded.
+            model: Its model, which says whether latents in the image position go in undecoded.
 
         Raises:
             JupyterLatentsError: A name is not there, or is of no use in its position.
         """
-        from jupyter_latents.engine.given.inputs import Inputs
-
         seed = stage.image_seed
         if seed is None:
             return Inputs()
-        images, latents = self._sorted(stage, facts)
+        seen = self._seen(stage, model)
         return Inputs(
-            tuple(item for value, text in latents for item in self.as_latents(value, text)),
-            tuple(_sized(image, seed) for value, text in images for image in self._as_images(value, text, stage)),
-            tuple(mask.convert("L") for mask in self._pictures(seed.masks, stage)),
-            tuple(self._pictures(seed.controls, stage)),
-            self._asked(images, seed, facts.space),
+            tuple(item for value, text in seen.latents for item in self.as_latents(value, text)),
+            tuple(_sized(image, seed) for image in self._read(seen.images, stage, read_picture)),
+            tuple(self._read(seen.masks, stage, read_mask)),
+            tuple(self._read(seen.controls, stage, read_picture)),
+            self._asked(seen, seed, model.space),
+            self._notes(seen, model.space),
+            seen.decoded,
         )
 
-    def given(self, stage: Stage, facts: ModelFacts) -> Given:
+    def given(self, stage: Stage, model: ModelCard) -> Given:
         """What is known of a stage's inputs before pictures are read and before latents are made.
 
         Args:
             stage: The stage.
-            facts: Its model's.
+            model: Its model.
 
         Raises:
             JupyterLatentsError: See `inputs`.
         """
-        from jupyter_latents.engine.given.inputs import Given
-        from jupyter_latents.engine.sizes import resized
-
         seed = stage.image_seed
         if seed is None:
             return Given()
-        images, latents = self._sorted(stage, facts)
-        space = facts.space
+        seen, space = self._seen(stage, model), model.space
         return Given(
-            tuple(item for value, text in latents for item in self._standing(value, text)),
-            tuple(resized(size, seed) for value, text in images for size in self._sizes(value, text, space)),
-            sum(len(self._sizes(self.value(mask), mask.text, space)) for mask in seed.masks),
-            sum(len(self._sizes(self.value(control), control.text, space)) for control in seed.controls),
-            self._asked(images, seed, space),
+            tuple(item for value, text in seen.latents for item in self._standing(value, text)),
+            tuple(resized(size, seed) for size in self._sizes(seen.images, space)),
+            len(self._sizes(seen.masks, space)),
+            len(self._sizes(seen.controls, space)),
+            self._asked(seen, seed, space),
+            self._notes(seen, space),
+            seen.decoded,
         )
 
-    def _asked(self, images: Sequence[tuple[Any, str]], seed: ImageSeed, space: Space) -> tuple[int, int] | None:
-        """The size that the first picture was to have, where its seed resizes it."""
-        from jupyter_latents.engine.sizes import asked_size
-
-        sizes = [size for value, text in images[:1] for size in self._sizes(value, text, space)[:1]]
-        return asked_size(sizes[0], seed) if sizes and (seed.resize or seed.align) is not None else None
-
-    def _sorted(self, stage: Stage, facts: ModelFacts) -> tuple[list[tuple[Any, str]], list[tuple[Any, str]]]:
-        """What is in the image position, and what is to be latents: each value with what the script calls it.
+    def _seen(self, stage: Stage, model: ModelCard) -> _Seen:
+        """What stands in each position of a stage's image seed.
 
         Latents in the image position of SDXL and Kolors go in undecoded where ``--denoising-start`` is given.
         """
         seed = stage.image_seed or ImageSeed()
-        direct = stage.window.start is not None and facts.family.direct_latents
+        direct = stage.window.start is not None and model.direct_latents
         values = [(self.value(reference), reference.text) for reference in seed.images]
         latents = [(self.value(reference), reference.text) for reference in seed.latents]
         latents += [(value, text) for value, text in values if direct and _is_tensor_like(value)]
-        return [(value, text) for value, text in values if not (direct and _is_tensor_like(value))], latents
+        images = [(value, text) for value, text in values if not (direct and _is_tensor_like(value))]
+        masks, controls = (
+            [(self.value(reference), reference.text) for reference in part] for part in (seed.masks, seed.controls)
+        )
+        return _Seen(
+            tuple(latents),
+            *(tuple(item for value, text in part for item in self._items(value, text))
+              for part in (images, masks, controls)),
+        )  # fmt: skip
 
-    def _pictures(self, references: Sequence[Reference], stage: Stage) -> Iterator[Image]:
-        for reference in references:
-            yield from self._as_images(self.value(reference), reference.text, stage)
+    def _asked(self, seen: _Seen, seed: ImageSeed, space: Space) -> tuple[int, int] | None:
+        """The size that the first picture was to have, where its seed resizes it."""
+        sizes = self._sizes(seen.images[:1], space) if (seed.resize or seed.align) is not None else []
+        return asked_size(sizes[0], seed) if sizes else None
+
+    def _notes(self, seen: _Seen, space: Space) -> tuple[str, ...]:
+        """What is to be told of the pictures of a seed."""
+        found = (
+            self._told(item, name, space) if _is_standing(item) else note_of(item, name, check)
+            for item, name in seen.pictured
+        )
+        return tuple(dict.fromkeys(filter(None, found)))
+
+    def _told(self, latents: Any, name: str, space: Space) -> str:
+        """What this session knows of a bare tensor that is decoded as if nobody did: one answer in every kernel."""
+        known = latents if _is_outline(latents) else self.known(latents)
+        if known is latents or known.space is None or (known.is_clean and known.space.same_as(space)):
+            return ""
+        return (
+            f"{name} is a bare tensor, decoded as clean latents of {space}; this session made it as {known.space}, "
+            f"{known.noise}. Give the variable, or save it as .safetensors."
+        )
+
+    def _items(self, value: Any, text: str) -> Iterator[tuple[Any, str]]:
+        """The pictures and the latents that a value stands for, one after another, each with what to call it."""
+        check_no_floats(value, text)
+        if is_picture(value) or _is_standing(value):
+            yield value, text
+        elif isinstance(value, Path) and not _is_tensor_like(value):
+            yield value, str(value)
+        elif isinstance(value, str):
+            yield from self._items(self.value(Reference(value, "path")), text)
+        elif isinstance(value, Sequence) and value:
+            for item in value:
+                yield from self._items(item, text)
+        else:
+            yield from ((latents, text) for latents in self._plain(value, text))
 
     def _standing(self, value: Any, text: str) -> Sequence[Standing]:
         """Latents, or outlines of latents that earlier stages will make."""
@@ -129,24 +165,16 @@ class Resolver:
             return [item for one in value for item in self._standing(one, text)]
         return self.as_latents(value, text)
 
-    def _sizes(self, value: Any, text: str, space: Space) -> list[tuple[int, int]]:
-        """(width, height) of each picture that a value stands for; its content is not read."""
-        if _is_image(value):
-            return [value.size]
-        if isinstance(value, Path) and not _is_tensor_like(value):
-            with _opened(value) as image:
-                return [image.size]
-        if isinstance(value, str):
-            return self._sizes(self.value(Reference(value, "path")), text, space)
-        if _is_array_of_pixels(value):
-            return [(value.shape[1], value.shape[0])]
-        if isinstance(value, Sequence) and value and not isinstance(value, bytes) and not _is_tensor_like(value):
-            return [size for item in value for size in self._sizes(item, text, space)]
-        return [
-            (latents.space or space).size_of(latents.shape)
-            for latents in self._standing(value, text)
-            for _ in range(latents.shape[0])
-        ]
+    def _sizes(self, items: Iterable[tuple[Any, str]], space: Space) -> list[tuple[int, int]]:
+        """(width, height) of each picture; its content is not read."""
+        found: list[tuple[int, int]] = []
+        for item, name in items:
+            if _is_standing(item):
+                own = space if item.space is None or item.space.name == _RAW else item.space
+                found += [own.size_of(item.shape)] * item.shape[0]
+            else:
+                found.append(size_of(item, name, check))
+        return found
 
     def value(self, reference: Reference) -> Any:
         """The object behind a reference; files stay paths.
@@ -164,7 +192,7 @@ class Resolver:
             return self.fetch(reference.text)
         path = Path(reference.text).expanduser()
         if not path.exists():
-            beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+            beside = [other.name for other in path.parent.iterdir() if other.is_file()] if path.parent.is_dir() else []
             hint = nearest(path.name, beside)
             raise NameNotFoundError(
                 f"no file {reference.text}{hint or '.'} Paths are taken from {Path.cwd()}.", name=reference.text
@@ -210,61 +238,63 @@ class Resolver:
         Raises:
             JupyterLatentsError: It cannot be latents.
         """
+        return [self.known(latents) for latents in self._plain(value, text)]
+
+    def _plain(self, value: Any, text: str) -> list[Latents]:
+        """Anything that can be latents, with the facts that it has by itself."""
         import torch
 
         from jupyter_latents.latents import Latents
 
         if isinstance(value, Latents):
-            return [self.known(value)]
+            return [value]
         if isinstance(value, Path):
             if value.suffix.lower() not in _TENSOR_ENDINGS:
                 raise LatentsFileError(f"{value} holds no latents; latents files end in {', '.join(_TENSOR_ENDINGS)}.")
-            return [self.known(Latents.load(value))]
+            return [Latents.load(value)]
         if isinstance(value, str):
-            return self.as_latents(self.value(Reference(value, "path")), text)
-        if isinstance(value, torch.Tensor):
-            return [self.known(Latents(value.detach().to("cpu").contiguous()))]
-        if hasattr(value, "__array_interface__") and not _is_image(value):
-            return self.as_latents(torch.as_tensor(value), text)
+            return self._plain(self.value(Reference(value, "path")), text)
+        if isinstance(value, torch.Tensor) or (hasattr(value, "__array_interface__") and not is_image(value)):
+            return [Latents.from_tensor(value)]
         if isinstance(value, Sequence) and value:
-            return [latents for item in value for latents in self.as_latents(item, text)]
+            return [latents for item in value for latents in self._plain(item, text)]
         raise HandoffError(
             f"{text} is a {type(value).__name__}; `latents:` takes Latents, tensors, arrays, files of them, or a "
             f"list of these."
         )
 
-    def _as_images(self, value: Any, text: str, stage: Stage) -> list[Image]:
-        from PIL import Image
-
-        check()
-        if _is_image(value):
-            return [value.convert("RGB")]
-        if isinstance(value, Path) and not _is_tensor_like(value):
-            with _opened(value) as image:
-                return [image.convert("RGB")]
-        if isinstance(value, str):
-            return self._as_images(self.value(Reference(value, "path")), text, stage)
-        if _is_array_of_pixels(value):
-            return [Image.fromarray(value).convert("RGB")]
-        if isinstance(value, Sequence) and value and not isinstance(value, (str, bytes)) and not _is_tensor_like(value):
-            return [image for item in value for image in self._as_images(item, text, stage)]
-        return [image for latents in self.as_latents(value, text) for image in self.decode(latents, stage)]
+    def _read(self, items: Iterable[tuple[Any, str]], stage: Stage, read: Read) -> Iterator[Image]:
+        """The pictures of a position, read; latents are decoded."""
+        for item, name in items:
+            made = self.decode(item, stage) if _is_standing(item) else (item,)
+            yield from (read(picture, name, check) for picture in made)
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Image]:
-    """A picture file, its header read.
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What stands in each position of an image seed, with what the script calls it.
 
-    Raises:
-        NameNotFoundError: It cannot be read as a picture.
+    Attributes:
+        latents: Values that are to be latents.
+        images: Pictures, and latents that are to become pictures.
+        masks: The same of masks.
+        controls: The same of control images.
     """
-    from PIL import Image, UnidentifiedImageError
 
-    try:
-        with Image.open(path) as image:
-            yield image
-    except (UnidentifiedImageError, OSError) as error:
-        raise NameNotFoundError(f"{path} cannot be read as a picture: {error}.", name=str(path)) from error
+    latents: tuple[tuple[Any, str], ...]
+    images: tuple[tuple[Any, str], ...]
+    masks: tuple[tuple[Any, str], ...]
+    controls: tuple[tuple[Any, str], ...]
+
+    @property
+    def pictured(self) -> tuple[tuple[Any, str], ...]:
+        """All that are pictures, or become some."""
+        return (*self.images, *self.masks, *self.controls)
+
+    @property
+    def decoded(self) -> tuple[Outline, ...]:
+        """The facts of the latents among them."""
+        return tuple(Outline.of(item) for item, _ in self.pictured if _is_standing(item))
 
 
 def _is_outline(value: Any) -> bool:
@@ -272,12 +302,9 @@ def _is_outline(value: Any) -> bool:
     return hasattr(value, "has_history")
 
 
-def _is_array_of_pixels(value: Any) -> bool:
-    return getattr(value, "dtype", None) == "uint8" and getattr(value, "ndim", 0) in (2, 3)
-
-
-def _is_image(value: Any) -> bool:
-    return hasattr(value, "convert") and hasattr(value, "resize") and hasattr(value, "mode")
+def _is_standing(value: Any) -> bool:
+    """Whether a value is latents, or their outline: no picture."""
+    return hasattr(value, "has_estimate")
 
 
 def _is_tensor_like(value: Any) -> bool:
@@ -289,16 +316,15 @@ def _is_tensor_like(value: Any) -> bool:
         return bool(value) and all(_is_tensor_like(item) for item in value)
     if _is_outline(value):
         return True
-    return hasattr(value, "__dlpack__") and not _is_image(value) and str(getattr(value, "dtype", "")) != "uint8"
+    return hasattr(value, "__dlpack__") and "float" in str(getattr(value, "dtype", "float"))
 
 
 def _is_usable(value: Any) -> bool:
-    return _is_image(value) or _is_tensor_like(value) or hasattr(value, "noise")
+    several = isinstance(value, Sequence) and bool(value) and all(map(_is_tensor_like, value))
+    return is_picture(value) or _is_tensor_like(value) or _is_standing(value) or several
 
 
 def _sized(image: Image, seed: ImageSeed) -> Image:
     """An input picture at the seed's size."""
-    from jupyter_latents.engine.sizes import resized
-
     size = resized(image.size, seed)
     return image if size == image.size else image.resize(size)

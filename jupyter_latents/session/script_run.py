@@ -9,11 +9,12 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jupyter_latents.engine.observer import Phase
+from jupyter_latents.engine import Given, Phase, Reading, StageResult
 from jupyter_latents.errors import JupyterLatentsError, RunError, StoppedError
 from jupyter_latents.session import outputs
 from jupyter_latents.session.blame import blame, check_parts
 from jupyter_latents.session.hiding import kept, shown
+from jupyter_latents.session.identity import key_of
 from jupyter_latents.session.read_ahead import ReadAhead
 from jupyter_latents.session.runs import Run
 from jupyter_latents.session.spreading import spread
@@ -21,10 +22,9 @@ from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Evaluation, Invocation
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.given.inputs import Inputs
-    from jupyter_latents.engine.models.facts import ModelFacts
-    from jupyter_latents.engine.observer import Observer
-    from jupyter_latents.engine.result import StageResult
+    from jupyter_latents.engine import Inputs, ModelCard, Observer
+    from jupyter_latents.session.models import Models
+    from jupyter_latents.session.resolve import Resolver
     from jupyter_latents.session.session import Session
 
 __all__ = ["ScriptRun"]
@@ -51,7 +51,8 @@ class ScriptRun:
     """A script being run.
 
     Attributes:
-        session: Holds the engine, the names and what is remembered.
+        session: Holds the names and what is remembered.
+        models: Those of the run, and the engine that runs them.
         run: Takes the results and says when to stop.
         observer: Is told what happens.
         evaluation: The script, evaluated as far as it was foreseen.
@@ -61,6 +62,7 @@ class ScriptRun:
     """
 
     session: Session
+    models: Models
     run: Run
     observer: Observer
     evaluation: Evaluation
@@ -101,6 +103,7 @@ class ScriptRun:
         """Runs one stage of an invocation, binds its result and writes its files."""
         self.observer.stage(len(self.run.results), job.told[len(job.made)], stage.into or "")
         try:
+            self.session.may_bind(stage)
             result = self._stage(job, stage)
             job.made.append(result)
             self.run.results.append(result)
@@ -114,18 +117,27 @@ class ScriptRun:
             raise blame(job.invocation, error) from error.__cause__
 
     def _stage(self, job: _Job, stage: Stage) -> StageResult:
-        from jupyter_latents.engine.models.describe import describe
-
         check_parts(stage)
         resolver = replace(self.session.resolver(self.evaluation.environment), fetch=self.fetch)
-        facts = describe(stage.model)
-        inputs = resolver.inputs(stage, facts)
+        inputs = resolver.inputs(stage, self._card(stage, resolver))
         go = partial(self._engine_run, job)
-        self._run_together(job, stage, inputs, facts)
-        result = self.session.memo.run(stage, inputs, facts, go, partial(self.observer.note, warning=True))
+        self._run_together(job, stage, inputs)
+        key = key_of(stage, inputs, self.models)
+        result = self.session.memo.run(key, stage, inputs, go, partial(self.observer.note, warning=True))
         self._tell_saved(result)
         self.session.remember(result.latents)
         return self._decoded(result)
+
+    def _card(self, stage: Stage, resolver: Resolver) -> ModelCard:
+        """The stage's model; one that is to be fetched is judged by its configuration before its weights are."""
+        card = self.models.card(stage.model)
+        if not card.lacking:
+            return card
+        course = self.models.engine.prepare(stage, resolver.given(stage, card))
+        if course.verdict:
+            self.observer.note(f"stage {len(self.run.results) + 1}, {stage.model.name}: {course.verdict}")
+        self.observer.phase(Phase("loading", Reading(stage.model.name)))
+        return self.models.fetch(stage.model)
 
     def _decoded(self, result: StageResult) -> StageResult:
         """A result with its pictures; one that was stopped while it decoded is kept without."""
@@ -133,25 +145,24 @@ class ScriptRun:
             return result
         self.observer.phase(Phase("decoding"))
         try:
-            return replace(result, images=tuple(self.session.engine.decode(result.latents)))
+            return replace(result, images=tuple(self.models.engine.decode(result.latents)))
         except StoppedError:
             return replace(result, stopped=True)
 
-    def _run_together(self, job: _Job, stage: Stage, inputs: Inputs, facts: ModelFacts) -> None:
+    def _run_together(self, job: _Job, stage: Stage, inputs: Inputs) -> None:
         """Runs a stage and those behind it that differ in the seed alone as one batch, where the script asks for it."""
-        from jupyter_latents.engine.seed_batch import can_share
-
         first = len(job.made)
-        if first in job.ready or not can_share(stage, inputs):
+        if first in job.ready or not stage.batch_seeds or not self._shares(stage, inputs):
             return
         alike = list(takewhile(lambda other: replace(other, seed=stage.seed) == stage, job.stages[first:]))
-        known = [self.session.memo.foresee(other, inputs, facts)[1] for other in alike]
+        memo = self.session.memo
+        known = [memo.foresee(key_of(other, inputs, self.models), other) for other in alike]
         fresh = [first + number for number, answer in enumerate(known) if answer is None]
         if first in fresh and len(fresh) > 1:
             self.observer.note(f"{len(fresh)} seeds run as one batch: their last bits may differ from single runs")
             stepped, stop_asked = self._stepped(stage, len(alike) - 1), self.run.stop_asked
             batch = [job.stages[number] for number in fresh]
-            results = self.session.engine.run_together(batch, self.observer, stepped, stop_asked)
+            results = self.models.engine.run_together(batch, self.observer, stepped, stop_asked)
             try:
                 for number, result in zip(fresh, results, strict=False):
                     job.ready[number] = result
@@ -159,6 +170,9 @@ class ScriptRun:
                 if first not in job.ready:
                     raise
                 return  # what is done is bound first; then the stage that failed meets it again, and tells it
+
+    def _shares(self, stage: Stage, inputs: Inputs) -> bool:
+        return self.models.engine.prepare(stage, Given.of(inputs)).shares
 
     def _stepped(self, stage: Stage, more: int = 0) -> Callable[[], bool]:
         """Asked after each step of a stage, and of so many more with it: whether to stop.
@@ -205,10 +219,8 @@ class ScriptRun:
             return self._cleaned(job, job.ready[len(job.made)])
         try:
             observer, stepped = self.observer, self._stepped(stage)
-            return self._cleaned(job, self.session.engine.run(stage, inputs, observer, stepped, self.run.stop_asked))
+            return self._cleaned(job, self.models.engine.run(stage, inputs, observer, stepped, self.run.stop_asked))
         except RunError as error:
-            from jupyter_latents.engine.result import StageResult
-
             if isinstance(error.partial, StageResult):
                 error.partial = self._cleaned(job, error.partial)
                 self.session.remember(error.partial.latents)
@@ -223,15 +235,15 @@ class ScriptRun:
         if name:
             self.run.bound.append(name)
         if name and several:
-            self.session.names[name] = LatentsSequence(tuple(result.latents for result in job.made), job.labels)
+            self.session.bind(name, LatentsSequence(tuple(result.latents for result in job.made), job.labels))
         elif name:
-            self.session.names[name] = job.made[-1].latents
+            self.session.bind(name, job.made[-1].latents)
 
     def _written(self, stage: Stage, result: StageResult, observer: Observer) -> list[str]:
         if stage.output.path is None and stage.output.format is None:
             return []
         observer.phase(Phase("saving"))
-        pictures = list(result.images) or self.session.engine.decode(result.latents)
+        pictures = list(result.images) or self.models.engine.decode(result.latents)
         return outputs.write(stage, result, pictures)
 
 

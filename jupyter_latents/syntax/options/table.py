@@ -241,7 +241,7 @@ OPTIONS: tuple[Option, ...] = (
     _row("--output-path -o", "output_path", "FOLDER", parsers.text, "Output",
          "Folder to write files to; it is made when missing. Nothing is written when neither this nor --image-format "
          "is given.", completion="path", field="output.path"),
-    _row("--output-prefix -op", "output_prefix", "TEXT", parsers.text, "Output", "Start of the file names.",
+    _row("--output-prefix -op", "output_prefix", "TEXT", parsers.prefix, "Output", "Start of the file names.",
          field="output.prefix"),
     _flag("--output-overwrite -ox", "output_overwrite", "Output",
           "Replace files of the same name. Default: a number is added.", field="output.overwrite"),
