@@ -275,7 +275,7 @@ def test_texts_that_look_like_our_marks_are_texts() -> None:
         ("\\set $SECRET x", "'$SECRET' cannot be a name"),
         ("\\unset $SECRET", "'$SECRET' was not set"),
         ("m --seeds $SECRET", "'$SECRET' is not allowed"),
-        ("m --auth-token a $SECRET", "'$SECRET' belongs to no option"),
+        ("m --auth-token a $SECRET", "A second token belongs to no option"),
         ("m --seeds=$SECRET", "'$SECRET' is not allowed"),
         ("m\n\\print {{ last_images[0] }}\nm --seeds $SECRET", "'$SECRET' is not allowed"),
         ("\\setp x int(env.SECRET)", "'$SECRET'"),
