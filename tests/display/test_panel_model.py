@@ -148,6 +148,14 @@ def test_names_of_variables_stay_as_they_are_written(line: str) -> None:
     assert made == same
 
 
+@pytest.mark.parametrize("more", ["512x", "demo/paper --seeds 1", "\\set x 1", "{% if x %}", "\\exit"])
+def test_more_holds_options_and_nothing_that_begins_something_else(more: str) -> None:
+    model = PanelModel([StageForm(model="demo/scenes", into="base", more=more)])
+    assert [mark.field for mark in model.marks()] == ["more"]
+    model.form.more = "--dtype float16"
+    assert model.marks() == []
+
+
 @pytest.mark.parametrize("text", ["a\ufffc\ue000b", "\ufffc", "\ufffc\ufffc{{ x }}", "\ufffc$HOME"])
 def test_the_characters_that_mark_templates_may_be_typed(text: str) -> None:
     model = applied(f'demo/scenes --prompts "{text}" --output-path "{text}"')
