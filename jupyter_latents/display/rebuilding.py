@@ -20,25 +20,32 @@ __all__ = ["record_of"]
 _FILLING_SECONDS = 3.0
 
 
-def record_of(latents: Latents, name: str = "") -> RunRecord:
+def record_of(latents: Latents, name: str = "", *, pictures: bool = True) -> RunRecord:
     """The record of what made latents: a stage for each model that had a part in them.
 
     Args:
         latents: Latents, with a trajectory where they have one.
         name: Variable that they are bound to, or empty.
+        pictures: Whether pictures are of use.
     """
     record = RunRecord(state="done", heading=name or "latents")
     steps = tuple(latents.trajectory or (latents,))
     for number, kept in enumerate(steps):
         _add(record, kept, steps[: number + 1] if latents.trajectory else (), name)
+    if pictures:
+        _fill(record, latents)
+    record.ended = record.began
+    return record
+
+
+def _fill(record: RunRecord, latents: Latents) -> None:
+    """Makes the pictures: the decoded ones, then frames and channels for a while."""
     deadline = time.monotonic() + _FILLING_SECONDS
     for stage in record.stages:
         fill_channels(stage, deadline)
     _add_pictures(record, latents)
     fill_end(record.stages[-1])
     fill_frames(record, deadline)
-    record.ended = record.began
-    return record
 
 
 def _add(record: RunRecord, kept: Latents, before: tuple[Latents, ...], name: str) -> None:

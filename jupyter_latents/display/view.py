@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jupyter_latents.display.channels import quantise
-from jupyter_latents.display.choice import choose_screen
+from jupyter_latents.display.choice import choose_screen, shows_pictures
 from jupyter_latents.display.filling import FRAME_SIDE, fill_channels, fill_end, fill_frames
 from jupyter_latents.display.images import jpeg, montage
 from jupyter_latents.display.record import Point, RunRecord, own_sigma
@@ -136,8 +136,8 @@ class RunView:
             if self._finished:
                 return
             self._finished = True
-            self.record.ended = time.monotonic()
-            self.record.state = self._last_state()
+            partial = getattr(self.run.error, "partial", None) if self.run is not None else None
+            self.record.end(self._last_state(), getattr(partial, "latents", None))
             if self.tells_error and self.run is not None and self.run.error is not None:
                 self.record.error = str(getattr(self.run.error, "message", self.run.error)).split("\n")[0]
             if self._preview_every != 0 and self._has_pictures:
@@ -167,7 +167,7 @@ class RunView:
 
     def step(self, event: StepEvent, look: Look) -> None:
         """See `jupyter_latents.engine.observer.Observer.step`."""
-        point = Point(event.step, own_sigma(event.noise))
+        point = Point(event.step, own_sigma(event.noise), look=look)
         if self._wants_preview(event):
             began = time.monotonic()
             self._preview(point, look)
@@ -281,7 +281,7 @@ def view_of(latents: Latents, **settings: Any) -> RunView:
     names = dict(running.user_ns) if running is not None else {}
     name = next((name for name, value in names.items() if value is latents and not name.startswith("_")), "")
     view = RunView(**settings)
-    view.record = record_of(latents, name)
+    view.record = record_of(latents, name, pictures=shows_pictures())
     return view
 
 

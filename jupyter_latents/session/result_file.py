@@ -22,8 +22,7 @@ from jupyter_latents.latents.arguments import bounded, choice, flag, number, sho
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from jupyter_latents.engine.result import StageResult
-    from jupyter_latents.engine.schedule.window import Span
+    from jupyter_latents.engine import Span, StageResult
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["DAMAGED", "pack", "unpack"]
@@ -108,8 +107,7 @@ def unpack(key: str, path: Path) -> StageResult:
 
 
 def _result(key: str, file: zipfile.ZipFile, size: int) -> StageResult:
-    from jupyter_latents.engine.result import StageResult
-    from jupyter_latents.engine.schedule.window import FractionRule
+    from jupyter_latents.engine import FractionRule, StageResult
     from jupyter_latents.latents.files.records import noise_from
     from jupyter_latents.latents.value import Latents
 
@@ -160,7 +158,7 @@ def _image(content: bytes, latents: Latents) -> Image:
 
 
 def _span(record: dict[str, Any]) -> Span:
-    from jupyter_latents.engine.schedule.window import Span
+    from jupyter_latents.engine import Span
 
     of = bounded(record["of"], "of", 1, _MOST)
     end = bounded(record["end"], "end", 0, of)

@@ -17,7 +17,7 @@ from jupyter_latents.errors import JupyterLatentsError, RunError, SettingError
 from jupyter_latents.stopping import StopFlag, heeding
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.result import StageResult
+    from jupyter_latents.engine import StageResult
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["LocalExecutor", "Run"]
@@ -158,7 +158,7 @@ class Run:
                     work(self)
         except JupyterLatentsError as error:
             self.error = error
-        except Exception as error:  # noqa: BLE001 - the thread's edge: told to whoever waits
+        except BaseException as error:  # noqa: BLE001 - the thread's edge: whatever ends a run is told to who waits
             self.error = RunError(f"the run failed unexpectedly: {type(error).__name__}: {error}")
             self.error.__cause__ = error
         finally:

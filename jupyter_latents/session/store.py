@@ -15,9 +15,10 @@ from jupyter_latents.errors import SettingError
 from jupyter_latents.latents.files.atomic import sweep, write_whole
 from jupyter_latents.session.result_file import DAMAGED, pack, unpack
 from jupyter_latents.settings import SETTINGS, Settings
+from jupyter_latents.wording import readable
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.result import StageResult
+    from jupyter_latents.engine import StageResult
 
 __all__ = ["Store"]
 
@@ -98,8 +99,6 @@ class Store:
         self._make_room(path)
 
     def __repr__(self) -> str:
-        from jupyter_latents.engine.models.memory import readable
-
         return (
             f"store {self.folder}: {len(self)} results, {readable(self.bytes)} of at most "
             f"{readable(self.settings.store_size)}"

@@ -16,9 +16,8 @@ from jupyter_latents.display.rebuilding import record_of
 from jupyter_latents.display.record import RunRecord
 from jupyter_latents.display.texts import status
 from jupyter_latents.display.view import RunView, view_of
-from jupyter_latents.engine.observer import Phase, StepEvent
-from jupyter_latents.engine.schedule.window import Span
-from jupyter_latents.latents.facts import Noise
+from jupyter_latents.engine.observer import Phase
+from jupyter_latents.latents.value import Latents
 from jupyter_latents.session import Session, Task
 from jupyter_latents.stage import Prompt
 from jupyter_latents.syntax.script import Script
@@ -32,6 +31,7 @@ from tests.display.fake_run import (
     noise_at,
     stage,
     start,
+    step_event,
     two_stages,
 )
 
@@ -130,12 +130,8 @@ def test_preview_every_asks_for_previews_of_those_steps_and_the_last(monkeypatch
     view.finish()
 
 
-def step_event(step: int, steps: int = 30) -> StepEvent:
-    return StepEvent(step, step, Span(0, steps, steps, 1, steps), Noise(1.0, "ve"))
-
-
 def drawn(picture: Callable[[], list[Image.Image]]) -> Drawn:
-    return Drawn(picture, torch.zeros(1, 4, 2, 2))
+    return Drawn(picture, (Latents(torch.zeros(1, 4, 2, 2)),))
 
 
 def framed_steps(monkeypatch: pytest.MonkeyPatch, cost: float, each: float, steps: int = 30) -> list[int]:

@@ -136,7 +136,7 @@ def test_templates(desk: Desk, way: Any, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_planning(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    from jupyter_latents.engine import prepare as preparing
+    from jupyter_latents.engine import local as preparing
 
     gate, prepare = Gate(after=3), preparing.prepare
     monkeypatch.setattr(preparing, "prepare", lambda *given: (gate(), prepare(*given))[1])

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
 
 __all__ = [
+    "CHECK_KEY",
     "DAMAGED",
     "FACTS_KEY",
     "LAYOUT_KEY",

@@ -12,10 +12,10 @@ from jupyter_latents.stage import Stage, Window
 if TYPE_CHECKING:
     from jupyter_latents.engine.given.inputs import Inputs
 
-__all__ = ["continued"]
+__all__ = ["run_rest"]
 
 
-def continued(
+def run_rest(
     known: StageResult, stage: Stage, inputs: Inputs, go: Callable[[Stage, Inputs], StageResult]
 ) -> StageResult:
     """A stage's result, its last steps run after those that are known.
