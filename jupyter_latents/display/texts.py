@@ -57,8 +57,9 @@ def reading_text(reading: Reading) -> str:
 
 
 def stage_label(stage: StageRecord) -> str:
-    """What a stage runs: ``demo/scenes, steps 0–24 of 30``."""
-    return f"{stage.stage.model.name}, steps {stage.start}–{stage.start + stage.steps} of {stage.of}"
+    """What a stage runs, or has run where it was ended early: ``demo/scenes, steps 0–24 of 30``."""
+    end = stage.points[-1].step if stage.points and stage.latents is not None else stage.start + stage.steps
+    return f"{stage.stage.model.name}, steps {stage.start}–{end} of {stage.of}"
 
 
 def status(record: RunRecord) -> str:

@@ -19,9 +19,11 @@ from jupyter_latents.engine.models.optimize import check_optimize
 from jupyter_latents.engine.origin import provenance_of
 from jupyter_latents.engine.schedule import handoff, schedulers, timesteps
 from jupyter_latents.engine.schedule.entering import Entering, enter, first_step
+from jupyter_latents.engine.schedule.trial import check_steps
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.engine.sizes import check_memory, picture_size
 from jupyter_latents.engine.vae.bridge import crossing
+from jupyter_latents.engine.vae.receiving import Decoding, decoding
 from jupyter_latents.errors import WindowError
 from jupyter_latents.latents.facts import Noise, Position
 from jupyter_latents.stage import DEFAULT_STRENGTH, Stage
@@ -48,6 +50,7 @@ class Prepared:
         entering: Which steps run, and how the latents enter.
         notes: What is converted, rounded, assumed or contradicted, in the order of telling.
         weights: Bytes of the model's weights in the dtype that it runs in.
+        decodings: How latents in the place of pictures become pictures.
     """
 
     stage: Stage
@@ -61,6 +64,7 @@ class Prepared:
     entering: Entering
     notes: tuple[str, ...]
     weights: int
+    decodings: tuple[Decoding, ...] = ()
 
     @property
     def mode(self) -> str:
@@ -90,9 +94,10 @@ class Prepared:
 
     @property
     def verdict(self) -> str:
-        """How given latents enter, in words; empty without."""
+        """How given latents enter, in words; which VAE decodes those in the place of a picture; empty without."""
         if self.latents is None:
-            return ""
+            vaes = dict.fromkeys(one.vae for one in self.decodings)
+            return f"decoded by {' and '.join(vaes)}" if vaes else ""
         if self.crosses:
             return f"bridged space, {self.latents.space} to {self.facts.space}"
         return self.entering.word(self.stage, self.latents, self.facts.digest)
@@ -144,9 +149,14 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     noised = bool(given.images) and latents is None
     first = first_step(call.pipeline, call.mode, scheduler, stage, call.strength) if noised else 0
     entering = enter(stage, entered, scheduler, facts.family, first)
-    told = (*given.notes, *notes, *entering.notes, *(choice.note for choice in optimize))
+    check_steps(scheduler, entering.schedule, entering.span.start_index, entering.span.end_index)
+    decodings = tuple(decoding(one, facts, stage.model) for one in given.decoded)
+    notes = (*given.notes, *dict.fromkeys(note for one in decodings for note in one.notes), *notes)
+    told = (*notes, *entering.notes, *(choice.note for choice in optimize))
     weights = facts.values * _itemsize(stage, facts)
-    return Prepared(stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights)
+    return Prepared(
+        stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights, decodings
+    )
 
 
 def _call(stage: Stage, given: Given, entered: Standing | None, facts: ModelFacts) -> tuple[Call, tuple[str, ...]]:

@@ -14,8 +14,7 @@ from jupyter_latents.syntax import Environment
 from jupyter_latents.syntax.templates.promises import Undrawn, veiled_names
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.observer import Look, Observer, Phase, StepEvent
-    from jupyter_latents.engine.result import StageResult
+    from jupyter_latents.engine import Look, Observer, Phase, StageResult, StepEvent
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["Hidden", "hiding", "is_undrawn", "kept", "shown", "undrawn"]

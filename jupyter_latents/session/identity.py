@@ -52,6 +52,7 @@ OUT: Mapping[str, Mapping[str, Out]] = MappingProxyType(
         "Inputs": {
             "asked": Out("the pictures are at their size already"),
             "notes": Out("tells how the pictures were read"),
+            "decoded": Out("the pictures that they became enter"),
         },
         "Latents": {"trajectory": Out("steps before these latents are not run again")},
         "Provenance": {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jupyter_latents.display.plan import plan_html
+from jupyter_latents.display.tables.plan import plan_html
 from jupyter_latents.errors import ModelError
 from jupyter_latents.latents import CLEAN, Resume
 from tests.session.conftest import Desk

@@ -37,6 +37,7 @@ class ModelFacts:
         own: Name to part of the parts the model came with.
         checkpoint: The single file, or None.
         addons: What the stage puts on it, in the order in which it is put on.
+        lacking: What of it is not on this machine and can be fetched, in words: weights, never configurations.
     """
 
     name: str
@@ -47,6 +48,7 @@ class ModelFacts:
     own: Mapping[str, PartSource]
     checkpoint: Path | None = None
     addons: tuple[Addon, ...] = ()
+    lacking: tuple[str, ...] = ()
 
     @cached_property
     def sources(self) -> dict[str, PartSource]:

@@ -80,12 +80,13 @@ def find_quantizer(source: ModelSource, _facts: ModelFacts) -> Quantizer:
     Raises:
         ModelError: Another quantizer, settings that are not allowed, or bitsandbytes is not installed.
     """
-    address = entry_of("quantizer", source.quantizer or Address(""), _ALLOWED).address
+    address = source.quantizer or Address("")
     if address.name.lower() not in ("bnb", "bitsandbytes"):
         raise ModelError(
             f"{option('quantizer')} {address.name} is not known here; use bnb;bits=4 or bnb;bits=8, or leave it out.",
             option="quantizer",
         )
+    address = entry_of("quantizer", address, _ALLOWED).address
     for key, values in _ALLOWED.items():
         given = address.get(key)
         if given is not None and (given.lower() if values == _YES_OR_NO else given) not in values:
