@@ -17,6 +17,7 @@ from jupyter_latents.engine.models.load import dtype_of
 from jupyter_latents.engine.models.memory import device_of
 from jupyter_latents.engine.models.optimize import check_optimize
 from jupyter_latents.engine.origin import provenance_of
+from jupyter_latents.engine.remarks import remarks
 from jupyter_latents.engine.schedule import handoff, schedulers, timesteps
 from jupyter_latents.engine.schedule.entering import Entering, enter, first_step
 from jupyter_latents.engine.schedule.trial import check_steps
@@ -154,7 +155,8 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     check_steps(scheduler, entering.schedule, entering.span.start_index, entering.span.end_index)
     decodings = tuple(decoding(one, facts, stage.model) for one in given.decoded)
     notes = (*given.notes, *dict.fromkeys(note for one in decodings for note in one.notes), *notes)
-    told = (*notes, *entering.notes, *(choice.note for choice in optimize))
+    beside = remarks(call, facts, noised=noised and not schedulers.backwards(scheduler))
+    told = (*notes, *beside, *entering.notes, *(choice.note for choice in optimize))
     weights = facts.values * _itemsize(stage, facts)
     return Prepared(
         stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights, decodings
