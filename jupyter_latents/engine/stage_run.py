@@ -145,8 +145,9 @@ class StageRun:
         if self.given is None or entering.way is None:
             return Entry(entering.span.start_index, entering.span.end_index)
         extra = torch.Generator("cpu").manual_seed((self.seed ^ 0x9E3779B9) % 2**63)
-        raw = RAW_FORM if any(is_raw(latents, self.facts) for latents in self.inputs.latents) else None
-        tensor = handoff.level_tensor(self.given, entering.way.noise, extra, raw)
+        raw = any(is_raw(latents, self.facts) for latents in self.inputs.latents)
+        form = RAW_FORM if raw else entering.way.form
+        tensor = handoff.level_tensor(self.given, entering.way.noise, extra, form)
         resume = self.given.resume if entering.exact else None
         drawn: Any = resume.generator if resume is not None and self.seed == self.given.provenance.seed else None
         return Entry(

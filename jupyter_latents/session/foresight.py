@@ -72,7 +72,7 @@ class Answers:
             known = span.start
         self._planned[key] = max(span.end, self._planned.get(key, 0))
         latents = found.latents if found is not None and reached == span.end else None
-        return replace(planned, saved=span.index(known) - span.start_index), latents
+        return replace(planned, saved=span.evaluations_to(known)), latents
 
 
 def _undecoded(_latents: Latents, _stage: Stage) -> list[Image]:

@@ -264,7 +264,7 @@ def test_texts_that_look_like_our_marks_are_texts() -> None:
     ran = Ran(text, environ={"SECRET": "s3cr3t"}, kernel={"odd": odd})
     assert ran.waiting is None
     assert ran.stages[0].prompt.positive == odd
-    assert ran.said == [odd]
+    assert ran.said == [odd.replace("\x02", "\\x02")]
     with pytest.raises(ScriptError, match="not allowed"):
         Script("m --seeds \ufffc").check()
 

@@ -36,7 +36,7 @@ class Presses(AnyWidget):
     """
 
     _esm = resources.files(__package__).joinpath("presses.js").read_text(encoding="utf-8")
-    fields: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    fields: Any = traitlets.List().tag(sync=True)
 
     def __init__(self) -> None:
         super().__init__(layout={"display": "none"})
