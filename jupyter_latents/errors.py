@@ -96,6 +96,16 @@ class JupyterLatentsError(Exception):
         self.message = spell(self.template, spelling)
         return self
 
+    def rewritten(self, rewrite: Callable[[str], str]) -> JupyterLatentsError:
+        """Returns this error with another message, in which options stay spelled as they are.
+
+        Args:
+            rewrite: Makes a text of a text; it is given the message and its template.
+        """
+        self.template, self.message = rewrite(self.template), rewrite(self.message)
+        self.args = (self.message,)
+        return self
+
     def at(self, place: Place) -> JupyterLatentsError:
         """Returns this error with `place` set, when it had none."""
         if self.place is None:
@@ -134,7 +144,7 @@ class ModelError(JupyterLatentsError):
     """A model cannot be found, loaded or used in this mode.
 
     Attributes:
-        unasked: Whether it is not on this machine, or not whole, and the hub was not asked for it.
+        unasked: Whether it is not on this machine, or not whole, and the hub, which can be asked, was not asked for it.
     """
 
     unasked = False

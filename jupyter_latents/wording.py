@@ -1,4 +1,4 @@
-"""References to options inside messages.
+"""Words inside messages: references to options, and sizes.
 
 The rooms that raise errors know no option by its spelling. They write `option("denoising_start")` into the message; the
 reference reads ``denoising start`` wherever the message is shown, and ``--denoising-start`` to whoever typed a script.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-__all__ = ["option", "plain", "spell"]
+__all__ = ["option", "plain", "readable", "spell"]
 
 # What reads otherwise than the option's name.
 _WORDS = {
@@ -51,3 +51,12 @@ def spell(template: str, spelling: Callable[[str], str] = plain, parts: Mapping[
         parts: How parts of an image seed are written; None to write the option instead.
     """
     return _REFERENCE.sub(lambda found: (parts or {}).get(found[2]) or spelling(found[1]), template)
+
+
+def readable(size: float) -> str:
+    """Bytes as people write them: ``3.4 GB``."""
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} GB"

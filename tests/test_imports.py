@@ -16,7 +16,7 @@ TOP = "jupyter_latents"
 # From the top down: a room may import what stands below it. The package's own `__init__` is the top.
 ROOMS = [
     *(TOP, "magics", "config", "completer", "display", "session", "machine"),
-    *("engine", "latents", "syntax", "optimizations", "stage", "addresses", "demo", "settings", "formats"),
+    *("engine", "latents", "syntax", "pictures", "optimizations", "stage", "addresses", "demo", "settings", "formats"),
     *("stopping", "errors", "wording"),
 ]
 # Where less than "all below" is allowed.
@@ -25,6 +25,7 @@ NARROWER = {
     "latents": {"stage", "formats", "errors", "wording"},
     "engine": {"latents", "optimizations", "stage", "stopping", "errors", "wording", "demo", "settings"},
     "magics": {"config", "completer", "display", "session", "syntax", "stage", "formats", "errors", "latents"},
+    "pictures": {"formats", "errors", "wording"},
     "optimizations": {"errors", "wording"},
     "stage": {"addresses"},
     "addresses": {"errors"},
@@ -49,6 +50,7 @@ NOT_FOR = {
     "settings": NOTEBOOK | HEAVY,
     "config": HEAVY,
     "syntax": NOTEBOOK | HEAVY,
+    "pictures": NOTEBOOK | (HEAVY - {"PIL", "numpy"}),
     "latents": NOTEBOOK | {"diffusers", "transformers"},
     "engine": NOTEBOOK,
     "magics": HEAVY,
@@ -175,6 +177,12 @@ def test_imports_point_downward(imports: list[Import]) -> None:
     assert wrong_directions(imports) == []
 
 
+def test_the_session_knows_the_engine_by_its_seam_alone(imports: list[Import]) -> None:
+    of_session = [i for i in imports if room_of(i.importer) == "session"]
+    assert [str(i) for i in of_session if i.imported.startswith(f"{TOP}.engine.")] == []
+    assert [i for i in of_session if i.imported == f"{TOP}.engine"]
+
+
 def test_no_cycles(imports: list[Import]) -> None:
     assert cycles(imports) == []
 
@@ -241,6 +249,7 @@ def test_cycle_through_the_names_of_a_package_is_found(tmp_path: Path) -> None:
 # What loading loads.
 
 IMPORT = "import jupyter_latents"
+SEAM = "import jupyter_latents.engine, jupyter_latents.session"
 LOAD_EXT = """
 from IPython.core.interactiveshell import InteractiveShell
 shell = InteractiveShell.instance()
@@ -254,7 +263,7 @@ print(*[name for name in {names!r} if name in sys.modules])
 """
 
 
-@pytest.mark.parametrize("code", [IMPORT, LOAD_EXT], ids=["import", "load_ext"])
+@pytest.mark.parametrize("code", [IMPORT, SEAM, LOAD_EXT], ids=["import", "seam", "load_ext"])
 def test_loading_imports_no_torch(code: str, tmp_path: Path) -> None:
     report = REPORT.format(names=["torch", "diffusers", "transformers", "accelerate", "scipy"])
     command = [sys.executable, "-c", code + report]

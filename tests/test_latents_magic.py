@@ -94,5 +94,24 @@ def test_what_cannot_be_done_is_said_and_nothing_is_lost(held: InteractiveShell,
     assert {"base", "parts", "number"} <= set(held.user_ns)
 
 
+def test_a_shell_that_shows_text_alone_has_nothing_decoded(
+    shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def decoded(*_: object) -> list[object]:
+        raise AssertionError("decoded for a shell that shows no pictures")
+
+    shell.run_cell_magic("dgen", "", "demo/scenes --prompts x --seeds 1 --inference-steps 2 --into base")
+    for what in ("decode", "preview"):
+        monkeypatch.setattr(f"jupyter_latents.engine.engine.Engine.{what}", decoded)
+    monkeypatch.setattr(shell.display_formatter, "active_types", ["text/plain"])
+    parts = LatentsSequence((shell.user_ns["base"],), ("a",))
+    for value in (shell.user_ns["base"], parts, shell.run_line_magic("latents", "list")):
+        shell.display_formatter.format(value)
+    shell.user_ns["base"].save("b.safetensors")
+    shell.display_formatter.format(shell.run_line_magic("latents", "load again b.safetensors"))
+    shell.user_ns["base"].view()._ipython_display_()
+    assert "demo/scenes, steps 0–2 of 2" in capsys.readouterr().out
+
+
 def test_an_empty_session_says_how_latents_come_to_be(shell: InteractiveShell) -> None:
     assert "--into NAME" in repr(shell.run_line_magic("latents", ""))

@@ -570,7 +570,7 @@ def test_a_file_with_damaged_history_goes_on_and_the_run_says_why(kernel: Kernel
     watch = Watch()
     kernel.run(f'<sd15>\n--prompts cat {STEPS} --image-seeds "latents: {file}" --into final', watch)
     assert kernel["final"].is_clean
-    assert any("history in the file cannot be used (its checksum differs)" in note for note in watch.notes)
+    assert any("history in the file, which cannot be used (its checksum differs)" in note for note in watch.notes)
     assert any("same schedule, without history" in note for note in watch.notes)
     assert not any("messages of libraries" in note and "history" in note for note in watch.notes)
 

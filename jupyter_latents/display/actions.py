@@ -1,4 +1,7 @@
-"""What the live view's buttons do in the kernel: bind a branch, write a file. The answer is a line for the view."""
+"""What the live view asks of the kernel: bind a branch, write a file, show a step. The answer is a line for the view.
+
+Messages may hold anything: each part is looked at before it is used.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,40 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.errors import LatentsError, LatentsFileError
+from jupyter_latents.display.filling import fill_point
+from jupyter_latents.errors import JupyterLatentsError, LatentsError
 from jupyter_latents.formats import FORMATS
+from jupyter_latents.latents.arguments import shown
 
 if TYPE_CHECKING:
     from jupyter_latents.display.record import Point, RunRecord, StageRecord
     from jupyter_latents.display.view import RunView
-    from jupyter_latents.latents.value import Latents
 
-__all__ = ["branch", "export", "point_at"]
+__all__ = ["answer", "point_at"]
 
 _KINDS = (*(row.ending for row in FORMATS if row.holds == "latents"), "png")
+_FAILURES = (JupyterLatentsError, OSError, RuntimeError, ValueError)  # none of them may end the run that is shown
 
 
-def branch(view: RunView, content: dict[str, Any]) -> str:
+def answer(view: RunView, content: dict[str, Any]) -> str | None:
+    """Does what a message asks for.
+
+    Args:
+        view: The view.
+        content: The message; ``cmd`` is ``branch``, ``export`` or ``picture``.
+
+    Returns:
+        What there is to say, or why it could not be done; None for nothing.
+    """
+    acts = {"branch": _branch, "export": _export, "picture": _picture}
+    act = acts.get(str(content.get("cmd")))
+    try:
+        return act(view, content) if act is not None else None
+    except _FAILURES as error:
+        return str(error) or type(error).__name__
+
+
+def _branch(view: RunView, content: dict[str, Any]) -> str:
     """Binds the latents of a step in the kernel's namespace.
 
     Args:
@@ -33,11 +56,11 @@ def branch(view: RunView, content: dict[str, Any]) -> str:
     name, expression = stage.branch(point.step)
     if not name or view.bind is None:
         raise LatentsError("the result has no name to branch from; give it one with --into NAME.")
-    view.bind(name, _latents(stage, point))
-    return f"{name} is bound ({expression})"
+    view.bind(name, stage.latents_at(point))
+    return f"{name} is bound ({expression})" if stage.latents is not None else f"{name} is bound"
 
 
-def export(view: RunView, content: dict[str, Any]) -> str:
+def _export(view: RunView, content: dict[str, Any]) -> str:
     """Writes the latents or the picture of a step into the working directory.
 
     Args:
@@ -51,14 +74,27 @@ def export(view: RunView, content: dict[str, Any]) -> str:
     stage, point = point_at(view.record, content)
     kind = content.get("kind")
     if kind not in _KINDS:
-        raise LatentsError(f"{kind!r} is no kind of file to export; there are {', '.join(_KINDS)}.")
+        raise LatentsError(f"{shown(kind)} is no kind of file to export; there are {', '.join(_KINDS)}.")
     stem = (stage.branch(point.step)[0] or f"step_{point.step}").replace("/", "_")
     target = _free(stem, str(kind))
     if kind == "png":
-        _write_picture(stage, point, int(content.get("picture", -1)), target)
-    else:
-        _latents(stage, point).save(target)
+        return f"saved {target}{_write_picture(stage, point, _number(content), target)}"
+    stage.latents_at(point).save(target)
     return f"saved {target}"
+
+
+def _picture(view: RunView, content: dict[str, Any]) -> None:
+    """Makes the frame of a step that had no time for one.
+
+    Args:
+        view: The view.
+        content: The message; ``point`` is the step.
+
+    Raises:
+        JupyterLatentsError: The step is not there, or there is no preview of it.
+    """
+    stage, point = point_at(view.record, content)
+    fill_point(point, stage.latents_at(point))
 
 
 def point_at(record: RunRecord, content: dict[str, Any]) -> tuple[StageRecord, Point]:
@@ -69,32 +105,40 @@ def point_at(record: RunRecord, content: dict[str, Any]) -> tuple[StageRecord, P
     """
     number = content.get("point")
     points = [(stage, point) for stage in record.stages for point in stage.points]
-    if not isinstance(number, int) or not 0 <= number < len(points):
-        raise LatentsError("no step is selected.")
+    if type(number) is not int or not 0 <= number < len(points):
+        raise LatentsError(f"no step is selected: point is {shown(number)}; there are {len(points)} steps.")
     return points[number]
 
 
-def _latents(stage: StageRecord, point: Point) -> Latents:
-    if stage.latents is None:
-        raise LatentsError("the steps can be used when the stage has ended; stop it here, or wait.")
-    return stage.latents.at(step=point.step) if stage.latents.trajectory else stage.latents
+def _number(content: dict[str, Any]) -> int:
+    """Which picture of a batch a message means, -1 for all.
+
+    Raises:
+        LatentsError: It says no whole number.
+    """
+    number = content.get("picture", -1)
+    if type(number) is not int:
+        raise LatentsError(f"picture is {shown(number)}; it is the number of a picture of the batch, or -1 for all.")
+    return number
 
 
-def _write_picture(stage: StageRecord, point: Point, number: int, target: Path) -> None:
+def _write_picture(stage: StageRecord, point: Point, number: int, target: Path) -> str:
+    """Writes the picture of a step; returns what to say of it where it is not the decoded one."""
     from PIL import Image
 
     from jupyter_latents.display.images import montage
     from jupyter_latents.latents.files.atomic import write_whole
 
-    if stage.pictures and point is stage.points[-1]:
+    decoded = bool(stage.pictures) and point is stage.points[-1]
+    if decoded:
         picture = stage.pictures[number] if 0 <= number < len(stage.pictures) else montage(stage.pictures)
-    elif point.frame is not None:
-        picture = Image.open(io.BytesIO(point.frame))
     else:
-        raise LatentsFileError("this step has no picture to save; choose one that is shown.")
+        fill_point(point, stage.latents_at(point))
+        picture = Image.open(io.BytesIO(point.frame or b""))
     content = io.BytesIO()
     picture.save(content, "PNG")
     write_whole(target, content.getvalue())
+    return "" if decoded else f": the preview of this step, {picture.width} × {picture.height} pixels"
 
 
 def _free(stem: str, ending: str) -> Path:

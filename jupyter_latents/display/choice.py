@@ -11,7 +11,14 @@ from jupyter_latents.display.publishing import front_end
 if TYPE_CHECKING:
     from jupyter_latents.display.view import RunView
 
-__all__ = ["choose_screen"]
+__all__ = ["choose_screen", "shows_pictures"]
+
+
+def shows_pictures() -> bool:
+    """Whether the shell shows more than text; for one that does not nothing is decoded. Without a shell it may be."""
+    running = screens.shell()
+    types = getattr(getattr(running, "display_formatter", None), "active_types", None)
+    return types is None or not {"text/html", "image/png"}.isdisjoint(types)
 
 
 def choose_screen(view: RunView, display_id: str | None = None) -> screens.Screen:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from jupyter_latents.display.record import Point, RunRecord, StageRecord
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["FRAME_SIDE", "fill_channels", "fill_end", "fill_frames"]
+__all__ = ["FRAME_SIDE", "fill_channels", "fill_end", "fill_frames", "fill_point"]
 
 FRAME_SIDE = 256
 
@@ -45,6 +45,22 @@ def fill_end(stage: StageRecord) -> None:
     """Gives a stage's last step the decoded pictures as its frame, where there are any."""
     if stage.points and stage.pictures:
         stage.points[-1].frame = jpeg(montage(stage.pictures), FRAME_SIDE)
+
+
+def fill_point(point: Point, latents: Latents) -> None:
+    """Gives one step the frame and the channels that it lacks, however long that takes: a person waits for them.
+
+    Args:
+        point: The step.
+        latents: Its latents.
+
+    Raises:
+        JupyterLatentsError: There is no preview of these latents.
+    """
+    if point.frame is None:
+        point.frame = jpeg(montage(latents.preview()), FRAME_SIDE)
+    if point.channels is None:
+        point.channels = quantise(latents.tensor[0].float().numpy())
 
 
 def fill_frames(record: RunRecord, deadline: float) -> None:

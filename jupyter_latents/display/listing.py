@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.display.texts import duration
-from jupyter_latents.engine.models.memory import readable
 from jupyter_latents.errors import ModelError
 from jupyter_latents.session.variables import latents_in
+from jupyter_latents.wording import readable
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.models.cache import PartRow
+    from jupyter_latents.engine import PartRow
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["Holdings", "Listing", "holdings", "listing"]

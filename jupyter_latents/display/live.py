@@ -121,7 +121,9 @@ class LiveScreen(OutputScreen):
             self.finish()
         self.close()
 
-    def _receive(self, _widget: Any, content: dict[str, Any], _buffers: object) -> None:
+    def _receive(self, _widget: Any, content: object, _buffers: object) -> None:
+        if not isinstance(content, dict):
+            return
         run, command = self.view.run, content.get("cmd")
         if command == "stop" and run is not None:
             run.stop()
@@ -134,8 +136,7 @@ class LiveScreen(OutputScreen):
         self.view.poke()
 
     def _answer(self, content: dict[str, Any]) -> None:
-        from jupyter_latents.display.actions import branch, export
-        from jupyter_latents.errors import JupyterLatentsError
+        from jupyter_latents.display.actions import answer
 
         command = content.get("cmd")
         if command == "sync":
@@ -149,13 +150,9 @@ class LiveScreen(OutputScreen):
             if self._lasting is not None and not self._pages:
                 self.close()
             return
-        if command not in ("branch", "export"):
-            return
-        try:
-            said = branch(self.view, content) if command == "branch" else export(self.view, content)
-        except (JupyterLatentsError, OSError) as error:
-            said = str(error)
-        self.widget.send({"said": said})
+        said = answer(self.view, content)
+        if said is not None:
+            self.widget.send({"said": said})
 
     def _send_lasting(self) -> None:
         """Gives the lasting output to the views; each puts it in the place of the widget in its page.

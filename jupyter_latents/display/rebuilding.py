@@ -15,42 +15,37 @@ if TYPE_CHECKING:
     from jupyter_latents.latents.facts import Noise
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["fill_start", "record_of"]
+__all__ = ["record_of"]
 
 _FILLING_SECONDS = 3.0
 
 
-def record_of(latents: Latents, name: str = "") -> RunRecord:
+def record_of(latents: Latents, name: str = "", *, pictures: bool = True) -> RunRecord:
     """The record of what made latents: a stage for each model that had a part in them.
 
     Args:
         latents: Latents, with a trajectory where they have one.
         name: Variable that they are bound to, or empty.
+        pictures: Whether pictures are of use.
     """
     record = RunRecord(state="done", heading=name or "latents")
     steps = tuple(latents.trajectory or (latents,))
     for number, kept in enumerate(steps):
         _add(record, kept, steps[: number + 1] if latents.trajectory else (), name)
+    if pictures:
+        _fill(record, latents)
+    record.ended = record.began
+    return record
+
+
+def _fill(record: RunRecord, latents: Latents) -> None:
+    """Makes the pictures: the decoded ones, then frames and channels for a while."""
     deadline = time.monotonic() + _FILLING_SECONDS
     for stage in record.stages:
         fill_channels(stage, deadline)
     _add_pictures(record, latents)
     fill_end(record.stages[-1])
     fill_frames(record, deadline)
-    record.ended = record.began
-    return record
-
-
-def fill_start(stage: StageRecord) -> None:
-    """Gives a stage whose result was kept from before the level that its first step began at, where that is known."""
-    own = {point.step for point in stage.points}
-    steps = [one for one in stage.latents.trajectory if one.position] if stage.latents is not None else []
-    first = next((number for number, one in enumerate(steps) if one.position and one.position.step in own), None)
-    if first is None:
-        return
-    level = steps[first - 1].noise if first else _level_before(steps[0])
-    if level is not None:
-        stage.begin_steps(None, level)
 
 
 def _add(record: RunRecord, kept: Latents, before: tuple[Latents, ...], name: str) -> None:

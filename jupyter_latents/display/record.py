@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from jupyter_latents.errors import LatentsError
 from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from jupyter_latents.display.channels import Channels
-    from jupyter_latents.engine.observer import Phase
+    from jupyter_latents.engine.observer import Look, Phase
     from jupyter_latents.engine.schedule.window import Span
     from jupyter_latents.latents.facts import Noise
     from jupyter_latents.latents.value import Latents
@@ -31,6 +32,7 @@ class Point:
         noise: The level as text, such as ``σ 0.74 (VE)``.
         frame: The preview as JPEG, or None where none was made.
         channels: The latents' channels, or None.
+        look: Gives the step's latents while its stage goes on.
     """
 
     step: int
@@ -38,6 +40,7 @@ class Point:
     noise: str = ""
     frame: bytes | None = None
     channels: Channels | None = None
+    look: Look | None = None
 
 
 @dataclass(slots=True)
@@ -133,6 +136,18 @@ class StageRecord:
         """Python that names its result, such as ``base`` or ``several[1]``."""
         return self.name if self.place is None or not self.name else f"{self.name}[{self.place}]"
 
+    def latents_at(self, point: Point) -> Latents:
+        """The latents of one of its steps.
+
+        Raises:
+            LatentsError: They are not kept.
+        """
+        if self.latents is not None:
+            return self.latents.at(step=point.step) if self.latents.trajectory else self.latents
+        if point.look is not None:
+            return point.look.latents(point.step)
+        raise LatentsError("the latents of this step are not kept: its stage left none.")
+
     def branch(self, step: int) -> tuple[str, str]:
         """The name and the expression that branch at a step, such as ``base_12`` and ``base.at(step=12)``."""
         if not self.name:
@@ -145,6 +160,16 @@ class StageRecord:
         self.span = span or self.span
         if level is not None and not level.is_clean:
             self.first_sigma, self.form = own_sigma(level), level.form if level.form == "flow" else level.form.upper()
+
+    def take_result(self, latents: Latents) -> None:
+        """Its latents are there; nothing of the run that made them is held on to."""
+        self.latents, self.facts = latents, latents.facts()
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Holds on to no run any more."""
+        for point in self.points:
+            point.look = None
 
     def take_kept_steps(self) -> None:
         """Takes the steps of a result that was kept from before; those of the stage's own window."""
@@ -251,12 +276,26 @@ class RunRecord:
         if note not in self.notes:
             self.notes.append(note)
 
-    def add_result(self, latents: Latents, pictures: Sequence[Image]) -> None:
-        """A stage has its result."""
+    def end(self, state: str, left: Latents | None) -> None:
+        """The run has ended; nothing of it is held on to.
+
+        Args:
+            state: See `state`.
+            left: What the last stage had made when it failed, or None.
+        """
+        self.ended, self.state = time.monotonic(), state
+        if left is not None and self.stages and self.stages[-1].latents is None:
+            self.stages[-1].take_result(left)
+        for record in self.stages:
+            record.let_go()
+
+    def add_result(self, latents: Latents, pictures: Sequence[Image], start: Noise | None = None) -> None:
+        """A stage has its result; one that was kept from before says by itself at which level it began."""
         record = self.stages[-1]
-        record.latents, record.pictures = latents, list(pictures)
-        record.facts = latents.facts()
+        record.take_result(latents)
+        record.pictures = list(pictures)
         if not record.points:
+            record.begin_steps(None, start)
             record.take_kept_steps()
 
 

@@ -12,7 +12,7 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.display import payload, still
-from jupyter_latents.display.images import data_uri, jpeg, montage, png
+from jupyter_latents.display.images import data_uri, jpeg, montage, png, shrunk
 from jupyter_latents.display.scripts import page_script, page_style, static_file
 from jupyter_latents.display.texts import status, summary
 
@@ -116,7 +116,7 @@ def run_html(record: RunRecord, budget: Budget) -> str:
     data = payload.head(record)
     data["points"] = _points(record, budget)
     for stage, described in zip(record.stages, data["stages"], strict=False):
-        described["pictures"] = _pictures(stage, budget.picture)
+        described["pictures"], described["made"] = _pictures(stage, budget.picture)
     key = uuid.uuid4().hex[:12]
     return Template(static_file("static.html")).substitute(
         key=key,
@@ -164,9 +164,13 @@ def _chosen(record: RunRecord, count: int, has: Callable[[Point], bool]) -> set[
     return {id(point) for point in [*ends, *still.thinned(others, count - len(ends))]}
 
 
-def _pictures(stage: StageRecord, side: int) -> list[str]:
+def _pictures(stage: StageRecord, side: int) -> tuple[list[str], str]:
+    """A stage's pictures, and where they are smaller than they were made: how much."""
     share = max(64, round(side / max(1, len(stage.pictures)) ** 0.5))
-    return [data_uri(jpeg(picture, share)) for picture in stage.pictures]
+    small = [shrunk(picture, share) for picture in stage.pictures]
+    sizes = [(one.size, picture.size) for one, picture in zip(small, stage.pictures, strict=True) if one is not picture]
+    made = ", {} × {} of {} × {}".format(*sizes[0][0], *sizes[0][1]) if sizes else ""
+    return [data_uri(jpeg(picture)) for picture in small], made
 
 
 def _resized(frame: bytes, side: int) -> bytes:

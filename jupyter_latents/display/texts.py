@@ -6,7 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-from jupyter_latents.engine.models.memory import readable
+from jupyter_latents.wording import readable
 
 if TYPE_CHECKING:
     from jupyter_latents.display.record import PhaseRecord, RunRecord, StageRecord

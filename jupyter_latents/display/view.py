@@ -8,10 +8,9 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jupyter_latents.display.channels import quantise
-from jupyter_latents.display.choice import choose_screen
+from jupyter_latents.display.choice import choose_screen, shows_pictures
 from jupyter_latents.display.filling import FRAME_SIDE, fill_channels, fill_end, fill_frames
 from jupyter_latents.display.images import jpeg, montage
-from jupyter_latents.display.rebuilding import fill_start
 from jupyter_latents.display.record import Point, RunRecord, own_sigma
 from jupyter_latents.display.screens import Screen, shell
 from jupyter_latents.errors import JupyterLatentsError
@@ -136,8 +135,8 @@ class RunView:
         with self._lock:
             if self._finished:
                 return
-            self.record.ended = time.monotonic()
-            self.record.state = self._last_state()
+            partial = getattr(self.run.error, "partial", None) if self.run is not None else None
+            self.record.end(self._last_state(), getattr(partial, "latents", None))
             if self.tells_error and self.run is not None and self.run.error is not None:
                 self.record.error = str(getattr(self.run.error, "message", self.run.error)).split("\n")[0]
             if self._preview_every != 0 and self._has_pictures:
@@ -168,7 +167,7 @@ class RunView:
 
     def step(self, event: StepEvent, look: Look) -> None:
         """See `jupyter_latents.engine.observer.Observer.step`."""
-        point = Point(event.step, own_sigma(event.noise))
+        point = Point(event.step, own_sigma(event.noise), look=look)
         if self._wants_preview(event):
             began = time.monotonic()
             self._preview(point, look)
@@ -188,9 +187,7 @@ class RunView:
     def result(self, result: StageResult) -> None:
         """See `jupyter_latents.engine.observer.Observer.result`."""
         with self._lock:
-            self.record.add_result(result.latents, result.images)
-            if self.record.stages[-1].kept:
-                fill_start(self.record.stages[-1])
+            self.record.add_result(result.latents, result.images, result.start)
             deadline = time.monotonic() + _FILLING_SECONDS if self._has_pictures else 0.0
             fill_channels(self.record.stages[-1], deadline)
             if self._preview_every != 0 and self._has_pictures:
@@ -284,7 +281,7 @@ def view_of(latents: Latents, **settings: Any) -> RunView:
     names = dict(running.user_ns) if running is not None else {}
     name = next((name for name, value in names.items() if value is latents and not name.startswith("_")), "")
     view = RunView(**settings)
-    view.record = record_of(latents, name)
+    view.record = record_of(latents, name, pictures=shows_pictures())
     return view
 
 

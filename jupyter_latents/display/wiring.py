@@ -6,6 +6,7 @@ from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import session as sessions
+from jupyter_latents.display.choice import shows_pictures
 from jupyter_latents.display.plan import show_plans
 from jupyter_latents.display.screens import shell
 
@@ -47,6 +48,8 @@ def session_with_display(names: MutableMapping[str, Any] | None = None) -> Sessi
 def _grid(session: Session, several: LatentsSequence) -> dict[str, Any]:
     from jupyter_latents.display.latents import grid_bundle
 
+    if not shows_pictures():
+        return {"text/plain": repr(several)}
     shown = [(several.label(index), latents, _pictures(session, latents)) for index, latents in enumerate(several)]
     return grid_bundle([(label, latents, pictures[0]) for label, latents, pictures in shown if pictures])
 
@@ -60,6 +63,8 @@ def _view(latents: Latents) -> Any:
 def _bundle(session: Session, latents: Latents) -> dict[str, Any]:
     from jupyter_latents.display.latents import latents_bundle
 
+    if not shows_pictures():
+        return {"text/plain": repr(latents)}
     return latents_bundle(latents, _pictures(session, latents))
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from jupyter_latents.engine.result import StageResult
     from jupyter_latents.engine.schedule.window import Span
     from jupyter_latents.latents.facts import Noise
+    from jupyter_latents.latents.value import Latents
 
 __all__ = ["Look", "Observer", "Phase", "PhaseName", "Reading", "Silent", "StepEvent"]
 
@@ -81,10 +82,21 @@ class StepEvent:
 
 
 class Look(Protocol):
-    """Shows the latest step to the observer that is told of it, until the observer's `step` returns.
+    """Shows a stage's steps to the observer that is told of them.
 
     Nothing is made before it is asked for; it is made in the run's thread, or by the process that runs the steps.
+    Pictures and values are those of the latest step, until the observer's `step` returns.
     """
+
+    def latents(self, step: int) -> Latents:
+        """What the stage would leave if it had been stopped after a step; from any thread, until its result is told.
+
+        Args:
+            step: Whole steps done, of the full schedule.
+
+        Raises:
+            LatentsError: That step is not done, or holds no numbers.
+        """
 
     def preview(self) -> list[Image]:
         """Small pictures of the clean estimate, one an item of the batch.
@@ -110,7 +122,7 @@ class Observer(Protocol):
         """A part of the stage's time begins."""
 
     def step(self, event: StepEvent, look: Look) -> None:
-        """A step is done; `look` shows it until this returns."""
+        """A step is done; `look` shows it."""
 
     def note(self, text: str, *, warning: bool = False) -> None:
         """Something worth a line: a hand-over's verdict, a library's warning."""

@@ -124,11 +124,12 @@ def result_of(done: Done, origin: Origin, latents: Latents, images: tuple[Image,
         latents,
         images,
         span,
-        done.states[-1].index - span.start_index,
+        done.states[-1].index - span.start_index + span.repeats,
         done.stopped,
         tuple(map(float, scheduler.timesteps.tolist())),
         origin.model.facts.family.fraction,
         int(scheduler.config.get("num_train_timesteps", 1000)),
+        schedulers.level(scheduler, span.start_index),
     )
 
 

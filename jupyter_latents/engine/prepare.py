@@ -144,7 +144,7 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     noised = bool(given.images) and latents is None
     first = first_step(call.pipeline, call.mode, scheduler, stage, call.strength) if noised else 0
     entering = enter(stage, entered, scheduler, facts.family, first)
-    told = (*notes, *entering.notes, *(choice.note for choice in optimize))
+    told = (*given.notes, *notes, *entering.notes, *(choice.note for choice in optimize))
     weights = facts.values * _itemsize(stage, facts)
     return Prepared(stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights)
 

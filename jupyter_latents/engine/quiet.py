@@ -34,21 +34,25 @@ class _Teller(logging.Handler):
 
 
 @contextmanager
-def gathered(tell: Callable[[str], None], own: Callable[[str], None]) -> Iterator[None]:
+def gathered(tell: Callable[[str], None]) -> Iterator[None]:
     """Hands log messages, warnings and progress bars of diffusers, transformers and the hub to `tell`.
 
     Args:
-        tell: Is given one message at a time.
-        own: Is given this package's own warnings, such as of a damaged file.
+        tell: Is given one message at a time; this package's own warnings go on their way at the end.
     """
-    with warnings.catch_warnings(record=True) as caught, _silenced(), _heard(_Teller(tell)):
-        yield
-    for warning in caught:
-        if issubclass(warning.category, LatentsWarning):
-            own(str(warning.message))
-            continue
-        if issubclass(warning.category, (DeprecationWarning, PendingDeprecationWarning)):
-            continue  # for the libraries' own authors
+    caught: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as caught, _silenced(), _heard(_Teller(tell)):
+            yield
+    finally:
+        for warning in caught:
+            _pass_on(warning, tell)
+
+
+def _pass_on(warning: warnings.WarningMessage, tell: Callable[[str], None]) -> None:
+    if issubclass(warning.category, LatentsWarning):
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    elif not issubclass(warning.category, (DeprecationWarning, PendingDeprecationWarning)):  # for libraries' authors
         tell(f"{warning.category.__name__}: {warning.message}")
 
 

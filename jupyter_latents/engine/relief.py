@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.engine.continuing import continued
 from jupyter_latents.engine.models.cache import ModelCache
-from jupyter_latents.engine.models.memory import device_of, is_out_of_memory, readable
+from jupyter_latents.engine.models.memory import device_of, is_out_of_memory
 from jupyter_latents.engine.observer import Observer
+from jupyter_latents.engine.rest import run_rest
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.errors import JupyterLatentsError, ModelError, RunError
 from jupyter_latents.optimizations import keeps_law
 from jupyter_latents.stage import Stage
-from jupyter_latents.wording import option
+from jupyter_latents.wording import option, readable
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.given.inputs import Inputs
@@ -93,7 +93,7 @@ class Relief:
             return self.finish(known, stage)
         if known is None or known.latents.resume is None or not keeps_law(stage.model.optimize):
             return self.go(stage, inputs)
-        return continued(known, stage, inputs, self.go)
+        return run_rest(known, stage, inputs, self.go)
 
 
 def _partial(error: JupyterLatentsError) -> StageResult | None:

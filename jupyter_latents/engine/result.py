@@ -10,6 +10,7 @@ from jupyter_latents.engine.schedule.window import FractionRule, Span, step_of_f
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from jupyter_latents.latents.facts import Noise
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["StageResult"]
@@ -28,6 +29,7 @@ class StageResult:
         timesteps: The full schedule.
         rule: How fractions of it count.
         train_timesteps: Length of the training schedule.
+        start: Noise level at its start; None where it was not kept.
     """
 
     latents: Latents
@@ -38,6 +40,7 @@ class StageResult:
     timesteps: tuple[float, ...] = ()
     rule: FractionRule = "steps"
     train_timesteps: int = 1000
+    start: Noise | None = None
 
     @property
     def saved(self) -> int:

@@ -22,20 +22,7 @@ from jupyter_latents.engine.tap import StepState
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import Stage
 
-__all__ = ["can_share", "run_batch"]
-
-_ALONE = ("DPMSolverSDEScheduler",)  # its noise comes from one seed of the scheduler's own, not from generators
-
-
-def can_share(stage: Stage, inputs: Inputs) -> bool:
-    """Whether a stage may share a batch with the same stage of other seeds: one picture from noise alone.
-
-    Args:
-        stage: The stage.
-        inputs: Its resolved inputs.
-    """
-    alone = stage.scheduler is not None and stage.scheduler.name in _ALONE
-    return stage.batch_seeds and stage.seed is not None and stage.batch_size == 1 and inputs == Inputs() and not alone
+__all__ = ["run_batch"]
 
 
 def run_batch(

@@ -6,47 +6,16 @@ from typing import Any
 
 from jupyter_latents.engine.given.inputs import Call, Given
 from jupyter_latents.engine.given.outline import Standing
+from jupyter_latents.engine.given.picture_sizes import fitting
 from jupyter_latents.engine.models.facts import ModelFacts
-from jupyter_latents.engine.models.memory import all_memory, readable
+from jupyter_latents.engine.models.memory import all_memory
 from jupyter_latents.errors import HandoffError, ModelError
-from jupyter_latents.stage import ImageSeed, Size, Stage
-from jupyter_latents.wording import option
+from jupyter_latents.stage import Size, Stage
+from jupyter_latents.wording import option, readable
 
-__all__ = ["asked_size", "check_memory", "fitting", "picture_size", "resized"]
+__all__ = ["check_memory", "picture_size"]
 
-_ALIGN = 8  # pixels that an input picture's sides are multiples of, where nobody says
 _COPIES = 2  # of what a layer makes: what it is given and what it returns are there at the same time
-
-
-def fitting(pixels: int, align: int) -> int:
-    """The nearest width or height below that is a multiple of `align`, and at least one."""
-    return max(align, pixels - pixels % align)
-
-
-def asked_size(size: tuple[int, int], seed: ImageSeed) -> tuple[int, int]:
-    """(width, height) in pixels that an input picture is to have by its seed's ``resize`` and ``aspect``.
-
-    Args:
-        size: (width, height) of the picture as it is.
-        seed: Its image seed; the aspect ratio is kept unless it says ``aspect=false``.
-    """
-    if seed.resize is None:
-        return size
-    width, height = seed.resize.width, seed.resize.height
-    kept = seed.aspect is not False and (width, height) != size
-    return width, round(size[1] * width / size[0]) if kept else height
-
-
-def resized(size: tuple[int, int], seed: ImageSeed) -> tuple[int, int]:
-    """(width, height) in pixels of an input picture after its seed's ``resize``, ``aspect`` and ``align``.
-
-    Args:
-        size: (width, height) of the picture as it is.
-        seed: Its image seed.
-    """
-    if seed.resize is None:
-        return size
-    return _rounded(asked_size(size, seed), seed.align or _ALIGN)
 
 
 def picture_size(

@@ -26,7 +26,7 @@ from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.engine.tap import Entry, Generators, StepState, Tap
 from jupyter_latents.engine.vae import codec
 from jupyter_latents.engine.vae.bridge import bridge
-from jupyter_latents.errors import RunError, StoppedError
+from jupyter_latents.errors import LatentsError, RunError, StoppedError
 from jupyter_latents.latents.value import Latents
 
 if TYPE_CHECKING:
@@ -191,6 +191,15 @@ class StageRun:
             self.done.stopped = True
             return False
         return True
+
+    def latents(self, step: int) -> Latents:
+        """See `Look.latents`."""
+        span = self.done.span
+        states = [state for state in tuple(self.done.states) if span and (span.step(state.index) or 0) <= step]
+        done = finite(replace(self.done, states=states))
+        if span is None or done is None or span.step(done.states[-1].index) != step:
+            raise LatentsError(f"step {step} of {self.stage.model.name} is not there; choose a step that is done.")
+        return last_latents(done, self._origin)
 
     def preview(self) -> list[Image]:
         """See `Look.preview`."""

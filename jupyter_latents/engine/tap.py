@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from jupyter_latents.engine.listening import listening
-from jupyter_latents.engine.schedule import estimates, schedulers
+from jupyter_latents.engine.schedule import beginning, estimates, schedulers
 from jupyter_latents.errors import HandoffError
 from jupyter_latents.latents.facts import StateValue
 from jupyter_latents.wording import option
@@ -97,7 +97,9 @@ class Tap:
         self._entry: Entry | None = None
         self._prepared: torch.Tensor | None = None
         self._baseline: dict[str, Any] = {}
-        self._index = 0
+        self._indices: Sequence[int] = range(0)
+        self._steps = 0
+        self._entered: int | None = None
         self._stepped = False
         self._last: tuple[int, torch.Tensor, torch.Tensor] | None = None
 
@@ -135,8 +137,11 @@ class Tap:
     def schedule_known(self) -> None:
         """The pipeline has set its timesteps: decide where to enter."""
         skipped = len(self.scheduler.timesteps) - len(self._by_strength()[0]) if self._by_strength else 0
-        self._entry = self._enter(self.scheduler, skipped)
-        self._index = self._entry.start_index
+        self._entry = entry = self._enter(self.scheduler, skipped)
+        self._indices = range(entry.start_index, len(self.scheduler.timesteps))
+        if entry.latents is not None and entry.scheduler_state is None and entry.start_index > 0:
+            self._entered = entry.start_index
+            self._indices = beginning.indices(self.scheduler, entry.start_index)
         if hasattr(self.scheduler, "set_begin_index") and self._entry.start_index > 0:
             self.scheduler.set_begin_index(self._entry.start_index)
         self._baseline = schedulers.state_baseline(self.scheduler)
@@ -156,12 +161,18 @@ class Tap:
         return self._prepared
 
     @property
-    def offset(self) -> int:
-        """Real timestep index of the first timestep that ``scheduler.timesteps`` shows to the pipeline.
+    def timesteps(self) -> torch.Tensor:
+        """What ``scheduler.timesteps`` shows to the pipeline.
 
         Where the pipeline cuts its timesteps for a strength it sees all of them; `cut` then puts the window in.
         """
-        return self._entry.start_index if self._entry is not None and self._by_strength is None else 0
+        whole: torch.Tensor = self.scheduler.timesteps
+        return whole if self._entry is None or self._by_strength is not None else self._own_timesteps()
+
+    def _own_timesteps(self) -> torch.Tensor:
+        whole: torch.Tensor = self.scheduler.timesteps
+        run = self._indices
+        return whole[run.start :] if isinstance(run, range) else whole[list(run)]
 
     def cut(self, timesteps: torch.Tensor) -> torch.Tensor:
         """What the pipeline's ``get_timesteps`` is to return in place of its own cut."""
@@ -169,8 +180,7 @@ class Tap:
             return timesteps
         if hasattr(self.scheduler, "set_begin_index"):
             self.scheduler.set_begin_index(self._entry.start_index)
-        own: torch.Tensor = self.scheduler.timesteps[self._entry.start_index :]
-        return own
+        return self._own_timesteps()
 
     def _deliver(self) -> None:
         if self._entry is None or self._prepared is None or self._entry.latents is None:
@@ -194,7 +204,8 @@ class Tap:
             return
         self._stepped = True
         if self._entry.scheduler_state is not None and self._prepared is not None:
-            schedulers.restore(self.scheduler, self._entry.scheduler_state, self._prepared.device)
+            self._entered, own = beginning.without_entry(self._entry.scheduler_state)
+            schedulers.restore(self.scheduler, own, self._prepared.device)
         if self._entry.generator_state is not None and isinstance(self.generator, torch.Generator):
             self.generator.set_state(self._entry.generator_state)
 
@@ -206,13 +217,21 @@ class Tap:
 
     def set_begin_index(self, begin_index: int = 0) -> None:
         """The scheduler's own, counted from where the window starts."""
-        self.scheduler.set_begin_index(self.offset + begin_index)
+        offset = self._entry.start_index if self._entry is not None and self._by_strength is None else 0
+        self.scheduler.set_begin_index(offset + begin_index)
 
-    def stepping(self, model_output: torch.Tensor, sample: torch.Tensor) -> None:
-        """The scheduler is about to step."""
+    def stepping(self, model_output: torch.Tensor, sample: torch.Tensor) -> Mapping[str, Any]:
+        """The scheduler is about to step; further arguments of its ``step``."""
         self.before_step()
-        self._last = (self._index, model_output, sample)
-        self._index += 1
+        index = self._indices[self._steps]
+        self._last = (index, model_output, sample)
+        self._steps += 1
+        return beginning.order(self.scheduler, index, self._entered)
+
+    def _reached(self, steps: int) -> int:
+        """Timestep index of the latents after so many calls of the scheduler's ``step``."""
+        ahead = self._indices[steps : steps + 1]
+        return ahead[0] if ahead else len(self.scheduler.timesteps)
 
     def _callback(self, pipeline_class: type) -> dict[str, Any]:
         """The call's arguments that have the pipeline tell each step; PixArt has only the older callback."""
@@ -225,21 +244,22 @@ class Tap:
 
     def _after_step(self, latents: torch.Tensor) -> dict[str, Any]:
         entry = self._entry
-        if entry is None:
-            return {}
+        index = self._reached(self._steps)
+        if entry is None or (self._steps < len(self._indices) and self._reached(self._steps + 1) == index):
+            return {}  # the first of two calls that make one step
         estimate = None
         if self._last is not None:
-            index, model_output, sample = self._last
-            estimate = estimates.denoised(self.scheduler, index, model_output, sample)
+            at, model_output, sample = self._last
+            estimate = estimates.denoised(self.scheduler, at, model_output, sample)
         state = StepState(
-            self._index,
+            index,
             latents.detach().clone(),
             estimate,
-            schedulers.state(self.scheduler, self._baseline),
+            beginning.with_entry(self.scheduler, schedulers.state(self.scheduler, self._baseline), self._entered),
             _state_of(self.generator),
         )
         goes_on = self._on_step(state)
-        if not goes_on or self._index >= entry.end_index:
+        if not goes_on or index >= entry.end_index:
             raise _WindowEndError
         return {}
 
@@ -273,7 +293,7 @@ class _WindowedScheduler:
 
         @functools.wraps(real.step)
         def step(model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-            tap.stepping(model_output, sample)
+            kwargs.update(tap.stepping(model_output, sample))
             if draws and not args:
                 kwargs.setdefault("generator", tap.generator)  # flow pipelines pass none, and noise would be global
             return real.step(model_output, timestep, sample, *args, **kwargs)
@@ -291,8 +311,7 @@ class _WindowedScheduler:
 
     @property
     def timesteps(self) -> torch.Tensor:
-        visible: torch.Tensor = self._tap.scheduler.timesteps[self._tap.offset :]
-        return visible
+        return self._tap.timesteps
 
     def __len__(self) -> int:
         return len(self._tap.scheduler)

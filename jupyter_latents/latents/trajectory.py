@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 from jupyter_latents.errors import LatentsError, LatentsFileError, SettingError
 from jupyter_latents.latents.arguments import file_path, number, shown, whole
 from jupyter_latents.latents.files.atomic import write_whole
+from jupyter_latents.latents.film_path import FilmPath
 
 if TYPE_CHECKING:
     import torch
@@ -115,7 +116,7 @@ class Trajectory(tuple["Latents", ...]):
             hold: Seconds that the last step stays.
 
         Returns:
-            The path written.
+            The path written; a cell that ends with it shows the film.
 
         Raises:
             LatentsError: No steps, no such item, or fps outside 0 to 50.
@@ -127,7 +128,7 @@ class Trajectory(tuple["Latents", ...]):
         content = BytesIO()
         first.save(content, "GIF", save_all=True, append_images=rest, duration=durations, loop=0)
         write_whole(target, content.getvalue())
-        return target
+        return FilmPath(target)
 
     def to_mp4(
         self, path: str | Path, *, fps: float = 10, side: int | None = None, item: int = 0, hold: float = 1.0
@@ -142,7 +143,7 @@ class Trajectory(tuple["Latents", ...]):
             hold: Seconds that the last step stays.
 
         Returns:
-            The path written.
+            The path written; a cell that ends with it shows the film.
 
         Raises:
             LatentsError: No codec, no steps, no such item, or fps outside 0 to 50.
@@ -156,7 +157,7 @@ class Trajectory(tuple["Latents", ...]):
         frames = [_even(frame) for frame in self.frames(side, item=item)]
         frames += [frames[-1]] * max(0, round(hold * fps) - 1)
         write_whole(target, _film(frames, fps))
-        return target
+        return FilmPath(target)
 
     def __repr__(self) -> str:
         if not self:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.errors import HandoffError, JupyterLatentsError, ModelError
 from jupyter_latents.session.blame import blame
-from jupyter_latents.session.hiding import hiding, is_undrawn, shown, without_numbers
+from jupyter_latents.session.hiding import hiding, is_undrawn, shown
+from jupyter_latents.session.identity import key_of
 from jupyter_latents.session.later import Later, UnforeseenError
 from jupyter_latents.session.memo import continues
 from jupyter_latents.session.planning import Plan, PlannedStage
@@ -23,9 +24,10 @@ from jupyter_latents.syntax import Evaluation, Foreseen, Invocation, Promise, re
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from jupyter_latents.engine.models.facts import ModelFacts
+    from jupyter_latents.engine import ModelCard
     from jupyter_latents.latents.value import Latents
     from jupyter_latents.session.memo import Memo
+    from jupyter_latents.session.models import Models
     from jupyter_latents.session.resolve import Resolver
 
 __all__ = ["Answers", "Foresight", "counts"]
@@ -36,11 +38,12 @@ class Answers:
 
     Args:
         memo: What is remembered.
+        models: Says what tells a stage from others.
         force: Whether everything runs again.
     """
 
-    def __init__(self, memo: Memo, *, force: bool = False) -> None:
-        self._memo, self._force = memo, force
+    def __init__(self, memo: Memo, models: Models, *, force: bool = False) -> None:
+        self._memo, self._models, self._force = memo, models, force
         self._planned: dict[str, int] = {}
 
     def answers(self, planned: PlannedStage, stage: Stage, resolver: Resolver) -> tuple[PlannedStage, Latents | None]:
@@ -51,17 +54,18 @@ class Answers:
             stage: What is asked for.
             resolver: Looks up its inputs.
         """
-        prepared = planned.prepared
-        if prepared is None or self._force or planned.draws:
+        course = planned.course
+        if course is None or self._force or stage.force or planned.draws:
             return planned, None
-        span = prepared.span
+        span = course.span
         try:
-            inputs = replace(resolver, decode=_undecoded).inputs(stage, prepared.facts)
+            inputs = replace(resolver, decode=_undecoded).inputs(stage, course.model)
         except JupyterLatentsError:
             return planned, None  # it begins with what an earlier stage is yet to make
-        key, found = self._memo.foresee(stage, inputs, prepared.facts)
+        key = key_of(stage, inputs, self._models)
         if not key:
             return planned, None
+        found = self._memo.foresee(key, stage)
         reached = found.latents.position.step if found is not None and found.latents.position is not None else 0
         known = max(span.start, min(span.end, max(reached, self._planned.get(key, 0))))
         if known < span.end and not continues(stage):
@@ -106,11 +110,13 @@ class Foresight:
     Args:
         evaluation: The script's; nothing of it has run.
         resolver: Looks names up, and fetches nothing.
+        models: Says what they are, and asks their engine.
         kept: Tells what need not run; None to leave that out.
     """
 
     evaluation: Evaluation
     resolver: Resolver
+    models: Models
     kept: Answers | None = None
     _bound: dict[str, Any] = field(default_factory=dict, init=False)
     _outlines: dict[int, Any] = field(default_factory=dict, init=False)
@@ -133,7 +139,7 @@ class Foresight:
             self._invocation(foreseen)
         waiting = self.evaluation.waiting
         why = f"{waiting.message}; it is planned when that is there" if waiting is not None else ""
-        return Plan(tuple(self._planned), tuple(map(without_numbers, self.evaluation.printed)), why)
+        return Plan(tuple(self._planned), tuple(self.evaluation.printed), why)
 
     def _invocation(self, foreseen: Foreseen) -> None:
         veiled, invocation = foreseen.invocation, foreseen.invocation.real()
@@ -159,22 +165,29 @@ class Foresight:
 
     def _stage(self, stage: Stage, hide: Callable[[str], str]) -> tuple[PlannedStage, Any]:
         """A stage as it will run, and what the next stages will be given by it."""
-        from jupyter_latents.engine.prepare import prepare
-
         draws = is_undrawn(stage.seed)
         stage = replace(stage, seed=None) if draws else stage
         try:
-            facts = _facts(stage)
-            prepared = prepare(stage, self.resolver.given(stage, facts), facts)
-            planned = PlannedStage(stage, prepared, draws=draws, hide=hide)
+            offline = replace(stage, model=replace(stage.model, offline=True))
+            course = self.models.engine.prepare(offline, self.resolver.given(stage, self._card(stage)))
+            planned = PlannedStage(stage, replace(course, stage=stage), draws=draws, hide=hide)
             latents = None
             if self.kept is not None:
                 planned, latents = self.kept.answers(planned, stage, self.resolver)
-            return planned, latents if latents is not None else prepared.outline
+            return planned, latents if latents is not None else course.outline
         except UnforeseenError as unforeseen:
             return PlannedStage(stage, later=hide(str(unforeseen)), draws=draws, hide=hide), None
         except JupyterLatentsError as error:
             return PlannedStage(stage, error=error, draws=draws, hide=hide), None
+
+    def _card(self, stage: Stage) -> ModelCard:
+        """A model as it is on this machine; the hub is not asked."""
+        try:
+            return self.models.card(replace(stage.model, offline=True))
+        except ModelError as error:
+            if not error.unasked or stage.model.offline:
+                raise
+            raise UnforeseenError(f"{stage.model.name} is fetched at the run, then judged") from error
 
     def _promise(self, foreseen: Foreseen, made: Sequence[Any]) -> None:
         """Keeps what an invocation will make for those that take it."""
@@ -187,19 +200,6 @@ class Foresight:
             self._outlines[id(promise)] = parts[index] if len(parts) == len(foreseen.images) else whole
         if foreseen.into is not None:
             self._bound[foreseen.into.name] = self._outlines[id(foreseen.into)] = whole
-
-
-def _facts(stage: Stage) -> ModelFacts:
-    """A model as it is on this machine; the hub is not asked."""
-    from jupyter_latents.engine.models.describe import describe
-    from jupyter_latents.engine.models.find import may_ask
-
-    try:
-        return describe(replace(stage.model, offline=True))
-    except ModelError as error:
-        if not error.unasked or not may_ask(stage.model):
-            raise
-        raise UnforeseenError(f"{stage.model.name} is fetched at the run, then judged") from error
 
 
 def counts(names: Mapping[str, Any]) -> Callable[[Invocation], int | None]:

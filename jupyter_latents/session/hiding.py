@@ -3,36 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from itertools import count
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Environment
-from jupyter_latents.syntax.templates.promises import veiled_names
+from jupyter_latents.syntax.templates.promises import Undrawn, veiled_names
 
-__all__ = ["hiding", "is_undrawn", "shown", "undrawn", "without_numbers"]
+if TYPE_CHECKING:
+    from jupyter_latents.engine.observer import Look, Observer, Phase, StepEvent
+    from jupyter_latents.engine.result import StageResult
+    from jupyter_latents.latents.value import Latents
 
-_FIRST = 2**64
-"""No seed of a run is so large."""
-_UNDRAWN = re.compile(r"\b1844674407370955\d{4}\b")
+__all__ = ["Hidden", "hiding", "is_undrawn", "kept", "shown", "undrawn"]
+
 _SHORT = 4
 
 
 def undrawn() -> Callable[[], int]:
-    """Makes numbers that stand for seeds which a run draws; a plan draws none."""
-    return count(_FIRST).__next__
+    """Makes what stands for seeds that a run draws; a plan draws none."""
+    numbers = count(1)
+    return lambda: Undrawn(next(numbers))
 
 
 def is_undrawn(seed: int | None) -> bool:
     """Whether a seed stands for one that a run draws."""
-    return seed is not None and seed >= _FIRST
-
-
-def without_numbers(text: str) -> str:
-    """A text that says of such seeds that they are drawn at the run."""
-    return _UNDRAWN.sub("(drawn at the run)", text)
+    return isinstance(seed, Undrawn)
 
 
 def shown(value: Any, text: Callable[[str], str]) -> Any:
@@ -95,3 +94,67 @@ def _texts(value: Any) -> Iterator[str]:
 
     shown(value, take)
     return iter(found)
+
+
+def kept(latents: Latents, ran: Stage, told: Stage, text: Callable[[str], str]) -> Latents:
+    """Latents of a stage that say where they come from in the words of the script: ``$NAME``, never its value.
+
+    Args:
+        latents: What the stage made, with its trajectory.
+        ran: The stage, with the environment's values.
+        told: The same as the script says it.
+        text: Makes a text one to keep, for what templates worked out.
+    """
+    names = {str(ran.model.name): told.model.name, ran.prompt.positive: told.prompt.positive}
+    names |= {ran.prompt.negative: told.prompt.negative, str(ran.scheduler): str(told.scheduler)}
+    names[" ".join(ran.model.optimize)] = " ".join(told.model.optimize)
+
+    def clean(one: Latents) -> Latents:
+        origin = one.provenance
+        fresh = replace(
+            origin,
+            model=text(names.get(origin.model, origin.model)),
+            prompt=text(names.get(origin.prompt, origin.prompt)),
+            negative_prompt=text(names.get(origin.negative_prompt, origin.negative_prompt)),
+            options=MappingProxyType({key: text(names.get(value, value)) for key, value in origin.options.items()}),
+        )
+        return one if fresh == origin else replace(one, provenance=fresh)
+
+    steps = tuple(map(clean, latents.trajectory or ()))
+    return replace(clean(latents), trajectory=type(latents.trajectory)(steps)) if steps else clean(latents)
+
+
+class Hidden:
+    """An observer that is told ``$NAME`` in place of the environment's values.
+
+    Args:
+        observer: Is told the rest.
+        text: Makes a text one to show.
+    """
+
+    def __init__(self, observer: Observer, text: Callable[[str], str]) -> None:
+        self._observer, self._text = observer, text
+
+    def plan(self, stages: Sequence[Stage]) -> None:
+        """See `Observer.plan`."""
+        self._observer.plan([shown(stage, self._text) for stage in stages])
+
+    def stage(self, index: int, stage: Stage, name: str) -> None:
+        """See `Observer.stage`."""
+        self._observer.stage(index, shown(stage, self._text), name)
+
+    def phase(self, phase: Phase) -> None:
+        """See `Observer.phase`."""
+        self._observer.phase(replace(phase, reading=shown(phase.reading, self._text)))
+
+    def step(self, event: StepEvent, look: Look) -> None:
+        """See `Observer.step`."""
+        self._observer.step(event, look)
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        """See `Observer.note`."""
+        self._observer.note(self._text(text), warning=warning)
+
+    def result(self, result: StageResult) -> None:
+        """See `Observer.result`."""
+        self._observer.result(result)

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any
 from jupyter_latents.stage import Address
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.given.inputs import Inputs
-    from jupyter_latents.engine.models.facts import ModelFacts
-    from jupyter_latents.engine.result import StageResult
+    from jupyter_latents.engine import Inputs, StageResult
+    from jupyter_latents.session.models import Models
     from jupyter_latents.stage import Stage
 
-__all__ = ["OUT", "Out", "fingerprint", "seal", "stage_digest"]
+__all__ = ["OUT", "Out", "fingerprint", "key_of", "seal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,10 @@ OUT: Mapping[str, Mapping[str, Out]] = MappingProxyType(
             "offline": Out("says where files come from; their content enters"),
         },
         "Window": {"end": Out("a longer result holds the steps of a shorter one")},
-        "Inputs": {"asked": Out("the pictures are at their size already")},
+        "Inputs": {
+            "asked": Out("the pictures are at their size already"),
+            "notes": Out("tells how the pictures were read"),
+        },
         "Latents": {"trajectory": Out("steps before these latents are not run again")},
         "Provenance": {
             **dict.fromkeys(("revision", "prompt", "negative_prompt", "guidance_scale", "operation"), _STORY),
@@ -61,25 +63,35 @@ OUT: Mapping[str, Mapping[str, Out]] = MappingProxyType(
 """Class to field to why it stays out of a stage's digest. Every other field enters, those to come too."""
 
 
-def stage_digest(stage: Stage, inputs: Inputs, facts: ModelFacts) -> str:
+def key_of(stage: Stage, inputs: Inputs, models: Models) -> str:
     """A digest of all that decides a stage's steps, where they end left out.
 
     Args:
         stage: What is asked for.
         inputs: Its resolved inputs.
-        facts: Its model, with what the stage puts on it.
+        models: Says of its model what files, libraries and devices make of it.
+
+    Returns:
+        The digest; empty where the stage makes something else each time: with a seed at random, or through code of
+        somebody's own.
 
     Raises:
         ModelError: The stage names a device or dtype that is not there.
     """
-    from jupyter_latents.engine.models.load import dtype_of
-    from jupyter_latents.engine.models.memory import device_of
-    from jupyter_latents.engine.versions import deciding_versions, numerics
-
-    device = device_of(stage.model.device)
-    around = (sorted(deciding_versions().items()), numerics(device), str(dtype_of(stage.model, facts, device)))
-    whole = (fingerprint(stage), fingerprint(inputs), facts.identity, around)
+    if not _has_seed(stage, inputs):
+        return ""
+    spaces = [latents.space for latents in inputs.latents if latents.space is not None]
+    numerics = models.engine.numerics(stage.model, spaces)
+    if numerics is None:
+        return ""
+    whole = (fingerprint(stage), fingerprint(inputs), models.card(stage.model).identity, numerics)
     return hashlib.sha256(repr(whole).encode()).hexdigest()
+
+
+def _has_seed(stage: Stage, inputs: Inputs) -> bool:
+    """Latents without a seed of their own, or of several, go on with one at random."""
+    own = {latents.provenance.seed for latents in inputs.latents}
+    return stage.seed is not None or (len(own) == 1 and own != {None})
 
 
 def seal(result: StageResult) -> int:

@@ -11,19 +11,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from jupyter_latents.engine import StageResult, run_rest
 from jupyter_latents.errors import JupyterLatentsError, RunError
 from jupyter_latents.optimizations import keeps_law
-from jupyter_latents.session.identity import seal, stage_digest
+from jupyter_latents.session.identity import seal
 from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.given.inputs import Inputs
-    from jupyter_latents.engine.models.facts import ModelFacts
-    from jupyter_latents.engine.result import StageResult
+    from jupyter_latents.engine import Inputs
     from jupyter_latents.session.store import Store
 
-__all__ = ["Memo", "continues", "remembers"]
+__all__ = ["Memo", "continues"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +51,23 @@ class Memo:
 
     def run(
         self,
+        key: str,
         stage: Stage,
         inputs: Inputs,
-        facts: ModelFacts,
         go: Callable[[Stage, Inputs], StageResult],
         tell: Callable[[str], None] = lambda _: None,
     ) -> StageResult:
         """A stage's result: kept, continued from what is kept, or run.
 
         Args:
+            key: Digest of the stage; empty for one that is not remembered.
             stage: What is asked for.
             inputs: Its resolved inputs.
-            facts: Its model.
             go: Runs a stage.
             tell: Is told when the store cannot be written to.
         """
-        if not remembers(stage, inputs, facts):
+        if not key:
             return go(stage, inputs)
-        key = stage_digest(stage, inputs, facts)
         before = self.find(key, stage)
         kept = None if stage.force else before
         try:
@@ -112,23 +110,19 @@ class Memo:
         self._keep(key, stored)
         return stored
 
-    def foresee(self, stage: Stage, inputs: Inputs, facts: ModelFacts) -> tuple[str, StageResult | None]:
-        """What would answer a stage, or be continued by it, if it ran now: its digest, and the result as far as kept.
+    def foresee(self, key: str, stage: Stage) -> StageResult | None:
+        """What would answer a stage, or be continued by it, if it ran now, as far as it is kept.
 
         Args:
+            key: Digest of the stage; empty for one that is not remembered.
             stage: What is asked for.
-            inputs: Its resolved inputs.
-            facts: Its model.
         """
-        if stage.force or not remembers(stage, inputs, facts):
-            return "", None
-        key = stage_digest(stage, inputs, facts)
-        kept = self.find(key, stage)
+        kept = self.find(key, stage) if key and not stage.force else None
         if kept is None:
-            return key, None
+            return None
         wanted = kept.step_of(stage.window.end)
         known = _up_to(kept, wanted)
-        return key, known if known is not None and (_reach(known) == wanted or continues(stage)) else None
+        return known if known is not None and (_reach(known) == wanted or continues(stage)) else None
 
     def _sound(self, key: str) -> StageResult | None:
         """A result in memory; none that was changed in place since: variables share its tensors."""
@@ -163,20 +157,6 @@ class Memo:
             self._kept.move_to_end(oldest, last=False)
 
 
-def remembers(stage: Stage, inputs: Inputs, facts: ModelFacts) -> bool:
-    """Whether a stage makes the same each time: not with a seed at random, nor through somebody's own converter.
-
-    A converter is code that nothing here can tell from another's. Latents without a seed of their own, or of several,
-    go on with one at random.
-    """
-    from jupyter_latents.engine.vae.bridge import converter
-
-    spaces = [latents.space for latents in inputs.latents if latents.space is not None]
-    converts = any(not space.same_as(facts.space) and converter(space, facts.space) for space in spaces)
-    own = {latents.provenance.seed for latents in inputs.latents}
-    return (stage.seed is not None or (len(own) == 1 and own != {None})) and not converts
-
-
 def continues(stage: Stage) -> bool:
     """Whether a kept part of a stage may be gone on from: with a step cache that is another run than the whole one."""
     return keeps_law(stage.model.optimize)
@@ -184,15 +164,13 @@ def continues(stage: Stage) -> bool:
 
 def _answer(kept: StageResult, stage: Stage, inputs: Inputs, go: Callable[[Stage, Inputs], StageResult]) -> StageResult:
     """What a kept result says about the same stage with another end."""
-    from jupyter_latents.engine.continuing import continued
-
     wanted = kept.step_of(stage.window.end)
     known = _up_to(kept, wanted)
     if known is not None and _reach(known) == wanted:
         return known
     if known is None or known.latents.resume is None or not continues(stage):
         return go(stage, inputs)
-    return continued(known, stage, inputs, go)
+    return run_rest(known, stage, inputs, go)
 
 
 def _up_to(kept: StageResult, step: int) -> StageResult | None:
@@ -221,8 +199,6 @@ def _agree(longer: StageResult, result: StageResult) -> bool:
 
 def _done(error: RunError) -> StageResult | None:
     """The steps that a run had done when it failed; without the last where only the decoding failed, to end in it."""
-    from jupyter_latents.engine.result import StageResult
-
     partial = error.partial
     if not isinstance(partial, StageResult):
         return None

@@ -15,7 +15,7 @@ from jupyter_latents.stopping import check
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from jupyter_latents.engine.result import StageResult
+    from jupyter_latents.engine import StageResult
 
 __all__ = ["write"]
 

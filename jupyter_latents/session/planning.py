@@ -6,14 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from jupyter_latents.engine.models.memory import readable
 from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.stage import ModelSource, Stage
+from jupyter_latents.wording import readable
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.given.outline import Outline
-    from jupyter_latents.engine.prepare import Prepared
-    from jupyter_latents.engine.schedule.window import Span
+    from jupyter_latents.engine import Course, Outline, Span
     from jupyter_latents.latents.facts import Noise
 
 __all__ = ["Plan", "PlannedStage"]
@@ -28,7 +26,7 @@ class PlannedStage:
 
     Attributes:
         stage: What is asked for, with ``$NAME`` in place of the environment's values.
-        prepared: What it will do; None where it cannot run, or where only the run can tell.
+        course: What it will do; None where it cannot run, or where only the run can tell.
         error: Why it cannot run, or None.
         saved: How many of its evaluations are kept from before and will not run.
         later: What is there only at the run, which then judges the stage; empty where the plan judges it.
@@ -37,7 +35,7 @@ class PlannedStage:
     """
 
     stage: Stage
-    prepared: Prepared | None = field(default=None, repr=False)
+    course: Course | None = field(default=None, repr=False)
     error: JupyterLatentsError | None = None
     saved: int = 0
     later: str = ""
@@ -47,7 +45,7 @@ class PlannedStage:
     @property
     def model(self) -> ModelSource:
         """The model that will run, with the environment's values in its name; only for reading its files."""
-        return self.prepared.stage.model if self.prepared is not None else self.stage.model
+        return self.course.stage.model if self.course is not None else self.stage.model
 
     @property
     def refused(self) -> str:
@@ -57,48 +55,48 @@ class PlannedStage:
     @property
     def mode(self) -> str:
         """``txt2img``, ``img2img`` or ``inpaint``; empty where it cannot run."""
-        return self.prepared.mode if self.prepared is not None else ""
+        return self.course.mode if self.course is not None else ""
 
     @property
     def span(self) -> Span | None:
         """The whole steps that run; None where it cannot."""
-        return self.prepared.span if self.prepared is not None else None
+        return self.course.span if self.course is not None else None
 
     @property
     def start(self) -> Noise | None:
         """Noise level at the start."""
-        return self.prepared.start if self.prepared is not None else None
+        return self.course.start if self.course is not None else None
 
     @property
     def end(self) -> Noise | None:
         """Noise level at the end."""
-        return self.prepared.end if self.prepared is not None else None
+        return self.course.end if self.course is not None else None
 
     @property
     def evaluations(self) -> int:
         """Scheduler steps, those that are kept from before among them."""
-        return self.prepared.span.evaluations if self.prepared is not None else 0
+        return self.course.span.evaluations if self.course is not None else 0
 
     @property
     def weights(self) -> int:
         """Bytes of the model's weights."""
-        return self.prepared.weights if self.prepared is not None else 0
+        return self.course.weights if self.course is not None else 0
 
     @property
     def verdict(self) -> str:
         """How given latents enter, or empty."""
-        return self.hide(self.prepared.verdict) if self.prepared is not None else ""
+        return self.hide(self.course.verdict) if self.course is not None else ""
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What is converted, rounded or assumed."""
-        prepared = self.prepared.notes if self.prepared is not None else ()
-        return (*map(self.hide, prepared), *((_DRAWN,) if self.draws else ()))
+        notes = self.course.notes if self.course is not None else ()
+        return (*map(self.hide, notes), *((_DRAWN,) if self.draws else ()))
 
     @property
     def outline(self) -> Outline | None:
         """What it will make."""
-        return self.prepared.outline if self.prepared is not None else None
+        return self.course.outline if self.course is not None else None
 
 
 @dataclass(frozen=True)
@@ -165,13 +163,13 @@ def _row(number: int, planned: PlannedStage) -> tuple[str, ...]:
     name = f"{number} {stage.into}" if stage.into else str(number)
     if planned.later:
         return name, stage.model.name, "–", "–", "–", "–", planned.later
-    if planned.prepared is None:
+    if planned.course is None:
         return name, stage.model.name, "–", "–", "0", "–", f"refused: {planned.refused}"
-    span = planned.prepared.span
+    span = planned.course.span
     hand_over = "; ".join(filter(None, (planned.verdict, *planned.notes)))
     return (
         name,
-        f"{stage.model.name} ({planned.prepared.facts.family.name}, {planned.mode})",
+        f"{stage.model.name} ({planned.course.model.family}, {planned.mode})",
         f"{span.start}–{span.end} of {span.of}",
         f"{planned.start} → {planned.end}",
         f"{planned.evaluations - planned.saved} ({planned.saved} kept)" if planned.saved else str(planned.evaluations),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from jupyter_latents.stage import ModelSource
 from jupyter_latents.stopping import StopFlag, heeding
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.models.cache import ModelCache
+    from jupyter_latents.engine import Engine, Reading
 
 __all__ = ["ReadAhead"]
 
@@ -20,13 +20,13 @@ class ReadAhead:
     """Reads the models of a run's later stages, one ahead, in a thread of its own.
 
     Args:
-        cache: Where they are kept.
+        engine: Reads them.
         models: Those of all stages, in order, as far as they can be told.
         run: The run's flag; reading ends with it.
     """
 
-    def __init__(self, cache: Callable[[], ModelCache], models: Sequence[ModelSource], run: StopFlag) -> None:
-        self._cache, self._models = cache, tuple(models)
+    def __init__(self, engine: Engine, models: Sequence[ModelSource], run: StopFlag) -> None:
+        self._engine, self._models = engine, tuple(models)
         self._begun: set[ModelSource] = set()
         self._flag = StopFlag()
         run.on_stop(self._flag.stop)
@@ -57,8 +57,11 @@ class ReadAhead:
             self._thread.join()
 
     def _read(self, model: ModelSource) -> None:
+        def go_on(_reading: Reading) -> None:
+            self._flag.check()
+
         with heeding(self._flag):
             try:
-                self._cache().read_ahead(model)
+                self._engine.read_ahead(model, go_on)
             except (Exception, SystemExit, KeyboardInterrupt):  # noqa: BLE001
                 return  # the stage itself will meet the same error, and tells it with its place

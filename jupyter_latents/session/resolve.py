@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from jupyter_latents.engine import Given, Inputs, asked_size, resized
 from jupyter_latents.errors import HandoffError, LatentsFileError, NameNotFoundError, nearest
 from jupyter_latents.formats import endings
+from jupyter_latents.pictures.arrays import check_no_floats
+from jupyter_latents.pictures.reading import is_picture, note_of, read_mask, read_picture, size_of
 from jupyter_latents.session.addresses import download
 from jupyter_latents.session.later import Later
 from jupyter_latents.stage import ImageSeed, Reference, Stage
@@ -19,13 +21,13 @@ from jupyter_latents.syntax import real
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from jupyter_latents.engine.given.inputs import Given, Inputs
-    from jupyter_latents.engine.given.outline import Standing
-    from jupyter_latents.engine.models.facts import ModelFacts
+    from jupyter_latents.engine import ModelCard, Standing
     from jupyter_latents.latents.facts import Space
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["Resolver"]
+
+Read: TypeAlias = Callable[[Any, str, Callable[[], None]], "Image"]
 
 _TENSOR_ENDINGS = endings("latents")
 
@@ -48,78 +50,95 @@ class Resolver:
     decode: Callable[[Latents, Stage], list[Image]]
     fetch: Callable[[str], Path] = download
 
-    def inputs(self, stage: Stage, facts: ModelFacts) -> Inputs:
+    def inputs(self, stage: Stage, model: ModelCard) -> Inputs:
         """What a stage's image seed stands for.
 
         Args:
             stage: The stage.
-            facts: Its model's, which say whether latents in the image position go in undecoded.
+            model: Its model, which says whether latents in the image position go in undecoded.
 
         Raises:
             JupyterLatentsError: A name is not there, or is of no use in its position.
         """
-        from jupyter_latents.engine.given.inputs import Inputs
-
         seed = stage.image_seed
         if seed is None:
             return Inputs()
-        images, latents = self._sorted(stage, facts)
+        images, latents = self._sorted(stage, model)
         return Inputs(
             tuple(item for value, text in latents for item in self.as_latents(value, text)),
-            tuple(_sized(image, seed) for value, text in images for image in self._as_images(value, text, stage)),
-            tuple(mask.convert("L") for mask in self._pictures(seed.masks, stage)),
-            tuple(self._pictures(seed.controls, stage)),
-            self._asked(images, seed, facts.space),
+            tuple(
+                _sized(image, seed) for value, text in images for image in self._read(value, text, stage, read_picture)
+            ),
+            tuple(mask for one in seed.masks for mask in self._read(self.value(one), one.text, stage, read_mask)),
+            tuple(
+                image for one in seed.controls for image in self._read(self.value(one), one.text, stage, read_picture)
+            ),
+            self._asked(images, seed, model.space),
+            self._notes(images, seed),
         )
 
-    def given(self, stage: Stage, facts: ModelFacts) -> Given:
+    def given(self, stage: Stage, model: ModelCard) -> Given:
         """What is known of a stage's inputs before pictures are read and before latents are made.
 
         Args:
             stage: The stage.
-            facts: Its model's.
+            model: Its model.
 
         Raises:
             JupyterLatentsError: See `inputs`.
         """
-        from jupyter_latents.engine.given.inputs import Given
-        from jupyter_latents.engine.sizes import resized
-
         seed = stage.image_seed
         if seed is None:
             return Given()
-        images, latents = self._sorted(stage, facts)
-        space = facts.space
+        images, latents = self._sorted(stage, model)
+        space = model.space
         return Given(
             tuple(item for value, text in latents for item in self._standing(value, text)),
             tuple(resized(size, seed) for value, text in images for size in self._sizes(value, text, space)),
             sum(len(self._sizes(self.value(mask), mask.text, space)) for mask in seed.masks),
             sum(len(self._sizes(self.value(control), control.text, space)) for control in seed.controls),
             self._asked(images, seed, space),
+            self._notes(images, seed),
         )
 
     def _asked(self, images: Sequence[tuple[Any, str]], seed: ImageSeed, space: Space) -> tuple[int, int] | None:
         """The size that the first picture was to have, where its seed resizes it."""
-        from jupyter_latents.engine.sizes import asked_size
-
         sizes = [size for value, text in images[:1] for size in self._sizes(value, text, space)[:1]]
-        return asked_size(sizes[0], seed) if sizes and seed.resize is not None else None
+        return asked_size(sizes[0], seed) if sizes and (seed.resize or seed.align) is not None else None
 
-    def _sorted(self, stage: Stage, facts: ModelFacts) -> tuple[list[tuple[Any, str]], list[tuple[Any, str]]]:
+    def _sorted(self, stage: Stage, model: ModelCard) -> tuple[list[tuple[Any, str]], list[tuple[Any, str]]]:
         """What is in the image position, and what is to be latents: each value with what the script calls it.
 
         Latents in the image position of SDXL and Kolors go in undecoded where ``--denoising-start`` is given.
         """
         seed = stage.image_seed or ImageSeed()
-        direct = stage.window.start is not None and facts.family.direct_latents
+        direct = stage.window.start is not None and model.direct_latents
         values = [(self.value(reference), reference.text) for reference in seed.images]
         latents = [(self.value(reference), reference.text) for reference in seed.latents]
         latents += [(value, text) for value, text in values if direct and _is_tensor_like(value)]
         return [(value, text) for value, text in values if not (direct and _is_tensor_like(value))], latents
 
-    def _pictures(self, references: Sequence[Reference], stage: Stage) -> Iterator[Image]:
-        for reference in references:
-            yield from self._as_images(self.value(reference), reference.text, stage)
+    def _notes(self, images: Sequence[tuple[Any, str]], seed: ImageSeed) -> tuple[str, ...]:
+        """What is to be told of the pictures of a seed."""
+        others = ((self.value(reference), reference.text) for reference in (*seed.masks, *seed.controls))
+        found = (note_of(item, name, check) for value, text in (*images, *others)
+                 for item, name in self._items(value, text) if not _is_standing(item))  # fmt: skip
+        return tuple(dict.fromkeys(filter(None, found)))
+
+    def _items(self, value: Any, text: str) -> Iterator[tuple[Any, str]]:
+        """The pictures and the latents that a value stands for, one after another, each with what to call it."""
+        check_no_floats(value, text)
+        if is_picture(value):
+            yield value, text
+        elif isinstance(value, Path) and not _is_tensor_like(value):
+            yield value, str(value)
+        elif isinstance(value, str):
+            yield from self._items(self.value(Reference(value, "path")), text)
+        elif isinstance(value, Sequence) and value and not _is_tensor_like(value):
+            for item in value:
+                yield from self._items(item, text)
+        else:
+            yield from ((latents, text) for latents in self._standing(value, text))
 
     def _standing(self, value: Any, text: str) -> Sequence[Standing]:
         """Latents, or outlines of latents that earlier stages will make."""
@@ -131,22 +150,13 @@ class Resolver:
 
     def _sizes(self, value: Any, text: str, space: Space) -> list[tuple[int, int]]:
         """(width, height) of each picture that a value stands for; its content is not read."""
-        if _is_image(value):
-            return [value.size]
-        if isinstance(value, Path) and not _is_tensor_like(value):
-            with _opened(value) as image:
-                return [image.size]
-        if isinstance(value, str):
-            return self._sizes(self.value(Reference(value, "path")), text, space)
-        if _is_array_of_pixels(value):
-            return [(value.shape[1], value.shape[0])]
-        if isinstance(value, Sequence) and value and not isinstance(value, bytes) and not _is_tensor_like(value):
-            return [size for item in value for size in self._sizes(item, text, space)]
-        return [
-            (latents.space or space).size_of(latents.shape)
-            for latents in self._standing(value, text)
-            for _ in range(latents.shape[0])
-        ]
+        found: list[tuple[int, int]] = []
+        for item, name in self._items(value, text):
+            if _is_standing(item):
+                found += [(item.space or space).size_of(item.shape)] * item.shape[0]
+            else:
+                found.append(size_of(item, name, check))
+        return found
 
     def value(self, reference: Reference) -> Any:
         """The object behind a reference; files stay paths.
@@ -164,7 +174,7 @@ class Resolver:
             return self.fetch(reference.text)
         path = Path(reference.text).expanduser()
         if not path.exists():
-            beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+            beside = [other.name for other in path.parent.iterdir() if other.is_file()] if path.parent.is_dir() else []
             hint = nearest(path.name, beside)
             raise NameNotFoundError(
                 f"no file {reference.text}{hint or '.'} Paths are taken from {Path.cwd()}.", name=reference.text
@@ -224,8 +234,8 @@ class Resolver:
             return self.as_latents(self.value(Reference(value, "path")), text)
         if isinstance(value, torch.Tensor):
             return [self.known(Latents(value.detach().to("cpu").contiguous()))]
-        if hasattr(value, "__array_interface__") and not _is_image(value):
-            return self.as_latents(torch.as_tensor(value), text)
+        if hasattr(value, "__array_interface__") and not is_picture(value):
+            return self.as_latents(_tensor_of(value, text), text)
         if isinstance(value, Sequence) and value:
             return [latents for item in value for latents in self.as_latents(item, text)]
         raise HandoffError(
@@ -233,38 +243,14 @@ class Resolver:
             f"list of these."
         )
 
-    def _as_images(self, value: Any, text: str, stage: Stage) -> list[Image]:
-        from PIL import Image
-
-        check()
-        if _is_image(value):
-            return [value.convert("RGB")]
-        if isinstance(value, Path) and not _is_tensor_like(value):
-            with _opened(value) as image:
-                return [image.convert("RGB")]
-        if isinstance(value, str):
-            return self._as_images(self.value(Reference(value, "path")), text, stage)
-        if _is_array_of_pixels(value):
-            return [Image.fromarray(value).convert("RGB")]
-        if isinstance(value, Sequence) and value and not isinstance(value, (str, bytes)) and not _is_tensor_like(value):
-            return [image for item in value for image in self._as_images(item, text, stage)]
-        return [image for latents in self.as_latents(value, text) for image in self.decode(latents, stage)]
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Image]:
-    """A picture file, its header read.
-
-    Raises:
-        NameNotFoundError: It cannot be read as a picture.
-    """
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as image:
-            yield image
-    except (UnidentifiedImageError, OSError) as error:
-        raise NameNotFoundError(f"{path} cannot be read as a picture: {error}.", name=str(path)) from error
+    def _read(self, value: Any, text: str, stage: Stage, read: Read) -> Iterator[Image]:
+        """The pictures that a value stands for."""
+        for item, name in self._items(value, text):
+            if not _is_standing(item):
+                yield read(item, name, check)
+                continue
+            for picture in self.decode(item, stage):
+                yield read(picture, name, check)
 
 
 def _is_outline(value: Any) -> bool:
@@ -272,12 +258,9 @@ def _is_outline(value: Any) -> bool:
     return hasattr(value, "has_history")
 
 
-def _is_array_of_pixels(value: Any) -> bool:
-    return getattr(value, "dtype", None) == "uint8" and getattr(value, "ndim", 0) in (2, 3)
-
-
-def _is_image(value: Any) -> bool:
-    return hasattr(value, "convert") and hasattr(value, "resize") and hasattr(value, "mode")
+def _is_standing(value: Any) -> bool:
+    """Whether a value is latents, or their outline: no picture."""
+    return hasattr(value, "has_estimate")
 
 
 def _is_tensor_like(value: Any) -> bool:
@@ -289,16 +272,31 @@ def _is_tensor_like(value: Any) -> bool:
         return bool(value) and all(_is_tensor_like(item) for item in value)
     if _is_outline(value):
         return True
-    return hasattr(value, "__dlpack__") and not _is_image(value) and str(getattr(value, "dtype", "")) != "uint8"
+    return hasattr(value, "__dlpack__") and "float" in str(getattr(value, "dtype", "float"))
 
 
 def _is_usable(value: Any) -> bool:
-    return _is_image(value) or _is_tensor_like(value) or hasattr(value, "noise")
+    return is_picture(value) or _is_tensor_like(value) or _is_standing(value)
 
 
 def _sized(image: Image, seed: ImageSeed) -> Image:
     """An input picture at the seed's size."""
-    from jupyter_latents.engine.sizes import resized
-
     size = resized(image.size, seed)
     return image if size == image.size else image.resize(size)
+
+
+def _tensor_of(value: Any, text: str) -> Any:
+    """The tensor of an array.
+
+    Raises:
+        HandoffError: It holds no numbers that a tensor can.
+    """
+    import torch
+
+    try:
+        return torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise HandoffError(
+            f"{text} is an array of {getattr(value, 'dtype', 'something')}, which cannot be latents: give "
+            "floating-point numbers."
+        ) from error

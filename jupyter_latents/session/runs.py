@@ -17,7 +17,7 @@ from jupyter_latents.errors import JupyterLatentsError, RunError, SettingError
 from jupyter_latents.stopping import StopFlag, heeding
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.result import StageResult
+    from jupyter_latents.engine import StageResult
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["LocalExecutor", "Run"]

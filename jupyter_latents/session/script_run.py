@@ -9,10 +9,12 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jupyter_latents.engine.observer import Phase
+from jupyter_latents.engine import Given, Phase, StageResult
 from jupyter_latents.errors import JupyterLatentsError, RunError, ScriptError, StoppedError
 from jupyter_latents.session import outputs
 from jupyter_latents.session.blame import blame
+from jupyter_latents.session.hiding import kept, shown
+from jupyter_latents.session.identity import key_of
 from jupyter_latents.session.read_ahead import ReadAhead
 from jupyter_latents.session.runs import Run
 from jupyter_latents.session.spreading import spread
@@ -21,10 +23,8 @@ from jupyter_latents.syntax import Evaluation, Invocation, unsupported
 from jupyter_latents.wording import option
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.given.inputs import Inputs
-    from jupyter_latents.engine.models.facts import ModelFacts
-    from jupyter_latents.engine.observer import Observer
-    from jupyter_latents.engine.result import StageResult
+    from jupyter_latents.engine import Inputs, Observer
+    from jupyter_latents.session.models import Models
     from jupyter_latents.session.session import Session
 
 __all__ = ["ScriptRun"]
@@ -32,11 +32,15 @@ __all__ = ["ScriptRun"]
 
 @dataclass(slots=True)
 class _Job:
-    """One invocation while it runs: its stages, what they made, and what a batch made of stages yet to come."""
+    """One invocation while it runs: its stages as they run and as the script says them (`told`), and what they made.
+
+    `ready` is what a batch made of stages yet to come.
+    """
 
     invocation: Invocation
     stages: tuple[Stage, ...] = ()
     labels: tuple[str, ...] = ()
+    told: tuple[Stage, ...] = ()
     ready: dict[int, StageResult] = field(default_factory=dict)
     made: list[StageResult] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
@@ -47,7 +51,8 @@ class ScriptRun:
     """A script being run.
 
     Attributes:
-        session: Holds the engine, the names and what is remembered.
+        session: Holds the names and what is remembered.
+        models: Those of the run, and the engine that runs them.
         run: Takes the results and says when to stop.
         observer: Is told what happens.
         evaluation: The script, evaluated as far as it was foreseen.
@@ -57,6 +62,7 @@ class ScriptRun:
     """
 
     session: Session
+    models: Models
     run: Run
     observer: Observer
     evaluation: Evaluation
@@ -75,9 +81,9 @@ class ScriptRun:
         """
         for invocation in self.evaluation:
             asked = tuple(replace(stage, force=stage.force or force) for stage in invocation.stages())
-            stages, labels = spread(asked, _labels(invocation), self.session.names)
-            job = _Job(invocation, stages, labels)
-            self._tell_stages(stages)
+            stages, labels = spread(asked, self._labels(), self.session.names)
+            job = _Job(invocation, stages, labels, self._told(stages))
+            self._tell_stages(job.told)
             for stage in stages:
                 if len(job.made) not in job.ready and (self.run.should_stop() or (job.made and job.made[-1].stopped)):
                     return
@@ -95,7 +101,7 @@ class ScriptRun:
 
     def _run_one(self, job: _Job, stage: Stage, *, several: bool) -> None:
         """Runs one stage of an invocation, binds its result and writes its files."""
-        self.observer.stage(len(self.run.results), stage, stage.into or "")
+        self.observer.stage(len(self.run.results), job.told[len(job.made)], stage.into or "")
         try:
             result = self._stage(job, stage)
             job.made.append(result)
@@ -110,18 +116,16 @@ class ScriptRun:
             raise blame(job.invocation, error) from error.__cause__
 
     def _stage(self, job: _Job, stage: Stage) -> StageResult:
-        from jupyter_latents.engine.models.describe import describe
-
         refused = unsupported(stage.image_seed) if stage.image_seed is not None else []
         if refused:
             text = f"{', '.join(refused)} in {option('image_seeds')} is read but not run here; leave it out."
             raise ScriptError(text, option="image_seeds")
         resolver = replace(self.session.resolver(self.evaluation.environment), fetch=self.fetch)
-        facts = describe(stage.model)
-        inputs = resolver.inputs(stage, facts)
+        inputs = resolver.inputs(stage, self.models.card(stage.model))
         go = partial(self._engine_run, job)
-        self._run_together(job, stage, inputs, facts)
-        result = self.session.memo.run(stage, inputs, facts, go, partial(self.observer.note, warning=True))
+        self._run_together(job, stage, inputs)
+        key = key_of(stage, inputs, self.models)
+        result = self.session.memo.run(key, stage, inputs, go, partial(self.observer.note, warning=True))
         self._tell_saved(result)
         self.session.remember(result.latents)
         return self._decoded(result)
@@ -132,25 +136,24 @@ class ScriptRun:
             return result
         self.observer.phase(Phase("decoding"))
         try:
-            return replace(result, images=tuple(self.session.engine.decode(result.latents)))
+            return replace(result, images=tuple(self.models.engine.decode(result.latents)))
         except StoppedError:
             return replace(result, stopped=True)
 
-    def _run_together(self, job: _Job, stage: Stage, inputs: Inputs, facts: ModelFacts) -> None:
+    def _run_together(self, job: _Job, stage: Stage, inputs: Inputs) -> None:
         """Runs a stage and those behind it that differ in the seed alone as one batch, where the script asks for it."""
-        from jupyter_latents.engine.seed_batch import can_share
-
         first = len(job.made)
-        if first in job.ready or not can_share(stage, inputs):
+        if first in job.ready or not stage.batch_seeds or not self._shares(stage, inputs):
             return
         alike = list(takewhile(lambda other: replace(other, seed=stage.seed) == stage, job.stages[first:]))
-        known = [self.session.memo.foresee(other, inputs, facts)[1] for other in alike]
-        fresh = [first + number for number, kept in enumerate(known) if kept is None]
+        memo = self.session.memo
+        known = [memo.foresee(key_of(other, inputs, self.models), other) for other in alike]
+        fresh = [first + number for number, answer in enumerate(known) if answer is None]
         if first in fresh and len(fresh) > 1:
             self.observer.note(f"{len(fresh)} seeds run as one batch: their last bits may differ from single runs")
             stepped, stop_asked = self._stepped(stage, len(alike) - 1), self.run.stop_asked
             batch = [job.stages[number] for number in fresh]
-            results = self.session.engine.run_together(batch, self.observer, stepped, stop_asked)
+            results = self.models.engine.run_together(batch, self.observer, stepped, stop_asked)
             try:
                 for number, result in zip(fresh, results, strict=False):
                     job.ready[number] = result
@@ -158,6 +161,9 @@ class ScriptRun:
                 if first not in job.ready:
                     raise
                 return  # what is done is bound first; then the stage that failed meets it again, and tells it
+
+    def _shares(self, stage: Stage, inputs: Inputs) -> bool:
+        return self.models.engine.prepare(stage, Given.of(inputs)).shares
 
     def _stepped(self, stage: Stage, more: int = 0) -> Callable[[], bool]:
         """Asked after each step of a stage, and of so many more with it: whether to stop.
@@ -172,6 +178,24 @@ class ScriptRun:
 
         return stepped
 
+    def _told(self, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        """The stages of the present invocation as the script says them."""
+        veiled, hide = self.evaluation.current, self.evaluation.environment.hidden
+        asked = veiled.stages() if veiled is not None and veiled.opens is not None else ()
+        written = spread(asked, [""] * len(asked), self.session.names)[0] or stages
+        return tuple(shown(stage, hide) for stage in written)
+
+    def _labels(self) -> tuple[str, ...]:
+        veiled, hide = self.evaluation.current, self.evaluation.environment.hidden
+        return tuple(map(hide, _labels(veiled))) if veiled is not None else ()
+
+    def _cleaned(self, job: _Job, result: StageResult) -> StageResult:
+        """A result that says where it comes from without the environment's values."""
+        environment, at = self.evaluation.environment, len(job.made)
+        if not environment.opened:
+            return result
+        return replace(result, latents=kept(result.latents, job.stages[at], job.told[at], environment.hidden))
+
     def _tell_saved(self, result: StageResult) -> None:
         if result.evaluations == 0:
             self.observer.note("kept from before: no model evaluation (--force runs it again)")
@@ -183,18 +207,17 @@ class ScriptRun:
 
     def _engine_run(self, job: _Job, stage: Stage, inputs: Inputs) -> StageResult:
         if len(job.made) in job.ready:
-            return job.ready[len(job.made)]
+            return self._cleaned(job, job.ready[len(job.made)])
         try:
-            return self.session.engine.run(stage, inputs, self.observer, self._stepped(stage), self.run.stop_asked)
+            observer, stepped = self.observer, self._stepped(stage)
+            return self._cleaned(job, self.models.engine.run(stage, inputs, observer, stepped, self.run.stop_asked))
         except RunError as error:
-            from jupyter_latents.engine.result import StageResult
-
             if isinstance(error.partial, StageResult):
+                error.partial = self._cleaned(job, error.partial)
                 self.session.remember(error.partial.latents)
                 self.run.results.append(error.partial)
                 job.made.append(error.partial)
                 self._bind(stage.into, job, several=len(job.labels) > 1)
-                self.observer.result(error.partial)
             raise
 
     def _bind(self, name: str | None, job: _Job, *, several: bool) -> None:
@@ -211,7 +234,7 @@ class ScriptRun:
         if stage.output.path is None and stage.output.format is None:
             return []
         observer.phase(Phase("saving"))
-        pictures = list(result.images) or self.session.engine.decode(result.latents)
+        pictures = list(result.images) or self.models.engine.decode(result.latents)
         return outputs.write(stage, result, pictures)
 
 

@@ -10,19 +10,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import machine
-from jupyter_latents.engine.schedule.table import scheduler_names
+from jupyter_latents.engine import Given, Silent, local_engine, scheduler_names
 from jupyter_latents.errors import (
     HandoffError,
     JupyterLatentsError,
     ModelError,
     NameNotFoundError,
+    RunError,
     StoppedError,
     nearest,
 )
 from jupyter_latents.session.addresses import Addresses
 from jupyter_latents.session.foresight import Answers, Foresight, counts
-from jupyter_latents.session.hiding import undrawn
+from jupyter_latents.session.hiding import Hidden, undrawn
 from jupyter_latents.session.memo import Memo
+from jupyter_latents.session.models import Models
+from jupyter_latents.session.notices import own_warnings
 from jupyter_latents.session.planning import Plan
 from jupyter_latents.session.read_ahead import ReadAhead
 from jupyter_latents.session.resolve import Resolver
@@ -34,13 +37,12 @@ from jupyter_latents.stage import ModelSource, Stage
 from jupyter_latents.syntax import Environment, Evaluation, Script
 from jupyter_latents.syntax.options.faults import spelling
 from jupyter_latents.syntax.options.fields import default
+from jupyter_latents.wording import readable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from jupyter_latents.engine.engine import Engine
-    from jupyter_latents.engine.models.cache import PartRow
-    from jupyter_latents.engine.observer import Observer
+    from jupyter_latents.engine import Engine, Observer, PartRow
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["Session", "Task", "current"]
@@ -76,25 +78,28 @@ class Session:
     Args:
         names: Where results are bound and variables looked up: the kernel's namespace.
         settings: Sizes and budgets; None for those of the process, which ``%config`` sets.
+        engine: Runs the stages; None for one in this process, which loads torch when it is first asked.
     """
 
-    def __init__(self, names: MutableMapping[str, Any] | None = None, settings: Settings | None = None) -> None:
+    def __init__(
+        self,
+        names: MutableMapping[str, Any] | None = None,
+        settings: Settings | None = None,
+        engine: Engine | None = None,
+    ) -> None:
         self.names: MutableMapping[str, Any] = names if names is not None else {}
         self.settings = settings if settings is not None else SETTINGS
         self.executor = LocalExecutor()
         self.memo = Memo(self.settings)
         self.addresses = Addresses()
-        self._engine: Engine | None = None
+        self._engine = engine
         self._known: weakref.WeakValueDictionary[str, Latents] = weakref.WeakValueDictionary()
 
     @property
     def engine(self) -> Engine:
-        """The engine, made when first asked for (it loads torch)."""
+        """The engine; that of this process is made when first asked for (it loads torch)."""
         if self._engine is None:
-            from jupyter_latents.engine.engine import Engine
-            from jupyter_latents.engine.models.cache import ModelCache
-
-            self._engine = Engine(ModelCache(self.settings))
+            self._engine = local_engine(self.settings)
         return self._engine
 
     def check(self, script: Script) -> None:
@@ -124,26 +129,23 @@ class Session:
             task: The script.
             check: Called for each line and stage; it raises to stop.
         """
-        from jupyter_latents.engine.models.describe import describing
-        from jupyter_latents.engine.observer import Silent
-        from jupyter_latents.engine.quiet import gathered
-
         environment = self._environment(task, Silent(), check)
         environment.foreseeing, environment.random_seed = True, undrawn()
         evaluation = Evaluation(task.script, environment, scheduler_names(), counts(self.names))
         own: list[str] = []
+        models = Models(self.engine)
         try:
-            with gathered(lambda _text: None, own.append), describing():
-                plan = self._foresight(evaluation, Answers(self.memo, force=task.force)).plan()
+            with own_warnings(own.append), self.engine.scope(lambda _text: None):
+                plan = self._foresight(evaluation, models, Answers(self.memo, models, force=task.force)).plan()
         finally:
             evaluation.close()
         return replace(plan, printed=(*plan.printed, *own))
 
-    def _foresight(self, evaluation: Evaluation, kept: Answers | None = None) -> Foresight:
+    def _foresight(self, evaluation: Evaluation, models: Models, kept: Answers | None = None) -> Foresight:
         resolver = self.resolver(evaluation.environment)
-        return Foresight(evaluation, replace(resolver, fetch=self.addresses.file), kept)
+        return Foresight(evaluation, replace(resolver, fetch=self.addresses.file), models, kept)
 
-    def _foresee(self, evaluation: Evaluation, observer: Observer) -> Plan:
+    def _foresee(self, evaluation: Evaluation, models: Models, observer: Observer) -> Plan:
         """Tells the stages of a script that is about to run, and how each takes over the latents it is given.
 
         Returns:
@@ -153,7 +155,7 @@ class Session:
             JupyterLatentsError: One of them can never run, so that none begins: its model is not there or does not do
                 this, or the latents handed to it cannot enter it.
         """
-        plan = self._foresight(evaluation).plan()
+        plan = self._foresight(evaluation, models).plan()
         for stage in plan.stages:
             if isinstance(stage.error, (ModelError, HandoffError)):
                 raise stage.error
@@ -234,7 +236,7 @@ class Session:
 
     def holdings(self) -> list[PartRow]:
         """The parts of models that are loaded, most recently used first."""
-        return self.engine.cache.rows()
+        return self.engine.holdings()
 
     def unload(self, name: str | None = None) -> str:
         """Lets go of a model's parts, or of all.
@@ -245,9 +247,7 @@ class Session:
         Returns:
             How much memory that was, as text.
         """
-        from jupyter_latents.engine.models.memory import readable
-
-        return readable(self.engine.cache.unload(name))
+        return readable(self.engine.unload(name))
 
     def keep_in(self, folder: str | None) -> str:
         """Keeps results of stages in a folder from now on, and answers from it.
@@ -273,26 +273,20 @@ class Session:
             latents: What would be handed over.
             model: A model's name, as in a script.
         """
-        from jupyter_latents.engine.given.inputs import Given
-        from jupyter_latents.engine.prepare import prepare
-
         steps = int(latents.provenance.options.get("steps", default("num_inference_steps")))
         stage = Stage(model=ModelSource(model, offline=True), num_inference_steps=steps)
         try:
-            prepared = prepare(stage, Given((latents,)))
+            course = self.engine.prepare(stage, Given((latents,)))
         except JupyterLatentsError as error:
             error.spelled(spelling)
             return f"impossible: {error.message}"
-        return "; ".join((prepared.verdict, *prepared.notes))
+        return "; ".join((course.verdict, *course.notes))
 
     def _work(self, run: Run, task: Task, observer: Observer) -> None:
-        from jupyter_latents.engine.models.describe import describing
-        from jupyter_latents.engine.quiet import gathered
-
         said: list[str] = []
         tell = observer.note if task.verbose else said.append
         try:
-            with gathered(tell, partial(observer.note, warning=True)), describing():
+            with own_warnings(partial(observer.note, warning=True)), self.engine.scope(tell):
                 self._evaluate(run, task, observer)
         finally:
             if said:
@@ -307,17 +301,27 @@ class Session:
                 raise StoppedError("the script was stopped.")
 
         environment = self._environment(task, observer, check)
+        observer = Hidden(observer, environment.hidden)
         evaluation = Evaluation(task.script, environment, scheduler_names(), counts(self.names))
         ahead: ReadAhead | None = None
         try:
-            plan = self._foresee(evaluation, observer)
-            ahead = ReadAhead(lambda: self.engine.cache, [stage.model for stage in plan.stages], run.flag)
+            models = Models(self.engine)
+            plan = self._foresee(evaluation, models, observer)
+            ahead = ReadAhead(self.engine, [stage.model for stage in plan.stages], run.flag)
             stages = [stage.stage for stage in plan.stages]
-            ScriptRun(self, run, observer, evaluation, ahead, self.addresses.run(), stages).script(force=task.force)
+            ScriptRun(self, models, run, observer, evaluation, ahead, self.addresses.run(), stages).script(
+                force=task.force
+            )
         except StoppedError as stopped:
             if not run.flag.asked:
                 raise
             observer.note(stopped.message)
+        except JupyterLatentsError as error:
+            error.rewritten(environment.hidden)
+            raise
+        except Exception as error:
+            text = environment.hidden(f"{type(error).__name__}: {error}")
+            raise RunError(f"the run failed unexpectedly: {text}") from error
         finally:
             evaluation.close()
             if ahead is not None:
@@ -355,9 +359,9 @@ class Session:
     def _picture_of(self, latents: Latents, stage: Stage) -> list[Image]:
         """Latents in the image position: their own VAE decodes them, the receiver's where they name none."""
         if latents.space is None:
-            facts = self.engine.cache.load(stage.model).facts
+            space = self.engine.describe(stage.model).space
             provenance = replace(latents.provenance, model=stage.model.name)
-            latents = latents.replace(space=facts.space, provenance=provenance)
+            latents = latents.replace(space=space, provenance=provenance)
         return self.engine.decode(latents)
 
     def remember(self, latents: Latents) -> None:

@@ -1,35 +1,26 @@
 """Results of stages on disk, so that another kernel repeats none of them.
 
-Each is one file, written whole or not at all: a plain zip of the latents after each step (``.safetensors``, with
-scheduler and generator state), the pictures and a record. Its name is the stage's digest and the last step it holds.
+Each is one file (`result_file`), written whole or not at all. Its name is the stage's digest and its last step.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import tempfile
-import time
-import zipfile
-from dataclasses import asdict
-from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from jupyter_latents.errors import JupyterLatentsError, SettingError
+from jupyter_latents.errors import SettingError
+from jupyter_latents.latents.files.atomic import sweep, write_whole
+from jupyter_latents.session.result_file import DAMAGED, pack, unpack
 from jupyter_latents.settings import SETTINGS, Settings
+from jupyter_latents.wording import readable
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.result import StageResult
-    from jupyter_latents.latents.value import Latents
+    from jupyter_latents.engine import StageResult
 
 __all__ = ["Store"]
-
-_RECORD = "result.json"
-_VERSION = 1
-_LEFT_BEHIND = 600  # Seconds after which an unfinished file belongs to a kernel that is gone.
-_DAMAGED = (zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError, JupyterLatentsError)
 
 
 class Store:
@@ -53,7 +44,7 @@ class Store:
             raise SettingError(
                 f"the store {folder} cannot be written to: {error.strerror}. Give a folder of your own, or off."
             ) from error
-        self._sweep()
+        sweep(folder)
 
     def __len__(self) -> int:
         return len(self._files())
@@ -71,10 +62,9 @@ class Store:
         """
         for path in sorted(self.folder.glob(f"{key}-*.zip"), reverse=True):
             try:
-                result = _read(path)
-            except _DAMAGED:
-                with contextlib.suppress(OSError):
-                    path.unlink(missing_ok=True)
+                result = unpack(key, path)
+            except DAMAGED:
+                _delete(path)
                 continue
             except OSError:
                 continue  # too many open files, another kernel deleted it: that says nothing about what is in it
@@ -94,25 +84,21 @@ class Store:
         Raises:
             LatentsFileError: It cannot be written; the store is as it was.
         """
-        from jupyter_latents.latents.files.atomic import write_whole
-
         step = result.latents.position.step if result.latents.position is not None else 0
         path = self.folder / f"{key}-{step:06d}.zip"
         held = sorted(self.folder.glob(f"{key}-*.zip"))
         if held and held[-1].name >= path.name and not anew:
             return
-        content = _packed(result)
+        content = pack(key, result)
         if len(content) > self.settings.store_size:
             return
         write_whole(path, content)
         for other in held:
             if other != path:
-                other.unlink(missing_ok=True)
+                _delete(other)
         self._make_room(path)
 
     def __repr__(self) -> str:
-        from jupyter_latents.engine.models.memory import readable
-
         return (
             f"store {self.folder}: {len(self)} results, {readable(self.bytes)} of at most "
             f"{readable(self.settings.store_size)}"
@@ -134,87 +120,11 @@ class Store:
             if total <= self.settings.store_size:
                 return
             if path != kept:
-                path.unlink(missing_ok=True)
+                _delete(path)
                 total -= size
 
-    def _sweep(self) -> None:
-        """Deletes what killed kernels left unfinished."""
-        for path in self.folder.glob(".*.zip.*.part"):
-            with contextlib.suppress(OSError):
-                if time.time() - path.stat().st_mtime > _LEFT_BEHIND:
-                    path.unlink()
 
-
-def _packed(result: StageResult) -> bytes:
-    """A result as one file."""
-    from jupyter_latents.latents.files.safetensors_file import safetensors_bytes
-
-    steps: list[Latents] = list(result.latents.trajectory) or [result.latents]
-    ends = steps[-1].digest == result.latents.digest
-    steps += [] if ends else [result.latents]
-    record: dict[str, Any] = {
-        "version": _VERSION,
-        "steps": len(steps),
-        "trajectory": len(result.latents.trajectory),
-        "images": len(result.images),
-        "span": asdict(result.span),
-        "stopped": result.stopped,
-        "timesteps": result.timesteps,
-        "rule": result.rule,
-        "train_timesteps": result.train_timesteps,
-    }
-    packed = BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as file:
-        file.writestr(_RECORD, json.dumps(record))
-        for number, latents in enumerate(steps):
-            file.writestr(_step(number), safetensors_bytes(latents))
-        for number, image in enumerate(result.images):
-            png = BytesIO()
-            image.save(png, "PNG")
-            file.writestr(_picture(number), png.getvalue())
-    return packed.getvalue()
-
-
-def _read(path: Path) -> StageResult:
-    """A result from its file."""
-    from PIL import Image
-
-    from jupyter_latents.engine.result import StageResult
-    from jupyter_latents.engine.schedule.window import Span
-    from jupyter_latents.latents.value import Latents
-
-    with zipfile.ZipFile(path) as file:
-        record = json.loads(_member(file, _RECORD))
-        if record["version"] != _VERSION:
-            raise ValueError(f"store version {record['version']}")
-        steps = [Latents.from_bytes(_member(file, _step(number))) for number in range(record["steps"])]
-        images = []
-        for number in range(record["images"]):
-            with Image.open(BytesIO(_member(file, _picture(number)))) as image:
-                images.append(image.convert("RGB"))
-    trajectory = tuple(steps[: record["trajectory"]])
-    return StageResult(
-        steps[-1].replace(trajectory=trajectory),
-        tuple(images),
-        Span(**record["span"]),
-        0,
-        bool(record["stopped"]),
-        tuple(record["timesteps"]),
-        record["rule"],
-        int(record["train_timesteps"]),
-    )
-
-
-def _member(file: zipfile.ZipFile, name: str) -> bytes:
-    """A member's bytes, checked against its checksum; nothing is ever inflated."""
-    if file.getinfo(name).compress_type != zipfile.ZIP_STORED:
-        raise ValueError(f"{name} is compressed")
-    return file.read(name)
-
-
-def _step(number: int) -> str:
-    return f"step-{number:05d}.safetensors"
-
-
-def _picture(number: int) -> str:
-    return f"picture-{number}.png"
+def _delete(path: Path) -> None:
+    """Deletes a file; one that another kernel deleted or that cannot be deleted now costs no run anything."""
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)

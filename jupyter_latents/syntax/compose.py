@@ -23,6 +23,7 @@ __all__ = [
     "from_provenance",
     "lines",
     "literal",
+    "plain_dollars",
     "rows_of",
     "word",
 ]
@@ -42,31 +43,54 @@ _ALWAYS_QUOTED = {"prompts", "negative_prompts", "second_prompts", "third_prompt
 _PLAIN = re.compile(r"[\w@+:,./~^][\w@+=:,./~^-]*")
 _SPECIAL = re.compile(r"""(?<!\\)(\\*)(["'$%])""")
 _ENVIRON = re.compile(r"\$\{?[A-Za-z_]|%[A-Za-z_]\w*%")
+_VARIABLE = re.compile(r"\$[A-Za-z_]\w*|\$\{[A-Za-z_]\w*\}|%[A-Za-z_]\w*%")
+_DOLLAR = re.compile(r"(?<!\\)(\\*)([$%])")
 _NEEDS_TEMPLATE = re.compile(r"\{(?=[{%#\n\r])|[\n\r]")
 
 
-def word(text: str, *, quoted: bool = False) -> str:
-    """One word of a script, quoted where needed; its template parts stay as they are.
+def word(text: str, *, quoted: bool = False, variables: bool = False) -> str:
+    r"""One word of a script, quoted where needed; its template parts stay as they are.
 
     Args:
         text: The word's content.
         quoted: Quote it even where it need not be.
+        variables: Whether ``$NAME`` in it means the environment's value, and ``\$NAME`` the text; see `plain_dollars`.
     """
-    if not quoted and _PLAIN.fullmatch(text):
+    if not quoted and (_PLAIN.fullmatch(text) or (variables and _VARIABLE.fullmatch(text))):
         return text
     parts = [(part.kind, text[part.start : part.end]) for part in segments(text)]
     live = "".join(content for kind, content in parts if kind != "text")
     deciding = live if re.search("[\"']", live) else text
-    mark = "'" if '"' in deciding and "'" not in deciding else '"'
-    made = "".join(_escaped(content, mark) if kind == "text" else content for kind, content in parts)
+    named = variables and _ENVIRON.search(text) is not None
+    mark = "'" if '"' in deciding and "'" not in deciding and not named else '"'
+    made = "".join(_escaped(content, mark, variables=named) if kind == "text" else content for kind, content in parts)
     return mark + made + "\\" * (len(made) - len(made.rstrip("\\"))) + mark
 
 
-def _escaped(text: str, mark: str) -> str:
-    """Escapes as little as reads back the same inside quotes of one kind."""
+def plain_dollars(text: str, *, named: bool = False) -> str:
+    r"""A text in which ``$NAME`` is only text, as it stands where it would mean the environment's value: ``\$NAME``.
+
+    Args:
+        text: The text.
+        named: Whether names of variables are going to be put into it.
+    """
+    if not named and not _ENVIRON.search(text):
+        return text
+
+    def escape(match: re.Match[str]) -> str:
+        needed = match[1] or _ENVIRON.match(text, match.start(2))
+        return match[1] * 2 + ("\\" if needed else "") + match[2]
+
+    return _DOLLAR.sub(escape, text)
+
+
+def _escaped(text: str, mark: str, *, variables: bool = False) -> str:
+    """Escapes as little as reads back the same inside quotes of one kind; names of variables stay as they are."""
     live = {mark, "$", "%"} if _ENVIRON.search(text) else {mark}
 
     def escape(match: re.Match[str]) -> str:
+        if variables and match[2] in "$%":
+            return match[0]
         return match[1] * 2 + ("\\" if match[2] in live else "") + match[2]
 
     return _SPECIAL.sub(escape, text)
@@ -77,20 +101,21 @@ def literal(text: str) -> str:
     return _NEEDS_TEMPLATE.sub(lambda match: "{{ '" + {"\n": "\\n", "\r": "\\r"}.get(match[0], "{") + "' }}", text)
 
 
-def lines(model: str, rows: Rows) -> dict[str, str]:
+def lines(model: str, rows: Rows, *, variables: bool = False) -> dict[str, str]:
     """The lines of one invocation, in the order of reading.
 
     Args:
         model: The model's name.
         rows: The words of its options.
+        variables: See `word`.
 
     Returns:
         Line by the option's `dest`; the model's own line is under ``model``.
     """
-    made = {"model": word(model)}
+    made = {"model": word(model, variables=variables)}
     for dest in _ORDER:
         if dest in rows:
-            words = [word(text, quoted=dest in _ALWAYS_QUOTED) for text in rows[dest]]
+            words = [word(text, quoted=dest in _ALWAYS_QUOTED, variables=variables) for text in rows[dest]]
             made[dest] = " ".join([NAMES[dest], *words])
     return made
 

@@ -79,7 +79,8 @@ def _looked(line: Logical, at: int, environment: Environment, *, raw: bool = Fal
     if not veiled_names(expanded.text):
         return expanded
     Veiled(expanded.text, filled=True, waits=environment.waits).look()
-    return expand(line, environment, start=at, raw=raw)
+    origin = expanded.origin(0, len(expanded))
+    return Located.made(environment.unveiled(expanded.text), origin) if origin else expanded
 
 
 def _unset(line: Logical, start: int, environment: Environment) -> None:

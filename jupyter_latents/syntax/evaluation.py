@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from jupyter_latents.errors import Place, ScriptError
+from jupyter_latents.errors import JupyterLatentsError, Place, ScriptError
 
 from .invocation import Invocation
 from .script import Script
@@ -116,6 +116,8 @@ class _Worker:
         except _ClosedError:
             pass
         except BaseException as error:  # noqa: BLE001 - the asking side raises it
+            if isinstance(error, JupyterLatentsError):
+                error.rewritten(self.environment.hidden)
             self.error = error
         finally:
             self._invocations.close()  # type: ignore[attr-defined]
@@ -183,6 +185,7 @@ class Evaluation:
     stands in the seed, and ``environment.captured[name]`` is the promise (`promises.real` gives its value). A line that
     looks into one otherwise waits. What scripts print is printed when its turn comes in the run. `ahead` gives texts in
     which the environment's values are veiled: show them through ``environment.shown``; plan with ``invocation.real()``.
+    What it prints, and what its errors say, has ``$NAME`` in their place; `current` is the veiled form of what runs.
 
     An evaluation whose rest nobody wants is ended by `close`, or when it is forgotten.
 
@@ -208,11 +211,17 @@ class Evaluation:
         self._current: Foreseen | None = None
         environment.print = self._worker.say
         environment.waits = self._worker
+        environment.veils = True
 
     @property
     def waiting(self) -> Waiting | None:
         """Why `ahead` stopped before the script's end; None where it did not."""
         return self._worker.waiting
+
+    @property
+    def current(self) -> Invocation | None:
+        """The invocation that was handed out last, as the script says it: the environment's values are veiled."""
+        return self._current.invocation if self._current is not None else None
 
     @property
     def foreseen(self) -> list[Foreseen]:
@@ -252,7 +261,7 @@ class Evaluation:
                 if isinstance(step, Foreseen):
                     self._current = step
                     return step.invocation.real()
-                self._print(self.environment.unveiled(step))
+                self._print(self.environment.hidden(step))
             if worker.error is not None:
                 raise worker.error
             if worker.ended or worker.closed:

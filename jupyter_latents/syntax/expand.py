@@ -8,12 +8,13 @@ from .lines import Logical
 from .quoting import escape
 from .segments import Segment, segments
 from .templates.environment import Environment
+from .templates.promises import mark
 from .templates.template import check_template, render
 from .text import Located, join
 
 __all__ = ["UNKNOWN", "expand"]
 
-UNKNOWN = "\ufffc"
+UNKNOWN = mark("unknown")
 """Stands for what is only known when a line is reached, in a check without running."""
 
 _ENVIRON = re.compile(r"(?<!\\)(\\*)(?:\$\{([A-Za-z_]\w*)\}|\$([A-Za-z_]\w*)|%([A-Za-z_]\w*)%)")

@@ -1,7 +1,8 @@
 r"""From physical lines to logical ones: comments go, continuations are joined, template blocks are rendered in place.
 
 A line goes on when it ends with ``\`` or when the next line, comments aside, starts with ``-``. After a ``\`` blank
-lines and comments may stand between.
+lines and comments may stand between. A ``\`` joins what stands around it; a line that starts with ``-`` is always
+parted from the one before.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ __all__ = ["Block", "Logical", "Reader", "nothing"]
 
 _BLOCK = ("{{", "{%", "{#")
 _DEPTH = 20
+_PARTS = set("{}%#\\")  # what may be half of a template's braces, or of an escape
 
 
 def nothing() -> None:
@@ -157,11 +159,14 @@ class Reader:
             text, quote = whole.without_comment(line.text) if open_before else without_comment(line.text)
             text = text.rstrip()
             backslash = text.endswith("\\")
-            text = text[:-1].rstrip() if backslash else text
+            text = text[:-1] if backslash else text
+            joined = backslash and text[-1:] not in _PARTS and text == text.rstrip()
+            text = text.rstrip()
             indent = len(text) - len(text.lstrip())
             parts.append(Located.of(line, indent, len(text)))
             gap = Located.made(" ", _end(line, len(text)))
             whole.add(text[indent:] + " ")
+            joined = joined and not whole.cut
             open_before = whole.waiting or (backslash and quote >= 0)
             if backslash:
                 line = self._skip_to_content()
@@ -173,7 +178,8 @@ class Reader:
                 raise _open_quote(join(parts))
             else:
                 line = self._next() if self._option_follows() else None
-            parts.append(gap)
+            if not joined or (line is not None and line.text.lstrip().startswith("-")):
+                parts.append(gap)
         return Logical(join(parts).strip())
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
+from jupyter_latents.errors import ScriptError
+
 from .directives import check_directive, run_directive
 from .expand import UNKNOWN, expand
 from .invocation import Invocation
@@ -118,12 +120,17 @@ def _invocation(words: list[Word], environment: Environment, schedulers: Collect
     injected = [
         _rendered(str(text), words[0], quoted=not str(text).startswith("-")) for text in environment.injected_args
     ]
-    try:
-        arguments = read_arguments(words, injected, schedulers=schedulers)
-    except VeiledError as veiled:
-        Veiled(veiled.text, filled=True, waits=environment.waits).look()
-        words = [_opened(word, environment) for word in words]
-        arguments = read_arguments(words, injected, schedulers=schedulers)
+    while True:
+        try:
+            arguments = read_arguments(words, injected, schedulers=schedulers)
+            break
+        except VeiledError as veiled:
+            Veiled(veiled.text, filled=True, waits=environment.waits).look()
+            known = [_opened(word, environment) if veiled.text in word.text else word for word in words]
+            if [word.text for word in known] == [word.text for word in words]:
+                text = f"'{environment.shown(veiled.text)}' is known at the run alone, and is wanted here before."
+                raise ScriptError(text, place=words[0].place) from veiled
+            words = known
     values: dict[str, tuple[Any, ...]] = dict(arguments.values)
     if "gen_seeds" in values:
         values["seeds"] = tuple(environment.random_seed() for _ in range(values["gen_seeds"][0]))

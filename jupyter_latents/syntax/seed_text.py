@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from jupyter_latents.errors import Place, ScriptError
 from jupyter_latents.stage import Reference
 
-from .quoting import escape, string_end, unquote
+from .quoting import string_end
 from .text import Line, Locator
 
 __all__ = ["Piece", "format_reference", "items", "locator_of", "reference", "split"]
@@ -18,6 +18,8 @@ _CAPTURED = re.compile(r"__latents_\d+")  # names of objects, which `quote` puts
 _VARIABLE = re.compile(r"[^\W\d]\w*(?:\[-?\d+\])*")
 _URL = re.compile(r"https?://", re.IGNORECASE)
 _BARE = re.compile(r"[^\s'\",;|+=]+")
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
+_ESCAPED = re.compile(r"""\\([nrtbf\\"'$%])""")
 _SPACE = re.compile(r"\s+")
 _URL_COMMA = re.compile(r"[^\s'\";|]")
 
@@ -121,7 +123,7 @@ def reference(piece: Piece) -> Reference:
     quoted = text[0] in "\"'"
     if quoted and string_end(text, 0) != len(text):
         raise piece.fail(f"The quotes of {text} do not match; quote the whole part.")
-    content = unquote(text)
+    content = _content(text) if quoted else text
     if not content.strip():
         raise piece.fail("An image seed names nothing between these quotes; give a variable, a path or an address.")
     if _URL.match(content):
@@ -131,6 +133,11 @@ def reference(piece: Piece) -> Reference:
     return Reference(content, "path")
 
 
+def _content(quoted: str) -> str:
+    r"""What stands in quotes: ``\\`` is one backslash, ``\n`` a line's end, as dgenerate reads image seeds."""
+    return _ESCAPED.sub(lambda found: _ESCAPES.get(found[1], found[1]), quoted[1:-1])
+
+
 def format_reference(reference: Reference) -> str:
     """Returns the item so that it reads back as the same reference."""
     text = reference.text
@@ -138,4 +145,5 @@ def format_reference(reference: Reference) -> str:
         return text
     if reference.kind == "path" and _BARE.fullmatch(text) and not _VARIABLE.fullmatch(text) and ":" not in text:
         return text
-    return f'"{escape(text)}"'
+    escaped = re.sub(r"""[\\"'$%]""", r"\\\g<0>", text)
+    return f'"{escaped}"'

@@ -23,6 +23,7 @@ from typing import Any
 
 from jupyter_latents.errors import Place, nearest
 from jupyter_latents.stage import AdapterImage, ImageSeed, Reference, Size
+from jupyter_latents.wording import option
 
 from .seed_text import Piece, format_reference, items, locator_of, reference, split
 from .text import Locator
@@ -133,7 +134,8 @@ def parse_seed(text: str, place: Place | Locator | None = None) -> ImageSeed:
         if match:
             key, value = _key_value(part)
             if key not in SEED_KEYS:
-                raise part.fail(f"'{key}' is no part of an image seed{nearest(key, SEED_KEYS) or '.'}", match[1])
+                known = nearest(key, SEED_KEYS) or f"; it takes {', '.join(SEED_KEYS)}."
+                raise part.fail(f"'{key}' is no part of an image seed{known}", match[1])
             dest, parse, _ = SEED_KEYS[key]
             if dest in seen or (key in {"latents", "adapter", "control"} and getattr(seed, dest)):
                 raise part.fail(f"'{key}' is given twice in this image seed.", match[1])
@@ -170,11 +172,13 @@ def _head(piece: Piece) -> ImageSeed:
 
 
 def _short(seed: ImageSeed, part: Piece, seen: set[str], index: int) -> ImageSeed:
-    """A part without a key: a mask first, a size after it (or alone)."""
-    if _SIZE.fullmatch(part.text) and "resize" not in seen:
+    """A part without a key: a mask and a size, in either order."""
+    if _SIZE.fullmatch(part.text):
+        if "resize" in seen:
+            raise part.fail("The size is given twice in this image seed.")
         seen.add("resize")
         return replace(seed, resize=_size(part))
-    if index == 0 and "masks" not in seen and seed.images and not seen:
+    if index <= 1 and "masks" not in seen and seed.images and seen <= {"resize"}:
         seen.add("masks")
         return replace(seed, masks=_references(part))
     if not part.text:
@@ -189,6 +193,7 @@ def _check(seed: ImageSeed, whole: Piece) -> None:
         raise whole.fail("A mask needs an image to paint on; write IMAGE;mask=MASK.", "mask")
     if masks > 1 and masks != images:
         raise whole.fail(f"There are {masks} masks for {images} images; give one mask for all or one each.")
+    _check_sizes(seed, whole)
     if images and latents and images != latents:
         raise whole.fail(f"There are {latents} latents for {images} images; give one for each image.", "latents")
     if seed.align is not None and seed.resize is not None:
@@ -202,6 +207,21 @@ def _check(seed: ImageSeed, whole: Piece) -> None:
         raise whole.fail("floyd= stands with an image and a mask only.", "floyd")
     if (start is not None or end is not None) and not (images or seed.controls or seed.adapters):
         raise whole.fail("frame-start and frame-end need an image.", "frame")
+
+
+def _check_sizes(seed: ImageSeed, whole: Piece) -> None:
+    """Checks that what resizes has something to resize."""
+    given = {"resize": seed.resize, "align": seed.align, "aspect": seed.aspect}
+    names = [name for name, value in given.items() if value is not None]
+    if names and not seed.images:
+        text = "a size" if names == ["resize"] else ", ".join(names)
+        raise whole.fail(
+            f"There is no image here, and {text} is for images; latents keep their size, which {option('output_size')} "
+            "does not change either: resize them in Python, a.resize((128, 128)).",
+            str(seed.resize) if str(seed.resize) in whole.text else names[0],
+        )
+    if seed.aspect is not None and seed.resize is None:
+        raise whole.fail("aspect= says how an image is resized; add resize=512, or leave it out.", "aspect")
 
 
 def unsupported(seed: ImageSeed) -> list[str]:

@@ -20,8 +20,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
 
-from jupyter_latents.engine.engine import Engine
 from jupyter_latents.engine.given.inputs import Inputs
+from jupyter_latents.engine.local import LocalEngine
 from jupyter_latents.engine.models.optimize import WAYS, has_step_cache, optimized, step_cache
 from jupyter_latents.errors import ModelError
 from jupyter_latents.optimizations import OPTIMIZATIONS, choices_of
@@ -47,7 +47,7 @@ def stage(model: str, number: int, steps: int, choices: tuple[str, ...] = ()) ->
     )
 
 
-def keeps_law(engine: Engine, whole: Stage, expected: torch.Tensor) -> bool:
+def keeps_law(engine: LocalEngine, whole: Stage, expected: torch.Tensor) -> bool:
     """Whether a run in two windows ends where the whole one ends."""
     base = engine.run(replace(whole, window=Window(None, 0.5))).latents
     rest = engine.run(replace(whole, window=Window(0.5, None)), Inputs((base,))).latents
@@ -56,7 +56,7 @@ def keeps_law(engine: Engine, whole: Stage, expected: torch.Tensor) -> bool:
 
 def on_demo_models(steps: int, repeats: int) -> Iterator[str]:
     """A line for each demo model and choice."""
-    engine = Engine()
+    engine = LocalEngine()
     for model in ("demo/scenes", "demo/flow"):
         plain = [engine.run(stage(model, number, steps)).latents.tensor for number in range(len(PROMPTS))]
         for text in (*CHOICES, *VARIED):

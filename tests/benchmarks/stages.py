@@ -33,12 +33,12 @@ def against_diffusers(model: str, steps: int = STEPS) -> dict[str, Callable[[], 
     """The same picture by plain diffusers and by the engine: alone, watched by the notebook's view, all previewed."""
     import torch
 
-    from jupyter_latents.engine.engine import Engine
     from jupyter_latents.engine.given.inputs import Inputs
+    from jupyter_latents.engine.local import LocalEngine
 
     folder = demo.path(model) if model.startswith("demo/") else Path(model)
     pipeline: Any = plain_pipeline(folder)
-    engine = Engine()
+    engine = LocalEngine()
     stage = Stage(
         model=ModelSource(model), prompt=Prompt(PROMPT), seed=7, num_inference_steps=steps, guidance_scale=4.0
     )

@@ -310,3 +310,25 @@ def test_it_is_readable_in_both_themes_and_400_pixels_wide(lab: LabPage, theme: 
         view.evaluate("(root) => { root.style.maxWidth = '400px'; }")
         until(view, FITS, "")  # nothing stands out of 400 pixels
         assert lab.screenshot(tmp_path / f"{cell}.png").stat().st_size > 10_000
+
+
+def test_pausing_and_scrubbing_make_the_pictures_of_the_steps_looked_at(lab: LabPage) -> None:
+    held = QUICK.replace("RunView()", "RunView(preview_every=20)").replace("time.sleep(0.01)", "hold()")
+    lab.write("looked.ipynb", f"{SETUP}\n{HOLD}", held)
+    lab.open("looked.ipynb")
+    lab.run_cell(0)
+    run = lab.start_cell(1)
+    output = lab.output(1)
+    expect(output.locator(".jl-status")).to_contain_text("denoising 5 of 30")
+    expect(output.locator(".jl-large").first).to_be_hidden()
+    output.get_by_role("button", name="Pause").click()  # what holds it lets go of a paused run: its step ends
+    expect(output.locator(".jl-status")).to_contain_text("denoising 6 of 30")
+    expect(output.locator(".jl-large").first).to_be_visible()
+    newest = output.locator(".jl-large").first.get_attribute("src") or ""
+    output.get_by_label("step", exact=True).press("ArrowLeft")
+    expect(output.locator(".jl-large").first).not_to_have_attribute("src", newest)
+    expect(output.locator(".jl-values")).to_have_text("")
+    output.get_by_role("button", name="Branch here").click()
+    expect(output.locator(".jl-said")).to_have_text("base_5 is bound")
+    output.get_by_role("button", name="Stop").click()
+    lab.wait_for(run)

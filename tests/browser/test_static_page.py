@@ -9,7 +9,8 @@ from jupyter_latents.display import view
 from jupyter_latents.display.filling import fill_end
 from jupyter_latents.display.record import RunRecord
 from jupyter_latents.display.static_html import BUDGETS, run_html
-from tests.display.fake_run import fake_previews, start, two_stages
+from jupyter_latents.stage import Stage
+from tests.display.fake_run import fake_previews, stage, start, two_stages
 
 pytestmark = pytest.mark.browser
 
@@ -22,13 +23,24 @@ def page(browser_context: BrowserContext) -> Iterator[Page]:
     made.close()
 
 
-def record_of_run(stages: list[object], side: int = 64) -> RunRecord:
+def record_of_run(stages: list[Stage], side: int = 64) -> RunRecord:
     """A finished run of drawn pictures with a frame for each step."""
     fake_previews(side)
     shown = view.RunView(preview_every=1)
     assert start(shown, stages, side=side).wait(60)
     shown.finish()
     return shown.record
+
+
+def test_export_says_where_the_page_holds_a_smaller_copy(page: Page) -> None:
+    page.set_content(run_html(record_of_run([stage("final")], side=384), BUDGETS[1]))
+    menu = page.locator(".jl-list button")
+    expect(menu.first).to_have_text("Picture .png as shown here, 512 × 512 of 768 × 768")
+    expect(menu.nth(1)).to_have_text("Copy the line to save the whole picture")
+    page.get_by_label("step", exact=True).press("ArrowLeft")
+    expect(menu.first).to_have_text("Picture .png: the preview of this step")
+    page.set_content(run_html(record_of_run([stage("final")]), BUDGETS[1]))
+    expect(menu.first).to_have_text("Picture .png as shown here")
 
 
 def test_the_strip_keeps_each_model_to_its_own_part_and_ends_with_the_decoded_picture(page: Page) -> None:

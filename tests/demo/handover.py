@@ -20,8 +20,8 @@ from torch import Tensor
 
 from jupyter_latents.demo.training.data import tensor
 from jupyter_latents.demo.training.scenes import Scene
-from jupyter_latents.engine.engine import Engine
 from jupyter_latents.engine.given.inputs import Inputs
+from jupyter_latents.engine.local import LocalEngine
 from jupyter_latents.latents import Latents
 from jupyter_latents.stage import ModelSource, Prompt, Size, Stage, Window
 from tests.demo.classifier import Classifier, Drawings, accuracy, labels, trained
@@ -63,7 +63,7 @@ def measure(
 ) -> Iterator[Figures]:
     """Figures of every chain and fraction on `count` prompts."""
     chosen, said = prompts(count, seed)
-    engine = Engine()
+    engine = LocalEngine()
     whole = {
         giver: [_run(engine, giver, prompt, seed=100 + number) for number, prompt in enumerate(said)]
         for giver in dict.fromkeys(chain[0] for chain in CHAINS)
@@ -82,12 +82,12 @@ def measure(
             yield _figures((chain, fraction), classifier, chosen, givers, _pictures(engine, handed))
 
 
-def _run(engine: Engine, model: str, prompt: str, *given: Latents, **options: Any) -> Latents:
+def _run(engine: LocalEngine, model: str, prompt: str, *given: Latents, **options: Any) -> Latents:
     settings = {"num_inference_steps": STEPS, "guidance_scale": 4.0, "size": Size(128, 128), **options}
     return engine.run(Stage(model=ModelSource(model), prompt=Prompt(prompt), **settings), Inputs(given)).latents
 
 
-def _pictures(engine: Engine, made: list[Latents]) -> Tensor:
+def _pictures(engine: LocalEngine, made: list[Latents]) -> Tensor:
     return tensor(np.stack([np.asarray(engine.decode(latents)[0]) for latents in made]))
 
 

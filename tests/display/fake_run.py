@@ -89,18 +89,28 @@ class Drawn:
     """Shows a step by drawn pictures."""
 
     draw: Callable[[], list[Image.Image]]
-    tensor: torch.Tensor
+    steps: tuple[Latents, ...]
+
+    def latents(self, step: int) -> Latents:
+        found = tuple(one for one in self.steps if one.position and one.position.step <= step)
+        return found[-1].replace(trajectory=found)
 
     def preview(self) -> list[Image.Image]:
         return self.draw()
 
     def values(self) -> Any:
-        return self.tensor.numpy()
+        return self.steps[-1].tensor.numpy()
+
+
+def step_event(step: int, steps: int = 30) -> StepEvent:
+    """A step of a stage that runs its whole schedule."""
+    return StepEvent(step, step, Span(0, steps, steps, 1, steps), Noise(1.0, "ve"))
 
 
 def kept_result(latents: Latents, *pictures: Image.Image) -> StageResult:
     """A result that was kept from before."""
-    return StageResult(latents, pictures, Span(0, 30, 30, 1, 30), evaluations=0, stopped=False)
+    start = noise_at(24, 30)
+    return StageResult(latents, pictures, Span(24, 30, 30, 1, 30), evaluations=0, stopped=False, start=start)
 
 
 def fake_previews(side: int) -> None:
@@ -153,7 +163,7 @@ def _stage(  # noqa: PLR0917
     for step in range(first + 1, last + 1):
         pause()
         kept.append(latents_at(item, step, item.batch_size))
-        look = Drawn(partial(_preview_list, step, of, item.batch_size, side), kept[-1].tensor)
+        look = Drawn(partial(_preview_list, step, of, item.batch_size, side), tuple(kept))
         view.step(StepEvent(step, step, span, noise_at(step, of)), look)
         if step < last and run.should_stop():
             break

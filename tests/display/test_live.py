@@ -9,12 +9,13 @@ import pytest
 from PIL import Image
 
 from jupyter_latents.display import live
+from jupyter_latents.display.actions import answer
 from jupyter_latents.display.live import LiveScreen
 from jupyter_latents.display.view import RunView, view_of
-from jupyter_latents.errors import SettingError
-from jupyter_latents.session.runs import Run
+from jupyter_latents.errors import RunError, SettingError
+from jupyter_latents.session.runs import LocalExecutor, Run
 from tests.display.conftest import Recorder
-from tests.display.fake_run import latents_at, stage, start, two_stages
+from tests.display.fake_run import Drawn, kept_result, latents_at, stage, start, step_event, two_stages
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -204,17 +205,76 @@ def test_branch_binds_the_step(front_end: Recorder) -> None:
     assert front_end.messages[-1][0]["said"] == "base_12 is bound (base.at(step=12))"
 
 
-def test_branch_of_a_running_stage_says_why_not(front_end: Recorder) -> None:
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_stage_that_runs_can_be_branched_and_exported(
+    front_end: Recorder, paused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    bound: dict[str, Any] = {}
+    view, gate = RunView(bind=bound.__setitem__), Gate()
+    screen = shown(view)
+    run = start(view, two_stages(), gate)
+    gate.open(4)
+    until(view, 3)
+    tell(screen, cmd="sync", page="1")
+    if paused:
+        tell(screen, cmd="pause")
+    tell(screen, cmd="branch", point=1)
+    for kind in ("safetensors", "png"):
+        tell(screen, cmd="export", point=1, kind=kind)
+    view.pump()
+    said = [content["said"] for content, _ in front_end.messages if "said" in content]
+    assert said == [
+        "base_2 is bound",
+        "saved base_2.safetensors",
+        "saved base_2.png: the preview of this step, 64 × 64 pixels",
+    ]
+    assert bound["base_2"].position.step == 2
+    assert [one.position.step for one in bound["base_2"].trajectory] == [1, 2]
+    assert (tmp_path / "base_2.png").stat().st_size > 0
+    let_go(view, run, gate)
+    assert not any(point.look for item in view.record.stages for point in item.points), "no run is held on to"
+
+
+def test_a_step_that_had_no_time_for_a_picture_gets_it_when_it_is_asked_for(
+    front_end: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RunView, "_wants_preview", lambda *_: False)
     view, gate = RunView(), Gate()
     screen = shown(view)
     run = start(view, two_stages(), gate)
     gate.open(4)
     until(view, 3)
     tell(screen, cmd="sync", page="1")
-    tell(screen, cmd="branch", point=1)
     view.pump()
-    assert "when the stage has ended" in "".join(content.get("said", "") for content, _ in front_end.messages)
+    assert not any("fb" in point for content, _ in front_end.messages for point in content.get("points", []))
+    tell(screen, cmd="picture", point=1)
+    view.pump()
+    content, buffers = front_end.messages[-1]
+    (point,) = content["points"]
+    assert point["i"] == 1
+    assert buffers[point["fb"]].startswith(b"\xff\xd8")
+    assert "vb" in point
     let_go(view, run, gate)
+
+
+def test_a_stage_that_failed_can_be_branched_at_what_it_had_done(front_end: Recorder) -> None:
+    bound: dict[str, Any] = {}
+    view = RunView(bind=bound.__setitem__)
+    made = latents_at(stage(), 3).replace(trajectory=tuple(latents_at(stage(), n) for n in (1, 2, 3)))
+
+    def work(run: Run) -> None:
+        view.stage(0, stage(), "base")
+        for one in made.trajectory:
+            view.step(step_event(one.position.step), Drawn(list, (one,)))
+        raise RunError("it broke", partial=kept_result(made))
+
+    run = LocalExecutor().submit(work)
+    view.attach(run)
+    assert run.wait(20)
+    view.finish()
+    assert answer(view, {"cmd": "branch", "point": 1}) == "base_2 is bound (base.at(step=2))"
+    assert bound["base_2"].position.step == 2
 
 
 @pytest.mark.parametrize("kind", ["safetensors", "pt", "latent", "png"])
@@ -228,7 +288,8 @@ def test_export_writes_beside_the_notebook(
     screen = shown(view)
     for name in (f"base_24.{kind}", f"base_24_2.{kind}"):
         tell(screen, cmd="export", point=0, kind=kind)
-        assert front_end.messages[-1][0]["said"] == f"saved {name}"
+        small = ": the preview of this step, 64 × 64 pixels" if kind == "png" else ""
+        assert front_end.messages[-1][0]["said"] == f"saved {name}{small}"
         assert (tmp_path / name).stat().st_size > 0
 
 
@@ -248,12 +309,30 @@ def test_export_of_a_batch_is_what_is_shown(
 
 @pytest.mark.parametrize(
     "content",
-    [{"cmd": "export", "kind": "exe", "point": 0}, {"cmd": "branch", "point": 99}, {"cmd": "branch"}, {"cmd": "?"}],
+    [
+        {"cmd": "export", "kind": "exe", "point": 0},
+        {"cmd": "export", "kind": "png", "point": 0, "picture": "x"},
+        {"cmd": "export", "kind": "png", "point": 0, "picture": float("nan")},
+        {"cmd": "export", "kind": ["png"], "point": 0},
+        {"cmd": "export", "kind": "png", "point": True},
+        {"cmd": "branch", "point": 99},
+        {"cmd": "branch", "point": 10**5000},
+        {"cmd": "branch"},
+        {"cmd": "picture", "point": -1},
+        {"cmd": "?"},
+        {"cmd": {}},
+    ],
 )
-def test_messages_that_make_no_sense_do_no_harm(front_end: Recorder, content: dict[str, Any]) -> None:
+def test_messages_that_make_no_sense_do_no_harm(
+    front_end: Recorder, content: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     screen = shown(view_of(latents_at(stage(), 24)))
     tell(screen, **content)
+    for no_message in (None, [], "stop", 1):
+        screen._receive(screen.widget, no_message, [])
     assert all(set(said) == {"said"} for said, _ in front_end.messages)
+    assert not list(tmp_path.iterdir())
 
 
 def test_background_run_sends_and_finishes_itself(front_end: Recorder) -> None:

@@ -17,6 +17,7 @@ from jupyter_latents.display.panel.form import StageForm
 from jupyter_latents.display.panel.model import Mark
 from jupyter_latents.display.panel.opening import close_open
 from jupyter_latents.display.panel.outlook import Schedule
+from jupyter_latents.errors import SettingError
 from jupyter_latents.session import Session
 
 TWO = """\
@@ -359,6 +360,14 @@ def test_it_begins_from_latents(session: Session) -> None:
     assert made.text == 'demo/paper\n--prompts "</script><b>"\n--seeds 5\n--inference-steps 12\n--into base'
     made.close()
     assert "&lt;/script&gt;" in made._repr_mimebundle_()["text/html"]
+
+
+@pytest.mark.parametrize("start", [3, b"demo/scenes", [1], object()])
+def test_it_begins_from_nothing_else(session: Session, start: Any) -> None:
+    before = len(_instances)
+    with pytest.raises(SettingError, match=r"start is .*; give the text of a cell, or latents"):
+        panel(start, session=session)
+    assert len(_instances) == before
 
 
 def test_every_field_has_a_control(opened: Any) -> None:

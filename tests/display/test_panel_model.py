@@ -113,13 +113,46 @@ def test_no_value_of_the_environment_is_in_a_form(monkeypatch: pytest.MonkeyPatc
     text = """demo/scenes --output-path $HOME/a --prompts "${HOME}; %HOME%" '--negative-prompts=$HOME' --seeds $SEED"""
     model = applied(text)
     assert "s3cret" not in model.text + repr(model.forms)
-    assert model.form.seed == "{{ env.SEED }}"
+    assert model.form.seed == "$SEED"
+    assert '--prompts "${HOME}; %HOME%"' in model.form.more
     values = {"HOME": "home", "SEED": "7"}
     made, same = (
         [stage for one in parse(form, Environment(environ=values)) for stage in one.stages()]
         for form in (text, model.text)
     )
     assert made == same
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '--prompts "a $STYLE hill, ${STYLE}ly, %STYLE%"',
+        '--prompts "costs \\$STYLE, 5% of $STYLE"',
+        '--prompts "it costs $5, 100%"',
+        '--prompts "\\$STYLE and \\\\\\$STYLE"',
+        "--loras $SEVERAL",
+        '--loras "$SEVERAL" a/b',
+        "--seeds $SEVERAL",
+        '--output-path "$STYLE/x"',
+    ],
+)
+def test_names_of_variables_stay_as_they_are_written(line: str) -> None:
+    text = f"demo/scenes\n{line}"
+    model = applied(text)
+    assert model.text == text
+    values = {"STYLE": 'fine "old" %SEVERAL%', "SEVERAL": "1 2"}
+    made, same = (
+        [stage for one in parse(script, Environment(environ=values)) for stage in one.stages()]
+        for script in (text, model.text)
+    )
+    assert made == same
+
+
+@pytest.mark.parametrize("text", ["a\ufffc\ue000b", "\ufffc", "\ufffc\ufffc{{ x }}", "\ufffc$HOME"])
+def test_the_characters_that_mark_templates_may_be_typed(text: str) -> None:
+    model = applied(f'demo/scenes --prompts "{text}" --output-path "{text}"')
+    assert model.form.prompt == text
+    assert text in model.form.more
 
 
 @pytest.mark.parametrize(

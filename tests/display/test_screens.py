@@ -23,11 +23,23 @@ from jupyter_latents.display.view import RunView, view_of
 from jupyter_latents.engine.observer import Phase, StepEvent
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.latents.facts import Noise
+from jupyter_latents.latents.value import Latents
 from jupyter_latents.session import Session, Task
 from jupyter_latents.stage import Prompt
 from jupyter_latents.syntax.script import Script
 from tests.display.conftest import Recorder
-from tests.display.fake_run import Drawn, fake_previews, kept_result, landscape, latents_at, stage, start, two_stages
+from tests.display.fake_run import (
+    Drawn,
+    fake_previews,
+    kept_result,
+    landscape,
+    latents_at,
+    noise_at,
+    stage,
+    start,
+    step_event,
+    two_stages,
+)
 
 
 def view_of_record() -> RunRecord:
@@ -169,12 +181,8 @@ def test_preview_every_asks_for_previews_of_those_steps_and_the_last(monkeypatch
     view.finish()
 
 
-def step_event(step: int, steps: int = 30) -> StepEvent:
-    return StepEvent(step, step, Span(0, steps, steps, 1, steps), Noise(1.0, "ve"))
-
-
 def drawn(picture: Callable[[], list[Image.Image]]) -> Drawn:
-    return Drawn(picture, torch.zeros(1, 4, 2, 2))
+    return Drawn(picture, (Latents(torch.zeros(1, 4, 2, 2)),))
 
 
 def framed_steps(monkeypatch: pytest.MonkeyPatch, cost: float, each: float, steps: int = 30) -> list[int]:
@@ -269,6 +277,7 @@ def test_a_kept_result_is_shown_with_its_steps() -> None:
     view.result(kept_result(steps[-1].replace(trajectory=steps), landscape(64)))
     view.finish()
     assert [point.step for point in view.record.stages[0].points] == list(range(25, 31))
+    assert view.record.stages[0].first_sigma == noise_at(24, 30).sigma
     assert all(point.frame and point.channels for point in view.record.stages[0].points)
     assert status(view.record) == "kept from before"
 

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from jupyter_latents.engine.engine import Engine
 from jupyter_latents.engine.given.inputs import Inputs
+from jupyter_latents.engine.local import LocalEngine
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.errors import WindowError
 from jupyter_latents.latents import Latents
@@ -107,7 +107,7 @@ class Bench:
         scratch: Where files go.
     """
 
-    engine: Engine
+    engine: LocalEngine
     folder: Callable[[str], Path]
     scratch: Path
     wholes: dict[Any, StageResult] = field(default_factory=dict)

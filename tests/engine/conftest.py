@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_latents.engine.engine import Engine
+from jupyter_latents.engine.local import LocalEngine
 from tests.engine.cases import Bench
 from tests.tiny.fixtures import one_thread, tiny, tiny_hub  # noqa: F401
 
@@ -15,4 +15,4 @@ from tests.tiny.fixtures import one_thread, tiny, tiny_hub  # noqa: F401
 @pytest.fixture(scope="session")
 def bench(tiny: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Bench:  # noqa: F811
     """An engine whose models stay loaded."""
-    return Bench(Engine(), tiny, tmp_path_factory.mktemp("handed-over"))
+    return Bench(LocalEngine(), tiny, tmp_path_factory.mktemp("handed-over"))

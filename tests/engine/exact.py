@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from jupyter_latents.engine.engine import Engine
+from jupyter_latents.engine.local import LocalEngine
 from jupyter_latents.engine.models.cache import LoadedModel, ModelCache
 from jupyter_latents.stage import ModelSource
 
@@ -73,9 +73,9 @@ class ExactCache(ModelCache):
         return dataclasses.replace(model, parts={**model.parts, "unet": exact})
 
 
-def exact_engine(form: str, data: tuple[float, float] = (MU, TAU)) -> Engine:
+def exact_engine(form: str, data: tuple[float, float] = (MU, TAU)) -> LocalEngine:
     """An engine whose models denoise data of a mean and deviation exactly, for schedulers of a form."""
-    return Engine(ExactCache("flow_prediction" if form == "flow" else "epsilon", data))
+    return LocalEngine(ExactCache("flow_prediction" if form == "flow" else "epsilon", data))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from jupyter_latents.engine.engine import Engine
+from jupyter_latents.engine.local import LocalEngine
 from jupyter_latents.engine.schedule.handoff import check_fits
 from jupyter_latents.engine.vae import codec
 from jupyter_latents.engine.vae.bridge import bridge, register_converter
@@ -151,7 +151,7 @@ def test_a_crossing_runs_at_the_size_that_fits_the_receiver(
 
 
 def test_one_chain_goes_through_four_spaces(bench: Bench) -> None:
-    engine: Engine = bench.engine
+    engine: LocalEngine = bench.engine
     from jupyter_latents.engine.given.inputs import Inputs
     from jupyter_latents.stage import Prompt, Stage
 

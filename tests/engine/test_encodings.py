@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from jupyter_latents.engine.engine import Engine
+from jupyter_latents.engine.local import LocalEngine
 from jupyter_latents.engine.models.encodings import Encodings
 from jupyter_latents.stage import ModelSource, Prompt, Size, Stage
 
@@ -78,10 +78,10 @@ def test_a_second_run_encodes_nothing_and_gives_the_same_bits(family: str, tiny:
     stage = Stage(
         model=ModelSource(str(tiny(family))), prompt=Prompt("cat"), seed=3, num_inference_steps=2, size=Size(64, 64)
     )
-    engine = Engine()
+    engine = LocalEngine()
     first = engine.run(stage)
     made = engine.cache.encodings.made
     assert made > 0
     assert torch.equal(engine.run(stage).latents.tensor, first.latents.tensor)
     assert engine.cache.encodings.made == made
-    assert torch.equal(Engine().run(stage).latents.tensor, first.latents.tensor)
+    assert torch.equal(LocalEngine().run(stage).latents.tensor, first.latents.tensor)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from jupyter_latents.engine.engine import Engine
+from jupyter_latents.engine.local import LocalEngine
 from jupyter_latents.engine.observer import Silent
 from jupyter_latents.engine.schedule.handoff import level_tensor
 from jupyter_latents.errors import HandoffError
@@ -279,7 +279,7 @@ FORMS = {
     "flow": FLOW_DPM,
 }
 COUNT = 8 * 4 * 32 * 32
-ENGINES: dict[str, Engine] = {}
+ENGINES: dict[str, LocalEngine] = {}
 
 
 def exactly(bench: Bench, form: str, *latents: Latents, **options: Any) -> Any:

@@ -105,13 +105,13 @@ CONTINUE = """
 import sys
 import torch
 from jupyter_latents.engine.given.inputs import Inputs
-from jupyter_latents.engine.engine import Engine
+from jupyter_latents.engine.local import LocalEngine
 from jupyter_latents.latents import Latents
 from jupyter_latents.stage import ModelSource, Prompt, Stage
 
 torch.set_num_threads(1)
 model, prompt, *files = sys.argv[1:]
-engine = Engine()
+engine = LocalEngine()
 for file in files:
     latents = Latents.load(file)
     stage = Stage(

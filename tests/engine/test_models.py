@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import torch
 
-from jupyter_latents.engine.engine import Engine
 from jupyter_latents.engine.given.inputs import Inputs
+from jupyter_latents.engine.local import LocalEngine
 from jupyter_latents.engine.models.cache import LoadedModel, ModelCache
 from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.engine.models.readers import assemble
@@ -182,7 +182,7 @@ def test_library_that_a_part_needs_is_named(tiny: Folders, tmp_path: Path) -> No
 
 
 def test_modes_of_a_model_load_nothing_more(tiny: Folders) -> None:
-    engine, model = Engine(), source(tiny("sd15"))
+    engine, model = LocalEngine(), source(tiny("sd15"))
     engine.run(stage(model), Inputs())
     loads = engine.cache.loads
     for mode in ("img2img", "inpaint"):
@@ -372,7 +372,7 @@ def test_vaes_that_do_not_fit_are_refused(tiny: Folders, tmp_path: Path) -> None
 # LoRAs, ControlNets, offload, quantizers.
 
 
-def latents_of(engine: Engine, model: ModelSource) -> torch.Tensor:
+def latents_of(engine: LocalEngine, model: ModelSource) -> torch.Tensor:
     return engine.run(stage(model)).latents.tensor
 
 
@@ -469,7 +469,7 @@ def test_offload_without_an_accelerator_is_said_to_change_nothing(offload: str, 
 
     said: list[str] = []
     cache = ModelCache()
-    Engine(cache).run(stage(source(tiny("sd15"), offload=offload)), observer=Notes())
+    LocalEngine(cache).run(stage(source(tiny("sd15"), offload=offload)), observer=Notes())
     assert sum("there is no accelerator" in line for line in said) == 1
     model = cache.load(source(tiny("sd15"), offload=offload))
     pipeline = object()
@@ -543,23 +543,23 @@ def test_dtype_and_device_are_checked(tiny: Folders) -> None:
 
 def test_latents_are_decoded_and_previewed_by_their_vae_alone(tiny: Folders, tmp_path: Path) -> None:
     for name in ("sd15", "sd3"):
-        latents = Engine().run(stage(source(tiny(name)))).latents
-        fresh = Engine()
+        latents = LocalEngine().run(stage(source(tiny(name)))).latents
+        fresh = LocalEngine()
         pictures = fresh.decode(latents)
         assert fresh.cache.loads == 1
         assert [row.what.split()[0] for row in fresh.cache.rows()] == ["vae"]
         assert fresh.preview(latents)[0].size == fresh.preview(latents.replace(space=None))[0].size
         assert fresh.cache.loads == 1
-        assert pictures[0].tobytes() == Engine().run(stage(source(tiny(name)))).images[0].tobytes()
+        assert pictures[0].tobytes() == LocalEngine().run(stage(source(tiny(name)))).images[0].tobytes()
     path = tinies.single_file("sd15", tmp_path / "mine.safetensors")
     shutil.copytree(tiny("sd15"), tmp_path / "mine", ignore=shutil.ignore_patterns("*.safetensors"))
-    fresh = Engine()
-    fresh.decode(Engine().run(stage(source(path))).latents)
+    fresh = LocalEngine()
+    fresh.decode(LocalEngine().run(stage(source(path))).latents)
     assert fresh.cache.loads == 1
 
 
 def test_half_precision_latents_are_previewed_without_another_copy_of_the_model(tiny: Folders) -> None:
-    engine = Engine()
+    engine = LocalEngine()
     latents = engine.run(stage(source(tiny("sd15"), dtype="bfloat16"))).latents
     loads = engine.cache.loads
     engine.preview(latents)

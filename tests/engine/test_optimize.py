@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import torch
 
-from jupyter_latents.engine.engine import Engine
 from jupyter_latents.engine.given.inputs import Inputs
+from jupyter_latents.engine.local import LocalEngine
 from jupyter_latents.engine.models.addons import quantizer
 from jupyter_latents.engine.models.cache import ModelCache
 from jupyter_latents.engine.models.describe import describe
@@ -172,7 +172,7 @@ def test_a_step_cache_computes_fewer_blocks(bench: Bench) -> None:
 @pytest.mark.parametrize("choices", ["channels-last fuse-projections float8-weights", "taylorseer"])
 def test_plain_runs_are_those_of_before(choices: str, tiny: Folders) -> None:
     """The optimized denoiser is a part of its own; everything else is shared."""
-    bench = Bench(Engine(), tiny, Path())
+    bench = Bench(LocalEngine(), tiny, Path())
     before = bench.run("sd15")
     stage = optimized(bench, "sd15", choices)
     bench.engine.run(stage)
@@ -210,7 +210,7 @@ def test_loras_stay_on_an_optimized_model(tiny: Folders, tmp_path: Path) -> None
         model=ModelSource(str(tiny("sd15")), loras=(f"{lora};scale=4",)), prompt=Prompt("a red cat"), seed=1,
         num_inference_steps=4, size=Size(64, 64),
     )  # fmt: skip
-    engine = Engine()
+    engine = LocalEngine()
     plain = engine.run(stage)
     without = engine.run(replace(stage, model=replace(stage.model, loras=())))
     changed = engine.run(replace(stage, model=replace(stage.model, optimize=("channels-last",))))

@@ -16,7 +16,8 @@ from PIL import Image
 from jupyter_latents.engine.calls import Inputs
 from jupyter_latents.engine.observer import Look, Phase, Silent, StepEvent
 from jupyter_latents.engine.result import StageResult
-from jupyter_latents.errors import Place, RunError
+from jupyter_latents.errors import LatentsError, Place, RunError
+from jupyter_latents.latents import Latents
 from tests.engine.cases import Bench, inputs, windows
 
 BACK = """
@@ -104,6 +105,25 @@ def test_results_are_plain_data(told: tuple[Told, StageResult]) -> None:
     assert len(again.latents.trajectory) == result.evaluations
     assert plain(again) == plain(result)
     assert [step.digest for step in again.latents.trajectory] == [step.digest for step in result.latents.trajectory]
+
+
+def test_steps_that_are_looked_at_while_the_stage_runs_are_those_it_leaves(bench: Bench) -> None:
+    seen: dict[int, Latents] = {}
+
+    class Looking(Silent):
+        def step(self, event: StepEvent, look: Look) -> None:
+            if event.step == 2:
+                self.early = look
+                with pytest.raises(LatentsError, match=r"step 3 of .* is not there; choose a step that is done"):
+                    look.latents(3)
+            if event.step == event.span.end:
+                seen.update({step: self.early.latents(step) for step in (1, 2, event.step)})
+
+    left = bench.engine.run(bench.stage("sd15"), inputs(), Looking()).latents
+    for step, latents in seen.items():
+        assert plain(latents.replace(trajectory=())) == plain(left.at(step=step).replace(trajectory=()))
+        assert [one.digest for one in latents.trajectory] == [one.digest for one in left.trajectory[:step]]
+    assert len(seen) == 3
 
 
 def test_inputs_are_plain_data(told: tuple[Told, StageResult]) -> None:

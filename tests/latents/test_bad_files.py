@@ -8,6 +8,7 @@ import os
 import pickle
 import resource
 import struct
+import time
 import zipfile
 
 import pytest
@@ -338,3 +339,19 @@ def test_strange_metadata_raises_only_our_errors(tmp_path, ending, text):
 @given(text=STRANGE)
 def test_strange_metadata_in_full(tmp_path, ending, text):
     test_strange_metadata_raises_only_our_errors.hypothesis.inner_test(tmp_path, ending, text)
+
+
+def left_behind(folder, name, age):
+    path = folder / name
+    path.write_bytes(b"half")
+    os.utime(path, (time.time() - age, time.time() - age))
+    return path
+
+
+def test_what_killed_writers_left_is_deleted_by_the_next_one(tmp_path):
+    old = left_behind(tmp_path, ".some.pt.0123456789ab.part", 3600)
+    young = left_behind(tmp_path, ".other.pt.0123456789ab.part", 5)  # perhaps another process is at work on it
+    foreign = left_behind(tmp_path, ".film.mp4.part", 3600)
+    path = some_latents().save(tmp_path / "some.pt")
+    assert not old.exists()
+    assert sorted(tmp_path.iterdir()) == sorted([young, foreign, path])

@@ -16,7 +16,8 @@ from jupyter_latents.errors import LatentsError, LatentsFileError, SettingError
 from jupyter_latents.latents import SPACES, Latents, Space
 from jupyter_latents.latents.facts import AXES
 from jupyter_latents.latents.files import records
-from jupyter_latents.latents.files.safetensors_file import CHECK_KEY, FACTS_KEY, checksum, safetensors_bytes
+from jupyter_latents.latents.files.metadata import CHECK_KEY, FACTS_KEY, checksum
+from jupyter_latents.latents.files.safetensors_file import safetensors_bytes
 
 SIDES = st.integers(1, 200)
 

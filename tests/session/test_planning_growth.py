@@ -41,7 +41,7 @@ def calls_to_plan(text: str) -> Counter[str]:
 def test_planning_calls_grow_with_the_number_of_stages(what: str) -> None:
     calls_to_plan(scripts_of(2)[what])  # what is read once and for all
     few, more, many = (calls_to_plan(scripts_of(stages)[what]) for stages in (10, 20, 40))
-    assert few["prepare"] == 10, "one decision a stage"
+    assert few["prepare"] == 2 * 10, "the engine is asked once a stage, and decides once"
     for name in WATCHED:
         counted = f"{name}: {few[name]}, {more[name]}, {many[name]}"
         assert many[name] - more[name] <= 2 * (more[name] - few[name]), counted

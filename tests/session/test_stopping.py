@@ -136,7 +136,7 @@ def test_templates(desk: Desk, way: Any, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_planning(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    from jupyter_latents.engine import prepare as preparing
+    from jupyter_latents.engine import local as preparing
 
     gate, prepare = Gate(after=3), preparing.prepare
     monkeypatch.setattr(preparing, "prepare", lambda *given: (gate(), prepare(*given))[1])
@@ -148,19 +148,19 @@ def test_planning(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_reading_pictures(desk: Desk) -> None:
     gate = Gate()
 
-    class Slow:
+    class Slow(Image.Image):
         """A picture that takes its time."""
 
-        mode, size = "RGB", (64, 64)
-
-        def resize(self, _size: tuple[int, int]) -> Image.Image:
-            return self.convert("RGB")
-
-        def convert(self, mode: str) -> Image.Image:
+        def load(self) -> Any:
             gate()
-            return Image.new(mode, self.size)
+            return super().load()
 
-    desk.session.names["photos"] = [Slow() for _ in range(8)]
+    def slow() -> Image.Image:
+        made = Image.new("RGB", (64, 64))
+        made.__class__ = Slow
+        return made
+
+    desk.session.names["photos"] = [slow() for _ in range(8)]
     stop_at(gate, desk.start(f"{SCRIPT} --image-seeds photos"))
     assert gate.later == 0
 

@@ -40,7 +40,8 @@ def again(desk: Desk, folder: Path, **settings: int) -> Desk:
 
 def test_another_session_repeats_no_step(desk: Desk, folder: Path) -> None:
     desk.session.keep_in(str(folder))
-    assert desk.run(BOTH).model_evaluations == 6
+    whole = desk.run(BOTH)
+    assert whole.model_evaluations == 6
     other = again(desk, folder)
     run = other.run(BOTH)
     assert (run.model_evaluations, run.saved_evaluations) == (0, 6)
@@ -48,6 +49,8 @@ def test_another_session_repeats_no_step(desk: Desk, folder: Path) -> None:
         assert torch.equal(other[name].tensor, desk[name].tensor)
         assert other[name].provenance == desk[name].provenance
         assert [step.digest for step in other[name].trajectory] == [step.digest for step in desk[name].trajectory]
+    assert [result.start for result in run.results] == [result.start for result in whole.results]
+    assert all(result.start is not None for result in whole.results)
     assert run.results[-1].images[0].tobytes() == desk.session.decode(desk["final"])[0].tobytes()
 
 

@@ -1,5 +1,6 @@
 """The kept steps of a run as a sequence: plots, films."""
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -54,10 +55,26 @@ def test_a_film_has_a_frame_for_each_step(steps: Trajectory, tmp_path: Path) -> 
     assert durations[-1] == 2000
 
 
+def test_a_cell_that_ends_with_a_film_shows_it(
+    steps: Trajectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = steps.to_gif(tmp_path / "run.gif")
+    assert (isinstance(written, Path), written) == (True, tmp_path / "run.gif")
+    shown = written._repr_mimebundle_()
+    assert base64.b64decode(shown["image/gif"]) == written.read_bytes()
+    assert "run.gif" in shown["text/plain"]
+    monkeypatch.setattr("jupyter_latents.latents.film_path._LARGEST", 10)
+    assert set(written._repr_mimebundle_()) == {"text/plain"}
+    assert "too large to be shown here" in written._repr_mimebundle_()["text/plain"]
+    written.unlink()
+    assert written._repr_mimebundle_() == {"text/plain": repr(written)}
+
+
 def test_an_mp4_can_be_read_again(steps: Trajectory, tmp_path: Path) -> None:
     import imageio.v2 as imageio
 
     written = steps.to_mp4(tmp_path / "run.mp4", fps=10, side=65, hold=0.5)
+    assert "<video" in written._repr_mimebundle_()["text/html"]
     with imageio.get_reader(written) as film:
         assert film.get_meta_data()["size"] == (64, 64)
         assert sum(1 for _ in film) == 5 + 4

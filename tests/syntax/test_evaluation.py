@@ -255,7 +255,50 @@ def test_no_value_of_the_environment_is_in_what_is_foreseen(places: list[str], n
     plain: list[str] = []
     environment = Environment(environ={name: value}, print=plain.append)
     stages = [stage for one in Script(text).invocations(environment) for stage in one.stages()]
-    assert (ran.said, ran.stages) == (plain, stages)
+    assert (ran.said, ran.stages) == ([line.replace(value, f"${name}") for line in plain], stages)
+
+
+def test_texts_that_look_like_our_marks_are_texts() -> None:
+    odd = "\ufffc \ufffc\ue000 \U0010f000SECRET\U0010f001 \x02"
+    text = f'm --prompts "{odd}" --seeds 1\n\n\\print {{{{ odd }}}}'
+    ran = Ran(text, environ={"SECRET": "s3cr3t"}, kernel={"odd": odd})
+    assert ran.waiting is None
+    assert ran.stages[0].prompt.positive == odd
+    assert ran.said == [odd]
+    with pytest.raises(ScriptError, match="not allowed"):
+        Script("m --seeds \ufffc").check()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("\\set $SECRET x", "'$SECRET' cannot be a name"),
+        ("\\unset $SECRET", "'$SECRET' was not set"),
+        ("m --seeds $SECRET", "'$SECRET' is not allowed"),
+        ("m --auth-token a $SECRET", "'$SECRET' belongs to no option"),
+        ("m --seeds=$SECRET", "'$SECRET' is not allowed"),
+        ("m\n\\print {{ last_images[0] }}\nm --seeds $SECRET", "'$SECRET' is not allowed"),
+        ("\\setp x int(env.SECRET)", "'$SECRET'"),
+        ("\\print {{ {}[env.SECRET].a }}", "$SECRET"),
+        ("\\env $SECRET", "'$SECRET'"),
+        ("m --$SECRET 1", "no option"),
+        ("\\sete x $SECRET*", "'$SECRET*' matches no file"),
+    ],
+)
+def test_errors_never_quote_a_value_of_the_environment(text: str, message: str) -> None:
+    evaluation = Evaluation(Script(text), Environment(environ={"SECRET": "s3cr3t-v4lue"}))
+
+    def whole() -> None:
+        evaluation.ahead()
+        for _ in evaluation:
+            evaluation.finished(["a.png"])
+
+    with pytest.raises(ScriptError) as caught:
+        whole()
+    told = f"{caught.value} {caught.value.template} {caught.value.args}"
+    assert message in told
+    assert "s3cr3t-v4lue" not in told
+    assert not {character for character in told if ord(character) > 0xFFFF}
 
 
 def test_errors_are_found_ahead_or_raised_in_their_turn() -> None:

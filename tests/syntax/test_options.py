@@ -146,6 +146,8 @@ class TestMultiplying:
         ("--seeds", "needs a value: SEED", "--seeds"),
         ("--seeds one", "whole number", "one"),
         ("--seeds -1", "0 or more", "-1"),
+        ("--seeds 18446744073709551616", "give a whole number, 0 to 18446744073709551615", "18446744073709551616"),
+        ("--latents-processors noise;sigma=1;seed=18446744073709551616", "0 to 1844", "18446744073709551616"),
         ("--inference-steps 0", "1 or more", "0"),
         ("--inference-steps 2.5", "whole number", "2.5"),
         ("--denoising-start 1.5", "at most 1", "1.5"),

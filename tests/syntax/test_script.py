@@ -14,6 +14,10 @@ from jupyter_latents.latents.facts import Position
 from jupyter_latents.latents.trajectory import Trajectory
 from jupyter_latents.stage import Prompt, Reference, Size, Stage, Window
 from jupyter_latents.syntax import Environment, Invocation, Script, parse
+from jupyter_latents.syntax.expand import expand
+from jupyter_latents.syntax.lines import Logical, Reader
+from jupyter_latents.syntax.quoting import read_words
+from jupyter_latents.syntax.text import Line
 from tests.strategies import broken_texts
 
 
@@ -298,6 +302,28 @@ class TestDirectives:
     )
     def test_errors_say_what_is_wrong(self, line: str, message: str) -> None:
         assert pointed(fails(f"# one\n{line}", message))[0] == 3
+
+
+class TestContinuation:
+    """Lines that end with a backslash."""
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ('m --image-seeds "a.png;\\\n   mask=m.png"', ["m", "--image-seeds", "a.png;mask=m.png"]),
+            ("m --image-seeds a.png;\\\nmask=m.png", ["m", "--image-seeds", "a.png;mask=m.png"]),
+            ("m --image-seeds a.png;\\\n\n# why\nmask=m.png", ["m", "--image-seeds", "a.png;mask=m.png"]),
+            ("m --prompts \\\na \\\n  b", ["m", "--prompts", "a", "b"]),
+            ('m --prompts "a\\\n--seeds"', ["m", "--prompts", "a --seeds"]),
+            ("m\\\n--seeds\\\n1", ["m", "--seeds1"]),
+            ("m --prompts 'a'\\\n--seeds 1", ["m", "--prompts", "a", "--seeds", "1"]),
+            ('m --prompts "{{ 1 \\\n }}{\\\n{ 2"', ["m", "--prompts", "1{ { 2"]),
+        ],
+    )
+    def test_a_backslash_joins_what_stands_around_it(self, text: str, words: list[str]) -> None:
+        (line,) = Reader(iter([Line(at, row, row) for at, row in enumerate(text.split("\n"), 1)]))
+        assert isinstance(line, Logical)
+        assert [word.text for word in read_words(expand(line, Environment(environ={})))] == words
 
 
 class TestPatterns:

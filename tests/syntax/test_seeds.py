@@ -28,6 +28,8 @@ def variable(text: str) -> Reference:
         ("a.png;m.png", ImageSeed(images=(path("a.png"),), masks=(path("m.png"),))),
         ("a.png;512", ImageSeed(images=(path("a.png"),), resize=Size(512, 512))),
         ("a.png;m.png;512x768", ImageSeed(images=(path("a.png"),), masks=(path("m.png"),), resize=Size(512, 768))),
+        ("a.png;512x768;m.png", ImageSeed(images=(path("a.png"),), masks=(path("m.png"),), resize=Size(512, 768))),
+        ("a.png;align=16", ImageSeed(images=(path("a.png"),), align=16)),
         ("images: a.png, b.png;1024", ImageSeed(
             images=(path("a.png"), path("b.png")), resize=Size(1024, 1024), batch=True)),
         ("images: a, b;latents=x, y", ImageSeed(
@@ -87,6 +89,25 @@ def test_quotes_keep_commas_and_semicolons_together(text: str) -> None:
     assert (seed.images or seed.latents) == (path("a, b; c.png"),)
 
 
+@pytest.mark.parametrize(
+    ("quoted", "meant"),
+    [
+        (r'"a\\b.png"', r"a\b.png"),
+        (r"'C:\\dir\\new.png'", r"C:\dir\new.png"),
+        (r'"\\\\server\\x.png"', r"\\server\x.png"),
+        (r'"one\nline\ttab"', "one\nline\ttab"),
+        (r'"it\"s"', 'it"s'),
+        (r'"it\'s"', "it's"),
+        (r"'\$HOME\%'", "$HOME%"),
+        (r'"C:\dir\x.png"', r"C:\dir\x.png"),
+        (r"bare\\b\n.png", r"bare\\b\n.png"),
+    ],
+)
+@pytest.mark.parametrize("frame", ["{}", "latents: {}", "a;mask={}", "a.png;{}", "images: a, {}", "adapter: {}"])
+def test_escapes_in_quotes_are_those_of_dgenerate(quoted: str, meant: str, frame: str) -> None:
+    assert repr(meant) in repr(parse_seed(frame.format(quoted)))
+
+
 def test_a_quoted_bare_name_is_a_path() -> None:
     assert parse_seed("'base'").images == (path("base"),)
 
@@ -127,6 +148,14 @@ def test_quoted_words_side_by_side_are_several_items() -> None:
         ("a.png;floyd=f;latents=x", "image and a mask only", 7, 5),
         ("a.png;'x", "quotes of 'x do not match", 7, 2),
         ("adapter: a|rezise=5", "did you mean resize", 12, 6),
+        ("latents: a;128x128", "no image here, and a size is for images", 12, 7),
+        ("latents: a;resize=128", "no image here, and a size is for images", 12, 6),
+        ("control: c.png;align=8", "no image here, and align is for images", 16, 5),
+        ("a.png;aspect=false", "add resize=512", 7, 6),
+        ("a.png;512;m.png;n.png", "has no name here", 17, 5),
+        ("a.png;512;64", "size is given twice", 11, 2),
+        ("a.png;m.png;n.png", "has no name here", 13, 5),
+        ("a.png;extract=1", "it takes mask, control", 7, 7),
     ],
 )
 def test_errors_point_at_the_piece(text: str, message: str, column: int, length: int) -> None:

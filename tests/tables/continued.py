@@ -47,13 +47,13 @@ def main(listed: str) -> None:
     """What the child does."""
     import torch
 
-    from jupyter_latents.engine.engine import Engine
+    from jupyter_latents.engine.local import LocalEngine
     from jupyter_latents.latents import Latents
     from jupyter_latents.stage import ModelSource, Prompt, Size, Stage
     from tests.engine.cases import PROMPT, inputs
 
     torch.set_num_threads(1)
-    engine = Engine()
+    engine = LocalEngine()
     for half in (Half(**found) for found in json.loads(Path(listed).read_text("utf-8"))):
         stage = Stage(
             model=ModelSource(half.folder),

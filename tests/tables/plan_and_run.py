@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from jupyter_latents.engine.engine import Engine
+from jupyter_latents.engine.local import LocalEngine
 from jupyter_latents.session import Plan, Session, Task
 from jupyter_latents.syntax import Script
 from tests.engine.cases import mask, picture
@@ -50,7 +50,7 @@ class Table:
     models: Callable[[str], Path]
     scratch: Path
     reference: Reference
-    engine: Engine = field(default_factory=Engine)
+    engine: LocalEngine = field(default_factory=LocalEngine)
 
     def differences(self, row: Row | Relay | Refusal) -> list[str]:
         """In what plan, run and reference differ on a row."""
@@ -119,7 +119,7 @@ class Table:
             yield f"plan: {type(planned.error).__name__}, right: {' or '.join(row.error)}: {planned.refused}"
         yield from (f"plan: no {word!r} in: {planned.refused}" for word in row.says
                     if planned.error is not None and word not in planned.refused)  # fmt: skip
-        fresh = Engine()
+        fresh = LocalEngine()
         ran = self._run(row.script, names, fresh)
         if ran.run.error is None:
             yield "run: goes through"
@@ -168,9 +168,8 @@ class Table:
             raise AssertionError(f"the plan loads {session.engine.cache.rows()}: {script}")
         return plan
 
-    def _run(self, script: str, names: dict[str, Any], engine: Engine | None = None) -> Ran:
-        session, told = Session(names), Told()
-        session._engine = engine or self.engine
+    def _run(self, script: str, names: dict[str, Any], engine: LocalEngine | None = None) -> Ran:
+        session, told = Session(names, engine=engine or self.engine), Told()
         with evaluations() as called:
             run = session.start(Task(Script(self._text(script), 1)), told)
             if not run.wait(SECONDS):

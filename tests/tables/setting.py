@@ -22,7 +22,7 @@ def bench() -> Iterator[Bench]:
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging
 
-    from jupyter_latents.engine.engine import Engine
+    from jupyter_latents.engine.local import LocalEngine
     from tests.tiny import save_folder
 
     torch.set_num_threads(1)
@@ -36,7 +36,7 @@ def bench() -> Iterator[Bench]:
         def folder(name: str) -> Path:
             return save_folder(name, Path(root) / name)
 
-        yield Bench(Engine(), folder, Path(root))
+        yield Bench(LocalEngine(), folder, Path(root))
 
 
 def versions() -> str:

@@ -15,10 +15,10 @@ _LINE_END = re.compile(r"\s*[\r\n]+\s*")
 
 @dataclass(slots=True)
 class StageForm:
-    """One model and its options as typed; an empty text leaves the option out.
+    r"""One model and its options as typed; an empty text leaves the option out.
 
-    Texts are words of a script: templates in them are live, and where an option multiplies, several numbers with
-    spaces between them are several values.
+    Texts are words of a script: templates and ``$NAME`` in them are live (``\$NAME`` is text), and where an option
+    multiplies, several numbers with spaces between them are several values.
 
     Attributes:
         model: Model name.
@@ -93,7 +93,8 @@ class StageForm:
         }
         rows: dict[str, tuple[str, ...]] = {dest: (_LINE_END.sub(" ", text),) for dest, text in whole.items() if text}
         rows |= {dest: tuple(_words(text)) for dest, text in several.items() if text.strip()}
-        made = lines(self.model, rows) if self.model.strip() else {**lines("-", rows), "model": ""}
+        made = lines(self.model.strip() or "-", rows, variables=True)
+        made["model"] = made["model"] if self.model.strip() else ""
         more = _LINE_END.sub(" ", self.more).strip()
         return {dest: line for dest, line in (made | {"more": more}).items() if line}
 

@@ -7,6 +7,8 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from jupyter_latents.errors import SettingError
+
 from .form import StageForm
 from .model import PanelModel
 
@@ -37,6 +39,7 @@ def panel(start: str | Latents | None = None, *, session: Session | None = None)
 
     Raises:
         ScriptError: The text is no script, or has parts that a panel does not show.
+        SettingError: `start` is something else.
     """
     from jupyter_latents.display.wiring import session_with_display
 
@@ -121,12 +124,16 @@ class OpenPanel:
 
 def _model(start: str | Latents | None, session: Session) -> PanelModel:
     from jupyter_latents.engine.models.find import known_models
+    from jupyter_latents.latents.arguments import shown
 
     from .variables import latents_of
 
     made = PanelModel([StageForm(model=known_models()[0], into="base")])
     if isinstance(start, str):
         made.apply(start)
+    elif start is not None and not hasattr(start, "provenance"):
+        wanted = "give the text of a cell, or latents, whose making fills the first stage."
+        raise SettingError(f"start is {shown(start)}; {wanted}")
     elif start is not None:
         made.fill(start, {n: one for n, one in latents_of(session.names).items() if hasattr(one, "provenance")})
     elif _open or _left_text:

@@ -154,21 +154,21 @@ def _schedule(planned: PlannedStage) -> Schedule | None:
     from jupyter_latents.engine.schedule import schedulers
     from jupyter_latents.engine.schedule import timesteps as shifts
 
-    stage = planned.stage
+    stage, course = planned.stage, planned.course
+    if course is not None:
+        levels = tuple(map(str, course.levels))
+        return Schedule(levels, course.timesteps, course.span.order, course.rule, course.train_timesteps)
     try:
         facts = describe(replace(stage.model, offline=True))  # the panel asks no network
-        if planned.prepared is not None:
-            scheduler = planned.prepared.scheduler
-        else:
-            asked = (stage.size.width, stage.size.height) if stage.size else facts.default_size
-            scheduler = shifts.whole_schedule(stage, facts, *asked)
+        asked = (stage.size.width, stage.size.height) if stage.size else facts.default_size
+        scheduler = shifts.whole_schedule(stage, facts, *asked)
     except JupyterLatentsError:
         return None
     timesteps, order = tuple(float(timestep) for timestep in scheduler.timesteps), int(scheduler.order)
     whole = -(-len(timesteps) // order)
-    levels = [schedulers.level(scheduler, min(step * order, len(timesteps))) for step in range(whole + 1)]
+    sigmas = [str(schedulers.level(scheduler, min(step * order, len(timesteps)))) for step in range(whole + 1)]
     train = int(scheduler.config.get("num_train_timesteps", 1000))
-    return Schedule(tuple(map(str, levels)), timesteps, order, facts.family.fraction, train)
+    return Schedule(tuple(sigmas), timesteps, order, facts.family.fraction, train)
 
 
 class Planner:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from jupyter_latents.errors import ScriptError
 from jupyter_latents.stage import ImageSeed
-from jupyter_latents.syntax.compose import lines
+from jupyter_latents.syntax.compose import lines, plain_dollars, word
 from jupyter_latents.syntax.expand import UNKNOWN, expand
 from jupyter_latents.syntax.lines import Block, Logical, Reader
 from jupyter_latents.syntax.options.arguments import Arguments, read_arguments
 from jupyter_latents.syntax.prompts import split_prompt
-from jupyter_latents.syntax.quoting import read_words
+from jupyter_latents.syntax.quoting import Word, read_words
 from jupyter_latents.syntax.script import Script
 from jupyter_latents.syntax.seed_text import format_reference
 from jupyter_latents.syntax.seeds import parse_seed
@@ -34,6 +34,7 @@ _WHOLE = {
     "into": "into",
 }
 _SEVERAL = {"seeds": "seed", "inference_steps": "steps", "guidance_scales": "guidance", "strengths": "strength"}
+_MARK = re.compile(f"{UNKNOWN}(.)", re.DOTALL)
 _FIRST = 0xE000  # the private characters that stand for templates while a line is read
 
 
@@ -63,7 +64,9 @@ def _form(part: Block | Logical) -> StageForm:
         )
     masked, templates = _masked(part.text.text)
     line = Line(1, masked, masked)
-    words = read_words(expand(Logical(Located.of(line)), Environment(environ=_Marks(templates))))
+    expanded = expand(Logical(Located.of(line)), Environment(environ=_Marks(templates)))
+    _name_variables(expanded, templates)
+    words = read_words(expanded)
     arguments = read_arguments(words)
     held = [arguments.model, *(word for taken in arguments.words.values() for word in taken)]
     if any(UNKNOWN in word.text and not any(word.written is one.written for one in held) for word in words[1:]):
@@ -73,7 +76,7 @@ def _form(part: Block | Logical) -> StageForm:
 
 
 class _Marks(Mapping[str, str]):
-    """Environment variables as a form holds them: a mark for the template that means the variable, never its value.
+    """Environment variables as a form holds them: a mark for each place that names one, never its value.
 
     Args:
         templates: Those of the line; grows.
@@ -83,7 +86,7 @@ class _Marks(Mapping[str, str]):
         self._templates = templates
 
     def __getitem__(self, name: str) -> str:
-        self._templates.append(f"{{{{ env.{name} }}}}")
+        self._templates.append(f"${name}")
         return UNKNOWN + chr(_FIRST + len(self._templates) - 1)
 
     def __iter__(self) -> Iterator[str]:
@@ -93,16 +96,31 @@ class _Marks(Mapping[str, str]):
         return 0
 
 
+def _name_variables(expanded: Located, templates: list[str]) -> None:
+    """Puts what was written, ``$NAME``, ``${NAME}`` or ``%NAME%``, in the place of each variable's mark."""
+    for place, origin in enumerate(expanded.origins):
+        if origin.dynamic and expanded.text[place] == UNKNOWN:
+            templates[ord(expanded.text[place + 1]) - _FIRST] = origin.line.text[origin.start : origin.end]
+
+
 def _masked(text: str) -> tuple[str, list[str]]:
-    """The line with a mark and one private character in place of each template, and the templates."""
+    """The line with a mark and one private character in place of each template, and the templates.
+
+    A mark that somebody has typed is taken for a template, too, and comes back as it was.
+    """
     templates: list[str] = []
     made = ""
     for part in segments(text):
+        content = text[part.start : part.end]
         if part.kind == "text":
-            made += text[part.start : part.end]
+            pieces = content.split(UNKNOWN)
+            for piece in pieces[:-1]:
+                made += piece + UNKNOWN + chr(_FIRST + len(templates))
+                templates.append(UNKNOWN)
+            made += pieces[-1]
         elif part.kind != "{#":
             made += UNKNOWN + chr(_FIRST + len(templates))
-            templates.append(text[part.start : part.end])
+            templates.append(content)
     return made, templates
 
 
@@ -120,13 +138,27 @@ def _filled(arguments: Arguments, templates: list[str]) -> StageForm:
         del words["image_seeds"]
     for name in StageForm.__slots__:
         setattr(form, name, _unmasked(getattr(form, name), templates))
-    rest = {dest: [_unmasked(text, templates) for text in texts] for dest, texts in words.items()}
-    form.more = " ".join(line for dest, line in lines("-", rest).items() if dest != "model")
+    form.more = " ".join(
+        _line(dest, arguments.words.get(dest, ()), templates) for dest in lines("-", words) if dest in words
+    )
     return form
 
 
+def _line(dest: str, words: Sequence[Word], templates: list[str]) -> str:
+    """The line of an option without a field; a bare word with a variable in it stays bare, as it may be several."""
+    texts = [_unmasked(one.text, templates) for one in words]
+    if not any(one.value.dynamic for one in words):
+        return lines("-", {dest: texts}, variables=True)[dest]
+    bare = [not one.quoted and one.text == one.written.text for one in words]
+    written = [text if raw else word(text, quoted=True, variables=True) for text, raw in zip(texts, bare, strict=True)]
+    return " ".join([lines("-", {dest: ()})[dest], *written])
+
+
 def _unmasked(text: str, templates: list[str]) -> str:
-    return re.sub(f"{UNKNOWN}(.)", lambda match: templates[ord(match[1]) - _FIRST], text)
+    """A text with its templates and the names of variables; other dollars are marked as text."""
+    held = [templates[ord(mark) - _FIRST] for mark in _MARK.findall(text)]
+    pieces = _MARK.split(plain_dollars(text, named=any(one[0] in "$%" for one in held)))[::2]
+    return "".join(piece + one for piece, one in zip(pieces, [*held, ""], strict=True))
 
 
 def _take_prompts(form: StageForm, words: dict[str, list[str]]) -> None:

@@ -220,6 +220,14 @@ function drawCompare(view) {
   if (pinned.selectedIndex < 0 && found.length) view.against = Number((pinned.value = found[0].index));
 }
 
+// What the page holds of a picture is a copy; the line is for the one that was made, or for that of a step.
+function drawMenu(view, stage, index) {
+  if (view.port || index < 0) return;
+  const decoded = view.sources(index)[0] === (stage.pictures || [])[0];
+  put(view.copied, decoded ? `Picture .png as shown here${stage.made || ""}` : "Picture .png: the preview of this step");
+  shown(view.whole, Boolean(view.name));
+}
+
 // Export: files through the kernel where there is one; else the picture by the browser, and the line for the latents.
 function buildMenu(view) {
   const menu = make("details", "jl-menu");
@@ -230,6 +238,7 @@ function buildMenu(view) {
       act();
     });
     list.append(item);
+    return item;
   };
   if (view.port) {
     for (const kind of ["safetensors", "pt", "latent", "png"])
@@ -237,7 +246,10 @@ function buildMenu(view) {
         view.port.send({ cmd: "export", kind, point: view.at(), picture: view.picture.enlarged });
       });
   } else {
-    entry("Picture .png", () => view.picture.download(`${view.name || "picture"}.png`));
+    view.copied = entry("Picture .png", () => view.picture.download(`${view.name || "picture"}.png`));
+    view.whole = entry("Copy the line to save the whole picture", () => {
+      view.copy(`${view.expression}.decode()[${Math.max(0, view.picture.enlarged)}].save("${view.name}.png")`);
+    });
     for (const kind of ["safetensors", "pt", "latent"])
       entry(`Copy the line to save .${kind}`, () => view.copy(`${view.expression}.save("${view.name}.${kind}")`));
   }

@@ -18,6 +18,7 @@ function receive(view, urls, message, buffers) {
     urls.splice(0).forEach((old) => URL.revokeObjectURL(old));
     state.points = [];
     state.stages = [];
+    view.asked.clear();
   }
   for (const name of ["title", "state", "status", "left", "heard", "busy", "notes"]) if (name in message) state[name] = message[name];
   if (message.stages) {

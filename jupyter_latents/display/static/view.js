@@ -7,6 +7,7 @@ class View {
     this.state = { title: "", state: "", status: port ? "waiting for the kernel" : "", stages: [], points: [], notes: [] };
     this.selected = null; // null follows the newest step
     this.against = null; // the point to compare with
+    this.asked = new Set(); // the steps whose pictures the kernel was asked for
     this.build();
   }
 
@@ -177,7 +178,17 @@ class View {
     drawChannels(this, index);
     this.drawLine(stage, point, index);
     shown(this.menu, Boolean(point));
+    drawMenu(this, stage, index);
     drawCompare(this);
+    this.askForPicture(index, point);
+  }
+
+  // A step that had no time for a picture gets it when somebody looks at it: chosen, or the newest one of a paused run.
+  askForPicture(index, point) {
+    const looked = this.selected !== null || this.state.state === "paused";
+    if (!this.port || !point || !looked || this.thumbnail(point) || this.asked.has(index)) return;
+    this.asked.add(index);
+    this.port.send({ cmd: "picture", point: index });
   }
 
   // The line to type: a branch at this step, or what to do with the result where it is the last one.

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from jupyter_latents.engine.given.outline import Standing
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["Call", "Given", "Inputs"]
@@ -28,6 +28,7 @@ class Inputs:
         controls: Control images.
         asked: (width, height) in pixels that the first picture was to have, before its sides were rounded; None where
             they were not.
+        notes: What is to be told of the pictures.
     """
 
     latents: tuple[Latents, ...] = ()
@@ -35,6 +36,7 @@ class Inputs:
     masks: tuple[Image, ...] = ()
     controls: tuple[Image, ...] = ()
     asked: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Given:
         masks: How many masks there are.
         controls: How many control images there are.
         asked: See `Inputs`.
+        notes: See `Inputs`.
     """
 
     latents: Sequence[Standing] = ()
@@ -54,12 +57,13 @@ class Given:
     masks: int = 0
     controls: int = 0
     asked: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
 
     @staticmethod
     def of(inputs: Inputs) -> Given:
         """What is known of inputs that are there."""
         sizes = tuple(image.size for image in inputs.images)
-        return Given(inputs.latents, sizes, len(inputs.masks), len(inputs.controls), inputs.asked)
+        return Given(inputs.latents, sizes, len(inputs.masks), len(inputs.controls), inputs.asked, inputs.notes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import torch
-
-from jupyter_latents.latents.facts import Noise, Position, Provenance, Resume, Space
-from jupyter_latents.latents.value import Latents
+if TYPE_CHECKING:
+    from jupyter_latents.latents.facts import Noise, Position, Provenance, Space
+    from jupyter_latents.latents.value import Latents
 
 __all__ = ["Outline", "Standing"]
 
@@ -81,7 +80,7 @@ class Outline:
         """
         if isinstance(latents, Outline):
             return latents
-        history = isinstance(latents, Latents) and latents.resume is not None
+        history = getattr(latents, "resume", None) is not None
         return Outline(
             latents.shape,
             latents.space,
@@ -98,6 +97,11 @@ class Outline:
         Returns:
             A value that is for asking alone; no stage may be given it.
         """
+        import torch
+
+        from jupyter_latents.latents.facts import Resume
+        from jupyter_latents.latents.value import Latents
+
         blank = torch.zeros(()).expand(self.shape)
         history = Resume() if self.has_history else None
         estimate = blank if self.has_estimate else None

@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from jupyter_latents.engine.answers import PartRow
 from jupyter_latents.engine.listening import listening
 from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.engine.models.encodings import Encodings
-from jupyter_latents.engine.models.load import LoadPlan, Part, PartKey, PartRow, dtype_of, plan_of, size_of
+from jupyter_latents.engine.models.load import LoadPlan, Part, PartKey, dtype_of, plan_of, size_of
 from jupyter_latents.engine.models.memory import device_of, is_out_of_memory, is_ram
 from jupyter_latents.engine.models.model import LoadedModel, switched_vae
 from jupyter_latents.engine.models.readers import placed, read_checkpoint, read_part
@@ -24,7 +25,7 @@ from jupyter_latents.latents.facts import Space
 from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.stage import ModelSource
 
-__all__ = ["LoadedModel", "ModelCache", "Part", "PartKey", "PartRow"]
+__all__ = ["LoadedModel", "ModelCache", "Part", "PartKey"]
 
 
 def _silent(_reading: Reading) -> None:

@@ -6,6 +6,7 @@ the hub and nowhere else.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -25,7 +26,6 @@ __all__ = [
     "fetch",
     "find",
     "known_models",
-    "may_ask",
     "not_found",
 ]
 
@@ -141,7 +141,7 @@ def find(wanted: Wanted, download: Callable[[], Path]) -> Path:
             f"{wanted.what} {name!r}: only links to files on the model hub are read; fetch it and give its path.",
             option=wanted.dest,
         )
-    path = Path(name).expanduser()
+    path = Path(os.path.expandvars(name)).expanduser()  # what is kept of a cell says $NAME where the cell did
     if path.exists():
         return path
     if not wanted.is_repository:
@@ -171,20 +171,13 @@ def fetch(wanted: Wanted, download: Callable[[], Path]) -> Path:
 
     if wanted.offline or is_offline_mode():
         absent = not_found(wanted, "the hub is not asked (offline)")
-        absent.unasked = True
+        absent.unasked = not is_offline_mode()
         raise absent
     try:
         HfApi().model_info(wanted.name, revision=wanted.revision, timeout=_PROBE_SECONDS, token=wanted.token)
         return download()
     except (HTTPError, OSError, ValueError, RuntimeError) as error:
         raise not_found(wanted, _why(error)) from error
-
-
-def may_ask(source: ModelSource) -> bool:
-    """Whether the hub may be asked for what a stage's model lacks on this machine."""
-    from huggingface_hub import is_offline_mode
-
-    return not source.offline and not is_offline_mode()
 
 
 def _why(error: BaseException) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from jupyter_latents.engine.answers import PartRow
 from jupyter_latents.engine.models.addons.addon import Addon
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.parts import PartSource
@@ -12,7 +13,7 @@ from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import ModelSource
 from jupyter_latents.wording import option
 
-__all__ = ["LoadPlan", "Part", "PartKey", "PartRow", "dtype_of", "plan_of", "size_of"]
+__all__ = ["LoadPlan", "Part", "PartKey", "dtype_of", "plan_of", "row_of", "size_of"]
 
 _DTYPES = ("auto", "float32", "float16", "bfloat16")
 
@@ -54,33 +55,12 @@ class Part:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PartRow:
-    """One row of what the cache holds.
-
-    Attributes:
-        what: Name in the pipeline and class, such as ``unet (UNet2DConditionModel)``.
-        size: Bytes of its weights.
-        where: Device and dtype; empty for a part without weights.
-        used: Time of the last use, seconds since 1970.
-        models: Names of the models that use it.
-        busy: Whether a run holds it now.
-    """
-
-    what: str
-    size: int
-    where: str
-    used: float
-    models: tuple[str, ...]
-    busy: bool
-
-    @staticmethod
-    def of(key: PartKey, part: Part, *, busy: bool) -> PartRow:
-        """The row of a part."""
-        where = (key.device, key.dtype.removeprefix("torch."), key.made.partition(":")[0])
-        models = tuple(sorted(part.models))
-        what = f"{part.name} ({key.class_name})"
-        return PartRow(what, part.size, " ".join(filter(None, where)), part.used, models, busy)
+def row_of(key: PartKey, part: Part, *, busy: bool) -> PartRow:
+    """The row of a part in the list of what is held."""
+    where = (key.device, key.dtype.removeprefix("torch."), key.made.partition(":")[0])
+    models = tuple(sorted(part.models))
+    what = f"{part.name} ({key.class_name})"
+    return PartRow(what, part.size, " ".join(filter(None, where)), part.used, models, busy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 from jupyter_latents.errors import ModelError
 from jupyter_latents.wording import option
 
-__all__ = ["all_memory", "best_device", "device_of", "free_memory", "is_out_of_memory", "is_ram", "readable"]
+__all__ = ["all_memory", "best_device", "device_of", "free_memory", "is_out_of_memory", "is_ram"]
 
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -104,12 +104,3 @@ def is_out_of_memory(error: BaseException) -> bool:
     import torch
 
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-
-
-def readable(size: float) -> str:
-    """Bytes as people write them: ``3.4 GB``."""
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} GB"

@@ -10,10 +10,10 @@ from types import MappingProxyType
 from typing import Any
 
 from jupyter_latents.engine.models.facts import ModelFacts
-from jupyter_latents.engine.models.memory import is_out_of_memory, readable
+from jupyter_latents.engine.models.memory import is_out_of_memory
 from jupyter_latents.engine.models.parts import SKIPPED, PartSource, class_of
 from jupyter_latents.errors import ModelError
-from jupyter_latents.wording import option
+from jupyter_latents.wording import option, readable
 
 __all__ = ["assemble", "placed", "read_checkpoint", "read_part", "scheduler_of", "translated"]
 

@@ -8,7 +8,8 @@ import weakref
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jupyter_latents.engine.models.load import Part, PartKey, PartRow, size_of
+from jupyter_latents.engine.answers import PartRow
+from jupyter_latents.engine.models.load import Part, PartKey, row_of, size_of
 from jupyter_latents.engine.models.memory import free_memory, is_ram
 from jupyter_latents.settings import Settings
 
@@ -43,7 +44,7 @@ class Shelf:
         """What is held, most recently used first."""
         with self._lock:
             busy = self._busy()
-            rows = [PartRow.of(key, part, busy=key in busy) for key, part in self._parts.items()]
+            rows = [row_of(key, part, busy=key in busy) for key, part in self._parts.items()]
         return sorted(rows, key=lambda row: (-row.used, row.what))
 
     def put(self, key: PartKey, value: Any, name: str, models: set[str] | None = None) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
 from jupyter_latents.engine.given.outline import Outline, Standing
 from jupyter_latents.engine.layout import LAYOUTS
 from jupyter_latents.engine.models.families import Family
-from jupyter_latents.engine.schedule import handoff, schedulers
+from jupyter_latents.engine.schedule import beginning, handoff, schedulers
 from jupyter_latents.engine.schedule.handoff import Entrance
 from jupyter_latents.engine.schedule.history import NO_HISTORY, objection
 from jupyter_latents.engine.schedule.window import Span
@@ -119,16 +119,29 @@ def enter(stage: Stage, given: Standing | None, scheduler: Any, family: Family, 
         first: First step that an input image's strength allows.
 
     Raises:
-        HandoffError: The latents' noise level is not known, or nothing is left to run.
+        HandoffError: The latents' noise level is not known, nothing is left to run, or the scheduler cannot begin in
+            mid-schedule.
         WindowError: No step lies in the window.
     """
     span = handoff.fractions_span(stage.window, scheduler, family.fraction, first)
     schedule = schedulers.schedule_digest(scheduler)
     if given is None:
+        beginning.check(scheduler, span.start_index)
         return Entering(schedule, span, first)
     way = handoff.entrance(given, stage.window, scheduler, span, schedule)
     lost = _lost_history(given, scheduler, way, family) if way.exact else ""
-    return Entering(schedule, way.span, first, way, lost)
+    if way.exact and not lost:
+        return Entering(schedule, way.span, first, way)
+    return Entering(schedule, _begun_anew(scheduler, way.span), first, way, lost)
+
+
+def _begun_anew(scheduler: Any, span: Span) -> Span:
+    """The steps that run where latents enter without their history."""
+    beginning.check(scheduler, span.start_index)
+    start = span.start + beginning.first_index(scheduler, span.start_index) - span.start_index
+    moved = handoff.starting(span, start)
+    run = beginning.indices(scheduler, moved.start_index)
+    return replace(moved, repeats=len(run) - (moved.timesteps - moved.start_index))
 
 
 def _lost_history(given: Standing, scheduler: Any, way: Entrance, family: Family) -> str:

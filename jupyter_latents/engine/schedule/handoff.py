@@ -26,7 +26,7 @@ from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import Window
 from jupyter_latents.wording import option
 
-__all__ = ["Entrance", "check_fits", "entrance", "fractions_span", "level_tensor", "onward_draws"]
+__all__ = ["Entrance", "check_fits", "entrance", "fractions_span", "level_tensor", "onward_draws", "starting"]
 
 _SAME_LEVEL = 1e-3  # relative difference of sigma below which two levels are one
 _PICTURE = 0.05  # sigma of the first training timesteps: where inversion takes a clean picture as it is
@@ -137,7 +137,7 @@ def entrance(latents: Standing, window: Window, scheduler: Any, span: Span, own_
 
 def _at(step: int, giver: Noise, scheduler: Any, span: Span, *, exact: bool = False) -> Entrance:
     """Entering at a step of the receiving schedule."""
-    moved = _starting(span, step)
+    moved = starting(span, step)
     level = schedulers.level(scheduler, moved.start_index)
     if giver.is_clean and level.sigma <= _PICTURE:
         level = replace(level, sigma=0.0)
@@ -210,7 +210,12 @@ def onward_draws(seed: int, noise: Noise | None) -> torch.Tensor:
     return torch.Generator("cpu").manual_seed(own).get_state()
 
 
-def _starting(span: Span, start: int) -> Span:
+def starting(span: Span, start: int) -> Span:
+    """A span that begins at another step.
+
+    Raises:
+        HandoffError: It has no step from there on.
+    """
     if start >= span.end:
         raise HandoffError(
             f"these latents already stand at step {start} of {span.of}, and {option('denoising_end')} is step "

@@ -30,6 +30,7 @@ class Span:
         of: Whole steps of the full schedule.
         order: Timesteps of one whole step.
         timesteps: Length of the full list of timesteps.
+        repeats: Evaluations beyond those of its timesteps, of a solver that begins in mid-schedule without its history.
     """
 
     start: int
@@ -37,6 +38,7 @@ class Span:
     of: int
     order: int
     timesteps: int
+    repeats: int = 0
 
     @property
     def start_index(self) -> int:
@@ -51,7 +53,7 @@ class Span:
     @property
     def evaluations(self) -> int:
         """Scheduler steps (model evaluations, guidance not counted) that the window runs."""
-        return self.end_index - self.start_index
+        return self.end_index - self.start_index + self.repeats
 
     def index(self, step: int) -> int:
         """Timestep index at which `step` whole steps are done."""

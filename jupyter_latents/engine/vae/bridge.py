@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from jupyter_latents.engine.given.outline import Outline, Standing
-from jupyter_latents.engine.sizes import fitting
+from jupyter_latents.engine.given.picture_sizes import fitting
 from jupyter_latents.engine.vae import codec
 from jupyter_latents.errors import HandoffError, SettingError
 from jupyter_latents.latents.facts import CLEAN, Noise, Provenance, Space

@@ -5,14 +5,19 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from jupyter_latents.errors import LatentsFileError, nearest
 
-__all__ = ["check_readable", "explain", "write_whole"]
+__all__ = ["check_readable", "explain", "sweep", "write_whole"]
+
+_UNFINISHED = re.compile(r"\..+\.[0-9a-f]{12}\.part")
+_LEFT_BEHIND = 600  # seconds without a write after which an unfinished file belongs to a process that is gone
 
 _REASONS = {
     errno.ENOSPC: "the disk is full",
@@ -75,7 +80,8 @@ def write_whole(path: Path, content: bytes, *, write: Callable[[int, bytes], int
     """Writes a file under a temporary name beside `path`, flushes it to disk and renames it.
 
     A reader sees the old file or the new one, never a part; after a failure the old file is as it was and nothing else
-    is left. Missing parent folders are made; an existing file's permissions are kept; a link is followed, not replaced.
+    is left. What killed processes left unfinished in the folder is deleted. Missing parent folders are made; an
+    existing file's permissions are kept; a link is followed, not replaced.
 
     Args:
         path: Where to write.
@@ -90,6 +96,7 @@ def write_whole(path: Path, content: bytes, *, write: Callable[[int, bytes], int
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir():
             raise LatentsFileError(f"cannot write {path}: it is a folder; give a file name in it.")
+        sweep(target.parent)
         _write_beside(target, content, write)
     except OSError as error:
         raise LatentsFileError(
@@ -98,6 +105,17 @@ def write_whole(path: Path, content: bytes, *, write: Callable[[int, bytes], int
         ) from error
     except (ValueError, RuntimeError) as error:  # a NUL character in the name; a link loop before Python 3.13
         raise LatentsFileError(f"cannot write {str(path)!r}: {error}. Give another file name.") from error
+
+
+def sweep(folder: Path) -> None:
+    """Deletes what killed processes left unfinished in a folder; what may be another's at work stays."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if not _UNFINISHED.fullmatch(entry.name):
+                continue
+            with contextlib.suppress(OSError):  # another process swept it, or it is not ours to delete
+                if time.time() - entry.stat(follow_symlinks=False).st_mtime > _LEFT_BEHIND:
+                    os.unlink(entry.path)  # noqa: PTH108 - the entry's own path
 
 
 def _write_beside(target: Path, content: bytes, write: Callable[[int, bytes], int]) -> None:

@@ -87,7 +87,7 @@ def others(keys: Iterable[str], key: str) -> tuple[str, ...]:
     if not names:
         return ()
     mask = " (noise_mask is where ComfyUI denoises; give it as the mask of a stage)" if "noise_mask" in names else ""
-    return (f"{', '.join(map(repr, names))}, as latents hold one tensor{mask}",)
+    return (f"{', '.join(map(repr, names))}, as latents are one tensor{mask}",)
 
 
 def as_batch(tensor: torch.Tensor, space: Space | None) -> tuple[torch.Tensor, tuple[str, ...]]:

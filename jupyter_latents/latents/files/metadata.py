@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib import metadata as installed
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
 
 __all__ = [
+    "CHECK_KEY",
     "DAMAGED",
     "FACTS_KEY",
     "LAYOUT_KEY",
@@ -78,6 +80,7 @@ class Facts:
         return all(checksum(metadata.get(name, "")) == digest for name, digest in self.beside.items())
 
 
+@cache
 def _libraries() -> dict[str, str]:
     names = ("torch", "diffusers", "safetensors", "jupyter-latents")
     found = {

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import pickle
-import re
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from jupyter_latents.errors import LatentsFileError
+from jupyter_latents.latents.files.atomic import explain
 from jupyter_latents.latents.files.content import Content, others, pick_key, plain
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["read_torch", "torch_bytes"]
 
-_CODE = re.compile(r"(?:GLOBAL|class|global) ([\w.]+)")
+_IS_FOLDER = 0x10  # of the attributes of an archive's part
+_DAMAGED = "{path} is damaged or no torch file. Copy or save it again."
 
 
 def torch_bytes(latents: Latents) -> bytes:
@@ -36,13 +38,12 @@ def read_torch(path: Path, *, verify: bool = True) -> Content:
 
     Args:
         path: A plain file.
-        verify: Not used: these files keep no checksum of ours.
+        verify: Whether the archive's checksums must agree; files of torch before 1.6 are no archives and have none.
 
     Raises:
         LatentsFileError: Truncated, damaged, a pickle with code in it, or no dense tensor.
     """
-    del verify
-    value = _load(path)
+    value = _load(path, verify=verify)
     assumed: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     if isinstance(value, Mapping):
@@ -62,46 +63,58 @@ def read_torch(path: Path, *, verify: bool = True) -> Content:
         raise LatentsFileError(
             f"{path} holds a sparse, quantised or empty-shell tensor; latents are dense. Save tensor.to_dense()."
         )
-    if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+    if value.numel() * value.element_size() > min(value.untyped_storage().nbytes(), path.stat().st_size):
         raise LatentsFileError(
             f"{path} names a tensor of {value.numel()} values but holds fewer; it is damaged or not latents."
         )
     return Content(plain(value), assumed=assumed, left_out=left_out)
 
 
-def _load(path: Path) -> object:
+def _load(path: Path, *, verify: bool) -> object:
+    """What a file holds; torch's own texts are not repeated, since they tell people how to turn its guard off."""
     try:
-        _check_archive(path)
+        fault = _archive_fault(path, verify=verify)
+        if fault:
+            raise LatentsFileError(f"{path} is damaged: {fault}")
         with warnings.catch_warnings():  # of pickle protocols and typed storages: nothing that a person here can change
             warnings.simplefilter("ignore")
             return torch.load(path, weights_only=True, map_location="cpu")
-    except pickle.UnpicklingError as error:
-        reason = str(error)
-        if "nsupported" not in reason and "rying to" not in reason:
-            raise LatentsFileError(f"{path} is damaged or no torch file. Copy or save it again.") from None
-        found = _CODE.search(reason)
-        named = f" ({found.group(1)})" if found else ""
-        # Not chained: torch's own text tells people how to turn its guard off.
-        raise LatentsFileError(
-            f"{path} was refused: it holds more than tensors{named}, and opening it could run its writer's code. "
-            "Ask for the bare tensor, best as a .safetensors file."
-        ) from None
-    except Exception as error:
-        reason = str(error).strip().partition("\n")[0][:200]
-        if "weights_only" in reason:
+    except LatentsFileError:
+        raise
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # to seek where the archive says is no fault of the disk
+            raise LatentsFileError(f"cannot read {path}: {explain(error)}.") from error
+        raise LatentsFileError(_DAMAGED.format(path=path)) from None
+    except Exception as error:  # noqa: BLE001 - the readers of archives and pickles raise anything
+        text = str(error)
+        if isinstance(error, pickle.UnpicklingError) and ("nsupported" in text or "rying to" in text):
+            raise LatentsFileError(
+                f"{path} was refused: it holds more than tensors, and opening it could run its writer's code. "
+                "Ask for the bare tensor, best as a .safetensors file."
+            ) from None
+        if not isinstance(error, pickle.UnpicklingError) and "weights_only" in text:
             raise LatentsFileError(f"{path} was refused: it is a program (TorchScript), not a tensor.") from None
-        raise LatentsFileError(f"{path} is damaged or no torch file ({reason}). Copy or save it again.") from error
+        raise LatentsFileError(_DAMAGED.format(path=path)) from None
 
 
-def _check_archive(path: Path) -> None:
-    """Refuses an archive whose parts claim more than the file holds: torch stores them uncompressed.
+def _archive_fault(path: Path, *, verify: bool) -> str:
+    """What is wrong with an archive before torch reads it, as the rest of a sentence; torch checks none of this.
 
-    Raises:
-        ValueError: It claims more.
+    Args:
+        path: A file; only archives are looked into.
+        verify: Whether checksums are computed.
     """
     if not zipfile.is_zipfile(path):
-        return
+        return ""
     with zipfile.ZipFile(path) as archive:
+        if any(part.external_attr & _IS_FOLDER or part.is_dir() for part in archive.infolist()):
+            return "a part of it says that it is a folder."  # torch would make a tensor of memory as it lies there
         claimed = sum(part.file_size for part in archive.infolist())
-    if claimed > path.stat().st_size:
-        raise ValueError(f"its parts claim {claimed} bytes in a file of {path.stat().st_size}")
+        if claimed > path.stat().st_size:  # torch stores its parts uncompressed
+            return f"its parts claim {claimed} bytes in a file of {path.stat().st_size}."
+        if verify and archive.testzip() is not None:
+            return (
+                "a part of it does not have its checksum. "
+                "Copy or save it again, or load what is there with Latents.load(path, verify=False)."
+            )
+    return ""

@@ -11,7 +11,7 @@ from jupyter_latents.errors import HelpAskedError, JupyterLatentsError, Place, S
 from jupyter_latents.syntax.expand import UNKNOWN
 from jupyter_latents.syntax.quoting import Word, unquote
 from jupyter_latents.syntax.templates.environment import CAPTURED
-from jupyter_latents.syntax.templates.promises import veiled_names
+from jupyter_latents.syntax.templates.promises import drawn_later, undrawn_in, veiled_names
 from jupyter_latents.wording import option as reference
 
 from . import parsers
@@ -199,7 +199,8 @@ def _parse(option: Option, arguments: Arguments) -> None:
         if _unsure(word):
             arguments.unknown.add(option.dest)
             continue
-        if veiled_names(word.text) and option.parse not in _TEXTS:
+        hides = bool(veiled_names(word.text)) or (drawn_later(word.text) and undrawn_in(word.text) is None)
+        if option.parse not in _TEXTS and (hides or (drawn_later(word.text) and option.parse is not parsers.seed)):
             raise VeiledError(word.text)
         if option.completion != "seed" and _CAPTURED.search(word.text):
             raise fault(

@@ -12,11 +12,12 @@ from jupyter_latents.errors import Place, ScriptError, SettingError, nearest
 from jupyter_latents.optimizations import choice_of
 from jupyter_latents.stage import Address, LatentsProcessor, Size
 from jupyter_latents.syntax.addresses import parse_address
+from jupyter_latents.syntax.templates.promises import undrawn_in
 from jupyter_latents.syntax.text import Locator
 
 __all__ = [
     "Parser", "address", "choice", "device", "fraction", "identifier", "number", "optimization", "processors",
-    "scheduler", "sigmas", "size", "text", "whole",
+    "scheduler", "seed", "sigmas", "size", "text", "whole",
 ]  # fmt: skip
 
 Parser: TypeAlias = Callable[[str, Locator], Any]
@@ -51,16 +52,27 @@ def identifier(value: str, locate: Locator) -> str:
     return value
 
 
-def whole(least: int, unit: str = "") -> Parser:
-    """Whole numbers of at least `least`."""
+def whole(least: int, unit: str = "", *, most: int | None = None) -> Parser:
+    """Whole numbers of at least `least`, and at most `most`."""
 
     def parse(value: str, locate: Locator) -> int:
-        if not re.fullmatch(r"[+-]?\d{1,30}", value) or int(value) < least:
+        found = int(value) if re.fullmatch(r"[+-]?\d{1,30}", value) else least - 1
+        if found < least or (most is not None and found > most):
             what = f"whole number of {unit}" if unit else "whole number"
-            raise ScriptError(f"'{value}' is not allowed; give a {what}, {least} or more.", place=_at(value, locate))
-        return int(value)
+            limits = f"{least} or more" if most is None or found < least else f"{least} to {most}"
+            raise ScriptError(f"'{value}' is not allowed; give a {what}, {limits}.", place=_at(value, locate))
+        return found
 
     return parse
+
+
+_SEED = whole(0, most=2**64 - 1)
+
+
+def seed(value: str, locate: Locator) -> int:
+    """A seed, as torch's generators take it; in a plan also one that the run is yet to draw."""
+    undrawn = undrawn_in(value)
+    return _SEED(value, locate) if undrawn is None else undrawn
 
 
 def number(least: float | None = None, *, above: float | None = None, most: float | None = None) -> Parser:
@@ -187,7 +199,7 @@ def sigmas(value: str, locate: Locator) -> tuple[float, ...]:
 
 _PROCESSORS: dict[str, tuple[dict[str, Parser], frozenset[str]]] = {
     "scale": ({"factor": number()}, frozenset({"factor"})),
-    "noise": ({"sigma": number(0), "timestep": whole(0), "seed": whole(0)}, frozenset({"sigma", "timestep"})),
+    "noise": ({"sigma": number(0), "timestep": whole(0), "seed": _SEED}, frozenset({"sigma", "timestep"})),
 }
 
 

@@ -22,12 +22,13 @@ from jupyter_latents.syntax.quoting import quote
 from .functions import FUNCTIONS
 from .kinds import ITERATORS
 from .limits import LIMIT
-from .promises import Promise, Veiled, Waits, real, unveil, veil, veiled_names
+from .promises import Promise, Veiled, Waits, drawn_later, real, unveil, veil, veiled_names, without_draws
 from .sight import Seen, admit
 
 __all__ = ["CAPTURED", "RESERVED", "Environment"]
 
 _WORD = re.compile(r"""[^\s"'\\{}$%#-][^\s"'\\{}$%]*""")
+_SHORT = 4
 CAPTURED = "__latents_"
 """Start of the names given to objects that a template hands to an image seed."""
 
@@ -106,7 +107,9 @@ class Environment:
         captured: Objects that templates handed to image seeds, by the name that stands for them.
         exited: Whether the script ran ``\exit``.
         promised: What invocations are yet to bind to kernel variables.
-        foreseeing: Whether the script is evaluated before its run: then the environment's values stay veiled.
+        foreseeing: Whether the script is evaluated before its run: then whoever looks into the environment's values
+            waits.
+        veils: Whether ``$NAME`` stays a mark until a value is wanted, so that texts to show or keep never hold it.
         check: Called for each line, turn of a loop, call and stage; it raises to stop.
     """
 
@@ -125,10 +128,12 @@ class Environment:
     promised: dict[str, object] = field(default_factory=dict)
     exited: bool = False
     foreseeing: bool = False
+    veils: bool = False
     check: Callable[[], None] = nothing
 
     def __post_init__(self) -> None:
         self._changes: dict[str, str] = {}
+        self.opened: set[str] = set()  # names whose values the script, or a stage of it, had
         self.waits: Waits | None = None  # who waits for promises: an evaluation
         self.whole: Promise | None = None  # of last_images, where even their count is not known
         self.written: Promise | None = None  # of the latest invocation that writes files
@@ -148,15 +153,16 @@ class Environment:
             "have_feature": self.have_feature,
             "total_memory": self.total_memory,
             "quote": self.quote,
-            "gen_seeds": self._gen_seeds,
+            "gen_seeds": self.gen_seeds,
         }
         return {**FUNCTIONS, **own}
 
-    def _gen_seeds(self, count: int) -> list[str]:
+    def gen_seeds(self, count: int) -> list[Any]:
         """The template function ``gen_seeds``."""
         if int(count) > LIMIT:
             raise ScriptError(f"gen_seeds makes {LIMIT} seeds at most, not {count}.")
-        return [str(self.random_seed()) for _ in range(int(count))]
+        seeds = [self.random_seed() for _ in range(int(count))]
+        return [self.veiled(str(seed)) for seed in seeds]
 
     @property
     def env(self) -> Mapping[str, Any]:
@@ -164,31 +170,44 @@ class Environment:
         return Variables(self)
 
     def variable(self, name: str) -> str:
-        """The text of an environment variable, empty when it is not set; veiled while the script is foreseen."""
+        """The text of an environment variable, empty when it is not set; veiled where the environment veils."""
         if name in self._changes:
-            return self.opened(self._changes[name])
+            return self._changes[name] if self.veils else self.unveiled(self._changes[name])
         value = self.environ.get(name, "")
-        return veil(name) if value and self.foreseeing else value
+        return veil(name) if value and self.veils else value
 
     def unveiled(self, text: str) -> str:
         """A text with the environment's values in it."""
+        self.opened.update(veiled_names(text))
+        return self._with_values(text)
+
+    def _with_values(self, text: str) -> str:
         return unveil(text, lambda name: self.environ.get(name, ""))
 
-    def opened(self, text: str) -> str:
-        """A text as the script may have it now: with the environment's values at the run, veiled before."""
-        return text if self.foreseeing else self.unveiled(text)
-
     def shown(self, text: str) -> str:
-        """A text for people: ``$NAME`` in place of the environment's values."""
-        return unveil(text, lambda name: f"${name}")
+        """A text for people: ``$NAME`` in place of the environment's values, as far as it is veiled."""
+        return without_draws(unveil(text, lambda name: f"${name}"))
+
+    def hidden(self, text: str) -> str:
+        """A text for people that may hold values which the script had: ``$NAME`` in their place.
+
+        Values of fewer than four characters are words of any text, and stay.
+        """
+        values = {name: self.environ.get(name, "") for name in self.opened}
+        for name in sorted(values, key=lambda name: -len(values[name])):
+            if len(values[name]) >= _SHORT:
+                text = text.replace(values[name], f"${name}")
+        return self.shown(text)
 
     def veiled(self, text: str) -> object:
         """A text as templates see it, which cannot look into the environment's values before the run."""
+        if drawn_later(text):
+            return Veiled(text, filled=True, waits=self.waits)
         if not veiled_names(text):
             return text
-        if not self.foreseeing:
+        if not self.veils:
             return self.unveiled(text)
-        return Veiled(text, filled=bool(self.unveiled(text).strip()), waits=self.waits)
+        return Veiled(text, filled=bool(self._with_values(text).strip()), waits=self.waits)
 
     def settle(self, text: str) -> str:
         """A text whose veiled values need no reading anew; waits for the run where one holds more than a word."""

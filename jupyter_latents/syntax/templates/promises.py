@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import operator
 import re
+import secrets
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from jupyter_latents.errors import ScriptError
 
-__all__ = ["Promise", "Veiled", "Waits", "real", "unveil", "veil", "veiled_names"]
+__all__ = [
+    "Promise", "Undrawn", "Veiled", "Waits", "drawn_later", "mark", "real", "undrawn_in", "unveil", "veil",
+    "veiled_names", "without_draws",
+]  # fmt: skip
 
-_START, _END = "\U0010f000", "\U0010f001"
-_VEIL = re.compile(f"{_START}(\\w+){_END}")
+
+def mark(text: str) -> str:
+    """Characters that stand for something until it is there; no text from outside can hold them.
+
+    Args:
+        text: What they stand for, letters and digits.
+    """
+    return f"{_START}{text}{_END}"
+
+
+_START, _END = f"\U0010f000{secrets.token_hex(8)}_", "\U0010f001"
+_VEIL = re.compile(re.escape(_START) + r"e_(\w+)" + _END)
+_DRAW = re.compile(re.escape(_START) + r"s_(\d+)" + _END)
 
 
 class Waits(Protocol):
@@ -27,7 +42,7 @@ class Waits(Protocol):
 
 def veil(name: str) -> str:
     """The text that stands for an environment variable until a run reads it."""
-    return f"{_START}{name}{_END}"
+    return mark(f"e_{name}")
 
 
 def veiled_names(text: str) -> list[str]:
@@ -38,6 +53,32 @@ def veiled_names(text: str) -> list[str]:
 def unveil(text: str, value: Callable[[str], str]) -> str:
     """A text with `value(name)` in place of each environment variable that it stands for."""
     return _VEIL.sub(lambda match: value(match[1]), text)
+
+
+def without_draws(text: str) -> str:
+    """A text for people: seeds that a run is yet to draw say so."""
+    return _DRAW.sub("(drawn at the run)", text)
+
+
+class Undrawn(int):
+    """A seed that the run draws, numbered; a plan draws none."""
+
+    def __str__(self) -> str:
+        return mark(f"s_{int(self)}")
+
+    def __repr__(self) -> str:
+        return f"<seed {int(self)}, drawn at the run>"
+
+
+def undrawn_in(text: str) -> Undrawn | None:
+    """The seed that the whole of a text stands for, where a run is yet to draw it."""
+    found = _DRAW.fullmatch(text)
+    return Undrawn(found[1]) if found else None
+
+
+def drawn_later(text: str) -> bool:
+    """Whether a text holds seeds that a run is yet to draw."""
+    return bool(_DRAW.search(text))
 
 
 def _through(operation: Callable[..., Any]) -> Callable[..., Any]:
@@ -106,10 +147,11 @@ class Promise:
 
 
 class Veiled(Promise):
-    """A text that holds values of the environment; it can be written out whole, and asked whether it is empty.
+    """A text that holds values of the environment, or seeds that are yet to be drawn.
 
-    All else that is done with it, making a longer text of it too, looks into it and waits for the run: what is worked
-    out of the text that stands for a value would be wrong of the value.
+    It can be written out whole, and asked whether it is empty. All else that is done with it, making a longer text of
+    it too, looks into it and waits for the run: what is worked out of the text that stands for a value would be wrong
+    of the value.
 
     Args:
         text: The text, with `veil` in place of the values.
@@ -120,10 +162,13 @@ class Veiled(Promise):
     def __init__(self, text: str, *, filled: bool, waits: Waits | None) -> None:
         super().__init__(" ".join(f"${name}" for name in veiled_names(text)), waits=waits)
         self.text, self._filled = text, filled
+        self._seed = drawn_later(text)
 
     @property
     def reason(self) -> str:
         """What a line that looks into it waits for."""
+        if self._seed:
+            return "a seed, which is drawn at the run"
         return f"a value of the environment ({self.name}), which is read at the run"
 
     def strip(self) -> Veiled | str:
@@ -133,7 +178,7 @@ class Veiled(Promise):
     lstrip = rstrip = strip
 
     def __str__(self) -> str:
-        return str(self.look())
+        return self.text if self._seed else str(self.look())
 
     def __hash__(self) -> int:
         return hash(self.look())

@@ -12,10 +12,10 @@ from jupyter_latents.stage import Stage, Window
 if TYPE_CHECKING:
     from jupyter_latents.engine.given.inputs import Inputs
 
-__all__ = ["continued"]
+__all__ = ["run_rest"]
 
 
-def continued(
+def run_rest(
     known: StageResult, stage: Stage, inputs: Inputs, go: Callable[[Stage, Inputs], StageResult]
 ) -> StageResult:
     """A stage's result, its last steps run after those that are known.
@@ -35,4 +35,5 @@ def continued(
         latents=result.latents.replace(provenance=made, trajectory=trajectory),
         span=replace(result.span, start=known.span.start),
         evaluations=known.evaluations + result.evaluations,
+        start=known.start,
     )

@@ -1,4 +1,4 @@
-"""Runs one stage: `Stage` and inputs to a result, steps told to an observer."""
+"""The engine of this process: `Stage` and inputs to a result, steps told to an observer."""
 
 from __future__ import annotations
 
@@ -7,31 +7,39 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from jupyter_latents.engine import versions
+from jupyter_latents.engine.answers import Course, ModelCard, PartRow
+from jupyter_latents.engine.course import card_of, course_of
 from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.models.cache import LoadedModel, ModelCache
-from jupyter_latents.engine.models.describe import describe
+from jupyter_latents.engine.models.describe import describe, describing
+from jupyter_latents.engine.models.load import dtype_of
+from jupyter_latents.engine.models.memory import device_of
 from jupyter_latents.engine.observer import Observer, Phase, Reading, Silent
 from jupyter_latents.engine.prepare import prepare
+from jupyter_latents.engine.quiet import gathered
 from jupyter_latents.engine.relief import Relief, let_go, ran_out
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.seed_batch import run_batch
 from jupyter_latents.engine.stage_run import StageRun, Stops
 from jupyter_latents.engine.vae import codec
+from jupyter_latents.engine.vae.bridge import converter
 from jupyter_latents.errors import JupyterLatentsError, ModelError, RunError, StoppedError
+from jupyter_latents.latents.facts import Space
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import ModelSource, Stage
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Engine", "StageResult"]
+__all__ = ["LocalEngine"]
 
 _NOTHING = Inputs()
 _FOREIGN = (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError, ImportError, MemoryError)
 
 
-class Engine:
-    """Runs stages on models that it keeps.
+class LocalEngine:
+    """Runs stages on models that it keeps; see `Engine`.
 
     Args:
         cache: The models; a new cache when None.
@@ -39,6 +47,40 @@ class Engine:
 
     def __init__(self, cache: ModelCache | None = None) -> None:
         self.cache = cache or ModelCache()
+
+    @contextmanager
+    def scope(self, tell: Callable[[str], None]) -> Iterator[None]:
+        """See `Engine.scope`."""
+        with gathered(tell), describing():
+            yield
+
+    def describe(self, model: ModelSource) -> ModelCard:
+        """See `Engine.describe`."""
+        return card_of(describe(model))
+
+    def prepare(self, stage: Stage, given: Given) -> Course:
+        """See `Engine.prepare`."""
+        return course_of(prepare(stage, given))
+
+    def numerics(self, model: ModelSource, spaces: Sequence[Space] = ()) -> str | None:
+        """See `Engine.numerics`."""
+        facts, device = describe(model), device_of(model.device)
+        if any(not space.same_as(facts.space) and converter(space, facts.space) for space in spaces):
+            return None
+        libraries = sorted(versions.deciding_versions().items())
+        return repr((libraries, versions.numerics(device), str(dtype_of(model, facts, device))))
+
+    def read_ahead(self, model: ModelSource, tell: Callable[[Reading], None]) -> bool:
+        """See `Engine.read_ahead`."""
+        return self.cache.read_ahead(model, tell)
+
+    def holdings(self) -> list[PartRow]:
+        """See `Engine.holdings`."""
+        return self.cache.rows()
+
+    def unload(self, name: str | None = None) -> int:
+        """See `Engine.unload`."""
+        return self.cache.unload(name)
 
     def run(
         self,
@@ -90,7 +132,7 @@ class Engine:
         """Runs stages that differ in their seeds alone as one batch; in halves where that fails, at last one by one.
 
         Args:
-            stages: The stages, of which `seed_batch.can_share` holds.
+            stages: The stages; the course of each says that it shares.
             observer: See `run`.
             stopped: See `run`.
             stop_asked: See `run`.

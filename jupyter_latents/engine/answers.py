@@ -1,0 +1,100 @@
+"""What an engine answers before and beside a run, as plain data that pickles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jupyter_latents.engine.schedule.window import FractionRule, Span
+from jupyter_latents.stage import Stage
+
+if TYPE_CHECKING:
+    from jupyter_latents.engine.given.outline import Outline
+    from jupyter_latents.latents.facts import Noise, Space
+
+__all__ = ["Course", "ModelCard", "PartRow"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What an engine says of a model, with what the stage puts on it.
+
+    Attributes:
+        name: The name that the stage gave.
+        family: Name of its family.
+        space: The latent space that it works in.
+        direct_latents: Whether latents in the image position go in undecoded where a start is given.
+        identity: Tells all of its files from others that make another result.
+    """
+
+    name: str
+    family: str
+    space: Space
+    direct_latents: bool
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What a stage will do, as an engine has decided it.
+
+    Attributes:
+        stage: What was asked for.
+        model: Its model.
+        mode: ``txt2img``, ``img2img`` or ``inpaint``.
+        span: The whole steps that run.
+        timesteps: The full list of timesteps.
+        levels: Noise level before each whole step of the schedule, and after the last one.
+        rule: How fractions of it count.
+        train_timesteps: Length of the training schedule.
+        verdict: How given latents enter, in words; empty without.
+        notes: What is converted, rounded, assumed or contradicted.
+        weights: Bytes of the model's weights in the dtype that it runs in.
+        outline: The facts of the latents that it will make.
+        shares: Whether it may share a batch with the same stage of other seeds.
+    """
+
+    stage: Stage
+    model: ModelCard
+    mode: str
+    span: Span
+    timesteps: tuple[float, ...]
+    levels: tuple[Noise, ...]
+    rule: FractionRule
+    train_timesteps: int
+    verdict: str
+    notes: tuple[str, ...]
+    weights: int
+    outline: Outline
+    shares: bool
+
+    @property
+    def start(self) -> Noise:
+        """Noise level at the start."""
+        return self.levels[self.span.start]
+
+    @property
+    def end(self) -> Noise:
+        """Noise level at the end."""
+        return self.levels[self.span.end]
+
+
+@dataclass(frozen=True, slots=True)
+class PartRow:
+    """One row of what an engine holds.
+
+    Attributes:
+        what: Name in the pipeline and class, such as ``unet (UNet2DConditionModel)``.
+        size: Bytes of its weights.
+        where: Device and dtype; empty for a part without weights.
+        used: Time of the last use, seconds since 1970.
+        models: Names of the models that use it.
+        busy: Whether a run holds it now.
+    """
+
+    what: str
+    size: int
+    where: str
+    used: float
+    models: tuple[str, ...]
+    busy: bool

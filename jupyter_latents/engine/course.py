@@ -1,0 +1,46 @@
+"""From what the engine knows to what it tells: plain data in place of schedulers, classes and files."""
+
+from __future__ import annotations
+
+from jupyter_latents.engine.answers import Course, ModelCard
+from jupyter_latents.engine.given.inputs import Given
+from jupyter_latents.engine.models.facts import ModelFacts
+from jupyter_latents.engine.prepare import Prepared
+from jupyter_latents.engine.schedule import schedulers
+
+__all__ = ["can_share", "card_of", "course_of"]
+
+_ALONE = ("DPMSolverSDEScheduler",)  # its noise comes from one seed of the scheduler's own, not from generators
+
+
+def card_of(facts: ModelFacts) -> ModelCard:
+    """What is told of a model."""
+    return ModelCard(facts.name, facts.family.name, facts.space, facts.family.direct_latents, facts.identity)
+
+
+def course_of(prepared: Prepared) -> Course:
+    """What is told of a stage that is prepared."""
+    scheduler, span = prepared.scheduler, prepared.span
+    return Course(
+        stage=prepared.stage,
+        model=card_of(prepared.facts),
+        mode=prepared.mode,
+        span=span,
+        timesteps=tuple(map(float, scheduler.timesteps.tolist())),
+        levels=tuple(schedulers.level(scheduler, span.index(step)) for step in range(span.of + 1)),
+        rule=prepared.facts.family.fraction,
+        train_timesteps=int(scheduler.config.get("num_train_timesteps", 1000)),
+        verdict=prepared.verdict,
+        notes=prepared.notes,
+        weights=prepared.weights,
+        outline=prepared.outline,
+        shares=can_share(prepared),
+    )
+
+
+def can_share(prepared: Prepared) -> bool:
+    """Whether a stage may share a batch with the same stage of other seeds: one picture from noise alone."""
+    stage = prepared.stage
+    alone = stage.scheduler is not None and stage.scheduler.name in _ALONE
+    wanted = stage.batch_seeds and stage.seed is not None and stage.batch_size == 1
+    return wanted and prepared.given == Given() and not alone

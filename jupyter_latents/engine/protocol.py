@@ -1,0 +1,156 @@
+"""What a session asks of an engine, wherever that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from jupyter_latents.engine.answers import Course, ModelCard, PartRow
+    from jupyter_latents.engine.given.inputs import Given, Inputs
+    from jupyter_latents.engine.observer import Observer, Reading
+    from jupyter_latents.engine.result import StageResult
+    from jupyter_latents.latents.facts import Space
+    from jupyter_latents.latents.value import Latents
+    from jupyter_latents.stage import ModelSource, Stage
+
+__all__ = ["Engine"]
+
+
+class Engine(Protocol):
+    """Runs stages: in this process, in another one, on another machine.
+
+    What goes in and what comes out is plain data that pickles. Observers and questions whether to stop stay with the
+    session: an engine elsewhere tells and asks them by messages, and gives the observer a `Look` of its own, which asks
+    for a preview where one is wanted. All methods but `run` and `run_together` may be called while a run goes on.
+    """
+
+    def scope(self, tell: Callable[[str], None]) -> AbstractContextManager[object]:
+        """Surrounds one plan or one run: within it each model is described once.
+
+        Args:
+            tell: Is given what libraries say meanwhile, a message at a time. Warnings of this package are left alone.
+        """
+
+    def describe(self, model: ModelSource) -> ModelCard:
+        """What a model is; no weights are read.
+
+        Args:
+            model: What the stage names; where it is offline, the network is not asked.
+
+        Raises:
+            ModelError: It is nowhere, not whole, or cannot be run.
+        """
+
+    def prepare(self, stage: Stage, given: Given) -> Course:
+        """Decides what a stage will do; no weights are read, and `run` does it.
+
+        Args:
+            stage: What is asked for.
+            given: What is known of its inputs.
+
+        Raises:
+            JupyterLatentsError: It can never run, with the reason.
+        """
+
+    def numerics(self, model: ModelSource, spaces: Sequence[Space] = ()) -> str | None:
+        """What decides the bits of a result besides stage, inputs and files: libraries, device, dtype, switches.
+
+        Args:
+            model: What the stage names.
+            spaces: The spaces of the latents that go in.
+
+        Returns:
+            Text that tells them from others; None where nothing can, since code of somebody's own has a part in it.
+
+        Raises:
+            ModelError: The model is nowhere, or names a device or dtype that is not there.
+        """
+
+    def run(
+        self,
+        stage: Stage,
+        inputs: Inputs,
+        observer: Observer,
+        stopped: Callable[[], bool],
+        stop_asked: Callable[[], bool],
+    ) -> StageResult:
+        """Runs a stage.
+
+        Args:
+            stage: What to do.
+            inputs: Its resolved image seed.
+            observer: Is told phases and steps.
+            stopped: Asked after each step; True ends the stage at a whole step.
+            stop_asked: Asked while models load and before the first step; True ends the stage there.
+
+        Raises:
+            StoppedError: It was stopped before its first step.
+            JupyterLatentsError: It cannot run, with the reason; `RunError` holds the steps done.
+        """
+
+    def run_together(
+        self,
+        stages: Sequence[Stage],
+        observer: Observer,
+        stopped: Callable[[], bool],
+        stop_asked: Callable[[], bool],
+    ) -> Iterator[StageResult]:
+        """Runs stages that differ in their seeds alone as one batch.
+
+        Args:
+            stages: The stages; the course of each says that it shares.
+            observer: See `run`.
+            stopped: See `run`.
+            stop_asked: See `run`.
+
+        Yields:
+            Their results in order, as soon as there are any; fewer where it was stopped.
+
+        Raises:
+            JupyterLatentsError: See `run`.
+        """
+
+    def read_ahead(self, model: ModelSource, tell: Callable[[Reading], None]) -> bool:
+        """Reads what is not held of a model that will be wanted, where it fits with nothing leaving.
+
+        Args:
+            model: What the stage names.
+            tell: Is told what is read; what it raises ends the reading.
+
+        Returns:
+            Whether all of the model is held now.
+
+        Raises:
+            ModelError: It cannot be found or loaded.
+        """
+
+    def decode(self, latents: Latents) -> list[Image]:
+        """Pictures of latents by their own VAE, from the clean estimate where they are still noisy.
+
+        Raises:
+            ModelError: The VAE that they belong to is not at hand.
+        """
+
+    def preview(self, latents: Latents) -> list[Image]:
+        """Small pictures of latents, or of their clean estimate, without running the VAE.
+
+        Raises:
+            ModelError: The model that made them is not at hand.
+        """
+
+    def holdings(self) -> list[PartRow]:
+        """The parts of models that are loaded, most recently used first."""
+
+    def unload(self, name: str | None = None) -> int:
+        """Lets go of a model's parts, or of all; says how many bytes.
+
+        Args:
+            name: The model as a stage named it; None for all.
+
+        Raises:
+            ModelError: No such model is held.
+        """

@@ -1,0 +1,1 @@
+"""Pictures that come in: files, bytes, PIL pictures and arrays."""

@@ -1,0 +1,111 @@
+"""Pictures in a cell: what the plan says of them is what the run does with them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from jupyter_latents.errors import HandoffError, JupyterLatentsError, NameNotFoundError
+from tests.engine.cases import picture
+from tests.session.conftest import Desk
+
+STAGE = "<sd15> --prompts cat --inference-steps 2 --guidance-scales 1 --seeds 3 --image-seeds"
+
+
+def refusal(desk: Desk, seed: str) -> str:
+    """Why a seed is refused, in the plan as in the run."""
+    (planned,) = desk.plan(f"{STAGE} {seed}").stages
+    with pytest.raises(JupyterLatentsError) as refused:
+        desk.run(f"{STAGE} {seed}")
+    assert planned.error is not None
+    assert planned.refused == refused.value.message
+    return planned.refused
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_photograph_of_a_phone_stands_upright(desk: Desk) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture(64).resize((64, 48)).save("phone.jpg", exif=exif)
+    desk.session.names["upright"] = Image.open("phone.jpg").transpose(Image.Transpose.ROTATE_270)
+    (planned,) = desk.plan(f"{STAGE} ./phone.jpg").stages
+    assert planned.prepared is not None
+    assert planned.prepared.call.size == (48, 64)
+    desk.run(f"{STAGE} ./phone.jpg --into turned")
+    desk.run(f"{STAGE} upright --into right")
+    assert torch.equal(desk["turned"].tensor, desk["right"].tensor)
+
+
+def test_the_first_picture_of_a_gif_is_told_in_plan_and_run(desk: Desk) -> None:
+    picture(64).save("film.gif", save_all=True, append_images=[Image.new("RGB", (64, 64))])
+    desk.session.names["hole"] = Image.new("L", (64, 64), 255)
+    said = "film.gif holds several pictures; the first is used"
+    (planned,) = desk.plan(f"{STAGE} './film.gif;mask=hole'").stages
+    desk.run(f"{STAGE} './film.gif;mask=hole'")
+    assert said in planned.notes
+    assert said in desk.notes.lines
+
+
+@pytest.mark.parametrize("kind", ["EPS", "TGA"])
+def test_only_the_listed_formats_are_read(desk: Desk, kind: str) -> None:
+    picture(64).save(f"photo.{kind.lower()}", kind)
+    assert "none of PNG, JPEG, WEBP, BMP, TIFF, GIF, PPM, AVIF" in refusal(desk, f"./photo.{kind.lower()}")
+
+
+def test_a_pipe_as_picture_is_refused_at_once(desk: Desk) -> None:
+    os.mkfifo("pipe.png")
+    assert "no plain file" in refusal(desk, "./pipe.png")
+
+
+@pytest.mark.parametrize("size", [(1, 1), (20000, 10), (10, 20000), (64, 1)])
+def test_a_picture_of_an_odd_shape_is_painted_at_the_nearest_size(desk: Desk, size: tuple[int, int]) -> None:
+    desk.session.names["odd"] = Image.new("RGB", size, "teal")
+    (planned,) = desk.plan(f"{STAGE} odd").stages
+    run = desk.run(f"{STAGE} odd")
+    assert planned.prepared is not None
+    assert run.results[0].images[0].size == planned.prepared.call.size == tuple(max(8, side // 8 * 8) for side in size)
+    assert any("is rounded to" in note for note in planned.notes)
+    assert set(planned.notes) <= set(desk.notes.lines)
+
+
+@pytest.mark.parametrize("seed", ["numbers", "'photo;mask=numbers'"])
+def test_an_array_of_floats_is_refused_as_a_picture(desk: Desk, seed: str) -> None:
+    desk.session.names |= {"numbers": np.random.default_rng(0).random((64, 64, 3)), "photo": picture(64)}
+    assert "(255 * x).round() as uint8" in refusal(desk, seed)
+
+
+def test_a_mask_of_truth_values_is_a_mask(desk: Desk) -> None:
+    half = np.indices((64, 64))[0] >= 32
+    desk.session.names |= {"photo": picture(64), "half": half, "grey": Image.fromarray((half * 255).astype(np.uint8))}
+    desk.run(f"{STAGE} 'photo;mask=half' --into ours")
+    desk.run(f"{STAGE} 'photo;mask=grey' --into right")
+    assert torch.equal(desk["ours"].tensor, desk["right"].tensor)
+
+
+def test_a_missing_picture_names_no_folder_instead(desk: Desk) -> None:
+    Path("drawings").mkdir()
+    Path("photo.jpg").touch()
+    assert "did you mean" not in refusal(desk, "./drawing.s")
+    assert "did you mean photo.jpg?" in refusal(desk, "./photo.jpeg")
+
+
+def test_an_object_that_only_looks_like_latents_is_refused(desk: Desk) -> None:
+    class Odd:
+        noise = 3
+
+    desk.session.names |= {"odd": Odd(), "objects": np.array([None, "a"], dtype=object)}
+    for name in ("odd", "objects"):
+        for seed in (name, f"'latents: {name}'"):
+            assert name in refusal(desk, seed)
+    with pytest.raises((HandoffError, NameNotFoundError), match="No variable of this kernel"):
+        desk.run(f"{STAGE} nothing")
