@@ -120,7 +120,7 @@ class LatentsMagic:
             raise ScriptError(f"%latents has no {command!r}{nearest(command, known) or '.'}\n{_LATENTS_HELP}")
         session = _session(self._shell)
         if command == "list":
-            from jupyter_latents.display.listing import listing
+            from jupyter_latents.display.tables.listing import listing
 
             return listing(session.names)
         if command == "drop" and not rest:
@@ -167,7 +167,7 @@ def _panel(shell: InteractiveShell, cell: str | None) -> Any:
 
 
 def _models(session: Session, options: MagicOptions) -> Any:
-    from jupyter_latents.display.listing import holdings
+    from jupyter_latents.display.tables.listing import holdings
 
     if options.unload is not None:
         print(f"let go of {session.unload(options.unload or None)}")  # noqa: T201 - the magic's own output

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import copy
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
 from jupyter_latents import Latents
+from jupyter_latents.display.wiring import session_with_display
 from jupyter_latents.errors import JupyterLatentsError
-from jupyter_latents.latents import CLEAN, SPACES, LatentsSequence, Noise, Position
+from jupyter_latents.latents import CLEAN, SPACES, LatentsSequence, Noise, Position, services
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -100,9 +102,13 @@ def test_a_shell_that_shows_text_alone_has_nothing_decoded(
     def decoded(*_: object) -> list[object]:
         raise AssertionError("decoded for a shell that shows no pictures")
 
+    session = session_with_display(shell.user_ns)
     shell.run_cell_magic("dgen", "", "demo/scenes --prompts x --seeds 1 --inference-steps 2 --into base")
     for what in ("decode", "preview"):
-        monkeypatch.setattr(f"jupyter_latents.engine.engine.Engine.{what}", decoded)
+        monkeypatch.setattr(f"jupyter_latents.session.session.Session.{what}", decoded)
+    provided = [replace(one, decode=decoded, preview=decoded) for one in services._provided]
+    monkeypatch.setattr(services, "_provided", provided)
+    monkeypatch.setattr("jupyter_latents.display.wiring.session_with_display", lambda _: session)
     monkeypatch.setattr(shell.display_formatter, "active_types", ["text/plain"])
     parts = LatentsSequence((shell.user_ns["base"],), ("a",))
     for value in (shell.user_ns["base"], parts, shell.run_line_magic("latents", "list")):

@@ -70,7 +70,7 @@ def fill_frames(record: RunRecord, deadline: float) -> None:
         record: The run.
         deadline: Monotonic time after which no more frames are made.
     """
-    from jupyter_latents.latents.checksums import checksum
+    from jupyter_latents.latents.tensors import checksum
 
     for stage in record.stages:
         _recall(stage)
@@ -87,7 +87,7 @@ def fill_frames(record: RunRecord, deadline: float) -> None:
 
 def _recall(stage: StageRecord) -> None:
     """Gives a stage's steps the frames that were made of the same latents before, and remembers those it has."""
-    from jupyter_latents.latents.checksums import checksum
+    from jupyter_latents.latents.tensors import checksum
 
     kept = _kept(stage)
     for point in stage.points:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import session as sessions
 from jupyter_latents.display.choice import shows_pictures
-from jupyter_latents.display.plan import show_plans
 from jupyter_latents.display.screens import shell
+from jupyter_latents.display.tables.plan import show_plans
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -24,7 +24,8 @@ class ModelCard:
         family: Name of its family.
         space: The latent space that it works in.
         direct_latents: Whether latents in the image position go in undecoded where a start is given.
-        identity: Tells all of its files from others that make another result.
+        identity: Tells all of its files from others that make another result; empty where some are lacking.
+        lacking: What is to be fetched before it runs, in words.
     """
 
     name: str
@@ -32,6 +33,7 @@ class ModelCard:
     space: Space
     direct_latents: bool
     identity: str
+    lacking: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from jupyter_latents.wording import option
 
 __all__ = ["check_mode", "check_sigmas", "pipeline_of"]
 
+_MOST_SIGMA = 10_000  # models are trained up to 15 (SD), 80 (EDM) or 4096 (zero terminal SNR)
+
 
 def check_mode(stage: Stage, given: Given, latents: Standing | None, facts: ModelFacts) -> str:
     """``txt2img``, ``img2img`` or ``inpaint``.
@@ -85,19 +87,39 @@ def check_sigmas(stage: Stage, scheduler: Any, facts: ModelFacts, mode: str) -> 
         mode: ``txt2img``, ``img2img`` or ``inpaint``.
 
     Raises:
-        ModelError: It cannot noise an input image, takes no sigmas, or is for models of another kind.
+        ModelError: It cannot noise an input image, takes no sigmas or none so high, or is for models of another kind.
     """
     family, own = facts.family, facts.scheduler
     timesteps.check_takes(scheduler, family.schedule, family.name, mode)
-    if not hasattr(scheduler, "init_noise_sigma") and hasattr(schedulers.build(None, *own), "init_noise_sigma"):
-        raise ModelError(
-            f"{type(scheduler).__name__} is for flow models, and {family.name} is none. Use another "
-            f"{option('schedulers')}, such as EulerDiscreteScheduler or DDIMScheduler.",
-            option="schedulers",
-        )
-    if stage.sigmas is not None and "sigmas" not in inspect.signature(scheduler.set_timesteps).parameters:
+    _check_kind(scheduler, schedulers.build(None, *own), family.name)
+    if stage.sigmas is None:
+        return
+    if "sigmas" not in inspect.signature(scheduler.set_timesteps).parameters:
         raise ModelError(
             f"{type(scheduler).__name__} takes no sigmas of one's own. Leave {option('sigmas')} out, or use another "
             f"{option('schedulers')}, such as EulerDiscreteScheduler or FlowMatchEulerDiscreteScheduler.",
             option="sigmas",
+        )
+    flow = schedulers.form_of(scheduler) == "flow"
+    if max(stage.sigmas) > (1 if flow else _MOST_SIGMA):
+        allowed = (
+            "those of a flow model are shares of noise, 0 to 1" if flow else f"they lie between 0 and {_MOST_SIGMA:,}"
+        )
+        raise ModelError(f"{option('sigmas')} holds {max(stage.sigmas):g}; {allowed}.", option="sigmas")
+
+
+def _check_kind(scheduler: Any, own: Any, family: str) -> None:
+    """Raises where a scheduler is for models of another kind than the model's own is."""
+    if not hasattr(scheduler, "init_noise_sigma") and hasattr(own, "init_noise_sigma"):
+        raise ModelError(
+            f"{type(scheduler).__name__} is for flow models, and {family} is none. Use another "
+            f"{option('schedulers')}, such as EulerDiscreteScheduler or DDIMScheduler.",
+            option="schedulers",
+        )
+    if schedulers.form_of(own) == "flow" and schedulers.form_of(scheduler) != "flow":
+        raise ModelError(
+            f"{type(scheduler).__name__} is for models that predict noise, and {family} is a flow model. Use another "
+            f"{option('schedulers')}, such as FlowMatchEulerDiscreteScheduler or "
+            "UniPCMultistepScheduler;use_flow_sigmas=true;prediction_type=flow_prediction.",
+            option="schedulers",
         )

@@ -15,7 +15,14 @@ _ALONE = ("DPMSolverSDEScheduler",)  # its noise comes from one seed of the sche
 
 def card_of(facts: ModelFacts) -> ModelCard:
     """What is told of a model."""
-    return ModelCard(facts.name, facts.family.name, facts.space, facts.family.direct_latents, facts.identity)
+    return ModelCard(
+        facts.name,
+        facts.family.name,
+        facts.space,
+        facts.family.direct_latents,
+        "" if facts.lacking else facts.identity,
+        facts.lacking,
+    )
 
 
 def course_of(prepared: Prepared) -> Course:

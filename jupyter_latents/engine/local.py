@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from jupyter_latents.engine import versions
 from jupyter_latents.engine.answers import Course, ModelCard, PartRow
 from jupyter_latents.engine.course import card_of, course_of
+from jupyter_latents.engine.given.incoming import is_raw
 from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.models.cache import LoadedModel, ModelCache
-from jupyter_latents.engine.models.describe import describe, describing
+from jupyter_latents.engine.models.describe import describe, describing, whole
 from jupyter_latents.engine.models.load import dtype_of
 from jupyter_latents.engine.models.memory import device_of
 from jupyter_latents.engine.observer import Observer, Phase, Reading, Silent
+from jupyter_latents.engine.origin import source_of
 from jupyter_latents.engine.prepare import prepare
 from jupyter_latents.engine.quiet import gathered
 from jupyter_latents.engine.relief import Relief, let_go, ran_out
@@ -24,10 +26,13 @@ from jupyter_latents.engine.seed_batch import run_batch
 from jupyter_latents.engine.stage_run import StageRun, Stops
 from jupyter_latents.engine.vae import codec
 from jupyter_latents.engine.vae.bridge import converter
+from jupyter_latents.engine.vae.receiving import decoding
 from jupyter_latents.errors import JupyterLatentsError, ModelError, RunError, StoppedError
 from jupyter_latents.latents.facts import Space
+from jupyter_latents.latents.files.comfy_file import model_from_raw
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import ModelSource, Stage
+from jupyter_latents.wording import option
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -57,6 +62,10 @@ class LocalEngine:
     def describe(self, model: ModelSource) -> ModelCard:
         """See `Engine.describe`."""
         return card_of(describe(model))
+
+    def fetch(self, model: ModelSource) -> None:
+        """See `Engine.fetch`."""
+        whole(model)
 
     def prepare(self, stage: Stage, given: Given) -> Course:
         """See `Engine.prepare`."""
@@ -177,6 +186,8 @@ class LocalEngine:
 
     def _attempt(self, stage: Stage, inputs: Inputs, observer: Observer, stops: Stops) -> StageResult:
         prepared = prepare(stage, Given.of(inputs))
+        if prepared.facts.lacking:
+            prepared = prepare(stage, Given.of(inputs), whole(stage.model))
         model = self._loaded(stage, observer, stops)
         run = StageRun(model, prepared, inputs, observer, stops, self._vae_of)
         try:
@@ -204,14 +215,24 @@ class LocalEngine:
             raise RunError(message, partial=done) from error
         return replace(done, images=tuple(images), stopped=False)
 
-    def decode(self, latents: Latents) -> list[Image]:
+    def decode(self, latents: Latents, receiver: ModelSource | None = None) -> list[Image]:
         """Pictures of latents by their own VAE, from the clean estimate where they are still noisy.
+
+        Args:
+            latents: The latents.
+            receiver: The model of the stage in whose picture's place they stand; `decoding` says which VAE it is then.
 
         Raises:
             ModelError: The VAE that they belong to is not at hand.
+            HandoffError: No VAE is known that decodes them for the receiver.
         """
-        vae = self._vae_of(latents)
         clean = latents.tensor if latents.is_clean or latents.denoised is None else latents.denoised
+        if receiver is None:
+            return codec.to_pil(codec.decode(clean, self._vae_of(latents)))
+        facts = describe(receiver)
+        by_receiver = decoding(latents, facts, receiver).by_receiver
+        vae = self.cache.load_vae(receiver) if by_receiver else self._vae_of(latents)
+        clean = model_from_raw(clean, facts.space) if is_raw(latents, facts) else clean
         return codec.to_pil(codec.decode(clean, vae))
 
     def preview(self, latents: Latents) -> list[Image]:
@@ -224,32 +245,30 @@ class LocalEngine:
             raise ModelError("these latents do not say which model made them, so there is no preview of them.")
         clean = latents.tensor if latents.is_clean or latents.denoised is None else latents.denoised
         vae = self._vae_of(latents)
-        space = latents.space if latents.space and latents.space.vae else describe(_maker(latents)).space
+        space = latents.space if latents.space and latents.space.vae else describe(source_of(latents.provenance)).space
         return self.cache.previewer(space, vae).images(clean)
 
     def _vae_of(self, latents: Latents) -> Any:
-        """The VAE that latents belong to: one that is held, else that of the model that made them, and only that."""
+        """The VAE that latents belong to: that of the model that made them, in the dtype of its run, and only that."""
         space, name = latents.space, latents.provenance.model
-        vae = self.cache.find_vae(space.vae) if space is not None and space.vae else None
-        if vae is not None:
-            return vae
+        digest = space.vae if space is not None else ""
         if name:
+            maker = source_of(latents.provenance)
             try:
-                return self.cache.load_vae(_maker(latents))
+                return self.cache.load_vae(maker)
             except ModelError as error:
+                held = self.cache.find_vae(digest, maker.dtype) if digest else None
+                if held is not None:
+                    return held
                 raise ModelError(
                     f"latents of {name} are decoded by its own VAE ({space or 'space not known'}), and that model "
                     f"is not at hand; another VAE would give a wrong picture. {error.template}",
                     option=error.option,
                 ) from error
         raise ModelError(
-            "these latents do not say which model made them, so no VAE can decode them. "
-            "Load them with Latents.load(path, space=...) or use them in a stage with a model."
+            "these latents do not say which model made them, so no VAE can decode them. Put them in the image position "
+            f"of a stage ({option('image_seeds', 'image')} NAME): its model's VAE decodes them."
         )
-
-
-def _maker(latents: Latents) -> ModelSource:
-    return ModelSource(latents.provenance.model)
 
 
 class _Phases:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import Any
 
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.latents.facts import Provenance
-from jupyter_latents.stage import Stage
+from jupyter_latents.stage import ModelSource, Stage
 
-__all__ = ["provenance_of"]
+__all__ = ["provenance_of", "source_of"]
+
+_NAMED = ("revision", "variant", "subfolder", "dtype", "vae")
+"""What a stage says of its model beside the name, that another one needs to decode its latents as it did."""
 
 
 def provenance_of(
@@ -28,6 +32,8 @@ def provenance_of(
         options["batch_seeds"] = "true"
     if strength is not None:
         options["strength"] = repr(strength)
+    said = {name: str(getattr(stage.model, name) or "") for name in _NAMED}
+    options |= {name: text for name, text in said.items() if text not in ("", "auto")}
     if stage.model.optimize:
         options["optimize"] = " ".join(stage.model.optimize)
     return Provenance(
@@ -41,3 +47,9 @@ def provenance_of(
         MappingProxyType(options),
         parents,
     )
+
+
+def source_of(made: Provenance) -> ModelSource:
+    """The model that made latents, as its stage named it."""
+    said: dict[str, Any] = {name: made.options[name] for name in _NAMED if name in made.options}
+    return ModelSource(made.model, **said)

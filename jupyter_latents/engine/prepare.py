@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jupyter_latents.engine.calls import call_arguments
+from jupyter_latents.engine.calls import call_arguments, check_clip_skip
 from jupyter_latents.engine.checks import check_mode, check_sigmas, pipeline_of
 from jupyter_latents.engine.given.incoming import incoming
 from jupyter_latents.engine.given.inputs import Call, Given
@@ -17,11 +17,15 @@ from jupyter_latents.engine.models.load import dtype_of
 from jupyter_latents.engine.models.memory import device_of
 from jupyter_latents.engine.models.optimize import check_optimize
 from jupyter_latents.engine.origin import provenance_of
+from jupyter_latents.engine.remarks import remarks
 from jupyter_latents.engine.schedule import handoff, schedulers, timesteps
 from jupyter_latents.engine.schedule.entering import Entering, enter, first_step
+from jupyter_latents.engine.schedule.trial import check_steps
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.engine.sizes import check_memory, picture_size
+from jupyter_latents.engine.unheeded import unheeded
 from jupyter_latents.engine.vae.bridge import crossing
+from jupyter_latents.engine.vae.receiving import Decoding, decoding
 from jupyter_latents.errors import WindowError
 from jupyter_latents.latents.facts import Noise, Position
 from jupyter_latents.stage import DEFAULT_STRENGTH, Stage
@@ -48,6 +52,7 @@ class Prepared:
         entering: Which steps run, and how the latents enter.
         notes: What is converted, rounded, assumed or contradicted, in the order of telling.
         weights: Bytes of the model's weights in the dtype that it runs in.
+        decodings: How latents in the place of pictures become pictures.
     """
 
     stage: Stage
@@ -61,6 +66,7 @@ class Prepared:
     entering: Entering
     notes: tuple[str, ...]
     weights: int
+    decodings: tuple[Decoding, ...] = ()
 
     @property
     def mode(self) -> str:
@@ -90,9 +96,10 @@ class Prepared:
 
     @property
     def verdict(self) -> str:
-        """How given latents enter, in words; empty without."""
+        """How given latents enter, in words; which VAE decodes those in the place of a picture; empty without."""
         if self.latents is None:
-            return ""
+            vaes = dict.fromkeys(one.vae for one in self.decodings)
+            return f"decoded by {' and '.join(vaes)}" if vaes else ""
         if self.crosses:
             return f"bridged space, {self.latents.space} to {self.facts.space}"
         return self.entering.word(self.stage, self.latents, self.facts.digest)
@@ -138,15 +145,22 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     entered = crossing(latents, facts.space, facts.family.align) if latents is not None and crosses else latents
     call, notes = _call(stage, given, entered, facts)
     arguments = call_arguments(call, facts.family)
+    check_clip_skip(stage, facts)
     check_sigmas(stage, scheduler, facts, call.mode)
     request = timesteps.request(stage, facts, call.size, call.mode)
     timesteps.set_timesteps(scheduler, facts.family.schedule, request)
     noised = bool(given.images) and latents is None
     first = first_step(call.pipeline, call.mode, scheduler, stage, call.strength) if noised else 0
     entering = enter(stage, entered, scheduler, facts.family, first)
-    told = (*given.notes, *notes, *entering.notes, *(choice.note for choice in optimize))
+    check_steps(scheduler, entering.schedule, entering.span.start_index, entering.span.end_index)
+    decodings = tuple(decoding(one, facts, stage.model) for one in given.decoded)
+    notes = (*given.notes, *dict.fromkeys(note for one in decodings for note in one.notes), *notes)
+    beside = remarks(call, facts, noised=noised and not schedulers.backwards(scheduler))
+    told = (*notes, *beside, *entering.notes, *(choice.note for choice in optimize))
     weights = facts.values * _itemsize(stage, facts)
-    return Prepared(stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights)
+    return Prepared(
+        stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights, decodings
+    )
 
 
 def _call(stage: Stage, given: Given, entered: Standing | None, facts: ModelFacts) -> tuple[Call, tuple[str, ...]]:
@@ -164,7 +178,7 @@ def _call(stage: Stage, given: Given, entered: Standing | None, facts: ModelFact
     call = Call(stage, given, mode, size, pipeline_of(mode, stage, facts), _strength(stage, given, entered), batch)
     facts.check(call)
     check_memory(call, facts, device_of(stage.model.device), _itemsize(stage, facts))
-    return call, notes
+    return call, (*notes, *unheeded(call, entered))
 
 
 def _itemsize(stage: Stage, facts: ModelFacts) -> int:

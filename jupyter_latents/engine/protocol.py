@@ -36,13 +36,24 @@ class Engine(Protocol):
         """
 
     def describe(self, model: ModelSource) -> ModelCard:
-        """What a model is; no weights are read.
+        """What a model is; no weights are read or fetched.
 
         Args:
-            model: What the stage names; where it is offline, the network is not asked.
+            model: What the stage names; where it is offline, the network is not asked. Else its configuration is
+                fetched where that is not there.
 
         Raises:
             ModelError: It is nowhere, not whole, or cannot be run.
+        """
+
+    def fetch(self, model: ModelSource) -> None:
+        """Fetches what the card of a model says is lacking.
+
+        Args:
+            model: What the stage names.
+
+        Raises:
+            ModelError: It cannot be fetched.
         """
 
     def prepare(self, stage: Stage, given: Given) -> Course:
@@ -128,11 +139,16 @@ class Engine(Protocol):
             ModelError: It cannot be found or loaded.
         """
 
-    def decode(self, latents: Latents) -> list[Image]:
+    def decode(self, latents: Latents, receiver: ModelSource | None = None) -> list[Image]:
         """Pictures of latents by their own VAE, from the clean estimate where they are still noisy.
+
+        Args:
+            latents: The latents.
+            receiver: The model of the stage in whose picture's place they stand; its VAE decodes them where it can.
 
         Raises:
             ModelError: The VAE that they belong to is not at hand.
+            HandoffError: No VAE is known that decodes them for the receiver.
         """
 
     def preview(self, latents: Latents) -> list[Image]:

@@ -12,7 +12,7 @@ import torch
 
 from jupyter_latents.errors import HandoffError, LatentsError
 from jupyter_latents.latents.data import LatentsData
-from jupyter_latents.latents.facts import Noise, Position, Provenance
+from jupyter_latents.latents.facts import Noise, Position, Provenance, Space
 from jupyter_latents.latents.forms import to_form
 from jupyter_latents.latents.separation import noise_of
 from jupyter_latents.latents.trajectory import Trajectory
@@ -40,6 +40,21 @@ def common_position(parents: Sequence[Latents]) -> Position | None:
     return first if all(position and replace(position, model=first.model) == first for position in positions) else None
 
 
+def _maker(parents: Sequence[Latents]) -> str:
+    """The one model that parents name, whose VAE decodes them; a file that names none is of no other."""
+    names = {parent.provenance.model for parent in parents} - {""}
+    return names.pop() if len(names) == 1 else ""
+
+
+def common_space(parents: Sequence[Latents]) -> Space | None:
+    """The space of latents that share one: as it is told by the first parent who knows the VAE, whichever comes first.
+
+    A file that was read with ``space=`` knows the numbers alone, and nothing can decode what says no more.
+    """
+    spaces = [parent.space for parent in parents if parent.space is not None]
+    return next((space for space in spaces if space.vae), spaces[0] if spaces else None)
+
+
 def derive(
     parents: Sequence[Latents],
     operation: str,
@@ -47,7 +62,7 @@ def derive(
     tensor: torch.Tensor,
     denoised: torch.Tensor | None,
 ) -> Latents:
-    """A result with the first parent's space, noise and dtype, the position all share, and its provenance.
+    """A result with its parents' space and position, the first one's noise and dtype, and its provenance.
 
     Scheduler history and trajectory belong to a run and are dropped. Model, prompt, seed and the like stay where all
     parents agree.
@@ -62,7 +77,7 @@ def derive(
     first = parents[0]
     sources = [parent.provenance for parent in parents]
     provenance = Provenance(
-        model=_common([source.model for source in sources], ""),
+        model=_maker(parents),
         revision=_common([source.revision for source in sources], ""),
         prompt=_common([source.prompt for source in sources], ""),
         negative_prompt=_common([source.negative_prompt for source in sources], ""),
@@ -77,6 +92,7 @@ def derive(
     return replace(
         first,
         tensor=tensor.to(dtype).contiguous(),
+        space=common_space(parents),
         position=common_position(parents),
         resume=None,
         provenance=provenance,

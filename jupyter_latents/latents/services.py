@@ -50,10 +50,11 @@ def provide(services: Services) -> None:
     _provided[:] = [services]
 
 
-def _current() -> Services:
+def _current(purpose: str) -> Services:
     if not _provided:
         raise ModelError(
-            "no session is there to decode with: run a %%dgen cell first, or call jupyter_latents.session()."
+            f"no session is there to {purpose} latents: `from jupyter_latents import Latents` begins one, and so does "
+            "%load_ext jupyter_latents; these latents can be used then."
         )
     return _provided[0]
 
@@ -66,12 +67,12 @@ def decode(latents: Latents) -> list[Image]:
     Raises:
         ModelError: The VAE is not at hand.
     """
-    return _current().decode(latents)
+    return _current("decode").decode(latents)
 
 
 def preview(latents: Latents) -> list[Image]:
     """Small approximate pictures without running the VAE, or the decoded ones where it is at hand and cheap."""
-    return _current().preview(latents)
+    return _current("preview").preview(latents)
 
 
 def grid(latents: LatentsSequence) -> dict[str, Any]:
@@ -94,12 +95,12 @@ def fits(latents: Latents, model: str) -> str:
     """
     if not isinstance(model, str):
         raise SettingError(f"model is {shown(model)}; give its name as in a script, such as 'demo/paper'.")
-    return _current().fits(latents, model)
+    return _current("judge").fits(latents, model)
 
 
 def view(latents: Latents) -> Any:
     """A live view of the steps that made these latents."""
-    return _current().view(latents)
+    return _current("view").view(latents)
 
 
 def mimebundle(latents: Latents) -> dict[str, Any]:

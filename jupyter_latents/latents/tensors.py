@@ -1,16 +1,55 @@
-"""Which tensors can be latents, and their digest."""
+"""Which tensors can be latents; their digests and checksums."""
 
 from __future__ import annotations
 
 import hashlib
+import zlib
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from jupyter_latents.errors import LatentsError
+from jupyter_latents.latents.arguments import shown
+from jupyter_latents.latents.packing import advice
 
-__all__ = ["FLOAT_DTYPES", "check_tensor", "tensor_digest"]
+if TYPE_CHECKING:
+    from jupyter_latents.latents.value import Latents
+
+__all__ = ["FLOAT_DTYPES", "as_tensor", "check_dense", "check_tensor", "checksum", "tensor_bytes", "tensor_digest"]
 
 FLOAT_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+def as_tensor(value: object) -> torch.Tensor:
+    """A tensor or an array as a tensor on the CPU, in any byte order and layout.
+
+    Raises:
+        LatentsError: It is neither, or holds something else than numbers.
+    """
+    if isinstance(value, torch.Tensor):
+        check_dense(value, "latents")
+        return value.detach().to("cpu")
+    try:
+        array = np.array(value)
+        return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), order="C"))
+    except (TypeError, ValueError, OverflowError) as error:
+        dtype = shown(str(getattr(value, "dtype", type(value).__name__)))
+        raise LatentsError(
+            f"latents are an array of {dtype}; they hold floating-point numbers: give array.astype('float32')."
+        ) from error
+
+
+def check_dense(tensor: torch.Tensor, what: str) -> None:
+    """Raises unless a tensor holds a number for each place.
+
+    Raises:
+        LatentsError: It is sparse, quantised or an empty shell.
+    """
+    if tensor.layout != torch.strided or tensor.is_quantized or tensor.device.type == "meta":
+        raise LatentsError(
+            f"{what} are a sparse, quantised or empty-shell tensor; latents are dense. Give tensor.to_dense()."
+        )
 
 
 def check_tensor(tensor: torch.Tensor, what: str = "latents") -> None:
@@ -24,7 +63,8 @@ def check_tensor(tensor: torch.Tensor, what: str = "latents") -> None:
         LatentsError: No tensor, not four dimensions, an empty one, not floating point, or with NaN or infinite values.
     """
     if not isinstance(tensor, torch.Tensor):
-        raise LatentsError(f"{what} are a {type(tensor).__name__}; they are a tensor: give torch.as_tensor(...) of it.")
+        raise LatentsError(f"{what} are a {type(tensor).__name__}; they are a tensor: give Latents.from_tensor(...).")
+    check_dense(tensor, what)
     shape = tuple(tensor.shape)
     if tensor.dtype not in FLOAT_DTYPES:
         raise LatentsError(
@@ -32,7 +72,9 @@ def check_tensor(tensor: torch.Tensor, what: str = "latents") -> None:
             "Convert with .float()."
         )
     if len(shape) != 4:
-        raise LatentsError(f"{what} have shape {shape}; expected (batch, channels, height/factor, width/factor).")
+        raise LatentsError(
+            f"{what} have shape {shape}; expected (batch, channels, height/factor, width/factor).{advice(shape)}"
+        )
     if 0 in shape:
         raise LatentsError(f"{what} have shape {shape}; no dimension may be empty.")
     if not bool(torch.isfinite(tensor).all()):
@@ -48,3 +90,21 @@ def tensor_digest(tensor: torch.Tensor) -> str:
     raw = tensor.detach().to("cpu").contiguous().flatten().view(torch.uint8).numpy().tobytes()
     head = f"{tensor.dtype}{tuple(tensor.shape)}".encode()
     return hashlib.sha256(head + raw).hexdigest()[:32]
+
+
+def checksum(latents: Latents, before: int = 0) -> int:
+    """CRC-32 of the bytes of latents and of their clean estimate.
+
+    Args:
+        latents: The latents.
+        before: Checksum of what goes before them, to go on from.
+    """
+    for tensor in (latents.tensor, latents.denoised):
+        if tensor is not None:
+            before = zlib.crc32(tensor_bytes(tensor), before)
+    return before
+
+
+def tensor_bytes(tensor: torch.Tensor) -> Any:
+    """A tensor's bytes as a buffer, uncopied where it is contiguous on the CPU."""
+    return tensor.detach().to("cpu").contiguous().flatten().view(torch.uint8).numpy()

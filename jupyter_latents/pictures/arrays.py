@@ -14,6 +14,7 @@ __all__ = ["check_no_floats", "eight_bits", "is_pixels", "picture_of"]
 
 _PIXELS = ("uint8", "uint16", "bool")
 _COLOURS = (3, 4)
+_LATENT = (4, 16, 128)  # channels of latents
 
 
 def _dtype(value: Any) -> str:
@@ -36,7 +37,7 @@ def check_no_floats(value: Any, name: str) -> None:
         NameNotFoundError: It is one.
     """
     shape = tuple(getattr(value, "shape", ()))
-    like = len(shape) == 2 or (len(shape) == 3 and (shape[-1] in _COLOURS or shape[0] == 3) and shape[0] != 4)
+    like = len(shape) == 2 or (len(shape) == 3 and (shape[-1] in _COLOURS or shape[0] == 3) and shape[0] not in _LATENT)
     if like and "float" in _dtype(value):
         raise NameNotFoundError(
             f"{name} is shaped as a picture, {shape}, and holds {_dtype(value)}: nothing says which number is white. "

@@ -52,6 +52,7 @@ OUT: Mapping[str, Mapping[str, Out]] = MappingProxyType(
         "Inputs": {
             "asked": Out("the pictures are at their size already"),
             "notes": Out("tells how the pictures were read"),
+            "decoded": Out("the pictures that they became enter"),
         },
         "Latents": {"trajectory": Out("steps before these latents are not run again")},
         "Provenance": {
@@ -96,7 +97,7 @@ def _has_seed(stage: Stage, inputs: Inputs) -> bool:
 
 def seal(result: StageResult) -> int:
     """A checksum of a result's latents and pictures: another one says that somebody changed them in place."""
-    from jupyter_latents.latents.checksums import checksum
+    from jupyter_latents.latents.tensors import checksum
 
     sum_ = 0
     for latents in (*result.latents.trajectory, result.latents):
@@ -135,7 +136,7 @@ def _of_tensor(tensor: Any) -> str:
     """By bytes and layout, since kernels round by layout."""
     import torch
 
-    from jupyter_latents.latents.checksums import tensor_bytes
+    from jupyter_latents.latents.tensors import tensor_bytes
 
     layout = [tensor.is_contiguous()]
     layout += [tensor.is_contiguous(memory_format=torch.channels_last)] if tensor.dim() == 4 else []

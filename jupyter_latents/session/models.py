@@ -32,7 +32,24 @@ class Models:
         Raises:
             ModelError: See `Engine.describe`.
         """
-        key = replace(model, offline=True)  # what is there is the same, whether the hub may be asked or not
+        key = _key(model)
         if key not in self._cards:
             self._cards[key] = self.engine.describe(model)
         return self._cards[key]
+
+    def fetch(self, model: ModelSource) -> ModelCard:
+        """What the engine says of a model that it lacks, once it has fetched it.
+
+        Args:
+            model: What a stage names.
+
+        Raises:
+            ModelError: It cannot be fetched.
+        """
+        self.engine.fetch(model)
+        self._cards.pop(_key(model), None)
+        return self.card(model)
+
+
+def _key(model: ModelSource) -> ModelSource:
+    return replace(model, offline=True)  # what is there is the same, whether the hub may be asked or not

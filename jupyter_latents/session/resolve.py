@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from jupyter_latents.engine import Given, Inputs, asked_size, resized
+from jupyter_latents.engine import Given, Inputs, Outline, asked_size, resized
 from jupyter_latents.errors import HandoffError, LatentsFileError, NameNotFoundError, nearest
 from jupyter_latents.formats import endings
 from jupyter_latents.pictures.arrays import check_no_floats
-from jupyter_latents.pictures.reading import is_picture, note_of, read_mask, read_picture, size_of
+from jupyter_latents.pictures.reading import is_image, is_picture, note_of, read_mask, read_picture, size_of
 from jupyter_latents.session.addresses import download
 from jupyter_latents.session.later import Later
 from jupyter_latents.stage import ImageSeed, Reference, Stage
@@ -30,6 +30,7 @@ __all__ = ["Resolver"]
 Read: TypeAlias = Callable[[Any, str, Callable[[], None]], "Image"]
 
 _TENSOR_ENDINGS = endings("latents")
+_RAW = "raw VAE"  # the space of ComfyUI's files that say none
 
 
 @dataclass(frozen=True)
@@ -63,18 +64,15 @@ class Resolver:
         seed = stage.image_seed
         if seed is None:
             return Inputs()
-        images, latents = self._sorted(stage, model)
+        seen = self._seen(stage, model)
         return Inputs(
-            tuple(item for value, text in latents for item in self.as_latents(value, text)),
-            tuple(
-                _sized(image, seed) for value, text in images for image in self._read(value, text, stage, read_picture)
-            ),
-            tuple(mask for one in seed.masks for mask in self._read(self.value(one), one.text, stage, read_mask)),
-            tuple(
-                image for one in seed.controls for image in self._read(self.value(one), one.text, stage, read_picture)
-            ),
-            self._asked(images, seed, model.space),
-            self._notes(images, seed),
+            tuple(item for value, text in seen.latents for item in self.as_latents(value, text)),
+            tuple(_sized(image, seed) for image in self._read(seen.images, stage, read_picture)),
+            tuple(self._read(seen.masks, stage, read_mask)),
+            tuple(self._read(seen.controls, stage, read_picture)),
+            self._asked(seen, seed, model.space),
+            self._notes(seen, model.space),
+            seen.decoded,
         )
 
     def given(self, stage: Stage, model: ModelCard) -> Given:
@@ -90,24 +88,19 @@ class Resolver:
         seed = stage.image_seed
         if seed is None:
             return Given()
-        images, latents = self._sorted(stage, model)
-        space = model.space
+        seen, space = self._seen(stage, model), model.space
         return Given(
-            tuple(item for value, text in latents for item in self._standing(value, text)),
-            tuple(resized(size, seed) for value, text in images for size in self._sizes(value, text, space)),
-            sum(len(self._sizes(self.value(mask), mask.text, space)) for mask in seed.masks),
-            sum(len(self._sizes(self.value(control), control.text, space)) for control in seed.controls),
-            self._asked(images, seed, space),
-            self._notes(images, seed),
+            tuple(item for value, text in seen.latents for item in self._standing(value, text)),
+            tuple(resized(size, seed) for size in self._sizes(seen.images, space)),
+            len(self._sizes(seen.masks, space)),
+            len(self._sizes(seen.controls, space)),
+            self._asked(seen, seed, space),
+            self._notes(seen, space),
+            seen.decoded,
         )
 
-    def _asked(self, images: Sequence[tuple[Any, str]], seed: ImageSeed, space: Space) -> tuple[int, int] | None:
-        """The size that the first picture was to have, where its seed resizes it."""
-        sizes = [size for value, text in images[:1] for size in self._sizes(value, text, space)[:1]]
-        return asked_size(sizes[0], seed) if sizes and (seed.resize or seed.align) is not None else None
-
-    def _sorted(self, stage: Stage, model: ModelCard) -> tuple[list[tuple[Any, str]], list[tuple[Any, str]]]:
-        """What is in the image position, and what is to be latents: each value with what the script calls it.
+    def _seen(self, stage: Stage, model: ModelCard) -> _Seen:
+        """What stands in each position of a stage's image seed.
 
         Latents in the image position of SDXL and Kolors go in undecoded where ``--denoising-start`` is given.
         """
@@ -116,29 +109,53 @@ class Resolver:
         values = [(self.value(reference), reference.text) for reference in seed.images]
         latents = [(self.value(reference), reference.text) for reference in seed.latents]
         latents += [(value, text) for value, text in values if direct and _is_tensor_like(value)]
-        return [(value, text) for value, text in values if not (direct and _is_tensor_like(value))], latents
+        images = [(value, text) for value, text in values if not (direct and _is_tensor_like(value))]
+        masks, controls = (
+            [(self.value(reference), reference.text) for reference in part] for part in (seed.masks, seed.controls)
+        )
+        return _Seen(
+            tuple(latents),
+            *(tuple(item for value, text in part for item in self._items(value, text))
+              for part in (images, masks, controls)),
+        )  # fmt: skip
 
-    def _notes(self, images: Sequence[tuple[Any, str]], seed: ImageSeed) -> tuple[str, ...]:
+    def _asked(self, seen: _Seen, seed: ImageSeed, space: Space) -> tuple[int, int] | None:
+        """The size that the first picture was to have, where its seed resizes it."""
+        sizes = self._sizes(seen.images[:1], space) if (seed.resize or seed.align) is not None else []
+        return asked_size(sizes[0], seed) if sizes else None
+
+    def _notes(self, seen: _Seen, space: Space) -> tuple[str, ...]:
         """What is to be told of the pictures of a seed."""
-        others = ((self.value(reference), reference.text) for reference in (*seed.masks, *seed.controls))
-        found = (note_of(item, name, check) for value, text in (*images, *others)
-                 for item, name in self._items(value, text) if not _is_standing(item))  # fmt: skip
+        found = (
+            self._told(item, name, space) if _is_standing(item) else note_of(item, name, check)
+            for item, name in seen.pictured
+        )
         return tuple(dict.fromkeys(filter(None, found)))
+
+    def _told(self, latents: Any, name: str, space: Space) -> str:
+        """What this session knows of a bare tensor that is decoded as if nobody did: one answer in every kernel."""
+        known = latents if _is_outline(latents) else self.known(latents)
+        if known is latents or known.space is None or (known.is_clean and known.space.same_as(space)):
+            return ""
+        return (
+            f"{name} is a bare tensor, decoded as clean latents of {space}; this session made it as {known.space}, "
+            f"{known.noise}. Give the variable, or save it as .safetensors."
+        )
 
     def _items(self, value: Any, text: str) -> Iterator[tuple[Any, str]]:
         """The pictures and the latents that a value stands for, one after another, each with what to call it."""
         check_no_floats(value, text)
-        if is_picture(value):
+        if is_picture(value) or _is_standing(value):
             yield value, text
         elif isinstance(value, Path) and not _is_tensor_like(value):
             yield value, str(value)
         elif isinstance(value, str):
             yield from self._items(self.value(Reference(value, "path")), text)
-        elif isinstance(value, Sequence) and value and not _is_tensor_like(value):
+        elif isinstance(value, Sequence) and value:
             for item in value:
                 yield from self._items(item, text)
         else:
-            yield from ((latents, text) for latents in self._standing(value, text))
+            yield from ((latents, text) for latents in self._plain(value, text))
 
     def _standing(self, value: Any, text: str) -> Sequence[Standing]:
         """Latents, or outlines of latents that earlier stages will make."""
@@ -148,12 +165,13 @@ class Resolver:
             return [item for one in value for item in self._standing(one, text)]
         return self.as_latents(value, text)
 
-    def _sizes(self, value: Any, text: str, space: Space) -> list[tuple[int, int]]:
-        """(width, height) of each picture that a value stands for; its content is not read."""
+    def _sizes(self, items: Iterable[tuple[Any, str]], space: Space) -> list[tuple[int, int]]:
+        """(width, height) of each picture; its content is not read."""
         found: list[tuple[int, int]] = []
-        for item, name in self._items(value, text):
+        for item, name in items:
             if _is_standing(item):
-                found += [(item.space or space).size_of(item.shape)] * item.shape[0]
+                own = space if item.space is None or item.space.name == _RAW else item.space
+                found += [own.size_of(item.shape)] * item.shape[0]
             else:
                 found.append(size_of(item, name, check))
         return found
@@ -220,37 +238,63 @@ class Resolver:
         Raises:
             JupyterLatentsError: It cannot be latents.
         """
+        return [self.known(latents) for latents in self._plain(value, text)]
+
+    def _plain(self, value: Any, text: str) -> list[Latents]:
+        """Anything that can be latents, with the facts that it has by itself."""
         import torch
 
         from jupyter_latents.latents import Latents
 
         if isinstance(value, Latents):
-            return [self.known(value)]
+            return [value]
         if isinstance(value, Path):
             if value.suffix.lower() not in _TENSOR_ENDINGS:
                 raise LatentsFileError(f"{value} holds no latents; latents files end in {', '.join(_TENSOR_ENDINGS)}.")
-            return [self.known(Latents.load(value))]
+            return [Latents.load(value)]
         if isinstance(value, str):
-            return self.as_latents(self.value(Reference(value, "path")), text)
-        if isinstance(value, torch.Tensor):
-            return [self.known(Latents(value.detach().to("cpu").contiguous()))]
-        if hasattr(value, "__array_interface__") and not is_picture(value):
-            return self.as_latents(_tensor_of(value, text), text)
+            return self._plain(self.value(Reference(value, "path")), text)
+        if isinstance(value, torch.Tensor) or (hasattr(value, "__array_interface__") and not is_image(value)):
+            return [Latents.from_tensor(value)]
         if isinstance(value, Sequence) and value:
-            return [latents for item in value for latents in self.as_latents(item, text)]
+            return [latents for item in value for latents in self._plain(item, text)]
         raise HandoffError(
             f"{text} is a {type(value).__name__}; `latents:` takes Latents, tensors, arrays, files of them, or a "
             f"list of these."
         )
 
-    def _read(self, value: Any, text: str, stage: Stage, read: Read) -> Iterator[Image]:
-        """The pictures that a value stands for."""
-        for item, name in self._items(value, text):
-            if not _is_standing(item):
-                yield read(item, name, check)
-                continue
-            for picture in self.decode(item, stage):
-                yield read(picture, name, check)
+    def _read(self, items: Iterable[tuple[Any, str]], stage: Stage, read: Read) -> Iterator[Image]:
+        """The pictures of a position, read; latents are decoded."""
+        for item, name in items:
+            made = self.decode(item, stage) if _is_standing(item) else (item,)
+            yield from (read(picture, name, check) for picture in made)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What stands in each position of an image seed, with what the script calls it.
+
+    Attributes:
+        latents: Values that are to be latents.
+        images: Pictures, and latents that are to become pictures.
+        masks: The same of masks.
+        controls: The same of control images.
+    """
+
+    latents: tuple[tuple[Any, str], ...]
+    images: tuple[tuple[Any, str], ...]
+    masks: tuple[tuple[Any, str], ...]
+    controls: tuple[tuple[Any, str], ...]
+
+    @property
+    def pictured(self) -> tuple[tuple[Any, str], ...]:
+        """All that are pictures, or become some."""
+        return (*self.images, *self.masks, *self.controls)
+
+    @property
+    def decoded(self) -> tuple[Outline, ...]:
+        """The facts of the latents among them."""
+        return tuple(Outline.of(item) for item, _ in self.pictured if _is_standing(item))
 
 
 def _is_outline(value: Any) -> bool:
@@ -276,27 +320,11 @@ def _is_tensor_like(value: Any) -> bool:
 
 
 def _is_usable(value: Any) -> bool:
-    return is_picture(value) or _is_tensor_like(value) or _is_standing(value)
+    several = isinstance(value, Sequence) and bool(value) and all(map(_is_tensor_like, value))
+    return is_picture(value) or _is_tensor_like(value) or _is_standing(value) or several
 
 
 def _sized(image: Image, seed: ImageSeed) -> Image:
     """An input picture at the seed's size."""
     size = resized(image.size, seed)
     return image if size == image.size else image.resize(size)
-
-
-def _tensor_of(value: Any, text: str) -> Any:
-    """The tensor of an array.
-
-    Raises:
-        HandoffError: It holds no numbers that a tensor can.
-    """
-    import torch
-
-    try:
-        return torch.as_tensor(value)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise HandoffError(
-            f"{text} is an array of {getattr(value, 'dtype', 'something')}, which cannot be latents: give "
-            "floating-point numbers."
-        ) from error

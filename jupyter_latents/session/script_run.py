@@ -9,22 +9,22 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jupyter_latents.engine import Given, Phase, StageResult
-from jupyter_latents.errors import JupyterLatentsError, RunError, ScriptError, StoppedError
+from jupyter_latents.engine import Given, Phase, Reading, StageResult
+from jupyter_latents.errors import JupyterLatentsError, RunError, StoppedError
 from jupyter_latents.session import outputs
-from jupyter_latents.session.blame import blame
+from jupyter_latents.session.blame import blame, check_parts
 from jupyter_latents.session.hiding import kept, shown
 from jupyter_latents.session.identity import key_of
 from jupyter_latents.session.read_ahead import ReadAhead
 from jupyter_latents.session.runs import Run
 from jupyter_latents.session.spreading import spread
 from jupyter_latents.stage import Stage
-from jupyter_latents.syntax import Evaluation, Invocation, unsupported
-from jupyter_latents.wording import option
+from jupyter_latents.syntax import Evaluation, Invocation
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine import Inputs, Observer
+    from jupyter_latents.engine import Inputs, ModelCard, Observer
     from jupyter_latents.session.models import Models
+    from jupyter_latents.session.resolve import Resolver
     from jupyter_latents.session.session import Session
 
 __all__ = ["ScriptRun"]
@@ -103,6 +103,7 @@ class ScriptRun:
         """Runs one stage of an invocation, binds its result and writes its files."""
         self.observer.stage(len(self.run.results), job.told[len(job.made)], stage.into or "")
         try:
+            self.session.may_bind(stage)
             result = self._stage(job, stage)
             job.made.append(result)
             self.run.results.append(result)
@@ -116,12 +117,9 @@ class ScriptRun:
             raise blame(job.invocation, error) from error.__cause__
 
     def _stage(self, job: _Job, stage: Stage) -> StageResult:
-        refused = unsupported(stage.image_seed) if stage.image_seed is not None else []
-        if refused:
-            text = f"{', '.join(refused)} in {option('image_seeds')} is read but not run here; leave it out."
-            raise ScriptError(text, option="image_seeds")
+        check_parts(stage)
         resolver = replace(self.session.resolver(self.evaluation.environment), fetch=self.fetch)
-        inputs = resolver.inputs(stage, self.models.card(stage.model))
+        inputs = resolver.inputs(stage, self._card(stage, resolver))
         go = partial(self._engine_run, job)
         self._run_together(job, stage, inputs)
         key = key_of(stage, inputs, self.models)
@@ -129,6 +127,17 @@ class ScriptRun:
         self._tell_saved(result)
         self.session.remember(result.latents)
         return self._decoded(result)
+
+    def _card(self, stage: Stage, resolver: Resolver) -> ModelCard:
+        """The stage's model; one that is to be fetched is judged by its configuration before its weights are."""
+        card = self.models.card(stage.model)
+        if not card.lacking:
+            return card
+        course = self.models.engine.prepare(stage, resolver.given(stage, card))
+        if course.verdict:
+            self.observer.note(f"stage {len(self.run.results) + 1}, {stage.model.name}: {course.verdict}")
+        self.observer.phase(Phase("loading", Reading(stage.model.name)))
+        return self.models.fetch(stage.model)
 
     def _decoded(self, result: StageResult) -> StageResult:
         """A result with its pictures; one that was stopped while it decoded is kept without."""
@@ -226,9 +235,9 @@ class ScriptRun:
         if name:
             self.run.bound.append(name)
         if name and several:
-            self.session.names[name] = LatentsSequence(tuple(result.latents for result in job.made), job.labels)
+            self.session.bind(name, LatentsSequence(tuple(result.latents for result in job.made), job.labels))
         elif name:
-            self.session.names[name] = job.made[-1].latents
+            self.session.bind(name, job.made[-1].latents)
 
     def _written(self, stage: Stage, result: StageResult, observer: Observer) -> list[str]:
         if stage.output.path is None and stage.output.format is None:

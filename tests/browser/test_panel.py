@@ -81,3 +81,44 @@ def test_from_an_empty_panel_to_a_picture(lab: LabPage, tmp_path: Path) -> None:
     expect(output.get_by_role("button", name="+ Stage")).to_have_count(0)
     saved = lab.save().cells[0].outputs
     assert not any("application/vnd.jupyter.widget-view+json" in one.get("data", {}) for one in saved)
+
+
+HELD = """import threading
+from jupyter_latents.display.panel import control, panel
+gate, edited = threading.Event(), control.Panel._edited
+def held(self, form, name, value):
+    assert gate.wait(60)
+    edited(self, form, name, value)
+control.Panel._edited = held
+panel('demo/scenes --prompts "x" --into base')"""
+
+
+def test_a_click_comes_after_what_was_typed_before_it(lab: LabPage) -> None:
+    lab.write("held.ipynb", HELD, "gate.set()")
+    lab.open("held.ipynb")
+    output, page = lab.run_cell(0, 120), lab.page
+    output.get_by_label("Prompt").click()
+    page.keyboard.press("End")
+    page.keyboard.type(" hill by the sea")  # the kernel answers none of these letters yet
+    output.get_by_role("button", name="+ Stage").click()
+    lab.run_cell(1)
+    script = output.get_by_label("Script")
+    expect(script).to_have_value(re.compile("--into final"))
+    assert script.input_value().count('--prompts "x hill by the sea"') == 2
+    expect(output.get_by_label("Prompt")).to_have_value("x hill by the sea")
+
+
+def test_a_panel_that_is_saved_open_shows_its_text_when_it_is_opened_again(lab: LabPage) -> None:
+    lab.write("open.ipynb", OPEN)
+    lab.open("open.ipynb")
+    output = lab.run_cell(0, 120)
+    output.get_by_label("Seed").fill("77")
+    text = output.locator("pre.dgp-saved")
+    expect(text).to_contain_text("--seeds 77")
+    expect(text).to_be_hidden()
+    lab.save()
+    lab.shut_kernel()
+    lab.page.reload()
+    lab.open("open.ipynb")
+    expect(lab.output(0).locator("pre.dgp-saved")).to_be_visible()
+    expect(lab.output(0).get_by_text(re.compile("Loading widget|Error displaying"))).to_be_hidden()

@@ -8,6 +8,8 @@ import pytest
 
 from jupyter_latents.display import live, screens
 from jupyter_latents.latents import services
+from jupyter_latents.session import Session
+from tests.display.panels import TWO
 
 
 class Recorder:
@@ -67,3 +69,19 @@ def previews() -> Iterator[Callable[..., None]]:
     fake_previews(64)
     yield fake_previews
     services._provided[:] = before
+
+
+@pytest.fixture
+def session() -> Session:
+    return Session({})
+
+
+@pytest.fixture
+def opened(session: Session) -> Iterator[Any]:
+    """The panel's control, with two stages, the first one chosen."""
+    from jupyter_latents.display.panel import panel
+    from jupyter_latents.display.panel.opening import close_open
+
+    made = panel(TWO, session=session).panel
+    yield made
+    close_open()

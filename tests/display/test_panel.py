@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
@@ -12,50 +11,14 @@ import pytest
 from ipywidgets.widgets.widget import _instances
 from PIL import Image
 
-from jupyter_latents.display.panel import panel, results
+from jupyter_latents.display.panel import panel
 from jupyter_latents.display.panel.form import StageForm
 from jupyter_latents.display.panel.model import Mark
 from jupyter_latents.display.panel.opening import close_open
 from jupyter_latents.display.panel.outlook import Schedule
 from jupyter_latents.errors import SettingError
 from jupyter_latents.session import Session
-
-TWO = """\
-demo/scenes
---prompts "a hill"
---negative-prompts "rain"
---seeds 7
---inference-steps 4
---denoising-end 0.5
---into base
-
-demo/scenes
---image-seeds "latents: base"
---inference-steps 4
---denoising-start 0.5
---into final"""
-
-
-@pytest.fixture
-def session() -> Session:
-    return Session({})
-
-
-@pytest.fixture
-def opened(session: Session) -> Iterator[Any]:
-    """The panel's control, with two stages, the first one chosen."""
-    made = panel(TWO, session=session).panel
-    yield made
-    close_open()
-
-
-def click(opened: Any, name: str) -> None:
-    opened.widgets.buttons[name].click()
-
-
-def errors(opened: Any) -> dict[str, str]:
-    return {name: shown.value for name, shown in opened.editor.errors.items() if shown.value}
-
+from tests.display.panels import TWO, click, errors
 
 CHANGES = {
     "model": ("demo/paper", "demo/paper"),
@@ -105,20 +68,6 @@ demo/paper --prompts "a lake; snow" --seeds 3 --inference-steps 8 --guidance-sca
     }  # fmt: skip
     assert opened.editor.controls["window"].max == 8
     assert len(opened.widgets.stages.children) == 1
-
-
-def test_a_wrong_text_is_told_with_line_and_caret_and_stays(opened: Any) -> None:
-    opened.widgets.text.value = "demo/paper\n--seeds <x>"
-    click(opened, "apply")
-    opened.wait()
-    assert "line 2, column 9" in opened.widgets.text_error.value
-    assert "&lt;x&gt;" in opened.widgets.text_error.value
-    assert "^^^" in opened.widgets.text_error.value
-    assert opened.widgets.text.value == "demo/paper\n--seeds <x>"
-    assert opened.text == TWO
-    opened.editor.controls["seed"].value = "8"
-    assert opened.widgets.text.value == TWO.replace("--seeds 7", "--seeds 8")
-    assert opened.widgets.text_error.value == ""
 
 
 def test_bad_values_are_marked_at_their_fields_and_escaped(opened: Any) -> None:
@@ -254,18 +203,6 @@ def test_a_fault_of_no_field_is_told_below_the_window(opened: Any) -> None:
     assert opened.widgets.stages.children[0].tooltip == "the device <x> is gone"
 
 
-def test_a_dry_run_shows_the_plan(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown: dict[str, dict[str, str]] = {}
-    monkeypatch.setattr(results, "publish", lambda data, display_id, update=False: shown.update({display_id: data}))
-    opened.results.show()
-    assert "stay in the notebook" in str(shown)
-    click(opened, "dry_run")
-    opened.wait()
-    (data,) = shown.values()
-    assert "nothing was run" in data["text/plain"]
-    assert "<table>" in data["text/html"]
-
-
 def upload(opened: Any, name: str, file: str, content: bytes) -> None:
     value = {"name": file, "type": "", "size": len(content), "content": memoryview(content), "last_modified": None}
     opened.editor._take(name, (value,))
@@ -286,10 +223,21 @@ def test_files_become_variables(opened: Any, session: Session, tmp_path: Any) ->
     upload(opened, "latents", "1z.safetensors", file.read_bytes())
     assert opened.model.form.latents == "file_1z"
     assert session.names["file_1z"].shape == (1, 4, 2, 2)
+    phone = io.BytesIO()
+    sideways = Image.Exif()
+    sideways[0x0112] = 6
+    Image.new("RGB", (16, 8), "red").save(phone, "JPEG", exif=sideways)
+    upload(opened, "image", "phone.jpg", phone.getvalue())
+    assert session.names["phone"].size == (8, 16), "upright, as a run reads the file"
     upload(opened, "image", "evil.png", b"<script>")
     assert "evil.png cannot be read as a picture" in errors(opened)["image"]
     upload(opened, "latents", "evil.pt", b"nothing")
     assert set(errors(opened)) == {"latents"}
+    for name in ("evil.exe", f"{'x' * 5000}.png", "\x00", ""):
+        upload(opened, "latents", name, file.read_bytes())
+        assert "is no latents file; those end in" in errors(opened)["latents"]
+    upload(opened, "latents", f"{'x' * 5000}.safetensors", file.read_bytes())
+    assert opened.model.form.latents == "x" * 60
 
 
 def test_a_dropped_file_goes_to_the_field_under_it(opened: Any, session: Session) -> None:

@@ -148,6 +148,14 @@ def test_names_of_variables_stay_as_they_are_written(line: str) -> None:
     assert made == same
 
 
+@pytest.mark.parametrize("more", ["512x", "demo/paper --seeds 1", "\\set x 1", "{% if x %}", "\\exit"])
+def test_more_holds_options_and_nothing_that_begins_something_else(more: str) -> None:
+    model = PanelModel([StageForm(model="demo/scenes", into="base", more=more)])
+    assert [mark.field for mark in model.marks()] == ["more"]
+    model.form.more = "--dtype float16"
+    assert model.marks() == []
+
+
 @pytest.mark.parametrize("text", ["a\ufffc\ue000b", "\ufffc", "\ufffc\ufffc{{ x }}", "\ufffc$HOME"])
 def test_the_characters_that_mark_templates_may_be_typed(text: str) -> None:
     model = applied(f'demo/scenes --prompts "{text}" --output-path "{text}"')
@@ -181,7 +189,7 @@ BAD: list[tuple[str, str, str, str]] = [
     ("steps", "0", "steps", "Steps: '0' is not allowed; give a whole number of steps, 1 or more."),
     ("guidance", "-1", "guidance", "Guidance: '-1' is not allowed; give a number, 0 or more."),
     ("size", "500", "size", "Size: 500 pixels is no multiple of 8; the nearest that is: 496."),
-    ("scheduler", "DDIM", "scheduler", "Scheduler: 'DDIM' is no scheduler."),
+    ("scheduler", "Nonsense", "scheduler", "Scheduler: 'Nonsense' is no scheduler."),
     ("into", "1x", "into", "Name: '1x' cannot be a kernel variable; use letters, digits and _, no digit first."),
     ("strength", "2", "strength", "Strength: '2' is not allowed; give a number, above 0 and at most 1."),
     ("strength", "0.5", "strength", "'Strength' has nothing to begin from; add Image IMAGE."),

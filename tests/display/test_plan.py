@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jupyter_latents.display.plan import plan_html
+from jupyter_latents.display.tables.plan import plan_html
 from jupyter_latents.display.wiring import session_with_display
 from jupyter_latents.session import Task
 from jupyter_latents.session.planning import Plan

@@ -20,8 +20,7 @@ from jupyter_latents.display.rebuilding import record_of
 from jupyter_latents.display.record import RunRecord
 from jupyter_latents.display.texts import stage_label, status
 from jupyter_latents.display.view import RunView, view_of
-from jupyter_latents.engine.observer import Phase, StepEvent
-from jupyter_latents.engine.schedule.window import Span
+from jupyter_latents.engine import Phase, Span, StepEvent
 from jupyter_latents.latents.facts import Noise
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.session import Session, Task

@@ -10,7 +10,20 @@ import torch
 from PIL import Image
 
 from jupyter_latents.errors import HandoffError, LatentsError, SettingError
-from jupyter_latents.latents import CLEAN, SPACES, Latents, Noise, Position, Provenance, Resume, blend, composite, slerp
+from jupyter_latents.latents import (
+    CLEAN,
+    SPACES,
+    Latents,
+    Noise,
+    Position,
+    Provenance,
+    Resume,
+    Space,
+    batch,
+    blend,
+    composite,
+    slerp,
+)
 from tests.latents.gaussian import Gaussian, has_moments, is_white
 
 FORMS = ("ve", "vp", "flow")
@@ -206,3 +219,23 @@ def test_provenance_names_operation_options_and_parents():
     assert made.parents == (first.digest, second.digest)
     assert (result.position, result.resume, result.trajectory) == (Position(3, 10), None, ())
     assert first.blend(second.replace(position=Position(4, 10))).position is None
+
+
+@pytest.mark.parametrize("join", ["blend", "slerp", "composite", "batch", "add"])
+def test_what_is_made_can_be_decoded_whichever_comes_first(join):
+    """Latents of a file read with ``space=`` know the numbers of their space alone."""
+    own = Latents(
+        torch.randn(1, 4, 4, 4), Space("own", 4, 8, 0.18215, vae="abc"), CLEAN, provenance=Provenance("demo/x")
+    )
+    file = Latents(torch.randn(1, 4, 4, 4), SPACES["sd"], CLEAN)
+    joined = {
+        "blend": blend,
+        "slerp": slerp,
+        "composite": lambda one, two: composite(one, two, torch.ones(4, 4)),
+        "batch": lambda one, two: batch([one, two]),
+        "add": lambda one, two: one + two,
+    }[join]
+    for one, two in ((own, file), (file, own)):
+        made = joined(one, two)
+        assert made.space == own.space
+        assert made.provenance.model == "demo/x"

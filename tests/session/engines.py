@@ -123,8 +123,8 @@ class ChildEngine:
 
         return hears
 
-    def decode(self, latents: Any) -> list[Any]:
-        return self._beside.ask("decode", latents)
+    def decode(self, latents: Any, receiver: Any = None) -> list[Any]:
+        return self._beside.ask("decode", latents, receiver)
 
     def preview(self, latents: Any) -> list[Any]:
         return self._beside.ask("preview", latents)

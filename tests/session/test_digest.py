@@ -93,7 +93,7 @@ LATENTS = Latents(
 )
 IMAGE = Image.new("RGB", (2, 2))
 OF["Latents"] = LATENTS
-OF["Inputs"] = Inputs((LATENTS,), (IMAGE,), (IMAGE,), (IMAGE,), (8, 8), ("note",))
+OF["Inputs"] = Inputs((LATENTS,), (IMAGE,), (IMAGE,), (IMAGE,), (8, 8), ("note",), (LATENTS,))
 OF["Stage"] = Stage(
     model=OF["ModelSource"], prompt=OF["Prompt"], seed=1, guidance_rescale=0.5, strength=0.5, scheduler="a",
     sigmas=(1.0,), window=OF["Window"], image_seed=ImageSeed(), size=OF["Size"], clip_skip=1,

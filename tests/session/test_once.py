@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import pytest
 from PIL import Image
 
-from jupyter_latents.display.plan import plan_html
+from jupyter_latents.display.tables.plan import plan_html
 from jupyter_latents.engine.models import describe as describe_module
 from jupyter_latents.errors import StoppedError
 from jupyter_latents.session import Task

@@ -162,7 +162,7 @@ def test_reading_pictures(desk: Desk) -> None:
 
     desk.session.names["photos"] = [slow() for _ in range(8)]
     stop_at(gate, desk.start(f"{SCRIPT} --image-seeds photos"))
-    assert gate.later == 0
+    assert gate.later < 2, "only the one in hand"
 
 
 @WAYS

@@ -11,21 +11,23 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.engine.models.find import known_models
 from jupyter_latents.engine.schedule.table import scheduler_names
-from jupyter_latents.errors import JupyterLatentsError, LatentsError, StoppedError
+from jupyter_latents.errors import JupyterLatentsError, LatentsError
 from jupyter_latents.syntax.script import Script
 
-from .editor import Choices, StageEditor
+from .editor import StageEditor
+from .face import Face
 from .fields import worded
+from .forecast import Forecast
 from .knowledge import Knowledge
-from .layout import PanelWidgets, StageRow, close_all
+from .layout import PanelWidgets
 from .model import Mark, PanelModel
-from .outlook import Outlook, Planner, look
+from .presses import Press
 from .rest import Clicks
 from .results import Results, told
+from .script_field import ScriptField
 from .uploads import take_file
-from .variables import latents_of, pictures_of, progress
+from .variables import latents_of, progress
 
 if TYPE_CHECKING:
     from jupyter_latents.session import Session
@@ -47,22 +49,28 @@ class Panel:
         session: The kernel's session.
         model: What it begins with.
         left: Is called once when it is closed.
+        changed: Is called with the text when it is another.
     """
 
-    def __init__(self, session: Session, model: PanelModel, left: Callable[[Panel], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        model: PanelModel,
+        left: Callable[[Panel], None] = lambda _: None,
+        changed: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.model = model
         self.closed = False
-        self._session, self._left = session, left
+        self._session, self._left, self._changed = session, left, changed
+        self._told = model.text
         self._lock = threading.RLock()
         self._known = Knowledge(model)
-        self._asked = ""
-        self._written: str | None = None
         self._clicks = Clicks()
-        self._planner = Planner(self._plan)
+        self._forecast = Forecast(session, model, self._known, self._lock, self._show_stages)
         self.results = Results(session, self._run_ended)
-        self.editor = StageEditor(self._edited, self._uploaded)
-        self.widgets = PanelWidgets(self.editor.box)
-        self._rows: list[StageRow] = []
+        self._face = Face(model, self._known, session.names, self._editor_of, self._select)
+        self._field = ScriptField(self._face.widgets, model)
+        self._faulty: str | None = None  # the text that a fault was told of
         self._connect()
         self.refresh()
 
@@ -73,12 +81,12 @@ class Panel:
             "up": lambda: self.model.move(-1),
             "down": lambda: self.model.move(1),
             "remove": self.model.remove,
-            "stop": self._stop,
-            "close": self.close,
             "fill": self._fill,
         }
         for name, act in work.items():
             self.widgets.buttons[name].on_click(lambda _, act=act: self._do(act))
+        self.widgets.buttons["stop"].on_click(lambda _: self._do(self._stop, read=False))
+        self.widgets.buttons["close"].on_click(lambda _: self.close())
         reading: dict[str, Callable[[], None]] = {
             "run": lambda: self._do(self._run),
             "dry_run": lambda: self._do(self._dry_run),
@@ -86,6 +94,27 @@ class Panel:
         }
         for name, act in reading.items():
             self.widgets.buttons[name].on_click(lambda _, name=name, act=act: self._ask(name, act))
+
+        self.widgets.presses.on_press(self._press)
+
+    def _press(self, press: Press) -> None:
+        with self._lock:
+            if not self.closed:
+                self._field.take_typed(press.typed)
+                self._face.press(press)
+
+    def _editor_of(self, form: StageForm) -> StageEditor:
+        return StageEditor(partial(self._edited, form), partial(self._uploaded, form))
+
+    @property
+    def widgets(self) -> PanelWidgets:
+        """All its widgets."""
+        return self._face.widgets
+
+    @property
+    def editor(self) -> StageEditor:
+        """The editor of the stage that is shown."""
+        return self._face.editor
 
     @property
     def text(self) -> str:
@@ -100,17 +129,18 @@ class Panel:
         """
         self._clicks.wait(timeout)
         self.results.wait(timeout)
-        self._planner.wait(timeout)
+        self._forecast.wait(timeout)
 
     def close(self) -> None:
-        """Closes its widgets; a run goes on."""
+        """Closes its widgets; a run goes on, and a script that was typed is taken in where it can be read."""
         with self._lock:
             if self.closed:
                 return
+            self._field.read()
             self.closed = True
-            self._planner.close()
+            self._forecast.close()
             self._left(self)
-            close_all(self.widgets.box)
+            self._face.close()
 
     def refresh(self) -> None:
         """Shows the model: text, fields, marks, what there is to choose from; asks for a new plan."""
@@ -118,31 +148,49 @@ class Panel:
             if self.closed:
                 return
             text = self.model.text
-            if text != self._written and not self._clicks.waits("apply"):
-                self._write(text)
-            self._show_choices()
+            if text != self._told:
+                self._told = text
+                self._changed(text)
+            if not self._clicks.waits("apply"):
+                self._field.write()
+            if self._faulty not in (None, text):
+                self._say("")
+            self._face.show_choices()
             self._show_stages()
-            if text != self._asked and text and not self.model.marks(scheduler_names()):
-                self._asked = text
-                self._planner.ask(text)
+            self._forecast.ask()
 
-    def _write(self, text: str) -> None:
-        """Writes the script anew; what a person wrote there stays until the forms change or it is applied."""
-        self.widgets.say_text_error("")
-        self.widgets.text.value = self._written = text
+    def _say(self, text: str, *, fault: bool = False) -> None:
+        """Says a line; a fault is told until the stages are others."""
+        self._faulty = self.model.text if fault else None
+        self.widgets.say(text, fault=fault)
+
+    def _show_stages(self) -> None:
+        self._face.show_stages(busy=self._busy)
+
+    @property
+    def _busy(self) -> bool:
+        return self.results.busy or self._clicks.waits("run")
 
     # What people do.
 
-    def _do(self, act: Callable[[], None]) -> None:
-        """Does what a button asks for, and shows everything anew."""
+    def _do(self, act: Callable[[], None], *, read: bool = True) -> None:
+        """Does what a button asks for, and shows everything anew.
+
+        Args:
+            act: Does it.
+            read: Whether a script that was typed comes first; nothing is done while it cannot be read.
+        """
         with self._lock:
             if self.closed:
                 return
             self._apply_what_waits()
             try:
-                act()
+                if read and self._field.read() is not None:
+                    self._say("The script below was changed and cannot be read; mend it first.", fault=True)
+                else:
+                    act()
             except JupyterLatentsError as error:
-                self.widgets.say(worded(error), fault=True)
+                self._say(worded(error), fault=True)
             self.refresh()
 
     def _ask(self, name: str, act: Callable[[], None]) -> None:
@@ -150,66 +198,60 @@ class Panel:
         with self._lock:
             if not self.closed:
                 self._clicks.ask(name, act)
-                self._show_buttons()
+                self._face.show_buttons(busy=self._busy)
 
     def _apply_what_waits(self) -> None:
         """A text that waits to be applied comes before what is done after that click."""
         if self._clicks.cancel("apply"):
             self._apply()
 
-    def _edited(self, name: str, value: Any) -> None:
+    def _edited(self, form: StageForm, name: str, value: Any) -> None:
         with self._lock:
             self._clicks.changed()
-            self._apply_what_waits()
-            self.editor.accept(name, value)
+            self._clicks.cancel("apply")
+            self._field.read()
+            self._face.accept(form, name, value)
             if name == "window":
-                self._set_window(*value)
+                self._set_window(form, *value)
             elif name == "latents":
-                self.model.take_latents(value, progress(self._session.names.get(value)))
+                self.model.take_latents(value, progress(self._session.names.get(value)), form)
             else:
-                setattr(self.model.form, name, value)
+                setattr(form, name, value)
             self.refresh()
 
-    def _set_window(self, start: int, end: int) -> None:
+    def _set_window(self, form: StageForm, start: int, end: int) -> None:
         """Takes the slider's steps; the end that was not moved keeps its text."""
-        form = self.model.form
         schedule = self._known.schedule(form)
         if schedule.step_of_text(form.start, 0) != start:
             form.start = "" if start == 0 else schedule.fraction(start)
         if schedule.step_of_text(form.end, schedule.steps) != end:
             form.end = "" if end == schedule.steps else schedule.fraction(end)
 
-    def _uploaded(self, name: str, file: str, content: bytes) -> None:
+    def _uploaded(self, form: StageForm, name: str, file: str, content: bytes) -> None:
         def take() -> None:
             try:
-                bound = take_file(self._session, file, content, latents=name == "latents")
+                bound = take_file(self._session, file, content, name)
             except JupyterLatentsError as error:
-                self._known.blame(Mark(self.model.selected, name, worded(error)))
+                self._known.blame(Mark(self.model.index(form), name, worded(error)))
                 return
             if name == "latents":
-                self.model.take_latents(bound, progress(self._session.names[bound]))
+                self.model.take_latents(bound, progress(self._session.names[bound]), form)
             else:
-                setattr(self.model.form, name, bound)
-            self.widgets.say(f"{file} is bound to {bound}")
+                setattr(form, name, bound)
+            self._say(f"{file} is bound to {bound}")
 
         self._do(take)
 
     def _select(self, index: int) -> None:
         with self._lock:
-            self.model.selected = index
+            if index < len(self.model.forms):
+                self.model.selected = index
             self.refresh()
 
     def _apply(self) -> None:
         with self._lock:
-            if self.closed:
-                return
-            try:
-                self.model.apply(self.widgets.text.value)
-            except JupyterLatentsError as error:
-                self.widgets.say_text_error(str(error))
-                return
-            self._write(self.model.text)
-            self.refresh()
+            if not self.closed and self._field.read() is None:
+                self.refresh()
 
     def _fill(self) -> None:
         known = {name: one for name, one in latents_of(self._session.names).items() if hasattr(one, "provenance")}
@@ -222,29 +264,29 @@ class Panel:
         marks = self.model.marks(scheduler_names())
         if marks:
             self.model.selected = marks[0].index
-            self.widgets.say(f"stage {marks[0].index + 1}: {marks[0].message}", fault=True)
+            self._say(f"stage {marks[0].index + 1}: {marks[0].message}", fault=True)
             return None
         if not self.model.text:
-            self.widgets.say("There is nothing to run; choose a model.", fault=True)
+            self._say("There is nothing to run; choose a model.", fault=True)
             return None
         return Script(self.model.text)
 
     def _run(self) -> None:
         script = self._script()
         if script is not None:
-            self.widgets.say("running; the kernel is free meanwhile")
+            self._say("running; the kernel is free meanwhile")
             self.results.start(script)
 
     def _stop(self) -> None:
         if self._clicks.cancel("run"):
-            self.widgets.say("stopped before it began")
+            self._say("stopped before it began")
         else:
             self.results.stop()
 
     def _dry_run(self) -> None:
         script = self._script()
         if script is not None:
-            self.widgets.say("planning")
+            self._say("planning")
             self.results.plan(script, self._planned)
 
     # What threads tell.
@@ -252,7 +294,7 @@ class Panel:
     def _planned(self, error: JupyterLatentsError | None) -> None:
         with self._lock:
             if not self.closed:
-                self.widgets.say(worded(error) if error else "the plan; nothing was run", fault=error is not None)
+                self._say(worded(error) if error else "the plan; nothing was run", fault=error is not None)
 
     def _run_ended(self, run: Run) -> None:
         with self._lock:
@@ -261,88 +303,6 @@ class Panel:
             if isinstance(run.error, JupyterLatentsError):
                 self._known.blame(self.model.mark(run.error))
             names = ", ".join(dict.fromkeys(form.into for form in self.model.forms if form.into in self._session.names))
-            self.widgets.say(told(run) + (f"; bound: {names}" if names else ""), fault=run.error is not None)
-            self._asked = ""
+            self._say(told(run) + (f"; bound: {names}" if names else ""), fault=run.error is not None)
+            self._forecast.forget()
             self.refresh()
-
-    def _plan(self, text: str) -> None:
-        """Finds out what the stages will do; in the planner's thread."""
-        with self._lock:
-            if not self._is_current(text):
-                return
-            counts = self.model.counts()
-        try:
-            outlooks: list[Outlook] = look(self._session, text, counts, self._planner.check)
-            failed: JupyterLatentsError | None = None
-        except StoppedError:
-            return  # the next question, or nobody, is answered
-        except JupyterLatentsError as error:
-            outlooks, failed = [], error
-        with self._lock:
-            if not self._is_current(text):
-                return
-            self._known.learn(text, outlooks)
-            if failed is not None:
-                self._known.blame(self.model.mark(failed))
-            self._show_stages()
-
-    def _is_current(self, text: str) -> bool:
-        return not self.closed and text == self.model.text
-
-    # What is shown.
-
-    def _show_stages(self) -> None:
-        marks = self._known.marks()
-        forms = self.model.forms
-        for index in range(len(self._rows), len(forms)):
-            self._rows.append(StageRow(partial(self._select, index)))
-        for row in self._rows[len(forms) :]:
-            close_all(row.button)
-        del self._rows[len(forms) :]
-        for index, (row, form) in enumerate(zip(self._rows, forms, strict=True)):
-            fault = next((mark.message for mark in marks if mark.index == index), "")
-            row.show(self._line(index, form), selected=index == self.model.selected, fault=fault)
-        buttons = [row.button for row in self._rows]
-        if list(self.widgets.stages.children) != buttons:
-            self.widgets.stages.children = buttons
-        self._show_form(marks)
-
-    def _show_form(self, marks: list[Mark]) -> None:
-        index, form = self.model.selected, self.model.form
-        self.editor.show(form, self._known.schedule(form))
-        faults = {mark.field: mark.message for mark in marks if mark.index == index}
-        self.editor.mark(faults)
-        outlook = self._known.outlook(index)
-        self.editor.tell(faults.get("") or (outlook and outlook.told) or self._window(index, form))
-        self._show_buttons()
-
-    def _show_buttons(self) -> None:
-        buttons, index = self.widgets.buttons, self.model.selected
-        busy = self.results.busy or self._clicks.waits("run")
-        buttons["up"].disabled, buttons["down"].disabled = index == 0, index == len(self.model.forms) - 1
-        buttons["stop"].disabled, buttons["run"].disabled = not busy, busy
-
-    def _line(self, index: int, form: StageForm) -> str:
-        name = f" → {form.into}" if form.into else ""
-        return f"{index + 1}. {form.model or 'no model'}{name} · {self._window(index, form)}"
-
-    def _window(self, index: int, form: StageForm) -> str:
-        schedule, outlook = self._known.schedule(form), self._known.outlook(index)
-        if outlook is not None and outlook.window is not None:
-            return schedule.told(*outlook.window)
-        return schedule.told(schedule.step_of_text(form.start, 0), schedule.step_of_text(form.end, schedule.steps))
-
-    def _show_choices(self) -> None:
-        latents, names = latents_of(self._session.names), self._session.names
-        used = [one.provenance.model for one in latents.values() if hasattr(one, "provenance")]
-        made = [form.into for form in self.model.forms[: self.model.selected] if form.into]
-        models = [*known_models(), *used, *(form.model for form in self.model.forms)]
-        self.editor.propose(
-            Choices(
-                models=[name for name in dict.fromkeys(models) if name],
-                schedulers=scheduler_names(),
-                latents=list(dict.fromkeys([*made, *latents])),
-                pictures=pictures_of(names),
-            )
-        )
-        self.widgets.offer_latents([name for name, one in latents.items() if hasattr(one, "provenance")])

@@ -6,11 +6,12 @@ import html
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import ipywidgets
+from traitlets import TraitError
 
 from jupyter_latents.syntax.options.fields import default
 
@@ -57,9 +58,11 @@ class StageEditor:
         self.uploads: dict[str, Any] = {}
         self._changed, self._uploaded = changed, uploaded
         self._quiet = threading.local()  # what one thread shows must not hide what comes to another meanwhile
+        self._heard: dict[str, Any] = {}  # the last content of each field that came from the front end
         self._taken: dict[str, Any] = {}  # the value of each control that was last shown or told
         self.told = ipywidgets.HTML()
         self.dice = ipywidgets.Button(icon="random", tooltip="Another seed at random")
+        self.dice.add_class("dgp-do-dice")
         self.dice.on_click(lambda _: self._roll())
         boxes = [self._box(row) for row in FIELDS]
         self.drops = Drops(tuple(self.uploads), uploaded)
@@ -120,6 +123,24 @@ class StageEditor:
             value: What `changed` was told.
         """
         self._taken[name] = value
+
+    @property
+    def typed_in(self) -> list[Any]:
+        """The fields whose content a front end may keep back while a person types."""
+        return [control for row in FIELDS if row.kind != "list" for control in (self.controls[row.name],)]
+
+    def take_typed(self, typed: Mapping[str, Any]) -> None:
+        """Takes what came with a click, where it has not come before: it may be old by now.
+
+        Args:
+            typed: Content by the field's model. What a field does not take is refused where its own message comes, too.
+        """
+        for name, control in self.controls.items():
+            given = typed.get(control.model_id)
+            given = tuple(given) if isinstance(given, list) else given
+            if given is not None and given != self._heard.get(name):
+                with suppress(TraitError):
+                    control.value = given
 
     def propose(self, choices: Choices) -> None:
         """Renews what the controls propose."""
@@ -190,6 +211,7 @@ class StageEditor:
 
     def _tell(self, name: str, value: Any) -> None:
         if not self._is_quiet():
+            self._heard[name] = value
             self._changed(name, value)
 
     def _take(self, name: str, files: Sequence[Mapping[str, Any]]) -> None:

@@ -10,6 +10,7 @@ from jupyter_latents.syntax.options.fields import default
 
 __all__ = ["StageForm"]
 
+_QUOTED = re.compile(r"""(["'])(?:\\.|(?!\1).)*\1""")
 _LINE_END = re.compile(r"\s*[\r\n]+\s*")
 
 
@@ -56,6 +57,11 @@ class StageForm:
     into: str = ""
     more: str = ""
 
+    def take(self, other: StageForm) -> None:
+        """Takes on all that another form holds; it stays the same stage."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(other, name))
+
     @property
     def step_count(self) -> int:
         """Steps of the whole schedule as far as the texts tell, 1 or more."""
@@ -66,7 +72,7 @@ class StageForm:
 
     def seed_text(self) -> str:
         """The image seed that the three inputs make; empty without any."""
-        image = f"images: {self.image}" if "," in self.image else self.image
+        image = f"images: {self.image}" if "," in _QUOTED.sub("", self.image) else self.image
         if self.latents and not self.image:
             parts = [f"latents: {self.latents}", self.mask and f"mask={self.mask}"]
         else:

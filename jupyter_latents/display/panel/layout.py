@@ -10,6 +10,8 @@ from typing import Any
 
 import ipywidgets
 
+from .presses import Presses
+
 __all__ = ["PanelWidgets", "StageRow", "close_all"]
 
 _NOTE = (
@@ -40,6 +42,7 @@ class StageRow:
 
     def __init__(self, chosen: Callable[[], None]) -> None:
         self.button = ipywidgets.Button(tooltip="Show this stage")
+        self.button.add_class("dgp-do-stage")
         self.button.on_click(lambda _: chosen())
 
     def show(self, text: str, *, selected: bool, fault: str) -> None:
@@ -57,20 +60,20 @@ class StageRow:
 
 
 class PanelWidgets:
-    """All widgets around the editor.
+    """All widgets around the editors."""
 
-    Args:
-        editor: The box of the stage editor.
-    """
-
-    def __init__(self, editor: Any) -> None:
+    def __init__(self) -> None:
         self.buttons = {name: ipywidgets.Button(description=label, tooltip=tip) for name, label, tip in _BUTTONS}
+        for name, button in self.buttons.items():
+            button.add_class(f"dgp-do-{name}")
         self.buttons["run"].button_style = "primary"
         self.stages = _boxed(ipywidgets.VBox, "dgp-stages")
         self.status = ipywidgets.HTML()
         self.text = ipywidgets.Textarea(rows=9, continuous_update=False, description="Script")
         self.text.add_class("dgp-code")
         self.text_error = ipywidgets.HTML()
+        self.editor = _boxed(ipywidgets.VBox, "dgp-editor")
+        self.presses = Presses()
         self.origin = ipywidgets.Dropdown(description="Latents", options=[("choose", "")])
         self.box = _boxed(
             ipywidgets.VBox,
@@ -78,10 +81,11 @@ class PanelWidgets:
             ipywidgets.HTML(f"<style>{_style()}</style>", layout={"display": "none"}),
             self.stages,
             self._bar("add", "duplicate", "up", "down", "remove"),
-            _boxed(ipywidgets.VBox, "dgp-editor", editor),
+            self.editor,
             self._bar("run", "stop", "dry_run", "close"),
             self.status,
             self._text_part(),
+            self.presses,
         )
 
     def _text_part(self) -> Any:

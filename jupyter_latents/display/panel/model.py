@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from jupyter_latents.errors import JupyterLatentsError, NameNotFoundError, ScriptError
 from jupyter_latents.syntax.compose import Made, compose, from_provenance
 from jupyter_latents.syntax.expand import expand
-from jupyter_latents.syntax.lines import Block, Reader
+from jupyter_latents.syntax.lines import Block, Logical, Reader
 from jupyter_latents.syntax.options.arguments import Arguments, read_arguments
 from jupyter_latents.syntax.options.table import NESTING
 from jupyter_latents.syntax.quoting import read_words
@@ -117,7 +117,11 @@ class PanelModel:
         Raises:
             ScriptError: It is wrong, or cannot be shown; the forms stay as they are.
         """
-        self.forms = read_forms(text) or [StageForm()]
+        made = read_forms(text) or [StageForm()]
+        for form, given in zip(self.forms, made, strict=False):
+            form.take(given)
+        self.forms[len(made) :] = []
+        self.forms.extend(made[len(self.forms) :])
         self.selected = min(self.selected, len(self.forms) - 1)
 
     def fill(self, latents: Made, known: Mapping[str, Made]) -> None:
@@ -129,21 +133,27 @@ class PanelModel:
         """
         (made,) = read_forms(compose([from_provenance(latents, known)]))
         made.into = self.form.into
-        self.forms[self.selected] = made
+        self.form.take(made)
 
-    def take_latents(self, name: str, fraction: float | None) -> None:
+    def index(self, form: StageForm) -> int:
+        """Which stage a form is, -1 where it is none any more."""
+        return next((index for index, own in enumerate(self.forms) if own is form), -1)
+
+    def take_latents(self, name: str, fraction: float | None, form: StageForm | None = None) -> None:
         """Sets the latents to go on from, and the window's start where none is set.
 
         Args:
             name: The variable or path.
             fraction: How far they are; None where nobody knows, or nothing is left to do.
+            form: Of which stage; the selected one by default.
         """
-        self.form.latents = name
+        form = form or self.form
+        form.latents = name
         if not name:
-            self.form.start = ""
-        elif not self.form.start:
-            earlier = next((form.end for form in self.forms[: self.selected] if form.into == name), "")
-            self.form.start = earlier or ("" if fraction is None else f"{fraction:g}")
+            form.start = ""
+        elif not form.start:
+            earlier = next((one.end for one in self.forms[: self.index(form)] if one.into == name), "")
+            form.start = earlier or ("" if fraction is None else f"{fraction:g}")
 
     def marks(self, schedulers: Collection[str] = ()) -> list[Mark]:
         """The faults that can be seen without running, stage by stage.
@@ -162,6 +172,9 @@ class PanelModel:
         """The first fault of a stage; then, without the line it stands in, the next one."""
         where = self.lines()
         left = dict(numbered)
+        if not _is_one(self.forms[index]):
+            yield Mark(index, "more", "More holds options, such as --dtype float16; this begins something else.")
+            return
         while left:
             try:
                 Script("\n".join(left.get(n, "# blamed") for n in numbered), min(numbered)).check(schedulers=schedulers)
@@ -228,10 +241,22 @@ def _count(form: StageForm) -> int:
     return several * int(arguments.first("gen_seeds", 1))
 
 
-def _arguments(form: StageForm) -> Arguments | None:
-    source = [Line(number, line, line) for number, line in enumerate(form.lines().values(), 1)]
+def _is_one(form: StageForm) -> bool:
+    """Whether a form's lines are one stage: a line under More that is no option would begin another."""
     try:
-        for part in Reader(iter(source)):
+        parts = list(_parts(form))
+    except ScriptError:
+        return True  # marked at its field already
+    return not form.more.strip() or (len(parts) == 1 and not isinstance(parts[0], Block) and not parts[0].directive)
+
+
+def _parts(form: StageForm) -> Iterator[Block | Logical]:
+    return iter(Reader(Line(number, line, line) for number, line in enumerate(form.lines().values(), 1)))
+
+
+def _arguments(form: StageForm) -> Arguments | None:
+    try:
+        for part in _parts(form):
             if not isinstance(part, Block) and not part.directive:
                 return read_arguments(read_words(expand(part, None)))
     except ScriptError:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["OpenPanel", "panel"]
 
+# A notebook that is opened again has no widget, and would say so above the text.
+_INSTEAD = """.jp-OutputArea:has(.dgp-saved):not(:has(.dgp-panel)) > .jp-OutputArea-child:has(
+> .lm-Panel.jp-OutputArea-output) { display: none }"""
+
 _open: list[OpenPanel] = []
 _left_text: list[str] = []
 
@@ -73,8 +77,9 @@ class OpenPanel:
         from .control import Panel
 
         self._display_ids: list[str] = []
+        self._text_ids: list[str] = []
         self._unhook = _after_cells(self._cell_ran)
-        self.panel: Panel = Panel(session, model, self._leave)
+        self.panel: Panel = Panel(session, model, self._leave, self._changed)
 
     @property
     def text(self) -> str:
@@ -90,7 +95,7 @@ class OpenPanel:
         if self.panel.closed:
             return self._static()
         view = {"version_major": 2, "version_minor": 0, "model_id": self.panel.widgets.box.model_id}
-        return {"application/vnd.jupyter.widget-view+json": view, "text/plain": repr(self)}
+        return {"application/vnd.jupyter.widget-view+json": view, **self._static()}
 
     def _ipython_display_(self) -> None:
         from jupyter_latents.display.screens import publish
@@ -98,6 +103,8 @@ class OpenPanel:
         self._display_ids.append(uuid.uuid4().hex)
         publish(self._repr_mimebundle_(), self._display_ids[-1])
         if not self.panel.closed:
+            self._text_ids.append(uuid.uuid4().hex)
+            publish(self._saved(), self._text_ids[-1])
             self.panel.results.show()
 
     def __repr__(self) -> str:
@@ -106,6 +113,17 @@ class OpenPanel:
     def _static(self) -> dict[str, Any]:
         """What stays: the cell's text."""
         return {"text/html": f"<pre>{html.escape(repr(self))}</pre>", "text/plain": repr(self)}
+
+    def _saved(self) -> dict[str, Any]:
+        """What a saved notebook shows in place of a panel that was open; beside the panel it is not seen."""
+        text = html.escape(f"%%dgen\n{self.panel.text}")
+        return {"text/html": f'<style>{_INSTEAD}</style><pre class="dgp-saved">{text}</pre>', "text/plain": ""}
+
+    def _changed(self, _: str) -> None:
+        from jupyter_latents.display.screens import publish
+
+        for display_id in self._text_ids:
+            publish(self._saved(), display_id, update=True)
 
     def _leave(self, _: Panel) -> None:
         from jupyter_latents.display.screens import publish
@@ -116,6 +134,8 @@ class OpenPanel:
             _open.remove(self)
         for display_id in self._display_ids:
             publish(self._static(), display_id, update=True)
+        for display_id in self._text_ids:
+            publish({"text/html": "", "text/plain": ""}, display_id, update=True)
 
     def _cell_ran(self, *_: Any) -> None:
         """Variables may have changed."""

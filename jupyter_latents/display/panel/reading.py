@@ -34,7 +34,7 @@ _WHOLE = {
     "into": "into",
 }
 _SEVERAL = {"seeds": "seed", "inference_steps": "steps", "guidance_scales": "guidance", "strengths": "strength"}
-_MARK = re.compile(f"{UNKNOWN}(.)", re.DOTALL)
+_MARK = re.compile(f"{re.escape(UNKNOWN)}(.)", re.DOTALL)
 _FIRST = 0xE000  # the private characters that stand for templates while a line is read
 
 
@@ -98,9 +98,10 @@ class _Marks(Mapping[str, str]):
 
 def _name_variables(expanded: Located, templates: list[str]) -> None:
     """Puts what was written, ``$NAME``, ``${NAME}`` or ``%NAME%``, in the place of each variable's mark."""
-    for place, origin in enumerate(expanded.origins):
-        if origin.dynamic and expanded.text[place] == UNKNOWN:
-            templates[ord(expanded.text[place + 1]) - _FIRST] = origin.line.text[origin.start : origin.end]
+    for found in _MARK.finditer(expanded.text):
+        origin = expanded.origins[found.start()]
+        if origin.dynamic:
+            templates[ord(found[1]) - _FIRST] = origin.line.text[origin.start : origin.end]
 
 
 def _masked(text: str) -> tuple[str, list[str]]:

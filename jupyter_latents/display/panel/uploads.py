@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_latents.errors import LatentsFileError
+from jupyter_latents.formats import endings
+from jupyter_latents.latents.arguments import shown
 
 from .variables import free_name
 
@@ -17,33 +18,39 @@ if TYPE_CHECKING:
 __all__ = ["take_file"]
 
 
-def take_file(session: Session, file: str, content: bytes, *, latents: bool) -> str:
+def take_file(session: Session, file: str, content: bytes, field: str) -> str:
     """Binds a file's picture or latents to a variable named after the file.
 
     Args:
         session: Where it is bound.
-        file: The file's name.
+        file: The file's name, as a front end tells it.
         content: Its bytes.
-        latents: Whether it must hold latents; otherwise a picture.
+        field: The field that it was put into: ``image``, ``mask`` or ``latents``.
 
     Returns:
         The variable's name.
 
     Raises:
-        LatentsFileError: It holds no picture, or no latents.
+        LatentsFileError: It holds no latents.
+        NameNotFoundError: It holds no picture.
     """
     name = free_name(file, session.names)
-    if latents:
-        with tempfile.TemporaryDirectory(prefix="jupyter-latents-") as folder:
-            path = Path(folder) / f"{name}{Path(file).suffix}"
-            path.write_bytes(content)
-            session.load(name, str(path))
+    if field == "latents":
+        _load(session, name, file, content)
         return name
-    from PIL import Image, UnidentifiedImageError
+    from jupyter_latents.pictures.reading import read_mask, read_picture
 
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            session.names[name] = image.convert("RGB")
-    except (UnidentifiedImageError, OSError) as error:
-        raise LatentsFileError(f"{file} cannot be read as a picture: {error}.") from error
+    read = read_mask if field == "mask" else read_picture
+    session.names[name] = read(content, file)
     return name
+
+
+def _load(session: Session, name: str, file: str, content: bytes) -> None:
+    known = endings("latents")
+    ending = next((one for one in known if file.lower().endswith(one)), None)
+    if ending is None:
+        raise LatentsFileError(f"{shown(file)} is no latents file; those end in {', '.join(known)}.")
+    with tempfile.TemporaryDirectory(prefix="jupyter-latents-") as folder:
+        path = Path(folder) / f"{name}{ending}"
+        path.write_bytes(content)
+        session.load(name, str(path))

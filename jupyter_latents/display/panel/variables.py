@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["free_name", "latents_of", "pictures_of", "progress"]
 
+_LONGEST = 60
 _MODULES = ("jupyter_latents.latents.value", "jupyter_latents.latents.sequence")
 
 
@@ -54,7 +55,7 @@ def free_name(file: str, names: MutableMapping[str, Any]) -> str:
         file: The file's name.
         names: The kernel's namespace.
     """
-    stem = re.sub(r"\W+", "_", Path(file).stem).strip("_") or "file"
+    stem = re.sub(r"\W+", "_", Path(file).stem).strip("_")[:_LONGEST] or "file"
     stem = stem if stem.isidentifier() else f"file_{stem}"
     name, number = stem, 1
     while name in names:

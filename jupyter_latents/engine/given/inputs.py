@@ -29,6 +29,7 @@ class Inputs:
         asked: (width, height) in pixels that the first picture was to have, before its sides were rounded; None where
             they were not.
         notes: What is to be told of the pictures.
+        decoded: The facts of latents that pictures, masks and control images were decoded from.
     """
 
     latents: tuple[Latents, ...] = ()
@@ -37,6 +38,7 @@ class Inputs:
     controls: tuple[Image, ...] = ()
     asked: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
+    decoded: Sequence[Standing] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Given:
         controls: How many control images there are.
         asked: See `Inputs`.
         notes: See `Inputs`.
+        decoded: See `Inputs`.
     """
 
     latents: Sequence[Standing] = ()
@@ -58,12 +61,14 @@ class Given:
     controls: int = 0
     asked: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
+    decoded: Sequence[Standing] = ()
 
     @staticmethod
     def of(inputs: Inputs) -> Given:
         """What is known of inputs that are there."""
         sizes = tuple(image.size for image in inputs.images)
-        return Given(inputs.latents, sizes, len(inputs.masks), len(inputs.controls), inputs.asked, inputs.notes)
+        masks, controls = len(inputs.masks), len(inputs.controls)
+        return Given(inputs.latents, sizes, masks, controls, inputs.asked, inputs.notes, inputs.decoded)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from jupyter_latents.engine.answers import PartRow
 from jupyter_latents.engine.listening import listening
-from jupyter_latents.engine.models.describe import describe
+from jupyter_latents.engine.models.describe import describe, whole
 from jupyter_latents.engine.models.encodings import Encodings
 from jupyter_latents.engine.models.load import LoadPlan, Part, PartKey, dtype_of, plan_of, size_of
 from jupyter_latents.engine.models.memory import device_of, is_out_of_memory, is_ram
@@ -43,7 +43,7 @@ class ModelCache:
         self.loads = 0
         self.encodings = Encodings()
         self._shelf = Shelf(settings)
-        self._previewers: dict[str, Previewer] = {}
+        self._previewers: dict[tuple[str, str], Previewer] = {}
         self._loading = threading.RLock()
         self._fitting = threading.Lock()
 
@@ -105,6 +105,8 @@ class ModelCache:
         Raises:
             ModelError: It cannot be found or loaded.
         """
+        if describe(source).lacking:
+            return False  # nothing is fetched for a stage that is not judged yet
         with self._loading:
             plan, _, _ = _plan(source)
             missing = [name for name, key in plan.keys.items() if key not in self.parts]
@@ -137,11 +139,12 @@ class ModelCache:
         return before - sum(row.size for row in self.rows())
 
     def previewer(self, space: Space, vae: Any) -> Previewer:
-        """The preview map of a latent space, fitted to its VAE when first asked for."""
+        """The preview map of a latent space, fitted to its VAE when first asked for; one for each dtype of it."""
+        key = space.vae, str(vae.dtype)
         with self._fitting:
-            if space.vae not in self._previewers:
-                self._previewers[space.vae] = previewer_of(vae, space.factor)
-            return self._previewers[space.vae]
+            if key not in self._previewers:
+                self._previewers[key] = previewer_of(vae, space.factor)
+            return self._previewers[key]
 
     def load_vae(self, source: ModelSource) -> Any:
         """The VAE of a model, to decode and encode with; nothing else of the model is read.
@@ -157,11 +160,18 @@ class ModelCache:
             alone = replace(plan, keys={"vae": plan.keys["vae"]}, changes=())
             vae = self._fill(alone, _silent)["vae"]
             self._shelf.use(alone.keys.values(), plan.facts.name)
-            return self._decoding(plan.keys["vae"], vae, device)
+            return switched_vae(self._decoding(plan.keys["vae"], vae, device), source)
 
-    def find_vae(self, digest: str) -> Any | None:
-        """A held VAE by the digest of its files, one that decodes without overflow where there is one, or None."""
-        held = [(key, part.value) for key, part in self.parts.items() if key.digest == digest]
+    def find_vae(self, digest: str, dtype: str = "auto") -> Any | None:
+        """A held VAE by the digest of its files, one that decodes without overflow where there is one, or None.
+
+        Args:
+            digest: Digest of its files.
+            dtype: The dtype of its weights, as a stage names it.
+        """
+        same = (f"torch.{dtype}", "torch.float32") if dtype != "auto" else ()
+        held = [(key, part.value) for key, part in self.parts.items()
+                if key.digest == digest and (not same or key.dtype in same)]  # fmt: skip
         found = [(key, value) for key, value in held if hasattr(value, "decode") and hasattr(value, "parameters")]
         found.sort(key=lambda pair: (pair[0].made != "decodes", pair[0].dtype != "torch.float32"))
         return found[0][1] if found else None
@@ -271,7 +281,7 @@ class ModelCache:
 
 def _plan(source: ModelSource) -> tuple[LoadPlan, Any, str | None]:
     """What a load needs, the device that the model runs on, and how it is offloaded from it, which a CPU is not."""
-    facts = describe(source)
+    facts = whole(source)
     device = device_of(source.device)
     offload = None if device.type == "cpu" else source.offload
     home = device_of("cpu") if offload else device

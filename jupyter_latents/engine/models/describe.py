@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -13,7 +13,16 @@ from jupyter_latents import demo
 from jupyter_latents.engine.models.addons.table import with_addons
 from jupyter_latents.engine.models.facts import DENOISERS, ModelFacts
 from jupyter_latents.engine.models.families import FAMILIES, family_of
-from jupyter_latents.engine.models.find import MODULAR, Wanted, cached_models, fetch, find, known_models
+from jupyter_latents.engine.models.find import (
+    MODULAR,
+    Wanted,
+    cached_models,
+    fetch,
+    find,
+    hub_is_off,
+    known_models,
+    settings_of,
+)
 from jupyter_latents.engine.models.parts import PartSource, parts_of, read_json
 from jupyter_latents.engine.models.pipelines import RUNS, reason_against
 from jupyter_latents.engine.models.single_files import inspect_checkpoint, is_checkpoint
@@ -22,7 +31,7 @@ from jupyter_latents.errors import ModelError, nearest
 from jupyter_latents.stage import ModelSource
 from jupyter_latents.wording import option
 
-__all__ = ["ModelFacts", "cached_models", "describe", "describing", "known_models"]
+__all__ = ["ModelFacts", "cached_models", "describe", "describing", "known_models", "whole"]
 
 _described: ContextVar[dict[ModelSource, ModelFacts] | None] = ContextVar("described", default=None)
 
@@ -46,6 +55,8 @@ def describing() -> Iterator[None]:
 def describe(source: ModelSource) -> ModelFacts:
     """Finds a model and reads its configuration, and that of what the stage puts on it; once within `describing`.
 
+    What is not on this machine is fetched, weights left out: see `whole`.
+
     Args:
         source: What the stage names.
 
@@ -55,17 +66,56 @@ def describe(source: ModelSource) -> ModelFacts:
     known = _described.get()
     if known is None:
         return _read(source)
-    key = replace(source, offline=True)  # what is here is the same, whether the hub may be asked or not
+    key = _key(source)
     if key not in known:
         known[key] = _read(source)
     return known[key]
 
 
+def whole(source: ModelSource) -> ModelFacts:
+    """The same with all weights on this machine: those that it lacks are fetched.
+
+    Args:
+        source: What the stage names.
+
+    Raises:
+        ModelError: See `describe`; or they cannot be fetched.
+    """
+    facts = describe(source)
+    if not facts.lacking:
+        return facts
+    try:
+        fetch(Wanted.model(source), lambda: _downloaded(source))
+    except ModelError as error:
+        raise _partly(source, facts.lacking, unasked=error.unasked) from error
+    known = _described.get()
+    if known is not None:
+        known.pop(_key(source), None)
+    facts = describe(source)
+    if facts.lacking:
+        raise ModelError(f"{source.name} at {facts.folder} is not whole: {'; '.join(facts.lacking)}.")
+    return facts
+
+
+def _key(source: ModelSource) -> ModelSource:
+    return replace(source, offline=True)  # what is here is the same, whether the hub may be asked or not
+
+
 def _read(source: ModelSource) -> ModelFacts:
-    place = find(Wanted.model(source), lambda: _downloaded(source))
+    place = find(Wanted.model(source), lambda: _settings(source))
     facts = _of_checkpoint(source, place) if place.is_file() else _of_folder(source, place)
     _check_type(source, facts)
-    return with_addons(source, facts)
+    return with_addons(source, facts) if not facts.lacking else _with_addons_at_hand(source, facts)
+
+
+def _with_addons_at_hand(source: ModelSource, facts: ModelFacts) -> ModelFacts:
+    """A model without weights, with its addons where they are all here: nothing is fetched for one that may not run."""
+    try:
+        return with_addons(replace(source, offline=True), facts)
+    except ModelError as error:
+        if not error.unasked:
+            raise
+        return facts
 
 
 def _downloaded(source: ModelSource) -> Path:
@@ -84,22 +134,31 @@ def _of_folder(source: ModelSource, place: Path) -> ModelFacts:
     index = _index(source, folder)
     parts = parts_of(folder, index, source.variant, source.name)
     lacking = _lacking(source, parts)
-    if lacking and not Path(source.name).expanduser().exists() and source.name not in demo.MODELS:
-        try:
-            folder = _subfolder(source, fetch(Wanted.model(source), lambda: _downloaded(source)))
-        except ModelError as error:
-            absent = ModelError(
-                f"{source.name} is only partly in the hub's cache on this machine: {'; '.join(lacking)}. "
-                f"Fetch the rest where there is a network: hf download {source.name}"
-            )
-            absent.unasked = error.unasked
-            raise absent from error
-        parts = parts_of(folder, index, source.variant, source.name)
-        lacking = _lacking(source, parts)
-    if lacking:
+    if lacking and (Path(source.name).expanduser().exists() or source.name in demo.MODELS):
         raise ModelError(f"{source.name} at {folder} is not whole: {'; '.join(lacking)}.")
-    _check_variant(source, parts)
-    return _facts(source, folder, index, parts)
+    if not lacking:
+        _check_variant(source, parts)
+        return _facts(source, folder, index, parts)
+    if source.offline or hub_is_off():
+        raise _partly(source, lacking, unasked=not hub_is_off())
+    if not all(part.folder.is_dir() for part in parts.values()):
+        folder = _subfolder(source, fetch(Wanted.model(source), lambda: _settings(source)))
+        parts = parts_of(folder, index, source.variant, source.name)
+    return replace(_facts(source, folder, index, parts), lacking=tuple(lacking))
+
+
+def _partly(source: ModelSource, lacking: Sequence[str], *, unasked: bool) -> ModelError:
+    """The error for a model of the hub that is here in part."""
+    absent = ModelError(
+        f"{source.name} is only partly in the hub's cache on this machine: {'; '.join(lacking)}. "
+        f"Fetch the rest where there is a network: hf download {source.name}"
+    )
+    absent.unasked = unasked
+    return absent
+
+
+def _settings(source: ModelSource) -> Path:
+    return settings_of(source.name, source.revision, source.auth_token)
 
 
 def _facts(

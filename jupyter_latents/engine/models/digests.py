@@ -62,7 +62,7 @@ def _settings_digest(mark: _Mark) -> str:
     """Digest of a configuration's meaning: sorted, without what its writer left in it."""
     try:
         content = json.loads(Path(mark.path).read_bytes())
-    except ValueError:
+    except (ValueError, RecursionError):
         return _content_digest(mark)
     if isinstance(content, dict):
         content = {

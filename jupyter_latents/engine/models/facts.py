@@ -37,6 +37,7 @@ class ModelFacts:
         own: Name to part of the parts the model came with.
         checkpoint: The single file, or None.
         addons: What the stage puts on it, in the order in which it is put on.
+        lacking: What of it is not on this machine and can be fetched, in words: weights, never configurations.
     """
 
     name: str
@@ -47,6 +48,7 @@ class ModelFacts:
     own: Mapping[str, PartSource]
     checkpoint: Path | None = None
     addons: tuple[Addon, ...] = ()
+    lacking: tuple[str, ...] = ()
 
     @cached_property
     def sources(self) -> dict[str, PartSource]:
@@ -108,6 +110,12 @@ class ModelFacts:
     def steered(self) -> bool:
         """Whether an addon steers it, so that its pipelines are those with a ControlNet."""
         return any(addon.steers for addon in self.addons)
+
+    @property
+    def ignores_guidance(self) -> bool:
+        """Whether it was distilled so that no guidance scale reaches its denoiser (Flux.1 schnell, Flux.2 Klein)."""
+        embeds = self.config(self.denoiser).get("guidance_embeds")
+        return self.index.get("is_distilled") is True or (embeds is False and not self.family.negative)
 
     @property
     def further_channels(self) -> int:

@@ -19,14 +19,17 @@ from jupyter_latents.wording import option
 
 __all__ = [
     "MODULAR",
+    "SETTINGS",
     "Wanted",
     "cached_folder",
     "cached_models",
     "cached_revisions",
     "fetch",
     "find",
+    "hub_is_off",
     "known_models",
     "not_found",
+    "settings_of",
 ]
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -35,6 +38,8 @@ _LINK = re.compile(
 )
 _PROBE_SECONDS = 5.0
 
+SETTINGS = ("*.json", "*.txt", "*.model", "*.jinja")
+"""Files of a repository that say what a model is: configurations and vocabularies, no weights."""
 MODULAR = "modular_model_index.json"
 """What a folder of diffusers' modular pipelines has in the place of a ``model_index.json``."""
 
@@ -160,18 +165,32 @@ def _linked(wanted: Wanted, name: str, revision: str, path: str) -> Path:
     return Path(hf_hub_download(name, path, revision=revision, local_files_only=True))
 
 
+def settings_of(name: str, revision: str | None = None, token: str | None = None) -> Path:
+    """Fetches what a repository says of its model, no weights, and returns its folder."""
+    from huggingface_hub import snapshot_download
+
+    return Path(snapshot_download(name, revision=revision, token=token, allow_patterns=list(SETTINGS)))
+
+
+def hub_is_off() -> bool:
+    """Whether the hub may not be asked at all in this process."""
+    from huggingface_hub import is_offline_mode
+
+    return bool(is_offline_mode())
+
+
 def fetch(wanted: Wanted, download: Callable[[], Path]) -> Path:
     """Fetches from the hub what is not here.
 
     Raises:
         ModelError: The hub may not be asked, cannot be reached or does not give it.
     """
-    from huggingface_hub import HfApi, is_offline_mode
+    from huggingface_hub import HfApi
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
-    if wanted.offline or is_offline_mode():
+    if wanted.offline or hub_is_off():
         absent = not_found(wanted, "the hub is not asked (offline)")
-        absent.unasked = not is_offline_mode()
+        absent.unasked = not hub_is_off()
         raise absent
     try:
         HfApi().model_info(wanted.name, revision=wanted.revision, timeout=_PROBE_SECONDS, token=wanted.token)

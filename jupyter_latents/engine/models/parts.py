@@ -112,7 +112,7 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(
             f"{path.name} of the model at {path.parent} cannot be read ({error}); fetch it again."
         ) from error

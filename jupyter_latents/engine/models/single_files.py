@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from jupyter_latents.engine.models.find import Wanted, cached_folder, fetch
+from jupyter_latents.engine.models.find import SETTINGS, Wanted, cached_folder, fetch, settings_of
 from jupyter_latents.engine.models.weights import header
 from jupyter_latents.errors import ModelError
 from jupyter_latents.wording import option
@@ -19,7 +19,6 @@ from jupyter_latents.wording import option
 __all__ = ["Checkpoint", "inspect_checkpoint", "is_checkpoint", "tensor_shapes"]
 
 _SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin")
-_SETTINGS = ("*.json", "*.txt", "*.model", "*.jinja")
 # Where diffusers' guess is not certain: the layout that --model-type stands for.
 _BY_MODEL_TYPE = {
     "sd": "v1",
@@ -163,19 +162,15 @@ def _configurations(path: Path, layout: str, wanted: Wanted) -> Path:
     found = cached_folder(name, ("model_index.json",))
     if found is None:
         try:
-            found = fetch(Wanted(name, token=wanted.token, offline=wanted.offline), lambda: _settings_of(name, wanted))
+            found = fetch(
+                Wanted(name, token=wanted.token, offline=wanted.offline), lambda: settings_of(name, token=wanted.token)
+            )
         except ModelError as error:
             absent = ModelError(
                 f"{path} is a {layout} checkpoint; its configurations and tokenizers are those of {name}, which is "
                 f"not on this machine. Put them into the folder {beside[0]}, or fetch them where there is a network: "
-                f"hf download {name} {' '.join(f'--include {chr(39)}{pattern}{chr(39)}' for pattern in _SETTINGS)}"
+                f"hf download {name} {' '.join(f'--include {chr(39)}{pattern}{chr(39)}' for pattern in SETTINGS)}"
             )
             absent.unasked = error.unasked
             raise absent from error
     return found / entry["subfolder"] if "subfolder" in entry else found
-
-
-def _settings_of(name: str, wanted: Wanted) -> Path:
-    from huggingface_hub import snapshot_download
-
-    return Path(snapshot_download(name, token=wanted.token, allow_patterns=list(_SETTINGS)))

@@ -16,10 +16,12 @@ from typing import Any
 
 import torch
 
+from jupyter_latents.engine.schedule.limits import check_settings
 from jupyter_latents.engine.schedule.table import BACKWARDS, FORMS, SIGMAS_AS_GIVEN, scheduler_names
 from jupyter_latents.errors import ModelError, ScriptError, nearest
 from jupyter_latents.latents.facts import CLEAN, Form, Noise, StateValue
 from jupyter_latents.stage import Address, address_of
+from jupyter_latents.wording import option
 
 __all__ = [
     "backwards",
@@ -36,7 +38,7 @@ __all__ = [
 
 # Attributes that each run makes anew: a Brownian tree from its seed (a function of time, not of history), begin index.
 _REBUILT = frozenset({"noise_sampler", "_begin_index"})
-# Settings that a swapped-in scheduler must not inherit or default to for latents.
+# What diffusers' own defaults get wrong for latents, where the settings of a model of another scheduler say nothing.
 _FOR_LATENTS = {
     "clip_sample": False,
     "clip_denoised": False,
@@ -58,7 +60,7 @@ def build(name: Address | str | None, own_class: str, own_config: Mapping[str, A
     Raises:
         ScriptError: No such scheduler, or it takes no such argument.
         SettingError: Text that is no address.
-        ModelError: The scheduler needs a library that is not installed.
+        ModelError: The scheduler needs a library that is not installed, or its settings make none.
     """
     import diffusers
 
@@ -75,7 +77,7 @@ def build(name: Address | str | None, own_class: str, own_config: Mapping[str, A
     accepted = set(inspect.signature(scheduler_class.__init__).parameters) - {"self", "kwargs"}
     if wanted != own_class:
         config = {key: value for key, value in config.items() if value is not None}
-        config.update({key: value for key, value in _FOR_LATENTS.items() if key in accepted})
+        config = {**{key: value for key, value in _FOR_LATENTS.items() if key in accepted}, **config}
     unknown = [key for key in overrides if key not in accepted]
     if unknown:
         allowed = ", ".join(sorted(accepted))
@@ -87,9 +89,11 @@ def build(name: Address | str | None, own_class: str, own_config: Mapping[str, A
         config["noise_sampler_seed"] = seed
     # What it does not take itself stays in its configuration: pipelines read the shift of the model's schedule there.
     named = {**{key: value for key, value in config.items() if not key.startswith("_")}, "_class_name": own_class}
+    check_settings(overrides, option("schedulers"))
+    check_settings(named, "scheduler_config.json of the model")
     try:
         return scheduler_class.from_config(named, **overrides)
-    except (ImportError, ValueError, TypeError) as error:
+    except _FOREIGN as error:
         raise ModelError(f"{wanted} cannot be made with these settings: {error}", option="schedulers") from error
 
 
@@ -97,7 +101,7 @@ def _typed(text: str) -> Any:
     """A setting's value, read as JSON where it can be."""
     try:
         return json.loads(text.lower() if text.lower() in ("true", "false", "none") else text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -251,6 +255,17 @@ def restore(scheduler: Any, saved: Mapping[str, StateValue], device: torch.devic
             setattr(scheduler, name, _copy(value, device))
 
 
+_FOREIGN = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 _MISSING = object()
 
 

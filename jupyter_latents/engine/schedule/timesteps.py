@@ -161,16 +161,52 @@ def set_timesteps(scheduler: Any, way: str, request: Request) -> None:
         request: Steps and size.
 
     Raises:
+        ModelError: It makes no schedule of so many steps.
         WindowError: A noise level of the schedule is not a number.
     """
+    _check_length(scheduler, request)
     arguments = ARGUMENTS[way](scheduler, request)
     if "sigmas" in arguments:
         arguments["sigmas"] = schedulers.custom_sigmas(scheduler, arguments["sigmas"])
     accepted = inspect.signature(scheduler.set_timesteps).parameters
     if "num_inference_steps" not in arguments and "sigmas" not in accepted:
         arguments["num_inference_steps"] = request.num_inference_steps
-    scheduler.set_timesteps(**{name: value for name, value in arguments.items() if name in accepted})
+    try:
+        scheduler.set_timesteps(**{name: value for name, value in arguments.items() if name in accepted})
+    except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"{type(scheduler).__name__} makes no schedule of {request.num_inference_steps} steps with these settings: "
+            f"{error}",
+            option="schedulers",
+        ) from error
+    _check_reach(scheduler, request)
     _check_numbers(scheduler, request)
+
+
+def _check_length(scheduler: Any, request: Request) -> None:
+    """Raises where there are more steps than the model has timesteps; flow schedules have any number."""
+    trained = int(scheduler.config.get("num_train_timesteps", 1000))
+    counted = hasattr(scheduler, "alphas_cumprod") and schedulers.form_of(scheduler) != "flow"
+    if counted and request.num_inference_steps > trained:
+        raise ModelError(
+            f"{request.num_inference_steps} steps are more than the {trained} timesteps that "
+            f"{type(scheduler).__name__} has of this model. Give fewer {option('inference_steps')}.",
+            option="inference_steps",
+        )
+
+
+def _check_reach(scheduler: Any, request: Request) -> None:
+    """Raises where a scheduler that looks its timesteps up in a table would look behind its end."""
+    if getattr(scheduler, "sigmas", None) is not None or not hasattr(scheduler, "alphas_cumprod"):
+        return
+    highest, trained = int(scheduler.timesteps.max()), len(scheduler.alphas_cumprod)
+    if highest >= trained:
+        raise ModelError(
+            f"{request.num_inference_steps} steps reach timestep {highest}, and {type(scheduler).__name__} has 0 to "
+            f"{trained - 1} of this model. Give fewer {option('inference_steps')}, or {option('schedulers')} "
+            f"{type(scheduler).__name__};steps_offset=0.",
+            option="inference_steps",
+        )
 
 
 def _check_numbers(scheduler: Any, request: Request) -> None:

@@ -11,6 +11,7 @@ import torch
 
 from jupyter_latents.errors import LatentsFileError, LatentsWarning
 from jupyter_latents.latents.facts import Noise, Position, Provenance, Resume, Space
+from jupyter_latents.latents.packing import looks_packed, unpack
 
 __all__ = ["TENSOR_KEYS", "Content", "as_batch", "others", "pick_key", "plain", "warn"]
 
@@ -90,18 +91,26 @@ def others(keys: Iterable[str], key: str) -> tuple[str, ...]:
     return (f"{', '.join(map(repr, names))}, as latents are one tensor{mask}",)
 
 
-def as_batch(tensor: torch.Tensor, space: Space | None) -> tuple[torch.Tensor, tuple[str, ...]]:
+def as_batch(
+    tensor: torch.Tensor, space: Space | None, size: tuple[int, int] | None = None
+) -> tuple[torch.Tensor, tuple[str, ...]]:
     """A stored tensor as (batch, channels, height, width), where only one reading is possible, and what was assumed.
 
     Args:
         tensor: A file's tensor.
         space: The space, when known, which tells the channels.
+        size: (width, height) in pixels of the picture that packed latents are of.
+
+    Raises:
+        LatentsError: Packed latents of another size.
     """
     shape: Mapping[int, int] = dict(enumerate(tensor.shape))
     channels = (space.channels,) if space else _KNOWN_CHANNELS
     if tensor.ndim == 5 and (shape[1] == 1) != (shape[2] == 1):
         frame = 1 if shape[1] == 1 else 2
         return tensor.squeeze(frame), (f"its single frame of shape {tuple(tensor.shape)} is a picture",)
+    if size is not None and looks_packed(tensor.shape, space):
+        return unpack(tensor, size, space)
     # The last test keeps out packed latents (batch, tokens, channels), which are far longer than wide.
     if tensor.ndim == 3 and 0 not in tensor.shape and shape[0] in channels and shape[1] <= 8 * shape[2]:
         return tensor.unsqueeze(0), (f"its shape {tuple(tensor.shape)} is (channels, height, width)",)

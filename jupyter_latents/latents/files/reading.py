@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -14,17 +14,18 @@ from jupyter_latents.latents.arguments import file_path, number
 from jupyter_latents.latents.facts import CLEAN, Form, Noise, Space
 from jupyter_latents.latents.files.atomic import check_readable, write_whole
 from jupyter_latents.latents.files.comfy_file import RAW_VAE, comfy_bytes, model_from_raw, read_comfy
-from jupyter_latents.latents.files.content import Content, as_batch, warn
+from jupyter_latents.latents.files.content import Content, as_batch, plain, warn
 from jupyter_latents.latents.files.safetensors_file import read_safetensors, read_safetensors_bytes, safetensors_bytes
 from jupyter_latents.latents.files.torch_file import read_torch, torch_bytes
 from jupyter_latents.latents.forms import check_level, convert
+from jupyter_latents.latents.packing import picture_size
 from jupyter_latents.latents.spaces import FLOW_SPACES, SPACES, find_space
-from jupyter_latents.latents.tensors import check_tensor
+from jupyter_latents.latents.tensors import as_tensor, check_tensor
 
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["CODECS", "ENDINGS", "from_bytes", "load", "save"]
+__all__ = ["CODECS", "ENDINGS", "from_bytes", "from_tensor", "load", "save"]
 
 
 class Reader(Protocol):
@@ -80,13 +81,43 @@ def save(latents: Latents, path: str | Path) -> Path:
     return target
 
 
-def load(
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a caller says of latents that do not say it themselves.
+
+    Attributes:
+        space: The latent space.
+        sigma: Noise level in variance-exploding terms.
+        form: How signal and noise are mixed.
+        size: (width, height) in pixels of the picture, for packed latents.
+    """
+
+    space: Space | None = None
+    sigma: float | None = None
+    form: Form | None = None
+    size: tuple[int, int] | None = None
+
+
+def _claim(space: object, sigma: object, form: Any, size: object) -> Claim:
+    """The arguments of a caller, checked one by one."""
+    given: Any = space
+    own = None if given is None else find_space(given)
+    if form is not None:
+        check_level(0.0, form)
+    level = None if sigma is None else number(sigma, "sigma", "it is a number, 0 for clean latents.")
+    if level is not None:
+        check_level(level, form or "vp")
+    return Claim(own, level, form, None if size is None else picture_size(size))
+
+
+def load(  # noqa: PLR0913 - a file may lack each of these
     cls: type[Latents],
     path: str | Path,
     *,
     space: str | Space | None = None,
     sigma: float | None = None,
     form: Form | None = None,
+    size: Sequence[int] | None = None,
     verify: bool = True,
 ) -> Latents:
     """Reads latents.
@@ -100,37 +131,67 @@ def load(
         space: Name of the latent space (``sd``, ``sdxl``, ``sd3``, ``flux``, ``flux2``, ``wan``) or a `Space`.
         sigma: Noise level in variance-exploding terms, 0 for clean latents; of a flow model's s it is s / (1 - s).
         form: ``ve``, ``vp`` or ``flow``; by default ``flow`` for the flow models' spaces and ``ve`` for the others.
+        size: (width, height) in pixels of the picture, which packed latents (batch, tokens, channels) do not say.
         verify: Whether checksums must agree; False reads what is there.
 
     Raises:
         LatentsFileError: Missing, damaged, unsafe, no latents in it, or it says something else than the arguments.
         LatentsError: `sigma` and `form` do not go together.
-        SettingError: No space has that name.
+        SettingError: No space has that name, or a size that is none.
 
     Warns:
         LatentsWarning: Something was assumed, or left out because it was damaged.
     """
-    source = file_path(path)
-    given = None if space is None else find_space(space)
-    if form is not None:
-        check_level(0.0, form)
-    if sigma is not None:
-        sigma = number(sigma, "sigma", "it is a number, 0 for clean latents.")
-        check_level(sigma, form or "vp")
+    source, claim = file_path(path), _claim(space, sigma, form, size)
     kind = _codec_of(source)
     check_readable(source)
     content = kind.read(source, verify=verify)
     try:
-        facts, assumed = _facts(content, given, sigma, form)
-        latents = cls(**facts)
+        return _latents(cls, content, claim, source.name)
     except LatentsError as error:
         raise LatentsFileError(f"{source}: {error.message}") from error
+
+
+def from_tensor(
+    cls: type[Latents],
+    tensor: object,
+    *,
+    space: str | Space | None = None,
+    sigma: float | None = None,
+    form: Form | None = None,
+    size: Sequence[int] | None = None,
+) -> Latents:
+    """Latents out of a bare tensor or array, by the rules for a file that holds one.
+
+    Args:
+        cls: The class of the result.
+        tensor: Shape (batch, channels, height/factor, width/factor), (channels, height/factor, width/factor) or, with
+            `size`, packed (batch, tokens, channels); floating point.
+        space: See `load`.
+        sigma: See `load`.
+        form: See `load`.
+        size: See `load`.
+
+    Raises:
+        LatentsError: It can be no latents, or `sigma` and `form` do not go together.
+        SettingError: No space has that name, or a size that is none.
+
+    Warns:
+        LatentsWarning: Something was assumed.
+    """
+    return _latents(cls, Content(plain(as_tensor(tensor))), _claim(space, sigma, form, size), "the tensor")
+
+
+def _latents(cls: type[Latents], content: Content, claim: Claim, name: str) -> Latents:
+    """Latents of what was read; what was assumed and left out is said."""
+    facts, assumed = _facts(content, claim)
+    latents = cls(**facts)
     for part in content.left_out:
-        warn(f"{source.name}: left out is {part}.")
+        warn(f"{name}: left out is {part}.")
     if assumed:
         options = {**latents.provenance.options, "assumed": "; ".join(assumed)}
         latents = replace(latents, provenance=replace(latents.provenance, options=MappingProxyType(options)))
-        warn(f"{source.name}: assumed that {'; '.join(assumed)}.")
+        warn(f"{name}: assumed that {'; '.join(assumed)}.")
     return latents
 
 
@@ -148,18 +209,16 @@ def from_bytes(cls: type[Latents], content: bytes) -> Latents:
     if found.left_out:
         raise LatentsFileError(f"these bytes are damaged: left out would be {'; '.join(found.left_out)}.")
     try:
-        return cls(**_facts(found, None, None, None)[0])
+        return cls(**_facts(found, Claim())[0])
     except LatentsError as error:
         raise LatentsFileError(f"these bytes hold no latents: {error.message}") from error
 
 
-def _facts(
-    content: Content, given: Space | None, sigma: float | None, form: Form | None
-) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _facts(content: Content, claim: Claim) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The arguments that latents are made of, and what was assumed."""
-    space = _space_of(content.space, given)
-    noise, assumed = _noise_of(content, space, sigma, form)
-    tensor, read_as = as_batch(content.tensor, space)
+    space = _space_of(content.space, claim.space)
+    noise, assumed = _noise_of(content, space, claim.sigma, claim.form)
+    tensor, read_as = as_batch(content.tensor, space, claim.size)
     assumed = (*content.assumed, *read_as, *assumed)
     check_tensor(tensor)
     if content.raw:

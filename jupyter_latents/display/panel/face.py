@@ -1,0 +1,155 @@
+"""The control panel: what it shows of its stages; what happens when its widgets are used stands in `control`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, MutableMapping
+from functools import partial
+from typing import Any
+
+from jupyter_latents.engine.models.find import known_models
+from jupyter_latents.engine.schedule.table import scheduler_names
+
+from .editor import Choices, StageEditor
+from .form import StageForm
+from .knowledge import Knowledge
+from .layout import PanelWidgets, StageRow, close_all
+from .model import Mark, PanelModel
+from .presses import Press
+from .variables import latents_of, pictures_of
+
+__all__ = ["Face"]
+
+
+class Face:
+    """The list of stages, the editor of the chosen one, the script and the buttons.
+
+    A stage has an editor of its own from when it is first looked at: a letter that comes late, after another stage was
+    chosen, still goes to the stage that it was typed for.
+
+    Attributes:
+        widgets: All widgets.
+
+    Args:
+        model: The stages.
+        known: What has been found out about them.
+        names: The kernel's variables.
+        editor: Makes the editor of a form.
+        chosen: Is called with the number of a stage that is clicked.
+    """
+
+    def __init__(
+        self,
+        model: PanelModel,
+        known: Knowledge,
+        names: MutableMapping[str, Any],
+        editor: Callable[[StageForm], StageEditor],
+        chosen: Callable[[int], None],
+    ) -> None:
+        self.widgets = PanelWidgets()
+        self._model, self._known, self._names = model, known, names
+        self._make, self._chosen = editor, chosen
+        self._rows: list[StageRow] = []
+        self._editors: list[tuple[StageForm, StageEditor]] = []
+
+    @property
+    def editor(self) -> StageEditor:
+        """The editor of the chosen stage."""
+        form = self._model.form
+        found = next((editor for own, editor in self._editors if own is form), None)
+        if found is None:
+            found = self._make(form)
+            self._editors.append((form, found))
+        return found
+
+    def press(self, press: Press) -> None:
+        """Puts in what was typed into fields before a button was clicked, and clicks it."""
+        for _, editor in tuple(self._editors):
+            editor.take_typed(press.typed)
+        buttons = {**self.widgets.buttons, "dice": self.editor.dice}
+        row = self._rows[press.index].button if 0 <= press.index < len(self._rows) else None
+        button = row if press.button == "stage" else buttons.get(press.button)
+        if button is not None and not button.disabled:
+            button.click()
+
+    def accept(self, form: StageForm, name: str, value: Any) -> None:
+        """Notes that a change has been put into a form; see `StageEditor.accept`."""
+        for own, editor in self._editors:
+            if own is form:
+                editor.accept(name, value)
+
+    def show_stages(self, *, busy: bool) -> None:
+        """Shows the list of stages and the chosen one.
+
+        Args:
+            busy: Whether a run goes on.
+        """
+        marks, forms = self._known.marks(), self._model.forms
+        for index in range(len(self._rows), len(forms)):
+            self._rows.append(StageRow(partial(self._chosen, index)))
+        for row in self._rows[len(forms) :]:
+            close_all(row.button)
+        del self._rows[len(forms) :]
+        for index, (row, form) in enumerate(zip(self._rows, forms, strict=True)):
+            fault = next((mark.message for mark in marks if mark.index == index), "")
+            row.show(self._line(index, form), selected=index == self._model.selected, fault=fault)
+        _put(self.widgets.stages, [row.button for row in self._rows])
+        self._show_form(marks)
+        self.show_buttons(busy=busy)
+
+    def show_buttons(self, *, busy: bool) -> None:
+        """Lets only those buttons be pressed that can do something."""
+        buttons, index = self.widgets.buttons, self._model.selected
+        buttons["up"].disabled, buttons["down"].disabled = index == 0, index == len(self._model.forms) - 1
+        buttons["stop"].disabled, buttons["run"].disabled = not busy, busy
+
+    def show_choices(self) -> None:
+        """Renews what there is to choose from."""
+        latents = latents_of(self._names)
+        used = [one.provenance.model for one in latents.values() if hasattr(one, "provenance")]
+        made = [form.into for form in self._model.forms[: self._model.selected] if form.into]
+        models = [*known_models(), *used, *(form.model for form in self._model.forms)]
+        self.editor.propose(
+            Choices(
+                models=[name for name in dict.fromkeys(models) if name],
+                schedulers=scheduler_names(),
+                latents=list(dict.fromkeys([*made, *latents])),
+                pictures=pictures_of(self._names),
+            )
+        )
+        self.widgets.offer_latents([name for name, one in latents.items() if hasattr(one, "provenance")])
+
+    def _show_form(self, marks: list[Mark]) -> None:
+        index, form, editor = self._model.selected, self._model.form, self.editor
+        editor.show(form, self._known.schedule(form))
+        faults = {mark.field: mark.message for mark in marks if mark.index == index}
+        editor.mark(faults)
+        outlook = self._known.outlook(index)
+        editor.tell(faults.get("") or (outlook and outlook.told) or self._window(index, form))
+        _put(self.widgets.editor, [editor.box])
+        self.widgets.presses.fields = [one.model_id for one in (*editor.typed_in, self.widgets.text)]
+        kept = [(own, one) for own, one in self._editors if any(own is other for other in self._model.forms)]
+        for _, left in (pair for pair in self._editors if pair not in kept):
+            close_all(left.box)
+        self._editors = kept
+
+    def close(self) -> None:
+        """Closes all widgets, those of editors that are not shown too."""
+        for _, editor in self._editors:
+            close_all(editor.box)
+        close_all(self.widgets.box)
+
+    def _line(self, index: int, form: StageForm) -> str:
+        name = f" → {form.into}" if form.into else ""
+        return f"{index + 1}. {form.model or 'no model'}{name} · {self._window(index, form)}"
+
+    def _window(self, index: int, form: StageForm) -> str:
+        schedule, outlook = self._known.schedule(form), self._known.outlook(index)
+        if outlook is not None and outlook.window is not None:
+            return schedule.told(*outlook.window)
+        return schedule.told(schedule.step_of_text(form.start, 0), schedule.step_of_text(form.end, schedule.steps))
+
+
+def _put(box: Any, children: list[Any]) -> None:
+    """Sets a box's children where they differ."""
+    if list(box.children) != children:
+        box.children = children

@@ -1,0 +1,1 @@
+"""What is shown as a table: the latents and models that a session holds, and plans."""

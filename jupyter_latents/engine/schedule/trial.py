@@ -1,0 +1,88 @@
+"""A schedule tried on a single number before any weights load: whether its steps make numbers at all."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from jupyter_latents.engine.schedule.table import FORMS
+from jupyter_latents.errors import ModelError
+from jupyter_latents.wording import option
+
+__all__ = ["check_steps"]
+
+_WHOLE_STEPS = 4  # at either end: more than any solver's order
+_FOREIGN = (ValueError, NotImplementedError, IndexError, TypeError, RuntimeError, AssertionError, ArithmeticError)
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """What is tried; known by the digest of its schedule."""
+
+    schedule: str
+    start: int
+    end: int
+    scheduler: Any = field(compare=False)
+
+
+def check_steps(scheduler: Any, schedule: str, start_index: int, end_index: int) -> None:
+    """Raises where a scheduler's steps make values that are no numbers, or fail, whatever a model says.
+
+    Args:
+        scheduler: A scheduler after ``set_timesteps``; it is copied, not stepped.
+        schedule: Digest of its schedule.
+        start_index: Timestep index of the first step that runs.
+        end_index: Timestep index after the last.
+
+    Raises:
+        ModelError: They do, with the step.
+    """
+    name = type(scheduler).__name__
+    if name not in FORMS:
+        return
+    wrong = _wrong(_Trial(schedule, start_index, end_index, scheduler))
+    if wrong:
+        final = ", final_sigmas_type=sigma_min" if "final_sigmas_type" in scheduler.config else ""
+        raise ModelError(
+            f"{name} with these settings cannot run this schedule: {wrong}. Leave settings out, try others{final}, or "
+            f"use another {option('schedulers')}.",
+            option="schedulers",
+        )
+
+
+@functools.lru_cache(maxsize=256)
+def _wrong(trial: _Trial) -> str:
+    """What goes wrong at the first or the last steps, or an empty string."""
+    order = int(trial.scheduler.order)
+    length = _WHOLE_STEPS * order
+    first = max(0, trial.start - length)  # with as much history as there may be
+    last = max(first, -(-trial.end // order) * order - length)  # whole steps, of which the last may be half
+    for start, end in ((first, trial.start + length), (last, trial.end)):
+        found = _walked(copy.deepcopy(trial.scheduler), start, min(end, trial.end))
+        if found:
+            return found
+    return ""
+
+
+def _walked(scheduler: Any, start: int, end: int) -> str:
+    """What goes wrong from one timestep index to another, or an empty string."""
+    if hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(start)
+    draws = "generator" in inspect.signature(scheduler.step).parameters
+    extra = {"generator": torch.Generator().manual_seed(0)} if draws else {}
+    value = torch.full((1, 1, 1, 1), 0.5)
+    for index in range(start, end):
+        timestep = scheduler.timesteps[index]
+        try:
+            scaled = scheduler.scale_model_input(value, timestep) if hasattr(scheduler, "scale_model_input") else value
+            value = scheduler.step(0.5 * scaled, timestep, value, **extra).prev_sample
+        except _FOREIGN as error:
+            return f"its step {index + 1} fails ({type(error).__name__}: {error})"
+        if not bool(torch.isfinite(value).all()):
+            return f"its step {index + 1} of {len(scheduler.timesteps)} divides by zero (NaN)"
+    return ""
