@@ -25,7 +25,7 @@ import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from jupyter_latents.wording import spell
+from jupyter_latents.wording import spell, visible, without_advice
 
 __all__ = [
     "HandoffError",
@@ -78,6 +78,7 @@ class JupyterLatentsError(Exception):
     """
 
     def __init__(self, message: str, *, option: str | None = None, place: Place | None = None) -> None:
+        message = without_advice(message)
         super().__init__(message)
         self.template = message
         self.message = spell(message)
@@ -85,11 +86,14 @@ class JupyterLatentsError(Exception):
         self.place = place
 
     def __str__(self) -> str:
-        if self.place is None:
-            return self.message
-        caret = " " * (self.place.column - 1) + "^" * max(1, self.place.length)
-        where = f"line {self.place.line}, column {self.place.column}"
-        return f"{self.message}\n  {where}\n    {self.place.text}\n    {caret}"
+        message, place = visible(self.message), self.place
+        if place is None:
+            return message
+        start = place.column - 1
+        before, meant = visible(place.text[:start]), visible(place.text[start : start + place.length])
+        caret = " " * max(start, len(before)) + "^" * max(1, place.length, len(meant))
+        where = f"line {place.line}, column {place.column}"
+        return f"{message}\n  {where}\n    {visible(place.text)}\n    {caret}"
 
     def spelled(self, spelling: Callable[[str], str]) -> JupyterLatentsError:
         """Returns this error with the options in its message written by `spelling`."""
@@ -193,6 +197,9 @@ class RunError(JupyterLatentsError):
 
 class LatentsWarning(UserWarning):
     """Latents were read or written with something missing or assumed; the message says what."""
+
+    def __str__(self) -> str:
+        return visible(super().__str__())
 
 
 def nearest(given: str, known: Iterable[str]) -> str:

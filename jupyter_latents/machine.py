@@ -9,14 +9,8 @@ from jupyter_latents.errors import SettingError, nearest
 __all__ = ["have_cuda", "have_feature", "total_memory"]
 
 _UNITS = {"b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
-_MODULES = {
-    "bitsandbytes": "bitsandbytes",
-    "sdnq": "sdnq",
-    "torchao": "torchao",
-    "gguf": "gguf",
-    "ncnn": "ncnn",
-    "flax": "flax",
-}
+_FEATURES = ("bitsandbytes",)  # names of the libraries too
+_NOT_HERE = ("sdnq", "torchao", "gguf", "gpt4all", "ncnn", "flax")
 
 
 def have_cuda(*_: object) -> bool:
@@ -27,8 +21,18 @@ def have_cuda(*_: object) -> bool:
 
 
 def have_feature(name: str) -> bool:
-    """Whether an optional library, such as ``bitsandbytes``, is installed."""
-    return importlib.util.find_spec(_MODULES.get(name, name.replace("-", "_"))) is not None
+    """Whether stages can use an optional library.
+
+    Args:
+        name: ``bitsandbytes``, or another feature of dgenerate's, which is not here.
+
+    Raises:
+        SettingError: There is no such feature.
+    """
+    known = (*_FEATURES, *_NOT_HERE)
+    if name not in known:
+        raise SettingError(f"{name!r} is no feature{nearest(name, known) or '.'} Known are {', '.join(known)}.")
+    return name in _FEATURES and importlib.util.find_spec(name) is not None
 
 
 def total_memory(device: str | None = None, unit: str = "b") -> float:

@@ -1,4 +1,4 @@
-"""Words inside messages: references to options, and sizes.
+"""Words inside messages: references to options, sizes, and what of foreign text may stand in them.
 
 The rooms that raise errors know no option by its spelling. They write `option("denoising_start")` into the message; the
 reference reads ``denoising start`` wherever the message is shown, and ``--denoising-start`` to whoever typed a script.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-__all__ = ["option", "plain", "readable", "spell"]
+__all__ = ["option", "plain", "readable", "spell", "visible", "without_advice"]
 
 # What reads otherwise than the option's name.
 _WORDS = {
@@ -60,3 +60,32 @@ def readable(size: float) -> str:
             return f"{size:.3g} {unit}"
         size /= 1000
     return f"{size:.3g} GB"
+
+
+# Control characters, and those that change the direction or the lines of the text around them.
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_SWITCHES = re.compile(
+    r"weights_only|trust_remote_code|allow_pickle|(?:use_safetensors|safe_serialization)\s*=\s*False", re.IGNORECASE
+)
+_CLAUSES = re.compile(r"(?:(?<=[.!?;])|(?<=: ))\s*(?=\S)|\n+")
+
+
+def visible(text: str) -> str:
+    r"""A text for terminals and pages: control characters and marks of direction as ``\x1b``, ``\u202e``.
+
+    Args:
+        text: Any text; tabs and ends of lines stay.
+    """
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode("ascii"), text)
+
+
+def without_advice(text: str) -> str:
+    """A message of a library without its advice to switch off a guard against foreign code.
+
+    Args:
+        text: The message, or one of ours that quotes it.
+    """
+    if not _SWITCHES.search(text):
+        return text
+    kept = [clause for clause in _CLAUSES.split(text) if not _SWITCHES.search(clause)]
+    return " ".join([*map(str.strip, kept), "It would run foreign code, which is not done here."])

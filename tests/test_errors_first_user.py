@@ -45,7 +45,7 @@ def cell(shell: InteractiveShell, model: Path, capsys: pytest.CaptureFixture[str
     shell.user_ns |= {
         "base": Latents(noise, SPACES["sd"], Noise(1.2, "ve")),
         "finished": Latents(noise, SPACES["sd"], CLEAN),
-        "flat": noise[0],
+        "flat": noise[0, 0],
         "sixteen": torch.zeros(1, 16, 8, 8),
         "numbers": torch.zeros((1, 4, 8, 8), dtype=torch.int64),
         "broken": torch.full((1, 4, 8, 8), float("nan")),
@@ -155,10 +155,10 @@ OPTIONS = {
         ["fully denoised", "--denoising-end", "image position"],
         '"latents: finished"',
     ),
-    "latents without a batch": (
+    "latents without a batch and channels": (
         f'--image-seeds "latents: flat" {START}',
         "LatentsError",
-        ["shape (4, 8, 8)", "(batch, channels, height/factor, width/factor)"],
+        ["shape (8, 8)", "(batch, channels, height/factor, width/factor)"],
         '"latents: flat"',
     ),
     "an empty batch of latents": (

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_latents.display import screens
 from jupyter_latents.display.live import LiveScreen
+from jupyter_latents.display.publishing import front_end
 
 if TYPE_CHECKING:
     from jupyter_latents.display.view import RunView
@@ -23,8 +24,7 @@ def shows_pictures() -> bool:
 def choose_screen(view: RunView, display_id: str | None = None) -> screens.Screen:
     """The screen that suits where Python runs.
 
-    A kernel without a history file is one that a program drives (nbclient and nbconvert start theirs so): it gets one
-    output and its final update, no widget.
+    A program's kernel gets one output and its final update, no widget; a console's two outputs, since it updates none.
 
     Args:
         view: What it shows.
@@ -33,7 +33,7 @@ def choose_screen(view: RunView, display_id: str | None = None) -> screens.Scree
     running = screens.shell()
     if running is None or not hasattr(running, "kernel"):
         return screens.TerminalScreen(view)
-    history = getattr(getattr(running, "history_manager", None), "hist_file", "")
-    if str(history) == ":memory:":
-        return screens.OutputScreen(view, display_id)
-    return LiveScreen(view, display_id)
+    asking = front_end(running.kernel)
+    if asking == "notebook":
+        return LiveScreen(view, display_id)
+    return screens.OutputScreen(view, display_id, updates=asking == "program")

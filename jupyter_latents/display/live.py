@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.display.images import jpeg
 from jupyter_latents.display.payload import head, point_data
-from jupyter_latents.display.screens import OutputScreen, publish
+from jupyter_latents.display.screens import OutputScreen
 
 if TYPE_CHECKING:
     from jupyter_latents.display.record import Point
@@ -84,12 +84,16 @@ class LiveScreen(OutputScreen):
         _open.add(self)
         model = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
         bundle = {"application/vnd.jupyter.widget-view+json": model, "text/plain": self.line()}
-        publish(bundle, self.display_id, update=update)
+        self._publish(bundle, update=update)
+
+    def line(self) -> str:
+        """What stands in a saved notebook where the kernel ended before the run."""
+        return f"{super().line()}; its live view needs the kernel that ran it. Where that is gone, run the cell again."
 
     def finish(self) -> None:
         """See `Screen.finish`; the widget waits until each page has the lasting output, or for the next view."""
         self._lasting = self.bundle()
-        publish(self._lasting, self.display_id, update=True)
+        self._publish(self._lasting, update=True)
         if len(self._pages) > 1:
             self._send_news()
             self._send_lasting()

@@ -7,6 +7,7 @@ import sys
 import uuid
 from typing import TYPE_CHECKING, Any, Protocol
 
+from jupyter_latents.display.publishing import Publisher, publish, shell
 from jupyter_latents.display.texts import progress_line, status, summary
 
 if TYPE_CHECKING:
@@ -43,15 +44,18 @@ class OutputScreen:
     Args:
         view: What it shows.
         display_id: The output to replace; a new one by default.
+        updates: Whether the front end replaces outputs; where it does not, the lasting form is one more.
     """
 
     shares = True
     pictures = True
 
-    def __init__(self, view: RunView, display_id: str | None = None) -> None:
+    def __init__(self, view: RunView, display_id: str | None = None, *, updates: bool = True) -> None:
         self.view = view
         self.display_id = display_id or uuid.uuid4().hex
         self._replaces = display_id is not None
+        self._updates = updates
+        self._publisher = Publisher()
 
     @property
     def open(self) -> bool:
@@ -61,24 +65,31 @@ class OutputScreen:
     def show(self) -> None:
         """See `Screen.show`."""
         ended = self.view.record.ended is not None
-        publish(self.bundle() if ended else {"text/plain": self.line()}, self.display_id, update=self._replaces)
+        self._publish(self.bundle() if ended else {"text/plain": self.line()}, update=self._replaces)
 
     def line(self) -> str:
-        """The run in one line of plain text."""
-        return f"{self.view.record.title or 'run'}: {status(self.view.record)}"
+        """The run in one line of plain text, which stays true in a notebook that is saved before its end."""
+        return f"{self.view.record.title or 'run'}: started"
+
+    def _publish(self, bundle: dict[str, Any], *, update: bool) -> None:
+        publish(bundle, self.display_id, update=update and self._updates, by=self._publisher)
 
     def update(self) -> None:
         """Nothing: what is not looked at is not sent."""
 
     def finish(self) -> None:
         """See `Screen.finish`."""
-        publish(self.bundle(), self.display_id, update=True)
+        self._publish(self.bundle(), update=True)
 
     def bundle(self) -> dict[str, Any]:
-        """The lasting output."""
+        """The lasting output; of a run that ended before its first step there is nothing to look at but its words."""
+        record = self.view.record
+        if record.state in ("failed", "stopped") and not any(stage.points or stage.pictures for stage in record.stages):
+            notes = (note.text for note in record.notes)
+            return {"text/plain": "\n".join([f"{record.title or 'run'}: {status(record)}", *notes])}
         from jupyter_latents.display.static_html import run_bundle
 
-        return run_bundle(self.view.record, self.view.size)
+        return run_bundle(record, self.view.size)
 
 
 class TerminalScreen:
@@ -129,25 +140,3 @@ class TerminalScreen:
         if self._width:
             sys.stdout.write(f"\r{' ' * self._width}\r")
             self._width = 0
-
-
-def publish(bundle: dict[str, Any], display_id: str, *, update: bool = False) -> None:
-    """Sends a display bundle under a display id.
-
-    Args:
-        bundle: Data by MIME type.
-        display_id: The output's id.
-        update: Replace the output of that id.
-    """
-    from IPython.display import display
-
-    display(bundle, raw=True, display_id=display_id, update=update)  # type: ignore[no-untyped-call]
-
-
-def shell() -> Any:
-    """The IPython shell that runs here, or None."""
-    if "IPython" not in sys.modules:
-        return None
-    from IPython.core.getipython import get_ipython
-
-    return get_ipython()

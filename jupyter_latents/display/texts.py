@@ -6,7 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-from jupyter_latents.wording import readable
+from jupyter_latents.wording import readable, visible
 
 if TYPE_CHECKING:
     from jupyter_latents.display.record import PhaseRecord, RunRecord, StageRecord
@@ -57,8 +57,9 @@ def reading_text(reading: Reading) -> str:
 
 
 def stage_label(stage: StageRecord) -> str:
-    """What a stage runs: ``demo/scenes, steps 0–24 of 30``."""
-    return f"{stage.stage.model.name}, steps {stage.start}–{stage.start + stage.steps} of {stage.of}"
+    """What a stage runs, or has run where it was ended early: ``demo/scenes, steps 0–24 of 30``."""
+    end = stage.points[-1].step if stage.points and stage.latents is not None else stage.start + stage.steps
+    return f"{stage.stage.model.name}, steps {stage.start}–{end} of {stage.of}"
 
 
 def status(record: RunRecord) -> str:
@@ -128,7 +129,7 @@ def summary(record: RunRecord) -> str:
         lines.extend(f"    {name}: {text}" for name, text in stage.facts.items())
     notes = [("warning" if note.warning else "note", "; ".join(note.text.splitlines())) for note in record.notes]
     lines.extend(f"  {kind}: {text}" for kind, text in notes)
-    return "\n".join(lines)
+    return visible("\n".join(lines))
 
 
 def progress_line(record: RunRecord, width: int) -> str:
@@ -142,6 +143,7 @@ def progress_line(record: RunRecord, width: int) -> str:
     whole = max(1, done + _steps_left(record))
     filled = round(_BAR * done / whole)
     line = f"{record.title or 'run'} |{'█' * filled}{'·' * (_BAR - filled)}| {status(record)}"
+    line = visible(line.replace("\n", " "))
     return line if len(line) < width else line[: max(1, width - 2)] + "…"
 
 

@@ -135,7 +135,6 @@ class RunView:
         with self._lock:
             if self._finished:
                 return
-            self._finished = True
             partial = getattr(self.run.error, "partial", None) if self.run is not None else None
             self.record.end(self._last_state(), getattr(partial, "latents", None))
             if self.tells_error and self.run is not None and self.run.error is not None:
@@ -144,6 +143,7 @@ class RunView:
                 fill_frames(self.record, time.monotonic() + _FILLING_SECONDS)
             for screen in self._screens:
                 screen.finish()
+            self._finished = True  # only now: an interrupt on the way has the next call do it
 
     def _ipython_display_(self) -> None:
         self.show()

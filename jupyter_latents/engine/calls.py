@@ -7,11 +7,13 @@ from dataclasses import fields
 from typing import Any
 
 from jupyter_latents.engine.given.inputs import Call, Given, Inputs
+from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.families import Family
 from jupyter_latents.errors import HandoffError, ModelError
 from jupyter_latents.stage import Stage
+from jupyter_latents.wording import option
 
-__all__ = ["call_arguments", "needs_blank", "picture_arguments"]
+__all__ = ["call_arguments", "check_clip_skip", "needs_blank", "picture_arguments"]
 
 
 def call_arguments(call: Call, family: Family) -> dict[str, Any]:
@@ -41,6 +43,30 @@ def call_arguments(call: Call, family: Family) -> dict[str, Any]:
         wanted["strength"] = call.strength
     arguments = {name: value for name, value in wanted.items() if name in accepted}
     return _for_images(arguments, given) if len(given.images) > 1 else arguments
+
+
+def check_clip_skip(stage: Stage, facts: ModelFacts) -> None:
+    """Sees that a stage skips no more layers than its model's CLIP text encoders have.
+
+    Args:
+        stage: What is asked for.
+        facts: Its model's.
+
+    Raises:
+        ModelError: It does.
+    """
+    clips = [part for name, part in facts.sources.items() if name.startswith("text_encoder")
+             and part.class_name.startswith("CLIP")]  # fmt: skip
+    layers = min((int(part.config.get("num_hidden_layers") or 12) for part in clips), default=None)
+    if stage.clip_skip is None or layers is None:
+        return
+    most = layers if "text_encoder_2" not in facts.sources else layers - 1  # those take the last layer but one unasked
+    if stage.clip_skip > most:
+        raise ModelError(
+            f"{option('clip_skips')} {stage.clip_skip} is more layers than the text encoder of {stage.model.name} can "
+            f"skip: use 0 to {most}, or leave it out.",
+            option="clip_skips",
+        )
 
 
 def _always(call: Call, family: Family) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from jupyter_latents.engine.finite import check_finite, is_finite
 from jupyter_latents.engine.layout import LAYOUTS
 from jupyter_latents.engine.models.model import LoadedModel
 from jupyter_latents.engine.origin import provenance_of
@@ -16,12 +17,10 @@ from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.engine.tap import StepState
 from jupyter_latents.engine.versions import versions
-from jupyter_latents.errors import RunError
 from jupyter_latents.latents.facts import CLEAN, Position, Provenance, Resume
 from jupyter_latents.latents.trajectory import Trajectory
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import Stage
-from jupyter_latents.wording import option
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -79,7 +78,7 @@ class Origin:
 
 def finite(done: Done) -> Done | None:
     """What was done before the first value that is no number, as a stopped run; None where that is nothing."""
-    states = [state for state in done.states if bool(torch.isfinite(state.latents).all())]
+    states = [state for state in done.states if is_finite(state.latents)]
     return replace(done, states=states, stopped=True) if states else None
 
 
@@ -93,16 +92,7 @@ def last_latents(done: Done, origin: Origin) -> Latents:
     Raises:
         RunError: The last latents hold NaN or infinite values.
     """
-    model = origin.model
-    if not bool(torch.isfinite(done.states[-1].latents).all()):
-        wide = model.dtype == torch.float32
-        to_blame = "schedulers" if wide else "dtype"
-        advice = "try another {} or its plain settings" if wide else "use {} float32 or bfloat16"
-        raise RunError(
-            f"{origin.stage.model.name} made NaN or infinite values in {model.dtype}; "
-            f"{advice.format(option(to_blame))}.",
-            option=to_blame,
-        )
+    check_finite(done.states[-1].latents, origin.stage.model.name, origin.model.dtype)
     steps = [_latents(done, origin, state) for state in done.states]
     started = origin.started
     if started is not None and started.position is not None and started.position.schedule == done.schedule:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jupyter_latents.engine.calls import call_arguments
+from jupyter_latents.engine.calls import call_arguments, check_clip_skip
 from jupyter_latents.engine.checks import check_mode, check_sigmas, pipeline_of
 from jupyter_latents.engine.given.incoming import incoming
 from jupyter_latents.engine.given.inputs import Call, Given
@@ -17,11 +17,13 @@ from jupyter_latents.engine.models.load import dtype_of
 from jupyter_latents.engine.models.memory import device_of
 from jupyter_latents.engine.models.optimize import check_optimize
 from jupyter_latents.engine.origin import provenance_of
+from jupyter_latents.engine.remarks import remarks
 from jupyter_latents.engine.schedule import handoff, schedulers, timesteps
 from jupyter_latents.engine.schedule.entering import Entering, enter, first_step
 from jupyter_latents.engine.schedule.trial import check_steps
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.engine.sizes import check_memory, picture_size
+from jupyter_latents.engine.unheeded import unheeded
 from jupyter_latents.engine.vae.bridge import crossing
 from jupyter_latents.engine.vae.receiving import Decoding, decoding
 from jupyter_latents.errors import WindowError
@@ -143,6 +145,7 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     entered = crossing(latents, facts.space, facts.family.align) if latents is not None and crosses else latents
     call, notes = _call(stage, given, entered, facts)
     arguments = call_arguments(call, facts.family)
+    check_clip_skip(stage, facts)
     check_sigmas(stage, scheduler, facts, call.mode)
     request = timesteps.request(stage, facts, call.size, call.mode)
     timesteps.set_timesteps(scheduler, facts.family.schedule, request)
@@ -152,7 +155,8 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     check_steps(scheduler, entering.schedule, entering.span.start_index, entering.span.end_index)
     decodings = tuple(decoding(one, facts, stage.model) for one in given.decoded)
     notes = (*given.notes, *dict.fromkeys(note for one in decodings for note in one.notes), *notes)
-    told = (*notes, *entering.notes, *(choice.note for choice in optimize))
+    beside = remarks(call, facts, noised=noised and not schedulers.backwards(scheduler))
+    told = (*notes, *beside, *entering.notes, *(choice.note for choice in optimize))
     weights = facts.values * _itemsize(stage, facts)
     return Prepared(
         stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights, decodings
@@ -174,7 +178,7 @@ def _call(stage: Stage, given: Given, entered: Standing | None, facts: ModelFact
     call = Call(stage, given, mode, size, pipeline_of(mode, stage, facts), _strength(stage, given, entered), batch)
     facts.check(call)
     check_memory(call, facts, device_of(stage.model.device), _itemsize(stage, facts))
-    return call, notes
+    return call, (*notes, *unheeded(call, entered))
 
 
 def _itemsize(stage: Stage, facts: ModelFacts) -> int:

@@ -33,7 +33,7 @@ def run_rest(
     return replace(
         result,
         latents=result.latents.replace(provenance=made, trajectory=trajectory),
-        span=replace(result.span, start=known.span.start),
+        span=replace(result.span, start=known.span.start, repeats=known.span.repeats),
         evaluations=known.evaluations + result.evaluations,
         start=known.start,
     )

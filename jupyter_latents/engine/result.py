@@ -46,7 +46,7 @@ class StageResult:
     def saved(self) -> int:
         """Scheduler steps that were not repeated, because they were kept from before."""
         reached = self.latents.position.step if self.latents.position is not None else self.span.end
-        return max(0, self.span.index(reached) - self.span.start_index - self.evaluations)
+        return max(0, self.span.evaluations_to(reached) - self.evaluations)
 
     def step_of(self, fraction: float | None) -> int:
         """The whole step at which a fraction of this schedule is done; None for its end."""

@@ -89,7 +89,7 @@ def check_memory(call: Call, facts: ModelFacts, device: Any, itemsize: int) -> N
             f"{batch} x {Size(*size)} pixels need at least {readable(needs)} of memory for one layer of "
             f"{stage.model.name} or the decoded picture, and {device} has {readable(there)}. Make the size smaller, "
             "or the batch.",
-            option="output_size",
+            option="batch_size" if needs // batch <= there else "output_size",
         )
 
 

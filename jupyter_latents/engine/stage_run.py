@@ -12,6 +12,7 @@ import torch
 
 from jupyter_latents.engine.calls import picture_arguments
 from jupyter_latents.engine.compat import with_clip_skip
+from jupyter_latents.engine.finite import check_finite, is_finite
 from jupyter_latents.engine.given.incoming import RAW_FORM, is_raw
 from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.layout import LAYOUTS
@@ -144,8 +145,9 @@ class StageRun:
         if self.given is None or entering.way is None:
             return Entry(entering.span.start_index, entering.span.end_index)
         extra = torch.Generator("cpu").manual_seed((self.seed ^ 0x9E3779B9) % 2**63)
-        raw = RAW_FORM if any(is_raw(latents, self.facts) for latents in self.inputs.latents) else None
-        tensor = handoff.level_tensor(self.given, entering.way.noise, extra, raw)
+        raw = any(is_raw(latents, self.facts) for latents in self.inputs.latents)
+        form = RAW_FORM if raw else entering.way.form
+        tensor = handoff.level_tensor(self.given, entering.way.noise, extra, form)
         resume = self.given.resume if entering.exact else None
         drawn: Any = resume.generator if resume is not None and self.seed == self.given.provenance.seed else None
         return Entry(
@@ -184,6 +186,7 @@ class StageRun:
         step = span.step(state.index) if span is not None else None
         if span is None or step is None:
             return True
+        self._check(state, step)
         self.done.states.append(state)
         event = StepEvent(step, state.index, span, schedulers.level(self.done.scheduler, state.index))
         self.observer.step(event, self)
@@ -191,6 +194,19 @@ class StageRun:
             self.done.stopped = True
             return False
         return True
+
+    def _check(self, state: StepState, step: int) -> None:
+        """Sees that a step has made numbers.
+
+        Raises:
+            RunError: NaN or infinite values; says which part made them.
+        """
+        if is_finite(state.latents):
+            return
+        by_denoiser = state.denoised is None or not is_finite(state.denoised)
+        part = f"the {self.facts.denoiser}" if by_denoiser else type(self.done.scheduler).__name__
+        where = f"{part} of {self.stage.model.name}, at step {step} of {self.prepared.span.of},"
+        check_finite(state.latents, where, self.model.dtype)
 
     def latents(self, step: int) -> Latents:
         """See `Look.latents`."""

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from jupyter_latents.engine.finite import check_finite
 from jupyter_latents.engine.listening import listening
 from jupyter_latents.engine.schedule import beginning, estimates, schedulers
 from jupyter_latents.errors import HandoffError
@@ -327,20 +328,32 @@ class _WindowedScheduler:
             setattr(self._tap.scheduler, name, value)
 
 
-_ENCODING = (
-    "encode_prompt", "encode_image", "prepare_image_latents", "prepare_mask_latents", "prepare_ip_adapter_image_embeds"
-)  # fmt: skip
-"""What pipelines do before their first step that takes long."""
+_ENCODING = {
+    "encode_prompt": "encoder",
+    "encode_image": "encoder",
+    "prepare_image_latents": "vae",
+    "prepare_mask_latents": "vae",
+    "prepare_ip_adapter_image_embeds": "encoder",
+}
+"""What pipelines do before their first step that takes long, and by which kind of part."""
 
 
-def _heard(method: Callable[..., Any]) -> Callable[..., Any]:
-    """A pipeline's method that ends where the run is to end."""
+def _heard(method: Callable[..., Any], kind: str) -> Callable[..., Any]:
+    """A pipeline's method that ends where the run is to end, or where a part made what is no number."""
 
     def heard(self: Any, *args: Any, **kwargs: Any) -> Any:
         with listening():
-            return method(self, *args, **kwargs)
+            made = method(self, *args, **kwargs)
+        part = "the VAE, while it encoded a picture," if kind == "vae" else "a text encoder"
+        check_finite(made, part, self.vae.dtype if kind == "vae" else _encoder_dtype(self), kind)
+        return made
 
     return heard
+
+
+def _encoder_dtype(pipeline: Any) -> Any:
+    encoders = (getattr(pipeline, name, None) for name in ("text_encoder", "text_encoder_2", "text_encoder_3"))
+    return next((encoder.dtype for encoder in encoders if encoder is not None), torch.float32)
 
 
 @functools.cache
@@ -367,9 +380,11 @@ def tapped(pipeline_class: type) -> type:
         return self.jupyter_latents_tap.cut(timesteps), steps
 
     methods: dict[str, Any] = {
-        name: _heard(getattr(pipeline_class, name)) for name in _ENCODING if hasattr(pipeline_class, name)
+        name: _heard(getattr(pipeline_class, name), kind)
+        for name, kind in _ENCODING.items()
+        if hasattr(pipeline_class, name)
     }
-    methods["prepare_latents"] = _heard(prepare_latents)
+    methods["prepare_latents"] = _heard(prepare_latents, "vae")
     if hasattr(pipeline_class, "get_timesteps"):
         methods["get_timesteps"] = get_timesteps
     for name, method in methods.items():

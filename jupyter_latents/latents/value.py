@@ -16,6 +16,7 @@ from jupyter_latents.latents import batches, forms, geometry, levels, mixing, se
 from jupyter_latents.latents.data import LatentsData
 from jupyter_latents.latents.files import reading
 from jupyter_latents.latents.spaces import find_space
+from jupyter_latents.wording import visible
 
 if TYPE_CHECKING:
     import numpy as np
@@ -132,7 +133,7 @@ class Latents(LatentsData):
 
     def __repr__(self) -> str:
         facts = [f"{name}: {text}" for name, text in self.facts().items() if name != "latents"]
-        return f"Latents({', '.join(facts)}, shape {self.shape})"
+        return visible(f"Latents({', '.join(facts)}, shape {self.shape})")
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return services.mimebundle(self)

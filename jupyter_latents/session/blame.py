@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from jupyter_latents.errors import JupyterLatentsError, Place
-from jupyter_latents.syntax import Invocation
+from jupyter_latents.errors import JupyterLatentsError, Place, ScriptError
+from jupyter_latents.stage import Stage
+from jupyter_latents.syntax import Invocation, unsupported
 from jupyter_latents.syntax.options.faults import spelling
+from jupyter_latents.wording import option
 
-__all__ = ["blame"]
+__all__ = ["blame", "check_parts"]
 
 # The option to blame for errors that name none: latents and pictures do not know what they were given as.
 _OF_CLASS: dict[str, tuple[str, ...]] = {
@@ -31,6 +33,21 @@ def blame(invocation: Invocation, error: JupyterLatentsError) -> JupyterLatentsE
     error.spelled(spelling)
     place = _place(invocation, error)
     return error if place is None else error.at(place)
+
+
+def check_parts(stage: Stage) -> None:
+    """Refuses parts of a stage's image seed that are read and not run.
+
+    Args:
+        stage: What is asked for.
+
+    Raises:
+        ScriptError: It has such parts.
+    """
+    refused = unsupported(stage.image_seed) if stage.image_seed is not None else []
+    if refused:
+        text = f"{', '.join(refused)} in {option('image_seeds')} is read but not run here; leave it out."
+        raise ScriptError(text, option="image_seeds")
 
 
 def _place(invocation: Invocation, error: JupyterLatentsError) -> Place | None:

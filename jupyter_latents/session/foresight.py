@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.errors import HandoffError, JupyterLatentsError, ModelError
-from jupyter_latents.session.blame import blame
+from jupyter_latents.session.blame import blame, check_parts
 from jupyter_latents.session.hiding import hiding, is_undrawn, shown
 from jupyter_latents.session.identity import key_of
 from jupyter_latents.session.later import Later, UnforeseenError
@@ -72,7 +72,7 @@ class Answers:
             known = span.start
         self._planned[key] = max(span.end, self._planned.get(key, 0))
         latents = found.latents if found is not None and reached == span.end else None
-        return replace(planned, saved=span.index(known) - span.start_index), latents
+        return replace(planned, saved=span.evaluations_to(known)), latents
 
 
 def _undecoded(_latents: Latents, _stage: Stage) -> list[Image]:
@@ -112,12 +112,14 @@ class Foresight:
         resolver: Looks names up, and fetches nothing.
         models: Says what they are, and asks their engine.
         kept: Tells what need not run; None to leave that out.
+        guard: Raises where a stage may not bind its result.
     """
 
     evaluation: Evaluation
     resolver: Resolver
     models: Models
     kept: Answers | None = None
+    guard: Callable[[Stage], None] = lambda _stage: None
     _bound: dict[str, Any] = field(default_factory=dict, init=False)
     _outlines: dict[int, Any] = field(default_factory=dict, init=False)
     _planned: list[PlannedStage] = field(default_factory=list, init=False)
@@ -168,6 +170,8 @@ class Foresight:
         draws = is_undrawn(stage.seed)
         stage = replace(stage, seed=None) if draws else stage
         try:
+            check_parts(stage)
+            self.guard(stage)
             offline = replace(stage, model=replace(stage.model, offline=True))
             course = self.models.engine.prepare(offline, self.resolver.given(stage, self._card(stage)))
             planned = PlannedStage(stage, replace(course, stage=stage), draws=draws, hide=hide)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Environment
 from jupyter_latents.syntax.templates.promises import Undrawn, veiled_names
+from jupyter_latents.wording import visible, without_advice
 
 if TYPE_CHECKING:
     from jupyter_latents.engine import Look, Observer, Phase, StageResult, StepEvent
@@ -152,7 +153,7 @@ class Hidden:
 
     def note(self, text: str, *, warning: bool = False) -> None:
         """See `Observer.note`."""
-        self._observer.note(self._text(text), warning=warning)
+        self._observer.note(visible(without_advice(self._text(text))), warning=warning)
 
     def result(self, result: StageResult) -> None:
         """See `Observer.result`."""

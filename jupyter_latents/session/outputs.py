@@ -11,6 +11,7 @@ from jupyter_latents.errors import LatentsFileError
 from jupyter_latents.formats import endings, format_of
 from jupyter_latents.stage import Stage
 from jupyter_latents.stopping import check
+from jupyter_latents.wording import option
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -20,10 +21,15 @@ if TYPE_CHECKING:
 __all__ = ["write"]
 
 _FOLDER = "output"  # dgenerate's own default
+_LONGEST = 80  # characters of a model's name in a file's
+_OUTSIDE = re.compile(r"[/\\\x00]")
 
 
 def write(stage: Stage, result: StageResult, pictures: list[Image]) -> list[str]:
     """Writes what ``--output-path`` and ``--image-format`` ask for.
+
+    The folder is the one that is named, absolute or not, through links or not; names of files never leave it. A link
+    in the place of a file is replaced, not followed.
 
     Args:
         stage: The stage.
@@ -41,16 +47,32 @@ def write(stage: Stage, result: StageResult, pictures: list[Image]) -> list[str]
     if wanted.path is None and wanted.format is None:
         return []
     ending, folder = wanted.format or "png", Path(wanted.path or _FOLDER).expanduser()
+    try:
+        return _written(stage, result, pictures, folder, ending)
+    except OSError as error:
+        raise LatentsFileError(
+            f"nothing can be written to {folder}: {error.strerror or error}. Give another {option('output_path')}; the "
+            "result is kept in the session.",
+            option="output_path",
+        ) from error
+
+
+def _written(stage: Stage, result: StageResult, pictures: list[Image], folder: Path, ending: str) -> list[str]:
+    wanted = stage.output
+    if wanted.prefix and _OUTSIDE.search(wanted.prefix):
+        raise LatentsFileError(
+            f"{wanted.prefix!r} cannot start a file's name: file names stay inside {folder}.", option="output_prefix"
+        )
     stem = f"{wanted.prefix + '_' if wanted.prefix else ''}s_{result.latents.provenance.seed}_{_slug(stage)}"
     if f".{ending}" in endings("latents"):
         target = _free(folder, stem, ending, overwrite=wanted.overwrite)
-        return [str(result.latents.save(target))]
+        return [result.latents.save(target).as_posix()]
     targets = []
     for number, picture in enumerate(pictures):
         name = stem if len(pictures) == 1 else f"{stem}_{number + 1}"
         target = _free(folder, name, ending, overwrite=wanted.overwrite)
         _write_picture(picture, target)
-        targets.append(str(target))
+        targets.append(target.as_posix())
     return targets
 
 
@@ -82,14 +104,20 @@ def _slug(stage: Stage) -> str:
         if window.start is None and window.end is None
         else f"_{window.start or 0:g}-{1 if window.end is None else window.end:g}"
     )
-    model = re.sub(r"[^A-Za-z0-9.-]+", "-", Path(stage.model.name).name)
+    model = re.sub(r"[^A-Za-z0-9.-]+", "-", Path(stage.model.name).name)[:_LONGEST]
     return f"{model}_st_{stage.num_inference_steps}_g_{stage.guidance_scale:g}{part}"
 
 
 def _free(folder: Path, stem: str, ending: str, *, overwrite: bool) -> Path:
     """A path that does not overwrite: a number is appended where the name is taken."""
     target, number = folder / f"{stem}.{ending}", 1
-    while target.exists() and not overwrite:
+    while _taken(target) and not overwrite:
         number += 1
         target = folder / f"{stem}_{number}.{ending}"
+    if target.is_symlink():
+        target.unlink()
     return target
+
+
+def _taken(target: Path) -> bool:
+    return target.exists() or target.is_symlink()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.stage import ModelSource, Stage
-from jupyter_latents.wording import readable
+from jupyter_latents.wording import readable, visible
 
 if TYPE_CHECKING:
     from jupyter_latents.engine import Course, Outline, Span
@@ -130,7 +130,7 @@ class Plan:
 
     def rows(self) -> list[tuple[str, ...]]:
         """The table's cells as text, a row a stage."""
-        return [_row(number, stage) for number, stage in enumerate(self.stages, 1)]
+        return [tuple(map(visible, _row(number, stage))) for number, stage in enumerate(self.stages, 1)]
 
     @property
     def headings(self) -> tuple[str, ...]:

@@ -146,7 +146,16 @@ class Run:
         return self.flag.hold()
 
     def __repr__(self) -> str:
-        return f"<Run {self.state}, {len(self.results)} stages, {self.model_evaluations} model evaluations>"
+        """What stays true in a notebook that is saved; `str` tells how far it is."""
+        return (
+            str(self) if self._ended.is_set() else "<Run, started; print(run) tells how far it is, run.stop() ends it>"
+        )
+
+    def __str__(self) -> str:
+        """State, stages and model evaluations so far."""
+        count = len(self.results)
+        stages = f"{count} stage" if count == 1 else f"{count} stages"
+        return f"<Run {self.state}, {stages}, {self.model_evaluations} model evaluations>"
 
     def _work(self, work: Callable[[Run], None], unstarted: Callable[[Run], None]) -> None:
         try:

@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_latents.engine import Given, Phase, Reading, StageResult
-from jupyter_latents.errors import JupyterLatentsError, RunError, ScriptError, StoppedError
+from jupyter_latents.errors import JupyterLatentsError, RunError, StoppedError
 from jupyter_latents.session import outputs
-from jupyter_latents.session.blame import blame
+from jupyter_latents.session.blame import blame, check_parts
 from jupyter_latents.session.hiding import kept, shown
 from jupyter_latents.session.identity import key_of
 from jupyter_latents.session.read_ahead import ReadAhead
 from jupyter_latents.session.runs import Run
 from jupyter_latents.session.spreading import spread
 from jupyter_latents.stage import Stage
-from jupyter_latents.syntax import Evaluation, Invocation, unsupported
-from jupyter_latents.wording import option
+from jupyter_latents.syntax import Evaluation, Invocation
 
 if TYPE_CHECKING:
     from jupyter_latents.engine import Inputs, ModelCard, Observer
@@ -104,6 +103,7 @@ class ScriptRun:
         """Runs one stage of an invocation, binds its result and writes its files."""
         self.observer.stage(len(self.run.results), job.told[len(job.made)], stage.into or "")
         try:
+            self.session.may_bind(stage)
             result = self._stage(job, stage)
             job.made.append(result)
             self.run.results.append(result)
@@ -117,10 +117,7 @@ class ScriptRun:
             raise blame(job.invocation, error) from error.__cause__
 
     def _stage(self, job: _Job, stage: Stage) -> StageResult:
-        refused = unsupported(stage.image_seed) if stage.image_seed is not None else []
-        if refused:
-            text = f"{', '.join(refused)} in {option('image_seeds')} is read but not run here; leave it out."
-            raise ScriptError(text, option="image_seeds")
+        check_parts(stage)
         resolver = replace(self.session.resolver(self.evaluation.environment), fetch=self.fetch)
         inputs = resolver.inputs(stage, self._card(stage, resolver))
         go = partial(self._engine_run, job)
@@ -230,6 +227,7 @@ class ScriptRun:
                 self.run.results.append(error.partial)
                 job.made.append(error.partial)
                 self._bind(stage.into, job, several=len(job.labels) > 1)
+                self.observer.result(error.partial)
             raise
 
     def _bind(self, name: str | None, job: _Job, *, several: bool) -> None:
@@ -238,9 +236,9 @@ class ScriptRun:
         if name:
             self.run.bound.append(name)
         if name and several:
-            self.session.names[name] = LatentsSequence(tuple(result.latents for result in job.made), job.labels)
+            self.session.bind(name, LatentsSequence(tuple(result.latents for result in job.made), job.labels))
         elif name:
-            self.session.names[name] = job.made[-1].latents
+            self.session.bind(name, job.made[-1].latents)
 
     def _written(self, stage: Stage, result: StageResult, observer: Observer) -> list[str]:
         if stage.output.path is None and stage.output.format is None:

@@ -17,6 +17,7 @@ from jupyter_latents.errors import (
     ModelError,
     NameNotFoundError,
     RunError,
+    ScriptError,
     StoppedError,
     nearest,
 )
@@ -37,7 +38,8 @@ from jupyter_latents.stage import ModelSource, Stage
 from jupyter_latents.syntax import Environment, Evaluation, Script
 from jupyter_latents.syntax.options.faults import spelling
 from jupyter_latents.syntax.options.fields import default
-from jupyter_latents.wording import readable
+from jupyter_latents.syntax.options.names import unbindable
+from jupyter_latents.wording import option, readable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -93,6 +95,7 @@ class Session:
         self.memo = Memo(self.settings)
         self.addresses = Addresses()
         self._engine = engine
+        self._bound: set[str] = set()
         self._known: weakref.WeakValueDictionary[str, Latents] = weakref.WeakValueDictionary()
 
     @property
@@ -136,16 +139,21 @@ class Session:
         models = Models(self.engine)
         try:
             with own_warnings(own.append), self.engine.scope(lambda _text: None):
-                plan = self._foresight(evaluation, models, Answers(self.memo, models, force=task.force)).plan()
+                guard, kept = partial(self.may_bind, force=task.force), Answers(self.memo, models, force=task.force)
+                plan = self._foresight(evaluation, models, guard, kept).plan()
         finally:
             evaluation.close()
         return replace(plan, printed=(*plan.printed, *own))
 
-    def _foresight(self, evaluation: Evaluation, models: Models, kept: Answers | None = None) -> Foresight:
+    def _foresight(
+        self, evaluation: Evaluation, models: Models, guard: Callable[[Stage], None], kept: Answers | None = None
+    ) -> Foresight:
         resolver = self.resolver(evaluation.environment)
-        return Foresight(evaluation, replace(resolver, fetch=self.addresses.file), models, kept)
+        return Foresight(evaluation, replace(resolver, fetch=self.addresses.file), models, kept, guard)
 
-    def _foresee(self, evaluation: Evaluation, models: Models, observer: Observer) -> Plan:
+    def _foresee(
+        self, evaluation: Evaluation, models: Models, observer: Observer, guard: Callable[[Stage], None]
+    ) -> Plan:
         """Tells the stages of a script that is about to run, and how each takes over the latents it is given.
 
         Returns:
@@ -153,12 +161,13 @@ class Session:
 
         Raises:
             JupyterLatentsError: One of them can never run, so that none begins: its model is not there or does not do
-                this, or the latents handed to it cannot enter it.
+                this, the latents handed to it cannot enter it, or its result may not be bound.
         """
-        plan = self._foresight(evaluation, models).plan()
+        plan = self._foresight(evaluation, models, guard).plan()
         for stage in plan.stages:
-            if isinstance(stage.error, (ModelError, HandoffError)):
-                raise stage.error
+            error = stage.error
+            if isinstance(error, (ModelError, HandoffError)) or (error is not None and error.option == "into"):
+                raise error
         observer.plan([stage.stage for stage in plan.stages])
         for number, stage in enumerate(plan.stages, 1):
             if stage.verdict:
@@ -205,12 +214,45 @@ class Session:
         """
         from jupyter_latents.latents.value import Latents
 
-        if not name.isidentifier():
-            raise NameNotFoundError(f"{name!r} cannot be a variable; use letters, digits and _, no digit first.")
+        if reason := unbindable(name):
+            raise NameNotFoundError(f"{name!r} cannot be a variable: {reason}.")
         latents = self._facts_of(Latents.load(file))
         self.remember(latents)
-        self.names[name] = latents
+        self.bind(name, latents)
         return latents
+
+    def bind(self, name: str, value: Any) -> None:
+        """Binds a result to a kernel variable, which scripts may bind again.
+
+        Args:
+            name: The variable.
+            value: Latents, or a sequence of them.
+        """
+        self.names[name] = value
+        self._bound.add(name)
+
+    def may_bind(self, stage: Stage, *, force: bool = False) -> None:
+        """Refuses a stage that would overwrite a variable which no script made.
+
+        Args:
+            stage: The stage.
+            force: Whether to overwrite whatever there is.
+
+        Raises:
+            ScriptError: It would.
+        """
+        from jupyter_latents.latents import Latents, LatentsSequence
+
+        name = stage.into
+        if not name or name not in self.names or stage.force or force:
+            return
+        value = self.names[name]
+        if name not in self._bound or not isinstance(value, (Latents, LatentsSequence)):
+            raise ScriptError(
+                f"{option('into')} {name} would overwrite a variable that no script made, a {type(value).__name__}. "
+                f"Choose another name, delete it (del {name}), or overwrite it with {option('force')}.",
+                option="into",
+            )
 
     def drop(self, *names: str) -> None:
         """Deletes variables that hold latents, one or several.
@@ -306,7 +348,7 @@ class Session:
         ahead: ReadAhead | None = None
         try:
             models = Models(self.engine)
-            plan = self._foresee(evaluation, models, observer)
+            plan = self._foresee(evaluation, models, observer, partial(self.may_bind, force=task.force))
             ahead = ReadAhead(self.engine, [stage.model for stage in plan.stages], run.flag)
             stages = [stage.stage for stage in plan.stages]
             ScriptRun(self, models, run, observer, evaluation, ahead, self.addresses.run(), stages).script(

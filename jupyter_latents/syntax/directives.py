@@ -3,7 +3,8 @@ r"""Directives: the lines that start with a backslash."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from jupyter_latents.errors import ScriptError, nearest
@@ -92,7 +93,11 @@ def _unset(line: Logical, start: int, environment: Environment) -> None:
 
 
 def _env(line: Logical, start: int, environment: Environment) -> None:
-    for word in read_words(expand(line, environment, start=start)):
+    words = read_words(expand(line, environment, start=start))
+    if not words:
+        changed = environment.changed or "\\env changed nothing in this script"
+        environment.print(f"{changed}; what else is in the environment is not shown")
+    for word in words:
         name, equals, value = word.text.partition("=")
         if not equals or not name.strip():
             raise ScriptError(f"\\env takes NAME=value, not '{word.text}'.", place=word.place)
@@ -105,12 +110,35 @@ def _unset_env(line: Logical, start: int, environment: Environment) -> None:
         environment.change_environ(word.text, "")
 
 
+def _gen_seeds(line: Logical, start: int, environment: Environment) -> None:
+    name, at = _assignment(line, start, environment)
+    count = _looked(line, at, environment, raw=True).text.strip()
+    place = line.text.place(at)
+    if not re.fullmatch(r"\d{1,9}", count) or not int(count):
+        raise ScriptError(f"'{count}' is no number of seeds; write {DIRECTIVES['gen_seeds'].usage}.", place=place)
+    environment.set(name, environment.gen_seeds(int(count)), line.text.place(start, len(name)))
+
+
+@contextmanager
+def _telling(environment: Environment) -> Iterator[None]:
+    """Templates write values as people read them."""
+    environment.telling = True
+    try:
+        yield
+    finally:
+        environment.telling = False
+
+
 def _print(line: Logical, start: int, environment: Environment) -> None:
-    environment.print(expand(line, environment, start=start, raw=True).text.strip())
+    with _telling(environment):
+        text = expand(line, environment, start=start, raw=True).text.strip()
+    environment.print(text)
 
 
 def _echo(line: Logical, start: int, environment: Environment) -> None:
-    words = matched(read_words(expand(line, environment, start=start)), environment)
+    with _telling(environment):
+        text = expand(line, environment, start=start)
+    words = matched(read_words(text), environment)
     environment.print(" ".join(word.text for word in words))
 
 
@@ -127,8 +155,9 @@ DIRECTIVES: dict[str, Directive] = {
     "set": Directive(_set, r"\set NAME TEXT", "Sets a name to text, after expansion.", 2),
     "setp": Directive(_setp, r"\setp NAME EXPRESSION", "Sets a name to the value of a Python expression.", 2),
     "sete": Directive(_sete, r"\sete NAME WORD...", "Sets a name to a list of words; file patterns are expanded.", 2),
+    "gen_seeds": Directive(_gen_seeds, r"\gen_seeds NAME COUNT", "Sets a name to a list of seeds at random.", 2),
     "unset": Directive(_unset, r"\unset NAME...", "Forgets names.", 1),
-    "env": Directive(_env, r"\env NAME=VALUE...", "Sets environment variables for the rest of the script.", 1),
+    "env": Directive(_env, r"\env NAME=VALUE...", "Sets environment variables for the rest of the script."),
     "unset_env": Directive(_unset_env, r"\unset_env NAME...", "Forgets environment variables for this script.", 1),
     "print": Directive(_print, r"\print TEXT", "Prints text as it is, after expansion."),
     "echo": Directive(_echo, r"\echo WORD...", "Prints words, after expansion and unquoting."),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jupyter_latents.errors import JupyterLatentsError, Place, ScriptError
+from jupyter_latents.wording import visible
 
 from .invocation import Invocation
 from .script import Script
@@ -231,7 +232,7 @@ class Evaluation:
     @property
     def printed(self) -> list[str]:
         """What the script printed ahead and nobody has seen yet, for display."""
-        return [self.environment.shown(step) for step in self._worker.steps if isinstance(step, str)]
+        return [visible(self.environment.shown(step)) for step in self._worker.steps if isinstance(step, str)]
 
     def ahead(self) -> list[Invocation]:
         """Evaluates as far as can be told before anything runs.
@@ -261,7 +262,7 @@ class Evaluation:
                 if isinstance(step, Foreseen):
                     self._current = step
                     return step.invocation.real()
-                self._print(self.environment.hidden(step))
+                self._print(visible(self.environment.hidden(step)))
             if worker.error is not None:
                 raise worker.error
             if worker.ended or worker.closed:

@@ -20,6 +20,7 @@ UNKNOWN = mark("unknown")
 _ENVIRON = re.compile(r"(?<!\\)(\\*)(?:\$\{([A-Za-z_]\w*)\}|\$([A-Za-z_]\w*)|%([A-Za-z_]\w*)%)")
 
 
+_HASH = re.compile(r"(?<!\\)\\#")
 _OTHER = re.compile(r"\s--?[A-Za-z]")
 
 
@@ -44,6 +45,13 @@ class _Expander:
         return UNKNOWN if self.environment is None else self.environment.variable(name)
 
     def copy(self, start: int, end: int) -> None:
+        r"""Copies written text; outside quotes ``\#`` is a ``#`` that begins no comment."""
+        for match in _HASH.finditer(self.source.text, start, end):
+            self.keep(start, match.start())
+            start = match.start() + (not self.quote)
+        self.keep(start, end)
+
+    def keep(self, start: int, end: int) -> None:
         self.parts.append(self.source[start:end])
         self.advance(self.source.text[start:end])
 

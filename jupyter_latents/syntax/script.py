@@ -15,6 +15,7 @@ from .expand import UNKNOWN, expand
 from .invocation import Invocation
 from .lines import Block, Logical, Reader, nothing
 from .options.arguments import VeiledError, read_arguments
+from .options.remarks import remarks
 from .patterns import matched
 from .quoting import Word, read_words
 from .templates.environment import Environment
@@ -25,6 +26,7 @@ from .text import Line, Located, Origin
 __all__ = ["Script", "parse"]
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
+_SETS = re.compile(r"(?:\\set[pe]?|\\gen_seeds|\{%[-+]?\s*(?:set|for|macro))\s+(\w+)")
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ class Script:
         Raises:
             ScriptError: Something is wrong, and where.
         """
+        environment.mentioned = frozenset(_SETS.findall(self.text))
         for part in Reader(self._lines(), lambda lines: render_block(lines, environment), environment.check):
             if isinstance(part, Block):
                 continue
@@ -117,6 +120,10 @@ def _check_block(block: Block) -> None:
 
 
 def _invocation(words: list[Word], environment: Environment, schedulers: Collection[str]) -> Invocation:
+    if any(word.text.startswith("[") and word.value.dynamic and not word.quoted for word in words):
+        found = next(word for word in words if word.text.startswith("[") and word.value.dynamic and not word.quoted)
+        text = f"A template gives a list here, {found.text}…; write {{{{ quote(...) }}}} around it for its items."
+        raise ScriptError(text, place=found.place)
     injected = [
         _rendered(str(text), words[0], quoted=not str(text).startswith("-")) for text in environment.injected_args
     ]
@@ -131,6 +138,8 @@ def _invocation(words: list[Word], environment: Environment, schedulers: Collect
                 text = f"'{environment.shown(veiled.text)}' is known at the run alone, and is wanted here before."
                 raise ScriptError(text, place=words[0].place) from veiled
             words = known
+    for text, place in (*arguments.notes, *remarks(arguments)):
+        environment.note(text, place)
     values: dict[str, tuple[Any, ...]] = dict(arguments.values)
     if "gen_seeds" in values:
         values["seeds"] = tuple(environment.random_seed() for _ in range(values["gen_seeds"][0]))

@@ -132,8 +132,10 @@ def test_a_kernel_that_ends_leaves_the_last_picture(lab: LabPage) -> None:
     expect(lab.output(1).get_by_role("button", name="Stop")).to_have_count(0)
     expect(lab.output(1).locator("img")).to_have_attribute("src", re.compile("^data:image/png"))
     (output,) = lab.save().cells[1].outputs
-    assert set(output.data) == {"image/png", "text/plain"}
+    assert set(output.data) == {"text/html", "image/png", "text/plain"}
     assert output.data["text/plain"].startswith("base → final: the kernel ended: denoising ")
+    assert output.data["text/html"].startswith("<div>base → final: the kernel ended: denoising ")
+    assert "<img " in output.data["text/html"], "the picture alone would hide the words"
     assert not output.data["text/plain"].endswith("left")
 
 

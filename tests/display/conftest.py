@@ -24,7 +24,7 @@ class Recorder:
         self.bundles: list[tuple[str, dict[str, Any], bool]] = []
         self.messages: list[tuple[dict[str, Any], list[bytes]]] = []
 
-    def publish(self, bundle: dict[str, Any], display_id: str, *, update: bool = False) -> None:
+    def publish(self, bundle: dict[str, Any], display_id: str, *, update: bool = False, by: Any = None) -> None:
         self.bundles.append((display_id, bundle, update))
 
     def create_comm(self, *args: Any, **kwargs: Any) -> Any:
@@ -46,8 +46,7 @@ def front_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
     recorder = Recorder()
     monkeypatch.setattr("comm.create_comm", recorder.create_comm)
     monkeypatch.setattr(screens, "publish", recorder.publish)
-    monkeypatch.setattr(live, "publish", recorder.publish)
-    shell = SimpleNamespace(kernel=object(), history_manager=SimpleNamespace(hist_file="h.sqlite"), user_ns={})
+    shell = SimpleNamespace(kernel=object(), user_ns={})
     monkeypatch.setattr(screens, "shell", lambda: shell)
     yield recorder
     for screen in list(live._open):

@@ -3,20 +3,25 @@
 import io
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from PIL import Image
 
-from jupyter_latents.display import grid_bundle, latents_bundle, screens
+from jupyter_latents.display import grid_bundle, latents_bundle, publishing, screens
 from jupyter_latents.display.channels import quantise
+from jupyter_latents.display.choice import choose_screen
 from jupyter_latents.display.images import montage, png
+from jupyter_latents.display.live import LiveScreen
 from jupyter_latents.display.rebuilding import record_of
 from jupyter_latents.display.record import RunRecord
-from jupyter_latents.display.texts import status
+from jupyter_latents.display.texts import stage_label, status
 from jupyter_latents.display.view import RunView, view_of
-from jupyter_latents.engine.observer import Phase
+from jupyter_latents.engine import Phase, Span, StepEvent
+from jupyter_latents.latents.facts import Noise
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.session import Session, Task
 from jupyter_latents.stage import Prompt
@@ -95,9 +100,55 @@ def test_verbose_terminal_prints_notes_as_they_come(
     assert capsys.readouterr().out == "a library's chatter\n"
 
 
-def test_a_driven_kernel_gets_one_output_and_its_update(front_end: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    shell = SimpleNamespace(kernel=object(), history_manager=SimpleNamespace(hist_file=":memory:"))
+CELL = {"metadata": {"cellId": "a1"}, "header": {"msg_id": "b_1_2"}, "content": {"allow_stdin": True}}
+SCRIPTED = {"metadata": {}, "header": {"msg_id": "0f7a41-44"}, "content": {"allow_stdin": True}}
+PROGRAM = {"metadata": {}, "header": {"msg_id": "0f7a41-44_3120_7"}, "content": {"allow_stdin": False}}
+CONSOLE = {"metadata": {}, "header": {"msg_id": "0f7a41-44_3120_7"}, "content": {"allow_stdin": True}}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A kernel that was asked so."""
+
+    request: dict[str, Any]
+
+    def get_parent(self, _channel: str) -> dict[str, Any]:
+        return self.request
+
+
+@pytest.mark.parametrize(
+    ("kernel", "expected"),
+    [
+        (Asked(CELL), "notebook"),
+        (Asked(SCRIPTED), "notebook"),
+        (Asked({}), "notebook"),
+        (object(), "notebook"),
+        (Asked(PROGRAM), "program"),
+        (Asked(CONSOLE), "console"),
+    ],
+)
+def test_a_request_tells_the_front_end(kernel: object, expected: str) -> None:
+    assert publishing.front_end(kernel) == expected
+
+
+def test_a_notebook_without_a_history_file_is_live(front_end: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell = SimpleNamespace(kernel=Asked(CELL), history_manager=SimpleNamespace(hist_file=":memory:"))
     monkeypatch.setattr(screens, "shell", lambda: shell)
+    assert isinstance(choose_screen(RunView()), LiveScreen)
+
+
+def test_a_console_gets_the_result_as_one_more_output(front_end: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(screens, "shell", lambda: SimpleNamespace(kernel=Asked(CONSOLE)))
+    run_to_its_end(RunView())
+    (_, first, _), (_, last, _) = front_end.bundles
+    assert [update for _, _, update in front_end.bundles] == [False, False]
+    assert first == {"text/plain": "run: started"}
+    assert last["text/plain"].startswith("base → final: 30 steps")
+    assert front_end.messages == []
+
+
+def test_a_driven_kernel_gets_one_output_and_its_update(front_end: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(screens, "shell", lambda: SimpleNamespace(kernel=Asked(PROGRAM)))
     run_to_its_end(RunView())
     assert [update for _, _, update in front_end.bundles] == [False, True]
     assert front_end.messages == []
@@ -106,8 +157,7 @@ def test_a_driven_kernel_gets_one_output_and_its_update(front_end: Recorder, mon
 def test_a_view_of_latents_is_one_whole_output_in_a_driven_kernel(
     front_end: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shell = SimpleNamespace(kernel=object(), history_manager=SimpleNamespace(hist_file=":memory:"))
-    monkeypatch.setattr(screens, "shell", lambda: shell)
+    monkeypatch.setattr(screens, "shell", lambda: SimpleNamespace(kernel=Asked(PROGRAM)))
     view = RunView()
     view.record = view_of_record()
     view.show()
@@ -334,3 +384,29 @@ def test_a_preview_that_fails_costs_the_picture_and_not_the_run() -> None:
     view.step(step_event(1), drawn(broken))
     view.finish()
     assert [note.text for note in view.record.notes] == ["a step has no preview: out of memory"]
+
+
+def test_a_run_that_made_nothing_leaves_words(front_end: Recorder) -> None:
+    for state, words in (
+        ("failed", "base → final: failed: no such model"),
+        ("stopped", "stopped before the first step"),
+    ):
+        screen = screens.OutputScreen(RunView())
+        screen.view.record = RunRecord(planned=tuple(two_stages()), state=state, error="no such model", ended=1.0)
+        screen.view.note("of the run")
+        bundle = screen.bundle()
+        assert list(bundle) == ["text/plain"]
+        assert words in bundle["text/plain"]
+        assert bundle["text/plain"].endswith("of the run")
+
+
+def test_a_stage_that_was_ended_early_is_labelled_by_what_it_ran() -> None:
+    view = RunView()
+    item = stage("base")
+    view.stage(0, item, "base")
+    view.phase(Phase("denoising", span=Span(0, 30, 30, 1, 30), noise=Noise(14.0, "ve")))
+    record = view.record.stages[0]
+    view.step(StepEvent(1, 1, Span(0, 30, 30, 1, 30), Noise(9.0, "ve")), drawn(list))
+    assert stage_label(record).endswith("steps 0–30 of 30")
+    view.result(kept_result(latents_at(item, 1)))
+    assert stage_label(record).endswith("steps 0–1 of 30")

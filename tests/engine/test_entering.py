@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -9,10 +10,13 @@ import torch
 
 from jupyter_latents.engine.given.inputs import Given
 from jupyter_latents.engine.prepare import Prepared, prepare
+from jupyter_latents.engine.schedule import schedulers
+from jupyter_latents.engine.schedule.likeness import likely_form
 from jupyter_latents.errors import HandoffError
-from jupyter_latents.latents import Latents
-from jupyter_latents.stage import Window
-from tests.engine.cases import Bench, equal, inputs
+from jupyter_latents.latents import Latents, Noise
+from jupyter_latents.latents.facts import Form
+from jupyter_latents.stage import LatentsProcessor, Window
+from tests.engine.cases import PROMPT, Bench, equal, inputs, plain, relative
 
 PRK = "PNDMScheduler;skip_prk_steps=false"
 
@@ -104,3 +108,85 @@ def test_latents_of_a_batch_enter_as_they_would_alone(bench: Bench, base: Latent
         again = bench.run("sd15", "txt2img", split(joined)[1], scheduler=scheduler).latents.tensor
         assert torch.equal(again, alone)
         assert torch.allclose(both[1:], alone, atol=1e-3)
+
+
+def unit(*, seed: int = 3) -> Latents:
+    """Unit noise as a bare file holds it."""
+    return Latents(torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(seed)), None, None)
+
+
+@pytest.mark.parametrize("scheduler", ["EulerDiscreteScheduler", "HeunDiscreteScheduler"])
+def test_unit_noise_of_a_bare_file_begins_a_schedule_of_large_values(bench: Bench, scheduler: str) -> None:
+    """As ``pipe(latents=noise)`` of plain diffusers takes it: multiplied by the level that the schedule begins with."""
+    options = {"scheduler": scheduler, "window": Window(0.0, None), "size": None}
+    plan = prepared(bench, unit(), **options)
+    assert any("cannot be σ" in note and "as pure noise, scaled to it" in note for note in plan.notes)
+    run = bench.run("sd15", "txt2img", unit(), **options)
+    said = Latents(unit().tensor, None, Noise(math.inf, "vp"))
+    assert equal(run, bench.run("sd15", "txt2img", said, **{**options, "window": Window()}))
+    if scheduler == "EulerDiscreteScheduler":
+        pipeline = plain(bench.folder("sd15"), scheduler=schedulers.build(scheduler, *plan.facts.scheduler))
+        call = {"num_inference_steps": 10, "guidance_scale": 3.0, "output_type": "latent"}
+        reference = pipeline(PROMPT, latents=unit().tensor.clone(), height=64, width=64, **call).images
+        assert relative(run.latents.tensor, reference) < 1e-5
+
+
+def test_values_too_small_for_their_level_enter_in_the_form_that_keeps_them_small(bench: Bench) -> None:
+    """A bare file of DDIM's goes on in Euler as latents with their facts do."""
+    made = bench.run("demo/scenes", scheduler="DDIMScheduler", window=Window(None, 0.2)).latents
+    bare = Latents(made.tensor, None, None)
+    options = {"scheduler": "EulerDiscreteScheduler", "size": None}
+    known = bench.run("demo/scenes", "txt2img", made, **options)
+    stage = bench.stage("demo/scenes", window=Window(0.2, None), **options)
+    assert any("they enter in VP form" in note for note in prepare(stage, Given((bare,))).notes)
+    assert relative(bench.engine.run(stage, inputs("txt2img", bare)).latents.tensor, known.latents.tensor) < 0.02
+    for giver in ("DDIMScheduler", "EulerDiscreteScheduler"):
+        own = bench.run("demo/scenes", scheduler=giver, window=Window(None, 0.2)).latents
+        again = bench.stage("demo/scenes", scheduler=giver, window=Window(0.2, None), size=None)
+        assert not any("cannot be" in note for note in prepare(again, Given((Latents(own.tensor, None, None),))).notes)
+
+
+@pytest.mark.parametrize(("size", "sigma", "form", "found"), [
+    (1.0, 5.9, "ve", "vp"), (6.0, 5.9, "ve", "ve"), (6.0, 5.9, "vp", "vp"), (1.0, 5.9, "vp", "vp"),
+    (1.0, 0.4, "ve", "ve"), (1.0, 0.4, "vp", "vp"), (40.0, 5.9, "ve", "ve"), (0.0, 5.9, "ve", "ve"),
+    (1.0, math.inf, "vp", "vp"), (1.0, 5.9, "flow", "flow"),
+])  # fmt: skip
+def test_the_form_of_values_follows_from_their_size(size: float, sigma: float, form: Form, found: Form) -> None:
+    values = size * torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(1))
+    assert likely_form(values, Noise(sigma, form)) == found
+    assert likely_form(values[..., :1, :1], Noise(sigma, form)) == form
+
+
+def test_latents_that_stand_in_the_same_schedule_say_why_they_are_not_exact(bench: Bench) -> None:
+    scheduler = "DPMSolverMultistepScheduler"
+    first, second = (
+        bench.run("sd15", scheduler=scheduler, seed=seed, window=Window(None, 0.5)).latents for seed in (1, 2)
+    )
+    assert prepared(bench, first, scheduler=scheduler).verdict == "exact continuation"
+    for given in ((first, second), (first.blend(second),), (first.replace(resume=None),)):
+        assert prepared(bench, *given, scheduler=scheduler).verdict == "same schedule, without history"
+    chain = (LatentsProcessor("scale", {"factor": "3"}),)
+    assert prepared(bench, first, scheduler=scheduler, latents_processors=chain).verdict == "changed by scale"
+
+
+def test_a_strength_that_leaves_nothing_of_a_picture_is_told(bench: Bench) -> None:
+    def notes(strength: float, scheduler: str | None = None, masks: int = 0) -> str:
+        stage = bench.stage("sd15", strength=strength, scheduler=scheduler)
+        return " ".join(prepare(stage, Given(images=((64, 64),), masks=masks)).notes)
+
+    assert "hardly anything of the picture is kept" in notes(1.0)
+    assert "hardly anything" not in notes(0.9)
+    assert "hardly anything" not in notes(1.0, "DPMSolverMultistepInverseScheduler")
+    assert "hardly anything" not in notes(1.0, masks=1)
+
+
+def test_guidance_that_reaches_no_denoiser_is_told(bench: Bench) -> None:
+    def notes(model: str, scale: float) -> str:
+        return " ".join(prepare(bench.stage(model, guidance_scale=scale)).notes)
+
+    flux = prepare(bench.stage("flux")).facts
+    embeds = flux.config("transformer").get("guidance_embeds")
+    assert ("changes nothing" in notes("flux", 9.0)) is (not embeds)
+    assert "changes nothing" not in notes("flux", 1.0)
+    for model in ("sd15", "sd3", "qwen-image"):
+        assert "changes nothing" not in notes(model, 9.0)

@@ -65,9 +65,20 @@ class KernelSession:
         self.client.start_channels()
         self.client.wait_for_ready(timeout=START_SECONDS)
 
-    def start(self, code: str) -> str:
-        """Sends a cell and returns at once with its message id, for `finish`."""
-        return self.client.execute(code, store_history=True)
+    def start(self, code: str, *, console: bool = False) -> str:
+        """Sends a cell and returns at once with its message id, for `finish`.
+
+        Args:
+            code: The cell.
+            console: Ask as ``jupyter console`` does; else as a notebook, which names the cell.
+        """
+        if console:
+            return self.client.execute(code, store_history=True)
+        content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": True}
+        content["stop_on_error"] = True
+        message = self.client.session.msg("execute_request", content, metadata={"cellId": "one"})
+        self.client.shell_channel.send(message)
+        return message["header"]["msg_id"]
 
     def finish(self, message_id: str, timeout: float = 60) -> Execution:
         """Waits until a started cell has ended and gathers its outputs.

@@ -107,6 +107,6 @@ def test_an_object_that_only_looks_like_latents_is_refused(desk: Desk) -> None:
     desk.session.names |= {"odd": Odd(), "objects": np.array([None, "a"], dtype=object)}
     for name in ("odd", "objects"):
         for seed in (name, f"'latents: {name}'"):
-            assert name in refusal(desk, seed)
+            assert ("Odd" if name == "odd" else "'object'") in refusal(desk, seed)
     with pytest.raises((HandoffError, NameNotFoundError), match="No variable of this kernel"):
         desk.run(f"{STAGE} nothing")

@@ -156,3 +156,17 @@ def test_a_scheduler_of_flow_models_is_refused_for_others_before_weights_load(sc
     with pytest.raises(ModelError, match="is for flow models"):
         desk.run(f"<sd15> --prompts cat --seeds 1 --scheduler {scheduler}")
     assert desk.session.engine.cache.loads == 0
+
+
+def test_what_is_kept_of_an_entry_without_history_counts_its_repeat(desk: Desk) -> None:
+    """PNDM runs the timestep after its entry twice: the plan, the run and what is kept count it alike."""
+    first = "<sd15>\n--prompts x --inference-steps 8 --output-size 64x64 --seeds 1"
+    desk.run(f"{first} --scheduler EulerDiscreteScheduler --denoising-end 0.5 --into base")
+    second = '<sd15>\n--prompts x --inference-steps 8 --seeds 1 --image-seeds "latents: base"'
+    part = desk.run(f"{second} --denoising-end 0.8")
+    assert part.results[0].evaluations == desk.plan(second).stages[0].saved == 3
+    assert desk.plan(second).stages[0].evaluations == 5
+    whole = desk.run(second)
+    assert (whole.results[0].evaluations, whole.results[0].saved) == (2, 3)
+    again = desk.run(second)
+    assert (again.results[0].evaluations, again.results[0].saved) == (0, 5)

@@ -6,6 +6,7 @@ import collections
 import os
 import pathlib
 import random
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -251,3 +252,54 @@ def test_nothing_large_is_made_by_a_number(text: str) -> None:
 
 def test_the_length_of_a_loop_is_known() -> None:
     assert printed("{% for a in [1, 2] %}{{ loop.length }}{{ loop.last }} {% endfor %}") == "2False 2True"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "'%1000000000d' % 1",
+        "'%*d' % (1000000000, 1)",
+        "'%.1000000000f' % 1.5",
+        "'%1000000000d'|format(1)",
+        "'{:1000000000}'.format(1)",
+        "'{:{w}}'.format(1, w=1000000000)",
+        "'{a:1000000000}'.format_map({'a': 1})",
+        "('a' * 1000).replace('a', 'b' * 10000)",
+        "('a' * 1000)|replace('a', 'b' * 10000)",
+        "'a'.replace('', 'b' * 99999).replace('b', 'c' * 999)",
+        "('b' * 1000).join(['x'] * 10000)",
+        "(['x'] * 10000)|join('b' * 1000)",
+        "(['a' * 99999] * 20)|join",
+        "('a' * 99999).translate({97: 'b' * 999})",
+        "('\\t' * 9999).expandtabs(99999)",
+        " ~ ".join(["'a' * 99999"] * 11),
+        "1.5|round(1000000000)",
+        "round(5, -1000000000)",
+        "[1]|slice(1000000000)|list",
+        "{'a': 1}|tojson(indent=1000000000)",
+        "'a'|indent(1000000000)",
+        "['a']|map('center', 1000000000)|list",
+    ],
+)
+def test_what_would_take_all_memory_is_refused_before(text: str) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(ScriptError, match=r"longer than|more than 1000 digits|is refused"):
+            printed(f"{{{{ {text} }}}}")
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("step", ["a + a", "a ~ a", "[a, a]|join", "'%s%s' % (a, a)", "'{}{}'.format(a, a)"])
+def test_a_text_that_doubles_line_by_line_ends(step: str) -> None:
+    script = "{% set a = 'xx' %}\n" + "".join(f"{{% set a = {step} %}}\n" for _ in range(40))
+    with pytest.raises(ScriptError, match="longer than"):
+        list(Script(script).invocations(Environment()))
+
+
+@pytest.mark.parametrize("step", ["a + a", "a.replace('x', 'xx')", "a.join([a, a])"])
+def test_an_expression_that_doubles_line_by_line_ends(step: str) -> None:
+    script = "\\setp a 'xx'\n" + f"\\setp a {step}\n" * 40
+    with pytest.raises(ScriptError, match="longer than"):
+        list(Script(script).invocations(Environment()))

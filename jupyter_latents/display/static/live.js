@@ -56,7 +56,14 @@ function remains(view) {
   state.left = "";
   view.draw();
   const [, picture] = view.picture.png().split(",");
-  return { "text/plain": `${state.title}: ${state.status}`, ...(picture && { "image/png": picture }) };
+  const words = document.createElement("div");
+  words.textContent = `${state.title}: ${state.status}`;
+  const shown = picture ? `<div><img alt="the last picture" src="data:image/png;base64,${picture}"></div>` : "";
+  return {
+    "text/plain": words.textContent,
+    "text/html": `${words.outerHTML}${shown}`, // a picture alone would hide the words
+    ...(picture && { "image/png": picture }),
+  };
 }
 
 function bytesOf(buffer) {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_latents.display.texts import duration
 from jupyter_latents.errors import ModelError
 from jupyter_latents.session.variables import latents_in
-from jupyter_latents.wording import readable
+from jupyter_latents.wording import readable, visible
 
 if TYPE_CHECKING:
     from jupyter_latents.engine import PartRow
@@ -64,8 +64,11 @@ class Listing:
         if not self.rows:
             return "no variable holds latents; a %%dgen cell binds them with --into NAME."
         widths = [max(len(cells[column]) for cells in table) for column in range(len(headings))]
-        return "\n".join(
-            "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip() for cells in table
+        return visible(
+            "\n".join(
+                "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+                for cells in table
+            )
         )
 
     def _repr_html_(self) -> str:
@@ -86,8 +89,11 @@ class Holdings:
         if not self.rows:
             return "no model is loaded."
         widths = [max(len(cells[column]) for cells in table) for column in range(5)]
-        return "\n".join(
-            "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip() for cells in table
+        return visible(
+            "\n".join(
+                "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+                for cells in table
+            )
         )
 
 

@@ -16,10 +16,11 @@ from types import MappingProxyType
 from typing import Any
 
 from jupyter_latents.engine.schedule import schedulers
-from jupyter_latents.errors import HandoffError
+from jupyter_latents.errors import HandoffError, LatentsError
 from jupyter_latents.latents.operations import add_noise
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import LatentsProcessor
+from jupyter_latents.wording import option
 
 __all__ = ["process"]
 
@@ -33,10 +34,19 @@ def process(latents: Latents, chain: tuple[LatentsProcessor, ...], scheduler: An
         scheduler: The receiving model's scheduler, for levels given by timestep.
 
     Raises:
-        HandoffError: Noise is to be added to latents whose own noise level is not known, or is above the one asked for.
+        HandoffError: Noise is to be added to latents whose own noise level is not known, or is above the one asked for;
+            or a processor makes NaN or infinite values.
     """
     for link in chain:
-        latents = _PROCESSORS[link.name](latents, link.arguments, scheduler)
+        try:
+            latents = _PROCESSORS[link.name](latents, link.arguments, scheduler)
+        except LatentsError as error:
+            raise HandoffError(
+                f"the {link.name} processor spoils latents of {str(latents.tensor.dtype).removeprefix('torch.')}: "
+                f"{error.template.partition(';')[0]}. Use smaller numbers, or make the latents with {option('dtype')} "
+                "float32.",
+                option="latents_processors",
+            ) from error
     return latents
 
 

@@ -112,6 +112,12 @@ class ModelFacts:
         return any(addon.steers for addon in self.addons)
 
     @property
+    def ignores_guidance(self) -> bool:
+        """Whether it was distilled so that no guidance scale reaches its denoiser (Flux.1 schnell, Flux.2 Klein)."""
+        embeds = self.config(self.denoiser).get("guidance_embeds")
+        return self.index.get("is_distilled") is True or (embeds is False and not self.family.negative)
+
+    @property
     def further_channels(self) -> int:
         """Channels that a U-Net takes beside those of the latents; 0 for a transformer, whose tokens may be packed."""
         if self.denoiser != "unet":

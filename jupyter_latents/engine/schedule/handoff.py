@@ -15,6 +15,7 @@ import torch
 
 from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.engine.schedule import schedulers
+from jupyter_latents.engine.schedule.likeness import likely_form, root_mean_square
 from jupyter_latents.engine.schedule.window import Span, resolve
 from jupyter_latents.engine.vae.bridge import converter
 from jupyter_latents.errors import HandoffError
@@ -42,6 +43,7 @@ class Entrance:
         exact: Whether this continues the giver's own schedule from where it is.
         notes: What to tell: conversions, assumptions.
         warning: A contradiction between what was asked for and what the latents are, or empty.
+        form: The form that latents are in which do not say it; None where it is the receiver's.
     """
 
     span: Span
@@ -49,6 +51,7 @@ class Entrance:
     exact: bool
     notes: tuple[str, ...] = ()
     warning: str = ""
+    form: Form | None = None
 
 
 def check_fits(latents: Standing, space: Space, model: str, *, backwards: bool = False) -> bool:
@@ -109,7 +112,7 @@ def entrance(latents: Standing, window: Window, scheduler: Any, span: Span, own_
     """
     noise = latents.noise
     if noise is None:
-        return _assumed(window, scheduler, span)
+        return _assumed(latents, window, scheduler, span)
     same, own = False, 0
     if latents.position is not None and latents.position.schedule == own_schedule:
         own = latents.position.step
@@ -144,7 +147,7 @@ def _at(step: int, giver: Noise, scheduler: Any, span: Span, *, exact: bool = Fa
     return Entrance(moved, level, exact, () if exact else _notes(giver, level))
 
 
-def _assumed(window: Window, scheduler: Any, span: Span) -> Entrance:
+def _assumed(latents: Standing, window: Window, scheduler: Any, span: Span) -> Entrance:
     """Where latents of unknown noise enter: where ``--denoising-start`` says."""
     if window.start is None:
         raise HandoffError(
@@ -154,7 +157,12 @@ def _assumed(window: Window, scheduler: Any, span: Span) -> Entrance:
         )
     level = schedulers.level(scheduler, span.start_index)
     note = f"noise level not known, taken as {level} of the denoising start {window.start:g}"
-    return Entrance(span, level, False, (note,))
+    form = likely_form(latents.tensor, level) if isinstance(latents, Latents) else level.form
+    if not isinstance(latents, Latents) or form == level.form:
+        return Entrance(span, level, False, (note,))
+    scaled = "as pure noise" if span.start == 0 else f"in {form.upper()} form"
+    size = f"values of {root_mean_square(latents.tensor):.2g} cannot be {level}: they enter {scaled}, scaled to it"
+    return Entrance(span, level, False, (note, size), form=form)
 
 
 def level_tensor(

@@ -161,6 +161,7 @@ def set_timesteps(scheduler: Any, way: str, request: Request) -> None:
         request: Steps and size.
 
     Raises:
+        ModelError: It makes no schedule of so many steps.
         WindowError: A noise level of the schedule is not a number.
     """
     _check_length(scheduler, request)
@@ -179,6 +180,7 @@ def set_timesteps(scheduler: Any, way: str, request: Request) -> None:
             option="schedulers",
         ) from error
     _check_reach(scheduler, request)
+    _check_numbers(scheduler, request)
 
 
 def _check_length(scheduler: Any, request: Request) -> None:
@@ -205,7 +207,6 @@ def _check_reach(scheduler: Any, request: Request) -> None:
             f"{type(scheduler).__name__};steps_offset=0.",
             option="inference_steps",
         )
-    _check_numbers(scheduler, request)
 
 
 def _check_numbers(scheduler: Any, request: Request) -> None:

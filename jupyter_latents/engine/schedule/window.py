@@ -53,7 +53,12 @@ class Span:
     @property
     def evaluations(self) -> int:
         """Scheduler steps (model evaluations, guidance not counted) that the window runs."""
-        return self.end_index - self.start_index + self.repeats
+        return self.evaluations_to(self.end)
+
+    def evaluations_to(self, step: int) -> int:
+        """Scheduler steps from the window's start to `step`."""
+        done = self.index(step) - self.start_index
+        return done + self.repeats if done > 0 else 0
 
     def index(self, step: int) -> int:
         """Timestep index at which `step` whole steps are done."""

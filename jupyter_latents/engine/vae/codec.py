@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from jupyter_latents.engine.finite import check_finite
 from jupyter_latents.engine.layout import patchify, unpatchify
 from jupyter_latents.engine.listening import listening
+from jupyter_latents.errors import ModelError
 from jupyter_latents.latents.facts import Space
 from jupyter_latents.latents.scaling import Scaling
 
@@ -28,7 +31,11 @@ def space_of(vae_class: str, config: Mapping[str, Any], digest: str = "") -> Spa
         vae_class: Class name of the VAE.
         config: Its configuration.
         digest: Digest of its files.
+
+    Raises:
+        ModelError: Its numbers are none that latents can be scaled by.
     """
+    _check_numbers(vae_class, config)
     if vae_class == "AutoencoderKLFlux2":
         blocks = len(config["block_out_channels"]) - 1
         return Space("Flux2", config["latent_channels"] * 4, 2**blocks * 2, vae=digest)
@@ -42,6 +49,28 @@ def space_of(vae_class: str, config: Mapping[str, Any], digest: str = "") -> Spa
     name = _NAMES.get((channels, round(scale, 5)), "own")
     means, stds = config.get("latents_mean"), config.get("latents_std")
     return Space(name, channels, 2 ** (levels - 1), scale, shift, tuple(means or ()), tuple(stds or ()), digest)
+
+
+def _check_numbers(vae_class: str, config: Mapping[str, Any]) -> None:
+    """Sees that a VAE's scale is above 0, and that its other numbers are numbers.
+
+    Raises:
+        ModelError: Such as a scale of 0 or NaN, which would make every picture black.
+    """
+    for name in ("scaling_factor", "shift_factor", "latents_mean", "latents_std"):
+        said = config.get(name)
+        scale = name in ("scaling_factor", "latents_std")
+        numbers = () if said is None else tuple(said) if isinstance(said, (list, tuple)) else (said,)
+        if not all(_is_number(one) and (one > 0 or not scale) for one in numbers):
+            allowed = "above 0" if scale else "that is finite"
+            raise ModelError(
+                f"the VAE ({vae_class}) cannot be used: its config.json says {name} {said}, and it is a number "
+                f"{allowed}. Fetch the VAE's config.json again."
+            )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def scaling_of_vae(vae: Any, like: torch.Tensor) -> Scaling:
@@ -80,9 +109,12 @@ def decode(latents: torch.Tensor, vae: Any) -> torch.Tensor:
 
     Raises:
         StoppedError: The run that it belongs to is to end.
+        RunError: The VAE made NaN or infinite values.
     """
     with listening():
-        return _decoded(latents, vae)
+        pictures = _decoded(latents, vae)
+    check_finite(pictures, f"the VAE ({type(vae).__name__}), while it decoded,", vae.dtype, "vae")
+    return pictures
 
 
 def _decoded(latents: torch.Tensor, vae: Any) -> torch.Tensor:
@@ -111,9 +143,12 @@ def encode(pictures: torch.Tensor, vae: Any) -> torch.Tensor:
 
     Raises:
         StoppedError: See `decode`.
+        RunError: See `decode`.
     """
     with listening():
-        return _encoded(pictures, vae)
+        latents = _encoded(pictures, vae)
+    check_finite(latents, f"the VAE ({type(vae).__name__}), while it encoded a picture,", vae.dtype, "vae")
+    return latents
 
 
 def _encoded(pictures: torch.Tensor, vae: Any) -> torch.Tensor:

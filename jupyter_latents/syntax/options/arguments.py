@@ -18,7 +18,7 @@ from . import parsers
 from .checks import check
 from .faults import fault, named
 from .magic_options import MAGIC_NAMES
-from .refused import refusal
+from .refused import ELSEWHERE, refusal
 from .table import BY_NAME, OPTIONS, Option
 
 __all__ = ["Arguments", "VeiledError", "read_arguments"]
@@ -52,6 +52,7 @@ class Arguments:
         options: The word of each option itself.
         unknown: Options of which some value is only known when the line is reached.
         open: Whether a template may still add options.
+        notes: What is worth a line and no error, and where.
     """
 
     model: Word
@@ -60,6 +61,7 @@ class Arguments:
     options: dict[str, Word] = field(default_factory=dict)
     unknown: set[str] = field(default_factory=set)
     open: bool = False
+    notes: list[tuple[str, Place | None]] = field(default_factory=list)
 
     def first(self, dest: str, default: Any = None) -> Any:
         """The first value of an option, or `default`."""
@@ -111,6 +113,8 @@ def _find(word: Word) -> Option:
     _answer(word)
     if name in MAGIC_NAMES:
         raise ScriptError(f"'{name}' belongs on the magic's own line, behind %%dgen.", place=word.place)
+    if name in ELSEWHERE:
+        raise ScriptError(f"'{name}' is no option here; {ELSEWHERE[name]}.", place=word.place)
     reason = refusal(name)
     if reason:
         raise ScriptError(f"'{name}' is dgenerate's and does not run here: {reason}.", place=word.place)
@@ -166,14 +170,17 @@ def _sort(words: list[Word], arguments: Arguments, *, replace: bool) -> None:
             if _unsure(word):
                 arguments.open = True
                 continue
+            secret = "auth_token" in arguments.options and arguments.words["auth_token"][-1:] == (words[position - 2],)
             raise ScriptError(
-                f"'{word.text}' belongs to no option; quote values that hold spaces, "
-                "and put each model on a line of its own.",
+                f"{'A second token' if secret else repr(word.text)} belongs to no option; quote values that hold "
+                "spaces, and put each model on a line of its own.",
                 place=word.place,
             )
         option = _find(word)
         if option.dest in arguments.options and not replace:
-            raise fault(f"'{reference(option.dest)}' is given twice for this model.", option.dest, word.place)
+            if option.many or option.flag:
+                raise fault(f"'{reference(option.dest)}' is given twice for this model.", option.dest, word.place)
+            arguments.notes.append((f"{option.name} is given twice, and the last one counts", word.place))
         stop = position
         while (
             stop < len(words) and not _is_option(words[stop]) and (option.many or stop == position) and not option.flag

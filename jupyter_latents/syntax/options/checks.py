@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from jupyter_latents.errors import SettingError, nearest
+from jupyter_latents.errors import HelpAskedError, SettingError, nearest
 from jupyter_latents.optimizations import choices_of
 from jupyter_latents.syntax.prompts import split_prompt
 from jupyter_latents.wording import option
 
 from .faults import fault
+from .refused import WEIGHTER
 
 if TYPE_CHECKING:
     from .arguments import Arguments
 
 __all__ = ["check"]
+
+_TAG = re.compile(r"\s*<\s*(upscaler|weighter)\s*:", re.IGNORECASE)
 
 
 def check(arguments: Arguments, schedulers: Collection[str]) -> None:
@@ -41,6 +45,9 @@ def check(arguments: Arguments, schedulers: Collection[str]) -> None:
             arguments.options["model_sequential_offload"].place,
         )
     for index, given in enumerate(arguments.values.get("schedulers", ())):
+        if given.name.lower() in ("help", "helpargs"):
+            names = ", ".join(sorted(schedulers)) or "none are known here"
+            raise HelpAskedError(f"Schedulers: {names}.\nSettings follow them, 'DDIMScheduler;clip-sample=false'.")
         if schedulers and given.name not in schedulers:
             raise fault(
                 f"{option('schedulers')}: '{given.name}' is no scheduler{nearest(given.name, schedulers) or '.'}",
@@ -94,6 +101,12 @@ def _check_seeds(arguments: Arguments) -> None:
 
 
 def _check_prompts(arguments: Arguments) -> None:
+    for dest in ("prompts", "second_prompts", "third_prompts", "negative_prompts"):
+        for index, word in enumerate(arguments.words.get(dest, ())):
+            tag = _TAG.match(word.text)
+            if tag:
+                text = f"<{tag[1]}: ...> is dgenerate's and does not run here: {WEIGHTER}."
+                raise fault(text, dest, arguments.place(dest, index))
     if "negative_prompts" not in arguments.options:
         return
     for index, prompt in enumerate(arguments.values.get("prompts", ())):

@@ -14,9 +14,13 @@ from jupyter_latents.stage import Address, LatentsProcessor, Size
 from jupyter_latents.syntax.addresses import parse_address
 from jupyter_latents.syntax.templates.promises import undrawn_in
 from jupyter_latents.syntax.text import Locator
+from jupyter_latents.wording import option
+
+from .names import unbindable
+from .samplers import sampler
 
 __all__ = [
-    "Parser", "address", "choice", "device", "fraction", "identifier", "number", "optimization", "processors",
+    "Parser", "address", "choice", "device", "fraction", "identifier", "number", "optimization", "prefix", "processors",
     "scheduler", "seed", "sigmas", "size", "text", "whole",
 ]  # fmt: skip
 
@@ -43,13 +47,31 @@ def prompt(value: str, _locate: Locator) -> str:
 
 
 def identifier(value: str, locate: Locator) -> str:
-    """A Python name."""
-    if not value.isidentifier():
+    """A Python name that nobody else needs."""
+    reason = unbindable(value)
+    if reason:
+        raise ScriptError(f"'{value}' cannot be a kernel variable: {reason}.", place=_at(value, locate))
+    return value
+
+
+_PREFIX_BYTES = 100
+
+
+def prefix(value: str, locate: Locator) -> str:
+    """The start of a file's name, which names no folder."""
+    found = text(value, locate)
+    if re.search(r"[/\\:\x00-\x1f\x7f]", found):
         raise ScriptError(
-            f"'{value}' cannot be a kernel variable; use letters, digits and _, no digit first.",
+            f"'{found}' cannot start a file's name: it names no folder and holds no / \\ or :. "
+            f"Name the folder by {option('output_path')}.",
             place=_at(value, locate),
         )
-    return value
+    if len(found.encode(errors="surrogatepass")) > _PREFIX_BYTES:
+        raise ScriptError(
+            f"'{found[:20]}…' is too long for the start of a file's name; give {_PREFIX_BYTES} bytes at most.",
+            place=_at(value, locate),
+        )
+    return found
 
 
 def whole(least: int, unit: str = "", *, most: int | None = None) -> Parser:
@@ -170,6 +192,9 @@ def optimization(value: str, locate: Locator) -> str:
 def scheduler(value: str, locate: Locator) -> Address:
     """A scheduler class name with settings; whether it exists is found out later."""
     found = parse_address(value, locate)
+    known = sampler(found.name)
+    if known is not None:
+        raise ScriptError(f"'{found.name}' is no scheduler; write '{known}'.", place=_at(value, locate))
     if not _SCHEDULER.fullmatch(found.name):
         raise ScriptError(
             f"'{found.name}' is no scheduler name; write a class name such as DDIMScheduler.", place=_at(value, locate)

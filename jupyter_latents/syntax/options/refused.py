@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-__all__ = ["REFUSED", "refusal"]
+import re
+
+__all__ = ["ELSEWHERE", "REFUSED", "SHORT", "WEIGHTER", "refusal"]
 
 _FAMILIES = "their model families are not part of latents interchange"
 _ANIMATION = "videos and animations are not made here; use --image-format png"
 _PROCESSORS = "image processors are not part of this project; change the picture in Python and name the variable"
 _REFINER = "write the refiner as a second stage with --denoising-start, its --image-seeds naming the first one's result"
-_WEIGHTER = "prompt weighting and rewriting are not part of this project; write the prompt as it should be read"
+WEIGHTER = "prompt weighting and rewriting are not part of this project; write the prompt as it should be read"
 _PAG = "perturbed attention guidance is not part of this project"
 _PARTS = "parts of a model other than the VAE are taken from the model itself"
 _CACHED_STEPS = "a split could not be exact; --optimize taylorseer or first-block-cache is such a cache, and says so"
+_HELP = "%%dgen --help lists what there is here"
+_TERMINAL = "it is for dgenerate in a terminal; remove it"
+_SIZES = "size and crop conditions follow the output size here; remove the option"
+_SCORES = "the scores are those of the refiner's own pipeline, 6 and 2.5; remove the option"
 _CACHE = "models are cached and released by this project itself; remove the option"
 
 REFUSED: dict[str, str] = {
@@ -30,17 +36,25 @@ REFUSED: dict[str, str] = {
     "--sdxl-high-noise-fractions": _REFINER,
     "--second-model-": _REFINER,
     "--sdxl-second-prompts": "use --second-prompts",
-    "--sdxl-": "size and crop conditions follow the output size here; remove the option",
+    "--sdxl-original-size": _SIZES,
+    "--sdxl-target-size": _SIZES,
+    "--sdxl-crops-coords": _SIZES,
+    "--sdxl-negative-original-size": _SIZES,
+    "--sdxl-negative-target-size": _SIZES,
+    "--sdxl-negative-crops-coords": _SIZES,
+    "--sdxl-aesthetic-score": _SCORES,
+    "--sdxl-negative-aesthetic-score": _SCORES,
+    "--sdxl-t2i-adapter-factor": "T2I adapters are not loaded here; use --control-nets",
     "--sd3-second-prompts": "use --second-prompts",
     "--sd3-third-prompts": "use --third-prompts",
     "--flux-second-prompts": "use --second-prompts",
     "--sd3-": "it is left to the model here; remove the option",
     "--flux-": "it is left to the model here; remove the option",
-    "--prompt-weighter": _WEIGHTER,
-    "--prompt-upscaler": _WEIGHTER,
-    "--second-prompt-upscaler": _WEIGHTER,
-    "--third-prompt-upscaler": _WEIGHTER,
-    "--second-model-prompt": _WEIGHTER,
+    "--prompt-weighter": WEIGHTER,
+    "--prompt-upscaler": WEIGHTER,
+    "--second-prompt-upscaler": WEIGHTER,
+    "--third-prompt-upscaler": WEIGHTER,
+    "--second-model-prompt": WEIGHTER,
     "--adetailer-": "detailing after the picture is not part of this project",
     "--inpaint-crop": "cropping around masks is not part of this project; crop in Python and name the variable",
     "--seed-image-processors": _PROCESSORS,
@@ -74,6 +88,21 @@ REFUSED: dict[str, str] = {
     "--model-cache": _CACHE,
     "--max-sequence-length": "it is left to the model here; remove the option",
     "--plugin-modules": "dgenerate's plugins cannot run here",
+    "--lora-fuse-scale": "write the scale behind each LoRA, NAME;scale=0.8",
+    "--output-auto1111-metadata": "provenance is stored with the latents and their files already; remove the option",
+    "--global-config": "settings are those of %config JupyterLatents",
+    "--templates-help": _HELP,
+    "--directives-help": _HELP,
+    "--functions-help": _HELP,
+    "--image-processor-help": _HELP,
+    "--latents-processor-help": _HELP,
+    "--quantizer-help": _HELP,
+    "--version": "jupyter_latents.__version__ tells this project's",
+    "--shell": _TERMINAL,
+    "--no-stdin": _TERMINAL,
+    "--console": _TERMINAL,
+    "--set": "write \\set NAME TEXT on a line of its own",
+    "--setp": "write \\setp NAME EXPRESSION on a line of its own",
     "--sub-command": "dgenerate's sub-commands are not part of this project",
 }
 """Reasons by name; a name that ends in ``-`` stands for all that begin so."""
@@ -81,42 +110,127 @@ REFUSED: dict[str, str] = {
 SHORT = {
     "-om": "--output-metadata",
     "-oc": "--output-configs",
+    "-oam": "--output-auto1111-metadata",
     "-af": "--animation-format",
     "-ti": "--textual-inversions",
     "-te": "--text-encoders",
+    "-te2": "--second-model-text-encoders",
     "-un": "--unet",
+    "-un2": "--second-model-unet",
+    "-tf": "--transformer",
     "-fs": "--frame-start",
     "-fe": "--frame-end",
     "-bgs": "--batch-grid-size",
     "-olc": "--original-config",
+    "-olc2": "--second-model-original-config",
     "-na": "--no-aspect",
     "-nf": "--no-frames",
     "-ilp": "--img2img-latents-processors",
     "-lpp": "--latents-post-processors",
     "-sc": "--safety-checker",
     "-pw": "--prompt-weighter",
+    "-pw2": "--second-model-prompt-weighter",
     "-pu": "--prompt-upscaler",
+    "-pu2": "--second-model-prompt-upscaler",
     "-sip": "--seed-image-processors",
     "-pp": "--post-processors",
     "-mip": "--mask-image-processors",
     "-cip": "--control-image-processors",
     "-igs": "--image-guidance-scales",
+    "-uns": "--upscaler-noise-levels",
     "-hnf": "--sdxl-high-noise-fractions",
+    "-rgr": "--sdxl-refiner-guidance-rescales",
+    "-sir": "--sdxl-refiner-sigmas",
+    "-rfu": "--sdxl-refiner-freeu-params",
+    "-fu": "--freeu-params",
+    "-hd": "--hi-diffusion",
+    "-ie": "--image-encoder",
+    "-ipa": "--ip-adapters",
+    "-t2i": "--t2i-adapters",
+    "-lrfs": "--lora-fuse-scale",
+    "-qm": "--quantizer-map",
+    "-q2": "--second-model-quantizer",
+    "-qm2": "--second-model-quantizer-map",
+    "-sch2": "--second-model-schedulers",
+    "-mqo2": "--second-model-sequential-offload",
+    "-mco2": "--second-model-cpu-offload",
+    "-ifs2": "--second-model-inference-steps",
+    "-gs2": "--second-model-guidance-scales",
+    "-gc": "--global-config",
     "-pag": "--pag",
-    "-ra": "--ras",
+    "-pags": "--pag-scales",
+    "-pagas": "--pag-adaptive-scales",
+    "-rpag": "--sdxl-refiner-pag",
+    "-rpags": "--sdxl-refiner-pag-scales",
+    "-rpagas": "--sdxl-refiner-pag-adaptive-scales",
+    "-dc": "--deep-cache",
+    "-dci": "--deep-cache-intervals",
+    "-dcb": "--deep-cache-branch-ids",
+    "-rdc": "--sdxl-refiner-deep-cache",
+    "-rdci": "--sdxl-refiner-deep-cache-intervals",
+    "-rdcb": "--sdxl-refiner-deep-cache-branch-ids",
     "-tc": "--tea-cache",
+    "-tcr": "--tea-cache-rel-l1-thresholds",
+    "-ra": "--ras",
+    "-rif": "--ras-index-fusion",
+    "-rsr": "--ras-sample-ratios",
+    "-rhr": "--ras-high-ratios",
+    "-rss": "--ras-starvation-scales",
+    "-rer": "--ras-error-reset-steps",
+    "-rme": "--ras-metrics",
+    "-rst": "--ras-start-steps",
+    "-res": "--ras-end-steps",
+    "-rsn": "--ras-skip-num-steps",
+    "-rsl": "--ras-skip-num-step-lengths",
     "-ic": "--inpaint-crop",
+    "-icp": "--inpaint-crop-paddings",
+    "-icm": "--inpaint-crop-masked",
+    "-icf": "--inpaint-crop-feathers",
+    "-ad": "--adetailer-detectors",
+    "-adm": "--adetailer-model-masks",
+    "-adf": "--adetailer-class-filter",
+    "-adi": "--adetailer-index-filter",
+    "-ads": "--adetailer-mask-shapes",
+    "-addp": "--adetailer-detector-paddings",
+    "-admp": "--adetailer-mask-paddings",
+    "-adb": "--adetailer-mask-blurs",
+    "-add": "--adetailer-mask-dilations",
+    "-adc": "--adetailer-crop-control-image",
 }
+"""Short names of these options."""
+
+ELSEWHERE: dict[str, str] = {
+    "--width": "write --output-size 512x768",
+    "--height": "write --output-size 512x768",
+    "--size": "write --output-size 512x768",
+    "--resolution": "write --output-size 512x768",
+    "--cfg": "write --guidance-scales 5",
+    "--cfg-scale": "write --guidance-scales 5",
+    "--steps": "write --inference-steps 30",
+    "--num-inference-steps": "write --inference-steps 30",
+    "--timesteps": "write --inference-steps 30, or the noise levels themselves as --sigmas 14.6,7.1,2.9",
+    "--sampler": "write --scheduler EulerDiscreteScheduler",
+    "--sampling-method": "write --scheduler EulerDiscreteScheduler",
+    "--strength": "write --image-seed-strengths 0.8",
+    "--denoise": "write --image-seed-strengths 0.8",
+    "--denoising-strength": "write --image-seed-strengths 0.8",
+    "--image": "write --image-seeds photo.png",
+    "--init-image": "write --image-seeds photo.png",
+    "--mask": "write --image-seeds 'photo.png;mask=hole.png'",
+    "--latents": "write --image-seeds 'latents: base'",
+    "--controlnet": "write --control-nets NAME, and control=lines.png in the image seed",
+    "--model": "write the model first, without an option: demo/scenes --prompts cat",
+    "--output": "write --output-path FOLDER",
+    "--outdir": "write --output-path FOLDER",
+    "--num-images": "write --gen-seeds 4 for four pictures, or --batch-size 4",
+    "--batch-count": "write --gen-seeds 4 for four pictures",
+    "--quantize": "write --quantizer 'bnb;bits=4'",
+}
+"""What options are called in other programs, and what to write here."""
 
 
 def refusal(name: str) -> str | None:
     """Returns why an option of dgenerate's is not run here, or None for a name it does not have."""
     name = SHORT.get(name, name)
-    found = [known for known in REFUSED if name == known or (known.endswith("-") and name.startswith(known))]
-    families = ("--adetailer-", "--sdxl-refiner", "--pag", "--tea-cache", "--hi-diffusion", "--deep-cache", "--ras",
-                "--sada", "--prompt-weighter", "--prompt-upscaler", "--inpaint-crop", "--freeu")  # fmt: skip
-    if not found:
-        found = [
-            known for family in families if name.startswith(family) for known in REFUSED if known.startswith(family)
-        ]
+    found = [known for known in REFUSED if re.match(re.escape(known.rstrip("-")) + r"s?\d?(-|\Z)", name)]
     return REFUSED[max(found, key=len)] if found else None

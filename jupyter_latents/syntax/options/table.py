@@ -170,7 +170,7 @@ OPTIONS: tuple[Option, ...] = (
          "Scheduler class, with settings as in 'DDIMScheduler;clip-sample=false'. Several values multiply. "
          "Default: the model's own.", many=True, multiplies=True, completion="scheduler", field="scheduler"),
     _row("--quantizer -q", "quantizer", "NAME", parsers.address, "Model",
-         "Quantizer, such as 'bnb;bits=4' or 'sdnq;type=int4'. Default: none.", choices=("bnb;bits=4", "bnb;bits=8"),
+         "Quantizer, 'bnb;bits=4' or 'bnb;bits=8'. Default: none.", choices=("bnb;bits=4", "bnb;bits=8"),
          field="model.quantizer"),
     _row("--optimize", "optimize", "NAME", parsers.optimization, "Model",
          f"What makes the model faster or smaller: {', '.join(OPTIMIZATIONS)}; with settings as in "
@@ -241,7 +241,7 @@ OPTIONS: tuple[Option, ...] = (
     _row("--output-path -o", "output_path", "FOLDER", parsers.text, "Output",
          "Folder to write files to; it is made when missing. Nothing is written when neither this nor --image-format "
          "is given.", completion="path", field="output.path"),
-    _row("--output-prefix -op", "output_prefix", "TEXT", parsers.text, "Output", "Start of the file names.",
+    _row("--output-prefix -op", "output_prefix", "TEXT", parsers.prefix, "Output", "Start of the file names.",
          field="output.prefix"),
     _flag("--output-overwrite -ox", "output_overwrite", "Output",
           "Replace files of the same name. Default: a number is added.", field="output.overwrite"),

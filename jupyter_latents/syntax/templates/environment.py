@@ -7,7 +7,7 @@ import os
 import random
 import re
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import GeneratorType
@@ -29,6 +29,7 @@ __all__ = ["CAPTURED", "RESERVED", "Environment"]
 
 _WORD = re.compile(r"""[^\s"'\\{}$%#-][^\s"'\\{}$%]*""")
 _SHORT = 4
+_BRIEF = 200
 CAPTURED = "__latents_"
 """Start of the names given to objects that a template hands to an image seed."""
 
@@ -134,11 +135,26 @@ class Environment:
     def __post_init__(self) -> None:
         self._changes: dict[str, str] = {}
         self.opened: set[str] = set()  # names whose values the script, or a stage of it, had
+        self._noted: set[str] = set()
+        self.mentioned: frozenset[str] = frozenset()  # names that a line of the script sets, reached or not
         self.waits: Waits | None = None  # who waits for promises: an evaluation
         self.whole: Promise | None = None  # of last_images, where even their count is not known
         self.written: Promise | None = None  # of the latest invocation that writes files
+        self.telling = False  # whether what is evaluated is for people to read
         self.place: Place | None = None  # the line that is evaluated
         self.preceding = ""  # what stands before the template that is evaluated
+
+    def note(self, text: str, place: Place | None = None) -> None:
+        """Prints something that is worth a line and no error, once for each place.
+
+        Args:
+            text: A clause.
+            place: Where it stands in the script.
+        """
+        where = f"line {place.line}: " if place is not None else ""
+        if where + text not in self._noted:
+            self._noted.add(where + text)
+            self.print(where + text)
 
     def finished(self, images: Iterable[str], prompts: Iterable[object] = ()) -> None:
         """Tells what the latest invocation made, for ``last_images`` and ``last_prompts``."""
@@ -240,6 +256,11 @@ class Environment:
             raise ScriptError(f"'{name}' is kept by the language and cannot be set; choose another name.", place=place)
         self.names[name] = value
 
+    @property
+    def changed(self) -> str:
+        r"""What ``\env`` set, as it is written; empty for nothing."""
+        return " ".join(f"{name}={self.shown(value)}" for name, value in self._changes.items())
+
     def change_environ(self, name: str, value: str) -> None:
         """Sets an environment variable for the rest of the script; the process keeps its own."""
         self._changes[name] = value
@@ -259,15 +280,28 @@ class Environment:
         if isinstance(value, Veiled):
             return value.text
         if isinstance(value, Promise):
-            return self.show(value.value) if value.made else str(value)
+            made = value.look() if self.telling else value.value
+            return self.show(made) if value.made else str(value)
         if isinstance(value, (list, tuple)) and any(isinstance(item, Promise) for item in value):
-            return self.show([real(item) for item in value])
-        if isinstance(value, Iterable) and type(value) in (GeneratorType, *ITERATORS):
-            return self.show(list(value))
+            value = [real(item) for item in value]
+        elif isinstance(value, Iterable) and type(value) in (GeneratorType, *ITERATORS):
+            value = list(value)
         if callable(value) and any(value is function for function in self.functions.values()):
             raise ValueError("a function stands here without its call; write () after its name")
         admit(value, "this value")
+        if self.telling:
+            return self._said(value)
         return _text(value) if _has_text(value) else self.capture(value)
+
+    def _said(self, value: Any) -> object:
+        """What a person reads of a value: plain data as Python writes it, anything else in a few words."""
+        if isinstance(value, str):
+            return _Said(_brief(self.captured[value])) if value in self.captured else value
+        if type(value) in (list, tuple):
+            return [self._said(real(item)) for item in value]
+        if type(value) is dict:
+            return {key: self._said(real(item)) for key, item in value.items()}
+        return _text(value) if _has_text(value) else _Said(_brief(value))
 
     def capture(self, value: object) -> str:
         """Keeps `value` under a made name, and returns the name."""
@@ -279,10 +313,26 @@ class Environment:
         return name
 
 
+class _Said(str):
+    """A text that is written without quotes inside a list."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _brief(value: object) -> str:
+    text = repr(value).splitlines()[0] if repr(value) else type(value).__name__
+    return text if len(text) <= _BRIEF else text[: _BRIEF - 1] + "…"
+
+
 def _has_text(value: object) -> bool:
     if value is None or isinstance(value, (str, numbers.Number, Prompt, os.PathLike)):
         return True
-    return isinstance(value, Sequence) and all(isinstance(item, (str, numbers.Number, Prompt)) for item in value)
+    if type(value) is dict:
+        return all(_has_text(item) for pair in value.items() for item in pair)
+    return isinstance(value, (list, tuple, range)) and all(map(_has_text, value))
 
 
 def _text(value: Any) -> object:
@@ -290,6 +340,6 @@ def _text(value: Any) -> object:
         return format_prompt(value)
     if isinstance(value, os.PathLike):
         return os.fspath(value)
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [format_prompt(item) if isinstance(item, Prompt) else item for item in value]
+    if isinstance(value, (list, tuple, range)):
+        return [_text(item) for item in value]
     return value

@@ -17,13 +17,13 @@ from jupyter_latents.syntax.lines import nothing
 from . import sight
 from .environment import Variables
 from .functions import FUNCTIONS
-from .limits import LIMIT, multiply, percent, power, shift
+from .limits import LIMIT, add, multiply, percent, power, shift
 from .promises import real
 
 __all__ = ["evaluate"]
 
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
+    ast.Add: add,
     ast.Sub: operator.sub,
     ast.Mult: multiply,
     ast.Div: operator.truediv,
@@ -89,6 +89,7 @@ class _Evaluator:
         for scope in [*reversed(self.scopes), self.names]:
             if node.id in scope:
                 return scope[node.id]
+        sight.check_name(node.id)
         raise NameError(f"'{node.id}' is not there{nearest(node.id, self.names)}")
 
     def _list(self, node: ast.List) -> Any:
@@ -165,7 +166,7 @@ class _Evaluator:
             keywords.update(self.run(keyword.value) if keyword.arg is None else {keyword.arg: self.run(keyword.value)})
         if getattr(function, "__name__", "") != "quote":
             arguments, keywords = [real(given) for given in arguments], {k: real(v) for k, v in keywords.items()}
-        sight.check_call(function, arguments, keywords, self.functions)
+        arguments = sight.check_call(function, arguments, keywords, self.functions)
         return function(*arguments, **keywords)
 
     def _listcomp(self, node: ast.ListComp) -> Any:

@@ -9,9 +9,10 @@ from typing import Any
 
 from jupyter_latents.stage import Prompt
 from jupyter_latents.syntax.prompts import format_prompt
-from jupyter_latents.syntax.quoting import quote, unquote
+from jupyter_latents.syntax.quoting import quote, read_words
+from jupyter_latents.syntax.text import Line, Located
 
-from .limits import LIMIT, power
+from .limits import LIMIT, power, rounded
 
 __all__ = ["FUNCTIONS"]
 
@@ -23,14 +24,16 @@ def _range(*numbers: int) -> range:
     return made
 
 
-def _frange(start: float, stop: float | None = None, step: float = 1.0) -> Iterator[float]:
+def _frange(start: float, stop: float | None = None, step: float = 0.1) -> Iterator[float]:
+    """Numbers from `start` to before `stop`, rounded to ten digits."""
     first, last = (0.0, start) if stop is None else (start, stop)
-    if step == 0 or abs((last - first) / step) > LIMIT:
+    if step == 0 or not abs((last - first) / step) <= LIMIT:
         raise ValueError(f"frange makes at most {LIMIT} numbers, with a step that is not 0")
-    count = 0
-    while (first + count * step < last) if step > 0 else (first + count * step > last):
-        yield first + count * step
+    count, number = 0, round(float(first), 10)
+    while number < last if step > 0 else number > last:
+        yield number
         count += 1
+        number = round(first + count * step, 10)
 
 
 def _first(values: Iterable[Any]) -> Any:
@@ -51,8 +54,10 @@ def _format_size(size: Iterable[Any]) -> str:
     return "x".join(str(part) for part in size)
 
 
-def _unquote(value: Any) -> Any:
-    return unquote(value) if isinstance(value, str) else [unquote(str(item)) for item in value]
+def _unquote(value: Any) -> list[str]:
+    """The words of a text, or of several, without their quotes."""
+    texts = [value] if isinstance(value, str) else [str(item) for item in value]
+    return [word.text for text in texts for word in read_words(Located.of(Line(1, text, text)))]
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -60,11 +65,12 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
         function.__name__: function
         for function in (
             abs, all, any, ascii, bin, bool, chr, dict, divmod, enumerate, float, frozenset, hex, int, len, list,
-            max, min, oct, ord, repr, reversed, round, set, sorted, str, sum, tuple, zip,
+            max, min, oct, ord, repr, reversed, set, sorted, str, sum, tuple, zip,
         )
     },
     "range": _range,
     "frange": _frange,
+    "round": rounded,
     "pow": power,
     "first": _first,
     "last": _last,

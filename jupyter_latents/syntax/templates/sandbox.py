@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import wraps
 from typing import Any
 
 from jinja2 import TemplateSyntaxError, Undefined, nodes
@@ -14,15 +15,16 @@ from jupyter_latents.errors import ScriptError, nearest
 
 from . import sight
 from .environment import Environment
-from .limits import multiply, power
+from .limits import add, check_length, joined, multiply, percent, power
 from .promises import Promise, Veiled, real
 
 __all__ = ["Sandbox"]
 
 _TURNS = "turns of a loop"
 _LOOK = "look into"
-_UNSEEING = {"join", "string", "trim", "quote", "default", "d", _TURNS, _LOOK}
-_FILTERS_THAT_FILL = ("batch", "center", "indent")
+_CONCAT = "one after the other"
+_UNSEEING = {"join", "string", "trim", "quote", "default", "d", _TURNS, _LOOK, _CONCAT}
+_FILTERS_THAT_FILL = ("batch", "center", "indent", "round", "slice", "tojson", "truncate", "wordwrap")
 _FILTERS_LEFT_OUT = ("random", "attr")
 # Tags that may work on what templates inside them have written.
 _OTHER_FILES = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
@@ -44,6 +46,26 @@ def _bounded(fill: Callable[..., Any]) -> Callable[..., Any]:
         return fill(value, *arguments, **keywords)
 
     return bounded
+
+
+def _formatted(value: Any, *arguments: Any, **keywords: Any) -> Any:
+    """The filter ``format``: values in a text by ``%``."""
+    return percent(str(value), keywords or arguments)
+
+
+def _short(join: Any) -> Any:
+    """A filter of texts, after a check of how long the texts are that it is given."""
+
+    @wraps(join)
+    def short(first: Any, value: Any, *arguments: Any, **keywords: Any) -> Any:
+        items = list(value) if isinstance(value, Iterable) and not isinstance(value, (str, Mapping)) else value
+        parts = items if isinstance(items, list) else [items]
+        longest = max((len(given) for given in (*arguments, *keywords.values()) if isinstance(given, str)), default=0)
+        count = len(parts) if isinstance(items, list) else len(str(items)) + 1
+        check_length(sum(len(part) for part in parts if isinstance(part, str)) + count * longest)
+        return join(first, items, *arguments, **keywords)
+
+    return short
 
 
 class _Turns:
@@ -69,7 +91,10 @@ class _Context(Context):
         if found is not missing:
             return found
         names = getattr(self.environment, "names", None)
-        return names[key] if names is not None and key in names else missing
+        if names is not None and key in names:
+            return names[key]
+        sight.check_name(key)
+        return missing
 
 
 class Sandbox(SandboxedEnvironment):
@@ -82,7 +107,7 @@ class Sandbox(SandboxedEnvironment):
     """
 
     context_class = _Context
-    intercepted_binops = frozenset({"*", "**"})
+    intercepted_binops = frozenset({"*", "**", "+", "%"})
 
     def __init__(
         self, environment: Environment | None = None, names: Mapping[str, Any] | None = None, *, block: bool = False
@@ -101,12 +126,28 @@ class Sandbox(SandboxedEnvironment):
         self.filters[_TURNS] = self._turns
         self.filters[_LOOK] = _looked_into
         self.globals = {}
-        self.binop_table.update({"*": multiply, "**": power})
+        self.filters[_CONCAT] = joined
+        self.filters["format"] = _formatted
+        self.filters["join"] = _short(self.filters["join"])
+        self.filters["replace"] = _short(self.filters["replace"])
+        self.binop_table.update({"*": multiply, "**": power, "+": add, "%": percent})
 
     def _shown(self, value: Any) -> Any:
-        if self._seen_by is None or isinstance(value, Undefined):
+        if self._seen_by is None:
+            return value
+        if isinstance(value, Undefined):
+            self._note(value)
             return value
         return self._seen_by.show(real(value) if self._rewrites and isinstance(value, Veiled) else value)
+
+    def _note(self, value: Any) -> None:
+        """Tells that a name is not there, and nothing stands in its place."""
+        name, environment = value._undefined_name, self._seen_by  # noqa: SLF001 - the public attribute of jinja's own
+        lone = value._undefined_obj is missing  # noqa: SLF001 - see above
+        if environment is not None and lone and isinstance(name, str) and name not in environment.mentioned:
+            hint = nearest(name, self.names or ()).rstrip("?")
+            text = f"'{name}' is not there, and nothing stands in its place"
+            environment.note(f"{text}{hint}?" if hint else text, environment.place)
 
     def _turns(self, items: Iterable[Any]) -> Iterable[Any]:
         return items if self._seen_by is None else _Turns(items, self._seen_by)
@@ -117,6 +158,9 @@ class Sandbox(SandboxedEnvironment):
         self._rewrites = next(tree.find_all(_REWRITES), None) is not None
         for loop in tree.find_all(nodes.For):
             loop.iter = nodes.Filter(loop.iter, _TURNS, [], [], None, None, lineno=loop.iter.lineno)
+        for sum_ in tree.find_all(nodes.Concat):
+            parts = nodes.List(sum_.nodes, lineno=sum_.lineno)
+            sum_.nodes = [nodes.Filter(parts, _CONCAT, [], [], None, None, lineno=sum_.lineno)]
         for used in tree.find_all(nodes.Filter):
             if used.node is not None and used.name not in _UNSEEING:
                 used.node = nodes.Filter(used.node, _LOOK, [], [], None, None, lineno=used.lineno)
@@ -162,5 +206,5 @@ class Sandbox(SandboxedEnvironment):
         if not isinstance(obj, Undefined):
             if obj is not self._functions.get("quote"):
                 args, kwargs = tuple(map(real, args)), {name: real(value) for name, value in kwargs.items()}
-            sight.check_call(obj, args, kwargs, self._functions.values())
+            args = tuple(sight.check_call(obj, args, kwargs, self._functions.values()))
         return super().call(context, obj, *args, **kwargs)

@@ -18,10 +18,10 @@ from jinja2 import runtime
 from jupyter_latents.errors import ScriptError
 
 from .kinds import HEIRS, INSIDE, NAMED, PYTHON
-from .limits import LIMIT
+from .limits import LIMIT, check_format, check_text
 from .promises import Promise, Veiled
 
-__all__ = ["Seen", "admit", "attribute", "check_call", "check_width", "names_of"]
+__all__ = ["Seen", "admit", "attribute", "check_call", "check_name", "check_width", "names_of"]
 
 _COUNT = 1_000_000
 """Most items of a value that are looked through."""
@@ -153,6 +153,28 @@ def attribute(value: Any, name: str, own: object = None) -> Any:
     return getattr(value, name)
 
 
+_OTHERS = {
+    "last_seeds": "bind the result, --into base, and write {{ base.provenance.seed }}",
+    "last_seed": "bind the result, --into base, and write {{ base.provenance.seed }}",
+    "glob": "write the pattern without quotes, *.png, or \\sete files *.png",
+    "path": "use basename(), dirname() and abspath()",
+    "saved_modules": "models are cached and share their parts without it",
+}
+
+
+def check_name(name: str) -> None:
+    """Checks that a name which is not there is none of dgenerate's.
+
+    Args:
+        name: The name.
+
+    Raises:
+        ScriptError: It is.
+    """
+    if name in _OTHERS:
+        raise ScriptError(f"'{name}' is dgenerate's and is not here: {_OTHERS[name]}.")
+
+
 def check_width(arguments: Iterable[Any]) -> None:
     """Checks the width, or count, that a method or filter fills up to.
 
@@ -166,7 +188,9 @@ def check_width(arguments: Iterable[Any]) -> None:
         raise ScriptError(f"A text or list longer than {LIMIT} is refused; give a smaller number.")
 
 
-def check_call(function: Any, arguments: Iterable[Any], keywords: Mapping[str, Any], language: Iterable[Any]) -> None:
+def check_call(
+    function: Any, arguments: Iterable[Any], keywords: Mapping[str, Any], language: Iterable[Any]
+) -> list[Any]:
     """Checks that a template may call `function` so.
 
     Args:
@@ -175,21 +199,51 @@ def check_call(function: Any, arguments: Iterable[Any], keywords: Mapping[str, A
         keywords: By name.
         language: The functions of the language.
 
+    Returns:
+        The arguments by place; a series that a method of a text takes is a list.
+
     Raises:
         ScriptError: It is no function of the language and no reading method, or it would write into an argument.
     """
     owner, kind = getattr(function, "__self__", None), type(function)
     method = kind in _METHODS and names_of(type(owner)) is not None
-    text_format = type(getattr(function, "__wrapped__", None)) in _METHODS  # Jinja's own, for str.format
+    wrapped = getattr(function, "__wrapped__", None)
+    text_format = type(wrapped) in _METHODS  # Jinja's own, for str.format
     known = method or text_format or kind in _TEMPLATES_OWN or any(function is known for known in language)
     if not known:
         raise ScriptError(f"A {_a(function)} cannot be called here; methods and the language's functions can. {_SEEN}")
-    if isinstance(owner, str) and function.__name__ in _WIDTHS:
-        check_width(arguments)
+    given = list(arguments)
+    if isinstance(owner, str):
+        given = _bounded(owner, function.__name__, given)
+    elif text_format:
+        _format(getattr(wrapped, "__self__", ""), [*given, *keywords.values()])
     array = _full_name(type(owner)) == "numpy.ndarray"
     written = array and any(_full_name(type(given)) == "numpy.ndarray" for given in (*arguments, *keywords.values()))
     if "out" in keywords or written:
         raise ScriptError("A method that writes into its argument is out of reach: templates change nothing.")
+    return given
+
+
+def _bounded(owner: str, name: str, given: list[Any]) -> list[Any]:
+    """The arguments of a method of a text, after a check of how long a text it makes."""
+    if name in _WIDTHS:
+        check_width(given)
+    if name == "join" and given and isinstance(given[0], Iterable):
+        given = [list(given[0]), *given[1:]]
+    try:
+        check_text(owner, name, given)
+    except ValueError as error:
+        raise ScriptError(f"'.{name}': {error}.") from error
+    return given
+
+
+def _format(text: Any, values: list[Any]) -> None:
+    """Checks the widths of ``'...'.format(...)``."""
+    flat = [item for value in values for item in (value.values() if isinstance(value, dict) else (value,))]
+    try:
+        check_format(str(text), flat)
+    except ValueError as error:
+        raise ScriptError(f"'.format': {error}.") from error
 
 
 class Seen(Mapping[str, Any]):

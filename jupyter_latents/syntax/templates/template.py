@@ -15,7 +15,7 @@ from jupyter_latents.syntax.segments import Segment, segments
 from jupyter_latents.syntax.text import Line
 
 from .environment import Environment
-from .limits import LIMIT
+from .limits import LIMIT, joined
 from .sandbox import Sandbox
 
 __all__ = ["check_template", "render", "render_block"]
@@ -70,7 +70,7 @@ def render(source: str, environment: Environment, place: Place | None) -> str:
         ScriptError: It cannot be read, or its evaluation failed.
     """
     try:
-        return Sandbox(environment).from_string(source).render()
+        return joined(Sandbox(environment).from_string(source).generate())
     except TemplateSyntaxError as error:
         raise ScriptError(f"The template cannot be read: {error.message}", place=place) from error
     except Exception as error:
@@ -121,7 +121,7 @@ def render_block(lines: list[Line], environment: Environment) -> Iterator[Line]:
     current, count = 1, 0
     buffer: list[str] = []  # the line that is not at its end yet
     chunks = template.root_render_func(context)
-    latest = ""
+    latest, length = "", 0
     while True:
         at = lines[min(current, len(lines)) - 1]
         environment.place = at.place(0, len(at.text))
@@ -137,7 +137,12 @@ def render_block(lines: list[Line], environment: Environment) -> Iterator[Line]:
         environment.check()
         if "\n" not in chunk:
             buffer.append(chunk)
+            length += len(chunk)
+            if length > 10 * LIMIT:
+                text = f"The block makes a line of more than {10 * LIMIT} characters."
+                raise ScriptError(text, place=environment.place)
             continue
+        length = 0
         *whole, rest = ("".join(buffer) + chunk).split("\n")
         buffer, latest = [rest], (latest + "\n".join(whole))[-_RECENT:] + "\n"
         for text in whole:

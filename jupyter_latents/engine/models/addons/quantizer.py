@@ -74,23 +74,31 @@ def _packs(part: PartSource) -> bool:
     return part.name in ("unet", "transformer") or is_text
 
 
-def find_quantizer(source: ModelSource, _facts: ModelFacts) -> Quantizer:
+def find_quantizer(source: ModelSource, facts: ModelFacts) -> Quantizer:
     """The quantizer that a stage names.
 
     Raises:
-        ModelError: Another quantizer, settings that are not allowed, or bitsandbytes is not installed.
+        ModelError: Another quantizer, settings that are not allowed, a single file, or bitsandbytes is not installed.
     """
-    address = entry_of("quantizer", source.quantizer or Address(""), _ALLOWED).address
+    address = source.quantizer or Address("")
     if address.name.lower() not in ("bnb", "bitsandbytes"):
         raise ModelError(
             f"{option('quantizer')} {address.name} is not known here; use bnb;bits=4 or bnb;bits=8, or leave it out.",
             option="quantizer",
         )
+    address = entry_of("quantizer", address, _ALLOWED).address
     for key, values in _ALLOWED.items():
         given = address.get(key)
         if given is not None and (given.lower() if values == _YES_OR_NO else given) not in values:
             several = f"{', '.join(values[:-1])} or {values[-1]}"
             raise fault("quantizer", f"{key}={given} is not allowed; use {several}.")
+    inside = [part.name for part in facts.sources.values() if _packs(part) and part.form != "folder"]
+    if inside:
+        raise ModelError(
+            f"{option('quantizer')} does nothing to {' and '.join(inside)} of {source.name}, a single file: such files "
+            "are read as they are. Give the model's diffusers folder, or leave it out.",
+            option="quantizer",
+        )
     if importlib.util.find_spec("bitsandbytes") is None:
         raise ModelError(
             f"{option('quantizer')} bnb needs bitsandbytes, which is not installed: pip install bitsandbytes, or leave "

@@ -1,0 +1,56 @@
+"""What of one invocation is worth a line and no error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from jupyter_latents.errors import Place
+
+from .table import NAMES
+
+if TYPE_CHECKING:
+    from .arguments import Arguments
+
+__all__ = ["remarks"]
+
+_PROMPTS = ("prompts", "negative_prompts", "second_prompts", "third_prompts")
+_PAINTED = {
+    re.compile(r"(?<!\\)\([^()]*:\s*[\d.]+\s*\)|(?<!\\)\[[^\[\]]*[:|][^\[\]]*\]|\bAND\b|\bBREAK\b"): (
+        "prompts have no weights and no schedules here"
+    ),
+    re.compile(r"<(?:lora|lyco|hypernet):[^<>]*>"): f"LoRAs are given by {NAMES['loras']} NAME;scale=0.8",
+}
+
+
+def remarks(arguments: Arguments) -> Iterator[tuple[str, Place | None]]:
+    """Remarks on prompts and on options that do nothing here, each with its place."""
+    for dest in _PROMPTS:
+        words = arguments.words.get(dest, ())
+        if len(words) > 1 and not any(word.quoted or word.value.dynamic for word in words):
+            text = f"{NAMES[dest]} has {len(words)} values, each a prompt; quote a prompt of several words"
+            yield text, words[0].place
+        for word in words:
+            for found in filter(None, (pattern.search(word.text) for pattern in _PAINTED)):
+                text = f"{found[0]!r} is painted as text: {_PAINTED[found.re]}"
+                yield text, word.locate(found.start(), len(found[0]))
+    yield from _idle(arguments)
+
+
+def _idle(arguments: Arguments) -> Iterator[tuple[str, Place | None]]:
+    """Options that stand for nothing beside others."""
+    given = arguments.options
+    steps, sigmas = arguments.values.get("inference_steps", ()), arguments.values.get("sigmas", ())
+    counts = {sum(sigma > 0 for sigma in levels) for levels in sigmas}
+    if counts and steps and set(steps) != counts:
+        text = f"{NAMES['inference_steps']} does nothing beside {NAMES['sigmas']}, which make the steps"
+        yield text, given["inference_steps"].place
+    writes = {"output_path", "image_format"} & given.keys()
+    for dest in ("output_prefix", "output_overwrite"):
+        if dest in given and not writes:
+            yield f"{NAMES[dest]} does nothing: no file is written without {NAMES['output_path']}", given[dest].place
+    if "latents_processors" in given and "image_seeds" not in given and not arguments.open:
+        yield f"{NAMES['latents_processors']} does nothing: no latents are given", given["latents_processors"].place
+    if "batch_seeds" in given and not given.keys() & {"seeds", "gen_seeds"} and not arguments.open:
+        yield f"{NAMES['batch_seeds']} does nothing: there is one seed", given["batch_seeds"].place

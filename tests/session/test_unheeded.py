@@ -1,0 +1,99 @@
+"""What is asked for and can have no effect is refused or told, in the plan as in the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from jupyter_latents.engine.prepare import prepare
+from jupyter_latents.errors import JupyterLatentsError
+from jupyter_latents.stage import ModelSource, Stage
+from tests import tiny as tinies
+from tests.engine.cases import picture
+from tests.session.conftest import Desk
+
+RUN = "--prompts cat --inference-steps 4 --guidance-scales 1"
+
+
+@pytest.fixture
+def half(desk: Desk) -> Desk:
+    """A session with latents ``base``, two pictures and a pair of latents."""
+    desk.session.names |= {"photo": picture(64), "wide": picture(64).resize((96, 64))}
+    desk.run(f"<sd15> {RUN} --seeds 3 --denoising-end 0.5 --output-size 64 --into base")
+    desk.run(f"<sd15> {RUN} --seeds 3 --denoising-end 0.5 --output-size 64 --batch-size 2 --into pair")
+    return desk
+
+
+def refusal(desk: Desk, script: str) -> str:
+    (planned,) = desk.plan(script).stages
+    with pytest.raises(JupyterLatentsError) as refused:
+        desk.run(script)
+    assert planned.refused == refused.value.message
+    return planned.refused
+
+
+TOLD = {
+    "a batch beside one": ("'latents: base' --batch-size 3", "batch size 3 has no effect beside latents, which are 1"),
+    "a batch beside two": ("'latents: pair' --batch-size 3", "batch size 3 has no effect beside latents, which are 2"),
+    "the batch of two": ("'latents: pair' --batch-size 2", ""),
+    "strength beside latents": (
+        "'latents: base' --image-seed-strengths 0.5",
+        "strength 0.5 has no effect beside latents, which carry their noise",
+    ),
+    "a picture beside latents": (
+        "'wide;latents=base'",
+        "the picture of 96x64 is brought to the size of the latents, 64x64",
+    ),
+    "a resized picture beside latents": (
+        "'photo;latents=base;128x128'",
+        "the picture of 128x128 is brought to the size of the latents, 64x64",
+    ),
+    "a picture that fits": ("'photo;latents=base'", ""),
+    "two sizes": ("'images: photo, wide'", "pictures of 64x64, 96x64 are brought to one size, 64x64"),
+    "a small size": ("photo;14", "size 14x14 is rounded to 8x8"),
+}
+
+
+@pytest.mark.parametrize("case", TOLD)
+def test_what_has_no_effect_is_told(half: Desk, case: str) -> None:
+    seed, right = TOLD[case]
+    script = f"<sd15> {RUN} --image-seeds {seed}"
+    (planned,) = half.plan(script).stages
+    half.run(script)
+    said = [note for note in planned.notes if "seed drawn" not in note]
+    assert [note.partition(": models")[0].partition(": /")[0] for note in said] == ([right] if right else [])
+    assert set(said) <= set(half.notes.lines)
+
+
+def test_strength_without_a_picture_is_told(tiny: Callable[[str], Path]) -> None:
+    stage = Stage(model=ModelSource(str(tiny("sd15"))), seed=3, strength=0.5)
+    assert prepare(stage).notes == ("strength 0.5 has no effect without a picture",)
+
+
+@pytest.mark.parametrize(("family", "most"), [("sd15", 2), ("sdxl", 1)])
+def test_more_layers_than_there_are_cannot_be_skipped(desk: Desk, family: str, most: int) -> None:
+    script = f"<{family}> {RUN} --seeds 3 --output-size 64 --clip-skips"
+    assert f"use 0 to {most}" in refusal(desk, f"{script} 50")
+    assert f"use 0 to {most}" in refusal(desk, f"{script} {most + 1}")
+    assert not desk.session.holdings()
+    desk.run(f"{script} {most}")
+
+
+def test_a_quantizer_on_a_single_file_is_refused(desk: Desk, tmp_path: Path, tiny: Callable[[str], Path]) -> None:
+    path = tinies.single_file("sdxl", tmp_path / "mine.safetensors")
+    tinies.save_folder("sdxl", tmp_path / "mine")
+    (planned,) = desk.plan(f"{path} {RUN} --quantizer bnb;bits=4").stages
+    assert "a single file" in planned.refused
+
+
+@pytest.mark.parametrize("family", ["sd3", "flux", "flux2"])
+def test_a_size_that_a_family_cannot_make_is_rounded_told_and_the_same_again(desk: Desk, family: str) -> None:
+    first = f"<{family}> {RUN} --seeds 3 --output-size 96x72 --denoising-end 0.5 --into base"
+    second = f"<{family}> {RUN} --output-size 96x72 --image-seeds 'latents: base' --into final"
+    told, _ = desk.plan(f"{first}\n\n{second}").stages
+    assert any(note.startswith("size 96x72 is rounded to 96x64") for note in told.notes)
+    desk.run(f"{first}\n\n{second}")
+    assert any(note.startswith("size 96x72 is rounded to 96x64") for note in desk.notes.lines)
+    assert desk["final"].size == desk["base"].size == (96, 64)

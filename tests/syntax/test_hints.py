@@ -1,0 +1,195 @@
+"""What people bring from elsewhere is answered with what to write here; what does nothing is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from jupyter_latents.engine.schedule.table import scheduler_names
+from jupyter_latents.errors import HelpAskedError, ScriptError
+from jupyter_latents.machine import have_feature
+from jupyter_latents.syntax import Environment, Script, parse
+from jupyter_latents.syntax.options.refused import ELSEWHERE, SHORT, refusal
+from jupyter_latents.syntax.options.samplers import sampler
+from jupyter_latents.syntax.options.table import BY_NAME
+
+# All short names of dgenerate's options.
+SHORTS = (
+    "ofm gc mt rev var sbf olc olc2 atk bs bgs ad adm adf adi ads addp admp adb add adc te te2 un un2 tf vae vt vs lra "
+    "lrfs ie ipa ti cn t2i q qm q2 qm2 sch sch2 fu hd rfu dc dci dcb rdc rdci rdcb tc tcr ra rif rsr rhr rss rer rme "
+    "rst res rsn rsl pag pags pagas rpag rpags rpagas mqo mco mqo2 mco2 hnf rgr sc d t s na o op ox oc om oam pw pw2 "
+    "lp ilp lpp pu pu2 p cs se sei gse af if nf fs fe is sip mip cip pp iss uns ic icp icm icf gs si igs gr ifs ifs2 "
+    "gs2 sir ds de"
+).split()
+
+
+def said(text: str, **given: object) -> list[str]:
+    lines: list[str] = []
+    for _ in Script(text).invocations(Environment(environ={}, print=lines.append, **given)):  # type: ignore[arg-type]
+        pass
+    return lines
+
+
+@pytest.mark.parametrize("name", SHORTS)
+def test_every_short_name_of_dgenerate_runs_or_is_refused_with_its_reason(name: str) -> None:
+    if f"-{name}" in BY_NAME:
+        return
+    with pytest.raises(ScriptError, match="is dgenerate's and does not run here: ") as caught:
+        parse(f"m -{name} 1")
+    assert "did you mean" not in caught.value.message
+
+
+def test_short_names_stand_for_options_that_are_not_here() -> None:
+    assert not SHORT.keys() & BY_NAME.keys()
+    assert all(refusal(long) for long in SHORT.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("--sdxl-t2i-adapter-factors", "T2I adapters"),
+        ("--sdxl-aesthetic-scores", "refiner's own"),
+        ("--sdxl-negative-aesthetic-scores", "refiner's own"),
+        ("--sdxl-original-sizes", "follow the output size"),
+        ("--sdxl-negative-crops-coords-top-left", "follow the output size"),
+        ("--sdxl-refiner-guidance-rescales", "refiner as a second stage"),
+        ("--sdxl-high-noise-fractions", "refiner as a second stage"),
+        ("--sdxl-second-prompts", "use --second-prompts"),
+        ("--unet2", "taken from the model itself"),
+        ("--hi-diffusion-no-raunet", "changed attention"),
+        ("--quantizer-help", "lists what there is"),
+    ],
+)
+def test_options_are_refused_for_their_own_reason(name: str, reason: str) -> None:
+    assert reason in str(refusal(name))
+
+
+def test_what_dgenerate_does_not_have_is_no_option() -> None:
+    assert refusal("--sdxl-nonsense") is None
+    assert refusal("--settle") is None
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_options_of_other_programs_are_answered_with_ours(name: str) -> None:
+    with pytest.raises(ScriptError, match=f"'{name}' is no option here; write ") as caught:
+        parse(f"m {name} 1")
+    assert caught.value.place is not None
+    assert caught.value.place.column == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("euler", "EulerDiscreteScheduler"),
+        ("Euler a", "EulerAncestralDiscreteScheduler"),
+        ("euler_ancestral", "EulerAncestralDiscreteScheduler"),
+        ("DPM++ 2M Karras", "DPMSolverMultistepScheduler;use-karras-sigmas=true"),
+        ("dpmpp_2m", "DPMSolverMultistepScheduler"),
+        ("k_lms", "LMSDiscreteScheduler"),
+        ("DPM++ 2M SDE Karras", "DPMSolverMultistepScheduler;algorithm-type=sde-dpmsolver++;use-karras-sigmas=true"),
+        ("UniPC", "UniPCMultistepScheduler"),
+        ("EulerDiscreteScheduler", None),
+        ("nonsense", None),
+    ],
+)
+def test_samplers_of_other_programs_are_known(name: str, written: str | None) -> None:
+    assert sampler(name) == written
+    if written is not None:
+        assert written.partition(";")[0] in scheduler_names()
+        with pytest.raises(ScriptError) as caught:
+            parse(f'm --scheduler "{name}"')
+        assert f"write '{written}'" in caught.value.message
+        parse(f'm --scheduler "{written}"')
+
+
+def test_scheduler_help_lists_them() -> None:
+    with pytest.raises(HelpAskedError, match=r"Schedulers: .*EulerDiscreteScheduler"):
+        Script("m --scheduler help").check(schedulers=scheduler_names())
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("m --prompts a beautiful sunset", "line 1: --prompts has 3 values, each a prompt; quote"),
+        ("m --prompts 'a' 'b'", ""),
+        ("m --prompts a", ""),
+        ("m --prompts '(horse:1.4)'", "'(horse:1.4)' is painted as text: prompts have no weights"),
+        ("m --prompts 'a [day:night:0.5]'", "'[day:night:0.5]' is painted as text"),
+        ("m --prompts '[a|b]'", "'[a|b]' is painted as text"),
+        ("m --prompts 'cat AND dog'", "'AND' is painted as text"),
+        ("m --prompts 'x <lora:y:0.8>'", "'<lora:y:0.8>' is painted as text: LoRAs are given by --loras"),
+        ("m --prompts 'a cat (black), [sic] 4:3 and more'", ""),
+        ('m --prompts "a {{ colour }} house"', "line 1: 'colour' is not there, and nothing stands in its place"),
+        ('\\set color red\nm --prompts "a {{ colour }} house"', "line 2: 'colour' is not there, and nothing"),
+        ("{% if x %}\n\\set flag --force\n{% endif %}\nm {{ flag }}", ""),
+        ("m --sigmas 3,2,1 --inference-steps 5", "--inference-steps does nothing beside --sigmas"),
+        ("m --sigmas 3,2,1 --inference-steps 3", ""),
+        ("m --output-size 64 --output-size 128", "line 1: --output-size is given twice, and the last one counts"),
+        ("m --output-prefix x", "--output-prefix does nothing"),
+        ("m --output-prefix x -o out", ""),
+        ("m --latents-processors 'scale;factor=2'", "--latents-processors does nothing"),
+        ("m --batch-seeds", "--batch-seeds does nothing"),
+    ],
+)
+def test_what_may_be_meant_otherwise_is_told_once(text: str, note: str) -> None:
+    notes = said(text)
+    assert len(notes) == bool(note)
+    assert note in "".join(notes)
+
+
+def test_a_note_of_a_loop_comes_once() -> None:
+    assert len(said("{% for i in range(5) %}\nm --prompts a b\n{% endfor %}")) == 1
+
+
+def test_the_last_of_two_values_counts() -> None:
+    (invocation,) = parse("m --output-size 64 --output-size 128")
+    assert invocation.first("output_size").width == 128
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("m --prompts '<upscaler: translate;input=en> a horse'", "<upscaler: ...> is dgenerate's"),
+        ('m --prompts " <weighter: sd-embed> a"', "<weighter: ...> is dgenerate's"),
+        ("m --seeds {{ last_seeds }}", "bind the result"),
+        ("\\setp x last_seeds", "bind the result"),
+        ("m --prompts {{ ['a', 'b'] }}", "gives a list here.* write {{ quote"),
+        ("m --auth-token a b-secret", "^A second token belongs to no option"),
+        ("\\gen_seeds s none", "no number of seeds"),
+        ("\\gen_seeds s", "needs more"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ScriptError, match=message) as caught:
+        said(text)
+    assert caught.value.place is not None
+
+
+def test_directives_of_dgenerate_for_seeds_and_the_environment() -> None:
+    numbers = iter(range(9))
+    assert said("\\gen_seeds s 2\n\\print {{ s }}", random_seed=numbers.__next__) == ["['0', '1']"]
+    assert said("\\env") == ["\\env changed nothing in this script; what else is in the environment is not shown"]
+    assert said("\\env A=1\n\\env") == ["A=1; what else is in the environment is not shown"]
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("{{ frange(0, 0.5)|list }}", "[0.0, 0.1, 0.2, 0.3, 0.4]"),
+        ("{{ frange(0.3)|list }}", "[0.0, 0.1, 0.2]"),
+        ("{{ frange(1, 0, -0.5)|list }}", "[1.0, 0.5]"),
+        ("{{ frange(0, 1)|list|length }}", "10"),
+        ("{{ unquote('\"a b\" c') }}", "['a b', 'c']"),
+        ("{{ unquote(['\"a b\"', 'c d']) }}", "['a b', 'c', 'd']"),
+        ("{{ [[1, 2], [3, ['x']]] }}", "[[1, 2], [3, ['x']]]"),
+        ("{{ {'a': [1, {'b': 'c'}]} }}", "{'a': [1, {'b': 'c'}]}"),
+        ("\\# no comment \\#1", "# no comment #1"),
+    ],
+)
+def test_values_are_printed_as_dgenerate_prints_them(text: str, printed: str) -> None:
+    assert said(f"\\print {text}") == [printed]
+
+
+def test_features_say_what_runs() -> None:
+    assert [have_feature(name) for name in ("sdnq", "torchao", "gguf", "ncnn")] == [False] * 4
+    with pytest.raises(Exception, match="no feature; did you mean bitsandbytes"):
+        have_feature("bitsnbytes")
