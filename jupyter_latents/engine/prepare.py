@@ -208,4 +208,5 @@ def _strength(stage: Stage, given: Given, latents: Standing | None) -> float:
         return 1.0
     if stage.strength is not None:
         return stage.strength
-    return float(latents.provenance.options.get("strength", 1.0))
+    own = latents.provenance.number("strength", 0.0, 1.0)
+    return 1.0 if own is None else own

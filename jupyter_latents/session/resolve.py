@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from jupyter_latents.engine import Given, Inputs, Outline, asked_size, resized
-from jupyter_latents.errors import HandoffError, LatentsFileError, NameNotFoundError, nearest
+from jupyter_latents.errors import HandoffError, LatentsError, LatentsFileError, NameNotFoundError, nearest
 from jupyter_latents.formats import endings
 from jupyter_latents.pictures.arrays import check_no_floats
 from jupyter_latents.pictures.reading import is_image, is_picture, note_of, read_mask, read_picture, size_of
@@ -255,7 +255,10 @@ class Resolver:
         if isinstance(value, str):
             return self._plain(self.value(Reference(value, "path")), text)
         if isinstance(value, torch.Tensor) or (hasattr(value, "__array_interface__") and not is_image(value)):
-            return [Latents.from_tensor(value)]
+            try:
+                return [Latents.from_tensor(value)]
+            except LatentsError as error:
+                raise LatentsError(f"{text}: {error.message}") from error
         if isinstance(value, Sequence) and value:
             return [latents for item in value for latents in self._plain(item, text)]
         raise HandoffError(

@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Session", "Task", "current"]
 
+_MOST_STEPS = 10_000  # that a file may say of a schedule, before one of that length is made
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -315,7 +317,8 @@ class Session:
             latents: What would be handed over.
             model: A model's name, as in a script.
         """
-        steps = int(latents.provenance.options.get("steps", default("num_inference_steps")))
+        own = latents.provenance.number("steps", 1, _MOST_STEPS)
+        steps = default("num_inference_steps") if own is None else int(own)
         stage = Stage(model=ModelSource(model, offline=True), num_inference_steps=steps)
         try:
             course = self.engine.prepare(stage, Given((latents,)))
