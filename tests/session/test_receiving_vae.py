@@ -143,12 +143,12 @@ def test_clean_latents_with_a_space_alone_are_decoded_by_the_receiver(
     save_file({"latent_tensor": tensor / 0.18215, "latent_format_version_0": torch.tensor([])}, "comfy.latent")
     names = {"base": Latents.load("base.pt", space="sd", sigma=0), "right": desk["base"]}
     desk.session = Session(names)
-    desk.run(f"{models['receiver']} {RUN} --image-seeds right --into right")
+    desk.run(f"{models['receiver']} {RUN} --image-seeds right --into expected")
     for seed in ("base", "./comfy.latent"):
         decoded.clear()
         desk.run(f"{models['receiver']} {RUN} --image-seeds {seed} --into ours")
         assert decoded[0] == "receiver"
-        assert torch.allclose(desk["ours"].tensor, desk["right"].tensor, atol=0.1)
+        assert torch.allclose(desk["ours"].tensor, desk["expected"].tensor, atol=0.1)
     desk.session.names["base"] = Latents(torch.randn(1, 16, 8, 8))
     (planned,) = desk.plan(f"{models['receiver']} {RUN} --image-seeds base").stages
     assert "16 channels" in planned.refused

@@ -148,21 +148,21 @@ def test_planning(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_reading_pictures(desk: Desk) -> None:
     gate = Gate()
 
-    class Slow:
+    class Slow(Image.Image):
         """A picture that takes its time."""
 
-        mode, size = "RGB", (64, 64)
-
-        def resize(self, _size: tuple[int, int]) -> Image.Image:
-            return self.convert("RGB")
-
-        def convert(self, mode: str) -> Image.Image:
+        def load(self) -> Any:
             gate()
-            return Image.new(mode, self.size)
+            return super().load()
 
-    desk.session.names["photos"] = [Slow() for _ in range(8)]
+    def slow() -> Image.Image:
+        made = Image.new("RGB", (64, 64))
+        made.__class__ = Slow
+        return made
+
+    desk.session.names["photos"] = [slow() for _ in range(8)]
     stop_at(gate, desk.start(f"{SCRIPT} --image-seeds photos"))
-    assert gate.later == 0
+    assert gate.later < 2, "only the one in hand"
 
 
 @WAYS
