@@ -60,7 +60,7 @@ class Task:
         script: The script, checked.
         arguments: Words put at the end of every invocation.
         force: Run stages again even where a kept result would answer.
-        verbose: Tell all that libraries say, not only how much and the last of it.
+        verbose: Tell all that libraries say, not only what matters, and that once.
     """
 
     script: Script
@@ -99,6 +99,7 @@ class Session:
         self._engine = engine
         self._bound: set[str] = set()
         self._known: weakref.WeakValueDictionary[str, Latents] = weakref.WeakValueDictionary()
+        self._told: set[str] = set()
 
     @property
     def engine(self) -> Engine:
@@ -140,7 +141,7 @@ class Session:
         own: list[str] = []
         models = Models(self.engine)
         try:
-            with own_warnings(own.append), self.engine.scope(lambda _text: None):
+            with own_warnings(own.append), self.engine.scope(lambda _text, _matters: None):
                 guard, kept = partial(self.may_bind, force=task.force), Answers(self.memo, models, force=task.force)
                 plan = self._foresight(evaluation, models, guard, kept).plan()
         finally:
@@ -328,15 +329,13 @@ class Session:
         return "; ".join((course.verdict, *course.notes))
 
     def _work(self, run: Run, task: Task, observer: Observer) -> None:
-        said: list[str] = []
-        tell = observer.note if task.verbose else said.append
-        try:
-            with own_warnings(partial(observer.note, warning=True)), self.engine.scope(tell):
-                self._evaluate(run, task, observer)
-        finally:
-            if said:
-                count = "1 message" if len(said) == 1 else f"{len(said)} messages"
-                observer.note(f"{count} of libraries (--verbose shows them)\nthe last: {said[-1].strip()[:200]}")
+        def tell(text: str, matters: bool) -> None:
+            if task.verbose or (matters and text not in self._told):
+                self._told.add(text)
+                observer.note(text, warning=matters)
+
+        with own_warnings(partial(observer.note, warning=True)), self.engine.scope(tell):
+            self._evaluate(run, task, observer)
 
     def _evaluate(self, run: Run, task: Task, observer: Observer) -> None:
         """Foresees a script and runs it, in one evaluation."""
