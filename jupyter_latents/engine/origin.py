@@ -36,7 +36,7 @@ def provenance_of(
     said = {name: str(getattr(stage.model, name) or "") for name in _NAMED}
     options |= {name: text for name, text in said.items() if text not in ("", "auto")}
     if stage.model.optimize:
-        options["optimize"] = " ".join(stage.model.optimize)
+        options["optimize"] = " ".join(map(str, stage.model.optimize))
     return Provenance(
         stage.model.name,
         facts.digest,

@@ -8,7 +8,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from jupyter_latents.errors import SettingError
-from jupyter_latents.stage import Address, ImageSeed, ModelSource, Prompt, Reference, Stage, Window, address_of
+from jupyter_latents.stage import (
+    Address,
+    ImageSeed,
+    ModelSource,
+    Prompt,
+    Reference,
+    Stage,
+    Window,
+    address_of,
+    read_address,
+)
 
 from .options.fields import default
 from .options.table import NAMES, OPTIONS
@@ -196,7 +206,7 @@ def from_provenance(latents: Made, known: Mapping[str, Made] | None = None) -> S
     steps = origin.options.get("steps", "")
     whole = steps.isascii() and steps.isdigit() and len(steps) < 6  # a file may say anything
     return Stage(
-        model=ModelSource(origin.model, optimize=tuple(origin.options.get("optimize", "").split())),
+        model=ModelSource(origin.model, optimize=tuple(map(read_address, origin.options.get("optimize", "").split()))),
         prompt=Prompt(origin.prompt, origin.negative_prompt),
         seed=origin.seed,
         num_inference_steps=max(1, int(steps)) if whole else default("num_inference_steps"),

@@ -25,7 +25,7 @@ demo/scenes --prompts "a sunset over the sea" --seeds 7 --inference-steps 60 --d
 
 demo/paper --prompts "a sunset over the sea" --image-seeds "latents: base" --inference-steps 60
 --denoising-start 0.8 --into final"""
-LONG = '%%dgen\ndemo/scenes --prompts "a night over hills" --seeds 9 --inference-steps 2000 --into part'
+LONG = '%%dgen\ndemo/scenes --prompts "a night over hills" --seeds 9 --inference-steps 900 --into part'
 
 
 @pytest.fixture(scope="module")

@@ -86,6 +86,9 @@ class ChildEngine:
     def describe(self, model: ModelSource) -> ModelCard:
         return self._beside.ask("describe", model)
 
+    def fetch(self, model: ModelSource) -> None:
+        self._beside.ask("fetch", model)
+
     def prepare(self, stage: Stage, given: Given) -> Course:
         return self._beside.ask("prepare", stage, given)
 

@@ -185,13 +185,14 @@ def address(value: str, locate: Locator) -> Address:
     return parse_address(value, locate)
 
 
-def optimization(value: str, locate: Locator) -> str:
+def optimization(value: str, locate: Locator) -> Address:
     """What makes a model faster or smaller, ``NAME`` or ``NAME;key=value``."""
+    found = parse_address(value, locate)
     try:
-        choice_of(value)
+        choice_of(found)
     except SettingError as error:
         raise ScriptError(error.message, place=_at(value, locate)) from error
-    return value.strip()
+    return found
 
 
 def scheduler(value: str, locate: Locator) -> Address:
