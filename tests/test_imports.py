@@ -26,7 +26,7 @@ NARROWER = {
     "engine": {"latents", "optimizations", "stage", "stopping", "errors", "wording", "demo", "settings"},
     "magics": {"config", "completer", "display", "session", "syntax", "stage", "formats", "errors", "latents"},
     "pictures": {"formats", "errors", "wording"},
-    "optimizations": {"errors", "wording"},
+    "optimizations": {"addresses", "errors", "wording"},
     "stage": {"addresses"},
     "addresses": {"errors"},
     "demo": {"errors"},

@@ -25,6 +25,7 @@ from jupyter_latents.engine.models.find import (
 )
 from jupyter_latents.engine.models.parts import PartSource, parts_of, read_json
 from jupyter_latents.engine.models.pipelines import RUNS, reason_against
+from jupyter_latents.engine.models.settings_check import check_settings
 from jupyter_latents.engine.models.single_files import inspect_checkpoint, is_checkpoint
 from jupyter_latents.engine.models.weights import variants
 from jupyter_latents.errors import ModelError, nearest
@@ -175,6 +176,7 @@ def _facts(
         raise ModelError(f"{source.name} ({name}) cannot be run: it has no {' and no '.join(lacking)}. {RUNS}")
     facts = ModelFacts(source.name, folder, name, index, family_of(name), parts, checkpoint=checkpoint)
     _check_channels(facts)
+    check_settings(facts)
     return facts
 
 

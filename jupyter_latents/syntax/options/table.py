@@ -16,7 +16,7 @@ from jupyter_latents.syntax.seeds import parse_seed
 
 from . import parsers, writers
 from .fields import default, value_at
-from .model_types import MODEL_TYPES
+from .model_types import MODEL_TYPES, OTHER_TYPES
 
 __all__ = ["BY_NAME", "DTYPES", "GROUPS", "NAMES", "NESTING", "OPTIONS", "Option"]
 
@@ -144,7 +144,7 @@ def _flag(names: str, dest: str, group: str, about: str, field: str = "", gives:
 
 
 OPTIONS: tuple[Option, ...] = (
-    _row("--model-type -mt", "model_type", "TYPE", parsers.choice(MODEL_TYPES, "model type"), "Model",
+    _row("--model-type -mt", "model_type", "TYPE", parsers.choice(MODEL_TYPES, "model type", OTHER_TYPES), "Model",
          "Model family, such as sd, sdxl, flux or z-image. Guessed from the model when left out; checked when given.",
          choices=_names(MODEL_TYPES), field="model.model_type"),
     _row("--dtype -t", "dtype", "DTYPE", parsers.choice(DTYPES, "dtype"), "Model",
