@@ -54,7 +54,7 @@ class LocalEngine:
         self.cache = cache or ModelCache()
 
     @contextmanager
-    def scope(self, tell: Callable[[str], None]) -> Iterator[None]:
+    def scope(self, tell: Callable[[str, bool], None]) -> Iterator[None]:
         """See `Engine.scope`."""
         with gathered(tell), describing():
             yield

@@ -34,7 +34,7 @@ class Task:
         script: The script, checked.
         arguments: Words put at the end of every invocation.
         force: Run stages again even where a kept result would answer.
-        verbose: Tell all that libraries say, not only how much and the last of it.
+        verbose: Tell all that libraries say, not only what matters, and that once.
     """
 
     script: Script
@@ -67,7 +67,7 @@ class Work:
         evaluation, models = self._evaluation(environment), Models(session.engine)
         own: list[str] = []
         try:
-            with own_warnings(own.append), session.engine.scope(lambda _text: None):
+            with own_warnings(own.append), session.engine.scope(lambda _text, _matters: None):
                 plan = self._foresight(evaluation, models, Answers(session.memo, models, force=force)).plan()
         finally:
             evaluation.close()
@@ -83,15 +83,15 @@ class Work:
         Raises:
             JupyterLatentsError: A stage cannot run; what was made before it is bound.
         """
-        said: list[str] = []
-        tell = observer.note if self.task.verbose else said.append
-        try:
-            with own_warnings(partial(observer.note, warning=True)), self.session.engine.scope(tell):
-                self._run(run, observer)
-        finally:
-            if said:
-                count = "1 message" if len(said) == 1 else f"{len(said)} messages"
-                observer.note(f"{count} of libraries (--verbose shows them)\nthe last: {said[-1].strip()[:200]}")
+        notices = self.session.notices
+
+        def tell(text: str, matters: bool) -> None:
+            if self.task.verbose or (matters and text not in notices):
+                notices.add(text)
+                observer.note(text, warning=matters)
+
+        with own_warnings(partial(observer.note, warning=True)), self.session.engine.scope(tell):
+            self._run(run, observer)
 
     def _run(self, run: Run, observer: Observer) -> None:
         def check() -> None:

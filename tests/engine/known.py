@@ -10,6 +10,7 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 import torch
@@ -115,6 +116,7 @@ class _Pipeline:
 
     def __init__(self, estimate: Estimate, scheduler: Any) -> None:
         self.estimate, self.scheduler = estimate, scheduler
+        self.vae = SimpleNamespace(dtype=torch.float64)  # what the tap asks a pipeline for, to blame its parts
 
     def set_progress_bar_config(self, **settings: Any) -> None: ...
 

@@ -13,7 +13,7 @@ import torch
 
 from jupyter_latents.engine.schedule.table import BACKWARDS
 from tests.engine.cases import FLOW_SCHEDULERS, SCHEDULERS
-from tests.engine.known import STOCHASTIC, Walk, gaussian, line, solution, walk
+from tests.engine.known import MU, STOCHASTIC, TAU, Walk, gaussian, line, solution, walk
 
 DRAWN_STEADILY = tuple(name for name in SCHEDULERS + FLOW_SCHEDULERS if name not in (*STOCHASTIC, *BACKWARDS))
 ENTRIES = ((10, 5), (20, 16))
@@ -169,3 +169,36 @@ def test_each_step_after_an_entry_has_the_order_worked_out_by_hand(name: str, st
     for count, state in enumerate(entered.states[:-2], start=1):
         by_hand = BY_HAND[name](run.exploding(run.last), levels[: count + 1])
         assert torch.allclose(entered.exploding(state), by_hand, rtol=1e-3, atol=1e-4), count
+
+
+def ancestral(mean: float, variance: float, level: float, following: float) -> tuple[float, float]:
+    """Mean and variance after a step of Euler's ancestral method (k-diffusion) on Gaussian data."""
+    up = following * math.sqrt(max(0.0, 1 - (following / level) ** 2)) if level > 0 else 0.0
+    factor = 1 + (math.sqrt(following**2 - up**2) - level) * level / (TAU**2 + level**2)
+    return MU + factor * (mean - MU), factor**2 * variance + up**2
+
+
+def consistent(mean: float, variance: float, level: float, following: float) -> tuple[float, float]:
+    """The same of a latent consistency model's: the clean estimate, noised to the next level (Luo et al. 2023)."""
+    factor = TAU**2 / (TAU**2 + level**2)
+    return MU + factor * (mean - MU), factor**2 * variance + following**2
+
+
+@pytest.mark.parametrize(
+    ("name", "step"), [("EulerAncestralDiscreteScheduler", ancestral), ("LCMScheduler", consistent)]
+)
+def test_noise_drawn_after_an_entry_has_the_variance_of_the_closed_form(
+    name: str, step: Callable[[float, float, float, float], tuple[float, float]]
+) -> None:
+    shape = (8, 4, 32, 32)
+    run = walk(name, 40, window=(0, 20), shape=shape)
+    entered = walk(name, 40, window=(20, None), shape=shape, given=run.last.latents, seed=2)
+    start = run.exploding(run.last)
+    moments = float(start.mean()), float(start.var())
+    levels = [run.level(run.last).sigma, *(entered.level(state).sigma for state in entered.states)]
+    for level, following in pairwise(levels):
+        moments = step(*moments, level, following)
+    last = entered.last.latents.double()
+    count = math.prod(shape)
+    assert abs(float(last.mean()) - moments[0]) < 5 * math.sqrt(moments[1] / count) + 0.002
+    assert abs(float(last.var()) / moments[1] - 1) < 5 * math.sqrt(2 / count) + 0.01

@@ -191,6 +191,21 @@ def test_each_run_is_decoded_in_its_own_dtype(desk: Desk, models: dict[str, Path
             assert decoded == [f"receiver{kind}", f"other{kind}"]
 
 
+@pytest.mark.parametrize(("first", "second"), [("float16", "bfloat16"), ("bfloat16", "float16")])
+def test_what_comes_in_is_decoded_in_the_dtype_of_the_stage_that_takes_it(
+    desk: Desk, models: dict[str, Path], decoded: list[str], first: str, second: str
+) -> None:
+    """A crossing decodes in the dtype of the run that made the latents."""
+    for dtype in (first, second):
+        desk.run(f"{models['receiver']} {RUN} --dtype {dtype} --denoising-end 0.5 --into {dtype}")
+        desk.run(f"{models['receiver']} {RUN} --dtype {dtype} --into {dtype}_clean")
+    for dtype in (first, second):
+        decoded.clear()
+        desk.run(f"{models['receiver']} {RUN} --dtype {dtype} --image-seeds {first}_clean")
+        desk.run(f"<sd3> {RUN} --dtype float32 --image-seeds 'latents: {dtype}'")
+        assert decoded[:3:2] == [f"receiver of {dtype}"] * 2
+
+
 def test_each_dtype_has_previews_of_its_own(desk: Desk, models: dict[str, Path]) -> None:
     cache = desk.session.engine.cache
     for dtype in ("float16", "bfloat16"):
