@@ -197,6 +197,15 @@ def test_room_knows_no_library_above_it(room: str, imports: list[Import]) -> Non
     assert found == []
 
 
+def test_a_class_name_is_there_once() -> None:
+    names: dict[str, list[str]] = {}
+    for module, path in module_files(PACKAGE).items():
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                names.setdefault(node.name, []).append(module)
+    assert {name: modules for name, modules in names.items() if len(modules) > 1} == {}
+
+
 # The reader itself, on packages made for it.
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from jupyter_latents.errors import LatentsWarning
 
-__all__ = ["Tell", "gathered"]
+__all__ = ["Tell", "gather_messages"]
 
 Tell = Callable[[str, bool], None]
 """Is given one message of a library at a time, whole, and whether it matters to who runs the script."""
@@ -41,7 +41,7 @@ class _Teller(logging.Handler):
 
 
 @contextmanager
-def gathered(tell: Tell) -> Iterator[None]:
+def gather_messages(tell: Tell) -> Iterator[None]:
     """Hands log messages, warnings and progress bars of diffusers, transformers and the hub to `tell`.
 
     Args:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from jupyter_latents.engine import Given, Inputs, asked_size, resized
+from jupyter_latents.engine import Given, Inputs, asked_size, size_after_resize
 from jupyter_latents.errors import HandoffError, LatentsError, LatentsFileError, NameNotFoundError, nearest
 from jupyter_latents.pictures.arrays import check_no_floats
 from jupyter_latents.pictures.reading import is_image, is_picture, note_of, read_mask, read_picture, size_of
@@ -91,7 +91,7 @@ class Resolver:
         seen, space = self._seen(stage, model), model.space
         return Given(
             tuple(item for value, text in seen.latents for item in self._standing(value, text)),
-            tuple(resized(size, seed) for size in self._sizes(seen.images, space)),
+            tuple(size_after_resize(size, seed) for size in self._sizes(seen.images, space)),
             len(self._sizes(seen.masks, space)),
             len(self._sizes(seen.controls, space)),
             self._asked(seen, seed, space),
@@ -275,5 +275,5 @@ class Resolver:
 
 def _sized(image: Image, seed: ImageSeed) -> Image:
     """An input picture at the seed's size."""
-    size = resized(image.size, seed)
+    size = size_after_resize(image.size, seed)
     return image if size == image.size else image.resize(size)

@@ -26,8 +26,8 @@ from .segments import segments
 
 __all__ = [
     "Made",
+    "Progress",
     "Rows",
-    "Standing",
     "compose",
     "done_fraction",
     "from_provenance",
@@ -155,7 +155,7 @@ def rows_of(stage: Stage) -> dict[str, tuple[str, ...]]:
     }
 
 
-class Standing(Protocol):
+class Progress(Protocol):
     """A place in a schedule; `jupyter_latents.latents.facts.Position` is one."""
 
     @property
@@ -175,7 +175,7 @@ class Made(Protocol):
         """Model, prompt, seed, options and the digests of the parents."""
 
     @property
-    def position(self) -> Standing | None:
+    def position(self) -> Progress | None:
         """Step of how many, or None."""
 
     @property
@@ -225,7 +225,7 @@ def _scheduler(text: str) -> Address | None:
         return Address(text)
 
 
-def done_fraction(position: Standing) -> float | None:
+def done_fraction(position: Progress) -> float | None:
     """How much of its schedule a position has behind it, in four digits that mean the same step; None for all of it.
 
     Args:
