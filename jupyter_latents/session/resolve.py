@@ -32,6 +32,8 @@ Read: TypeAlias = Callable[[Any, str, Callable[[], None]], "Image"]
 
 _RAW = "raw VAE"  # the space of ComfyUI's files that say none
 
+_SHAPE = 0.02  # relative difference of two aspect ratios that is taken for rounding
+
 
 @dataclass(frozen=True)
 class Resolver:
@@ -130,7 +132,15 @@ class Resolver:
             self._told(item, name, space) if is_standing(item) else note_of(item, name, check)
             for item, name in seen.pictured
         )
-        return tuple(dict.fromkeys(filter(None, found)))
+        return tuple(dict.fromkeys(filter(None, (*found, *self._stretched(seen, space)))))
+
+    def _stretched(self, seen: Positions, space: Space) -> Iterator[str]:
+        """That a mask has another shape than its picture, to which it is stretched."""
+        images, masks = (self._sizes(part, space) for part in (seen.images, seen.masks))
+        for width, height in dict.fromkeys(masks if images else ()):
+            across, down = images[0]
+            if abs(width * down - height * across) > _SHAPE * width * down:
+                yield f"a mask of {width}x{height} is stretched to its picture of {across}x{down}"
 
     def _told(self, latents: Any, name: str, space: Space) -> str:
         """What this session knows of a bare tensor that is decoded as if nobody did: one answer in every kernel."""
