@@ -258,3 +258,24 @@ def test_a_pause_after_a_stop_holds_nothing(desk: Desk) -> None:
     run.pause()
     gate.opened.set()
     assert run.wait(SECONDS)
+
+
+def test_an_interrupt_before_the_cell_waits_leaves_no_run_behind(
+    desk: Desk, shell: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from jupyter_latents.session import current
+
+    gate, runs = Gate(), list[Run]()
+    first = current(shell.user_ns).executor.submit(gate)
+
+    def interrupt(_view: RunView, run: Run) -> None:
+        runs.append(run)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RunView, "attach", interrupt)
+    ended = shell.run_cell(desk.text(f"%%dgen\n{SCRIPT}"))
+    assert isinstance(ended.error_in_exec, KeyboardInterrupt)
+    assert runs[0].wait(SECONDS)
+    assert runs[0].state == "stopped"
+    gate.opened.set()
+    assert first.wait(SECONDS)
