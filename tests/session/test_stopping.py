@@ -261,6 +261,19 @@ def test_a_pause_after_a_stop_holds_nothing(desk: Desk) -> None:
     assert run.wait(SECONDS)
 
 
+def test_a_stop_in_the_middle_of_a_pause_wakes_the_run() -> None:
+    flag = StopFlag()
+    clear = flag._go_on.clear
+
+    def stop_first() -> None:
+        flag.stop()
+        clear()
+
+    flag._go_on.clear = stop_first  # type: ignore[method-assign]
+    flag.pause()
+    assert not flag.paused
+
+
 def test_an_interrupt_before_the_cell_waits_leaves_no_run_behind(
     desk: Desk, shell: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
