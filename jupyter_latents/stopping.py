@@ -51,8 +51,9 @@ class StopFlag:
 
     def pause(self) -> None:
         """Holds the run where it next asks `hold`; not one that is to end."""
-        if not self.asked:
-            self._go_on.clear()
+        self._go_on.clear()
+        if self.asked:  # asked after the clearing: a stop in between would never wake the run
+            self._go_on.set()
 
     def resume(self) -> None:
         """Lets it go on."""

@@ -261,6 +261,40 @@ def test_a_pause_after_a_stop_holds_nothing(desk: Desk) -> None:
     assert run.wait(SECONDS)
 
 
+def test_a_stop_in_the_middle_of_a_pause_wakes_the_run() -> None:
+    flag = StopFlag()
+    clear = flag._go_on.clear
+
+    def stop_first() -> None:
+        flag.stop()
+        clear()
+
+    flag._go_on.clear = stop_first  # type: ignore[method-assign]
+    flag.pause()
+    assert not flag.paused
+
+
+def test_an_interrupt_before_the_cell_waits_leaves_no_run_behind(
+    desk: Desk, shell: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from jupyter_latents.session import current
+
+    gate, runs = Gate(), list[Run]()
+    first = current(shell.user_ns).executor.submit(gate)
+
+    def interrupt(_view: RunView, run: Run) -> None:
+        runs.append(run)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RunView, "attach", interrupt)
+    ended = shell.run_cell(desk.text(f"%%dgen\n{SCRIPT}"))
+    assert isinstance(ended.error_in_exec, KeyboardInterrupt)
+    assert runs[0].wait(SECONDS)
+    assert runs[0].state == "stopped"
+    gate.opened.set()
+    assert first.wait(SECONDS)
+
+
 def test_whoever_is_told_to_end_has_heard_it_whenever_the_stop_comes() -> None:
     class Stopped(StopFlag):
         """Is stopped between two questions."""
