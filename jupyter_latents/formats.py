@@ -1,6 +1,6 @@
 """The file formats that are read and written, one row each: the only list of endings.
 
-The functions that read and write latents are in `jupyter_latents.latents.files.reading`, by the same endings.
+Each row of latents names the module that reads and writes them; a new format is that module and a row here.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-__all__ = ["FORMATS", "FileFormat", "Holds", "endings", "format_of", "listed"]
+__all__ = ["FORMATS", "FileFormat", "Holds", "endings", "format_of", "listed", "offered"]
 
 Holds: TypeAlias = Literal["latents", "picture"]
 
@@ -21,6 +21,7 @@ class FileFormat:
         ending: The usual ending, without its dot.
         holds: What a file of this format holds.
         writer: The program whose format it is; Pillow's name of the format for pictures.
+        module: The module of `jupyter_latents.latents.files` whose ``CODEC`` reads and writes it; empty for pictures.
         keeps: What of latents a file keeps, in words; empty for pictures.
         also: Other spellings of the ending.
     """
@@ -28,15 +29,16 @@ class FileFormat:
     ending: str
     holds: Holds
     writer: str
+    module: str = ""
     keeps: str = ""
     also: tuple[str, ...] = ()
 
 
 FORMATS: tuple[FileFormat, ...] = (
-    FileFormat("safetensors", "latents", "jupyter_latents", "everything but the trajectory"),
-    FileFormat("pt", "latents", "dgenerate", "the bare tensor"),
-    FileFormat("pth", "latents", "dgenerate", "the bare tensor"),
-    FileFormat("latent", "latents", "ComfyUI", "tensor, space, noise and provenance"),
+    FileFormat("safetensors", "latents", "jupyter_latents", "safetensors_file", "everything but the trajectory"),
+    FileFormat("pt", "latents", "dgenerate", "torch_file", "the bare tensor"),
+    FileFormat("pth", "latents", "dgenerate", "torch_file", "the bare tensor"),
+    FileFormat("latent", "latents", "ComfyUI", "comfy_file", "tensor, space, noise and provenance"),
     FileFormat("png", "picture", "PNG"),
     FileFormat("jpg", "picture", "JPEG", also=("jpeg",)),
     FileFormat("webp", "picture", "WEBP"),
@@ -69,3 +71,8 @@ def listed(holds: Holds, last: str, *, dot: str = "") -> str:
     """
     *names, end = (f"{dot}{row.ending}" for row in FORMATS if row.holds == holds)
     return f"{', '.join(names)} {last} {end}"
+
+
+def offered() -> tuple[str, ...]:
+    """What menus offer to save latents as: the first ending of each program, without its dot."""
+    return tuple({row.writer: row.ending for row in reversed(FORMATS) if row.holds == "latents"}.values())[::-1]

@@ -152,10 +152,14 @@ def _start(session: Session, script: Script, options: MagicOptions) -> Run | Non
     view = RunView(preview_every=options.preview_every, verbose=options.verbose, tells_error=options.background)
     view.show()
     run = session.start(Task(script, options.arguments, options.force, options.verbose), view)
-    view.attach(run)
-    if options.background:
-        return run
-    _wait(run, view)
+    try:
+        view.attach(run)
+        if options.background:
+            return run
+        _wait(run, view)
+    except KeyboardInterrupt:  # it may come before the cell waits, too
+        run.stop()
+        raise
     return None
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from jupyter_latents.addresses import Address, address_of
 from jupyter_latents.errors import SettingError, nearest
 
 __all__ = ["OPTIMIZATIONS", "Choice", "Optimization", "Setting", "choice_of", "choices_of", "keeps_law", "notes"]
@@ -120,27 +121,28 @@ class Choice:
         return f"approximate: {self} ({self.row.about}; {law}; measured error on the demo models: {self.row.measured})"
 
 
-def choice_of(text: str) -> Choice:
-    """Reads one choice, ``taylorseer;interval=4``.
+def choice_of(given: Address | str) -> Choice:
+    """Reads one choice.
+
+    Args:
+        given: Its address, ``taylorseer;interval=4``, or the text of one.
 
     Raises:
         SettingError: No such choice, or a setting that is not allowed.
     """
-    name, *parts = (part.strip() for part in text.split(";"))
+    address = address_of(given, "optimize")
+    name = address.name if address is not None else ""
     row = OPTIMIZATIONS.get(name)
     if row is None:
         hint = nearest(name, OPTIMIZATIONS) or "."
         raise SettingError(f"'{name}' is no optimization{hint} Known: {', '.join(OPTIMIZATIONS)}.")
-    given: dict[str, float] = {}
-    for part in parts:
-        key, _, value = (piece.strip() for piece in part.partition("="))
+    settings = {key: setting.default for key, setting in row.settings.items()}
+    for key, value in address.settings.items() if address is not None else ():
         if key not in row.settings:
             known = f"allowed: {', '.join(row.settings)}" if row.settings else "it has none"
             raise SettingError(f"'{key}' is no setting of {name}{nearest(key, row.settings) or ';'} {known}.")
-        if key in given:
-            raise SettingError(f"'{key}' of {name} is given twice.")
-        given[key] = _number(value, f"{key} of {name}", row.settings[key])
-    return Choice(row, {key: given.get(key, setting.default) for key, setting in row.settings.items()})
+        settings[key] = _number(value, f"{key} of {name}", row.settings[key])
+    return Choice(row, settings)
 
 
 def _number(text: str, what: str, setting: Setting) -> float:
@@ -156,14 +158,14 @@ def _number(text: str, what: str, setting: Setting) -> float:
     return value
 
 
-def choices_of(texts: Iterable[str]) -> tuple[Choice, ...]:
+def choices_of(given: Iterable[Address | str]) -> tuple[Choice, ...]:
     """Reads several choices; they come in the order in which they are put on a model.
 
     Raises:
         SettingError: One cannot be read, is there twice, or excludes another.
     """
     found: list[Choice] = []
-    for choice in map(choice_of, texts):
+    for choice in map(choice_of, given):
         for other in found:
             if other.row is choice.row:
                 raise SettingError(f"{choice.row.name} is given twice; keep one.")
@@ -177,11 +179,11 @@ def choices_of(texts: Iterable[str]) -> tuple[Choice, ...]:
     return tuple(sorted(found, key=lambda choice: order.index(choice.row.name)))
 
 
-def keeps_law(texts: Iterable[str]) -> bool:
+def keeps_law(given: Iterable[Address | str]) -> bool:
     """Whether a run with these choices can be split without a difference."""
-    return all(choice.row.keeps_law for choice in choices_of(texts))
+    return all(choice.row.keeps_law for choice in choices_of(given))
 
 
-def notes(texts: Iterable[str]) -> tuple[str, ...]:
+def notes(given: Iterable[Address | str]) -> tuple[str, ...]:
     """A line for each choice: what it does, and what becomes of the split law."""
-    return tuple(choice.note for choice in choices_of(texts))
+    return tuple(choice.note for choice in choices_of(given))

@@ -137,8 +137,8 @@ class ModelSource:
         subfolder: Folder inside the repository.
         dtype: ``auto``, ``float16``, ``bfloat16`` or ``float32``.
         device: torch device; None for the best there is.
-        vae: Another VAE, dgenerate's ``Class;model=...`` form or a plain name. This and the next three may be given
-            as text, which is read.
+        vae: Another VAE, dgenerate's ``Class;model=...`` form or a plain name. This and all addresses below may be
+            given as text, which is read.
         loras: LoRA addresses, ``path;scale=0.8`` each.
         control_nets: ControlNet addresses, ``path;scale=0.8;start=0;end=1`` each.
         quantizer: Quantizer address, such as ``bnb;bits=4``.
@@ -166,12 +166,12 @@ class ModelSource:
     vae_slicing: bool = False
     auth_token: str | None = field(default=None, repr=False)
     offline: bool = False
-    optimize: tuple[str, ...] = ()
+    optimize: tuple[Address, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("vae", "quantizer"):
             object.__setattr__(self, name, address_of(getattr(self, name), name))
-        for name in ("loras", "control_nets"):
+        for name in ("loras", "control_nets", "optimize"):
             given = (address_of(value, name) for value in getattr(self, name))
             object.__setattr__(self, name, tuple(address for address in given if address))
 

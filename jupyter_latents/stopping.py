@@ -51,8 +51,9 @@ class StopFlag:
 
     def pause(self) -> None:
         """Holds the run where it next asks `hold`; not one that is to end."""
-        if not self.asked:
-            self._go_on.clear()
+        self._go_on.clear()
+        if self.asked:  # asked after the clearing: a stop in between would never wake the run
+            self._go_on.set()
 
     def resume(self) -> None:
         """Lets it go on."""
@@ -72,8 +73,10 @@ class StopFlag:
 
     def hear(self) -> bool:
         """Whether the run is to end; who asks ends then."""
-        self.heard = self.heard or self.asked
-        return self.asked
+        asked = self.asked  # read once: a stop may come at any moment
+        if asked:
+            self.heard = True
+        return asked
 
     def check(self) -> None:
         """Goes on, unless the run is to end.

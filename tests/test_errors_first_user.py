@@ -224,7 +224,7 @@ OPTIONS = {
     "a torch file with code": (
         '--image-seeds "latents: code2.pt"',
         "LatentsFileError",
-        ["code2.pt was refused", "system"],
+        ["code2.pt was refused", "could run its writer's code"],
         '"latents: code2.pt"',
     ),
     "a file without facts": (

@@ -1,6 +1,7 @@
 """The table of file formats: the one list of endings."""
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import pytest
 from PIL import Image
 
 from jupyter_latents import formats
-from jupyter_latents.formats import FORMATS, endings, format_of, listed
+from jupyter_latents.display.scripts import live_script, page_script
+from jupyter_latents.formats import FORMATS, endings, format_of, listed, offered
 from jupyter_latents.latents.files.reading import CODECS
 
 PACKAGE = Path(formats.__file__).parent
@@ -56,4 +58,13 @@ def test_the_list_stands_in_no_other_module() -> None:
         found = {name for text in texts(path) for name in re.findall(r"\w+", text) if name in names}
         if len(found) > 2 and not place.startswith(("demo/", "engine/models/")):
             lists[place] = found
-    assert set(lists) - {"session/planning.py"} == {"formats.py", "latents/files/reading.py"}
+    assert set(lists) - {"session/planning.py"} == {"formats.py"}
+
+
+def test_the_views_offer_what_the_table_says() -> None:
+    assert offered() == ("safetensors", "pt", "latent")
+    for script in (live_script(), page_script("k")):
+        assert f"const FORMATS = {json.dumps(offered())};" in script
+    static = (PACKAGE / "display" / "static").glob("*.js")
+    named = [path.name for path in static for ending in offered() if f'"{ending}"' in path.read_text()]
+    assert named == []

@@ -26,7 +26,7 @@ NARROWER = {
     "engine": {"latents", "optimizations", "stage", "stopping", "errors", "wording", "demo", "settings"},
     "magics": {"config", "completer", "display", "session", "syntax", "stage", "formats", "errors", "latents"},
     "pictures": {"formats", "errors", "wording"},
-    "optimizations": {"errors", "wording"},
+    "optimizations": {"addresses", "errors", "wording"},
     "stage": {"addresses"},
     "addresses": {"errors"},
     "demo": {"errors"},
@@ -195,6 +195,15 @@ def test_room_knows_no_library_above_it(room: str, imports: list[Import]) -> Non
         if room_of(i.importer) == room and i.root in NOT_FOR[room] and i.importer.startswith(TOP)
     ]
     assert found == []
+
+
+def test_a_class_name_is_there_once() -> None:
+    names: dict[str, list[str]] = {}
+    for module, path in module_files(PACKAGE).items():
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                names.setdefault(node.name, []).append(module)
+    assert {name: modules for name, modules in names.items() if len(modules) > 1} == {}
 
 
 # The reader itself, on packages made for it.

@@ -27,7 +27,7 @@ def test_settings_replace_the_defaults() -> None:
         ("taylorseer;interval=3;interval=4", "given twice"),
         ("taylorseer;interval=1", "whole number from 2 to 20"),
         ("taylorseer;interval=2.5", "'2.5' is not allowed as interval of taylorseer"),
-        ("taylorseer;interval", "'' is not allowed"),
+        ("taylorseer;interval", "'interval' should be key=value"),
         ("first-block-cache;threshold=much", "number from 0 to 1"),
         ("first-block-cache;threshold=nan", "number from 0 to 1"),
     ],

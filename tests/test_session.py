@@ -551,11 +551,23 @@ def test_images_and_latents_count_alike(kernel: Kernel) -> None:
 # What is said
 
 
-def test_what_libraries_say_is_gathered_into_one_line(kernel: Kernel) -> None:
+def test_what_libraries_say_of_files_and_versions_is_not_told(kernel: Kernel) -> None:
     watch = Watch()
     kernel.run(f"<sd15>\n--prompts cat {STEPS} --seeds 7 --scheduler KDPM2DiscreteScheduler", watch)
-    assert sum("of libraries (--verbose shows them)" in note for note in watch.notes) <= 1
-    assert len(watch.notes) <= 2
+    assert not [note for note in watch.notes if note.startswith(("transformers", "diffusers")) or "libraries" in note]
+
+
+def test_what_libraries_say_of_the_call_is_told_whole_and_once(kernel: Kernel) -> None:
+    many = " ".join(f"cat{number}" for number in range(300))
+    said = []
+    for seed in (1, 2):
+        watch = Watch()
+        kernel.run(f'<sd15>\n--prompts "{many} the end" {STEPS} --seeds {seed}', watch)
+        said.append([note for note in watch.notes if "truncated" in note])
+    (first,), second = said
+    assert first.startswith("diffusers: The following part of your input was truncated")
+    assert first.endswith("end']")
+    assert second == []
 
 
 def test_a_file_with_damaged_history_goes_on_and_the_run_says_why(kernel: Kernel, tmp_path: Path) -> None:
@@ -572,7 +584,6 @@ def test_a_file_with_damaged_history_goes_on_and_the_run_says_why(kernel: Kernel
     assert kernel["final"].is_clean
     assert any("history in the file, which cannot be used (its checksum differs)" in note for note in watch.notes)
     assert any("same schedule, without history" in note for note in watch.notes)
-    assert not any("messages of libraries" in note and "history" in note for note in watch.notes)
 
 
 def test_the_model_is_loaded_once_for_all_cells(kernel: Kernel) -> None:

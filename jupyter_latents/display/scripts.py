@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from importlib import resources
+
+from jupyter_latents.formats import offered
 
 __all__ = ["live_script", "page_script", "page_style", "static_file"]
 
@@ -16,10 +19,16 @@ def static_file(name: str) -> str:
     return resources.files("jupyter_latents.display").joinpath("static", name).read_text("utf-8")
 
 
+def _script(last: str) -> str:
+    """The shared files and one more, after the file formats that they offer."""
+    files = (static_file(name) for name in (*_SHARED, last))
+    return "\n".join((f"const FORMATS = {json.dumps(offered())};", *files))
+
+
 @cache
 def live_script() -> str:
     """The module that the widget runs."""
-    return "\n".join(static_file(name) for name in (*_SHARED, "live.js"))
+    return _script("live.js")
 
 
 def page_script(key: str) -> str:
@@ -33,8 +42,7 @@ def page_script(key: str) -> str:
 
 @cache
 def _page_script() -> str:
-    text = "\n".join(static_file(name) for name in (*_SHARED, "page.js"))
-    return "\n".join(line for line in _stripped(text) if not line.startswith("//"))
+    return "\n".join(line for line in _stripped(_script("page.js")) if not line.startswith("//"))
 
 
 @cache

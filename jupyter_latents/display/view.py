@@ -15,6 +15,7 @@ from jupyter_latents.display.record import Point, RunRecord, own_sigma
 from jupyter_latents.display.screens import Screen, shell
 from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.settings import SETTINGS
+from jupyter_latents.wording import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -138,7 +139,7 @@ class RunView:
             partial = getattr(self.run.error, "partial", None) if self.run is not None else None
             self.record.end(self._last_state(), getattr(partial, "latents", None))
             if self.tells_error and self.run is not None and self.run.error is not None:
-                self.record.error = str(getattr(self.run.error, "message", self.run.error)).split("\n")[0]
+                self.record.error = visible(str(getattr(self.run.error, "message", self.run.error)).split("\n")[0])
             if self._preview_every != 0 and self._has_pictures:
                 fill_frames(self.record, time.monotonic() + _FILLING_SECONDS)
             for screen in self._screens:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from jupyter_latents.engine.answers import Course, ModelCard, PartRow
 from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.given.outline import Outline, Standing
-from jupyter_latents.engine.given.picture_sizes import asked_size, resized
+from jupyter_latents.engine.given.picture_sizes import asked_size, size_after_resize
 from jupyter_latents.engine.observer import Look, Observer, Phase, PhaseName, Reading, Silent, StepEvent
 from jupyter_latents.engine.protocol import Engine
 from jupyter_latents.engine.rest import run_rest
@@ -43,9 +43,9 @@ __all__ = [
     "StepEvent",
     "asked_size",
     "local_engine",
-    "resized",
     "run_rest",
     "scheduler_names",
+    "size_after_resize",
 ]
 
 

@@ -13,14 +13,14 @@ from jupyter_latents.engine.course import card_of, course_of
 from jupyter_latents.engine.given.incoming import is_raw
 from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.models.cache import LoadedModel, ModelCache
-from jupyter_latents.engine.models.describe import describe, describing, whole
+from jupyter_latents.engine.models.describe import describe, description_scope, whole
 from jupyter_latents.engine.models.load import dtype_of
 from jupyter_latents.engine.models.memory import device_of
 from jupyter_latents.engine.observer import Observer, Phase, Reading, Silent
 from jupyter_latents.engine.origin import source_of
 from jupyter_latents.engine.prepare import prepare
-from jupyter_latents.engine.quiet import gathered
-from jupyter_latents.engine.relief import Relief, let_go, ran_out
+from jupyter_latents.engine.quiet import gather_messages
+from jupyter_latents.engine.relief import Relief, is_memory_error, let_go
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.seed_batch import run_batch
 from jupyter_latents.engine.stage_run import StageRun, Stops
@@ -54,9 +54,9 @@ class LocalEngine:
         self.cache = cache or ModelCache()
 
     @contextmanager
-    def scope(self, tell: Callable[[str], None]) -> Iterator[None]:
+    def scope(self, tell: Callable[[str, bool], None]) -> Iterator[None]:
         """See `Engine.scope`."""
-        with gathered(tell), describing():
+        with gather_messages(tell), description_scope():
             yield
 
     def describe(self, model: ModelSource) -> ModelCard:
@@ -76,7 +76,7 @@ class LocalEngine:
         facts, device = describe(model), device_of(model.device)
         if any(not space.same_as(facts.space) and converter(space, facts.space) for space in spaces):
             return None
-        libraries = sorted(versions.deciding_versions().items())
+        libraries = sorted(versions.versions_that_decide().items())
         return repr((libraries, versions.numerics(device), str(dtype_of(model, facts, device))))
 
     def read_ahead(self, model: ModelSource, tell: Callable[[Reading], None]) -> bool:
@@ -127,7 +127,7 @@ class LocalEngine:
             try:
                 return go(stage, inputs)
             except (RunError, ModelError) as error:
-                if not ran_out(error):
+                if not is_memory_error(error):
                     raise
                 return Relief(self.cache, observer, go, finish).run(stage, inputs, error)
 

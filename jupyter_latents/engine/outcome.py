@@ -25,7 +25,7 @@ from jupyter_latents.stage import Stage
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Done", "Origin", "finite", "last_latents", "result_of"]
+__all__ = ["Done", "RunOrigin", "finite", "last_latents", "result_of"]
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class RunOrigin:
     """Where the results of a run come from.
 
     Attributes:
@@ -82,7 +82,7 @@ def finite(done: Done) -> Done | None:
     return replace(done, states=states, stopped=True) if states else None
 
 
-def last_latents(done: Done, origin: Origin) -> Latents:
+def last_latents(done: Done, origin: RunOrigin) -> Latents:
     """The last latents, with all steps before them as their trajectory.
 
     Args:
@@ -100,7 +100,7 @@ def last_latents(done: Done, origin: Origin) -> Latents:
     return replace(steps[-1], trajectory=Trajectory(steps))
 
 
-def result_of(done: Done, origin: Origin, latents: Latents, images: tuple[Image, ...] = ()) -> StageResult:
+def result_of(done: Done, origin: RunOrigin, latents: Latents, images: tuple[Image, ...] = ()) -> StageResult:
     """The stage's result.
 
     Args:
@@ -123,7 +123,7 @@ def result_of(done: Done, origin: Origin, latents: Latents, images: tuple[Image,
     )
 
 
-def _latents(done: Done, origin: Origin, state: StepState) -> Latents:
+def _latents(done: Done, origin: RunOrigin, state: StepState) -> Latents:
     """The latents after one step."""
     facts, span, scheduler = origin.model.facts, done.span, done.scheduler
     noise = schedulers.level(scheduler, state.index)

@@ -23,7 +23,6 @@ from jupyter_latents.engine.schedule.entering import Entering, enter, first_step
 from jupyter_latents.engine.schedule.trial import check_steps
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.engine.sizes import check_memory, picture_size
-from jupyter_latents.engine.unheeded import unheeded
 from jupyter_latents.engine.vae.bridge import crossing
 from jupyter_latents.engine.vae.receiving import Decoding, decoding
 from jupyter_latents.errors import WindowError
@@ -155,7 +154,7 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     check_steps(scheduler, entering.schedule, entering.span.start_index, entering.span.end_index)
     decodings = tuple(decoding(one, facts, stage.model) for one in given.decoded)
     notes = (*given.notes, *dict.fromkeys(note for one in decodings for note in one.notes), *notes)
-    beside = remarks(call, facts, noised=noised and not schedulers.backwards(scheduler))
+    beside = remarks(call, facts, entered, noised=noised and not schedulers.backwards(scheduler))
     told = (*notes, *beside, *entering.notes, *(choice.note for choice in optimize))
     weights = facts.values * _itemsize(stage, facts)
     return Prepared(
@@ -178,7 +177,7 @@ def _call(stage: Stage, given: Given, entered: Standing | None, facts: ModelFact
     call = Call(stage, given, mode, size, pipeline_of(mode, stage, facts), _strength(stage, given, entered), batch)
     facts.check(call)
     check_memory(call, facts, device_of(stage.model.device), _itemsize(stage, facts))
-    return call, (*notes, *unheeded(call, entered))
+    return call, notes
 
 
 def _itemsize(stage: Stage, facts: ModelFacts) -> int:
@@ -209,4 +208,5 @@ def _strength(stage: Stage, given: Given, latents: Standing | None) -> float:
         return 1.0
     if stage.strength is not None:
         return stage.strength
-    return float(latents.provenance.options.get("strength", 1.0))
+    own = latents.provenance.number("strength", 0.0, 1.0)
+    return 1.0 if own is None else own

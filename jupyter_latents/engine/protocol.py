@@ -28,11 +28,12 @@ class Engine(Protocol):
     for a preview where one is wanted. All methods but `run` and `run_together` may be called while a run goes on.
     """
 
-    def scope(self, tell: Callable[[str], None]) -> AbstractContextManager[object]:
+    def scope(self, tell: Callable[[str, bool], None]) -> AbstractContextManager[object]:
         """Surrounds one plan or one run: within it each model is described once.
 
         Args:
-            tell: Is given what libraries say meanwhile, a message at a time. Warnings of this package are left alone.
+            tell: Is given what libraries say meanwhile, a message at a time, and whether it matters to the person.
+                Warnings of this package are left alone.
         """
 
     def describe(self, model: ModelSource) -> ModelCard:

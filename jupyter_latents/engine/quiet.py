@@ -15,30 +15,37 @@ from typing import Any
 
 from jupyter_latents.errors import LatentsWarning
 
-__all__ = ["gathered"]
+__all__ = ["Tell", "gather_messages"]
+
+Tell = Callable[[str, bool], None]
+"""Is given one message of a library at a time, whole, and whether it matters to who runs the script."""
 
 _LIBRARIES = ("transformers", "diffusers")
+_OF_THE_CALL = ("diffusers.pipelines", "diffusers.schedulers")
+"""Who logs what a call comes to, such as a prompt that is cut; the rest speaks of files, versions, installations."""
+_TO_PROGRAMMERS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ImportWarning, ResourceWarning)
 _switching = threading.Lock()
 _switched = ExitStack()
 _asking: list[object] = []
 
 
 class _Teller(logging.Handler):
-    def __init__(self, tell: Callable[[str], None]) -> None:
+    def __init__(self, tell: Tell) -> None:
         super().__init__(logging.WARNING)
         self._tell = tell
 
     def emit(self, record: logging.LogRecord) -> None:
         """Tells one message, named after its library."""
-        self._tell(f"{record.name.partition('.')[0]}: {record.getMessage()}")
+        matters = record.levelno >= logging.ERROR or record.name.startswith(_OF_THE_CALL)
+        self._tell(f"{record.name.partition('.')[0]}: {record.getMessage().strip()}", matters)
 
 
 @contextmanager
-def gathered(tell: Callable[[str], None]) -> Iterator[None]:
+def gather_messages(tell: Tell) -> Iterator[None]:
     """Hands log messages, warnings and progress bars of diffusers, transformers and the hub to `tell`.
 
     Args:
-        tell: Is given one message at a time; this package's own warnings go on their way at the end.
+        tell: Is given what they say; this package's own warnings go on their way at the end.
     """
     caught: list[warnings.WarningMessage] = []
     try:
@@ -49,11 +56,12 @@ def gathered(tell: Callable[[str], None]) -> Iterator[None]:
             _pass_on(warning, tell)
 
 
-def _pass_on(warning: warnings.WarningMessage, tell: Callable[[str], None]) -> None:
+def _pass_on(warning: warnings.WarningMessage, tell: Tell) -> None:
     if issubclass(warning.category, LatentsWarning):
         warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    elif not issubclass(warning.category, (DeprecationWarning, PendingDeprecationWarning)):  # for libraries' authors
-        tell(f"{warning.category.__name__}: {warning.message}")
+    else:
+        matters = not issubclass(warning.category, _TO_PROGRAMMERS)
+        tell(f"{warning.category.__name__}: {str(warning.message).strip()}", matters)
 
 
 @contextmanager

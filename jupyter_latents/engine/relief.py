@@ -20,10 +20,10 @@ from jupyter_latents.wording import option, readable
 if TYPE_CHECKING:
     from jupyter_latents.engine.given.inputs import Inputs
 
-__all__ = ["Relief", "let_go", "ran_out"]
+__all__ = ["Relief", "is_memory_error", "let_go"]
 
 
-def ran_out(error: JupyterLatentsError) -> bool:
+def is_memory_error(error: JupyterLatentsError) -> bool:
     """Whether an error of ours says that memory ran out."""
     return error.__cause__ is not None and is_out_of_memory(error.__cause__)
 
@@ -63,7 +63,7 @@ class Relief:
             try:
                 return self._again(known, eased, inputs)
             except (RunError, ModelError) as again:
-                if not ran_out(again):
+                if not is_memory_error(again):
                     raise
                 error, known = again, _partial(again) or known
                 let_go(again)

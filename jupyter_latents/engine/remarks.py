@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from jupyter_latents.engine.given.inputs import Call
+from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.engine.models.facts import ModelFacts
-from jupyter_latents.stage import Stage
+from jupyter_latents.stage import Size, Stage
 
 __all__ = ["remarks"]
 
 
-def remarks(call: Call, facts: ModelFacts, *, noised: bool) -> tuple[str, ...]:
+def remarks(call: Call, facts: ModelFacts, latents: Standing | None, *, noised: bool) -> tuple[str, ...]:
     """What is to be told of a stage beside how latents enter it.
 
     Args:
         call: What its pipeline's call is made for.
         facts: Its model's.
+        latents: The latents that enter its schedule; None without.
         noised: Whether a picture is noised to the stage's strength.
     """
-    return tuple(filter(None, (_guidance(call.stage, facts), _strength(call) if noised else "")))
+    own = (_guidance(call.stage, facts), _strength(call) if noised else "")
+    return tuple(filter(None, (*_numbers(call, latents), *_pictures(call, latents), *own)))
 
 
 def _guidance(stage: Stage, facts: ModelFacts) -> str:
@@ -37,3 +42,22 @@ def _strength(call: Call) -> str:
         f"strength {call.strength:g} begins with noise alone, so hardly anything of the picture is kept; 0.8 keeps its "
         "composition"
     )
+
+
+def _numbers(call: Call, latents: Standing | None) -> Iterator[str]:
+    stage = call.stage
+    if stage.strength is not None and not call.given.images:
+        beside = "beside latents, which carry their noise" if latents is not None else "without a picture"
+        yield f"strength {stage.strength:g} has no effect {beside}"
+    if latents is not None and stage.batch_size not in (1, latents.shape[0]):
+        yield f"batch size {stage.batch_size} has no effect beside latents, which are {latents.shape[0]}"
+
+
+def _pictures(call: Call, latents: Standing | None) -> Iterator[str]:
+    sizes = dict.fromkeys(call.given.images)
+    made = Size(*call.size)
+    if len(sizes) > 1:
+        shown = ", ".join(str(Size(*size)) for size in sizes)
+        yield f"pictures of {shown} are brought to one size, {made}"
+    elif latents is not None and sizes and call.size not in sizes:
+        yield f"the picture of {Size(*next(iter(sizes)))} is brought to the size of the latents, {made}"

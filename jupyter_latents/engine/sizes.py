@@ -6,7 +6,7 @@ from typing import Any
 
 from jupyter_latents.engine.given.inputs import Call, Given
 from jupyter_latents.engine.given.outline import Standing
-from jupyter_latents.engine.given.picture_sizes import fitting
+from jupyter_latents.engine.given.picture_sizes import round_down
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.memory import all_memory
 from jupyter_latents.errors import HandoffError, ModelError
@@ -49,7 +49,7 @@ def picture_size(
 
 
 def _rounded(size: tuple[int, int], align: int) -> tuple[int, int]:
-    return fitting(size[0], align), fitting(size[1], align)
+    return round_down(size[0], align), round_down(size[1], align)
 
 
 def _check_latents(stage: Stage, latents: Standing, size: tuple[int, int], align: int) -> None:

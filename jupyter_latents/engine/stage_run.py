@@ -18,7 +18,7 @@ from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.layout import LAYOUTS
 from jupyter_latents.engine.models.cache import LoadedModel
 from jupyter_latents.engine.observer import Observer, Phase, StepEvent
-from jupyter_latents.engine.outcome import Done, Origin, finite, last_latents, result_of
+from jupyter_latents.engine.outcome import Done, RunOrigin, finite, last_latents, result_of
 from jupyter_latents.engine.prepare import Prepared, prepare
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.schedule import handoff, schedulers
@@ -231,9 +231,9 @@ class StageRun:
         return self.layout.unpack(held, *self.done.latent_size)
 
     @property
-    def _origin(self) -> Origin:
+    def _origin(self) -> RunOrigin:
         strength = self.prepared.call.strength if self.inputs.images else None
-        return Origin(self.model, self.stage, self.seed, strength, self.given, self.parents)
+        return RunOrigin(self.model, self.stage, self.seed, strength, self.given, self.parents)
 
     def result(self) -> StageResult:
         """What its steps made, decoded where it is clean; stopped and without pictures where the decoding was ended."""

@@ -9,7 +9,7 @@ from importlib import metadata
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["deciding_versions", "numerics", "versions"]
+__all__ = ["numerics", "versions", "versions_that_decide"]
 
 _DECIDING = (
     "torch", "diffusers", "transformers", "jupyter-latents", "tokenizers", "sentencepiece", "pillow", "scipy",
@@ -24,7 +24,7 @@ def versions() -> Mapping[str, str]:
 
 
 @functools.cache
-def deciding_versions() -> Mapping[str, str]:
+def versions_that_decide() -> Mapping[str, str]:
     """Versions of all libraries that have a part in a result, as far as they are installed; this one's too."""
     found = {name: list(metadata.distributions(name=name))[:1] for name in _DECIDING}
     return MappingProxyType({name: one.version for name, several in found.items() for one in several})

@@ -72,7 +72,8 @@ def _match(first: Latents, item: Latents) -> Latents:
 def split(latents: Latents) -> list[Latents]:
     """The items of a batch, one by one; a batch of one is returned as it is, history included.
 
-    History and generator are those of the whole batch and are dropped from its items.
+    History and generator are those of the whole batch and are dropped from its items. A batch has one seed, from which
+    its items draw one after another; each says by its place which of them it is.
     """
     check_latents(latents, "split")
     if latents.shape[0] == 1:
@@ -81,5 +82,6 @@ def split(latents: Latents) -> list[Latents]:
     for index in range(latents.shape[0]):
         denoised = None if latents.denoised is None else latents.denoised[index : index + 1]
         tensor = latents.tensor[index : index + 1].clone()
-        items.append(derive([latents], "split", {"item": index}, tensor, denoised))
+        place: dict[str, object] = {"item": index, "of": latents.shape[0]}
+        items.append(derive([latents], "split", place, tensor, denoised))
     return items

@@ -320,5 +320,19 @@ class Provenance:
         for parent in self.parents:
             text(parent, "a parent of a provenance")
 
+    def number(self, option: str, least: float, most: float) -> float | None:
+        """An option as a number; None where it is missing, no number or out of range: a file may say anything.
+
+        Args:
+            option: Name of the option.
+            least: The lowest value that it may have.
+            most: The highest.
+        """
+        try:
+            found = float(self.options.get(option, "nan"))
+        except (TypeError, ValueError, OverflowError):
+            return None
+        return found if least <= found <= most else None
+
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), _plain_fields(self)

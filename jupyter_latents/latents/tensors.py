@@ -12,6 +12,7 @@ import torch
 from jupyter_latents.errors import LatentsError
 from jupyter_latents.latents.arguments import shown
 from jupyter_latents.latents.packing import advice
+from jupyter_latents.wording import option
 
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
@@ -79,9 +80,11 @@ def check_tensor(tensor: torch.Tensor, what: str = "latents") -> None:
         raise LatentsError(f"{what} have shape {shape}; no dimension may be empty.")
     if not bool(torch.isfinite(tensor).all()):
         bad = int((~torch.isfinite(tensor)).sum())
+        dtype = str(tensor.dtype).removeprefix("torch.")
+        wider = f" or with {option('dtype')} float32" if tensor.dtype.itemsize < 4 else ""
         raise LatentsError(
-            f"{what} hold {bad} NaN or infinite values of {tensor.numel()}; they cannot be denoised. "
-            "Run the stage that made them again."
+            f"{what} hold {bad} NaN or infinite values of {tensor.numel()}, in {dtype}; they cannot be denoised. "
+            f"Make them again, by smaller numbers{wider}."
         )
 
 

@@ -124,12 +124,23 @@ class Latents(LatentsData):
         rows["negative prompt"] = self.provenance.negative_prompt
         if self.provenance.seed is not None:
             guidance = self.provenance.guidance_scale
-            rows["seed"] = f"{self.provenance.seed}" + (f"   guidance {guidance:g}" if guidance is not None else "")
+            rows["seed"] = f"{self.provenance.seed}{self._place()}"
+            rows["seed"] += f"   guidance {guidance:g}" if guidance is not None else ""
         if self.provenance.operation != "denoise":
             rows["made by"] = self.provenance.operation
         if self.noise is not None and not self.is_clean:
             rows["continues"] = "exactly, with its history" if self.resume else "without history"
         return {name: text for name, text in rows.items() if text}
+
+    def _place(self) -> str:
+        """Which of a batch's draws from one seed these latents are, as the rest of the seed's text."""
+        made = self.provenance
+        if self.shape[0] > 1 and made.operation == "denoise":
+            return f", drawn from in turn by {self.shape[0]} items"
+        item, of = made.number("item", 0, 1e6), made.number("of", 1, 1e6)
+        if made.operation != "split" or item is None or of is None:
+            return ""
+        return f", item {int(item) + 1} of the {int(of)} that draw from it in turn"
 
     def __repr__(self) -> str:
         facts = [f"{name}: {text}" for name, text in self.facts().items() if name != "latents"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import urllib.error
 import urllib.request
@@ -11,10 +10,12 @@ from pathlib import Path
 
 from jupyter_latents.errors import NameNotFoundError, ScriptError
 from jupyter_latents.session.later import UnforeseenError
+from jupyter_latents.stopping import check
 
 __all__ = ["Addresses", "download"]
 
 _SECONDS = 30
+_BLOCK = 1 << 16
 
 
 class Addresses:
@@ -58,6 +59,7 @@ def download(address: str) -> Path:
     Raises:
         NameNotFoundError: It cannot be fetched.
         ScriptError: It is no such address.
+        StoppedError: The run is to end.
     """
     name = address.split("?", maxsplit=1)[0].rstrip("/").rsplit("/", 1)[-1] or "download"
     target = Path(tempfile.mkdtemp(prefix="jupyter-latents-")) / name
@@ -65,7 +67,9 @@ def download(address: str) -> Path:
         raise ScriptError(f"{address} is no http or https address.")
     try:
         with urllib.request.urlopen(address, timeout=_SECONDS) as reply, target.open("wb") as file:  # noqa: S310 - checked above
-            shutil.copyfileobj(reply, file)
+            while block := reply.read(_BLOCK):
+                check()
+                file.write(block)
     except (urllib.error.URLError, OSError) as error:
         raise NameNotFoundError(f"{address} cannot be fetched: {error}. Save it as a file and name that.") from error
     return target

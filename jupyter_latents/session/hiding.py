@@ -107,7 +107,7 @@ def kept(latents: Latents, ran: Stage, told: Stage, text: Callable[[str], str]) 
     """
     names = {str(ran.model.name): told.model.name, ran.prompt.positive: told.prompt.positive}
     names |= {ran.prompt.negative: told.prompt.negative, str(ran.scheduler): str(told.scheduler)}
-    names[" ".join(ran.model.optimize)] = " ".join(told.model.optimize)
+    names[" ".join(map(str, ran.model.optimize))] = " ".join(map(str, told.model.optimize))
 
     def clean(one: Latents) -> Latents:
         origin = one.provenance

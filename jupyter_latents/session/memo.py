@@ -26,7 +26,7 @@ __all__ = ["Memo", "continues"]
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _Entry:
     """A result and the checksum of what was in it when it was kept."""
 
     result: StageResult
@@ -46,7 +46,7 @@ class Memo:
     def __init__(self, settings: Settings = SETTINGS) -> None:
         self.settings = settings
         self.store: Store | None = None
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._kept: OrderedDict[str, _Entry] = OrderedDict()
         self._lock = threading.RLock()  # a dry run looks while a background run keeps
 
     def run(
@@ -138,7 +138,7 @@ class Memo:
 
     def _keep(self, key: str, result: StageResult) -> None:
         with self._lock:
-            self._kept[key] = _Kept(result, seal(result))
+            self._kept[key] = _Entry(result, seal(result))
             self._kept.move_to_end(key)
             while len(self._kept) > 1 and self._bytes() > self.settings.trajectory_memory:
                 self._make_room(key)
@@ -153,7 +153,7 @@ class Memo:
             self._kept.popitem(last=False)
         elif (whole := self._sound(oldest)) is not None:
             thinned = _thinned(whole)
-            self._kept[oldest] = _Kept(thinned, seal(thinned))
+            self._kept[oldest] = _Entry(thinned, seal(thinned))
             self._kept.move_to_end(oldest, last=False)
 
 

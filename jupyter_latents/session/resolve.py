@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from jupyter_latents.engine import Given, Inputs, Outline, asked_size, resized
-from jupyter_latents.errors import HandoffError, LatentsFileError, NameNotFoundError, nearest
-from jupyter_latents.formats import endings
+from jupyter_latents.engine import Given, Inputs, asked_size, size_after_resize
+from jupyter_latents.errors import HandoffError, LatentsError, LatentsFileError, NameNotFoundError, nearest
 from jupyter_latents.pictures.arrays import check_no_floats
 from jupyter_latents.pictures.reading import is_image, is_picture, note_of, read_mask, read_picture, size_of
 from jupyter_latents.session.addresses import download
+from jupyter_latents.session.kinds import TENSOR_ENDINGS, is_outline, is_standing, is_tensor_like, is_usable
 from jupyter_latents.session.later import Later
+from jupyter_latents.session.positions import Positions
 from jupyter_latents.stage import ImageSeed, Reference, Stage
 from jupyter_latents.stopping import check
 from jupyter_latents.syntax import real
@@ -29,8 +30,9 @@ __all__ = ["Resolver"]
 
 Read: TypeAlias = Callable[[Any, str, Callable[[], None]], "Image"]
 
-_TENSOR_ENDINGS = endings("latents")
 _RAW = "raw VAE"  # the space of ComfyUI's files that say none
+
+_SHAPE = 0.02  # relative difference of two aspect ratios that is taken for rounding
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class Resolver:
         seen, space = self._seen(stage, model), model.space
         return Given(
             tuple(item for value, text in seen.latents for item in self._standing(value, text)),
-            tuple(resized(size, seed) for size in self._sizes(seen.images, space)),
+            tuple(size_after_resize(size, seed) for size in self._sizes(seen.images, space)),
             len(self._sizes(seen.masks, space)),
             len(self._sizes(seen.controls, space)),
             self._asked(seen, seed, space),
@@ -99,7 +101,7 @@ class Resolver:
             seen.decoded,
         )
 
-    def _seen(self, stage: Stage, model: ModelCard) -> _Seen:
+    def _seen(self, stage: Stage, model: ModelCard) -> Positions:
         """What stands in each position of a stage's image seed.
 
         Latents in the image position of SDXL and Kolors go in undecoded where ``--denoising-start`` is given.
@@ -108,33 +110,41 @@ class Resolver:
         direct = stage.window.start is not None and model.direct_latents
         values = [(self.value(reference), reference.text) for reference in seed.images]
         latents = [(self.value(reference), reference.text) for reference in seed.latents]
-        latents += [(value, text) for value, text in values if direct and _is_tensor_like(value)]
-        images = [(value, text) for value, text in values if not (direct and _is_tensor_like(value))]
+        latents += [(value, text) for value, text in values if direct and is_tensor_like(value)]
+        images = [(value, text) for value, text in values if not (direct and is_tensor_like(value))]
         masks, controls = (
             [(self.value(reference), reference.text) for reference in part] for part in (seed.masks, seed.controls)
         )
-        return _Seen(
+        return Positions(
             tuple(latents),
             *(tuple(item for value, text in part for item in self._items(value, text))
               for part in (images, masks, controls)),
         )  # fmt: skip
 
-    def _asked(self, seen: _Seen, seed: ImageSeed, space: Space) -> tuple[int, int] | None:
+    def _asked(self, seen: Positions, seed: ImageSeed, space: Space) -> tuple[int, int] | None:
         """The size that the first picture was to have, where its seed resizes it."""
         sizes = self._sizes(seen.images[:1], space) if (seed.resize or seed.align) is not None else []
         return asked_size(sizes[0], seed) if sizes else None
 
-    def _notes(self, seen: _Seen, space: Space) -> tuple[str, ...]:
+    def _notes(self, seen: Positions, space: Space) -> tuple[str, ...]:
         """What is to be told of the pictures of a seed."""
         found = (
-            self._told(item, name, space) if _is_standing(item) else note_of(item, name, check)
+            self._told(item, name, space) if is_standing(item) else note_of(item, name, check)
             for item, name in seen.pictured
         )
-        return tuple(dict.fromkeys(filter(None, found)))
+        return tuple(dict.fromkeys(filter(None, (*found, *self._stretched(seen, space)))))
+
+    def _stretched(self, seen: Positions, space: Space) -> Iterator[str]:
+        """That a mask has another shape than its picture, to which it is stretched."""
+        images, masks = (self._sizes(part, space) for part in (seen.images, seen.masks))
+        for width, height in dict.fromkeys(masks if images else ()):
+            across, down = images[0]
+            if abs(width * down - height * across) > _SHAPE * width * down:
+                yield f"a mask of {width}x{height} is stretched to its picture of {across}x{down}"
 
     def _told(self, latents: Any, name: str, space: Space) -> str:
         """What this session knows of a bare tensor that is decoded as if nobody did: one answer in every kernel."""
-        known = latents if _is_outline(latents) else self.known(latents)
+        known = latents if is_outline(latents) else self.known(latents)
         if known is latents or known.space is None or (known.is_clean and known.space.same_as(space)):
             return ""
         return (
@@ -145,9 +155,9 @@ class Resolver:
     def _items(self, value: Any, text: str) -> Iterator[tuple[Any, str]]:
         """The pictures and the latents that a value stands for, one after another, each with what to call it."""
         check_no_floats(value, text)
-        if is_picture(value) or _is_standing(value):
+        if is_picture(value) or is_standing(value):
             yield value, text
-        elif isinstance(value, Path) and not _is_tensor_like(value):
+        elif isinstance(value, Path) and not is_tensor_like(value):
             yield value, str(value)
         elif isinstance(value, str):
             yield from self._items(self.value(Reference(value, "path")), text)
@@ -159,9 +169,9 @@ class Resolver:
 
     def _standing(self, value: Any, text: str) -> Sequence[Standing]:
         """Latents, or outlines of latents that earlier stages will make."""
-        if _is_outline(value):
+        if is_outline(value):
             return [value]
-        if isinstance(value, list) and any(map(_is_outline, value)):
+        if isinstance(value, list) and any(map(is_outline, value)):
             return [item for one in value for item in self._standing(one, text)]
         return self.as_latents(value, text)
 
@@ -169,7 +179,7 @@ class Resolver:
         """(width, height) of each picture; its content is not read."""
         found: list[tuple[int, int]] = []
         for item, name in items:
-            if _is_standing(item):
+            if is_standing(item):
                 own = space if item.space is None or item.space.name == _RAW else item.space
                 found += [own.size_of(item.shape)] * item.shape[0]
             else:
@@ -203,7 +213,7 @@ class Resolver:
         name, _, index = text.partition("[")
         source = self.captured if name in self.captured else self.kernel
         if name not in source:
-            known = [other for other, value in self.kernel.items() if not other.startswith("_") and _is_usable(value)]
+            known = [other for other, value in self.kernel.items() if not other.startswith("_") and is_usable(value)]
             held = (
                 f" Variables that can go here: {', '.join(sorted(known))}."
                 if known
@@ -249,13 +259,16 @@ class Resolver:
         if isinstance(value, Latents):
             return [value]
         if isinstance(value, Path):
-            if value.suffix.lower() not in _TENSOR_ENDINGS:
-                raise LatentsFileError(f"{value} holds no latents; latents files end in {', '.join(_TENSOR_ENDINGS)}.")
+            if value.suffix.lower() not in TENSOR_ENDINGS:
+                raise LatentsFileError(f"{value} holds no latents; latents files end in {', '.join(TENSOR_ENDINGS)}.")
             return [Latents.load(value)]
         if isinstance(value, str):
             return self._plain(self.value(Reference(value, "path")), text)
         if isinstance(value, torch.Tensor) or (hasattr(value, "__array_interface__") and not is_image(value)):
-            return [Latents.from_tensor(value)]
+            try:
+                return [Latents.from_tensor(value)]
+            except LatentsError as error:
+                raise LatentsError(f"{text}: {error.message}") from error
         if isinstance(value, Sequence) and value:
             return [latents for item in value for latents in self._plain(item, text)]
         raise HandoffError(
@@ -266,65 +279,11 @@ class Resolver:
     def _read(self, items: Iterable[tuple[Any, str]], stage: Stage, read: Read) -> Iterator[Image]:
         """The pictures of a position, read; latents are decoded."""
         for item, name in items:
-            made = self.decode(item, stage) if _is_standing(item) else (item,)
+            made = self.decode(item, stage) if is_standing(item) else (item,)
             yield from (read(picture, name, check) for picture in made)
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What stands in each position of an image seed, with what the script calls it.
-
-    Attributes:
-        latents: Values that are to be latents.
-        images: Pictures, and latents that are to become pictures.
-        masks: The same of masks.
-        controls: The same of control images.
-    """
-
-    latents: tuple[tuple[Any, str], ...]
-    images: tuple[tuple[Any, str], ...]
-    masks: tuple[tuple[Any, str], ...]
-    controls: tuple[tuple[Any, str], ...]
-
-    @property
-    def pictured(self) -> tuple[tuple[Any, str], ...]:
-        """All that are pictures, or become some."""
-        return (*self.images, *self.masks, *self.controls)
-
-    @property
-    def decoded(self) -> tuple[Outline, ...]:
-        """The facts of the latents among them."""
-        return tuple(Outline.of(item) for item, _ in self.pictured if _is_standing(item))
-
-
-def _is_outline(value: Any) -> bool:
-    """Whether a value is the outline of latents to come: it has their facts and no values."""
-    return hasattr(value, "has_history")
-
-
-def _is_standing(value: Any) -> bool:
-    """Whether a value is latents, or their outline: no picture."""
-    return hasattr(value, "has_estimate")
-
-
-def _is_tensor_like(value: Any) -> bool:
-    if isinstance(value, Path):
-        return value.suffix.lower() in _TENSOR_ENDINGS
-    if isinstance(value, str):
-        return value.lower().endswith(_TENSOR_ENDINGS)
-    if isinstance(value, (list, tuple)):
-        return bool(value) and all(_is_tensor_like(item) for item in value)
-    if _is_outline(value):
-        return True
-    return hasattr(value, "__dlpack__") and "float" in str(getattr(value, "dtype", "float"))
-
-
-def _is_usable(value: Any) -> bool:
-    several = isinstance(value, Sequence) and bool(value) and all(map(_is_tensor_like, value))
-    return is_picture(value) or _is_tensor_like(value) or _is_standing(value) or several
 
 
 def _sized(image: Image, seed: ImageSeed) -> Image:
     """An input picture at the seed's size."""
-    size = resized(image.size, seed)
+    size = size_after_resize(image.size, seed)
     return image if size == image.size else image.resize(size)

@@ -227,7 +227,6 @@ class ScriptRun:
                 self.run.results.append(error.partial)
                 job.made.append(error.partial)
                 self._bind(stage.into, job, several=len(job.labels) > 1)
-                self.observer.result(error.partial)
             raise
 
     def _bind(self, name: str | None, job: _Job, *, several: bool) -> None:

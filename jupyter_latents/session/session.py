@@ -3,43 +3,30 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, MutableMapping
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import machine
-from jupyter_latents.engine import Given, Silent, local_engine, scheduler_names
+from jupyter_latents.engine import Given, local_engine, scheduler_names
 from jupyter_latents.errors import (
-    HandoffError,
     JupyterLatentsError,
-    ModelError,
     NameNotFoundError,
-    RunError,
-    ScriptError,
-    StoppedError,
-    nearest,
 )
 from jupyter_latents.session.addresses import Addresses
-from jupyter_latents.session.foresight import Answers, Foresight, counts
-from jupyter_latents.session.hiding import Hidden, undrawn
+from jupyter_latents.session.bindings import check_free, drop, latents_named
 from jupyter_latents.session.memo import Memo
-from jupyter_latents.session.models import Models
-from jupyter_latents.session.notices import own_warnings
 from jupyter_latents.session.planning import Plan
-from jupyter_latents.session.read_ahead import ReadAhead
 from jupyter_latents.session.resolve import Resolver
 from jupyter_latents.session.runs import LocalExecutor, Run
-from jupyter_latents.session.script_run import ScriptRun
-from jupyter_latents.session.variables import latents_in
+from jupyter_latents.session.tasks import Task, Work
 from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.stage import ModelSource, Stage
-from jupyter_latents.syntax import Environment, Evaluation, Script
+from jupyter_latents.syntax import Environment, Script
 from jupyter_latents.syntax.options.faults import spelling
 from jupyter_latents.syntax.options.fields import default
 from jupyter_latents.syntax.options.names import unbindable
-from jupyter_latents.wording import option, readable
+from jupyter_latents.wording import readable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -49,22 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Session", "Task", "current"]
 
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A script to run.
-
-    Attributes:
-        script: The script, checked.
-        arguments: Words put at the end of every invocation.
-        force: Run stages again even where a kept result would answer.
-        verbose: Tell all that libraries say, not only how much and the last of it.
-    """
-
-    script: Script
-    arguments: tuple[str, ...] = ()
-    force: bool = False
-    verbose: bool = False
+_MOST_STEPS = 10_000  # that a file may say of a schedule, before one of that length is made
 
 
 class Session:
@@ -76,6 +48,7 @@ class Session:
         settings: Sizes and budgets.
         memo: Results of stages, so that none is run twice.
         addresses: Files that runs fetched.
+        notices: What libraries said and was told; it is told once.
 
     Args:
         names: Where results are bound and variables looked up: the kernel's namespace.
@@ -94,6 +67,7 @@ class Session:
         self.executor = LocalExecutor()
         self.memo = Memo(self.settings)
         self.addresses = Addresses()
+        self.notices: set[str] = set()
         self._engine = engine
         self._bound: set[str] = set()
         self._known: weakref.WeakValueDictionary[str, Latents] = weakref.WeakValueDictionary()
@@ -123,7 +97,9 @@ class Session:
         Returns:
             The run, perhaps queued behind an earlier one.
         """
-        return self.executor.submit(lambda run: self._work(run, task, observer), lambda run: observer.note(run.left))
+        return self.executor.submit(
+            lambda run: Work(self, task).run(run, observer), lambda run: observer.note(run.left)
+        )
 
     def plan(self, task: Task, check: Callable[[], None] = lambda: None) -> Plan:
         """What a script would do, without loading weights, asking the network or running anything.
@@ -132,47 +108,7 @@ class Session:
             task: The script.
             check: Called for each line and stage; it raises to stop.
         """
-        environment = self._environment(task, Silent(), check)
-        environment.foreseeing, environment.random_seed = True, undrawn()
-        evaluation = Evaluation(task.script, environment, scheduler_names(), counts(self.names))
-        own: list[str] = []
-        models = Models(self.engine)
-        try:
-            with own_warnings(own.append), self.engine.scope(lambda _text: None):
-                guard, kept = partial(self.may_bind, force=task.force), Answers(self.memo, models, force=task.force)
-                plan = self._foresight(evaluation, models, guard, kept).plan()
-        finally:
-            evaluation.close()
-        return replace(plan, printed=(*plan.printed, *own))
-
-    def _foresight(
-        self, evaluation: Evaluation, models: Models, guard: Callable[[Stage], None], kept: Answers | None = None
-    ) -> Foresight:
-        resolver = self.resolver(evaluation.environment)
-        return Foresight(evaluation, replace(resolver, fetch=self.addresses.file), models, kept, guard)
-
-    def _foresee(
-        self, evaluation: Evaluation, models: Models, observer: Observer, guard: Callable[[Stage], None]
-    ) -> Plan:
-        """Tells the stages of a script that is about to run, and how each takes over the latents it is given.
-
-        Returns:
-            The stages, as far as they can be told before they run.
-
-        Raises:
-            JupyterLatentsError: One of them can never run, so that none begins: its model is not there or does not do
-                this, the latents handed to it cannot enter it, or its result may not be bound.
-        """
-        plan = self._foresight(evaluation, models, guard).plan()
-        for stage in plan.stages:
-            error = stage.error
-            if isinstance(error, (ModelError, HandoffError)) or (error is not None and error.option == "into"):
-                raise error
-        observer.plan([stage.stage for stage in plan.stages])
-        for number, stage in enumerate(plan.stages, 1):
-            if stage.verdict:
-                observer.note(f"stage {number}, {stage.stage.model.name}: {stage.verdict}")
-        return plan
+        return Work(self, task).plan(check)
 
     def decode(self, latents: Latents) -> list[Image]:
         """Pictures of latents by their own VAE.
@@ -200,7 +136,7 @@ class Session:
         Raises:
             JupyterLatentsError: No such variable, no latents in it, or the file cannot be written.
         """
-        return str(self._named(name).save(file))
+        return str(latents_named(name, self.names).save(file))
 
     def load(self, name: str, file: str) -> Latents:
         """Reads latents from a file and binds them.
@@ -241,18 +177,8 @@ class Session:
         Raises:
             ScriptError: It would.
         """
-        from jupyter_latents.latents import Latents, LatentsSequence
-
-        name = stage.into
-        if not name or name not in self.names or stage.force or force:
-            return
-        value = self.names[name]
-        if name not in self._bound or not isinstance(value, (Latents, LatentsSequence)):
-            raise ScriptError(
-                f"{option('into')} {name} would overwrite a variable that no script made, a {type(value).__name__}. "
-                f"Choose another name, delete it (del {name}), or overwrite it with {option('force')}.",
-                option="into",
-            )
+        if not (stage.force or force):
+            check_free(stage.into, self.names, self._bound)
 
     def drop(self, *names: str) -> None:
         """Deletes variables that hold latents, one or several.
@@ -263,18 +189,7 @@ class Session:
         Raises:
             NameNotFoundError: One of them is not there or holds no latents; none is deleted then.
         """
-        held = set(latents_in(self.names))
-        for name in names:
-            if name not in self.names or not held & {name, f"{name}[0]"}:
-                raise _not_held(name, held)
-        for name in dict.fromkeys(names):
-            del self.names[name]
-
-    def _named(self, name: str) -> Latents:
-        held = latents_in(self.names)
-        if name not in held:
-            raise _not_held(name, held)
-        return held[name]
+        drop(self.names, names)
 
     def holdings(self) -> list[PartRow]:
         """The parts of models that are loaded, most recently used first."""
@@ -315,7 +230,8 @@ class Session:
             latents: What would be handed over.
             model: A model's name, as in a script.
         """
-        steps = int(latents.provenance.options.get("steps", default("num_inference_steps")))
+        own = latents.provenance.number("steps", 1, _MOST_STEPS)
+        steps = default("num_inference_steps") if own is None else int(own)
         stage = Stage(model=ModelSource(model, offline=True), num_inference_steps=steps)
         try:
             course = self.engine.prepare(stage, Given((latents,)))
@@ -324,52 +240,14 @@ class Session:
             return f"impossible: {error.message}"
         return "; ".join((course.verdict, *course.notes))
 
-    def _work(self, run: Run, task: Task, observer: Observer) -> None:
-        said: list[str] = []
-        tell = observer.note if task.verbose else said.append
-        try:
-            with own_warnings(partial(observer.note, warning=True)), self.engine.scope(tell):
-                self._evaluate(run, task, observer)
-        finally:
-            if said:
-                count = "1 message" if len(said) == 1 else f"{len(said)} messages"
-                observer.note(f"{count} of libraries (--verbose shows them)\nthe last: {said[-1].strip()[:200]}")
+    def environment(self, task: Task, observer: Observer, check: Callable[[], None]) -> Environment:
+        """What the templates and directives of a task's script see.
 
-    def _evaluate(self, run: Run, task: Task, observer: Observer) -> None:
-        """Foresees a script and runs it, in one evaluation."""
-
-        def check() -> None:
-            if run.stop_asked():
-                raise StoppedError("the script was stopped.")
-
-        environment = self._environment(task, observer, check)
-        observer = Hidden(observer, environment.hidden)
-        evaluation = Evaluation(task.script, environment, scheduler_names(), counts(self.names))
-        ahead: ReadAhead | None = None
-        try:
-            models = Models(self.engine)
-            plan = self._foresee(evaluation, models, observer, partial(self.may_bind, force=task.force))
-            ahead = ReadAhead(self.engine, [stage.model for stage in plan.stages], run.flag)
-            stages = [stage.stage for stage in plan.stages]
-            ScriptRun(self, models, run, observer, evaluation, ahead, self.addresses.run(), stages).script(
-                force=task.force
-            )
-        except StoppedError as stopped:
-            if not run.flag.asked:
-                raise
-            observer.note(stopped.message)
-        except JupyterLatentsError as error:
-            error.rewritten(environment.hidden)
-            raise
-        except Exception as error:
-            text = environment.hidden(f"{type(error).__name__}: {error}")
-            raise RunError(f"the run failed unexpectedly: {text}") from error
-        finally:
-            evaluation.close()
-            if ahead is not None:
-                ahead.end()
-
-    def _environment(self, task: Task, observer: Observer, check: Callable[[], None]) -> Environment:
+        Args:
+            task: The task.
+            observer: Is told what they print.
+            check: Called for each line; it raises to stop.
+        """
         return Environment(
             injected_args=list(task.arguments),
             kernel=self.names,
@@ -410,12 +288,6 @@ class Session:
         """
         for kept in (*latents.trajectory, latents):
             self._known[kept.digest] = kept
-
-
-def _not_held(name: str, held: Iterable[str]) -> NameNotFoundError:
-    names = sorted(held)
-    hint = nearest(name, names) or "."
-    return NameNotFoundError(f"no latents in a variable {name!r}{hint} Held: {', '.join(names) or 'none'}.")
 
 
 _sessions: list[Session] = []

@@ -8,7 +8,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from jupyter_latents.errors import SettingError
-from jupyter_latents.stage import Address, ImageSeed, ModelSource, Prompt, Reference, Stage, Window, address_of
+from jupyter_latents.stage import (
+    Address,
+    ImageSeed,
+    ModelSource,
+    Prompt,
+    Reference,
+    Stage,
+    Window,
+    address_of,
+    read_address,
+)
 
 from .options.fields import default
 from .options.table import NAMES, OPTIONS
@@ -16,8 +26,8 @@ from .segments import segments
 
 __all__ = [
     "Made",
+    "Progress",
     "Rows",
-    "Standing",
     "compose",
     "done_fraction",
     "from_provenance",
@@ -145,7 +155,7 @@ def rows_of(stage: Stage) -> dict[str, tuple[str, ...]]:
     }
 
 
-class Standing(Protocol):
+class Progress(Protocol):
     """A place in a schedule; `jupyter_latents.latents.facts.Position` is one."""
 
     @property
@@ -165,7 +175,7 @@ class Made(Protocol):
         """Model, prompt, seed, options and the digests of the parents."""
 
     @property
-    def position(self) -> Standing | None:
+    def position(self) -> Progress | None:
         """Step of how many, or None."""
 
     @property
@@ -194,11 +204,12 @@ def from_provenance(latents: Made, known: Mapping[str, Made] | None = None) -> S
     began = (known or {})[parents[0]].position if parents else None
     start = done_fraction(began) if began is not None else None
     steps = origin.options.get("steps", "")
+    whole = steps.isascii() and steps.isdigit() and len(steps) < 6  # a file may say anything
     return Stage(
-        model=ModelSource(origin.model, optimize=tuple(origin.options.get("optimize", "").split())),
+        model=ModelSource(origin.model, optimize=tuple(map(read_address, origin.options.get("optimize", "").split()))),
         prompt=Prompt(origin.prompt, origin.negative_prompt),
         seed=origin.seed,
-        num_inference_steps=int(steps) if steps.isdigit() else default("num_inference_steps"),
+        num_inference_steps=max(1, int(steps)) if whole else default("num_inference_steps"),
         guidance_scale=default("guidance_scale") if origin.guidance_scale is None else origin.guidance_scale,
         scheduler=_scheduler(origin.options.get("scheduler", "")),
         window=Window(start, done_fraction(position) if position is not None else None),
@@ -214,7 +225,7 @@ def _scheduler(text: str) -> Address | None:
         return Address(text)
 
 
-def done_fraction(position: Standing) -> float | None:
+def done_fraction(position: Progress) -> float | None:
     """How much of its schedule a position has behind it, in four digits that mean the same step; None for all of it.
 
     Args:

@@ -17,7 +17,7 @@ from .segments import open_tags
 from .text import Line, Located, Origin, join
 from .unfinished import Unfinished, without_comment
 
-__all__ = ["Block", "Logical", "Reader", "nothing"]
+__all__ = ["Block", "LineReader", "Logical", "nothing"]
 
 _BLOCK = ("{{", "{%", "{#")
 _DEPTH = 20
@@ -47,7 +47,7 @@ class Block:
     lines: tuple[Line, ...]
 
 
-class Reader:
+class LineReader:
     """Reads logical lines and blocks from physical ones.
 
     Args:

@@ -13,7 +13,7 @@ from jupyter_latents.errors import ScriptError
 from .directives import check_directive, run_directive
 from .expand import UNKNOWN, expand
 from .invocation import Invocation
-from .lines import Block, Logical, Reader, nothing
+from .lines import Block, LineReader, Logical, nothing
 from .options.arguments import VeiledError, read_arguments
 from .options.remarks import remarks
 from .patterns import matched
@@ -60,7 +60,7 @@ class Script:
             ScriptError: Something is wrong, and where.
         """
         after_block = False
-        for part in Reader(self._lines(), check=stopped):
+        for part in LineReader(self._lines(), check=stopped):
             if isinstance(part, Block):
                 _check_block(part)
             elif part.directive:
@@ -86,7 +86,7 @@ class Script:
             ScriptError: Something is wrong, and where.
         """
         environment.mentioned = frozenset(_SETS.findall(self.text))
-        for part in Reader(self._lines(), lambda lines: render_block(lines, environment), environment.check):
+        for part in LineReader(self._lines(), lambda lines: render_block(lines, environment), environment.check):
             if isinstance(part, Block):
                 continue
             environment.place = part.text.place(0, len(part.text))

@@ -10,7 +10,7 @@ import torch
 from diffusers import DiffusionPipeline
 from torch import nn
 
-from jupyter_latents.demo.training.loop import Plan, Trainer, together
+from jupyter_latents.demo.training.loop import Trainer, TrainingPlan, together
 from jupyter_latents.demo.training.train import main
 from jupyter_latents.demo.training.train_flow import NULL_TOKENS, CountedNullToken, build_transformer
 from jupyter_latents.demo.training.train_vae import build_vae, loss
@@ -20,7 +20,7 @@ from tests.demo.halves import halves
 def trainer(folder: Path, steps: int = 6) -> tuple[nn.Module, Trainer]:
     torch.manual_seed(0)
     vae = build_vae((8, 8))
-    return vae, Trainer({"vae": vae}, Plan(steps=steps, warmup=2, save_every=100), folder / "vae.pt")
+    return vae, Trainer({"vae": vae}, TrainingPlan(steps=steps, warmup=2, save_every=100), folder / "vae.pt")
 
 
 def picture_loss(vae: nn.Module):
@@ -53,7 +53,7 @@ def test_a_finished_run_trains_no_further(tmp_path: Path) -> None:
 
 
 def test_the_rate_rises_stays_and_falls() -> None:
-    plan = Plan(steps=100, learning_rate=1.0, decay_from=0.5, warmup=10)
+    plan = TrainingPlan(steps=100, learning_rate=1.0, decay_from=0.5, warmup=10)
     rates = [plan.rate(step, plan.progress(step, 0)) for step in range(101)]
     assert rates[0] == pytest.approx(0.1)
     assert rates[10:50] == pytest.approx([1.0] * 40)
@@ -63,7 +63,7 @@ def test_the_rate_rises_stays_and_falls() -> None:
 
 def test_a_plan_without_length_is_refused() -> None:
     with pytest.raises(ValueError, match="steps or minutes"):
-        Plan().progress(0, 0)
+        TrainingPlan().progress(0, 0)
 
 
 def test_processes_that_share_gradients_stay_equal(tmp_path: Path) -> None:

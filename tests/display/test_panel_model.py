@@ -190,7 +190,7 @@ BAD: list[tuple[str, str, str, str]] = [
     ("guidance", "-1", "guidance", "Guidance: '-1' is not allowed; give a number, 0 or more."),
     ("size", "500", "size", "Size: 500 pixels is no multiple of 8; the nearest that is: 496."),
     ("scheduler", "Nonsense", "scheduler", "Scheduler: 'Nonsense' is no scheduler."),
-    ("into", "1x", "into", "Name: '1x' cannot be a kernel variable; use letters, digits and _, no digit first."),
+    ("into", "1x", "into", "Name: '1x' cannot be a kernel variable: use letters, digits and _, no digit first."),
     ("strength", "2", "strength", "Strength: '2' is not allowed; give a number, above 0 and at most 1."),
     ("strength", "0.5", "strength", "'Strength' has nothing to begin from; add Image IMAGE."),
     ("start", "0.5", "window", "'Window start' has nothing to begin from; add Latents 'latents: NAME'."),

@@ -17,7 +17,7 @@ def outputs(opened: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str,
     """What stands in each output of the panel."""
     shown: dict[str, dict[str, str]] = {}
 
-    def publish(data: dict[str, str], display_id: str, *, update: bool = False) -> None:
+    def publish(data: dict[str, str], display_id: str, *, update: bool = False, by: object = None) -> None:
         shown[display_id] = data
 
     monkeypatch.setattr(results, "publish", publish)

@@ -125,3 +125,10 @@ def test_facts_of_a_file_are_checked_though_their_checksum_agrees(tmp_path, chan
     assert "verify=False" in str(caught.value)
     with pytest.warns(UserWarning, match="left out is the facts"):
         assert Latents.load(path, verify=False).space is None
+
+
+@pytest.mark.parametrize("text", ["many", "", "0", "-3", "1e30", "nan", "inf", "10" * 5000, None])
+def test_an_option_that_is_no_usable_number_is_none(text: str | None) -> None:
+    options = {} if text is None else {"steps": text}
+    assert Provenance(options=options).number("steps", 1, 10_000) is None
+    assert Provenance(options={"steps": "30"}).number("steps", 1, 10_000) == 30

@@ -357,3 +357,15 @@ def test_without_a_session_it_is_said_what_begins_one(tmp_path):
     assert len(told) == 4
     assert all("from jupyter_latents import Latents" in line and "%load_ext" in line for line in told)
     assert "fully denoised" in verdict
+
+
+def test_items_of_a_batch_say_which_of_its_draws_they_are():
+    """One seed made all three: without its place none of them can be made again."""
+    whole = Latents(torch.randn(3, 4, 2, 2), SPACES["sd"], CLEAN, provenance=Provenance("m", seed=7))
+    assert "7, drawn from in turn by 3 items" in whole.facts()["seed"]
+    items = whole.split()
+    assert [item.provenance.options["item"] for item in items] == ["0", "1", "2"]
+    assert len({item.facts()["seed"] for item in items}) == 3
+    assert items[1].facts()["seed"] == "7, item 2 of the 3 that draw from it in turn"
+    alone = whole.replace(tensor=whole.tensor[:1])
+    assert alone.facts()["seed"] == "7"

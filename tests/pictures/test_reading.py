@@ -262,3 +262,35 @@ def test_reading_asks_between_blocks_whether_to_stop(tmp_path: Path) -> None:
         read_picture(path, "photo", stop)
     assert asked == 9
     assert read_picture(path, "photo").size == (400, 400)
+
+
+WRITTEN = {
+    "PNG": {},
+    "JPEG": {"quality": 95},
+    "WEBP": {"quality": 95},
+    "BMP": {},
+    "GIF": {},
+    "PPM": {},
+    "AVIF": {"quality": 95},
+    "TIFF": {"compression": "tiff_lzw"},
+}
+
+
+@pytest.mark.parametrize("kind", WRITTEN)
+def test_every_listed_format_is_read_whole(kind: str, tmp_path: Path) -> None:
+    """By its path and by its bytes, none of which is left to be read later."""
+    PIL.Image.init()
+    if kind not in PIL.Image.SAVE:
+        pytest.skip(f"this Pillow writes no {kind}")
+    smooth = PIL.Image.linear_gradient("L").resize((96, 64)).convert("RGB")
+    path = as_file(smooth, tmp_path, kind, **WRITTEN[kind])
+    pictures = [read_picture(path, "photo"), read_picture(path.read_bytes(), "photo")]
+    path.unlink()
+    for picture in pictures:
+        assert np.abs(values(picture).astype(int) - values(smooth)).mean() < 3
+
+
+def test_a_photograph_in_printers_colours_is_read(tmp_path: Path) -> None:
+    smooth = PIL.Image.linear_gradient("L").resize((96, 64)).convert("CMYK")
+    path = as_file(smooth, tmp_path, "JPEG", quality=95)
+    assert np.abs(values(read_picture(path, "photo")).astype(int) - values(smooth.convert("RGB"))).mean() < 3

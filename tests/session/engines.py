@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import pickle
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Client, Connection, Listener
+from pathlib import Path
 from typing import Any
 
 from jupyter_latents.engine import Course, Engine, Given, Inputs, ModelCard, Observer, PartRow, Reading, StageResult
 
 from jupyter_latents.engine import Look, Phase, StepEvent  # isort: skip
 from jupyter_latents.stage import ModelSource, Stage
+
+
+def say(end: Connection, value: object) -> None:
+    """Sends plain pickles: a connection's own `send` would share the memory of tensors."""
+    end.send_bytes(pickle.dumps(value))
+
+
+def hear(end: Connection) -> Any:
+    return pickle.loads(end.recv_bytes())  # noqa: S301 - from our own process
 
 
 class Line:
@@ -25,20 +37,20 @@ class Line:
     def ask(self, method: str, *given: Any, hears: Callable[[str, tuple[Any, ...]], Any] | None = None) -> Any:
         """Asks, answers what is asked back meanwhile, and returns the answer or raises the error."""
         with self._lock:
-            self._end.send((method, given))
+            say(self._end, (method, given))
             while True:
-                kind, values = self._end.recv()
+                kind, values = hear(self._end)
                 if kind == "answer":
                     return values[0]
                 if kind == "error":
                     raise values[0]
                 if hears is not None:
-                    self._end.send(hears(kind, values))
+                    say(self._end, hears(kind, values))
 
     def fetch(self, what: str) -> Any:
         """Asks for something of the step that is being told."""
-        self._end.send(what)
-        return self._end.recv()
+        say(self._end, what)
+        return hear(self._end)
 
 
 @dataclass
@@ -57,22 +69,25 @@ class Remote:
 class ChildEngine:
     """A local engine in a fresh process. All that goes there and comes back is pickled."""
 
-    def __init__(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        pairs = [context.Pipe() for _ in range(2)]
-        self._process = context.Process(target=serve, args=[theirs for _, theirs in pairs], daemon=True)
-        self._process.start()
-        self._runs, self._beside = (Line(ours) for ours, _ in pairs)
+    def __init__(self, folder: Path) -> None:
+        address = str(folder / "line")
+        with Listener(address) as listener:
+            command = [sys.executable, "-m", "tests.session.engines", address]
+            self._process = subprocess.Popen(command, cwd=Path(__file__).parents[2])
+            self._runs, self._beside = (Line(listener.accept()) for _ in range(2))
 
     def close(self) -> None:
         self._process.terminate()
-        self._process.join()
+        self._process.wait()
 
     def scope(self, tell: Callable[[str], None]) -> AbstractContextManager[object]:
         return nullcontext()
 
     def describe(self, model: ModelSource) -> ModelCard:
         return self._beside.ask("describe", model)
+
+    def fetch(self, model: ModelSource) -> None:
+        self._beside.ask("fetch", model)
 
     def prepare(self, stage: Stage, given: Given) -> Course:
         return self._beside.ask("prepare", stage, given)
@@ -143,12 +158,12 @@ class Teller:
     end: Connection
 
     def ask(self, kind: str, *values: Any, look: Look | None = None) -> Any:
-        self.end.send((kind, values))
+        say(self.end, (kind, values))
         while True:
-            answer = self.end.recv()
+            answer = hear(self.end)
             if look is None or answer not in ("preview", "values"):
                 return answer
-            self.end.send(getattr(look, answer)())
+            say(self.end, getattr(look, answer)())
 
     def phase(self, phase: Phase) -> None:
         self.ask("phase", phase)
@@ -166,7 +181,7 @@ class Teller:
         return (self, lambda: self.ask("stopped"), lambda: self.ask("stop_asked")) if "run" in method else ()
 
 
-def serve(*ends: Connection) -> None:
+def serve(address: str) -> None:
     """What the other process does: answers each line in a thread of its own."""
     import torch
 
@@ -175,7 +190,7 @@ def serve(*ends: Connection) -> None:
 
     torch.set_num_threads(1)
     engine = local_engine(SETTINGS)
-    threads = [threading.Thread(target=answer, args=(engine, end)) for end in ends]
+    threads = [threading.Thread(target=answer, args=(engine, Client(address))) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -186,14 +201,14 @@ def answer(engine: Engine, end: Connection) -> None:
     """Answers questions until the line is closed."""
     while True:
         try:
-            method, given = end.recv()
+            method, given = hear(end)
         except EOFError:
             return
         try:
             found = getattr(engine, method)(*given, *Teller(end).arguments(method))
-            end.send(("answer", (list(found) if isinstance(found, Iterator) else found,)))
+            say(end, ("answer", (list(found) if isinstance(found, Iterator) else found,)))
         except Exception as error:  # noqa: BLE001 - it is the other process's to judge
-            end.send(("error", (error,)))
+            say(end, ("error", (error,)))
 
 
 FAR = "cuda:7"
@@ -222,3 +237,7 @@ def here(value: Any) -> Any:
     if isinstance(value, Stage):
         return replace(value, model=here(value.model))
     return [here(item) for item in value] if isinstance(value, list) else value
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])

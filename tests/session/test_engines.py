@@ -40,8 +40,8 @@ class Watch(Notes):
 
 
 @pytest.fixture(scope="module")
-def child() -> Iterator[ChildEngine]:
-    engine = ChildEngine()
+def child(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChildEngine]:
+    engine = ChildEngine(tmp_path_factory.mktemp("child"))
     yield engine
     engine.close()
 

@@ -217,8 +217,8 @@ def precision(_place: Place) -> None:
 
 
 def library(place: Place) -> None:
-    found = {**versions.deciding_versions(), "diffusers": "0.0"}
-    place.patch.setattr(versions, "deciding_versions", lambda: found)
+    found = {**versions.versions_that_decide(), "diffusers": "0.0"}
+    place.patch.setattr(versions, "versions_that_decide", lambda: found)
 
 
 def jinja(place: Place) -> None:

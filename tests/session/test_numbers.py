@@ -11,8 +11,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from jupyter_latents.display import wiring
 from jupyter_latents.engine.vae import codec
-from jupyter_latents.errors import JupyterLatentsError, ModelError, RunError
+from jupyter_latents.errors import JupyterLatentsError, LatentsError, ModelError, RunError
+from jupyter_latents.latents import Latents
+from jupyter_latents.latents.facts import CLEAN
 from jupyter_latents.latents.spaces import SPACES
 from tests.engine.cases import picture
 from tests.session.conftest import Desk
@@ -119,3 +122,23 @@ def test_every_known_space_has_numbers_that_are_taken() -> None:
     for space in SPACES.values():
         config = {"latent_channels": space.channels, "scaling_factor": space.scaling_factor, "shift_factor": None}
         assert codec.space_of("AutoencoderKL", config).channels == space.channels
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_an_operation_that_overflows_says_in_which_dtype(dtype: str) -> None:
+    latents = Latents(torch.full((1, 4, 8, 8), 6e4, dtype=getattr(torch, dtype)), noise=CLEAN)
+    with pytest.raises(LatentsError) as refused:
+        latents * 1e38
+    message = refused.value.message
+    assert f"256 NaN or infinite values of 256, in {dtype};" in message
+    assert ("or with dtype float32" in message) == (dtype == "float16")
+
+
+def test_latents_that_their_vae_cannot_decode_are_shown_without_a_picture(
+    desk: Desk, tiny: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = spoilt(tiny("sd15"), Path("model"), "vae", "decoder.conv_out.weight", float("inf"))
+    with pytest.raises(RunError):
+        desk.run(f"./{model} {RUN} --into made")
+    monkeypatch.setattr(wiring, "shows_pictures", lambda: True)
+    assert "image/png" not in wiring._bundle(desk.session, desk["made"])

@@ -58,14 +58,14 @@ def test_seeds_told_at_the_start_are_those_that_run(desk: Desk) -> None:
 
 def test_a_run_evaluates_and_prints_each_line_once(desk: Desk) -> None:
     asked: list[str] = []
-    environment = desk.session._environment
+    environment = desk.session.environment
 
     def counting(*arguments: Any) -> Any:
         made = environment(*arguments)
         made.have_feature = lambda name: bool(asked.append(name)) or True
         return made
 
-    desk.session._environment = counting  # type: ignore[method-assign]
+    desk.session.environment = counting  # type: ignore[method-assign]
     script = f"\\print start {{{{ have_feature('a') }}}}\n<sd15> {SHORT} --seeds {{{{ have_feature('b')|int }}}}\n\n"
     script += "\\print {{ last_images[0].shape[0] }} {{ have_feature('c') }}"
     observer = watched(desk, script)

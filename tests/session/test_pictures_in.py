@@ -110,3 +110,12 @@ def test_an_object_that_only_looks_like_latents_is_refused(desk: Desk) -> None:
             assert ("Odd" if name == "odd" else "'object'") in refusal(desk, seed)
     with pytest.raises((HandoffError, NameNotFoundError), match="No variable of this kernel"):
         desk.run(f"{STAGE} nothing")
+
+
+@pytest.mark.parametrize(("size", "told"), [((64, 64), False), ((128, 128), False), ((128, 64), True)])
+def test_a_mask_of_another_shape_is_told(desk: Desk, size: tuple[int, int], told: bool) -> None:
+    desk.session.names |= {"photo": picture(64), "hole": Image.new("L", size, 255)}
+    (planned,) = desk.plan(f"{STAGE} 'photo;mask=hole'").stages
+    desk.run(f"{STAGE} 'photo;mask=hole'")
+    note = "a mask of 128x64 is stretched to its picture of 64x64"
+    assert (note in planned.notes, note in desk.notes.lines) == (told, told)

@@ -12,8 +12,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from jupyter_latents.engine.vae import codec
-from jupyter_latents.errors import HandoffError
+from jupyter_latents.errors import HandoffError, ModelError
 from jupyter_latents.latents import Latents
+from jupyter_latents.latents.facts import CLEAN, Provenance
 from jupyter_latents.session import Session
 from tests.session.conftest import Desk
 
@@ -143,12 +144,12 @@ def test_clean_latents_with_a_space_alone_are_decoded_by_the_receiver(
     save_file({"latent_tensor": tensor / 0.18215, "latent_format_version_0": torch.tensor([])}, "comfy.latent")
     names = {"base": Latents.load("base.pt", space="sd", sigma=0), "right": desk["base"]}
     desk.session = Session(names)
-    desk.run(f"{models['receiver']} {RUN} --image-seeds right --into right")
+    desk.run(f"{models['receiver']} {RUN} --image-seeds right --into expected")
     for seed in ("base", "./comfy.latent"):
         decoded.clear()
         desk.run(f"{models['receiver']} {RUN} --image-seeds {seed} --into ours")
         assert decoded[0] == "receiver"
-        assert torch.allclose(desk["ours"].tensor, desk["right"].tensor, atol=0.1)
+        assert torch.allclose(desk["ours"].tensor, desk["expected"].tensor, atol=0.1)
     desk.session.names["base"] = Latents(torch.randn(1, 16, 8, 8))
     (planned,) = desk.plan(f"{models['receiver']} {RUN} --image-seeds base").stages
     assert "16 channels" in planned.refused
@@ -191,9 +192,33 @@ def test_each_run_is_decoded_in_its_own_dtype(desk: Desk, models: dict[str, Path
             assert decoded == [f"receiver{kind}", f"other{kind}"]
 
 
+@pytest.mark.parametrize(("first", "second"), [("float16", "bfloat16"), ("bfloat16", "float16")])
+def test_what_comes_in_is_decoded_in_the_dtype_of_the_stage_that_takes_it(
+    desk: Desk, models: dict[str, Path], decoded: list[str], first: str, second: str
+) -> None:
+    """A crossing decodes in the dtype of the run that made the latents."""
+    for dtype in (first, second):
+        desk.run(f"{models['receiver']} {RUN} --dtype {dtype} --denoising-end 0.5 --into {dtype}")
+        desk.run(f"{models['receiver']} {RUN} --dtype {dtype} --into {dtype}_clean")
+    for dtype in (first, second):
+        decoded.clear()
+        desk.run(f"{models['receiver']} {RUN} --dtype {dtype} --image-seeds {first}_clean")
+        desk.run(f"<sd3> {RUN} --dtype float32 --image-seeds 'latents: {dtype}'")
+        assert decoded[:3:2] == [f"receiver of {dtype}"] * 2
+
+
 def test_each_dtype_has_previews_of_its_own(desk: Desk, models: dict[str, Path]) -> None:
     cache = desk.session.engine.cache
     for dtype in ("float16", "bfloat16"):
         desk.run(f"{models['receiver']} {RUN} --dtype {dtype} --into {dtype}")
         desk.session.preview(desk[dtype])
     assert sorted(kind for _, kind in cache._previewers) == ["torch.bfloat16", "torch.float16"]
+
+
+@pytest.mark.parametrize(
+    "options", [{"vae": ";;=="}, {"vae": "a;b"}, {"vae": 7}, {"dtype": "odd"}, {"subfolder": ".."}]
+)
+def test_facts_that_somebody_wrote_are_read_with_care(desk: Desk, models: dict[str, Path], options: Any) -> None:
+    made = Provenance(model=str(models["giver"]), options=options)
+    with pytest.raises(ModelError, match="sd15"):
+        desk.session.decode(Latents(torch.zeros(1, 4, 8, 8), noise=CLEAN, provenance=made))

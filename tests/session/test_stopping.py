@@ -21,6 +21,7 @@ from jupyter_latents.magics import Interrupted, _wait
 from jupyter_latents.session import Session, Task
 from jupyter_latents.session.runs import Run
 from jupyter_latents.stage import ModelSource
+from jupyter_latents.stopping import StopFlag
 from jupyter_latents.syntax import Script
 from tests.session.conftest import SECONDS, Desk, Notes
 
@@ -148,21 +149,21 @@ def test_planning(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_reading_pictures(desk: Desk) -> None:
     gate = Gate()
 
-    class Slow:
+    class Slow(Image.Image):
         """A picture that takes its time."""
 
-        mode, size = "RGB", (64, 64)
-
-        def resize(self, _size: tuple[int, int]) -> Image.Image:
-            return self.convert("RGB")
-
-        def convert(self, mode: str) -> Image.Image:
+        def load(self) -> Any:
             gate()
-            return Image.new(mode, self.size)
+            return super().load()
 
-    desk.session.names["photos"] = [Slow() for _ in range(8)]
+    def slow() -> Image.Image:
+        made = Image.new("RGB", (64, 64))
+        made.__class__ = Slow
+        return made
+
+    desk.session.names["photos"] = [slow() for _ in range(8)]
     stop_at(gate, desk.start(f"{SCRIPT} --image-seeds photos"))
-    assert gate.later == 0
+    assert gate.later < 2, "only the one in hand"
 
 
 @WAYS
@@ -258,3 +259,53 @@ def test_a_pause_after_a_stop_holds_nothing(desk: Desk) -> None:
     run.pause()
     gate.opened.set()
     assert run.wait(SECONDS)
+
+
+def test_a_stop_in_the_middle_of_a_pause_wakes_the_run() -> None:
+    flag = StopFlag()
+    clear = flag._go_on.clear
+
+    def stop_first() -> None:
+        flag.stop()
+        clear()
+
+    flag._go_on.clear = stop_first  # type: ignore[method-assign]
+    flag.pause()
+    assert not flag.paused
+
+
+def test_an_interrupt_before_the_cell_waits_leaves_no_run_behind(
+    desk: Desk, shell: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from jupyter_latents.session import current
+
+    gate, runs = Gate(), list[Run]()
+    first = current(shell.user_ns).executor.submit(gate)
+
+    def interrupt(_view: RunView, run: Run) -> None:
+        runs.append(run)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RunView, "attach", interrupt)
+    ended = shell.run_cell(desk.text(f"%%dgen\n{SCRIPT}"))
+    assert isinstance(ended.error_in_exec, KeyboardInterrupt)
+    assert runs[0].wait(SECONDS)
+    assert runs[0].state == "stopped"
+    gate.opened.set()
+    assert first.wait(SECONDS)
+
+
+def test_whoever_is_told_to_end_has_heard_it_whenever_the_stop_comes() -> None:
+    class Stopped(StopFlag):
+        """Is stopped between two questions."""
+
+        answers = iter((False, True, True))
+
+        @property
+        def asked(self) -> bool:
+            return next(self.answers)
+
+    flag = Stopped()
+    for _ in range(2):
+        told = flag.hear()
+        assert flag.heard == told

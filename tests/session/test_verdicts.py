@@ -1,5 +1,10 @@
 """One cell through four latent spaces; how each stage takes over is told before any weights load."""
 
+from dataclasses import replace
+
+import pytest
+import torch
+
 from jupyter_latents.engine.observer import Phase
 from jupyter_latents.session import Task
 from jupyter_latents.syntax import Script
@@ -69,3 +74,18 @@ def test_verdicts_come_before_the_first_model_loads(desk: Desk) -> None:
     (only,) = told(desk, CONTINUED)
     assert only.startswith("stage 1")
     assert only.endswith("exact continuation")
+
+
+@pytest.mark.parametrize("name", ["steps", "strength"])
+@pytest.mark.parametrize("text", ["many", "", "-3", "1e30", "10" * 5000, "nan"])
+def test_a_verdict_takes_no_number_on_trust(desk: Desk, name: str, text: str) -> None:
+    """What a file says of its run may be anything."""
+    desk.run("<sd15> --prompts cat --seeds 1 --inference-steps 4 --output-size 64 --denoising-end 0.5 --into base")
+    base, model = desk["base"], str(desk.models("sd15"))
+    options = {**base.provenance.options, name: text}
+    odd = base.replace(provenance=replace(base.provenance, options=options))
+    assert desk.session.fits(odd, model)
+    desk.session.names["odd"] = odd
+    again = desk.run("<sd15> --inference-steps 4 --image-seeds 'latents: odd'")
+    whole = desk.run("<sd15> --inference-steps 4 --image-seeds 'latents: base'")
+    assert torch.equal(again.result.tensor, whole.result.tensor)

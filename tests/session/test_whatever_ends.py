@@ -77,16 +77,12 @@ def test_a_step_keeps_the_steps_before(desk: Desk, end: BaseException) -> None:
 
 @EACH
 def test_a_picture_that_somebody_made(desk: Desk, end: BaseException) -> None:
-    class Hostile:
-        mode, size = "RGB", (64, 64)
-
-        def resize(self, _size: tuple[int, int]) -> Image.Image:
+    class Hostile(Image.Image):
+        def load(self) -> Any:
             raise end
 
-        def convert(self, _mode: str) -> Image.Image:
-            raise end
-
-    desk.session.names["photo"] = Hostile()
+    desk.session.names["photo"] = Image.new("RGB", (64, 64))
+    desk["photo"].__class__ = Hostile
     run = desk.start("<sd15> --prompts x --inference-steps 2 --output-size 64 --image-seeds photo --into made")
     assert run.wait(SECONDS)
     assert run.state == "failed"

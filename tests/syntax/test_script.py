@@ -15,7 +15,7 @@ from jupyter_latents.latents.trajectory import Trajectory
 from jupyter_latents.stage import Prompt, Reference, Size, Stage, Window
 from jupyter_latents.syntax import Environment, Invocation, Script, parse
 from jupyter_latents.syntax.expand import expand
-from jupyter_latents.syntax.lines import Logical, Reader
+from jupyter_latents.syntax.lines import LineReader, Logical
 from jupyter_latents.syntax.quoting import read_words
 from jupyter_latents.syntax.text import Line
 from tests.strategies import broken_texts
@@ -321,7 +321,7 @@ class TestContinuation:
         ],
     )
     def test_a_backslash_joins_what_stands_around_it(self, text: str, words: list[str]) -> None:
-        (line,) = Reader(iter([Line(at, row, row) for at, row in enumerate(text.split("\n"), 1)]))
+        (line,) = LineReader(iter([Line(at, row, row) for at, row in enumerate(text.split("\n"), 1)]))
         assert isinstance(line, Logical)
         assert [word.text for word in read_words(expand(line, Environment(environ={})))] == words
 

@@ -26,7 +26,7 @@ LossFunction = Callable[[int, torch.Generator], Tensor]
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """How long and how fast to train.
 
     Attributes:
@@ -69,7 +69,7 @@ class Plan:
 class Trainer:
     """Trains the parts of a model together, and keeps an average of their weights."""
 
-    def __init__(self, parts: dict[str, nn.Module], plan: Plan, checkpoint: Path) -> None:
+    def __init__(self, parts: dict[str, nn.Module], plan: TrainingPlan, checkpoint: Path) -> None:
         self.parts, self.plan, self.checkpoint = parts, plan, checkpoint
         self.weights = [weight for part in parts.values() for weight in part.parameters() if weight.requires_grad]
         self.averages = [weight.detach().clone() for weight in self.weights]

@@ -26,7 +26,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from jupyter_latents.demo import path
 from jupyter_latents.demo.training.export import export, export_flow
-from jupyter_latents.demo.training.loop import Plan, together
+from jupyter_latents.demo.training.loop import TrainingPlan, together
 from jupyter_latents.demo.training.scenes import STYLES
 from jupyter_latents.demo.training.tokenizer import build
 from jupyter_latents.demo.training.train_flow import flow_material, train_flow
@@ -53,7 +53,7 @@ class Options:
 
     work: Path
     out: Path
-    plan: Plan
+    plan: TrainingPlan
     pictures: int
     batch: int
 
@@ -170,7 +170,7 @@ def main(arguments: list[str] | None = None) -> None:
     work |= {"flow-vae": run_flow_vae, "flow": run_flow, "export": run_export}
     for stage in STAGES if given.stage == "all" else (given.stage,):
         minutes = None if given.steps is not None or stage == "export" else given.minutes or MINUTES[stage]
-        plan = Plan(given.steps, minutes, RATES.get(stage, 0), average=AVERAGES.get(stage, 0), seed=given.seed)
+        plan = TrainingPlan(given.steps, minutes, RATES.get(stage, 0), average=AVERAGES.get(stage, 0), seed=given.seed)
         options = Options(given.work, given.out, plan, given.pictures, given.batch)
         print(f"stage {stage}", flush=True)
         torch.manual_seed(given.seed)

@@ -14,7 +14,7 @@ from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokeni
 
 from jupyter_latents.demo import path
 from jupyter_latents.demo.training.data import latents, pictures, scenes
-from jupyter_latents.demo.training.loop import Plan, Trainer
+from jupyter_latents.demo.training.loop import Trainer, TrainingPlan
 from jupyter_latents.demo.training.tokenizer import MAX_LENGTH
 from jupyter_latents.demo.training.train_unet import Material
 
@@ -140,7 +140,7 @@ def flow_material(work: Path, vae: AutoencoderKL, tokenizer: CLIPTokenizer, coun
     return Material(chosen, (encoded - vae.config.shift_factor) * vae.config.scaling_factor, tokenizer)
 
 
-def train_flow(work: Path, plan: Plan, learnt: Material, batch: int = 32) -> dict[str, nn.Module]:
+def train_flow(work: Path, plan: TrainingPlan, learnt: Material, batch: int = 32) -> dict[str, nn.Module]:
     """Train the transformer and both text encoders in the folder `work`, resuming where they were left.
 
     Returns:

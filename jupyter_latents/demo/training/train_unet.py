@@ -13,7 +13,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from jupyter_latents.demo.training.captions import caption
 from jupyter_latents.demo.training.data import latents, pictures, scenes
-from jupyter_latents.demo.training.loop import Plan, Trainer
+from jupyter_latents.demo.training.loop import Trainer, TrainingPlan
 from jupyter_latents.demo.training.scenes import Scene
 from jupyter_latents.demo.training.tokenizer import MAX_LENGTH
 
@@ -108,7 +108,9 @@ def material(work: Path, vae: AutoencoderKL, tokenizer: CLIPTokenizer, style: st
     return Material(chosen, latents(file, vae, drawn) * vae.config.scaling_factor, tokenizer)
 
 
-def train_unet(work: Path, plan: Plan, learnt: Material, batch: int = 32) -> tuple[UNet2DConditionModel, CLIPTextModel]:
+def train_unet(
+    work: Path, plan: TrainingPlan, learnt: Material, batch: int = 32
+) -> tuple[UNet2DConditionModel, CLIPTextModel]:
     """Train a denoiser and its text encoder in the folder `work`, resuming where they were left."""
     torch.manual_seed(plan.seed)
     unet, text = build_unet(), build_text_encoder(learnt.tokenizer)
@@ -120,7 +122,7 @@ def train_unet(work: Path, plan: Plan, learnt: Material, batch: int = 32) -> tup
 
 
 def fine_tune(
-    work: Path, plan: Plan, learnt: Material, unet: UNet2DConditionModel, text: CLIPTextModel, batch: int = 32
+    work: Path, plan: TrainingPlan, learnt: Material, unet: UNet2DConditionModel, text: CLIPTextModel, batch: int = 32
 ) -> UNet2DConditionModel:
     """Train `unet` further on other material, the text encoder held fast, resuming where it was left."""
     text.requires_grad_(False)

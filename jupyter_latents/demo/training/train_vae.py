@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from jupyter_latents.demo.training.data import pictures, scenes, tensor
-from jupyter_latents.demo.training.loop import Plan, Trainer
+from jupyter_latents.demo.training.loop import Trainer, TrainingPlan
 from jupyter_latents.demo.training.scenes import STYLES
 
 KL_WEIGHT = 1e-4
@@ -58,7 +58,7 @@ def loss(vae: AutoencoderKL, batch: Tensor, generator: torch.Generator) -> Tenso
     return total
 
 
-def train_vae(work: Path, plan: Plan, count: int = 6000) -> AutoencoderKL:
+def train_vae(work: Path, plan: TrainingPlan, count: int = 6000) -> AutoencoderKL:
     """Train in the folder `work`, resuming where it was left, and return the VAE with its `scaling_factor` set."""
     drawn = drawings(work, count, plan.seed)
     torch.manual_seed(plan.seed)
@@ -68,7 +68,7 @@ def train_vae(work: Path, plan: Plan, count: int = 6000) -> AutoencoderKL:
     return vae
 
 
-def train_flow_vae(work: Path, plan: Plan, start: AutoencoderKL, count: int = 6000) -> AutoencoderKL:
+def train_flow_vae(work: Path, plan: TrainingPlan, start: AutoencoderKL, count: int = 6000) -> AutoencoderKL:
     """Train a VAE of 16 latent channels in the folder `work`, all but the layers at the latents begun from `start`."""
     drawn = drawings(work, count, plan.seed)
     torch.manual_seed(plan.seed)
@@ -83,7 +83,7 @@ def train_flow_vae(work: Path, plan: Plan, start: AutoencoderKL, count: int = 60
     return vae
 
 
-def refine_decoder(work: Path, plan: Plan, vae: AutoencoderKL, count: int = 6000) -> AutoencoderKL:
+def refine_decoder(work: Path, plan: TrainingPlan, vae: AutoencoderKL, count: int = 6000) -> AutoencoderKL:
     """Train only the decoder further, in the folder `work`, resuming where it was left: latents stay what they were."""
     for part in (vae.encoder, vae.quant_conv):
         part.requires_grad_(False)

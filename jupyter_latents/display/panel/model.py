@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from jupyter_latents.errors import JupyterLatentsError, NameNotFoundError, ScriptError
 from jupyter_latents.syntax.compose import Made, compose, from_provenance
 from jupyter_latents.syntax.expand import expand
-from jupyter_latents.syntax.lines import Block, Logical, Reader
+from jupyter_latents.syntax.lines import Block, LineReader, Logical
 from jupyter_latents.syntax.options.arguments import Arguments, read_arguments
 from jupyter_latents.syntax.options.table import NESTING
 from jupyter_latents.syntax.quoting import read_words
@@ -251,7 +251,7 @@ def _is_one(form: StageForm) -> bool:
 
 
 def _parts(form: StageForm) -> Iterator[Block | Logical]:
-    return iter(Reader(Line(number, line, line) for number, line in enumerate(form.lines().values(), 1)))
+    return iter(LineReader(Line(number, line, line) for number, line in enumerate(form.lines().values(), 1)))
 
 
 def _arguments(form: StageForm) -> Arguments | None:

@@ -113,11 +113,11 @@ def look(session: Session, text: str, counts: list[int], check: Callable[[], Non
     Raises:
         JupyterLatentsError: The script itself cannot be planned.
     """
-    from jupyter_latents.engine.models.describe import describing
+    from jupyter_latents.engine.models.describe import description_scope
     from jupyter_latents.session import Task
     from jupyter_latents.syntax.script import Script
 
-    with describing():
+    with description_scope():
         return _outlooks(session.plan(Task(Script(text)), check), counts)
 
 

@@ -9,7 +9,7 @@ from jupyter_latents.errors import ScriptError
 from jupyter_latents.stage import ImageSeed
 from jupyter_latents.syntax.compose import lines, plain_dollars, word
 from jupyter_latents.syntax.expand import UNKNOWN, expand
-from jupyter_latents.syntax.lines import Block, Logical, Reader
+from jupyter_latents.syntax.lines import Block, LineReader, Logical
 from jupyter_latents.syntax.options.arguments import Arguments, read_arguments
 from jupyter_latents.syntax.prompts import split_prompt
 from jupyter_latents.syntax.quoting import Word, read_words
@@ -51,7 +51,7 @@ def read_forms(text: str) -> list[StageForm]:
     script = Script(text[magic.end() :] if magic else text, first_line=2 if magic else 1)
     script.check()
     source = [Line(number, line, line) for number, line in enumerate(_NEWLINE.split(script.text), script.first_line)]
-    return [_form(part) for part in Reader(iter(source))]
+    return [_form(part) for part in LineReader(iter(source))]
 
 
 def _form(part: Block | Logical) -> StageForm:

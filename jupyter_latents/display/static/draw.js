@@ -241,7 +241,7 @@ function buildMenu(view) {
     return item;
   };
   if (view.port) {
-    for (const kind of ["safetensors", "pt", "latent", "png"])
+    for (const kind of [...FORMATS, "png"])
       entry(kind === "png" ? "Picture .png" : `Latents .${kind}`, () => {
         view.port.send({ cmd: "export", kind, point: view.at(), picture: view.picture.enlarged });
       });
@@ -250,7 +250,7 @@ function buildMenu(view) {
     view.whole = entry("Copy the line to save the whole picture", () => {
       view.copy(`${view.expression}.decode()[${Math.max(0, view.picture.enlarged)}].save("${view.name}.png")`);
     });
-    for (const kind of ["safetensors", "pt", "latent"])
+    for (const kind of FORMATS)
       entry(`Copy the line to save .${kind}`, () => view.copy(`${view.expression}.save("${view.name}.${kind}")`));
   }
   menu.append(make("summary", "jl-button", "Export \u25be"), list);

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from jupyter_latents.stage import ImageSeed
 
-__all__ = ["asked_size", "fitting", "resized"]
+__all__ = ["asked_size", "round_down", "size_after_resize"]
 
 _ALIGN = 8  # pixels that an input picture's sides are multiples of, where nobody says
 
 
-def fitting(pixels: int, align: int) -> int:
+def round_down(pixels: int, align: int) -> int:
     """The nearest width or height below that is a multiple of `align`, and at least one."""
     return max(align, pixels - pixels % align)
 
@@ -28,7 +28,7 @@ def asked_size(size: tuple[int, int], seed: ImageSeed) -> tuple[int, int]:
     return width, round(size[1] * width / size[0]) if kept else height
 
 
-def resized(size: tuple[int, int], seed: ImageSeed) -> tuple[int, int]:
+def size_after_resize(size: tuple[int, int], seed: ImageSeed) -> tuple[int, int]:
     """(width, height) in pixels of an input picture after its seed's ``resize``, ``aspect`` and ``align``.
 
     Args:
@@ -39,4 +39,4 @@ def resized(size: tuple[int, int], seed: ImageSeed) -> tuple[int, int]:
         return size
     width, height = asked_size(size, seed)
     align = seed.align or _ALIGN
-    return fitting(width, align), fitting(height, align)
+    return round_down(width, align), round_down(height, align)

@@ -15,8 +15,8 @@ from jupyter_latents.engine.models.describe import describe, whole
 from jupyter_latents.engine.models.encodings import Encodings
 from jupyter_latents.engine.models.load import LoadPlan, Part, PartKey, dtype_of, plan_of, size_of
 from jupyter_latents.engine.models.memory import device_of, is_out_of_memory, is_ram
-from jupyter_latents.engine.models.model import LoadedModel, switched_vae
-from jupyter_latents.engine.models.readers import placed, read_checkpoint, read_part
+from jupyter_latents.engine.models.model import LoadedModel, vae_with_switches
+from jupyter_latents.engine.models.readers import place, read_checkpoint, read_part
 from jupyter_latents.engine.models.shelf import Shelf
 from jupyter_latents.engine.observer import Reading
 from jupyter_latents.engine.vae.preview import Previewer, previewer_of
@@ -160,7 +160,7 @@ class ModelCache:
             alone = replace(plan, keys={"vae": plan.keys["vae"]}, changes=())
             vae = self._fill(alone, _silent)["vae"]
             self._shelf.use(alone.keys.values(), plan.facts.name)
-            return switched_vae(self._decoding(plan.keys["vae"], vae, device), source)
+            return vae_with_switches(self._decoding(plan.keys["vae"], vae, device), source)
 
     def find_vae(self, digest: str, dtype: str = "auto") -> Any | None:
         """A held VAE by the digest of its files, one that decodes without overflow where there is one, or None.
@@ -182,10 +182,10 @@ class ModelCache:
             brought = {part.name: values.pop(part.name) for part in addon.parts}
             values |= addon.components(brought)
         vae, key = values["vae"], plan.keys["vae"]
-        values["vae"] = switched_vae(vae, source)
+        values["vae"] = vae_with_switches(vae, source)
 
         def decoder() -> Any:
-            return switched_vae(self._decoding(key, vae, device), source)
+            return vae_with_switches(self._decoding(key, vae, device), source)
 
         def previewer() -> Previewer:
             return self.previewer(facts.space, self._decoding(key, vae, device))
@@ -276,7 +276,7 @@ class ModelCache:
         if inside:
             absent = {name: None for name in plan.facts.sources if name != "scheduler"}
             values |= read_checkpoint(plan.facts, inside, {**absent, **held, **values}, plan.dtype)
-        return {name: placed(value, plan.home, f"{name} of {model}") for name, value in values.items()}
+        return {name: place(value, plan.home, f"{name} of {model}") for name, value in values.items()}
 
 
 def _plan(source: ModelSource) -> tuple[LoadPlan, Any, str | None]:

@@ -25,19 +25,20 @@ from jupyter_latents.engine.models.find import (
 )
 from jupyter_latents.engine.models.parts import PartSource, parts_of, read_json
 from jupyter_latents.engine.models.pipelines import RUNS, reason_against
+from jupyter_latents.engine.models.settings_check import check_settings
 from jupyter_latents.engine.models.single_files import inspect_checkpoint, is_checkpoint
 from jupyter_latents.engine.models.weights import variants
 from jupyter_latents.errors import ModelError, nearest
 from jupyter_latents.stage import ModelSource
 from jupyter_latents.wording import option
 
-__all__ = ["ModelFacts", "cached_models", "describe", "describing", "known_models", "whole"]
+__all__ = ["ModelFacts", "cached_models", "describe", "description_scope", "known_models", "whole"]
 
 _described: ContextVar[dict[ModelSource, ModelFacts] | None] = ContextVar("described", default=None)
 
 
 @contextmanager
-def describing() -> Iterator[None]:
+def description_scope() -> Iterator[None]:
     """A scope in which each model is described once: a plan, or a run.
 
     A scope within another shares what that one knows; so do threads that start with a copy of its context.
@@ -53,7 +54,7 @@ def describing() -> Iterator[None]:
 
 
 def describe(source: ModelSource) -> ModelFacts:
-    """Finds a model and reads its configuration, and that of what the stage puts on it; once within `describing`.
+    """Finds a model and reads its configuration, and that of what is put on it; once within `description_scope`.
 
     What is not on this machine is fetched, weights left out: see `whole`.
 
@@ -175,6 +176,7 @@ def _facts(
         raise ModelError(f"{source.name} ({name}) cannot be run: it has no {' and no '.join(lacking)}. {RUNS}")
     facts = ModelFacts(source.name, folder, name, index, family_of(name), parts, checkpoint=checkpoint)
     _check_channels(facts)
+    check_settings(facts)
     return facts
 
 

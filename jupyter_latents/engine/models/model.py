@@ -15,7 +15,7 @@ from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import ModelSource
 from jupyter_latents.wording import option
 
-__all__ = ["LoadedModel", "switched_vae"]
+__all__ = ["LoadedModel", "vae_with_switches"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +83,7 @@ class LoadedModel:
                         part.to("cpu")
 
 
-def switched_vae(vae: Any, source: ModelSource) -> Any:
+def vae_with_switches(vae: Any, source: ModelSource) -> Any:
     """A VAE with ``--vae-tiling`` and ``--vae-slicing`` as asked for.
 
     It is a second face of the same modules and weights, so that the shared VAE keeps its own switches.

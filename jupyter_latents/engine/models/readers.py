@@ -15,11 +15,11 @@ from jupyter_latents.engine.models.parts import SKIPPED, PartSource, class_of
 from jupyter_latents.errors import ModelError
 from jupyter_latents.wording import option, readable
 
-__all__ = ["assemble", "placed", "read_checkpoint", "read_part", "scheduler_of", "translated"]
+__all__ = ["assemble", "place", "read_checkpoint", "read_part", "scheduler_of", "translation_of_errors"]
 
 
 @contextmanager
-def translated(what: str, size: int = 0, dest: str | None = None) -> Iterator[None]:
+def translation_of_errors(what: str, size: int = 0, dest: str | None = None) -> Iterator[None]:
     """Turns what loaders raise into a `ModelError`.
 
     Args:
@@ -84,7 +84,7 @@ def read_part(part: PartSource, dtype: Any, model: str, further: Mapping[str, An
     """
     found = class_of(part.library, part.class_name, f"{part.name} of {model}")
     what = f"{part.name} of {model}"
-    with translated(what, part.values * dtype.itemsize):
+    with translation_of_errors(what, part.values * dtype.itemsize):
         if part.form == "file":
             settings = {"config": str(part.folder.parent), "subfolder": part.folder.name}
             return _ready(found.from_single_file(str(part.weights[0]), **settings, dtype=dtype, local_files_only=True))
@@ -125,7 +125,7 @@ def read_checkpoint(facts: ModelFacts, names: list[str], held: Mapping[str, Any]
     others = {name: part for name, part in held.items() if name in accepted and name not in names}
     absent = {name: None for name in SKIPPED if name in accepted}
     size = sum(facts.sources[name].values for name in names) * dtype.itemsize
-    with translated(f"{facts.name} ({', '.join(names)})", size):
+    with translation_of_errors(f"{facts.name} ({', '.join(names)})", size):
         pipeline = pipeline_class.from_single_file(
             str(facts.checkpoint), config=str(facts.folder), dtype=dtype, local_files_only=True, **others, **absent
         )
@@ -141,11 +141,11 @@ def _ready(part: Any) -> Any:
     return part.eval() if hasattr(part, "eval") else part
 
 
-def placed(part: Any, device: Any, what: str) -> Any:
+def place(part: Any, device: Any, what: str) -> Any:
     """A part on its device; what a quantizer has put there stays."""
     if not hasattr(part, "parameters") or part.device.type == device.type:
         return part
-    with translated(what, sum(tensor.numel() * tensor.element_size() for tensor in part.parameters())):
+    with translation_of_errors(what, sum(tensor.numel() * tensor.element_size() for tensor in part.parameters())):
         return part.to(device)
 
 

@@ -77,7 +77,7 @@ class Entering:
             return "same schedule, without history"
         if not keeps_law(stage.model.optimize):
             return "same schedule, approximate steps"
-        same = given.provenance.options.get("optimize", "").split() == list(stage.model.optimize)
+        same = given.provenance.options.get("optimize", "").split() == list(map(str, stage.model.optimize))
         return "exact continuation" if same else "same schedule, optimized otherwise"
 
 

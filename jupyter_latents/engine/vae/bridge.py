@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from jupyter_latents.engine.given.outline import Outline, Standing
-from jupyter_latents.engine.given.picture_sizes import fitting
+from jupyter_latents.engine.given.picture_sizes import round_down
 from jupyter_latents.engine.vae import codec
 from jupyter_latents.errors import HandoffError, SettingError
 from jupyter_latents.latents.facts import CLEAN, Noise, Provenance, Space
@@ -116,7 +116,7 @@ def crossing(given: Standing, space: Space, align: int) -> Outline:
         align: Picture sizes of the receiving model are multiples of this.
     """
     own = given.space or space
-    width, height = (fitting(pixels, align) for pixels in own.size_of(given.shape))
+    width, height = (round_down(pixels, align) for pixels in own.size_of(given.shape))
     shape = space.shape_for(width, height, given.shape[0])
     made = given.provenance
     return Outline(shape, space, _noise_after(given.noise), None, made, has_history=False)
@@ -137,7 +137,7 @@ def _crossed(
         return _checked(own(clean), clean, giver, space)
     pictures = codec.decode(clean, giver_vae())
     height, width = pictures.shape[-2:]
-    wanted = (fitting(height, align), fitting(width, align))
+    wanted = (round_down(height, align), round_down(width, align))
     if wanted != (height, width):
         pictures = F.interpolate(pictures, wanted, mode="bicubic", antialias=True)
     return codec.encode(pictures.clamp(-1, 1), receiver_vae)

@@ -70,10 +70,10 @@ def _missing(path: Path) -> str:
     if path.is_symlink():
         return f"{path} is a link to a file that is not there."
     try:
-        names = [entry.name for entry in path.parent.iterdir()]
+        names = [entry.name for entry in path.parent.iterdir() if entry.is_file()]
     except OSError as error:
         return f"no file {path}: its folder {path.parent} cannot be listed: {explain(error)}."
-    return f"no file {path.name} in {path.parent}{nearest(path.name, names) or '.'}"
+    return f"no file {path.name} in {path.parent.resolve()}{nearest(path.name, names) or '.'}"
 
 
 def write_whole(path: Path, content: bytes, *, write: Callable[[int, bytes], int] = os.write) -> None:

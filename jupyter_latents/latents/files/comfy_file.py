@@ -18,7 +18,7 @@ import torch
 
 from jupyter_latents.errors import LatentsError, LatentsFileError
 from jupyter_latents.latents.facts import Provenance, Space
-from jupyter_latents.latents.files.content import Content, others, plain
+from jupyter_latents.latents.files.content import Codec, Content, others, plain
 from jupyter_latents.latents.files.metadata import facts_metadata, is_ours, read_facts
 from jupyter_latents.latents.files.safetensors_file import with_file
 from jupyter_latents.latents.forms import convert
@@ -28,7 +28,7 @@ from jupyter_latents.latents.tensors import FLOAT_DTYPES
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["RAW_VAE", "comfy_bytes", "model_from_raw", "raw_from_model", "read_comfy"]
+__all__ = ["CODEC", "RAW_VAE", "comfy_bytes", "model_from_raw", "raw_from_model", "read_comfy"]
 
 MARKER = "latent_format_version_0"
 RAW_VAE = "raw VAE"  # name of the space of a file that does not say which VAE its values are of
@@ -98,3 +98,6 @@ def read_comfy(path: Path, *, verify: bool = True) -> Content:
         return replace(content, tensor=tensor, assumed=(assumed,))
 
     return with_file(path, read)
+
+
+CODEC = Codec(read_comfy, comfy_bytes)

@@ -1,11 +1,13 @@
-"""What a reader finds in a file, before the caller's own facts are added."""
+"""What a format's module is made of: its reader and writer, and what a reader finds in a file."""
 
 from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 
@@ -13,7 +15,10 @@ from jupyter_latents.errors import LatentsFileError, LatentsWarning
 from jupyter_latents.latents.facts import Noise, Position, Provenance, Resume, Space
 from jupyter_latents.latents.packing import looks_packed, unpack
 
-__all__ = ["TENSOR_KEYS", "Content", "as_batch", "others", "pick_key", "plain", "warn"]
+if TYPE_CHECKING:
+    from jupyter_latents.latents.value import Latents
+
+__all__ = ["TENSOR_KEYS", "Codec", "Content", "as_batch", "others", "pick_key", "plain", "warn"]
 
 # The keys under which dgenerate looks for latents, ours first.
 TENSOR_KEYS = ("latents", "latent", "sample", "samples")
@@ -49,6 +54,26 @@ class Content:
     raw: bool = False
     assumed: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+
+
+class Reader(Protocol):
+    """Reads a file of one format."""
+
+    def __call__(self, path: Path, *, verify: bool = True) -> Content:
+        """The file's content; raises LatentsFileError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """How one kind of file is read and written.
+
+    Attributes:
+        read: A file to its content.
+        write: Latents to the bytes of a file.
+    """
+
+    read: Reader
+    write: Callable[[Latents], bytes]
 
 
 def plain(tensor: torch.Tensor) -> torch.Tensor:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.errors import LatentsError, LatentsFileError
-from jupyter_latents.formats import endings, format_of
+from jupyter_latents.formats import FORMATS, FileFormat, endings, format_of
 from jupyter_latents.latents.arguments import file_path, number
 from jupyter_latents.latents.facts import CLEAN, Form, Noise, Space
 from jupyter_latents.latents.files.atomic import check_readable, write_whole
-from jupyter_latents.latents.files.comfy_file import RAW_VAE, comfy_bytes, model_from_raw, read_comfy
-from jupyter_latents.latents.files.content import Content, as_batch, plain, warn
-from jupyter_latents.latents.files.safetensors_file import read_safetensors, read_safetensors_bytes, safetensors_bytes
-from jupyter_latents.latents.files.torch_file import read_torch, torch_bytes
+from jupyter_latents.latents.files.comfy_file import RAW_VAE, model_from_raw
+from jupyter_latents.latents.files.content import Codec, Content, as_batch, plain, warn
+from jupyter_latents.latents.files.safetensors_file import read_safetensors_bytes
 from jupyter_latents.latents.forms import check_level, convert
 from jupyter_latents.latents.packing import picture_size
 from jupyter_latents.latents.spaces import FLOW_SPACES, SPACES, find_space
@@ -28,29 +28,13 @@ if TYPE_CHECKING:
 __all__ = ["CODECS", "ENDINGS", "from_bytes", "from_tensor", "load", "save"]
 
 
-class Reader(Protocol):
-    """Reads a file of one format."""
-
-    def __call__(self, path: Path, *, verify: bool = True) -> Content:
-        """The file's content; raises LatentsFileError."""
-
-
-@dataclass(frozen=True, slots=True)
-class Codec:
-    """How one kind of file is read and written."""
-
-    read: Reader
-    write: Callable[[Latents], bytes]
+def _codec(row: FileFormat) -> Codec:
+    """How files of a row are read and written."""
+    found: Codec = import_module(f"jupyter_latents.latents.files.{row.module}").CODEC
+    return found
 
 
-CODECS: Mapping[str, Codec] = MappingProxyType(
-    {
-        "safetensors": Codec(read_safetensors, safetensors_bytes),
-        "pt": Codec(read_torch, torch_bytes),
-        "pth": Codec(read_torch, torch_bytes),
-        "latent": Codec(read_comfy, comfy_bytes),
-    }
-)
+CODECS: Mapping[str, Codec] = MappingProxyType({row.ending: _codec(row) for row in FORMATS if row.holds == "latents"})
 ENDINGS = endings("latents")
 
 

@@ -22,7 +22,7 @@ import torch
 from jupyter_latents.errors import LatentsFileError
 from jupyter_latents.latents.facts import Resume
 from jupyter_latents.latents.files import records
-from jupyter_latents.latents.files.content import Content, others, pick_key, plain, warn
+from jupyter_latents.latents.files.content import Codec, Content, others, pick_key, plain, warn
 from jupyter_latents.latents.files.metadata import (
     DAMAGED,
     LAYOUT_KEY,
@@ -41,7 +41,7 @@ from jupyter_latents.latents.tensors import tensor_digest
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["read_safetensors", "read_safetensors_bytes", "safetensors_bytes", "with_file"]
+__all__ = ["CODEC", "read_safetensors", "read_safetensors_bytes", "safetensors_bytes", "with_file"]
 
 
 def _resume_digest(outline: Any, tensors: Mapping[str, torch.Tensor]) -> str:
@@ -211,3 +211,6 @@ def _resume(
             "without history"
         )
         return None
+
+
+CODEC = Codec(read_safetensors, safetensors_bytes)

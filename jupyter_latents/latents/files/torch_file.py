@@ -15,12 +15,12 @@ import torch
 
 from jupyter_latents.errors import LatentsFileError
 from jupyter_latents.latents.files.atomic import explain
-from jupyter_latents.latents.files.content import Content, others, pick_key, plain
+from jupyter_latents.latents.files.content import Codec, Content, others, pick_key, plain
 
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["read_torch", "torch_bytes"]
+__all__ = ["CODEC", "read_torch", "torch_bytes"]
 
 _IS_FOLDER = 0x10  # of the attributes of an archive's part
 _DAMAGED = "{path} is damaged or no torch file. Copy or save it again."
@@ -118,3 +118,6 @@ def _archive_fault(path: Path, *, verify: bool) -> str:
                 "Copy or save it again, or load what is there with Latents.load(path, verify=False)."
             )
     return ""
+
+
+CODEC = Codec(read_torch, torch_bytes)

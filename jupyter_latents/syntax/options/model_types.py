@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["MODEL_TYPES"]
+__all__ = ["MODEL_TYPES", "OTHER_TYPES"]
 
 _FAMILIES = ("sd", "sdxl", "kolors", "sd3", "flux", "flux2", "qwen-image", "z-image")
 
@@ -22,3 +22,19 @@ MODEL_TYPES: dict[str, str | None] = {
     "auto": None,
 }
 """Spelling to family; None lets the model decide."""
+
+_ELSEWHERE = {
+    "if": "DeepFloyd IF works on pixels and has no latents",
+    "ifs": "DeepFloyd IF works on pixels and has no latents",
+    "ifs-img2img": "DeepFloyd IF works on pixels and has no latents",
+    "pix2pix": "it edits a picture as told",
+    "sdxl-pix2pix": "it edits a picture as told",
+    "flux-fill": "it fills in a masked picture with a model of its own; Flux.1 itself takes photo.png;mask=mask.png",
+    "flux-kontext": "it edits a picture as told",
+    "upscaler-x2": "it is an upscaler",
+    "upscaler-x4": "it is an upscaler",
+    "s-cascade": "Stable Cascade has no VAE of this kind",
+    "s-cascade-decoder": "Stable Cascade has no VAE of this kind",
+}
+OTHER_TYPES: dict[str, str] = _ELSEWHERE | {f"torch-{name}": reason for name, reason in _ELSEWHERE.items()}
+"""dgenerate's other model types, and why none of them runs here."""

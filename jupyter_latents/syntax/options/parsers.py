@@ -137,11 +137,16 @@ def size(value: str, locate: Locator) -> Size:
     return made
 
 
-def choice(allowed: Mapping[str, str | None], what: str) -> Parser:
-    """One of the names in `allowed`, whose values are what it is taken as."""
+def choice(allowed: Mapping[str, str | None], what: str, elsewhere: Mapping[str, str] = MappingProxyType({})) -> Parser:
+    """One of the names in `allowed`, whose values are what it is taken as; `elsewhere` says why others are none."""
 
     def parse(value: str, locate: Locator) -> str | None:
         found = value.strip().lower()
+        if found in elsewhere:
+            known = ", ".join(dict.fromkeys(name for name in allowed.values() if name))
+            raise ScriptError(
+                f"{what} '{value}' does not run here: {elsewhere[found]}. Known: {known}.", place=_at(value, locate)
+            )
         if found not in allowed:
             names = ", ".join(dict.fromkeys(name for name in allowed.values() if name))
             raise ScriptError(
@@ -180,13 +185,14 @@ def address(value: str, locate: Locator) -> Address:
     return parse_address(value, locate)
 
 
-def optimization(value: str, locate: Locator) -> str:
+def optimization(value: str, locate: Locator) -> Address:
     """What makes a model faster or smaller, ``NAME`` or ``NAME;key=value``."""
+    found = parse_address(value, locate)
     try:
-        choice_of(value)
+        choice_of(found)
     except SettingError as error:
         raise ScriptError(error.message, place=_at(value, locate)) from error
-    return value.strip()
+    return found
 
 
 def scheduler(value: str, locate: Locator) -> Address:

@@ -14,13 +14,13 @@ from jupyter_latents.errors import ModelError, nearest
 from jupyter_latents.stage import Address, ModelSource
 from jupyter_latents.wording import option
 
-__all__ = ["Entry", "entry_of", "fault", "locate", "part_at"]
+__all__ = ["OptionAddress", "entry_of", "fault", "locate", "part_at"]
 
 _DTYPES = ("auto", "float32", "float16", "bfloat16")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class OptionAddress:
     """An address as an option was given it.
 
     Attributes:
@@ -69,7 +69,7 @@ def fault(dest: str, reason: str) -> ModelError:
     return ModelError(f"{option(dest)}: {reason}", option=dest)
 
 
-def entry_of(dest: str, address: Address, keys: Iterable[str]) -> Entry:
+def entry_of(dest: str, address: Address, keys: Iterable[str]) -> OptionAddress:
     """An address whose settings are allowed.
 
     Args:
@@ -85,10 +85,10 @@ def entry_of(dest: str, address: Address, keys: Iterable[str]) -> Entry:
         if key not in allowed:
             hint = nearest(key, allowed) or "."
             raise fault(dest, f"no setting {key!r} in '{address}'{hint} Allowed are {', '.join(allowed)}.")
-    return Entry(dest, address)
+    return OptionAddress(dest, address)
 
 
-def locate(entry: Entry, name: str, source: ModelSource, marks: tuple[str, ...]) -> Path:
+def locate(entry: OptionAddress, name: str, source: ModelSource, marks: tuple[str, ...]) -> Path:
     """The folder or file that an address names, its subfolder included.
 
     Args:
@@ -117,7 +117,7 @@ def locate(entry: Entry, name: str, source: ModelSource, marks: tuple[str, ...])
     return found / sub if sub and found.is_dir() else found
 
 
-def part_at(entry: Entry, folder: Path, name: str) -> PartSource:
+def part_at(entry: OptionAddress, folder: Path, name: str) -> PartSource:
     """The part whose diffusers folder this is.
 
     Args:

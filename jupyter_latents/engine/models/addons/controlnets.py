@@ -8,7 +8,7 @@ from typing import Any
 
 from jupyter_latents.engine.given.inputs import Call, Inputs
 from jupyter_latents.engine.models.addons.addon import Addon
-from jupyter_latents.engine.models.addons.address import Entry, entry_of, fault, locate, part_at
+from jupyter_latents.engine.models.addons.address import OptionAddress, entry_of, fault, locate, part_at
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.parts import PartSource
 from jupyter_latents.errors import ModelError
@@ -133,7 +133,7 @@ def _spec(net: Address, index: int, source: ModelSource, facts: ModelFacts) -> C
     return ControlSpec(part, entry.number("scale", 1.0), start, end, mode)
 
 
-def _part(entry: Entry, name: str, source: ModelSource, facts: ModelFacts) -> PartSource:
+def _part(entry: OptionAddress, name: str, source: ModelSource, facts: ModelFacts) -> PartSource:
     folder = locate(entry, entry.name, source, ("config.json",))
     if not (folder / "config.json").is_file():
         raise fault("control_nets", f"{folder} has no config.json; give the ControlNet's diffusers folder.")

@@ -12,7 +12,7 @@ from jupyter_latents.engine.models.addons.addon import Addon
 from jupyter_latents.engine.models.addons.address import entry_of, fault, locate
 from jupyter_latents.engine.models.digests import file_digest, files_digest
 from jupyter_latents.engine.models.facts import ModelFacts
-from jupyter_latents.engine.models.readers import assemble, translated
+from jupyter_latents.engine.models.readers import assemble, translation_of_errors
 from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import Address, ModelSource
 from jupyter_latents.wording import option
@@ -68,7 +68,7 @@ class Loras(Addon):
         """
         found: set[str] = set()
         for lora in self.files:
-            with translated(f"{option('loras')} {lora.path.name}", dest="loras"):
+            with translation_of_errors(f"{option('loras')} {lora.path.name}", dest="loras"):
                 read = _pipeline_class(facts).lora_state_dict(
                     str(lora.path.parent), weight_name=lora.path.name, local_files_only=True
                 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from jupyter_latents.engine.models.addons.addon import Addon
-from jupyter_latents.engine.models.addons.address import Entry, entry_of, fault, locate, part_at
+from jupyter_latents.engine.models.addons.address import OptionAddress, entry_of, fault, locate, part_at
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.parts import PartSource, with_defaults
 from jupyter_latents.engine.models.single_files import is_checkpoint
@@ -65,7 +65,7 @@ def find_vae(source: ModelSource, facts: ModelFacts) -> Vae:
     return Vae(found)
 
 
-def _part(entry: Entry, name: str, source: ModelSource, own: PartSource) -> PartSource:
+def _part(entry: OptionAddress, name: str, source: ModelSource, own: PartSource) -> PartSource:
     place = locate(entry, name, source, ("config.json", "vae/config.json"))
     if place.is_file():
         if not is_checkpoint(place):
