@@ -34,12 +34,15 @@ _DEPTH = 3
 
 
 def register(shell: InteractiveShell) -> None:
-    """Adds the completer to a shell; once, however often it is called.
+    """Adds the completer to a shell; once, however often it is called. IPython before 8.6 completes nothing of ours.
 
     Args:
         shell: The IPython shell.
     """
-    from IPython.core.completer import context_matcher
+    try:
+        from IPython.core.completer import context_matcher
+    except ImportError:  # IPython before 8.6 tells completers one line at most; all else works there
+        return
 
     @context_matcher(identifier=_IDENTIFIER, priority=_PRIORITY)  # type: ignore[untyped-decorator]
     def match_dgen(context: CompletionContext) -> SimpleMatcherResult:
@@ -59,7 +62,7 @@ def unregister(shell: InteractiveShell) -> None:
     Args:
         shell: The IPython shell.
     """
-    matchers = shell.Completer.custom_matchers
+    matchers = getattr(shell.Completer, "custom_matchers", [])
     matchers[:] = [other for other in matchers if getattr(other, "matcher_identifier", "") != _IDENTIFIER]
 
 

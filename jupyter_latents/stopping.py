@@ -72,8 +72,10 @@ class StopFlag:
 
     def hear(self) -> bool:
         """Whether the run is to end; who asks ends then."""
-        self.heard = self.heard or self.asked
-        return self.asked
+        asked = self.asked  # read once: a stop may come at any moment
+        if asked:
+            self.heard = True
+        return asked
 
     def check(self) -> None:
         """Goes on, unless the run is to end.

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,9 @@ for _variable in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR
 for _variable in ("JUPYTER_PATH", "JUPYTER_CONFIG_PATH"):
     os.environ.pop(_variable, None)
 
+signal.signal(
+    signal.SIGINT, signal.default_int_handler
+)  # a shell that starts tests in its background ignores it for them
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # two processes share the cores; kernels and children inherit it
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"

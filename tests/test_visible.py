@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from jupyter_latents.display.listing import listing
 
 from jupyter_latents import Latents
 from jupyter_latents.display.record import RunRecord
+from jupyter_latents.display.tables.listing import listing
 from jupyter_latents.display.texts import progress_line, summary
 from jupyter_latents.errors import LatentsWarning, ModelError, Place, ScriptError
 from jupyter_latents.latents.facts import Provenance

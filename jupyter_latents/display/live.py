@@ -83,12 +83,9 @@ class LiveScreen(OutputScreen):
         self.widget.on_msg(self._receive)
         _open.add(self)
         model = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
-        bundle = {"application/vnd.jupyter.widget-view+json": model, "text/plain": self.line()}
+        gone = "its live view needs the kernel that ran it; where that is gone, run the cell again"
+        bundle = {"application/vnd.jupyter.widget-view+json": model, "text/plain": f"{self.line()}: {gone}"}
         self._publish(bundle, update=update)
-
-    def line(self) -> str:
-        """What stands in a saved notebook where the kernel ended before the run."""
-        return f"{super().line()}; its live view needs the kernel that ran it. Where that is gone, run the cell again."
 
     def finish(self) -> None:
         """See `Screen.finish`; the widget waits until each page has the lasting output, or for the next view."""

@@ -69,10 +69,10 @@ def _bundle(session: Session, latents: Latents) -> dict[str, Any]:
 
 
 def _pictures(session: Session, latents: Latents) -> list[Image]:
-    """Decoded pictures; none where no VAE is at hand, since a display must not fail."""
-    from jupyter_latents.errors import ModelError
+    """Decoded pictures; none where no VAE is at hand, or where it makes no numbers, since a display must not fail."""
+    from jupyter_latents.errors import ModelError, RunError
 
     try:
         return session.decode(latents)
-    except ModelError:
+    except (ModelError, RunError):
         return []

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from jupyter_latents.engine.models.facts import ModelFacts
+from jupyter_latents.errors import ModelError, SettingError
 from jupyter_latents.latents.facts import Provenance
 from jupyter_latents.stage import ModelSource, Stage
 
@@ -50,6 +51,15 @@ def provenance_of(
 
 
 def source_of(made: Provenance) -> ModelSource:
-    """The model that made latents, as its stage named it."""
-    said: dict[str, Any] = {name: made.options[name] for name in _NAMED if name in made.options}
-    return ModelSource(made.model, **said)
+    """The model that made latents, as its stage named it.
+
+    Raises:
+        ModelError: What they say of it cannot be read; anybody may have written their file.
+    """
+    said: dict[str, Any] = {name: str(made.options[name]) for name in _NAMED if name in made.options}
+    try:
+        return ModelSource(made.model, **said)
+    except SettingError as error:
+        raise ModelError(
+            f"what these latents say of their model {made.model} cannot be read: {error.template}"
+        ) from error

@@ -48,7 +48,7 @@ class Session:
         settings: Sizes and budgets.
         memo: Results of stages, so that none is run twice.
         addresses: Files that runs fetched.
-        notices: What libraries said that was told; it is told once.
+        notices: What libraries said and was told; it is told once.
 
     Args:
         names: Where results are bound and variables looked up: the kernel's namespace.
@@ -67,10 +67,10 @@ class Session:
         self.executor = LocalExecutor()
         self.memo = Memo(self.settings)
         self.addresses = Addresses()
+        self.notices: set[str] = set()
         self._engine = engine
         self._bound: set[str] = set()
         self._known: weakref.WeakValueDictionary[str, Latents] = weakref.WeakValueDictionary()
-        self.notices: set[str] = set()
 
     @property
     def engine(self) -> Engine:

@@ -18,6 +18,8 @@ from tests.benchmarks.planning import LONG, SHORT, planning_seconds
 from tests.benchmarks.reading import long_scripts
 from tests.benchmarks.stages import STEPS, against_diffusers, cells, nine_splits
 from tests.benchmarks.starting import programs, scripts
+from tests.benchmarks.stopping import cases as cases_of_stops
+from tests.benchmarks.stopping import heard_after, in_the_queue
 
 
 def starting(repeats: int) -> None:
@@ -104,6 +106,16 @@ def planning(_repeats: int) -> None:
         )
 
 
+def stopping(_repeats: int) -> None:
+    """How long a run goes on after it is stopped."""
+    print("Seconds from a stop to the end of the run (goal: a step, or 0.5 s)")
+    print(f"  {'waiting in the queue':<40} {in_the_queue():8.3f} s")
+    with tempfile.TemporaryDirectory(prefix="jupyter-latents-benchmark-") as folder:
+        for what, case in cases_of_stops(Path(folder)).items():
+            seconds, state = heard_after(case)
+            print(f"  {what:<40} {seconds:8.3f} s   {state}")
+
+
 SECTIONS = {
     "reading": reading,
     "planning": planning,
@@ -112,6 +124,7 @@ SECTIONS = {
     "notebook": notebook,
     "speed": speed,
     "memory": memory,
+    "stopping": stopping,
 }
 
 

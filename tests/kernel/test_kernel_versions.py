@@ -14,7 +14,7 @@ from tests.kernel.session import KernelSession
 pytestmark = pytest.mark.kernel
 
 OLDER = "7.3.0"  # answers widgets on subshells without help; 7.4 does not
-STEPS = 2000  # of a run that is never let come to its end
+STEPS = 900  # of a run that is never let come to its end
 RUN = "%%dgen{line}\ndemo/scenes --prompts x --seeds {seed} --inference-steps {steps} --into {name}"
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from jupyter_latents.display import wiring
 from jupyter_latents.engine.vae import codec
 from jupyter_latents.errors import JupyterLatentsError, LatentsError, ModelError, RunError
 from jupyter_latents.latents import Latents
@@ -131,3 +132,13 @@ def test_an_operation_that_overflows_says_in_which_dtype(dtype: str) -> None:
     message = refused.value.message
     assert f"256 NaN or infinite values of 256, in {dtype};" in message
     assert ("or with dtype float32" in message) == (dtype == "float16")
+
+
+def test_latents_that_their_vae_cannot_decode_are_shown_without_a_picture(
+    desk: Desk, tiny: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = spoilt(tiny("sd15"), Path("model"), "vae", "decoder.conv_out.weight", float("inf"))
+    with pytest.raises(RunError):
+        desk.run(f"./{model} {RUN} --into made")
+    monkeypatch.setattr(wiring, "shows_pictures", lambda: True)
+    assert "image/png" not in wiring._bundle(desk.session, desk["made"])

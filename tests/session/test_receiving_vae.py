@@ -12,8 +12,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from jupyter_latents.engine.vae import codec
-from jupyter_latents.errors import HandoffError
+from jupyter_latents.errors import HandoffError, ModelError
 from jupyter_latents.latents import Latents
+from jupyter_latents.latents.facts import CLEAN, Provenance
 from jupyter_latents.session import Session
 from tests.session.conftest import Desk
 
@@ -212,3 +213,12 @@ def test_each_dtype_has_previews_of_its_own(desk: Desk, models: dict[str, Path])
         desk.run(f"{models['receiver']} {RUN} --dtype {dtype} --into {dtype}")
         desk.session.preview(desk[dtype])
     assert sorted(kind for _, kind in cache._previewers) == ["torch.bfloat16", "torch.float16"]
+
+
+@pytest.mark.parametrize(
+    "options", [{"vae": ";;=="}, {"vae": "a;b"}, {"vae": 7}, {"dtype": "odd"}, {"subfolder": ".."}]
+)
+def test_facts_that_somebody_wrote_are_read_with_care(desk: Desk, models: dict[str, Path], options: Any) -> None:
+    made = Provenance(model=str(models["giver"]), options=options)
+    with pytest.raises(ModelError, match="sd15"):
+        desk.session.decode(Latents(torch.zeros(1, 4, 8, 8), noise=CLEAN, provenance=made))

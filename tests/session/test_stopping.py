@@ -21,6 +21,7 @@ from jupyter_latents.magics import Interrupted, _wait
 from jupyter_latents.session import Session, Task
 from jupyter_latents.session.runs import Run
 from jupyter_latents.stage import ModelSource
+from jupyter_latents.stopping import StopFlag
 from jupyter_latents.syntax import Script
 from tests.session.conftest import SECONDS, Desk, Notes
 
@@ -258,3 +259,19 @@ def test_a_pause_after_a_stop_holds_nothing(desk: Desk) -> None:
     run.pause()
     gate.opened.set()
     assert run.wait(SECONDS)
+
+
+def test_whoever_is_told_to_end_has_heard_it_whenever_the_stop_comes() -> None:
+    class Stopped(StopFlag):
+        """Is stopped between two questions."""
+
+        answers = iter((False, True, True))
+
+        @property
+        def asked(self) -> bool:
+            return next(self.answers)
+
+    flag = Stopped()
+    for _ in range(2):
+        told = flag.hear()
+        assert flag.heard == told

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.display.texts import duration
-from jupyter_latents.errors import ModelError
+from jupyter_latents.errors import ModelError, RunError
 from jupyter_latents.session.variables import latents_in
 from jupyter_latents.wording import readable, visible
 
@@ -135,7 +135,7 @@ def _html_row(row: Row) -> str:
 def _picture(row: Row) -> str:
     try:
         picture = row.latents.preview()[0]
-    except ModelError:
+    except (ModelError, RunError):
         return "–"
     content = io.BytesIO()
     picture.resize((48, round(48 * picture.height / picture.width))).save(content, "JPEG", quality=85)

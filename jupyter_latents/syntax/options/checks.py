@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Collection
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from jupyter_latents.wording import option
 
 from .faults import fault
 from .refused import WEIGHTER
+from .table import MOST, NESTING
 
 if TYPE_CHECKING:
     from .arguments import Arguments
@@ -33,6 +35,7 @@ def check(arguments: Arguments, schedulers: Collection[str]) -> None:
     Raises:
         ScriptError: They do not go together.
     """
+    _check_count(arguments)
     _check_window(arguments)
     _check_seeds(arguments)
     _check_prompts(arguments)
@@ -54,6 +57,17 @@ def check(arguments: Arguments, schedulers: Collection[str]) -> None:
                 "schedulers",
                 arguments.place("schedulers", index),
             )
+
+
+def _check_count(arguments: Arguments) -> None:
+    """Options that multiply make so many stages at most."""
+    counts = {dest: len(arguments.values.get(dest, ())) or 1 for dest in NESTING}
+    counts["seeds"] = max(counts["seeds"], arguments.first("gen_seeds", 1))
+    stages = math.prod(counts.values())
+    if stages > MOST:
+        largest = max(counts, key=lambda dest: counts[dest])
+        dest = largest if largest in arguments.options else "gen_seeds"
+        raise fault(f"This makes {stages} stages; {MOST} are the most.", dest, arguments.place(dest))
 
 
 def _check_window(arguments: Arguments) -> None:

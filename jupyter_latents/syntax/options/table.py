@@ -18,7 +18,7 @@ from . import parsers, writers
 from .fields import default, value_at
 from .model_types import MODEL_TYPES, OTHER_TYPES
 
-__all__ = ["BY_NAME", "DTYPES", "GROUPS", "NAMES", "NESTING", "OPTIONS", "Option"]
+__all__ = ["BY_NAME", "DTYPES", "GROUPS", "MOST", "NAMES", "NESTING", "OPTIONS", "Option"]
 
 DTYPES: dict[str, str | None] = {
     "auto": "auto",
@@ -33,6 +33,8 @@ DTYPES: dict[str, str | None] = {
     "f32": "float32",
     "float": "float32",
 }
+MOST = 100_000
+"""Most steps of a schedule, most seeds at once, and most stages of an invocation."""
 _PICTURES_FIRST = sorted(FORMATS, key=lambda row: row.holds == "latents")
 _IMAGE_FORMATS: dict[str, str | None] = {
     name: row.ending for row in _PICTURES_FIRST for name in (row.ending, *row.also)
@@ -196,8 +198,8 @@ OPTIONS: tuple[Option, ...] = (
           field="prompt.third", fill=writers.fill_further_prompt("third"), write=writers.further_prompt("third")),
     _each("--clip-skips -cs", "clip_skips", "N", parsers.whole(0, "layers"), "Prompts",
           "CLIP layers to skip from the end, 0 or more. Default: the model's own.", field="clip_skip"),
-    _each("--inference-steps -ifs", "inference_steps", "N", parsers.whole(1, "steps"), "Denoising",
-          "Steps of the whole schedule, 1 or more, of which start and end choose a part. Default: {default}.",
+    _each("--inference-steps -ifs", "inference_steps", "N", parsers.whole(1, "steps", most=MOST), "Denoising",
+          f"Steps of the whole schedule, 1 to {MOST}, of which start and end choose a part. Default: {{default}}.",
           field="num_inference_steps"),
     _each("--guidance-scales -gs", "guidance_scales", "SCALE", parsers.number(0), "Denoising",
           "How strongly the prompt steers, 0 or more. Default: {default}.", field="guidance_scale"),
@@ -215,8 +217,8 @@ OPTIONS: tuple[Option, ...] = (
           field="sigmas", fill=writers.fill_sigmas, write=writers.sigmas, covers="inference_steps"),
     _each("--seeds -se", "seeds", "SEED", parsers.seed, "Seeds",
           "Seeds of the noise, 0 to 2^64 - 1. Default: the latents' own, or one at random.", field="seed"),
-    _row("--gen-seeds -gse", "gen_seeds", "COUNT", parsers.whole(1, "seeds"), "Seeds",
-         "That many seeds at random. Not together with --seeds."),
+    _row("--gen-seeds -gse", "gen_seeds", "COUNT", parsers.whole(1, "seeds", most=MOST), "Seeds",
+         f"That many seeds at random, {MOST} at most. Not together with --seeds."),
     _flag("--seeds-to-images -sei", "seeds_to_images", "Seeds",
           "Pair the seeds with the image seeds one by one, instead of every seed with every image seed."),
     _each("--image-seeds -is", "image_seeds", "SEED", parse_seed, "Images and latents",

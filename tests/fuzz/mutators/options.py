@@ -17,9 +17,9 @@ from tests.fuzz.mutators.seeds import seed
 _MANY = 500
 _NAMES = [*BY_NAME, *MAGIC_NAMES, *REFUSED, *SHORT, *ELSEWHERE]
 _VALUES = (
-    "0", "1", "-1", "0.5", "1e308", "nan", "inf", "1e-400", "18446744073709551616", "9" * 40, "512x768", "8x", "x", "",
-    "a b", "a;b", "NAME;key=value", "NAME;key=", ";", "=", "help", "euler", "DDIMScheduler;clip-sample=false", "3,2,1",
-    "1,2", "noise;sigma=1 + scale;factor=2", "+", "cpu", "cuda:1", "png", "auto", "<weighter: x>", "(a:1.2)", "['a']",
+    "0", "1", "-1", "0.5", "1e308", "nan", "inf", "1e-400", "18446744073709551616", "9" * 29, "9" * 40, "512x768", "8x",
+    "x", "", "a b", "a;b", "NAME;key=value", "NAME;key=", ";", "=", "help", "DDIMScheduler;clip-sample=false",
+    "euler", "3,2,1", "noise;sigma=1 + scale;factor=2", "+", "cpu", "cuda:1", "png", "auto", "<weighter: x>", "(a:1.2)",
     "../x", "x" * 300, "class", "print", "_", "é", "\u202e", "\x1b", "\x00", "\ud800", "{{ 1 }}", "{{ x }}", "$A",
     "%A%", "?", "*", "~", "taylorseer;interval=3", "compile", "bnb;bits=4",
 )  # fmt: skip
