@@ -42,21 +42,21 @@ class Services:
     view: Callable[[Latents], Any]
 
 
-_provided: list[Services] = []
+_services: list[Services] = []
 
 
 def provide(services: Services) -> None:
     """Makes `services` the ones that all latents use from now on."""
-    _provided[:] = [services]
+    _services[:] = [services]
 
 
 def _current(purpose: str) -> Services:
-    if not _provided:
+    if not _services:
         raise ModelError(
             f"no session is there to {purpose} latents: `from jupyter_latents import Latents` begins one, and so does "
             "%load_ext jupyter_latents; these latents can be used then."
         )
-    return _provided[0]
+    return _services[0]
 
 
 def decode(latents: Latents) -> list[Image]:
@@ -77,9 +77,9 @@ def preview(latents: Latents) -> list[Image]:
 
 def grid(latents: LatentsSequence) -> dict[str, Any]:
     """An IPython display bundle of several latents; plain text when no session is there."""
-    if not _provided:
+    if not _services:
         return {"text/plain": repr(latents)}
-    return _provided[0].grid(latents)
+    return _services[0].grid(latents)
 
 
 def fits(latents: Latents, model: str) -> str:
@@ -105,6 +105,6 @@ def view(latents: Latents) -> Any:
 
 def mimebundle(latents: Latents) -> dict[str, Any]:
     """An IPython display bundle of `latents`; plain text when no session is there."""
-    if not _provided:
+    if not _services:
         return {"text/plain": repr(latents)}
-    return _provided[0].mimebundle(latents)
+    return _services[0].mimebundle(latents)

@@ -65,10 +65,10 @@ def previews() -> Iterator[Callable[..., None]]:
     """Previews without a model; what was provided before comes back."""
     from tests.display.fake_run import fake_previews
 
-    before = list(services._provided)
+    before = list(services._services)
     fake_previews(64)
     yield fake_previews
-    services._provided[:] = before
+    services._services[:] = before
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ class Content:
     left_out: tuple[str, ...] = ()
 
 
-class Reader(Protocol):
+class FileReader(Protocol):
     """Reads a file of one format."""
 
     def __call__(self, path: Path, *, verify: bool = True) -> Content:
@@ -72,7 +72,7 @@ class Codec:
         write: Latents to the bytes of a file.
     """
 
-    read: Reader
+    read: FileReader
     write: Callable[[Latents], bytes]
 
 
