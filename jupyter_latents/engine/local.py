@@ -17,11 +17,11 @@ from jupyter_latents.engine.models.describe import describe, description_scope, 
 from jupyter_latents.engine.models.load import dtype_of
 from jupyter_latents.engine.models.memory import device_of
 from jupyter_latents.engine.observer import Observer, Phase, Reading, Silent
-from jupyter_latents.engine.origin import source_of
 from jupyter_latents.engine.prepare import prepare
 from jupyter_latents.engine.quiet import gather_messages
 from jupyter_latents.engine.relief import Relief, is_memory_error, let_go
 from jupyter_latents.engine.result import StageResult
+from jupyter_latents.engine.rules.origin import source_of
 from jupyter_latents.engine.seed_batch import run_batch
 from jupyter_latents.engine.stage_run import StageRun, Stops
 from jupyter_latents.engine.vae import codec

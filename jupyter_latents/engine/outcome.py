@@ -11,8 +11,8 @@ import torch
 from jupyter_latents.engine.finite import check_finite, is_finite
 from jupyter_latents.engine.layout import LAYOUTS
 from jupyter_latents.engine.models.model import LoadedModel
-from jupyter_latents.engine.origin import provenance_of
 from jupyter_latents.engine.result import StageResult
+from jupyter_latents.engine.rules.origin import provenance_of
 from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.engine.tap import StepState

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jupyter_latents.engine.calls import call_arguments, check_clip_skip
-from jupyter_latents.engine.checks import check_mode, check_sigmas, pipeline_of
 from jupyter_latents.engine.given.incoming import incoming
 from jupyter_latents.engine.given.inputs import Call, Given
 from jupyter_latents.engine.given.outline import Outline, Standing
@@ -16,13 +14,15 @@ from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.load import dtype_of
 from jupyter_latents.engine.models.memory import device_of
 from jupyter_latents.engine.models.optimize import check_optimize
-from jupyter_latents.engine.origin import provenance_of
-from jupyter_latents.engine.remarks import remarks
+from jupyter_latents.engine.rules.calls import call_arguments, check_clip_skip
+from jupyter_latents.engine.rules.checks import check_mode, check_sigmas, pipeline_of
+from jupyter_latents.engine.rules.origin import provenance_of
+from jupyter_latents.engine.rules.remarks import remarks
+from jupyter_latents.engine.rules.sizes import check_memory, picture_size
 from jupyter_latents.engine.schedule import handoff, schedulers, timesteps
 from jupyter_latents.engine.schedule.entering import Entering, enter, first_step
 from jupyter_latents.engine.schedule.trial import check_steps
 from jupyter_latents.engine.schedule.window import Span
-from jupyter_latents.engine.sizes import check_memory, picture_size
 from jupyter_latents.engine.vae.bridge import crossing
 from jupyter_latents.engine.vae.receiving import Decoding, decoding
 from jupyter_latents.errors import WindowError

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from jupyter_latents.engine.calls import picture_arguments
 from jupyter_latents.engine.compat import with_clip_skip
 from jupyter_latents.engine.finite import check_finite, is_finite
 from jupyter_latents.engine.given.incoming import RAW_FORM, is_raw
@@ -21,6 +20,7 @@ from jupyter_latents.engine.observer import Observer, Phase, StepEvent
 from jupyter_latents.engine.outcome import Done, RunOrigin, finite, last_latents, result_of
 from jupyter_latents.engine.prepare import Prepared, prepare
 from jupyter_latents.engine.result import StageResult
+from jupyter_latents.engine.rules.calls import picture_arguments
 from jupyter_latents.engine.schedule import handoff, schedulers
 from jupyter_latents.engine.schedule.entering import Entering, enter
 from jupyter_latents.engine.schedule.window import Span

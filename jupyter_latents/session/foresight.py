@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from jupyter_latents.errors import HandoffError, JupyterLatentsError, ModelError
 from jupyter_latents.session.blame import blame, check_parts
 from jupyter_latents.session.hiding import hiding, is_undrawn, shown
-from jupyter_latents.session.identity import key_of
 from jupyter_latents.session.later import Later, UnforeseenError
-from jupyter_latents.session.memo import continues
+from jupyter_latents.session.memory.identity import key_of
+from jupyter_latents.session.memory.memo import continues
 from jupyter_latents.session.planning import Plan, PlannedStage
 from jupyter_latents.session.spreading import Outlines, spread
 from jupyter_latents.stage import Stage
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from jupyter_latents.engine import ModelCard
     from jupyter_latents.latents.value import Latents
-    from jupyter_latents.session.memo import Memo
+    from jupyter_latents.session.memory.memo import Memo
     from jupyter_latents.session.models import Models
-    from jupyter_latents.session.resolve import Resolver
+    from jupyter_latents.session.names.resolve import Resolver
 
 __all__ = ["Answers", "Foresight", "counts"]
 

@@ -14,7 +14,7 @@ from jupyter_latents.errors import JupyterLatentsError, RunError, StoppedError
 from jupyter_latents.session import outputs
 from jupyter_latents.session.blame import blame, check_parts
 from jupyter_latents.session.hiding import kept, shown
-from jupyter_latents.session.identity import key_of
+from jupyter_latents.session.memory.identity import key_of
 from jupyter_latents.session.read_ahead import ReadAhead
 from jupyter_latents.session.runs import Run
 from jupyter_latents.session.spreading import spread
@@ -24,7 +24,7 @@ from jupyter_latents.syntax import Evaluation, Invocation
 if TYPE_CHECKING:
     from jupyter_latents.engine import Inputs, ModelCard, Observer
     from jupyter_latents.session.models import Models
-    from jupyter_latents.session.resolve import Resolver
+    from jupyter_latents.session.names.resolve import Resolver
     from jupyter_latents.session.session import Session
 
 __all__ = ["ScriptRun"]

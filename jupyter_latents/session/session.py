@@ -13,11 +13,11 @@ from jupyter_latents.errors import (
     JupyterLatentsError,
     NameNotFoundError,
 )
-from jupyter_latents.session.addresses import Addresses
-from jupyter_latents.session.bindings import check_free, drop, latents_named
-from jupyter_latents.session.memo import Memo
+from jupyter_latents.session.memory.memo import Memo
+from jupyter_latents.session.names.addresses import Addresses
+from jupyter_latents.session.names.bindings import check_free, drop, latents_named
+from jupyter_latents.session.names.resolve import Resolver
 from jupyter_latents.session.planning import Plan
-from jupyter_latents.session.resolve import Resolver
 from jupyter_latents.session.runs import LocalExecutor, Run
 from jupyter_latents.session.tasks import Task, Work
 from jupyter_latents.settings import SETTINGS, Settings
@@ -218,7 +218,7 @@ class Session:
         Raises:
             SettingError: The folder cannot be written to.
         """
-        from jupyter_latents.session.store import Store
+        from jupyter_latents.session.memory.store import Store
 
         self.memo.store = Store(Path(folder).expanduser(), self.settings) if folder is not None else None
         return repr(self.memo.store) if self.memo.store is not None else "no store"

@@ -13,9 +13,9 @@ import pytest
 import torch
 from PIL import Image
 
-from jupyter_latents.engine.calls import Inputs
 from jupyter_latents.engine.observer import Look, Phase, Silent, StepEvent
 from jupyter_latents.engine.result import StageResult
+from jupyter_latents.engine.rules.calls import Inputs
 from jupyter_latents.errors import LatentsError, Place, RunError
 from jupyter_latents.latents import Latents
 from tests.engine.cases import Bench, inputs, windows

@@ -16,7 +16,7 @@ from jupyter_latents.engine.vae import codec
 from jupyter_latents.errors import JupyterLatentsError, RunError
 from jupyter_latents.latents import Latents
 from jupyter_latents.latents.files import atomic
-from jupyter_latents.session.store import Store
+from jupyter_latents.session.memory.store import Store
 from tests.session.conftest import SECONDS, Desk
 
 STEPS = "--inference-steps 2 --output-size 64 --scheduler EulerDiscreteScheduler --force"

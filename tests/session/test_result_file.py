@@ -18,9 +18,9 @@ from PIL import Image
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.latents import CLEAN, Latents, Noise, Position, Resume
-from jupyter_latents.session import result_file
-from jupyter_latents.session.result_file import DAMAGED, pack, unpack
-from jupyter_latents.session.store import Store
+from jupyter_latents.session.memory import result_file
+from jupyter_latents.session.memory.result_file import DAMAGED, pack, unpack
+from jupyter_latents.session.memory.store import Store
 from tests.latents import strategies
 from tests.latents.test_files import some_latents
 

@@ -15,7 +15,7 @@ import torch
 
 from jupyter_latents.errors import SettingError
 from jupyter_latents.session import Session
-from jupyter_latents.session.store import Store
+from jupyter_latents.session.memory.store import Store
 from jupyter_latents.settings import Settings
 from tests.session.conftest import Desk
 

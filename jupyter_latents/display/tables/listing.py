@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.display.texts import duration
 from jupyter_latents.errors import ModelError, RunError
-from jupyter_latents.session.variables import latents_in
+from jupyter_latents.session.names.variables import latents_in
 from jupyter_latents.wording import readable, visible
 
 if TYPE_CHECKING:

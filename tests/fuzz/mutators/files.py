@@ -21,7 +21,7 @@ from jupyter_latents.engine.result import StageResult
 from jupyter_latents.errors import LatentsError, LatentsFileError, LatentsWarning, SettingError
 from jupyter_latents.latents import Latents
 from jupyter_latents.latents.files.reading import CODECS
-from jupyter_latents.session.result_file import DAMAGED, pack, unpack
+from jupyter_latents.session.memory.result_file import DAMAGED, pack, unpack
 from tests.fuzz.frame import Mutator
 from tests.latents.test_corruption import same, small
 from tests.session.test_result_file import KEY, some_result

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_latents.errors import SettingError
 from jupyter_latents.latents.files.atomic import sweep, write_whole
-from jupyter_latents.session.result_file import DAMAGED, pack, unpack
+from jupyter_latents.session.memory.result_file import DAMAGED, pack, unpack
 from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.wording import readable
 

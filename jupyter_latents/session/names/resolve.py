@@ -11,10 +11,10 @@ from jupyter_latents.engine import Given, Inputs, asked_size, size_after_resize
 from jupyter_latents.errors import HandoffError, LatentsError, LatentsFileError, NameNotFoundError, nearest
 from jupyter_latents.pictures.arrays import check_no_floats
 from jupyter_latents.pictures.reading import is_image, is_picture, note_of, read_mask, read_picture, size_of
-from jupyter_latents.session.addresses import download
-from jupyter_latents.session.kinds import TENSOR_ENDINGS, is_outline, is_standing, is_tensor_like, is_usable
 from jupyter_latents.session.later import Later
-from jupyter_latents.session.positions import Positions
+from jupyter_latents.session.names.addresses import download
+from jupyter_latents.session.names.kinds import TENSOR_ENDINGS, is_outline, is_standing, is_tensor_like, is_usable
+from jupyter_latents.session.names.positions import Positions
 from jupyter_latents.stage import ImageSeed, Reference, Stage
 from jupyter_latents.stopping import check
 from jupyter_latents.syntax import real

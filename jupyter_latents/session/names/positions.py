@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jupyter_latents.engine import Outline
-from jupyter_latents.session.kinds import is_standing
+from jupyter_latents.session.names.kinds import is_standing
 
 __all__ = ["Positions"]
 

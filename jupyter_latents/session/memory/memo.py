@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 from jupyter_latents.engine import StageResult, run_rest
 from jupyter_latents.errors import JupyterLatentsError, RunError
 from jupyter_latents.optimizations import keeps_law
-from jupyter_latents.session.identity import seal
+from jupyter_latents.session.memory.identity import seal
 from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
     from jupyter_latents.engine import Inputs
-    from jupyter_latents.session.store import Store
+    from jupyter_latents.session.memory.store import Store
 
 __all__ = ["Memo", "continues"]
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.errors import NameNotFoundError, ScriptError, nearest
-from jupyter_latents.session.variables import latents_in
+from jupyter_latents.session.names.variables import latents_in
 from jupyter_latents.wording import option
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""What scripts name, found and bound: variables, files, addresses."""
