@@ -37,7 +37,7 @@ HOSTILE = (
 letters = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffc"), max_size=6)
 texts = st.lists(st.sampled_from(HOSTILE) | letters, max_size=8).map("".join)
 plain_texts = texts.map(str.strip).filter(bool)
-prefixes = plain_texts.map(lambda text: re.sub(r"[/\\:\x00-\x1f\x7f]", "_", text)[:20])  # they name no folder
+prefixes = plain_texts.map(lambda text: re.sub(r"[/\\:\x00-\x1f\x7f]", "_", text)[:20].strip())  # they name no folder
 addresses = st.builds(
     Address, texts.filter(str.strip), st.dictionaries(st.sampled_from(["scale", "weight-name"]), texts, max_size=2)
 )

@@ -212,20 +212,12 @@ class Panel:
             self._field.read()
             self._face.accept(form, name, value)
             if name == "window":
-                self._set_window(form, *value)
+                self._known.take_window(form, *value)
             elif name == "latents":
                 self.model.take_latents(value, progress(self._session.names.get(value)), form)
             else:
                 setattr(form, name, value)
             self.refresh()
-
-    def _set_window(self, form: StageForm, start: int, end: int) -> None:
-        """Takes the slider's steps; the end that was not moved keeps its text."""
-        schedule = self._known.schedule(form)
-        if schedule.step_of_text(form.start, 0) != start:
-            form.start = "" if start == 0 else schedule.fraction(start)
-        if schedule.step_of_text(form.end, schedule.steps) != end:
-            form.end = "" if end == schedule.steps else schedule.fraction(end)
 
     def _uploaded(self, form: StageForm, name: str, file: str, content: bytes) -> None:
         def take() -> None:

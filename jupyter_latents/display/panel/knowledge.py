@@ -60,6 +60,14 @@ class Knowledge:
         """The schedule of a form; of its steps alone while its model's is not known."""
         return self._schedules.get(_key(form), Schedule.plain(form.step_count))
 
+    def take_window(self, form: StageForm, start: int, end: int) -> None:
+        """Puts the slider's steps into a form; the end that was not moved keeps its text."""
+        schedule = self.schedule(form)
+        if schedule.step_of_text(form.start, 0) != start:
+            form.start = "" if start == 0 else schedule.fraction(start)
+        if schedule.step_of_text(form.end, schedule.steps) != end:
+            form.end = "" if end == schedule.steps else schedule.fraction(end)
+
 
 def _key(form: StageForm) -> tuple[str, ...]:
     return form.model, form.scheduler, form.steps, form.size, form.more
