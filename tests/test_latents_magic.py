@@ -106,8 +106,8 @@ def test_a_shell_that_shows_text_alone_has_nothing_decoded(
     shell.run_cell_magic("dgen", "", "demo/scenes --prompts x --seeds 1 --inference-steps 2 --into base")
     for what in ("decode", "preview"):
         monkeypatch.setattr(f"jupyter_latents.session.session.Session.{what}", decoded)
-    provided = [replace(one, decode=decoded, preview=decoded) for one in services._provided]
-    monkeypatch.setattr(services, "_provided", provided)
+    provided = [replace(one, decode=decoded, preview=decoded) for one in services._services]
+    monkeypatch.setattr(services, "_services", provided)
     monkeypatch.setattr("jupyter_latents.display.wiring.session_with_display", lambda _: session)
     monkeypatch.setattr(shell.display_formatter, "active_types", ["text/plain"])
     parts = LatentsSequence((shell.user_ns["base"],), ("a",))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -570,7 +571,10 @@ def test_what_libraries_say_of_the_call_is_told_whole_and_once(kernel: Kernel) -
     assert second == []
 
 
-def test_a_file_with_damaged_history_goes_on_and_the_run_says_why(kernel: Kernel, tmp_path: Path) -> None:
+def test_a_file_with_damaged_history_goes_on_and_the_run_says_why(
+    kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warnings, "filters", [("ignore", None, Warning, None, 0)])  # as many notebooks have it
     kernel.run(f"<sd15>\n--prompts cat {STEPS} --seeds 7 --denoising-end 0.5 --into base")
     file = kernel["base"].save(tmp_path / "base.safetensors")
     tensors, metadata = {}, {}

@@ -50,6 +50,7 @@ def gather_messages(tell: Tell) -> Iterator[None]:
     caught: list[warnings.WarningMessage] = []
     try:
         with warnings.catch_warnings(record=True) as caught, _silenced(), _heard(_Teller(tell)):
+            warnings.simplefilter("always", LatentsWarning)
             yield
     finally:
         for warning in caught:

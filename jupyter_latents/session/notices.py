@@ -21,6 +21,7 @@ def own_warnings(tell: Callable[[str], None]) -> Iterator[None]:
     caught: list[warnings.WarningMessage] = []
     try:
         with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", LatentsWarning)  # a kernel that ignores warnings is to be told all the same
             yield
     finally:
         for one in caught:
