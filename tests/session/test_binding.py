@@ -15,13 +15,19 @@ from jupyter_latents.syntax import parse
 from tests.session.conftest import Desk
 
 SHORT = "--prompts cat --inference-steps 2 --output-size 64 --seeds 1"
-NEEDED = ("get_ipython", "exit", "quit", "In", "Out", "_", "__", "_i", "_oh", "__name__", "display")
+NEEDED = ("get_ipython", "exit", "quit", "In", "Out", "_", "__", "_i", "_oh", "_7", "_i7", "__name__", "display")
 
 
 @pytest.mark.parametrize("name", [*NEEDED, *keyword.kwlist, *dir(builtins)])
 def test_names_of_python_and_of_the_shell_are_refused(name: str) -> None:
     with pytest.raises(ScriptError, match=f"'{name}' cannot be a kernel variable: .*choose another name"):
         parse(f"m --into {name}")
+
+
+@pytest.mark.parametrize("name", ["_mine", "__mine", "_in", "i7"])
+def test_other_names_with_underscores_are_free(name: str) -> None:
+    ((stage,),) = (one.stages() for one in parse(f"m --into {name}"))
+    assert stage.into == name
 
 
 def test_a_loaded_file_takes_no_such_name_either(desk: Desk, tmp_path: Path) -> None:

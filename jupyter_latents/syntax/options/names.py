@@ -10,6 +10,8 @@ __all__ = ["unbindable"]
 
 _SHELL = frozenset({"In", "Out", "get_ipython", "exit", "quit", "display", "open"})
 _BUILTINS = frozenset(dir(builtins))
+_NUMBERED = re.compile(r"_{1,3}|_i{1,3}|_i?\d+|_[ido]h|_exit_code|__\w+__")
+"""The shell's last and numbered inputs and outputs, and the names that Python keeps for itself."""
 
 
 def unbindable(name: str) -> str:
@@ -22,6 +24,6 @@ def unbindable(name: str) -> str:
         return "use letters, digits and _, no digit first"
     if keyword.iskeyword(name):
         return "it is a word of Python; choose another name"
-    if name in _BUILTINS or name in _SHELL or re.fullmatch(r"_+\w*", name):
+    if name in _BUILTINS or name in _SHELL or _NUMBERED.fullmatch(name):
         return "it is a name of Python or of the shell, which needs it; choose another name"
     return ""
