@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 
 HOSTILE = "</script><img src=x onerror=window.hit=1>"
 STEPS = 60
-LONG = 2000  # steps of a run that is never let come to its end
+LONG = 900  # steps of a run that is never let come to its end
 RUN = (
     '%%dgen{line}\ndemo/scenes --prompts "a sunny day, hills {hostile}" {seed} --inference-steps {steps} '
     "--scheduler EulerAncestralDiscreteScheduler --into {name} {more}"

@@ -81,7 +81,7 @@ def test_what_the_models_settings_say_is_not_overridden(name: str) -> None:
     assert schedulers.build(f"DDIMScheduler;{name}=false", "PNDMScheduler", own).config[name] is False
 
 
-@pytest.mark.parametrize("scheduler", [None, "DDIMScheduler", "EulerDiscreteScheduler", "LCMScheduler"])
+@pytest.mark.parametrize("scheduler", [None, "DDIMScheduler", "DPMSolverMultistepScheduler", "LCMScheduler"])
 def test_more_steps_than_timesteps_are_refused(bench: Bench, scheduler: str | None) -> None:
     error = refused(bench, scheduler=scheduler, num_inference_steps=1001)
     assert "1001 steps are more than the 1000 timesteps" in str(error)
@@ -92,6 +92,16 @@ def test_steps_that_reach_behind_the_table_are_refused(bench: Bench) -> None:
     """steps_offset=1 makes timestep 1000 of 1000 steps."""
     assert "timestep 1000" in str(refused(bench, scheduler="DDIMScheduler", num_inference_steps=1000))
     prepare(bench.stage("sd15", scheduler="DDIMScheduler;steps_offset=0", num_inference_steps=1000))
+
+
+@pytest.mark.parametrize(
+    "scheduler", ["EulerAncestralDiscreteScheduler", "HeunDiscreteScheduler", "KDPM2DiscreteScheduler"]
+)
+def test_schedulers_that_step_between_timesteps_have_any_number_of_steps(bench: Bench, scheduler: str) -> None:
+    spaced = f"{scheduler};timestep_spacing=linspace"
+    assert prepare(bench.stage("sd15", scheduler=spaced, num_inference_steps=1500)).span.of == 1500
+    leading = refused(bench, scheduler=f"{scheduler};timestep_spacing=leading", num_inference_steps=1500)
+    assert "1500 steps are more than the 1000 timesteps" in str(leading)
 
 
 def test_flow_schedules_have_any_number_of_steps(bench: Bench) -> None:

@@ -164,7 +164,6 @@ def set_timesteps(scheduler: Any, way: str, request: Request) -> None:
         ModelError: It makes no schedule of so many steps.
         WindowError: A noise level of the schedule is not a number.
     """
-    _check_length(scheduler, request)
     arguments = ARGUMENTS[way](scheduler, request)
     if "sigmas" in arguments:
         arguments["sigmas"] = schedulers.custom_sigmas(scheduler, arguments["sigmas"])
@@ -174,11 +173,14 @@ def set_timesteps(scheduler: Any, way: str, request: Request) -> None:
     try:
         scheduler.set_timesteps(**{name: value for name, value in arguments.items() if name in accepted})
     except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        _check_length(scheduler, request)
         raise ModelError(
             f"{type(scheduler).__name__} makes no schedule of {request.num_inference_steps} steps with these settings: "
             f"{error}",
             option="schedulers",
         ) from error
+    if len(scheduler.timesteps.unique()) < request.num_inference_steps:  # else it steps between the model's timesteps
+        _check_length(scheduler, request)
     _check_reach(scheduler, request)
     _check_numbers(scheduler, request)
 
