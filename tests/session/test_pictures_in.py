@@ -46,6 +46,12 @@ def test_a_photograph_of_a_phone_stands_upright(desk: Desk) -> None:
     assert torch.equal(desk["turned"].tensor, desk["right"].tensor)
 
 
+@pytest.mark.parametrize("more", ["", " --output-size 64"])
+def test_a_picture_is_not_resized_beyond_what_may_come_in(desk: Desk, more: str) -> None:
+    desk.session.names["photo"] = picture(64)
+    assert "99999x99999; 178 million pixels are the most" in refusal(desk, f'"photo;resize=99999x99999"{more}')
+
+
 def test_the_first_picture_of_a_gif_is_told_in_plan_and_run(desk: Desk) -> None:
     picture(64).save("film.gif", save_all=True, append_images=[Image.new("RGB", (64, 64))])
     desk.session.names["hole"] = Image.new("L", (64, 64), 255)
