@@ -58,10 +58,15 @@ def note_of(value: Any, name: str, check: Callable[[], None] = _unasked) -> str:
         value: See `size_of`.
         name: See `size_of`.
         check: See `opened`.
+
+    Raises:
+        NameNotFoundError: See `read_picture`, as far as the header tells.
     """
     if isinstance(value, (Path, bytes)):
         with opened(value, name, check) as image:
             return note_of(image, name)
+    if is_image(value):
+        _check_mode(value, getattr(value, "format", "") or "", name)
     # A phone's MPO is a photograph with a small one behind it.
     several = is_image(value) and getattr(value, "is_animated", False) and getattr(value, "format", "") != "MPO"
     return f"{name} holds several pictures; the first is used" if several else ""
@@ -145,20 +150,29 @@ def _upright_size(image: Image) -> tuple[int, int]:
     return (image.height, image.width) if sideways else image.size
 
 
+def _is_sixteen_bits(image: Image, kind: str) -> bool:
+    return image.mode.startswith("I;16") or (image.mode == "I" and kind in _SIXTEEN_BITS)
+
+
+def _check_mode(image: Image, kind: str, name: str) -> None:
+    """Raises for floating-point numbers, and for whole ones of 32 bits: nobody says which of them is white."""
+    if image.mode == "F" or (image.mode.startswith("I") and not _is_sixteen_bits(image, kind)):
+        kinds = "floating-point numbers" if image.mode == "F" else "whole numbers of 32 bits"
+        raise _refused(name, f"it holds {kinds} (mode {image.mode}), and nothing says which of them is white")
+
+
 def _eight_bits(image: Image, kind: str, name: str) -> Image:
     """A picture of eight bits; those of sixteen are scaled, not cut off.
 
     Raises:
-        NameNotFoundError: Floating-point numbers, or whole ones of 32 bits: nobody says which of them is white.
+        NameNotFoundError: See `_check_mode`.
     """
     import numpy as np
     import PIL.Image
 
-    if image.mode.startswith("I;16") or (image.mode == "I" and kind in _SIXTEEN_BITS):
+    _check_mode(image, kind, name)
+    if _is_sixteen_bits(image, kind):
         return PIL.Image.fromarray(eight_bits(np.asarray(image).clip(0, 65535).astype(np.uint16)))
-    if image.mode == "F" or image.mode.startswith("I"):
-        kinds = "floating-point numbers" if image.mode == "F" else "whole numbers of 32 bits"
-        raise _refused(name, f"it holds {kinds} (mode {image.mode}), and nothing says which of them is white")
     return image
 
 

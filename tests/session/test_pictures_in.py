@@ -46,6 +46,14 @@ def test_a_photograph_of_a_phone_stands_upright(desk: Desk) -> None:
     assert torch.equal(desk["turned"].tensor, desk["right"].tensor)
 
 
+@pytest.mark.parametrize("mode", ["F", "I"])
+@pytest.mark.parametrize("seed", ["odd", "odd.tiff", '"photo;mask=odd"', '"photo;mask=odd.tiff"'])
+def test_numbers_without_a_white_are_refused_in_the_plan(desk: Desk, mode: str, seed: str) -> None:
+    desk.session.names.update(photo=picture(64), odd=Image.new(mode, (64, 64), 3))
+    Image.new(mode, (64, 64), 3).save("odd.tiff")
+    assert "nothing says which of them is white" in refusal(desk, seed)
+
+
 @pytest.mark.parametrize("more", ["", " --output-size 64"])
 def test_a_picture_is_not_resized_beyond_what_may_come_in(desk: Desk, more: str) -> None:
     desk.session.names["photo"] = picture(64)
