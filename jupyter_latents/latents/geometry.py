@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Box", "PadMode", "ResizeMode", "crop", "flip", "pad", "resize"]
 
 Box: TypeAlias = Sequence[int]  # four numbers
+_MOST_PIXELS = 178_956_970  # as of a picture that comes in
 PadMode: TypeAlias = Literal["edge", "reflect", "zero"]
 ResizeMode: TypeAlias = Literal["bilinear", "bicubic", "nearest"]
 
@@ -47,6 +48,14 @@ def _cells(latents: Latents, pixels: Sequence[float], what: str) -> tuple[int, .
             f"so give multiples of {factor}: {near}."
         )
     return space.cells(pixels)
+
+
+def _check_most(width: float, height: float) -> None:
+    """Raises before more memory is taken than any picture needs."""
+    if width * height > _MOST_PIXELS:
+        raise SettingError(
+            f"the picture would have {width:g}x{height:g} pixels; {_MOST_PIXELS // 10**6} million are the most."
+        )
 
 
 def crop(latents: Latents, box: Box) -> Latents:
@@ -117,6 +126,8 @@ def pad(latents: Latents, edges: int | Box, *, mode: PadMode | None = None, seed
         raise SettingError(
             f"edges is {shown(edges)}; give one number of picture pixels, or (left, top, right, bottom), 0 or more."
         )
+    across, down = latents.size
+    _check_most(across + widths[0] + widths[2], down + widths[1] + widths[3])
     left, top, right, bottom = _cells(latents, widths, "edges")
     seed = seed_of(seed, "pad", latents)
     generator = generator_of(seed, "pad", latents)
@@ -172,6 +183,7 @@ def resize(latents: Latents, size: Sequence[int], *, mode: ResizeMode = "bilinea
     pixels = numbers(size, 2)
     if pixels is None or min(pixels) <= 0:
         raise SettingError(f"size is {shown(size)}; give (width, height) in picture pixels.")
+    _check_most(*pixels)
     width, height = _cells(latents, pixels, "size")
     seed = seed_of(seed, "resize", latents)
     generator = generator_of(seed, "resize", latents)

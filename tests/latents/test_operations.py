@@ -101,6 +101,13 @@ def test_impossible_padding_is_refused(edges, mode, message):
         some().pad(edges, mode=mode)
 
 
+def test_no_picture_is_made_larger_than_one_that_comes_in():
+    with pytest.raises(SettingError, match="178 million are the most"):
+        some().resize((10**7, 10**7))
+    with pytest.raises(SettingError, match="178 million are the most"):
+        some().pad((8 * 10**9, 0, 0, 0))
+
+
 @pytest.mark.parametrize("size", [(48, 48), (192, 192), (40, 130), (97, 95), (96, 96), (1, 200)])
 def test_resampled_noise_is_white_and_of_unit_variance(size):
     noise = torch.randn(2, 16, 96, 96, generator=torch.Generator().manual_seed(0))
