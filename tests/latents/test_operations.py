@@ -105,7 +105,7 @@ def test_no_picture_is_made_larger_than_one_that_comes_in():
     with pytest.raises(SettingError, match="178 million are the most"):
         some().resize((10**7, 10**7))
     with pytest.raises(SettingError, match="178 million are the most"):
-        some().pad((8 * 10**9, 0, 0, 0))
+        some().pad((8 * 10**8, 0, 0, 0))
 
 
 @pytest.mark.parametrize("size", [(48, 48), (192, 192), (40, 130), (97, 95), (96, 96), (1, 200)])
