@@ -42,6 +42,10 @@ TOLD = {
         "'latents: base' --image-seed-strengths 0.5",
         "strength 0.5 has no effect beside latents, which carry their noise",
     ),
+    "a size in the seed and another for the stage": (
+        "'wide;64x48;aspect=false' --output-size 64",
+        "the picture is resized to 64x48 by its seed and then to the size asked for, 64x64",
+    ),
     "a picture beside latents": (
         "'wide;latents=base'",
         "the picture of 96x64 is brought to the size of the latents, 64x64",

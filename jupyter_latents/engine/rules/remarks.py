@@ -61,3 +61,5 @@ def _pictures(call: Call, latents: Standing | None) -> Iterator[str]:
         yield f"pictures of {shown} are brought to one size, {made}"
     elif latents is not None and sizes and call.size not in sizes:
         yield f"the picture of {Size(*next(iter(sizes)))} is brought to the size of the latents, {made}"
+    elif call.given.asked is not None and sizes and call.size not in sizes:
+        yield f"the picture is resized to {Size(*next(iter(sizes)))} by its seed and then to the size asked for, {made}"
