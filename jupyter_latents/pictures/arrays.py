@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
-__all__ = ["check_no_floats", "eight_bits", "is_pixels", "picture_of"]
+__all__ = ["check_numbers", "eight_bits", "is_pixels", "picture_of"]
 
 _PIXELS = ("uint8", "uint16", "bool")
 _COLOURS = (3, 4)
@@ -26,8 +26,8 @@ def is_pixels(value: Any) -> bool:
     return _dtype(value) in _PIXELS and hasattr(value, "shape")
 
 
-def check_no_floats(value: Any, name: str) -> None:
-    """Refuses an array or tensor that is shaped as a picture and holds floating-point numbers.
+def check_numbers(value: Any, name: str) -> None:
+    """Refuses an array or tensor that is shaped as a picture and holds floating-point or too large whole numbers.
 
     Args:
         value: Anything.
@@ -38,6 +38,12 @@ def check_no_floats(value: Any, name: str) -> None:
     """
     shape = tuple(getattr(value, "shape", ()))
     like = len(shape) == 2 or (len(shape) == 3 and (shape[-1] in _COLOURS or shape[0] == 3) and shape[0] not in _LATENT)
+    if like and "int" in _dtype(value) and not is_pixels(value):
+        raise NameNotFoundError(
+            f"{name} is shaped as a picture, {shape}, and holds {_dtype(value)}; pictures hold uint8, 0 to 255, or "
+            "uint16, 0 to 65535.",
+            name=name,
+        )
     if like and "float" in _dtype(value):
         raise NameNotFoundError(
             f"{name} is shaped as a picture, {shape}, and holds {_dtype(value)}: nothing says which number is white. "

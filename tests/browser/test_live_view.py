@@ -323,7 +323,7 @@ def test_pausing_and_scrubbing_make_the_pictures_of_the_steps_looked_at(lab: Lab
     expect(output.locator(".jl-large").first).to_be_hidden()
     output.get_by_role("button", name="Pause").click()  # what holds it lets go of a paused run: its step ends
     expect(output.locator(".jl-status")).to_contain_text("denoising 6 of 30")
-    expect(output.locator(".jl-large").first).to_be_visible()
+    expect(output.locator(".jl-large").first).to_have_attribute("alt", re.compile("step 6 of 30"))
     newest = output.locator(".jl-large").first.get_attribute("src") or ""
     output.get_by_label("step", exact=True).press("ArrowLeft")
     expect(output.locator(".jl-large").first).not_to_have_attribute("src", newest)

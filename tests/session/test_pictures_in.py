@@ -54,6 +54,11 @@ def test_numbers_without_a_white_are_refused_in_the_plan(desk: Desk, mode: str, 
     assert "nothing says which of them is white" in refusal(desk, seed)
 
 
+def test_an_array_of_long_numbers_says_which_numbers_pictures_hold(desk: Desk) -> None:
+    desk.session.names["odd"] = np.zeros((64, 64, 3), np.int64)
+    assert "holds int64; pictures hold uint8, 0 to 255" in refusal(desk, "odd")
+
+
 @pytest.mark.parametrize("more", ["", " --output-size 64"])
 def test_a_picture_is_not_resized_beyond_what_may_come_in(desk: Desk, more: str) -> None:
     desk.session.names["photo"] = picture(64)

@@ -40,9 +40,10 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):
                 pass
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a name with a null character
             raise SettingError(
-                f"the store {folder} cannot be written to: {error.strerror}. Give a folder of your own, or off."
+                f"the store {str(folder)!r} cannot be written to: {getattr(error, 'strerror', None) or error}. Give a "
+                "folder of your own, or off."
             ) from error
         sweep(folder)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from jupyter_latents.engine import Given, Inputs, asked_size, size_after_resize
 from jupyter_latents.errors import HandoffError, LatentsError, LatentsFileError, NameNotFoundError, nearest
-from jupyter_latents.pictures.arrays import check_no_floats
+from jupyter_latents.pictures.arrays import check_numbers
 from jupyter_latents.pictures.reading import is_image, is_picture, note_of, read_mask, read_picture, size_of
 from jupyter_latents.session.later import Later
 from jupyter_latents.session.names.addresses import download
@@ -154,7 +154,7 @@ class Resolver:
 
     def _items(self, value: Any, text: str) -> Iterator[tuple[Any, str]]:
         """The pictures and the latents that a value stands for, one after another, each with what to call it."""
-        check_no_floats(value, text)
+        check_numbers(value, text)
         if is_picture(value) or is_standing(value):
             yield value, text
         elif isinstance(value, Path) and not is_tensor_like(value):
