@@ -8,9 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-__all__ = ["FORMATS", "FileFormat", "Holds", "endings", "format_of", "listed", "offered"]
+__all__ = ["FORMATS", "MOST_PIXELS", "FileFormat", "Holds", "endings", "format_of", "listed", "offered"]
 
 Holds: TypeAlias = Literal["latents", "picture"]
+
+MOST_PIXELS = 178_956_970
+"""Pixels of the largest picture that is read or made, half a gigabyte in RGB: where Pillow takes a file for a bomb."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,19 +99,10 @@ class LocalEngine:
         stopped: Callable[[], bool] = lambda: False,
         stop_asked: Callable[[], bool] = lambda: False,
     ) -> StageResult:
-        """Runs a stage.
+        """See `Engine.run`.
 
-        Args:
-            stage: What to do.
-            inputs: Its resolved image seed.
-            observer: Is told phases and steps.
-            stopped: Asked after each step; True ends the stage at a whole step.
-            stop_asked: Asked while models load and before the first step; True ends the stage there.
-
-        Raises:
-            StoppedError: It was stopped before its first step.
-            JupyterLatentsError: It cannot run, with the reason; foreign errors come as `RunError`. Out of memory it
-                lets go of idle models, offloads and tiles the VAE before it gives up.
+        Foreign errors come as `RunError`. Out of memory it lets go of idle models, offloads and tiles the VAE before it
+        gives up.
         """
         observer = observer or Silent()
 

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from jupyter_latents.errors import LatentsError, SettingError
+from jupyter_latents.formats import MOST_PIXELS
 from jupyter_latents.latents.arguments import choice, flag, numbers, shown
 from jupyter_latents.latents.facts import UNKNOWN_SPACE
 from jupyter_latents.latents.forms import noise_coefficient
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["Box", "PadMode", "ResizeMode", "crop", "flip", "pad", "resize"]
 
 Box: TypeAlias = Sequence[int]  # four numbers
-_MOST_PIXELS = 178_956_970  # as of a picture that comes in
 PadMode: TypeAlias = Literal["edge", "reflect", "zero"]
 ResizeMode: TypeAlias = Literal["bilinear", "bicubic", "nearest"]
 
@@ -52,9 +52,9 @@ def _cells(latents: Latents, pixels: Sequence[float], what: str) -> tuple[int, .
 
 def _check_most(width: float, height: float) -> None:
     """Raises before more memory is taken than any picture needs."""
-    if width * height > _MOST_PIXELS:
+    if width * height > MOST_PIXELS:
         raise SettingError(
-            f"the picture would have {width:g}x{height:g} pixels; {_MOST_PIXELS // 10**6} million are the most."
+            f"the picture would have {width:g}x{height:g} pixels; {MOST_PIXELS // 10**6} million are the most."
         )
 
 

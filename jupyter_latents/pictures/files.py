@@ -11,22 +11,20 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from jupyter_latents.errors import NameNotFoundError
+from jupyter_latents.formats import MOST_PIXELS
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["FORMATS", "MOST_PIXELS", "opened"]
+__all__ = ["FORMATS", "opened"]
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "AVIF")
 """Pillow's names of the formats that are read. No other reader is tried: some of them start programs."""
 
-MOST_PIXELS = 178_956_970
-"""Pixels of the largest picture that is read, half a gigabyte in RGB: where Pillow takes a file for a bomb."""
-
 # What Pillow's readers raise at a damaged or hostile file.
 _DAMAGED = (
     *(OSError, ValueError, SyntaxError, TypeError, IndexError, KeyError, AttributeError, EOFError),
-    *(OverflowError, ZeroDivisionError, MemoryError, NotImplementedError, RuntimeError, struct.error),
+    *(OverflowError, ZeroDivisionError, MemoryError, RuntimeError, struct.error),
 )
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from jupyter_latents.errors import HandoffError
 from jupyter_latents.stage import ImageSeed
-from jupyter_latents.wording import option
 
 __all__ = ["asked_size", "round_down", "size_after_resize"]
 
-_MOST_PIXELS = 178_956_970  # of a picture that comes in; a file with more is not read
 _ALIGN = 8  # pixels that an input picture's sides are multiples of, where nobody says
 
 
@@ -37,18 +34,9 @@ def size_after_resize(size: tuple[int, int], seed: ImageSeed) -> tuple[int, int]
     Args:
         size: (width, height) of the picture as it is.
         seed: Its image seed.
-
-    Raises:
-        HandoffError: That is more than a picture may have.
     """
     if seed.resize is None and seed.align is None:
         return size
     width, height = asked_size(size, seed)
-    if width * height > _MOST_PIXELS:
-        raise HandoffError(
-            f"{option('image_seeds')} resizes a picture to {width}x{height}; {_MOST_PIXELS // 10**6} million pixels "
-            "are the most. Give a smaller size.",
-            option="image_seeds",
-        )
     align = seed.align or _ALIGN
     return round_down(width, align), round_down(height, align)

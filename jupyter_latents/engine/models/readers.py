@@ -51,7 +51,6 @@ def translation_of_errors(what: str, size: int = 0, dest: str | None = None) -> 
         KeyError,
         TypeError,
         AttributeError,
-        NotImplementedError,
     ) as error:
         if is_out_of_memory(error):
             raise ModelError(

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from jupyter_latents.engine.schedule.limits import check_settings
-from jupyter_latents.engine.schedule.table import BACKWARDS, FORMS, SIGMAS_AS_GIVEN, scheduler_names
+from jupyter_latents.engine.schedule.table import BACKWARDS, FORMS, SCHEDULER_ERRORS, SIGMAS_AS_GIVEN, scheduler_names
 from jupyter_latents.errors import ModelError, ScriptError, nearest
 from jupyter_latents.latents.facts import CLEAN, Form, Noise, StateValue
 from jupyter_latents.stage import Address, address_of
@@ -93,7 +93,7 @@ def build(name: Address | str | None, own_class: str, own_config: Mapping[str, A
     check_settings(named, "scheduler_config.json of the model")
     try:
         return scheduler_class.from_config(named, **overrides)
-    except _FOREIGN as error:
+    except SCHEDULER_ERRORS as error:
         raise ModelError(f"{wanted} cannot be made with these settings: {error}", option="schedulers") from error
 
 
@@ -255,17 +255,6 @@ def restore(scheduler: Any, saved: Mapping[str, StateValue], device: torch.devic
             setattr(scheduler, name, _copy(value, device))
 
 
-_FOREIGN = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    NotImplementedError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
 _MISSING = object()
 
 

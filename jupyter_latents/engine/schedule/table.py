@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from jupyter_latents.latents.facts import Form
 
-__all__ = ["BACKWARDS", "FORMS", "MIDPOINT", "OWN_OUTPUT", "SIGMAS_AS_GIVEN", "scheduler_names"]
+__all__ = ["BACKWARDS", "FORMS", "MIDPOINT", "OWN_OUTPUT", "SCHEDULER_ERRORS", "SIGMAS_AS_GIVEN", "scheduler_names"]
 
 _ROWS: dict[Form, tuple[str, ...]] = {
     "ve": (  # x0 + sigma * eps
@@ -72,6 +72,18 @@ OWN_OUTPUT: Mapping[str, str] = MappingProxyType(
     {"CMStochasticIterativeScheduler": "consistency", "IPNDMScheduler": "v_prediction"}
 )
 """Schedulers without a prediction type in their settings: what they take a model's output for."""
+
+SCHEDULER_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What diffusers' schedulers raise at settings and schedules that they cannot make."""
 
 
 def scheduler_names() -> list[str]:

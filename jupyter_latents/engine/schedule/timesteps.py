@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.engine.schedule import schedulers
+from jupyter_latents.engine.schedule.table import SCHEDULER_ERRORS
 from jupyter_latents.errors import ModelError, WindowError
 from jupyter_latents.wording import option
 
@@ -172,7 +173,7 @@ def set_timesteps(scheduler: Any, way: str, request: Request) -> None:
         arguments["num_inference_steps"] = request.num_inference_steps
     try:
         scheduler.set_timesteps(**{name: value for name, value in arguments.items() if name in accepted})
-    except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError) as error:
+    except SCHEDULER_ERRORS as error:
         _check_length(scheduler, request)
         raise ModelError(
             f"{type(scheduler).__name__} makes no schedule of {request.num_inference_steps} steps with these settings: "

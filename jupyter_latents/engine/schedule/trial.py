@@ -10,14 +10,13 @@ from typing import Any
 
 import torch
 
-from jupyter_latents.engine.schedule.table import FORMS
+from jupyter_latents.engine.schedule.table import FORMS, SCHEDULER_ERRORS
 from jupyter_latents.errors import ModelError
 from jupyter_latents.wording import option
 
 __all__ = ["check_steps"]
 
 _WHOLE_STEPS = 4  # at either end: more than any solver's order
-_FOREIGN = (ValueError, NotImplementedError, IndexError, TypeError, RuntimeError, AssertionError, ArithmeticError)
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def _walked(scheduler: Any, start: int, end: int) -> str:
         try:
             scaled = scheduler.scale_model_input(value, timestep) if hasattr(scheduler, "scale_model_input") else value
             value = scheduler.step(0.5 * scaled, timestep, value, **extra).prev_sample
-        except _FOREIGN as error:
+        except SCHEDULER_ERRORS as error:
             return f"its step {index + 1} fails ({type(error).__name__}: {error})"
         if not bool(torch.isfinite(value).all()):
             return f"its step {index + 1} of {len(scheduler.timesteps)} divides by zero (NaN)"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from jupyter_latents.engine import Given, Inputs, asked_size, size_after_resize
 from jupyter_latents.errors import HandoffError, LatentsError, LatentsFileError, NameNotFoundError, nearest
+from jupyter_latents.formats import MOST_PIXELS
 from jupyter_latents.pictures.arrays import check_numbers
 from jupyter_latents.pictures.reading import is_image, is_picture, note_of, read_mask, read_picture, size_of
 from jupyter_latents.session.later import Later
@@ -18,6 +19,7 @@ from jupyter_latents.session.names.positions import Positions
 from jupyter_latents.stage import ImageSeed, Reference, Stage
 from jupyter_latents.stopping import check
 from jupyter_latents.syntax import real
+from jupyter_latents.wording import option
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -93,7 +95,7 @@ class Resolver:
         seen, space = self._seen(stage, model), model.space
         return Given(
             tuple(item for value, text in seen.latents for item in self._standing(value, text)),
-            tuple(size_after_resize(size, seed) for size in self._sizes(seen.images, space)),
+            tuple(_size_in(size, seed) for size in self._sizes(seen.images, space)),
             len(self._sizes(seen.masks, space)),
             len(self._sizes(seen.controls, space)),
             self._asked(seen, seed, space),
@@ -283,7 +285,23 @@ class Resolver:
             yield from (read(picture, name, check) for picture in made)
 
 
+def _size_in(size: tuple[int, int], seed: ImageSeed) -> tuple[int, int]:
+    """(width, height) of an input picture after its seed's ``resize`` and ``align``.
+
+    Raises:
+        HandoffError: That is more than a picture may have.
+    """
+    width, height = asked_size(size, seed)
+    if seed.resize is not None and width * height > MOST_PIXELS:
+        raise HandoffError(
+            f"{option('image_seeds')} resizes a picture to {width}x{height}; {MOST_PIXELS // 10**6} million pixels "
+            "are the most. Give a smaller size.",
+            option="image_seeds",
+        )
+    return size_after_resize(size, seed)
+
+
 def _sized(image: Image, seed: ImageSeed) -> Image:
     """An input picture at the seed's size."""
-    size = size_after_resize(image.size, seed)
+    size = _size_in(image.size, seed)
     return image if size == image.size else image.resize(size)
