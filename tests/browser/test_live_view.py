@@ -323,10 +323,12 @@ def test_pausing_and_scrubbing_make_the_pictures_of_the_steps_looked_at(lab: Lab
     expect(output.locator(".jl-large").first).to_be_hidden()
     output.get_by_role("button", name="Pause").click()  # what holds it lets go of a paused run: its step ends
     expect(output.locator(".jl-status")).to_contain_text("denoising 6 of 30")
-    expect(output.locator(".jl-large").first).to_have_attribute("alt", re.compile("step 6 of 30"))
-    newest = output.locator(".jl-large").first.get_attribute("src") or ""
+    picture = output.locator(".jl-large").first
+    expect(picture).to_have_attribute("alt", re.compile("step 6 of 30$"))  # its own, no other in its place
+    newest = picture.get_attribute("src") or ""
     output.get_by_label("step", exact=True).press("ArrowLeft")
-    expect(output.locator(".jl-large").first).not_to_have_attribute("src", newest)
+    expect(picture).to_have_attribute("alt", re.compile("step 5 of 30$"))
+    expect(picture).not_to_have_attribute("src", newest)
     expect(output.locator(".jl-values")).to_have_text("")
     output.get_by_role("button", name="Branch here").click()
     expect(output.locator(".jl-said")).to_have_text("base_5 is bound")

@@ -174,17 +174,30 @@ function drawChannels(view, index) {
   view.channels.show(there ? points[at].v : null, caption.filter(Boolean).join(", "), batch);
 }
 
-// Which of what is shown is of another step than the one selected: those that had no time for a preview show the last.
-function older(view, index, channels) {
+// The step whose picture stands for the selected one, which had no time for its own; null where it shows its own.
+function borrowed(view, index) {
   const { points } = view.state;
   const framed = points[index] ? view.axis.framed(index) : -1;
-  const stale = (at) => at >= 0 && at !== index;
   const decoded = view.sources(index)[0] !== (points[framed] || {}).f;
+  return framed < 0 || framed === index || decoded ? null : points[framed].s;
+}
+
+// Which of what is shown is of another step than the one selected.
+function older(view, index, channels) {
   const parts = [];
-  if (stale(framed) && !decoded) parts.push(["picture", points[framed].s]);
-  if (stale(channels)) parts.push(["channels", points[channels].s]);
+  const picture = borrowed(view, index);
+  if (picture !== null) parts.push(["picture", picture]);
+  if (channels >= 0 && channels !== index) parts.push(["channels", view.state.points[channels].s]);
   if (parts.length === 2 && parts[0][1] === parts[1][1]) return `picture and channels at step ${parts[0][1]}`;
   return parts.map(([name, step]) => `${name} at step ${step}`).join(", ");
+}
+
+// What the large picture shows, for those who hear it.
+function altOf(view, index) {
+  const point = view.state.points[index];
+  if (!point) return "no picture yet";
+  const picture = borrowed(view, index);
+  return `${view.state.stages[point.g].label}, ${point.n}${picture === null ? "" : `, picture at step ${picture}`}`;
 }
 
 // What can be compared with: the ends of the other stages first, then the first step.

@@ -173,7 +173,7 @@ class View {
     const comparing = this.against !== null && this.against < this.state.points.length;
     this.picture.items = stage ? stage.batch : 1;
     const before = comparing ? this.sources(this.against)[0] : null;
-    this.picture.show(this.sources(index), point ? `${stage.label}, ${point.n}` : "no picture yet", before);
+    this.picture.show(this.sources(index), altOf(this, index), before);
     drawFacts(this, stage, point);
     drawChannels(this, index);
     this.drawLine(stage, point, index);
