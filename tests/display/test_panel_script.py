@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -121,6 +124,39 @@ def test_what_a_click_carries_once_more_does_not_take_back_what_came_since(opene
     assert [(form.prompt, form.into) for form in opened.model.forms] == [("z", "typed"), ("z", "base")]
     opened.widgets.presses._take({"button": "remove", "index": 0, "typed": typed_into(opened, script="demo/paper")})
     assert opened.text == "", "a script that is new was taken in first"
+
+
+@contextmanager
+def under_way(opened: Any, prompt: str) -> Iterator[None]:
+    """A thread has a letter of the prompt, and waits for the panel until this is left."""
+    editor, come = opened.editor, threading.Event()
+    changed = editor._changed
+
+    def wait_for_panel(name: str, value: Any) -> None:
+        come.set()
+        changed(name, value)
+
+    editor._changed = wait_for_panel
+    typing = threading.Thread(target=editor.controls["prompt"].set_state, args=({"value": prompt},))
+    with opened._lock:
+        typing.start()
+        assert come.wait(60)
+        yield
+    typing.join(60)
+
+
+def test_a_click_takes_what_another_thread_has_and_not_yet_put_in(opened: Any) -> None:
+    typed = typed_into(opened, prompt="a hill by the sea")
+    with under_way(opened, "a hill by the sea"):
+        opened.widgets.presses._take({"button": "duplicate", "index": 0, "typed": typed})
+        assert [form.prompt for form in opened.model.forms][:2] == ["a hill by the sea", "a hill by the sea"]
+
+
+def test_a_letter_that_a_thread_brings_late_does_not_take_back_a_newer_one(opened: Any) -> None:
+    first, form = opened.editor, opened.model.form
+    with under_way(opened, "a hill by"):
+        first.controls["prompt"].value = "a hill by the sea"
+    assert form.prompt == first.controls["prompt"].value == "a hill by the sea"
 
 
 @pytest.mark.parametrize(

@@ -208,6 +208,8 @@ class Panel:
     def _edited(self, form: StageForm, name: str, value: Any) -> None:
         with self._lock:
             self._clicks.changed()
+            if not self._face.waits(form, name, value):
+                return
             self._clicks.cancel("apply")
             self._field.read()
             self._face.accept(form, name, value)

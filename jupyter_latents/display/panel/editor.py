@@ -124,6 +124,15 @@ class StageEditor:
         """
         self._taken[name] = value
 
+    def waits(self, name: str, value: Any) -> bool:
+        """Whether a change is still to be put into the form: no newer one has come, and nobody has put it in meanwhile.
+
+        Args:
+            name: The field's name.
+            value: What `changed` was told.
+        """
+        return bool(self.controls[name].value == value) and self._is_on_its_way(name)
+
     @property
     def typed_in(self) -> list[Any]:
         """The fields whose content a front end may keep back while a person types."""
@@ -131,6 +140,8 @@ class StageEditor:
 
     def take_typed(self, typed: Mapping[str, Any]) -> None:
         """Takes what came with a click, where it has not come before: it may be old by now.
+
+        What has come before and waits in another thread is told here: the click shall find it in the form.
 
         Args:
             typed: Content by the field's model. What a field does not take is refused where its own message comes, too.
@@ -141,6 +152,8 @@ class StageEditor:
             if given is not None and given != self._heard.get(name):
                 with suppress(TraitError):
                     control.value = given
+            elif given is not None and self.waits(name, given):
+                self._changed(name, given)
 
     def propose(self, choices: Choices) -> None:
         """Renews what the controls propose."""

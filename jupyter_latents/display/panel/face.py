@@ -77,6 +77,10 @@ class Face:
             if own is form:
                 editor.accept(name, value)
 
+    def waits(self, form: StageForm, name: str, value: Any) -> bool:
+        """Whether a change is still to be put into a form; see `StageEditor.waits`."""
+        return any(own is form and editor.waits(name, value) for own, editor in self._editors)
+
     def show_stages(self, *, busy: bool) -> None:
         """Shows the list of stages and the chosen one.
 
