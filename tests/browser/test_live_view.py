@@ -265,6 +265,8 @@ def test_what_is_older_than_the_step_says_so(lab: LabPage) -> None:
     run = lab.start_cell(1)
     output = lab.output(1)
     expect(output.locator(".jl-values")).to_have_text("picture and channels at step 20")
+    picture = output.locator(".jl-large").first
+    expect(picture).to_have_attribute("alt", re.compile("step 23 of 30, picture at step 20$"))
     output.get_by_role("button", name="Stop").click()
     lab.wait_for(run)
 
