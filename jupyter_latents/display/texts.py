@@ -20,7 +20,12 @@ __all__ = [
 _BAR = 24
 _TELLING_STEPS = 3  # before so many, the first step's warming up makes the time left a wild guess
 _WAITED_SECONDS = 2  # what takes less does not feel like a wait
-_VERBS = {"encoding": "encoding the prompt", "decoding": "decoding the picture", "saving": "saving"}
+_VERBS = {
+    "importing": "importing libraries",
+    "encoding": "encoding the prompt",
+    "decoding": "decoding the picture",
+    "saving": "saving",
+}
 
 
 def sigma_text(sigma: float | None) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Look", "Observer", "Phase", "PhaseName", "Reading", "Silent", "StepEvent"]
 
-PhaseName: TypeAlias = Literal["loading", "bridging", "encoding", "denoising", "decoding", "saving"]
+PhaseName: TypeAlias = Literal["importing", "loading", "bridging", "encoding", "denoising", "decoding", "saving"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import machine
-from jupyter_latents.engine import Given, scheduler_names
+from jupyter_latents.engine import Given, import_libraries, scheduler_names
 from jupyter_latents.errors import (
     JupyterLatentsError,
     NameNotFoundError,
@@ -82,6 +82,18 @@ class Session:
         if self._engine is None:
             self._engine = PROCESS.engine(self.settings)
         return self._engine
+
+    def load_engine(self, tell: Callable[[], None]) -> None:
+        """Imports what the engine of this process needs, where this session uses that and nobody has yet.
+
+        Args:
+            tell: Called first, where this takes its time.
+
+        Raises:
+            StoppedError: The run that this belongs to is to end.
+        """
+        if self._engine is None:
+            import_libraries(tell)
 
     def check(self, script: Script) -> None:
         """Finds what can be found wrong in a script before anything runs.
