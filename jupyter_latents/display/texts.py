@@ -10,7 +10,7 @@ from jupyter_latents.wording import readable, visible
 
 if TYPE_CHECKING:
     from jupyter_latents.display.record import PhaseRecord, RunRecord, StageRecord
-    from jupyter_latents.engine.observer import Reading
+    from jupyter_latents.engine import Reading
 
 __all__ = [
     "doing", "duration", "progress_line", "reading_text", "sigma_text", "spoken", "stage_label", "status", "summary",
