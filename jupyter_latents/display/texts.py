@@ -103,7 +103,12 @@ def spoken(record: RunRecord) -> str:
         return f"denoising {stage_label(record.stages[-1])}"
     if phase.phase.reading is not None:
         return f"loading {phase.phase.reading.model}"
-    return _VERBS.get(phase.name, phase.name)
+    return _verb(phase)
+
+
+def _verb(phase: PhaseRecord) -> str:
+    subject = visible(phase.phase.subject)
+    return f"decoding {subject} into a picture" if subject else _VERBS.get(phase.name, phase.name)
 
 
 def _phase(record: RunRecord, phase: PhaseRecord) -> str:
@@ -111,7 +116,7 @@ def _phase(record: RunRecord, phase: PhaseRecord) -> str:
     if phase.phase.reading is not None:
         return prefix + f"loading {reading_text(phase.phase.reading)}" + _waited(phase)
     if phase.name != "denoising" or not record.stages:
-        return prefix + _VERBS.get(phase.name, phase.name) + _waited(phase)
+        return prefix + _verb(phase) + _waited(phase)
     stage = record.stages[-1]
     at = stage.points[-1].step if stage.points else stage.start
     parts = [f"denoising {at} of {stage.of}"]

@@ -116,7 +116,8 @@ class Hidden:
 
     def phase(self, phase: Phase) -> None:
         """See `Observer.phase`."""
-        self._observer.phase(replace(phase, reading=shown(phase.reading, self._text)))
+        reading, subject = (shown(value, self._text) for value in (phase.reading, phase.subject))
+        self._observer.phase(replace(phase, reading=reading, subject=subject))
 
     def step(self, event: StepEvent, look: Look) -> None:
         """See `Observer.step`."""

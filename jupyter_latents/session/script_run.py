@@ -23,7 +23,10 @@ from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Evaluation, Invocation
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from jupyter_latents.engine import Inputs, ModelCard, Observer
+    from jupyter_latents.latents.value import Latents
     from jupyter_latents.session.models import Models
     from jupyter_latents.session.names.resolve import Resolver
     from jupyter_latents.session.session import Session
@@ -122,7 +125,9 @@ class ScriptRun:
 
     def _stage(self, job: _Job, stage: Stage) -> StageResult:
         check_parts(stage)
-        resolver = replace(self.session.resolver(self.evaluation.environment), fetch=self.fetch)
+        resolver = replace(
+            self.session.resolver(self.evaluation.environment), fetch=self.fetch, decode=self._picture_of
+        )
         inputs = resolver.inputs(stage, self._card(stage, resolver))
         go = partial(self._engine_run, job)
         self._run_together(job, stage, inputs)
@@ -131,6 +136,11 @@ class ScriptRun:
         self._tell_saved(result)
         self.session.remember(result.latents)
         return self._decoded(result)
+
+    def _picture_of(self, latents: Latents, stage: Stage, name: str) -> list[Image]:
+        """Pictures of latents in the place of a picture, by the VAE that the engine chooses."""
+        self.observer.phase(Phase("decoding", subject=name))
+        return self.models.engine.decode(latents, stage.model)
 
     def _card(self, stage: Stage, resolver: Resolver) -> ModelCard:
         """The stage's model; one that is to be fetched is judged by its configuration before its weights are."""

@@ -292,7 +292,7 @@ class Session:
         same = known is not None and tensor_digest(known.tensor) == latents.digest  # not changed in place since
         return known if known is not None and same else latents
 
-    def _picture_of(self, latents: Latents, stage: Stage) -> list[Image]:
+    def _picture_of(self, latents: Latents, stage: Stage, _name: str) -> list[Image]:
         """Pictures of latents in the image position, by the VAE that the engine chooses."""
         return self.engine.decode(latents, stage.model)
 

@@ -45,14 +45,14 @@ class Resolver:
         kernel: Kernel variables.
         captured: Objects that templates handed over, by made name.
         known: Finds the facts of a bare tensor that this session made, by its digest; None when it did not.
-        decode: Latents and the receiving stage to pictures.
+        decode: Latents, the receiving stage and what it calls them to pictures.
         fetch: An http or https address to a file.
     """
 
     kernel: Mapping[str, Any]
     captured: Mapping[str, Any]
     known: Callable[[Latents], Latents]
-    decode: Callable[[Latents, Stage], list[Image]]
+    decode: Callable[[Latents, Stage, str], list[Image]]
     fetch: Callable[[str], Path] = download
 
     def inputs(self, stage: Stage, model: ModelCard) -> Inputs:
@@ -281,7 +281,7 @@ class Resolver:
     def _read(self, items: Iterable[tuple[Any, str]], stage: Stage, read: Read) -> Iterator[Image]:
         """The pictures of a position, read; latents are decoded."""
         for item, name in items:
-            made = self.decode(item, stage) if is_standing(item) else (item,)
+            made = self.decode(item, stage, name) if is_standing(item) else (item,)
             yield from (read(picture, name, check) for picture in made)
 
 
