@@ -17,15 +17,15 @@ TOP = "jupyter_latents"
 ROOMS = [
     *(TOP, "magics", "config", "completer", "display", "session", "machine"),
     *("engine", "latents", "syntax", "pictures", "optimizations", "stage", "addresses", "demo", "settings", "formats"),
-    *("stopping", "errors", "wording"),
+    *("paths", "stopping", "errors", "wording"),
 ]
 # Where less than "all below" is allowed.
 NARROWER = {
-    "syntax": {"optimizations", "stage", "formats", "errors", "wording"},
-    "latents": {"stage", "formats", "errors", "wording"},
-    "engine": {"latents", "optimizations", "stage", "stopping", "errors", "wording", "demo", "settings"},
-    "magics": {"config", "completer", "display", "session", "syntax", "stage", "formats", "errors", "latents"},
-    "pictures": {"formats", "errors", "wording"},
+    "syntax": {"paths", "optimizations", "stage", "formats", "errors", "wording"},
+    "latents": {"paths", "stage", "formats", "errors", "wording"},
+    "engine": {"paths", "latents", "optimizations", "stage", "stopping", "errors", "wording", "demo", "settings"},
+    "magics": {"paths", "config", "completer", "display", "session", "syntax", "stage", "formats", "errors", "latents"},
+    "pictures": {"paths", "formats", "errors", "wording"},
     "optimizations": {"addresses", "errors", "wording"},
     "stage": {"addresses"},
     "addresses": {"errors"},
@@ -34,6 +34,7 @@ NARROWER = {
     "errors": {"wording"},
     "wording": set(),
     "formats": set(),
+    "paths": set(),
     "settings": set(),
     "config": {"settings"},
 }
@@ -44,6 +45,7 @@ NOT_FOR = {
     "stopping": NOTEBOOK | HEAVY,
     "wording": NOTEBOOK | HEAVY,
     "formats": NOTEBOOK | HEAVY,
+    "paths": NOTEBOOK | HEAVY,
     "optimizations": NOTEBOOK | HEAVY,
     "stage": NOTEBOOK | HEAVY,
     "addresses": NOTEBOOK | HEAVY,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, MutableMapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import machine
@@ -12,7 +11,9 @@ from jupyter_latents.engine import Given, import_libraries, scheduler_names
 from jupyter_latents.errors import (
     JupyterLatentsError,
     NameNotFoundError,
+    SettingError,
 )
+from jupyter_latents.paths import destination, explain
 from jupyter_latents.session.memory.memo import Memo
 from jupyter_latents.session.names.addresses import Addresses
 from jupyter_latents.session.names.bindings import check_free, drop, latents_named
@@ -236,7 +237,12 @@ class Session:
         """
         from jupyter_latents.session.memory.store import Store
 
-        self.memo.store = Store(Path(folder).expanduser(), self.settings) if folder is not None else None
+        if folder is not None and not folder.strip():
+            raise SettingError("the store has no name; give a folder of your own, or off.")
+        try:
+            self.memo.store = Store(destination(folder), self.settings) if folder is not None else None
+        except FileNotFoundError as error:
+            raise SettingError(f"the store {folder!r} cannot be written to: {explain(error)}.") from error
         return repr(self.memo.store) if self.memo.store is not None else "no store"
 
     def fits(self, latents: Latents, model: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from jupyter_latents.engine import Given, Inputs, asked_size, size_after_resize
 from jupyter_latents.errors import HandoffError, LatentsError, LatentsFileError, NameNotFoundError, nearest
 from jupyter_latents.formats import MOST_PIXELS
+from jupyter_latents.paths import is_folder, is_there, opened
 from jupyter_latents.pictures.arrays import check_numbers
 from jupyter_latents.pictures.reading import is_image, is_picture, note_of, read_mask, read_picture, size_of
 from jupyter_latents.session.later import Later
@@ -202,9 +203,10 @@ class Resolver:
             return self._variable(reference.text)
         if reference.kind == "url":
             return self.fetch(reference.text)
-        path = Path(reference.text).expanduser()
-        if not path.exists():
-            beside = [other.name for other in path.parent.iterdir() if other.is_file()] if path.parent.is_dir() else []
+        path = opened(reference.text)
+        if not is_there(path):
+            folder = path.parent
+            beside = [other.name for other in folder.iterdir() if other.is_file()] if is_folder(folder) else []
             hint = nearest(path.name, beside)
             raise NameNotFoundError(
                 f"no file {reference.text}{hint or '.'} Paths are taken from {Path.cwd()}.", name=reference.text
