@@ -28,8 +28,8 @@ from jupyter_latents.engine.vae import codec
 from jupyter_latents.engine.vae.bridge import converter
 from jupyter_latents.engine.vae.receiving import decoding
 from jupyter_latents.errors import JupyterLatentsError, ModelError, RunError, StoppedError
-from jupyter_latents.latents.facts import Space
 from jupyter_latents.latents.files.comfy_file import model_from_raw
+from jupyter_latents.latents.spaces import Space
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import ModelSource, Stage
 from jupyter_latents.wording import option
