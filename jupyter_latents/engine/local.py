@@ -37,6 +37,8 @@ from jupyter_latents.wording import option
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from jupyter_latents.settings import Settings
+
 __all__ = ["LocalEngine"]
 
 _NOTHING = Inputs()
@@ -52,6 +54,14 @@ class LocalEngine:
 
     def __init__(self, cache: ModelCache | None = None) -> None:
         self.cache = cache or ModelCache()
+
+    def heed(self, settings: Settings) -> None:
+        """Heeds the budgets of one more session, as long as its settings are held; the smallest holds.
+
+        Args:
+            settings: Those of the session.
+        """
+        self.cache.budget.heed(settings)
 
     @contextmanager
     def scope(self, tell: Callable[[str, bool], None]) -> Iterator[None]:
