@@ -17,15 +17,15 @@ TOP = "jupyter_latents"
 ROOMS = [
     *(TOP, "magics", "config", "completer", "display", "session", "machine"),
     *("engine", "latents", "syntax", "pictures", "optimizations", "stage", "addresses", "demo", "settings", "formats"),
-    *("stopping", "errors", "wording"),
+    *("samplers", "stopping", "errors", "wording"),
 ]
 # Where less than "all below" is allowed.
 NARROWER = {
-    "syntax": {"optimizations", "stage", "formats", "errors", "wording"},
-    "latents": {"stage", "formats", "errors", "wording"},
+    "syntax": {"optimizations", "stage", "formats", "samplers", "errors", "wording"},
+    "latents": {"pictures", "stage", "formats", "errors", "wording"},
     "engine": {"latents", "optimizations", "stage", "stopping", "errors", "wording", "demo", "settings"},
     "magics": {"config", "completer", "display", "session", "syntax", "stage", "formats", "errors", "latents"},
-    "pictures": {"formats", "errors", "wording"},
+    "pictures": {"stage", "addresses", "formats", "samplers", "errors", "wording"},
     "optimizations": {"addresses", "errors", "wording"},
     "stage": {"addresses"},
     "addresses": {"errors"},
@@ -33,6 +33,7 @@ NARROWER = {
     "stopping": {"errors"},
     "errors": {"wording"},
     "wording": set(),
+    "samplers": set(),
     "formats": set(),
     "settings": set(),
     "config": {"settings"},
@@ -44,6 +45,7 @@ NOT_FOR = {
     "stopping": NOTEBOOK | HEAVY,
     "wording": NOTEBOOK | HEAVY,
     "formats": NOTEBOOK | HEAVY,
+    "samplers": NOTEBOOK | HEAVY,
     "optimizations": NOTEBOOK | HEAVY,
     "stage": NOTEBOOK | HEAVY,
     "addresses": NOTEBOOK | HEAVY,
