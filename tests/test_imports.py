@@ -17,15 +17,15 @@ TOP = "jupyter_latents"
 ROOMS = [
     *(TOP, "magics", "config", "completer", "display", "session", "machine"),
     *("engine", "latents", "syntax", "pictures", "optimizations", "stage", "addresses", "demo", "settings", "formats"),
-    *("stopping", "errors", "wording", "above"),
+    *("samplers", "stopping", "errors", "wording", "above"),
 ]
 # Where less than "all below" is allowed.
 NARROWER = {
-    "syntax": {"optimizations", "stage", "formats", "errors", "wording"},
-    "latents": {"stage", "formats", "errors", "wording", "above"},
+    "syntax": {"optimizations", "stage", "formats", "samplers", "errors", "wording"},
+    "latents": {"pictures", "stage", "formats", "errors", "wording", "above"},
     "engine": {"latents", "optimizations", "stage", "stopping", "errors", "wording", "demo", "settings"},
     "magics": {"config", "completer", "display", "session", "syntax", "stage", "formats", "errors", "latents"},
-    "pictures": {"formats", "errors", "wording"},
+    "pictures": {"stage", "addresses", "formats", "samplers", "errors", "wording"},
     "optimizations": {"addresses", "errors", "wording"},
     "stage": {"addresses", "above"},
     "addresses": {"errors"},
@@ -34,6 +34,7 @@ NARROWER = {
     "errors": {"wording"},
     "wording": set(),
     "above": set(),
+    "samplers": set(),
     "formats": set(),
     "settings": set(),
     "config": {"settings"},
@@ -46,6 +47,7 @@ NOT_FOR = {
     "wording": NOTEBOOK | HEAVY,
     "above": NOTEBOOK | HEAVY,
     "formats": NOTEBOOK | HEAVY,
+    "samplers": NOTEBOOK | HEAVY,
     "optimizations": NOTEBOOK | HEAVY,
     "stage": NOTEBOOK | HEAVY,
     "addresses": NOTEBOOK | HEAVY,
