@@ -164,7 +164,9 @@ class LocalEngine:
             with phases.telling():
                 model = self._loaded(first, observer, stops)
                 together = run_batch(model, stages, observer, stops, self._vae_of)
-        except (RunError, *_FOREIGN) as error:
+        except (RunError, ModelError, *_FOREIGN) as error:
+            if isinstance(error, ModelError) and error.option != "batch_size":
+                raise
             let_go(error)
             observer.note(f"{len(stages)} seeds do not run as one batch here ({error}); in halves", warning=True)
         else:
