@@ -26,7 +26,7 @@ from jupyter_latents.engine.stage_run import StageRun, Stops
 from jupyter_latents.engine.vae import codec
 from jupyter_latents.engine.vae.bridge import converter
 from jupyter_latents.errors import JupyterLatentsError, ModelError, RunError, StoppedError
-from jupyter_latents.latents.facts import Space
+from jupyter_latents.latents.spaces import Space
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import ModelSource, Stage
 
@@ -161,7 +161,9 @@ class LocalEngine:
             with phases.telling():
                 model = self._loaded(first, observer, stops)
                 together = run_batch(model, stages, observer, stops, self._decoder.vae_of)
-        except (RunError, *_FOREIGN) as error:
+        except (RunError, ModelError, *_FOREIGN) as error:
+            if isinstance(error, ModelError) and error.option != "batch_size":
+                raise
             let_go(error)
             observer.note(f"{len(stages)} seeds do not run as one batch here ({error}); in halves", warning=True)
         else:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jupyter_latents.latents.facts import CLEAN, FORMS, Form, Noise, Position, Provenance, Resume, Space
+    from jupyter_latents.latents.facts import CLEAN, FORMS, Form, Noise, Position, Provenance, Resume
     from jupyter_latents.latents.files.reading import save
     from jupyter_latents.latents.forms import convert, to_form
     from jupyter_latents.latents.operations import (
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         split,
     )
     from jupyter_latents.latents.sequence import LatentsSequence
-    from jupyter_latents.latents.spaces import SPACES, find_space
+    from jupyter_latents.latents.spaces import SPACES, Space, find_space
     from jupyter_latents.latents.tensors import check_tensor, tensor_digest
     from jupyter_latents.latents.trajectory import Trajectory
     from jupyter_latents.latents.value import Latents
@@ -69,7 +69,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "facts": ("CLEAN", "FORMS", "Form", "Noise", "Position", "Provenance", "Resume", "Space"),
+    "facts": ("CLEAN", "FORMS", "Form", "Noise", "Position", "Provenance", "Resume"),
     "files.reading": ("save",),
     "forms": ("convert", "to_form"),
     "operations": (
@@ -86,7 +86,7 @@ _MODULES = {
         "split",
     ),
     "sequence": ("LatentsSequence",),
-    "spaces": ("SPACES", "find_space"),
+    "spaces": ("SPACES", "Space", "find_space"),
     "tensors": ("check_tensor", "tensor_digest"),
     "trajectory": ("Trajectory",),
     "value": ("Latents",),

@@ -7,6 +7,7 @@ import math
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import MappingProxyType
 
@@ -16,7 +17,7 @@ import torch
 
 from jupyter_latents.errors import HandoffError, JupyterLatentsError, LatentsError, SettingError
 from jupyter_latents.latents import CLEAN, SPACES, Latents, Noise, Position, Provenance, Resume, batch, operations
-from jupyter_latents.latents.resampling import resample_white
+from jupyter_latents.latents.operations.resampling import resample_white
 from tests.latents.gaussian import Gaussian, has_moments, is_white
 
 FORMS = ("ve", "vp", "flow")
@@ -376,3 +377,19 @@ def test_items_of_a_batch_say_which_of_its_draws_they_are():
     assert items[1].facts()["seed"] == "7, item 2 of the 3 that draw from it in turn"
     alone = whole.replace(tensor=whole.tensor[:1])
     assert alone.facts()["seed"] == "7"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda latents: latents.resize((10_000, 10_000)),
+        lambda latents: latents.pad(8_000),
+        lambda latents: batch([latents] * 200_000),
+        lambda latents: latents.resize((8 * 10**6, 8 * 10**6)),
+    ],
+    ids=["resize", "pad", "batch", "a million times as wide"],
+)
+def test_an_operation_that_would_take_all_memory_is_refused(make: Callable[[Latents], Latents]) -> None:
+    """A batch of pictures, each of which is small enough, is not."""
+    with pytest.raises(SettingError, match=r"would (make latents of shape|have .* pixels)"):
+        make(Latents(torch.zeros(300, 4, 8, 8), SPACES["sd"], CLEAN))

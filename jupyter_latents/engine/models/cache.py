@@ -22,7 +22,7 @@ from jupyter_latents.engine.models.shelf import Shelf
 from jupyter_latents.engine.observer import Reading
 from jupyter_latents.engine.vae.preview import Previewer, previewer_of
 from jupyter_latents.errors import ModelError, nearest
-from jupyter_latents.latents.facts import Space
+from jupyter_latents.latents.spaces import Space
 from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.stage import ModelSource
 
