@@ -75,7 +75,7 @@ class Answers:
         return replace(planned, saved=span.evaluations_to(known)), latents
 
 
-def _undecoded(_latents: Latents, _stage: Stage) -> list[Image]:
+def _undecoded(_latents: Latents, _stage: Stage, _name: str) -> list[Image]:
     raise HandoffError("a plan decodes no latents.")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.errors import LatentsFileError
 from jupyter_latents.formats import endings, format_of
+from jupyter_latents.paths import destination, explain, is_there
 from jupyter_latents.stage import Stage
 from jupyter_latents.stopping import check
 from jupyter_latents.wording import option
@@ -46,12 +47,12 @@ def write(stage: Stage, result: StageResult, pictures: list[Image]) -> list[str]
     wanted = stage.output
     if wanted.path is None and wanted.format is None:
         return []
-    ending, folder = wanted.format or "png", Path(wanted.path or _FOLDER).expanduser()
+    folder = wanted.path or _FOLDER
     try:
-        return _written(stage, result, pictures, folder, ending)
-    except OSError as error:
+        return _written(stage, result, pictures, destination(folder), wanted.format or "png")
+    except (OSError, ValueError) as error:
         raise LatentsFileError(
-            f"nothing can be written to {folder}: {error.strerror or error}. Give another {option('output_path')}; the "
+            f"nothing can be written to {folder}: {explain(error)}. Give another {option('output_path')}; the "
             "result is kept in the session.",
             option="output_path",
         ) from error
@@ -120,4 +121,4 @@ def _free(folder: Path, stem: str, ending: str, *, overwrite: bool) -> Path:
 
 
 def _taken(target: Path) -> bool:
-    return target.exists() or target.is_symlink()
+    return is_there(target) or target.is_symlink()
