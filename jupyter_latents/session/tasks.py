@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from jupyter_latents.engine import Silent, scheduler_names
 from jupyter_latents.errors import HandoffError, JupyterLatentsError, ModelError, RunError, StoppedError
-from jupyter_latents.session.foresight import Answers, Foresight, counts
+from jupyter_latents.session.foresight import Foresight, counts
 from jupyter_latents.session.hiding import Hidden, undrawn
+from jupyter_latents.session.memory.answers import Answers
 from jupyter_latents.session.models import Models
 from jupyter_latents.session.notices import own_warnings
 from jupyter_latents.session.planning import Plan

@@ -56,6 +56,7 @@ class Outline:
         provenance: Model, prompt, seed.
         has_estimate: Whether the clean estimate will be known; a stage keeps it.
         has_history: Whether they will carry the scheduler's state; a stage keeps it.
+        made: Tells what makes them from all that makes others; empty where nobody knows.
     """
 
     shape: tuple[int, ...]
@@ -65,6 +66,7 @@ class Outline:
     provenance: Provenance
     has_estimate: bool = True
     has_history: bool = True
+    made: str = ""
 
     @property
     def is_clean(self) -> bool:
