@@ -15,6 +15,7 @@ from jupyter_latents.session.blame import blame, check_parts
 from jupyter_latents.session.hiding import hiding, is_undrawn, shown
 from jupyter_latents.session.later import Later, UnforeseenError
 from jupyter_latents.session.memory.answers import Answers
+from jupyter_latents.session.outputs import check_writable
 from jupyter_latents.session.planning import Plan, PlannedStage
 from jupyter_latents.session.spreading import Outlines, spread
 from jupyter_latents.stage import Stage
@@ -120,6 +121,7 @@ class Foresight:
         stage = replace(stage, seed=None) if draws else stage
         try:
             check_parts(stage)
+            check_writable(stage)
             self.guard(stage)
             offline = replace(stage, model=replace(stage.model, offline=True))
             course = self.models.engine.prepare(offline, self.resolver.given(stage, self._card(stage)))

@@ -118,6 +118,7 @@ class ScriptRun:
 
     def _stage(self, job: _Job, stage: Stage) -> StageResult:
         check_parts(stage)
+        outputs.check_writable(stage)
         resolver = replace(self.session.resolver(self.evaluation.environment), fetch=self.fetch)
         inputs = resolver.inputs(stage, self._card(stage, resolver))
         go = partial(self._engine_run, job)

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Task", "Work"]
 
+_RESULTS = ("into", "output_path")
+"""Options that say where results go: what they name is as it is, whatever earlier stages make."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -143,7 +146,7 @@ class Work:
 
         Raises:
             JupyterLatentsError: One of them can never run, so that none begins: its model is not there or does not do
-                this, the latents handed to it cannot enter it, or its result may not be bound.
+                this, the latents handed to it cannot enter it, or its result may not be bound or written.
         """
         plan = self._foresight(evaluation, models).plan()
         for stage in plan.stages:
@@ -158,4 +161,4 @@ class Work:
 
 def _forbids(error: JupyterLatentsError | None) -> TypeGuard[JupyterLatentsError]:
     """Whether an error of one stage keeps the whole script from running."""
-    return isinstance(error, (ModelError, HandoffError)) or (error is not None and error.option == "into")
+    return isinstance(error, (ModelError, HandoffError)) or (error is not None and error.option in _RESULTS)
