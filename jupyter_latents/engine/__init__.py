@@ -20,6 +20,7 @@ from jupyter_latents.engine.schedule.table import scheduler_names
 from jupyter_latents.engine.schedule.window import FractionRule, Span
 
 if TYPE_CHECKING:
+    from jupyter_latents.engine.local import LocalEngine as LocalEngine
     from jupyter_latents.settings import Settings
 
 __all__ = [
@@ -49,8 +50,8 @@ __all__ = [
 ]
 
 
-def local_engine(settings: Settings) -> Engine:
-    """The engine of this process; it loads torch.
+def local_engine(settings: Settings) -> LocalEngine:
+    """An engine in this process, with models of its own; it loads torch.
 
     Args:
         settings: Say how much memory its models may take.

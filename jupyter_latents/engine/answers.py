@@ -10,7 +10,8 @@ from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.given.outline import Outline
-    from jupyter_latents.latents.facts import Noise, Space
+    from jupyter_latents.latents.facts import Noise
+    from jupyter_latents.latents.spaces import Space
 
 __all__ = ["Course", "ModelCard", "PartRow"]
 

@@ -28,14 +28,16 @@ from jupyter_latents.engine.vae import codec
 from jupyter_latents.engine.vae.bridge import converter
 from jupyter_latents.engine.vae.receiving import decoding
 from jupyter_latents.errors import JupyterLatentsError, ModelError, RunError, StoppedError
-from jupyter_latents.latents.facts import Space
 from jupyter_latents.latents.files.comfy_file import model_from_raw
+from jupyter_latents.latents.spaces import Space
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import ModelSource, Stage
 from jupyter_latents.wording import option
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from jupyter_latents.settings import Settings
 
 __all__ = ["LocalEngine"]
 
@@ -52,6 +54,14 @@ class LocalEngine:
 
     def __init__(self, cache: ModelCache | None = None) -> None:
         self.cache = cache or ModelCache()
+
+    def heed(self, settings: Settings) -> None:
+        """Heeds the budgets of one more session, as long as its settings are held; the smallest holds.
+
+        Args:
+            settings: Those of the session.
+        """
+        self.cache.budget.heed(settings)
 
     @contextmanager
     def scope(self, tell: Callable[[str, bool], None]) -> Iterator[None]:

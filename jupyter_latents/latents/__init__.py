@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jupyter_latents.latents.facts import CLEAN, FORMS, Form, Noise, Position, Provenance, Resume, Space
+from jupyter_latents.latents.facts import CLEAN, FORMS, Form, Noise, Position, Provenance, Resume
 from jupyter_latents.latents.files.reading import save
 from jupyter_latents.latents.forms import convert, to_form
 from jupyter_latents.latents.operations import (
@@ -19,7 +19,7 @@ from jupyter_latents.latents.operations import (
     split,
 )
 from jupyter_latents.latents.sequence import LatentsSequence
-from jupyter_latents.latents.spaces import SPACES, find_space
+from jupyter_latents.latents.spaces import SPACES, Space, find_space
 from jupyter_latents.latents.tensors import check_tensor, tensor_digest
 from jupyter_latents.latents.trajectory import Trajectory
 from jupyter_latents.latents.value import Latents

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import machine
-from jupyter_latents.engine import Given, local_engine, scheduler_names
+from jupyter_latents.engine import Given, scheduler_names
 from jupyter_latents.errors import (
     JupyterLatentsError,
     NameNotFoundError,
@@ -18,7 +18,8 @@ from jupyter_latents.session.names.addresses import Addresses
 from jupyter_latents.session.names.bindings import check_free, drop, latents_named
 from jupyter_latents.session.names.resolve import Resolver
 from jupyter_latents.session.planning import Plan
-from jupyter_latents.session.runs import LocalExecutor, Run
+from jupyter_latents.session.process import PROCESS
+from jupyter_latents.session.runs import Run
 from jupyter_latents.session.tasks import Task, Work
 from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.stage import ModelSource, Stage
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from jupyter_latents.engine import Engine, Observer, PartRow
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["Session", "Task", "current"]
+__all__ = ["Session", "Task"]
 
 _MOST_STEPS = 10_000  # that a file may say of a schedule, before one of that length is made
 
@@ -42,9 +43,11 @@ _MOST_STEPS = 10_000  # that a file may say of a schedule, before one of that le
 class Session:
     """What a kernel keeps between cells.
 
+    All sessions of a process share one engine with its models, and one queue of runs. Names and results are its own.
+
     Attributes:
         names: The kernel's variables.
-        executor: Runs what is submitted.
+        executor: Runs what is submitted, after what other sessions on the same engine submitted before.
         settings: Sizes and budgets.
         memo: Results of stages, so that none is run twice.
         addresses: Files that runs fetched.
@@ -52,8 +55,9 @@ class Session:
 
     Args:
         names: Where results are bound and variables looked up: the kernel's namespace.
-        settings: Sizes and budgets; None for those of the process, which ``%config`` sets.
-        engine: Runs the stages; None for one in this process, which loads torch when it is first asked.
+        settings: Sizes and budgets; None for those of the process, which ``%config`` sets. The smallest budget for
+            models holds for all sessions that share them.
+        engine: Runs the stages; None for that of this process, which loads torch when it is first asked.
     """
 
     def __init__(
@@ -64,7 +68,7 @@ class Session:
     ) -> None:
         self.names: MutableMapping[str, Any] = names if names is not None else {}
         self.settings = settings if settings is not None else SETTINGS
-        self.executor = LocalExecutor()
+        self.executor = PROCESS.queue_of(engine)
         self.memo = Memo(self.settings)
         self.addresses = Addresses()
         self.notices: set[str] = set()
@@ -74,9 +78,9 @@ class Session:
 
     @property
     def engine(self) -> Engine:
-        """The engine; that of this process is made when first asked for (it loads torch)."""
+        """The engine; that of this process, which all sessions share, is made when first asked for (it loads torch)."""
         if self._engine is None:
-            self._engine = local_engine(self.settings)
+            self._engine = PROCESS.engine(self.settings)
         return self._engine
 
     def check(self, script: Script) -> None:
@@ -196,7 +200,7 @@ class Session:
         return self.engine.holdings()
 
     def unload(self, name: str | None = None) -> str:
-        """Lets go of a model's parts, or of all.
+        """Lets go of a model's parts, or of all, for every session on the same engine.
 
         Args:
             name: The model as a stage named it; None for all.
@@ -288,19 +292,3 @@ class Session:
         """
         for kept in (*latents.trajectory, latents):
             self._known[kept.digest] = kept
-
-
-_sessions: list[Session] = []
-
-
-def current(names: MutableMapping[str, Any] | None = None) -> Session:
-    """The session of this kernel, made when first asked for.
-
-    Args:
-        names: The kernel's namespace, for a new session.
-    """
-    if not _sessions:
-        _sessions.append(Session(names))
-    elif names is not None and _sessions[0].names is not names:
-        _sessions[0].names = names
-    return _sessions[0]

@@ -16,7 +16,7 @@ import torch
 
 from jupyter_latents.errors import HandoffError, JupyterLatentsError, LatentsError, SettingError
 from jupyter_latents.latents import CLEAN, SPACES, Latents, Noise, Position, Provenance, Resume, batch, operations
-from jupyter_latents.latents.resampling import resample_white
+from jupyter_latents.latents.operations.resampling import resample_white
 from tests.latents.gaussian import Gaussian, has_moments, is_white
 
 FORMS = ("ve", "vp", "flow")

@@ -13,7 +13,8 @@ from PIL import Image
 
 from jupyter_latents.engine.given.inputs import Inputs
 from jupyter_latents.latents import Latents
-from jupyter_latents.latents.facts import Noise, Position, Provenance, Resume, Space
+from jupyter_latents.latents.facts import Noise, Position, Provenance, Resume
+from jupyter_latents.latents.spaces import Space
 from jupyter_latents.session.memory.identity import OUT, fingerprint
 from jupyter_latents.stage import Address, ImageSeed, LatentsProcessor, ModelSource, Output, Prompt, Size, Stage, Window
 from jupyter_latents.syntax.script import parse

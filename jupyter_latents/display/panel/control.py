@@ -218,7 +218,7 @@ class Panel:
             elif name == "latents":
                 self.model.take_latents(value, progress(self._session.names.get(value)), form)
             else:
-                setattr(form, name, value)
+                setattr(form, name, value.strip() if name == "model" else value)
             self.refresh()
 
     def _uploaded(self, form: StageForm, name: str, file: str, content: bytes) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from jupyter_latents.latents.facts import Noise, Position, Provenance, Space
+    from jupyter_latents.latents.facts import Noise, Position, Provenance
+    from jupyter_latents.latents.spaces import Space
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["Outline", "Standing"]

@@ -11,6 +11,7 @@ from typing import Any
 
 from jupyter_latents.engine.answers import PartRow
 from jupyter_latents.engine.listening import listening
+from jupyter_latents.engine.models.budget import ModelBudget
 from jupyter_latents.engine.models.describe import describe, whole
 from jupyter_latents.engine.models.encodings import Encodings
 from jupyter_latents.engine.models.load import LoadPlan, Part, PartKey, dtype_of, plan_of, size_of
@@ -21,7 +22,7 @@ from jupyter_latents.engine.models.shelf import Shelf
 from jupyter_latents.engine.observer import Reading
 from jupyter_latents.engine.vae.preview import Previewer, previewer_of
 from jupyter_latents.errors import ModelError, nearest
-from jupyter_latents.latents.facts import Space
+from jupyter_latents.latents.spaces import Space
 from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.stage import ModelSource
 
@@ -37,12 +38,16 @@ class ModelCache:
 
     Args:
         settings: Say how many bytes parts may take in RAM and on each accelerator; see `Shelf`.
+
+    Attributes:
+        budget: Heeds the settings of all who share the cache.
     """
 
     def __init__(self, settings: Settings = SETTINGS) -> None:
         self.loads = 0
         self.encodings = Encodings()
-        self._shelf = Shelf(settings)
+        self.budget = ModelBudget(settings)
+        self._shelf = Shelf(self.budget)
         self._previewers: dict[tuple[str, str], Previewer] = {}
         self._loading = threading.RLock()
         self._fitting = threading.Lock()

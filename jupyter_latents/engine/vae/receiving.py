@@ -8,8 +8,7 @@ from jupyter_latents.engine.given.incoming import is_raw
 from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.errors import HandoffError
-from jupyter_latents.latents.facts import Space
-from jupyter_latents.latents.spaces import likely_spaces
+from jupyter_latents.latents.spaces import Space, likely_spaces
 from jupyter_latents.stage import ModelSource
 
 __all__ = ["Decoding", "decoding"]

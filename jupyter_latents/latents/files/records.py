@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from jupyter_latents.latents.facts import AXES, Noise, Position, Provenance, Space, StateValue
+from jupyter_latents.latents.facts import Noise, Position, Provenance, StateValue
 from jupyter_latents.latents.forms import check_level
+from jupyter_latents.latents.spaces import AXES, Space
 
 __all__ = [
     "noise_from",

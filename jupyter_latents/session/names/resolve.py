@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from jupyter_latents.engine import ModelCard, Standing
-    from jupyter_latents.latents.facts import Space
+    from jupyter_latents.latents.spaces import Space
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["Resolver"]

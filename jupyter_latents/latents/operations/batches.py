@@ -10,7 +10,7 @@ import torch
 from jupyter_latents.errors import HandoffError, LatentsError
 from jupyter_latents.latents.arguments import shown
 from jupyter_latents.latents.forms import to_form
-from jupyter_latents.latents.lineage import check_latents, derive, is_latents, name_of, one_space
+from jupyter_latents.latents.operations.lineage import check_latents, derive, is_latents, name_of, one_space
 
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents

@@ -12,9 +12,10 @@ import torch
 
 from jupyter_latents.errors import HandoffError, LatentsError
 from jupyter_latents.latents.data import LatentsData
-from jupyter_latents.latents.facts import Noise, Position, Provenance, Space
+from jupyter_latents.latents.facts import Noise, Position, Provenance
 from jupyter_latents.latents.forms import to_form
 from jupyter_latents.latents.separation import noise_of
+from jupyter_latents.latents.spaces import Space
 from jupyter_latents.latents.trajectory import Trajectory
 
 if TYPE_CHECKING:

@@ -17,11 +17,11 @@ import torch.nn.functional as F
 from jupyter_latents.errors import LatentsError, SettingError
 from jupyter_latents.formats import MOST_PIXELS
 from jupyter_latents.latents.arguments import choice, flag, numbers, shown
-from jupyter_latents.latents.facts import UNKNOWN_SPACE
 from jupyter_latents.latents.forms import noise_coefficient
-from jupyter_latents.latents.lineage import check_latents, derive
-from jupyter_latents.latents.resampling import resample_white
+from jupyter_latents.latents.operations.lineage import check_latents, derive
+from jupyter_latents.latents.operations.resampling import resample_white
 from jupyter_latents.latents.separation import generator_of, in_float, noise_of, seed_of, separate, standard_normal
+from jupyter_latents.latents.spaces import UNKNOWN_SPACE
 
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
