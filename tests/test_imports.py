@@ -21,11 +21,11 @@ ROOMS = [
 ]
 # Where less than "all below" is allowed.
 NARROWER = {
-    "syntax": {"optimizations", "stage", "formats", "samplers", "paths", "errors", "wording"},
-    "latents": {"pictures", "stage", "formats", "paths", "errors", "wording", "above"},
-    "engine": {"latents", "optimizations", "stage", "paths", "stopping", "errors", "wording", "demo", "settings"},
-    "magics": {"config", "completer", "display", "session", "syntax", "stage", "formats", "paths", "errors", "latents"},
-    "pictures": {"stage", "addresses", "formats", "samplers", "paths", "errors", "wording"},
+    "syntax": {"paths", "optimizations", "stage", "formats", "samplers", "errors", "wording"},
+    "latents": {"paths", "pictures", "stage", "formats", "errors", "wording", "above"},
+    "engine": {"paths", "latents", "optimizations", "stage", "stopping", "errors", "wording", "demo", "settings"},
+    "magics": {"paths", "config", "completer", "display", "session", "syntax", "stage", "formats", "errors", "latents"},
+    "pictures": {"paths", "stage", "addresses", "formats", "samplers", "errors", "wording"},
     "optimizations": {"addresses", "errors", "wording"},
     "stage": {"addresses", "above"},
     "addresses": {"errors"},

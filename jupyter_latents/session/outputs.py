@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import re
+import shutil
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +23,66 @@ if TYPE_CHECKING:
 
     from jupyter_latents.engine import StageResult
 
-__all__ = ["write"]
+__all__ = ["check_writable", "write"]
 
 _FOLDER = "output"  # dgenerate's own default
 _LONGEST = 80  # characters of a model's name in a file's
 _OUTSIDE = re.compile(r"[/\\\x00]")
+
+
+def check_writable(stage: Stage) -> None:
+    """Refuses a stage whose files cannot be written, before it runs; nothing is written to find out.
+
+    Args:
+        stage: The stage.
+
+    Raises:
+        LatentsFileError: Its folder is not there and cannot be made, or takes no files.
+    """
+    if stage.output.path is None and stage.output.format is None:
+        return
+    reason = _against(_folder(stage))
+    if reason:
+        raise LatentsFileError(
+            f"nothing can be written to {_folder(stage)}: {reason}. Give another {option('output_path')}.",
+            option="output_path",
+        )
+
+
+def _folder(stage: Stage) -> Path:
+    """Where a stage's files go."""
+    named = stage.output.path or _FOLDER
+    try:
+        return destination(named)
+    except OSError as error:
+        raise LatentsFileError(
+            f"nothing can be written to {named}: {explain(error)}. Give another {option('output_path')}.",
+            option="output_path",
+        ) from error
+
+
+def _against(folder: Path) -> str:
+    """Why a folder takes no files, or cannot be made in the first of its parents that is there; empty where it can."""
+    for place in (folder, *folder.parents):
+        try:
+            status = place.stat()
+        except FileNotFoundError:
+            if place.is_symlink():
+                return "it is a link to a folder that is not there"
+        except (OSError, ValueError) as error:
+            return explain(error)
+        else:
+            return _closed(place, status.st_mode)
+    return ""
+
+
+def _closed(place: Path, mode: int) -> str:
+    """Why nobody may make files in what is there; empty where that is allowed."""
+    if not stat.S_ISDIR(mode):
+        return explain(NotADirectoryError(errno.ENOTDIR, ""))
+    if not mode & 0o222 and not shutil.disk_usage(place).total:
+        return f"no files can be in {place}, which shows what the system does"
+    return "" if os.access(place, os.W_OK | os.X_OK) else explain(PermissionError(errno.EACCES, ""))
 
 
 def write(stage: Stage, result: StageResult, pictures: list[Image]) -> list[str]:
@@ -47,9 +106,12 @@ def write(stage: Stage, result: StageResult, pictures: list[Image]) -> list[str]
     wanted = stage.output
     if wanted.path is None and wanted.format is None:
         return []
-    folder = wanted.path or _FOLDER
+    folder = _folder(stage)
     try:
-        return _written(stage, result, pictures, destination(folder), wanted.format or "png")
+        return _written(stage, result, pictures, folder, wanted.format or "png")
+    except LatentsFileError as error:
+        error.option = error.option or "output_path"
+        raise
     except (OSError, ValueError) as error:
         raise LatentsFileError(
             f"nothing can be written to {folder}: {explain(error)}. Give another {option('output_path')}; the "

@@ -125,6 +125,7 @@ class ScriptRun:
 
     def _stage(self, job: _Job, stage: Stage) -> StageResult:
         check_parts(stage)
+        outputs.check_writable(stage)
         resolver = replace(
             self.session.resolver(self.evaluation.environment), fetch=self.fetch, decode=self._picture_of
         )
@@ -170,8 +171,12 @@ class ScriptRun:
             return
         alike = list(takewhile(lambda other: replace(other, seed=stage.seed) == stage, job.stages[first:]))
         memo = self.session.memo
-        known = [memo.foresee(key_of(other, inputs, self.models), other) for other in alike]
-        fresh = [first + number for number, answer in enumerate(known) if answer is None]
+        keys = [key_of(other, inputs, self.models) for other in alike]
+        fresh = [
+            first + number
+            for number, (key, other) in enumerate(zip(keys, alike, strict=True))
+            if memo.foresee(key, other) is None and (not key or other.force or key not in keys[:number])
+        ]
         if first in fresh and len(fresh) > 1:
             self.observer.note(f"{len(fresh)} seeds run as one batch: their last bits may differ from single runs")
             stepped, stop_asked = self._stepped(stage, len(alike) - 1), self.run.stop_asked

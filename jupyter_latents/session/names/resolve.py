@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from jupyter_latents.engine import Given, Inputs, asked_size, size_after_resize
 from jupyter_latents.errors import HandoffError, LatentsError, LatentsFileError, NameNotFoundError, nearest
@@ -57,7 +57,7 @@ class Resolver:
     fetch: Callable[[str], Path] = download
 
     def inputs(self, stage: Stage, model: ModelCard) -> Inputs:
-        """What a stage's image seed stands for.
+        """What a stage's image seed stands for; where that is latents to come, their outlines.
 
         Args:
             stage: The stage.
@@ -70,8 +70,9 @@ class Resolver:
         if seed is None:
             return Inputs()
         seen = self._seen(stage, model)
+        latents = [item for value, text in seen.latents for item in self._standing(value, text)]
         return Inputs(
-            tuple(item for value, text in seen.latents for item in self.as_latents(value, text)),
+            cast("tuple[Latents, ...]", tuple(latents)),  # a run knows no outlines
             tuple(_sized(image, seed) for image in self._read(seen.images, stage, read_picture)),
             tuple(self._read(seen.masks, stage, read_mask)),
             tuple(self._read(seen.controls, stage, read_picture)),
