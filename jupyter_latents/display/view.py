@@ -11,8 +11,9 @@ from jupyter_latents.display.channels import quantise
 from jupyter_latents.display.choice import choose_screen, shows_pictures
 from jupyter_latents.display.filling import FRAME_SIDE, fill_channels, fill_end, fill_frames
 from jupyter_latents.display.images import jpeg, montage
-from jupyter_latents.display.record import Point, RunRecord, own_sigma
+from jupyter_latents.display.record import RunRecord
 from jupyter_latents.display.screens import Screen, shell
+from jupyter_latents.display.stage_record import Point, own_sigma
 from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.settings import SETTINGS
 from jupyter_latents.wording import visible
