@@ -127,7 +127,7 @@ def _in_quotes(text: str) -> bool:
 
 
 def _completions(text: str, cursor: int, names: Mapping[str, Any]) -> Iterator[Completion]:
-    from jupyter_latents.engine.models.find import known_models
+    from jupyter_latents.engine.models.places.names import known_models
     from jupyter_latents.engine.schedule.table import scheduler_names
     from jupyter_latents.syntax.options.completion import complete
 

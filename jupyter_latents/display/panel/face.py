@@ -6,7 +6,7 @@ from collections.abc import Callable, MutableMapping
 from functools import partial
 from typing import Any
 
-from jupyter_latents.engine.models.find import known_models
+from jupyter_latents.engine.models.places.names import known_models
 from jupyter_latents.engine.schedule.table import scheduler_names
 
 from .editor import Choices, StageEditor
