@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.errors import LatentsFileError
 from jupyter_latents.formats import endings, format_of
+from jupyter_latents.paths import destination, explain, is_there
 from jupyter_latents.stage import Stage
 from jupyter_latents.stopping import check
 from jupyter_latents.wording import option
@@ -52,29 +53,24 @@ def _folder(stage: Stage) -> Path:
     """Where a stage's files go."""
     named = stage.output.path or _FOLDER
     try:
-        return Path(named).expanduser()
-    except RuntimeError as error:
+        return destination(named)
+    except OSError as error:
         raise LatentsFileError(
-            f"nothing can be written to {named}: no home of that name is known here. Give another "
-            f"{option('output_path')}.",
+            f"nothing can be written to {named}: {explain(error)}. Give another {option('output_path')}.",
             option="output_path",
         ) from error
 
 
 def _against(folder: Path) -> str:
     """Why a folder takes no files, or cannot be made in the first of its parents that is there; empty where it can."""
-    from jupyter_latents.latents.files.atomic import explain
-
     for place in (folder, *folder.parents):
         try:
             status = place.stat()
         except FileNotFoundError:
             if place.is_symlink():
                 return "it is a link to a folder that is not there"
-        except OSError as error:
+        except (OSError, ValueError) as error:
             return explain(error)
-        except ValueError as error:  # a name with a null character
-            return str(error)
         else:
             return _closed(place, status.st_mode)
     return ""
@@ -82,8 +78,6 @@ def _against(folder: Path) -> str:
 
 def _closed(place: Path, mode: int) -> str:
     """Why nobody may make files in what is there; empty where that is allowed."""
-    from jupyter_latents.latents.files.atomic import explain
-
     if not stat.S_ISDIR(mode):
         return explain(NotADirectoryError(errno.ENOTDIR, ""))
     if not mode & 0o222 and not shutil.disk_usage(place).total:
@@ -112,15 +106,15 @@ def write(stage: Stage, result: StageResult, pictures: list[Image]) -> list[str]
     wanted = stage.output
     if wanted.path is None and wanted.format is None:
         return []
-    ending, folder = wanted.format or "png", _folder(stage)
+    folder = _folder(stage)
     try:
-        return _written(stage, result, pictures, folder, ending)
+        return _written(stage, result, pictures, folder, wanted.format or "png")
     except LatentsFileError as error:
         error.option = error.option or "output_path"
         raise
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise LatentsFileError(
-            f"nothing can be written to {folder}: {error.strerror or error}. Give another {option('output_path')}; the "
+            f"nothing can be written to {folder}: {explain(error)}. Give another {option('output_path')}; the "
             "result is kept in the session.",
             option="output_path",
         ) from error
@@ -189,4 +183,4 @@ def _free(folder: Path, stem: str, ending: str, *, overwrite: bool) -> Path:
 
 
 def _taken(target: Path) -> bool:
-    return target.exists() or target.is_symlink()
+    return is_there(target) or target.is_symlink()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeGuard
 
-from jupyter_latents.engine import Silent, scheduler_names
+from jupyter_latents.engine import Phase, Silent, scheduler_names
 from jupyter_latents.errors import HandoffError, JupyterLatentsError, ModelError, RunError, StoppedError
 from jupyter_latents.session.foresight import Foresight, counts
 from jupyter_latents.session.hiding import Hidden, undrawn
@@ -94,6 +94,11 @@ class Work:
                 notices.add(text)
                 observer.note(text, warning=matters)
 
+        try:
+            self.session.load_engine(lambda: observer.phase(Phase("importing")))
+        except StoppedError as stopped:
+            observer.note(stopped.message)
+            return
         with own_warnings(partial(observer.note, warning=True)), self.session.engine.scope(tell):
             self._run(run, observer)
 

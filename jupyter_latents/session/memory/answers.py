@@ -76,7 +76,7 @@ class Answers:
         return key_of(stage, inputs, self._models)
 
 
-def _stand_in(latents: Any, _stage: Stage) -> list[Image]:
+def _stand_in(latents: Any, _stage: Stage, _name: str) -> list[Image]:
     """Pictures for the digest in the place of those that latents will become, since a plan decodes none.
 
     Raises:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from jupyter_latents import demo
 from jupyter_latents.errors import ModelError, nearest
+from jupyter_latents.paths import is_there, opened
 from jupyter_latents.stage import ModelSource
 from jupyter_latents.wording import option
 
@@ -69,7 +70,7 @@ class Wanted:
     @property
     def on_hub(self) -> bool:
         """Whether the name is that of a repository, and of nothing on this machine."""
-        return self.is_repository and self.name not in demo.MODELS and not Path(self.name).expanduser().exists()
+        return self.is_repository and self.name not in demo.MODELS and not is_there(opened(self.name))
 
 
 def cached_models() -> list[str]:
