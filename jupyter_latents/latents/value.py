@@ -129,6 +129,7 @@ class Latents(LatentsData):
             rows["seed"] += f"   guidance {guidance:g}" if guidance is not None else ""
         if self.provenance.operation != "denoise":
             rows["made by"] = self.provenance.operation
+        rows["assumed"] = self.provenance.options.get("assumed", "")
         if self.noise is not None and not self.is_clean:
             rows["continues"] = "exactly, with its history" if self.resume else "without history"
         return {name: text for name, text in rows.items() if text}
