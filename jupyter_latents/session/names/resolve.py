@@ -70,7 +70,7 @@ class Resolver:
             return Inputs()
         seen = self._seen(stage, model)
         return Inputs(
-            tuple(item for value, text in seen.latents for item in self.as_latents(value, text)),
+            tuple(item for value, text in seen.latents for item in self.as_latents(value, text, _size_of(stage))),
             tuple(_sized(image, seed) for image in self._read(seen.images, stage, read_picture)),
             tuple(self._read(seen.masks, stage, read_mask)),
             tuple(self._read(seen.controls, stage, read_picture)),
@@ -94,7 +94,7 @@ class Resolver:
             return Given()
         seen, space = self._seen(stage, model), model.space
         return Given(
-            tuple(item for value, text in seen.latents for item in self._standing(value, text)),
+            tuple(item for value, text in seen.latents for item in self._standing(value, text, _size_of(stage))),
             tuple(_size_in(size, seed) for size in self._sizes(seen.images, space)),
             len(self._sizes(seen.masks, space)),
             len(self._sizes(seen.controls, space)),
@@ -169,13 +169,13 @@ class Resolver:
         else:
             yield from ((latents, text) for latents in self._plain(value, text))
 
-    def _standing(self, value: Any, text: str) -> Sequence[Standing]:
+    def _standing(self, value: Any, text: str, size: tuple[int, int] | None) -> Sequence[Standing]:
         """Latents, or outlines of latents that earlier stages will make."""
         if is_outline(value):
             return [value]
         if isinstance(value, list) and any(map(is_outline, value)):
-            return [item for one in value for item in self._standing(one, text)]
-        return self.as_latents(value, text)
+            return [item for one in value for item in self._standing(one, text, size)]
+        return self.as_latents(value, text, size)
 
     def _sizes(self, items: Iterable[tuple[Any, str]], space: Space) -> list[tuple[int, int]]:
         """(width, height) of each picture; its content is not read."""
@@ -240,39 +240,41 @@ class Resolver:
         except (TypeError, ValueError, KeyError) as error:
             raise NameNotFoundError(f"{text} is not there: {type(error).__name__}: {error}.", name=text) from error
 
-    def as_latents(self, value: Any, text: str) -> list[Latents]:
+    def as_latents(self, value: Any, text: str, size: tuple[int, int] | None = None) -> list[Latents]:
         """Anything that can be latents, as latents.
 
         Args:
             value: `Latents`, a tensor, an array, a file, or a list of these.
             text: What the script calls it.
+            size: (width, height) in pixels of the stage's picture, which packed latents do not say.
 
         Raises:
             JupyterLatentsError: It cannot be latents.
         """
-        return [self.known(latents) for latents in self._plain(value, text)]
+        return [self.known(latents) for latents in self._plain(value, text, size)]
 
-    def _plain(self, value: Any, text: str) -> list[Latents]:
+    def _plain(self, value: Any, text: str, size: tuple[int, int] | None = None) -> list[Latents]:
         """Anything that can be latents, with the facts that it has by itself."""
         import torch
 
         from jupyter_latents.latents import Latents
+        from jupyter_latents.latents.files.reading import of_size
 
         if isinstance(value, Latents):
             return [value]
         if isinstance(value, Path):
-            if value.suffix.lower() not in TENSOR_ENDINGS:
+            if not is_tensor_like(value):
                 raise LatentsFileError(f"{value} holds no latents; latents files end in {', '.join(TENSOR_ENDINGS)}.")
-            return [Latents.load(value)]
+            return [of_size(Latents, value, size)]
         if isinstance(value, str):
-            return self._plain(self.value(Reference(value, "path")), text)
+            return self._plain(self.value(Reference(value, "path")), text, size)
         if isinstance(value, torch.Tensor) or (hasattr(value, "__array_interface__") and not is_image(value)):
             try:
-                return [Latents.from_tensor(value)]
+                return [of_size(Latents, value, size)]
             except LatentsError as error:
-                raise LatentsError(f"{text}: {error.message}") from error
+                raise LatentsError(f"{text}: {error.template}") from error
         if isinstance(value, Sequence) and value:
-            return [latents for item in value for latents in self._plain(item, text)]
+            return [latents for item in value for latents in self._plain(item, text, size)]
         raise HandoffError(
             f"{text} is a {type(value).__name__}; `latents:` takes Latents, tensors, arrays, files of them, or a "
             f"list of these."
@@ -283,6 +285,11 @@ class Resolver:
         for item, name in items:
             made = self.decode(item, stage) if is_standing(item) else (item,)
             yield from (read(picture, name, check) for picture in made)
+
+
+def _size_of(stage: Stage) -> tuple[int, int] | None:
+    """(width, height) in pixels that a stage asks for."""
+    return (stage.size.width, stage.size.height) if stage.size is not None else None
 
 
 def _size_in(size: tuple[int, int], seed: ImageSeed) -> tuple[int, int]:
