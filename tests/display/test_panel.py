@@ -147,7 +147,7 @@ def test_it_runs_in_the_background_and_binds(opened: Any, session: Session) -> N
     opened.widgets.stages.children[1].click()
     opened.widgets.origin.value = "final"
     click(opened, "fill")
-    filled = StageForm(model="demo/scenes", seed="7", steps="4", scheduler="EulerDiscreteScheduler", into="final")
+    filled = StageForm(model="demo/scenes", steps="4", into="final")  # the cell that made it
     filled.latents, filled.start = "base", "0.5"
     assert opened.model.form == filled
     opened.editor.controls["latents"].value = ""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.engine.schedule.table import scheduler_names
+from jupyter_latents.engine import scheduler_names
 from jupyter_latents.errors import JupyterLatentsError, LatentsError
 from jupyter_latents.syntax.script import Script
 

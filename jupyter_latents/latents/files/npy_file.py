@@ -19,6 +19,7 @@ import torch
 from jupyter_latents.errors import LatentsError, LatentsFileError
 from jupyter_latents.latents.files.content import Codec, Content, plain
 from jupyter_latents.latents.tensors import as_tensor
+from jupyter_latents.paths import explain
 
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
@@ -96,7 +97,7 @@ def read_npy(path: Path, *, verify: bool = True, size: tuple[int, int] | None = 
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise LatentsFileError(f"cannot read {path}: {error.strerror or error}.") from error
+        raise LatentsFileError(f"cannot read {path}: {explain(error)}.") from error
     try:
         tensor, rest = tensor_in(content)
     except LatentsFileError as error:

@@ -18,12 +18,12 @@ import numpy as np
 import torch
 
 from jupyter_latents.errors import LatentsFileError
-from jupyter_latents.latents.files.atomic import explain
 from jupyter_latents.latents.files.caches import cached_content
 from jupyter_latents.latents.files.content import Codec, Content
 from jupyter_latents.latents.files.metadata import DAMAGED, FACTS_KEY, facts_metadata
 from jupyter_latents.latents.files.npy_file import array_bytes, array_in, tensor_in
 from jupyter_latents.latents.files.safetensors_file import content_of, parts_of
+from jupyter_latents.paths import explain
 
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
