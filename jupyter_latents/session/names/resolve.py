@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from jupyter_latents.engine import Given, Inputs, asked_size, size_after_resize
+from jupyter_latents.engine import Given, Inputs, asked_size
 from jupyter_latents.errors import HandoffError, LatentsError, LatentsFileError, NameNotFoundError, nearest
-from jupyter_latents.formats import MOST_PIXELS
 from jupyter_latents.paths import is_folder, is_there, opened
 from jupyter_latents.pictures.arrays import check_numbers
 from jupyter_latents.pictures.reading import is_image, is_picture, note_of, read_mask, read_picture, size_of
@@ -17,10 +16,10 @@ from jupyter_latents.session.later import Later
 from jupyter_latents.session.names.addresses import download
 from jupyter_latents.session.names.kinds import TENSOR_ENDINGS, is_outline, is_standing, is_tensor_like, is_usable
 from jupyter_latents.session.names.positions import Positions
+from jupyter_latents.session.names.sizes import size_in, sized, stage_size
 from jupyter_latents.stage import ImageSeed, Reference, Stage
 from jupyter_latents.stopping import check
 from jupyter_latents.syntax import real
-from jupyter_latents.wording import option
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -70,11 +69,11 @@ class Resolver:
         if seed is None:
             return Inputs()
         seen = self._seen(stage, model)
-        size = _size_of(stage)
+        size = stage_size(stage)
         latents = [item for value, text in seen.latents for item in self._standing(value, text, size)]
         return Inputs(
             cast("tuple[Latents, ...]", tuple(latents)),  # a run knows no outlines
-            tuple(_sized(image, seed) for image in self._read(seen.images, stage, read_picture)),
+            tuple(sized(image, seed) for image in self._read(seen.images, stage, read_picture)),
             tuple(self._read(seen.masks, stage, read_mask)),
             tuple(self._read(seen.controls, stage, read_picture)),
             self._asked(seen, seed, model.space),
@@ -97,8 +96,8 @@ class Resolver:
             return Given()
         seen, space = self._seen(stage, model), model.space
         return Given(
-            tuple(item for value, text in seen.latents for item in self._standing(value, text, _size_of(stage))),
-            tuple(_size_in(size, seed) for size in self._sizes(seen.images, space)),
+            tuple(item for value, text in seen.latents for item in self._standing(value, text, stage_size(stage))),
+            tuple(size_in(size, seed) for size in self._sizes(seen.images, space)),
             len(self._sizes(seen.masks, space)),
             len(self._sizes(seen.controls, space)),
             self._asked(seen, seed, space),
@@ -289,30 +288,3 @@ class Resolver:
         for item, name in items:
             made = self.decode(item, stage, name) if is_standing(item) else (item,)
             yield from (read(picture, name, check) for picture in made)
-
-
-def _size_of(stage: Stage) -> tuple[int, int] | None:
-    """(width, height) in pixels that a stage asks for."""
-    return (stage.size.width, stage.size.height) if stage.size is not None else None
-
-
-def _size_in(size: tuple[int, int], seed: ImageSeed) -> tuple[int, int]:
-    """(width, height) of an input picture after its seed's ``resize`` and ``align``.
-
-    Raises:
-        HandoffError: That is more than a picture may have.
-    """
-    width, height = asked_size(size, seed)
-    if seed.resize is not None and width * height > MOST_PIXELS:
-        raise HandoffError(
-            f"{option('image_seeds')} resizes a picture to {width}x{height}; {MOST_PIXELS // 10**6} million pixels "
-            "are the most. Give a smaller size.",
-            option="image_seeds",
-        )
-    return size_after_resize(size, seed)
-
-
-def _sized(image: Image, seed: ImageSeed) -> Image:
-    """An input picture at the seed's size."""
-    size = _size_in(image.size, seed)
-    return image if size == image.size else image.resize(size)
