@@ -106,7 +106,10 @@ def _read(source: ModelSource) -> ModelFacts:
     place = find(Wanted.model(source), lambda: _settings(source))
     facts = _of_checkpoint(source, place) if place.is_file() else _of_folder(source, place)
     _check_type(source, facts)
-    return with_addons(source, facts) if not facts.lacking else _with_addons_at_hand(source, facts)
+    complete = with_addons(source, facts) if not facts.lacking else _with_addons_at_hand(source, facts)
+    if complete.addons:
+        check_settings(complete)
+    return complete
 
 
 def _with_addons_at_hand(source: ModelSource, facts: ModelFacts) -> ModelFacts:
@@ -175,8 +178,8 @@ def _facts(
     if lacking:
         raise ModelError(f"{source.name} ({name}) cannot be run: it has no {' and no '.join(lacking)}. {RUNS}")
     facts = ModelFacts(source.name, folder, name, index, family_of(name), parts, checkpoint=checkpoint)
-    _check_channels(facts)
     check_settings(facts)
+    _check_channels(facts)
     return facts
 
 

@@ -59,11 +59,18 @@ class PartSource:
 
     @cached_property
     def config(self) -> Mapping[str, Any]:
-        """Its configuration as written, empty when it has none."""
+        """Its configuration as written, empty when it has none.
+
+        Raises:
+            ModelError: Its file is damaged.
+        """
         for file in _CONFIGURATIONS:
             path = self.folder / file
             if path.is_file():
-                return dict(read_json(path))
+                found = read_json(path)
+                if not isinstance(found, Mapping):
+                    raise ModelError(f"{file} of the model at {path.parent} holds no settings; fetch it again.")
+                return dict(found)
         return {}
 
     @cached_property
@@ -75,19 +82,28 @@ class PartSource:
         return files_digest([*files, ("settings", part_digest(self.folder))])
 
     @cached_property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Tensor name to shape of its weights; empty where their files do not tell without being loaded.
+
+        Raises:
+            ModelError: A weight file is damaged.
+        """
+        files = [path for path in self.weights if path.suffix == ".safetensors"]
+        try:
+            found = {name: shape for path in files for name, shape in header(path).items()}
+        except ModelError as error:
+            raise ModelError(f"the {self.name} of the model cannot be loaded: {error.message}") from error
+        return {name: shape for name, shape in found.items() if name.startswith(self.prefixes or "")}
+
+    @cached_property
     def values(self) -> int:
         """How many numbers its weights hold.
 
         Raises:
             ModelError: A weight file is damaged.
         """
-        path = self.weights[0] if self.weights else None
-        try:
-            if path is None or self.form != "checkpoint" or path.suffix != ".safetensors":
-                return value_count(self.weights)
-            return sum(math.prod(shape) for name, shape in header(path).items() if name.startswith(self.prefixes))
-        except ModelError as error:
-            raise ModelError(f"the {self.name} of the model cannot be loaded: {error.message}") from error
+        others = [path for path in self.weights if path.suffix != ".safetensors"]
+        return sum(map(math.prod, self.shapes.values())) + value_count(others)
 
     @property
     def lacking(self) -> str:

@@ -129,7 +129,7 @@ def part_at(entry: OptionAddress, folder: Path, name: str) -> PartSource:
         ModelError: It is none, or lacks weights.
     """
     config = read_json(folder / "config.json")
-    class_name = str(config.get("_class_name", ""))
+    class_name = str(config.get("_class_name", "")) if isinstance(config, dict) else ""
     if not class_name:
         raise fault(entry.dest, f"{folder} names no diffusers class in its config.json.")
     variant, dtype = entry.get("variant"), entry.get("dtype")
