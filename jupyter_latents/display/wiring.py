@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
     from jupyter_latents.session import Session
 
-__all__ = ["session_with_display"]
+__all__ = ["session_here", "session_with_display"]
+
+
+def session_here() -> Session:
+    """The session of the shell that runs here; where there is none, that of the process."""
+    return session_with_display(getattr(shell(), "user_ns", None))
 
 
 def session_with_display(names: MutableMapping[str, Any] | None = None) -> Session:

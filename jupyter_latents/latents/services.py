@@ -1,6 +1,7 @@
 """What a `Latents` value asks of the rooms above it, without importing them.
 
-The session provides decoding and display when it starts; the value stays free of models and widgets.
+The session provides decoding and display when it starts, which is at the latest when latents first ask for them; the
+value stays free of models and widgets.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.errors import ModelError, SettingError
+from jupyter_latents.above import above
+from jupyter_latents.errors import SettingError
 from jupyter_latents.latents.arguments import shown
 
 if TYPE_CHECKING:
@@ -50,12 +52,9 @@ def provide(services: Services) -> None:
     _services[:] = [services]
 
 
-def _current(purpose: str) -> Services:
+def _current() -> Services:
     if not _services:
-        raise ModelError(
-            f"no session is there to {purpose} latents: `from jupyter_latents import Latents` begins one, and so does "
-            "%load_ext jupyter_latents; these latents can be used then."
-        )
+        above().begin()
     return _services[0]
 
 
@@ -67,19 +66,17 @@ def decode(latents: Latents) -> list[Image]:
     Raises:
         ModelError: The VAE is not at hand.
     """
-    return _current("decode").decode(latents)
+    return _current().decode(latents)
 
 
 def preview(latents: Latents) -> list[Image]:
     """Small approximate pictures without running the VAE, or the decoded ones where it is at hand and cheap."""
-    return _current("preview").preview(latents)
+    return _current().preview(latents)
 
 
 def grid(latents: LatentsSequence) -> dict[str, Any]:
-    """An IPython display bundle of several latents; plain text when no session is there."""
-    if not _services:
-        return {"text/plain": repr(latents)}
-    return _services[0].grid(latents)
+    """An IPython display bundle of several latents."""
+    return _current().grid(latents)
 
 
 def fits(latents: Latents, model: str) -> str:
@@ -95,16 +92,14 @@ def fits(latents: Latents, model: str) -> str:
     """
     if not isinstance(model, str):
         raise SettingError(f"model is {shown(model)}; give its name as in a script, such as 'demo/paper'.")
-    return _current("judge").fits(latents, model)
+    return _current().fits(latents, model)
 
 
 def view(latents: Latents) -> Any:
     """A live view of the steps that made these latents."""
-    return _current("view").view(latents)
+    return _current().view(latents)
 
 
 def mimebundle(latents: Latents) -> dict[str, Any]:
-    """An IPython display bundle of `latents`; plain text when no session is there."""
-    if not _services:
-        return {"text/plain": repr(latents)}
-    return _services[0].mimebundle(latents)
+    """An IPython display bundle of `latents`."""
+    return _current().mimebundle(latents)

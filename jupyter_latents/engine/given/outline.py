@@ -58,6 +58,7 @@ class Outline:
         has_estimate: Whether the clean estimate will be known; a stage keeps it.
         has_history: Whether they will carry the scheduler's state; a stage keeps it.
         deviation: Standard deviation of values that are there and do not say what they are; None else.
+        made: Tells what makes them from all that makes others; empty where nobody knows.
     """
 
     shape: tuple[int, ...]
@@ -68,6 +69,7 @@ class Outline:
     has_estimate: bool = True
     has_history: bool = True
     deviation: float | None = None
+    made: str = ""
 
     @property
     def is_clean(self) -> bool:

@@ -58,7 +58,7 @@ OUT: Mapping[str, Mapping[str, Out]] = MappingProxyType(
         "Latents": {"trajectory": Out("steps before these latents are not run again")},
         "Provenance": {
             **dict.fromkeys(("revision", "prompt", "negative_prompt", "guidance_scale", "operation"), _STORY),
-            "parents": _STORY,
+            **dict.fromkeys(("parents", "cell"), _STORY),
         },
     }
 )
