@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Foresight", "counts"]
 
+_SILENT = (".ckpt", ".pt", ".pth", ".bin")
+"""Endings of weight files whose beginning does not say what is in them."""
+
 
 class _Captured(Mapping[str, Any]):
     """What templates handed over; what is yet to be made is what the plan knows of it.
@@ -141,7 +144,10 @@ class Foresight:
         except ModelError as error:
             if not error.unasked or stage.model.offline:
                 raise
-            raise UnforeseenError(f"{stage.model.name} is fetched at the run, then judged") from error
+            how = "fetched at the run, then judged"
+            if stage.model.name.lower().endswith(_SILENT):
+                how = "fetched whole at the run, then judged: nothing else says what it is"
+            raise UnforeseenError(f"{stage.model.name} is {how}") from error
 
     def _promise(self, foreseen: Foreseen, made: Sequence[Any]) -> None:
         """Keeps what an invocation will make for those that take it."""

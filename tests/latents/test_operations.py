@@ -5,10 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -348,23 +345,6 @@ def test_latents_keep_no_gradient():
 def test_the_methods_are_the_functions(name):
     """One signature and one docstring; `help` of both shows the whole text."""
     assert getattr(Latents, name) is getattr(operations, name)
-
-
-def test_without_a_session_it_is_said_what_begins_one(tmp_path):
-    """In a process of its own, where nothing has begun one."""
-    code = (
-        "import torch\nfrom jupyter_latents.errors import ModelError\n"
-        "from jupyter_latents.latents import CLEAN, SPACES, Latents\n"
-        "latents = Latents(torch.zeros(1, 4, 8, 8), SPACES['sd'], CLEAN)\n"
-        "for ask in (latents.decode, latents.preview, latents.view, lambda: latents.fits('demo/paper')):\n"
-        "    try:\n        ask()\n    except ModelError as error:\n        print(error)\n"
-        "from jupyter_latents import Latents\nprint(latents.fits('demo/paper'))\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], check=True, cwd=Path.cwd(), capture_output=True, text=True)
-    *told, verdict = done.stdout.splitlines()
-    assert len(told) == 4
-    assert all("from jupyter_latents import Latents" in line and "%load_ext" in line for line in told)
-    assert "fully denoised" in verdict
 
 
 def test_items_of_a_batch_say_which_of_its_draws_they_are():

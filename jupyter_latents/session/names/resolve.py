@@ -16,7 +16,7 @@ from jupyter_latents.session.later import Later
 from jupyter_latents.session.names.addresses import download
 from jupyter_latents.session.names.kinds import TENSOR_ENDINGS, is_outline, is_standing, is_tensor_like, is_usable
 from jupyter_latents.session.names.positions import Positions
-from jupyter_latents.session.names.sizes import bring_to_size, size_in, sizes_of, stretch_notes
+from jupyter_latents.session.names.sizes import bring_to_size, size_in, sizes_of, stage_size, stretch_notes
 from jupyter_latents.stage import ImageSeed, Reference, Stage
 from jupyter_latents.stopping import check
 from jupyter_latents.syntax import real
@@ -65,7 +65,8 @@ class Resolver:
         if seed is None:
             return Inputs()
         seen = self._seen(stage, model)
-        latents = [item for value, text in seen.latents for item in self._standing(value, text)]
+        size = stage_size(stage)
+        latents = [item for value, text in seen.latents for item in self._standing(value, text, size)]
         return Inputs(
             cast("tuple[Latents, ...]", tuple(latents)),  # a run knows no outlines
             tuple(bring_to_size(image, seed) for image in self._read(seen.images, stage, read_picture)),
@@ -91,7 +92,7 @@ class Resolver:
             return Given()
         seen, space = self._seen(stage, model), model.space
         return Given(
-            tuple(item for value, text in seen.latents for item in self._standing(value, text)),
+            tuple(item for value, text in seen.latents for item in self._standing(value, text, stage_size(stage))),
             tuple(size_in(size, seed) for size in sizes_of(seen.images, space)),
             len(sizes_of(seen.masks, space)),
             len(sizes_of(seen.controls, space)),
@@ -162,13 +163,13 @@ class Resolver:
         else:
             yield from ((latents, text) for latents in self._plain(value, text))
 
-    def _standing(self, value: Any, text: str) -> Sequence[Standing]:
+    def _standing(self, value: Any, text: str, size: tuple[int, int] | None) -> Sequence[Standing]:
         """Latents, or outlines of latents that earlier stages will make."""
         if is_outline(value):
             return [value]
         if isinstance(value, list) and any(map(is_outline, value)):
-            return [item for one in value for item in self._standing(one, text)]
-        return self.as_latents(value, text)
+            return [item for one in value for item in self._standing(one, text, size)]
+        return self.as_latents(value, text, size)
 
     def value(self, reference: Reference) -> Any:
         """The object behind a reference; files stay paths.
@@ -223,39 +224,41 @@ class Resolver:
         except (TypeError, ValueError, KeyError) as error:
             raise NameNotFoundError(f"{text} is not there: {type(error).__name__}: {error}.", name=text) from error
 
-    def as_latents(self, value: Any, text: str) -> list[Latents]:
+    def as_latents(self, value: Any, text: str, size: tuple[int, int] | None = None) -> list[Latents]:
         """Anything that can be latents, as latents.
 
         Args:
             value: `Latents`, a tensor, an array, a file, or a list of these.
             text: What the script calls it.
+            size: (width, height) in pixels of the stage's picture, which packed latents do not say.
 
         Raises:
             JupyterLatentsError: It cannot be latents.
         """
-        return [self.known(latents) for latents in self._plain(value, text)]
+        return [self.known(latents) for latents in self._plain(value, text, size)]
 
-    def _plain(self, value: Any, text: str) -> list[Latents]:
+    def _plain(self, value: Any, text: str, size: tuple[int, int] | None = None) -> list[Latents]:
         """Anything that can be latents, with the facts that it has by itself."""
         import torch
 
         from jupyter_latents.latents import Latents
+        from jupyter_latents.latents.files.reading import of_size
 
         if isinstance(value, Latents):
             return [value]
         if isinstance(value, Path):
-            if value.suffix.lower() not in TENSOR_ENDINGS:
+            if not is_tensor_like(value):
                 raise LatentsFileError(f"{value} holds no latents; latents files end in {', '.join(TENSOR_ENDINGS)}.")
-            return [Latents.load(value)]
+            return [of_size(Latents, value, size)]
         if isinstance(value, str):
-            return self._plain(self.value(Reference(value, "path")), text)
+            return self._plain(self.value(Reference(value, "path")), text, size)
         if isinstance(value, torch.Tensor) or (hasattr(value, "__array_interface__") and not is_image(value)):
             try:
-                return [Latents.from_tensor(value)]
+                return [of_size(Latents, value, size)]
             except LatentsError as error:
-                raise LatentsError(f"{text}: {error.message}") from error
+                raise LatentsError(f"{text}: {error.template}") from error
         if isinstance(value, Sequence) and value:
-            return [latents for item in value for latents in self._plain(item, text)]
+            return [latents for item in value for latents in self._plain(item, text, size)]
         raise HandoffError(
             f"{text} is a {type(value).__name__}; `latents:` takes Latents, tensors, arrays, files of them, or a "
             f"list of these."

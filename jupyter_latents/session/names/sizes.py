@@ -1,4 +1,4 @@
-"""Sizes of what stands in an image seed, found without reading it, and brought to what the seed asks for."""
+"""The sizes that a stage and its image seed ask for, and those of what stands there, found without reading it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jupyter_latents.errors import HandoffError
 from jupyter_latents.formats import MOST_PIXELS
 from jupyter_latents.pictures.reading import size_of
 from jupyter_latents.session.names.kinds import is_standing
-from jupyter_latents.stage import ImageSeed
+from jupyter_latents.stage import ImageSeed, Stage
 from jupyter_latents.stopping import check
 from jupyter_latents.wording import option
 
@@ -19,10 +19,15 @@ if TYPE_CHECKING:
 
     from jupyter_latents.latents.spaces import Space
 
-__all__ = ["bring_to_size", "size_in", "sizes_of", "stretch_notes"]
+__all__ = ["bring_to_size", "size_in", "sizes_of", "stage_size", "stretch_notes"]
 
 _RAW = "raw VAE"  # the space of ComfyUI's files that say none
 _SHAPE = 0.02  # relative difference of two aspect ratios that is taken for rounding
+
+
+def stage_size(stage: Stage) -> tuple[int, int] | None:
+    """(width, height) in pixels that a stage asks for."""
+    return (stage.size.width, stage.size.height) if stage.size is not None else None
 
 
 def sizes_of(items: Iterable[tuple[Any, str]], space: Space) -> list[tuple[int, int]]:
