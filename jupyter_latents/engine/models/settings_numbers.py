@@ -7,6 +7,7 @@ asks for more than its file holds is found by its header, whatever class reads i
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -58,6 +59,7 @@ _UNKNOWN = {"layers": 10_000, "widths": 1 << 20}
 """What is allowed where the weight file does not say its shapes."""
 
 _POSITIONS = re.compile(r"CLIP|Bert|T5")  # encoders with a tensor for each position; others compute them
+_IN_A_ROW = "AuraFlow"  # whose positions are counted in a row; others count them along a side
 _DEPTH = 4  # of configurations within configurations
 
 
@@ -89,12 +91,15 @@ def _most(part: PartSource, name: str, row: _Row) -> tuple[int, str]:
         tensors = len(part.shapes)
         return tensors or _UNKNOWN["layers"], f"its weight file holds {tensors} tensors" if tensors else ""
     padded = name == "max_position_embeddings" and _POSITIONS.match(part.class_name)
-    if row.most == "widths" or padded:
-        longest = max((side for shape in part.shapes.values() for side in shape), default=0)
-        return longest or _UNKNOWN[
-            "widths"
-        ], f"no tensor of its weight file is longer than {longest:,}" if longest else ""
-    return int(row.most), ""
+    if row.most != "widths" and not padded:
+        return int(row.most), ""
+    longest = max((side for shape in part.shapes.values() for side in shape), default=0)
+    if not longest:
+        return _UNKNOWN["widths"], ""
+    why = f"no tensor of its weight file is longer than {longest:,}"
+    if name == "pos_embed_max_size" and not part.class_name.startswith(_IN_A_ROW):
+        return math.isqrt(longest), f"{why}, and it needs the square of it"
+    return longest, why
 
 
 def _objection(value: Any, row: _Row, most: tuple[int, str], layers: int) -> str:
