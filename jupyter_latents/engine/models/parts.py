@@ -91,15 +91,13 @@ class PartSource:
         Raises:
             ModelError: A weight file is damaged.
         """
-        found = self.hub.shapes() if self.hub is not None else self._headers()
-        return {name: shape for name, shape in found.items() if name.startswith(self.prefixes or "")}
-
-    def _headers(self) -> Mapping[str, tuple[int, ...]]:
         files = [path for path in self.weights if path.suffix == ".safetensors"]
         try:
-            return {name: shape for path in files for name, shape in header(path).items()}
+            heads = [self.hub.shapes()] if self.hub is not None else [header(path) for path in files]
         except ModelError as error:
             raise ModelError(f"the {self.name} of the model cannot be loaded: {error.message}") from error
+        found = (item for head in heads for item in head.items())
+        return {name: shape for name, shape in found if name.startswith(self.prefixes or "")}
 
     @cached_property
     def values(self) -> int:
@@ -108,7 +106,7 @@ class PartSource:
         Raises:
             ModelError: A weight file is damaged.
         """
-        others = [path for path in self.weights if path.suffix != ".safetensors" and self.hub is None]
+        others = [] if self.hub is not None else [path for path in self.weights if path.suffix != ".safetensors"]
         return sum(map(math.prod, self.shapes.values())) + value_count(others)
 
     @property
