@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from jupyter_latents.above import Above, provide
 from jupyter_latents.errors import JupyterLatentsError
 
 if TYPE_CHECKING:
@@ -60,12 +61,16 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_LAZY[name]), name)
-    if name == "Latents":
-        from jupyter_latents.display.wiring import session_with_display
+    return getattr(import_module(_LAZY[name]), name)
 
-        session_with_display()  # so that they decode and display in any Python
-    return value
+
+def _begin() -> object:
+    from jupyter_latents.display.wiring import session_here
+
+    return session_here()
+
+
+provide(Above(_begin))
 
 
 def __dir__() -> list[str]:

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
     from jupyter_latents.session import Session
 
-__all__ = ["session_with_display"]
+__all__ = ["session_here", "session_with_display"]
+
+
+def session_here() -> Session:
+    """The session of the shell that runs here; where there is none, that of the process."""
+    return session_with_display(getattr(shell(), "user_ns", None))
 
 
 def session_with_display(names: MutableMapping[str, Any] | None = None) -> Session:
@@ -37,6 +42,7 @@ def session_with_display(names: MutableMapping[str, Any] | None = None) -> Sessi
             lambda several: _grid(session, several),
             session.fits,
             _view,
+            _arguments,
         )
     )
     running = shell()
@@ -52,6 +58,12 @@ def _grid(session: Session, several: LatentsSequence) -> dict[str, Any]:
         return {"text/plain": repr(several)}
     shown = [(several.label(index), latents, _pictures(session, latents)) for index, latents in enumerate(several)]
     return grid_bundle([(label, latents, pictures[0]) for label, latents, pictures in shown if pictures])
+
+
+def _arguments(latents: Latents, pipeline: Any, exact: bool) -> dict[str, Any]:
+    from jupyter_latents.engine import call_arguments
+
+    return call_arguments(latents, pipeline, exact=exact)
 
 
 def _view(latents: Latents) -> Any:

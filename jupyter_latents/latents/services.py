@@ -1,6 +1,7 @@
 """What a `Latents` value asks of the rooms above it, without importing them.
 
-The session provides decoding and display when it starts; the value stays free of models and widgets.
+The session provides decoding and display when it starts, which is at the latest when latents first ask for them; the
+value stays free of models and widgets.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.errors import ModelError, SettingError
+from jupyter_latents.above import above
+from jupyter_latents.errors import SettingError
 from jupyter_latents.latents.arguments import shown
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from jupyter_latents.latents.sequence import LatentsSequence
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["Services", "decode", "fits", "grid", "mimebundle", "preview", "provide", "view"]
+__all__ = ["Services", "decode", "fits", "grid", "mimebundle", "preview", "provide", "to_diffusers", "view"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Services:
         grid: Several latents to one labelled display bundle.
         fits: Latents and a model's name to how they would enter it.
         view: Latents to a live view of their trajectory.
+        arguments: Latents, a pipeline or None, and whether the last bit counts, to the arguments of its call.
     """
 
     decode: Callable[[Latents], list[Image]]
@@ -40,6 +43,7 @@ class Services:
     grid: Callable[[LatentsSequence], dict[str, Any]]
     fits: Callable[[Latents, str], str]
     view: Callable[[Latents], Any]
+    arguments: Callable[[Latents, Any, bool], dict[str, Any]]
 
 
 _services: list[Services] = []
@@ -50,12 +54,9 @@ def provide(services: Services) -> None:
     _services[:] = [services]
 
 
-def _current(purpose: str) -> Services:
+def _current() -> Services:
     if not _services:
-        raise ModelError(
-            f"no session is there to {purpose} latents: `from jupyter_latents import Latents` begins one, and so does "
-            "%load_ext jupyter_latents; these latents can be used then."
-        )
+        above().begin()
     return _services[0]
 
 
@@ -67,19 +68,17 @@ def decode(latents: Latents) -> list[Image]:
     Raises:
         ModelError: The VAE is not at hand.
     """
-    return _current("decode").decode(latents)
+    return _current().decode(latents)
 
 
 def preview(latents: Latents) -> list[Image]:
     """Small approximate pictures without running the VAE, or the decoded ones where it is at hand and cheap."""
-    return _current("preview").preview(latents)
+    return _current().preview(latents)
 
 
 def grid(latents: LatentsSequence) -> dict[str, Any]:
-    """An IPython display bundle of several latents; plain text when no session is there."""
-    if not _services:
-        return {"text/plain": repr(latents)}
-    return _services[0].grid(latents)
+    """An IPython display bundle of several latents."""
+    return _current().grid(latents)
 
 
 def fits(latents: Latents, model: str) -> str:
@@ -95,16 +94,40 @@ def fits(latents: Latents, model: str) -> str:
     """
     if not isinstance(model, str):
         raise SettingError(f"model is {shown(model)}; give its name as in a script, such as 'demo/paper'.")
-    return _current("judge").fits(latents, model)
+    return _current().fits(latents, model)
 
 
 def view(latents: Latents) -> Any:
     """A live view of the steps that made these latents."""
-    return _current("view").view(latents)
+    return _current().view(latents)
+
+
+def to_diffusers(latents: Latents, pipeline: Any = None, *, exact: bool = False) -> dict[str, Any]:
+    """What a diffusers pipeline takes to go on from these latents: ``pipe(prompt, **base.to_diffusers(pipe))``.
+
+    The tensor stands under ``latents`` (``image`` for pipelines that take ``denoising_start``): packed where the
+    pipeline takes tokens, in its scheduler's form and its dtype, divided by the ``init_noise_sigma`` that it multiplies
+    with. Beside it are ``width`` and ``height``, what sets the rest of the schedule (``sigmas``, ``timesteps`` or
+    ``denoising_start``), ``num_images_per_prompt`` of a batch, and a ``generator`` in the state in which theirs was
+    left. Prompt and guidance are the caller's.
+
+    Flux, Qwen-Image, Z-Image, SDXL and Kolors then go on bit for bit. SD and SD3 round the latents or the schedule
+    anew, so that the last bit differs. A scheduler's history does not travel.
+
+    Args:
+        latents: Latents whose noise and schedule are known.
+        pipeline: The diffusers pipeline that goes on; None for the family and scheduler of the model that made them
+            (of SDXL and Kolors the image-to-image pipeline).
+        exact: Whether the last bit counts: where a pipeline cannot begin there exactly, it runs the whole schedule, and
+            a callback puts the latents in at the end of the step where they stand.
+
+    Raises:
+        LatentsError: They are clean, their noise or schedule is not known, or that pipeline cannot begin there.
+        ModelError: No pipeline is given and the model that made them is not at hand.
+    """
+    return _current().arguments(latents, pipeline, exact)
 
 
 def mimebundle(latents: Latents) -> dict[str, Any]:
-    """An IPython display bundle of `latents`; plain text when no session is there."""
-    if not _services:
-        return {"text/plain": repr(latents)}
-    return _services[0].mimebundle(latents)
+    """An IPython display bundle of `latents`."""
+    return _current().mimebundle(latents)

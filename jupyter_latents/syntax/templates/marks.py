@@ -7,8 +7,8 @@ import secrets
 from collections.abc import Callable
 
 __all__ = [
-    "Undrawn", "bare_marks", "cut", "drawn_later", "line_mark", "line_numbers", "mark", "undrawn_in", "unveil", "veil",
-    "veiled_names", "veiled_parts", "without_draws", "without_lines",
+    "Undrawn", "bare_marks", "cut", "drawn_later", "line_mark", "line_numbers", "mark", "named", "undrawn_in", "unveil",
+    "veil", "veiled_names", "veiled_parts", "without_draws", "without_lines",
 ]  # fmt: skip
 
 # Symbols that Python writes as they are, so that a text may be quoted by `repr`; no word and no name holds them.
@@ -66,6 +66,16 @@ def veiled_names(text: str) -> list[str]:
 def unveil(text: str, value: Callable[[str, int | None], str]) -> str:
     """A text with `value(name, part)` in place of each environment variable that it stands for."""
     return _VEIL.sub(lambda match: value(match[2], int(match[1]) if match[1] else None), text)
+
+
+def named(text: str) -> str:
+    """A text of a script: ``$NAME`` in place of each environment variable that it stands for."""
+    return _VEIL.sub(lambda match: f"${{{match[2]}}}" if _goes_on(text, match.end()) else f"${match[2]}", text)
+
+
+def _goes_on(text: str, end: int) -> bool:
+    """Whether a name would take in what follows it."""
+    return text[end : end + 1].isalnum() or text[end : end + 1] == "_"
 
 
 def bare_marks(text: str, value: Callable[[str, int | None], str]) -> str:

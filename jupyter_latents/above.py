@@ -1,0 +1,36 @@
+"""What values ask of the rooms above them, without importing them: the package's own page says who answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+__all__ = ["Above", "above", "provide"]
+
+
+@dataclass(frozen=True, slots=True)
+class Above:
+    """Those who answer.
+
+    Attributes:
+        begin: Begins a session that decodes and displays latents.
+    """
+
+    begin: Callable[[], object]
+
+
+_above: list[Above] = []
+
+
+def provide(answers: Above) -> None:
+    """Says who answers from now on.
+
+    Args:
+        answers: Those who do.
+    """
+    _above[:] = [answers]
+
+
+def above() -> Above:
+    """Those who answer; they are there as soon as any module of the package is."""
+    return _above[0]
