@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from jupyter_latents import Latents
 from jupyter_latents.errors import JupyterLatentsError
@@ -131,6 +132,8 @@ UPPER = {piece.upper() for piece in PIECES}
         f'<sd15> --prompts "$TOKEN" {SHORT} --into a\n\n\\print {{{{ last_prompts[0].positive[2:] }}}}',
         f'<sd15> --prompts "$TOKEN" {SHORT} --into a\n\n\\print {{{{ a.provenance.prompt[0:] }}}}',
         f"<sd15> --prompts x {SHORT} --image-seeds $TOKEN",
+        f'<sd15> --prompts "$TOKEN" {SHORT} --image-seeds "{{out}}/$TOKEN.png;resize=64" --into a',
+        f"<sd15> --prompts x {SHORT} --image-seeds {{out}}/$WORD.png --into a --output-path {{out}} --image-format pt",
         f'<sd15> --prompts x {SHORT} --image-seeds "$TOKEN.png;mask=$TOKEN"',
         f"<sd15> --prompts x {SHORT} --scheduler $TOKEN",
         f'<sd15> --prompts x {SHORT} --vae "AutoencoderKL;model=$TOKEN"',
@@ -144,8 +147,12 @@ def test_no_piece_of_an_odd_value_is_told_kept_or_written(
     script: str, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TOKEN", ODD)
+    monkeypatch.setenv("WORD", "Zq7xW9kLm2Tv")
     monkeypatch.setenv("ARGUMENTS", "'Zq7x W9kL' 'm2Tv'")
     monkeypatch.setenv("WORDS", "--prompts 'Zq7x W9kL; m2Tv'")
+    (tmp_path / "out").mkdir()
+    for name in (ODD, "Zq7xW9kLm2Tv"):
+        Image.new("RGB", (64, 64)).save(tmp_path / "out" / f"{name}.png")
     script = script.replace("{out}", str(tmp_path / "out"))
     told: list[Any] = []
     try:

@@ -81,29 +81,30 @@ class Values:
 
         Values of fewer than four characters are words of any text, and stay.
         """
-        for value, name in self._open():
+        for value, name, _ in self._open():
             for form in written_forms(value):
                 text = text.replace(form, f"${name}")
             if len(value) >= _LONG:
                 text = _without_beginning(text, value, f"${name}")
         return self.shown(text)
 
-    def veiled_again(self, text: str, source: str) -> str:
-        """A text with marks in place of the values that it has from another.
+    def veiled_again(self, text: str, source: str | None = None) -> str:
+        """A text with marks in place of the values in it.
 
         Args:
             text: The text, such as the name of a file.
-            source: What it was made of, such as the name of a folder.
+            source: What it was made of, such as the name of a folder: only values in this count; None for all.
         """
-        for value, name in self._open():
-            if value in source:
-                text = text.replace(value, veil(name))
+        for value, name, part in self._open():
+            if source is None or value in source:
+                text = text.replace(value, veil(name, part))
         return text
 
-    def _open(self) -> list[tuple[str, str]]:
-        """Values that the script had, and words of them, with their names; the longest first."""
-        pairs = [(value, name) for name in self.opened for value in (self.value(name), *self._words.get(name, ()))]
-        return sorted({pair for pair in pairs if len(pair[0]) >= _SHORT}, key=lambda pair: (-len(pair[0]), pair))
+    def _open(self) -> list[tuple[str, str, int | None]]:
+        """Values that the script had, and words of them, with their names and places; the longest first."""
+        wholes = [(self.value(name), name, None) for name in self.opened]
+        words = [(word, name, part) for name in self.opened for part, word in enumerate(self._words.get(name, ()))]
+        return sorted((one for one in [*wholes, *words] if len(one[0]) >= _SHORT), key=lambda one: -len(one[0]))
 
 
 def written_forms(value: str) -> Iterator[str]:
