@@ -79,6 +79,13 @@ def test_a_changed_npy_file_of_ours_is_told_and_can_be_read_all_the_same(tmp_pat
     assert Latents.load(path, verify=False).tensor.max() == 1.0
 
 
+def test_a_shape_that_reaches_into_the_checksum_is_told(tmp_path: Path) -> None:
+    """Eight values more are as many bytes as the checksum has."""
+    path = some_latents(tensor=torch.ones(1, 4, 1, 1), denoised=None).save(tmp_path / "some.npy")
+    path.write_bytes(path.read_bytes().replace(b"(1, 4, 1, 1)", b"(1, 4, 3, 1)", 1))
+    refused(path, "reaches into its checksum")
+
+
 def npy(header: str, content: bytes = bytes(16)) -> bytes:
     text = header.encode("latin1")
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + content
