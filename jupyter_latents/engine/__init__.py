@@ -13,7 +13,7 @@ from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.given.outline import Outline, Standing
 from jupyter_latents.engine.given.picture_sizes import asked_size, size_after_resize
 from jupyter_latents.engine.libraries import import_libraries
-from jupyter_latents.engine.models.find import known_models
+from jupyter_latents.engine.models.places.names import known_models
 from jupyter_latents.engine.observer import Look, Observer, Phase, PhaseName, Reading, Silent, StepEvent
 from jupyter_latents.engine.protocol import Engine
 from jupyter_latents.engine.rest import run_rest
