@@ -197,7 +197,7 @@ class LocalEngine:
                 error.partial = run.partial()
             raise
         except BaseException as error:  # SystemExit of a converter too
-            told = str(error).replace("jupyter_latents.engine.tap._WindowedScheduler", run.scheduler_name)
+            told = str(error).replace("jupyter_latents.engine.tap.scheduler.WindowedScheduler", run.scheduler_name)
             message = f"{stage.model.name} failed while it ran: {type(error).__name__}: {told}"
             raise RunError(message, partial=run.partial()) from error
 
