@@ -136,21 +136,7 @@ class LocalEngine:
         stopped: Callable[[], bool] = lambda: False,
         stop_asked: Callable[[], bool] = lambda: False,
     ) -> Iterator[StageResult]:
-        """Runs stages that differ in their seeds alone as one batch; in halves where that fails, at last one by one.
-
-        Args:
-            stages: The stages; the course of each says that it shares.
-            observer: See `run`.
-            stopped: See `run`.
-            stop_asked: See `run`.
-
-        Yields:
-            Their results in order, as soon as there are any; fewer where it was stopped between two halves.
-
-        Raises:
-            StoppedError: It was stopped before its first step.
-            JupyterLatentsError: See `run`.
-        """
+        """See `Engine.run_together`; in halves where one batch fails, at last one by one."""
         if len(stages) == 1:
             yield self.run(stages[0], _NOTHING, observer, stopped, stop_asked)
             return
