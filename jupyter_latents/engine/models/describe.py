@@ -115,7 +115,10 @@ def _read(source: ModelSource) -> ModelFacts:
     else:
         facts = _of_folder(source, place)
     _check_type(source, facts)
-    return with_addons(source, facts)
+    complete = with_addons(source, facts)
+    if complete.addons:
+        check_settings(complete)
+    return complete
 
 
 def _downloaded(source: ModelSource) -> Path:
@@ -176,8 +179,8 @@ def _facts(
     if lacking:
         raise ModelError(f"{source.name} ({name}) cannot be run: it has no {' and no '.join(lacking)}. {RUNS}")
     facts = ModelFacts(source.name, folder, name, index, family_of(name), parts, checkpoint=checkpoint)
-    _check_channels(facts)
     check_settings(facts)
+    _check_channels(facts)
     return facts
 
 

@@ -62,11 +62,18 @@ class PartSource:
 
     @cached_property
     def config(self) -> Mapping[str, Any]:
-        """Its configuration as written, empty when it has none."""
+        """Its configuration as written, empty when it has none.
+
+        Raises:
+            ModelError: Its file is damaged.
+        """
         for file in _CONFIGURATIONS:
             path = self.folder / file
             if path.is_file():
-                return dict(read_json(path))
+                found = read_json(path)
+                if not isinstance(found, Mapping):
+                    raise ModelError(f"{file} of the model at {path.parent} holds no settings; fetch it again.")
+                return dict(found)
         return {}
 
     @cached_property
@@ -78,21 +85,29 @@ class PartSource:
         return files_digest([*files, ("settings", part_digest(self.folder))])
 
     @cached_property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Tensor name to shape of its weights; empty where their files do not tell without being loaded.
+
+        Raises:
+            ModelError: A weight file is damaged.
+        """
+        files = [path for path in self.weights if path.suffix == ".safetensors"]
+        try:
+            heads = [self.hub.shapes()] if self.hub is not None else [header(path) for path in files]
+        except ModelError as error:
+            raise ModelError(f"the {self.name} of the model cannot be loaded: {error.message}") from error
+        found = (item for head in heads for item in head.items())
+        return {name: shape for name, shape in found if name.startswith(self.prefixes or "")}
+
+    @cached_property
     def values(self) -> int:
         """How many numbers its weights hold.
 
         Raises:
             ModelError: A weight file is damaged.
         """
-        if self.hub is not None:
-            return sum(math.prod(shape) for name, shape in self.hub.shapes().items() if name.startswith(self.prefixes))
-        path = self.weights[0] if self.weights else None
-        try:
-            if path is None or self.form != "checkpoint" or path.suffix != ".safetensors":
-                return value_count(self.weights)
-            return sum(math.prod(shape) for name, shape in header(path).items() if name.startswith(self.prefixes))
-        except ModelError as error:
-            raise ModelError(f"the {self.name} of the model cannot be loaded: {error.message}") from error
+        others = [] if self.hub is not None else [path for path in self.weights if path.suffix != ".safetensors"]
+        return sum(map(math.prod, self.shapes.values())) + value_count(others)
 
     @property
     def lacking(self) -> str:

@@ -166,7 +166,7 @@ def part_at(entry: OptionAddress, place: Location, folder: Path, name: str) -> P
         ModelError: It is none, or lacks weights that the hub does not have either.
     """
     config = read_json(folder / "config.json")
-    class_name = str(config.get("_class_name", ""))
+    class_name = str(config.get("_class_name", "")) if isinstance(config, dict) else ""
     if not class_name:
         raise fault(entry.dest, f"{folder} names no diffusers class in its config.json.")
     variant, dtype = entry.get("variant"), entry.get("dtype")
