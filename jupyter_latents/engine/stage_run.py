@@ -21,10 +21,12 @@ from jupyter_latents.engine.outcome import RunOrigin, StepLog, finite, last_late
 from jupyter_latents.engine.prepare import Prepared, prepare
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.rules.calls import picture_arguments
-from jupyter_latents.engine.schedule import handoff, schedulers
+from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.engine.schedule.entering import Entering, enter
+from jupyter_latents.engine.schedule.level_tensor import level_tensor, onward_draws
 from jupyter_latents.engine.schedule.window import Span
-from jupyter_latents.engine.tap import Entry, Generators, StepState, Tap
+from jupyter_latents.engine.tap.states import Entry, Generators, StepState
+from jupyter_latents.engine.tap.tap import Tap
 from jupyter_latents.engine.vae import codec
 from jupyter_latents.engine.vae.bridge import bridge
 from jupyter_latents.errors import LatentsError, RunError, StoppedError
@@ -147,7 +149,7 @@ class StageRun:
         extra = torch.Generator("cpu").manual_seed((self.seed ^ 0x9E3779B9) % 2**63)
         raw = any(is_raw(latents, self.facts) for latents in self.inputs.latents)
         form = RAW_FORM if raw else entering.way.form
-        tensor = handoff.level_tensor(self.given, entering.way.noise, extra, form)
+        tensor = level_tensor(self.given, entering.way.noise, extra, form)
         resume = self.given.resume if entering.exact else None
         drawn: Any = resume.generator if resume is not None and self.seed == self.given.provenance.seed else None
         return Entry(
@@ -155,7 +157,7 @@ class StageRun:
             entering.span.end_index,
             self.layout.pack(tensor.to(self.model.device)),
             resume.scheduler if resume else None,
-            handoff.onward_draws(self.seed, self.given.noise) if drawn is None else drawn,
+            onward_draws(self.seed, self.given.noise) if drawn is None else drawn,
         )
 
     def _agreed(self, scheduler: Any, skipped: int) -> Entering:
