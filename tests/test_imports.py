@@ -16,16 +16,17 @@ TOP = "jupyter_latents"
 # From the top down: a room may import what stands below it. The package's own `__init__` is the top.
 ROOMS = [
     *(TOP, "magics", "config", "completer", "display", "session", "machine"),
-    *("engine", "latents", "syntax", "pictures", "optimizations", "stage", "addresses", "demo", "settings", "formats"),
-    *("samplers", "stopping", "errors", "wording", "above"),
+    *("engine", "latents", "syntax", "pictures", "prompts", "optimizations", "stage", "addresses", "demo", "settings"),
+    *("formats", "samplers", "stopping", "errors", "wording", "above"),
 ]
 # Where less than "all below" is allowed.
 NARROWER = {
-    "syntax": {"optimizations", "stage", "formats", "samplers", "errors", "wording"},
+    "syntax": {"prompts", "optimizations", "stage", "formats", "samplers", "errors", "wording"},
     "latents": {"pictures", "stage", "formats", "errors", "wording", "above"},
-    "engine": {"latents", "optimizations", "stage", "stopping", "errors", "wording", "demo", "settings"},
+    "engine": {"latents", "prompts", "optimizations", "stage", "stopping", "errors", "wording", "demo", "settings"},
     "magics": {"config", "completer", "display", "session", "syntax", "stage", "formats", "errors", "latents"},
     "pictures": {"stage", "addresses", "formats", "samplers", "errors", "wording"},
+    "prompts": {"addresses", "errors", "wording"},
     "optimizations": {"addresses", "errors", "wording"},
     "stage": {"addresses", "above"},
     "addresses": {"errors"},
@@ -37,7 +38,7 @@ NARROWER = {
     "samplers": set(),
     "formats": set(),
     "settings": set(),
-    "config": {"settings"},
+    "config": {"prompts", "settings"},
 }
 NOTEBOOK = {"IPython", "ipywidgets", "anywidget", "ipykernel", "comm", "traitlets"}
 HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors", "numpy", "scipy", "PIL"}
@@ -49,6 +50,7 @@ NOT_FOR = {
     "formats": NOTEBOOK | HEAVY,
     "samplers": NOTEBOOK | HEAVY,
     "optimizations": NOTEBOOK | HEAVY,
+    "prompts": NOTEBOOK | HEAVY,
     "stage": NOTEBOOK | HEAVY,
     "addresses": NOTEBOOK | HEAVY,
     "settings": NOTEBOOK | HEAVY,

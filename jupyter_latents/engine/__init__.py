@@ -13,6 +13,7 @@ from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.given.outline import Outline, Standing
 from jupyter_latents.engine.given.picture_sizes import asked_size, size_after_resize
 from jupyter_latents.engine.observer import Look, Observer, Phase, PhaseName, Reading, Silent, StepEvent
+from jupyter_latents.engine.prompts.windows import PromptWindow
 from jupyter_latents.engine.protocol import Engine
 from jupyter_latents.engine.rest import run_rest
 from jupyter_latents.engine.result import StageResult
@@ -36,6 +37,7 @@ __all__ = [
     "PartRow",
     "Phase",
     "PhaseName",
+    "PromptWindow",
     "Reading",
     "Silent",
     "Span",

@@ -81,6 +81,8 @@ class Tap:
         enter: Called once with the scheduler after ``set_timesteps`` and the timestep indices that the pipeline leaves
             out for an image's strength; says where the run enters.
         on_step: Called after each timestep; returns False to end the run there.
+        encode: Called in place of the pipeline's ``encode_prompt``, with the class's own, the pipeline, and the
+            arguments; None to leave that alone.
     """
 
     def __init__(
@@ -89,11 +91,13 @@ class Tap:
         generator: Generators,
         enter: Callable[[Any, int], Entry],
         on_step: Callable[[StepState], bool],
+        encode: Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any] | None = None,
     ) -> None:
         self.scheduler = scheduler
         self.generator = generator
         self._enter = enter
         self._on_step = on_step
+        self.encode = encode
         self._by_strength: Callable[[], tuple[torch.Tensor, int]] | None = None
         self._entry: Entry | None = None
         self._prepared: torch.Tensor | None = None
@@ -379,11 +383,17 @@ def tapped(pipeline_class: type) -> type:
         timesteps, steps = pipeline_class.get_timesteps(self, *args, **kwargs)  # type: ignore[attr-defined]
         return self.jupyter_latents_tap.cut(timesteps), steps
 
+    def encode_prompt(self: Any, *args: Any, **kwargs: Any) -> Any:
+        own, encode = pipeline_class.encode_prompt, self.jupyter_latents_tap.encode  # type: ignore[attr-defined]
+        return own(self, *args, **kwargs) if encode is None else encode(own, self, args, kwargs)
+
     methods: dict[str, Any] = {
         name: _heard(getattr(pipeline_class, name), kind)
         for name, kind in _ENCODING.items()
         if hasattr(pipeline_class, name)
     }
+    if "encode_prompt" in methods:
+        methods["encode_prompt"] = _heard(encode_prompt, _ENCODING["encode_prompt"])
     methods["prepare_latents"] = _heard(prepare_latents, "vae")
     if hasattr(pipeline_class, "get_timesteps"):
         methods["get_timesteps"] = get_timesteps

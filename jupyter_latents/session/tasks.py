@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeGuard
 
 from jupyter_latents.engine import Silent, scheduler_names
-from jupyter_latents.errors import HandoffError, JupyterLatentsError, ModelError, RunError, StoppedError
+from jupyter_latents.errors import HandoffError, JupyterLatentsError, ModelError, RunError, SettingError, StoppedError
 from jupyter_latents.session.foresight import Answers, Foresight, counts
 from jupyter_latents.session.hiding import Hidden, undrawn
 from jupyter_latents.session.models import Models
@@ -142,7 +142,8 @@ class Work:
 
         Raises:
             JupyterLatentsError: One of them can never run, so that none begins: its model is not there or does not do
-                this, the latents handed to it cannot enter it, or its result may not be bound.
+                this, the latents handed to it cannot enter it, a setting or prompt of it is wrong, or its result may
+                not be bound.
         """
         plan = self._foresight(evaluation, models).plan()
         for stage in plan.stages:
@@ -157,4 +158,4 @@ class Work:
 
 def _forbids(error: JupyterLatentsError | None) -> TypeGuard[JupyterLatentsError]:
     """Whether an error of one stage keeps the whole script from running."""
-    return isinstance(error, (ModelError, HandoffError)) or (error is not None and error.option == "into")
+    return isinstance(error, (ModelError, HandoffError, SettingError)) or (error is not None and error.option == "into")
