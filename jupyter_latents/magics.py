@@ -6,7 +6,6 @@ What they need is imported when a magic is first used, so that ``%load_ext`` cos
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.completer import register as complete
@@ -15,6 +14,7 @@ from jupyter_latents.config import register as configure
 from jupyter_latents.config import unregister as stop_configuring
 from jupyter_latents.errors import HelpAskedError, JupyterLatentsError, NameNotFoundError, ScriptError, nearest
 from jupyter_latents.formats import listed
+from jupyter_latents.paths import explain, opened
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -169,7 +169,12 @@ def _start(session: Session, script: Script, options: MagicOptions) -> Run | Non
     from jupyter_latents.session import Task
 
     # A cell that waits for its run raises the run's error, so the view need not tell it too.
-    view = RunView(preview_every=options.preview_every, verbose=options.verbose, tells_error=options.background)
+    view = RunView(
+        preview_every=options.preview_every,
+        verbose=options.verbose,
+        bind=session.names.__setitem__,
+        tells_error=options.background,
+    )
     view.show()
     run = session.start(Task(script, options.arguments, options.force, options.verbose), view)
     try:
@@ -212,11 +217,13 @@ def _script(options: MagicOptions, cell: str | None) -> Script:
         return Script(cell or "", first_line=2)
     if cell is not None and cell.strip():
         raise ScriptError("--file runs a file, and the cell has a script of its own; use one of the two.")
-    path = Path(options.file).expanduser()
+    path = opened(options.file)
     try:
         return Script(path.read_text(encoding="utf-8"), source=str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise NameNotFoundError(f"the script {path} cannot be read: {error}") from error
+    except UnicodeDecodeError as error:
+        raise NameNotFoundError(f"the script {path} cannot be read: it is no text in UTF-8 ({error}).") from error
+    except (OSError, ValueError) as error:
+        raise NameNotFoundError(f"the script {str(path)!r} cannot be read: {explain(error)}.") from error
 
 
 def _wait(run: Run, view: RunView) -> None:

@@ -151,6 +151,7 @@ class Provenance:
         operation: What made them: ``denoise``, or the name of an operation such as ``blend``.
         options: Further options, as text.
         parents: Digests of the latents they were made from.
+        cell: The stage that made them, as it stands in a cell; empty where nobody knows.
 
     Raises:
         SettingError: A value of another kind, or a seed that torch does not take.
@@ -165,9 +166,10 @@ class Provenance:
     operation: str = "denoise"
     options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     parents: tuple[str, ...] = ()
+    cell: str = ""
 
     def __post_init__(self) -> None:
-        texts(self, "a provenance", "model", "revision", "prompt", "negative_prompt", "operation")
+        texts(self, "a provenance", "model", "revision", "prompt", "negative_prompt", "operation", "cell")
         if self.seed is not None:
             settle(self, seed=seed_number(self.seed))
         if self.guidance_scale is not None:

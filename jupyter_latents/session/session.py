@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, MutableMapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import machine
-from jupyter_latents.engine import Given, scheduler_names
+from jupyter_latents.engine import Given, import_libraries, scheduler_names
 from jupyter_latents.errors import (
     JupyterLatentsError,
     NameNotFoundError,
+    SettingError,
 )
+from jupyter_latents.paths import destination, explain
 from jupyter_latents.session.memory.memo import Memo
 from jupyter_latents.session.names.addresses import Addresses
 from jupyter_latents.session.names.bindings import check_free, drop, latents_named
@@ -82,6 +83,18 @@ class Session:
         if self._engine is None:
             self._engine = PROCESS.engine(self.settings)
         return self._engine
+
+    def load_engine(self, tell: Callable[[], None]) -> None:
+        """Imports what the engine of this process needs, where this session uses that and nobody has yet.
+
+        Args:
+            tell: Called first, where this takes its time.
+
+        Raises:
+            StoppedError: The run that this belongs to is to end.
+        """
+        if self._engine is None:
+            import_libraries(tell)
 
     def check(self, script: Script) -> None:
         """Finds what can be found wrong in a script before anything runs.
@@ -224,7 +237,12 @@ class Session:
         """
         from jupyter_latents.session.memory.store import Store
 
-        self.memo.store = Store(Path(folder).expanduser(), self.settings) if folder is not None else None
+        if folder is not None and not folder.strip():
+            raise SettingError("the store has no name; give a folder of your own, or off.")
+        try:
+            self.memo.store = Store(destination(folder), self.settings) if folder is not None else None
+        except FileNotFoundError as error:
+            raise SettingError(f"the store {folder!r} cannot be written to: {explain(error)}.") from error
         return repr(self.memo.store) if self.memo.store is not None else "no store"
 
     def fits(self, latents: Latents, model: str) -> str:
@@ -282,7 +300,7 @@ class Session:
         same = known is not None and tensor_digest(known.tensor) == latents.digest  # not changed in place since
         return known if known is not None and same else latents
 
-    def _picture_of(self, latents: Latents, stage: Stage) -> list[Image]:
+    def _picture_of(self, latents: Latents, stage: Stage, _name: str) -> list[Image]:
         """Pictures of latents in the image position, by the VAE that the engine chooses."""
         return self.engine.decode(latents, stage.model)
 

@@ -7,15 +7,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeGuard
 
-from jupyter_latents.engine import Silent, scheduler_names
+from jupyter_latents.engine import Phase, Silent, scheduler_names
 from jupyter_latents.errors import HandoffError, JupyterLatentsError, ModelError, RunError, SettingError, StoppedError
-from jupyter_latents.session.foresight import Answers, Foresight, counts
-from jupyter_latents.session.hiding import Hidden, undrawn
+from jupyter_latents.session.foresight import Foresight, counts
+from jupyter_latents.session.memory.answers import Answers
 from jupyter_latents.session.models import Models
 from jupyter_latents.session.notices import own_warnings
 from jupyter_latents.session.planning import Plan
 from jupyter_latents.session.read_ahead import ReadAhead
 from jupyter_latents.session.script_run import ScriptRun
+from jupyter_latents.session.veils import Hidden, stand_ins
 from jupyter_latents.syntax import Environment, Evaluation, Script
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from jupyter_latents.session.session import Session
 
 __all__ = ["Task", "Work"]
+
+_RESULTS = ("into", "output_path")
+"""Options that say where results go: what they name is as it is, whatever earlier stages make."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ class Work:
         """
         session, force = self.session, self.task.force
         environment = session.environment(self.task, Silent(), check)
-        environment.foreseeing, environment.random_seed = True, undrawn()
+        environment.foreseeing, environment.random_seed = True, stand_ins()
         evaluation, models = self._evaluation(environment), Models(session.engine)
         own: list[str] = []
         try:
@@ -90,6 +94,11 @@ class Work:
                 notices.add(text)
                 observer.note(text, warning=matters)
 
+        try:
+            self.session.load_engine(lambda: observer.phase(Phase("importing")))
+        except StoppedError as stopped:
+            observer.note(stopped.message)
+            return
         with own_warnings(partial(observer.note, warning=True)), self.session.engine.scope(tell):
             self._run(run, observer)
 
@@ -143,7 +152,7 @@ class Work:
         Raises:
             JupyterLatentsError: One of them can never run, so that none begins: its model is not there or does not do
                 this, the latents handed to it cannot enter it, a setting or prompt of it is wrong, or its result may
-                not be bound.
+                not be bound or written.
         """
         plan = self._foresight(evaluation, models).plan()
         for stage in plan.stages:
@@ -158,4 +167,5 @@ class Work:
 
 def _forbids(error: JupyterLatentsError | None) -> TypeGuard[JupyterLatentsError]:
     """Whether an error of one stage keeps the whole script from running."""
-    return isinstance(error, (ModelError, HandoffError, SettingError)) or (error is not None and error.option == "into")
+    never = isinstance(error, (ModelError, HandoffError, SettingError))
+    return never or (error is not None and error.option in _RESULTS)

@@ -26,6 +26,7 @@ from .options.table import NAMES, OPTIONS
 from .segments import segments
 
 __all__ = [
+    "ORDER",
     "Made",
     "Progress",
     "Rows",
@@ -48,7 +49,8 @@ _FIRST = (
     "schedulers", "output_size", "batch_size", "batch_seeds", "clip_skips",
 )  # fmt: skip
 _LAST = ("into", "force")
-_ORDER = [*_FIRST, *(dest for dest in NAMES if dest not in {*_FIRST, *_LAST}), *_LAST]
+ORDER = [*_FIRST, *(dest for dest in NAMES if dest not in {*_FIRST, *_LAST}), *_LAST]
+"""The options, by `dest`, in the order in which people read them."""
 _ALWAYS_QUOTED = {"prompts", "negative_prompts", "second_prompts", "third_prompts", "image_seeds"}
 
 _PLAIN = re.compile(r"[\w@+:,./~^][\w@+=:,./~^-]*")
@@ -124,7 +126,7 @@ def lines(model: str, rows: Rows, *, variables: bool = False) -> dict[str, str]:
         Line by the option's `dest`; the model's own line is under ``model``.
     """
     made = {"model": word(model, variables=variables)}
-    for dest in _ORDER:
+    for dest in ORDER:
         if dest in rows:
             words = [word(text, quoted=dest in _ALWAYS_QUOTED, variables=variables) for text in rows[dest]]
             made[dest] = " ".join([NAMES[dest], *words])
@@ -215,6 +217,7 @@ def from_provenance(latents: Made, known: Mapping[str, Made] | None = None) -> S
         scheduler=_scheduler(origin.options.get("scheduler", "")),
         window=Window(start, done_fraction(position) if position is not None else None),
         image_seed=seed,
+        batch_size=_batch(origin.options),
     )
 
 
@@ -227,6 +230,12 @@ def _weighter(options: Mapping[str, str]) -> Address | None:
         return address
     except SettingError:
         return None
+
+
+def _batch(options: Mapping[str, str]) -> int:
+    """How many latents the batch had of which these are an item; what a file says may be anything."""
+    of = options.get("of", "") if "item" in options else ""
+    return max(1, int(of)) if of.isascii() and of.isdigit() and len(of) < 6 else 1
 
 
 def _scheduler(text: str) -> Address | None:

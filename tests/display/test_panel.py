@@ -147,7 +147,7 @@ def test_it_runs_in_the_background_and_binds(opened: Any, session: Session) -> N
     opened.widgets.stages.children[1].click()
     opened.widgets.origin.value = "final"
     click(opened, "fill")
-    filled = StageForm(model="demo/scenes", seed="7", steps="4", scheduler="EulerDiscreteScheduler", into="final")
+    filled = StageForm(model="demo/scenes", steps="4", into="final")  # the cell that made it
     filled.latents, filled.start = "base", "0.5"
     assert opened.model.form == filled
     opened.editor.controls["latents"].value = ""
@@ -249,6 +249,8 @@ def test_files_become_variables(opened: Any, session: Session, tmp_path: Any) ->
         assert "is no latents file; those end in" in errors(opened)["latents"]
     upload(opened, "latents", f"{'x' * 5000}.safetensors", file.read_bytes())
     assert opened.model.form.latents == "x" * 60
+    upload(opened, "latents", "Tensor_1", file.read_bytes())
+    assert opened.model.form.latents == "Tensor_1"
 
 
 def test_a_dropped_file_goes_to_the_field_under_it(opened: Any, session: Session) -> None:

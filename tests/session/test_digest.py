@@ -85,7 +85,7 @@ VALUES = (
     ),
     Noise(1.0, "ve", 3.0),
     Position(1, 2, "a", "b", "c"),
-    Provenance("a", "b", "c", "d", 1, 2.0, "denoise", {"steps": "2"}, ("p",)),
+    Provenance("a", "b", "c", "d", 1, 2.0, "denoise", {"steps": "2"}, ("p",), "a"),
     Resume({"order": 1}, torch.arange(3), {"torch": "2"}),
     Space("SD", 4, channel_mean=(1.0,), channel_std=(1.0,), vae="v"),
 )

@@ -121,12 +121,13 @@ class ModelCache:
             self._shelf.use(plan.keys.values(), plan.facts.name)
             return True
 
-    def let_idle_go(self, device: Any, but: ModelSource | None = None) -> int:
+    def let_idle_go(self, device: Any, but: ModelSource | None = None, at_work: Any = None) -> int:
         """Lets all parts leave a device that no run holds, and what torch keeps in reserve there; says how many bytes.
 
         Args:
             device: The torch device.
             but: A model that stays, since it is wanted again at once.
+            at_work: A module that stays, itself or one that it is a second face of.
 
         Raises:
             ModelError: That model is not there.
@@ -137,7 +138,10 @@ class ModelCache:
 
         before = sum(row.size for row in self.rows())
         with self._loading:
-            self._shelf.make_room(device, None, set(_plan(but)[0].keys.values()) if but is not None else set())
+            keep = set(_plan(but)[0].keys.values()) if but is not None else set()
+            inside = getattr(at_work, "_modules", self)
+            keep |= {key for key, part in self.parts.items() if getattr(part.value, "_modules", None) is inside}
+            self._shelf.make_room(device, None, keep)
         gc.collect()
         if device.type == "cuda":
             torch.cuda.empty_cache()
