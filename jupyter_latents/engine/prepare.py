@@ -14,6 +14,7 @@ from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.load import dtype_of
 from jupyter_latents.engine.models.memory import device_of
 from jupyter_latents.engine.models.optimize import check_optimize
+from jupyter_latents.engine.prompts.windows import PromptWindow, check_prompts, prompt_remarks, prompt_windows
 from jupyter_latents.engine.rules.calls import call_arguments, check_clip_skip
 from jupyter_latents.engine.rules.checks import check_mode, check_sigmas, pipeline_of
 from jupyter_latents.engine.rules.needs import check_memory
@@ -53,6 +54,7 @@ class Prepared:
         entering: Which steps run, and how the latents enter.
         notes: What is converted, rounded, assumed or contradicted, in the order of telling.
         weights: Bytes of the model's weights in the dtype that it runs in.
+        prompts: Windows of one text each that tile the steps.
         decodings: How latents in the place of pictures become pictures.
     """
 
@@ -67,6 +69,7 @@ class Prepared:
     entering: Entering
     notes: tuple[str, ...]
     weights: int
+    prompts: tuple[PromptWindow, ...]
     decodings: tuple[Decoding, ...] = ()
 
     @property
@@ -139,6 +142,7 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
         JupyterLatentsError: The stage can never run, with the reason.
     """
     facts = describe(stage.model) if facts is None else facts
+    check_prompts(stage, facts.family.text, facts.family.name)
     optimize = check_optimize(stage.model, facts)
     latents = incoming(stage, given.latents, facts)
     scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=stage.seed or 0)
@@ -158,10 +162,11 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     decodings = tuple(decoding(one, facts, stage.model) for one in given.decoded)
     notes = (*given.notes, *dict.fromkeys(note for one in decodings for note in one.notes), *notes)
     beside = remarks(call, facts, entered, noised=noised and not schedulers.backwards(scheduler))
-    told = (*notes, *beside, *entering.notes, *(choice.note for choice in optimize))
+    prompts = prompt_windows(stage, entering.span)
+    told = (*notes, *beside, *prompt_remarks(stage, prompts), *entering.notes, *(choice.note for choice in optimize))
     weights = facts.values * _itemsize(stage, facts)
     return Prepared(
-        stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights, decodings
+        stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights, prompts, decodings
     )
 
 

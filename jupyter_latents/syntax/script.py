@@ -141,12 +141,14 @@ def _invocation(words: list[Word], environment: Environment, schedulers: Collect
                 text = f"'{environment.shown(veiled.text)}' is known at the run alone, and is wanted here before."
                 raise ScriptError(text, place=words[0].place) from veiled
             words, injected = known, more
-    for text, place in (*arguments.notes, *remarks(arguments)):
+    for text, place in (*arguments.notes, *remarks(arguments, environment.defaults.get("prompt.weighter"))):
         environment.note(text, place)
     values: dict[str, tuple[Any, ...]] = dict(arguments.values)
     if "gen_seeds" in values:
         values["seeds"] = tuple(environment.random_seed() for _ in range(values["gen_seeds"][0]))
-    made = Invocation(arguments.model.text, MappingProxyType(values), arguments, environment.check)
+    made = Invocation(
+        arguments.model.text, MappingProxyType(values), arguments, environment.check, environment.defaults
+    )
     if not any(veiled_names(word.text) for word in [*words, *injected]):
         return made
 
@@ -154,7 +156,9 @@ def _invocation(words: list[Word], environment: Environment, schedulers: Collect
         real, more = ([_opened(word, environment) for word in some] for some in (words, injected))
         read = read_arguments(real, more, schedulers=schedulers)
         drawn = {"seeds": values["seeds"]} if "gen_seeds" in values else {}
-        return Invocation(read.model.text, MappingProxyType({**read.values, **drawn}), read, environment.check)
+        return Invocation(
+            read.model.text, MappingProxyType({**read.values, **drawn}), read, environment.check, environment.defaults
+        )
 
     return replace(made, opens=opened)
 

@@ -64,11 +64,17 @@ def tapped(pipeline_class: type) -> type:
         timesteps, steps = pipeline_class.get_timesteps(self, *args, **kwargs)  # type: ignore[attr-defined]
         return self.jupyter_latents_tap.cut(timesteps), steps
 
+    def encode_prompt(self: Any, *args: Any, **kwargs: Any) -> Any:
+        own, encode = pipeline_class.encode_prompt, self.jupyter_latents_tap.encode  # type: ignore[attr-defined]
+        return own(self, *args, **kwargs) if encode is None else encode(own, self, args, kwargs)
+
     methods: dict[str, Any] = {
         name: _heard(getattr(pipeline_class, name), kind)
         for name, kind in _ENCODING.items()
         if hasattr(pipeline_class, name)
     }
+    if "encode_prompt" in methods:
+        methods["encode_prompt"] = _heard(encode_prompt, _ENCODING["encode_prompt"])
     methods["prepare_latents"] = _heard(prepare_latents, "vae")
     if hasattr(pipeline_class, "get_timesteps"):
         methods["get_timesteps"] = get_timesteps

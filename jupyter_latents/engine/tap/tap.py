@@ -38,6 +38,8 @@ class Tap:
         enter: Called once with the scheduler after ``set_timesteps`` and the timestep indices that the pipeline leaves
             out for an image's strength; says where the run enters.
         on_step: Called after each timestep; returns False to end the run there.
+        encode: Called in place of the pipeline's ``encode_prompt``, with the class's own, the pipeline, and the
+            arguments; None to leave that alone.
     """
 
     def __init__(
@@ -46,11 +48,13 @@ class Tap:
         generator: Generators,
         enter: Callable[[Any, int], Entry],
         on_step: Callable[[StepState], bool],
+        encode: Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any] | None = None,
     ) -> None:
         self.scheduler = scheduler
         self.generator = generator
         self._enter = enter
         self._on_step = on_step
+        self.encode = encode
         self._by_strength: Callable[[], tuple[torch.Tensor, int]] | None = None
         self._entry: Entry | None = None
         self._prepared: torch.Tensor | None = None

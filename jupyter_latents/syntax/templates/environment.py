@@ -64,6 +64,7 @@ class Environment:
         foreseeing: Whether the script is evaluated before its run: then whoever looks into the environment's values
             waits.
         veils: Whether ``$NAME`` stays a mark until a value is wanted, so that texts to show or keep never hold it.
+        defaults: Values of a stage's fields where an invocation gives none, by path.
         check: Called for each line, turn of a loop, call and stage; it raises to stop.
     """
 
@@ -83,6 +84,7 @@ class Environment:
     exited: bool = False
     foreseeing: bool = False
     veils: bool = False
+    defaults: Mapping[str, Any] = field(default_factory=dict)
     check: Callable[[], None] = nothing
 
     def __post_init__(self) -> None:
