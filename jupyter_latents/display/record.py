@@ -155,11 +155,13 @@ class RunRecord:
         for record in self.stages:
             record.let_go()
 
-    def add_result(self, latents: Latents, pictures: Sequence[Image], start: Noise | None = None) -> None:
-        """A stage has its result; one that was kept from before says by itself at which level it began."""
+    def add_result(
+        self, latents: Latents, pictures: Sequence[Image], start: Noise | None = None, span: Span | None = None
+    ) -> None:
+        """A stage has its result; one that was kept from before says by itself at which level and step it began."""
         record = self.stages[-1]
         record.take_result(latents)
         record.pictures = list(pictures)
         if not record.points:
-            record.begin_steps(None, start)
+            record.begin_steps(span, start)
             record.take_kept_steps()

@@ -281,6 +281,23 @@ def test_a_kept_result_is_shown_with_its_steps() -> None:
     assert status(view.record) == "kept from before"
 
 
+KEPT = """demo/scenes --prompts x --seeds 1 --inference-steps 4 --denoising-end 0.5 --output-size 64 --into base
+
+demo/scenes --image-seeds "latents: base" --inference-steps 4 --into rest
+
+demo/scenes --prompts x --image-seeds base --seeds 1 --inference-steps 4 --image-seed-strengths 0.5 --into anew"""
+
+
+def test_a_kept_result_says_the_steps_that_it_ran() -> None:
+    session, said = Session({}), []
+    for _ in range(2):
+        view = RunView(preview_every=0)
+        assert session.start(Task(Script(KEPT)), view).wait(120)
+        said.append([(item.start, item.steps) for item in view.record.stages])
+    assert view.record.stages[1].kept
+    assert said == [[(0, 2), (2, 2), (2, 2)]] * 2
+
+
 BEGINNINGS = """demo/scenes --prompts x --seeds 1 --inference-steps 4 --denoising-end 0.5 --into base
 
 demo/paper --image-seeds "latents: base" --inference-steps 4 --denoising-start 0.5 --into final
