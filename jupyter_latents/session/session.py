@@ -23,6 +23,7 @@ from jupyter_latents.session.verdict import verdict
 from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Environment, Script
+from jupyter_latents.syntax.names import python_name
 from jupyter_latents.syntax.options.names import unbindable
 from jupyter_latents.wording import readable
 
@@ -161,11 +162,11 @@ class Session:
         """
         from jupyter_latents.latents.value import Latents
 
-        if reason := unbindable(name):
+        if reason := unbindable(python_name(name)):
             raise NameNotFoundError(f"{name!r} cannot be a variable: {reason}.")
         latents = self._facts.of(Latents.load(file))
         self.remember(latents)
-        self.bind(name, latents)
+        self.bind(python_name(name), latents)
         return latents
 
     def bind(self, name: str, value: Any) -> None:

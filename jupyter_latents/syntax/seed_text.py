@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from jupyter_latents.errors import Place, ScriptError
 from jupyter_latents.stage import Reference
 
+from .names import python_name
 from .quoting import string_end
 from .text import Line, Locator
 
@@ -128,8 +129,9 @@ def reference(piece: Piece) -> Reference:
         raise piece.fail("An image seed names nothing between these quotes; give a variable, a path or an address.")
     if _URL.match(content):
         return Reference(content, "url")
-    if (not quoted and _VARIABLE.fullmatch(content)) or _CAPTURED.fullmatch(content):
-        return Reference(content, "variable")
+    name = content if quoted else python_name(content)
+    if (not quoted and _VARIABLE.fullmatch(name)) or _CAPTURED.fullmatch(content):
+        return Reference(name, "variable")
     return Reference(content, "path")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
 import keyword
 from pathlib import Path
@@ -28,6 +29,27 @@ def test_names_of_python_and_of_the_shell_are_refused(name: str) -> None:
 def test_other_names_with_underscores_are_free(name: str) -> None:
     ((stage,),) = (one.stages() for one in parse(f"m --into {name}"))
     assert stage.into == name
+
+
+@pytest.mark.parametrize("written", ["cafe\u0301", "caf\u00e9"])
+@pytest.mark.parametrize("read", ["cafe\u0301", "caf\u00e9"])
+def test_a_name_is_the_variable_that_python_reads(desk: Desk, tmp_path: Path, written: str, read: str) -> None:
+    desk.run(f"<sd15> {SHORT} --denoising-end 0.5 --into {written}")
+    name = ast.parse(written, mode="eval").body.id  # type: ignore[attr-defined]
+    made = desk[name]
+    desk.run(f'<sd15> --prompts cat --inference-steps 2 --image-seeds "latents: {read}" --into end')
+    assert desk["end"].provenance.parents == (made.digest,)
+    assert list(desk.session.names) == ["caf\u00e9", "end"]
+    desk.session.load(written, str(made.save(tmp_path / "file.pt")))
+    assert list(desk.session.names) == ["caf\u00e9", "end"]
+
+
+def test_a_builtin_in_other_letters_is_refused(desk: Desk, tmp_path: Path) -> None:
+    with pytest.raises(ScriptError, match="cannot be a kernel variable"):
+        parse("m --into \uff50rint")
+    desk.run(f"<sd15> {SHORT} --into base")
+    with pytest.raises(NameNotFoundError, match="cannot be a variable"):
+        desk.session.load("\uff50rint", desk.session.save("base", str(tmp_path / "base.pt")))
 
 
 def test_a_loaded_file_takes_no_such_name_either(desk: Desk, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from jupyter_latents.prompts import weighter_of
 from jupyter_latents.samplers import sampler
 from jupyter_latents.stage import Address, LatentsProcessor, Size
 from jupyter_latents.syntax.addresses import parse_address
+from jupyter_latents.syntax.names import python_name
 from jupyter_latents.syntax.templates.marks import undrawn_in
 from jupyter_latents.syntax.text import Locator
 from jupyter_latents.wording import option
@@ -49,10 +50,11 @@ def prompt(value: str, _locate: Locator) -> str:
 
 def identifier(value: str, locate: Locator) -> str:
     """A Python name that nobody else needs."""
-    reason = unbindable(value)
+    name = python_name(value)
+    reason = unbindable(name)
     if reason:
         raise ScriptError(f"'{value}' cannot be a kernel variable: {reason}.", place=_at(value, locate))
-    return value
+    return name
 
 
 _PREFIX_BYTES = 100
