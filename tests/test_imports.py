@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "jupyter_latents"
 TOP = "jupyter_latents"
 # From the top down: a room may import what stands below it. The package's own `__init__` is the top.
 ROOMS = [
-    *(TOP, "magics", "config", "completer", "display", "session", "machine"),
+    *(TOP, "__main__", "cli", "magics", "config", "completer", "plain", "display", "session", "machine"),
     *("engine", "latents", "syntax", "pictures", "optimizations", "stage", "addresses", "demo", "settings", "formats"),
     *("stopping", "errors", "wording", "above"),
 ]
@@ -24,7 +24,9 @@ NARROWER = {
     "syntax": {"optimizations", "stage", "formats", "errors", "wording"},
     "latents": {"stage", "formats", "errors", "wording", "above"},
     "engine": {"latents", "optimizations", "stage", "stopping", "errors", "wording", "demo", "settings"},
-    "magics": {"config", "completer", "display", "session", "syntax", "stage", "formats", "errors", "latents"},
+    "magics": {
+        *("config", "completer", "display", "session", "syntax", "stage", "formats", "stopping", "errors", "latents"),
+    },
     "pictures": {"formats", "errors", "wording"},
     "optimizations": {"addresses", "errors", "wording"},
     "stage": {"addresses", "above"},
@@ -55,6 +57,9 @@ NOT_FOR = {
     "pictures": NOTEBOOK | (HEAVY - {"PIL", "numpy"}),
     "latents": NOTEBOOK | {"diffusers", "transformers"},
     "engine": NOTEBOOK,
+    "plain": NOTEBOOK | HEAVY,
+    "cli": NOTEBOOK | HEAVY,
+    "__main__": NOTEBOOK | HEAVY,
     "magics": HEAVY,
 }
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from jupyter_latents.errors import LatentsError
+from jupyter_latents.session.steps import own_sigma
 from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
@@ -297,11 +298,6 @@ class RunRecord:
         if not record.points:
             record.begin_steps(None, start)
             record.take_kept_steps()
-
-
-def own_sigma(level: Noise | None) -> float:
-    """A level in its own form's unit, flow levels as the flow models' s; 0 where nobody knows."""
-    return 0.0 if level is None else level.flow_sigma if level.form == "flow" else level.sigma
 
 
 def _expected_facts(stage: Stage) -> dict[str, str]:

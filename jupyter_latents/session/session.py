@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import weakref
 from collections.abc import Callable, MutableMapping
 from pathlib import Path
@@ -13,12 +14,14 @@ from jupyter_latents.errors import (
     JupyterLatentsError,
     NameNotFoundError,
 )
+from jupyter_latents.session.executor import LocalExecutor
 from jupyter_latents.session.memory.memo import Memo
 from jupyter_latents.session.names.addresses import Addresses
 from jupyter_latents.session.names.bindings import check_free, drop, latents_named
 from jupyter_latents.session.names.resolve import Resolver
 from jupyter_latents.session.planning import Plan
-from jupyter_latents.session.runs import LocalExecutor, Run
+from jupyter_latents.session.runs import Run
+from jupyter_latents.session.steps import OnStep, Watching
 from jupyter_latents.session.tasks import Task, Work
 from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.stage import ModelSource, Stage
@@ -69,12 +72,15 @@ class Session:
         self.addresses = Addresses()
         self.notices: set[str] = set()
         self._engine = engine
+        self._whole: Session | None = None  # whose names alone these are not
         self._bound: set[str] = set()
         self._known: weakref.WeakValueDictionary[str, Latents] = weakref.WeakValueDictionary()
 
     @property
     def engine(self) -> Engine:
         """The engine; that of this process is made when first asked for (it loads torch)."""
+        if self._whole is not None:
+            return self._whole.engine
         if self._engine is None:
             self._engine = local_engine(self.settings)
         return self._engine
@@ -87,19 +93,39 @@ class Session:
         """
         script.check(schedulers=scheduler_names())
 
-    def start(self, task: Task, observer: Observer) -> Run:
+    def among(self, names: MutableMapping[str, Any], bound: set[str] | None = None) -> Session:
+        """This session with other names; what it remembers, its models and its queue are the same.
+
+        Args:
+            names: Where results are bound and variables looked up.
+            bound: Which of these scripts may bind again where they hold latents; None for those that it bound itself.
+        """
+        other = copy.copy(self)
+        other.names = names
+        other._bound = self._bound if bound is None else bound  # noqa: SLF001 - of the same class
+        other._whole = self  # noqa: SLF001
+        return other
+
+    def start(self, task: Task, observer: Observer, on_step: OnStep | None = None) -> Run:
         """Runs a script in a thread of its own.
 
         Args:
             task: The script.
             observer: Is told what happens, from that thread.
+            on_step: Called after each step, from that thread; what it raises ends the run at that step.
 
         Returns:
             The run, perhaps queued behind an earlier one.
         """
-        return self.executor.submit(
-            lambda run: Work(self, task).run(run, observer), lambda run: observer.note(run.left)
-        )
+
+        def work(run: Run) -> None:
+            watching = Watching(observer, run.log, on_step, run.fail)
+            try:
+                Work(self, task).run(run, watching)
+            finally:
+                watching.end(run.results)
+
+        return self.executor.submit(work, lambda run: observer.note(run.left))
 
     def plan(self, task: Task, check: Callable[[], None] = lambda: None) -> Plan:
         """What a script would do, without loading weights, asking the network or running anything.
