@@ -97,7 +97,7 @@ class Run:
         if not self.results:
             return "the run was stopped before its first step; nothing was made."
         if not self.bound:
-            return "the run ended at a whole step; what it had made is kept, and the same cell goes on from there."
+            return "the run ended at a whole step; what it had made is kept, and the same again goes on from there."
         names = ", ".join(dict.fromkeys(self.bound))
         return f"the run ended at a whole step; what it had made is bound ({names}) and can be continued."
 
@@ -170,9 +170,20 @@ class Run:
             pass  # an interrupt is heard between two looks
         return self._outcome()
 
+    def check(self) -> None:
+        """Goes on, unless the run has failed.
+
+        Raises:
+            JupyterLatentsError: What it failed with; its traceback is that of who waits, not that of the run's thread.
+        """
+        error = self.error
+        if isinstance(error, JupyterLatentsError):
+            raise error.with_traceback(None)
+        if error is not None:
+            raise error
+
     def _outcome(self) -> Made:
-        if self.error is not None:
-            raise self.error
+        self.check()
         if self.flag.heard or not self.made:
             raise StoppedError(self.left if self.flag.heard else "the script ran no stage; name a model in it.")
         return self.gives(self.made)
@@ -192,16 +203,14 @@ class Run:
             yield step
             index += 1
         self.wait()
-        if self.error is not None:
-            raise self.error
+        self.check()
 
     async def __aiter__(self) -> AsyncIterator[Step]:
         index = 0
         while (step := await self.log.arrival(index)) is not None:
             yield step
             index += 1
-        if self.error is not None:
-            raise self.error
+        self.check()
 
     def __await__(self) -> Generator[Any, None, Made]:
         return self._awaited().__await__()
@@ -222,8 +231,8 @@ class Run:
     ) -> None:
         self.stop()
         self.wait()
-        if kind is None and self.error is not None:
-            raise self.error
+        if kind is None:
+            self.check()
 
     def should_stop(self) -> bool:
         """Asked by the run itself after each step; holds while paused."""

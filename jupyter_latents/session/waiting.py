@@ -38,7 +38,6 @@ def attend(run: Run, tick: Callable[[], None] = _nothing, finish: Callable[[], N
         except KeyboardInterrupt:
             interrupted = True
             run.stop()
-    if run.error is not None:
-        raise run.error
+    run.check()
     if interrupted:
         raise Interrupted(run.left)
