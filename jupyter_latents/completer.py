@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.formats import endings
+from jupyter_latents.paths import is_folder, opened
 
 if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
@@ -98,8 +99,8 @@ def list_path(typed: str) -> list[str]:
     """
     head, _, start = typed.rpartition("/")
     prefix = f"{head}/" if "/" in typed else ""
-    folder = Path(prefix or ".").expanduser()
-    if not folder.is_dir():
+    folder = opened(prefix or ".")
+    if not is_folder(folder):
         return []
     try:
         entries = sorted(folder.iterdir(), key=lambda entry: (entry.name.lower(), entry.name))
@@ -127,8 +128,7 @@ def _in_quotes(text: str) -> bool:
 
 
 def _completions(text: str, cursor: int, names: Mapping[str, Any]) -> Iterator[Completion]:
-    from jupyter_latents.engine.models.find import known_models
-    from jupyter_latents.engine.schedule.table import scheduler_names
+    from jupyter_latents.engine import known_models, scheduler_names
     from jupyter_latents.syntax.options.completion import complete
 
     attribute = _ATTRIBUTE.search(text, 0, cursor)

@@ -6,7 +6,6 @@ What they need is imported when a magic is first used, so that ``%load_ext`` cos
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.completer import register as complete
@@ -15,6 +14,7 @@ from jupyter_latents.config import register as configure
 from jupyter_latents.config import unregister as stop_configuring
 from jupyter_latents.errors import HelpAskedError, NameNotFoundError, ScriptError, nearest
 from jupyter_latents.formats import listed
+from jupyter_latents.paths import explain, opened
 from jupyter_latents.stopping import Interrupted
 
 if TYPE_CHECKING:
@@ -26,21 +26,41 @@ if TYPE_CHECKING:
     from jupyter_latents.syntax import Script
     from jupyter_latents.syntax.options.magic_options import MagicOptions
 
-__all__ = ["Dgen", "Interrupted", "LatentsMagic", "load", "unload"]
+__all__ = ["Desk", "Dgen", "Interrupted", "LatentsMagic", "load", "unload"]
+
+
+class Desk:
+    """Where a shell's magics find its session; while the shell lives, so does what the session keeps.
+
+    Args:
+        shell: The IPython shell.
+    """
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._shell = shell
+        self._session: Session | None = None
+
+    @property
+    def session(self) -> Session:
+        """The session of the shell's namespace, made when first asked for."""
+        from jupyter_latents.display.wiring import session_with_display
+
+        self._session = session_with_display(self._shell.user_ns)
+        return self._session
 
 
 class Dgen:
     """The ``%%dgen`` and ``%dgen`` magics of one shell.
 
     Args:
-        shell: The IPython shell.
+        desk: The shell's.
     """
 
     _ipython_magic_no_var_expand = True  # prompts hold {} and $, as with @no_var_expand
     __name__ = "dgen"
 
-    def __init__(self, shell: InteractiveShell) -> None:
-        self._shell = shell
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
 
     def getdoc(self) -> str:
         """What ``%%dgen?`` shows, made from the option table."""
@@ -61,11 +81,11 @@ class Dgen:
 
         options = parse_magic_line(line, magic="%dgen" if cell is None else "%%dgen")
         if options.models or options.unload is not None:
-            return _models(_session(self._shell), options)
+            return _models(self._desk.session, options)
         if options.panel:
-            return _panel(self._shell, cell)
+            return _panel(self._desk.session, cell)
         if options.store is not None:
-            told = _session(self._shell).keep_in(None if options.store == "off" else options.store)
+            told = self._desk.session.keep_in(None if options.store == "off" else options.store)
             if not (cell or "").strip() and options.file is None:
                 print(told)  # noqa: T201 - the magic's own output
                 return None
@@ -75,7 +95,7 @@ class Dgen:
             print(help_text(options.help or ""))  # noqa: T201 - the magic's own output
             return None
         script = _script(options, cell)
-        session = _session(self._shell)
+        session = self._desk.session
         session.check(script)
         if options.dry_run:
             _dry_run(session, script, options)
@@ -87,14 +107,14 @@ class LatentsMagic:
     """The ``%latents`` magic of one shell.
 
     Args:
-        shell: The IPython shell.
+        desk: The shell's.
     """
 
     _ipython_magic_no_var_expand = True
     __name__ = "latents"
 
-    def __init__(self, shell: InteractiveShell) -> None:
-        self._shell = shell
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
 
     def getdoc(self) -> str:
         """What ``%latents?`` shows."""
@@ -110,7 +130,7 @@ class LatentsMagic:
         known = ("list", "save", "load", "drop")
         if command not in known:
             raise ScriptError(f"%latents has no {command!r}{nearest(command, known) or '.'}\n{_LATENTS_HELP}")
-        session = _session(self._shell)
+        session = self._desk.session
         if command == "list":
             from jupyter_latents.display.tables.listing import listing
 
@@ -155,11 +175,10 @@ def _start(session: Session, script: Script, options: MagicOptions) -> Run | Non
     return None
 
 
-def _panel(shell: InteractiveShell, cell: str | None) -> Any:
+def _panel(session: Session, cell: str | None) -> Any:
     from jupyter_latents.display.panel import panel
 
-    _session(shell)
-    return panel(cell)
+    return panel(cell, session=session)
 
 
 def _models(session: Session, options: MagicOptions) -> Any:
@@ -185,11 +204,13 @@ def _script(options: MagicOptions, cell: str | None) -> Script:
         return Script(cell or "", first_line=2)
     if cell is not None and cell.strip():
         raise ScriptError("--file runs a file, and the cell has a script of its own; use one of the two.")
-    path = Path(options.file).expanduser()
+    path = opened(options.file)
     try:
         return Script(path.read_text(encoding="utf-8"), source=str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise NameNotFoundError(f"the script {path} cannot be read: {error}") from error
+    except UnicodeDecodeError as error:
+        raise NameNotFoundError(f"the script {path} cannot be read: it is no text in UTF-8 ({error}).") from error
+    except (OSError, ValueError) as error:
+        raise NameNotFoundError(f"the script {str(path)!r} cannot be read: {explain(error)}.") from error
 
 
 def _wait(run: Run, view: RunView) -> None:
@@ -199,17 +220,12 @@ def _wait(run: Run, view: RunView) -> None:
     attend(run, view.pump, view.finish)
 
 
-def _session(shell: InteractiveShell) -> Session:
-    from jupyter_latents.display.wiring import session_with_display
-
-    return session_with_display(shell.user_ns)
-
-
 def load(shell: InteractiveShell) -> None:
     """Registers the magics and the completer with an IPython shell."""
     register: Any = shell.register_magic_function
-    register(Dgen(shell), magic_kind="line_cell", magic_name="dgen")
-    register(LatentsMagic(shell), magic_kind="line", magic_name="latents")
+    desk = Desk(shell)
+    register(Dgen(desk), magic_kind="line_cell", magic_name="dgen")
+    register(LatentsMagic(desk), magic_kind="line", magic_name="latents")
     complete(shell)
     configure(shell)
 

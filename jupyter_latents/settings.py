@@ -7,7 +7,7 @@ from dataclasses import dataclass
 __all__ = ["SETTINGS", "Settings"]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class Settings:
     """Sizes and budgets, read each time they matter, so that a change holds from then on.
 

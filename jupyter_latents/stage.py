@@ -306,6 +306,7 @@ class Stage:
         seed: Seed of the noise; None when the script gave none (then the latents' own seed, else a random one).
         num_inference_steps: Length of the whole schedule, of which `window` runs a part.
         guidance_scale: Classifier-free guidance (or a distilled model's guidance).
+        guidance_asked: Whether a script gave the scale, which may be the usual one; says nothing about what is run.
         guidance_rescale: Guidance rescale, 0 to 1; None for the pipeline's own default.
         strength: How much an input image is noised, 0 to 1; None when not given (then `DEFAULT_STRENGTH` for an
             image without latents).
@@ -329,6 +330,7 @@ class Stage:
     seed: int | None = None
     num_inference_steps: int = 30
     guidance_scale: float = 5.0
+    guidance_asked: bool = field(default=False, compare=False, repr=False)
     guidance_rescale: float | None = _argument("guidance_rescale")
     strength: float | None = None
     scheduler: Address | None = None

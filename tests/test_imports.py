@@ -17,17 +17,18 @@ TOP = "jupyter_latents"
 ROOMS = [
     *(TOP, "__main__", "cli", "magics", "config", "completer", "plain", "display", "session", "machine"),
     *("engine", "latents", "syntax", "pictures", "optimizations", "stage", "addresses", "demo", "settings", "formats"),
-    *("stopping", "errors", "wording", "above"),
+    *("samplers", "paths", "stopping", "errors", "wording", "above"),
 ]
 # Where less than "all below" is allowed.
 NARROWER = {
-    "syntax": {"optimizations", "stage", "formats", "errors", "wording"},
-    "latents": {"stage", "formats", "errors", "wording", "above"},
-    "engine": {"latents", "optimizations", "stage", "stopping", "errors", "wording", "demo", "settings"},
+    "syntax": {"paths", "optimizations", "stage", "formats", "samplers", "errors", "wording"},
+    "latents": {"paths", "pictures", "stage", "formats", "errors", "wording", "above"},
+    "engine": {"paths", "latents", "optimizations", "stage", "stopping", "errors", "wording", "demo", "settings"},
     "magics": {
-        *("config", "completer", "display", "session", "syntax", "stage", "formats", "stopping", "errors", "latents"),
+        *("config", "completer", "display", "session", "syntax", "stage", "formats", "paths", "stopping", "errors"),
+        "latents",
     },
-    "pictures": {"formats", "errors", "wording"},
+    "pictures": {"paths", "stage", "addresses", "formats", "samplers", "errors", "wording"},
     "optimizations": {"addresses", "errors", "wording"},
     "stage": {"addresses", "above"},
     "addresses": {"errors"},
@@ -36,7 +37,9 @@ NARROWER = {
     "errors": {"wording"},
     "wording": set(),
     "above": set(),
+    "samplers": set(),
     "formats": set(),
+    "paths": set(),
     "settings": set(),
     "config": {"settings"},
 }
@@ -48,6 +51,8 @@ NOT_FOR = {
     "wording": NOTEBOOK | HEAVY,
     "above": NOTEBOOK | HEAVY,
     "formats": NOTEBOOK | HEAVY,
+    "samplers": NOTEBOOK | HEAVY,
+    "paths": NOTEBOOK | HEAVY,
     "optimizations": NOTEBOOK | HEAVY,
     "stage": NOTEBOOK | HEAVY,
     "addresses": NOTEBOOK | HEAVY,
@@ -184,10 +189,10 @@ def test_imports_point_downward(imports: list[Import]) -> None:
     assert wrong_directions(imports) == []
 
 
-def test_the_session_knows_the_engine_by_its_seam_alone(imports: list[Import]) -> None:
-    of_session = [i for i in imports if room_of(i.importer) == "session"]
-    assert [str(i) for i in of_session if i.imported.startswith(f"{TOP}.engine.")] == []
-    assert [i for i in of_session if i.imported == f"{TOP}.engine"]
+def test_the_engine_is_known_by_its_seam_alone(imports: list[Import]) -> None:
+    outside = [i for i in imports if room_of(i.importer) not in {"engine", TOP}]
+    assert [str(i) for i in outside if i.imported.startswith(f"{TOP}.engine.")] == []
+    assert {"session", "display"} <= {room_of(i.importer) for i in outside if i.imported == f"{TOP}.engine"}
 
 
 def test_no_cycles(imports: list[Import]) -> None:

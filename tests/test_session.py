@@ -21,6 +21,7 @@ from jupyter_latents.engine.observer import Look, Silent, StepEvent
 from jupyter_latents.errors import JupyterLatentsError, NameNotFoundError, RunError, SettingError
 from jupyter_latents.latents import Latents
 from jupyter_latents.session import Session, Task
+from jupyter_latents.session.process import Process
 from jupyter_latents.session.runs import Run
 from jupyter_latents.syntax import Script
 from tests.tiny.fixtures import one_thread, tiny  # noqa: F401
@@ -101,7 +102,8 @@ def kernel(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Kernel:
-    """A fresh session in an empty working directory."""
+    """A fresh session, as the first of its process, in an empty working directory."""
+    monkeypatch.setattr("jupyter_latents.session.session.PROCESS", Process())
     monkeypatch.chdir(tmp_path)
     return Kernel(tiny)
 

@@ -163,7 +163,9 @@ class Narrator(Silent):
 
     def phase(self, phase: Phase) -> None:
         """See `Observer.phase`."""
-        if phase.name == "loading" and phase.reading is not None:
+        if phase.name == "importing":
+            self.screen.status("importing torch and diffusers", long=True)
+        elif phase.name == "loading" and phase.reading is not None:
             self.screen.status(f"{self._place} loading {reading_text(phase.reading)}", long=True)
         elif phase.span is not None:
             span = phase.span

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 from jupyter_latents.errors import HelpAskedError, JupyterLatentsError
+from jupyter_latents.paths import explain, opened
 from jupyter_latents.session import Session, Task
 from jupyter_latents.session.runs import Run
 from jupyter_latents.syntax import Script
@@ -68,11 +68,15 @@ def work(line: CommandLine) -> int:
 def _read(file: str) -> Script:
     source = "<stdin>" if file == "-" else file
     try:
-        content = sys.stdin.buffer.read() if file == "-" else Path(file).expanduser().read_bytes()
+        content = sys.stdin.buffer.read() if file == "-" else opened(file).read_bytes()
         return Script(content.decode("utf-8-sig"), source=source)
-    except (OSError, UnicodeDecodeError) as error:
-        sys.stderr.write(f"{visible(source)}: the script cannot be read: {visible(str(error))}\n")
-        raise _WrongError(WRONG) from error
+    except UnicodeDecodeError as error:
+        fault: Exception = error
+        reason = f"it is no text in UTF-8 ({error})"
+    except (OSError, ValueError) as error:
+        fault, reason = error, explain(error)
+    sys.stderr.write(f"{visible(source)}: the script cannot be read: {visible(reason)}.\n")
+    raise _WrongError(WRONG) from fault
 
 
 def _check(session: Session, script: Script) -> None:

@@ -13,6 +13,7 @@ from jupyter_latents.display.filling import fill_point
 from jupyter_latents.errors import JupyterLatentsError, LatentsError
 from jupyter_latents.formats import FORMATS
 from jupyter_latents.latents.arguments import shown
+from jupyter_latents.paths import is_there
 
 if TYPE_CHECKING:
     from jupyter_latents.display.record import Point, RunRecord, StageRecord
@@ -144,7 +145,7 @@ def _write_picture(stage: StageRecord, point: Point, number: int, target: Path) 
 def _free(stem: str, ending: str) -> Path:
     """A path in the working directory that no file has."""
     target, number = Path(f"{stem}.{ending}"), 1
-    while target.exists():
+    while is_there(target):
         number += 1
         target = Path(f"{stem}_{number}.{ending}")
     return target

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_latents.display.filling import fill_channels, fill_end, fill_frames
 from jupyter_latents.display.record import Point, RunRecord, StageRecord, own_sigma
+from jupyter_latents.engine import Span, schedule_of
 from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.stage import ModelSource, Prompt, Stage, address_of
 
@@ -50,8 +51,6 @@ def _fill(record: RunRecord, latents: Latents) -> None:
 
 def _add(record: RunRecord, kept: Latents, before: tuple[Latents, ...], name: str) -> None:
     """Adds a step, in a stage of its own where another model made it."""
-    from jupyter_latents.engine.schedule.window import Span
-
     step, of = (kept.position.step, kept.position.of) if kept.position is not None else (1, 1)
     if not record.stages or record.stages[-1].stage.model.name != kept.provenance.model:
         before_it = record.stages[-1].points[-1].sigma if record.stages else None
@@ -67,23 +66,15 @@ def _add(record: RunRecord, kept: Latents, before: tuple[Latents, ...], name: st
 
 def _level_before(kept: Latents) -> Noise | None:
     """The level before a kept step; None where the schedule that it is a step of cannot be made again exactly."""
-    from jupyter_latents.engine.models.describe import describe
-    from jupyter_latents.engine.schedule.schedulers import level, schedule_digest
-    from jupyter_latents.engine.schedule.timesteps import whole_schedule
-
     position = kept.position
     if position is None or kept.space is None or not kept.provenance.model:
         return None
-    width, height = kept.size
     try:
         asked = address_of(kept.provenance.options.get("scheduler"), "schedulers")
-        stage = replace(_stage(kept, position.of), scheduler=asked)
-        scheduler = whole_schedule(stage, describe(stage.model), width, height)
+        schedule = schedule_of(replace(_stage(kept, position.of), scheduler=asked), kept.size)
     except JupyterLatentsError:
         return None
-    if schedule_digest(scheduler) != position.schedule:
-        return None
-    return level(scheduler, (position.step - 1) * int(scheduler.order))
+    return schedule.levels[position.step - 1] if schedule.digest == position.schedule else None
 
 
 def _add_pictures(record: RunRecord, latents: Latents) -> None:

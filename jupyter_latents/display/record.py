@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from jupyter_latents.display.channels import Channels
-    from jupyter_latents.engine.observer import Look, Phase
-    from jupyter_latents.engine.schedule.window import Span
+    from jupyter_latents.engine import Look, Phase, Span
     from jupyter_latents.latents.facts import Noise
     from jupyter_latents.latents.value import Latents
 

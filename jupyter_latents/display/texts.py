@@ -10,7 +10,7 @@ from jupyter_latents.wording import readable, visible
 
 if TYPE_CHECKING:
     from jupyter_latents.display.record import PhaseRecord, RunRecord, StageRecord
-    from jupyter_latents.engine.observer import Reading
+    from jupyter_latents.engine import Reading
 
 __all__ = [
     "doing", "duration", "progress_line", "reading_text", "sigma_text", "spoken", "stage_label", "status", "summary",
@@ -20,7 +20,12 @@ __all__ = [
 _BAR = 24
 _TELLING_STEPS = 3  # before so many, the first step's warming up makes the time left a wild guess
 _WAITED_SECONDS = 2  # what takes less does not feel like a wait
-_VERBS = {"encoding": "encoding the prompt", "decoding": "decoding the picture", "saving": "saving"}
+_VERBS = {
+    "importing": "importing libraries",
+    "encoding": "encoding the prompt",
+    "decoding": "decoding the picture",
+    "saving": "saving",
+}
 
 
 def sigma_text(sigma: float | None) -> str:
@@ -98,7 +103,12 @@ def spoken(record: RunRecord) -> str:
         return f"denoising {stage_label(record.stages[-1])}"
     if phase.phase.reading is not None:
         return f"loading {phase.phase.reading.model}"
-    return _VERBS.get(phase.name, phase.name)
+    return _verb(phase)
+
+
+def _verb(phase: PhaseRecord) -> str:
+    subject = visible(phase.phase.subject)
+    return f"decoding {subject} into a picture" if subject else _VERBS.get(phase.name, phase.name)
 
 
 def _phase(record: RunRecord, phase: PhaseRecord) -> str:
@@ -106,7 +116,7 @@ def _phase(record: RunRecord, phase: PhaseRecord) -> str:
     if phase.phase.reading is not None:
         return prefix + f"loading {reading_text(phase.phase.reading)}" + _waited(phase)
     if phase.name != "denoising" or not record.stages:
-        return prefix + _VERBS.get(phase.name, phase.name) + _waited(phase)
+        return prefix + _verb(phase) + _waited(phase)
     stage = record.stages[-1]
     at = stage.points[-1].step if stage.points else stage.start
     parts = [f"denoising {at} of {stage.of}"]

@@ -20,8 +20,7 @@ from jupyter_latents.wording import visible
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from jupyter_latents.engine.observer import Look, Phase, StepEvent
-    from jupyter_latents.engine.result import StageResult
+    from jupyter_latents.engine import Look, Phase, StageResult, StepEvent
     from jupyter_latents.latents.value import Latents
     from jupyter_latents.stage import ModelSource, Size, Stage
 

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jupyter_latents.engine.answers import Course, ModelCard, PartRow
+from jupyter_latents.engine.answers import Course, ModelCard, PartRow, ScheduleCard
 from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.given.outline import Outline, Standing
 from jupyter_latents.engine.given.picture_sizes import asked_size, size_after_resize
+from jupyter_latents.engine.libraries import import_libraries
+from jupyter_latents.engine.models.find import known_models
 from jupyter_latents.engine.observer import Look, Observer, Phase, PhaseName, Reading, Silent, StepEvent
 from jupyter_latents.engine.protocol import Engine
 from jupyter_latents.engine.rest import run_rest
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.schedule.table import scheduler_names
-from jupyter_latents.engine.schedule.window import FractionRule, Span
+from jupyter_latents.engine.schedule.window import FractionRule, Span, step_of_fraction
 
 if TYPE_CHECKING:
+    from jupyter_latents.engine.local import LocalEngine as LocalEngine
     from jupyter_latents.settings import Settings
+    from jupyter_latents.stage import Stage
 
 __all__ = [
     "Course",
@@ -36,21 +40,26 @@ __all__ = [
     "Phase",
     "PhaseName",
     "Reading",
+    "ScheduleCard",
     "Silent",
     "Span",
     "StageResult",
     "Standing",
     "StepEvent",
     "asked_size",
+    "import_libraries",
+    "known_models",
     "local_engine",
     "run_rest",
+    "schedule_of",
     "scheduler_names",
     "size_after_resize",
+    "step_of_fraction",
 ]
 
 
-def local_engine(settings: Settings) -> Engine:
-    """The engine of this process; it loads torch.
+def local_engine(settings: Settings) -> LocalEngine:
+    """An engine in this process, with models of its own; it loads torch.
 
     Args:
         settings: Say how much memory its models may take.
@@ -59,3 +68,18 @@ def local_engine(settings: Settings) -> Engine:
     from jupyter_latents.engine.models.cache import ModelCache
 
     return LocalEngine(ModelCache(settings))
+
+
+def schedule_of(stage: Stage, size: tuple[int, int] | None = None) -> ScheduleCard:
+    """The whole schedule of a stage, whether it can run or not, by what is on this machine: no network is asked.
+
+    Args:
+        stage: Names the model, and the scheduler where it is not the model's own.
+        size: Width and height in pixels; None for what the stage says, or its family's own.
+
+    Raises:
+        JupyterLatentsError: The model is not here, or the scheduler cannot be made.
+    """
+    from jupyter_latents.engine.course import schedule_card
+
+    return schedule_card(stage, size)

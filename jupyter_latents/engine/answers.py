@@ -10,9 +10,10 @@ from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.given.outline import Outline
-    from jupyter_latents.latents.facts import Noise, Space
+    from jupyter_latents.latents.facts import Noise
+    from jupyter_latents.latents.spaces import Space
 
-__all__ = ["Course", "ModelCard", "PartRow"]
+__all__ = ["Course", "ModelCard", "PartRow", "ScheduleCard"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,27 @@ class Course:
     def end(self) -> Noise:
         """Noise level at the end."""
         return self.levels[self.span.end]
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleCard:
+    """The whole schedule of a stage, whether the stage can run or not.
+
+    Attributes:
+        timesteps: The full list of timesteps.
+        levels: Noise level before each whole step, and after the last one.
+        order: Timesteps of one whole step.
+        rule: How fractions of it count.
+        train_timesteps: Length of the training schedule.
+        digest: Tells it from other schedules.
+    """
+
+    timesteps: tuple[float, ...]
+    levels: tuple[Noise, ...]
+    order: int
+    rule: FractionRule
+    train_timesteps: int
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)

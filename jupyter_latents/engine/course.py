@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from jupyter_latents.engine.answers import Course, ModelCard
+from dataclasses import replace
+
+from jupyter_latents.engine.answers import Course, ModelCard, ScheduleCard
 from jupyter_latents.engine.given.inputs import Given
+from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.prepare import Prepared
 from jupyter_latents.engine.schedule import schedulers
+from jupyter_latents.engine.schedule.timesteps import whole_schedule
+from jupyter_latents.stage import Stage
 
-__all__ = ["can_share", "card_of", "course_of"]
+__all__ = ["can_share", "card_of", "course_of", "schedule_card"]
 
 _ALONE = ("DPMSolverSDEScheduler",)  # its noise comes from one seed of the scheduler's own, not from generators
 
@@ -42,6 +47,23 @@ def course_of(prepared: Prepared) -> Course:
         weights=prepared.weights,
         outline=prepared.outline,
         shares=can_share(prepared),
+    )
+
+
+def schedule_card(stage: Stage, size: tuple[int, int] | None = None) -> ScheduleCard:
+    """The whole schedule of a stage, by what is on this machine; see `jupyter_latents.engine.schedule_of`."""
+    facts = describe(replace(stage.model, offline=True))
+    asked = (stage.size.width, stage.size.height) if stage.size else facts.default_size
+    scheduler = whole_schedule(stage, facts, *(size or asked))
+    timesteps, order = tuple(map(float, scheduler.timesteps)), int(scheduler.order)
+    steps = -(-len(timesteps) // order)
+    return ScheduleCard(
+        timesteps,
+        tuple(schedulers.level(scheduler, min(step * order, len(timesteps))) for step in range(steps + 1)),
+        order,
+        facts.family.fraction,
+        int(scheduler.config.get("num_train_timesteps", 1000)),
+        schedulers.schedule_digest(scheduler),
     )
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jupyter_latents.engine import versions
 from jupyter_latents.engine.answers import Course, ModelCard, PartRow
 from jupyter_latents.engine.course import card_of, course_of
-from jupyter_latents.engine.given.incoming import is_raw
+from jupyter_latents.engine.decoder import Decoder
 from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.models.cache import LoadedModel, ModelCache
 from jupyter_latents.engine.models.describe import describe, description_scope, whole
@@ -21,21 +21,19 @@ from jupyter_latents.engine.prepare import prepare
 from jupyter_latents.engine.quiet import gather_messages
 from jupyter_latents.engine.relief import Relief, is_memory_error, let_go
 from jupyter_latents.engine.result import StageResult
-from jupyter_latents.engine.rules.origin import source_of
 from jupyter_latents.engine.seed_batch import run_batch
 from jupyter_latents.engine.stage_run import StageRun, Stops
 from jupyter_latents.engine.vae import codec
 from jupyter_latents.engine.vae.bridge import converter
-from jupyter_latents.engine.vae.receiving import decoding
 from jupyter_latents.errors import JupyterLatentsError, ModelError, RunError, StoppedError
-from jupyter_latents.latents.facts import Space
-from jupyter_latents.latents.files.comfy_file import model_from_raw
+from jupyter_latents.latents.spaces import Space
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import ModelSource, Stage
-from jupyter_latents.wording import option
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from jupyter_latents.settings import Settings
 
 __all__ = ["LocalEngine"]
 
@@ -52,6 +50,15 @@ class LocalEngine:
 
     def __init__(self, cache: ModelCache | None = None) -> None:
         self.cache = cache or ModelCache()
+        self._decoder = Decoder(self.cache)
+
+    def heed(self, settings: Settings) -> None:
+        """Heeds the budgets of one more session, as long as its settings are held; the smallest holds.
+
+        Args:
+            settings: Those of the session.
+        """
+        self.cache.budget.heed(settings)
 
     @contextmanager
     def scope(self, tell: Callable[[str, bool], None]) -> Iterator[None]:
@@ -153,8 +160,10 @@ class LocalEngine:
         try:
             with phases.telling():
                 model = self._loaded(first, observer, stops)
-                together = run_batch(model, stages, observer, stops, self._vae_of)
-        except (RunError, *_FOREIGN) as error:
+                together = run_batch(model, stages, observer, stops, self._decoder.vae_of)
+        except (RunError, ModelError, *_FOREIGN) as error:
+            if isinstance(error, ModelError) and error.option != "batch_size":
+                raise
             let_go(error)
             observer.note(f"{len(stages)} seeds do not run as one batch here ({error}); in halves", warning=True)
         else:
@@ -180,7 +189,7 @@ class LocalEngine:
         if prepared.facts.lacking:
             prepared = prepare(stage, Given.of(inputs), whole(stage.model))
         model = self._loaded(stage, observer, stops)
-        run = StageRun(model, prepared, inputs, observer, stops, self._vae_of)
+        run = StageRun(model, prepared, inputs, observer, stops, self._decoder.vae_of)
         try:
             return run.go()
         except JupyterLatentsError as error:
@@ -207,59 +216,12 @@ class LocalEngine:
         return replace(done, images=tuple(images), stopped=False)
 
     def decode(self, latents: Latents, receiver: ModelSource | None = None) -> list[Image]:
-        """Pictures of latents by their own VAE, from the clean estimate where they are still noisy.
-
-        Args:
-            latents: The latents.
-            receiver: The model of the stage in whose picture's place they stand; `decoding` says which VAE it is then.
-
-        Raises:
-            ModelError: The VAE that they belong to is not at hand.
-            HandoffError: No VAE is known that decodes them for the receiver.
-        """
-        clean = latents.tensor if latents.is_clean or latents.denoised is None else latents.denoised
-        if receiver is None:
-            return codec.to_pil(codec.decode(clean, self._vae_of(latents)))
-        facts = describe(receiver)
-        by_receiver = decoding(latents, facts, receiver).by_receiver
-        vae = self.cache.load_vae(receiver) if by_receiver else self._vae_of(latents)
-        clean = model_from_raw(clean, facts.space) if is_raw(latents, facts) else clean
-        return codec.to_pil(codec.decode(clean, vae))
+        """See `Engine.decode`."""
+        return self._decoder.decode(latents, receiver)
 
     def preview(self, latents: Latents) -> list[Image]:
-        """Small pictures of latents, or of their clean estimate, by the map fitted to their own VAE.
-
-        Raises:
-            ModelError: The model that made them is not at hand.
-        """
-        if not latents.provenance.model:
-            raise ModelError("these latents do not say which model made them, so there is no preview of them.")
-        clean = latents.tensor if latents.is_clean or latents.denoised is None else latents.denoised
-        vae = self._vae_of(latents)
-        space = latents.space if latents.space and latents.space.vae else describe(source_of(latents.provenance)).space
-        return self.cache.previewer(space, vae).images(clean)
-
-    def _vae_of(self, latents: Latents) -> Any:
-        """The VAE that latents belong to: that of the model that made them, in the dtype of its run, and only that."""
-        space, name = latents.space, latents.provenance.model
-        digest = space.vae if space is not None else ""
-        if name:
-            maker = source_of(latents.provenance)
-            try:
-                return self.cache.load_vae(maker)
-            except ModelError as error:
-                held = self.cache.find_vae(digest, maker.dtype) if digest else None
-                if held is not None:
-                    return held
-                raise ModelError(
-                    f"latents of {name} are decoded by its own VAE ({space or 'space not known'}), and that model "
-                    f"is not at hand; another VAE would give a wrong picture. {error.template}",
-                    option=error.option,
-                ) from error
-        raise ModelError(
-            "these latents do not say which model made them, so no VAE can decode them. Put them in the image position "
-            f"of a stage ({option('image_seeds', 'image')} NAME): its model's VAE decodes them."
-        )
+        """See `Engine.preview`."""
+        return self._decoder.preview(latents)
 
 
 class _Phases:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Look", "Observer", "Phase", "PhaseName", "Reading", "Silent", "StepEvent"]
 
-PhaseName: TypeAlias = Literal["loading", "bridging", "encoding", "denoising", "decoding", "saving"]
+PhaseName: TypeAlias = Literal["importing", "loading", "bridging", "encoding", "denoising", "decoding", "saving"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +56,14 @@ class Phase:
         reading: While loading, what is read.
         span: For denoising, the steps that run.
         noise: For denoising, the noise level at its start.
+        subject: For decoding latents in the place of a picture, what the script calls them.
     """
 
     name: PhaseName
     reading: Reading | None = None
     span: Span | None = None
     noise: Noise | None = None
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,10 @@ from jupyter_latents.engine.models.memory import device_of
 from jupyter_latents.engine.models.optimize import check_optimize
 from jupyter_latents.engine.rules.calls import call_arguments, check_clip_skip
 from jupyter_latents.engine.rules.checks import check_mode, check_sigmas, pipeline_of
+from jupyter_latents.engine.rules.needs import check_memory
 from jupyter_latents.engine.rules.origin import provenance_of
 from jupyter_latents.engine.rules.remarks import remarks
-from jupyter_latents.engine.rules.sizes import check_memory, picture_size
+from jupyter_latents.engine.rules.sizes import picture_size
 from jupyter_latents.engine.schedule import handoff, schedulers, timesteps
 from jupyter_latents.engine.schedule.entering import Entering, enter, first_step
 from jupyter_latents.engine.schedule.trial import check_steps
@@ -151,6 +152,7 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     noised = bool(given.images) and latents is None
     first = first_step(call.pipeline, call.mode, scheduler, stage, call.strength) if noised else 0
     entering = enter(stage, entered, scheduler, facts.family, first)
+    check_memory(call, facts, _itemsize(stage, facts), entering.span.end - entering.span.start, scheduler)
     check_steps(scheduler, entering.schedule, entering.span.start_index, entering.span.end_index)
     decodings = tuple(decoding(one, facts, stage.model) for one in given.decoded)
     notes = (*given.notes, *dict.fromkeys(note for one in decodings for note in one.notes), *notes)
@@ -176,7 +178,7 @@ def _call(stage: Stage, given: Given, entered: Standing | None, facts: ModelFact
     batch = stage.batch_size if entered is None else entered.shape[0]
     call = Call(stage, given, mode, size, pipeline_of(mode, stage, facts), _strength(stage, given, entered), batch)
     facts.check(call)
-    check_memory(call, facts, device_of(stage.model.device), _itemsize(stage, facts))
+    check_memory(call, facts, _itemsize(stage, facts))
     return call, notes
 
 

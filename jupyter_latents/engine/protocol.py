@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jupyter_latents.engine.given.inputs import Given, Inputs
     from jupyter_latents.engine.observer import Observer, Reading
     from jupyter_latents.engine.result import StageResult
-    from jupyter_latents.latents.facts import Space
+    from jupyter_latents.latents.spaces import Space
     from jupyter_latents.latents.value import Latents
     from jupyter_latents.stage import ModelSource, Stage
 

@@ -18,8 +18,10 @@ __all__ = [
     "number",
     "numbers",
     "seed_number",
+    "settle",
     "shown",
     "text",
+    "texts",
     "whole",
 ]
 
@@ -105,6 +107,22 @@ def text(value: object, name: str) -> str:
     if not isinstance(value, str):
         raise SettingError(f"{name} is {shown(value)}; it is a text.")
     return value
+
+
+def settle(fact: object, **values: object) -> None:
+    """Puts checked values into a frozen fact, in its `__post_init__`."""
+    for name, value in values.items():
+        object.__setattr__(fact, name, value)
+
+
+def texts(fact: object, what: str, *names: str) -> None:
+    """Raises unless the named fields of a fact are texts.
+
+    Raises:
+        SettingError: One is something else.
+    """
+    for name in names:
+        text(getattr(fact, name), f"the {name} of {what}")
 
 
 def numbers(values: object, count: int) -> tuple[float, ...] | None:

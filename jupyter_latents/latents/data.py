@@ -12,9 +12,9 @@ import torch
 
 from jupyter_latents.errors import LatentsError
 from jupyter_latents.latents.arguments import shown
-from jupyter_latents.latents.facts import UNKNOWN_SPACE, Noise, Position, Provenance, Resume, Space
+from jupyter_latents.latents.facts import Noise, Position, Provenance, Resume
 from jupyter_latents.latents.forms import check_level
-from jupyter_latents.latents.spaces import likely_spaces
+from jupyter_latents.latents.spaces import UNKNOWN_SPACE, Space, likely_spaces
 from jupyter_latents.latents.tensors import check_tensor, tensor_digest
 from jupyter_latents.latents.trajectory import Trajectory
 

@@ -9,7 +9,7 @@ import torch
 
 from jupyter_latents.errors import LatentsError, SettingError
 from jupyter_latents.latents.arguments import numbers, shown
-from jupyter_latents.latents.facts import Space
+from jupyter_latents.latents.spaces import Space
 
 __all__ = ["advice", "from_tokens", "looks_packed", "patchify", "picture_size", "to_tokens", "unpack", "unpatchify"]
 

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 import torch
 
-from jupyter_latents.latents.facts import Space
+from jupyter_latents.latents.spaces import Space
 
 __all__ = ["Order", "Scaling", "scaling_of"]
 

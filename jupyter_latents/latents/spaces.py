@@ -1,18 +1,150 @@
-"""The latent spaces that have a name, for files and people that give only that.
+"""Latent spaces, and those that have a name, for files and people that give only that.
 
-The engine reads the numbers from a VAE's own config; this table stands in where there is no VAE.
+The engine reads the numbers from a VAE's own config; the table stands in where there is no VAE.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 
 from jupyter_latents.errors import SettingError, nearest
-from jupyter_latents.latents.arguments import shown
-from jupyter_latents.latents.facts import Space
+from jupyter_latents.latents.arguments import bounded, number, settle, shown, texts
 
-__all__ = ["FLOW_SPACES", "SPACES", "find_space", "likely_spaces"]
+__all__ = ["AXES", "FLOW_SPACES", "SPACES", "UNKNOWN_SPACE", "Space", "find_space", "likely_spaces"]
+
+# The axes that a tensor of latents may have: batch, channels, frames, height, width.
+AXES = ("b c h w", "b c f h w")
+
+# Beyond any model's, and small enough that nothing made of them takes memory or time.
+_MOST_CHANNELS, _MOST_FACTOR = 1 << 16, 1 << 10
+_SCALES = (1e-6, 1e6)
+
+_NAMELESS = frozenset({"own", "unknown", "raw VAE"})  # names that say nothing about the meaning of the values
+
+
+def _scale(value: object, name: str, *, zero: bool) -> float:
+    """A number that values are shifted by (which may be 0) or divided by (which may not)."""
+    wanted = f"it is a finite number{'' if zero else ' other than 0'}, {_SCALES[1]:g} at most."
+    scale = number(value, f"the {name} of a space", wanted)
+    if not (abs(scale) <= _SCALES[1] and (zero or abs(scale) >= _SCALES[0])):
+        raise SettingError(f"the {name} of a space is {scale}; {wanted}")
+    return scale
+
+
+def _scales(values: object, name: str, channels: int, *, zero: bool) -> tuple[float, ...]:
+    if not isinstance(values, Sequence) or len(values) not in (0, 1, channels):
+        raise SettingError(f"the {name} of a space is {shown(values)}; it has one number for each channel, or none.")
+    return tuple(_scale(value, name, zero=zero) for value in values)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Space:
+    """Which VAE's latent space a tensor lives in: model space = (raw - shift) * scale.
+
+    Its methods alone know how a picture's size and a tensor's shape go together.
+
+    Attributes:
+        name: Short name, such as ``SD`` or ``Flux``; ``unknown`` for a VAE that no row of facts names.
+        channels: Latent channels of the unpacked tensor.
+        factor: Pixels of the picture for one latent pixel.
+        scaling_factor: Scale of model space.
+        shift_factor: Shift of model space.
+        channel_mean: Per-channel mean instead of one shift (Wan and Qwen-Image VAEs), else empty.
+        channel_std: Per-channel standard deviation instead of one scale, else empty.
+        vae: Digest of the VAE's files, empty when not known.
+        axes: The axes of the unpacked tensor, one of `AXES`.
+
+    Raises:
+        SettingError: Axes that are not known, or a number that no space can have.
+    """
+
+    name: str
+    channels: int
+    factor: int = 8
+    scaling_factor: float = 1.0
+    shift_factor: float = 0.0
+    channel_mean: tuple[float, ...] = ()
+    channel_std: tuple[float, ...] = ()
+    vae: str = ""
+    axes: str = AXES[0]
+
+    def __post_init__(self) -> None:
+        if self.axes not in AXES:
+            raise SettingError(f"the axes of a space are {self.axes!r}; known are {' and '.join(map(repr, AXES))}.")
+        texts(self, "a space", "name", "vae")
+        channels = bounded(self.channels, "the channels of a space", 1, _MOST_CHANNELS)
+        settle(
+            self,
+            channels=channels,
+            factor=bounded(self.factor, "the factor of a space", 1, _MOST_FACTOR),
+            scaling_factor=_scale(self.scaling_factor, "scaling_factor", zero=False),
+            shift_factor=_scale(self.shift_factor, "shift_factor", zero=True),
+            channel_mean=_scales(self.channel_mean, "channel_mean", channels, zero=True),
+            channel_std=_scales(self.channel_std, "channel_std", channels, zero=False),
+        )
+
+    def size_of(self, shape: Sequence[int]) -> tuple[int, int]:
+        """(width, height) in pixels of the pictures that latents of this shape are.
+
+        Args:
+            shape: Shape of the unpacked tensor, in the order of `axes`.
+        """
+        lengths = dict(zip(self.axes.split(), shape, strict=True))
+        return lengths["w"] * self.factor, lengths["h"] * self.factor
+
+    def shape_for(self, width: int, height: int, batch: int = 1) -> tuple[int, ...]:
+        """Shape of the unpacked latents of pictures; the inverse of `size_of` for whole latent pixels.
+
+        Args:
+            width: Width of the picture in pixels; what goes beyond whole latent pixels is left out.
+            height: Its height.
+            batch: How many pictures.
+
+        Returns:
+            Lengths in the order of `axes`; one frame where there is an axis of frames.
+        """
+        across, down = self.cells((width, height))
+        lengths = {"b": batch, "c": self.channels, "f": 1, "h": down, "w": across}
+        return tuple(lengths[axis] for axis in self.axes.split())
+
+    def cells(self, pixels: Sequence[float]) -> tuple[int, ...]:
+        """Lengths in picture pixels as whole latent pixels, rounded down."""
+        return tuple(int(length // self.factor) for length in pixels)
+
+    def holds(self, shape: Sequence[int]) -> bool:
+        """Whether a tensor of this shape has the axes and channels of this space."""
+        axes = self.axes.split()
+        return len(shape) == len(axes) and shape[axes.index("c")] == self.channels
+
+    def same_as(self, other: Space) -> bool:
+        """Whether latents of this space mean the same to a model of the `other`.
+
+        Equal numbers, whatever the VAE, unless two names tell them apart: the demo models' VAE has SD's numbers and
+        other meanings.
+        """
+        named = {self.name, other.name} - _NAMELESS
+        return (
+            len(named) < 2
+            and (self.channels, self.factor, self.axes) == (other.channels, other.factor, other.axes)
+            and (self.channel_mean, self.channel_std) == (other.channel_mean, other.channel_std)
+            and math.isclose(self.scaling_factor, other.scaling_factor, rel_tol=1e-4)
+            and math.isclose(self.shift_factor, other.shift_factor, abs_tol=1e-4)
+        )
+
+    def __str__(self) -> str:
+        axes = "" if self.axes == AXES[0] else f", axes {self.axes}"
+        return f"{self.name} space ({self.channels} channels, factor {self.factor}{axes})"
+
+    def __repr__(self) -> str:
+        """The fields; the usual axes are left out, since digests of models and stages are made of this text."""
+        names = [field.name for field in fields(self) if field.name != "axes" or self.axes != AXES[0]]
+        return f"Space({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
+
+
+UNKNOWN_SPACE = Space("unknown", 4)  # stands in where nobody said the space: most VAEs have its factor
 
 # AutoencoderKLWan's config (latents_mean, latents_std), which Qwen-Image's VAE shares.
 _WAN_MEAN = (

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FLOAT_DTYPES", "as_tensor", "check_dense", "check_tensor", "checksum", "tensor_bytes", "tensor_digest"]
 
+_COLOURS = (1, 3)
 FLOAT_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
@@ -36,9 +37,17 @@ def as_tensor(value: object) -> torch.Tensor:
         return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), order="C"))
     except (TypeError, ValueError, OverflowError) as error:
         dtype = shown(str(getattr(value, "dtype", type(value).__name__)))
-        raise LatentsError(
-            f"latents are an array of {dtype}; they hold floating-point numbers: give array.astype('float32')."
-        ) from error
+        way = "give array.astype('float32')" if _are_numbers(value) else "give a tensor or an array of these"
+        raise LatentsError(f"latents are an array of {dtype}; they hold floating-point numbers: {way}.") from error
+
+
+def _are_numbers(value: object) -> bool:
+    """Whether an array of a dtype that torch does not have can be made one of numbers."""
+    try:
+        np.array(value).astype("float32")
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True
 
 
 def check_dense(tensor: torch.Tensor, what: str) -> None:
@@ -47,10 +56,18 @@ def check_dense(tensor: torch.Tensor, what: str) -> None:
     Raises:
         LatentsError: It is sparse, quantised or an empty shell.
     """
-    if tensor.layout != torch.strided or tensor.is_quantized or tensor.device.type == "meta":
-        raise LatentsError(
-            f"{what} are a sparse, quantised or empty-shell tensor; latents are dense. Give tensor.to_dense()."
-        )
+    way = _way_to_dense(tensor)
+    if way:
+        raise LatentsError(f"{what} are a sparse, quantised or empty-shell tensor; latents are dense. {way}")
+
+
+def _way_to_dense(tensor: torch.Tensor) -> str:
+    """How a tensor becomes a dense one; empty where it is."""
+    if tensor.device.type == "meta":
+        return "This one is a shell without values: make it again on the CPU."
+    if tensor.is_quantized:
+        return "Give tensor.dequantize()."
+    return "" if tensor.layout == torch.strided else "Give tensor.to_dense()."
 
 
 def check_tensor(tensor: torch.Tensor, what: str = "latents") -> None:
@@ -67,17 +84,14 @@ def check_tensor(tensor: torch.Tensor, what: str = "latents") -> None:
         raise LatentsError(f"{what} are a {type(tensor).__name__}; they are a tensor: give Latents.from_tensor(...).")
     check_dense(tensor, what)
     shape = tuple(tensor.shape)
-    if tensor.dtype not in FLOAT_DTYPES:
-        raise LatentsError(
-            f"{what} have dtype {tensor.dtype}; latents are float16, bfloat16, float32 or float64. "
-            "Convert with .float()."
-        )
     if len(shape) != 4:
         raise LatentsError(
             f"{what} have shape {shape}; expected (batch, channels, height/factor, width/factor).{advice(shape)}"
         )
     if 0 in shape:
         raise LatentsError(f"{what} have shape {shape}; no dimension may be empty.")
+    if tensor.dtype not in FLOAT_DTYPES:
+        raise LatentsError(f"{what} have dtype {tensor.dtype}; {_way_to_float(tensor)}")
     if not bool(torch.isfinite(tensor).all()):
         bad = int((~torch.isfinite(tensor)).sum())
         dtype = str(tensor.dtype).removeprefix("torch.")
@@ -86,6 +100,18 @@ def check_tensor(tensor: torch.Tensor, what: str = "latents") -> None:
             f"{what} hold {bad} NaN or infinite values of {tensor.numel()}, in {dtype}; they cannot be denoised. "
             f"Make them again, by smaller numbers{wider}."
         )
+
+
+def _way_to_float(tensor: torch.Tensor) -> str:
+    """What to do with four axes of numbers of another kind."""
+    if tensor.shape[1] in _COLOURS or tensor.shape[3] in _COLOURS:
+        return (
+            f"and their shape {tuple(tensor.shape)} is that of pictures. Put pictures in the image position "
+            f"({option('image_seeds', 'image')} NAME)."
+        )
+    if tensor.is_complex():
+        return "latents are real: give their real part, .real."
+    return "latents are float16, bfloat16, float32 or float64. Convert with .float(), an array with .astype('float32')."
 
 
 def tensor_digest(tensor: torch.Tensor) -> str:

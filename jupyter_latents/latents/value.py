@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from jupyter_latents.errors import LatentsError, nearest
-from jupyter_latents.latents import batches, forms, geometry, levels, mixing, services, trajectory
+from jupyter_latents.latents import forms, services, trajectory
 from jupyter_latents.latents.data import LatentsData
 from jupyter_latents.latents.files import reading
+from jupyter_latents.latents.operations import batches, geometry, levels, mixing
 from jupyter_latents.latents.spaces import find_space
 from jupyter_latents.wording import visible
 

@@ -18,7 +18,8 @@ _LATENT = (4, 16, 128)  # channels of latents
 
 
 def _dtype(value: Any) -> str:
-    return str(getattr(value, "dtype", "")).removeprefix("torch.")
+    dtype = getattr(value, "dtype", "")
+    return str(getattr(dtype, "name", dtype)).removeprefix("torch.")
 
 
 def is_pixels(value: Any) -> bool:
@@ -27,7 +28,7 @@ def is_pixels(value: Any) -> bool:
 
 
 def check_numbers(value: Any, name: str) -> None:
-    """Refuses an array or tensor that is shaped as a picture and holds floating-point or too large whole numbers.
+    """Refuses an array or tensor that is shaped as a picture, or several, and holds other numbers than pictures do.
 
     Args:
         value: Anything.
@@ -36,20 +37,31 @@ def check_numbers(value: Any, name: str) -> None:
     Raises:
         NameNotFoundError: It is one.
     """
-    shape = tuple(getattr(value, "shape", ()))
-    like = len(shape) == 2 or (len(shape) == 3 and (shape[-1] in _COLOURS or shape[0] == 3) and shape[0] not in _LATENT)
-    if like and "int" in _dtype(value) and not is_pixels(value):
+    shape, dtype = tuple(getattr(value, "shape", ())), _dtype(value)
+    if not dtype or dtype in _PIXELS or not _is_picture_shape(shape):
+        return
+    several = " Give several pictures as a list of these." if len(shape) == 4 else ""
+    if "float" in dtype:
         raise NameNotFoundError(
-            f"{name} is shaped as a picture, {shape}, and holds {_dtype(value)}; pictures hold uint8, 0 to 255, or "
-            "uint16, 0 to 65535.",
+            f"{name} is shaped as a picture, {shape}, and holds {dtype}: nothing says which number is white. "
+            f"Give whole numbers of 0 to 255, for values of 0 to 1 (255 * x).round() as uint8.{several}",
             name=name,
         )
-    if like and "float" in _dtype(value):
-        raise NameNotFoundError(
-            f"{name} is shaped as a picture, {shape}, and holds {_dtype(value)}: nothing says which number is white. "
-            "Give whole numbers of 0 to 255, for values of 0 to 1 (255 * x).round() as uint8.",
-            name=name,
-        )
+    raise NameNotFoundError(
+        f"{name} is shaped as a picture, {shape}, and holds {dtype}; pictures hold uint8, 0 to 255, or uint16, 0 to "
+        f"65535: give it as one of these.{several}",
+        name=name,
+    )
+
+
+def _is_picture_shape(shape: tuple[int, ...]) -> bool:
+    """Whether numbers of this shape are a picture, or several, rather than latents."""
+    if len(shape) == 2:
+        return True
+    if len(shape) not in (3, 4) or 0 in shape:
+        return False
+    first, last = shape[-3], shape[-1]
+    return first not in _LATENT and (first in (1, 3) or last in (1, *_COLOURS))
 
 
 def eight_bits(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -76,14 +88,22 @@ def picture_of(value: Any, name: str) -> Image:
     from PIL import Image
 
     is_tensor = hasattr(value, "detach")
-    values = np.asarray(value.detach().cpu() if is_tensor else value)
+    try:
+        values = np.asarray(value.detach().cpu() if is_tensor else value)
+    except (TypeError, RuntimeError, NotImplementedError) as error:
+        raise NameNotFoundError(
+            f"{name} is a sparse or empty-shell tensor; a picture has a number for each place. Give {name}.to_dense().",
+            name=name,
+        ) from error
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
     if values.ndim == 3 and values.shape[0] in (1, *_COLOURS) and values.shape[-1] not in _last(values, is_tensor):
         values = np.moveaxis(values, 0, -1)
     channels = values.shape[-1] if values.ndim == 3 else 1
     if values.ndim not in (2, 3) or channels > 4 or 0 in values.shape:
+        several = " Give several pictures as a list." if values.ndim == 4 and _is_picture_shape(values.shape) else ""
         raise NameNotFoundError(
-            f"{name} is an array of shape {tuple(values.shape)}; a picture is (height, width) or (height, width, 3). "
-            "Give several pictures as a list.",
+            f"{name} is an array of shape {tuple(values.shape)}; a picture is (height, width) or (height, width, "
+            f"3).{several}",
             name=name,
         )
     flat = values[..., 0] if values.ndim == 3 and channels == 1 else values

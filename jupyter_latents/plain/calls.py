@@ -7,13 +7,13 @@ import os
 import re
 from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast, overload
 
 from jupyter_latents import session as sessions
 from jupyter_latents.display.publishing import shell
 from jupyter_latents.engine import Silent
 from jupyter_latents.errors import JupyterLatentsError, NameNotFoundError, ScriptError, SettingError
+from jupyter_latents.paths import explain, opened
 from jupyter_latents.plain.names import Among
 from jupyter_latents.plain.scripts import Written, written
 from jupyter_latents.plain.wordings import in_python
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from jupyter_latents.session import Session
     from jupyter_latents.session.runs import Made, Run
 
-__all__ = ["Work", "run", "start"]
+__all__ = ["Runnable", "run", "start"]
 
-Work: TypeAlias = str | os.PathLike[str] | Stage | Sequence[Stage]
+Runnable: TypeAlias = str | os.PathLike[str] | Stage | Sequence[Stage]
 Names: TypeAlias = MutableMapping[str, Any]
 
 _FILE = re.compile(r"\S+\.dgen")
@@ -61,7 +61,7 @@ def run(
 
 
 def run(
-    script: Work, *, names: Names | None = None, force: bool = False, on_step: OnStep | None = None
+    script: Runnable, *, names: Names | None = None, force: bool = False, on_step: OnStep | None = None
 ) -> Latents | LatentsSequence:
     """Runs a script or stages and waits for what they make.
 
@@ -92,7 +92,7 @@ def run(
     return started.get()
 
 
-def start(script: Work, *, names: Names | None = None, force: bool = False, on_step: OnStep | None = None) -> Run:
+def start(script: Runnable, *, names: Names | None = None, force: bool = False, on_step: OnStep | None = None) -> Run:
     """Starts a script or stages and returns at once.
 
     The `Run` can be awaited (``await start(...)`` gives what `run` returns), iterated for its steps (``for`` and
@@ -187,7 +187,7 @@ def _job(given: object, taken: Names) -> _Job:
         NameNotFoundError: The file cannot be read.
     """
     if isinstance(given, os.PathLike):
-        return _Job(_file(Path(os.fspath(given))))
+        return _Job(_file(given))
     if isinstance(given, str):
         return _Job(_text(given))
     if isinstance(given, Stage):
@@ -205,11 +205,14 @@ def _staged(stages: Sequence[Stage], taken: Names, *, several: bool) -> _Job:
     return _Job(Script(script.text), script, several)
 
 
-def _file(path: Path) -> Script:
+def _file(given: os.PathLike[str]) -> Script:
+    path = opened(os.fspath(given))
     try:
-        return Script(path.expanduser().read_text(encoding="utf-8"), source=str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise NameNotFoundError(f"the script {path} cannot be read: {error}") from error
+        return Script(path.read_text(encoding="utf-8-sig"), source=str(path))
+    except UnicodeDecodeError as error:
+        raise NameNotFoundError(f"the script {path} cannot be read: it is no text in UTF-8 ({error}).") from error
+    except (OSError, ValueError) as error:
+        raise NameNotFoundError(f"the script {str(path)!r} cannot be read: {explain(error)}.") from error
 
 
 def _text(text: str) -> Script:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, get_type_hints
 
 from jupyter_latents.errors import SettingError
@@ -47,19 +48,15 @@ def _switch(name: str, value: object) -> tuple[str, ...]:
 
 def _whole(name: str, value: object) -> str:
     if not isinstance(value, bool):
-        try:
+        with suppress(TypeError):
             return str(operator.index(value))  # type: ignore[arg-type]
-        except TypeError:
-            """It is none; see below."""
     raise _fault(name, value, "a whole number")
 
 
 def _number(name: str, value: object) -> str:
     if not isinstance(value, (bool, str, bytes)):
-        try:
+        with suppress(TypeError, ValueError):
             return repr(float(value))  # type: ignore[arg-type]
-        except (TypeError, ValueError):
-            """It is none; see below."""
     raise _fault(name, value, "a number")
 
 

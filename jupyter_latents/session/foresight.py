@@ -10,73 +10,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.errors import HandoffError, JupyterLatentsError, ModelError
+from jupyter_latents.errors import JupyterLatentsError, ModelError
 from jupyter_latents.session.blame import blame, check_parts
 from jupyter_latents.session.hiding import hiding, is_undrawn, shown
 from jupyter_latents.session.later import Later, UnforeseenError
-from jupyter_latents.session.memory.identity import key_of
-from jupyter_latents.session.memory.memo import continues
+from jupyter_latents.session.memory.answers import Answers
+from jupyter_latents.session.outputs import check_writable
 from jupyter_latents.session.planning import Plan, PlannedStage
 from jupyter_latents.session.spreading import Outlines, spread
 from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Evaluation, Foreseen, Invocation, Promise, real
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from jupyter_latents.engine import ModelCard
-    from jupyter_latents.latents.value import Latents
-    from jupyter_latents.session.memory.memo import Memo
     from jupyter_latents.session.models import Models
     from jupyter_latents.session.names.resolve import Resolver
 
-__all__ = ["Answers", "Foresight", "counts"]
-
-
-class Answers:
-    """Says which steps of a plan are kept from before, or will have been run by an earlier stage of it.
-
-    Args:
-        memo: What is remembered.
-        models: Says what tells a stage from others.
-        force: Whether everything runs again.
-    """
-
-    def __init__(self, memo: Memo, models: Models, *, force: bool = False) -> None:
-        self._memo, self._models, self._force = memo, models, force
-        self._planned: dict[str, int] = {}
-
-    def answers(self, planned: PlannedStage, stage: Stage, resolver: Resolver) -> tuple[PlannedStage, Latents | None]:
-        """A planned stage with its saved steps, and the latents that it will give where they are kept.
-
-        Args:
-            planned: The stage, which can run.
-            stage: What is asked for.
-            resolver: Looks up its inputs.
-        """
-        course = planned.course
-        if course is None or self._force or stage.force or planned.draws:
-            return planned, None
-        span = course.span
-        try:
-            inputs = replace(resolver, decode=_undecoded).inputs(stage, course.model)
-        except JupyterLatentsError:
-            return planned, None  # it begins with what an earlier stage is yet to make
-        key = key_of(stage, inputs, self._models)
-        if not key:
-            return planned, None
-        found = self._memo.foresee(key, stage)
-        reached = found.latents.position.step if found is not None and found.latents.position is not None else 0
-        known = max(span.start, min(span.end, max(reached, self._planned.get(key, 0))))
-        if known < span.end and not continues(stage):
-            known = span.start
-        self._planned[key] = max(span.end, self._planned.get(key, 0))
-        latents = found.latents if found is not None and reached == span.end else None
-        return replace(planned, saved=span.evaluations_to(known)), latents
-
-
-def _undecoded(_latents: Latents, _stage: Stage) -> list[Image]:
-    raise HandoffError("a plan decodes no latents.")
+__all__ = ["Foresight", "counts"]
 
 
 class _Captured(Mapping[str, Any]):
@@ -171,14 +121,14 @@ class Foresight:
         stage = replace(stage, seed=None) if draws else stage
         try:
             check_parts(stage)
+            check_writable(stage)
             self.guard(stage)
             offline = replace(stage, model=replace(stage.model, offline=True))
             course = self.models.engine.prepare(offline, self.resolver.given(stage, self._card(stage)))
             planned = PlannedStage(stage, replace(course, stage=stage), draws=draws, hide=hide)
-            latents = None
             if self.kept is not None:
-                planned, latents = self.kept.answers(planned, stage, self.resolver)
-            return planned, latents if latents is not None else course.outline
+                return self.kept.answers(planned, stage, self.resolver)
+            return planned, course.outline
         except UnforeseenError as unforeseen:
             return PlannedStage(stage, later=hide(str(unforeseen)), draws=draws, hide=hide), None
         except JupyterLatentsError as error:

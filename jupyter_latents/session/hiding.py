@@ -16,9 +16,8 @@ from jupyter_latents.wording import visible, without_advice
 
 if TYPE_CHECKING:
     from jupyter_latents.engine import Look, Observer, Phase, StageResult, StepEvent
-    from jupyter_latents.latents.value import Latents
 
-__all__ = ["Hidden", "hiding", "is_undrawn", "kept", "shown", "undrawn"]
+__all__ = ["Hidden", "hiding", "is_undrawn", "shown", "undrawn"]
 
 _SHORT = 4
 
@@ -96,34 +95,6 @@ def _texts(value: Any) -> Iterator[str]:
     return iter(found)
 
 
-def kept(latents: Latents, ran: Stage, told: Stage, text: Callable[[str], str]) -> Latents:
-    """Latents of a stage that say where they come from in the words of the script: ``$NAME``, never its value.
-
-    Args:
-        latents: What the stage made, with its trajectory.
-        ran: The stage, with the environment's values.
-        told: The same as the script says it.
-        text: Makes a text one to keep, for what templates worked out.
-    """
-    names = {str(ran.model.name): told.model.name, ran.prompt.positive: told.prompt.positive}
-    names |= {ran.prompt.negative: told.prompt.negative, str(ran.scheduler): str(told.scheduler)}
-    names[" ".join(map(str, ran.model.optimize))] = " ".join(map(str, told.model.optimize))
-
-    def clean(one: Latents) -> Latents:
-        origin = one.provenance
-        fresh = replace(
-            origin,
-            model=text(names.get(origin.model, origin.model)),
-            prompt=text(names.get(origin.prompt, origin.prompt)),
-            negative_prompt=text(names.get(origin.negative_prompt, origin.negative_prompt)),
-            options=MappingProxyType({key: text(names.get(value, value)) for key, value in origin.options.items()}),
-        )
-        return one if fresh == origin else replace(one, provenance=fresh)
-
-    steps = tuple(map(clean, latents.trajectory or ()))
-    return replace(clean(latents), trajectory=type(latents.trajectory)(steps)) if steps else clean(latents)
-
-
 class Hidden:
     """An observer that is told ``$NAME`` in place of the environment's values.
 
@@ -145,7 +116,8 @@ class Hidden:
 
     def phase(self, phase: Phase) -> None:
         """See `Observer.phase`."""
-        self._observer.phase(replace(phase, reading=shown(phase.reading, self._text)))
+        reading, subject = (shown(value, self._text) for value in (phase.reading, phase.subject))
+        self._observer.phase(replace(phase, reading=reading, subject=subject))
 
     def step(self, event: StepEvent, look: Look) -> None:
         """See `Observer.step`."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import re
+import shutil
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.errors import LatentsFileError
 from jupyter_latents.formats import endings, format_of
+from jupyter_latents.paths import destination, explain, is_there
 from jupyter_latents.stage import Stage
 from jupyter_latents.stopping import check
 from jupyter_latents.wording import option
@@ -18,11 +23,66 @@ if TYPE_CHECKING:
 
     from jupyter_latents.engine import StageResult
 
-__all__ = ["write"]
+__all__ = ["check_writable", "write"]
 
 _FOLDER = "output"  # dgenerate's own default
 _LONGEST = 80  # characters of a model's name in a file's
 _OUTSIDE = re.compile(r"[/\\\x00]")
+
+
+def check_writable(stage: Stage) -> None:
+    """Refuses a stage whose files cannot be written, before it runs; nothing is written to find out.
+
+    Args:
+        stage: The stage.
+
+    Raises:
+        LatentsFileError: Its folder is not there and cannot be made, or takes no files.
+    """
+    if stage.output.path is None and stage.output.format is None:
+        return
+    reason = _against(_folder(stage))
+    if reason:
+        raise LatentsFileError(
+            f"nothing can be written to {_folder(stage)}: {reason}. Give another {option('output_path')}.",
+            option="output_path",
+        )
+
+
+def _folder(stage: Stage) -> Path:
+    """Where a stage's files go."""
+    named = stage.output.path or _FOLDER
+    try:
+        return destination(named)
+    except OSError as error:
+        raise LatentsFileError(
+            f"nothing can be written to {named}: {explain(error)}. Give another {option('output_path')}.",
+            option="output_path",
+        ) from error
+
+
+def _against(folder: Path) -> str:
+    """Why a folder takes no files, or cannot be made in the first of its parents that is there; empty where it can."""
+    for place in (folder, *folder.parents):
+        try:
+            status = place.stat()
+        except FileNotFoundError:
+            if place.is_symlink():
+                return "it is a link to a folder that is not there"
+        except (OSError, ValueError) as error:
+            return explain(error)
+        else:
+            return _closed(place, status.st_mode)
+    return ""
+
+
+def _closed(place: Path, mode: int) -> str:
+    """Why nobody may make files in what is there; empty where that is allowed."""
+    if not stat.S_ISDIR(mode):
+        return explain(NotADirectoryError(errno.ENOTDIR, ""))
+    if not mode & 0o222 and not shutil.disk_usage(place).total:
+        return f"no files can be in {place}, which shows what the system does"
+    return "" if os.access(place, os.W_OK | os.X_OK) else explain(PermissionError(errno.EACCES, ""))
 
 
 def write(stage: Stage, result: StageResult, pictures: list[Image]) -> list[str]:
@@ -46,12 +106,15 @@ def write(stage: Stage, result: StageResult, pictures: list[Image]) -> list[str]
     wanted = stage.output
     if wanted.path is None and wanted.format is None:
         return []
-    ending, folder = wanted.format or "png", Path(wanted.path or _FOLDER).expanduser()
+    folder = _folder(stage)
     try:
-        return _written(stage, result, pictures, folder, ending)
-    except OSError as error:
+        return _written(stage, result, pictures, folder, wanted.format or "png")
+    except LatentsFileError as error:
+        error.option = error.option or "output_path"
+        raise
+    except (OSError, ValueError) as error:
         raise LatentsFileError(
-            f"nothing can be written to {folder}: {error.strerror or error}. Give another {option('output_path')}; the "
+            f"nothing can be written to {folder}: {explain(error)}. Give another {option('output_path')}; the "
             "result is kept in the session.",
             option="output_path",
         ) from error
@@ -120,4 +183,4 @@ def _free(folder: Path, stem: str, ending: str, *, overwrite: bool) -> Path:
 
 
 def _taken(target: Path) -> bool:
-    return target.exists() or target.is_symlink()
+    return is_there(target) or target.is_symlink()

@@ -13,16 +13,20 @@ from jupyter_latents.engine import Given, Phase, Reading, StageResult
 from jupyter_latents.errors import JupyterLatentsError, RunError, StoppedError
 from jupyter_latents.session import outputs
 from jupyter_latents.session.blame import blame, check_parts
-from jupyter_latents.session.hiding import kept, shown
+from jupyter_latents.session.hiding import shown
 from jupyter_latents.session.memory.identity import key_of
 from jupyter_latents.session.read_ahead import ReadAhead
 from jupyter_latents.session.runs import Made, Run
 from jupyter_latents.session.spreading import spread
+from jupyter_latents.session.story import Story
 from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Evaluation, Invocation
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from jupyter_latents.engine import Inputs, ModelCard, Observer
+    from jupyter_latents.latents.value import Latents
     from jupyter_latents.session.models import Models
     from jupyter_latents.session.names.resolve import Resolver
     from jupyter_latents.session.session import Session
@@ -32,7 +36,7 @@ __all__ = ["ScriptRun"]
 
 @dataclass(slots=True)
 class _Job:
-    """One invocation while it runs: its stages as they run and as the script says them (`told`), and what they made.
+    """One invocation while it runs: its stages as they run, as the script says them and for people, and what they made.
 
     `ready` is what a batch made of stages yet to come.
     """
@@ -40,6 +44,7 @@ class _Job:
     invocation: Invocation
     stages: tuple[Stage, ...] = ()
     labels: tuple[str, ...] = ()
+    script: tuple[Stage, ...] = ()
     told: tuple[Stage, ...] = ()
     ready: dict[int, StageResult] = field(default_factory=dict)
     made: list[StageResult] = field(default_factory=list)
@@ -90,7 +95,9 @@ class ScriptRun:
         for invocation in self.evaluation:
             asked = tuple(replace(stage, force=stage.force or force) for stage in invocation.stages())
             stages, labels = spread(asked, self._labels(), self.session.names)
-            job = _Job(invocation, stages, labels, self._told(stages))
+            script = self._script(stages)
+            told = tuple(shown(stage, self.evaluation.environment.hidden) for stage in script)
+            job = _Job(invocation, stages, labels, script, told)
             self._tell_stages(job.told)
             for stage in stages:
                 if len(job.made) not in job.ready and (self.run.should_stop() or (job.made and job.made[-1].stopped)):
@@ -129,7 +136,10 @@ class ScriptRun:
 
     def _stage(self, job: _Job, stage: Stage) -> StageResult:
         check_parts(stage)
-        resolver = replace(self.session.resolver(self.evaluation.environment), fetch=self.fetch)
+        outputs.check_writable(stage)
+        resolver = replace(
+            self.session.resolver(self.evaluation.environment), fetch=self.fetch, decode=self._picture_of
+        )
         inputs = resolver.inputs(stage, self._card(stage, resolver))
         go = partial(self._engine_run, job)
         self._run_together(job, stage, inputs)
@@ -138,6 +148,11 @@ class ScriptRun:
         self._tell_saved(result)
         self.session.remember(result.latents)
         return self._decoded(result)
+
+    def _picture_of(self, latents: Latents, stage: Stage, name: str) -> list[Image]:
+        """Pictures of latents in the place of a picture, by the VAE that the engine chooses."""
+        self.observer.phase(Phase("decoding", subject=name))
+        return self.models.engine.decode(latents, stage.model)
 
     def _card(self, stage: Stage, resolver: Resolver) -> ModelCard:
         """The stage's model; one that is to be fetched is judged by its configuration before its weights are."""
@@ -167,8 +182,12 @@ class ScriptRun:
             return
         alike = list(takewhile(lambda other: replace(other, seed=stage.seed) == stage, job.stages[first:]))
         memo = self.session.memo
-        known = [memo.foresee(key_of(other, inputs, self.models), other) for other in alike]
-        fresh = [first + number for number, answer in enumerate(known) if answer is None]
+        keys = [key_of(other, inputs, self.models) for other in alike]
+        fresh = [
+            first + number
+            for number, (key, other) in enumerate(zip(keys, alike, strict=True))
+            if memo.foresee(key, other) is None and (not key or other.force or key not in keys[:number])
+        ]
         if first in fresh and len(fresh) > 1:
             self.observer.note(f"{len(fresh)} seeds run as one batch: their last bits may differ from single runs")
             stepped, stop_asked = self._stepped(stage, len(alike) - 1), self.run.stop_asked
@@ -198,23 +217,21 @@ class ScriptRun:
 
         return stepped
 
-    def _told(self, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
-        """The stages of the present invocation as the script says them."""
-        veiled, hide = self.evaluation.current, self.evaluation.environment.hidden
+    def _script(self, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        """The stages of the present invocation as the script says them: the environment's values are veiled."""
+        veiled = self.evaluation.current
         asked = veiled.stages() if veiled is not None and veiled.opens is not None else ()
-        written = spread(asked, [""] * len(asked), self.session.names)[0] or stages
-        return tuple(shown(stage, hide) for stage in written)
+        return spread(asked, [""] * len(asked), self.session.names)[0] or stages
 
     def _labels(self) -> tuple[str, ...]:
         veiled, hide = self.evaluation.current, self.evaluation.environment.hidden
         return tuple(map(hide, _labels(veiled))) if veiled is not None else ()
 
-    def _cleaned(self, job: _Job, result: StageResult) -> StageResult:
-        """A result that says where it comes from without the environment's values."""
-        environment, at = self.evaluation.environment, len(job.made)
-        if not environment.opened:
-            return result
-        return replace(result, latents=kept(result.latents, job.stages[at], job.told[at], environment.hidden))
+    def _told(self, job: _Job, result: StageResult) -> StageResult:
+        """A result that says where it comes from in the words of the script."""
+        at = len(job.made)
+        story = Story(job.stages[at], job.script[at], job.told[at], self.evaluation.environment.hidden)
+        return story.on(result)
 
     def _tell_saved(self, result: StageResult) -> None:
         if result.evaluations == 0:
@@ -227,13 +244,13 @@ class ScriptRun:
 
     def _engine_run(self, job: _Job, stage: Stage, inputs: Inputs) -> StageResult:
         if len(job.made) in job.ready:
-            return self._cleaned(job, job.ready[len(job.made)])
+            return self._told(job, job.ready[len(job.made)])
         try:
             observer, stepped = self.observer, self._stepped(stage)
-            return self._cleaned(job, self.models.engine.run(stage, inputs, observer, stepped, self.run.stop_asked))
+            return self._told(job, self.models.engine.run(stage, inputs, observer, stepped, self.run.stop_asked))
         except RunError as error:
             if isinstance(error.partial, StageResult):
-                error.partial = self._cleaned(job, error.partial)
+                error.partial = self._told(job, error.partial)
                 self.session.remember(error.partial.latents)
                 self.run.results.append(error.partial)
                 job.made.append(error.partial)

@@ -5,21 +5,22 @@ from __future__ import annotations
 import copy
 import weakref
 from collections.abc import Callable, MutableMapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import machine
-from jupyter_latents.engine import Given, local_engine, scheduler_names
+from jupyter_latents.engine import Given, import_libraries, scheduler_names
 from jupyter_latents.errors import (
     JupyterLatentsError,
     NameNotFoundError,
+    SettingError,
 )
-from jupyter_latents.session.executor import LocalExecutor
+from jupyter_latents.paths import destination, explain
 from jupyter_latents.session.memory.memo import Memo
 from jupyter_latents.session.names.addresses import Addresses
 from jupyter_latents.session.names.bindings import check_free, drop, latents_named
 from jupyter_latents.session.names.resolve import Resolver
 from jupyter_latents.session.planning import Plan
+from jupyter_latents.session.process import PROCESS
 from jupyter_latents.session.runs import Run
 from jupyter_latents.session.steps import OnStep, Watching
 from jupyter_latents.session.tasks import Task, Work
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from jupyter_latents.engine import Engine, Observer, PartRow
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["Session", "Task", "current"]
+__all__ = ["Session", "Task"]
 
 _MOST_STEPS = 10_000  # that a file may say of a schedule, before one of that length is made
 
@@ -45,9 +46,11 @@ _MOST_STEPS = 10_000  # that a file may say of a schedule, before one of that le
 class Session:
     """What a kernel keeps between cells.
 
+    All sessions of a process share one engine with its models, and one queue of runs. Names and results are its own.
+
     Attributes:
         names: The kernel's variables.
-        executor: Runs what is submitted.
+        executor: Runs what is submitted, after what other sessions on the same engine submitted before.
         settings: Sizes and budgets.
         memo: Results of stages, so that none is run twice.
         addresses: Files that runs fetched.
@@ -55,8 +58,9 @@ class Session:
 
     Args:
         names: Where results are bound and variables looked up: the kernel's namespace.
-        settings: Sizes and budgets; None for those of the process, which ``%config`` sets.
-        engine: Runs the stages; None for one in this process, which loads torch when it is first asked.
+        settings: Sizes and budgets; None for those of the process, which ``%config`` sets. The smallest budget for
+            models holds for all sessions that share them.
+        engine: Runs the stages; None for that of this process, which loads torch when it is first asked.
     """
 
     def __init__(
@@ -67,23 +71,32 @@ class Session:
     ) -> None:
         self.names: MutableMapping[str, Any] = names if names is not None else {}
         self.settings = settings if settings is not None else SETTINGS
-        self.executor = LocalExecutor()
+        self.executor = PROCESS.queue_of(engine)
         self.memo = Memo(self.settings)
         self.addresses = Addresses()
         self.notices: set[str] = set()
         self._engine = engine
-        self._whole: Session | None = None  # whose names alone these are not
         self._bound: set[str] = set()
         self._known: weakref.WeakValueDictionary[str, Latents] = weakref.WeakValueDictionary()
 
     @property
     def engine(self) -> Engine:
-        """The engine; that of this process is made when first asked for (it loads torch)."""
-        if self._whole is not None:
-            return self._whole.engine
+        """The engine; that of this process, which all sessions share, is made when first asked for (it loads torch)."""
         if self._engine is None:
-            self._engine = local_engine(self.settings)
+            self._engine = PROCESS.engine(self.settings)
         return self._engine
+
+    def load_engine(self, tell: Callable[[], None]) -> None:
+        """Imports what the engine of this process needs, where this session uses that and nobody has yet.
+
+        Args:
+            tell: Called first, where this takes its time.
+
+        Raises:
+            StoppedError: The run that this belongs to is to end.
+        """
+        if self._engine is None:
+            import_libraries(tell)
 
     def check(self, script: Script) -> None:
         """Finds what can be found wrong in a script before anything runs.
@@ -103,7 +116,6 @@ class Session:
         other = copy.copy(self)
         other.names = names
         other._bound = self._bound if bound is None else bound  # noqa: SLF001 - of the same class
-        other._whole = self  # noqa: SLF001
         return other
 
     def start(self, task: Task, observer: Observer, on_step: OnStep | None = None) -> Run:
@@ -222,7 +234,7 @@ class Session:
         return self.engine.holdings()
 
     def unload(self, name: str | None = None) -> str:
-        """Lets go of a model's parts, or of all.
+        """Lets go of a model's parts, or of all, for every session on the same engine.
 
         Args:
             name: The model as a stage named it; None for all.
@@ -246,7 +258,12 @@ class Session:
         """
         from jupyter_latents.session.memory.store import Store
 
-        self.memo.store = Store(Path(folder).expanduser(), self.settings) if folder is not None else None
+        if folder is not None and not folder.strip():
+            raise SettingError("the store has no name; give a folder of your own, or off.")
+        try:
+            self.memo.store = Store(destination(folder), self.settings) if folder is not None else None
+        except FileNotFoundError as error:
+            raise SettingError(f"the store {folder!r} cannot be written to: {explain(error)}.") from error
         return repr(self.memo.store) if self.memo.store is not None else "no store"
 
     def fits(self, latents: Latents, model: str) -> str:
@@ -302,7 +319,7 @@ class Session:
         same = known is not None and tensor_digest(known.tensor) == latents.digest  # not changed in place since
         return known if known is not None and same else latents
 
-    def _picture_of(self, latents: Latents, stage: Stage) -> list[Image]:
+    def _picture_of(self, latents: Latents, stage: Stage, _name: str) -> list[Image]:
         """Pictures of latents in the image position, by the VAE that the engine chooses."""
         return self.engine.decode(latents, stage.model)
 
@@ -314,19 +331,3 @@ class Session:
         """
         for kept in (*latents.trajectory, latents):
             self._known[kept.digest] = kept
-
-
-_sessions: list[Session] = []
-
-
-def current(names: MutableMapping[str, Any] | None = None) -> Session:
-    """The session of this kernel, made when first asked for.
-
-    Args:
-        names: The kernel's namespace, for a new session.
-    """
-    if not _sessions:
-        _sessions.append(Session(names))
-    elif names is not None and _sessions[0].names is not names:
-        _sessions[0].names = names
-    return _sessions[0]

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeGuard
 
-from jupyter_latents.engine import Silent, scheduler_names
+from jupyter_latents.engine import Phase, Silent, scheduler_names
 from jupyter_latents.errors import HandoffError, JupyterLatentsError, ModelError, RunError, StoppedError
-from jupyter_latents.session.foresight import Answers, Foresight, counts
+from jupyter_latents.session.foresight import Foresight, counts
 from jupyter_latents.session.hiding import Hidden, undrawn
+from jupyter_latents.session.memory.answers import Answers
 from jupyter_latents.session.models import Models
 from jupyter_latents.session.notices import own_warnings
 from jupyter_latents.session.planning import Plan
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from jupyter_latents.session.session import Session
 
 __all__ = ["Task", "Work"]
+
+_RESULTS = ("into", "output_path")
+"""Options that say where results go: what they name is as it is, whatever earlier stages make."""
 
 
 def _as_it_is(_error: JupyterLatentsError) -> None:
@@ -96,6 +100,11 @@ class Work:
                 notices.add(text)
                 observer.note(text, warning=matters)
 
+        try:
+            self.session.load_engine(lambda: observer.phase(Phase("importing")))
+        except StoppedError as stopped:
+            observer.note(stopped.message)
+            return
         with own_warnings(partial(observer.note, warning=True)), self.session.engine.scope(tell):
             self._run(run, observer)
 
@@ -149,7 +158,7 @@ class Work:
 
         Raises:
             JupyterLatentsError: One of them can never run, so that none begins: its model is not there or does not do
-                this, the latents handed to it cannot enter it, or its result may not be bound.
+                this, the latents handed to it cannot enter it, or its result may not be bound or written.
         """
         plan = self._foresight(evaluation, models).plan()
         for stage in plan.stages:
@@ -164,4 +173,4 @@ class Work:
 
 def _forbids(error: JupyterLatentsError | None) -> TypeGuard[JupyterLatentsError]:
     """Whether an error of one stage keeps the whole script from running."""
-    return isinstance(error, (ModelError, HandoffError)) or (error is not None and error.option == "into")
+    return isinstance(error, (ModelError, HandoffError)) or (error is not None and error.option in _RESULTS)

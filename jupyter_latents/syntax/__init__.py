@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .evaluation import Evaluation, Foreseen, Waiting
 from .invocation import Invocation
+from .prompts import PromptRow, prompt_schedule
 from .quoting import quote
 from .script import Script, parse
 from .seeds import format_seed, parse_seed, unsupported
@@ -16,11 +17,13 @@ __all__ = [
     "Foreseen",
     "Invocation",
     "Promise",
+    "PromptRow",
     "Script",
     "Waiting",
     "format_seed",
     "parse",
     "parse_seed",
+    "prompt_schedule",
     "quote",
     "real",
     "unsupported",

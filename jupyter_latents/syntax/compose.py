@@ -25,6 +25,7 @@ from .options.table import NAMES, OPTIONS
 from .segments import segments
 
 __all__ = [
+    "ORDER",
     "Made",
     "Progress",
     "Rows",
@@ -47,7 +48,8 @@ _FIRST = (
     "schedulers", "output_size", "batch_size", "batch_seeds", "clip_skips",
 )  # fmt: skip
 _LAST = ("into", "force")
-_ORDER = [*_FIRST, *(dest for dest in NAMES if dest not in {*_FIRST, *_LAST}), *_LAST]
+ORDER = [*_FIRST, *(dest for dest in NAMES if dest not in {*_FIRST, *_LAST}), *_LAST]
+"""The options, by `dest`, in the order in which people read them."""
 _ALWAYS_QUOTED = {"prompts", "negative_prompts", "second_prompts", "third_prompts", "image_seeds"}
 
 _PLAIN = re.compile(r"[\w@+:,./~^][\w@+=:,./~^-]*")
@@ -123,7 +125,7 @@ def lines(model: str, rows: Rows, *, variables: bool = False) -> dict[str, str]:
         Line by the option's `dest`; the model's own line is under ``model``.
     """
     made = {"model": word(model, variables=variables)}
-    for dest in _ORDER:
+    for dest in ORDER:
         if dest in rows:
             words = [word(text, quoted=dest in _ALWAYS_QUOTED, variables=variables) for text in rows[dest]]
             made[dest] = " ".join([NAMES[dest], *words])

@@ -92,4 +92,6 @@ def _filled(stage: Stage, given: Mapping[str, Any]) -> Stage:
     for option in OPTIONS:
         if given.get(option.dest) is not None:
             values |= option.values(given[option.dest])
+    if given.get("guidance_scales") is not None:
+        values["guidance_asked"] = True
     return with_values(stage, values)

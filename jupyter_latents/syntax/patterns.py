@@ -8,6 +8,7 @@ from glob import glob
 from pathlib import Path
 
 from jupyter_latents.errors import ScriptError
+from jupyter_latents.paths import opened
 
 from .quoting import Word
 from .templates.environment import Environment
@@ -39,7 +40,7 @@ def matched(words: Iterable[Word], environment: Environment, wild: str = "*") ->
             yield word
             continue
         real(environment.written)
-        found = sorted(glob(str(Path(text).expanduser())))  # noqa: PTH207 - a folder that vanishes meanwhile is no fault
+        found = _matches(str(opened(text)))
         if not found and "*" in text:
             raise ScriptError(
                 f"'{text}' matches no file in {Path.cwd()}; quote it where it is no file pattern.", place=word.place
@@ -54,3 +55,10 @@ def _file(name: str, word: Word) -> Word:
     origin = word.written.origin(0, len(word.written))
     text = name if re.search(r"[./\\]", name) else f"./{name}"
     return Word(Located.made(text, origin) if origin else word.value, word.written, quoted=True)
+
+
+def _matches(pattern: str) -> list[str]:
+    try:
+        return sorted(glob(pattern))  # noqa: PTH207 - a folder that vanishes meanwhile is no fault
+    except ValueError:  # what no name can hold
+        return []

@@ -250,7 +250,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_signal_stops_at_a_whole_step_and_the_store_goes_on(number: int, run: Run, write: Write) -> None:
     name = write(SCRIPT)
     with subprocess.Popen(

@@ -15,7 +15,8 @@ from jupyter_latents.engine.observer import Phase, Reading, StepEvent
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.latents import services
-from jupyter_latents.latents.facts import CLEAN, Noise, Position, Provenance, Resume, Space
+from jupyter_latents.latents.facts import CLEAN, Noise, Position, Provenance, Resume
+from jupyter_latents.latents.spaces import Space
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.session.executor import LocalExecutor
 from jupyter_latents.session.runs import Run

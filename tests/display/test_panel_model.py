@@ -321,7 +321,7 @@ demo/scenes
 
 def made(digest: str, step: int, **changes: Any) -> Any:
     origin = {"model": "demo/scenes", "prompt": "{{ hill }}; top", "negative_prompt": "", "seed": 7,
-              "guidance_scale": 3.0, "options": {"steps": "30"}, "parents": ()}  # fmt: skip
+              "guidance_scale": 3.0, "options": {"steps": "30"}, "parents": (), "cell": ""}  # fmt: skip
     position = SimpleNamespace(step=step, of=30)
     return SimpleNamespace(digest=digest, position=position, provenance=SimpleNamespace(**(origin | changes)))
 

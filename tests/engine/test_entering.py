@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from jupyter_latents.engine.given.inputs import Given
+from jupyter_latents.engine.given.outline import Outline
 from jupyter_latents.engine.prepare import Prepared, prepare
 from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.engine.schedule.likeness import likely_form
@@ -155,6 +156,39 @@ def test_the_form_of_values_follows_from_their_size(size: float, sigma: float, f
     values = size * torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(1))
     assert likely_form(values, Noise(sigma, form)) == found
     assert likely_form(values[..., :1, :1], Noise(sigma, form)) == form
+
+
+BARE = {"zeros": 0.0, "a million": 1e6, "raw values of a VAE": 30.0, "noise": 1.0, "fitting": 1.5}
+
+
+@pytest.mark.parametrize("name", BARE)
+@pytest.mark.parametrize("scheduler", ["EulerDiscreteScheduler", "DDIMScheduler"])
+def test_values_that_no_latents_have_are_told(bench: Bench, name: str, scheduler: str) -> None:
+    """Nobody was told that a picture of nothing would come of them."""
+    values = BARE[name] * torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(3))
+    given = Latents(values, None, None)
+    plan = prepared(bench, given, scheduler=scheduler, window=Window(0.5, None), size=None)
+    told = [warning for warning in plan.warnings if "standard deviation" in warning]
+    assert bool(told) is (name in list(BARE)[:3])
+    assert not told or "hardly anything can come of them" in told[0]
+    said = prepared(bench, given.replace(noise=Noise(1.2, "vp")), scheduler=scheduler, size=None)
+    assert bool(told) is any("standard deviation" in warning for warning in said.warnings)
+
+
+def test_one_item_of_a_batch_that_is_no_latents_is_told(bench: Bench) -> None:
+    values = torch.randn(3, 4, 8, 8, generator=torch.Generator().manual_seed(3))
+    values[1] = 0
+    plan = prepared(bench, Latents(values, None, None), window=Window(0.5, None), size=None)
+    assert any("standard deviation of 0" in warning for warning in plan.warnings)
+
+
+@pytest.mark.parametrize("name", BARE)
+def test_values_that_no_clean_latents_have_are_told_in_the_place_of_a_picture(bench: Bench, name: str) -> None:
+    values = BARE[name] * torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(3))
+    outline = Outline.of(Latents(values, None, None))
+    for given in (outline, Latents(values, None, None)):
+        notes = prepare(bench.stage("sd15"), Given(images=((64, 64),), decoded=(given,))).notes
+        assert any("clean latents have about 1" in note for note in notes) is (name in list(BARE)[:3])
 
 
 def test_latents_that_stand_in_the_same_schedule_say_why_they_are_not_exact(bench: Bench) -> None:

@@ -38,6 +38,7 @@ def provenances():
     return st.builds(
         Provenance, TEXT, TEXT, TEXT, TEXT, st.none() | st.integers(0, 2**63), st.none() | st.floats(allow_nan=False),
         TEXT, st.dictionaries(TEXT, TEXT, max_size=2).map(MappingProxyType), st.lists(TEXT, max_size=2).map(tuple),
+        TEXT,
     )  # fmt: skip
 
 

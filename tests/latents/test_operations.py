@@ -5,9 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Callable
 from types import MappingProxyType
 
 import numpy as np
@@ -16,7 +14,7 @@ import torch
 
 from jupyter_latents.errors import HandoffError, JupyterLatentsError, LatentsError, SettingError
 from jupyter_latents.latents import CLEAN, SPACES, Latents, Noise, Position, Provenance, Resume, batch, operations
-from jupyter_latents.latents.resampling import resample_white
+from jupyter_latents.latents.operations.resampling import resample_white
 from tests.latents.gaussian import Gaussian, has_moments, is_white
 
 FORMS = ("ve", "vp", "flow")
@@ -349,23 +347,6 @@ def test_the_methods_are_the_functions(name):
     assert getattr(Latents, name) is getattr(operations, name)
 
 
-def test_without_a_session_it_is_said_what_begins_one(tmp_path):
-    """In a process of its own, where nothing has begun one."""
-    code = (
-        "import torch\nfrom jupyter_latents.errors import ModelError\n"
-        "from jupyter_latents.latents import CLEAN, SPACES, Latents\n"
-        "latents = Latents(torch.zeros(1, 4, 8, 8), SPACES['sd'], CLEAN)\n"
-        "for ask in (latents.decode, latents.preview, latents.view, lambda: latents.fits('demo/paper')):\n"
-        "    try:\n        ask()\n    except ModelError as error:\n        print(error)\n"
-        "from jupyter_latents import Latents\nprint(latents.fits('demo/paper'))\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], check=True, cwd=Path.cwd(), capture_output=True, text=True)
-    *told, verdict = done.stdout.splitlines()
-    assert len(told) == 4
-    assert all("from jupyter_latents import Latents" in line and "%load_ext" in line for line in told)
-    assert "fully denoised" in verdict
-
-
 def test_items_of_a_batch_say_which_of_its_draws_they_are():
     """One seed made all three: without its place none of them can be made again."""
     whole = Latents(torch.randn(3, 4, 2, 2), SPACES["sd"], CLEAN, provenance=Provenance("m", seed=7))
@@ -376,3 +357,19 @@ def test_items_of_a_batch_say_which_of_its_draws_they_are():
     assert items[1].facts()["seed"] == "7, item 2 of the 3 that draw from it in turn"
     alone = whole.replace(tensor=whole.tensor[:1])
     assert alone.facts()["seed"] == "7"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda latents: latents.resize((10_000, 10_000)),
+        lambda latents: latents.pad(8_000),
+        lambda latents: batch([latents] * 200_000),
+        lambda latents: latents.resize((8 * 10**6, 8 * 10**6)),
+    ],
+    ids=["resize", "pad", "batch", "a million times as wide"],
+)
+def test_an_operation_that_would_take_all_memory_is_refused(make: Callable[[Latents], Latents]) -> None:
+    """A batch of pictures, each of which is small enough, is not."""
+    with pytest.raises(SettingError, match=r"would (make latents of shape|have .* pixels)"):
+        make(Latents(torch.zeros(300, 4, 8, 8), SPACES["sd"], CLEAN))

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from jupyter_latents.errors import LatentsError, LatentsFileError, SettingError
 from jupyter_latents.latents import SPACES, Latents, Space
-from jupyter_latents.latents.facts import AXES
 from jupyter_latents.latents.files import records
 from jupyter_latents.latents.files.metadata import CHECK_KEY, FACTS_KEY, checksum
 from jupyter_latents.latents.files.safetensors_file import safetensors_bytes
+from jupyter_latents.latents.spaces import AXES
 
 SIDES = st.integers(1, 200)
 

@@ -15,16 +15,10 @@ MODEL = "demo/scenes"
 STEPS = 4
 
 
-@pytest.fixture(scope="module")
-def warm() -> Session:
-    """A session whose models stay loaded."""
-    return Session()
-
-
 @pytest.fixture(autouse=True)
-def session(warm: Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     """The session of the process, with nothing remembered."""
-    fresh = Session(engine=warm.engine)
+    fresh = Session()
     monkeypatch.setattr(sessions, "current", lambda names=None: fresh)
     yield fresh
     assert not [run for run in fresh.executor.waiting if not run.wait(SECONDS)]

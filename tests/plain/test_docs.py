@@ -39,7 +39,7 @@ def test_every_command_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     script = "demo/scenes\n--prompts cat --inference-steps 1 --seeds 1 --into base\n"
     for name in ("lighthouse", "first"):
         Path(f"{name}.dgen").write_text(script)
-    Path("second.dgen").write_text("demo/paper\n--prompts cat --inference-steps 1 --image-seeds base\n")
+    Path("second.dgen").write_text("demo/paper\n--prompts cat --inference-steps 4 --image-seeds base\n")
     (block,) = [
         content for _, content in _BLOCK.findall(PAGE.read_text(encoding="utf-8")) if "jupyter latents" in content
     ]

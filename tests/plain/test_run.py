@@ -130,7 +130,7 @@ def test_an_error_has_the_traceback_of_who_waits() -> None:
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(NameNotFoundError, match=r"none\.dgen cannot be read"):
+    with pytest.raises(NameNotFoundError, match=r"none\.dgen' cannot be read"):
         jl.run(tmp_path / "none.dgen")
 
 

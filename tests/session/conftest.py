@@ -11,6 +11,7 @@ import pytest
 
 from jupyter_latents.engine.observer import Silent
 from jupyter_latents.session import Plan, Session, Task
+from jupyter_latents.session.process import Process
 from jupyter_latents.session.runs import Run
 from jupyter_latents.syntax import Script
 from tests.tiny.fixtures import one_thread, tiny  # noqa: F401
@@ -62,6 +63,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tiny: Callable[[str], Path]) -> Desk:  # noqa: F811
-    """A fresh session."""
+def desk(tiny: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Desk:  # noqa: F811
+    """A fresh session, as the first of its process."""
+    monkeypatch.setattr("jupyter_latents.session.session.PROCESS", Process())
     return Desk(tiny)

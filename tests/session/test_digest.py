@@ -13,7 +13,8 @@ from PIL import Image
 
 from jupyter_latents.engine.given.inputs import Inputs
 from jupyter_latents.latents import Latents
-from jupyter_latents.latents.facts import Noise, Position, Provenance, Resume, Space
+from jupyter_latents.latents.facts import Noise, Position, Provenance, Resume
+from jupyter_latents.latents.spaces import Space
 from jupyter_latents.session.memory.identity import OUT, fingerprint
 from jupyter_latents.stage import Address, ImageSeed, LatentsProcessor, ModelSource, Output, Prompt, Size, Stage, Window
 from jupyter_latents.syntax.script import parse
@@ -83,7 +84,7 @@ VALUES = (
     ),
     Noise(1.0, "ve", 3.0),
     Position(1, 2, "a", "b", "c"),
-    Provenance("a", "b", "c", "d", 1, 2.0, "denoise", {"steps": "2"}, ("p",)),
+    Provenance("a", "b", "c", "d", 1, 2.0, "denoise", {"steps": "2"}, ("p",), "a"),
     Resume({"order": 1}, torch.arange(3), {"torch": "2"}),
     Space("SD", 4, channel_mean=(1.0,), channel_std=(1.0,), vae="v"),
 )

@@ -61,7 +61,7 @@ def watched(desk: Desk, script: str) -> Watch:
 def test_a_script_on_an_engine_in_another_process_makes_what_it_makes_here(
     tiny: Callable[[str], Path], child: ChildEngine
 ) -> None:
-    here, there = Desk(tiny), Desk(tiny, Session(engine=child))
+    here, there = Desk(tiny, Session(engine=local_engine(SETTINGS))), Desk(tiny, Session(engine=child))
     script = TWO.format(more="")
     own, other = watched(here, script), watched(there, script)
     assert (other.steps, other.lines) == (own.steps, own.lines)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from jupyter_latents.engine import local_engine
 from jupyter_latents.session import Session
 from jupyter_latents.settings import Settings
 from tests.session.conftest import Desk
@@ -43,10 +44,10 @@ def test_no_pipeline_holds_its_model_when_it_has_run(desk: Desk, family: str, un
 def test_two_models_take_turns_in_a_budget_of_one(desk: Desk, uncollected: None) -> None:
     sizes = []
     for script in (FIRST, SECOND.replace("--image-seeds 'latents: base'", "--seeds 1 --output-size 64")):
-        alone = Desk(desk.models, Session())
+        alone = Desk(desk.models, Session(engine=local_engine(Settings())))
         alone.run(script)
         sizes.append(held(alone))
-    tight = Desk(desk.models, Session(settings=Settings(model_memory=max(sizes))))
+    tight = Desk(desk.models, Session(engine=local_engine(Settings(model_memory=max(sizes)))))
     for script in (f"{FIRST}\n\n{SECOND}", FIRST.replace("--seeds 3", "--seeds 4"), PHOTO):
         tight.run(script)
         assert held(tight) <= max(sizes)

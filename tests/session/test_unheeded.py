@@ -101,3 +101,22 @@ def test_a_size_that_a_family_cannot_make_is_rounded_told_and_the_same_again(des
     desk.run(f"{first}\n\n{second}")
     assert any(note.startswith("size 96x72 is rounded to 96x64") for note in desk.notes.lines)
     assert desk["final"].size == desk["base"].size == (96, 64)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"), [("--guidance-scales 5", True), ("-gs 7", True), ("--guidance-scales 1", False), ("", False)]
+)
+def test_guidance_asked_for_is_told_where_it_is_the_usual_one(desk: Desk, words: str, told: bool) -> None:
+    """On a model distilled without guidance; five was taken for the default, and nobody was told."""
+    script = f"{desk.models('flux-schnell')} --prompts cat --seeds 3 --inference-steps 2 --output-size 64 {words}"
+    (planned,) = desk.plan(script).stages
+    desk.run(script)
+    for notes in (planned.notes, desk.notes.lines):
+        assert any("changes nothing" in note for note in notes) is told
+
+
+def test_a_scale_that_is_the_usual_one_gives_the_kept_result(desk: Desk) -> None:
+    script = "<sd15> --prompts cat --seeds 3 --inference-steps 2 --output-size 64"
+    desk.run(script)
+    desk.run(f"{script} --guidance-scales 5")
+    assert any("kept from before" in line for line in desk.notes.lines)

@@ -7,9 +7,9 @@ import pytest
 from jupyter_latents.engine.schedule.table import scheduler_names
 from jupyter_latents.errors import HelpAskedError, ScriptError
 from jupyter_latents.machine import have_feature
+from jupyter_latents.samplers import sampler
 from jupyter_latents.syntax import Environment, Script, parse
 from jupyter_latents.syntax.options.refused import ELSEWHERE, SHORT, refusal
-from jupyter_latents.syntax.options.samplers import sampler
 from jupyter_latents.syntax.options.table import BY_NAME
 
 # All short names of dgenerate's options.

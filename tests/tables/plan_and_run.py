@@ -162,7 +162,7 @@ class Table:
 
     def _plan(self, script: str, names: dict[str, Any]) -> Plan:
         """A plan of a session that has no model loaded and loads none."""
-        session = Session(names)
+        session = Session(names, engine=LocalEngine())
         plan = session.plan(Task(Script(self._text(script), 1)))
         if session.engine.cache.loads or session.engine.cache.rows():
             raise AssertionError(f"the plan loads {session.engine.cache.rows()}: {script}")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.engine.schedule.table import scheduler_names
+from jupyter_latents.engine import scheduler_names
 from jupyter_latents.errors import JupyterLatentsError, LatentsError
 from jupyter_latents.syntax.script import Script
 
@@ -218,7 +218,7 @@ class Panel:
             elif name == "latents":
                 self.model.take_latents(value, progress(self._session.names.get(value)), form)
             else:
-                setattr(form, name, value)
+                setattr(form, name, value.strip() if name == "model" else value)
             self.refresh()
 
     def _uploaded(self, form: StageForm, name: str, file: str, content: bytes) -> None:

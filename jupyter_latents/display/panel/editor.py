@@ -186,9 +186,10 @@ class StageEditor:
             return
         if row.kind == "list":
             self._list(row.name, [value for _, value in control.options if value], text)
-        if control.value != text:
-            control.value = text
-        self._taken[row.name] = text
+        typed = control.value
+        if (typed.strip() if row.name == "model" else typed) != text:  # blanks typed around a name are no part of it
+            control.value = typed = text
+        self._taken[row.name] = typed
 
     def _is_on_its_way(self, name: str) -> bool:
         """Whether a control holds what a person has typed and no form has yet: it must not be overwritten."""

@@ -6,8 +6,7 @@ from collections.abc import Callable, MutableMapping
 from functools import partial
 from typing import Any
 
-from jupyter_latents.engine.models.find import known_models
-from jupyter_latents.engine.schedule.table import scheduler_names
+from jupyter_latents.engine import known_models, scheduler_names
 
 from .editor import Choices, StageEditor
 from .form import StageForm

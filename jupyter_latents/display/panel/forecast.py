@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from jupyter_latents.engine.schedule.table import scheduler_names
+from jupyter_latents.engine import scheduler_names
 from jupyter_latents.errors import JupyterLatentsError, StoppedError
 
 from .knowledge import Knowledge

@@ -99,8 +99,9 @@ class StageForm:
         }
         rows: dict[str, tuple[str, ...]] = {dest: (_LINE_END.sub(" ", text),) for dest, text in whole.items() if text}
         rows |= {dest: tuple(_words(text)) for dest, text in several.items() if text.strip()}
-        made = lines(self.model.strip() or "-", rows, variables=True)
-        made["model"] = made["model"] if self.model.strip() else ""
+        model = _LINE_END.sub(" ", self.model) if self.model.strip() else ""
+        made = lines(model or "-", rows, variables=True)
+        made["model"] = made["model"] if model else ""
         more = _LINE_END.sub(" ", self.more).strip()
         return {dest: line for dest, line in (made | {"more": more}).items() if line}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jupyter_latents.engine.schedule.table import scheduler_names
+from jupyter_latents.engine import scheduler_names
 
 from .form import StageForm
 from .model import Mark, PanelModel

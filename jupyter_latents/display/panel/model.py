@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from jupyter_latents.errors import JupyterLatentsError, NameNotFoundError, ScriptError
-from jupyter_latents.syntax.compose import Made, compose, from_provenance
+from jupyter_latents.syntax.cells import cell_of
+from jupyter_latents.syntax.compose import Made
 from jupyter_latents.syntax.expand import expand
 from jupyter_latents.syntax.lines import Block, LineReader, Logical
 from jupyter_latents.syntax.options.arguments import Arguments, read_arguments
@@ -131,7 +132,7 @@ class PanelModel:
             latents: Latents with a provenance.
             known: Kernel variables that may be their parents.
         """
-        (made,) = read_forms(compose([from_provenance(latents, known)]))
+        (made,) = read_forms(cell_of(latents, known))
         made.into = self.form.into
         self.form.take(made)
 

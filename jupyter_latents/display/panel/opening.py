@@ -143,7 +143,7 @@ class OpenPanel:
 
 
 def _model(start: str | Latents | None, session: Session) -> PanelModel:
-    from jupyter_latents.engine.models.find import known_models
+    from jupyter_latents.engine import known_models
     from jupyter_latents.latents.arguments import shown
 
     from .variables import latents_of

@@ -6,13 +6,13 @@ import contextvars
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from jupyter_latents.engine import FractionRule, schedule_of, step_of_fraction
 from jupyter_latents.errors import JupyterLatentsError, StoppedError
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine.schedule.window import FractionRule
     from jupyter_latents.session import Session
     from jupyter_latents.session.planning import Plan, PlannedStage
 
@@ -51,8 +51,6 @@ class Schedule:
 
     def step(self, fraction: float) -> int:
         """The whole step at which a fraction is done."""
-        from jupyter_latents.engine.schedule.window import step_of_fraction
-
         return step_of_fraction(fraction, self.timesteps, self.order, self.rule, self.train)
 
     def step_of_text(self, text: str, otherwise: int) -> int:
@@ -113,11 +111,10 @@ def look(session: Session, text: str, counts: list[int], check: Callable[[], Non
     Raises:
         JupyterLatentsError: The script itself cannot be planned.
     """
-    from jupyter_latents.engine.models.describe import description_scope
     from jupyter_latents.session import Task
     from jupyter_latents.syntax.script import Script
 
-    with description_scope():
+    with session.engine.scope(lambda _text, _matters: None):
         return _outlooks(session.plan(Task(Script(text)), check), counts)
 
 
@@ -150,25 +147,15 @@ def _outlook(planned: PlannedStage, several: int) -> Outlook:
 
 def _schedule(planned: PlannedStage) -> Schedule | None:
     """The schedule of a stage's model, scheduler and size; None where they cannot be had, which the plan has told."""
-    from jupyter_latents.engine.models.describe import describe
-    from jupyter_latents.engine.schedule import schedulers
-    from jupyter_latents.engine.schedule import timesteps as shifts
-
-    stage, course = planned.stage, planned.course
+    course = planned.course
     if course is not None:
         levels = tuple(map(str, course.levels))
         return Schedule(levels, course.timesteps, course.span.order, course.rule, course.train_timesteps)
     try:
-        facts = describe(replace(stage.model, offline=True))  # the panel asks no network
-        asked = (stage.size.width, stage.size.height) if stage.size else facts.default_size
-        scheduler = shifts.whole_schedule(stage, facts, *asked)
+        card = schedule_of(planned.stage)
     except JupyterLatentsError:
         return None
-    timesteps, order = tuple(float(timestep) for timestep in scheduler.timesteps), int(scheduler.order)
-    whole = -(-len(timesteps) // order)
-    sigmas = [str(schedulers.level(scheduler, min(step * order, len(timesteps)))) for step in range(whole + 1)]
-    train = int(scheduler.config.get("num_train_timesteps", 1000))
-    return Schedule(tuple(sigmas), timesteps, order, facts.family.fraction, train)
+    return Schedule(tuple(map(str, card.levels)), card.timesteps, card.order, card.rule, card.train_timesteps)
 
 
 class Planner:

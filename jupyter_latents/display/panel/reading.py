@@ -127,7 +127,7 @@ def _masked(text: str) -> tuple[str, list[str]]:
 
 def _filled(arguments: Arguments, templates: list[str]) -> StageForm:
     words = {dest: [word.text for word in arguments.words.get(dest, ())] for dest in arguments.options}
-    form = StageForm(model=arguments.model.text)
+    form = StageForm(model=arguments.model.text if arguments.model.text.strip() else "")
     _take_prompts(form, words)
     for dest, name in _WHOLE.items():
         if len(words.get(dest, ())) == 1:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from jupyter_latents.latents.facts import Noise, Position, Provenance, Space
+    from jupyter_latents.latents.facts import Noise, Position, Provenance
+    from jupyter_latents.latents.spaces import Space
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["Outline", "Standing"]
@@ -56,6 +57,8 @@ class Outline:
         provenance: Model, prompt, seed.
         has_estimate: Whether the clean estimate will be known; a stage keeps it.
         has_history: Whether they will carry the scheduler's state; a stage keeps it.
+        deviation: Standard deviation of values that are there and do not say what they are; None else.
+        made: Tells what makes them from all that makes others; empty where nobody knows.
     """
 
     shape: tuple[int, ...]
@@ -65,6 +68,8 @@ class Outline:
     provenance: Provenance
     has_estimate: bool = True
     has_history: bool = True
+    deviation: float | None = None
+    made: str = ""
 
     @property
     def is_clean(self) -> bool:
@@ -89,6 +94,7 @@ class Outline:
             latents.provenance,
             latents.has_estimate,
             history,
+            _deviation(latents),
         )
 
     def stand_in(self) -> Latents:
@@ -106,3 +112,11 @@ class Outline:
         history = Resume() if self.has_history else None
         estimate = blank if self.has_estimate else None
         return Latents(blank, self.space, self.noise, self.position, history, self.provenance, estimate)
+
+
+def _deviation(latents: Standing) -> float | None:
+    """Standard deviation of bare latents, by which they are judged where they become a picture."""
+    from jupyter_latents.engine.schedule.likeness import deviation_of
+
+    tensor = getattr(latents, "tensor", None)
+    return deviation_of(tensor) if tensor is not None and latents.noise is None else None

@@ -81,5 +81,5 @@ _PROCESSORS: Mapping[str, Callable[[Latents, Mapping[str, str], Any], Latents]] 
 
 def _result(parent: Latents, result: Latents, name: str, arguments: Mapping[str, str]) -> Latents:
     options = MappingProxyType({**parent.provenance.options, **arguments})
-    provenance = replace(parent.provenance, operation=name, options=options, parents=(parent.digest,))
+    provenance = replace(parent.provenance, operation=name, options=options, parents=(parent.digest,), cell="")
     return result.replace(provenance=provenance, position=None, resume=None, trajectory=(), denoised=parent.denoised)

@@ -11,6 +11,7 @@ from typing import Any
 
 from jupyter_latents.engine.answers import PartRow
 from jupyter_latents.engine.listening import listening
+from jupyter_latents.engine.models.budget import ModelBudget
 from jupyter_latents.engine.models.describe import describe, whole
 from jupyter_latents.engine.models.encodings import Encodings
 from jupyter_latents.engine.models.load import LoadPlan, Part, PartKey, dtype_of, plan_of, size_of
@@ -21,7 +22,7 @@ from jupyter_latents.engine.models.shelf import Shelf
 from jupyter_latents.engine.observer import Reading
 from jupyter_latents.engine.vae.preview import Previewer, previewer_of
 from jupyter_latents.errors import ModelError, nearest
-from jupyter_latents.latents.facts import Space
+from jupyter_latents.latents.spaces import Space
 from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.stage import ModelSource
 
@@ -37,12 +38,16 @@ class ModelCache:
 
     Args:
         settings: Say how many bytes parts may take in RAM and on each accelerator; see `Shelf`.
+
+    Attributes:
+        budget: Heeds the settings of all who share the cache.
     """
 
     def __init__(self, settings: Settings = SETTINGS) -> None:
         self.loads = 0
         self.encodings = Encodings()
-        self._shelf = Shelf(settings)
+        self.budget = ModelBudget(settings)
+        self._shelf = Shelf(self.budget)
         self._previewers: dict[tuple[str, str], Previewer] = {}
         self._loading = threading.RLock()
         self._fitting = threading.Lock()
@@ -116,12 +121,13 @@ class ModelCache:
             self._shelf.use(plan.keys.values(), plan.facts.name)
             return True
 
-    def let_idle_go(self, device: Any, but: ModelSource | None = None) -> int:
+    def let_idle_go(self, device: Any, but: ModelSource | None = None, at_work: Any = None) -> int:
         """Lets all parts leave a device that no run holds, and what torch keeps in reserve there; says how many bytes.
 
         Args:
             device: The torch device.
             but: A model that stays, since it is wanted again at once.
+            at_work: A module that stays, itself or one that it is a second face of.
 
         Raises:
             ModelError: That model is not there.
@@ -132,7 +138,10 @@ class ModelCache:
 
         before = sum(row.size for row in self.rows())
         with self._loading:
-            self._shelf.make_room(device, None, set(_plan(but)[0].keys.values()) if but is not None else set())
+            keep = set(_plan(but)[0].keys.values()) if but is not None else set()
+            inside = getattr(at_work, "_modules", self)
+            keep |= {key for key, part in self.parts.items() if getattr(part.value, "_modules", None) is inside}
+            self._shelf.make_room(device, None, keep)
         gc.collect()
         if device.type == "cuda":
             torch.cuda.empty_cache()

@@ -29,6 +29,7 @@ from jupyter_latents.engine.models.settings_check import check_settings
 from jupyter_latents.engine.models.single_files import inspect_checkpoint, is_checkpoint
 from jupyter_latents.engine.models.weights import variants
 from jupyter_latents.errors import ModelError, nearest
+from jupyter_latents.paths import is_folder, is_there, opened
 from jupyter_latents.stage import ModelSource
 from jupyter_latents.wording import option
 
@@ -135,7 +136,7 @@ def _of_folder(source: ModelSource, place: Path) -> ModelFacts:
     index = _index(source, folder)
     parts = parts_of(folder, index, source.variant, source.name)
     lacking = _lacking(source, parts)
-    if lacking and (Path(source.name).expanduser().exists() or source.name in demo.MODELS):
+    if lacking and (is_there(opened(source.name)) or source.name in demo.MODELS):
         raise ModelError(f"{source.name} at {folder} is not whole: {'; '.join(lacking)}.")
     if not lacking:
         _check_variant(source, parts)
@@ -198,12 +199,12 @@ def _lacking(source: ModelSource, parts: Mapping[str, PartSource]) -> list[str]:
 def _subfolder(source: ModelSource, folder: Path) -> Path:
     if not source.subfolder:
         return folder
-    inner = (folder / source.subfolder).resolve()
-    if folder.resolve() not in inner.parents or not inner.is_dir():
+    inner = folder / source.subfolder
+    if not is_folder(inner) or folder.resolve() not in inner.resolve().parents:
         have = sorted(path.parent.relative_to(folder).as_posix() for path in folder.glob("*/model_index.json"))
         more = f" Folders with a model: {', '.join(have)}." if have else f" Leave {option('subfolder')} out."
         raise ModelError(f"{source.name} has no folder {source.subfolder!r}.{more}", option="subfolder")
-    return folder / source.subfolder
+    return inner
 
 
 def _index(source: ModelSource, folder: Path) -> Mapping[str, Any]:

@@ -17,7 +17,7 @@ from jupyter_latents.engine.models.families import Family
 from jupyter_latents.engine.models.parts import PartSource, parts_of, with_defaults
 from jupyter_latents.engine.vae.codec import space_of
 from jupyter_latents.errors import ModelError
-from jupyter_latents.latents.facts import Space
+from jupyter_latents.latents.spaces import Space
 
 __all__ = ["DENOISERS", "ModelFacts"]
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from jupyter_latents import demo
 from jupyter_latents.errors import ModelError, nearest
+from jupyter_latents.paths import is_there, opened
 from jupyter_latents.stage import ModelSource
 from jupyter_latents.wording import option
 
@@ -146,8 +147,8 @@ def find(wanted: Wanted, download: Callable[[], Path]) -> Path:
             f"{wanted.what} {name!r}: only links to files on the model hub are read; fetch it and give its path.",
             option=wanted.dest,
         )
-    path = Path(os.path.expandvars(name)).expanduser()  # what is kept of a cell says $NAME where the cell did
-    if path.exists():
+    path = opened(os.path.expandvars(name))  # what is kept of a cell says $NAME where the cell did
+    if is_there(path):
         return path
     if not wanted.is_repository:
         raise not_found(wanted)

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jupyter_latents.engine.answers import PartRow
+from jupyter_latents.engine.models.budget import ModelBudget
 from jupyter_latents.engine.models.load import Part, PartKey, row_of, size_of
 from jupyter_latents.engine.models.memory import free_memory, is_ram
-from jupyter_latents.settings import Settings
 
 __all__ = ["Shelf"]
 
@@ -23,12 +23,12 @@ class Shelf:
     """Holds parts of models and says what may leave.
 
     Args:
-        settings: Say how many bytes parts may take in RAM and on each accelerator; where they do not, nine tenths of
+        budget: Says how many bytes parts may take in RAM and on each accelerator; where it does not, nine tenths of
             what is free when room is asked for.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, budget: ModelBudget) -> None:
+        self._budget = budget
         self._parts: dict[PartKey, Part] = {}
         # A model that somebody still holds is in use: dropping its parts would free nothing.
         self._handed: weakref.WeakKeyDictionary[Any, frozenset[PartKey]] = weakref.WeakKeyDictionary()
@@ -135,7 +135,7 @@ class Shelf:
         return sum(part.size for key, part in self._parts.items() if key.device == device)
 
     def _limit(self, device: Any, taken: int) -> int:
-        budget = self._settings.model_memory if is_ram(device) else self._settings.device_memory
+        budget = self._budget.model_memory if is_ram(device) else self._budget.device_memory
         return taken + int(_SHARE_OF_FREE * free_memory(device)) if budget is None else budget
 
     def _busy(self) -> set[PartKey]:

@@ -27,8 +27,8 @@ def remarks(call: Call, facts: ModelFacts, latents: Standing | None, *, noised: 
 
 def _guidance(stage: Stage, facts: ModelFacts) -> str:
     """That guidance asked for plays no part, in models that were distilled without any."""
-    asked = stage.guidance_scale not in (Stage(model=stage.model).guidance_scale, 0.0, 1.0)
-    if not asked or not facts.ignores_guidance:
+    usual = () if stage.guidance_asked else (Stage(model=stage.model).guidance_scale,)
+    if stage.guidance_scale in (*usual, 0.0, 1.0) or not facts.ignores_guidance:
         return ""
     name, scale = stage.model.name, stage.guidance_scale
     return f"{name} was distilled without guidance: a guidance scale of {scale:g} changes nothing"

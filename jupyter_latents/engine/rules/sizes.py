@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from jupyter_latents.engine.given.inputs import Call, Given
+from jupyter_latents.engine.given.inputs import Given
 from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.engine.given.picture_sizes import round_down
 from jupyter_latents.engine.models.facts import ModelFacts
-from jupyter_latents.engine.models.memory import all_memory
-from jupyter_latents.errors import HandoffError, ModelError
+from jupyter_latents.errors import HandoffError
 from jupyter_latents.stage import Size, Stage
-from jupyter_latents.wording import option, readable
+from jupyter_latents.wording import option
 
-__all__ = ["check_memory", "picture_size"]
-
-_COPIES = 2  # of what a layer makes: what it is given and what it returns are there at the same time
+__all__ = ["picture_size"]
 
 
 def picture_size(
@@ -65,39 +60,3 @@ def _check_latents(stage: Stage, latents: Standing, size: tuple[int, int], align
             "pixels. Leave it out.",
             option="output_size",
         )
-
-
-def check_memory(call: Call, facts: ModelFacts, device: Any, itemsize: int) -> None:
-    """Refuses a size of which one layer or the decoded picture alone is larger than the machine's memory.
-
-    Args:
-        call: What the pipeline's call is made for.
-        facts: The model's.
-        device: The torch device that it runs on.
-        itemsize: Bytes of one value.
-
-    Raises:
-        ModelError: It can never run here.
-    """
-    stage, size, batch = call.stage, call.size, call.batch
-    layer = _layer_values(size, facts) * itemsize
-    decoded = 3 * size[0] * size[1] * 4 if stage.window.end in (None, 1.0) else 0  # red, green, blue in float32
-    needs = _COPIES * batch * max(layer, decoded)
-    there = all_memory(device)
-    if needs > there:
-        raise ModelError(
-            f"{batch} x {Size(*size)} pixels need at least {readable(needs)} of memory for one layer of "
-            f"{stage.model.name} or the decoded picture, and {device} has {readable(there)}. Make the size smaller, "
-            "or the batch.",
-            option="batch_size" if needs // batch <= there else "output_size",
-        )
-
-
-def _layer_values(size: tuple[int, int], facts: ModelFacts) -> int:
-    """How many values one layer of the denoiser holds for one picture: a U-Net's first, a transformer's any."""
-    config = facts.config(facts.denoiser)
-    if "block_out_channels" in config:
-        _, _, height, width = facts.space.shape_for(*size)
-        return int(config["block_out_channels"][0]) * height * width
-    heads, each = config.get("num_attention_heads") or 1, config.get("attention_head_dim") or 1
-    return int(heads) * int(each) * (size[0] // 16) * (size[1] // 16)

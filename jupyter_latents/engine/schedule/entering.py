@@ -12,6 +12,7 @@ from jupyter_latents.engine.models.families import Family
 from jupyter_latents.engine.schedule import beginning, handoff, schedulers
 from jupyter_latents.engine.schedule.handoff import Entrance
 from jupyter_latents.engine.schedule.history import NO_HISTORY, objection
+from jupyter_latents.engine.schedule.likeness import deviation_of, doubt
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.errors import WindowError
 from jupyter_latents.latents.value import Latents
@@ -128,11 +129,18 @@ def enter(stage: Stage, given: Standing | None, scheduler: Any, family: Family, 
     if given is None:
         beginning.check(scheduler, span.start_index)
         return Entering(schedule, span, first)
-    way = handoff.entrance(given, stage.window, scheduler, span, schedule)
+    way = _doubted(given, handoff.entrance(given, stage.window, scheduler, span, schedule))
     lost = _lost_history(given, scheduler, way, family) if way.exact else ""
     if way.exact and not lost:
         return Entering(schedule, way.span, first, way)
     return Entering(schedule, _begun_anew(scheduler, way.span), first, way, lost)
+
+
+def _doubted(given: Standing, way: Entrance) -> Entrance:
+    """Where latents of no known schedule enter, with what their values say against it."""
+    if not isinstance(given, Latents) or given.position is not None or way.form is not None or way.warning:
+        return way
+    return replace(way, warning=doubt(deviation_of(given.tensor), given.noise or way.noise))
 
 
 def _begun_anew(scheduler: Any, span: Span) -> Span:

@@ -19,10 +19,10 @@ from jupyter_latents.engine.schedule.likeness import likely_form, root_mean_squa
 from jupyter_latents.engine.schedule.window import Span, resolve
 from jupyter_latents.engine.vae.bridge import converter
 from jupyter_latents.errors import HandoffError
-from jupyter_latents.latents.facts import Form, Noise, Space
+from jupyter_latents.latents.facts import Form, Noise
 from jupyter_latents.latents.files.comfy_file import RAW_VAE
 from jupyter_latents.latents.forms import convert
-from jupyter_latents.latents.spaces import likely_spaces
+from jupyter_latents.latents.spaces import Space, likely_spaces
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import Window
 from jupyter_latents.wording import option

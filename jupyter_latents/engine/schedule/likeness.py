@@ -1,4 +1,4 @@
-"""Whether latents that do not say their form can be of a level: by how large their values are."""
+"""Whether latents can be what they are taken for: by how large their values are."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import torch
 
 from jupyter_latents.latents.facts import Form, Noise
 
-__all__ = ["likely_form", "root_mean_square"]
+__all__ = ["deviation_of", "doubt", "likely_form", "root_mean_square"]
 
 _MARGIN = 1.3
 _FEWEST = 64  # values, below which their size tells nothing
+_FAR = 4.0  # times larger or smaller than values of their level are: raw values of a VAE of SD are 5 times
 
 
 def root_mean_square(tensor: torch.Tensor) -> float:
@@ -33,3 +34,42 @@ def likely_form(tensor: torch.Tensor, noise: Noise) -> Form:
         return noise.form
     size = root_mean_square(tensor)
     return "vp" if 1 / _MARGIN < size < noise.sigma / _MARGIN else "ve"
+
+
+def deviation_of(tensor: torch.Tensor, expected: float = 1.0) -> float | None:
+    """Standard deviation of the values of latents, of the item that is farthest from what is expected; None of few.
+
+    Args:
+        tensor: Latents, the batch first.
+        expected: What it is expected to be.
+    """
+    if tensor[0].numel() < _FEWEST:
+        return None
+    each = [float(item.double().std()) for item in tensor]
+    return max(each, key=lambda one: max(one, expected) / max(min(one, expected), 1e-30))
+
+
+def doubt(deviation: float | None, noise: Noise) -> str:
+    """What is to be told of latents whose values are far too large or too small for their level; empty otherwise.
+
+    Args:
+        deviation: Their standard deviation; None where it is not known.
+        noise: The level that they are taken for.
+    """
+    expected = _expected(noise)
+    if deviation is None or expected / _FAR <= deviation <= expected * _FAR:
+        return ""
+    level = "clean latents" if noise.is_clean else f"latents at {noise}"
+    return (
+        f"these latents have a standard deviation of {deviation:.3g}, and {level} have about {expected:.2g}: hardly "
+        "anything can come of them. See that the file is the right one, and that it holds latents of this level, in "
+        "the scale of the model"
+    )
+
+
+def _expected(noise: Noise) -> float:
+    """Standard deviation of latents at a level, whose clean ones have about 1."""
+    if noise.form == "flow":
+        return math.hypot(1 - noise.flow_sigma, noise.flow_sigma)
+    exploding = noise.form == "ve" and math.isfinite(noise.sigma)
+    return math.hypot(1, noise.sigma) if exploding else 1.0

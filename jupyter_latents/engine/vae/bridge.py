@@ -18,9 +18,10 @@ from jupyter_latents.engine.given.outline import Outline, Standing
 from jupyter_latents.engine.given.picture_sizes import round_down
 from jupyter_latents.engine.vae import codec
 from jupyter_latents.errors import HandoffError, SettingError
-from jupyter_latents.latents.facts import CLEAN, Noise, Provenance, Space
+from jupyter_latents.latents.facts import CLEAN, Noise, Provenance
 from jupyter_latents.latents.forms import convert
 from jupyter_latents.latents.separation import complete
+from jupyter_latents.latents.spaces import Space
 from jupyter_latents.latents.tensors import check_tensor
 from jupyter_latents.latents.value import Latents
 

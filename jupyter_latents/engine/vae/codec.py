@@ -12,8 +12,8 @@ from jupyter_latents.engine.finite import check_finite
 from jupyter_latents.engine.layout import patchify, unpatchify
 from jupyter_latents.engine.listening import listening
 from jupyter_latents.errors import ModelError
-from jupyter_latents.latents.facts import Space
 from jupyter_latents.latents.scaling import Scaling
+from jupyter_latents.latents.spaces import Space
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jupyter_latents.engine.given.incoming import is_raw
-from jupyter_latents.engine.given.outline import Standing
+from jupyter_latents.engine.given.outline import Outline, Standing
 from jupyter_latents.engine.models.facts import ModelFacts
+from jupyter_latents.engine.schedule.likeness import doubt
 from jupyter_latents.errors import HandoffError
-from jupyter_latents.latents.facts import Space
-from jupyter_latents.latents.spaces import likely_spaces
+from jupyter_latents.latents.facts import CLEAN
+from jupyter_latents.latents.spaces import Space, likely_spaces
 from jupyter_latents.stage import ModelSource
 
 __all__ = ["Decoding", "decoding"]
@@ -58,7 +59,7 @@ def decoding(latents: Standing, facts: ModelFacts, receiver: ModelSource) -> Dec
     if own is None or own.same_as(facts.space):
         vae = f"the VAE {receiver.vae}" if receiver.vae else f"the VAE of {receiver.name}"
         taken = () if latents.space is not None else (f"bare latents are taken as clean ones of {facts.space}",)
-        return Decoding(True, facts.space, vae, (*taken, *noisy))
+        return Decoding(True, facts.space, vae, (*taken, *noisy, *_doubted(latents)))
     giver = latents.provenance.model
     if not giver:
         raise HandoffError(
@@ -68,6 +69,14 @@ def decoding(latents: Standing, facts: ModelFacts, receiver: ModelSource) -> Dec
         )
     why = f"the latents in the place of a picture are of {own}, not of {facts.space}: the VAE of {giver} decodes them"
     return Decoding(False, own, f"the VAE of {giver}", (why, *noisy))
+
+
+def _doubted(latents: Standing) -> tuple[str, ...]:
+    """What the values of bare latents say against their being clean ones."""
+    if latents.noise is not None:
+        return ()
+    said = doubt(Outline.of(latents).deviation, CLEAN)
+    return (said,) if said else ()
 
 
 def _noisy(latents: Standing) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import re
 import secrets
@@ -13,29 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jupyter_latents.errors import LatentsFileError, nearest
+from jupyter_latents.paths import explain
 
-__all__ = ["check_readable", "explain", "sweep", "write_whole"]
+__all__ = ["check_readable", "sweep", "write_whole"]
 
 _UNFINISHED = re.compile(r"\..+\.[0-9a-f]{12}\.part")
 _LEFT_BEHIND = 600  # seconds without a write after which an unfinished file belongs to a process that is gone
-
-_REASONS = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EFBIG: "the file would be larger than this system allows",
-    errno.EACCES: "there is no permission",
-    errno.EPERM: "there is no permission",
-    errno.EROFS: "the file system is read-only",
-    errno.ELOOP: "it is a link that leads to itself",
-    errno.ENAMETOOLONG: "the name is too long",
-    errno.EISDIR: "it is a folder",
-    errno.ENOTDIR: "a part of the path is a file, not a folder",
-}
-
-
-def explain(error: OSError) -> str:
-    """What went wrong, in words that do not name the operating system's call."""
-    return _REASONS.get(error.errno or 0, error.strerror or str(error))
 
 
 def check_readable(path: Path) -> int:

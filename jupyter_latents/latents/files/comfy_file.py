@@ -17,12 +17,13 @@ import safetensors.torch
 import torch
 
 from jupyter_latents.errors import LatentsError, LatentsFileError
-from jupyter_latents.latents.facts import Provenance, Space
+from jupyter_latents.latents.facts import Provenance
 from jupyter_latents.latents.files.content import Codec, Content, others, plain
 from jupyter_latents.latents.files.metadata import facts_metadata, is_ours, read_facts
 from jupyter_latents.latents.files.safetensors_file import with_file
 from jupyter_latents.latents.forms import convert
 from jupyter_latents.latents.scaling import scaling_of
+from jupyter_latents.latents.spaces import Space
 from jupyter_latents.latents.tensors import FLOAT_DTYPES
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 
 from jupyter_latents.errors import LatentsFileError, LatentsWarning
-from jupyter_latents.latents.facts import Noise, Position, Provenance, Resume, Space
+from jupyter_latents.latents.facts import Noise, Position, Provenance, Resume
 from jupyter_latents.latents.packing import looks_packed, unpack
+from jupyter_latents.latents.spaces import Space
 
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 from jupyter_latents.errors import LatentsError, LatentsFileError
 from jupyter_latents.formats import FORMATS, FileFormat, endings, format_of
 from jupyter_latents.latents.arguments import file_path, number
-from jupyter_latents.latents.facts import CLEAN, Form, Noise, Space
+from jupyter_latents.latents.facts import CLEAN, Form, Noise
 from jupyter_latents.latents.files.atomic import check_readable, write_whole
 from jupyter_latents.latents.files.comfy_file import RAW_VAE, model_from_raw
 from jupyter_latents.latents.files.content import Codec, Content, as_batch, plain, warn
 from jupyter_latents.latents.files.safetensors_file import read_safetensors_bytes
 from jupyter_latents.latents.forms import check_level, convert
 from jupyter_latents.latents.packing import picture_size
-from jupyter_latents.latents.spaces import FLOW_SPACES, SPACES, find_space
+from jupyter_latents.latents.spaces import FLOW_SPACES, SPACES, Space, find_space
 from jupyter_latents.latents.tensors import as_tensor, check_tensor
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from jupyter_latents.latents.facts import AXES, Noise, Position, Provenance, Space, StateValue
+from jupyter_latents.latents.facts import Noise, Position, Provenance, StateValue
 from jupyter_latents.latents.forms import check_level
+from jupyter_latents.latents.spaces import AXES, Space
 
 __all__ = [
     "noise_from",
@@ -82,7 +83,7 @@ def provenance_record(provenance: Provenance) -> dict[str, Any]:
     options = {str(name): str(value) for name, value in provenance.options.items()}
     record = {
         name: getattr(provenance, name)
-        for name in ("model", "revision", "prompt", "negative_prompt", "seed", "operation")
+        for name in ("model", "revision", "prompt", "negative_prompt", "seed", "operation", "cell")
     }
     guidance = provenance.guidance_scale
     return record | {
@@ -109,6 +110,7 @@ def provenance_from(record: Mapping[str, Any]) -> Provenance:
         record["operation"],
         MappingProxyType({str(name): str(value) for name, value in dict(record["options"]).items()}),
         tuple(record["parents"]),
+        record.get("cell", ""),  # files of earlier versions have none
     )
 
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from jupyter_latents.errors import LatentsFileError
-from jupyter_latents.latents.files.atomic import explain
 from jupyter_latents.latents.files.content import Codec, Content, others, pick_key, plain
+from jupyter_latents.paths import explain
 
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents

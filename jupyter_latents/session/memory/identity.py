@@ -38,6 +38,7 @@ _STORY = Out("tells how latents came to be; their tensors say what they are")
 OUT: Mapping[str, Mapping[str, Out]] = MappingProxyType(
     {
         "Stage": {
+            "guidance_asked": Out("says whether the scale is told where it changes nothing"),
             "image_seed": Out("what it stands for enters, as inputs"),
             "output": Out("says where files go"),
             "into": Out("says which variable is bound"),
@@ -57,7 +58,7 @@ OUT: Mapping[str, Mapping[str, Out]] = MappingProxyType(
         "Latents": {"trajectory": Out("steps before these latents are not run again")},
         "Provenance": {
             **dict.fromkeys(("revision", "prompt", "negative_prompt", "guidance_scale", "operation"), _STORY),
-            "parents": _STORY,
+            **dict.fromkeys(("parents", "cell"), _STORY),
         },
     }
 )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_latents.errors import SettingError
 from jupyter_latents.latents.files.atomic import sweep, write_whole
+from jupyter_latents.paths import explain
 from jupyter_latents.session.memory.result_file import DAMAGED, pack, unpack
 from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.wording import readable
@@ -42,8 +43,7 @@ class Store:
                 pass
         except (OSError, ValueError) as error:  # ValueError: a name with a null character
             raise SettingError(
-                f"the store {str(folder)!r} cannot be written to: {getattr(error, 'strerror', None) or error}. Give a "
-                "folder of your own, or off."
+                f"the store {str(folder)!r} cannot be written to: {explain(error)}. Give a folder of your own, or off."
             ) from error
         sweep(folder)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from jupyter_latents.engine import Given, Inputs, asked_size, size_after_resize
 from jupyter_latents.errors import HandoffError, LatentsError, LatentsFileError, NameNotFoundError, nearest
 from jupyter_latents.formats import MOST_PIXELS
+from jupyter_latents.paths import is_folder, is_there, opened
 from jupyter_latents.pictures.arrays import check_numbers
 from jupyter_latents.pictures.reading import is_image, is_picture, note_of, read_mask, read_picture, size_of
 from jupyter_latents.session.later import Later
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from jupyter_latents.engine import ModelCard, Standing
-    from jupyter_latents.latents.facts import Space
+    from jupyter_latents.latents.spaces import Space
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["Resolver"]
@@ -45,18 +46,18 @@ class Resolver:
         kernel: Kernel variables.
         captured: Objects that templates handed over, by made name.
         known: Finds the facts of a bare tensor that this session made, by its digest; None when it did not.
-        decode: Latents and the receiving stage to pictures.
+        decode: Latents, the receiving stage and what it calls them to pictures.
         fetch: An http or https address to a file.
     """
 
     kernel: Mapping[str, Any]
     captured: Mapping[str, Any]
     known: Callable[[Latents], Latents]
-    decode: Callable[[Latents, Stage], list[Image]]
+    decode: Callable[[Latents, Stage, str], list[Image]]
     fetch: Callable[[str], Path] = download
 
     def inputs(self, stage: Stage, model: ModelCard) -> Inputs:
-        """What a stage's image seed stands for.
+        """What a stage's image seed stands for; where that is latents to come, their outlines.
 
         Args:
             stage: The stage.
@@ -69,8 +70,9 @@ class Resolver:
         if seed is None:
             return Inputs()
         seen = self._seen(stage, model)
+        latents = [item for value, text in seen.latents for item in self._standing(value, text)]
         return Inputs(
-            tuple(item for value, text in seen.latents for item in self.as_latents(value, text)),
+            cast("tuple[Latents, ...]", tuple(latents)),  # a run knows no outlines
             tuple(_sized(image, seed) for image in self._read(seen.images, stage, read_picture)),
             tuple(self._read(seen.masks, stage, read_mask)),
             tuple(self._read(seen.controls, stage, read_picture)),
@@ -202,9 +204,10 @@ class Resolver:
             return self._variable(reference.text)
         if reference.kind == "url":
             return self.fetch(reference.text)
-        path = Path(reference.text).expanduser()
-        if not path.exists():
-            beside = [other.name for other in path.parent.iterdir() if other.is_file()] if path.parent.is_dir() else []
+        path = opened(reference.text)
+        if not is_there(path):
+            folder = path.parent
+            beside = [other.name for other in folder.iterdir() if other.is_file()] if is_folder(folder) else []
             hint = nearest(path.name, beside)
             raise NameNotFoundError(
                 f"no file {reference.text}{hint or '.'} Paths are taken from {Path.cwd()}.", name=reference.text
@@ -281,7 +284,7 @@ class Resolver:
     def _read(self, items: Iterable[tuple[Any, str]], stage: Stage, read: Read) -> Iterator[Image]:
         """The pictures of a position, read; latents are decoded."""
         for item, name in items:
-            made = self.decode(item, stage) if is_standing(item) else (item,)
+            made = self.decode(item, stage, name) if is_standing(item) else (item,)
             yield from (read(picture, name, check) for picture in made)
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from jupyter_latents.errors import Place, ScriptError, SettingError, nearest
 from jupyter_latents.optimizations import choice_of
+from jupyter_latents.samplers import sampler
 from jupyter_latents.stage import Address, LatentsProcessor, Size
 from jupyter_latents.syntax.addresses import parse_address
 from jupyter_latents.syntax.templates.promises import undrawn_in
@@ -17,7 +18,6 @@ from jupyter_latents.syntax.text import Locator
 from jupyter_latents.wording import option
 
 from .names import unbindable
-from .samplers import sampler
 
 __all__ = [
     "Parser", "address", "choice", "device", "fraction", "identifier", "number", "optimization", "prefix", "processors",

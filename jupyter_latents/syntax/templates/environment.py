@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import numbers
 import os
 import random
 import re
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import GeneratorType
 from typing import Any
 
 from jupyter_latents.errors import Place, ScriptError
-from jupyter_latents.stage import Prompt
 from jupyter_latents.syntax.lines import nothing
-from jupyter_latents.syntax.prompts import format_prompt
 from jupyter_latents.syntax.quoting import quote
 
 from .functions import FUNCTIONS
@@ -24,17 +21,15 @@ from .kinds import ITERATORS
 from .limits import LIMIT
 from .promises import Promise, Veiled, Waits, drawn_later, real, unveil, veil, veiled_names, without_draws
 from .sight import Seen, admit
+from .texts import for_people, for_scripts, has_text
+from .variables import RESERVED, Fixed, Variables
 
 __all__ = ["CAPTURED", "RESERVED", "Environment"]
 
 _WORD = re.compile(r"""[^\s"'\\{}$%#-][^\s"'\\{}$%]*""")
 _SHORT = 4
-_BRIEF = 200
 CAPTURED = "__latents_"
 """Start of the names given to objects that a template hands to an image seed."""
-
-RESERVED = frozenset({"last_images", "last_prompts", "injected_args", "env"})
-"""Names that a script reads and cannot set."""
 
 
 def _no(*_: object, **__: object) -> bool:
@@ -43,50 +38,6 @@ def _no(*_: object, **__: object) -> bool:
 
 def _no_memory(*_: object, **__: object) -> float:
     return 0.0
-
-
-class Variables(Mapping[str, Any]):
-    """Environment variables as templates see them.
-
-    Args:
-        environment: Of the script.
-    """
-
-    def __init__(self, environment: Environment) -> None:
-        self._environment = environment
-
-    def _all(self) -> Mapping[str, str]:
-        return {**self._environment.environ, **self._environment._changes}  # noqa: SLF001 - the same file's
-
-    def __getitem__(self, name: str) -> Any:
-        if name not in self._all():
-            raise KeyError(name)
-        return self._environment.veiled(self._environment.variable(name))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._all())
-
-    def __len__(self) -> int:
-        return len(self._all())
-
-
-class _Fixed(Mapping[str, Any]):
-    """The names that the language keeps for itself, as they are now."""
-
-    def __init__(self, environment: Environment) -> None:
-        self._environment = environment
-
-    def __getitem__(self, name: str) -> Any:
-        if name not in RESERVED:
-            raise KeyError(name)
-        whole = self._environment.whole if name == "last_images" else None
-        return getattr(self._environment, name) if whole is None else real(whole) if whole.made else whole
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(RESERVED)
-
-    def __len__(self) -> int:
-        return len(RESERVED)
 
 
 @dataclass
@@ -133,7 +84,7 @@ class Environment:
     check: Callable[[], None] = nothing
 
     def __post_init__(self) -> None:
-        self._changes: dict[str, str] = {}
+        self.changes: dict[str, str] = {}  # what `\\env` set
         self.opened: set[str] = set()  # names whose values the script, or a stage of it, had
         self._noted: set[str] = set()
         self.mentioned: frozenset[str] = frozenset()  # names that a line of the script sets, reached or not
@@ -187,8 +138,8 @@ class Environment:
 
     def variable(self, name: str) -> str:
         """The text of an environment variable, empty when it is not set; veiled where the environment veils."""
-        if name in self._changes:
-            return self._changes[name] if self.veils else self.unveiled(self._changes[name])
+        if name in self.changes:
+            return self.changes[name] if self.veils else self.unveiled(self.changes[name])
         value = self.environ.get(name, "")
         return veil(name) if value and self.veils else value
 
@@ -241,7 +192,7 @@ class Environment:
         return self._seen(dict(self.names), {**self.kernel, **self.promised})
 
     def _seen(self, names: dict[str, object], kernel: Mapping[str, object]) -> Seen:
-        own: list[Mapping[str, object]] = [_Fixed(self), names, self.functions, self.captured]
+        own: list[Mapping[str, object]] = [Fixed(self), names, self.functions, self.captured]
         return Seen(ChainMap(*own), kernel, self.veiled)  # type: ignore[arg-type]
 
     def set(self, name: str, value: object, place: Place | None) -> None:
@@ -259,11 +210,11 @@ class Environment:
     @property
     def changed(self) -> str:
         r"""What ``\env`` set, as it is written; empty for nothing."""
-        return " ".join(f"{name}={self.shown(value)}" for name, value in self._changes.items())
+        return " ".join(f"{name}={self.shown(value)}" for name, value in self.changes.items())
 
     def change_environ(self, name: str, value: str) -> None:
         """Sets an environment variable for the rest of the script; the process keeps its own."""
-        self._changes[name] = value
+        self.changes[name] = value
 
     def quote(self, value: object) -> str:
         """The template function ``quote``: shell words, objects by the name that stands for them."""
@@ -290,18 +241,8 @@ class Environment:
             raise ValueError("a function stands here without its call; write () after its name")
         admit(value, "this value")
         if self.telling:
-            return self._said(value)
-        return _text(value) if _has_text(value) else self.capture(value)
-
-    def _said(self, value: Any) -> object:
-        """What a person reads of a value: plain data as Python writes it, anything else in a few words."""
-        if isinstance(value, str):
-            return _Said(_brief(self.captured[value])) if value in self.captured else value
-        if type(value) in (list, tuple):
-            return [self._said(real(item)) for item in value]
-        if type(value) is dict:
-            return {key: self._said(real(item)) for key, item in value.items()}
-        return _text(value) if _has_text(value) else _Said(_brief(value))
+            return for_people(value, self.captured)
+        return for_scripts(value) if has_text(value) else self.capture(value)
 
     def capture(self, value: object) -> str:
         """Keeps `value` under a made name, and returns the name."""
@@ -311,35 +252,3 @@ class Environment:
         name = f"{CAPTURED}{len(self.captured) + 1}"
         self.captured[name] = value
         return name
-
-
-class _Said(str):
-    """A text that is written without quotes inside a list."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str(self)
-
-
-def _brief(value: object) -> str:
-    text = repr(value).splitlines()[0] if repr(value) else type(value).__name__
-    return text if len(text) <= _BRIEF else text[: _BRIEF - 1] + "…"
-
-
-def _has_text(value: object) -> bool:
-    if value is None or isinstance(value, (str, numbers.Number, Prompt, os.PathLike)):
-        return True
-    if type(value) is dict:
-        return all(_has_text(item) for pair in value.items() for item in pair)
-    return isinstance(value, (list, tuple, range)) and all(map(_has_text, value))
-
-
-def _text(value: Any) -> object:
-    if isinstance(value, Prompt):
-        return format_prompt(value)
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if isinstance(value, (list, tuple, range)):
-        return [_text(item) for item in value]
-    return value

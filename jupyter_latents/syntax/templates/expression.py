@@ -15,10 +15,10 @@ from jupyter_latents.errors import JupyterLatentsError, Place, ScriptError, near
 from jupyter_latents.syntax.lines import nothing
 
 from . import sight
-from .environment import Variables
 from .functions import FUNCTIONS
 from .limits import LIMIT, add, multiply, percent, power, shift
 from .promises import real
+from .variables import Variables
 
 __all__ = ["evaluate"]
 

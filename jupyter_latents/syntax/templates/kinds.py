@@ -98,7 +98,7 @@ NAMED: dict[str, str] = {
     "jupyter_latents.latents.trajectory.Trajectory": "count index",
     "jupyter_latents.syntax.templates.promises.Promise": "",
     "jupyter_latents.syntax.templates.promises.Veiled": "strip lstrip rstrip",
-    "jupyter_latents.syntax.templates.environment.Variables": "get items keys values",
+    "jupyter_latents.syntax.templates.variables.Variables": "get items keys values",
     "jupyter_latents.session.spreading.Outlines": "count index",
 }  # fmt: skip
 HEIRS = {"PIL.Image.Image": "PIL.", "numpy.dtype": "numpy."}

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from jupyter_latents.errors import ScriptError
 
 __all__ = [
-    "Promise", "Undrawn", "Veiled", "Waits", "drawn_later", "mark", "real", "undrawn_in", "unveil", "veil",
+    "Promise", "Undrawn", "Veiled", "Waits", "drawn_later", "mark", "named", "real", "undrawn_in", "unveil", "veil",
     "veiled_names", "without_draws",
 ]  # fmt: skip
 
@@ -53,6 +53,16 @@ def veiled_names(text: str) -> list[str]:
 def unveil(text: str, value: Callable[[str], str]) -> str:
     """A text with `value(name)` in place of each environment variable that it stands for."""
     return _VEIL.sub(lambda match: value(match[1]), text)
+
+
+def named(text: str) -> str:
+    """A text of a script: ``$NAME`` in place of each environment variable that it stands for."""
+    return _VEIL.sub(lambda match: f"${{{match[1]}}}" if _goes_on(text, match.end()) else f"${match[1]}", text)
+
+
+def _goes_on(text: str, end: int) -> bool:
+    """Whether a name would take in what follows it."""
+    return text[end : end + 1].isalnum() or text[end : end + 1] == "_"
 
 
 def without_draws(text: str) -> str:

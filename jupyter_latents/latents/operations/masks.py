@@ -25,7 +25,7 @@ def as_mask(mask: Mask, shape: tuple[int, ...], feather: float = 0.0) -> torch.T
     """The mask as weights 0 to 1 of the latents' height and width.
 
     Args:
-        mask: A PIL image, array or tensor; see `jupyter_latents.latents.mixing.composite`.
+        mask: A PIL image, array or tensor; see `jupyter_latents.latents.operations.mixing.composite`.
         shape: Shape of the latents.
         feather: Latent pixels over which edges fade (a Gaussian of a quarter of that standard deviation).
 

@@ -17,11 +17,11 @@ import torch.nn.functional as F
 from jupyter_latents.errors import LatentsError, SettingError
 from jupyter_latents.formats import MOST_PIXELS
 from jupyter_latents.latents.arguments import choice, flag, numbers, shown
-from jupyter_latents.latents.facts import UNKNOWN_SPACE
 from jupyter_latents.latents.forms import noise_coefficient
-from jupyter_latents.latents.lineage import check_latents, derive
-from jupyter_latents.latents.resampling import resample_white
+from jupyter_latents.latents.operations.lineage import check_latents, check_most, derive
+from jupyter_latents.latents.operations.resampling import resample_white
 from jupyter_latents.latents.separation import generator_of, in_float, noise_of, seed_of, separate, standard_normal
+from jupyter_latents.latents.spaces import UNKNOWN_SPACE
 
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
@@ -129,6 +129,8 @@ def pad(latents: Latents, edges: int | Box, *, mode: PadMode | None = None, seed
     across, down = latents.size
     _check_most(across + widths[0] + widths[2], down + widths[1] + widths[3])
     left, top, right, bottom = _cells(latents, widths, "edges")
+    height, width = latents.shape[2:]
+    check_most((*latents.shape[:2], height + top + bottom, width + left + right), "pad")
     seed = seed_of(seed, "pad", latents)
     generator = generator_of(seed, "pad", latents)
     parts = separate(latents, "pad", generator)
@@ -152,7 +154,6 @@ def pad(latents: Latents, edges: int | Box, *, mode: PadMode | None = None, seed
     scale = _noise_scale(latents)
     if scale > 0.0:
         whole = whole + scale * standard_normal(whole, generator)
-    height, width = latents.shape[2:]
     whole[:, :, top : top + height, left : left + width] = inside
     denoised = None if latents.denoised is None else larger(in_float(latents.denoised))
     return derive([latents], "pad", {"edges": widths, "mode": chosen, "seed": seed}, whole, denoised)
@@ -185,6 +186,7 @@ def resize(latents: Latents, size: Sequence[int], *, mode: ResizeMode = "bilinea
         raise SettingError(f"size is {shown(size)}; give (width, height) in picture pixels.")
     _check_most(*pixels)
     width, height = _cells(latents, pixels, "size")
+    check_most((*latents.shape[:2], height, width), "resize")
     seed = seed_of(seed, "resize", latents)
     generator = generator_of(seed, "resize", latents)
     parts = separate(latents, "resize", generator)

@@ -14,11 +14,11 @@ same latents gives the same result; ``seed=`` chooses other noise.
 
 from __future__ import annotations
 
-from jupyter_latents.latents.batches import batch, split
 from jupyter_latents.latents.forms import to_form
-from jupyter_latents.latents.geometry import crop, flip, pad, resize
-from jupyter_latents.latents.levels import add_noise, calculate, scale
-from jupyter_latents.latents.mixing import blend, composite, slerp
+from jupyter_latents.latents.operations.batches import batch, split
+from jupyter_latents.latents.operations.geometry import crop, flip, pad, resize
+from jupyter_latents.latents.operations.levels import add_noise, calculate, scale
+from jupyter_latents.latents.operations.mixing import blend, composite, slerp
 
 __all__ = [
     "add_noise",

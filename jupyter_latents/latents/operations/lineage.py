@@ -10,19 +10,40 @@ from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
 import torch
 
-from jupyter_latents.errors import HandoffError, LatentsError
+from jupyter_latents.errors import HandoffError, LatentsError, SettingError
 from jupyter_latents.latents.data import LatentsData
-from jupyter_latents.latents.facts import Noise, Position, Provenance, Space
+from jupyter_latents.latents.facts import Noise, Position, Provenance
 from jupyter_latents.latents.forms import to_form
 from jupyter_latents.latents.separation import noise_of
+from jupyter_latents.latents.spaces import Space
 from jupyter_latents.latents.trajectory import Trajectory
 
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["align", "check_latents", "common_position", "derive", "is_latents", "name_of", "one_space"]
+__all__ = ["align", "check_latents", "check_most", "common_position", "derive", "is_latents", "name_of", "one_space"]
 
 T = TypeVar("T")
+
+_MOST_VALUES = 1 << 28
+"""Values that an operation makes: a gigabyte in float32, 1,024 pictures of a megapixel in 16 channels."""
+
+
+def check_most(shape: Sequence[int], what: str) -> None:
+    """Raises before an operation takes more memory than any latents need.
+
+    Args:
+        shape: Shape of what it would make.
+        what: The operation's name.
+
+    Raises:
+        SettingError: It would make too many values.
+    """
+    if math.prod(shape) > _MOST_VALUES:
+        raise SettingError(
+            f"{what} would make latents of shape {tuple(shape)}, {math.prod(shape):,} values; {_MOST_VALUES:,} are the "
+            "most. Make it smaller, or take fewer latents at once."
+        )
 
 
 def _common(values: Sequence[T], otherwise: T) -> T:

@@ -10,7 +10,7 @@ import torch
 from jupyter_latents.errors import HandoffError, LatentsError
 from jupyter_latents.latents.arguments import shown
 from jupyter_latents.latents.forms import to_form
-from jupyter_latents.latents.lineage import check_latents, derive, is_latents, name_of, one_space
+from jupyter_latents.latents.operations.lineage import check_latents, check_most, derive, is_latents, name_of, one_space
 
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
@@ -29,6 +29,7 @@ def batch(items: Sequence[Latents]) -> Latents:
     Raises:
         HandoffError: Different spaces or noise.
         LatentsError: None given, something that is no latents, or different heights and widths.
+        SettingError: More than memory should hold.
     """
     if is_latents(items):
         raise LatentsError("batch() takes a list of latents: batch([first, second]).")
@@ -40,6 +41,7 @@ def batch(items: Sequence[Latents]) -> Latents:
     for item in items:
         check_latents(item, "batch")
     first = items[0]
+    check_most((sum(item.shape[0] for item in items), *first.shape[1:]), "batch")
     same_form = [first, *(_match(first, item) for item in items[1:])]
     tensors = torch.cat([item.tensor.to(first.tensor.dtype) for item in same_form])
     estimates = [item.denoised for item in same_form if item.denoised is not None]

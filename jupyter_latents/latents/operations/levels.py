@@ -14,7 +14,7 @@ from jupyter_latents.errors import LatentsError, SettingError
 from jupyter_latents.latents.arguments import choice, number
 from jupyter_latents.latents.facts import Form, Noise
 from jupyter_latents.latents.forms import convert, raise_noise
-from jupyter_latents.latents.lineage import align, check_latents, derive, is_latents
+from jupyter_latents.latents.operations.lineage import align, check_latents, derive, is_latents
 from jupyter_latents.latents.separation import generator_of, in_float, noise_of, seed_of, separate, standard_normal
 
 if TYPE_CHECKING:

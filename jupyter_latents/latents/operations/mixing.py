@@ -19,10 +19,10 @@ import torch
 
 from jupyter_latents.errors import LatentsError, SettingError
 from jupyter_latents.latents.arguments import number
-from jupyter_latents.latents.facts import UNKNOWN_SPACE, Noise
+from jupyter_latents.latents.facts import Noise
 from jupyter_latents.latents.forms import noise_coefficient
-from jupyter_latents.latents.lineage import align, derive
-from jupyter_latents.latents.masks import Mask, as_mask
+from jupyter_latents.latents.operations.lineage import align, derive
+from jupyter_latents.latents.operations.masks import Mask, as_mask
 from jupyter_latents.latents.separation import (
     complete,
     correlation,
@@ -34,6 +34,7 @@ from jupyter_latents.latents.separation import (
     seed_of,
     standard_normal,
 )
+from jupyter_latents.latents.spaces import UNKNOWN_SPACE
 
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents

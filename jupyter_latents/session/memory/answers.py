@@ -1,0 +1,93 @@
+"""What of a plan need not run: kept from before, or made by an earlier stage of the same plan."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from jupyter_latents.errors import HandoffError, JupyterLatentsError
+from jupyter_latents.session.memory.identity import fingerprint, key_of
+from jupyter_latents.session.memory.memo import continues
+from jupyter_latents.session.names.kinds import is_outline
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from jupyter_latents.engine import Standing
+    from jupyter_latents.session.memory.memo import Memo
+    from jupyter_latents.session.models import Models
+    from jupyter_latents.session.names.resolve import Resolver
+    from jupyter_latents.session.planning import PlannedStage
+    from jupyter_latents.stage import Stage
+
+__all__ = ["Answers"]
+
+
+class Answers:
+    """Says which steps of a plan are kept from before, or will have been run by an earlier stage of it.
+
+    An earlier stage answers where its digest is equal. Latents to come enter that by the digest of what makes them.
+
+    Args:
+        memo: What is remembered.
+        models: Says what tells a stage from others.
+        force: Whether everything runs again.
+    """
+
+    def __init__(self, memo: Memo, models: Models, *, force: bool = False) -> None:
+        self._memo, self._models, self._force = memo, models, force
+        self._reached: dict[str, int] = {}
+
+    def answers(self, planned: PlannedStage, stage: Stage, resolver: Resolver) -> tuple[PlannedStage, Standing | None]:
+        """A planned stage with its saved steps, and the latents that it will give, or their outline.
+
+        Args:
+            planned: The stage, which can run.
+            stage: What is asked for.
+            resolver: Looks up its inputs.
+        """
+        course, key = planned.course, self._key(planned, stage, resolver)
+        if course is None or not key:
+            return planned, planned.outline
+        span, before = course.span, self._reached.get(key, 0)
+        self._reached[key] = max(span.end, before)
+        outline = replace(course.outline, made=f"{key} {span.end}")
+        if self._force or stage.force:
+            return planned, outline
+        found = self._memo.foresee(key, stage)
+        kept = found.latents.position.step if found is not None and found.latents.position is not None else 0
+        known = max(span.start, min(span.end, max(kept, before)))
+        if known < span.end and not continues(stage):
+            known = span.start
+        latents = found.latents if found is not None and kept == span.end else outline
+        return replace(planned, saved=span.evaluations_to(known)), latents
+
+    def _key(self, planned: PlannedStage, stage: Stage, resolver: Resolver) -> str:
+        """The stage's digest, the run's own where its inputs are there; empty where some are not known."""
+        if planned.course is None or planned.draws:
+            return ""
+        try:
+            inputs = replace(resolver, decode=_stand_in).inputs(stage, planned.course.model)
+        except JupyterLatentsError:
+            return ""  # a picture that nobody can read or that is not known yet: the run says so, the plan counts all
+        if not all(getattr(latents, "made", True) for latents in inputs.latents):  # outlines that nobody knows
+            return ""
+        return key_of(stage, inputs, self._models)
+
+
+def _stand_in(latents: Any, _stage: Stage, _name: str) -> list[Image]:
+    """Pictures for the digest in the place of those that latents will become, since a plan decodes none.
+
+    Raises:
+        HandoffError: Nobody knows which latents these will be.
+    """
+    import PIL.Image
+
+    if is_outline(latents) and not latents.made:
+        raise HandoffError("these latents are made at the run.")
+    height, width = latents.shape[-2:]
+    size = int(height * width)
+    content = hashlib.shake_128(fingerprint(latents).encode()).digest(latents.shape[0] * size)
+    pictures = [content[start : start + size] for start in range(0, len(content), size)]
+    return [PIL.Image.frombytes("L", (width, height), picture) for picture in pictures]

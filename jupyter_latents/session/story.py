@@ -1,0 +1,77 @@
+"""What results say of where they come from: in the words of the script, never with the environment's values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from jupyter_latents.stage import Stage
+from jupyter_latents.syntax.cells import cell_lines, ending_at
+
+if TYPE_CHECKING:
+    from jupyter_latents.engine import StageResult
+    from jupyter_latents.latents.facts import Provenance
+    from jupyter_latents.latents.value import Latents
+
+__all__ = ["Story"]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A stage as its results tell of it.
+
+    Attributes:
+        ran: The stage, with the environment's values.
+        script: The same as the script says it; the environment's values in it are veiled.
+        told: The same for people: ``$NAME`` for the values.
+        text: Makes a text one to keep, for what templates worked out.
+    """
+
+    ran: Stage
+    script: Stage
+    told: Stage
+    text: Callable[[str], str]
+
+    def on(self, result: StageResult) -> StageResult:
+        """The result of the stage, whose latents and steps say where they come from.
+
+        Args:
+            result: What an engine made of the stage, perhaps in part.
+        """
+        last = result.latents
+        lines = {dest: self.text(line) for dest, line in cell_lines(self._seeded(last)).items()}
+
+        def say(one: Latents) -> Latents:
+            whole = one.position == last.position and not result.stopped
+            cell = lines if whole else ending_at(lines, one)
+            return replace(one, provenance=self._said(one.provenance, cell))
+
+        steps = tuple(map(say, last.trajectory or ()))
+        latents = replace(say(last), trajectory=type(last.trajectory)(steps)) if steps else say(last)
+        return replace(result, latents=latents)
+
+    def _seeded(self, latents: Latents) -> Stage:
+        """The stage of the script with the seed that was drawn; one that goes on from latents has theirs."""
+        goes_on = self.script.image_seed is not None and self.script.image_seed.latents
+        drawn = None if goes_on else latents.provenance.seed
+        return replace(self.script, seed=drawn if self.ran.seed is None else self.ran.seed)
+
+    def _said(self, made: Provenance, cell: Mapping[str, str]) -> Provenance:
+        names, text = self._names(), self.text
+        return replace(
+            made,
+            model=text(names.get(made.model, made.model)),
+            prompt=text(names.get(made.prompt, made.prompt)),
+            negative_prompt=text(names.get(made.negative_prompt, made.negative_prompt)),
+            options=MappingProxyType({key: text(names.get(value, value)) for key, value in made.options.items()}),
+            cell="\n".join(cell.values()),
+        )
+
+    def _names(self) -> dict[str, str]:
+        """What stands in the place of texts that hold the environment's values."""
+        ran, told = self.ran, self.told
+        names = {str(ran.model.name): told.model.name, ran.prompt.positive: told.prompt.positive}
+        names |= {ran.prompt.negative: told.prompt.negative, str(ran.scheduler): str(told.scheduler)}
+        return names | {" ".join(map(str, ran.model.optimize)): " ".join(map(str, told.model.optimize))}

@@ -1,0 +1,131 @@
+"""What would take more memory than the machine has is refused before anything is taken, by the option to blame."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from jupyter_latents.engine.given.inputs import Given
+from jupyter_latents.engine.prepare import prepare
+from jupyter_latents.engine.rules import needs
+from jupyter_latents.errors import ModelError
+from jupyter_latents.latents import SPACES, Latents, Noise
+from jupyter_latents.stage import Size, Window
+from tests.engine.cases import Bench
+
+SMALL = 200_000_000  # bytes of a machine that stages of the tiny models just fit in
+
+
+@pytest.mark.parametrize("model", ["sd15", "sdxl", "flux", "demo/scenes"])
+@pytest.mark.parametrize(
+    ("options", "blamed"),
+    [
+        ({"batch_size": 1_000_000, "size": Size(32, 32)}, "batch_size"),
+        ({"batch_size": 10_000_000, "size": Size(32, 32), "window": Window(None, 0.5)}, "batch_size"),
+        ({"size": Size(100_000, 100_000)}, "output_size"),
+        ({"size": Size(80_000, 80_000), "batch_size": 3}, "output_size"),
+    ],
+    ids=str,
+)
+def test_what_memory_cannot_hold_is_refused_by_its_option(
+    bench: Bench, model: str, options: dict[str, Any], blamed: str
+) -> None:
+    """A batch of a million passed at 32 pixels, and the system ended the kernel."""
+    with pytest.raises(ModelError, match=r"need about .* of memory .* has .*\. Use a smaller") as refused:
+        prepare(bench.stage(model, **options))
+    assert refused.value.option == blamed
+    assert str(options["size"]) in refused.value.message
+
+
+def test_steps_that_memory_cannot_keep_are_refused(bench: Bench) -> None:
+    with pytest.raises(ModelError, match=r"100000 steps need .* for the steps that are kept.*Use fewer") as refused:
+        prepare(bench.stage("demo/flow", size=Size(512, 512), num_inference_steps=100_000))
+    assert refused.value.option == "inference_steps"
+
+
+def test_latents_that_are_too_many_are_refused_as_such(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(needs, "all_memory", lambda device: SMALL)
+    given = Latents(torch.zeros(2_000, 4, 8, 8), SPACES["sd"], Noise(3.0, "vp"))
+    with pytest.raises(ModelError, match=r"Give fewer latents at once") as refused:
+        prepare(bench.stage("sd15", size=None), Given((given,)))
+    assert refused.value.option == "image_seeds"
+
+
+def test_a_scheduler_that_remembers_more_keeps_more(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(needs, "all_memory", lambda device: SMALL)
+    many = {"batch_size": 400, "num_inference_steps": 200, "window": Window(None, 0.9)}
+    prepare(bench.stage("sd15", scheduler="DDIMScheduler", **many))
+    with pytest.raises(ModelError, match="the steps that are kept"):
+        prepare(bench.stage("sd15", scheduler="PNDMScheduler", **many))
+
+
+def test_slices_and_tiles_of_the_vae_take_less(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    monkeypatch.setattr(needs, "all_memory", lambda device: SMALL)
+    stage = bench.stage("sd15", batch_size=300, num_inference_steps=1)
+    with pytest.raises(ModelError, match="for the pictures"):
+        prepare(stage)
+    for switch in ("vae_slicing", "vae_tiling"):
+        assert prepare(replace(stage, model=replace(stage.model, **{switch: True}))).mode == "txt2img"
+
+
+def test_seeds_that_do_not_fit_together_run_in_halves(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    from jupyter_latents.engine.observer import Silent
+
+    stages = [bench.stage("sd15", seed=seed, batch_seeds=True, num_inference_steps=1) for seed in range(4)]
+    most = needs.needs_of(prepare(stages[0]).call, prepare(stages[0]).facts, 4).at_once * 5 // 2
+    monkeypatch.setattr(needs, "all_memory", lambda device: most)
+    told: list[str] = []
+    observer = Silent()
+    monkeypatch.setattr(observer, "note", lambda text, **_: told.append(text), raising=False)
+    assert len(list(bench.engine.run_together(stages, observer))) == 4
+    assert sum("in halves" in text for text in told) == 1
+
+
+PEAK = """
+import sys
+from jupyter_latents.engine.local import LocalEngine
+from jupyter_latents.engine.prepare import prepare
+from jupyter_latents.engine.rules.needs import needs_of
+from jupyter_latents.stage import ModelSource, Prompt, Size, Stage, Window
+
+name, batch, side, steps, end = sys.argv[1], *map(int, sys.argv[2:5]), float(sys.argv[5])
+engine = LocalEngine()
+
+def stage(batch, side, steps):
+    return Stage(model=ModelSource(name), prompt=Prompt("a cat"), seed=1, num_inference_steps=steps, guidance_scale=3.0,
+                 size=Size(side, side), batch_size=batch, window=Window(None, end))
+
+def said(word):
+    lines = open("/proc/self/status").read().splitlines()
+    return int(next(line for line in lines if line.startswith(word)).split()[1]) * 1024
+
+engine.run(stage(1, 64, 4))
+before = said("VmRSS")
+open("/proc/self/clear_refs", "w").write("5")
+engine.run(stage(batch, side, steps))
+plan = prepare(stage(batch, side, steps))
+print((said("VmHWM") - before) / needs_of(plan.call, plan.facts, 4, steps, 1).at_once)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="reads peaks where Linux tells them")
+@pytest.mark.parametrize(
+    ("model", "batch", "side", "steps", "end"),
+    [("sd15", 1000, 64, 2, 1.0), ("sd15", 1000, 64, 20, 0.9), ("sdxl", 500, 64, 2, 1.0), ("flux", 100, 128, 2, 1.0),
+     ("demo/scenes", 200, 64, 2, 0.5), ("demo/scenes", 200, 64, 2, 1.0), ("demo/flow", 100, 64, 3, 1.0)],
+)  # fmt: skip
+def test_what_a_stage_takes_is_what_is_foreseen(
+    bench: Bench, model: str, batch: int, side: int, steps: int, end: float
+) -> None:
+    name = model if "/" in model else str(bench.folder(model))
+    command = [sys.executable, "-c", PEAK, name, *map(str, (batch, side, steps, end))]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    assert 0.5 < float(finished.stdout.split()[-1]) < 2

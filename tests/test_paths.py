@@ -1,0 +1,116 @@
+"""Whatever takes a path refuses what no path can be with an error of ours, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from jupyter_latents.completer import list_path
+from jupyter_latents.engine import Silent
+from jupyter_latents.errors import JupyterLatentsError
+from jupyter_latents.latents import Latents
+from jupyter_latents.paths import opened
+from jupyter_latents.session import Session, Task
+from jupyter_latents.syntax import Script
+
+PATHS = {
+    "a NUL": "a\0b",
+    "half a surrogate pair": "a\ud800b",
+    "a long name": "x" * 300,
+    "a long path": "/".join(["y" * 200] * 30),
+    "nothing": "",
+    "nobody's home": "~nobody-of-this-name/x",
+    "below a file": "file/x",
+    "a link to itself": "loop/x",
+}
+RUN = "demo/scenes --prompts x --inference-steps 1 --seeds 1"
+LATENTS = Latents(torch.zeros(1, 4, 8, 8))
+SCRIPTS = {
+    "an image": f'{RUN} --image-seeds "PATH.png"',
+    "latents": f'{RUN} --image-seeds "latents: PATH.safetensors"',
+    "a mask": f'{RUN} --image-seeds "base;mask=PATH.png"',
+    "a model": '"PATH" --prompts x',
+    "a checkpoint": '"PATH.safetensors" --prompts x',
+    "a VAE": f'{RUN} --vae "PATH"',
+    "a LoRA": f'{RUN} --loras "PATH"',
+    "a subfolder": f'{RUN} --subfolder "PATH"',
+    "a pattern": f"{RUN} --image-seeds PATH/*.png",
+}
+CALLS: dict[str, Callable[[Session, str], Any]] = {
+    "keep_in": lambda session, path: session.keep_in(path),
+    "save": lambda _, path: LATENTS.save(f"{path}.safetensors" if path else path),
+    "save for ComfyUI": lambda _, path: LATENTS.save(f"{path}.latent" if path else path),
+    "load": lambda _, path: Latents.load(f"{path}.pt"),
+    "load a variable": lambda session, path: session.load("other", f"{path}.safetensors"),
+    "fits": lambda session, path: known(session.fits(LATENTS, path)),
+}
+
+
+def known(verdict: str) -> None:
+    """Raises the verdict that says why a model is not there."""
+    assert verdict.startswith("impossible: ")
+    raise JupyterLatentsError(verdict)
+
+
+def plan(session: Session, text: str) -> None:
+    """Raises what a script's plan says of its first stage."""
+    planned = session.plan(Task(Script(text)))
+    if planned.stages and planned.stages[0].error is not None:
+        raise planned.stages[0].error
+
+
+@pytest.fixture
+def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("x")
+    Path("loop").symlink_to("loop")
+    return Session({"base": LATENTS})
+
+
+def is_ours(call: Callable[[], Any]) -> None:
+    with pytest.raises(JupyterLatentsError) as caught:
+        call()
+    assert "unexpectedly" not in caught.value.message
+    assert "Errno" not in caught.value.message
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("call", CALLS)
+def test_calls_refuse_it(session: Session, call: str, path: str) -> None:
+    is_ours(lambda: CALLS[call](session, PATHS[path]))
+
+
+@pytest.mark.parametrize("path", sorted(PATHS.keys() - {"nothing"}))
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_scripts_refuse_it_in_the_plan(session: Session, script: str, path: str) -> None:
+    is_ours(lambda: plan(session, SCRIPTS[script].replace("PATH", PATHS[path])))
+
+
+@pytest.mark.parametrize("path", sorted(PATHS.keys() - {"nothing"}))
+@pytest.mark.parametrize("kind", ["png", "safetensors"])
+def test_a_run_that_cannot_write_says_so_and_binds(session: Session, path: str, kind: str) -> None:
+    text = f'{RUN} --into made --image-format {kind} --output-path "{PATHS[path]}"'
+    run = session.start(Task(Script(text)), Silent())
+    assert run.wait(60)
+    is_ours(lambda: (_ for _ in ()).throw(run.error))
+    assert "made" in session.names
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("line", ["--store", "--file"])
+def test_magics_refuse_it(shell: Any, session: Session, line: str, path: str) -> None:
+    is_ours(lambda: shell.magics_manager.magics["line"]["dgen"](f'{line} "{PATHS[path]}"'))
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_completion_offers_nothing_there(session: Session, path: str) -> None:
+    assert list_path(f"{PATHS[path]}/") == [] or not PATHS[path]
+
+
+def test_a_home_that_is_not_there_stays_as_it_was_written() -> None:
+    assert opened("~nobody-of-this-name/x") == Path("~nobody-of-this-name/x")
+    assert opened("~/x") == Path.home() / "x"
