@@ -5,10 +5,25 @@ Each row of latents names the module that reads and writes them; a new format is
 
 from __future__ import annotations
 
+import io
+import re
+import zipfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, TypeAlias
 
-__all__ = ["FORMATS", "MOST_PIXELS", "FileFormat", "Holds", "endings", "format_of", "listed", "offered"]
+__all__ = [
+    "FORMATS",
+    "MOST_PIXELS",
+    "FileFormat",
+    "Holds",
+    "endings",
+    "format_in",
+    "format_of",
+    "holds_latents",
+    "listed",
+    "offered",
+]
 
 Holds: TypeAlias = Literal["latents", "picture"]
 
@@ -27,6 +42,8 @@ class FileFormat:
         module: The module of `jupyter_latents.latents.files` whose ``CODEC`` reads and writes it; empty for pictures.
         keeps: What of latents a file keeps, in words; empty for pictures.
         also: Other spellings of the ending.
+        head: A regular expression for the first bytes of such a file, by which one without an ending is told.
+        part: How the name of a part of it ends, where such files are ZIP archives.
     """
 
     ending: str
@@ -35,13 +52,38 @@ class FileFormat:
     module: str = ""
     keeps: str = ""
     also: tuple[str, ...] = ()
+    head: bytes = rb"(?!)"
+    part: str = ""
 
+
+_HEAD = 1 << 14  # bytes of a file that tell its format
+_ARCHIVE = rb"PK\x03\x04"
+_PICKLE = rb"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19\."  # as torch began its files before 1.6
+_HEADER = rb".{4}\0{4}\{"  # of safetensors: a length of eight bytes and an object
 
 FORMATS: tuple[FileFormat, ...] = (
-    FileFormat("safetensors", "latents", "jupyter_latents", "safetensors_file", "everything but the trajectory"),
-    FileFormat("pt", "latents", "dgenerate", "torch_file", "the bare tensor"),
+    FileFormat(
+        "safetensors",
+        "latents",
+        "jupyter_latents",
+        "safetensors_file",
+        "everything but the trajectory",
+        head=_HEADER + rb'(?!.*"latent_tensor")',
+    ),
+    FileFormat(
+        "pt", "latents", "dgenerate", "torch_file", "the bare tensor", head=_PICKLE + rb"|" + _ARCHIVE, part="/data.pkl"
+    ),
     FileFormat("pth", "latents", "dgenerate", "torch_file", "the bare tensor"),
-    FileFormat("latent", "latents", "ComfyUI", "comfy_file", "tensor, space, noise and provenance"),
+    FileFormat(
+        "latent",
+        "latents",
+        "ComfyUI",
+        "comfy_file",
+        "tensor, space, noise and provenance",
+        head=_HEADER + rb'.*"latent_tensor"',
+    ),
+    FileFormat("npz", "latents", "numpy", "npz_file", "everything but the trajectory", head=_ARCHIVE, part=".npy"),
+    FileFormat("npy", "latents", "numpy", "npy_file", "the bare array", head=rb"\x93NUMPY"),
     FileFormat("png", "picture", "PNG"),
     FileFormat("jpg", "picture", "JPEG", also=("jpeg",)),
     FileFormat("webp", "picture", "WEBP"),
@@ -62,6 +104,33 @@ def format_of(ending: str) -> FileFormat | None:
     """The row of an ending, in any case, with or without its dot; None where there is none."""
     name = ending.lower().removeprefix(".")
     return next((row for row in FORMATS if name in (row.ending, *row.also)), None)
+
+
+def format_in(path: Path) -> FileFormat | None:
+    """The row of a file by its ending or, where its name has none, by its content; None where there is none.
+
+    Args:
+        path: A file; one that cannot be read has no content.
+    """
+    if path.suffix:
+        return format_of(path.suffix)
+    try:
+        with path.open("rb") if path.is_file() else io.BytesIO() as file:
+            head = file.read(_HEAD)
+        rows = [row for row in FORMATS if re.match(row.head, head, re.DOTALL)]
+        if not re.match(_ARCHIVE, head):
+            return next(iter(rows), None)
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
+        return None
+    return next((row for row in rows if any(name.endswith(row.part) for name in names)), None)
+
+
+def holds_latents(path: str | Path) -> bool:
+    """Whether a file is one of latents, by its ending or, where its name has none, by its content."""
+    found = format_in(Path(path))
+    return found is not None and found.holds == "latents"
 
 
 def listed(holds: Holds, last: str, *, dot: str = "") -> str:

@@ -161,7 +161,12 @@ def _start(session: Session, script: Script, options: MagicOptions) -> Run | Non
     from jupyter_latents.session import Task
 
     # A cell that waits for its run raises the run's error, so the view need not tell it too.
-    view = RunView(preview_every=options.preview_every, verbose=options.verbose, tells_error=options.background)
+    view = RunView(
+        preview_every=options.preview_every,
+        verbose=options.verbose,
+        bind=session.names.__setitem__,
+        tells_error=options.background,
+    )
     view.show()
     run = session.start(Task(script, options.arguments, options.force, options.verbose), view)
     try:

@@ -39,7 +39,7 @@ def test_other_endings_mean_none(ending: str) -> None:
 
 
 def test_endings_are_listed_for_people() -> None:
-    assert listed("latents", "or", dot=".") == ".safetensors, .pt, .pth or .latent"
+    assert listed("latents", "or", dot=".") == ".safetensors, .pt, .pth, .latent, .npz or .npy"
     assert listed("picture", "and") == "png, jpg and webp"
 
 
@@ -62,7 +62,7 @@ def test_the_list_stands_in_no_other_module() -> None:
 
 
 def test_the_views_offer_what_the_table_says() -> None:
-    assert offered() == ("safetensors", "pt", "latent")
+    assert offered() == ("safetensors", "pt", "latent", "npz")
     for script in (live_script(), page_script("k")):
         assert f"const FORMATS = {json.dumps(offered())};" in script
     static = (PACKAGE / "display" / "static").glob("*.js")

@@ -16,7 +16,8 @@ from jupyter_latents.latents.arguments import shown
 from jupyter_latents.paths import is_there
 
 if TYPE_CHECKING:
-    from jupyter_latents.display.record import Point, RunRecord, StageRecord
+    from jupyter_latents.display.record import RunRecord
+    from jupyter_latents.display.stage_record import Point, StageRecord
     from jupyter_latents.display.view import RunView
 
 __all__ = ["answer", "point_at"]

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from jupyter_latents.display.filling import fill_channels, fill_end, fill_frames
-from jupyter_latents.display.record import Point, RunRecord, StageRecord, own_sigma
+from jupyter_latents.display.record import RunRecord
+from jupyter_latents.display.stage_record import Point, StageRecord, own_sigma
 from jupyter_latents.engine import Span, schedule_of
 from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.stage import ModelSource, Prompt, Stage, address_of

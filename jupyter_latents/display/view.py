@@ -11,8 +11,10 @@ from jupyter_latents.display.channels import quantise
 from jupyter_latents.display.choice import choose_screen, shows_pictures
 from jupyter_latents.display.filling import FRAME_SIDE, fill_channels, fill_end, fill_frames
 from jupyter_latents.display.images import jpeg, montage
-from jupyter_latents.display.record import Point, RunRecord, own_sigma
+from jupyter_latents.display.pace import PreviewPace
+from jupyter_latents.display.record import RunRecord
 from jupyter_latents.display.screens import Screen, shell
+from jupyter_latents.display.stage_record import Point, own_sigma
 from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.settings import SETTINGS
 from jupyter_latents.wording import visible
@@ -22,13 +24,10 @@ if TYPE_CHECKING:
 
     from jupyter_latents.engine import Look, Phase, StageResult, StepEvent
     from jupyter_latents.latents.value import Latents
-    from jupyter_latents.stage import ModelSource, Size, Stage
+    from jupyter_latents.stage import Stage
 
 __all__ = ["RunView", "Watched", "view_of"]
 
-_PREVIEW_SECONDS = 0.2  # between two previews, unless every so many steps are asked for
-_PREVIEW_SHARE = 50  # or so many times what the last one took: they cost a fiftieth of the time at most
-_usual: dict[tuple[ModelSource, Size | None, int], float] = {}  # seconds that a preview took, by model and size
 _SEND_SECONDS = 0.1  # between two updates that nobody asked for
 _UNPUMPED_SECONDS = 0.6  # without a pump for so long, events send themselves
 _FILLING_SECONDS = 0.2  # for the frames that are missing at the end; the cell waits for them
@@ -92,8 +91,7 @@ class RunView:
         self.bind = bind or _bind_in_shell
         self.tells_error = tells_error
         self.run: Watched | None = None
-        self._preview_every = preview_every
-        self._previewed, self._wait, self._spent = 0.0, _PREVIEW_SECONDS, 0.0
+        self._pace = PreviewPace(preview_every)
         self._lock = threading.RLock()
         self._pumped = self._sent = 0.0
         self._screens: list[Screen] = []
@@ -139,7 +137,7 @@ class RunView:
             self.record.end(self._last_state(), getattr(partial, "latents", None))
             if self.tells_error and self.run is not None and self.run.error is not None:
                 self.record.error = visible(str(getattr(self.run.error, "message", self.run.error)).split("\n")[0])
-            if self._preview_every != 0 and self._has_pictures:
+            if self._pace.any and self._has_pictures:
                 fill_frames(self.record, time.monotonic() + _FILLING_SECONDS)
             for screen in self._screens:
                 screen.finish()
@@ -154,7 +152,7 @@ class RunView:
         """See `jupyter_latents.engine.observer.Observer.stage`."""
         with self._lock:
             if not self.record.stages:
-                self.record.began = self._previewed = time.monotonic()
+                self.record.began = self._pace.begin()
             self.record.begin_stage(stage, name)
         self._send_unpumped(force=True)
 
@@ -168,11 +166,9 @@ class RunView:
     def step(self, event: StepEvent, look: Look) -> None:
         """See `jupyter_latents.engine.observer.Observer.step`."""
         point = Point(event.step, own_sigma(event.noise), look=look)
-        if self._wants_preview(event):
-            began = time.monotonic()
-            self._preview(point, look)
-            self._previewed = time.monotonic()
-            self._account(self._previewed - began)
+        if self._has_pictures and self._pace.wants(event, self.record):
+            with self._pace.account(self.record):
+                self._preview(point, look)
         with self._lock:
             self.record.held = self.run.held if self.run is not None else 0.0
             self.record.add_step(point, event.span)
@@ -190,7 +186,7 @@ class RunView:
             self.record.add_result(result.latents, result.images, result.start)
             deadline = time.monotonic() + _FILLING_SECONDS if self._has_pictures else 0.0
             fill_channels(self.record.stages[-1], deadline)
-            if self._preview_every != 0 and self._has_pictures:
+            if self._pace.any and self._has_pictures:
                 fill_end(self.record.stages[-1])
         self._send_unpumped(force=True)
 
@@ -198,26 +194,6 @@ class RunView:
     def _has_pictures(self) -> bool:
         """Whether pictures are of use: not where it is shown in a terminal alone."""
         return not self._screens or any(screen.pictures for screen in self._screens)
-
-    def _wants_preview(self, event: StepEvent) -> bool:
-        if self._preview_every == 0 or not self._has_pictures:
-            return False
-        if self._preview_every is None:
-            return time.monotonic() - self._previewed >= self._wait and self._affords(event)
-        return (event.step - event.span.start) % self._preview_every == 0 or event.step == event.span.end
-
-    def _affords(self, event: StepEvent) -> bool:
-        """Whether one more preview stays within a fiftieth of what the run will have taken at the stage's end."""
-        stage = self.record.stages[-1]
-        left = (event.span.end - event.step) * stage.denoising / max(1, stage.done)
-        whole = time.monotonic() - self.record.began + left
-        return _PREVIEW_SHARE * (self._spent + _usual.get(_alike(stage.stage), 0.0)) <= whole
-
-    def _account(self, seconds: float) -> None:
-        """A preview took so long."""
-        self._spent += seconds
-        self._wait = max(_PREVIEW_SECONDS, _PREVIEW_SHARE * seconds)
-        _usual[_alike(self.record.stages[-1].stage)] = seconds
 
     def _preview(self, point: Point, look: Look) -> None:
         """Gives a step its frame and its channels; a failure costs the picture and not the run."""
@@ -261,11 +237,6 @@ class RunView:
         unpumped = self._finished or now - self._pumped > _UNPUMPED_SECONDS
         if unpumped and (force or now - self._sent >= _SEND_SECONDS):
             self._send()
-
-
-def _alike(stage: Stage) -> tuple[ModelSource, Size | None, int]:
-    """Stages whose previews take as long."""
-    return stage.model, stage.size, stage.batch_size
 
 
 def view_of(latents: Latents, **settings: Any) -> RunView:

@@ -42,6 +42,7 @@ def session_with_display(names: MutableMapping[str, Any] | None = None) -> Sessi
             lambda several: _grid(session, several),
             session.fits,
             _view,
+            _arguments,
         )
     )
     running = shell()
@@ -57,6 +58,12 @@ def _grid(session: Session, several: LatentsSequence) -> dict[str, Any]:
         return {"text/plain": repr(several)}
     shown = [(several.label(index), latents, _pictures(session, latents)) for index, latents in enumerate(several)]
     return grid_bundle([(label, latents, pictures[0]) for label, latents, pictures in shown if pictures])
+
+
+def _arguments(latents: Latents, pipeline: Any, exact: bool) -> dict[str, Any]:
+    from jupyter_latents.engine import call_arguments
+
+    return call_arguments(latents, pipeline, exact=exact)
 
 
 def _view(latents: Latents) -> Any:

@@ -6,14 +6,14 @@ diffusers, not IPython. Importing this page imports neither.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.engine.answers import Course, ModelCard, PartRow, ScheduleCard
 from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.given.outline import Outline, Standing
 from jupyter_latents.engine.given.picture_sizes import asked_size, size_after_resize
 from jupyter_latents.engine.libraries import import_libraries
-from jupyter_latents.engine.models.find import known_models
+from jupyter_latents.engine.models.places.names import known_models
 from jupyter_latents.engine.observer import Look, Observer, Phase, PhaseName, Reading, Silent, StepEvent
 from jupyter_latents.engine.protocol import Engine
 from jupyter_latents.engine.rest import run_rest
@@ -23,6 +23,7 @@ from jupyter_latents.engine.schedule.window import FractionRule, Span, step_of_f
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.local import LocalEngine as LocalEngine
+    from jupyter_latents.latents.value import Latents
     from jupyter_latents.settings import Settings
     from jupyter_latents.stage import Stage
 
@@ -47,6 +48,7 @@ __all__ = [
     "Standing",
     "StepEvent",
     "asked_size",
+    "call_arguments",
     "import_libraries",
     "known_models",
     "local_engine",
@@ -68,6 +70,23 @@ def local_engine(settings: Settings) -> LocalEngine:
     from jupyter_latents.engine.models.cache import ModelCache
 
     return LocalEngine(ModelCache(settings))
+
+
+def call_arguments(latents: Latents, pipeline: Any = None, *, exact: bool = False) -> dict[str, Any]:
+    """The arguments with which a plain diffusers pipeline goes on from latents; see `Latents.to_diffusers`.
+
+    Args:
+        latents: The latents.
+        pipeline: A diffusers pipeline; None for the family and scheduler of the model that made them.
+        exact: Whether the last bit counts.
+
+    Raises:
+        LatentsError: That pipeline cannot go on from them.
+        ModelError: No pipeline is given and the model that made them is not at hand.
+    """
+    from jupyter_latents.engine.outgoing import call_arguments as arguments_of
+
+    return arguments_of(latents, pipeline, exact=exact)
 
 
 def schedule_of(stage: Stage, size: tuple[int, int] | None = None) -> ScheduleCard:

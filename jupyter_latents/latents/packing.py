@@ -4,17 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 
 from jupyter_latents.errors import LatentsError, SettingError
 from jupyter_latents.latents.arguments import numbers, shown
 from jupyter_latents.latents.spaces import Space
+from jupyter_latents.wording import option
 
-__all__ = ["advice", "from_tokens", "looks_packed", "patchify", "picture_size", "to_tokens", "unpack", "unpatchify"]
+if TYPE_CHECKING:
+    from jupyter_latents.latents.value import Latents
+
+__all__ = [
+    "advice",
+    "from_tokens",
+    "looks_packed",
+    "packed",
+    "patchify",
+    "picture_size",
+    "to_tokens",
+    "unpack",
+    "unpatchify",
+]
 
 # What tokens of so many values are where nobody said the space: channels, factor and the name of the family.
 _LIKELY = {64: (16, 8, "Flux's or Qwen-Image's"), 128: (128, 16, "Flux.2's")}
+# Sizes that a message proposes: so many shapes, none longer than so many times its width.
+_MOST_SIZES, _NARROWEST = 3, 4
 
 
 def patchify(latents: torch.Tensor) -> torch.Tensor:
@@ -39,6 +56,38 @@ def to_tokens(latents: torch.Tensor) -> torch.Tensor:
 def from_tokens(tokens: torch.Tensor, height: int, width: int) -> torch.Tensor:
     """(b, h*w, c) to (b, c, h, w)."""
     return tokens.transpose(1, 2).reshape(tokens.shape[0], tokens.shape[2], height, width)
+
+
+def packed(latents: Latents) -> torch.Tensor:
+    """Latents as tokens, as the loops of Flux, Qwen-Image and Flux.2 hold them and their callbacks give them.
+
+    ``FluxPipeline`` and ``QwenImagePipeline`` take this as ``latents=``; ``Flux2Pipeline`` takes ``latents.tensor``
+    and packs it by itself.
+
+    Args:
+        latents: Latents of 16 channels, or Flux.2's of 128.
+
+    Returns:
+        (batch, height/2 * width/2, 4 * channels) of latent pixels, or Flux.2's (batch, height * width, channels);
+        dtype and form as they are.
+
+    Raises:
+        LatentsError: No pipeline packs latents of that space, or a side is odd.
+    """
+    channels = latents.shape[1]
+    patches = {known[0]: width // known[0] for width, known in _LIKELY.items()}
+    if channels not in patches:
+        raise LatentsError(
+            f"latents of {channels} channels are not packed by any pipeline; Flux's and Qwen-Image's have 16, Flux.2's "
+            "128. Others take latents.tensor as it is."
+        )
+    if patches[channels] == 1:
+        return to_tokens(latents.tensor).contiguous()
+    if latents.shape[2] % 2 or latents.shape[3] % 2:
+        raise LatentsError(
+            f"latents of shape {latents.shape} have an odd side, and tokens are 2 by 2: crop() or pad() them first."
+        )
+    return to_tokens(patchify(latents.tensor.contiguous())).contiguous()
 
 
 def looks_packed(shape: Sequence[int], space: Space | None = None) -> bool:
@@ -73,30 +122,48 @@ def unpack(tokens: torch.Tensor, size: tuple[int, int], space: Space | None) -> 
         LatentsError: The tokens are no picture of that size.
     """
     count, width = tokens.shape[1:]
-    channels, factor, whose = (space.channels, space.factor, "") if space else _LIKELY[width]
-    side = 1 if width == channels else 2  # latent pixels of a token, each way
-    across, down = size[0] // (factor * side), size[1] // (factor * side)
+    side, pixels = _token(width, space)
+    across, down = size[0] // pixels, size[1] // pixels
     if across * down != count:
         raise LatentsError(
             f"packed latents of {count} tokens are no picture of {size[0]} by {size[1]} pixels, which has "
-            f"{across * down}{_square(count, factor * side)}."
+            f"{across * down}. {_sizes_said(count, pixels)}"
         )
     latents = from_tokens(tokens, down, across)
-    assumed = (f"its tokens of {width} values are {whose}",) if whose else ()
+    assumed = () if space else (f"its tokens of {width} values are {_LIKELY[width][2]}",)
     return (latents if side == 1 else unpatchify(latents)), assumed
 
 
-def _square(count: int, pixels: int) -> str:
-    """The size of the square picture of so many tokens, as the rest of a sentence; empty where there is none."""
-    side = math.isqrt(count)
-    return f"; a square one would be {side * pixels} by {side * pixels}" if side * side == count else ""
+def _token(width: int, space: Space | None) -> tuple[int, int]:
+    """How many latent pixels, and how many pixels of the picture, a token of so many values spans each way."""
+    channels, factor = (space.channels, space.factor) if space else _LIKELY[width][:2]
+    side = 1 if width == channels else 2
+    return side, factor * side
 
 
-def advice(shape: Sequence[int]) -> str:
-    """What to do with a tensor that looks packed, as a sentence; empty where it does not."""
-    if not looks_packed(shape):
-        return ""
+def _sizes(count: int, pixels: int) -> list[tuple[int, int]]:
+    """(width, height) of the pictures that so many tokens may be, the squarest first; the narrowest are left out."""
+    pairs = [(count // down, down) for down in range(math.isqrt(count), 0, -1) if count % down == 0]
+    usual = [pair for pair in pairs if pair[0] <= _NARROWEST * pair[1]][:_MOST_SIZES] or pairs[:1]
+    both = [pair for long, short in usual for pair in dict.fromkeys([(long, short), (short, long)])]
+    return [(across * pixels, down * pixels) for across, down in both]
+
+
+def _sizes_said(count: int, pixels: int) -> str:
+    """Which sizes so many tokens may have and how to say one, as a sentence."""
+    listed = " or ".join(f"{width}x{height}" for width, height in _sizes(count, pixels))
     return (
-        " They look packed (batch, tokens, channels), as the loops of Flux and Qwen-Image hold them: say the picture's "
-        "size in Latents.load(path, size=(width, height)) or Latents.from_tensor(tensor, size=(width, height))."
+        f"So many are {listed} pixels: say which in Latents.load(path, size=(width, height)) or "
+        f"Latents.from_tensor(tensor, size=(width, height)); in a script, by {option('output_size')}."
+    )
+
+
+def advice(shape: Sequence[int], space: Space | None = None) -> str:
+    """What to do with a tensor that looks packed, as a sentence; empty where it does not."""
+    if not looks_packed(shape, space):
+        return ""
+    whose = f"those of {space.name}" if space else _LIKELY[shape[2]][2]
+    return (
+        f" They look packed (batch, tokens, channels), as a pipeline's loop holds {whose}: {shape[1]} tokens each. "
+        f"{_sizes_said(shape[1], _token(shape[2], space)[1])}"
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jupyter_latents.latents.sequence import LatentsSequence
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["Services", "decode", "fits", "grid", "mimebundle", "preview", "provide", "view"]
+__all__ = ["Services", "decode", "fits", "grid", "mimebundle", "preview", "provide", "to_diffusers", "view"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class Services:
         grid: Several latents to one labelled display bundle.
         fits: Latents and a model's name to how they would enter it.
         view: Latents to a live view of their trajectory.
+        arguments: Latents, a pipeline or None, and whether the last bit counts, to the arguments of its call.
     """
 
     decode: Callable[[Latents], list[Image]]
@@ -42,6 +43,7 @@ class Services:
     grid: Callable[[LatentsSequence], dict[str, Any]]
     fits: Callable[[Latents, str], str]
     view: Callable[[Latents], Any]
+    arguments: Callable[[Latents, Any, bool], dict[str, Any]]
 
 
 _services: list[Services] = []
@@ -98,6 +100,32 @@ def fits(latents: Latents, model: str) -> str:
 def view(latents: Latents) -> Any:
     """A live view of the steps that made these latents."""
     return _current().view(latents)
+
+
+def to_diffusers(latents: Latents, pipeline: Any = None, *, exact: bool = False) -> dict[str, Any]:
+    """What a diffusers pipeline takes to go on from these latents: ``pipe(prompt, **base.to_diffusers(pipe))``.
+
+    The tensor stands under ``latents`` (``image`` for pipelines that take ``denoising_start``): packed where the
+    pipeline takes tokens, in its scheduler's form and its dtype, divided by the ``init_noise_sigma`` that it multiplies
+    with. Beside it are ``width`` and ``height``, what sets the rest of the schedule (``sigmas``, ``timesteps`` or
+    ``denoising_start``), ``num_images_per_prompt`` of a batch, and a ``generator`` in the state in which theirs was
+    left. Prompt and guidance are the caller's.
+
+    Flux, Qwen-Image, Z-Image, SDXL and Kolors then go on bit for bit. SD and SD3 round the latents or the schedule
+    anew, so that the last bit differs. A scheduler's history does not travel.
+
+    Args:
+        latents: Latents whose noise and schedule are known.
+        pipeline: The diffusers pipeline that goes on; None for the family and scheduler of the model that made them
+            (of SDXL and Kolors the image-to-image pipeline).
+        exact: Whether the last bit counts: where a pipeline cannot begin there exactly, it runs the whole schedule, and
+            a callback puts the latents in at the end of the step where they stand.
+
+    Raises:
+        LatentsError: They are clean, their noise or schedule is not known, or that pipeline cannot begin there.
+        ModelError: No pipeline is given and the model that made them is not at hand.
+    """
+    return _current().arguments(latents, pipeline, exact)
 
 
 def mimebundle(latents: Latents) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from jupyter_latents.errors import LatentsError, nearest
-from jupyter_latents.latents import forms, services, trajectory
+from jupyter_latents.latents import forms, packing, services, trajectory
 from jupyter_latents.latents.data import LatentsData
 from jupyter_latents.latents.files import reading
 from jupyter_latents.latents.operations import batches, geometry, levels, mixing
@@ -50,6 +50,8 @@ class Latents(LatentsData):
     preview = services.preview
     fits = services.fits
     view = services.view
+    packed = packing.packed
+    to_diffusers = services.to_diffusers
 
     blend = mixing.blend
     slerp = mixing.slerp
@@ -129,6 +131,7 @@ class Latents(LatentsData):
             rows["seed"] += f"   guidance {guidance:g}" if guidance is not None else ""
         if self.provenance.operation != "denoise":
             rows["made by"] = self.provenance.operation
+        rows["assumed"] = self.provenance.options.get("assumed", "")
         if self.noise is not None and not self.is_clean:
             rows["continues"] = "exactly, with its history" if self.resume else "without history"
         return {name: text for name, text in rows.items() if text}

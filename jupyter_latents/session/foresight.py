@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.errors import JupyterLatentsError, ModelError
 from jupyter_latents.session.blame import blame, check_parts
-from jupyter_latents.session.hiding import hiding, is_undrawn, shown
 from jupyter_latents.session.later import Later, UnforeseenError
 from jupyter_latents.session.memory.answers import Answers
 from jupyter_latents.session.outputs import check_writable
 from jupyter_latents.session.planning import Plan, PlannedStage
 from jupyter_latents.session.spreading import Outlines, spread
+from jupyter_latents.session.veils import hider, is_stand_in, rewrite
 from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Evaluation, Foreseen, Invocation, Promise, real
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from jupyter_latents.session.names.resolve import Resolver
 
 __all__ = ["Foresight", "counts"]
+
+_SILENT = (".ckpt", ".pt", ".pth", ".bin")
+"""Endings of weight files whose beginning does not say what is in them."""
 
 
 class _Captured(Mapping[str, Any]):
@@ -100,13 +103,13 @@ class Foresight:
         made: list[Any] = []
         for stage, text in zip(stages, texts, strict=True):
             self.evaluation.environment.check()
-            hide = hiding(text, self.evaluation.environment)
+            hide = hider(text, self.evaluation.environment)
             planned, outline = self._stage(stage, hide)
             if planned.error is not None:
                 planned.error.template = hide(planned.error.template)
                 error = blame(invocation, planned.error)
                 error.args = (error.message,)
-            told = shown(text, self.evaluation.environment.shown)
+            told = rewrite(text, self.evaluation.environment.shown)
             self._planned.append(replace(planned, stage=replace(told, seed=None) if planned.draws else told))
             made.append(outline)
         self._promise(foreseen, made)
@@ -117,7 +120,7 @@ class Foresight:
 
     def _stage(self, stage: Stage, hide: Callable[[str], str]) -> tuple[PlannedStage, Any]:
         """A stage as it will run, and what the next stages will be given by it."""
-        draws = is_undrawn(stage.seed)
+        draws = is_stand_in(stage.seed)
         stage = replace(stage, seed=None) if draws else stage
         try:
             check_parts(stage)
@@ -141,7 +144,10 @@ class Foresight:
         except ModelError as error:
             if not error.unasked or stage.model.offline:
                 raise
-            raise UnforeseenError(f"{stage.model.name} is fetched at the run, then judged") from error
+            how = "fetched at the run, then judged"
+            if stage.model.name.lower().endswith(_SILENT):
+                how = "fetched whole at the run, then judged: nothing else says what it is"
+            raise UnforeseenError(f"{stage.model.name} is {how}") from error
 
     def _promise(self, foreseen: Foreseen, made: Sequence[Any]) -> None:
         """Keeps what an invocation will make for those that take it."""

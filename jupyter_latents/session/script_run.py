@@ -13,12 +13,12 @@ from jupyter_latents.engine import Given, Phase, Reading, StageResult
 from jupyter_latents.errors import JupyterLatentsError, RunError, StoppedError
 from jupyter_latents.session import outputs
 from jupyter_latents.session.blame import blame, check_parts
-from jupyter_latents.session.hiding import shown
 from jupyter_latents.session.memory.identity import key_of
 from jupyter_latents.session.read_ahead import ReadAhead
 from jupyter_latents.session.runs import Made, Run
 from jupyter_latents.session.spreading import spread
 from jupyter_latents.session.story import Story
+from jupyter_latents.session.veils import rewrite
 from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Evaluation, Invocation
 
@@ -96,7 +96,7 @@ class ScriptRun:
             asked = tuple(replace(stage, force=stage.force or force) for stage in invocation.stages())
             stages, labels = spread(asked, self._labels(), self.session.names)
             script = self._script(stages)
-            told = tuple(shown(stage, self.evaluation.environment.hidden) for stage in script)
+            told = tuple(rewrite(stage, self.evaluation.environment.hidden) for stage in script)
             job = _Job(invocation, stages, labels, script, told)
             self._tell_stages(job.told)
             for stage in stages:

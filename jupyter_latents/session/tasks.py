@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, TypeGuard
 from jupyter_latents.engine import Phase, Silent, scheduler_names
 from jupyter_latents.errors import HandoffError, JupyterLatentsError, ModelError, RunError, StoppedError
 from jupyter_latents.session.foresight import Foresight, counts
-from jupyter_latents.session.hiding import Hidden, undrawn
 from jupyter_latents.session.memory.answers import Answers
 from jupyter_latents.session.models import Models
 from jupyter_latents.session.notices import own_warnings
 from jupyter_latents.session.planning import Plan
 from jupyter_latents.session.read_ahead import ReadAhead
 from jupyter_latents.session.script_run import ScriptRun
+from jupyter_latents.session.veils import Hidden, stand_ins
 from jupyter_latents.syntax import Environment, Evaluation, Script
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Work:
         """
         session, force = self.session, self.task.force
         environment = session.environment(self.task, Silent(), check)
-        environment.foreseeing, environment.random_seed = True, undrawn()
+        environment.foreseeing, environment.random_seed = True, stand_ins()
         evaluation, models = self._evaluation(environment), Models(session.engine)
         own: list[str] = []
         try:

@@ -216,7 +216,14 @@ def from_provenance(latents: Made, known: Mapping[str, Made] | None = None) -> S
         scheduler=_scheduler(origin.options.get("scheduler", "")),
         window=Window(start, done_fraction(position) if position is not None else None),
         image_seed=seed,
+        batch_size=_batch(origin.options),
     )
+
+
+def _batch(options: Mapping[str, str]) -> int:
+    """How many latents the batch had of which these are an item; what a file says may be anything."""
+    of = options.get("of", "") if "item" in options else ""
+    return max(1, int(of)) if of.isascii() and of.isdigit() and len(of) < 6 else 1
 
 
 def _scheduler(text: str) -> Address | None:

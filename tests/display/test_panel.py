@@ -249,6 +249,8 @@ def test_files_become_variables(opened: Any, session: Session, tmp_path: Any) ->
         assert "is no latents file; those end in" in errors(opened)["latents"]
     upload(opened, "latents", f"{'x' * 5000}.safetensors", file.read_bytes())
     assert opened.model.form.latents == "x" * 60
+    upload(opened, "latents", "Tensor_1", file.read_bytes())
+    assert opened.model.form.latents == "Tensor_1"
 
 
 def test_a_dropped_file_goes_to_the_field_under_it(opened: Any, session: Session) -> None:

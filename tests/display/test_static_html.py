@@ -98,7 +98,7 @@ def test_the_strip_ends_with_the_decoded_picture_however_short_the_time(
     seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(view, "_FILLING_SECONDS", seconds)
-    monkeypatch.setattr(view.RunView, "_wants_preview", lambda *_: False)
+    monkeypatch.setattr("jupyter_latents.display.pace.PreviewPace.wants", lambda *_: False)
     record = record_of_run([stage("a", end=0.8), stage("b", seed=8), stage("c", seed=9)])
     html = run_html(record, BUDGETS[0])
     assert {53, 83} <= set(thumbs_of(html)), "the ends of the stages that have a picture"
@@ -108,7 +108,7 @@ def test_the_strip_ends_with_the_decoded_picture_however_short_the_time(
 
 
 def test_ends_of_stages_are_filled_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(view.RunView, "_wants_preview", lambda *_: False)
+    monkeypatch.setattr("jupyter_latents.display.pace.PreviewPace.wants", lambda *_: False)
     record = record_of_run([stage("a", end=0.8), stage("b", end=0.5, seed=8), stage("c", end=0.6)])
     for one in record.stages:
         for point in one.points:

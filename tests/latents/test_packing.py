@@ -46,8 +46,36 @@ def test_another_size_is_refused(size, message):
 
 
 def test_a_square_size_is_proposed():
-    with pytest.raises(LatentsError, match="256 by 256"):
+    with pytest.raises(LatentsError, match="256x256 or"):
         Latents.from_tensor(torch.zeros(1, 256, 64), size=(512, 512))
+
+
+@pytest.mark.parametrize(
+    ("tokens", "sizes"),
+    [
+        ((12, 64), "64x48 or 48x64 or 96x32 or 32x96 pixels"),
+        ((4096, 64), "1024x1024 or 2048x512 or 512x2048 pixels"),
+        ((12, 128), "64x48 or 48x64 or 96x32 or 32x96 pixels"),
+        ((7, 64), "112x16 or 16x112 pixels"),
+        ((1, 64), " 16x16 pixels"),
+    ],
+)
+def test_the_sizes_that_packed_latents_may_have_are_said(tokens, sizes):
+    with pytest.raises(LatentsError, match=sizes):
+        Latents.from_tensor(torch.zeros(1, *tokens))
+    size, space = tuple(map(int, sizes.split()[0].split("x"))), "flux" if tokens[1] == 64 else "flux2"
+    assert Latents.from_tensor(torch.zeros(1, *tokens), size=size, space=space).size == size
+
+
+def test_latents_without_a_batch_are_no_tokens_where_the_size_says_so():
+    tensor = torch.randn(4, 64, 64)  # SD's at 512 pixels, or four pictures of 64 of Flux's tokens
+    for size, shape in (((512, 512), (1, 4, 64, 64)), ((128, 128), (4, 16, 16, 16))):
+        assert Latents.from_tensor(tensor, size=size).shape == shape
+
+
+def test_a_size_that_latents_do_not_have_is_told():
+    with pytest.warns(LatentsWarning, match="left aside"):
+        Latents.from_tensor(torch.randn(1, 4, 8, 8), size=(32, 32))
 
 
 def test_packed_latents_as_a_value_say_what_to_do():

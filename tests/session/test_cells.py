@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -149,3 +150,12 @@ def test_a_cell_that_is_none_is_not_shown(filled: Desk, cell: str) -> None:
     made = filled["half"].provenance
     other = Latents(torch.zeros(1, 4, 8, 8), provenance=type(made)("demo/scenes", prompt="a cat", seed=5, cell=cell))
     assert panelled(filled, other) == 'demo/scenes\n--prompts "a cat"\n--seeds 5\n--into again'
+
+
+def test_an_item_of_a_batch_is_made_by_the_cell_of_the_batch(filled: Desk) -> None:
+    filled.run(f"{CELL} --batch-size 3 --into three")
+    item = filled["three"].split()[1]
+    again = made_again(filled, item)
+    assert torch.equal(again.tensor[1:2], item.tensor)
+    bare = replace(item, provenance=replace(item.provenance, cell=""))
+    assert "--batch-size 3" in panelled(filled, bare)

@@ -10,6 +10,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
+from jupyter_latents.display.view import RunView
 from jupyter_latents.engine import local_engine
 from jupyter_latents.engine.models.budget import ModelBudget
 from jupyter_latents.errors import ModelError
@@ -87,14 +88,22 @@ def test_an_engine_of_its_own_shares_nothing_but_its_own_queue(desk: Desk) -> No
     assert Session(engine=desk.session.engine).executor is desk.session.executor
 
 
-def test_each_shell_binds_its_own_names_and_finds_its_results_again(shell: InteractiveShell) -> None:
+def test_each_shell_binds_its_own_names_and_finds_its_results_again(
+    shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = Config()
     config.HistoryManager.enabled = False
     second = InteractiveShell(config=config, user_ns={})
     second.run_line_magic("load_ext", "jupyter_latents")
     cell = "demo/scenes --prompts x --seeds 1 --inference-steps 1 --output-size 64 --into base"
     shell.run_cell_magic("dgen", "", cell)
-    first = current(shell.user_ns)
+    first, views = current(shell.user_ns), list[RunView]()
+    with monkeypatch.context() as patched:
+        patched.setattr(RunView, "show", lambda view, *_: views.append(view))
+        second.run_cell_magic("dgen", "", cell.replace("--into base", "--into own"))
+    assert views[0].bind is not None
+    views[0].bind("branch", second.user_ns["own"])
+    assert second.user_ns["branch"] is second.user_ns.pop("own")
     gate = threading.Event()
     first.executor.submit(lambda run: gate.wait(SECONDS))
     shell.run_cell_magic("dgen", "--background", cell.replace("--into base", "--into late"))

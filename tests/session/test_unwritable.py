@@ -20,7 +20,7 @@ FOLDERS = {
     "a link to itself": ("loop/in", "it is a link that leads to itself"),
     "a name that is too long": ("x" * 300, "the name is too long"),
     "a folder that holds no files": ("/proc/latents", "no files can be in /proc"),
-    "nobody's home": ("~nobody-of-that-name/out", "no home"),
+    "nobody's home": ("~nobody-of-that-name/out", "no such home folder"),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,11 +24,13 @@ class Hub:
     Attributes:
         folders: Repository name to its folder.
         fetched: Paths of the files that were given, in order.
+        heads: Paths of the files of which a part was given.
         address: Where it is.
     """
 
     folders: Mapping[str, Path]
     fetched: list[str] = field(default_factory=list)
+    heads: list[str] = field(default_factory=list)
     address: str = ""
 
     @property
@@ -75,7 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, *, body: bool) -> None:
         path = unquote(urlsplit(self.path).path).strip("/")
-        for name in self.served.folders:
+        for name in sorted(self.served.folders, key=len, reverse=True):  # a name may begin with another
             if path.startswith(f"api/models/{name}/tree/"):
                 return self._json([_entry(*one) for one in self.served.files(name).items()])
             if path.startswith(f"api/models/{name}"):
@@ -93,9 +96,14 @@ class _Handler(BaseHTTPRequestHandler):
         if file is None:
             return self._end(404, b"", {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": COMMIT})
         content = file.read_bytes()
+        headers = {"ETag": f'"{_oid(content)}"', "X-Repo-Commit": COMMIT}
+        asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range") or "")
+        if asked and body:
+            self.served.heads.append(path)
+            return self._end(206, content[int(asked[1]) : int(asked[2]) + 1], headers)
         if body:
             self.served.fetched.append(path)
-        return self._end(200, content, {"ETag": f'"{_oid(content)}"', "X-Repo-Commit": COMMIT})
+        return self._end(200, content, headers)
 
     def _end(self, status: int, content: bytes, headers: Mapping[str, str]) -> None:
         self.send_response(status)

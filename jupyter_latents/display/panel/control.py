@@ -12,22 +12,21 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.engine import scheduler_names
-from jupyter_latents.errors import JupyterLatentsError, LatentsError
+from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.syntax.script import Script
 
+from .changes import Changes
 from .editor import StageEditor
 from .face import Face
 from .fields import worded
 from .forecast import Forecast
 from .knowledge import Knowledge
 from .layout import PanelWidgets
-from .model import Mark, PanelModel
+from .model import PanelModel
 from .presses import Press
 from .rest import Clicks
 from .results import Results, told
 from .script_field import ScriptField
-from .uploads import take_file
-from .variables import latents_of, progress
 
 if TYPE_CHECKING:
     from jupyter_latents.session import Session
@@ -65,6 +64,7 @@ class Panel:
         self._told = model.text
         self._lock = threading.RLock()
         self._known = Knowledge(model)
+        self._changes = Changes(session, model, self._known)
         self._clicks = Clicks()
         self._forecast = Forecast(session, model, self._known, self._lock, self._show_stages)
         self.results = Results(session, self._run_ended)
@@ -81,7 +81,7 @@ class Panel:
             "up": lambda: self.model.move(-1),
             "down": lambda: self.model.move(1),
             "remove": self.model.remove,
-            "fill": self._fill,
+            "fill": lambda: self._changes.fill(self.widgets.origin.value),
         }
         for name, act in work.items():
             self.widgets.buttons[name].on_click(lambda _, act=act: self._do(act))
@@ -213,26 +213,13 @@ class Panel:
             self._clicks.cancel("apply")
             self._field.read()
             self._face.accept(form, name, value)
-            if name == "window":
-                self._known.take_window(form, *value)
-            elif name == "latents":
-                self.model.take_latents(value, progress(self._session.names.get(value)), form)
-            else:
-                setattr(form, name, value.strip() if name == "model" else value)
+            self._changes.edit(form, name, value)
             self.refresh()
 
     def _uploaded(self, form: StageForm, name: str, file: str, content: bytes) -> None:
         def take() -> None:
-            try:
-                bound = take_file(self._session, file, content, name)
-            except JupyterLatentsError as error:
-                self._known.blame(Mark(self.model.index(form), name, worded(error)))
-                return
-            if name == "latents":
-                self.model.take_latents(bound, progress(self._session.names[bound]), form)
-            else:
-                setattr(form, name, bound)
-            self._say(f"{file} is bound to {bound}")
+            if said := self._changes.upload(form, name, file, content):
+                self._say(said)
 
         self._do(take)
 
@@ -246,12 +233,6 @@ class Panel:
         with self._lock:
             if not self.closed and self._field.read() is None:
                 self.refresh()
-
-    def _fill(self) -> None:
-        known = {name: one for name, one in latents_of(self._session.names).items() if hasattr(one, "provenance")}
-        if self.widgets.origin.value not in known:
-            raise LatentsError("Choose latents in the list beside the button; they tell how they were made.")
-        self.model.fill(known[self.widgets.origin.value], known)
 
     def _script(self) -> Script | None:
         """The script; None where a field is marked, which is then shown."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_latents.errors import LatentsFileError
-from jupyter_latents.formats import endings
+from jupyter_latents.formats import endings, holds_latents
 from jupyter_latents.latents.arguments import shown
 
 from .variables import free_name
@@ -47,10 +47,11 @@ def take_file(session: Session, file: str, content: bytes, field: str) -> str:
 
 def _load(session: Session, name: str, file: str, content: bytes) -> None:
     known = endings("latents")
-    ending = next((one for one in known if file.lower().endswith(one)), None)
-    if ending is None:
-        raise LatentsFileError(f"{shown(file)} is no latents file; those end in {', '.join(known)}.")
+    ending = next((one for one in known if file.lower().endswith(one)), "")
+    named = file.isprintable() and file and "." not in file  # such as InvokeAI's, which have no ending
     with tempfile.TemporaryDirectory(prefix="jupyter-latents-") as folder:
         path = Path(folder) / f"{name}{ending}"
         path.write_bytes(content)
+        if not (ending or named) or not holds_latents(path):
+            raise LatentsFileError(f"{shown(file)} is no latents file; those end in {', '.join(known)}.")
         session.load(name, str(path))

@@ -13,20 +13,14 @@ from jupyter_latents import demo
 from jupyter_latents.engine.models.addons.table import with_addons
 from jupyter_latents.engine.models.facts import DENOISERS, ModelFacts
 from jupyter_latents.engine.models.families import FAMILIES, family_of
-from jupyter_latents.engine.models.find import (
-    MODULAR,
-    Wanted,
-    cached_models,
-    fetch,
-    find,
-    hub_is_off,
-    known_models,
-    settings_of,
-)
 from jupyter_latents.engine.models.parts import PartSource, parts_of, read_json
 from jupyter_latents.engine.models.pipelines import RUNS, reason_against
+from jupyter_latents.engine.models.places.find import find
+from jupyter_latents.engine.models.places.hub import HubFiles, fetch, hub_is_off, settings_of
+from jupyter_latents.engine.models.places.names import MODULAR, Wanted, cached_models, known_models
 from jupyter_latents.engine.models.settings_check import check_settings
 from jupyter_latents.engine.models.single_files import inspect_checkpoint, is_checkpoint
+from jupyter_latents.engine.models.variants import check_variant, lacks_variant, no_variant
 from jupyter_latents.engine.models.weights import variants
 from jupyter_latents.errors import ModelError, nearest
 from jupyter_latents.paths import is_folder, is_there, opened
@@ -86,10 +80,10 @@ def whole(source: ModelSource) -> ModelFacts:
     facts = describe(source)
     if not facts.lacking:
         return facts
-    try:
-        fetch(Wanted.model(source), lambda: _downloaded(source))
-    except ModelError as error:
-        raise _partly(source, facts.lacking, unasked=error.unasked) from error
+    if facts.absent:
+        _fetch(source, facts)
+    for files in facts.hub:
+        files.fetch()
     known = _described.get()
     if known is not None:
         known.pop(_key(source), None)
@@ -99,25 +93,32 @@ def whole(source: ModelSource) -> ModelFacts:
     return facts
 
 
+def _fetch(source: ModelSource, facts: ModelFacts) -> None:
+    """Fetches the weights of a model's repository."""
+    try:
+        fetch(Wanted.model(source), lambda: _downloaded(source))
+    except ModelError as error:
+        raise _partly(source, facts.absent, unasked=error.unasked) from error
+
+
 def _key(source: ModelSource) -> ModelSource:
     return replace(source, offline=True)  # what is here is the same, whether the hub may be asked or not
 
 
 def _read(source: ModelSource) -> ModelFacts:
-    place = find(Wanted.model(source), lambda: _settings(source))
-    facts = _of_checkpoint(source, place) if place.is_file() else _of_folder(source, place)
+    wanted = Wanted.model(source)
+    place = find(wanted, lambda: settings_of(wanted))
+    if isinstance(place, HubFiles) and not place.readable:
+        place = place.fetch()  # only the file itself says what it is
+    if isinstance(place, HubFiles) or place.is_file():
+        facts = _of_checkpoint(source, place)
+    else:
+        facts = _of_folder(source, place)
     _check_type(source, facts)
-    return with_addons(source, facts) if not facts.lacking else _with_addons_at_hand(source, facts)
-
-
-def _with_addons_at_hand(source: ModelSource, facts: ModelFacts) -> ModelFacts:
-    """A model without weights, with its addons where they are all here: nothing is fetched for one that may not run."""
-    try:
-        return with_addons(replace(source, offline=True), facts)
-    except ModelError as error:
-        if not error.unasked:
-            raise
-        return facts
+    complete = with_addons(source, facts)
+    if complete.addons:
+        check_settings(complete)
+    return complete
 
 
 def _downloaded(source: ModelSource) -> Path:
@@ -138,15 +139,21 @@ def _of_folder(source: ModelSource, place: Path) -> ModelFacts:
     lacking = _lacking(source, parts)
     if lacking and (is_there(opened(source.name)) or source.name in demo.MODELS):
         raise ModelError(f"{source.name} at {folder} is not whole: {'; '.join(lacking)}.")
-    if not lacking:
-        _check_variant(source, parts)
+    if not lacking and not lacks_variant(source, parts):
         return _facts(source, folder, index, parts)
+    if not lacking and (source.offline or hub_is_off() or not Wanted.model(source).on_hub):
+        absent = no_variant(source, [variants(part.folder) for part in parts.values()], "here are")
+        absent.unasked = Wanted.model(source).on_hub and not hub_is_off()
+        raise absent
+    lacking = lacking or [f"{source.name} has no weights of {option('variant')} {source.variant} here"]
     if source.offline or hub_is_off():
         raise _partly(source, lacking, unasked=not hub_is_off())
+    wanted = Wanted.model(source)
     if not all(part.folder.is_dir() for part in parts.values()):
-        folder = _subfolder(source, fetch(Wanted.model(source), lambda: _settings(source)))
+        folder = _subfolder(source, fetch(wanted, lambda: settings_of(wanted)))
         parts = parts_of(folder, index, source.variant, source.name)
-    return replace(_facts(source, folder, index, parts), lacking=tuple(lacking))
+    check_variant(source, parts)
+    return replace(_facts(source, folder, index, parts), absent=tuple(lacking))
 
 
 def _partly(source: ModelSource, lacking: Sequence[str], *, unasked: bool) -> ModelError:
@@ -157,10 +164,6 @@ def _partly(source: ModelSource, lacking: Sequence[str], *, unasked: bool) -> Mo
     )
     absent.unasked = unasked
     return absent
-
-
-def _settings(source: ModelSource) -> Path:
-    return settings_of(source.name, source.revision, source.auth_token)
 
 
 def _facts(
@@ -176,8 +179,8 @@ def _facts(
     if lacking:
         raise ModelError(f"{source.name} ({name}) cannot be run: it has no {' and no '.join(lacking)}. {RUNS}")
     facts = ModelFacts(source.name, folder, name, index, family_of(name), parts, checkpoint=checkpoint)
-    _check_channels(facts)
     check_settings(facts)
+    _check_channels(facts)
     return facts
 
 
@@ -235,16 +238,18 @@ def _index(source: ModelSource, folder: Path) -> Mapping[str, Any]:
     return index
 
 
-def _of_checkpoint(source: ModelSource, path: Path) -> ModelFacts:
-    if not is_checkpoint(path):
-        raise ModelError(f"{path} is no model: give a diffusers folder, or a .safetensors or .ckpt file.")
-    checkpoint = inspect_checkpoint(path, Wanted.model(source), source.model_type)
-    index = _index(source, checkpoint.folder)
+def _of_checkpoint(source: ModelSource, file: Path | HubFiles) -> ModelFacts:
+    hub = file if isinstance(file, HubFiles) else None
+    if isinstance(file, Path) and not is_checkpoint(file):
+        raise ModelError(f"{file} is no model: give a diffusers folder, or a .safetensors or .ckpt file.")
+    checkpoint = inspect_checkpoint(file, Wanted.model(source), source.model_type)
+    path, index = checkpoint.path, _index(source, checkpoint.folder)
     parts = {}
     for name, part in parts_of(checkpoint.folder, index, None, source.name).items():
         has_weights = bool(part.weights) or (part.folder / "config.json").is_file()
         inside = checkpoint.prefixes(name, part.class_name) if has_weights and "tokenizer" not in name else ()
-        parts[name] = replace(part, weights=(path,), form="checkpoint", prefixes=inside) if inside else part
+        held = replace(part, weights=(path,), form="checkpoint", prefixes=inside, hub=hub)
+        parts[name] = held if inside else part
     lacking = _lacking(source, parts)
     if lacking:
         raise ModelError(
@@ -269,12 +274,3 @@ def _check_type(source: ModelSource, facts: ModelFacts) -> None:
         f"{way}.",
         option="model_type",
     )
-
-
-def _check_variant(source: ModelSource, parts: Mapping[str, PartSource]) -> None:
-    if source.variant is None or any(part.variant == source.variant for part in parts.values()):
-        return
-    have = sorted({variant or "" for part in parts.values() for variant in variants(part.folder)})
-    given = option("variant")
-    names = ", ".join(name or f"plain files (no {given})" for name in have)
-    raise ModelError(f"{source.name} has no weights of {given} {source.variant}; here are: {names}.", option="variant")

@@ -15,6 +15,7 @@ from jupyter_latents.engine.models.addons.addon import Addon
 from jupyter_latents.engine.models.digests import files_digest
 from jupyter_latents.engine.models.families import Family
 from jupyter_latents.engine.models.parts import PartSource, parts_of, with_defaults
+from jupyter_latents.engine.models.places.hub import HubFiles
 from jupyter_latents.engine.vae.codec import space_of
 from jupyter_latents.errors import ModelError
 from jupyter_latents.latents.spaces import Space
@@ -37,7 +38,8 @@ class ModelFacts:
         own: Name to part of the parts the model came with.
         checkpoint: The single file, or None.
         addons: What the stage puts on it, in the order in which it is put on.
-        lacking: What of it is not on this machine and can be fetched, in words: weights, never configurations.
+        absent: What of the model itself is not on this machine and can be fetched, in words: weights, never
+            configurations.
     """
 
     name: str
@@ -48,7 +50,7 @@ class ModelFacts:
     own: Mapping[str, PartSource]
     checkpoint: Path | None = None
     addons: tuple[Addon, ...] = ()
-    lacking: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
 
     @cached_property
     def sources(self) -> dict[str, PartSource]:
@@ -105,6 +107,17 @@ class ModelFacts:
         vae = self.own["vae"]
         space = space_of(vae.class_name, with_defaults(vae, f"vae of {self.name}"), vae.digest)
         return replace(space, name=_demo_spaces().get(space.vae, space.name), vae=self.digests["vae"])
+
+    @property
+    def hub(self) -> tuple[HubFiles, ...]:
+        """Weight files of single files and addons that are fetched after the verdict."""
+        own = (part.hub for part in self.own.values() if part.hub is not None)
+        return tuple(dict.fromkeys((*own, *(files for addon in self.addons for files in addon.hub))))
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """What of the model and its addons is to be fetched after the verdict, in words."""
+        return (*self.absent, *map(str, self.hub))
 
     @property
     def steered(self) -> bool:

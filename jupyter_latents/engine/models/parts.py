@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jupyter_latents.engine.models.digests import file_digest, files_digest, part_digest
+from jupyter_latents.engine.models.places.hub import HubFiles
 from jupyter_latents.engine.models.weights import (
     header,
     is_model_folder,
@@ -45,6 +46,7 @@ class PartSource:
         form: ``folder``; ``checkpoint`` when a model's single file holds it; ``file`` when a file of its own does.
         dtype: A dtype of its own, or None for the model's.
         prefixes: How the names of its tensors start in a ``checkpoint``.
+        hub: Its weight files, where they are on the hub alone and are fetched after the verdict.
     """
 
     name: str
@@ -56,23 +58,46 @@ class PartSource:
     form: Literal["folder", "checkpoint", "file"] = "folder"
     dtype: str | None = None
     prefixes: tuple[str, ...] = ()
+    hub: HubFiles | None = None
 
     @cached_property
     def config(self) -> Mapping[str, Any]:
-        """Its configuration as written, empty when it has none."""
+        """Its configuration as written, empty when it has none.
+
+        Raises:
+            ModelError: Its file is damaged.
+        """
         for file in _CONFIGURATIONS:
             path = self.folder / file
             if path.is_file():
-                return dict(read_json(path))
+                found = read_json(path)
+                if not isinstance(found, Mapping):
+                    raise ModelError(f"{file} of the model at {path.parent} holds no settings; fetch it again.")
+                return dict(found)
         return {}
 
     @cached_property
     def digest(self) -> str:
         """Digest of what it is read from: equal for equal parts of different models."""
-        if self.form == "folder":
-            return part_digest(self.folder, self.weights)
+        if self.form == "folder" or self.hub is not None:
+            return part_digest(self.folder, () if self.hub is not None else self.weights)
         files = [(self.form if self.form == "file" else self.name, file_digest(path)) for path in self.weights]
         return files_digest([*files, ("settings", part_digest(self.folder))])
+
+    @cached_property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Tensor name to shape of its weights; empty where their files do not tell without being loaded.
+
+        Raises:
+            ModelError: A weight file is damaged.
+        """
+        files = [path for path in self.weights if path.suffix == ".safetensors"]
+        try:
+            heads = [self.hub.shapes()] if self.hub is not None else [header(path) for path in files]
+        except ModelError as error:
+            raise ModelError(f"the {self.name} of the model cannot be loaded: {error.message}") from error
+        found = (item for head in heads for item in head.items())
+        return {name: shape for name, shape in found if name.startswith(self.prefixes or "")}
 
     @cached_property
     def values(self) -> int:
@@ -81,20 +106,15 @@ class PartSource:
         Raises:
             ModelError: A weight file is damaged.
         """
-        path = self.weights[0] if self.weights else None
-        try:
-            if path is None or self.form != "checkpoint" or path.suffix != ".safetensors":
-                return value_count(self.weights)
-            return sum(math.prod(shape) for name, shape in header(path).items() if name.startswith(self.prefixes))
-        except ModelError as error:
-            raise ModelError(f"the {self.name} of the model cannot be loaded: {error.message}") from error
+        others = [] if self.hub is not None else [path for path in self.weights if path.suffix != ".safetensors"]
+        return sum(map(math.prod, self.shapes.values())) + value_count(others)
 
     @property
     def lacking(self) -> str:
         """What of it is not on this machine, in words; empty when all is there."""
         if not self.folder.is_dir() or not any(self.folder.iterdir()):
             return f"{self.name} is not there"
-        if self.form != "folder" or not is_model_folder(self.folder):
+        if self.form != "folder" or self.hub is not None or not is_model_folder(self.folder):
             return ""
         if not self.weights:
             have = sorted(variant for variant in variants(self.folder) if variant)

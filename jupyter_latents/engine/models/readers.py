@@ -28,6 +28,7 @@ def translation_of_errors(what: str, size: int = 0, dest: str | None = None) -> 
         dest: The option that named it, which is to blame; None for the model itself.
     """
     from diffusers.loaders.single_file_utils import SingleFileComponentError
+    from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
 
     try:
@@ -48,9 +49,12 @@ def translation_of_errors(what: str, size: int = 0, dest: str | None = None) -> 
         ValueError,
         RuntimeError,
         MemoryError,
-        KeyError,
+        LookupError,
+        ArithmeticError,
+        AssertionError,
         TypeError,
         AttributeError,
+        StrictDataclassError,
     ) as error:
         if is_out_of_memory(error):
             raise ModelError(

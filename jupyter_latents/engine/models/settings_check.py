@@ -7,6 +7,7 @@ from typing import Any
 
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.parts import PartSource, read_json
+from jupyter_latents.engine.models.settings_numbers import check_numbers
 from jupyter_latents.errors import ModelError
 
 __all__ = ["check_settings"]
@@ -31,9 +32,10 @@ def check_settings(facts: ModelFacts) -> None:
     Raises:
         ModelError: They do; says in which file.
     """
-    for part in facts.sources.values():
+    for part in (*facts.sources.values(), *facts.further.values()):
         for name, value in _settings(part.config):
             _check_code(facts, part, name, value)
+        check_numbers(part, facts.name)
         if part.name.startswith("tokenizer"):
             _check_length(facts, part)
 

@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from jupyter_latents.engine.models.find import SETTINGS, Wanted, cached_folder, fetch, settings_of
+from jupyter_latents.engine.models.places.hub import SETTINGS, HubFiles, fetch, settings_of
+from jupyter_latents.engine.models.places.names import Wanted, cached_folder
 from jupyter_latents.engine.models.weights import header
 from jupyter_latents.errors import ModelError
 from jupyter_latents.wording import option
 
-__all__ = ["Checkpoint", "inspect_checkpoint", "is_checkpoint", "tensor_shapes"]
+__all__ = ["Checkpoint", "inspect_checkpoint", "is_checkpoint", "is_weight_file", "tensor_shapes"]
 
 _SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin")
 # Where diffusers' guess is not certain: the layout that --model-type stands for.
@@ -79,9 +80,14 @@ class Checkpoint:
         return tuple(start for start in wanted if any(name.startswith(start) for name in self.shapes))
 
 
+def is_weight_file(path: Path) -> bool:
+    """Whether a name is that of a weight file."""
+    return path.suffix.lower() in _SUFFIXES
+
+
 def is_checkpoint(path: Path) -> bool:
     """Whether a path is that of a single weight file."""
-    return path.suffix.lower() in _SUFFIXES and path.is_file()
+    return is_weight_file(path) and path.is_file()
 
 
 def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
@@ -107,18 +113,18 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         ) from error
 
 
-def inspect_checkpoint(path: Path, wanted: Wanted, model_type: str | None) -> Checkpoint:
+def inspect_checkpoint(file: Path | HubFiles, wanted: Wanted, model_type: str | None) -> Checkpoint:
     """Tells what a single file is and where its configurations are.
 
     Args:
-        path: The file.
+        file: The file; of one that is on the hub alone the header is read there.
         wanted: As what it was asked for.
         model_type: Canonical ``--model-type``, or None.
 
     Raises:
         ModelError: It is no checkpoint of a whole model, or its configurations are not here.
     """
-    shapes = tensor_shapes(path)
+    path, shapes = (Path(file.names[0]), file.shapes()) if isinstance(file, HubFiles) else (file, tensor_shapes(file))
     layout = _layout(path, shapes, model_type)
     return Checkpoint(path, layout, _configurations(path, layout, wanted), shapes)
 
@@ -162,9 +168,8 @@ def _configurations(path: Path, layout: str, wanted: Wanted) -> Path:
     found = cached_folder(name, ("model_index.json",))
     if found is None:
         try:
-            found = fetch(
-                Wanted(name, token=wanted.token, offline=wanted.offline), lambda: settings_of(name, token=wanted.token)
-            )
+            published = Wanted(name, token=wanted.token, offline=wanted.offline)
+            found = fetch(published, lambda: settings_of(published))
         except ModelError as error:
             absent = ModelError(
                 f"{path} is a {layout} checkpoint; its configurations and tokenizers are those of {name}, which is "

@@ -11,7 +11,16 @@ import safetensors
 
 from jupyter_latents.errors import ModelError
 
-__all__ = ["header", "is_model_folder", "missing_shards", "value_count", "variants", "weight_files"]
+__all__ = [
+    "chosen_files",
+    "header",
+    "is_model_folder",
+    "missing_shards",
+    "value_count",
+    "variants",
+    "variants_of",
+    "weight_files",
+]
 
 # model.safetensors, model.fp16.safetensors, model.fp16-00001-of-00002.safetensors and the older
 # model-00001-of-00002.fp16.safetensors; the same with .bin.
@@ -21,39 +30,52 @@ _NAME = re.compile(
 )
 
 
-def _found(folder: Path) -> dict[tuple[str | None, str], list[tuple[Path, int]]]:
+def _groups(names: Iterable[str]) -> dict[tuple[str | None, str], list[tuple[str, int]]]:
     """(variant, kind) to its files, each with the number of shards its name tells."""
-    groups: dict[tuple[str | None, str], list[tuple[Path, int]]] = {}
-    if not folder.is_dir():
-        return groups
-    for path in sorted(folder.iterdir()):
-        match = _NAME.fullmatch(path.name)
-        if match and path.is_file():
-            variant = match["variant"] or match["late"]
-            groups.setdefault((variant, match["kind"]), []).append((path, int(match["of"] or 1)))
+    groups: dict[tuple[str | None, str], list[tuple[str, int]]] = {}
+    for name in sorted(names):
+        match = _NAME.fullmatch(name)
+        if match:
+            groups.setdefault((match["variant"] or match["late"], match["kind"]), []).append(
+                (name, int(match["of"] or 1))
+            )
     return groups
 
 
-def _chosen(folder: Path, variant: str | None) -> list[tuple[Path, int]]:
-    groups = _found(folder)
+def _names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
+
+
+def _chosen(names: Iterable[str], variant: str | None) -> list[tuple[str, int]]:
+    groups = _groups(names)
     wanted = ((variant, "safetensors"), (variant, "bin"), (None, "safetensors"), (None, "bin"))
     return next((groups[key] for key in wanted if key in groups), [])
 
 
+def chosen_files(names: Iterable[str], variant: str | None = None) -> tuple[str, ...]:
+    """Those of the names in a folder that `weight_files` would choose."""
+    return tuple(name for name, _ in _chosen(names, variant))
+
+
 def weight_files(folder: Path, variant: str | None = None) -> tuple[Path, ...]:
     """The files a part is read from, in the order of choice that diffusers has: the variant, safetensors first."""
-    return tuple(path for path, _ in _chosen(folder, variant))
+    return tuple(folder / name for name in chosen_files(_names(folder), variant))
 
 
 def missing_shards(folder: Path, variant: str | None = None) -> int:
     """How many files of a sharded part are not there."""
-    chosen = _chosen(folder, variant)
+    chosen = _chosen(_names(folder), variant)
     return max((of for _, of in chosen), default=0) - len(chosen) if chosen else 0
 
 
 def variants(folder: Path) -> set[str | None]:
     """The weight file variants of a part; None stands for the plain files."""
-    return {variant for variant, _ in _found(folder)}
+    return variants_of(_names(folder))
+
+
+def variants_of(names: Iterable[str]) -> set[str | None]:
+    """The same of the names in a folder."""
+    return {variant for variant, _ in _groups(names)}
 
 
 def is_model_folder(folder: Path) -> bool:

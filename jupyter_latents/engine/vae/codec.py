@@ -61,10 +61,14 @@ def _check_numbers(vae_class: str, config: Mapping[str, Any]) -> None:
         said = config.get(name)
         scale = name in ("scaling_factor", "latents_std")
         numbers = () if said is None else tuple(said) if isinstance(said, (list, tuple)) else (said,)
-        if not all(_is_number(one) and (one > 0 or not scale) for one in numbers):
-            allowed = "above 0" if scale else "that is finite"
+        listed = name.startswith("latents_")
+        fits = said is None or not listed or isinstance(said, (list, tuple))
+        if not fits or not all(_is_number(one) and (one > 0 or not scale) for one in numbers):
+            allowed = ("a list of numbers, each " if listed else "a number ") + (
+                "above 0" if scale else "that is finite"
+            )
             raise ModelError(
-                f"the VAE ({vae_class}) cannot be used: its config.json says {name} {said}, and it is a number "
+                f"the VAE ({vae_class}) cannot be used: its config.json says {name} {said}, and it is "
                 f"{allowed}. Fetch the VAE's config.json again."
             )
 

@@ -62,7 +62,7 @@ def comfy_bytes(latents: Latents) -> bytes:
         values = convert(latents.tensor.float(), latents.noise.sigma, latents.noise.form, "ve")
     except LatentsError as error:
         raise LatentsFileError(
-            f"a .latent file cannot hold these latents: {error.message} Save as .safetensors."
+            f"a .latent file cannot hold these latents: {error.template} Save as .safetensors."
         ) from error
     stored = plain(raw_from_model(values, latents.space))
     options = latents.provenance.options
@@ -71,12 +71,13 @@ def comfy_bytes(latents: Latents) -> bytes:
     return safetensors.torch.save({"latent_tensor": stored, MARKER: torch.tensor([])}, metadata)
 
 
-def read_comfy(path: Path, *, verify: bool = True) -> Content:
+def read_comfy(path: Path, *, verify: bool = True, size: tuple[int, int] | None = None) -> Content:  # noqa: ARG001
     """Reads a file of ComfyUI's or of ours; the tensor stays raw until its space is known.
 
     Args:
         path: A plain file.
         verify: Whether checksums of ours must agree.
+        size: Not asked for.
 
     Raises:
         LatentsFileError: Truncated, damaged, or without ``latent_tensor``.

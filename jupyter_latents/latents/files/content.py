@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -14,12 +14,12 @@ import torch
 from jupyter_latents.errors import LatentsFileError, LatentsWarning
 from jupyter_latents.latents.facts import Noise, Position, Provenance, Resume
 from jupyter_latents.latents.packing import looks_packed, unpack
-from jupyter_latents.latents.spaces import Space
+from jupyter_latents.latents.spaces import UNKNOWN_SPACE, Space
 
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["TENSOR_KEYS", "Codec", "Content", "as_batch", "others", "pick_key", "plain", "warn"]
+__all__ = ["TENSOR_KEYS", "Codec", "Content", "TensorFile", "as_batch", "others", "pick_key", "plain", "warn"]
 
 # The keys under which dgenerate looks for latents, ours first.
 TENSOR_KEYS = ("latents", "latent", "sample", "samples")
@@ -57,11 +57,24 @@ class Content:
     left_out: tuple[str, ...] = ()
 
 
+class TensorFile(Protocol):
+    """An open file of tensors."""
+
+    def get_tensor(self, name: str) -> torch.Tensor:
+        """The tensor of that name."""
+
+
 class FileReader(Protocol):
     """Reads a file of one format."""
 
-    def __call__(self, path: Path, *, verify: bool = True) -> Content:
-        """The file's content; raises LatentsFileError."""
+    def __call__(self, path: Path, *, verify: bool = True, size: tuple[int, int] | None = None) -> Content:
+        """The file's content; raises LatentsFileError.
+
+        Args:
+            path: A plain file.
+            verify: Whether checksums must agree.
+            size: (width, height) in pixels of the picture, where a file holds latents of several.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +148,18 @@ def as_batch(
     if tensor.ndim == 5 and (shape[1] == 1) != (shape[2] == 1):
         frame = 1 if shape[1] == 1 else 2
         return tensor.squeeze(frame), (f"its single frame of shape {tuple(tensor.shape)} is a picture",)
-    if size is not None and looks_packed(tensor.shape, space):
+    if size is not None and looks_packed(tensor.shape, space) and not _is_of(tensor.shape, space, size):
         return unpack(tensor, size, space)
     # The last test keeps out packed latents (batch, tokens, channels), which are far longer than wide.
     if tensor.ndim == 3 and 0 not in tensor.shape and shape[0] in channels and shape[1] <= 8 * shape[2]:
         return tensor.unsqueeze(0), (f"its shape {tuple(tensor.shape)} is (channels, height, width)",)
     return tensor, ()
+
+
+def _is_of(shape: Sequence[int], space: Space | None, size: tuple[int, int]) -> bool:
+    """Whether a tensor (channels, height, width) has the size of a picture."""
+    known = space or UNKNOWN_SPACE
+    return shape[0] in ((known.channels,) if space else _KNOWN_CHANNELS) and known.size_of((1, *shape)) == size
 
 
 def warn(text: str) -> None:

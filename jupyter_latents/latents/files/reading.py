@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.errors import LatentsError, LatentsFileError
-from jupyter_latents.formats import FORMATS, FileFormat, endings, format_of
+from jupyter_latents.formats import FORMATS, FileFormat, endings, format_in, format_of
 from jupyter_latents.latents.arguments import file_path, number
 from jupyter_latents.latents.facts import CLEAN, Form, Noise
 from jupyter_latents.latents.files.atomic import check_readable, write_whole
@@ -25,7 +25,7 @@ from jupyter_latents.latents.tensors import as_tensor, check_tensor
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["CODECS", "ENDINGS", "from_bytes", "from_tensor", "load", "save"]
+__all__ = ["CODECS", "ENDINGS", "from_bytes", "from_tensor", "load", "of_size", "save"]
 
 
 def _codec(row: FileFormat) -> Codec:
@@ -38,8 +38,12 @@ CODECS: Mapping[str, Codec] = MappingProxyType({row.ending: _codec(row) for row 
 ENDINGS = endings("latents")
 
 
-def _codec_of(path: Path) -> Codec:
-    found = format_of(path.suffix)
+def _codec_of(path: Path, found: FileFormat | None) -> Codec:
+    """How a file of that row is read and written.
+
+    Raises:
+        LatentsFileError: There is no row, or one of pictures.
+    """
     if found is None or found.holds != "latents":
         given = f"the ending {path.suffix!r}" if path.suffix else "no ending"
         raise LatentsFileError(f"{path} has {given}; latents files end in {', '.join(ENDINGS)}.")
@@ -51,7 +55,8 @@ def save(latents: Latents, path: str | Path) -> Path:
 
     Args:
         latents: The value; it is not changed, whatever happens.
-        path: ``.safetensors`` (all but the trajectory), ``.pt``/``.pth`` (the bare tensor) or ``.latent`` (ComfyUI).
+        path: ``.safetensors`` or ``.npz`` (all but the trajectory), ``.pt``, ``.pth`` or ``.npy`` (the bare tensor) or
+            ``.latent`` (ComfyUI).
             Missing folders are made; a file of that name is replaced.
 
     Returns:
@@ -61,7 +66,7 @@ def save(latents: Latents, path: str | Path) -> Path:
         LatentsFileError: Unknown ending, facts missing that the format needs, or the file cannot be written.
     """
     target = file_path(path)
-    write_whole(target, _codec_of(target).write(latents))
+    write_whole(target, _codec_of(target, format_of(target.suffix)).write(latents))
     return target
 
 
@@ -74,12 +79,14 @@ class Claim:
         sigma: Noise level in variance-exploding terms.
         form: How signal and noise are mixed.
         size: (width, height) in pixels of the picture, for packed latents.
+        must_fit: Whether a size that latents do not have is told.
     """
 
     space: Space | None = None
     sigma: float | None = None
     form: Form | None = None
     size: tuple[int, int] | None = None
+    must_fit: bool = True
 
 
 def _claim(space: object, sigma: object, form: Any, size: object) -> Claim:
@@ -111,7 +118,8 @@ def load(  # noqa: PLR0913 - a file may lack each of these
 
     Args:
         cls: The class of the result.
-        path: A ``.safetensors``, ``.pt``, ``.pth`` or ``.latent`` file.
+        path: A ``.safetensors``, ``.pt``, ``.pth``, ``.latent``, ``.npz`` or ``.npy`` file; one without an ending is
+            known by its content.
         space: Name of the latent space (``sd``, ``sdxl``, ``sd3``, ``flux``, ``flux2``, ``wan``) or a `Space`.
         sigma: Noise level in variance-exploding terms, 0 for clean latents; of a flow model's s it is s / (1 - s).
         form: ``ve``, ``vp`` or ``flow``; by default ``flow`` for the flow models' spaces and ``ve`` for the others.
@@ -126,14 +134,17 @@ def load(  # noqa: PLR0913 - a file may lack each of these
     Warns:
         LatentsWarning: Something was assumed, or left out because it was damaged.
     """
-    source, claim = file_path(path), _claim(space, sigma, form, size)
-    kind = _codec_of(source)
+    return _read(cls, file_path(path), _claim(space, sigma, form, size), verify=verify)
+
+
+def _read(cls: type[Latents], source: Path, claim: Claim, *, verify: bool) -> Latents:
+    kind = _codec_of(source, format_in(source))
     check_readable(source)
-    content = kind.read(source, verify=verify)
+    content = kind.read(source, verify=verify, size=claim.size)
     try:
         return _latents(cls, content, claim, source.name)
     except LatentsError as error:
-        raise LatentsFileError(f"{source}: {error.message}") from error
+        raise LatentsFileError(f"{source}: {error.template}") from error
 
 
 def from_tensor(
@@ -166,12 +177,35 @@ def from_tensor(
     return _latents(cls, Content(plain(as_tensor(tensor))), _claim(space, sigma, form, size), "the tensor")
 
 
+def of_size(cls: type[Latents], source: object, size: tuple[int, int] | None) -> Latents:
+    """Latents for a stage that makes pictures of a size: packed ones do not say theirs, all others do.
+
+    Args:
+        cls: The class of the result.
+        source: A latents file, a tensor or an array.
+        size: (width, height) in pixels, where the stage says one.
+
+    Raises:
+        LatentsFileError: See `load`.
+        LatentsError: See `from_tensor`.
+
+    Warns:
+        LatentsWarning: Something was assumed, or left out because it was damaged.
+    """
+    claim = Claim(size=size, must_fit=False)
+    if isinstance(source, Path):
+        return _read(cls, source, claim, verify=True)
+    return _latents(cls, Content(plain(as_tensor(source))), claim, "the tensor")
+
+
 def _latents(cls: type[Latents], content: Content, claim: Claim, name: str) -> Latents:
     """Latents of what was read; what was assumed and left out is said."""
     facts, assumed = _facts(content, claim)
     latents = cls(**facts)
     for part in content.left_out:
         warn(f"{name}: left out is {part}.")
+    if claim.must_fit and claim.size is not None and any(latents.size[axis] > claim.size[axis] for axis in (0, 1)):
+        warn(f"{name}: size={claim.size} is left aside: these latents are not packed and of {latents.size} pixels.")
     if assumed:
         options = {**latents.provenance.options, "assumed": "; ".join(assumed)}
         latents = replace(latents, provenance=replace(latents.provenance, options=MappingProxyType(options)))
@@ -195,7 +229,7 @@ def from_bytes(cls: type[Latents], content: bytes) -> Latents:
     try:
         return cls(**_facts(found, Claim())[0])
     except LatentsError as error:
-        raise LatentsFileError(f"these bytes hold no latents: {error.message}") from error
+        raise LatentsFileError(f"these bytes hold no latents: {error.template}") from error
 
 
 def _facts(content: Content, claim: Claim) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,8 @@ import torch
 from jupyter_latents.errors import LatentsFileError
 from jupyter_latents.latents.facts import Resume
 from jupyter_latents.latents.files import records
-from jupyter_latents.latents.files.content import Codec, Content, others, pick_key, plain, warn
+from jupyter_latents.latents.files.caches import cached_content
+from jupyter_latents.latents.files.content import Codec, Content, TensorFile, others, pick_key, plain, warn
 from jupyter_latents.latents.files.metadata import (
     DAMAGED,
     LAYOUT_KEY,
@@ -41,7 +41,15 @@ from jupyter_latents.latents.tensors import tensor_digest
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["CODEC", "read_safetensors", "read_safetensors_bytes", "safetensors_bytes", "with_file"]
+__all__ = [
+    "CODEC",
+    "content_of",
+    "parts_of",
+    "read_safetensors",
+    "read_safetensors_bytes",
+    "safetensors_bytes",
+    "with_file",
+]
 
 
 def _resume_digest(outline: Any, tensors: Mapping[str, torch.Tensor]) -> str:
@@ -77,8 +85,8 @@ def _resume_parts(resume: Resume) -> tuple[dict[str, torch.Tensor], str, list[st
     return tensors, dump({"version": VERSION, "digest": digest, "outline": outline, "versions": versions}), layout
 
 
-def safetensors_bytes(latents: Latents) -> bytes:
-    """A whole file as bytes. The trajectory is not kept.
+def parts_of(latents: Latents) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """The tensors of a file and the metadata texts that stand beside the facts. The trajectory is not kept.
 
     Warns:
         LatentsWarning: The resume state holds something that no file can keep; the rest is written.
@@ -96,6 +104,16 @@ def safetensors_bytes(latents: Latents) -> bytes:
                 f"the scheduler's history is not saved, as no file can hold it ({error}); "
                 "the file continues without history."
             )
+    return tensors, beside
+
+
+def safetensors_bytes(latents: Latents) -> bytes:
+    """A whole file as bytes.
+
+    Warns:
+        LatentsWarning: See `parts_of`.
+    """
+    tensors, beside = parts_of(latents)
     return safetensors.torch.save(tensors, {"format": "pt", **facts_metadata(latents, latents.tensor, beside)})
 
 
@@ -109,24 +127,29 @@ def with_file(path: Path, read: Callable[[Any, Mapping[str, str], list[str]], Co
         with safetensors.safe_open(path, framework="pt", device="cpu") as file:
             return read(file, file.metadata() or {}, list(file.keys()))
     except LatentsFileError as error:
-        raise LatentsFileError(f"{path}: {error.message}") from error
+        raise LatentsFileError(f"{path}: {error.template}") from error
     except (safetensors.SafetensorError, OSError, *DAMAGED) as error:
         raise LatentsFileError(
             f"{path} is damaged or no safetensors file ({reason(error)}). Copy or save it again."
         ) from error
 
 
-def read_safetensors(path: Path, *, verify: bool = True) -> Content:
+def read_safetensors(path: Path, *, verify: bool = True, size: tuple[int, int] | None = None) -> Content:
     """Reads a file of ours, of dgenerate's or any with latents in it.
 
     Args:
         path: A plain file.
         verify: Whether checksums must agree.
+        size: (width, height) in pixels of the picture, where the file holds latents of several.
 
     Raises:
         LatentsFileError: Truncated, damaged, no safetensors file, or none of its tensors are latents.
     """
-    return with_file(path, partial(_content, verify=verify))
+
+    def read(file: Any, metadata: Mapping[str, str], keys: list[str]) -> Content:
+        return cached_content(file, metadata, keys, path, size) or content_of(file, metadata, keys, verify=verify)
+
+    return with_file(path, read)
 
 
 def read_safetensors_bytes(content: bytes) -> Content:
@@ -142,7 +165,7 @@ def read_safetensors_bytes(content: bytes) -> Content:
         file = _Tensors(safetensors.torch.load(content))
         length = int.from_bytes(content[:8], "little")
         metadata = json.loads(content[8 : 8 + length]).get("__metadata__", {})
-        return _content(file, metadata, list(file.tensors), verify=True)
+        return content_of(file, metadata, list(file.tensors), verify=True)
     except (safetensors.SafetensorError, *DAMAGED) as error:
         raise LatentsFileError(f"these bytes are damaged or no safetensors file ({error}).") from error
 
@@ -157,7 +180,18 @@ class _Tensors:
         return self.tensors[name]
 
 
-def _content(file: Any, metadata: Mapping[str, str], keys: list[str], *, verify: bool) -> Content:
+def content_of(file: TensorFile, metadata: Mapping[str, str], keys: list[str], *, verify: bool) -> Content:
+    """What an open file holds, of ours or of others.
+
+    Args:
+        file: Hands out its tensors.
+        metadata: Its texts.
+        keys: Names of its tensors.
+        verify: Whether checksums must agree.
+
+    Raises:
+        LatentsFileError: None of its tensors are latents, or they are damaged.
+    """
     ours = is_ours(metadata)
     key, assumed = pick_key(name for name in keys if not (ours and name != "latents"))
     tensor = plain(file.get_tensor(key))
@@ -174,7 +208,9 @@ def _content(file: Any, metadata: Mapping[str, str], keys: list[str], *, verify:
     )
 
 
-def _denoised(file: Any, keys: list[str], facts: Facts, left_out: list[str], *, verify: bool) -> torch.Tensor | None:
+def _denoised(
+    file: TensorFile, keys: list[str], facts: Facts, left_out: list[str], *, verify: bool
+) -> torch.Tensor | None:
     if facts.estimate is None:
         return None
     denoised = plain(file.get_tensor("denoised")) if "denoised" in keys else None
@@ -186,7 +222,7 @@ def _denoised(file: Any, keys: list[str], facts: Facts, left_out: list[str], *, 
 
 
 def _resume(
-    file: Any, keys: list[str], metadata: Mapping[str, str], facts: Facts, left_out: list[str], *, verify: bool
+    file: TensorFile, keys: list[str], metadata: Mapping[str, str], facts: Facts, left_out: list[str], *, verify: bool
 ) -> Resume | None:
     if RESUME_KEY not in metadata and RESUME_KEY not in facts.beside:
         return None

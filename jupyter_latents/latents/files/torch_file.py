@@ -7,7 +7,7 @@ import io
 import pickle
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ import torch
 
 from jupyter_latents.errors import LatentsFileError
 from jupyter_latents.latents.files.content import Codec, Content, others, pick_key, plain
+from jupyter_latents.latents.packing import looks_packed
 from jupyter_latents.paths import explain
 
 if TYPE_CHECKING:
@@ -33,12 +34,13 @@ def torch_bytes(latents: Latents) -> bytes:
     return buffer.getvalue()
 
 
-def read_torch(path: Path, *, verify: bool = True) -> Content:
-    """Reads a bare tensor, or a dict that holds one under a key that dgenerate knows.
+def read_torch(path: Path, *, verify: bool = True, size: tuple[int, int] | None = None) -> Content:  # noqa: ARG001
+    """Reads a bare tensor, a list of tensors of one shape, or a dict that holds one under a key that dgenerate knows.
 
     Args:
         path: A plain file.
         verify: Whether the archive's checksums must agree; files of torch before 1.6 are no archives and have none.
+        size: Not asked for.
 
     Raises:
         LatentsFileError: Truncated, damaged, a pickle with code in it, or no dense tensor.
@@ -53,21 +55,56 @@ def read_torch(path: Path, *, verify: bool = True) -> Content:
         try:
             key, assumed = pick_key(tensors)
         except LatentsFileError as error:
-            raise LatentsFileError(f"{path}: {error.message}") from error
+            raise LatentsFileError(f"{path}: {error.template}") from error
         value, left_out = tensors[key], others(tensors, key)
+    whole = path.stat().st_size
+    items = [_dense(item, path, whole) for item in (value if isinstance(value, list | tuple) and value else [value])]
+    if len(items) > 1:
+        assumed = (f"its list of {len(items)} tensors is a batch",)
+    return Content(plain(_joined(items, path)), assumed=assumed, left_out=left_out)
+
+
+def _dense(value: object, path: Path, whole: int) -> torch.Tensor:
+    """A value, where it is a dense tensor that a file of so many bytes can hold.
+
+    Raises:
+        LatentsFileError: It is something else.
+    """
     if not isinstance(value, torch.Tensor):
         raise LatentsFileError(
-            f"{path} holds a {type(value).__name__}; a latents file holds a tensor, or a dict with one."
+            f"{path} holds a {type(value).__name__}; a latents file holds a tensor, a list of them or a dict with one."
         )
     if value.layout != torch.strided or value.is_quantized or value.device.type == "meta":
         raise LatentsFileError(
             f"{path} holds a sparse, quantised or empty-shell tensor; latents are dense. Save tensor.to_dense()."
         )
-    if value.numel() * value.element_size() > min(value.untyped_storage().nbytes(), path.stat().st_size):
+    if value.numel() * value.element_size() > min(value.untyped_storage().nbytes(), whole):
         raise LatentsFileError(
             f"{path} names a tensor of {value.numel()} values but holds fewer; it is damaged or not latents."
         )
-    return Content(plain(value), assumed=assumed, left_out=left_out)
+    return value
+
+
+def _joined(tensors: Sequence[torch.Tensor], path: Path) -> torch.Tensor:
+    """The tensors of a list as one batch: (channels, height, width) each, or with a batch of their own.
+
+    Raises:
+        LatentsFileError: They differ in shape or dtype, or take more memory than their file: many may be one.
+    """
+    kinds = dict.fromkeys((tuple(tensor.shape), tensor.dtype) for tensor in tensors)
+    if len(kinds) > 1:
+        shapes = ", ".join(str(shape) for shape in list(dict.fromkeys(shape for shape, _ in kinds))[:4])
+        raise LatentsFileError(
+            f"{path} holds a list of tensors that differ in shape or dtype ({shapes}), which are no batch. "
+            "Save each alone."
+        )
+    if sum(tensor.numel() * tensor.element_size() for tensor in tensors) > path.stat().st_size:
+        raise LatentsFileError(f"{path} names one tensor many times; it is damaged or not latents.")
+    if len(tensors) == 1:
+        return tensors[0]
+    shape = tensors[0].shape
+    alone = len(shape) <= 3 and not (looks_packed(shape) and shape[0] == 1)
+    return torch.stack(list(tensors)) if alone else torch.cat(list(tensors))
 
 
 def _load(path: Path, *, verify: bool) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -85,5 +86,6 @@ def split(latents: Latents) -> list[Latents]:
         denoised = None if latents.denoised is None else latents.denoised[index : index + 1]
         tensor = latents.tensor[index : index + 1].clone()
         place: dict[str, object] = {"item": index, "of": latents.shape[0]}
-        items.append(derive([latents], "split", place, tensor, denoised))
+        item = derive([latents], "split", place, tensor, denoised)
+        items.append(item.replace(provenance=replace(item.provenance, cell=latents.provenance.cell)))
     return items

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jupyter_latents.formats import endings
+from jupyter_latents.formats import endings, holds_latents
 from jupyter_latents.pictures.reading import is_picture
 
 __all__ = ["TENSOR_ENDINGS", "is_outline", "is_standing", "is_tensor_like", "is_usable"]
@@ -26,10 +26,8 @@ def is_standing(value: Any) -> bool:
 
 def is_tensor_like(value: Any) -> bool:
     """Whether a value can be latents: a file of them, a tensor or array of floating-point numbers, a list of these."""
-    if isinstance(value, Path):
-        return value.suffix.lower() in TENSOR_ENDINGS
-    if isinstance(value, str):
-        return value.lower().endswith(TENSOR_ENDINGS)
+    if isinstance(value, str | Path):
+        return holds_latents(value)
     if isinstance(value, (list, tuple)):
         return bool(value) and all(is_tensor_like(item) for item in value)
     if is_outline(value):

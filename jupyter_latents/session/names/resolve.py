@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from jupyter_latents.engine import Given, Inputs, asked_size, size_after_resize
+from jupyter_latents.engine import Given, Inputs, asked_size
 from jupyter_latents.errors import HandoffError, LatentsError, LatentsFileError, NameNotFoundError, nearest
-from jupyter_latents.formats import MOST_PIXELS
 from jupyter_latents.paths import is_folder, is_there, opened
 from jupyter_latents.pictures.arrays import check_numbers
 from jupyter_latents.pictures.reading import is_image, is_picture, note_of, read_mask, read_picture, size_of
@@ -17,10 +16,10 @@ from jupyter_latents.session.later import Later
 from jupyter_latents.session.names.addresses import download
 from jupyter_latents.session.names.kinds import TENSOR_ENDINGS, is_outline, is_standing, is_tensor_like, is_usable
 from jupyter_latents.session.names.positions import Positions
+from jupyter_latents.session.names.sizes import size_in, sized, stage_size
 from jupyter_latents.stage import ImageSeed, Reference, Stage
 from jupyter_latents.stopping import check
 from jupyter_latents.syntax import real
-from jupyter_latents.wording import option
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -70,10 +69,11 @@ class Resolver:
         if seed is None:
             return Inputs()
         seen = self._seen(stage, model)
-        latents = [item for value, text in seen.latents for item in self._standing(value, text)]
+        size = stage_size(stage)
+        latents = [item for value, text in seen.latents for item in self._standing(value, text, size)]
         return Inputs(
             cast("tuple[Latents, ...]", tuple(latents)),  # a run knows no outlines
-            tuple(_sized(image, seed) for image in self._read(seen.images, stage, read_picture)),
+            tuple(sized(image, seed) for image in self._read(seen.images, stage, read_picture)),
             tuple(self._read(seen.masks, stage, read_mask)),
             tuple(self._read(seen.controls, stage, read_picture)),
             self._asked(seen, seed, model.space),
@@ -96,8 +96,8 @@ class Resolver:
             return Given()
         seen, space = self._seen(stage, model), model.space
         return Given(
-            tuple(item for value, text in seen.latents for item in self._standing(value, text)),
-            tuple(_size_in(size, seed) for size in self._sizes(seen.images, space)),
+            tuple(item for value, text in seen.latents for item in self._standing(value, text, stage_size(stage))),
+            tuple(size_in(size, seed) for size in self._sizes(seen.images, space)),
             len(self._sizes(seen.masks, space)),
             len(self._sizes(seen.controls, space)),
             self._asked(seen, seed, space),
@@ -171,13 +171,13 @@ class Resolver:
         else:
             yield from ((latents, text) for latents in self._plain(value, text))
 
-    def _standing(self, value: Any, text: str) -> Sequence[Standing]:
+    def _standing(self, value: Any, text: str, size: tuple[int, int] | None) -> Sequence[Standing]:
         """Latents, or outlines of latents that earlier stages will make."""
         if is_outline(value):
             return [value]
         if isinstance(value, list) and any(map(is_outline, value)):
-            return [item for one in value for item in self._standing(one, text)]
-        return self.as_latents(value, text)
+            return [item for one in value for item in self._standing(one, text, size)]
+        return self.as_latents(value, text, size)
 
     def _sizes(self, items: Iterable[tuple[Any, str]], space: Space) -> list[tuple[int, int]]:
         """(width, height) of each picture; its content is not read."""
@@ -243,39 +243,41 @@ class Resolver:
         except (TypeError, ValueError, KeyError) as error:
             raise NameNotFoundError(f"{text} is not there: {type(error).__name__}: {error}.", name=text) from error
 
-    def as_latents(self, value: Any, text: str) -> list[Latents]:
+    def as_latents(self, value: Any, text: str, size: tuple[int, int] | None = None) -> list[Latents]:
         """Anything that can be latents, as latents.
 
         Args:
             value: `Latents`, a tensor, an array, a file, or a list of these.
             text: What the script calls it.
+            size: (width, height) in pixels of the stage's picture, which packed latents do not say.
 
         Raises:
             JupyterLatentsError: It cannot be latents.
         """
-        return [self.known(latents) for latents in self._plain(value, text)]
+        return [self.known(latents) for latents in self._plain(value, text, size)]
 
-    def _plain(self, value: Any, text: str) -> list[Latents]:
+    def _plain(self, value: Any, text: str, size: tuple[int, int] | None = None) -> list[Latents]:
         """Anything that can be latents, with the facts that it has by itself."""
         import torch
 
         from jupyter_latents.latents import Latents
+        from jupyter_latents.latents.files.reading import of_size
 
         if isinstance(value, Latents):
             return [value]
         if isinstance(value, Path):
-            if value.suffix.lower() not in TENSOR_ENDINGS:
+            if not is_tensor_like(value):
                 raise LatentsFileError(f"{value} holds no latents; latents files end in {', '.join(TENSOR_ENDINGS)}.")
-            return [Latents.load(value)]
+            return [of_size(Latents, value, size)]
         if isinstance(value, str):
-            return self._plain(self.value(Reference(value, "path")), text)
+            return self._plain(self.value(Reference(value, "path")), text, size)
         if isinstance(value, torch.Tensor) or (hasattr(value, "__array_interface__") and not is_image(value)):
             try:
-                return [Latents.from_tensor(value)]
+                return [of_size(Latents, value, size)]
             except LatentsError as error:
-                raise LatentsError(f"{text}: {error.message}") from error
+                raise LatentsError(f"{text}: {error.template}") from error
         if isinstance(value, Sequence) and value:
-            return [latents for item in value for latents in self._plain(item, text)]
+            return [latents for item in value for latents in self._plain(item, text, size)]
         raise HandoffError(
             f"{text} is a {type(value).__name__}; `latents:` takes Latents, tensors, arrays, files of them, or a "
             f"list of these."
@@ -286,25 +288,3 @@ class Resolver:
         for item, name in items:
             made = self.decode(item, stage, name) if is_standing(item) else (item,)
             yield from (read(picture, name, check) for picture in made)
-
-
-def _size_in(size: tuple[int, int], seed: ImageSeed) -> tuple[int, int]:
-    """(width, height) of an input picture after its seed's ``resize`` and ``align``.
-
-    Raises:
-        HandoffError: That is more than a picture may have.
-    """
-    width, height = asked_size(size, seed)
-    if seed.resize is not None and width * height > MOST_PIXELS:
-        raise HandoffError(
-            f"{option('image_seeds')} resizes a picture to {width}x{height}; {MOST_PIXELS // 10**6} million pixels "
-            "are the most. Give a smaller size.",
-            option="image_seeds",
-        )
-    return size_after_resize(size, seed)
-
-
-def _sized(image: Image, seed: ImageSeed) -> Image:
-    """An input picture at the seed's size."""
-    size = _size_in(image.size, seed)
-    return image if size == image.size else image.resize(size)

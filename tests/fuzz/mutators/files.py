@@ -13,7 +13,9 @@ from functools import cache
 from math import prod
 from pathlib import Path
 from random import Random
+from typing import Any
 
+import numpy as np
 import safetensors.torch
 import torch
 
@@ -27,7 +29,17 @@ from tests.latents.test_corruption import same, small
 from tests.session.test_result_file import KEY, some_result
 from tests.session.test_result_file import same as same_result
 
-_FOREIGN = ("latents", "latent", "sample", "samples", "latent_tensor", "noise_mask", "x", "resume.a", "denoised")
+_FOREIGN = (
+    *("latents", "latent", "sample", "samples", "latent_tensor", "noise_mask", "x", "resume.a", "denoised"),
+    *(
+        "latents_4x4",
+        "latents_1x4x4_fp32",
+        "latents_flipped_4x4",
+        "original_size_4x4",
+        "crop_ltrb",
+        "jupyter_latents.a",
+    ),
+)
 _VALUES = (None, True, -1, 0, 1, 3.5, 10**30, "", "a", "nan", "inf", [], [1], {}, {"a": 1}, float("nan"), 2**63)
 _WORDS = (0, 1, 255, 256, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF)
 
@@ -126,13 +138,14 @@ def _forged(source: Random) -> tuple[str, bytes]:
 def _use(given: tuple[str, bytes]) -> None:
     """Reads a file and does what a notebook does with latents at once."""
     ending, content = given
-    path = _path(f"forged.{ending}")
+    path, nameless = _path(f"forged.{ending}"), _path("nameless")
     path.write_bytes(content)
-    for verify in (True, False):
+    nameless.write_bytes(content)
+    for place, verify in ((path, True), (path, False), (nameless, True)):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", LatentsWarning)
             try:
-                found = Latents.load(path, verify=verify)
+                found = Latents.load(place, verify=verify)
             except LatentsFileError:
                 continue
         repr(found)
@@ -150,11 +163,27 @@ def _foreign(source: Random) -> tuple[str, bytes]:
     }
     ending = source.choice(list(CODECS))
     if ending in ("safetensors", "latent"):
-        return ending, safetensors.torch.save(tensors, {source.choice(("prompt", "format", "a")): "x"})
+        texts = source.choice(({"prompt": "x"}, {"a": "x"}, {"architecture": "wan", "format_version": "1"}))
+        return ending, safetensors.torch.save(tensors, texts)
+    if ending in ("npz", "npy"):
+        return ending, _arrays(ending, [(name, tensor.numpy()) for name, tensor in tensors.items()], source)
     packed, archive = io.BytesIO(), source.random() < 0.5
     value = source.choice((tensors, next(iter(tensors.values())), list(tensors.values()), {"a": tensors}))
     torch.save(value, packed, _use_new_zipfile_serialization=archive)
     return ending, packed.getvalue()
+
+
+def _arrays(ending: str, arrays: list[tuple[str, np.ndarray[Any, Any]]], source: Random) -> bytes:
+    """A file of numpy's, with arrays that may be of anything."""
+    packed = io.BytesIO()
+    name, array = arrays[0]
+    odd = source.choice((array, array.T, array.astype(">f4"), array.astype("U3"), array.astype(object)))
+    if ending == "npy":
+        np.save(packed, odd, allow_pickle=True)
+    else:
+        save = source.choice((np.savez, np.savez_compressed))
+        save(packed, **dict([*arrays[1:], (name, odd)]))
+    return packed.getvalue()
 
 
 def _record(source: Random) -> bytes:

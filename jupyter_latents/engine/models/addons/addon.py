@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from jupyter_latents.engine.models.parts import PartSource
+from jupyter_latents.engine.models.places.hub import HubFiles
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.given.inputs import Call, Inputs
@@ -46,6 +47,11 @@ class Addon(ABC):
     def weights(self) -> tuple[str, ...]:
         """Digests of what makes the denoiser another model, as LoRAs do; latents remember them."""
         return ()
+
+    @property
+    def hub(self) -> tuple[HubFiles, ...]:
+        """Its weight files that are on the hub alone, and are fetched after the verdict."""
+        return tuple(part.hub for part in self.parts if part.hub is not None)
 
     def changes(self, _facts: ModelFacts, /) -> tuple[str, ...]:
         """Names of the parts that are read for this addon alone, since it changes them."""

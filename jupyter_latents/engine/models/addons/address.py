@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jupyter_latents.engine.models.find import Wanted, find
 from jupyter_latents.engine.models.parts import PartSource, read_json
-from jupyter_latents.engine.models.weights import weight_files
+from jupyter_latents.engine.models.places.find import find
+from jupyter_latents.engine.models.places.hub import HubFiles, files_of, settings_of
+from jupyter_latents.engine.models.places.names import Wanted
+from jupyter_latents.engine.models.weights import chosen_files, variants, variants_of, weight_files
 from jupyter_latents.errors import ModelError, nearest
 from jupyter_latents.stage import Address, ModelSource
 from jupyter_latents.wording import option
 
-__all__ = ["OptionAddress", "entry_of", "fault", "locate", "part_at"]
+__all__ = ["Location", "OptionAddress", "entry_of", "fault", "locate", "part_at"]
 
 _DTYPES = ("auto", "float32", "float16", "bfloat16")
 
@@ -88,8 +90,49 @@ def entry_of(dest: str, address: Address, keys: Iterable[str]) -> OptionAddress:
     return OptionAddress(dest, address)
 
 
-def locate(entry: OptionAddress, name: str, source: ModelSource, marks: tuple[str, ...]) -> Path:
-    """The folder or file that an address names, its subfolder included.
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where an address leads.
+
+    Attributes:
+        path: The folder or file, its subfolder included; of a file that is on the hub alone, which one that is.
+        root: The folder of the whole repository.
+        wanted: What was looked for.
+    """
+
+    path: Path | HubFiles
+    root: Path
+    wanted: Wanted
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder; None where it leads to a file."""
+        return self.path if isinstance(self.path, Path) and not self.path.is_file() else None
+
+    @property
+    def file(self) -> Path | HubFiles | None:
+        """The file; None where it leads to a folder."""
+        return None if self.folder is not None else self.path
+
+    def beside(self, folder: Path) -> list[str]:
+        """The names of the files that the hub has in one of its folders; empty where that is not asked.
+
+        Raises:
+            ModelError: The hub is not asked now, and it may have them.
+        """
+        if not self.wanted.on_hub:
+            return []
+        inside = f"{folder.relative_to(self.root).as_posix()}/".removeprefix("./")
+        return [name.removeprefix(inside) for name in files_of(self.wanted) if name.startswith(inside)]
+
+    def on_hub(self, folder: Path, names: Iterable[str]) -> HubFiles:
+        """Files of one of its folders, as the hub calls them."""
+        inside = folder.relative_to(self.root)
+        return HubFiles(self.wanted, tuple((inside / name).as_posix() for name in names))
+
+
+def locate(entry: OptionAddress, name: str, source: ModelSource, marks: tuple[str, ...]) -> Location:
+    """The folder or file that an address names; of a repository, what it says of itself is fetched, and no weights.
 
     Args:
         entry: The address.
@@ -103,33 +146,27 @@ def locate(entry: OptionAddress, name: str, source: ModelSource, marks: tuple[st
     sub = entry.get("subfolder")
     if sub is not None and (Path(sub).is_absolute() or ".." in Path(sub).parts):
         raise fault(entry.dest, f"subfolder={sub} leaves the model's folder.")
-    revision = entry.get("revision")
     below = tuple(f"{sub}/{mark}" for mark in marks) if sub else marks
-    wanted = Wanted(name, entry.dest, below, revision, source.auth_token, source.offline)
-
-    def download() -> Path:
-        from huggingface_hub import snapshot_download
-
-        patterns = [f"{sub}/*"] if sub else ["*.json", "*.safetensors", "vae/*"]
-        return Path(snapshot_download(name, revision=revision, token=source.auth_token, allow_patterns=patterns))
-
-    found = find(wanted, download)
-    return found / sub if sub and found.is_dir() else found
+    wanted = Wanted(name, entry.dest, below, entry.get("revision"), source.auth_token, source.offline)
+    found = find(wanted, lambda: settings_of(wanted, sub or ""))
+    root = found if isinstance(found, Path) else Path()
+    return Location(root / sub if sub and root.is_dir() and isinstance(found, Path) else found, root, wanted)
 
 
-def part_at(entry: OptionAddress, folder: Path, name: str) -> PartSource:
+def part_at(entry: OptionAddress, place: Location, folder: Path, name: str) -> PartSource:
     """The part whose diffusers folder this is.
 
     Args:
         entry: The address that named it, with its variant and dtype.
-        folder: Its folder.
+        place: Where that leads.
+        folder: The part's folder in it.
         name: Its name in the pipeline.
 
     Raises:
-        ModelError: It is none, or lacks weights.
+        ModelError: It is none, or lacks weights that the hub does not have either.
     """
     config = read_json(folder / "config.json")
-    class_name = str(config.get("_class_name", ""))
+    class_name = str(config.get("_class_name", "")) if isinstance(config, dict) else ""
     if not class_name:
         raise fault(entry.dest, f"{folder} names no diffusers class in its config.json.")
     variant, dtype = entry.get("variant"), entry.get("dtype")
@@ -137,6 +174,14 @@ def part_at(entry: OptionAddress, folder: Path, name: str) -> PartSource:
         raise fault(entry.dest, f"dtype={dtype} is not allowed; use {', '.join(_DTYPES)}.")
     own = None if dtype == "auto" else dtype
     part = PartSource(name, "diffusers", class_name, folder, weight_files(folder, variant), variant, dtype=own)
-    if part.lacking:
+    if not part.lacking and (variant is None or variant in variants(folder)):
+        return part
+    names = place.beside(folder)
+    have = variants_of(names) | variants(folder)
+    if variant is not None and variant not in have:
+        plain = ", ".join(sorted(one or "plain files (no variant)" for one in have)) or "none"
+        raise fault(entry.dest, f"{entry.name} has no weights of variant={variant}; there are: {plain}.")
+    chosen = chosen_files(names, variant)
+    if not chosen:
         raise fault(entry.dest, f"{part.lacking} at {folder}; fetch the rest.")
-    return part
+    return replace(part, weights=(), hub=place.on_hub(folder, chosen))

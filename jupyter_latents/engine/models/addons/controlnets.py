@@ -134,10 +134,13 @@ def _spec(net: Address, index: int, source: ModelSource, facts: ModelFacts) -> C
 
 
 def _part(entry: OptionAddress, name: str, source: ModelSource, facts: ModelFacts) -> PartSource:
-    folder = locate(entry, entry.name, source, ("config.json",))
-    if not (folder / "config.json").is_file():
-        raise fault("control_nets", f"{folder} has no config.json; give the ControlNet's diffusers folder.")
-    part = part_at(entry, folder, name)
+    place = locate(entry, entry.name, source, ("config.json",))
+    folder = place.folder
+    if folder is None or not (folder / "config.json").is_file():
+        raise fault(
+            "control_nets", f"{folder or entry.name} has no config.json; give the ControlNet's diffusers folder."
+        )
+    part = part_at(entry, place, folder, name)
     if "ControlNet" not in part.class_name:
         raise fault("control_nets", f"{entry.name} is a {part.class_name}, no ControlNet.")
     denoiser = facts.config(facts.denoiser)

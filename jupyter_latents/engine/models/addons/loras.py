@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jupyter_latents.engine.models.addons.addon import Addon
-from jupyter_latents.engine.models.addons.address import entry_of, fault, locate
+from jupyter_latents.engine.models.addons.address import Location, entry_of, fault, locate
+from jupyter_latents.engine.models.addons.lora_shapes import misfit
 from jupyter_latents.engine.models.digests import file_digest, files_digest
 from jupyter_latents.engine.models.facts import ModelFacts
+from jupyter_latents.engine.models.places.hub import HubFiles
 from jupyter_latents.engine.models.readers import assemble, translation_of_errors
+from jupyter_latents.engine.models.weights import header
 from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import Address, ModelSource
 from jupyter_latents.wording import option
@@ -31,11 +34,13 @@ class Lora:
         path: Its file.
         scale: Its weight.
         digest: Digest of file and scale.
+        hub: The file, where it is on the hub alone.
     """
 
     path: Path
     scale: float
     digest: str
+    hub: HubFiles | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,11 @@ class Loras(Addon):
     def weights(self) -> tuple[str, ...]:
         """A model with LoRAs is another model."""
         return tuple(lora.digest for lora in self.files)
+
+    @property
+    def hub(self) -> tuple[HubFiles, ...]:
+        """Those of the files that are on the hub alone."""
+        return tuple(lora.hub for lora in self.files if lora.hub is not None)
 
     def changes(self, facts: ModelFacts, /) -> tuple[str, ...]:
         """The parts that the names of its tensors begin with.
@@ -104,38 +114,66 @@ def find_loras(source: ModelSource, facts: ModelFacts) -> Loras:
     """The LoRAs that a stage names.
 
     Raises:
-        ModelError: peft is not installed, the pipeline takes no LoRAs, one cannot be found, or its folder holds several
-            files and none is named.
+        ModelError: peft is not installed, the pipeline takes no LoRAs, one cannot be found or does not fit, or its
+            folder holds several files and none is named.
     """
     found = tuple(_lora(address, source) for address in source.loras)
     if importlib.util.find_spec("peft") is None:
         raise fault(
             "loras", "these need peft, which is not installed: pip install 'jupyter-latents[lora]', or leave them out."
         )
-    _pipeline_class(facts)
+    taking = _pipeline_class(facts)
+    for lora in found:
+        if reason := misfit(facts, taking, _shapes(lora)):
+            raise _unfit(facts, lora, reason)
     return Loras(found)
+
+
+def _shapes(lora: Lora) -> Mapping[str, tuple[int, ...]]:
+    """Tensor name to shape of a file; empty where only its content tells."""
+    if lora.hub is not None:
+        return lora.hub.shapes()
+    return header(lora.path) if lora.path.suffix.lower() == ".safetensors" else {}
 
 
 def _lora(address: Address, source: ModelSource) -> Lora:
     entry = entry_of("loras", address, _KEYS)
     wanted = entry.get("weight-name")
     place = locate(entry, entry.name, source, (wanted,) if wanted else _FILES)
-    path, scale = _file(place, wanted, entry.name), entry.number("scale", 1.0)
-    return Lora(path, scale, files_digest([(repr(scale), file_digest(path))]))
+    file, scale = _file(place, wanted, entry.name), entry.number("scale", 1.0)
+    if isinstance(file, HubFiles):
+        return Lora(Path(file.names[0]), scale, files_digest([(repr(scale), str(file))]), file)
+    return Lora(file, scale, files_digest([(repr(scale), file_digest(file))]))
 
 
-def _file(place: Path, wanted: str | None, name: str) -> Path:
-    if place.is_file():
-        return place
+def _file(place: Location, wanted: str | None, name: str) -> Path | HubFiles:
+    """The file that an address leads to, here or on the hub."""
+    folder = place.folder
+    if folder is None:
+        return place.path
+    if wanted and (folder / wanted).is_file():
+        return folder / wanted
+    names = [path.name for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
+    if not _fitting(names, wanted):
+        names = place.beside(folder)
+    fitting = _fitting(names, wanted)
+    if len(fitting) == 1:
+        here = folder / fitting[0]
+        return here if here.is_file() else place.on_hub(folder, fitting)
     if wanted:
-        if (place / wanted).is_file():
-            return place / wanted
         raise fault("loras", f"{name} has no file {wanted}.")
-    files = [place / file for file in _FILES if (place / file).is_file()] or sorted(place.glob("*.safetensors"))
-    if len(files) == 1 or (files and files[0].name in _FILES):
-        return files[0]
-    names = ", ".join(path.name for path in files) or "no .safetensors file"
-    raise fault("loras", f"{name} holds {names}; name one with ;weight-name=FILE.")
+    raise fault(
+        "loras", f"{name} holds {', '.join(fitting) or 'no .safetensors file'}; name one with ;weight-name=FILE."
+    )
+
+
+def _fitting(names: Iterable[str], wanted: str | None) -> list[str]:
+    """Those of the names in a folder that can be the LoRA's: the one that is wanted, or all that it may have."""
+    found = sorted(names)
+    if wanted:
+        return [name for name in found if name == wanted]
+    usual = [name for name in _FILES if name in found]
+    return usual[:1] or [name for name in found if name.endswith(".safetensors") and "/" not in name]
 
 
 def _pipeline_class(facts: ModelFacts) -> Any:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from jupyter_latents.engine.models.addons.addon import Addon
 from jupyter_latents.engine.models.addons.address import OptionAddress, entry_of, fault, locate, part_at
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.parts import PartSource, with_defaults
-from jupyter_latents.engine.models.single_files import is_checkpoint
+from jupyter_latents.engine.models.places.hub import HubFiles
+from jupyter_latents.engine.models.single_files import is_weight_file
 from jupyter_latents.engine.vae.codec import space_of
 from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import Address, ModelSource
@@ -67,14 +69,17 @@ def find_vae(source: ModelSource, facts: ModelFacts) -> Vae:
 
 def _part(entry: OptionAddress, name: str, source: ModelSource, own: PartSource) -> PartSource:
     place = locate(entry, name, source, ("config.json", "vae/config.json"))
-    if place.is_file():
-        if not is_checkpoint(place):
-            raise fault("vae", f"{place} is no weight file; give a .safetensors file or a diffusers folder.")
-        return replace(own, weights=(place,), variant=None, form="file", dtype=entry.get("dtype"))
-    inner = place if (place / "config.json").is_file() else place / "vae"
+    folder, file = place.folder, place.file
+    if folder is None:
+        hub = file if isinstance(file, HubFiles) else None
+        path = Path(hub.names[0]) if hub is not None else place.root
+        if not is_weight_file(path):
+            raise fault("vae", f"{path} is no weight file; give a .safetensors file or a diffusers folder.")
+        return replace(own, weights=(path,), variant=None, form="file", dtype=entry.get("dtype"), hub=hub)
+    inner = folder if (folder / "config.json").is_file() else folder / "vae"
     if not (inner / "config.json").is_file():
-        raise fault("vae", f"{place} has neither a config.json nor a vae folder; add ;subfolder=NAME.")
-    return part_at(entry, inner, "vae")
+        raise fault("vae", f"{folder} has neither a config.json nor a vae folder; add ;subfolder=NAME.")
+    return part_at(entry, place, inner, "vae")
 
 
 def _check_space(source: ModelSource, own: PartSource, vae: PartSource) -> None:

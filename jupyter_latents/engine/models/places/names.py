@@ -1,14 +1,9 @@
-"""Where model files are: demo models, folders, single files, the hub's cache, and the hub where it may be asked.
-
-What is on this machine comes first. The hub is asked once, briefly, and only for what is not here; a token goes to
-the hub and nowhere else.
-"""
+"""What models are called, and which of them are on this machine: demo models, folders, and the hub's cache."""
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,27 +15,16 @@ from jupyter_latents.wording import option
 
 __all__ = [
     "MODULAR",
-    "SETTINGS",
     "Wanted",
     "cached_folder",
     "cached_models",
     "cached_revisions",
-    "fetch",
-    "find",
-    "hub_is_off",
     "known_models",
     "not_found",
-    "settings_of",
 ]
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-_LINK = re.compile(
-    r"https?://(?:www\.)?(?:huggingface\.co|hf\.co)/([\w.-]+/[\w.-]+)/(?:blob|resolve)/([^/]+)/([^?]+)(?:\?.*)?"
-)
-_PROBE_SECONDS = 5.0
 
-SETTINGS = ("*.json", "*.txt", "*.model", "*.jinja")
-"""Files of a repository that say what a model is: configurations and vocabularies, no weights."""
 MODULAR = "modular_model_index.json"
 """What a folder of diffusers' modular pipelines has in the place of a ``model_index.json``."""
 
@@ -83,6 +67,11 @@ class Wanted:
         """Whether the name can be one of the hub's."""
         return _REPOSITORY.fullmatch(self.name) is not None and ".." not in self.name
 
+    @property
+    def on_hub(self) -> bool:
+        """Whether the name is that of a repository, and of nothing on this machine."""
+        return self.is_repository and self.name not in demo.MODELS and not is_there(opened(self.name))
+
 
 def cached_models() -> list[str]:
     """Names of the diffusers models in the hub's cache on this machine."""
@@ -119,98 +108,6 @@ def cached_folder(name: str, marks: Iterable[str], revision: str | None = None) 
         if isinstance(found, str) and Path(found).is_file():
             return Path(found).parents[mark.count("/")]
     return None
-
-
-def find(wanted: Wanted, download: Callable[[], Path]) -> Path:
-    """The folder or file that a name means.
-
-    Args:
-        wanted: What is looked for.
-        download: Fetches it from the hub and returns its folder; called where it is nowhere else.
-
-    Raises:
-        ModelError: It is nowhere.
-    """
-    name = wanted.name
-    if name in demo.MODELS:
-        return demo.path(name)
-    if name.startswith("demo/"):
-        hint = nearest(name, demo.MODELS) or "."
-        raise ModelError(
-            f"no demo model {name!r}{hint} The demo models are {', '.join(demo.MODELS)}.", option=wanted.dest
-        )
-    link = _LINK.fullmatch(name)
-    if link:
-        return _linked(wanted, *link.groups())
-    if "://" in name:
-        raise ModelError(
-            f"{wanted.what} {name!r}: only links to files on the model hub are read; fetch it and give its path.",
-            option=wanted.dest,
-        )
-    path = opened(os.path.expandvars(name))  # what is kept of a cell says $NAME where the cell did
-    if is_there(path):
-        return path
-    if not wanted.is_repository:
-        raise not_found(wanted)
-    return cached_folder(name, wanted.marks, wanted.revision) or fetch(wanted, download)
-
-
-def _linked(wanted: Wanted, name: str, revision: str, path: str) -> Path:
-    from huggingface_hub import hf_hub_download
-
-    folder = cached_folder(name, (path,), revision)
-    if folder is not None:
-        return folder / path
-    repository = Wanted(name, wanted.dest, (path,), revision, wanted.token, wanted.offline)
-    fetch(repository, lambda: Path(hf_hub_download(name, path, revision=revision, token=wanted.token)).parent)
-    return Path(hf_hub_download(name, path, revision=revision, local_files_only=True))
-
-
-def settings_of(name: str, revision: str | None = None, token: str | None = None) -> Path:
-    """Fetches what a repository says of its model, no weights, and returns its folder."""
-    from huggingface_hub import snapshot_download
-
-    return Path(snapshot_download(name, revision=revision, token=token, allow_patterns=list(SETTINGS)))
-
-
-def hub_is_off() -> bool:
-    """Whether the hub may not be asked at all in this process."""
-    from huggingface_hub import is_offline_mode
-
-    return bool(is_offline_mode())
-
-
-def fetch(wanted: Wanted, download: Callable[[], Path]) -> Path:
-    """Fetches from the hub what is not here.
-
-    Raises:
-        ModelError: The hub may not be asked, cannot be reached or does not give it.
-    """
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
-
-    if wanted.offline or hub_is_off():
-        absent = not_found(wanted, "the hub is not asked (offline)")
-        absent.unasked = not hub_is_off()
-        raise absent
-    try:
-        HfApi().model_info(wanted.name, revision=wanted.revision, timeout=_PROBE_SECONDS, token=wanted.token)
-        return download()
-    except (HTTPError, OSError, ValueError, RuntimeError) as error:
-        raise not_found(wanted, _why(error)) from error
-
-
-def _why(error: BaseException) -> str:
-    """Why the hub did not give it, in words; its own messages can be long and are kept as the cause."""
-    kind = type(error).__name__
-    token = option("auth_token")
-    words = {
-        "GatedRepoError": f"its terms must be accepted on its page, and {token} given",
-        "RepositoryNotFoundError": f"the hub has no such repository, or it is private and {token} is missing",
-        "RevisionNotFoundError": "the hub has no such revision of it",
-        "RemoteEntryNotFoundError": "the hub has no such file in it",
-    }
-    return words.get(kind, f"the hub could not be reached or did not give it ({kind})")
 
 
 def not_found(wanted: Wanted, reason: str = "") -> ModelError:

@@ -17,23 +17,23 @@ from jupyter_latents.wording import visible, without_advice
 if TYPE_CHECKING:
     from jupyter_latents.engine import Look, Observer, Phase, StageResult, StepEvent
 
-__all__ = ["Hidden", "hiding", "is_undrawn", "shown", "undrawn"]
+__all__ = ["Hidden", "hider", "is_stand_in", "rewrite", "stand_ins"]
 
 _SHORT = 4
 
 
-def undrawn() -> Callable[[], int]:
+def stand_ins() -> Callable[[], int]:
     """Makes what stands for seeds that a run draws; a plan draws none."""
     numbers = count(1)
     return lambda: Undrawn(next(numbers))
 
 
-def is_undrawn(seed: int | None) -> bool:
+def is_stand_in(seed: int | None) -> bool:
     """Whether a seed stands for one that a run draws."""
     return isinstance(seed, Undrawn)
 
 
-def shown(value: Any, text: Callable[[str], str]) -> Any:
+def rewrite(value: Any, text: Callable[[str], str]) -> Any:
     """A value of `jupyter_latents.stage` with each text in it as people are to see it.
 
     Args:
@@ -43,15 +43,15 @@ def shown(value: Any, text: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         return text(value)
     if isinstance(value, tuple):
-        return tuple(shown(item, text) for item in value)
+        return tuple(rewrite(item, text) for item in value)
     if isinstance(value, Mapping):
-        return MappingProxyType({key: shown(item, text) for key, item in value.items()})
+        return MappingProxyType({key: rewrite(item, text) for key, item in value.items()})
     if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{field.name: shown(getattr(value, field.name), text) for field in fields(value)})
+        return replace(value, **{field.name: rewrite(getattr(value, field.name), text) for field in fields(value)})
     return value
 
 
-def hiding(veiled: Any, environment: Environment) -> Callable[[str], str]:
+def hider(veiled: Any, environment: Environment) -> Callable[[str], str]:
     """What puts ``$NAME`` in place of the environment's values, in texts about something that was asked for.
 
     Args:
@@ -91,7 +91,7 @@ def _texts(value: Any) -> Iterator[str]:
             found.append(text)
         return text
 
-    shown(value, take)
+    rewrite(value, take)
     return iter(found)
 
 
@@ -108,15 +108,15 @@ class Hidden:
 
     def plan(self, stages: Sequence[Stage]) -> None:
         """See `Observer.plan`."""
-        self._observer.plan([shown(stage, self._text) for stage in stages])
+        self._observer.plan([rewrite(stage, self._text) for stage in stages])
 
     def stage(self, index: int, stage: Stage, name: str) -> None:
         """See `Observer.stage`."""
-        self._observer.stage(index, shown(stage, self._text), name)
+        self._observer.stage(index, rewrite(stage, self._text), name)
 
     def phase(self, phase: Phase) -> None:
         """See `Observer.phase`."""
-        reading, subject = (shown(value, self._text) for value in (phase.reading, phase.subject))
+        reading, subject = (rewrite(value, self._text) for value in (phase.reading, phase.subject))
         self._observer.phase(replace(phase, reading=reading, subject=subject))
 
     def step(self, event: StepEvent, look: Look) -> None:
