@@ -17,7 +17,7 @@ from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.layout import LAYOUTS
 from jupyter_latents.engine.models.cache import LoadedModel
 from jupyter_latents.engine.observer import Observer, Phase, StepEvent
-from jupyter_latents.engine.outcome import Done, RunOrigin, finite, last_latents, result_of
+from jupyter_latents.engine.outcome import RunOrigin, StepLog, finite, last_latents, result_of
 from jupyter_latents.engine.prepare import Prepared, prepare
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.rules.calls import picture_arguments
@@ -77,7 +77,7 @@ class StageRun:
         self.layout = LAYOUTS[self.family.layout]
         self.given = prepared.latents if isinstance(prepared.latents, Latents) else None
         self.parents = tuple(latents.digest for latents in inputs.latents)
-        self.done = Done()
+        self.done = StepLog()
         self.seed = self._seed()
         self.generator: Generators = torch.Generator("cpu").manual_seed(self.seed)
 

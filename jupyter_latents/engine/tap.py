@@ -17,8 +17,8 @@ from typing import Any
 
 import torch
 
+from jupyter_latents.engine.ear import ear
 from jupyter_latents.engine.finite import check_finite
-from jupyter_latents.engine.listening import listening
 from jupyter_latents.engine.schedule import beginning, estimates, schedulers
 from jupyter_latents.errors import HandoffError
 from jupyter_latents.latents.facts import StateValue
@@ -342,7 +342,7 @@ def _heard(method: Callable[..., Any], kind: str) -> Callable[..., Any]:
     """A pipeline's method that ends where the run is to end, or where a part made what is no number."""
 
     def heard(self: Any, *args: Any, **kwargs: Any) -> Any:
-        with listening():
+        with ear():
             made = method(self, *args, **kwargs)
         part = "the VAE, while it encoded a picture," if kind == "vae" else "a text encoder"
         check_finite(made, part, self.vae.dtype if kind == "vae" else _encoder_dtype(self), kind)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequen
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from jupyter_latents.errors import JupyterLatentsError, RunError, SettingError, StoppedError
-from jupyter_latents.session.steps import Step, StepLog
+from jupyter_latents.session.steps import Step, StepStream
 from jupyter_latents.stopping import StopFlag, heeding
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Run:
         self.made: list[Made] = []
         self.gives: Callable[[Sequence[Made]], Made] = _last
         self.files: list[str] = []
-        self.log = StepLog()
+        self.log = StepStream()
         self.steps = 0
         self.flag = StopFlag()
         self.watcher: Any = None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jupyter_latents.latents.facts import Noise
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["OnStep", "Step", "StepLog", "Watching", "own_sigma"]
+__all__ = ["OnStep", "Step", "StepStream", "Watching", "own_sigma"]
 
 _POLL = 0.1  # seconds that a wait lasts at most before interrupts are heard
 
@@ -77,7 +77,7 @@ class Step:
 OnStep = Callable[[Step], object]
 
 
-class StepLog:
+class StepStream:
     """The steps of one run in order; who waits for the next is woken."""
 
     def __init__(self) -> None:
@@ -168,7 +168,7 @@ class Watching:
     """
 
     def __init__(
-        self, observer: Observer, log: StepLog, on_step: OnStep | None, fail: Callable[[BaseException], None]
+        self, observer: Observer, log: StepStream, on_step: OnStep | None, fail: Callable[[BaseException], None]
     ) -> None:
         self._observer, self._log, self._on_step, self._fail = observer, log, on_step, fail
         self._source = _Source()
