@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Int, observe
+from traitlets import Enum, Int, observe
 from traitlets.config import Configurable
 
+from jupyter_latents.prompts import WEIGHTERS
 from jupyter_latents.settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ __all__ = ["JupyterLatents", "register", "unregister"]
 
 
 class JupyterLatents(Configurable):
-    """Sizes and budgets of this kernel's runs: ``%config JupyterLatents`` lists them."""
+    """Sizes, budgets and defaults of this kernel's runs: ``%config JupyterLatents`` lists them."""
 
     output_size = Int(SETTINGS.output_size, min=30_000, help="Bytes of a run's saved output in the notebook.").tag(
         config=True
@@ -32,7 +33,13 @@ class JupyterLatents(Configurable):
     )
     store_size = Int(SETTINGS.store_size, min=0, help="Bytes on disk of the store that --store names.").tag(config=True)
 
-    @observe("output_size", "model_memory", "device_memory", "trajectory_memory", "store_size")
+    prompt_weighter = Enum(
+        ["none", *(name for name, row in WEIGHTERS.items() if not row.refused)],
+        SETTINGS.prompt_weighter,
+        help="What reads weights and schedules in prompts where a cell does not say.",
+    ).tag(config=True)
+
+    @observe("output_size", "model_memory", "device_memory", "trajectory_memory", "store_size", "prompt_weighter")
     def _set(self, change: Any) -> None:
         setattr(SETTINGS, change.name, change.new)
 

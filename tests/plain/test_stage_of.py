@@ -56,6 +56,7 @@ EACH: dict[str, tuple[Any, str]] = {
     "negative_prompt": ("rain", '--negative-prompts "rain"'),
     "prompt_2": ("two", '--second-prompts "two"'),
     "prompt_3": ("three", '--third-prompts "three"'),
+    "prompt_weighter": ("a1111", "--prompt-weighter a1111"),
     "clip_skip": (1, "--clip-skips 1"),
     "seed": (np.int64(7), "--seeds 7"),
     "num_inference_steps": (12, "--inference-steps 12"),

@@ -16,6 +16,7 @@ _OWN = {
     "negative_prompts": "negative_prompt",
     "second_prompts": "prompt_2",
     "third_prompts": "prompt_3",
+    "prompt_weighter": "prompt_weighter",
     "denoising_start": "denoising_start",
     "denoising_end": "denoising_end",
     "dtype": "torch_dtype",
