@@ -17,6 +17,7 @@ from jupyter_latents.syntax import Environment, Script
 from jupyter_latents.syntax.options.fields import with_values
 from jupyter_latents.syntax.options.keywords import KEYWORDS
 from jupyter_latents.syntax.options.table import OPTIONS, Option
+from jupyter_latents.syntax.prompts import split_weighter
 
 __all__ = ["stage_of"]
 
@@ -73,13 +74,23 @@ def _values(given: Mapping[str, object]) -> Iterator[tuple[str, Any]]:
             yield from option.values(_read(option, name, texts)).items()
     for name, path in _PROMPTS.items():
         if name in given:
-            yield path, texts_of(name, given[name])[0].strip()
+            yield path, _prompt(name, given[name])
     if "width" in given or "height" in given:
         if not {"width", "height"} <= given.keys():
             raise SettingError("width and height belong together; give both, in pixels.")
         text = "x".join(texts_of(name, given[name])[0] for name in ("width", "height"))
         option = next(option for option in OPTIONS if option.dest == "output_size")
         yield "size", _read(option, "width and height", (text,))
+
+
+def _prompt(name: str, value: object) -> str:
+    text = texts_of(name, value)[0].strip()
+    weighter, _ = split_weighter(text)
+    if weighter:
+        raise SettingError(
+            f"{name} begins with <weighter: {weighter}>, as scripts name one; give prompt_weighter={str(weighter)!r}."
+        )
+    return text
 
 
 def _read(option: Option, name: str, texts: tuple[str, ...]) -> Any:

@@ -138,6 +138,7 @@ def test_a_token_is_kept_and_never_shown() -> None:
         ({"force": 1}, SettingError, "give True or False"),
         ({"prompt": 7}, SettingError, "give a text"),
         ({"prompt": ["a", "b"]}, SettingError, "give a text"),
+        ({"prompt": "<weighter: a1111> (fox:1.3)"}, SettingError, "give prompt_weighter='a1111'"),
         ({"sigmas": 7}, SettingError, "give a list of numbers"),
         ({"width": 512}, SettingError, "width and height belong together"),
         ({"width": 500, "height": 512}, ScriptError, "multiple of 8"),
