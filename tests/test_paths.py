@@ -92,12 +92,13 @@ def test_scripts_refuse_it_in_the_plan(session: Session, script: str, path: str)
 
 @pytest.mark.parametrize("path", sorted(PATHS.keys() - {"nothing"}))
 @pytest.mark.parametrize("kind", ["png", "safetensors"])
-def test_a_run_that_cannot_write_says_so_and_binds(session: Session, path: str, kind: str) -> None:
+def test_an_output_that_cannot_be_written_is_refused_before_a_step(session: Session, path: str, kind: str) -> None:
     text = f'{RUN} --into made --image-format {kind} --output-path "{PATHS[path]}"'
     run = session.start(Task(Script(text)), Silent())
     assert run.wait(60)
+    assert run.model_evaluations == 0
     is_ours(lambda: (_ for _ in ()).throw(run.error))
-    assert "made" in session.names
+    is_ours(lambda: plan(session, text))
 
 
 @pytest.mark.parametrize("path", PATHS)

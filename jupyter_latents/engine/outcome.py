@@ -15,7 +15,7 @@ from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.rules.origin import provenance_of
 from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.engine.schedule.window import Span
-from jupyter_latents.engine.tap import StepState
+from jupyter_latents.engine.tap.states import StepState
 from jupyter_latents.engine.versions import versions
 from jupyter_latents.latents.facts import CLEAN, Position, Provenance, Resume
 from jupyter_latents.latents.trajectory import Trajectory
@@ -25,11 +25,11 @@ from jupyter_latents.stage import Stage
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Done", "RunOrigin", "finite", "last_latents", "result_of"]
+__all__ = ["RunOrigin", "StepLog", "finite", "last_latents", "result_of"]
 
 
 @dataclass(slots=True)
-class Done:
+class StepLog:
     """What a run has done so far.
 
     Attributes:
@@ -76,13 +76,13 @@ class RunOrigin:
         return provenance_of(self.stage, facts, seed=self.seed, strength=self.strength, parents=self.parents)
 
 
-def finite(done: Done) -> Done | None:
+def finite(done: StepLog) -> StepLog | None:
     """What was done before the first value that is no number, as a stopped run; None where that is nothing."""
     states = [state for state in done.states if is_finite(state.latents)]
     return replace(done, states=states, stopped=True) if states else None
 
 
-def last_latents(done: Done, origin: RunOrigin) -> Latents:
+def last_latents(done: StepLog, origin: RunOrigin) -> Latents:
     """The last latents, with all steps before them as their trajectory.
 
     Args:
@@ -100,7 +100,7 @@ def last_latents(done: Done, origin: RunOrigin) -> Latents:
     return replace(steps[-1], trajectory=Trajectory(steps))
 
 
-def result_of(done: Done, origin: RunOrigin, latents: Latents, images: tuple[Image, ...] = ()) -> StageResult:
+def result_of(done: StepLog, origin: RunOrigin, latents: Latents, images: tuple[Image, ...] = ()) -> StageResult:
     """The stage's result.
 
     Args:
@@ -123,7 +123,7 @@ def result_of(done: Done, origin: RunOrigin, latents: Latents, images: tuple[Ima
     )
 
 
-def _latents(done: Done, origin: RunOrigin, state: StepState) -> Latents:
+def _latents(done: StepLog, origin: RunOrigin, state: StepState) -> Latents:
     """The latents after one step."""
     facts, span, scheduler = origin.model.facts, done.span, done.scheduler
     noise = schedulers.level(scheduler, state.index)

@@ -21,8 +21,9 @@ from jupyter_latents.engine.rules.needs import check_memory
 from jupyter_latents.engine.rules.origin import provenance_of
 from jupyter_latents.engine.rules.remarks import remarks
 from jupyter_latents.engine.rules.sizes import picture_size
-from jupyter_latents.engine.schedule import handoff, schedulers, timesteps
+from jupyter_latents.engine.schedule import schedulers, timesteps
 from jupyter_latents.engine.schedule.entering import Entering, enter, first_step
+from jupyter_latents.engine.schedule.fit import check_fits
 from jupyter_latents.engine.schedule.trial import check_steps
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.engine.vae.bridge import crossing
@@ -196,7 +197,7 @@ def _crosses(stage: Stage, latents: Standing | None, scheduler: Any, facts: Mode
     """Whether the given latents must cross into the model's space."""
     if latents is not None:
         backwards = schedulers.backwards(scheduler)
-        return not handoff.check_fits(latents, facts.space, stage.model.name, backwards=backwards)
+        return not check_fits(latents, facts.space, stage.model.name, backwards=backwards)
     if stage.window.start:
         raise WindowError(
             f"{option('denoising_start')} {stage.window.start:g} needs latents to start from: "

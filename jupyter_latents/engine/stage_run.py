@@ -18,16 +18,18 @@ from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.layout import LAYOUTS
 from jupyter_latents.engine.models.cache import LoadedModel
 from jupyter_latents.engine.observer import Observer, Phase, StepEvent
-from jupyter_latents.engine.outcome import Done, RunOrigin, finite, last_latents, result_of
+from jupyter_latents.engine.outcome import RunOrigin, StepLog, finite, last_latents, result_of
 from jupyter_latents.engine.prepare import Prepared, prepare
 from jupyter_latents.engine.prompts.encoding import prompt_encoder
 from jupyter_latents.engine.prompts.windows import PromptWindow
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.rules.calls import call_arguments, picture_arguments
-from jupyter_latents.engine.schedule import handoff, schedulers
+from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.engine.schedule.entering import Entering, enter
+from jupyter_latents.engine.schedule.level_tensor import level_tensor, onward_draws
 from jupyter_latents.engine.schedule.window import Span
-from jupyter_latents.engine.tap import Entry, Generators, StepState, Tap
+from jupyter_latents.engine.tap.states import Entry, Generators, StepState
+from jupyter_latents.engine.tap.tap import Tap
 from jupyter_latents.engine.vae import codec
 from jupyter_latents.engine.vae.bridge import bridge
 from jupyter_latents.errors import LatentsError, RunError, StoppedError
@@ -81,7 +83,7 @@ class StageRun:
         self.layout = LAYOUTS[self.family.layout]
         self.given = prepared.latents if isinstance(prepared.latents, Latents) else None
         self.parents = tuple(latents.digest for latents in inputs.latents)
-        self.done = Done()
+        self.done = StepLog()
         self.seed = self._seed()
         self.generator: Generators = torch.Generator("cpu").manual_seed(self.seed)
 
@@ -182,7 +184,7 @@ class StageRun:
         extra = torch.Generator("cpu").manual_seed((self.seed ^ 0x9E3779B9) % 2**63)
         raw = any(is_raw(latents, self.facts) for latents in self.inputs.latents)
         form = RAW_FORM if raw else entering.way.form
-        tensor = handoff.level_tensor(self.given, entering.way.noise, extra, form)
+        tensor = level_tensor(self.given, entering.way.noise, extra, form)
         resume = self.given.resume if entering.exact else None
         drawn: Any = resume.generator if resume is not None and self.seed == self.given.provenance.seed else None
         return Entry(
@@ -190,7 +192,7 @@ class StageRun:
             end_index,
             self.layout.pack(tensor.to(self.model.device)),
             resume.scheduler if resume else None,
-            handoff.onward_draws(self.seed, self.given.noise) if drawn is None else drawn,
+            onward_draws(self.seed, self.given.noise) if drawn is None else drawn,
         )
 
     def _go_on(self, window: PromptWindow, scheduler: Any, _skipped: int) -> Entry:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import machine
-from jupyter_latents.engine import Given, import_libraries, scheduler_names
+from jupyter_latents.engine import import_libraries, scheduler_names
 from jupyter_latents.errors import (
-    JupyterLatentsError,
     NameNotFoundError,
-    SettingError,
 )
-from jupyter_latents.paths import destination, explain
+from jupyter_latents.session.memory.facts_memory import FactsMemory
 from jupyter_latents.session.memory.memo import Memo
 from jupyter_latents.session.names.addresses import Addresses
 from jupyter_latents.session.names.bindings import check_free, drop, latents_named
@@ -22,11 +19,10 @@ from jupyter_latents.session.planning import Plan
 from jupyter_latents.session.process import PROCESS
 from jupyter_latents.session.runs import Run
 from jupyter_latents.session.tasks import Task, Work
+from jupyter_latents.session.verdict import verdict
 from jupyter_latents.settings import SETTINGS, Settings
-from jupyter_latents.stage import ModelSource, Stage
+from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Environment, Script
-from jupyter_latents.syntax.options.faults import spelling
-from jupyter_latents.syntax.options.fields import default
 from jupyter_latents.syntax.options.names import unbindable
 from jupyter_latents.wording import readable
 
@@ -37,8 +33,6 @@ if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["Session", "Task"]
-
-_MOST_STEPS = 10_000  # that a file may say of a schedule, before one of that length is made
 
 
 class Session:
@@ -75,7 +69,7 @@ class Session:
         self.notices: set[str] = set()
         self._engine = engine
         self._bound: set[str] = set()
-        self._known: weakref.WeakValueDictionary[str, Latents] = weakref.WeakValueDictionary()
+        self._facts = FactsMemory()
 
     @property
     def engine(self) -> Engine:
@@ -169,7 +163,7 @@ class Session:
 
         if reason := unbindable(name):
             raise NameNotFoundError(f"{name!r} cannot be a variable: {reason}.")
-        latents = self._facts_of(Latents.load(file))
+        latents = self._facts.of(Latents.load(file))
         self.remember(latents)
         self.bind(name, latents)
         return latents
@@ -235,14 +229,9 @@ class Session:
         Raises:
             SettingError: The folder cannot be written to.
         """
-        from jupyter_latents.session.memory.store import Store
+        from jupyter_latents.session.memory.store import store_in
 
-        if folder is not None and not folder.strip():
-            raise SettingError("the store has no name; give a folder of your own, or off.")
-        try:
-            self.memo.store = Store(destination(folder), self.settings) if folder is not None else None
-        except FileNotFoundError as error:
-            raise SettingError(f"the store {folder!r} cannot be written to: {explain(error)}.") from error
+        self.memo.store = store_in(folder, self.settings) if folder is not None else None
         return repr(self.memo.store) if self.memo.store is not None else "no store"
 
     def fits(self, latents: Latents, model: str) -> str:
@@ -252,15 +241,7 @@ class Session:
             latents: What would be handed over.
             model: A model's name, as in a script.
         """
-        own = latents.provenance.number("steps", 1, _MOST_STEPS)
-        steps = default("num_inference_steps") if own is None else int(own)
-        stage = Stage(model=ModelSource(model, offline=True), num_inference_steps=steps)
-        try:
-            course = self.engine.prepare(stage, Given((latents,)))
-        except JupyterLatentsError as error:
-            error.spelled(spelling)
-            return f"impossible: {error.message}"
-        return "; ".join((course.verdict, *course.notes))
+        return verdict(self.engine, latents, model)
 
     def environment(self, task: Task, observer: Observer, check: Callable[[], None]) -> Environment:
         """What the templates and directives of a task's script see.
@@ -288,17 +269,7 @@ class Session:
         Args:
             environment: Of the script; holds what its templates handed over.
         """
-        return Resolver(self.names, environment.captured, self._facts_of, self._picture_of)
-
-    def _facts_of(self, latents: Latents) -> Latents:
-        """A bare tensor that this session made has its facts back."""
-        if latents.noise is not None:
-            return latents
-        from jupyter_latents.latents.tensors import tensor_digest
-
-        known = self._known.get(latents.digest)
-        same = known is not None and tensor_digest(known.tensor) == latents.digest  # not changed in place since
-        return known if known is not None and same else latents
+        return Resolver(self.names, environment.captured, self._facts.of, self._picture_of)
 
     def _picture_of(self, latents: Latents, stage: Stage, _name: str) -> list[Image]:
         """Pictures of latents in the image position, by the VAE that the engine chooses."""
@@ -310,5 +281,4 @@ class Session:
         Args:
             latents: What a stage made or a file held; all its steps are remembered.
         """
-        for kept in (*latents.trajectory, latents):
-            self._known[kept.digest] = kept
+        self._facts.remember(latents)

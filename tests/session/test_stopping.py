@@ -15,7 +15,7 @@ from PIL import Image
 from jupyter_latents import machine
 from jupyter_latents.display.live import LiveScreen
 from jupyter_latents.display.view import RunView
-from jupyter_latents.engine.models import cache as caches
+from jupyter_latents.engine.models import filler
 from jupyter_latents.engine.observer import Look, StepEvent
 from jupyter_latents.magics import Interrupted, _wait
 from jupyter_latents.session import Session, Task
@@ -168,14 +168,14 @@ def test_reading_pictures(desk: Desk) -> None:
 
 @WAYS
 def test_loading(desk: Desk, way: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    gate, read_part = Gate(), caches.read_part
+    gate, read_part = Gate(), filler.read_part
 
     def held(what: Any, *given: Any) -> Any:
         if what.name == "unet":
             gate()
         return read_part(what, *given)
 
-    monkeypatch.setattr(caches, "read_part", held)
+    monkeypatch.setattr(filler, "read_part", held)
     stop_at(gate, desk.start(SCRIPT), way)
     assert not [row for row in desk.session.holdings() if row.what.startswith("unet")], "it was read to its end"
     assert "was stopped while loading; no step had run" in desk.notes.lines[-1]

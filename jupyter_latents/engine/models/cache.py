@@ -10,14 +10,13 @@ from dataclasses import replace
 from typing import Any
 
 from jupyter_latents.engine.answers import PartRow
-from jupyter_latents.engine.listening import listening
 from jupyter_latents.engine.models.budget import ModelBudget
 from jupyter_latents.engine.models.describe import describe, whole
 from jupyter_latents.engine.models.encodings import Encodings
+from jupyter_latents.engine.models.filler import Filler
 from jupyter_latents.engine.models.load import LoadPlan, Part, PartKey, dtype_of, plan_of, size_of
-from jupyter_latents.engine.models.memory import device_of, is_out_of_memory, is_ram
+from jupyter_latents.engine.models.memory import device_of
 from jupyter_latents.engine.models.model import LoadedModel, vae_with_switches
-from jupyter_latents.engine.models.readers import place, read_checkpoint, read_part
 from jupyter_latents.engine.models.shelf import Shelf
 from jupyter_latents.engine.observer import Reading
 from jupyter_latents.engine.vae.preview import Previewer, previewer_of
@@ -44,13 +43,18 @@ class ModelCache:
     """
 
     def __init__(self, settings: Settings = SETTINGS) -> None:
-        self.loads = 0
         self.encodings = Encodings()
         self.budget = ModelBudget(settings)
         self._shelf = Shelf(self.budget)
+        self._filler = Filler(self._shelf)
         self._previewers: dict[tuple[str, str], Previewer] = {}
         self._loading = threading.RLock()
         self._fitting = threading.Lock()
+
+    @property
+    def loads(self) -> int:
+        """How many parts were read so far."""
+        return self._filler.loads
 
     @property
     def parts(self) -> Mapping[PartKey, Part]:
@@ -93,7 +97,7 @@ class ModelCache:
         """
         with self._loading:
             plan, device, offload = _plan(source)
-            values = self._fill(plan, tell)
+            values = self._filler.fill(plan, tell)
             self._shelf.use(plan.keys.values(), plan.facts.name)
             return self._hand_out(plan, values, device, offload)
 
@@ -117,7 +121,7 @@ class ModelCache:
             missing = [name for name, key in plan.keys.items() if key not in self.parts]
             if not self._shelf.fits(plan.home, plan.memory(missing)):
                 return False
-            self._fill(plan, tell)
+            self._filler.fill(plan, tell)
             self._shelf.use(plan.keys.values(), plan.facts.name)
             return True
 
@@ -167,7 +171,7 @@ class ModelCache:
         with self._loading:
             plan, device, _ = _plan(source)
             alone = replace(plan, keys={"vae": plan.keys["vae"]}, changes=())
-            vae = self._fill(alone, _silent)["vae"]
+            vae = self._filler.fill(alone, _silent)["vae"]
             self._shelf.use(alone.keys.values(), plan.facts.name)
             return vae_with_switches(self._decoding(plan.keys["vae"], vae, device), source)
 
@@ -223,70 +227,6 @@ class ModelCache:
             part.used = time.time()
             return part.value
 
-    def _fill(self, plan: LoadPlan, tell: Callable[[Reading], None]) -> dict[str, Any]:
-        """Every part of a plan, read where it is not held."""
-        held = self.parts
-        values = {name: held[key].value for name, key in plan.keys.items() if key in held}
-        for name, key in plan.keys.items():
-            if name not in values and (waiting := self._fetched(plan, name, key)) is not None:
-                values[name] = waiting
-        missing = [name for name in plan.keys if name not in values]
-        last = list(plan.last)
-        plain = [name for name in missing if name not in last]
-        inside = [name for name in plain if plan.part(name).form == "checkpoint"]
-        read = 0
-        for names in (*([name] for name in plain if name not in inside), inside):
-            if names:
-                tell(_reading(plan, names, read, missing))
-                read += plan.file_bytes(names)
-                self._keep(plan, self._read(plan, names, values), values)
-        if any(name in last for name in missing):
-            tell(_reading(plan, last, read, missing, plan.late_addons))
-            self._keep(plan, self._read(plan, last, values), values)
-        return values
-
-    def _keep(self, plan: LoadPlan, read: Mapping[str, Any], values: dict[str, Any]) -> None:
-        """Puts addons on parts that were read for them, and holds what was read."""
-        ready = dict(read)
-        for addon, names in plan.changes:
-            own = {name: ready[name] for name in names if name in ready}
-            ready |= addon.put_on(plan.facts, values, own) if own else {}
-        values.update(ready)
-        for name, value in ready.items():
-            self._shelf.put(plan.keys[name], value, name)
-
-    def _fetched(self, plan: LoadPlan, name: str, key: PartKey) -> Any | None:
-        """A part that waits in RAM for the accelerator, moved there after making room."""
-        if not plan.part(name).weights or key._replace(device="cpu") not in self.parts or is_ram(plan.home):
-            return None
-        self._shelf.make_room(plan.home, plan.memory([name]), set(plan.keys.values()))
-        return self._shelf.fetch(key)
-
-    def _read(self, plan: LoadPlan, names: list[str], held: Mapping[str, Any]) -> dict[str, Any]:
-        """Reads parts and puts them on their device, after making room; where that fails, after letting all idle go."""
-        keep = set(plan.keys.values())
-        self._shelf.make_room(plan.home, plan.memory(names), keep)
-        try:
-            with listening():
-                return self._read_now(plan, names, held)
-        except ModelError as error:
-            if error.__cause__ is None or not is_out_of_memory(error.__cause__):
-                raise
-        self._shelf.make_room(plan.home, None, keep)
-        with listening():
-            return self._read_now(plan, names, held)
-
-    def _read_now(self, plan: LoadPlan, names: list[str], held: Mapping[str, Any]) -> dict[str, Any]:
-        self.loads += len(names)
-        model = plan.facts.name
-        inside = [name for name in names if plan.part(name).form == "checkpoint"]
-        own = [name for name in names if name not in inside]
-        values = {name: read_part(plan.part(name), plan.dtype_of(name), model, plan.reading(name)) for name in own}
-        if inside:
-            absent = {name: None for name in plan.facts.sources if name != "scheduler"}
-            values |= read_checkpoint(plan.facts, inside, {**absent, **held, **values}, plan.dtype)
-        return {name: place(value, plan.home, f"{name} of {model}") for name, value in values.items()}
-
 
 def _plan(source: ModelSource) -> tuple[LoadPlan, Any, str | None]:
     """What a load needs, the device that the model runs on, and how it is offloaded from it, which a CPU is not."""
@@ -295,8 +235,3 @@ def _plan(source: ModelSource) -> tuple[LoadPlan, Any, str | None]:
     offload = None if device.type == "cpu" else source.offload
     home = device_of("cpu") if offload else device
     return plan_of(source, facts, home, dtype_of(source, facts, device)), device, offload
-
-
-def _reading(plan: LoadPlan, names: list[str], read: int, missing: list[str], upon: tuple[str, ...] = ()) -> Reading:
-    """Some parts are read: how much their files hold, and how much of all that is missing was read before them."""
-    return Reading(plan.facts.name, tuple(names), upon, plan.file_bytes(names), read, plan.file_bytes(missing))

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from jupyter_latents.engine.ear import ear
 from jupyter_latents.engine.finite import check_finite
 from jupyter_latents.engine.layout import patchify, unpatchify
-from jupyter_latents.engine.listening import listening
 from jupyter_latents.errors import ModelError
 from jupyter_latents.latents.scaling import Scaling
 from jupyter_latents.latents.spaces import Space
@@ -115,7 +115,7 @@ def decode(latents: torch.Tensor, vae: Any) -> torch.Tensor:
         StoppedError: The run that it belongs to is to end.
         RunError: The VAE made NaN or infinite values.
     """
-    with listening():
+    with ear():
         pictures = _decoded(latents, vae)
     check_finite(pictures, f"the VAE ({type(vae).__name__}), while it decoded,", vae.dtype, "vae")
     return pictures
@@ -149,7 +149,7 @@ def encode(pictures: torch.Tensor, vae: Any) -> torch.Tensor:
         StoppedError: See `decode`.
         RunError: See `decode`.
     """
-    with listening():
+    with ear():
         latents = _encoded(pictures, vae)
     check_finite(latents, f"the VAE ({type(vae).__name__}), while it encoded a picture,", vae.dtype, "vae")
     return latents

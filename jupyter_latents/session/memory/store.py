@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_latents.errors import SettingError
 from jupyter_latents.latents.files.atomic import sweep, write_whole
-from jupyter_latents.paths import explain
+from jupyter_latents.paths import destination, explain
 from jupyter_latents.session.memory.result_file import DAMAGED, pack, unpack
 from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.wording import readable
@@ -21,7 +21,7 @@ from jupyter_latents.wording import readable
 if TYPE_CHECKING:
     from jupyter_latents.engine import StageResult
 
-__all__ = ["Store"]
+__all__ = ["Store", "store_in"]
 
 
 class Store:
@@ -129,3 +129,21 @@ def _delete(path: Path) -> None:
     """Deletes a file; one that another kernel deleted or that cannot be deleted now costs no run anything."""
     with contextlib.suppress(OSError):
         path.unlink(missing_ok=True)
+
+
+def store_in(folder: str, settings: Settings) -> Store:
+    """The store in a folder, as a person names it.
+
+    Args:
+        folder: The folder, made when missing.
+        settings: Say how many bytes it may take.
+
+    Raises:
+        SettingError: The folder has no name, is in nobody's home, or cannot be written to.
+    """
+    if not folder.strip():
+        raise SettingError("the store has no name; give a folder of your own, or off.")
+    try:
+        return Store(destination(folder), settings)
+    except FileNotFoundError as error:
+        raise SettingError(f"the store {folder!r} cannot be written to: {explain(error)}.") from error

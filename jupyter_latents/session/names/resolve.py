@@ -11,12 +11,12 @@ from jupyter_latents.engine import Given, Inputs, asked_size
 from jupyter_latents.errors import HandoffError, LatentsError, LatentsFileError, NameNotFoundError, nearest
 from jupyter_latents.paths import is_folder, is_there, opened
 from jupyter_latents.pictures.arrays import check_numbers
-from jupyter_latents.pictures.reading import is_image, is_picture, note_of, read_mask, read_picture, size_of
+from jupyter_latents.pictures.reading import is_image, is_picture, note_of, read_mask, read_picture
 from jupyter_latents.session.later import Later
 from jupyter_latents.session.names.addresses import download
 from jupyter_latents.session.names.kinds import TENSOR_ENDINGS, is_outline, is_standing, is_tensor_like, is_usable
 from jupyter_latents.session.names.positions import Positions
-from jupyter_latents.session.names.sizes import size_in, sized, stage_size
+from jupyter_latents.session.names.sizes import bring_to_size, size_in, sizes_of, stage_size, stretch_notes
 from jupyter_latents.stage import ImageSeed, Reference, Stage
 from jupyter_latents.stopping import check
 from jupyter_latents.syntax import real
@@ -31,10 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["Resolver"]
 
 Read: TypeAlias = Callable[[Any, str, Callable[[], None]], "Image"]
-
-_RAW = "raw VAE"  # the space of ComfyUI's files that say none
-
-_SHAPE = 0.02  # relative difference of two aspect ratios that is taken for rounding
 
 
 @dataclass(frozen=True)
@@ -73,7 +69,7 @@ class Resolver:
         latents = [item for value, text in seen.latents for item in self._standing(value, text, size)]
         return Inputs(
             cast("tuple[Latents, ...]", tuple(latents)),  # a run knows no outlines
-            tuple(sized(image, seed) for image in self._read(seen.images, stage, read_picture)),
+            tuple(bring_to_size(image, seed) for image in self._read(seen.images, stage, read_picture)),
             tuple(self._read(seen.masks, stage, read_mask)),
             tuple(self._read(seen.controls, stage, read_picture)),
             self._asked(seen, seed, model.space),
@@ -97,9 +93,9 @@ class Resolver:
         seen, space = self._seen(stage, model), model.space
         return Given(
             tuple(item for value, text in seen.latents for item in self._standing(value, text, stage_size(stage))),
-            tuple(size_in(size, seed) for size in self._sizes(seen.images, space)),
-            len(self._sizes(seen.masks, space)),
-            len(self._sizes(seen.controls, space)),
+            tuple(size_in(size, seed) for size in sizes_of(seen.images, space)),
+            len(sizes_of(seen.masks, space)),
+            len(sizes_of(seen.controls, space)),
             self._asked(seen, seed, space),
             self._notes(seen, space),
             seen.decoded,
@@ -127,7 +123,7 @@ class Resolver:
 
     def _asked(self, seen: Positions, seed: ImageSeed, space: Space) -> tuple[int, int] | None:
         """The size that the first picture was to have, where its seed resizes it."""
-        sizes = self._sizes(seen.images[:1], space) if (seed.resize or seed.align) is not None else []
+        sizes = sizes_of(seen.images[:1], space) if (seed.resize or seed.align) is not None else []
         return asked_size(sizes[0], seed) if sizes else None
 
     def _notes(self, seen: Positions, space: Space) -> tuple[str, ...]:
@@ -136,15 +132,11 @@ class Resolver:
             self._told(item, name, space) if is_standing(item) else note_of(item, name, check)
             for item, name in seen.pictured
         )
-        return tuple(dict.fromkeys(filter(None, (*found, *self._stretched(seen, space)))))
-
-    def _stretched(self, seen: Positions, space: Space) -> Iterator[str]:
-        """That a mask has another shape than its picture, to which it is stretched."""
-        images, masks = (self._sizes(part, space) for part in (seen.images, seen.masks))
-        for width, height in dict.fromkeys(masks if images else ()):
-            across, down = images[0]
-            if abs(width * down - height * across) > _SHAPE * width * down:
-                yield f"a mask of {width}x{height} is stretched to its picture of {across}x{down}"
+        return tuple(
+            dict.fromkeys(
+                filter(None, (*found, *stretch_notes(sizes_of(seen.images, space), sizes_of(seen.masks, space))))
+            )
+        )
 
     def _told(self, latents: Any, name: str, space: Space) -> str:
         """What this session knows of a bare tensor that is decoded as if nobody did: one answer in every kernel."""
@@ -178,17 +170,6 @@ class Resolver:
         if isinstance(value, list) and any(map(is_outline, value)):
             return [item for one in value for item in self._standing(one, text, size)]
         return self.as_latents(value, text, size)
-
-    def _sizes(self, items: Iterable[tuple[Any, str]], space: Space) -> list[tuple[int, int]]:
-        """(width, height) of each picture; its content is not read."""
-        found: list[tuple[int, int]] = []
-        for item, name in items:
-            if is_standing(item):
-                own = space if item.space is None or item.space.name == _RAW else item.space
-                found += [own.size_of(item.shape)] * item.shape[0]
-            else:
-                found.append(size_of(item, name, check))
-        return found
 
     def value(self, reference: Reference) -> Any:
         """The object behind a reference; files stay paths.

@@ -14,7 +14,7 @@ from jupyter_latents.prompts import weighter_of
 from jupyter_latents.samplers import sampler
 from jupyter_latents.stage import Address, LatentsProcessor, Size
 from jupyter_latents.syntax.addresses import parse_address
-from jupyter_latents.syntax.templates.promises import undrawn_in
+from jupyter_latents.syntax.templates.marks import undrawn_in
 from jupyter_latents.syntax.text import Locator
 from jupyter_latents.wording import option
 

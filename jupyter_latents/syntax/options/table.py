@@ -256,7 +256,7 @@ OPTIONS: tuple[Option, ...] = (
     _flag("--output-overwrite -ox", "output_overwrite", "Output",
           "Replace files of the same name. Default: a number is added.", field="output.overwrite"),
     _row("--image-format -if", "image_format", "FORMAT", parsers.choice(_IMAGE_FORMATS, "image format"), "Output",
-         f"{listed('picture', 'or')} write pictures; {listed('latents', 'and')} (ComfyUI) write latents. Default: png.",
+         f"{listed('picture', 'or')} write pictures; {listed('latents', 'and')} write latents. Default: png.",
          choices=_names(_IMAGE_FORMATS), field="output.format"),
     _row("--device -d", "device", "DEVICE", parsers.device, "Memory",
          "Where to run: cpu, cuda, cuda:1, mps or xpu. Default: the best there is.", choices=("cpu", "cuda", "mps"),

@@ -15,7 +15,7 @@ from torch.overrides import TorchFunctionMode
 
 from jupyter_latents import stopping
 
-__all__ = ["listening"]
+__all__ = ["ear"]
 
 
 class _StopHeard(BaseException):
@@ -38,7 +38,7 @@ class _Ear(TorchFunctionMode):
 
 
 @contextmanager
-def listening() -> Iterator[None]:
+def ear() -> Iterator[None]:
     """Lets a stop end what is done inside, between two functions of torch; outside a run nothing changes.
 
     Raises:
