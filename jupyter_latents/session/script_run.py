@@ -14,6 +14,7 @@ from jupyter_latents.errors import JupyterLatentsError, RunError, StoppedError
 from jupyter_latents.session import outputs
 from jupyter_latents.session.blame import blame, check_parts
 from jupyter_latents.session.memory.identity import key_of
+from jupyter_latents.session.memory.leads import Lead, leads_of
 from jupyter_latents.session.read_ahead import ReadAhead
 from jupyter_latents.session.runs import Made, Run
 from jupyter_latents.session.spreading import spread
@@ -145,10 +146,19 @@ class ScriptRun:
         go = partial(self._engine_run, job)
         self._run_together(job, stage, inputs)
         key = key_of(stage, inputs, self.models)
-        result = self.session.memo.run(key, stage, inputs, go, partial(self.observer.note, warning=True))
+        result = self.session.memo.run(
+            key, stage, inputs, go, partial(self.observer.note, warning=True), self._leads(stage, inputs)
+        )
         self._tell_saved(result)
         self.session.remember(result.latents)
         return self._decoded(result)
+
+    def _leads(self, stage: Stage, inputs: Inputs) -> tuple[Lead, ...]:
+        """What a stage whose prompts change may have in common with others."""
+        if stage.prompt.weighter is None:
+            return ()
+        prompts = self.models.engine.prepare(stage, Given.of(inputs)).prompts
+        return leads_of(stage, prompts, inputs, self.models)
 
     def _picture_of(self, latents: Latents, stage: Stage, name: str) -> list[Image]:
         """Pictures of latents in the place of a picture, by the VAE that the engine chooses."""
