@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jupyter_latents.engine.vae.bridge import register_converter
     from jupyter_latents.latents import Latents
     from jupyter_latents.session import Session
+    from jupyter_latents.session.cells.reading import cell_from
     from jupyter_latents.session.runs import Run
     from jupyter_latents.stage import Stage
 
@@ -28,6 +29,7 @@ __all__ = [
     "Run",
     "Session",
     "Stage",
+    "cell_from",
     "load_ipython_extension",
     "panel",
     "register_converter",
@@ -39,6 +41,7 @@ _LAZY = {
     "Run": "jupyter_latents.session.runs",
     "Session": "jupyter_latents.session",
     "Stage": "jupyter_latents.stage",
+    "cell_from": "jupyter_latents.session.cells.reading",
     "panel": "jupyter_latents.display.panel",
     "register_converter": "jupyter_latents.engine.vae.bridge",
 }

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Int, observe
+from traitlets import Enum, Int, observe
 from traitlets.config import Configurable
 
-from jupyter_latents.settings import SETTINGS
+from jupyter_latents.settings import METADATA, SETTINGS
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -32,7 +32,13 @@ class JupyterLatents(Configurable):
     )
     store_size = Int(SETTINGS.store_size, min=0, help="Bytes on disk of the store that --store names.").tag(config=True)
 
-    @observe("output_size", "model_memory", "device_memory", "trajectory_memory", "store_size")
+    metadata = Enum(
+        METADATA,
+        SETTINGS.metadata,
+        help="What pictures say of how they were made: 'full' (the cell, and A1111's text), 'parameters', 'none'.",
+    ).tag(config=True)
+
+    @observe("output_size", "model_memory", "device_memory", "trajectory_memory", "store_size", "metadata")
     def _set(self, change: Any) -> None:
         setattr(SETTINGS, change.name, change.new)
 
