@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from traitlets import Enum, Int, observe
 from traitlets.config import Configurable
 
+from jupyter_latents.prompts import WEIGHTERS
 from jupyter_latents.settings import METADATA, SETTINGS
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ __all__ = ["JupyterLatents", "register", "unregister"]
 
 
 class JupyterLatents(Configurable):
-    """Sizes and budgets of this kernel's runs: ``%config JupyterLatents`` lists them."""
+    """Sizes, budgets and defaults of this kernel's runs: ``%config JupyterLatents`` lists them."""
 
     output_size = Int(SETTINGS.output_size, min=30_000, help="Bytes of a run's saved output in the notebook.").tag(
         config=True
@@ -38,7 +39,16 @@ class JupyterLatents(Configurable):
         help="What pictures say of how they were made: 'full' (the cell, and A1111's text), 'parameters', 'none'.",
     ).tag(config=True)
 
-    @observe("output_size", "model_memory", "device_memory", "trajectory_memory", "store_size", "metadata")
+    prompt_weighter = Enum(
+        ["none", *(name for name, row in WEIGHTERS.items() if not row.refused)],
+        SETTINGS.prompt_weighter,
+        help="What reads weights and schedules in prompts where a cell does not say.",
+    ).tag(config=True)
+
+    @observe(
+        *("output_size", "model_memory", "device_memory", "trajectory_memory", "store_size", "prompt_weighter"),
+        "metadata",
+    )
     def _set(self, change: Any) -> None:
         setattr(SETTINGS, change.name, change.new)
 

@@ -13,7 +13,7 @@ METADATA: tuple[str, ...] = get_args(MetadataLevel)
 
 @dataclass(slots=True, weakref_slot=True)
 class Settings:
-    """Sizes and budgets, read each time they matter, so that a change holds from then on.
+    """Sizes, budgets and defaults, read each time they matter, so that a change holds from then on.
 
     Attributes:
         output_size: Bytes that a run's saved output may take in the notebook.
@@ -23,6 +23,7 @@ class Settings:
         store_size: Bytes that a store of results on disk may take.
         metadata: What pictures say of how they were made: ``full`` is the cell that leads back to them and A1111's
             text, ``parameters`` that text alone.
+        prompt_weighter: What reads weights in prompts where a script does not say; ``none`` for nothing.
     """
 
     output_size: int = 300_000
@@ -31,6 +32,7 @@ class Settings:
     trajectory_memory: int = 1 << 30
     store_size: int = 4 << 30
     metadata: MetadataLevel = "full"
+    prompt_weighter: str = "none"
 
 
 SETTINGS = Settings()

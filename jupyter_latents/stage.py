@@ -188,7 +188,11 @@ def _argument(name: str, default: str | None = None) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The texts of a stage; second and third go to a model's further text encoders."""
+    """The texts of a stage; second and third go to a model's further text encoders.
+
+    `weighter` says what reads weights and schedules in them, ``a1111``, and may be given as text; without one, or with
+    ``none``, they are text.
+    """
 
     positive: str = ""
     negative: str = _argument("negative_prompt", "")
@@ -196,6 +200,12 @@ class Prompt:
     second_negative: str | None = _argument("negative_prompt_2")
     third: str | None = _argument("prompt_3")
     third_negative: str | None = _argument("negative_prompt_3")
+    weighter: Address | None = None
+
+    def __post_init__(self) -> None:
+        weighter = address_of(self.weighter, "prompt_weighter")
+        none = weighter is not None and weighter.name.lower() == "none" and not weighter.settings
+        object.__setattr__(self, "weighter", None if none else weighter)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,16 +16,19 @@ TOP = "jupyter_latents"
 # From the top down: a room may import what stands below it. The package's own `__init__` is the top.
 ROOMS = [
     *(TOP, "magics", "config", "completer", "display", "session", "machine"),
-    *("engine", "latents", "syntax", "pictures", "optimizations", "stage", "addresses", "demo", "settings", "formats"),
-    *("samplers", "paths", "stopping", "errors", "wording", "above"),
+    *("engine", "latents", "syntax", "pictures", "prompts", "optimizations", "stage", "addresses", "demo", "settings"),
+    *("formats", "samplers", "paths", "stopping", "errors", "wording", "above"),
 ]
 # Where less than "all below" is allowed.
 NARROWER = {
-    "syntax": {"paths", "optimizations", "stage", "formats", "samplers", "errors", "wording"},
+    "syntax": {"paths", "prompts", "optimizations", "stage", "formats", "samplers", "errors", "wording"},
     "latents": {"paths", "pictures", "stage", "formats", "errors", "wording", "above"},
-    "engine": {"paths", "latents", "optimizations", "stage", "stopping", "errors", "wording", "demo", "settings"},
+    "engine": {
+        *("paths", "latents", "prompts", "optimizations", "stage", "stopping", "errors", "wording", "demo", "settings")
+    },
     "magics": {"paths", "config", "completer", "display", "session", "syntax", "stage", "formats", "errors", "latents"},
     "pictures": {"paths", "stage", "addresses", "formats", "samplers", "errors", "wording"},
+    "prompts": {"addresses", "errors", "wording"},
     "optimizations": {"addresses", "errors", "wording"},
     "stage": {"addresses", "above"},
     "addresses": {"errors"},
@@ -38,7 +41,7 @@ NARROWER = {
     "formats": set(),
     "paths": set(),
     "settings": set(),
-    "config": {"settings"},
+    "config": {"prompts", "settings"},
 }
 NOTEBOOK = {"IPython", "ipywidgets", "anywidget", "ipykernel", "comm", "traitlets"}
 HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors", "numpy", "scipy", "PIL"}
@@ -51,6 +54,7 @@ NOT_FOR = {
     "samplers": NOTEBOOK | HEAVY,
     "paths": NOTEBOOK | HEAVY,
     "optimizations": NOTEBOOK | HEAVY,
+    "prompts": NOTEBOOK | HEAVY,
     "stage": NOTEBOOK | HEAVY,
     "addresses": NOTEBOOK | HEAVY,
     "settings": NOTEBOOK | HEAVY,

@@ -12,6 +12,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 pytestmark = pytest.mark.kernel
 
 SECRET = "hf_s3cret-v4lue"
+FORMS = (SECRET, SECRET[::-1], SECRET.upper(), SECRET[3:9], SECRET.replace("-", "+"))
 CELLS = r"""%load_ext jupyter_latents
 # ---
 %%dgen --store store
@@ -44,7 +45,20 @@ demo/scenes --prompts "$TOKEN" SHORT --auth-token $TOKEN
 # ---
 get_ipython().run_cell_magic("dgen", "--background", "demo/scenes --prompts $TOKEN SHORT --into again").wait()
 # ---
-final.view()""".replace("SHORT", "--inference-steps 2 --output-size 64 --seeds 1").split("\n# ---\n")
+final.view()
+# ---
+%%dgen
+\set k $TOKEN
+\print {{ k[3:] }} {{ k | upper }}
+# ---
+%%dgen --dry-run
+\setp k '$TOKEN'[::-1]
+\print {{ k }}
+# ---
+%%dgen --panel
+demo/scenes --prompts "{{ env.TOKEN | replace('-', '+') }}" SHORT""".replace(
+    "SHORT", "--inference-steps 2 --output-size 64 --seeds 1"
+).split("\n# ---\n")
 
 
 def test_no_byte_holds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,13 +70,13 @@ def test_no_byte_holds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     client.execute()
     nbformat.write(notebook, tmp_path / "saved.ipynb")
     failed = [index for index, cell in enumerate(notebook.cells) if any(o.output_type == "error" for o in cell.outputs)]
-    assert failed == [5, 6, 7]
+    assert failed == [5, 6, 7, 12, 13]
     files = [file for file in tmp_path.rglob("*") if file.is_file()]
     assert {file.suffix for file in files} >= {".ipynb", ".safetensors", ".png"}
     assert len(files) > 4
     for file in files:
-        assert SECRET.encode() not in file.read_bytes(), file.name
+        assert not [form for form in FORMS if form.encode() in file.read_bytes()], file.name
         assert SECRET not in file.name
     outputs = str([cell.outputs for cell in notebook.cells])
     assert "token $TOKEN $TOKEN" in outputs
-    assert all("$TOKEN" in str(notebook.cells[index].outputs) for index in (2, 5, 6))
+    assert all("$TOKEN" in str(notebook.cells[index].outputs) for index in (2, 5, 6, 12, 13))

@@ -15,6 +15,7 @@ from jupyter_latents.engine.given.picture_sizes import asked_size, size_after_re
 from jupyter_latents.engine.libraries import import_libraries
 from jupyter_latents.engine.models.places.names import known_models
 from jupyter_latents.engine.observer import Look, Observer, Phase, PhaseName, Reading, Silent, StepEvent
+from jupyter_latents.engine.prompts.windows import PromptWindow
 from jupyter_latents.engine.protocol import Engine
 from jupyter_latents.engine.rest import run_rest
 from jupyter_latents.engine.result import StageResult
@@ -40,6 +41,7 @@ __all__ = [
     "PartRow",
     "Phase",
     "PhaseName",
+    "PromptWindow",
     "Reading",
     "ScheduleCard",
     "Silent",

@@ -44,6 +44,7 @@ def course_of(prepared: Prepared) -> Course:
         train_timesteps=int(scheduler.config.get("num_train_timesteps", 1000)),
         verdict=prepared.verdict,
         notes=prepared.notes,
+        prompts=prepared.prompts,
         weights=prepared.weights,
         outline=prepared.outline,
         shares=can_share(prepared),
@@ -68,8 +69,8 @@ def schedule_card(stage: Stage, size: tuple[int, int] | None = None) -> Schedule
 
 
 def can_share(prepared: Prepared) -> bool:
-    """Whether a stage may share a batch with the same stage of other seeds: one picture from noise alone."""
+    """Whether a stage may share a batch with the same stage of other seeds: one picture from noise, of one prompt."""
     stage = prepared.stage
     alone = stage.scheduler is not None and stage.scheduler.name in _ALONE
     wanted = stage.batch_seeds and stage.seed is not None and stage.batch_size == 1
-    return wanted and prepared.given == Given() and not alone
+    return wanted and prepared.given == Given() and not alone and len(prepared.prompts) == 1

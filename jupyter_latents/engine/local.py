@@ -136,21 +136,7 @@ class LocalEngine:
         stopped: Callable[[], bool] = lambda: False,
         stop_asked: Callable[[], bool] = lambda: False,
     ) -> Iterator[StageResult]:
-        """Runs stages that differ in their seeds alone as one batch; in halves where that fails, at last one by one.
-
-        Args:
-            stages: The stages; the course of each says that it shares.
-            observer: See `run`.
-            stopped: See `run`.
-            stop_asked: See `run`.
-
-        Yields:
-            Their results in order, as soon as there are any; fewer where it was stopped between two halves.
-
-        Raises:
-            StoppedError: It was stopped before its first step.
-            JupyterLatentsError: See `run`.
-        """
+        """See `Engine.run_together`; in halves where one batch fails, at last one by one."""
         if len(stages) == 1:
             yield self.run(stages[0], _NOTHING, observer, stopped, stop_asked)
             return
@@ -197,7 +183,7 @@ class LocalEngine:
                 error.partial = run.partial()
             raise
         except BaseException as error:  # SystemExit of a converter too
-            told = str(error).replace("jupyter_latents.engine.tap._WindowedScheduler", run.scheduler_name)
+            told = str(error).replace("jupyter_latents.engine.tap.scheduler.WindowedScheduler", run.scheduler_name)
             message = f"{stage.model.name} failed while it ran: {type(error).__name__}: {told}"
             raise RunError(message, partial=run.partial()) from error
 

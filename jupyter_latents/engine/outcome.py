@@ -15,7 +15,7 @@ from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.rules.origin import provenance_of
 from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.engine.schedule.window import Span
-from jupyter_latents.engine.tap import StepState
+from jupyter_latents.engine.tap.states import StepState
 from jupyter_latents.engine.versions import versions
 from jupyter_latents.latents.facts import CLEAN, Position, Provenance, Resume
 from jupyter_latents.latents.trajectory import Trajectory

@@ -42,7 +42,7 @@ class Receiver:
     Attributes:
         family: Its family's row.
         scheduler: A scheduler as it has it, with no timesteps set; nobody else uses it.
-        takes: Names of its call's arguments; None where the pipeline is not there: those of its usual class.
+        takes: Names of its call's arguments.
         dtype: The dtype of its weights; None for that of the latents.
     """
 
@@ -99,12 +99,20 @@ def _size(receiver: Receiver, width: int, height: int) -> dict[str, int]:
 
 
 def _of_pipeline(pipeline: Any) -> Receiver:
-    name = type(pipeline).__name__
-    family = next((row for row in FAMILIES if name in (row.txt2img, *row.made_as)), None) or next(
-        (row for row in FAMILIES if name in (row.img2img, row.inpaint)), generic(name)
-    )
-    call = inspect.signature(type(pipeline).__call__).parameters
-    return Receiver(family, copy.deepcopy(pipeline.scheduler), frozenset(call), pipeline.dtype)
+    kind = type(pipeline)
+    own = [row for row in FAMILIES if kind.__name__ in (row.txt2img, *row.made_as)]
+    known = own or [row for row in FAMILIES if kind.__name__ in (row.img2img, row.inpaint)]
+    if not known and hasattr(kind, "_pack_latents"):
+        raise LatentsError(
+            f"how {kind.__name__} packs latents and sets its steps is not known here; latents.packed() is the tensor "
+            "of Flux's and Qwen-Image's tokens."
+        )
+    family = known[0] if known else generic(kind.__name__)
+    return Receiver(family, copy.deepcopy(pipeline.scheduler), _arguments_of(kind), pipeline.dtype)
+
+
+def _arguments_of(kind: type) -> frozenset[str]:
+    return frozenset(inspect.signature(kind.__call__).parameters)
 
 
 def _of_model(latents: Latents) -> Receiver:
@@ -115,8 +123,7 @@ def _of_model(latents: Latents) -> Receiver:
     made_by = latents.position.scheduler if latents.position is not None else ""
     mode = "img2img" if facts.family.direct_latents or facts.family.txt2img is None else "txt2img"
     kind = getattr(diffusers, facts.family.pipeline_name(mode))
-    call = inspect.signature(kind.__call__).parameters
-    return Receiver(facts.family, schedulers.build(made_by or None, own, config), frozenset(call))
+    return Receiver(facts.family, schedulers.build(made_by or None, own, config), _arguments_of(kind))
 
 
 def _place(latents: Latents, receiver: Receiver) -> ScheduleStep:
@@ -179,6 +186,11 @@ def _ways(
         raise LatentsError(
             f"{type(place.scheduler).__name__} goes on from its history, which a pipeline's call cannot be given. "
             "Go on in a cell, or with another scheduler, such as Euler's."
+        )
+    if "callback_on_step_end" not in receiver.takes:
+        raise LatentsError(
+            f"{receiver.family.name} cannot begin there{' to the last bit' if exact else ''}: its call takes no "
+            "callback_on_step_end. Go on in a cell, or with a scheduler that takes timesteps, such as Euler's."
         )
     put_in = _put_in(LAYOUTS[receiver.family.layout].pack(tensor), place.index - 1, generator)
     return {**whole, "callback_on_step_end": put_in, "callback_on_step_end_tensor_inputs": ["latents"], **drawn}

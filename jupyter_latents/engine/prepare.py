@@ -14,14 +14,16 @@ from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.load import dtype_of
 from jupyter_latents.engine.models.memory import device_of
 from jupyter_latents.engine.models.optimize import check_optimize
+from jupyter_latents.engine.prompts.windows import PromptWindow, check_prompts, prompt_remarks, prompt_windows
 from jupyter_latents.engine.rules.calls import call_arguments, check_clip_skip
 from jupyter_latents.engine.rules.checks import check_mode, check_sigmas, pipeline_of
 from jupyter_latents.engine.rules.needs import check_memory
 from jupyter_latents.engine.rules.origin import provenance_of
 from jupyter_latents.engine.rules.remarks import remarks
 from jupyter_latents.engine.rules.sizes import picture_size
-from jupyter_latents.engine.schedule import handoff, schedulers, timesteps
+from jupyter_latents.engine.schedule import schedulers, timesteps
 from jupyter_latents.engine.schedule.entering import Entering, enter, first_step
+from jupyter_latents.engine.schedule.fit import check_fits
 from jupyter_latents.engine.schedule.trial import check_steps
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.engine.vae.bridge import crossing
@@ -52,6 +54,7 @@ class Prepared:
         entering: Which steps run, and how the latents enter.
         notes: What is converted, rounded, assumed or contradicted, in the order of telling.
         weights: Bytes of the model's weights in the dtype that it runs in.
+        prompts: Windows of one text each that tile the steps.
         decodings: How latents in the place of pictures become pictures.
     """
 
@@ -66,6 +69,7 @@ class Prepared:
     entering: Entering
     notes: tuple[str, ...]
     weights: int
+    prompts: tuple[PromptWindow, ...]
     decodings: tuple[Decoding, ...] = ()
 
     @property
@@ -138,6 +142,7 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
         JupyterLatentsError: The stage can never run, with the reason.
     """
     facts = describe(stage.model) if facts is None else facts
+    check_prompts(stage, facts.family.text, facts.family.name)
     optimize = check_optimize(stage.model, facts)
     latents = incoming(stage, given.latents, facts)
     scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=stage.seed or 0)
@@ -157,10 +162,11 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     decodings = tuple(decoding(one, facts, stage.model) for one in given.decoded)
     notes = (*given.notes, *dict.fromkeys(note for one in decodings for note in one.notes), *notes)
     beside = remarks(call, facts, entered, noised=noised and not schedulers.backwards(scheduler))
-    told = (*notes, *beside, *entering.notes, *(choice.note for choice in optimize))
+    prompts = prompt_windows(stage, entering.span)
+    told = (*notes, *beside, *prompt_remarks(stage, prompts), *entering.notes, *(choice.note for choice in optimize))
     weights = facts.values * _itemsize(stage, facts)
     return Prepared(
-        stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights, decodings
+        stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights, prompts, decodings
     )
 
 
@@ -191,7 +197,7 @@ def _crosses(stage: Stage, latents: Standing | None, scheduler: Any, facts: Mode
     """Whether the given latents must cross into the model's space."""
     if latents is not None:
         backwards = schedulers.backwards(scheduler)
-        return not handoff.check_fits(latents, facts.space, stage.model.name, backwards=backwards)
+        return not check_fits(latents, facts.space, stage.model.name, backwards=backwards)
     if stage.window.start:
         raise WindowError(
             f"{option('denoising_start')} {stage.window.start:g} needs latents to start from: "

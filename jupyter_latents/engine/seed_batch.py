@@ -18,7 +18,7 @@ from jupyter_latents.engine.observer import Observer
 from jupyter_latents.engine.prepare import prepare
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.stage_run import StageRun, Stops
-from jupyter_latents.engine.tap import StepState
+from jupyter_latents.engine.tap.states import StepState
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import Stage
 

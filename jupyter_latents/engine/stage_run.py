@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,16 +20,21 @@ from jupyter_latents.engine.models.cache import LoadedModel
 from jupyter_latents.engine.observer import Observer, Phase, StepEvent
 from jupyter_latents.engine.outcome import RunOrigin, StepLog, finite, last_latents, result_of
 from jupyter_latents.engine.prepare import Prepared, prepare
+from jupyter_latents.engine.prompts.encoding import prompt_encoder
+from jupyter_latents.engine.prompts.windows import PromptWindow
 from jupyter_latents.engine.result import StageResult
-from jupyter_latents.engine.rules.calls import picture_arguments
-from jupyter_latents.engine.schedule import handoff, schedulers
+from jupyter_latents.engine.rules.calls import call_arguments, picture_arguments
+from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.engine.schedule.entering import Entering, enter
+from jupyter_latents.engine.schedule.level_tensor import level_tensor, onward_draws
 from jupyter_latents.engine.schedule.window import Span
-from jupyter_latents.engine.tap import Entry, Generators, StepState, Tap
+from jupyter_latents.engine.tap.states import Entry, Generators, StepState
+from jupyter_latents.engine.tap.tap import Tap
 from jupyter_latents.engine.vae import codec
 from jupyter_latents.engine.vae.bridge import bridge
 from jupyter_latents.errors import LatentsError, RunError, StoppedError
 from jupyter_latents.latents.value import Latents
+from jupyter_latents.wording import option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,7 +94,7 @@ class StageRun:
 
     def steps(self) -> None:
         """Runs its steps, which `done` then holds."""
-        stage, facts = self.stage, self.facts
+        facts = self.facts
         for note in self.prepared.notes:
             self.observer.note(note, warning=note in self.prepared.warnings)
         if self.given is not None and self.prepared.crosses:
@@ -96,13 +102,42 @@ class StageRun:
         call = self.prepared.call
         _, _, height, width = facts.space.shape_for(*call.size)
         self.done.latent_size = (height, width)
-        arguments = {**self.prepared.arguments, **picture_arguments(call, self.family, self.inputs)}
-        arguments |= facts.arguments(call, self.inputs)
+        arguments = {**picture_arguments(call, self.family, self.inputs), **facts.arguments(call, self.inputs)}
         self.stops.before(Phase("encoding"))
-        scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=self.seed)
-        Tap(scheduler, self.generator, self._enter, self._after_step).run(
-            call.pipeline, self._components(call.pipeline), arguments, self.model.prepared
+        for window in self.prepared.prompts:
+            self._window(window, arguments)
+            if self.done.stopped:
+                return
+
+    def _window(self, window: PromptWindow, arguments: Mapping[str, Any]) -> None:
+        """Runs the steps of one set of texts, which go on from those that are done as a stage of their own would."""
+        call, goes_on = self.prepared.call, bool(self.done.states)
+        own = call_arguments(replace(call, stage=replace(self.stage, prompt=window.prompt)), self.family)
+        if goes_on:
+            self.generator = torch.Generator("cpu").manual_seed(
+                self.seed
+            )  # what it drew by then comes with the latents
+        encoder = prompt_encoder(self.stage, self.family.text)
+        scheduler = schedulers.build(self.stage.scheduler, *self.facts.scheduler, seed=self.seed)
+        components = self._components(call.pipeline)
+        tap = Tap(
+            scheduler,
+            self.generator,
+            partial(self._go_on if goes_on else self._enter, window),
+            self._after_step,
+            None if encoder is None else encoder.encode,
         )
+        try:
+            tap.run(
+                call.pipeline,
+                components if encoder is None else encoder.components(components),
+                {**own, **arguments},
+                self.model.prepared,
+            )
+        except StoppedError:
+            if not goes_on:
+                raise
+            self.done.stopped = True  # while the next texts were encoded: the steps that are done stay
 
     def _bridge(self, given: Latents) -> None:
         """Brings the given latents into the model's space; a converter of somebody's own may make another size."""
@@ -138,25 +173,45 @@ class StageRun:
             components = self.model.encodings.remembering(components)
         return components if self.stage.clip_skip is None else with_clip_skip(components)
 
-    def _enter(self, scheduler: Any, skipped: int) -> Entry:
+    def _enter(self, window: PromptWindow, scheduler: Any, skipped: int) -> Entry:
+        """Where the first window enters the schedule."""
         entering = self._agreed(scheduler, skipped)
         self.done.schedule = entering.schedule
         self._begin(entering.span, scheduler)
+        end_index = entering.span.index(window.end) if len(self.prepared.prompts) > 1 else entering.span.end_index
         if self.given is None or entering.way is None:
-            return Entry(entering.span.start_index, entering.span.end_index)
+            return Entry(entering.span.start_index, end_index)
         extra = torch.Generator("cpu").manual_seed((self.seed ^ 0x9E3779B9) % 2**63)
         raw = any(is_raw(latents, self.facts) for latents in self.inputs.latents)
         form = RAW_FORM if raw else entering.way.form
-        tensor = handoff.level_tensor(self.given, entering.way.noise, extra, form)
+        tensor = level_tensor(self.given, entering.way.noise, extra, form)
         resume = self.given.resume if entering.exact else None
         drawn: Any = resume.generator if resume is not None and self.seed == self.given.provenance.seed else None
         return Entry(
             entering.span.start_index,
-            entering.span.end_index,
+            end_index,
             self.layout.pack(tensor.to(self.model.device)),
             resume.scheduler if resume else None,
-            handoff.onward_draws(self.seed, self.given.noise) if drawn is None else drawn,
+            onward_draws(self.seed, self.given.noise) if drawn is None else drawn,
         )
+
+    def _go_on(self, window: PromptWindow, scheduler: Any, _skipped: int) -> Entry:
+        """Where a further window goes on: at the last step that is done, with its history.
+
+        Raises:
+            RunError: The pipeline has set another schedule than before, or the scheduler's history cannot be carried.
+        """
+        last, span = self.done.states[-1], self.prepared.span
+        if schedulers.schedule_digest(scheduler) != self.done.schedule or last.scheduler is None:
+            name = type(scheduler).__name__
+            why = "its history cannot be carried" if last.scheduler is None else "it set another schedule than before"
+            raise RunError(
+                f"{name} cannot go on with another prompt at step {window.start}: {why}. Use another "
+                f"{option('schedulers')}, or prompts that stay the same.",
+                option="schedulers",
+            )
+        drawn: Any = last.generator
+        return Entry(span.index(window.start), span.index(window.end), last.latents, last.scheduler, drawn)
 
     def _agreed(self, scheduler: Any, skipped: int) -> Entering:
         """Where the run enters the schedule that its pipeline has set: as prepared.

@@ -19,6 +19,9 @@ _OF_CLASS: dict[str, tuple[str, ...]] = {
     "WindowError": ("denoising_start", "denoising_end", "inference_steps"),
 }
 
+# The option by which something may have been given as well.
+_ELSE: dict[str, tuple[str, ...]] = {"negative_prompts": ("prompts",), "prompt_weighter": ("prompts",)}
+
 
 def blame(invocation: Invocation, error: JupyterLatentsError) -> JupyterLatentsError:
     """Spells the options in an error's message as scripts do, and gives it the place of the option to blame.
@@ -52,6 +55,7 @@ def check_parts(stage: Stage) -> None:
 
 def _place(invocation: Invocation, error: JupyterLatentsError) -> Place | None:
     """Where the option stands that is to blame; where the model stands, when none was given."""
-    suspects = (error.option,) if error.option else _OF_CLASS.get(type(error).__name__, ())
+    own = (error.option, *_ELSE.get(error.option, ())) if error.option else ()
+    suspects = own or _OF_CLASS.get(type(error).__name__, ())
     given = [dest for dest in suspects if dest in invocation.values]
     return invocation.place_of(given[0]) if given else invocation.place

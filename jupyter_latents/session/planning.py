@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.stage import ModelSource, Stage
+from jupyter_latents.syntax import format_prompt
 from jupyter_latents.wording import readable, visible
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["Plan", "PlannedStage"]
 
 _HEADINGS = ("stage", "model", "steps", "noise", "evaluations", "weights", "hand-over")
+_PROMPTS = 8
+_LONG = 60
 _DRAWN = "seed drawn at the run"
 
 
@@ -129,8 +132,11 @@ class Plan:
         return tuple(stage.refused for stage in self.stages if stage.refused)
 
     def rows(self) -> list[tuple[str, ...]]:
-        """The table's cells as text, a row a stage."""
-        return [tuple(map(visible, _row(number, stage))) for number, stage in enumerate(self.stages, 1)]
+        """The table's cells as text, a row a stage, and one for each of its prompts where they change."""
+        found = []
+        for number, stage in enumerate(self.stages, 1):
+            found += [_row(number, stage), *_prompt_rows(number, stage)]
+        return [tuple(map(visible, row)) for row in found]
 
     @property
     def headings(self) -> tuple[str, ...]:
@@ -176,3 +182,27 @@ def _row(number: int, planned: PlannedStage) -> tuple[str, ...]:
         readable(planned.weights),
         hand_over,
     )
+
+
+def _prompt_rows(number: int, planned: PlannedStage) -> list[tuple[str, ...]]:
+    """A row for each set of texts of a stage whose prompts change."""
+    course = planned.course
+    if course is None or len(course.prompts) < 2:
+        return []
+    rows: list[tuple[str, ...]] = []
+    for place, window in enumerate(course.prompts[:_PROMPTS], 1):
+        text = planned.hide(format_prompt(window.prompt))
+        evaluations = course.span.evaluations_to(window.end) - course.span.evaluations_to(window.start)
+        rows.append(
+            (
+                f"{number}.{place}",
+                f"'{text if len(text) <= _LONG else text[:_LONG] + '…'}'",
+                f"{window.start}–{window.end} of {course.span.of}",
+                f"{course.levels[window.start]} → {course.levels[window.end]}",
+                str(evaluations),
+                "",
+                "",
+            )
+        )
+    more = len(course.prompts) - _PROMPTS
+    return [*rows, (f"{number}.…", f"{more} more prompts", "", "", "", "", "")] if more > 0 else rows

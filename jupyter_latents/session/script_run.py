@@ -88,7 +88,8 @@ class ScriptRun:
         for invocation in self.evaluation:
             asked = tuple(replace(stage, force=stage.force or force) for stage in invocation.stages())
             stages, labels = spread(asked, self._labels(), self.session.names)
-            script = self._script(stages)
+            again = self.evaluation.environment.values.veiled_again  # an option may have needed a value itself
+            script = tuple(rewrite(stage, again) for stage in self._script(stages))
             told = tuple(rewrite(stage, self.evaluation.environment.hidden) for stage in script)
             job = _Job(invocation, stages, labels, script, told)
             self._tell_stages(job.told)

@@ -264,6 +264,7 @@ class Session:
             observer: Is told what they print.
             check: Called for each line; it raises to stop.
         """
+        weighter = self.settings.prompt_weighter
         return Environment(
             injected_args=list(task.arguments),
             kernel=self.names,
@@ -271,6 +272,7 @@ class Session:
             have_feature=machine.have_feature,
             total_memory=machine.total_memory,
             print=observer.note,
+            defaults={} if weighter == "none" else {"prompt.weighter": weighter},
             check=check,
         )
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeGuard
 
 from jupyter_latents.engine import Phase, Silent, scheduler_names
-from jupyter_latents.errors import HandoffError, JupyterLatentsError, ModelError, RunError, StoppedError
+from jupyter_latents.errors import HandoffError, JupyterLatentsError, ModelError, RunError, SettingError, StoppedError
 from jupyter_latents.session.foresight import Foresight, counts
 from jupyter_latents.session.memory.answers import Answers
 from jupyter_latents.session.models import Models
@@ -151,7 +151,8 @@ class Work:
 
         Raises:
             JupyterLatentsError: One of them can never run, so that none begins: its model is not there or does not do
-                this, the latents handed to it cannot enter it, or its result may not be bound or written.
+                this, the latents handed to it cannot enter it, a setting or prompt of it is wrong, or its result may
+                not be bound or written.
         """
         plan = self._foresight(evaluation, models).plan()
         for stage in plan.stages:
@@ -166,4 +167,5 @@ class Work:
 
 def _forbids(error: JupyterLatentsError | None) -> TypeGuard[JupyterLatentsError]:
     """Whether an error of one stage keeps the whole script from running."""
-    return isinstance(error, (ModelError, HandoffError)) or (error is not None and error.option in _RESULTS)
+    never = isinstance(error, (ModelError, HandoffError, SettingError))
+    return never or (error is not None and error.option in _RESULTS)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Environment
-from jupyter_latents.syntax.templates.promises import Undrawn, veiled_names
+from jupyter_latents.syntax.templates.marks import Undrawn, veiled_names
+from jupyter_latents.syntax.templates.values import written_forms
 from jupyter_latents.wording import visible, without_advice
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ def hider(veiled: Any, environment: Environment) -> Callable[[str], str]:
     pairs = {environment.unveiled(word): environment.shown(word) for word in words}
     for name in {name for word in words for name in veiled_names(word)}:
         pairs.setdefault(environment.environ.get(name, ""), f"${name}")
-    return _Replacing(tuple(sorted(pairs.items(), key=lambda pair: -len(pair[0]))))
+    written = {form: instead for real, instead in pairs.items() for form in written_forms(real)}
+    return _Replacing(tuple(sorted(written.items(), key=lambda pair: -len(pair[0]))))
 
 
 @dataclass(frozen=True, slots=True)

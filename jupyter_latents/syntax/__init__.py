@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from jupyter_latents.prompts import PromptRow, prompt_schedule
+
 from .evaluation import Evaluation, Foreseen, Waiting
 from .invocation import Invocation
-from .prompts import PromptRow, prompt_schedule
+from .prompts import format_prompt
 from .quoting import quote
 from .script import Script, parse
 from .seeds import format_seed, parse_seed, unsupported
@@ -20,6 +22,7 @@ __all__ = [
     "PromptRow",
     "Script",
     "Waiting",
+    "format_prompt",
     "format_seed",
     "parse",
     "parse_seed",

@@ -15,7 +15,7 @@ from .quoting import read_words
 from .script import Script
 from .seeds import format_seed, parse_seed
 from .templates.environment import CAPTURED
-from .templates.promises import named, unveil, veiled_names
+from .templates.marks import named, unveil, veiled_names
 from .text import Line
 
 __all__ = ["cell_lines", "cell_of", "ending_at"]
@@ -31,7 +31,7 @@ def cell_lines(stage: Stage) -> dict[str, str]:
             is left out, unless it is such a value.
     """
     token = stage.model.auth_token
-    if token and unveil(token, lambda _: "").strip():
+    if token and unveil(token, lambda *_: "").strip():
         stage = replace(stage, model=replace(stage.model, auth_token=None))
     rows = {dest: tuple(map(_live, words)) for dest, words in rows_of(stage).items()}
     return lines(_live(literal(stage.model.name)), rows, variables=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from jupyter_latents.errors import SettingError
+from jupyter_latents.prompts import weighter_of
 from jupyter_latents.stage import (
     Address,
     ImageSeed,
@@ -216,7 +217,7 @@ def from_provenance(latents: Made, known: Mapping[str, Made] | None = None) -> S
     whole = steps.isascii() and steps.isdigit() and len(steps) < 6  # a file may say anything
     return Stage(
         model=ModelSource(origin.model, optimize=tuple(map(read_address, origin.options.get("optimize", "").split()))),
-        prompt=Prompt(origin.prompt, origin.negative_prompt),
+        prompt=Prompt(origin.prompt, origin.negative_prompt, weighter=_weighter(origin.options)),
         seed=origin.seed,
         num_inference_steps=max(1, int(steps)) if whole else default("num_inference_steps"),
         guidance_scale=default("guidance_scale") if origin.guidance_scale is None else origin.guidance_scale,
@@ -225,6 +226,17 @@ def from_provenance(latents: Made, known: Mapping[str, Made] | None = None) -> S
         image_seed=seed,
         batch_size=_batch(origin.options),
     )
+
+
+def _weighter(options: Mapping[str, str]) -> Address | None:
+    """What reads weights in prompts as a file says it, which may say anything."""
+    try:
+        address = address_of(options.get("prompt_weighter", ""), "prompt_weighter")
+        if address is not None:
+            weighter_of(address)
+        return address
+    except SettingError:
+        return None
 
 
 def _batch(options: Mapping[str, str]) -> int:

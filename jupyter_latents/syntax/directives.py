@@ -15,8 +15,6 @@ from .patterns import matched
 from .quoting import read_words
 from .templates.environment import Environment
 from .templates.expression import evaluate
-from .templates.promises import Veiled, veiled_names
-from .text import Located
 
 __all__ = ["DIRECTIVES", "Directive", "check_directive", "run_directive"]
 
@@ -57,31 +55,21 @@ def _set(line: Logical, start: int, environment: Environment) -> None:
 
 def _setp(line: Logical, start: int, environment: Environment) -> None:
     name, at = _assignment(line, start, environment)
-    text = _looked(line, at, environment, raw=True).text
     value = evaluate(
-        text,
+        expand(line, environment, start=at, raw=True).text,
         environment.visible,
         line.text.place(at),
         functions=environment.functions.values(),
         check=environment.check,
+        environment=environment,
     )
     environment.set(name, value, line.text.place(start, len(name)))
 
 
 def _sete(line: Logical, start: int, environment: Environment) -> None:
     name, at = _assignment(line, start, environment)
-    words = matched(read_words(_looked(line, at, environment)), environment, "*?[")
-    environment.set(name, [word.text for word in words], line.text.place(start, len(name)))
-
-
-def _looked(line: Logical, at: int, environment: Environment, *, raw: bool = False) -> Located:
-    """A line whose text is worked with, expanded: values of the environment in it are waited for."""
-    expanded = expand(line, environment, start=at, raw=raw)
-    if not veiled_names(expanded.text):
-        return expanded
-    Veiled(expanded.text, filled=True, waits=environment.waits).look()
-    origin = expanded.origin(0, len(expanded))
-    return Located.made(environment.unveiled(expanded.text), origin) if origin else expanded
+    words = matched(read_words(expand(line, environment, start=at)), environment, "*?[")
+    environment.set(name, [environment.veiled(word.text) for word in words], line.text.place(start, len(name)))
 
 
 def _unset(line: Logical, start: int, environment: Environment) -> None:
@@ -112,10 +100,12 @@ def _unset_env(line: Logical, start: int, environment: Environment) -> None:
 
 def _gen_seeds(line: Logical, start: int, environment: Environment) -> None:
     name, at = _assignment(line, start, environment)
-    count = _looked(line, at, environment, raw=True).text.strip()
-    place = line.text.place(at)
+    written = expand(line, environment, start=at, raw=True).text.strip()
+    count, place = environment.open(written), line.text.place(at)
     if not re.fullmatch(r"\d{1,9}", count) or not int(count):
-        raise ScriptError(f"'{count}' is no number of seeds; write {DIRECTIVES['gen_seeds'].usage}.", place=place)
+        raise ScriptError(
+            f"'{environment.shown(written)}' is no number of seeds; write {DIRECTIVES['gen_seeds'].usage}.", place=place
+        )
     environment.set(name, environment.gen_seeds(int(count)), line.text.place(start, len(name)))
 
 

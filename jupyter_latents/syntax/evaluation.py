@@ -124,9 +124,10 @@ class Evaluation:
         Args:
             images: Names of files, or names that stand for objects (`Environment.capture`), or the latents themselves.
         """
-        step, made = self._current, list(images)
+        step = self._current
         if step is None:
             return
+        made = [self._veiled_again(image, step.invocation) for image in images]
         share = len(made) // len(step.images) if step.images else 0
         even = share > 0 and share * len(step.images) == len(made)
         for index, promise in enumerate(step.images):
@@ -140,6 +141,14 @@ class Evaluation:
             del self.environment.promised[step.into.name]
         if step.into is not None:
             step.into.fulfil(self.environment.kernel.get(step.into.name, made[0] if len(made) == 1 else made))
+
+    def _veiled_again(self, made: object, invocation: Invocation) -> Any:
+        """The name of a file as scripts see it: its folder and prefix may hold values of the environment."""
+        if not isinstance(made, str) or not self.environment.opened:
+            return made
+        given = (invocation.first("output_path"), invocation.first("output_prefix"))
+        source = " ".join(str(text) for text in given if text)
+        return self.environment.values.veiled_again(made, self.environment.values.within(source))
 
     def close(self) -> None:
         """Ends the evaluation; its rest is not evaluated."""

@@ -8,7 +8,7 @@ from .lines import Logical
 from .quoting import escape
 from .segments import Segment, segments
 from .templates.environment import Environment
-from .templates.promises import mark
+from .templates.marks import mark
 from .templates.template import check_template, render
 from .text import Located, join
 

@@ -27,6 +27,7 @@ class Invocation:
         values: The values of each option that was given, by its name in the table's `dest`.
         arguments: The words behind the values; they know their places.
         check: Called for each stage; it raises to stop.
+        defaults: Values of fields where the invocation gives none, by path; those not in it are the stage's own.
         opens: Makes the same invocation with the environment's values, where some are veiled.
     """
 
@@ -34,6 +35,7 @@ class Invocation:
     values: Mapping[str, tuple[Any, ...]]
     arguments: Arguments = field(repr=False, compare=False)
     check: Callable[[], None] = field(default=nothing, repr=False, compare=False)
+    defaults: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     opens: Callable[[], Invocation] | None = field(default=None, repr=False, compare=False)
 
     def real(self) -> Invocation:
@@ -63,7 +65,7 @@ class Invocation:
     def stages(self) -> tuple[Stage, ...]:
         """Returns one stage for each combination; prompts change slowest, seeds fastest."""
         common = {option.dest: self._given(option) for option in OPTIONS if not option.multiplies}
-        base = _filled(Stage(model=ModelSource(self.model)), common)
+        base = _filled(with_values(Stage(model=ModelSource(self.model)), self.defaults), common)
         return tuple(_filled(base, choice) for choice in self.choices())
 
     def _given(self, option: Option) -> Any:

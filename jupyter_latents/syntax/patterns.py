@@ -35,17 +35,19 @@ def matched(words: Iterable[Word], environment: Environment, wild: str = "*") ->
         ScriptError: No file matches.
     """
     for word in words:
-        text = word.text
+        text = environment.values.within(word.text)
         if set("\"'") & set(word.written.text) or _URL.match(text) or not set(wild) & set(text):
             yield word
             continue
+        text = environment.open(word.text)
         real(environment.written)
         found = _matches(str(opened(text)))
         if not found and "*" in text:
             raise ScriptError(
-                f"'{text}' matches no file in {Path.cwd()}; quote it where it is no file pattern.", place=word.place
+                f"'{word.text}' matches no file in {Path.cwd()}; quote it where it is no file pattern.",
+                place=word.place,
             )
-        yield from (_file(name, word) for name in found)
+        yield from (_file(environment.values.veiled_again(name, text), word) for name in found)
         if not found:
             yield word
 

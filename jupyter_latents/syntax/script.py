@@ -19,7 +19,7 @@ from .options.remarks import remarks
 from .patterns import matched
 from .quoting import Word, read_words
 from .templates.environment import Environment
-from .templates.promises import Veiled, veiled_names
+from .templates.marks import veiled_names
 from .templates.template import check_template, render_block
 from .text import Line, Located, Origin
 
@@ -132,34 +132,49 @@ def _invocation(words: list[Word], environment: Environment, schedulers: Collect
             arguments = read_arguments(words, injected, schedulers=schedulers)
             break
         except VeiledError as veiled:
-            Veiled(veiled.text, filled=True, waits=environment.waits).look()
-            known = [_opened(word, environment) if veiled.text in word.text else word for word in words]
-            if [word.text for word in known] == [word.text for word in words]:
+            environment.open(veiled.text)
+            known, more = (
+                [_opened(word, environment) if _holds(word, veiled.word) else word for word in some]
+                for some in (words, injected)
+            )
+            if [word.text for word in [*known, *more]] == [word.text for word in [*words, *injected]]:
                 text = f"'{environment.shown(veiled.text)}' is known at the run alone, and is wanted here before."
                 raise ScriptError(text, place=words[0].place) from veiled
-            words = known
-    for text, place in (*arguments.notes, *remarks(arguments)):
+            words, injected = known, more
+    for text, place in (*arguments.notes, *remarks(arguments, environment.defaults.get("prompt.weighter"))):
         environment.note(text, place)
     values: dict[str, tuple[Any, ...]] = dict(arguments.values)
     if "gen_seeds" in values:
         values["seeds"] = tuple(environment.random_seed() for _ in range(values["gen_seeds"][0]))
-    made = Invocation(arguments.model.text, MappingProxyType(values), arguments, environment.check)
-    if not any(veiled_names(word.text) for word in words):
+    made = Invocation(
+        arguments.model.text, MappingProxyType(values), arguments, environment.check, environment.defaults
+    )
+    if not any(veiled_names(word.text) for word in [*words, *injected]):
         return made
 
     def opened() -> Invocation:
-        read = read_arguments([_opened(word, environment) for word in words], injected, schedulers=schedulers)
+        real, more = ([_opened(word, environment) for word in some] for some in (words, injected))
+        read = read_arguments(real, more, schedulers=schedulers)
         drawn = {"seeds": values["seeds"]} if "gen_seeds" in values else {}
-        return Invocation(read.model.text, MappingProxyType({**read.values, **drawn}), read, environment.check)
+        return Invocation(
+            read.model.text, MappingProxyType({**read.values, **drawn}), read, environment.check, environment.defaults
+        )
 
     return replace(made, opens=opened)
 
 
+def _holds(word: Word, value: Word) -> bool:
+    """Whether a word of a line is an option's value, or ``--name=value`` with it."""
+    return word is value or ("=" in word.text and not word.quoted and value.text in word.text)
+
+
 def _opened(word: Word, environment: Environment) -> Word:
-    """A word with the environment's values in it."""
+    """A word with the environment's values in it; what was no option before is none then."""
     if not veiled_names(word.text):
         return word
-    return Word(_rendered(environment.unveiled(word.text), word).value, word.written, word.quoted)
+    text = environment.unveiled(word.text)
+    value = text.startswith("-") and not word.text.startswith("-")
+    return Word(_rendered(text, word).value, word.written, word.quoted or value)
 
 
 def _rendered(text: str, near: Word, *, quoted: bool = False) -> Word:

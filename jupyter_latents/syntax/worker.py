@@ -13,7 +13,8 @@ from jupyter_latents.errors import JupyterLatentsError, Place
 from .invocation import Invocation
 from .script import Script
 from .templates.environment import Environment
-from .templates.promises import Promise, Veiled
+from .templates.promises import Drawn, Promise
+from .templates.veiled import Veiled
 
 __all__ = ["Foreseen", "Waiting", "Worker", "count"]
 
@@ -147,7 +148,9 @@ class Worker:
         """Stops in front of a line until the value is there; on the asking side nobody would go on, so it returns."""
         while not value.made and threading.current_thread() is self._thread:
             if isinstance(value, Veiled) and not self.environment.foreseeing:
-                value.fulfil(self.environment.unveiled(value.text))
+                break  # the run reads it
+            if isinstance(value, Drawn) and not self.environment.foreseeing:
+                value.fulfil(value.text)
                 break
             place = self.environment.place
             where = f"line {place.line}" if place else "a line"

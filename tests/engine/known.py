@@ -16,7 +16,8 @@ from typing import Any, TypeAlias
 import torch
 
 from jupyter_latents.engine.schedule import schedulers
-from jupyter_latents.engine.tap import Entry, StepState, Tap
+from jupyter_latents.engine.tap.states import Entry, StepState
+from jupyter_latents.engine.tap.tap import Tap
 
 __all__ = ["MU", "SD", "STOCHASTIC", "TAU", "Walk", "exploding", "gaussian", "line", "solution", "walk"]
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from jupyter_latents.engine.local import LocalEngine
-from jupyter_latents.engine.schedule.handoff import check_fits
+from jupyter_latents.engine.schedule.fit import check_fits
 from jupyter_latents.engine.vae import codec
 from jupyter_latents.engine.vae.bridge import bridge, register_converter
 from jupyter_latents.errors import HandoffError, JupyterLatentsError, SettingError

@@ -14,7 +14,7 @@ import torch
 
 from jupyter_latents.engine.local import LocalEngine
 from jupyter_latents.engine.observer import Silent
-from jupyter_latents.engine.schedule.handoff import level_tensor
+from jupyter_latents.engine.schedule.level_tensor import level_tensor
 from jupyter_latents.errors import HandoffError
 from jupyter_latents.latents import SPACES, Latents, Noise
 from jupyter_latents.stage import Size, Window

@@ -38,6 +38,7 @@ NUMBERS: list[tuple[str, str, str, Any, str]] = [
     ("sd15", "text_encoder", "hidden_size", MANY, "no tensor of its weight file is longer than"),
     ("sd15", "text_encoder", "max_position_embeddings", MANY, "no tensor of its weight file is longer than"),
     ("sd3", "transformer", "num_layers", MANY, "tensors: it asks for more than is there"),
+    ("sd3", "transformer", "pos_embed_max_size", 4_000, "no tensor of its weight file is longer than"),
     ("flux", "transformer", "num_single_layers", -1, "it is a whole number of 0 or more"),
     ("flux", "transformer", "joint_attention_dim", MANY, "no tensor of its weight file is longer than"),
     ("flux", "transformer", "attention_head_dim", "x", "it is a whole number of 1 or more"),

@@ -32,6 +32,8 @@ CASES: list[tuple[str, str | None, str, dict[str, Any], bool]] = [
     ("flux2-klein", None, "Flux2KleinPipeline", GUIDED, True),
     ("qwen-image", None, "QwenImagePipeline", {"true_cfg_scale": 3.0, "negative_prompt": " "}, True),
     ("z-image", None, "ZImagePipeline", GUIDED, True),
+    ("lumina2", None, "Lumina2Pipeline", GUIDED, True),
+    ("auraflow", None, "AuraFlowPipeline", GUIDED, False),
 ]
 
 
@@ -81,6 +83,32 @@ def test_plain_diffusers_goes_on_to_the_same_bits(
     quick = gone_on(pipe, base, options, exact=False)
     assert relative(quick, as_returned(ours, pipe)) < 1e-5
     assert torch.equal(quick, as_returned(ours, pipe)) or not begins
+
+
+def test_the_refiner_goes_on_from_sdxl(bench: Bench) -> None:
+    base = base_of(bench, "sdxl")
+    ours = bench.run("sdxl-refiner", "txt2img", base, window=Window(0.6, None)).latents
+    refiner = plain(bench.folder("sdxl-refiner"), "StableDiffusionXLImg2ImgPipeline")
+    assert torch.equal(gone_on(refiner, base, GUIDED, exact=False), ours.tensor)
+
+
+def test_a_pipeline_that_would_not_hear_of_the_callback_is_refused(bench: Bench) -> None:
+    """Its call takes any argument, and leaves aside what it does not know."""
+    pixart = pipeline(bench, "pixart-sigma", "DDIMScheduler", "PixArtSigmaPipeline")
+    base = base_of(bench, "pixart-sigma", "DDIMScheduler")
+    with pytest.raises(LatentsError, match="callback_on_step_end"):
+        call_arguments(base, pixart)
+
+
+class UnknownPipeline:
+    """One that packs latents in a way of its own."""
+
+    def _pack_latents(self) -> None: ...
+
+
+def test_a_pipeline_that_packs_in_an_unknown_way_is_refused(bench: Bench) -> None:
+    with pytest.raises(LatentsError, match="UnknownPipeline packs"):
+        call_arguments(base_of(bench, "flux"), UnknownPipeline())
 
 
 def test_the_rest_alone_is_run_where_a_pipeline_can_begin_there(bench: Bench) -> None:

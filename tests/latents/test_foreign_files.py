@@ -79,6 +79,13 @@ def test_a_changed_npy_file_of_ours_is_told_and_can_be_read_all_the_same(tmp_pat
     assert Latents.load(path, verify=False).tensor.max() == 1.0
 
 
+def test_a_shape_that_reaches_into_the_checksum_is_told(tmp_path: Path) -> None:
+    """Eight values more are as many bytes as the checksum has."""
+    path = some_latents(tensor=torch.ones(1, 4, 1, 1), denoised=None).save(tmp_path / "some.npy")
+    path.write_bytes(path.read_bytes().replace(b"(1, 4, 1, 1)", b"(1, 4, 3, 1)", 1))
+    refused(path, "reaches into its checksum")
+
+
 def npy(header: str, content: bytes = bytes(16)) -> bytes:
     text = header.encode("latin1")
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + content
@@ -283,3 +290,41 @@ def test_caches_of_films_and_damaged_ones_are_refused(
     metadata = {"architecture": "wan", "format_version": "1.0.1"}
     safetensors.torch.save_file({key: torch.ones(shape)}, tmp_path / "a.safetensors", metadata)
     refused(tmp_path / "a.safetensors", message)
+
+
+REAL = Path(__file__).resolve().parents[3] / "shared" / "weights" / "wan21_latents.pth"
+
+
+@pytest.fixture(scope="module")
+def real() -> torch.Tensor:
+    """Frames of a real film's latents, (frames, 16, height, width)."""
+    if not REAL.is_file():
+        pytest.skip("there are no real latents here")
+    film: torch.Tensor = torch.load(REAL, weights_only=True, map_location="cpu")
+    with pytest.raises(LatentsFileError, match="film of 16 frames"):
+        Latents.load(REAL, space="wan")
+    return film[0].transpose(0, 1).contiguous()
+
+
+@pytest.mark.parametrize("ending", ["safetensors", "pt", "npz", "npy", "latent"])
+def test_real_latents_come_back_from_every_format(tmp_path: Path, real: torch.Tensor, ending: str) -> None:
+    latents = Latents(real, SPACES["wan"], CLEAN)
+    found = Latents.load(latents.save(tmp_path / f"some.{ending}"), space="wan", sigma=0)
+    assert (found.space, found.noise, found.shape) == (latents.space, CLEAN, latents.shape)
+    exact = torch.equal(found.tensor.float(), real.float())
+    assert exact or (ending == "latent" and torch.allclose(found.tensor, real.float(), atol=1e-5))
+
+
+def test_real_latents_are_unpacked_as_qwen_image_packs_them(tmp_path: Path, real: torch.Tensor) -> None:
+    from diffusers import QwenImagePipeline
+
+    frames, channels, height, width = real.shape
+    torch.save(QwenImagePipeline._pack_latents(real, frames, channels, height, width), tmp_path / "packed.pt")
+    found = Latents.load(tmp_path / "packed.pt", size=(8 * width, 8 * height), space="qwen")
+    assert torch.equal(found.tensor, real)
+    assert torch.equal(found.packed(), torch.load(tmp_path / "packed.pt", weights_only=True))
+
+
+def test_a_film_is_told(tmp_path: Path) -> None:
+    np.save(tmp_path / "some.npy", np.ones((1, 16, 5, 4, 4), "f4"))
+    refused(tmp_path / "some.npy", r"film of 5 frames.*tensor\[:, :, 0\]")

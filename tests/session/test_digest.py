@@ -28,6 +28,7 @@ FIELD_OF = {
     "prompts": ("--prompts dog", "Prompt.positive"),
     "negative_prompts": ("--negative-prompts dog", "Prompt.negative"),
     "second_prompts": ("--second-prompts dog", "Prompt.second"),
+    "prompt_weighter": ("--prompt-weighter a1111", "Prompt.weighter"),
     "third_prompts": ("--third-prompts dog", "Prompt.third"),
     "clip_skips": ("--clip-skips 1", "Stage.clip_skip"),
     "inference_steps": ("--inference-steps 7", "Stage.num_inference_steps"),
@@ -75,7 +76,7 @@ TENSOR = torch.arange(16.0).reshape(1, 4, 2, 2)
 VALUES = (
     Size(8, 16),
     Window(0.25, 0.5),
-    Prompt("a", "b", "c", "d", "e", "f"),
+    Prompt("a", "b", "c", "d", "e", "f", "a1111"),
     LatentsProcessor("noise", {"sigma": "1"}),
     ModelSource(
         *("a", "sd", "main", "fp16", "in", "float32", "cpu", "vae", ("l",), ("c",), "q", "model"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from jupyter_latents import Latents
 from jupyter_latents.errors import JupyterLatentsError
@@ -109,3 +110,68 @@ def test_a_model_named_by_the_environment_is_found_again(desk: Desk, monkeypatch
     assert desk.session.decode(desk["a"])[0].size == (64, 64)
     desk.run(f"$MODELS/{model.name} --prompts cat {SHORT} --image-seeds a --into b")
     assert str(model.parent) not in str(desk["b"].facts())
+
+
+ODD = 'Zq7x W9kL\'s "m2"Tv'
+PIECES = {ODD[at : at + 3] for at in range(len(ODD) - 2) if any(letter.isdigit() for letter in ODD[at : at + 3])}
+UPPER = {piece.upper() for piece in PIECES}
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        f'<sd15> --prompts "$TOKEN" {SHORT} --into a',
+        f'<sd15> --prompts "a $TOKEN b; $TOKEN" {SHORT} --into a',
+        f"<sd15> --prompts {{{{ quote(env.TOKEN) }}}} {SHORT} --into a",
+        f"\\sete words $TOKEN\n<sd15> --prompts {{{{ quote(words[0]) }}}} {SHORT} --into a",
+        f"<sd15> {SHORT} --into a --prompts $ARGUMENTS",
+        f"<sd15> {SHORT} $WORDS --into a",
+        f"{{% if 1 %}}\n<sd15> --prompts '{{{{ env.TOKEN }}}}' {SHORT} --into a\n{{% endif %}}",
+        f'<sd15> --prompts x {SHORT} --output-path "{{out}}/$TOKEN" --into a\n\n\\print {{{{ last_images[0] }}}}',
+        f'<sd15> --prompts x {SHORT} --output-path "{{out}}/$TOKEN" --into a\n\n\\print {{{{ last_images[0]|upper }}}}',
+        f'<sd15> --prompts "$TOKEN" {SHORT} --into a\n\n\\print {{{{ last_prompts[0].positive[2:] }}}}',
+        f'<sd15> --prompts "$TOKEN" {SHORT} --into a\n\n\\print {{{{ a.provenance.prompt[0:] }}}}',
+        f"<sd15> --prompts x {SHORT} --image-seeds $TOKEN",
+        f'<sd15> --prompts "$TOKEN" {SHORT} --image-seeds "{{out}}/$TOKEN.png;resize=64" --into a',
+        f"<sd15> --prompts x {SHORT} --image-seeds {{out}}/$WORD.png --into a --output-path {{out}} --image-format pt",
+        f'<sd15> --prompts x {SHORT} --image-seeds "$TOKEN.png;mask=$TOKEN"',
+        f"<sd15> --prompts x {SHORT} --scheduler $TOKEN",
+        f'<sd15> --prompts x {SHORT} --vae "AutoencoderKL;model=$TOKEN"',
+        f'<sd15> --prompts x {SHORT} --loras "$TOKEN"',
+        f'"$TOKEN" --prompts x {SHORT}',
+        f"<sd15> --prompts x {SHORT} --seeds $TOKEN",
+        f"\\print {{{{ env.TOKEN|upper }}}}\n<sd15> --prompts x {SHORT}",
+    ],
+)
+def test_no_piece_of_an_odd_value_is_told_kept_or_written(
+    script: str, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN", ODD)
+    monkeypatch.setenv("WORD", "Zq7xW9kLm2Tv")
+    monkeypatch.setenv("ARGUMENTS", "'Zq7x W9kL' 'm2Tv'")
+    monkeypatch.setenv("WORDS", "--prompts 'Zq7x W9kL; m2Tv'")
+    (tmp_path / "out").mkdir()
+    for name in (ODD, "Zq7xW9kLm2Tv"):
+        Image.new("RGB", (64, 64)).save(tmp_path / "out" / f"{name}.png")
+    script = script.replace("{out}", str(tmp_path / "out"))
+    told: list[Any] = []
+    try:
+        plan = desk.plan(script)
+        told += [
+            plan.printed,
+            plan.waiting,
+            [(one.stage, str(one.error), one.notes, one.verdict) for one in plan.stages],
+        ]
+        told += [repr(plan)]
+    except JupyterLatentsError as planned:
+        told += [str(planned), planned.args, planned.template]
+    observer, error = ran(desk, script)
+    told += [observer.told, observer.lines]
+    told += [str(error), error.args, error.template] if error is not None else []
+    if "a" in desk.session.names:
+        told += [desk["a"].facts() if isinstance(desk["a"], Latents) else [one.facts() for one in desk["a"]]]
+    content = [repr(told).encode(), pickle.dumps(observer.told)]
+    content += [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()]
+    for part in content:
+        found = [part.find(piece.encode()) for piece in PIECES | UPPER]
+        assert not [part[max(0, at - 99) : at + 99] for at in found if at >= 0]

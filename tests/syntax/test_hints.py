@@ -112,7 +112,7 @@ def test_scheduler_help_lists_them() -> None:
         ("m --prompts a beautiful sunset", "line 1: --prompts has 3 values, each a prompt; quote"),
         ("m --prompts 'a' 'b'", ""),
         ("m --prompts a", ""),
-        ("m --prompts '(horse:1.4)'", "'(horse:1.4)' is painted as text: prompts have no weights"),
+        ("m --prompts '(horse:1.4)'", "'(horse:1.4)' is painted as text: --prompt-weighter a1111 reads it"),
         ("m --prompts 'a [day:night:0.5]'", "'[day:night:0.5]' is painted as text"),
         ("m --prompts '[a|b]'", "'[a|b]' is painted as text"),
         ("m --prompts 'cat AND dog'", "'AND' is painted as text"),
@@ -148,8 +148,16 @@ def test_the_last_of_two_values_counts() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("m --prompts '<upscaler: translate;input=en> a horse'", "<upscaler: ...> is dgenerate's"),
-        ('m --prompts " <weighter: sd-embed> a"', "<weighter: ...> is dgenerate's"),
+        (
+            "m --prompts '<upscaler: translate;input=en> a horse'",
+            "<upscaler: ...> does not run here: prompts",
+        ),
+        ('m --prompts " <weighter: sd-embd> a"', "'sd-embd' is no prompt weighter; did you mean sd-embed?"),
+        ('m --prompts "<weighter: compel> a"', "compel does not run here: compel's grammar is not read here"),
+        ('m --prompts "<weighter: a1111;syntax=x> a"', "'syntax' is no setting of a1111; allowed: schedules"),
+        ('m --second-prompts "<weighter: a1111> a"', "stands at the head of --prompts, for all prompts"),
+        ("m --prompts '<weighter: a1111'", "it names one weighter, and ends with >"),
+        ("m --prompt-weighter compel", "write the weights as .* and use a1111"),
         ("m --seeds {{ last_seeds }}", "bind the result"),
         ("\\setp x last_seeds", "bind the result"),
         ("m --prompts {{ ['a', 'b'] }}", "gives a list here.* write {{ quote"),

@@ -11,7 +11,7 @@ import torch
 
 from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.prepare import prepare
-from jupyter_latents.engine.schedule.handoff import level_tensor
+from jupyter_latents.engine.schedule.level_tensor import level_tensor
 from jupyter_latents.engine.schedule.table import BACKWARDS
 from jupyter_latents.latents import Latents, Noise, batch, split
 from jupyter_latents.latents.forms import convert

@@ -36,6 +36,8 @@ class Family:
         negative: Whether a negative prompt has an effect.
         direct_latents: Whether a tensor in the image position with ``--denoising-start`` goes in undecoded.
         call: Further arguments of every call.
+        text: How the embeddings of its text encoders are laid out, a row of `prompts.TEXT_LAYOUTS`; empty where weights
+            in prompts are not read.
         foreseen: Whether the pipeline is known to set the timesteps of `schedule`; else only its run tells them.
     """
 
@@ -56,6 +58,7 @@ class Family:
     negative: bool = True
     direct_latents: bool = False
     call: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    text: str = ""
     foreseen: bool = True
 
     def pipeline_name(self, mode: str, *, control: bool = False) -> str:
@@ -104,6 +107,7 @@ FAMILIES: tuple[Family, ...] = (
         "StableDiffusionInpaintPipeline",
         _SD_CONTROL,
         default_size=512,
+        text="clip",
     ),
     Family(
         "SDXL",
@@ -115,6 +119,7 @@ FAMILIES: tuple[Family, ...] = (
         _SDXL_CONTROL,
         fraction="timesteps",
         direct_latents=True,
+        text="two clips",
     ),
     Family(
         "SDXL refiner",
@@ -125,6 +130,7 @@ FAMILIES: tuple[Family, ...] = (
         "StableDiffusionXLInpaintPipeline",
         fraction="timesteps",
         direct_latents=True,
+        text="two clips",
     ),
     Family(
         "Kolors",
@@ -144,6 +150,7 @@ FAMILIES: tuple[Family, ...] = (
         "StableDiffusion3InpaintPipeline",
         schedule="dynamic",
         align=16,
+        text="two clips and t5",
     ),
     Family(
         "Flux.1",
@@ -157,6 +164,7 @@ FAMILIES: tuple[Family, ...] = (
         schedule="flux",
         align=16,
         negative=False,
+        text="t5",
     ),
     Family(
         "Flux.2",

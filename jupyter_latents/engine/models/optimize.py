@@ -23,7 +23,7 @@ from jupyter_latents.optimizations import OPTIMIZATIONS, Choice, choices_of
 from jupyter_latents.stage import ModelSource
 from jupyter_latents.wording import option
 
-__all__ = ["WAYS", "check_optimize", "denoiser_of", "has_step_cache", "optimized", "step_cache"]
+__all__ = ["WAYS", "apply_choices", "check_optimize", "denoiser_of", "has_step_cache", "step_cache"]
 
 _UNET, _SD3 = "UNet2DConditionModel", "SD3Transformer2DModel"
 _FLUX, _FLUX2 = "FluxTransformer2DModel", "Flux2Transformer2DModel"
@@ -225,7 +225,7 @@ def _objection(name: str, case: _Case) -> str:
     return way.objection(case)
 
 
-def optimized(denoiser: Any, choices: Sequence[Choice], what: str) -> Any:
+def apply_choices(denoiser: Any, choices: Sequence[Choice], what: str) -> Any:
     """Puts choices on a denoiser, which is changed and given back.
 
     Args:

@@ -7,6 +7,7 @@ asks for more than its file holds is found by its header, whatever class reads i
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -58,6 +59,7 @@ _UNKNOWN = {"layers": 10_000, "widths": 1 << 20}
 """What is allowed where the weight file does not say its shapes."""
 
 _POSITIONS = re.compile(r"CLIP|Bert|T5")  # encoders with a tensor for each position; others compute them
+_IN_A_ROW = "AuraFlow"  # whose positions are counted in a row; others count them along a side
 _DEPTH = 4  # of configurations within configurations
 
 
@@ -73,7 +75,7 @@ def check_numbers(part: PartSource, model: str) -> None:
     """
     if not part.weights:
         return
-    usual, layers = _usual(part, model), len(part.shapes) or _UNKNOWN["layers"]
+    usual, layers = _usual(part, model), len(_shapes(part)) or _UNKNOWN["layers"]
     for name, value in _settings(part.config):
         row = next((row for row in _ROWS if row.names.fullmatch(name)), None)
         if row is None or value in usual.get(name, ()) or (value is None and not (row.needed and name in usual)):
@@ -83,18 +85,26 @@ def check_numbers(part: PartSource, model: str) -> None:
             raise ModelError(f"{said}; {objection} Fetch the files again.")
 
 
+def _shapes(part: PartSource) -> Mapping[str, tuple[int, ...]]:
+    """Shapes of weights that are here; those of the hub are judged when they are."""
+    return part.shapes if part.hub is None else {}
+
+
 def _most(part: PartSource, name: str, row: _Row) -> tuple[int, str]:
     """The most that each number of a setting may be, and why."""
     if row.most == "layers":
-        tensors = len(part.shapes)
+        tensors = len(_shapes(part))
         return tensors or _UNKNOWN["layers"], f"its weight file holds {tensors} tensors" if tensors else ""
     padded = name == "max_position_embeddings" and _POSITIONS.match(part.class_name)
-    if row.most == "widths" or padded:
-        longest = max((side for shape in part.shapes.values() for side in shape), default=0)
-        return longest or _UNKNOWN[
-            "widths"
-        ], f"no tensor of its weight file is longer than {longest:,}" if longest else ""
-    return int(row.most), ""
+    if row.most != "widths" and not padded:
+        return int(row.most), ""
+    longest = max((side for shape in _shapes(part).values() for side in shape), default=0)
+    if not longest:
+        return _UNKNOWN["widths"], ""
+    why = f"no tensor of its weight file is longer than {longest:,}"
+    if name == "pos_embed_max_size" and not part.class_name.startswith(_IN_A_ROW):
+        return math.isqrt(longest), f"{why}, and it needs the square of it"
+    return longest, why
 
 
 def _objection(value: Any, row: _Row, most: tuple[int, str], layers: int) -> str:

@@ -1,6 +1,6 @@
 """How much memory a stage takes at once, from its numbers alone: what it denoises, keeps of its steps and decodes.
 
-The factors are measured: peaks of the tiny and demo models on a CPU, over batch, size and steps, lie within a third.
+The factors are measured: peaks of the tiny and demo models on a CPU lie between once and twice what is foreseen.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from jupyter_latents.wording import option, readable
 
 __all__ = ["Needs", "check_memory", "needs_of"]
 
-_COPIES = 4  # of what the widest layer makes, while it is worked on
+_COPIES = 4  # of what the widest layer of a decoder makes, while it is worked on
+_OF_PIXELS = 8  # the same of a U-Net's first and last layers, which are given twice their own width
 _OF_TOKENS = 6  # of a transformer's tokens: themselves, their normed form, and four times as wide inside
 _PICTURES = 3 * 3 * 4  # red, green and blue in float32; decoded, turned for Pillow, and rounded
 _PER_STEP = 8_192  # the generator's state, and what says where a step stands
-_TOKENS = 77  # of a text for a CLIP encoder, which is filled up
+_TOKENS = 77 * 3  # of a text for a CLIP encoder, which is filled up; repeated, joined and read by the layers
 _PADDED = ("CLIP",)
 _ORDERS = 4  # outputs that PNDM and IPNDM remember
 
@@ -149,7 +150,7 @@ def _layer(size: tuple[int, int], facts: ModelFacts) -> int:
     pixels = latents // facts.space.channels
     widths = config.get("block_out_channels")
     if widths:
-        return max(_COPIES * int(widths[0]) * pixels, _skips(config, pixels))
+        return _OF_PIXELS * int(widths[0]) * pixels + _skips(config, pixels)
     each = config.get("patch_size") or 2
     inside = int(config.get("in_channels") or facts.space.channels) * int(each if isinstance(each, int) else 2) ** 2
     return _OF_TOKENS * _width(config) * (latents // inside)

@@ -29,6 +29,8 @@ def provenance_of(
         parents: Digests of the latents that it was given.
     """
     options = {"steps": str(stage.num_inference_steps), "scheduler": str(stage.scheduler or facts.scheduler[0])}
+    if stage.prompt.weighter is not None:
+        options["prompt_weighter"] = str(stage.prompt.weighter)
     if stage.batch_seeds:
         options["batch_seeds"] = "true"
     if strength is not None:

@@ -1,35 +1,27 @@
 """How given latents enter a receiving schedule: at which step, in which form, with how much noise added.
 
-Equations: forms and levels as in facts of k-diffusion (Karras et al. 2022) and flow matching (Liu et al. 2022); the
-missing variance between two levels is sigma_to^2 - sigma_from^2 in variance-exploding terms.
+Equations: forms and levels as in facts of k-diffusion (Karras et al. 2022) and flow matching (Liu et al. 2022).
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
-
 from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.engine.schedule import schedulers
+from jupyter_latents.engine.schedule.level_tensor import same_level
 from jupyter_latents.engine.schedule.likeness import likely_form, root_mean_square
 from jupyter_latents.engine.schedule.window import Span, resolve
-from jupyter_latents.engine.vae.bridge import converter
 from jupyter_latents.errors import HandoffError
 from jupyter_latents.latents.facts import Form, Noise
-from jupyter_latents.latents.files.comfy_file import RAW_VAE
-from jupyter_latents.latents.forms import convert
-from jupyter_latents.latents.spaces import Space, likely_spaces
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import Window
 from jupyter_latents.wording import option
 
-__all__ = ["Entrance", "check_fits", "entrance", "fractions_span", "level_tensor", "onward_draws", "starting"]
+__all__ = ["Entrance", "entrance", "fractions_span", "starting"]
 
-_SAME_LEVEL = 1e-3  # relative difference of sigma below which two levels are one
 _PICTURE = 0.05  # sigma of the first training timesteps: where inversion takes a clean picture as it is
 
 
@@ -54,49 +46,6 @@ class Entrance:
     form: Form | None = None
 
 
-def check_fits(latents: Standing, space: Space, model: str, *, backwards: bool = False) -> bool:
-    """Whether latents live in the receiving space; False where they must cross into it (`bridge`).
-
-    Args:
-        latents: What is handed over.
-        space: The receiving model's space.
-        model: Its name, for the message.
-        backwards: Whether the receiving scheduler adds noise, so that clean latents are what it begins with.
-
-    Raises:
-        HandoffError: Fully denoised latents, or another space and no way to bring them there.
-    """
-    if latents.is_clean and not backwards:
-        raise HandoffError(
-            "these latents are fully denoised, so `latents:` has nothing left to denoise. Make them with "
-            f"{option('denoising_end')} (such as 0.8), or put them in the image position "
-            f"({option('image_seeds', 'image')} NAME), where they are decoded. "
-            f"{option('schedulers')} DDIMInverseScheduler takes them back to noise."
-        )
-    own = latents.space if latents.space is not None and latents.space.name != RAW_VAE else None
-    if own is None and latents.shape[1] == space.channels:
-        return True
-    if own is None:
-        raise HandoffError(
-            f"latents of shape {latents.shape} have {latents.shape[1]} channels{likely_spaces(latents.shape[1])}, and "
-            f"{model} works in {space}. Nothing says which model made them, so they cannot be brought there. Continue "
-            "them with a model of their own space; what it makes can cross."
-        )
-    if own.same_as(space):
-        return True
-    giver = latents.provenance.model
-    known = bool(giver) or converter(own, space) is not None
-    if known and (latents.has_estimate or latents.is_clean):
-        return False
-    why = "they carry none (a file without facts)" if known else "nothing says which model that is"
-    given = f"latents of {giver}" if giver else "these latents"
-    raise HandoffError(
-        f"{given} are of {own}, and {model} works in {space}. They cross as a clean estimate, decoded by the VAE of "
-        f"the model that made them, and {why}. Continue them for a step with a model of {own.name} latents; what it "
-        "makes can cross."
-    )
-
-
 def entrance(latents: Standing, window: Window, scheduler: Any, span: Span, own_schedule: str) -> Entrance:
     """Decides where latents enter a receiving schedule.
 
@@ -116,13 +65,15 @@ def entrance(latents: Standing, window: Window, scheduler: Any, span: Span, own_
     same, own = False, 0
     if latents.position is not None and latents.position.schedule == own_schedule:
         own = latents.position.step
-        same = _close(noise.sigma, schedulers.level(scheduler, span.index(own)).sigma)  # else somebody says it is not
+        same = same_level(
+            noise.sigma, schedulers.level(scheduler, span.index(own)).sigma
+        )  # else somebody says it is not
     if not same:
         own = _nearest_above(noise, scheduler, span)
     if window.start is None or (same and span.start == own):
         return _at(own, noise, scheduler, span, exact=same)
     given = schedulers.level(scheduler, span.start_index)
-    if _close(noise.sigma, given.sigma):
+    if same_level(noise.sigma, given.sigma):
         return _at(span.start, noise, scheduler, span)
     if abs(span.start - own) <= 1 and _within_half_step(noise.sigma, scheduler, span):
         return _at(own, noise, scheduler, span)
@@ -165,59 +116,6 @@ def _assumed(latents: Standing, window: Window, scheduler: Any, span: Span) -> E
     return Entrance(span, level, False, (note, size), form=form)
 
 
-def level_tensor(
-    latents: Latents, to: Noise, generator: torch.Generator, unknown_form: Form | None = None
-) -> torch.Tensor:
-    """The latents in the receiving form and at the receiving level.
-
-    Args:
-        latents: What is handed over, with or without a known noise level.
-        to: The receiving form and level.
-        generator: Draws the missing noise.
-        unknown_form: The form of latents whose noise level is not known; None where it is the receiver's.
-
-    Returns:
-        Shape of the latents; float32 where they are converted, as rounding to half would add noise of its own. Noise
-        is added where the receiving level is higher; it is never taken away. Pure noise has unit variance and so do
-        VP latents at every level: what is pure noise, or noisier than the receiving level, enters as VP latents of that
-        level, and what enters where a schedule expects pure noise is brought to the variance of VP latents.
-    """
-    noise = latents.noise
-    if noise is None and unknown_form is not None and math.isfinite(to.sigma):
-        return convert(latents.tensor.float(), to.sigma, unknown_form, to.form)
-    if noise is None or (noise.form == to.form and _close(noise.sigma, to.sigma)):
-        return latents.tensor
-    tensor = latents.tensor.float()
-    if not math.isfinite(noise.sigma):
-        return convert(tensor, to.sigma, "vp", to.form)
-    if not math.isfinite(to.sigma):
-        return convert(tensor, noise.sigma, noise.form, "vp")
-    exploding = convert(tensor, noise.sigma, noise.form, "ve")
-    sigma = noise.sigma
-    if to.sigma > sigma and not _close(sigma, to.sigma):
-        added = torch.randn(exploding.shape, generator=generator)
-        exploding = exploding + math.sqrt(to.sigma**2 - sigma**2) * added
-        sigma = to.sigma
-    elif sigma > to.sigma and not _close(sigma, to.sigma):
-        return convert(convert(exploding, sigma, "ve", "vp"), to.sigma, "vp", to.form)
-    return convert(exploding, sigma, "ve", to.form)
-
-
-def onward_draws(seed: int, noise: Noise | None) -> torch.Tensor:
-    """State of a generator for what a stage draws while it goes on from latents whose own generator it does not have.
-
-    A generator that begins anew with the seed of the stage before draws again, step for step, the noise that is in the
-    latents already, and noise added to itself is not of the level that a stochastic scheduler counts on.
-
-    Args:
-        seed: The stage's seed.
-        noise: Where the latents stand, so that each stage of a chain draws its own; None where that is not known.
-    """
-    text = f"onward {seed} {noise.sigma:.3g}" if noise is not None else f"onward {seed}"
-    own = int(hashlib.sha256(text.encode()).hexdigest()[:15], 16)
-    return torch.Generator("cpu").manual_seed(own).get_state()
-
-
 def starting(span: Span, start: int) -> Span:
     """A span that begins at another step.
 
@@ -242,7 +140,7 @@ def _nearest_above(noise: Noise, scheduler: Any, span: Span) -> int:
     at_or_above = [
         step
         for step in range(span.of)
-        if (level := schedulers.level(scheduler, span.index(step)).sigma) >= sigma or _close(level, sigma)
+        if (level := schedulers.level(scheduler, span.index(step)).sigma) >= sigma or same_level(level, sigma)
     ]
     if not schedulers.backwards(scheduler):
         return max(at_or_above, default=0)
@@ -277,21 +175,17 @@ def _within_half_step(sigma: float, scheduler: Any, span: Span) -> bool:
     return abs(math.log(sigma / here)) <= abs(math.log(there / here)) / 2 + 1e-9
 
 
-def _close(sigma: float, other: float) -> bool:
-    return math.isclose(sigma, other, rel_tol=_SAME_LEVEL) or sigma == other
-
-
 def _notes(giver: Noise, receiver: Noise) -> tuple[str, ...]:
     notes = []
     if giver.form != receiver.form and not giver.is_clean:
         notes.append(f"form converted from {giver.form.upper()} to {receiver.form.upper()}")
     if math.isinf(receiver.sigma) and not math.isinf(giver.sigma):
         notes.append(f"{giver} enters where the schedule begins with pure noise; more steps would enter nearer to it")
-    elif not _close(giver.sigma, receiver.sigma) and receiver.sigma > giver.sigma:
+    elif not same_level(giver.sigma, receiver.sigma) and receiver.sigma > giver.sigma:
         mixed = (giver.form == "flow") != (receiver.form == "flow")  # whose numbers cannot be compared
         levels = f" (in VE terms {giver.sigma:.3g} and {receiver.sigma:.3g})" if mixed else ""
         notes.append(f"noise added to come from {giver} to {receiver}{levels}")
-    elif math.isfinite(giver.sigma) and giver.sigma > receiver.sigma and not _close(giver.sigma, receiver.sigma):
+    elif math.isfinite(giver.sigma) and giver.sigma > receiver.sigma and not same_level(giver.sigma, receiver.sigma):
         notes.append(f"{giver} is noisier than {receiver}, where these latents enter: brought to its variance")
     return tuple(notes)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
-from jupyter_latents.errors import LatentsFileError, LatentsWarning
+from jupyter_latents.errors import LatentsError, LatentsFileError, LatentsWarning
 from jupyter_latents.latents.facts import Noise, Position, Provenance, Resume
 from jupyter_latents.latents.packing import looks_packed, unpack
 from jupyter_latents.latents.spaces import UNKNOWN_SPACE, Space
@@ -141,13 +141,18 @@ def as_batch(
         size: (width, height) in pixels of the picture that packed latents are of.
 
     Raises:
-        LatentsError: Packed latents of another size.
+        LatentsError: Packed latents of another size, or a film.
     """
     shape: Mapping[int, int] = dict(enumerate(tensor.shape))
     channels = (space.channels,) if space else _KNOWN_CHANNELS
     if tensor.ndim == 5 and (shape[1] == 1) != (shape[2] == 1):
         frame = 1 if shape[1] == 1 else 2
         return tensor.squeeze(frame), (f"its single frame of shape {tuple(tensor.shape)} is a picture",)
+    if tensor.ndim == 5 and shape[1] in channels and 0 not in tensor.shape:
+        raise LatentsError(
+            f"latents of shape {tuple(tensor.shape)} are a film of {shape[2]} frames, and latents here are pictures. "
+            "Save one frame alone: tensor[:, :, 0]."
+        )
     if size is not None and looks_packed(tensor.shape, space) and not _is_of(tensor.shape, space, size):
         return unpack(tensor, size, space)
     # The last test keeps out packed latents (batch, tokens, channels), which are far longer than wide.

@@ -29,6 +29,7 @@ __all__ = ["CODEC", "array_bytes", "array_in", "npy_bytes", "read_npy", "tensor_
 _AGAIN = "Copy or save it again."
 _LONGEST_HEADER = 4096  # characters; those of arrays of numbers have about 100
 _CHECKED = re.compile(rb"\njupyter_latents crc32 ([0-9a-f]{8})\n")
+_CHECK_LENGTH = 32
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
@@ -111,6 +112,8 @@ def _check_rest(path: Path, content: bytes, rest: bytes, *, verify: bool) -> Non
     found = _CHECKED.fullmatch(rest)
     if rest and found is None:
         raise LatentsFileError(f"{path} holds {len(rest)} bytes more than its array; it is damaged. {_AGAIN}")
+    if found is None and _CHECKED.search(content[-_CHECK_LENGTH:]):
+        raise LatentsFileError(f"{path} is damaged: its array reaches into its checksum. {_AGAIN}")
     if verify and found is not None and int(found[1], 16) != zlib.crc32(content[: len(content) - len(rest)]):
         raise LatentsFileError(
             f"{path} is damaged: it does not have its checksum. "

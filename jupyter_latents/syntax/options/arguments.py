@@ -11,7 +11,7 @@ from jupyter_latents.errors import HelpAskedError, JupyterLatentsError, Place, S
 from jupyter_latents.syntax.expand import UNKNOWN
 from jupyter_latents.syntax.quoting import Word, unquote
 from jupyter_latents.syntax.templates.environment import CAPTURED
-from jupyter_latents.syntax.templates.promises import drawn_later, undrawn_in, veiled_names
+from jupyter_latents.syntax.templates.marks import drawn_later, undrawn_in, veiled_names
 from jupyter_latents.wording import option as reference
 
 from . import parsers
@@ -33,12 +33,12 @@ class VeiledError(Exception):
     """An option's value can only be read with the environment's values in it.
 
     Args:
-        text: The value as it is known.
+        word: The value as it is known.
     """
 
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.text = text
+    def __init__(self, word: Word) -> None:
+        super().__init__(word.text)
+        self.word, self.text = word, word.text
 
 
 @dataclass
@@ -208,7 +208,7 @@ def _parse(option: Option, arguments: Arguments) -> None:
             continue
         hides = bool(veiled_names(word.text)) or (drawn_later(word.text) and undrawn_in(word.text) is None)
         if option.parse not in _TEXTS and (hides or (drawn_later(word.text) and option.parse is not parsers.seed)):
-            raise VeiledError(word.text)
+            raise VeiledError(word)
         if option.completion != "seed" and _CAPTURED.search(word.text):
             raise fault(
                 f"The template gives an object, and '{reference(option.dest)}' takes a text; only "

@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING
 
 from jupyter_latents.errors import HelpAskedError, SettingError, nearest
 from jupyter_latents.optimizations import choices_of
-from jupyter_latents.syntax.prompts import split_prompt
+from jupyter_latents.syntax.prompts import split_prompt, split_weighter
 from jupyter_latents.wording import option
 
 from .faults import fault
-from .refused import WEIGHTER
+from .parsers import weighter
+from .refused import REWRITING
 from .table import MOST, NESTING
 
 if TYPE_CHECKING:
+    from jupyter_latents.errors import Place
+    from jupyter_latents.syntax.quoting import Word
+
     from .arguments import Arguments
 
 __all__ = ["check"]
@@ -117,10 +121,7 @@ def _check_seeds(arguments: Arguments) -> None:
 def _check_prompts(arguments: Arguments) -> None:
     for dest in ("prompts", "second_prompts", "third_prompts", "negative_prompts"):
         for index, word in enumerate(arguments.words.get(dest, ())):
-            tag = _TAG.match(word.text)
-            if tag:
-                text = f"<{tag[1]}: ...> is dgenerate's and does not run here: {WEIGHTER}."
-                raise fault(text, dest, arguments.place(dest, index))
+            _check_tag(word, dest, arguments.place(dest, index))
     if "negative_prompts" not in arguments.options:
         return
     for index, prompt in enumerate(arguments.values.get("prompts", ())):
@@ -131,6 +132,19 @@ def _check_prompts(arguments: Arguments) -> None:
                 "prompts",
                 arguments.place("prompts", index),
             )
+
+
+def _check_tag(word: Word, dest: str, place: Place | None) -> None:
+    """Checks what stands in angle brackets at the head of a prompt."""
+    name, rest = split_weighter(word.text)
+    if name or rest != word.text:
+        if dest != "prompts":
+            raise fault(f"<weighter: ...> stands at the head of {option('prompts')}, for all prompts.", dest, place)
+        weighter(name, lambda _start, _length: place)
+    tag = _TAG.match(rest)
+    if tag:
+        why = REWRITING if tag[1].lower() == "upscaler" else "it names one weighter, and ends with >"
+        raise fault(f"<{tag[1]}: ...> does not run here: {why}.", dest, place)
 
 
 def _check_optimize(arguments: Arguments) -> None:

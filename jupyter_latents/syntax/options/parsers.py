@@ -10,10 +10,11 @@ from typing import Any, TypeAlias
 
 from jupyter_latents.errors import Place, ScriptError, SettingError, nearest
 from jupyter_latents.optimizations import choice_of
+from jupyter_latents.prompts import weighter_of
 from jupyter_latents.samplers import sampler
 from jupyter_latents.stage import Address, LatentsProcessor, Size
 from jupyter_latents.syntax.addresses import parse_address
-from jupyter_latents.syntax.templates.promises import undrawn_in
+from jupyter_latents.syntax.templates.marks import undrawn_in
 from jupyter_latents.syntax.text import Locator
 from jupyter_latents.wording import option
 
@@ -21,7 +22,7 @@ from .names import unbindable
 
 __all__ = [
     "Parser", "address", "choice", "device", "fraction", "identifier", "number", "optimization", "prefix", "processors",
-    "scheduler", "seed", "sigmas", "size", "text", "whole",
+    "scheduler", "seed", "sigmas", "size", "text", "weighter", "whole",
 ]  # fmt: skip
 
 Parser: TypeAlias = Callable[[str, Locator], Any]
@@ -190,6 +191,18 @@ def optimization(value: str, locate: Locator) -> Address:
     found = parse_address(value, locate)
     try:
         choice_of(found)
+    except SettingError as error:
+        raise ScriptError(error.message, place=_at(value, locate)) from error
+    return found
+
+
+def weighter(value: str, locate: Locator) -> Address:
+    """What reads weights in prompts, ``a1111``; ``none`` for nothing."""
+    found = parse_address(value, locate)
+    if found == Address("none"):
+        return found
+    try:
+        weighter_of(found)
     except SettingError as error:
         raise ScriptError(error.message, place=_at(value, locate)) from error
     return found

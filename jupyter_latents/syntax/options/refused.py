@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["ELSEWHERE", "REFUSED", "SHORT", "WEIGHTER", "refusal"]
+__all__ = ["ELSEWHERE", "REFUSED", "REWRITING", "SHORT", "refusal"]
 
 _FAMILIES = "their model families are not part of latents interchange"
 _ANIMATION = "videos and animations are not made here; use --image-format png"
 _PROCESSORS = "image processors are not part of this project; change the picture in Python and name the variable"
 _REFINER = "write the refiner as a second stage with --denoising-start, its --image-seeds naming the first one's result"
-WEIGHTER = "prompt weighting and rewriting are not part of this project; write the prompt as it should be read"
+REWRITING = "prompts are not rewritten here; write the prompt as it should be read"
 _PAG = "perturbed attention guidance is not part of this project"
 _PARTS = "parts of a model other than the VAE are taken from the model itself"
 _CACHED_STEPS = "a split could not be exact; --optimize taylorseer or first-block-cache is such a cache, and says so"
@@ -51,11 +51,10 @@ REFUSED: dict[str, str] = {
     "--flux-second-prompts": "use --second-prompts",
     "--sd3-": "it is left to the model here; remove the option",
     "--flux-": "it is left to the model here; remove the option",
-    "--prompt-weighter": WEIGHTER,
-    "--prompt-upscaler": WEIGHTER,
-    "--second-prompt-upscaler": WEIGHTER,
-    "--third-prompt-upscaler": WEIGHTER,
-    "--second-model-prompt": WEIGHTER,
+    "--prompt-upscaler": REWRITING,
+    "--second-prompt-upscaler": REWRITING,
+    "--third-prompt-upscaler": REWRITING,
+    "--second-model-prompt": _REFINER,
     "--adetailer-": "detailing after the picture is not part of this project",
     "--inpaint-crop": "cropping around masks is not part of this project; crop in Python and name the variable",
     "--seed-image-processors": _PROCESSORS,
@@ -129,7 +128,6 @@ SHORT = {
     "-ilp": "--img2img-latents-processors",
     "-lpp": "--latents-post-processors",
     "-sc": "--safety-checker",
-    "-pw": "--prompt-weighter",
     "-pw2": "--second-model-prompt-weighter",
     "-pu": "--prompt-upscaler",
     "-pu2": "--second-model-prompt-upscaler",

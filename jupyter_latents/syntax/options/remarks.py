@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from jupyter_latents.errors import Place
+from jupyter_latents.syntax.prompts import split_weighter
 
 from .table import NAMES
 
@@ -16,16 +17,21 @@ if TYPE_CHECKING:
 __all__ = ["remarks"]
 
 _PROMPTS = ("prompts", "negative_prompts", "second_prompts", "third_prompts")
+_WEIGHTS = re.compile(r"(?<!\\)\([^()]*:\s*[\d.]+\s*\)|(?<!\\)\[[^\[\]]*[:|][^\[\]]*\]|\bAND\b|\bBREAK\b")
 _PAINTED = {
-    re.compile(r"(?<!\\)\([^()]*:\s*[\d.]+\s*\)|(?<!\\)\[[^\[\]]*[:|][^\[\]]*\]|\bAND\b|\bBREAK\b"): (
-        "prompts have no weights and no schedules here"
-    ),
+    _WEIGHTS: f"{NAMES['prompt_weighter']} a1111 reads it",
     re.compile(r"<(?:lora|lyco|hypernet):[^<>]*>"): f"LoRAs are given by {NAMES['loras']} NAME;scale=0.8",
 }
 
 
-def remarks(arguments: Arguments) -> Iterator[tuple[str, Place | None]]:
-    """Remarks on prompts and on options that do nothing here, each with its place."""
+def remarks(arguments: Arguments, weighter: object = None) -> Iterator[tuple[str, Place | None]]:
+    """Remarks on prompts and on options that do nothing here, each with its place.
+
+    Args:
+        arguments: Those of the invocation.
+        weighter: What reads weights in prompts where the invocation does not say; None for nothing.
+    """
+    reads = _reads(arguments, weighter)
     for dest in _PROMPTS:
         words = arguments.words.get(dest, ())
         if len(words) > 1 and not any(word.quoted or word.value.dynamic for word in words):
@@ -33,9 +39,17 @@ def remarks(arguments: Arguments) -> Iterator[tuple[str, Place | None]]:
             yield text, words[0].place
         for word in words:
             for found in filter(None, (pattern.search(word.text) for pattern in _PAINTED)):
+                if found.re is _WEIGHTS and (reads or split_weighter(word.text)[0]):
+                    continue
                 text = f"{found[0]!r} is painted as text: {_PAINTED[found.re]}"
                 yield text, word.locate(found.start(), len(found[0]))
     yield from _idle(arguments)
+
+
+def _reads(arguments: Arguments, weighter: object) -> bool:
+    """Whether something reads weights in the prompts of an invocation."""
+    given = arguments.values.get("prompt_weighter", ())
+    return str(given[0]).lower() != "none" if given else weighter is not None or "prompt_weighter" in arguments.unknown
 
 
 def _idle(arguments: Arguments) -> Iterator[tuple[str, Place | None]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from jupyter_latents.formats import FORMATS, listed
 from jupyter_latents.optimizations import OPTIMIZATIONS
+from jupyter_latents.prompts import WEIGHTERS
 from jupyter_latents.stage import DEFAULT_STRENGTH, Stage
 from jupyter_latents.syntax.seeds import parse_seed
 
@@ -36,6 +37,7 @@ DTYPES: dict[str, str | None] = {
 MOST = 100_000
 """Most steps of a schedule, most seeds at once, and most stages of an invocation."""
 _PICTURES_FIRST = sorted(FORMATS, key=lambda row: row.holds == "latents")
+_WEIGHTERS = ", ".join(f"{name} ({row.about})" for name, row in WEIGHTERS.items() if not row.refused)
 _IMAGE_FORMATS: dict[str, str | None] = {
     **{name: row.ending for row in _PICTURES_FIRST for name in (row.ending, *row.also)},
     "png;latents": "png;latents",
@@ -197,6 +199,12 @@ OPTIONS: tuple[Option, ...] = (
     _each("--third-prompts", "third_prompts", "PROMPT", parsers.prompt, "Prompts",
           "Prompt of the third text encoder, 'positive; negative'. Default: the first prompt.",
           field="prompt.third", fill=writers.fill_further_prompt("third"), write=writers.further_prompt("third")),
+    _row("--prompt-weighter -pw", "prompt_weighter", "NAME", parsers.weighter, "Prompts",
+         f"What reads weights in all prompts of the stage: {_WEIGHTERS}. A prompt may name its own at its head, "
+         "'<weighter: a1111> (fox:1.3)'. none: all is text. Default: that of %config "
+         "JupyterLatents.prompt_weighter, or none.",
+         completion="", choices=(*(name for name, row in WEIGHTERS.items() if not row.refused), "none"),
+         field="prompt.weighter"),
     _each("--clip-skips -cs", "clip_skips", "N", parsers.whole(0, "layers"), "Prompts",
           "CLIP layers to skip from the end, 0 or more. Default: the model's own.", field="clip_skip"),
     _each("--inference-steps -ifs", "inference_steps", "N", parsers.whole(1, "steps", most=MOST), "Denoising",
@@ -249,8 +257,8 @@ OPTIONS: tuple[Option, ...] = (
     _flag("--output-overwrite -ox", "output_overwrite", "Output",
           "Replace files of the same name. Default: a number is added.", field="output.overwrite"),
     _row("--image-format -if", "image_format", "FORMAT", parsers.choice(_IMAGE_FORMATS, "image format"), "Output",
-         f"{listed('picture', 'or')} write pictures; {listed('latents', 'and')} (ComfyUI) write latents; png;latents "
-         "writes pictures with their latents inside. Default: png.",
+         f"{listed('picture', 'or')} write pictures; {listed('latents', 'and')} write latents; png;latents writes "
+         "pictures with their latents inside. Default: png.",
          choices=_names(_IMAGE_FORMATS), field="output.format"),
     _row("--device -d", "device", "DEVICE", parsers.device, "Memory",
          "Where to run: cpu, cuda, cuda:1, mps or xpu. Default: the best there is.", choices=("cpu", "cuda", "mps"),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from jupyter_latents.stage import ImageSeed, LatentsProcessor, Stage
-from jupyter_latents.syntax.prompts import split_prompt
+from jupyter_latents.syntax.prompts import split_prompt, split_weighter
 from jupyter_latents.syntax.seeds import format_seed
 
 __all__ = [
@@ -58,9 +58,11 @@ def prompt(positive: str, _stage: Stage) -> str:
 
 
 def fill_prompt(text: str) -> Mapping[str, Any]:
-    """The first prompt and its negative."""
+    """The first prompt and its negative, and what reads weights in them where its head says so."""
     positive, negative = split_prompt(text)
-    return {"prompt.positive": positive, "prompt.negative": negative or ""}
+    weighter, positive = split_weighter(positive)
+    values = {"prompt.positive": positive, "prompt.negative": negative or ""}
+    return {**values, "prompt.weighter": weighter} if weighter else values
 
 
 def further_prompt(name: str) -> Writer:

@@ -19,15 +19,17 @@ from jupyter_latents.syntax.quoting import quote
 from .functions import FUNCTIONS
 from .kinds import ITERATORS
 from .limits import LIMIT
-from .promises import Promise, Veiled, Waits, drawn_later, real, unveil, veil, veiled_names, without_draws
+from .marks import bare_marks, drawn_later, veil, veiled_names
+from .promises import Drawn, Promise, Waits, real
 from .sight import Seen, admit
 from .texts import for_people, for_scripts, has_text
+from .values import Values
 from .variables import RESERVED, Fixed, Variables
+from .veiled import Veiled
 
 __all__ = ["CAPTURED", "RESERVED", "Environment"]
 
 _WORD = re.compile(r"""[^\s"'\\{}$%#-][^\s"'\\{}$%]*""")
-_SHORT = 4
 CAPTURED = "__latents_"
 """Start of the names given to objects that a template hands to an image seed."""
 
@@ -62,6 +64,7 @@ class Environment:
         foreseeing: Whether the script is evaluated before its run: then whoever looks into the environment's values
             waits.
         veils: Whether ``$NAME`` stays a mark until a value is wanted, so that texts to show or keep never hold it.
+        defaults: Values of a stage's fields where an invocation gives none, by path.
         check: Called for each line, turn of a loop, call and stage; it raises to stop.
     """
 
@@ -81,11 +84,12 @@ class Environment:
     exited: bool = False
     foreseeing: bool = False
     veils: bool = False
+    defaults: Mapping[str, Any] = field(default_factory=dict)
     check: Callable[[], None] = nothing
 
     def __post_init__(self) -> None:
-        self.changes: dict[str, str] = {}  # what `\\env` set
-        self.opened: set[str] = set()  # names whose values the script, or a stage of it, had
+        self.changes: dict[str, str] = {}  # what `\env` set
+        self.values = Values(self.environ)
         self._noted: set[str] = set()
         self.mentioned: frozenset[str] = frozenset()  # names that a line of the script sets, reached or not
         self.waits: Waits | None = None  # who waits for promises: an evaluation
@@ -140,47 +144,58 @@ class Environment:
         """The text of an environment variable, empty when it is not set; veiled where the environment veils."""
         if name in self.changes:
             return self.changes[name] if self.veils else self.unveiled(self.changes[name])
-        value = self.environ.get(name, "")
+        value = self.values.value(name)
         return veil(name) if value and self.veils else value
+
+    @property
+    def opened(self) -> set[str]:
+        """Names of the environment whose values the script, or a stage of it, had."""
+        return self.values.opened
 
     def unveiled(self, text: str) -> str:
         """A text with the environment's values in it."""
-        self.opened.update(veiled_names(text))
-        return self._with_values(text)
-
-    def _with_values(self, text: str) -> str:
-        return unveil(text, lambda name: self.environ.get(name, ""))
+        return self.values.unveiled(text)
 
     def shown(self, text: str) -> str:
         """A text for people: ``$NAME`` in place of the environment's values, as far as it is veiled."""
-        return without_draws(unveil(text, lambda name: f"${name}"))
+        return self.values.shown(text)
 
     def hidden(self, text: str) -> str:
-        """A text for people that may hold values which the script had: ``$NAME`` in their place.
-
-        Values of fewer than four characters are words of any text, and stay.
-        """
-        values = {name: self.environ.get(name, "") for name in self.opened}
-        for name in sorted(values, key=lambda name: -len(values[name])):
-            if len(values[name]) >= _SHORT:
-                text = text.replace(values[name], f"${name}")
-        return self.shown(text)
+        """A text for people that may hold values which the script had; see `Values.hidden`."""
+        return self.values.hidden(text)
 
     def veiled(self, text: str) -> object:
-        """A text as templates see it, which cannot look into the environment's values before the run."""
-        if drawn_later(text):
-            return Veiled(text, filled=True, waits=self.waits)
+        """A text as templates see it, which cannot look into the environment's values, nor into seeds to be drawn."""
         if not veiled_names(text):
-            return text
-        if not self.veils:
-            return self.unveiled(text)
-        return Veiled(text, filled=bool(self._with_values(text).strip()), waits=self.waits)
+            return Drawn(text, self.waits) if drawn_later(text) else text
+        return Veiled(text, self._open, self.values.within) if self.veils else self.unveiled(text)
+
+    def seen(self, value: object) -> Any:
+        """A value as templates see it: `veiled` where it is a text."""
+        return self.veiled(value) if isinstance(value, str) else value
+
+    def _open(self, value: Veiled) -> str:
+        if self.waits is not None:
+            self.waits.wait(value)
+        if self.foreseeing:
+            raise ScriptError(f"'{value.name}' is read at the run alone.")
+        return self.unveiled(value.text)
+
+    def open(self, text: str) -> str:
+        """A text with the environment's values, and the seeds that a run draws; waits for the run."""
+        value = self.veiled(text)
+        return value.read() if isinstance(value, Veiled) else str(real(value))
 
     def settle(self, text: str) -> str:
-        """A text whose veiled values need no reading anew; waits for the run where one holds more than a word."""
-        if all(_WORD.fullmatch(self.environ.get(name, "")) for name in veiled_names(text)):
-            return text
-        return str(real(self.veiled(text)))
+        """A text as words of a script; waits for the run where a value that stands without quotes is several words."""
+
+        def in_words(name: str, part: int | None) -> str:
+            if part is not None or _WORD.fullmatch(self.values.value(name)):
+                return veil(name, part)
+            self.open(veil(name))
+            return self.values.words(name)
+
+        return bare_marks(text, in_words)
 
     @property
     def visible(self) -> Seen:
@@ -219,16 +234,12 @@ class Environment:
     def quote(self, value: object) -> str:
         """The template function ``quote``: shell words, objects by the name that stands for them."""
         if isinstance(value, (list, tuple)):
-            return quote([self._word(item) for item in value])
-        return quote(self._word(value))
-
-    def _word(self, value: object) -> object:
-        """What `quote` puts in quotes: it looks into values of the environment."""
-        return str(value) if isinstance(value, Veiled) else self.show(value)
+            return quote([self.show(item) for item in value])
+        return quote(self.show(value))
 
     def show(self, value: object) -> object:
         """Returns what a template writes for `value`; an object that has no text of its own gets a name."""
-        if isinstance(value, Veiled):
+        if isinstance(value, (Veiled, Drawn)):
             return value.text
         if isinstance(value, Promise):
             made = value.look() if self.telling else value.value

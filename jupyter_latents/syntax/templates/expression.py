@@ -15,10 +15,14 @@ from jupyter_latents.errors import JupyterLatentsError, Place, ScriptError, near
 from jupyter_latents.syntax.lines import nothing
 
 from . import sight
+from .environment import Environment
 from .functions import FUNCTIONS
-from .limits import LIMIT, add, multiply, percent, power, shift
+from .guard import check_arguments, join_texts, modulo, name_of, our_error, result_of
+from .limits import LIMIT, add, multiply, power, shift
 from .promises import real
+from .stand_ins import StandIns
 from .variables import Variables
+from .veiled import read
 
 __all__ = ["evaluate"]
 
@@ -28,7 +32,7 @@ _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Mult: multiply,
     ast.Div: operator.truediv,
     ast.FloorDiv: operator.floordiv,
-    ast.Mod: percent,
+    ast.Mod: modulo,
     ast.Pow: power,
     ast.LShift: shift,
     ast.RShift: operator.rshift,
@@ -63,10 +67,15 @@ class _RefusedError(Exception):
 
 class _Evaluator:
     def __init__(
-        self, names: Mapping[str, object], functions: Iterable[object], check: Callable[[], None] = nothing
+        self,
+        names: Mapping[str, object],
+        functions: Iterable[object],
+        check: Callable[[], None],
+        stand_ins: StandIns,
     ) -> None:
         self.scopes: list[dict[str, object]] = []
         self.names, self.functions, self.check = names, functions, check
+        self.stand_ins, self.seen = stand_ins, stand_ins.seen
         self.steps = 0
 
     def run(self, node: ast.AST) -> Any:
@@ -77,15 +86,17 @@ class _Evaluator:
         method = getattr(self, f"_{type(node).__name__.lower()}", None)
         if method is None:
             raise _RefusedError(f"{type(node).__name__} is not part of \\setp; use literals, arithmetic and functions")
-        return method(node)
+        return self.seen(method(node))
 
     def _expression(self, node: ast.Expression) -> Any:
         return self.run(node.body)
 
     def _constant(self, node: ast.Constant) -> Any:
-        return node.value
+        return self.stand_ins.constant(node.value)
 
     def _name(self, node: ast.Name) -> Any:
+        if node.id in self.stand_ins:
+            return self.stand_ins.number(node.id)
         for scope in [*reversed(self.scopes), self.names]:
             if node.id in scope:
                 return scope[node.id]
@@ -136,7 +147,7 @@ class _Evaluator:
         result: Any = True
         for op, comparator in zip(node.ops, node.comparators, strict=True):
             right = self.run(comparator)
-            result = _COMPARE[type(op)](left, right)
+            result = _COMPARE[type(op)](read(left), read(right))
             if not result:
                 return result
             left = right
@@ -164,10 +175,17 @@ class _Evaluator:
         keywords: dict[str, Any] = {}
         for keyword in node.keywords:
             keywords.update(self.run(keyword.value) if keyword.arg is None else {keyword.arg: self.run(keyword.value)})
-        if getattr(function, "__name__", "") != "quote":
+        name = getattr(function, "__name__", "this")
+        if name != "quote":
             arguments, keywords = [real(given) for given in arguments], {k: real(v) for k, v in keywords.items()}
+        check_arguments(function, arguments, keywords, self.names.get("injected_args"))
         arguments = sight.check_call(function, arguments, keywords, self.functions)
-        return function(*arguments, **keywords)
+        if name == "join" and isinstance(getattr(function, "__self__", None), str) and arguments:
+            return join_texts(function.__self__, arguments[0])
+        try:
+            return result_of(function(*arguments, **keywords), f"'{name_of(function)}()'", function, self.seen)
+        except Exception as error:
+            raise our_error(f"'{name_of(function)}()'", function, error) from error
 
     def _listcomp(self, node: ast.ListComp) -> Any:
         return list(self._loop(node.generators, lambda: self.run(node.elt)))
@@ -188,7 +206,7 @@ class _Evaluator:
         first, *rest = generators
         for item in self.run(first.iter):
             self.scopes.append({})
-            self._bind(first.target, item)
+            self._bind(first.target, self.seen(item))
             if all(self.run(test) for test in first.ifs):
                 yield from self._loop(rest, make)
             self.scopes.pop()
@@ -198,7 +216,7 @@ class _Evaluator:
             self.scopes[-1][target.id] = value
         elif isinstance(target, (ast.Tuple, ast.List)):
             for part, item in zip(target.elts, value, strict=True):
-                self._bind(part, item)
+                self._bind(part, self.seen(item))
         else:
             raise _RefusedError("loops bind plain names only")
 
@@ -210,6 +228,7 @@ def evaluate(
     *,
     functions: Iterable[object] = tuple(FUNCTIONS.values()),
     check: Callable[[], None] = nothing,
+    environment: Environment | None = None,
 ) -> Any:
     """Evaluates a Python expression of the script.
 
@@ -219,22 +238,25 @@ def evaluate(
         place: Where it stands.
         functions: The functions that it may call.
         check: Called at each step; it raises to stop.
+        environment: Knows the values that marks in the expression stand for.
 
     Raises:
         ScriptError: It cannot be read, uses what the language does not have, or fails.
     """
+    stand_ins = StandIns(text.strip(), environment)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)
-            tree = ast.parse(text.strip(), mode="eval")
+            tree = ast.parse(stand_ins.source, mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else str(error)
         raise ScriptError(f"\\setp needs a Python expression: {reason}.", place=place) from error
     try:
-        return _Evaluator(names, functions, check).run(tree)
+        return _Evaluator(names, functions, check, stand_ins).run(tree)
     except JupyterLatentsError as error:
         raise (error.at(place) if place else error) from None
     except _RefusedError as error:
-        raise ScriptError(f"\\setp: {error}.", place=place) from error
+        raise ScriptError(f"\\setp: {stand_ins.marked(str(error))}.", place=place) from error
     except Exception as error:
-        raise ScriptError(f"\\setp failed: {type(error).__name__}: {error}", place=place) from error
+        text = stand_ins.marked(str(error))
+        raise ScriptError(f"\\setp failed: {type(error).__name__}: {text}", place=place) from error

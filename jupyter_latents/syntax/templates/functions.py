@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Iterable, Iterator
+from functools import wraps
 from typing import Any
 
 from jupyter_latents.stage import Prompt
@@ -13,6 +14,8 @@ from jupyter_latents.syntax.quoting import quote, read_words
 from jupyter_latents.syntax.text import Line, Located
 
 from .limits import LIMIT, power, rounded
+from .marks import veiled_names
+from .veiled import Veiled
 
 __all__ = ["FUNCTIONS"]
 
@@ -45,8 +48,8 @@ def _last(values: Iterable[Any]) -> Any:
 
 
 def _format_prompt(prompts: Any) -> str:
-    if isinstance(prompts, (str, Prompt)):
-        return quote(prompts if isinstance(prompts, str) else format_prompt(prompts))
+    if isinstance(prompts, (str, Prompt, Veiled)):
+        return quote(format_prompt(prompts) if isinstance(prompts, Prompt) else str(prompts))
     return " ".join(_format_prompt(prompt) for prompt in prompts)
 
 
@@ -58,6 +61,18 @@ def _unquote(value: Any) -> list[str]:
     """The words of a text, or of several, without their quotes."""
     texts = [value] if isinstance(value, str) else [str(item) for item in value]
     return [word.text for text in texts for word in read_words(Located.of(Line(1, text, text)))]
+
+
+def _of_path(part: Callable[[str], str]) -> Callable[[Any], str]:
+    """A function of a path; of one that holds values of the environment where its last part holds none."""
+
+    def function(path: Any) -> str:
+        name = path.text.rpartition("/")[2] if isinstance(path, Veiled) else ""
+        if isinstance(path, Veiled) and (veiled_names(name) or name == path.text):
+            path.refuse(f"'{part.__name__}()'")
+        return part(path.text if isinstance(path, Veiled) else path)
+
+    return wraps(part)(function)
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -78,8 +93,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "unquote": _unquote,
     "format_prompt": _format_prompt,
     "format_size": _format_size,
-    "basename": os.path.basename,
-    "dirname": os.path.dirname,
+    "basename": _of_path(os.path.basename),
+    "dirname": _of_path(os.path.dirname),
     "abspath": os.path.abspath,
     "cwd": os.getcwd,
     "platform": platform.system,

@@ -97,7 +97,8 @@ NAMED: dict[str, str] = {
     "jupyter_latents.latents.sequence.LatentsSequence": "items labels label count index",
     "jupyter_latents.latents.trajectory.Trajectory": "count index",
     "jupyter_latents.syntax.templates.promises.Promise": "",
-    "jupyter_latents.syntax.templates.promises.Veiled": "strip lstrip rstrip",
+    "jupyter_latents.syntax.templates.promises.Drawn": "strip lstrip rstrip",
+    "jupyter_latents.syntax.templates.veiled.Veiled": "strip lstrip rstrip startswith endswith",
     "jupyter_latents.syntax.templates.variables.Variables": "get items keys values",
     "jupyter_latents.session.spreading.Outlines": "count index",
 }  # fmt: skip

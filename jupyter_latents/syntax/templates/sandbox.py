@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
 from typing import Any
 
-from jinja2 import TemplateSyntaxError, Undefined, nodes
-from jinja2.runtime import Context
+from jinja2 import TemplateSyntaxError, Undefined, UndefinedError, nodes
+from jinja2.runtime import Context, LoopContext, Macro
 from jinja2.sandbox import SandboxedEnvironment
 from jinja2.utils import missing
 
@@ -15,20 +15,24 @@ from jupyter_latents.errors import ScriptError, nearest
 
 from . import sight
 from .environment import Environment
+from .guard import check_arguments, join_texts, modulo, name_of, our_error, result_of, safe_filter, safe_test
 from .limits import add, check_length, joined, multiply, percent, power
-from .promises import Promise, Veiled, real
+from .marks import without_lines
+from .promises import Promise, real
+from .veiled import Veiled, read
 
 __all__ = ["Sandbox"]
 
 _TURNS = "turns of a loop"
 _LOOK = "look into"
+_SEEN = "as seen"
+_COMPARED = "to compare"
 _CONCAT = "one after the other"
-_UNSEEING = {"join", "string", "trim", "quote", "default", "d", _TURNS, _LOOK, _CONCAT}
+_OWN = {_TURNS, _LOOK, _SEEN, _COMPARED, _CONCAT}
+_UNSEEING = {"join", "string", "trim", "quote", "default", "d"} | _OWN
 _FILTERS_THAT_FILL = ("batch", "center", "indent", "round", "slice", "tojson", "truncate", "wordwrap")
 _FILTERS_LEFT_OUT = ("random", "attr")
-# Tags that may work on what templates inside them have written.
 _OTHER_FILES = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
-_REWRITES = (nodes.FilterBlock, nodes.AssignBlock, nodes.Macro, nodes.CallBlock)
 
 
 def _looked_into(value: Any) -> Any:
@@ -38,12 +42,18 @@ def _looked_into(value: Any) -> Any:
     return real(value)
 
 
+def _through(name: str, node: nodes.Expr) -> nodes.Filter:
+    """An expression through one of this sandbox's own filters."""
+    return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
+
+
 def _bounded(fill: Callable[..., Any]) -> Callable[..., Any]:
     """A filter that fills up to a number, which may not be too large."""
 
-    def bounded(value: Any, *arguments: Any, **keywords: Any) -> Any:
+    @wraps(fill)
+    def bounded(*arguments: Any, **keywords: Any) -> Any:
         sight.check_width([*arguments, *keywords.values()])
-        return fill(value, *arguments, **keywords)
+        return fill(*arguments, **keywords)
 
     return bounded
 
@@ -68,6 +78,27 @@ def _short(join: Any) -> Any:
     return short
 
 
+class _Table(dict[str, Any]):
+    """Filters or tests by name, each made safe when it is first asked for.
+
+    Args:
+        functions: The filters or tests.
+        safe: Makes one safe, given its name.
+    """
+
+    def __init__(self, functions: Mapping[str, Any], safe: Callable[[str, Any], Any]) -> None:
+        super().__init__(functions)
+        self._safe, self._ready = safe, dict[str, Any]()
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._ready:
+            self._ready[name] = self._safe(name, super().__getitem__(name))
+        return self._ready[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self[name] if super().__contains__(name) else default
+
+
 class _Turns:
     """The items of a loop, each after a check that it may go on."""
 
@@ -77,7 +108,7 @@ class _Turns:
     def __iter__(self) -> Iterator[Any]:
         for item in self._items:
             self._environment.check()
-            yield item
+            yield self._environment.seen(item)
 
     def __len__(self) -> int:
         return len(self._items)
@@ -114,7 +145,6 @@ class Sandbox(SandboxedEnvironment):
     ) -> None:
         super().__init__(keep_trailing_newline=True, finalize=self._shown, trim_blocks=block, lstrip_blocks=block)
         self._seen_by = environment
-        self._rewrites = False
         self.names = names if names is not None or environment is None else environment.visible
         self._functions = (environment or Environment()).functions
         for name in _FILTERS_LEFT_OUT:
@@ -131,6 +161,28 @@ class Sandbox(SandboxedEnvironment):
         self.filters["join"] = _short(self.filters["join"])
         self.filters["replace"] = _short(self.filters["replace"])
         self.binop_table.update({"*": multiply, "**": power, "+": add, "%": percent})
+        self.filters[_SEEN] = self._seen
+        self.filters[_COMPARED] = lambda value: read(self._seen(value))
+        self.filters = _Table(self.filters, self._safe_filter)
+        self.tests = _Table(self.tests, lambda name, one: safe_test(name, one, self._seen))
+
+    def _safe_filter(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        return function if name in _OWN else safe_filter(name, function, self._seen)
+
+    def _seen(self, value: Any) -> Any:
+        return value if self._seen_by is None else self._seen_by.seen(value)
+
+    def concat(self, parts: Iterable[str]) -> Any:
+        """What a macro, a block of ``set``, ``call`` or ``filter`` wrote."""
+        text = "".join(parts)
+        return self._seen(text if "\n" in text else without_lines(text))
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """A sum, product, power or rest of values that are put together in bounds."""
+        left, right = self._seen(left), self._seen(right)
+        if operator == "%":
+            return modulo(left, right)
+        return self._seen(super().call_binop(context, operator, left, right))
 
     def _shown(self, value: Any) -> Any:
         if self._seen_by is None:
@@ -138,7 +190,7 @@ class Sandbox(SandboxedEnvironment):
         if isinstance(value, Undefined):
             self._note(value)
             return value
-        return self._seen_by.show(real(value) if self._rewrites and isinstance(value, Veiled) else value)
+        return self._seen_by.show(value)
 
     def _note(self, value: Any) -> None:
         """Tells that a name is not there, and nothing stands in its place."""
@@ -150,12 +202,11 @@ class Sandbox(SandboxedEnvironment):
             environment.note(f"{text}{hint}?" if hint else text, environment.place)
 
     def _turns(self, items: Iterable[Any]) -> Iterable[Any]:
-        return items if self._seen_by is None else _Turns(items, self._seen_by)
+        return items if self._seen_by is None else _Turns(self._seen(items), self._seen_by)
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
         self._check(tree)
-        self._rewrites = next(tree.find_all(_REWRITES), None) is not None
         for loop in tree.find_all(nodes.For):
             loop.iter = nodes.Filter(loop.iter, _TURNS, [], [], None, None, lineno=loop.iter.lineno)
         for sum_ in tree.find_all(nodes.Concat):
@@ -163,7 +214,14 @@ class Sandbox(SandboxedEnvironment):
             sum_.nodes = [nodes.Filter(parts, _CONCAT, [], [], None, None, lineno=sum_.lineno)]
         for used in tree.find_all(nodes.Filter):
             if used.node is not None and used.name not in _UNSEEING:
-                used.node = nodes.Filter(used.node, _LOOK, [], [], None, None, lineno=used.lineno)
+                used.node = _through(_LOOK, used.node)
+        for item in tree.find_all(nodes.Getitem):
+            if isinstance(item.arg, nodes.Slice):  # Jinja takes parts of a text without asking `getitem`
+                item.node = _through(_SEEN, item.node)
+        for comparison in tree.find_all(nodes.Compare):
+            comparison.expr = _through(_COMPARED, comparison.expr)
+            for operand in comparison.ops:
+                operand.expr = _through(_COMPARED, operand.expr)
         return tree
 
     def _check(self, tree: nodes.Template) -> None:
@@ -181,21 +239,25 @@ class Sandbox(SandboxedEnvironment):
         """An attribute that `sight` allows, else an item."""
         if isinstance(obj, Undefined):
             return obj[attribute]  # raises its own error
+        obj = self._seen(obj)
         if attribute.startswith("_"):
             raise ScriptError(f"'.{attribute}' is unsafe: names that begin with _ are private. Leave it out.")
         if isinstance(obj, Mapping) and attribute not in (sight.names_of(type(obj)) or ()) and attribute in obj:
-            return obj[attribute]
+            return self._seen(obj[attribute])
         own = self._seen_by.injected_args if self._seen_by else None
         try:
             value = sight.attribute(obj, attribute, own)
         except AttributeError:
-            return self.undefined(obj=obj, name=attribute)
-        return self.wrap_str_format(value) or value
+            return self.undefined(obj="" if isinstance(obj, Veiled) else obj, name=attribute)
+        return self.wrap_str_format(value) or self._seen(value)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         """An item, else an attribute that `sight` allows."""
+        obj = real(self._seen(obj))
+        if isinstance(obj, Veiled) and isinstance(argument, str):
+            return self.getattr(obj, argument)
         try:
-            return obj.look()[argument] if isinstance(obj, Promise) else obj[argument]
+            return self._seen(obj[argument])
         except (TypeError, LookupError):
             return self.getattr(obj, argument) if isinstance(argument, str) else self.undefined(obj=obj, name=argument)
 
@@ -203,8 +265,20 @@ class Sandbox(SandboxedEnvironment):
         """Calls what `sight` allows."""
         if self._seen_by is not None:
             self._seen_by.check()
-        if not isinstance(obj, Undefined):
-            if obj is not self._functions.get("quote"):
-                args, kwargs = tuple(map(real, args)), {name: real(value) for name, value in kwargs.items()}
-            args = tuple(sight.check_call(obj, args, kwargs, self._functions.values()))
-        return super().call(context, obj, *args, **kwargs)
+        if isinstance(obj, Undefined) or self._seen_by is None:
+            return super().call(context, obj, *args, **kwargs)
+        whole = obj is self._functions["quote"]  # it can write what is not there yet
+        named = {key: self._seen(one if whole else real(one)) for key, one in kwargs.items()}
+        given = [self._seen(one if whole else real(one)) for one in args]
+        check_arguments(obj, given, named, self._seen_by.injected_args)
+        given = sight.check_call(obj, given, named, self._functions.values())
+        if getattr(obj, "__name__", "") == "join" and isinstance(getattr(obj, "__self__", None), str) and given:
+            obj, given = join_texts, [obj.__self__, given[0]]
+        try:
+            return result_of(super().call(context, obj, *given, **named), f"'{name_of(obj)}()'", obj, self._seen)
+        except UndefinedError:
+            raise
+        except Exception as error:
+            if isinstance(obj, (Macro, LoopContext)):
+                raise
+            raise our_error(f"'{name_of(obj)}()'", obj, error) from error

@@ -19,7 +19,8 @@ from jupyter_latents.errors import ScriptError
 
 from .kinds import HEIRS, INSIDE, NAMED, PYTHON
 from .limits import LIMIT, check_format, check_text
-from .promises import Promise, Veiled
+from .promises import Drawn, Promise
+from .veiled import Veiled
 
 __all__ = ["Seen", "admit", "attribute", "check_call", "check_name", "check_width", "names_of"]
 
@@ -58,6 +59,7 @@ def _split(table: Mapping[Any, str]) -> dict[Any, frozenset[str]]:
 
 _OWN_TYPES = _split({**PYTHON, **INSIDE})
 _OTHER_TYPES = _split(NAMED)
+_VEILED = _OTHER_TYPES[f"{Veiled.__module__}.{Veiled.__qualname__}"]
 
 
 def names_of(kind: type) -> frozenset[str] | None:
@@ -102,8 +104,8 @@ def _strange(value: Any) -> Any:
 
 def _a(value: object) -> str:
     kind = type(value)
-    if kind is types.ModuleType:
-        return "module"
+    if kind is types.ModuleType or kind is Veiled:
+        return "module" if kind is types.ModuleType else "text"
     name = kind.__qualname__
     return name if kind.__module__ == "builtins" else f"{kind.__module__}.{name}"
 
@@ -137,8 +139,10 @@ def attribute(value: Any, name: str, own: object = None) -> Any:
         AttributeError: There is none of this name.
         ScriptError: It changes the value, writes, runs something, or is not known to do none of these.
     """
-    if isinstance(value, Promise) and not (isinstance(value, Veiled) and name in {"strip", "lstrip", "rstrip"}):
+    if isinstance(value, Promise) and not (isinstance(value, Drawn) and name in {"strip", "lstrip", "rstrip"}):
         value = admit(value.look(), value.name)
+    if isinstance(value, Veiled) and name not in _VEILED and hasattr(str, name):
+        value.refuse(f"'.{name}'")
     names = _OWN_LIST if value is own and own is not None else names_of(type(value))
     if names is None:
         raise ScriptError(f"'.{name}' is asked of a {_a(value)}, which a template cannot see. {_SEEN}")

@@ -16,14 +16,17 @@ from jupyter_latents.syntax.text import Line
 
 from .environment import Environment
 from .limits import LIMIT, joined
+from .marks import line_mark, line_numbers, without_lines
 from .sandbox import Sandbox
+from .veiled import Veiled
 
 __all__ = ["check_template", "render", "render_block"]
 
-_MARK = "\x02{}\x03"
-_MARKED = re.compile("\x02(\\d+)\x03")
 _RECENT = 2_000
 """Characters of a block's last lines that are looked at for the option that a template stands in."""
+
+_RAW = re.compile(r"\s*\\(?:setp?|print|gen_seeds)\b")
+"""Directives that know no quotes."""
 
 _UNDEFINED = re.compile(r"'(\w+)' is undefined")
 
@@ -89,7 +92,7 @@ def _marked(source: str) -> str:
             parts.append(_mark_lines(text, number, follower, fresh=part.start == 0 or pieces[index - 1].kind != "{{"))
         else:
             start = part.start == 0 or source[part.start - 1] == "\n"
-            parts.append((_MARK.format(number) if part.kind == "{{" and start else "") + text)
+            parts.append((line_mark(number) if part.kind == "{{" and start else "") + text)
         number += text.count("\n")
     return "".join(parts)
 
@@ -101,7 +104,7 @@ def _mark_lines(text: str, number: int, follower: Segment | None, *, fresh: bool
         indent = len(row) - len(row.lstrip())
         before_expression = index == len(rows) - 1 and follower is not None and follower.kind == "{{" and bool(row)
         wanted = (row.strip() or before_expression) and (index > 0 or fresh)
-        marked.append(row[:indent] + _MARK.format(number + index) + row[indent:] if wanted else row)
+        marked.append(row[:indent] + line_mark(number + index) + row[indent:] if wanted else row)
     return "\n".join(marked)
 
 
@@ -125,7 +128,7 @@ def render_block(lines: list[Line], environment: Environment) -> Iterator[Line]:
     while True:
         at = lines[min(current, len(lines)) - 1]
         environment.place = at.place(0, len(at.text))
-        environment.preceding = _MARKED.sub("", latest + "".join(buffer))
+        environment.preceding = without_lines(latest + "".join(buffer))
         try:
             chunk = next(chunks, None)
         except Exception as error:
@@ -150,19 +153,26 @@ def render_block(lines: list[Line], environment: Environment) -> Iterator[Line]:
             current, line = _unmark(text, current, lines, depth)
             if count > LIMIT:
                 raise ScriptError(f"The block makes more than {LIMIT} lines.", place=line.place(0, len(line.text)))
-            yield replace(line, text=environment.settle(line.text))
+            yield _settled(line, environment)
     if (text := "".join(buffer)).strip():
         line = _unmark(text, current, lines, depth)[1]
-        yield replace(line, text=environment.settle(line.text))
+        yield _settled(line, environment)
     for name in context.exported_vars:
-        environment.names[name] = context.vars[name]
+        value = context.vars[name]
+        is_text = isinstance(value, (str, Veiled))
+        environment.names[name] = environment.veiled(without_lines(str(value))) if is_text else value
+
+
+def _settled(line: Line, environment: Environment) -> Line:
+    """A line that a block has made, with the words of the environment's values; a line of raw text keeps them whole."""
+    return line if _RAW.match(line.text) else replace(line, text=environment.settle(line.text))
 
 
 def _unmark(text: str, current: int, lines: list[Line], depth: int) -> tuple[int, Line]:
-    marks = _MARKED.findall(text)
-    number = int(marks[0]) if marks else current
+    numbers = line_numbers(text)
+    number = numbers[0] if numbers else current
     source = lines[min(number, len(lines)) - 1]
-    return number, Line(source.number, _MARKED.sub("", text), source.original, depth)
+    return number, Line(source.number, without_lines(text), source.original, depth)
 
 
 def _line_of(traceback: TracebackType | None, template: Any) -> int | None:

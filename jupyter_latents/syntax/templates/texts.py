@@ -10,7 +10,9 @@ from typing import Any
 from jupyter_latents.stage import Prompt
 from jupyter_latents.syntax.prompts import format_prompt
 
+from .marks import cut
 from .promises import real
+from .veiled import Veiled
 
 __all__ = ["for_people", "for_scripts", "has_text"]
 
@@ -26,6 +28,8 @@ def for_people(value: Any, captured: Mapping[str, object]) -> object:
     """
     if isinstance(value, str):
         return _Said(_brief(captured[value])) if value in captured else value
+    if isinstance(value, Veiled):
+        return value
     if type(value) in (list, tuple):
         return [for_people(real(item), captured) for item in value]
     if type(value) is dict:
@@ -44,12 +48,12 @@ class _Said(str):
 
 def _brief(value: object) -> str:
     text = repr(value).splitlines()[0] if repr(value) else type(value).__name__
-    return text if len(text) <= _BRIEF else text[: _BRIEF - 1] + "…"
+    return text if len(text) <= _BRIEF else cut(text, _BRIEF - 1) + "…"
 
 
 def has_text(value: object) -> bool:
     """Whether a value has a text of its own, which can stand in a script."""
-    if value is None or isinstance(value, (str, numbers.Number, Prompt, os.PathLike)):
+    if value is None or isinstance(value, (str, Veiled, numbers.Number, Prompt, os.PathLike)):
         return True
     if type(value) is dict:
         return all(has_text(item) for pair in value.items() for item in pair)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
+from jupyter_latents.prompts import attention, prompt_parts
 from jupyter_latents.syntax import prompt_schedule
-from jupyter_latents.syntax.prompts import attention, prompt_parts
 from tests.fuzz.frame import Mutator
 
 _PIECES = (

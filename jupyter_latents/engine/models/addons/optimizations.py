@@ -9,7 +9,13 @@ from typing import Any
 
 from jupyter_latents.engine.models.addons.addon import Addon
 from jupyter_latents.engine.models.facts import ModelFacts
-from jupyter_latents.engine.models.optimize import check_optimize, denoiser_of, has_step_cache, optimized, step_cache
+from jupyter_latents.engine.models.optimize import (
+    apply_choices,
+    check_optimize,
+    denoiser_of,
+    has_step_cache,
+    step_cache,
+)
 from jupyter_latents.optimizations import Choice
 from jupyter_latents.stage import ModelSource
 
@@ -46,7 +52,7 @@ class Optimizations(Addon):
             ModelError: diffusers or torch will not have it.
         """
         what = f"the {self.denoiser} of {facts.name}"
-        return {self.denoiser: optimized(own[self.denoiser], self.choices, what)}
+        return {self.denoiser: apply_choices(own[self.denoiser], self.choices, what)}
 
     def around(self, parts: Mapping[str, Any], /) -> AbstractContextManager[Any]:
         """A step cache is empty before and after a run."""

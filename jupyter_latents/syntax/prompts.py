@@ -1,4 +1,7 @@
-r"""Prompts are "positive; negative"; a semicolon inside quotes, or written ``\;``, belongs to the text."""
+r"""Prompts are "positive; negative"; a semicolon inside quotes, or written ``\;``, belongs to the text.
+
+At its head a prompt may name what reads weights in it, ``<weighter: a1111>``.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,9 @@ import re
 
 from jupyter_latents.stage import Prompt
 
-__all__ = ["format_prompt", "split_prompt"]
+__all__ = ["format_prompt", "split_prompt", "split_weighter"]
 
+_WEIGHTER = re.compile(r"\s*<\s*weighter\s*:([^<>]*)>\s*", re.IGNORECASE)
 _MARKS = re.compile(r"""\\;|[;"']""")
 _OPENS = re.compile(r"""(?<![^ \t\n(\[{:,;])(["'])""")
 _ENDS = {mark: re.compile(rf"{mark}(?=[ \t\n)\]}}:,;.!?]|\Z)") for mark in "'\""}
@@ -30,7 +34,8 @@ def split_prompt(text: str) -> tuple[str, str | None]:
 
     Everything after the first semicolon is negative.
     """
-    position = 0
+    tag = _WEIGHTER.match(text)
+    position = tag.end() if tag else 0
     lost: set[str] = set()  # quote marks that end no quoted part any more
     while found := _MARKS.search(text, position):
         position = found.end()
@@ -39,6 +44,19 @@ def split_prompt(text: str) -> tuple[str, str | None]:
         if found[0] in "\"'":
             position = max(position, _quoted_end(text, found.start(), lost))
     return _plain(text), None
+
+
+def split_weighter(text: str) -> tuple[str, str]:
+    """Splits ``<weighter: NAME>`` from the head of a prompt.
+
+    Args:
+        text: The prompt.
+
+    Returns:
+        The name with its settings, empty without a tag, and the rest.
+    """
+    tag = _WEIGHTER.match(text)
+    return (tag[1].strip(), text[tag.end() :]) if tag else ("", text)
 
 
 def _plain(text: str) -> str:

@@ -78,8 +78,8 @@ class _Weighing:
             if abs(float(weight)) > LARGEST:
                 what = f"has a weight of {float(weight):.3g} from all the brackets around it; {_ADVICE}"
                 raise fault(self.text, start, len(str(text)), what)
-        alike = groupby(self.pieces, key=lambda piece: piece[1])
-        joined = tuple(WeightedText("".join(str(text) for text, _ in same), float(weight)) for weight, same in alike)
+        alike = groupby(self.pieces, key=lambda piece: (piece[0] == BREAK, piece[1]))
+        joined = tuple(WeightedText("".join(str(text) for text, _ in same), float(key[1])) for key, same in alike)
         return joined or (WeightedText("", 1.0),)
 
 

@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_latents.errors import JupyterLatentsError, SettingError
+from jupyter_latents.prompts import attention, prompt_parts
+from jupyter_latents.prompts.grammar import is_literal
 from jupyter_latents.syntax import prompt_schedule
-from jupyter_latents.syntax.prompts import attention, is_literal, prompt_parts
 
 A1111: list[dict[str, Any]] = json.loads((Path(__file__).parent / "a1111.json").read_text("utf-8"))
 IDS = [f"{row['kind']}-{number // 2}-{row['steps']}" for number, row in enumerate(A1111)]

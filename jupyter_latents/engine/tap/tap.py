@@ -8,64 +8,21 @@ without a row in the family table run through the same seam when they have ``pre
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from jupyter_latents.engine.ear import ear
-from jupyter_latents.engine.finite import check_finite
 from jupyter_latents.engine.schedule import beginning, estimates, schedulers
+from jupyter_latents.engine.tap.pipeline import tapped
+from jupyter_latents.engine.tap.scheduler import WindowedScheduler
+from jupyter_latents.engine.tap.states import Entry, Generators, StepState
 from jupyter_latents.errors import HandoffError
-from jupyter_latents.latents.facts import StateValue
 from jupyter_latents.wording import option
 
-__all__ = ["Entry", "Generators", "StepState", "Tap", "tapped"]
-
-Generators = torch.Generator | list[torch.Generator]
-"""The random generator of a run, or one for each item of its batch."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """Where and with what a run enters its schedule, decided when the schedule is known.
-
-    Attributes:
-        start_index: Timestep index of the first step.
-        end_index: Timestep index after the last step.
-        latents: Starting latents as the loop holds them; None to start from what the pipeline prepares.
-        scheduler_state: State to give the scheduler, or None.
-        generator_state: State to give the generator, or None.
-    """
-
-    start_index: int
-    end_index: int
-    latents: torch.Tensor | None = None
-    scheduler_state: Mapping[str, StateValue] | None = None
-    generator_state: torch.Tensor | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StepState:
-    """What there is after a step.
-
-    Attributes:
-        index: Timestep index reached.
-        latents: The latents as the loop holds them, a copy.
-        denoised: The clean estimate of the step, same shape, or None.
-        scheduler: The scheduler's changed attributes; None where they cannot travel.
-        generator: The generator's state, or the states of all.
-    """
-
-    index: int
-    latents: torch.Tensor
-    denoised: torch.Tensor | None
-    scheduler: Mapping[str, StateValue] | None
-    generator: torch.Tensor | tuple[torch.Tensor, ...]
+__all__ = ["Tap"]
 
 
 class _WindowEndError(Exception):
@@ -81,6 +38,8 @@ class Tap:
         enter: Called once with the scheduler after ``set_timesteps`` and the timestep indices that the pipeline leaves
             out for an image's strength; says where the run enters.
         on_step: Called after each timestep; returns False to end the run there.
+        encode: Called in place of the pipeline's ``encode_prompt``, with the class's own, the pipeline, and the
+            arguments; None to leave that alone.
     """
 
     def __init__(
@@ -89,11 +48,13 @@ class Tap:
         generator: Generators,
         enter: Callable[[Any, int], Entry],
         on_step: Callable[[StepState], bool],
+        encode: Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any] | None = None,
     ) -> None:
         self.scheduler = scheduler
         self.generator = generator
         self._enter = enter
         self._on_step = on_step
+        self.encode = encode
         self._by_strength: Callable[[], tuple[torch.Tensor, int]] | None = None
         self._entry: Entry | None = None
         self._prepared: torch.Tensor | None = None
@@ -119,7 +80,7 @@ class Tap:
             call: The arguments of its call without generator, callback and output type.
             prepared: Wraps the run of the pipeline, such as with offloading switched on.
         """
-        pipeline = tapped(pipeline_class)(**components, scheduler=_WindowedScheduler(self))
+        pipeline = tapped(pipeline_class)(**components, scheduler=WindowedScheduler(self))
         if "strength" in call and hasattr(pipeline, "get_timesteps"):
             self._by_strength = lambda: pipeline.get_timesteps(
                 int(call["num_inference_steps"]), float(call["strength"]), self.scheduler.timesteps.device
@@ -269,124 +230,3 @@ def _state_of(generator: Generators) -> torch.Tensor | tuple[torch.Tensor, ...]:
     if isinstance(generator, torch.Generator):
         return generator.get_state()
     return tuple(one.get_state() for one in generator)
-
-
-_OWN = frozenset({"_tap", "set_timesteps", "step", "scale_model_input", "set_begin_index", "scale_noise"})
-
-
-class _WindowedScheduler:
-    """What a pipeline sees as its scheduler: the real one, with timesteps that start at the window.
-
-    ``set_timesteps`` and ``step`` keep the real signatures, because pipelines inspect them.
-    """
-
-    def __init__(self, tap: Tap) -> None:
-        real = tap.scheduler
-
-        @functools.wraps(real.set_timesteps)
-        def set_timesteps(*args: Any, **kwargs: Any) -> None:
-            if isinstance(kwargs.get("sigmas"), list):
-                kwargs["sigmas"] = schedulers.custom_sigmas(real, kwargs["sigmas"])
-            real.set_timesteps(*args, **kwargs)
-            tap.schedule_known()
-
-        draws = "generator" in inspect.signature(real.step).parameters
-
-        @functools.wraps(real.step)
-        def step(model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-            kwargs.update(tap.stepping(model_output, sample))
-            if draws and not args:
-                kwargs.setdefault("generator", tap.generator)  # flow pipelines pass none, and noise would be global
-            return real.step(model_output, timestep, sample, *args, **kwargs)
-
-        self._tap = tap
-        self.set_timesteps = set_timesteps
-        self.step = step
-        # Functions of the tap, not methods of its own: a cycle would keep the run's model in use until it is collected.
-        if hasattr(real, "scale_model_input"):
-            self.scale_model_input = tap.scale_model_input
-        if hasattr(real, "set_begin_index"):
-            self.set_begin_index = tap.set_begin_index
-        if not hasattr(real, "scale_noise") and hasattr(real, "add_noise"):
-            self.scale_noise = lambda sample, timestep, noise: real.add_noise(sample, noise, timestep)
-
-    @property
-    def timesteps(self) -> torch.Tensor:
-        return self._tap.timesteps
-
-    def __len__(self) -> int:
-        return len(self._tap.scheduler)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._tap.scheduler, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        """What a pipeline's constructor mends in an old scheduler's settings reaches the real one."""
-        if name in _OWN:
-            object.__setattr__(self, name, value)
-        else:
-            setattr(self._tap.scheduler, name, value)
-
-
-_ENCODING = {
-    "encode_prompt": "encoder",
-    "encode_image": "encoder",
-    "prepare_image_latents": "vae",
-    "prepare_mask_latents": "vae",
-    "prepare_ip_adapter_image_embeds": "encoder",
-}
-"""What pipelines do before their first step that takes long, and by which kind of part."""
-
-
-def _heard(method: Callable[..., Any], kind: str) -> Callable[..., Any]:
-    """A pipeline's method that ends where the run is to end, or where a part made what is no number."""
-
-    def heard(self: Any, *args: Any, **kwargs: Any) -> Any:
-        with ear():
-            made = method(self, *args, **kwargs)
-        part = "the VAE, while it encoded a picture," if kind == "vae" else "a text encoder"
-        check_finite(made, part, self.vae.dtype if kind == "vae" else _encoder_dtype(self), kind)
-        return made
-
-    return heard
-
-
-def _encoder_dtype(pipeline: Any) -> Any:
-    encoders = (getattr(pipeline, name, None) for name in ("text_encoder", "text_encoder_2", "text_encoder_3"))
-    return next((encoder.dtype for encoder in encoders if encoder is not None), torch.float32)
-
-
-@functools.cache
-def tapped(pipeline_class: type) -> type:
-    """The pipeline class with two methods that go on after its own: ``prepare_latents`` and ``get_timesteps``.
-
-    Its methods that encode hear a stop.
-
-    Args:
-        pipeline_class: A diffusers pipeline class.
-
-    Returns:
-        A subclass whose instances hand their prepared latents and strength-cut timesteps to their tap.
-    """
-
-    def prepare_latents(self: Any, *args: Any, **kwargs: Any) -> Any:
-        prepared = pipeline_class.prepare_latents(self, *args, **kwargs)  # type: ignore[attr-defined]
-        first, rest = (prepared[0], tuple(prepared[1:])) if isinstance(prepared, tuple) else (prepared, None)
-        own = self.jupyter_latents_tap.latents_prepared(first)
-        return own if rest is None else (own, *rest)
-
-    def get_timesteps(self: Any, *args: Any, **kwargs: Any) -> Any:
-        timesteps, steps = pipeline_class.get_timesteps(self, *args, **kwargs)  # type: ignore[attr-defined]
-        return self.jupyter_latents_tap.cut(timesteps), steps
-
-    methods: dict[str, Any] = {
-        name: _heard(getattr(pipeline_class, name), kind)
-        for name, kind in _ENCODING.items()
-        if hasattr(pipeline_class, name)
-    }
-    methods["prepare_latents"] = _heard(prepare_latents, "vae")
-    if hasattr(pipeline_class, "get_timesteps"):
-        methods["get_timesteps"] = get_timesteps
-    for name, method in methods.items():
-        functools.update_wrapper(method, getattr(pipeline_class, name))
-    return type(pipeline_class.__name__, (pipeline_class,), {**methods, "__module__": pipeline_class.__module__})

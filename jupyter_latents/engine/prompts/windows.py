@@ -1,0 +1,157 @@
+"""A stage whose prompts change with its steps, as windows of one text each."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from itertools import pairwise
+from typing import Any
+
+from jupyter_latents.engine.prompts.layouts import TEXT_LAYOUTS
+from jupyter_latents.engine.schedule.window import Span
+from jupyter_latents.errors import ModelError, SettingError
+from jupyter_latents.prompts import PromptRow, Weighter, attention, check_prompt, prompt_schedule, remark, weighter_of
+from jupyter_latents.stage import Address, Prompt, Stage
+from jupyter_latents.wording import option
+
+__all__ = ["PromptWindow", "check_prompts", "prompt_remarks", "prompt_windows"]
+
+_TOLD = 5
+_OPTIONS = {
+    "positive": "prompts",
+    "negative": "negative_prompts",
+    "second": "second_prompts",
+    "second_negative": "second_prompts",
+    "third": "third_prompts",
+    "third_negative": "third_prompts",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PromptWindow:
+    """Steps with one set of texts.
+
+    Attributes:
+        start: First step, 0 for the whole schedule.
+        end: Step after the last one.
+        prompt: The texts, with their weights; a stage that has them is the one to write by hand.
+    """
+
+    start: int
+    end: int
+    prompt: Prompt
+
+
+def check_prompts(stage: Stage, text: str, family: str) -> None:
+    """Sees that a stage's weighter can read its prompts for its model.
+
+    Args:
+        stage: What is asked for.
+        text: The layout of the embeddings of the model's family; empty for none.
+        family: The family's name.
+
+    Raises:
+        ModelError: No weights are read for this family.
+        SettingError: There is no such weighter, or a prompt is not in its grammar; says where.
+    """
+    weighter = _weighter(stage)
+    if weighter is None:
+        return
+    if text not in TEXT_LAYOUTS:
+        raise ModelError(
+            f"weights in prompts are not read for {family}; they are for SD, SDXL, SD3 and Flux.1. Leave "
+            f"{option('prompt_weighter')} out, or give none.",
+            option="prompt_weighter",
+        )
+    for name, prompt in _texts(stage.prompt):
+        with _blamed(name):
+            check_prompt(prompt, weighter, positive=not name.endswith("negative"))
+
+
+def prompt_remarks(stage: Stage, windows: Sequence[PromptWindow]) -> tuple[str, ...]:
+    """What is to be told of prompts that change, or are read otherwise than they seem.
+
+    Args:
+        stage: What is asked for.
+        windows: Its windows.
+    """
+    weighter = _weighter(stage)
+    if weighter is None:
+        return ()
+    found = dict.fromkeys(remark(prompt, weighter) for _, prompt in _texts(stage.prompt))
+    starts = [str(window.start) for window in windows[1:]]
+    shown = starts if len(starts) <= _TOLD else [*starts[:_TOLD], f"… ({len(starts)} times)"]
+    changes = f"the prompt changes after step {', '.join(shown)}" if starts else ""
+    return tuple(filter(None, (*found, changes)))
+
+
+def prompt_windows(stage: Stage, span: Span) -> tuple[PromptWindow, ...]:
+    """The windows of one text each that tile the steps that a stage runs; one where its prompts stay the same.
+
+    Args:
+        stage: What is asked for; its prompts are checked.
+        span: The steps.
+
+    Raises:
+        SettingError: A prompt cannot be read.
+    """
+    weighter = _weighter(stage)
+    if weighter is None:
+        return (PromptWindow(span.start, span.end, stage.prompt),)
+    if not weighter.schedules:
+        for name, prompt in _texts(stage.prompt):
+            with _blamed(name):
+                attention(prompt)
+        return (PromptWindow(span.start, span.end, stage.prompt),)
+    rows = {}
+    for name, prompt in _texts(stage.prompt):
+        with _blamed(name):
+            rows[name] = prompt_schedule(prompt, span.of)
+    ends = {row.end_step for own in rows.values() for row in own}
+    edges = [span.start, *sorted(end for end in ends if span.start < end < span.end), span.end]
+    stops = {name: [row.end_step for row in own] for name, own in rows.items()}
+    written: dict[Prompt, Prompt] = {}
+    found: list[PromptWindow] = []
+    for start, end in pairwise(edges):
+        texts: dict[str, Any] = {name: own[bisect_right(stops[name], start)].text for name, own in rows.items()}
+        read = replace(stage.prompt, **texts)
+        now = written[read] if read in written else written.setdefault(read, _as_written(read, span.of))
+        if found and found[-1].prompt == now:
+            found[-1] = replace(found[-1], end=end)
+        else:
+            found.append(PromptWindow(start, end, now))
+    return tuple(found)
+
+
+def _as_written(prompt: Prompt, steps: int) -> Prompt:
+    """Texts of one row each as a person would write them: where they would be read by steps again, they are not."""
+    again = any(_changes(text, prompt_schedule(text, steps)) for _, text in _texts(prompt))
+    return replace(prompt, weighter=Address("a1111", {"schedules": "false"})) if again else prompt
+
+
+@contextmanager
+def _blamed(name: str) -> Iterator[None]:
+    """Says of an error in a prompt by which option it was given."""
+    try:
+        yield
+    except SettingError as error:
+        error.option = _OPTIONS[name]
+        raise
+
+
+def _changes(text: str, rows: tuple[PromptRow, ...]) -> bool:
+    return len(rows) > 1 or rows[0].text != text
+
+
+def _weighter(stage: Stage) -> Weighter | None:
+    return None if stage.prompt.weighter is None else weighter_of(stage.prompt.weighter)
+
+
+def _texts(prompt: Prompt) -> Iterator[tuple[str, str]]:
+    """The names and texts of the prompts that are given."""
+    for row in fields(prompt):
+        text = getattr(prompt, row.name)
+        if isinstance(text, str):
+            yield row.name, text

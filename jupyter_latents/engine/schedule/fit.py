@@ -1,0 +1,55 @@
+"""Whether latents fit a model: live in its space, or can cross into it."""
+
+from __future__ import annotations
+
+from jupyter_latents.engine.given.outline import Standing
+from jupyter_latents.engine.vae.bridge import converter
+from jupyter_latents.errors import HandoffError
+from jupyter_latents.latents.files.comfy_file import RAW_VAE
+from jupyter_latents.latents.spaces import Space, likely_spaces
+from jupyter_latents.wording import option
+
+__all__ = ["check_fits"]
+
+
+def check_fits(latents: Standing, space: Space, model: str, *, backwards: bool = False) -> bool:
+    """Whether latents live in the receiving space; False where they must cross into it (`bridge`).
+
+    Args:
+        latents: What is handed over.
+        space: The receiving model's space.
+        model: Its name, for the message.
+        backwards: Whether the receiving scheduler adds noise, so that clean latents are what it begins with.
+
+    Raises:
+        HandoffError: Fully denoised latents, or another space and no way to bring them there.
+    """
+    if latents.is_clean and not backwards:
+        raise HandoffError(
+            "these latents are fully denoised, so `latents:` has nothing left to denoise. Make them with "
+            f"{option('denoising_end')} (such as 0.8), or put them in the image position "
+            f"({option('image_seeds', 'image')} NAME), where they are decoded. "
+            f"{option('schedulers')} DDIMInverseScheduler takes them back to noise."
+        )
+    own = latents.space if latents.space is not None and latents.space.name != RAW_VAE else None
+    if own is None and latents.shape[1] == space.channels:
+        return True
+    if own is None:
+        raise HandoffError(
+            f"latents of shape {latents.shape} have {latents.shape[1]} channels{likely_spaces(latents.shape[1])}, and "
+            f"{model} works in {space}. Nothing says which model made them, so they cannot be brought there. Continue "
+            "them with a model of their own space; what it makes can cross."
+        )
+    if own.same_as(space):
+        return True
+    giver = latents.provenance.model
+    known = bool(giver) or converter(own, space) is not None
+    if known and (latents.has_estimate or latents.is_clean):
+        return False
+    why = "they carry none (a file without facts)" if known else "nothing says which model that is"
+    given = f"latents of {giver}" if giver else "these latents"
+    raise HandoffError(
+        f"{given} are of {own}, and {model} works in {space}. They cross as a clean estimate, decoded by the VAE of "
+        f"the model that made them, and {why}. Continue them for a step with a model of {own.name} latents; what it "
+        "makes can cross."
+    )

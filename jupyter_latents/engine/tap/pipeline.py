@@ -1,0 +1,83 @@
+"""A pipeline's class with methods that go on after its own, and hear a stop."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from jupyter_latents.engine.ear import ear
+from jupyter_latents.engine.finite import check_finite
+
+__all__ = ["tapped"]
+
+_ENCODING = {
+    "encode_prompt": "encoder",
+    "encode_image": "encoder",
+    "prepare_image_latents": "vae",
+    "prepare_mask_latents": "vae",
+    "prepare_ip_adapter_image_embeds": "encoder",
+}
+"""What pipelines do before their first step that takes long, and by which kind of part."""
+
+
+def _heard(method: Callable[..., Any], kind: str) -> Callable[..., Any]:
+    """A pipeline's method that ends where the run is to end, or where a part made what is no number."""
+
+    def heard(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with ear():
+            made = method(self, *args, **kwargs)
+        part = "the VAE, while it encoded a picture," if kind == "vae" else "a text encoder"
+        check_finite(made, part, self.vae.dtype if kind == "vae" else _encoder_dtype(self), kind)
+        return made
+
+    return heard
+
+
+def _encoder_dtype(pipeline: Any) -> Any:
+    encoders = (getattr(pipeline, name, None) for name in ("text_encoder", "text_encoder_2", "text_encoder_3"))
+    return next((encoder.dtype for encoder in encoders if encoder is not None), torch.float32)
+
+
+@functools.cache
+def tapped(pipeline_class: type) -> type:
+    """The pipeline class with two methods that go on after its own: ``prepare_latents`` and ``get_timesteps``.
+
+    Its methods that encode hear a stop.
+
+    Args:
+        pipeline_class: A diffusers pipeline class.
+
+    Returns:
+        A subclass whose instances hand their prepared latents and strength-cut timesteps to their tap.
+    """
+
+    def prepare_latents(self: Any, *args: Any, **kwargs: Any) -> Any:
+        prepared = pipeline_class.prepare_latents(self, *args, **kwargs)  # type: ignore[attr-defined]
+        first, rest = (prepared[0], tuple(prepared[1:])) if isinstance(prepared, tuple) else (prepared, None)
+        own = self.jupyter_latents_tap.latents_prepared(first)
+        return own if rest is None else (own, *rest)
+
+    def get_timesteps(self: Any, *args: Any, **kwargs: Any) -> Any:
+        timesteps, steps = pipeline_class.get_timesteps(self, *args, **kwargs)  # type: ignore[attr-defined]
+        return self.jupyter_latents_tap.cut(timesteps), steps
+
+    def encode_prompt(self: Any, *args: Any, **kwargs: Any) -> Any:
+        own, encode = pipeline_class.encode_prompt, self.jupyter_latents_tap.encode  # type: ignore[attr-defined]
+        return own(self, *args, **kwargs) if encode is None else encode(own, self, args, kwargs)
+
+    methods: dict[str, Any] = {
+        name: _heard(getattr(pipeline_class, name), kind)
+        for name, kind in _ENCODING.items()
+        if hasattr(pipeline_class, name)
+    }
+    if "encode_prompt" in methods:
+        methods["encode_prompt"] = _heard(encode_prompt, _ENCODING["encode_prompt"])
+    methods["prepare_latents"] = _heard(prepare_latents, "vae")
+    if hasattr(pipeline_class, "get_timesteps"):
+        methods["get_timesteps"] = get_timesteps
+    for name, method in methods.items():
+        functools.update_wrapper(method, getattr(pipeline_class, name))
+    return type(pipeline_class.__name__, (pipeline_class,), {**methods, "__module__": pipeline_class.__module__})

@@ -1,0 +1,24 @@
+"""A1111's prompt grammar: weights inside a text, texts by steps; and the table of prompt weighters. Pure text."""
+
+from __future__ import annotations
+
+from .attention import BREAK, WeightedText, attention
+from .checks import check_prompt, remark
+from .parts import PromptPart, prompt_parts
+from .schedule import PromptRow, prompt_schedule
+from .weighters import WEIGHTERS, Weighter, weighter_of
+
+__all__ = [
+    "BREAK",
+    "WEIGHTERS",
+    "PromptPart",
+    "PromptRow",
+    "WeightedText",
+    "Weighter",
+    "attention",
+    "check_prompt",
+    "prompt_parts",
+    "prompt_schedule",
+    "remark",
+    "weighter_of",
+]
