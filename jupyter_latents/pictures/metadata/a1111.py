@@ -110,7 +110,7 @@ class _Reading:
                 loras=loras,
                 control_nets=controls,
             ),
-            prompt=Prompt(self.remarks.prompt(positive), self.remarks.prompt(self.negative)),
+            prompt=Prompt(positive, self.negative, weighter=self.remarks.weighter(positive, self.negative)),
             seed=self._whole("Seed", 0, 2**64 - 1),
             num_inference_steps=self._whole("Steps", 1, STEPS) or 20,
             guidance_scale=7.0 if guidance is None else guidance,
@@ -192,7 +192,11 @@ class _Reading:
             "num_inference_steps": max(1, int(steps / min(strength, 0.999))) if steps else first.num_inference_steps,
             "image_seed": ImageSeed(images=(reference,), resize=resize, aspect=False if resize else None),
             "size": None,
-            "prompt": Prompt(prompt[0] or first.prompt.positive, prompt[1] or first.prompt.negative),
+            "prompt": replace(
+                first.prompt,
+                positive=prompt[0] or first.prompt.positive,
+                negative=prompt[1] or first.prompt.negative,
+            ),
         }
         if guidance:
             changes["guidance_scale"] = guidance

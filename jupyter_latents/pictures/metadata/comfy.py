@@ -292,7 +292,8 @@ def _prompt(positive: Conditioning, negative: Conditioning) -> Prompt:
     hidden, *more_hidden = [*negative.texts, ""][:3]
     second = more[0] if len(positive.texts) > 1 and more[0] != first else None
     second_hidden = more_hidden[0] if second is not None and len(negative.texts) > 1 else None
-    return Prompt(first, hidden, second, second_hidden)
+    weighter = Remarks.weighter(*positive.texts, *negative.texts, schedules=False)
+    return Prompt(first, hidden, second, second_hidden, weighter=weighter)
 
 
 def _fraction(step: int, of: int) -> float:

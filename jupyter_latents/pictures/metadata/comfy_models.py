@@ -82,7 +82,7 @@ def conditioning(graph: Graph, node: Node | None, remarks: Remarks) -> Condition
             found.clip = graph.behind(node, "clip")
             names = [("text", "prompt"), ("text_g", "clip_l"), ("text_l", "t5xxl")]
             texts = [graph.said(node, *pair) for pair in names if any(name in node.inputs for name in pair)]
-            found.texts = [remarks.prompt(text.strip()) for text in texts]
+            found.texts = [text.strip() for text in texts]
             break
         else:
             remarks.add(not_covered("node", f"{node.kind}, which joins or changes prompts; its first one is taken"))

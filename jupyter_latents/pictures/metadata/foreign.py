@@ -79,6 +79,18 @@ class Remarks:
             self.add("weights and schedules such as (word:1.2) stand in the prompt as they were written")
         return text
 
+    @staticmethod
+    def weighter(*texts: str, schedules: bool = True) -> Address | None:
+        """What reads the weights in prompts; None where there are none.
+
+        Args:
+            texts: The prompts.
+            schedules: Whether the program reads schedules, ``[a:b:0.5]``, too.
+        """
+        if not any(_WEIGHTED.search(text[:20_000]) for text in texts):
+            return None
+        return Address("a1111", MappingProxyType({} if schedules else {"schedules": "false"}))
+
     def picture(self, was: str = "", *, mask: bool = False) -> ImageSeed:
         """An image seed of a picture that is to be filled in."""
         name = file_name(was) or PHOTO

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -15,13 +14,11 @@ from jupyter_latents.session.veils import rewrite
 from jupyter_latents.stage import Address, ModelSource, Output, Reference, Stage
 from jupyter_latents.syntax import Environment
 from jupyter_latents.syntax.compose import plain_dollars
-from jupyter_latents.syntax.templates.promises import mark, unveil, veil, veiled_names
+from jupyter_latents.syntax.templates.marks import mark, named, unveil, veil, veiled_names
 
 __all__ = ["as_script", "is_absolute", "public_name", "public_reference", "public_stage"]
 
-_SHORT = 4
 _NAME = mark("name")
-_WORD = re.compile(r"\w")
 
 
 def as_script(stage: Stage, environment: Environment) -> Stage:
@@ -36,17 +33,11 @@ def as_script(stage: Stage, environment: Environment) -> Stage:
 
 
 def _as_script(environment: Environment, text: str) -> str:
-    values = {name: environment.environ.get(name, "") for name in environment.opened}
-    for name in sorted(values, key=lambda name: -len(values[name])):
-        if len(values[name]) >= _SHORT:
-            text = text.replace(values[name], veil(name))
-    named = bool(veiled_names(text))
-    pieces = unveil(text, lambda name: f"{_NAME}{name}{_NAME}").split(_NAME)
-    made = plain_dollars(pieces[0], named=named)
-    for name, rest in zip(pieces[1::2], pieces[2::2], strict=True):
-        made += f"${{{name}}}" if _WORD.match(rest) else f"${name}"
-        made += plain_dollars(rest, named=named)
-    return made
+    veiled = environment.values.veiled_again(text)
+    known = bool(veiled_names(veiled))
+    pieces = unveil(veiled, lambda name, _part: f"{_NAME}{name}{_NAME}").split(_NAME)
+    plain = [plain_dollars(piece, named=known) for piece in pieces[::2]]
+    return named(plain[0] + "".join(veil(name) + rest for name, rest in zip(pieces[1::2], plain[1:], strict=True)))
 
 
 def is_absolute(path: str) -> bool:

@@ -12,7 +12,7 @@ from jupyter_latents.errors import NameNotFoundError
 from jupyter_latents.pictures.metadata.programs import recipe_of
 from jupyter_latents.pictures.metadata.recipe import Operation, Recipe, Step
 from jupyter_latents.pictures.metadata.texts import read_texts
-from jupyter_latents.stage import Prompt, Size, Stage, Window
+from jupyter_latents.stage import Address, Prompt, Size, Stage, Window
 
 SAMPLES = Path(__file__).parents[4] / "shared" / "pictures"
 A1111 = """masterpiece, <lora:foo bar:0.7>, a (cat:1.2)
@@ -43,7 +43,7 @@ def a1111(more: str = "") -> Recipe:
 def test_the_text_of_a1111_is_a_stage() -> None:
     found = a1111("Clip skip: 2, VAE: x.safetensors, ENSD: 31337, Version: v1.9.0")
     (stage,) = stages(found)
-    assert stage.prompt == Prompt("masterpiece, a (cat:1.2)\nsecond line", 'bad, "ugly"')
+    assert stage.prompt == Prompt("masterpiece, a (cat:1.2)\nsecond line", 'bad, "ugly"', weighter=Address("a1111"))
     assert (stage.seed, stage.num_inference_steps, stage.guidance_scale) == (123, 20, 7.0)
     assert (stage.size, stage.clip_skip, str(stage.model.vae)) == (Size(512, 768), 1, "x.safetensors")
     assert str(stage.scheduler) == "DPMSolverMultistepScheduler;use-karras-sigmas=true"
@@ -115,6 +115,7 @@ def test_noisy_latents_pasted_in_mid_denoise_are_stages_with_windows() -> None:
         'stage_58.resize((1920, 1088), mode="nearest")',
     ]
     assert {stage.clip_skip for stage in made} == {1}
+    assert {str(stage.prompt.weighter) for stage in made} == {"a1111;schedules=false"}
     assert [str(stage.model.vae) for stage in made[4:]] == ["vae-ft-mse-840000-ema-pruned.safetensors"] * 2
     assert (made[5].strength, made[5].num_inference_steps) == (0.54, 16)
 
