@@ -121,7 +121,7 @@ def _with_addons(record: _Flat, stage: Stage) -> Stage:
     name = _name(vae)
     if name:
         record.remarks.add(fill_in(file_name(name), "the VAE, as a hub name, a folder or a file"))
-    loras, nets, controls = [], [], []
+    loras, nets, controls = list[Address](), list[Address](), list[Reference]()
     for item in record.items("loras"):
         known = mapping(item.get("lora")) or mapping(item.get("model"))
         lora = addon(_name(known), {"scale": real(item.get("weight"), -100, 100)})
@@ -194,7 +194,7 @@ def fooocus(texts: Mapping[str, str], name: str) -> Recipe:
     guidance = record.real("guidance_scale", 0, 1000)
     stage = _stage(record, record.text("base_model"), prompt, scheduler, guidance)
     sides = re.findall(r"\d{1,5}", record.text("resolution"))
-    loras = []
+    loras = list[Address]()
     given = record.values.get("loras")
     for item in given[:_MOST_ITEMS] if isinstance(given, list) else []:
         if isinstance(item, list) and len(item) > 1:
