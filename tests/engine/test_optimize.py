@@ -263,7 +263,7 @@ def test_what_diffusers_will_not_have_is_told(tiny: Folders, tmp_path: Path) -> 
     """A U-Net whose attention has added projections, which only its weights' class knows of."""
     from diffusers.models.attention_processor import AttnAddedKVProcessor
 
-    from jupyter_latents.engine.models.optimize import optimized as put
+    from jupyter_latents.engine.models.optimize import apply_choices as put
     from jupyter_latents.optimizations import choices_of
 
     folder = shutil.copytree(tiny("sd15"), tmp_path / "own")

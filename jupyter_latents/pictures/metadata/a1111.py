@@ -19,7 +19,7 @@ from jupyter_latents.pictures.metadata.foreign import (
     not_covered,
 )
 from jupyter_latents.pictures.metadata.parameters import read_parameters
-from jupyter_latents.pictures.metadata.recipe import Operation, Part, Recipe, Step, fill_in
+from jupyter_latents.pictures.metadata.recipe import Operation, Part, Recipe, StagePart, fill_in
 from jupyter_latents.stage import Address, ImageSeed, ModelSource, Prompt, Reference, Size, Stage, Window
 
 __all__ = ["recipe_of"]
@@ -63,9 +63,9 @@ class _Reading:
         if "Refiner" in self.values and switch and 0 < switch < 1:
             parts += self._refined(first, switch)
         elif self._is_large:
-            parts += [Step(replace(first, into=_BASE), self.remarks.take()), *self._large(first)]
+            parts += [StagePart(replace(first, into=_BASE), self.remarks.take()), *self._large(first)]
         else:
-            parts.append(Step(first, self.remarks.take()))
+            parts.append(StagePart(first, self.remarks.take()))
         further = {key: value for key, value in self.values.items() if not _CONTROL.fullmatch(key)}
         version = self.values.get("Version", "")
         return Recipe(
@@ -164,7 +164,7 @@ class _Reading:
 
     def _refined(self, first: Stage, switch: float) -> list[Part]:
         """A second model that goes on from the first one's latents."""
-        begun = Step(replace(first, window=Window(end=switch), into=_BASE), self.remarks.take())
+        begun = StagePart(replace(first, window=Window(end=switch), into=_BASE), self.remarks.take())
         second = replace(
             first,
             model=ModelSource(self._model(self.values["Refiner"])),
@@ -173,7 +173,7 @@ class _Reading:
             strength=None,
             size=None,
         )
-        parts: list[Part] = [begun, Step(second, self.remarks.take())]
+        parts: list[Part] = [begun, StagePart(second, self.remarks.take())]
         if self._is_large:
             self.remarks.add(not_covered("Hires upscale", "beside a refiner"))
             parts[-1] = replace(parts[-1], remarks=(*parts[-1].remarks, *self.remarks.take()))
@@ -207,7 +207,7 @@ class _Reading:
             changes["model"] = replace(first.model, name=self._model(checkpoint))
         if first.image_seed is not None and first.image_seed.controls:
             changes["image_seed"] = replace(changes["image_seed"], controls=first.image_seed.controls)
-        return [*setting, Step(replace(first, **changes), self.remarks.take())]
+        return [*setting, StagePart(replace(first, **changes), self.remarks.take())]
 
     def _enlarged(self, size: Size) -> tuple[list[Part], Reference, Size | None]:
         """How the first picture is made larger: its latents, or the picture."""

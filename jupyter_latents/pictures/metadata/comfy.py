@@ -11,7 +11,7 @@ from jupyter_latents.pictures.metadata.comfy_graph import Graph, Node, graph_of
 from jupyter_latents.pictures.metadata.comfy_models import Conditioning, clip_skip, conditioning, model_of
 from jupyter_latents.pictures.metadata.comfy_samplers import SAMPLINGS, GraphSampling
 from jupyter_latents.pictures.metadata.foreign import NOISE, PHOTO, Remarks, file_name, not_covered, picture_size
-from jupyter_latents.pictures.metadata.recipe import Operation, Part, Recipe, Step, fill_in
+from jupyter_latents.pictures.metadata.recipe import Operation, Part, Recipe, StagePart, fill_in
 from jupyter_latents.stage import Address, ImageSeed, ModelSource, Prompt, Reference, Size, Stage, Window
 
 __all__ = ["recipe_of"]
@@ -75,7 +75,7 @@ class _Reading:
                 self._latents(node)
             elif self.graph.behind(node, *_IMAGES, *_PASSED) is not None:
                 self._picture(node)
-        if not any(isinstance(part, Step) for part in self.parts):
+        if not any(isinstance(part, StagePart) for part in self.parts):
             raise NameNotFoundError(
                 f"{self.name} holds a graph of ComfyUI in which no known node samples; there is no stage to write.",
                 name=self.name,
@@ -144,7 +144,7 @@ class _Reading:
         vae = file_name(name) or "VAE"
         remark = fill_in(vae, "the VAE, as a hub name, a folder or a file")
         for index, part in enumerate(self.parts):
-            if isinstance(part, Step) and part.stage.into == found.reference.text and part.stage.model.vae is None:
+            if isinstance(part, StagePart) and part.stage.into == found.reference.text and part.stage.model.vae is None:
                 stage = replace(part.stage, model=replace(part.stage.model, vae=Address(vae)))
                 self.parts[index] = replace(part, stage=stage, remarks=(*part.remarks, remark))
 
@@ -251,7 +251,7 @@ class _Reading:
         stage = self._windowed(stage, found, going)
         if controls := tuple(one for one in pictures if one is not None):
             stage = replace(stage, image_seed=replace(stage.image_seed or ImageSeed(), controls=controls))
-        self.parts.append(Step(stage, self.remarks.take()))
+        self.parts.append(StagePart(stage, self.remarks.take()))
         return _Into(Reference(stage.into or "", "variable"), going.size, going.batch)
 
     def _windowed(self, stage: Stage, found: GraphSampling, going: _Into) -> Stage:

@@ -17,7 +17,7 @@ from jupyter_latents.pictures.metadata.foreign import (
     leftovers,
     not_covered,
 )
-from jupyter_latents.pictures.metadata.recipe import Recipe, Step, fill_in
+from jupyter_latents.pictures.metadata.recipe import Recipe, StagePart, fill_in
 from jupyter_latents.stage import Address, ImageSeed, ModelSource, Prompt, Reference, Stage
 
 __all__ = ["fooocus", "invokeai", "invokeai_dream", "invokeai_second", "novelai"]
@@ -77,7 +77,9 @@ class _Flat:
         said = {key: value for key, value in self.values.items() if value not in (None, "", [], {}, False)}
         rest = leftovers(said, frozenset(self.used))
         return Recipe(
-            self.program, (Step(stage, self.remarks.take()),), (NOISE.format(program=self.program), *list(rest)[:200])
+            self.program,
+            (StagePart(stage, self.remarks.take()),),
+            (NOISE.format(program=self.program), *list(rest)[:200]),
         )
 
 

@@ -7,11 +7,11 @@ from typing import TypeAlias
 
 from jupyter_latents.stage import Stage
 
-__all__ = ["Operation", "Recipe", "Step", "fill_in"]
+__all__ = ["Operation", "Recipe", "StagePart", "fill_in"]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StagePart:
     """A stage.
 
     Attributes:
@@ -30,7 +30,7 @@ class Operation:
     Attributes:
         name: What the result is called; a later stage names it as a variable.
         expression: What makes it, made of names and numbers that were checked.
-        remarks: See `Step`.
+        remarks: See `StagePart`.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Operation:
     remarks: tuple[str, ...] = ()
 
 
-Part: TypeAlias = Step | Operation
+Part: TypeAlias = StagePart | Operation
 
 
 @dataclass(frozen=True, slots=True)

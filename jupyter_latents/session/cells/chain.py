@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from typing import Any
 
-from jupyter_latents.pictures.metadata.recipe import Operation, Part, Recipe, Step, fill_in
+from jupyter_latents.pictures.metadata.recipe import Operation, Part, Recipe, StagePart, fill_in
 from jupyter_latents.session.cells.sources import Brought, Derived, Elsewhere, FromStage, Going, Source, all_before
 from jupyter_latents.stage import ImageSeed, Reference
 from jupyter_latents.syntax.options.names import unbindable
@@ -130,7 +130,7 @@ class _Writing:
         seed = source.stage.image_seed
         stage = replace(source.stage, image_seed=_with_names(seed, named), into=into)
         self.chain.models[stage.model.name] = source.weights
-        self.chain.parts.append(Step(stage, tuple(dict.fromkeys(remarks))))
+        self.chain.parts.append(StagePart(stage, tuple(dict.fromkeys(remarks))))
 
 
 def _with_names(seed: ImageSeed | None, named: dict[Reference, tuple[Reference, ...]]) -> ImageSeed | None:

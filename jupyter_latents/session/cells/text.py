@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from jupyter_latents.pictures.metadata.recipe import Operation, Recipe, Step, fill_in
+from jupyter_latents.pictures.metadata.recipe import Operation, Recipe, StagePart, fill_in
 from jupyter_latents.stage import ImageSeed, Reference, Stage
 from jupyter_latents.syntax.compose import lines, literal, rows_of
 from jupyter_latents.wording import visible
@@ -50,7 +50,7 @@ def comments(remarks: Iterable[str]) -> Iterator[str]:
         yield from (f"# {line}" for line in textwrap.wrap(plain, _WIDTH, break_on_hyphens=False))
 
 
-def _lines(part: Step | Operation, made: set[str], *, variables: bool) -> Iterator[str]:
+def _lines(part: StagePart | Operation, made: set[str], *, variables: bool) -> Iterator[str]:
     yield from comments(part.remarks)
     if isinstance(part, Operation):
         yield from [f"\\setp {part.name} {part.expression}"] if part.expression else []

@@ -12,7 +12,7 @@ from PIL import Image
 
 from jupyter_latents.errors import NameNotFoundError
 from jupyter_latents.pictures.metadata.programs import recipe_of
-from jupyter_latents.pictures.metadata.recipe import Recipe, Step
+from jupyter_latents.pictures.metadata.recipe import Recipe, StagePart
 from jupyter_latents.pictures.metadata.texts import picture_bytes, read_texts
 from jupyter_latents.stage import Prompt, Size, Stage
 
@@ -41,7 +41,7 @@ NOVEL = {
 
 def the_stage(recipe: Recipe) -> Stage:
     (part,) = recipe.parts
-    assert isinstance(part, Step)
+    assert isinstance(part, StagePart)
     return part.stage
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from jupyter_latents.errors import NameNotFoundError
 from jupyter_latents.pictures.metadata.programs import recipe_of
-from jupyter_latents.pictures.metadata.recipe import Operation, Recipe, Step
+from jupyter_latents.pictures.metadata.recipe import Operation, Recipe, StagePart
 from jupyter_latents.pictures.metadata.texts import read_texts
 from jupyter_latents.stage import Address, Prompt, Size, Stage, Window
 
@@ -29,7 +29,7 @@ def sample(name: str) -> Recipe:
 
 
 def stages(recipe: Recipe) -> list[Stage]:
-    return [part.stage for part in recipe.parts if isinstance(part, Step)]
+    return [part.stage for part in recipe.parts if isinstance(part, StagePart)]
 
 
 def remarks(recipe: Recipe) -> str:

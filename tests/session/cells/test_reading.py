@@ -18,7 +18,7 @@ from jupyter_latents import cell_from
 from jupyter_latents.errors import NameNotFoundError, SettingError
 from jupyter_latents.pictures.metadata.parameters import Parameters, write_parameters
 from jupyter_latents.pictures.metadata.programs import recipe_of
-from jupyter_latents.pictures.metadata.recipe import Recipe, Step
+from jupyter_latents.pictures.metadata.recipe import Recipe, StagePart
 from jupyter_latents.pictures.metadata.texts import PARAMETERS, picture_bytes
 from jupyter_latents.session.cells.text import cell_text
 from jupyter_latents.stage import ModelSource, Prompt, Stage
@@ -66,7 +66,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40).map(str.st
 @given(TEXT, TEXT, TEXT.filter(bool), TEXT)
 def test_whatever_stands_in_a_recipe_stands_in_its_cell(positive: str, negative: str, model: str, remark: str) -> None:
     stage = Stage(model=ModelSource(model), prompt=Prompt(positive, negative), seed=3)
-    cell = cell_text(Recipe(remark, (Step(stage, (remark,)), Step(stage)), (remark,)))
+    cell = cell_text(Recipe(remark, (StagePart(stage, (remark,)), StagePart(stage)), (remark,)))
     found = read(cell)
     assert [(one.model.name, one.prompt) for one in found] == [(model, Prompt(positive, negative))] * 2
 
