@@ -13,6 +13,7 @@ from jupyter_latents.engine import Given, Phase, Reading, StageResult
 from jupyter_latents.errors import JupyterLatentsError, RunError, StoppedError
 from jupyter_latents.session import outputs
 from jupyter_latents.session.blame import blame, check_parts
+from jupyter_latents.session.cells.shortened import as_script
 from jupyter_latents.session.memory.identity import key_of
 from jupyter_latents.session.memory.leads import Lead, leads_of
 from jupyter_latents.session.read_ahead import ReadAhead
@@ -150,6 +151,8 @@ class ScriptRun:
             key, stage, inputs, go, partial(self.observer.note, warning=True), self._leads(stage, inputs)
         )
         self._tell_saved(result)
+        written = as_script(job.script[len(job.made)], self.evaluation.environment)
+        self.session.origins.keep(written, stage, result, resolver.value)
         self.session.remember(result.latents)
         return self._decoded(result)
 
@@ -278,7 +281,9 @@ class ScriptRun:
             return []
         observer.phase(Phase("saving"))
         pictures = list(result.images) or self.models.engine.decode(result.latents)
-        return outputs.write(stage, result, pictures)
+        files = outputs.write(stage, result, pictures, partial(self.session.texts, result.latents), observer.note)
+        self.session.origins.wrote(files, result.latents)
+        return files
 
 
 def _labels(invocation: Invocation) -> tuple[str, ...]:
