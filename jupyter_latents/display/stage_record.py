@@ -139,7 +139,7 @@ class StageRecord:
         """Denoising begins: these steps, from this level."""
         self.span = span or self.span
         if level is not None and not level.is_clean:
-            self.first_sigma, self.form = own_sigma(level), level.form if level.form == "flow" else level.form.upper()
+            self.first_sigma, self.form = level.own_sigma, level.form_shown
 
     def take_result(self, latents: Latents) -> None:
         """Its latents are there; nothing of the run that made them is held on to."""
@@ -164,7 +164,7 @@ class StageRecord:
 
 def own_sigma(level: Noise | None) -> float:
     """A level in its own form's unit, flow levels as the flow models' s; 0 where nobody knows."""
-    return 0.0 if level is None else level.flow_sigma if level.form == "flow" else level.sigma
+    return 0.0 if level is None else level.own_sigma
 
 
 def _expected_facts(stage: Stage) -> dict[str, str]:
