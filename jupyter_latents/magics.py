@@ -12,9 +12,10 @@ from jupyter_latents.completer import register as complete
 from jupyter_latents.completer import unregister as stop_completing
 from jupyter_latents.config import register as configure
 from jupyter_latents.config import unregister as stop_configuring
-from jupyter_latents.errors import HelpAskedError, JupyterLatentsError, NameNotFoundError, ScriptError, nearest
+from jupyter_latents.errors import HelpAskedError, NameNotFoundError, ScriptError, nearest
 from jupyter_latents.formats import listed
 from jupyter_latents.paths import explain, opened
+from jupyter_latents.stopping import Interrupted
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -26,15 +27,6 @@ if TYPE_CHECKING:
     from jupyter_latents.syntax.options.magic_options import MagicOptions
 
 __all__ = ["Desk", "Dgen", "Interrupted", "LatentsMagic", "load", "unload"]
-
-_POLL = 0.1  # seconds between two looks at a foreground run
-
-
-class Interrupted(KeyboardInterrupt):
-    """The kernel's interrupt ended a run."""
-
-    def _render_traceback_(self) -> list[str]:
-        return [f"Interrupted: {self}"]
 
 
 class Desk:
@@ -228,20 +220,9 @@ def _script(options: MagicOptions, cell: str | None) -> Script:
 
 def _wait(run: Run, view: RunView) -> None:
     """Waits for a foreground run; the kernel's interrupt stops it at a whole step."""
-    interrupted = False
-    while True:
-        try:
-            while not run.wait(_POLL):
-                view.pump()
-            view.finish()
-            break
-        except KeyboardInterrupt:
-            interrupted = True
-            run.stop()
-    if isinstance(run.error, JupyterLatentsError):
-        raise run.error
-    if interrupted:
-        raise Interrupted(run.left)
+    from jupyter_latents.session.waiting import attend
+
+    attend(run, view.pump, view.finish)
 
 
 def load(shell: InteractiveShell) -> None:

@@ -5,17 +5,20 @@ They hold plain Python values only, print as a person would type them, and compa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
+from jupyter_latents.above import above
 from jupyter_latents.addresses import Address, address_of, read_address
 
 __all__ = [
     "DEFAULT_STRENGTH",
     "AdapterImage",
     "Address",
+    "Held",
     "ImageSeed",
     "LatentsProcessor",
     "ModelSource",
@@ -24,6 +27,7 @@ __all__ = [
     "Reference",
     "Size",
     "Stage",
+    "StageOptions",
     "Window",
     "address_of",
     "read_address",
@@ -44,18 +48,39 @@ class Size:
         return f"{self.width}x{self.height}"
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """Something that a seed names: a kernel variable, a path or an address.
+class Held:
+    """A value that goes into a stage as it is; equal to another one of the same object alone.
 
     Attributes:
-        text: The name as meant, without quotes.
-        kind: ``"variable"`` (a bare name), ``"path"`` (has a dot or a slash, or was quoted) or ``"url"`` (http or
-            https).
+        value: Latents, a tensor or array, a picture, a list of these, or a stage whose result is meant.
+    """
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Held) and other.value is self.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Something that a seed names: a kernel variable, a path, an address, or a value that has no name.
+
+    Attributes:
+        text: The name as meant, without quotes; of a value, what it is called where no variable holds it.
+        kind: ``"variable"`` (a bare name), ``"path"`` (has a dot or a slash, or was quoted), ``"url"`` (http or
+            https) or ``"value"``.
+        held: The value, for that kind.
     """
 
     text: str
     kind: str
+    held: Held | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return self.text
@@ -225,9 +250,66 @@ class Output:
     overwrite: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class StageOptions(TypedDict, total=False):
+    """What `Stage.of` takes, by the names that diffusers gives it where it has one; None is as good as left out.
+
+    `image`, `mask_image`, `control_image` and `latents` take the things themselves; pictures are PIL images, arrays of
+    pixels (height, width, channels), or paths and addresses as text.
+    """
+
+    prompt: str
+    negative_prompt: str
+    prompt_2: str
+    negative_prompt_2: str
+    prompt_3: str
+    negative_prompt_3: str
+    prompt_weighter: str
+    clip_skip: int
+    seed: int
+    num_inference_steps: int
+    guidance_scale: float
+    guidance_rescale: float
+    denoising_start: float
+    denoising_end: float
+    sigmas: Sequence[float]
+    scheduler: str
+    image: object
+    mask_image: object
+    control_image: object
+    latents: object
+    strength: float
+    latents_processors: str | Sequence[str]
+    width: int
+    height: int
+    num_images_per_prompt: int
+    model_type: str
+    torch_dtype: object
+    variant: str
+    revision: str
+    subfolder: str
+    vae: str
+    loras: str | Sequence[str]
+    control_nets: str | Sequence[str]
+    quantizer: str
+    optimize: str | Sequence[str]
+    token: str
+    local_files_only: bool
+    device: str
+    model_cpu_offload: bool
+    model_sequential_offload: bool
+    vae_tiling: bool
+    vae_slicing: bool
+    output_path: str | os.PathLike[str]
+    output_prefix: str
+    output_overwrite: bool
+    image_format: str
+    into: str
+    force: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Stage:
-    """One run of one model: every option has exactly one value.
+    """One run of one model: every option has exactly one value. It prints as the cell that it stands for.
 
     Attributes:
         model: Which model to load, and how.
@@ -277,3 +359,28 @@ class Stage:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scheduler", address_of(self.scheduler, "schedulers"))
+
+    @staticmethod
+    def of(model: str | os.PathLike[str], /, **options: Unpack[StageOptions]) -> Stage:
+        """A stage of plain values, checked at once.
+
+        ``Stage.of("demo/scenes", prompt="a lighthouse", seed=7, num_inference_steps=30, denoising_end=0.8)``
+
+        Args:
+            model: Demo model, hub name, folder or single file.
+            **options: See `StageOptions`. Texts are taken letter by letter: no templates, no ``$NAME``. `latents` are
+                `Latents` or a tensor (batch, channels, height/factor, width/factor), a file of them, a list of these
+                for a batch, or another `Stage`, which then runs first.
+
+        Raises:
+            SettingError: There is no such option, or its value is of another kind.
+            ScriptError: A value is not allowed, or two do not go together.
+        """
+        made: Stage = above().stage(model, options)
+        return made
+
+    def __str__(self) -> str:
+        return above().cell(self)
+
+    def __repr__(self) -> str:
+        return above().cell(self)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from jupyter_latents.errors import LatentsError
+from jupyter_latents.session.steps import own_sigma
 from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
@@ -160,11 +161,6 @@ class StageRecord:
             if latents.position is not None and latents.position.step > self.start:
                 level = latents.noise
                 self.points.append(Point(latents.position.step, own_sigma(level), str(level or "")))
-
-
-def own_sigma(level: Noise | None) -> float:
-    """A level in its own form's unit, flow levels as the flow models' s; 0 where nobody knows."""
-    return 0.0 if level is None else level.own_sigma
 
 
 def _expected_facts(stage: Stage) -> dict[str, str]:

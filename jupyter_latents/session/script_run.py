@@ -15,7 +15,7 @@ from jupyter_latents.session import outputs
 from jupyter_latents.session.blame import blame, check_parts
 from jupyter_latents.session.memory.identity import key_of
 from jupyter_latents.session.read_ahead import ReadAhead
-from jupyter_latents.session.runs import Run
+from jupyter_latents.session.runs import Made, Run
 from jupyter_latents.session.spreading import spread
 from jupyter_latents.session.story import Story
 from jupyter_latents.session.veils import rewrite
@@ -49,6 +49,14 @@ class _Job:
     ready: dict[int, StageResult] = field(default_factory=dict)
     made: list[StageResult] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+
+    def latents(self, *, several: bool) -> Made:
+        """What it made: a labelled sequence where it has several stages."""
+        from jupyter_latents.latents.sequence import LatentsSequence
+
+        if several:
+            return LatentsSequence(tuple(result.latents for result in self.made), self.labels)
+        return self.made[-1].latents
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +106,7 @@ class ScriptRun:
                 self._run_one(job, stage, several=len(stages) > 1)
             if job.made[-1].stopped:
                 return
+            self.run.made.append(job.latents(several=len(stages) > 1))
             self.evaluation.finished(job.files or [result.latents for result in job.made])
 
     def _tell_stages(self, stages: Sequence[Stage]) -> None:
@@ -118,7 +127,9 @@ class ScriptRun:
             self._bind(stage.into, job, several=several)
             try:
                 if not result.stopped:
-                    job.files.extend(self._written(stage, result, self.observer))
+                    written = self._written(stage, result, self.observer)
+                    job.files.extend(written)
+                    self.run.files.extend(written)
             finally:
                 self.observer.result(result)
         except JupyterLatentsError as error:
@@ -248,14 +259,9 @@ class ScriptRun:
             raise
 
     def _bind(self, name: str | None, job: _Job, *, several: bool) -> None:
-        from jupyter_latents.latents.sequence import LatentsSequence
-
         if name:
             self.run.bound.append(name)
-        if name and several:
-            self.session.bind(name, LatentsSequence(tuple(result.latents for result in job.made), job.labels))
-        elif name:
-            self.session.bind(name, job.made[-1].latents)
+            self.session.bind(name, job.latents(several=several))
 
     def _written(self, stage: Stage, result: StageResult, observer: Observer) -> list[str]:
         if stage.output.path is None and stage.output.format is None:
