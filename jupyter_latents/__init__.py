@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from jupyter_latents.latents import Latents, LatentsSequence
     from jupyter_latents.plain import run, start
     from jupyter_latents.session import Session
+    from jupyter_latents.session.cells.reading import cell_from
     from jupyter_latents.session.runs import Run
     from jupyter_latents.session.steps import Step
     from jupyter_latents.stage import Stage
@@ -33,6 +34,7 @@ __all__ = [
     "Session",
     "Stage",
     "Step",
+    "cell_from",
     "load_ipython_extension",
     "panel",
     "register_converter",
@@ -48,6 +50,7 @@ _LAZY = {
     "Session": "jupyter_latents.session",
     "Stage": "jupyter_latents.stage",
     "Step": "jupyter_latents.session.steps",
+    "cell_from": "jupyter_latents.session.cells.reading",
     "panel": "jupyter_latents.display.panel",
     "register_converter": "jupyter_latents.engine.vae.bridge",
     "run": "jupyter_latents.plain",

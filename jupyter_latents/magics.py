@@ -48,6 +48,16 @@ class Desk:
         self._session = session_with_display(self._shell.user_ns)
         return self._session
 
+    def put(self, picture: str) -> None:
+        """Puts the cell that makes a picture after the present one.
+
+        Args:
+            picture: The picture's file.
+        """
+        from jupyter_latents.session.cells.reading import cell_from
+
+        self._shell.set_next_input(cell_from(picture).rstrip("\n"))
+
 
 class Dgen:
     """The ``%%dgen`` and ``%dgen`` magics of one shell.
@@ -82,8 +92,8 @@ class Dgen:
         options = parse_magic_line(line, magic="%dgen" if cell is None else "%%dgen")
         if options.models or options.unload is not None:
             return _models(self._desk.session, options)
-        if options.panel:
-            return _panel(self._desk.session, cell)
+        if options.origin is not None or options.panel:
+            return self._desk.put(options.origin) if options.origin else _panel(self._desk.session, cell)
         if options.store is not None:
             told = self._desk.session.keep_in(None if options.store == "off" else options.store)
             if not (cell or "").strip() and options.file is None:

@@ -13,7 +13,9 @@ from jupyter_latents.engine import Given, Phase, Reading, StageResult
 from jupyter_latents.errors import JupyterLatentsError, RunError, StoppedError
 from jupyter_latents.session import outputs
 from jupyter_latents.session.blame import blame, check_parts
+from jupyter_latents.session.cells.shortened import as_script
 from jupyter_latents.session.memory.identity import key_of
+from jupyter_latents.session.memory.leads import Lead, leads_of
 from jupyter_latents.session.read_ahead import ReadAhead
 from jupyter_latents.session.runs import Made, Run
 from jupyter_latents.session.spreading import spread
@@ -145,10 +147,21 @@ class ScriptRun:
         go = partial(self._engine_run, job)
         self._run_together(job, stage, inputs)
         key = key_of(stage, inputs, self.models)
-        result = self.session.memo.run(key, stage, inputs, go, partial(self.observer.note, warning=True))
+        result = self.session.memo.run(
+            key, stage, inputs, go, partial(self.observer.note, warning=True), self._leads(stage, inputs)
+        )
         self._tell_saved(result)
+        written = as_script(job.script[len(job.made)], self.evaluation.environment)
+        self.session.origins.keep(written, stage, result, resolver.value)
         self.session.remember(result.latents)
         return self._decoded(result)
+
+    def _leads(self, stage: Stage, inputs: Inputs) -> tuple[Lead, ...]:
+        """What a stage whose prompts change may have in common with others."""
+        if stage.prompt.weighter is None:
+            return ()
+        prompts = self.models.engine.prepare(stage, Given.of(inputs)).prompts
+        return leads_of(stage, prompts, inputs, self.models)
 
     def _picture_of(self, latents: Latents, stage: Stage, name: str) -> list[Image]:
         """Pictures of latents in the place of a picture, by the VAE that the engine chooses."""
@@ -268,7 +281,9 @@ class ScriptRun:
             return []
         observer.phase(Phase("saving"))
         pictures = list(result.images) or self.models.engine.decode(result.latents)
-        return outputs.write(stage, result, pictures)
+        files = outputs.write(stage, result, pictures, partial(self.session.texts, result.latents), observer.note)
+        self.session.origins.wrote(files, result.latents)
+        return files
 
 
 def _labels(invocation: Invocation) -> tuple[str, ...]:

@@ -11,6 +11,8 @@ from jupyter_latents.engine import import_libraries, scheduler_names
 from jupyter_latents.errors import (
     NameNotFoundError,
 )
+from jupyter_latents.session.cells.origins import Origins
+from jupyter_latents.session.cells.writing import texts_of
 from jupyter_latents.session.memory.facts_memory import FactsMemory
 from jupyter_latents.session.memory.memo import Memo
 from jupyter_latents.session.names.addresses import Addresses
@@ -49,6 +51,7 @@ class Session:
         memo: Results of stages, so that none is run twice.
         addresses: Files that runs fetched.
         notices: What libraries said and was told; it is told once.
+        origins: What made each result.
 
     Args:
         names: Where results are bound and variables looked up: the kernel's namespace.
@@ -72,6 +75,7 @@ class Session:
         self._engine = engine
         self._bound: set[str] = set()
         self._facts = FactsMemory()
+        self.origins = Origins(self._facts.find)
 
     @property
     def engine(self) -> Engine:
@@ -157,6 +161,15 @@ class Session:
             ModelError: The model is not at hand.
         """
         return self.engine.preview(latents)
+
+    def texts(self, latents: Latents, item: int = 0) -> dict[str, str]:
+        """What a picture of latents says of how they were made, text by key; the setting `metadata` says how much.
+
+        Args:
+            latents: The latents.
+            item: Which of the batch it is a picture of.
+        """
+        return texts_of(latents, self.origins.of(latents), self.settings.metadata, item)
 
     def save(self, name: str, file: str) -> str:
         """Writes a variable's latents to a file.

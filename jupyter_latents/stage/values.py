@@ -137,7 +137,8 @@ class Output:
 
     Attributes:
         path: Folder of ``--output-path``.
-        format: ``png``, ``jpg``, ``webp`` for pictures, ``pt``, ``pth``, ``safetensors``, ``latent`` for latents.
+        format: ``png``, ``jpg``, ``webp`` for pictures, ``pt``, ``pth``, ``safetensors``, ``latent`` for latents,
+            ``png;latents`` for pictures with their latents inside.
         prefix: Start of the file names.
         overwrite: Whether an existing file may be replaced; otherwise a number is appended.
     """

@@ -124,6 +124,7 @@ def fake_previews(side: int) -> None:
                 _previews(latents.position.step if latents.position else 0, 30, latents.shape[0], side)
             ),
             mimebundle=lambda latents: {"text/plain": repr(latents)},
+            texts=lambda latents, item: {},
         )
     )
 
