@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, TypedDict, Unpack
 
@@ -52,6 +52,9 @@ class LatentsProcessor:
 class ModelSource:
     """Which model to load, and how.
 
+    A field that puts something on the model names the module of `jupyter_latents.engine.models.addons` that finds it;
+    they are put on in the order of the fields.
+
     Attributes:
         name: Demo model, hub name, folder or single file.
         model_type: dgenerate's ``--model-type`` (``torch``, ``torch-sdxl``, ``sd3`` and so on); None to guess.
@@ -80,23 +83,27 @@ class ModelSource:
     subfolder: str | None = None
     dtype: str = "auto"
     device: str | None = None
-    vae: Address | None = None
-    loras: tuple[Address, ...] = ()
-    control_nets: tuple[Address, ...] = ()
-    quantizer: Address | None = None
+    vae: Address | None = field(default=None, metadata={"addon": "vae"})
+    loras: tuple[Address, ...] = field(default=(), metadata={"addon": "loras"})
+    control_nets: tuple[Address, ...] = field(default=(), metadata={"addon": "controlnets"})
+    quantizer: Address | None = field(default=None, metadata={"addon": "quantizer"})
     offload: str | None = None
     vae_tiling: bool = False
     vae_slicing: bool = False
     auth_token: str | None = field(default=None, repr=False)
     offline: bool = False
-    optimize: tuple[Address, ...] = ()
+    optimize: tuple[Address, ...] = field(default=(), metadata={"addon": "optimizations"})
 
     def __post_init__(self) -> None:
-        for name in ("vae", "quantizer"):
-            object.__setattr__(self, name, address_of(getattr(self, name), name))
-        for name in ("loras", "control_nets", "optimize"):
-            given = (address_of(value, name) for value in getattr(self, name))
-            object.__setattr__(self, name, tuple(address for address in given if address))
+        for row in fields(self):
+            if "addon" in row.metadata:
+                object.__setattr__(self, row.name, _read(getattr(self, row.name), row.name, several=row.default == ()))
+
+
+def _read(given: Any, name: str, *, several: bool) -> Address | tuple[Address, ...] | None:
+    if not several:
+        return address_of(given, name)
+    return tuple(address for value in given if (address := address_of(value, name)))
 
 
 def _argument(name: str, default: str | None = None) -> Any:
