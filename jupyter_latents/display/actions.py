@@ -9,7 +9,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.display.filling import fill_point
+from jupyter_latents.display.records.fill import fill_point
 from jupyter_latents.errors import JupyterLatentsError, LatentsError
 from jupyter_latents.formats import FORMATS
 from jupyter_latents.latents.arguments import shown
@@ -17,8 +17,8 @@ from jupyter_latents.paths import is_there
 from jupyter_latents.pictures.metadata.texts import picture_bytes
 
 if TYPE_CHECKING:
-    from jupyter_latents.display.record import RunRecord
-    from jupyter_latents.display.stage_record import Point, StageRecord
+    from jupyter_latents.display.records.run_record import RunRecord
+    from jupyter_latents.display.records.stage_record import Point, StageRecord
     from jupyter_latents.display.view import RunView
 
 __all__ = ["answer", "point_at"]

@@ -62,7 +62,7 @@ class Trajectory(tuple["Latents", ...]):
         for step, latents in zip(self.steps, self, strict=True):
             if latents.noise is None:
                 raise LatentsError(f"the latents of step {step} do not say how noisy they are.")
-            levels.append(latents.noise.flow_sigma if latents.noise.form == "flow" else latents.noise.sigma)
+            levels.append(latents.noise.own_sigma)
         return tuple(levels)
 
     def tensors(self) -> torch.Tensor:

@@ -240,4 +240,4 @@ class Watching:
 
 def own_sigma(level: Noise | None) -> float:
     """A level in its own form's unit, flow levels as the flow models' s; 0 where nobody knows."""
-    return 0.0 if level is None else level.flow_sigma if level.form == "flow" else level.sigma
+    return 0.0 if level is None else level.own_sigma

@@ -1,6 +1,6 @@
 """The option table: one row an option. Parsing, stages, composing, help, completion and the docs page all read it.
 
-A further option is a row here and a field in `jupyter_latents.stage`, whose default is the option's.
+A further option is a row here and a field in `jupyter_latents.stage.values`, whose default is the option's.
 """
 
 from __future__ import annotations

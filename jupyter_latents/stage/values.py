@@ -1,132 +1,30 @@
-"""Frozen values that describe a stage: what the syntax makes and the engine runs.
-
-They hold plain Python values only, print as a person would type them, and compare by value. No torch, no IPython.
-"""
+"""The stage itself, with its model, texts, window and output. An option is a field here."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, TypedDict, Unpack
 
 from jupyter_latents.above import above
-from jupyter_latents.addresses import Address, address_of, read_address
+from jupyter_latents.addresses import Address, address_of
+from jupyter_latents.stage.seeds import ImageSeed, Size
 
 __all__ = [
     "DEFAULT_STRENGTH",
-    "AdapterImage",
-    "Address",
-    "Held",
-    "ImageSeed",
     "LatentsProcessor",
     "ModelSource",
     "Output",
     "Prompt",
-    "Reference",
-    "Size",
     "Stage",
     "StageOptions",
     "Window",
-    "address_of",
-    "read_address",
 ]
 
 DEFAULT_STRENGTH = 0.8
 """How much an image without latents is noised where a stage does not say."""
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """A picture size in pixels."""
-
-    width: int
-    height: int
-
-    def __str__(self) -> str:
-        return f"{self.width}x{self.height}"
-
-
-class Held:
-    """A value that goes into a stage as it is; equal to another one of the same object alone.
-
-    Attributes:
-        value: Latents, a tensor or array, a picture, a list of these, or a stage whose result is meant.
-    """
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Held) and other.value is self.value
-
-    def __hash__(self) -> int:
-        return id(self.value)
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """Something that a seed names: a kernel variable, a path, an address, or a value that has no name.
-
-    Attributes:
-        text: The name as meant, without quotes; of a value, what it is called where no variable holds it.
-        kind: ``"variable"`` (a bare name), ``"path"`` (has a dot or a slash, or was quoted), ``"url"`` (http or
-            https) or ``"value"``.
-        held: The value, for that kind.
-    """
-
-    text: str
-    kind: str
-    held: Held | None = field(default=None, repr=False)
-
-    def __str__(self) -> str:
-        return self.text
-
-
-@dataclass(frozen=True, slots=True)
-class AdapterImage:
-    """An IP-adapter image with its own resize settings."""
-
-    image: Reference
-    resize: Size | None = None
-    aspect: bool | None = None
-    align: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ImageSeed:
-    """One value of ``--image-seeds``, parsed.
-
-    Attributes:
-        images: The image position; several for ``images: a, b``.
-        masks: Inpaint masks, one for all images or one each.
-        latents: Raw latents, one for each image or a batch of their own (``latents: x``).
-        controls: Control images.
-        adapters: IP-adapter images, a tuple an adapter.
-        floyd: DeepFloyd stage image; parsed, refused when run.
-        resize: Size to bring images to.
-        aspect: Whether resizing keeps the aspect ratio; None when not said.
-        align: Pixels to which sizes are aligned; None when not said.
-        frame_start: First frame of a video; parsed, refused when run.
-        frame_end: Last frame of a video; parsed, refused when run.
-        batch: Whether the plural form ``images:`` was used.
-    """
-
-    images: tuple[Reference, ...] = ()
-    masks: tuple[Reference, ...] = ()
-    latents: tuple[Reference, ...] = ()
-    controls: tuple[Reference, ...] = ()
-    adapters: tuple[tuple[AdapterImage, ...], ...] = ()
-    floyd: Reference | None = None
-    resize: Size | None = None
-    aspect: bool | None = None
-    align: int | None = None
-    frame_start: int | None = None
-    frame_end: int | None = None
-    batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +51,9 @@ class LatentsProcessor:
 @dataclass(frozen=True, slots=True)
 class ModelSource:
     """Which model to load, and how.
+
+    A field that puts something on the model names the module of `jupyter_latents.engine.models.addons` that finds it;
+    they are put on in the order of the fields.
 
     Attributes:
         name: Demo model, hub name, folder or single file.
@@ -182,23 +83,27 @@ class ModelSource:
     subfolder: str | None = None
     dtype: str = "auto"
     device: str | None = None
-    vae: Address | None = None
-    loras: tuple[Address, ...] = ()
-    control_nets: tuple[Address, ...] = ()
-    quantizer: Address | None = None
+    vae: Address | None = field(default=None, metadata={"addon": "vae"})
+    loras: tuple[Address, ...] = field(default=(), metadata={"addon": "loras"})
+    control_nets: tuple[Address, ...] = field(default=(), metadata={"addon": "controlnets"})
+    quantizer: Address | None = field(default=None, metadata={"addon": "quantizer"})
     offload: str | None = None
     vae_tiling: bool = False
     vae_slicing: bool = False
     auth_token: str | None = field(default=None, repr=False)
     offline: bool = False
-    optimize: tuple[Address, ...] = ()
+    optimize: tuple[Address, ...] = field(default=(), metadata={"addon": "optimizations"})
 
     def __post_init__(self) -> None:
-        for name in ("vae", "quantizer"):
-            object.__setattr__(self, name, address_of(getattr(self, name), name))
-        for name in ("loras", "control_nets", "optimize"):
-            given = (address_of(value, name) for value in getattr(self, name))
-            object.__setattr__(self, name, tuple(address for address in given if address))
+        for row in fields(self):
+            if "addon" in row.metadata:
+                object.__setattr__(self, row.name, _read(getattr(self, row.name), row.name, several=row.default == ()))
+
+
+def _read(given: Any, name: str, *, several: bool) -> Address | tuple[Address, ...] | None:
+    if not several:
+        return address_of(given, name)
+    return tuple(address for value in given if (address := address_of(value, name)))
 
 
 def _argument(name: str, default: str | None = None) -> Any:

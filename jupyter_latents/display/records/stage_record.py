@@ -140,7 +140,7 @@ class StageRecord:
         """Denoising begins: these steps, from this level."""
         self.span = span or self.span
         if level is not None and not level.is_clean:
-            self.first_sigma, self.form = own_sigma(level), level.form if level.form == "flow" else level.form.upper()
+            self.first_sigma, self.form = level.own_sigma, level.form_shown
 
     def take_result(self, latents: Latents) -> None:
         """Its latents are there; nothing of the run that made them is held on to."""
