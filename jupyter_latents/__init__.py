@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -16,31 +17,44 @@ if TYPE_CHECKING:
 
     from jupyter_latents.display.panel import panel
     from jupyter_latents.engine.vae.bridge import register_converter
-    from jupyter_latents.latents import Latents
+    from jupyter_latents.latents import Latents, LatentsSequence
+    from jupyter_latents.plain import run, start
     from jupyter_latents.session import Session
+    from jupyter_latents.session.cells.reading import cell_from
     from jupyter_latents.session.runs import Run
+    from jupyter_latents.session.steps import Step
     from jupyter_latents.stage import Stage
 
 __version__ = "0.1.0"
 __all__ = [
     "JupyterLatentsError",
     "Latents",
+    "LatentsSequence",
     "Run",
     "Session",
     "Stage",
+    "Step",
+    "cell_from",
     "load_ipython_extension",
     "panel",
     "register_converter",
+    "run",
+    "start",
     "unload_ipython_extension",
 ]
 
 _LAZY = {
     "Latents": "jupyter_latents.latents",
+    "LatentsSequence": "jupyter_latents.latents",
     "Run": "jupyter_latents.session.runs",
     "Session": "jupyter_latents.session",
     "Stage": "jupyter_latents.stage",
+    "Step": "jupyter_latents.session.steps",
+    "cell_from": "jupyter_latents.session.cells.reading",
     "panel": "jupyter_latents.display.panel",
     "register_converter": "jupyter_latents.engine.vae.bridge",
+    "run": "jupyter_latents.plain",
+    "start": "jupyter_latents.plain",
 }
 
 
@@ -70,7 +84,19 @@ def _begin() -> object:
     return session_here()
 
 
-provide(Above(_begin))
+def _stage(model: object, given: Mapping[str, object]) -> Any:
+    from jupyter_latents.plain.stages import stage_of
+
+    return stage_of(model, given)
+
+
+def _cell(stage: Any) -> str:
+    from jupyter_latents.plain.cells import cell_of
+
+    return cell_of(stage)
+
+
+provide(Above(_begin, _stage, _cell, __version__))
 
 
 def __dir__() -> list[str]:

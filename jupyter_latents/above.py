@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = ["Above", "above", "provide"]
 
@@ -14,9 +15,15 @@ class Above:
 
     Attributes:
         begin: Begins a session that decodes and displays latents.
+        stage: Makes a stage of a model and plain values by their names in Python.
+        cell: Writes the cell that a stage stands for.
+        version: The package's version.
     """
 
     begin: Callable[[], object]
+    stage: Callable[[object, Mapping[str, object]], Any]
+    cell: Callable[[Any], str]
+    version: str
 
 
 _above: list[Above] = []

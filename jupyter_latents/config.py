@@ -8,7 +8,7 @@ from traitlets import Enum, Int, observe
 from traitlets.config import Configurable
 
 from jupyter_latents.prompts import WEIGHTERS
-from jupyter_latents.settings import SETTINGS
+from jupyter_latents.settings import METADATA, SETTINGS
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -33,13 +33,22 @@ class JupyterLatents(Configurable):
     )
     store_size = Int(SETTINGS.store_size, min=0, help="Bytes on disk of the store that --store names.").tag(config=True)
 
+    metadata = Enum(
+        METADATA,
+        SETTINGS.metadata,
+        help="What pictures say of how they were made: 'full' (the cell, and A1111's text), 'parameters', 'none'.",
+    ).tag(config=True)
+
     prompt_weighter = Enum(
         ["none", *(name for name, row in WEIGHTERS.items() if not row.refused)],
         SETTINGS.prompt_weighter,
         help="What reads weights and schedules in prompts where a cell does not say.",
     ).tag(config=True)
 
-    @observe("output_size", "model_memory", "device_memory", "trajectory_memory", "store_size", "prompt_weighter")
+    @observe(
+        *("output_size", "model_memory", "device_memory", "trajectory_memory", "store_size", "prompt_weighter"),
+        "metadata",
+    )
     def _set(self, change: Any) -> None:
         setattr(SETTINGS, change.name, change.new)
 

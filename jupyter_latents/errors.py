@@ -11,7 +11,7 @@ JupyterLatentsError
 ├── LatentsError       a tensor is no usable latents (shape, dtype, NaN)
 ├── LatentsFileError   a latents file is missing, damaged, unsafe or cannot be written
 ├── SettingError       a setting or argument of the Python API is outside what is allowed
-├── StoppedError       a stage was stopped before its first step
+├── StoppedError       a stage was stopped before its first step, or a run while somebody waited for what it makes
 └── RunError           a stage failed while it ran; what was computed is kept
 ```
 
@@ -175,7 +175,7 @@ class SettingError(JupyterLatentsError):
 
 
 class StoppedError(JupyterLatentsError):
-    """A stage was stopped before its first step; there is nothing of it to keep."""
+    """A stage was stopped before its first step, with nothing of it to keep; or a run whose result somebody awaits."""
 
 
 class RunError(JupyterLatentsError):

@@ -12,9 +12,10 @@ from jupyter_latents.completer import register as complete
 from jupyter_latents.completer import unregister as stop_completing
 from jupyter_latents.config import register as configure
 from jupyter_latents.config import unregister as stop_configuring
-from jupyter_latents.errors import HelpAskedError, JupyterLatentsError, NameNotFoundError, ScriptError, nearest
+from jupyter_latents.errors import HelpAskedError, NameNotFoundError, ScriptError, nearest
 from jupyter_latents.formats import listed
 from jupyter_latents.paths import explain, opened
+from jupyter_latents.stopping import Interrupted
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -26,15 +27,6 @@ if TYPE_CHECKING:
     from jupyter_latents.syntax.options.magic_options import MagicOptions
 
 __all__ = ["Desk", "Dgen", "Interrupted", "LatentsMagic", "load", "unload"]
-
-_POLL = 0.1  # seconds between two looks at a foreground run
-
-
-class Interrupted(KeyboardInterrupt):
-    """The kernel's interrupt ended a run."""
-
-    def _render_traceback_(self) -> list[str]:
-        return [f"Interrupted: {self}"]
 
 
 class Desk:
@@ -55,6 +47,16 @@ class Desk:
 
         self._session = session_with_display(self._shell.user_ns)
         return self._session
+
+    def put(self, picture: str) -> None:
+        """Puts the cell that makes a picture after the present one.
+
+        Args:
+            picture: The picture's file.
+        """
+        from jupyter_latents.session.cells.reading import cell_from
+
+        self._shell.set_next_input(cell_from(picture).rstrip("\n"))
 
 
 class Dgen:
@@ -90,8 +92,8 @@ class Dgen:
         options = parse_magic_line(line, magic="%dgen" if cell is None else "%%dgen")
         if options.models or options.unload is not None:
             return _models(self._desk.session, options)
-        if options.panel:
-            return _panel(self._desk.session, cell)
+        if options.origin is not None or options.panel:
+            return self._desk.put(options.origin) if options.origin else _panel(self._desk.session, cell)
         if options.store is not None:
             told = self._desk.session.keep_in(None if options.store == "off" else options.store)
             if not (cell or "").strip() and options.file is None:
@@ -228,20 +230,9 @@ def _script(options: MagicOptions, cell: str | None) -> Script:
 
 def _wait(run: Run, view: RunView) -> None:
     """Waits for a foreground run; the kernel's interrupt stops it at a whole step."""
-    interrupted = False
-    while True:
-        try:
-            while not run.wait(_POLL):
-                view.pump()
-            view.finish()
-            break
-        except KeyboardInterrupt:
-            interrupted = True
-            run.stop()
-    if isinstance(run.error, JupyterLatentsError):
-        raise run.error
-    if interrupted:
-        raise Interrupted(run.left)
+    from jupyter_latents.session.waiting import attend
+
+    attend(run, view.pump, view.finish)
 
 
 def load(shell: InteractiveShell) -> None:

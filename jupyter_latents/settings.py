@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
 
-__all__ = ["SETTINGS", "Settings"]
+__all__ = ["METADATA", "SETTINGS", "MetadataLevel", "Settings"]
+
+MetadataLevel: TypeAlias = Literal["full", "parameters", "none"]
+METADATA: tuple[str, ...] = get_args(MetadataLevel)
 
 
 @dataclass(slots=True, weakref_slot=True)
@@ -17,6 +21,8 @@ class Settings:
         device_memory: Bytes that models may take on each accelerator; None for what is free.
         trajectory_memory: Bytes of latents, steps and histories that are kept of past runs.
         store_size: Bytes that a store of results on disk may take.
+        metadata: What pictures say of how they were made: ``full`` is the cell that leads back to them and A1111's
+            text, ``parameters`` that text alone.
         prompt_weighter: What reads weights in prompts where a script does not say; ``none`` for nothing.
     """
 
@@ -25,6 +31,7 @@ class Settings:
     device_memory: int | None = None
     trajectory_memory: int = 1 << 30
     store_size: int = 4 << 30
+    metadata: MetadataLevel = "full"
     prompt_weighter: str = "none"
 
 

@@ -13,7 +13,14 @@ from contextvars import ContextVar
 
 from jupyter_latents.errors import StoppedError
 
-__all__ = ["StopFlag", "asked", "check", "heeding", "heeds"]
+__all__ = ["Interrupted", "StopFlag", "asked", "check", "heeding", "heeds"]
+
+
+class Interrupted(KeyboardInterrupt):
+    """An interrupt ended a run at a whole step; the message says what there is of it."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"Interrupted: {self}"]
 
 
 class StopFlag:

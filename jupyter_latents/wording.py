@@ -63,7 +63,7 @@ def readable(size: float) -> str:
 
 
 # Control characters, and those that change the direction or the lines of the text around them.
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _SWITCHES = re.compile(
     r"weights_only|trust_remote_code|allow_pickle|(?:use_safetensors|safe_serialization)\s*=\s*False", re.IGNORECASE
 )
@@ -76,7 +76,7 @@ def visible(text: str) -> str:
     Args:
         text: Any text; tabs and ends of lines stay.
     """
-    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode("ascii"), text)
+    return UNSEEN.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode("ascii"), text)
 
 
 def without_advice(text: str) -> str:

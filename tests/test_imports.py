@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "jupyter_latents"
 TOP = "jupyter_latents"
 # From the top down: a room may import what stands below it. The package's own `__init__` is the top.
 ROOMS = [
-    *(TOP, "magics", "config", "completer", "display", "session", "machine"),
+    *(TOP, "__main__", "cli", "magics", "config", "completer", "plain", "display", "session", "machine"),
     *("engine", "latents", "syntax", "pictures", "prompts", "optimizations", "stage", "addresses", "demo", "settings"),
     *("formats", "samplers", "paths", "stopping", "errors", "wording", "above"),
 ]
@@ -26,7 +26,10 @@ NARROWER = {
     "engine": {
         *("paths", "latents", "prompts", "optimizations", "stage", "stopping", "errors", "wording", "demo", "settings")
     },
-    "magics": {"paths", "config", "completer", "display", "session", "syntax", "stage", "formats", "errors", "latents"},
+    "magics": {
+        *("config", "completer", "display", "session", "syntax", "stage", "formats", "paths", "stopping", "errors"),
+        "latents",
+    },
     "pictures": {"paths", "stage", "addresses", "formats", "samplers", "errors", "wording"},
     "prompts": {"addresses", "errors", "wording"},
     "optimizations": {"addresses", "errors", "wording"},
@@ -63,6 +66,9 @@ NOT_FOR = {
     "pictures": NOTEBOOK | (HEAVY - {"PIL", "numpy"}),
     "latents": NOTEBOOK | {"diffusers", "transformers"},
     "engine": NOTEBOOK,
+    "plain": NOTEBOOK | HEAVY,
+    "cli": NOTEBOOK | HEAVY,
+    "__main__": NOTEBOOK | HEAVY,
     "magics": HEAVY,
 }
 

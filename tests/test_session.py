@@ -455,13 +455,6 @@ def test_a_safetensors_file_is_read_back_bit_equal(kernel: Kernel) -> None:
     )
 
 
-def test_a_folder_that_cannot_be_written_says_so_and_keeps_the_result(kernel: Kernel) -> None:
-    Path("out").write_text("a file, no folder")
-    error = kernel.fails(f"<sd15>\n--prompts cat {STEPS} --seeds 7 --output-path out --into kept")
-    assert "out" in error.message
-    assert kernel["kept"].is_clean
-
-
 # Pictures and latents in the image position
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from jupyter_latents import Latents
-from jupyter_latents.display.record import RunRecord
+from jupyter_latents.display.records.run_record import RunRecord
 from jupyter_latents.display.tables.listing import listing
 from jupyter_latents.display.texts import progress_line, summary
 from jupyter_latents.errors import LatentsWarning, ModelError, Place, ScriptError

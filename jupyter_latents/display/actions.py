@@ -9,15 +9,16 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.display.filling import fill_point
+from jupyter_latents.display.records.fill import fill_point
 from jupyter_latents.errors import JupyterLatentsError, LatentsError
 from jupyter_latents.formats import FORMATS
 from jupyter_latents.latents.arguments import shown
 from jupyter_latents.paths import is_there
+from jupyter_latents.pictures.metadata.texts import picture_bytes
 
 if TYPE_CHECKING:
-    from jupyter_latents.display.record import RunRecord
-    from jupyter_latents.display.stage_record import Point, StageRecord
+    from jupyter_latents.display.records.run_record import RunRecord
+    from jupyter_latents.display.records.stage_record import Point, StageRecord
     from jupyter_latents.display.view import RunView
 
 __all__ = ["answer", "point_at"]
@@ -130,6 +131,7 @@ def _write_picture(stage: StageRecord, point: Point, number: int, target: Path) 
 
     from jupyter_latents.display.images import montage
     from jupyter_latents.latents.files.atomic import write_whole
+    from jupyter_latents.latents.services import texts
 
     decoded = bool(stage.pictures) and point is stage.points[-1]
     if decoded:
@@ -137,9 +139,9 @@ def _write_picture(stage: StageRecord, point: Point, number: int, target: Path) 
     else:
         fill_point(point, stage.latents_at(point))
         picture = Image.open(io.BytesIO(point.frame or b""))
-    content = io.BytesIO()
-    picture.save(content, "PNG")
-    write_whole(target, content.getvalue())
+    known = stage.latents is not None or point.look is not None
+    said = texts(stage.latents_at(point), max(0, number)) if known else {}
+    write_whole(target, picture_bytes(picture, "PNG", said))
     return "" if decoded else f": the preview of this step, {picture.width} × {picture.height} pixels"
 
 

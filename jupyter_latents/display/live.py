@@ -12,7 +12,7 @@ from jupyter_latents.display.payload import head, point_data
 from jupyter_latents.display.screens import OutputScreen
 
 if TYPE_CHECKING:
-    from jupyter_latents.display.stage_record import Point
+    from jupyter_latents.display.records.stage_record import Point
     from jupyter_latents.display.view import RunView
 
 __all__ = ["LiveScreen", "close_old_views"]

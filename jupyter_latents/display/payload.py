@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from jupyter_latents.display.texts import doing, sigma_text, spoken, stage_label, time_left
 
 if TYPE_CHECKING:
-    from jupyter_latents.display.record import RunRecord
-    from jupyter_latents.display.stage_record import Point, StageRecord
+    from jupyter_latents.display.records.run_record import RunRecord
+    from jupyter_latents.display.records.stage_record import Point, StageRecord
 
 __all__ = ["head", "labels", "plan", "point_data", "stage_data"]
 
@@ -64,7 +64,7 @@ def continues(stage: StageRecord) -> str:
 
 def plan(record: RunRecord) -> list[dict[str, Any]]:
     """The stages that are known to come."""
-    from jupyter_latents.display.stage_record import StageRecord
+    from jupyter_latents.display.records.stage_record import StageRecord
 
     coming = [StageRecord(stage, stage.into or "", 0.0) for stage in record.planned[len(record.stages) :]]
     return [{**stage_data(stage), "coming": True} for stage in coming]

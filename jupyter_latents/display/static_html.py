@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from jupyter_latents.display.record import RunRecord
-    from jupyter_latents.display.stage_record import Point, StageRecord
+    from jupyter_latents.display.records.run_record import RunRecord
+    from jupyter_latents.display.records.stage_record import Point, StageRecord
 
 __all__ = ["BUDGETS", "Budget", "last_picture", "run_bundle", "run_html", "script_json"]
 

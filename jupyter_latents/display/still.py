@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from jupyter_latents.display.images import data_uri
 
 if TYPE_CHECKING:
-    from jupyter_latents.display.record import RunRecord
+    from jupyter_latents.display.records.run_record import RunRecord
 
 __all__ = ["bar", "facts", "legend", "line", "notes", "picture", "strip", "thinned", "tiles"]
 

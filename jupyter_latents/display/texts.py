@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from jupyter_latents.wording import readable, visible
 
 if TYPE_CHECKING:
-    from jupyter_latents.display.record import PhaseRecord, RunRecord
-    from jupyter_latents.display.stage_record import StageRecord
+    from jupyter_latents.display.records.run_record import PhaseRecord, RunRecord
+    from jupyter_latents.display.records.stage_record import StageRecord
     from jupyter_latents.engine import Reading
 
 __all__ = [
@@ -184,7 +184,7 @@ def _left(seconds: float) -> str:
 
 
 def _steps_left(record: RunRecord) -> int:
-    from jupyter_latents.display.stage_record import StageRecord
+    from jupyter_latents.display.records.stage_record import StageRecord
 
     here = record.stages[-1].steps - record.stages[-1].done if record.stages and record.ended is None else 0
     coming = [StageRecord(stage, "", 0.0).steps for stage in record.planned[len(record.stages) :]]

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from jupyter_latents.display.channels import quantise
 from jupyter_latents.display.choice import choose_screen, shows_pictures
-from jupyter_latents.display.filling import FRAME_SIDE, fill_channels, fill_end, fill_frames
 from jupyter_latents.display.images import jpeg, montage
-from jupyter_latents.display.pace import PreviewPace
-from jupyter_latents.display.record import RunRecord
+from jupyter_latents.display.records.fill import FRAME_SIDE, fill_channels, fill_end, fill_frames
+from jupyter_latents.display.records.pace import PreviewPace
+from jupyter_latents.display.records.run_record import RunRecord
+from jupyter_latents.display.records.stage_record import Point, own_sigma
 from jupyter_latents.display.screens import Screen, shell
-from jupyter_latents.display.stage_record import Point, own_sigma
 from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.settings import SETTINGS
 from jupyter_latents.wording import visible
@@ -246,7 +246,7 @@ def view_of(latents: Latents, **settings: Any) -> RunView:
         latents: Latents, with a trajectory where they have one.
         settings: See `RunView`.
     """
-    from jupyter_latents.display.rebuilding import record_of
+    from jupyter_latents.display.records.of_latents import record_of
 
     running = shell()
     names = dict(running.user_ns) if running is not None else {}

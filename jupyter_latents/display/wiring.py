@@ -43,6 +43,7 @@ def session_with_display(names: MutableMapping[str, Any] | None = None) -> Sessi
             session.fits,
             _view,
             _arguments,
+            session.texts,
         )
     )
     running = shell()

@@ -9,10 +9,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, TypeAlias
 
 from jupyter_latents.errors import SettingError
 from jupyter_latents.latents.arguments import bounded, number, seed_number, settle, shown, text, texts
+from jupyter_latents.latents.form_table import FORMS, ROWS, Form
 
 __all__ = [
     "CLEAN",
@@ -24,9 +25,6 @@ __all__ = [
     "Resume",
     "StateValue",
 ]
-
-Form: TypeAlias = Literal["clean", "ve", "vp", "flow"]
-FORMS: tuple[str, ...] = get_args(Form)
 
 # A scheduler attribute that travels: numbers, text, tensors (torch.Tensor) and lists of them.
 StateValue: TypeAlias = object
@@ -66,13 +64,22 @@ class Noise:
     @property
     def flow_sigma(self) -> float:
         """The same level as the flow models' s, 0 to 1 (s = sigma/(1 + sigma))."""
-        return 1.0 if math.isinf(self.sigma) else self.sigma / (1.0 + self.sigma)
+        return ROWS["flow"].own(self.sigma)
+
+    @property
+    def own_sigma(self) -> float:
+        """The level as the schedulers of its form write it: `flow_sigma` in flow form, else `sigma`."""
+        return ROWS[self.form].own(self.sigma)
+
+    @property
+    def form_shown(self) -> str:
+        """Its form as people read it: ``VE``, ``VP``, ``flow``."""
+        return ROWS[self.form].shown
 
     def __str__(self) -> str:
         if self.is_clean:
             return "clean"
-        own = self.flow_sigma if self.form == "flow" else self.sigma
-        return f"σ {own:.3g} ({'flow' if self.form == 'flow' else self.form.upper()})"
+        return f"σ {self.own_sigma:.3g} ({self.form_shown})"
 
 
 CLEAN = Noise(0.0, "clean", 0.0)

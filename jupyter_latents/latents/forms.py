@@ -1,12 +1,4 @@
-"""The three ways in which schedulers mix signal and noise, as pure functions of tensors.
-
-Every form is one coefficient times the variance-exploding one: ``c(sigma) * (x0 + sigma * noise)`` with
-
-| form | c(sigma) | the scheduler's own way to write it |
-|---|---|---|
-| ``ve`` | 1 | x0 + sigma * noise (EDM: Karras et al., arXiv:2206.00364, table 1) |
-| ``vp`` | 1 / sqrt(1 + sigma^2) | sqrt(abar) x0 + sqrt(1 - abar) noise, sigma^2 = 1/abar - 1 (arXiv:2006.11239 eq. 4) |
-| ``flow`` | 1 / (1 + sigma) | (1 - s) x0 + s * noise, sigma = s / (1 - s) (Esser et al., arXiv:2403.03206, eq. 13) |
+"""The forms in which schedulers mix signal and noise, as pure functions of tensors; `form_table` holds their rows.
 
 ``sigma`` is always in variance-exploding terms, 0 to infinity, as in `Noise`. Pure noise is sigma = infinity: VP and
 flow can hold it (the tensor is the noise), VE cannot.
@@ -15,12 +7,14 @@ flow can hold it (the tensor is the noise), VE cannot.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from numbers import Real
 from typing import TYPE_CHECKING
 
 from jupyter_latents.errors import LatentsError
 from jupyter_latents.latents.arguments import choice, shown
-from jupyter_latents.latents.facts import FORMS, Form, Noise
+from jupyter_latents.latents.facts import Noise
+from jupyter_latents.latents.form_table import FORMS, NOISY_FORMS, ROWS, Form
 
 if TYPE_CHECKING:
     import torch
@@ -50,9 +44,19 @@ def check_level(sigma: float, form: str) -> None:
     if not sigma >= 0.0:
         raise LatentsError(f"sigma is {sigma}; it is 0 for clean latents and grows with the noise.")
     if form == "clean" and sigma > 0.0:
-        raise LatentsError(f"sigma is {sigma:g} but the form is 'clean'; noisy latents have the form ve, vp or flow.")
-    if form == "ve" and math.isinf(sigma):
-        raise LatentsError("pure noise (sigma = infinity) has no VE form; use vp or flow, or a finite sigma.")
+        raise LatentsError(
+            f"sigma is {sigma:g} but the form is 'clean'; noisy latents have the form {_either(NOISY_FORMS)}."
+        )
+    if math.isinf(sigma) and not ROWS[form].holds_pure_noise:
+        raise LatentsError(
+            f"pure noise (sigma = infinity) has no {ROWS[form].shown} form; use "
+            f"{_either([name for name, row in ROWS.items() if row.holds_pure_noise])}, or a finite sigma."
+        )
+
+
+def _either(names: Sequence[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} or {last}"
 
 
 def signal_coefficient(sigma: float, form: Form) -> float:
@@ -62,11 +66,7 @@ def signal_coefficient(sigma: float, form: Form) -> float:
         LatentsError: The form cannot hold that level.
     """
     check_level(sigma, form)
-    if form in ("ve", "clean"):
-        return 1.0
-    if math.isinf(sigma):
-        return 0.0
-    return 1.0 / math.hypot(1.0, sigma) if form == "vp" else 1.0 / (1.0 + sigma)
+    return 0.0 if math.isinf(sigma) else 1.0 / ROWS[form].divisor(sigma)
 
 
 def noise_coefficient(sigma: float, form: Form) -> float:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.above import above
-from jupyter_latents.errors import SettingError
+from jupyter_latents.errors import LatentsFileError, SettingError
 from jupyter_latents.latents.arguments import shown
+from jupyter_latents.latents.files.content import warn
+from jupyter_latents.pictures.metadata.texts import no_room, write_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -20,7 +23,10 @@ if TYPE_CHECKING:
     from jupyter_latents.latents.sequence import LatentsSequence
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["Services", "decode", "fits", "grid", "mimebundle", "preview", "provide", "to_diffusers", "view"]
+__all__ = [
+    "Services", "decode", "fits", "grid", "mimebundle", "picture_file", "preview", "provide", "texts", "to_diffusers",
+    "view",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,7 @@ class Services:
         fits: Latents and a model's name to how they would enter it.
         view: Latents to a live view of their trajectory.
         arguments: Latents, a pipeline or None, and whether the last bit counts, to the arguments of its call.
+        texts: Latents, and which of their batch a picture is of, to what it says of how it was made.
     """
 
     decode: Callable[[Latents], list[Image]]
@@ -44,6 +51,7 @@ class Services:
     fits: Callable[[Latents, str], str]
     view: Callable[[Latents], Any]
     arguments: Callable[[Latents, Any, bool], dict[str, Any]]
+    texts: Callable[[Latents, int], dict[str, str]]
 
 
 _services: list[Services] = []
@@ -74,6 +82,42 @@ def decode(latents: Latents) -> list[Image]:
 def preview(latents: Latents) -> list[Image]:
     """Small approximate pictures without running the VAE, or the decoded ones where it is at hand and cheap."""
     return _current().preview(latents)
+
+
+def picture_file(latents: Latents, kind: str) -> bytes:
+    """The bytes of a picture's file: the latents decoded, with what says how they were made.
+
+    Args:
+        latents: The latents.
+        kind: Pillow's name of the format.
+
+    Raises:
+        LatentsFileError: They are several pictures.
+        ModelError: The VAE is not at hand.
+
+    Warns:
+        LatentsWarning: The format has no room for one of the texts.
+    """
+    if latents.shape[0] > 1:
+        raise LatentsFileError(
+            f"these latents are {latents.shape[0]} pictures and a file holds one; save the items of split() one by one."
+        )
+    content, current = BytesIO(), _current()
+    (picture,) = current.decode(latents)
+    left_out = write_picture(picture, content, kind, current.texts(latents, 0))
+    if left_out:
+        warn(no_room(kind, left_out))
+    return content.getvalue()
+
+
+def texts(latents: Latents, item: int = 0) -> dict[str, str]:
+    """What a picture of latents says of how it was made, by key.
+
+    Args:
+        latents: The latents.
+        item: Which of the batch it is of.
+    """
+    return _current().texts(latents, item)
 
 
 def grid(latents: LatentsSequence) -> dict[str, Any]:

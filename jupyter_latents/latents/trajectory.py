@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 from jupyter_latents.errors import LatentsError, LatentsFileError, SettingError
+from jupyter_latents.latents import services
 from jupyter_latents.latents.arguments import file_path, number, shown, whole
 from jupyter_latents.latents.files.atomic import write_whole
 from jupyter_latents.latents.film_path import FilmPath
+from jupyter_latents.pictures.metadata.texts import write_picture
 
 if TYPE_CHECKING:
     import torch
@@ -60,7 +62,7 @@ class Trajectory(tuple["Latents", ...]):
         for step, latents in zip(self.steps, self, strict=True):
             if latents.noise is None:
                 raise LatentsError(f"the latents of step {step} do not say how noisy they are.")
-            levels.append(latents.noise.flow_sigma if latents.noise.form == "flow" else latents.noise.sigma)
+            levels.append(latents.noise.own_sigma)
         return tuple(levels)
 
     def tensors(self) -> torch.Tensor:
@@ -126,7 +128,8 @@ class Trajectory(tuple["Latents", ...]):
         first, *rest = self.frames(side, item=item)
         durations = [round(1000 / fps)] * len(rest) + [round(1000 * max(hold, 1 / fps))]
         content = BytesIO()
-        first.save(content, "GIF", save_all=True, append_images=rest, duration=durations, loop=0)
+        film: dict[str, Any] = {"save_all": True, "append_images": rest, "duration": durations, "loop": 0}
+        write_picture(first, content, "GIF", services.texts(self[-1], item), **film)
         write_whole(target, content.getvalue())
         return FilmPath(target)
 

@@ -15,7 +15,7 @@ from jupyter_latents.errors import LatentsError, nearest
 from jupyter_latents.latents import forms, packing, services, trajectory
 from jupyter_latents.latents.data import LatentsData
 from jupyter_latents.latents.files import reading
-from jupyter_latents.latents.operations import batches, geometry, levels, mixing
+from jupyter_latents.latents.operations import batches, geometry, levels, mixing, pasting
 from jupyter_latents.latents.spaces import find_space
 from jupyter_latents.wording import visible
 
@@ -56,6 +56,7 @@ class Latents(LatentsData):
     blend = mixing.blend
     slerp = mixing.slerp
     composite = mixing.composite
+    paste = pasting.paste
     crop = geometry.crop
     pad = geometry.pad
     flip = geometry.flip

@@ -8,12 +8,15 @@ import os
 import re
 import shutil
 import stat
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.errors import LatentsFileError
 from jupyter_latents.formats import endings, format_of
 from jupyter_latents.paths import destination, explain, is_there
+from jupyter_latents.pictures.metadata.texts import no_room, write_picture
 from jupyter_latents.stage import Stage
 from jupyter_latents.stopping import check
 from jupyter_latents.wording import option
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from jupyter_latents.engine import StageResult
+    from jupyter_latents.latents.value import Latents
 
 __all__ = ["check_writable", "write"]
 
@@ -85,7 +89,13 @@ def _closed(place: Path, mode: int) -> str:
     return "" if os.access(place, os.W_OK | os.X_OK) else explain(PermissionError(errno.EACCES, ""))
 
 
-def write(stage: Stage, result: StageResult, pictures: list[Image]) -> list[str]:
+def write(
+    stage: Stage,
+    result: StageResult,
+    pictures: list[Image],
+    texts: Callable[[int], Mapping[str, str]],
+    tell: Callable[[str], None],
+) -> list[str]:
     """Writes what ``--output-path`` and ``--image-format`` ask for.
 
     The folder is the one that is named, absolute or not, through links or not; names of files never leave it. A link
@@ -95,6 +105,8 @@ def write(stage: Stage, result: StageResult, pictures: list[Image]) -> list[str]
         stage: The stage.
         result: Its result.
         pictures: Its decoded pictures.
+        texts: What each of them, by its number, says of how it was made.
+        tell: Is told of texts that a file has no room for.
 
     Returns:
         The files written; empty when the stage asks for none.
@@ -108,7 +120,7 @@ def write(stage: Stage, result: StageResult, pictures: list[Image]) -> list[str]
         return []
     folder = _folder(stage)
     try:
-        return _written(stage, result, pictures, folder, wanted.format or "png")
+        return _written(stage, result, pictures, folder, partial(_write_picture, texts=texts, tell=tell))
     except LatentsFileError as error:
         error.option = error.option or "output_path"
         raise
@@ -120,23 +132,34 @@ def write(stage: Stage, result: StageResult, pictures: list[Image]) -> list[str]
         ) from error
 
 
-def _written(stage: Stage, result: StageResult, pictures: list[Image], folder: Path, ending: str) -> list[str]:
+def _written(
+    stage: Stage, result: StageResult, pictures: list[Image], folder: Path, picture_to: Callable[..., None]
+) -> list[str]:
     wanted = stage.output
     if wanted.prefix and _OUTSIDE.search(wanted.prefix):
         raise LatentsFileError(
             f"{wanted.prefix!r} cannot start a file's name: file names stay inside {folder}.", option="output_prefix"
         )
     stem = f"{wanted.prefix + '_' if wanted.prefix else ''}s_{result.latents.provenance.seed}_{_slug(stage)}"
+    ending, _, beside = (wanted.format or "png").partition(";")
     if f".{ending}" in endings("latents"):
         target = _free(folder, stem, ending, overwrite=wanted.overwrite)
         return [result.latents.save(target).as_posix()]
     targets = []
-    for number, picture in enumerate(pictures):
+    chunks = _chunks(result.latents) if beside else [b""] * len(pictures)
+    for number, (picture, chunk) in enumerate(zip(pictures, chunks, strict=True)):
         name = stem if len(pictures) == 1 else f"{stem}_{number + 1}"
         target = _free(folder, name, ending, overwrite=wanted.overwrite)
-        _write_picture(picture, target)
+        picture_to(picture, target, number, latents=chunk)
         targets.append(target.as_posix())
     return targets
+
+
+def _chunks(latents: Latents) -> list[bytes]:
+    """The latents of each picture, as a PNG holds them."""
+    from jupyter_latents.latents.files.picture_file import chunk_of
+
+    return [chunk_of(item) for item in latents.split()]
 
 
 class _Listening(io.BytesIO):
@@ -148,16 +171,26 @@ class _Listening(io.BytesIO):
         return super().write(content)
 
 
-def _write_picture(picture: Image, target: Path) -> None:
+def _write_picture(
+    picture: Image,
+    target: Path,
+    number: int,
+    *,
+    latents: bytes,
+    texts: Callable[[int], Mapping[str, str]],
+    tell: Callable[[str], None],
+) -> None:
     from jupyter_latents.latents.files.atomic import write_whole
 
-    content = _Listening()
+    content, kind = _Listening(), format_of(target.suffix)
+    writer = kind.writer if kind else "PNG"
     try:
-        kind = format_of(target.suffix)
-        picture.save(content, format=kind.writer if kind else None)
+        left_out = write_picture(picture, content, writer, texts(number), latents)
     except (OSError, ValueError, KeyError) as error:
         raise LatentsFileError(f"{target} cannot be written: {error}. The result is kept in the session.") from error
     write_whole(target, content.getvalue())
+    if left_out:
+        tell(no_room(writer, left_out))
 
 
 def _slug(stage: Stage) -> str:

@@ -1,38 +1,53 @@
-"""Runs on this machine: a worker thread each, one at a time, with stop and pause flags.
-
-A run's thread starts with the starter's context variables, which notebook kernels need to route output.
-"""
+"""A run: what it has made, its steps, and the handles to stop, pause, iterate and await it."""
 
 from __future__ import annotations
 
-import contextvars
 import threading
-import time
-import weakref
-from collections import deque
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from jupyter_latents.errors import JupyterLatentsError, RunError, SettingError
+from jupyter_latents.errors import JupyterLatentsError, RunError, SettingError, StoppedError
+from jupyter_latents.session.steps import Step, StepStream
 from jupyter_latents.stopping import StopFlag, heeding
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from jupyter_latents.engine import StageResult
+    from jupyter_latents.latents.sequence import LatentsSequence
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["LocalExecutor", "Run"]
+__all__ = ["Made", "Run"]
 
-_EXIT_SECONDS = 10.0
-"""How long a process that ends waits for the step under way."""
+_POLL = 0.1  # seconds that a wait lasts at most before interrupts are heard
+
+
+Made: TypeAlias = "Latents | LatentsSequence"
+"""What one invocation makes: several latents where its options multiply."""
+
+
+def _last(made: Sequence[Made]) -> Made:
+    return made[-1]
 
 
 class Run:
     """One cell's or script's run: what it has made, and the handles to stop or pause it.
 
+    ```python
+    for step in run: ...     # its steps as they come, from the first; ends, or raises, as the run does
+    final = run.get()        # waits for what it makes
+    final = await run        # the same in a coroutine; one that is cancelled stops the run
+    with run: ...            # stopped at the end of the block
+    ```
+
     Attributes:
         results: Results of the stages that have ended, in order; a stopped stage's partial result is the last.
         error: What ended it before its time, or None.
         bound: Names of the variables that its results are bound to.
+        made: What its invocations have made so far, each whole.
+        gives: Chooses of these what the run gives: the last one's, for a script.
+        files: Files that it has written.
+        log: Its steps.
         steps: How often the run has asked whether to stop: once a step, and once before each stage.
         flag: Ends or holds it; all of its work heeds it.
         watcher: The view that was attached to it, or None.
@@ -43,6 +58,10 @@ class Run:
         self.results: list[StageResult] = []
         self.error: BaseException | None = None
         self.bound: list[str] = []
+        self.made: list[Made] = []
+        self.gives: Callable[[Sequence[Made]], Made] = _last
+        self.files: list[str] = []
+        self.log = StepStream()
         self.steps = 0
         self.flag = StopFlag()
         self.watcher: Any = None
@@ -78,7 +97,7 @@ class Run:
         if not self.results:
             return "the run was stopped before its first step; nothing was made."
         if not self.bound:
-            return "the run ended at a whole step; what it had made is kept, and the same cell goes on from there."
+            return "the run ended at a whole step; what it had made is kept, and the same again goes on from there."
         names = ", ".join(dict.fromkeys(self.bound))
         return f"the run ended at a whole step; what it had made is bound ({names}) and can be continued."
 
@@ -136,6 +155,85 @@ class Run:
             self.thread.join()  # a process that ends while torch frees memory on another thread is aborted
         return ended
 
+    def get(self) -> Made:
+        """Waits for the run's end and gives what it made: the latents of the last model and options of its script.
+
+        Returns:
+            `Latents` of shape (batch, channels, height/factor, width/factor); a `LatentsSequence` where options
+            multiply.
+
+        Raises:
+            JupyterLatentsError: What it failed with.
+            StoppedError: It was stopped; `result` holds what the last stage had made.
+        """
+        while not self.wait(_POLL):
+            pass  # an interrupt is heard between two looks
+        return self._outcome()
+
+    def check(self) -> None:
+        """Goes on, unless the run has failed.
+
+        Raises:
+            JupyterLatentsError: What it failed with; its traceback is that of who waits, not that of the run's thread.
+        """
+        error = self.error
+        if isinstance(error, JupyterLatentsError):
+            raise error.with_traceback(None)
+        if error is not None:
+            raise error
+
+    def _outcome(self) -> Made:
+        self.check()
+        if self.flag.heard or not self.made:
+            raise StoppedError(self.left if self.flag.heard else "the script ran no stage; name a model in it.")
+        return self.gives(self.made)
+
+    def fail(self, error: BaseException) -> None:
+        """Ends the run at the present step; whoever waits for it raises the error.
+
+        Args:
+            error: What somebody who was told of a step raised.
+        """
+        self.error = error
+        self.stop()
+
+    def __iter__(self) -> Iterator[Step]:
+        index = 0
+        while (step := self.log.wait(index)) is not None:
+            yield step
+            index += 1
+        self.wait()
+        self.check()
+
+    async def __aiter__(self) -> AsyncIterator[Step]:
+        index = 0
+        while (step := await self.log.arrival(index)) is not None:
+            yield step
+            index += 1
+        self.check()
+
+    def __await__(self) -> Generator[Any, None, Made]:
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> Made:
+        try:
+            await self.log.ended()
+        except BaseException:  # cancelled
+            self.stop()
+            raise
+        return self._outcome()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _error: BaseException | None, _at: TracebackType | None
+    ) -> None:
+        self.stop()
+        self.wait()
+        if kind is None:
+            self.check()
+
     def should_stop(self) -> bool:
         """Asked by the run itself after each step; holds while paused."""
         self.steps += 1
@@ -157,7 +255,13 @@ class Run:
         stages = f"{count} stage" if count == 1 else f"{count} stages"
         return f"<Run {self.state}, {stages}, {self.model_evaluations} model evaluations>"
 
-    def _work(self, work: Callable[[Run], None], unstarted: Callable[[Run], None]) -> None:
+    def work(self, work: Callable[[Run], None], unstarted: Callable[[Run], None]) -> None:
+        """Does the run's work on the present thread; called once, by what runs it.
+
+        Args:
+            work: Is given the run.
+            unstarted: Called in its place where the run was stopped while it waited.
+        """
         try:
             with heeding(self.flag):
                 if self.flag.hear():
@@ -166,79 +270,11 @@ class Run:
                     self._begun.set()
                     work(self)
         except JupyterLatentsError as error:
-            self.error = error
+            self.error = self.error or error
         except BaseException as error:  # noqa: BLE001 - the thread's edge: whatever ends a run is told to who waits
-            self.error = RunError(f"the run failed unexpectedly: {type(error).__name__}: {error}")
-            self.error.__cause__ = error
+            if self.error is None:
+                self.error = RunError(f"the run failed unexpectedly: {type(error).__name__}: {error}")
+                self.error.__cause__ = error
         finally:
             self._ended.set()
-
-
-def _nothing(_run: Run) -> None:
-    """Nothing is to be told of a run that never began."""
-
-
-class LocalExecutor:
-    """Runs work in threads, one at a time, first come first served."""
-
-    def __init__(self) -> None:
-        self._waiting: deque[Run] = deque()
-        self._turn = threading.Condition()
-        weakref.finalize(self, _end, self._waiting)
-
-    @property
-    def waiting(self) -> tuple[Run, ...]:
-        """The runs that have not ended, the present one first."""
-        return tuple(self._waiting)
-
-    def submit(self, work: Callable[[Run], None], unstarted: Callable[[Run], None] = _nothing) -> Run:
-        """Starts work as soon as what was submitted before has ended.
-
-        Args:
-            work: Is given its run; appends to ``run.results`` and asks ``run.should_stop()``.
-            unstarted: Called in its place where the run was stopped while it waited.
-
-        Raises:
-            SettingError: Called from inside a run, which would wait for itself.
-        """
-        if threading.current_thread().name.startswith("jupyter-latents"):
-            raise SettingError("a run cannot start another run and wait for it; start it from a cell.")
-        run = Run()
-        run.flag.on_stop(self._wake)
-        with self._turn:
-            self._waiting.append(run)
-        context = contextvars.copy_context()
-        run.thread = threading.Thread(
-            target=context.run,
-            args=(self._in_turn, run, work, unstarted),
-            name=f"jupyter-latents-{id(run)}",
-            daemon=True,
-        )
-        run.thread.start()
-        return run
-
-    def _wake(self) -> None:
-        """A run is to end: it may be one that waits."""
-        with self._turn:
-            self._turn.notify_all()
-
-    def _in_turn(self, run: Run, work: Callable[[Run], None], unstarted: Callable[[Run], None]) -> None:
-        with self._turn:
-            self._turn.wait_for(lambda: self._waiting[0] is run or run.flag.asked)
-        try:
-            run._work(work, unstarted)  # noqa: SLF001 - the executor's own half of Run
-        finally:
-            with self._turn:
-                self._waiting.remove(run)
-                self._turn.notify_all()
-
-
-def _end(waiting: deque[Run]) -> None:
-    """Stops what still goes on when the process ends, each at a whole step: torch does not survive being cut off."""
-    deadline = time.monotonic() + _EXIT_SECONDS
-    runs = tuple(waiting)
-    for run in runs:
-        run.stop()
-    for run in runs:
-        if run.thread is not None:
-            run.thread.join(max(0.0, deadline - time.monotonic()))
+            self.log.end()

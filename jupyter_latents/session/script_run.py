@@ -13,9 +13,11 @@ from jupyter_latents.engine import Given, Phase, Reading, StageResult
 from jupyter_latents.errors import JupyterLatentsError, RunError, StoppedError
 from jupyter_latents.session import outputs
 from jupyter_latents.session.blame import blame, check_parts
+from jupyter_latents.session.cells.shortened import as_script
 from jupyter_latents.session.memory.identity import key_of
+from jupyter_latents.session.memory.leads import Lead, leads_of
 from jupyter_latents.session.read_ahead import ReadAhead
-from jupyter_latents.session.runs import Run
+from jupyter_latents.session.runs import Made, Run
 from jupyter_latents.session.spreading import spread
 from jupyter_latents.session.story import Story
 from jupyter_latents.session.veils import rewrite
@@ -49,6 +51,14 @@ class _Job:
     ready: dict[int, StageResult] = field(default_factory=dict)
     made: list[StageResult] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+
+    def latents(self, *, several: bool) -> Made:
+        """What it made: a labelled sequence where it has several stages."""
+        from jupyter_latents.latents.sequence import LatentsSequence
+
+        if several:
+            return LatentsSequence(tuple(result.latents for result in self.made), self.labels)
+        return self.made[-1].latents
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +108,7 @@ class ScriptRun:
                 self._run_one(job, stage, several=len(stages) > 1)
             if job.made[-1].stopped:
                 return
+            self.run.made.append(job.latents(several=len(stages) > 1))
             self.evaluation.finished(job.files or [result.latents for result in job.made])
 
     def _tell_stages(self, stages: Sequence[Stage]) -> None:
@@ -118,7 +129,9 @@ class ScriptRun:
             self._bind(stage.into, job, several=several)
             try:
                 if not result.stopped:
-                    job.files.extend(self._written(stage, result, self.observer))
+                    written = self._written(stage, result, self.observer)
+                    job.files.extend(written)
+                    self.run.files.extend(written)
             finally:
                 self.observer.result(result)
         except JupyterLatentsError as error:
@@ -134,10 +147,21 @@ class ScriptRun:
         go = partial(self._engine_run, job)
         self._run_together(job, stage, inputs)
         key = key_of(stage, inputs, self.models)
-        result = self.session.memo.run(key, stage, inputs, go, partial(self.observer.note, warning=True))
+        result = self.session.memo.run(
+            key, stage, inputs, go, partial(self.observer.note, warning=True), self._leads(stage, inputs)
+        )
         self._tell_saved(result)
+        written = as_script(job.script[len(job.made)], self.evaluation.environment)
+        self.session.origins.keep(written, stage, result, resolver.value)
         self.session.remember(result.latents)
         return self._decoded(result)
+
+    def _leads(self, stage: Stage, inputs: Inputs) -> tuple[Lead, ...]:
+        """What a stage whose prompts change may have in common with others."""
+        if stage.prompt.weighter is None:
+            return ()
+        prompts = self.models.engine.prepare(stage, Given.of(inputs)).prompts
+        return leads_of(stage, prompts, inputs, self.models)
 
     def _picture_of(self, latents: Latents, stage: Stage, name: str) -> list[Image]:
         """Pictures of latents in the place of a picture, by the VAE that the engine chooses."""
@@ -248,21 +272,18 @@ class ScriptRun:
             raise
 
     def _bind(self, name: str | None, job: _Job, *, several: bool) -> None:
-        from jupyter_latents.latents.sequence import LatentsSequence
-
         if name:
             self.run.bound.append(name)
-        if name and several:
-            self.session.bind(name, LatentsSequence(tuple(result.latents for result in job.made), job.labels))
-        elif name:
-            self.session.bind(name, job.made[-1].latents)
+            self.session.bind(name, job.latents(several=several))
 
     def _written(self, stage: Stage, result: StageResult, observer: Observer) -> list[str]:
         if stage.output.path is None and stage.output.format is None:
             return []
         observer.phase(Phase("saving"))
         pictures = list(result.images) or self.models.engine.decode(result.latents)
-        return outputs.write(stage, result, pictures)
+        files = outputs.write(stage, result, pictures, partial(self.session.texts, result.latents), observer.note)
+        self.session.origins.wrote(files, result.latents)
+        return files
 
 
 def _labels(invocation: Invocation) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ from jupyter_latents.engine import import_libraries, scheduler_names
 from jupyter_latents.errors import (
     NameNotFoundError,
 )
+from jupyter_latents.session.cells.origins import Origins
+from jupyter_latents.session.cells.writing import texts_of
 from jupyter_latents.session.memory.facts_memory import FactsMemory
 from jupyter_latents.session.memory.memo import Memo
 from jupyter_latents.session.names.addresses import Addresses
@@ -18,6 +21,7 @@ from jupyter_latents.session.names.resolve import Resolver
 from jupyter_latents.session.planning import Plan
 from jupyter_latents.session.process import PROCESS
 from jupyter_latents.session.runs import Run
+from jupyter_latents.session.steps import OnStep, Watching
 from jupyter_latents.session.tasks import Task, Work
 from jupyter_latents.session.verdict import verdict
 from jupyter_latents.settings import SETTINGS, Settings
@@ -48,6 +52,7 @@ class Session:
         memo: Results of stages, so that none is run twice.
         addresses: Files that runs fetched.
         notices: What libraries said and was told; it is told once.
+        origins: What made each result.
 
     Args:
         names: Where results are bound and variables looked up: the kernel's namespace.
@@ -71,6 +76,7 @@ class Session:
         self._engine = engine
         self._bound: set[str] = set()
         self._facts = FactsMemory()
+        self.origins = Origins(self._facts.find)
 
     @property
     def engine(self) -> Engine:
@@ -99,19 +105,38 @@ class Session:
         """
         script.check(schedulers=scheduler_names())
 
-    def start(self, task: Task, observer: Observer) -> Run:
+    def among(self, names: MutableMapping[str, Any], bound: set[str] | None = None) -> Session:
+        """This session with other names; what it remembers, its models and its queue are the same.
+
+        Args:
+            names: Where results are bound and variables looked up.
+            bound: Which of these scripts may bind again where they hold latents; None for those that it bound itself.
+        """
+        other = copy.copy(self)
+        other.names = names
+        other._bound = self._bound if bound is None else bound  # noqa: SLF001 - of the same class
+        return other
+
+    def start(self, task: Task, observer: Observer, on_step: OnStep | None = None) -> Run:
         """Runs a script in a thread of its own.
 
         Args:
             task: The script.
             observer: Is told what happens, from that thread.
+            on_step: Called after each step, from that thread; what it raises ends the run at that step.
 
         Returns:
             The run, perhaps queued behind an earlier one.
         """
-        return self.executor.submit(
-            lambda run: Work(self, task).run(run, observer), lambda run: observer.note(run.left)
-        )
+
+        def work(run: Run) -> None:
+            watching = Watching(observer, run.log, on_step, run.fail)
+            try:
+                Work(self, task).run(run, watching)
+            finally:
+                watching.end(run.results)
+
+        return self.executor.submit(work, lambda run: observer.note(run.left))
 
     def plan(self, task: Task, check: Callable[[], None] = lambda: None) -> Plan:
         """What a script would do, without loading weights, asking the network or running anything.
@@ -137,6 +162,15 @@ class Session:
             ModelError: The model is not at hand.
         """
         return self.engine.preview(latents)
+
+    def texts(self, latents: Latents, item: int = 0) -> dict[str, str]:
+        """What a picture of latents says of how they were made, text by key; the setting `metadata` says how much.
+
+        Args:
+            latents: The latents.
+            item: Which of the batch it is a picture of.
+        """
+        return texts_of(latents, self.origins.of(latents), self.settings.metadata, item)
 
     def save(self, name: str, file: str) -> str:
         """Writes a variable's latents to a file.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeGuard
 
@@ -30,6 +30,10 @@ _RESULTS = ("into", "output_path")
 """Options that say where results go: what they name is as it is, whatever earlier stages make."""
 
 
+def _as_it_is(_error: JupyterLatentsError) -> None:
+    """Scripts are read by who wrote them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """A script to run.
@@ -39,12 +43,14 @@ class Task:
         arguments: Words put at the end of every invocation.
         force: Run stages again even where a kept result would answer.
         verbose: Tell all that libraries say, not only what matters, and that once.
+        reword: Puts an error of the run into the words of who gave the script.
     """
 
     script: Script
     arguments: tuple[str, ...] = ()
     force: bool = False
     verbose: bool = False
+    reword: Callable[[JupyterLatentsError], object] = field(default=_as_it_is, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +123,7 @@ class Work:
             Hidden(observer, environment.hidden).note(stopped.message)
         except JupyterLatentsError as error:
             error.rewritten(partial(environment.hidden, keys=True))
+            self.task.reword(error)
             raise
         except Exception as error:
             text = environment.hidden(f"{type(error).__name__}: {error}", keys=True)

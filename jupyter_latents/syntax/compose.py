@@ -20,6 +20,7 @@ from jupyter_latents.stage import (
     address_of,
     read_address,
 )
+from jupyter_latents.wording import UNSEEN
 
 from .options.fields import default
 from .options.table import NAMES, OPTIONS
@@ -58,7 +59,8 @@ _SPECIAL = re.compile(r"""(?<!\\)(\\*)(["'$%])""")
 _ENVIRON = re.compile(r"\$\{?[A-Za-z_]|%[A-Za-z_]\w*%")
 _VARIABLE = re.compile(r"\$[A-Za-z_]\w*|\$\{[A-Za-z_]\w*\}|%[A-Za-z_]\w*%")
 _DOLLAR = re.compile(r"(?<!\\)(\\*)([$%])")
-_NEEDS_TEMPLATE = re.compile(r"\{(?=[{%#\n\r])|[\n\r]")
+_NEEDS_TEMPLATE = re.compile(rf"\{{(?=[{{%#\n]|{UNSEEN.pattern})|\n|{UNSEEN.pattern}")
+_AS_TEMPLATE = {"\n": "\\n", "\r": "\\r", "{": "{"}
 
 
 def word(text: str, *, quoted: bool = False, variables: bool = False) -> str:
@@ -110,8 +112,13 @@ def _escaped(text: str, mark: str, *, variables: bool = False) -> str:
 
 
 def literal(text: str) -> str:
-    """Returns `text` so that a script takes it letter by letter: braces open no template, a line's end is kept."""
-    return _NEEDS_TEMPLATE.sub(lambda match: "{{ '" + {"\n": "\\n", "\r": "\\r"}.get(match[0], "{") + "' }}", text)
+    """Returns `text` so that a script takes it letter by letter: braces open no template, a line's end is kept.
+
+    What no reader sees, marks of direction among it, stands as its number.
+    """
+    return _NEEDS_TEMPLATE.sub(
+        lambda match: "{{ '" + (_AS_TEMPLATE.get(match[0]) or f"\\u{ord(match[0]):04x}") + "' }}", text
+    )
 
 
 def lines(model: str, rows: Rows, *, variables: bool = False) -> dict[str, str]:

@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from jupyter_latents.display import view
-from jupyter_latents.display.filling import fill_end
-from jupyter_latents.display.record import RunRecord
+from jupyter_latents.display.records.fill import fill_end
+from jupyter_latents.display.records.run_record import RunRecord
 from jupyter_latents.display.static_html import BUDGETS, run_html
 from jupyter_latents.stage import Stage
 from tests.display.fake_run import fake_previews, stage, start, two_stages

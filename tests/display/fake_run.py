@@ -18,7 +18,8 @@ from jupyter_latents.latents import services
 from jupyter_latents.latents.facts import CLEAN, Noise, Position, Provenance, Resume
 from jupyter_latents.latents.spaces import Space
 from jupyter_latents.latents.value import Latents
-from jupyter_latents.session.runs import LocalExecutor, Run
+from jupyter_latents.session.executor import LocalExecutor
+from jupyter_latents.session.runs import Run
 from jupyter_latents.stage import ModelSource, Prompt, Stage, Window
 
 SPACE = Space("SD", 4, 8, 0.18215)
@@ -123,6 +124,7 @@ def fake_previews(side: int) -> None:
                 _previews(latents.position.step if latents.position else 0, 30, latents.shape[0], side)
             ),
             mimebundle=lambda latents: {"text/plain": repr(latents)},
+            texts=lambda latents, item: {},
         )
     )
 

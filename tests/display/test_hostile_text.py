@@ -18,7 +18,7 @@ from jupyter_latents.display.latents import grid_bundle, latents_bundle
 from jupyter_latents.display.panel import panel, results
 from jupyter_latents.display.panel.model import Mark
 from jupyter_latents.display.panel.opening import close_open
-from jupyter_latents.display.record import RunRecord
+from jupyter_latents.display.records.run_record import RunRecord
 from jupyter_latents.display.static_html import BUDGETS, run_bundle, run_html
 from jupyter_latents.display.tables.listing import Listing, Row, holdings
 from jupyter_latents.display.tables.plan import plan_html

@@ -13,7 +13,8 @@ from jupyter_latents.display.actions import answer
 from jupyter_latents.display.live import LiveScreen
 from jupyter_latents.display.view import RunView, view_of
 from jupyter_latents.errors import RunError, SettingError
-from jupyter_latents.session.runs import LocalExecutor, Run
+from jupyter_latents.session.executor import LocalExecutor
+from jupyter_latents.session.runs import Run
 from tests.display.conftest import Recorder
 from tests.display.fake_run import Drawn, kept_result, latents_at, stage, start, step_event, two_stages
 
@@ -239,7 +240,7 @@ def test_a_stage_that_runs_can_be_branched_and_exported(
 def test_a_step_that_had_no_time_for_a_picture_gets_it_when_it_is_asked_for(
     front_end: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jupyter_latents.display.pace.PreviewPace.wants", lambda *_: False)
+    monkeypatch.setattr("jupyter_latents.display.records.pace.PreviewPace.wants", lambda *_: False)
     view, gate = RunView(), Gate()
     screen = shown(view)
     run = start(view, two_stages(), gate)

@@ -8,8 +8,8 @@ import pytest
 
 from jupyter_latents.display.latents import latents_bundle
 from jupyter_latents.display.payload import head
-from jupyter_latents.display.record import RunRecord
-from jupyter_latents.display.stage_record import Point
+from jupyter_latents.display.records.run_record import RunRecord
+from jupyter_latents.display.records.stage_record import Point
 from jupyter_latents.display.texts import (
     duration,
     progress_line,

@@ -16,8 +16,8 @@ from jupyter_latents.display.channels import quantise
 from jupyter_latents.display.choice import choose_screen
 from jupyter_latents.display.images import montage, png
 from jupyter_latents.display.live import LiveScreen
-from jupyter_latents.display.rebuilding import record_of
-from jupyter_latents.display.record import RunRecord
+from jupyter_latents.display.records.of_latents import record_of
+from jupyter_latents.display.records.run_record import RunRecord
 from jupyter_latents.display.texts import stage_label, status
 from jupyter_latents.display.view import RunView, view_of
 from jupyter_latents.engine import Phase, Span, StepEvent
@@ -188,7 +188,7 @@ def framed_steps(monkeypatch: pytest.MonkeyPatch, cost: float, each: float, step
     """The steps that get a live preview in a run of so many steps of so many seconds each."""
     now = [100.0]
     clock = SimpleNamespace(monotonic=lambda: now[0])
-    for module in ("view", "pace", "record", "stage_record"):
+    for module in ("view", "records.pace", "records.run_record", "records.stage_record"):
         monkeypatch.setattr(f"jupyter_latents.display.{module}.time", clock)
     view = RunView()
     view.stage(0, stage("base"), "base")
@@ -208,14 +208,14 @@ def framed_steps(monkeypatch: pytest.MonkeyPatch, cost: float, each: float, step
 def test_default_rate_is_five_previews_a_second_and_a_fiftieth_of_the_time_at_most(
     monkeypatch: pytest.MonkeyPatch, cost: float, framed: list[int]
 ) -> None:
-    monkeypatch.setattr("jupyter_latents.display.pace._usual", {})
+    monkeypatch.setattr("jupyter_latents.display.records.pace._usual", {})
     assert framed_steps(monkeypatch, cost, 1 / 16) == framed
 
 
 def test_a_run_too_short_to_afford_a_preview_makes_none_once_it_is_known_what_one_costs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("jupyter_latents.display.pace._usual", {})
+    monkeypatch.setattr("jupyter_latents.display.records.pace._usual", {})
     assert framed_steps(monkeypatch, 1 / 64, 1 / 64) == [13], "what it costs is not known before"
     assert framed_steps(monkeypatch, 1 / 64, 1 / 64) == []
     assert framed_steps(monkeypatch, 1 / 64, 1 / 64, steps=60)[:1] == [13], "a longer run has it as early as before"

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from jupyter_latents.display import view
-from jupyter_latents.display.filling import FRAME_SIDE, _missing
 from jupyter_latents.display.images import jpeg
-from jupyter_latents.display.record import RunRecord
+from jupyter_latents.display.records.fill import FRAME_SIDE, _missing
+from jupyter_latents.display.records.run_record import RunRecord
 from jupyter_latents.display.static_html import BUDGETS, Budget, run_bundle, run_html, script_json
 from jupyter_latents.display.still import thinned
 from jupyter_latents.stage import ModelSource, Prompt, Stage
@@ -98,7 +98,7 @@ def test_the_strip_ends_with_the_decoded_picture_however_short_the_time(
     seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(view, "_FILLING_SECONDS", seconds)
-    monkeypatch.setattr("jupyter_latents.display.pace.PreviewPace.wants", lambda *_: False)
+    monkeypatch.setattr("jupyter_latents.display.records.pace.PreviewPace.wants", lambda *_: False)
     record = record_of_run([stage("a", end=0.8), stage("b", seed=8), stage("c", seed=9)])
     html = run_html(record, BUDGETS[0])
     assert {53, 83} <= set(thumbs_of(html)), "the ends of the stages that have a picture"
@@ -108,7 +108,7 @@ def test_the_strip_ends_with_the_decoded_picture_however_short_the_time(
 
 
 def test_ends_of_stages_are_filled_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jupyter_latents.display.pace.PreviewPace.wants", lambda *_: False)
+    monkeypatch.setattr("jupyter_latents.display.records.pace.PreviewPace.wants", lambda *_: False)
     record = record_of_run([stage("a", end=0.8), stage("b", end=0.5, seed=8), stage("c", end=0.6)])
     for one in record.stages:
         for point in one.points:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from jupyter_latents.errors import LatentsError
 from jupyter_latents.latents import CLEAN, SPACES, Latents, Noise, Position, Resume
+from jupyter_latents.latents.form_table import NOISY_FORMS, ROWS
 from jupyter_latents.latents.forms import (
     convert,
     noise_coefficient,
@@ -20,7 +21,7 @@ from jupyter_latents.latents.forms import (
 )
 from tests.latents.gaussian import mix
 
-NOISY = ("ve", "vp", "flow")
+NOISY = NOISY_FORMS
 CLEAN_PART = torch.randn(1, 4, 8, 8, dtype=torch.float64)
 NOISE_PART = torch.randn(1, 4, 8, 8, dtype=torch.float64)
 
@@ -72,7 +73,14 @@ def test_the_flow_sigma_of_a_level_is_that_of_the_models(s):
     assert math.isclose(Noise(sigma, "flow").flow_sigma, s, rel_tol=1e-9, abs_tol=1e-12)
 
 
-@pytest.mark.parametrize("form", ["vp", "flow"])
+@given(sigma=st.floats(0, 1e4), form=st.sampled_from(NOISY))
+def test_a_schedulers_own_number_and_back_is_the_identity(sigma, form):
+    row = ROWS[form]
+    assert Noise(sigma, form).own_sigma == row.own(sigma)
+    assert math.isclose(row.sigma(row.own(sigma)), sigma, rel_tol=1e-9, abs_tol=1e-12)
+
+
+@pytest.mark.parametrize("form", [name for name, row in ROWS.items() if row.holds_pure_noise])
 def test_pure_noise_is_the_noise_itself(form):
     assert signal_coefficient(math.inf, form) == 0.0
     assert noise_coefficient(math.inf, form) == 1.0

@@ -24,9 +24,10 @@ from jupyter_latents.latents import (
     composite,
     slerp,
 )
+from jupyter_latents.latents.form_table import NOISY_FORMS
 from tests.latents.gaussian import Gaussian, has_moments, is_white
 
-FORMS = ("ve", "vp", "flow")
+FORMS = NOISY_FORMS
 SIGMAS = (0.3, 1.0, 4.0)
 FIRST, SECOND = Gaussian(0.5, 0.8), Gaussian(-1.0, 0.8)
 

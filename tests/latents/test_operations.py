@@ -14,10 +14,11 @@ import torch
 
 from jupyter_latents.errors import HandoffError, JupyterLatentsError, LatentsError, SettingError
 from jupyter_latents.latents import CLEAN, SPACES, Latents, Noise, Position, Provenance, Resume, batch, operations
+from jupyter_latents.latents.form_table import NOISY_FORMS
 from jupyter_latents.latents.operations.resampling import resample_white
 from tests.latents.gaussian import Gaussian, has_moments, is_white
 
-FORMS = ("ve", "vp", "flow")
+FORMS = NOISY_FORMS
 DATA = Gaussian(0.7, 0.5)
 
 

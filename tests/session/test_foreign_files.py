@@ -10,6 +10,7 @@ import torch
 
 from jupyter_latents.errors import LatentsFileError
 from jupyter_latents.latents import Latents
+from jupyter_latents.session import Session
 from tests.session.conftest import Desk
 
 pytestmark = pytest.mark.filterwarnings("ignore::jupyter_latents.errors.LatentsWarning")
@@ -28,8 +29,7 @@ def base(desk: Desk) -> Latents:
     """Latents of Flux after two of four steps, as bare values."""
     desk.run(f"{FLUX} --denoising-end 0.5 --output-size 64x48 --into base")
     made: Latents = desk["base"]
-    del desk.session.names["base"]
-    desk.session._known.clear()
+    desk.session = Session()  # one that has not made them
     return made
 
 

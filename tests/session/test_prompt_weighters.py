@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from jupyter_latents.errors import JupyterLatentsError, ScriptError, SettingError
 from jupyter_latents.settings import Settings
@@ -113,3 +114,31 @@ def test_the_same_stage_again_is_remembered_and_another_weighter_is_another_stag
     assert first.evaluations == 6
     assert again.evaluations == 0
     assert other.evaluations == 6
+
+
+def test_a_sweep_over_the_step_of_a_change_runs_the_common_steps_once(desk: Desk) -> None:
+    texts = " ".join(f"'a [cat:dog:{step}]'" for step in (2, 4, 3))
+    script = f"{START} --prompts {texts} --prompt-weighter a1111 --into swept"
+    plan = desk.plan(script)
+    assert [stage.saved for stage in plan.stages] == [0, 2, 3]
+    results = desk.run(script).results
+    assert [result.evaluations for result in results] == [6, 4, 3]
+    assert [result.saved for result in results] == [0, 2, 3]
+    forced = desk.run(f"{script} --force").results
+    assert [result.evaluations for result in forced] == [6, 6, 6]
+    for result, again in zip(results, forced, strict=True):
+        assert torch.equal(result.latents.tensor, again.latents.tensor)
+        assert result.latents.provenance.prompt == again.latents.provenance.prompt
+        assert result.latents.provenance.parents == again.latents.provenance.parents
+        assert len(result.latents.trajectory) == len(again.latents.trajectory) == 6
+
+
+def test_another_text_before_the_change_has_nothing_in_common(desk: Desk) -> None:
+    script = f"{START} --prompts '[cat:dog:2]' '[fox:dog:4]' '[cat:dog:2] ' -pw a1111"
+    assert [result.evaluations for result in desk.run(script).results][:2] == [6, 6]
+
+
+def test_a_second_change_is_swept_from_the_first_on(desk: Desk) -> None:
+    script = f"{START} --prompts '[[cat:dog:2]:bird:4]' '[[cat:dog:2]:bird:5]' -pw a1111"
+    assert [stage.saved for stage in desk.plan(script).stages] == [0, 4]
+    assert [result.evaluations for result in desk.run(script).results] == [6, 2]

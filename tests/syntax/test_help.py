@@ -102,7 +102,7 @@ def proposed(cell: str) -> list[str]:
         ("%%dgen\ndemo/^", ["demo/scenes", "demo/paper"]),
         ("%%dgen\nm --seeds 1\n\ndemo/p^", ["demo/paper"]),
         ("m\n--scheduler Eu^", ["EulerDiscreteScheduler"]),
-        ("m\n--image-format p^", ["png", "pt", "pth"]),
+        ("m\n--image-format p^", ["png", "pt", "pth", "png;latents"]),
         ("m\n--optimize compile f^", ["fuse-projections", "float8-weights", "first-block-cache"]),
         ('m\n--image-seeds "latents: b^', ["base"]),
         ("m --image-seeds ph^", ["photo"]),

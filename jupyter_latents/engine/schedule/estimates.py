@@ -12,6 +12,7 @@ import torch
 from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.engine.schedule.table import MIDPOINT, OWN_OUTPUT
 from jupyter_latents.latents.facts import Noise
+from jupyter_latents.latents.forms import convert
 
 __all__ = ["denoised"]
 
@@ -59,7 +60,7 @@ def _from_pure_noise(noise: Noise, kind: str, model_output: torch.Tensor, sample
 
 
 def _exploding(noise: Noise, sample: torch.Tensor) -> torch.Tensor:
-    return sample * math.sqrt(1 + noise.sigma**2) if noise.form == "vp" else sample
+    return convert(sample, noise.sigma, noise.form, "ve")
 
 
 def _of_velocity(_scheduler: Any, noise: Noise, output: torch.Tensor, sample: torch.Tensor) -> torch.Tensor:

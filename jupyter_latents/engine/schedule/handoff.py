@@ -16,6 +16,7 @@ from jupyter_latents.engine.schedule.likeness import likely_form, root_mean_squa
 from jupyter_latents.engine.schedule.window import Span, resolve
 from jupyter_latents.errors import HandoffError
 from jupyter_latents.latents.facts import Form, Noise
+from jupyter_latents.latents.form_table import ROWS
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import Window
 from jupyter_latents.wording import option
@@ -182,7 +183,7 @@ def _notes(giver: Noise, receiver: Noise) -> tuple[str, ...]:
     if math.isinf(receiver.sigma) and not math.isinf(giver.sigma):
         notes.append(f"{giver} enters where the schedule begins with pure noise; more steps would enter nearer to it")
     elif not same_level(giver.sigma, receiver.sigma) and receiver.sigma > giver.sigma:
-        mixed = (giver.form == "flow") != (receiver.form == "flow")  # whose numbers cannot be compared
+        mixed = ROWS[giver.form].own is not ROWS[receiver.form].own  # whose numbers cannot be compared
         levels = f" (in VE terms {giver.sigma:.3g} and {receiver.sigma:.3g})" if mixed else ""
         notes.append(f"noise added to come from {giver} to {receiver}{levels}")
     elif math.isfinite(giver.sigma) and giver.sigma > receiver.sigma and not same_level(giver.sigma, receiver.sigma):

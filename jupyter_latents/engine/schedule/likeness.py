@@ -7,6 +7,7 @@ import math
 import torch
 
 from jupyter_latents.latents.facts import Form, Noise
+from jupyter_latents.latents.form_table import ROWS
 
 __all__ = ["deviation_of", "doubt", "likely_form", "root_mean_square"]
 
@@ -69,7 +70,4 @@ def doubt(deviation: float | None, noise: Noise) -> str:
 
 def _expected(noise: Noise) -> float:
     """Standard deviation of latents at a level, whose clean ones have about 1."""
-    if noise.form == "flow":
-        return math.hypot(1 - noise.flow_sigma, noise.flow_sigma)
-    exploding = noise.form == "ve" and math.isfinite(noise.sigma)
-    return math.hypot(1, noise.sigma) if exploding else 1.0
+    return math.hypot(1, noise.sigma) / ROWS[noise.form].divisor(noise.sigma) if math.isfinite(noise.sigma) else 1.0

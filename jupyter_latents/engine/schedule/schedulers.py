@@ -20,6 +20,7 @@ from jupyter_latents.engine.schedule.limits import check_kinds, check_settings
 from jupyter_latents.engine.schedule.table import BACKWARDS, FORMS, SCHEDULER_ERRORS, SIGMAS_AS_GIVEN, scheduler_names
 from jupyter_latents.errors import ModelError, ScriptError, nearest
 from jupyter_latents.latents.facts import CLEAN, Form, Noise, StateValue
+from jupyter_latents.latents.form_table import ROWS
 from jupyter_latents.stage import Address, address_of
 from jupyter_latents.wording import option
 
@@ -169,8 +170,7 @@ def _levels_of(scheduler: Any, timesteps: Any, sigmas: Any) -> Iterator[Noise]:
     form, steps, rises = form_of(scheduler), timesteps.tolist(), backwards(scheduler)
     if sigmas is not None and len(sigmas) >= len(steps):
         for timestep, sigma in zip(steps, sigmas.tolist(), strict=False):
-            share = 1.0 - sigma if form == "flow" else 1.0
-            yield Noise(sigma / share if share > 0 else math.inf, form, float(timestep))
+            yield Noise(ROWS[form].sigma(sigma), form, float(timestep))
         yield Noise(float(sigmas[len(steps)]), form) if rises else CLEAN
         return
     alphas = None if type(scheduler).__name__ == "IPNDMScheduler" else scheduler.alphas_cumprod.tolist()
@@ -195,8 +195,7 @@ def sigma_of_timestep(scheduler: Any, timestep: float) -> float:
         timestep: 0 to the length of the training schedule.
     """
     if form_of(scheduler) == "flow":
-        share = timestep / float(scheduler.config.get("num_train_timesteps", 1000))
-        return math.inf if share >= 1 else share / (1 - share)
+        return ROWS["flow"].sigma(timestep / float(scheduler.config.get("num_train_timesteps", 1000)))
     last = len(scheduler.alphas_cumprod) - 1
     return _sigma_of(_alpha_bar(scheduler, min(timestep, last)))
 

@@ -38,6 +38,7 @@ __all__ = [
     "dump",
     "facts_metadata",
     "is_ours",
+    "libraries",
     "read_facts",
     "reason",
 ]
@@ -81,7 +82,8 @@ class Facts:
 
 
 @cache
-def _libraries() -> dict[str, str]:
+def libraries() -> dict[str, str]:
+    """Name to version of the libraries that decide what latents are."""
     names = ("torch", "diffusers", "safetensors", "jupyter-latents")
     found = {
         distribution.metadata["Name"]: distribution.version for name in names for distribution in _distribution(name)
@@ -126,7 +128,7 @@ def facts_metadata(latents: Latents, stored: torch.Tensor, beside: Mapping[str, 
         "noise": None if latents.noise is None else records.noise_record(latents.noise),
         "position": None if latents.position is None else asdict(latents.position),
         "provenance": records.provenance_record(latents.provenance),
-        "libraries": _libraries(),
+        "libraries": libraries(),
         "beside": {name: checksum(text) for name, text in texts.items()},
     }
     text = dump(record)

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.errors import LatentsError, LatentsFileError
 from jupyter_latents.formats import FORMATS, FileFormat, endings, format_in, format_of
+from jupyter_latents.latents import services
 from jupyter_latents.latents.arguments import file_path, number
 from jupyter_latents.latents.facts import CLEAN, Form, Noise
 from jupyter_latents.latents.files.atomic import check_readable, write_whole
 from jupyter_latents.latents.files.comfy_file import RAW_VAE, model_from_raw
 from jupyter_latents.latents.files.content import Codec, Content, as_batch, plain, warn
+from jupyter_latents.latents.files.picture_file import read_picture_latents
 from jupyter_latents.latents.files.safetensors_file import read_safetensors_bytes
 from jupyter_latents.latents.forms import check_level, convert
 from jupyter_latents.latents.packing import picture_size
@@ -25,7 +27,7 @@ from jupyter_latents.latents.tensors import as_tensor, check_tensor
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["CODECS", "ENDINGS", "from_bytes", "from_tensor", "load", "of_size", "save"]
+__all__ = ["CODECS", "ENDINGS", "PICTURE", "from_bytes", "from_tensor", "load", "of_size", "save"]
 
 
 def _codec(row: FileFormat) -> Codec:
@@ -36,6 +38,8 @@ def _codec(row: FileFormat) -> Codec:
 
 CODECS: Mapping[str, Codec] = MappingProxyType({row.ending: _codec(row) for row in FORMATS if row.holds == "latents"})
 ENDINGS = endings("latents")
+PICTURE = ".png"
+"""The ending of pictures that may hold latents."""
 
 
 def _codec_of(path: Path, found: FileFormat | None) -> Codec:
@@ -56,17 +60,23 @@ def save(latents: Latents, path: str | Path) -> Path:
     Args:
         latents: The value; it is not changed, whatever happens.
         path: ``.safetensors`` or ``.npz`` (all but the trajectory), ``.pt``, ``.pth`` or ``.npy`` (the bare tensor) or
-            ``.latent`` (ComfyUI).
+            ``.latent`` (ComfyUI); ``.png``, ``.jpg`` or ``.webp`` for the decoded picture, which says how it was made.
             Missing folders are made; a file of that name is replaced.
 
     Returns:
         The path written, with ``~`` resolved.
 
     Raises:
-        LatentsFileError: Unknown ending, facts missing that the format needs, or the file cannot be written.
+        LatentsFileError: Unknown ending, facts missing that the format needs, several pictures for one file, or the
+            file cannot be written.
+        ModelError: A picture is asked for, and the VAE is not at hand.
     """
     target = file_path(path)
-    write_whole(target, _codec_of(target, format_of(target.suffix)).write(latents))
+    kind = format_of(target.suffix)
+    if kind is not None and kind.holds == "picture":
+        write_whole(target, services.picture_file(latents, kind.writer))
+    else:
+        write_whole(target, _codec_of(target, kind).write(latents))
     return target
 
 
@@ -119,7 +129,7 @@ def load(  # noqa: PLR0913 - a file may lack each of these
     Args:
         cls: The class of the result.
         path: A ``.safetensors``, ``.pt``, ``.pth``, ``.latent``, ``.npz`` or ``.npy`` file; one without an ending is
-            known by its content.
+            known by its content. A ``.png`` may have latents in it.
         space: Name of the latent space (``sd``, ``sdxl``, ``sd3``, ``flux``, ``flux2``, ``wan``) or a `Space`.
         sigma: Noise level in variance-exploding terms, 0 for clean latents; of a flow model's s it is s / (1 - s).
         form: ``ve``, ``vp`` or ``flow``; by default ``flow`` for the flow models' spaces and ``ve`` for the others.
@@ -138,9 +148,9 @@ def load(  # noqa: PLR0913 - a file may lack each of these
 
 
 def _read(cls: type[Latents], source: Path, claim: Claim, *, verify: bool) -> Latents:
-    kind = _codec_of(source, format_in(source))
+    codec = None if source.suffix.lower() == PICTURE else _codec_of(source, format_in(source))
     check_readable(source)
-    content = kind.read(source, verify=verify, size=claim.size)
+    content = codec.read(source, verify=verify, size=claim.size) if codec else read_picture_latents(source)
     try:
         return _latents(cls, content, claim, source.name)
     except LatentsError as error:

@@ -2,7 +2,7 @@
 
 | operation | position kept | new noise drawn |
 |---|---|---|
-| `blend`, `slerp`, `composite` | where both share it | what mixing would lose |
+| `blend`, `slerp`, `composite`, `paste` | where both share it | what mixing would lose |
 | `crop`, `flip`, `batch`, `split` | yes (batch: where all share it) | none |
 | `pad`, `resize` | yes | for new parts or detail |
 | `add_noise`, `to_form` | no | add_noise: the missing variance |
@@ -19,6 +19,7 @@ from jupyter_latents.latents.operations.batches import batch, split
 from jupyter_latents.latents.operations.geometry import crop, flip, pad, resize
 from jupyter_latents.latents.operations.levels import add_noise, calculate, scale
 from jupyter_latents.latents.operations.mixing import blend, composite, slerp
+from jupyter_latents.latents.operations.pasting import paste
 
 __all__ = [
     "add_noise",
@@ -29,6 +30,7 @@ __all__ = [
     "crop",
     "flip",
     "pad",
+    "paste",
     "resize",
     "scale",
     "slerp",

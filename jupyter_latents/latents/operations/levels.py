@@ -12,7 +12,8 @@ import torch
 
 from jupyter_latents.errors import LatentsError, SettingError
 from jupyter_latents.latents.arguments import choice, number
-from jupyter_latents.latents.facts import Form, Noise
+from jupyter_latents.latents.facts import Noise
+from jupyter_latents.latents.form_table import NOISY_FORMS, Form
 from jupyter_latents.latents.forms import convert, raise_noise
 from jupyter_latents.latents.operations.lineage import align, check_latents, derive, is_latents
 from jupyter_latents.latents.separation import generator_of, in_float, noise_of, seed_of, separate, standard_normal
@@ -42,7 +43,7 @@ def add_noise(latents: Latents, to: float, *, seed: int | None = None, form: For
     check_latents(latents, "add_noise")
     to = number(to, "to", "it is a noise level in variance-exploding terms, at least that of the latents.")
     if form is not None:
-        choice(form, "form", ("ve", "vp", "flow"))
+        choice(form, "form", NOISY_FORMS)
     noise = noise_of(latents, "add_noise")
     own: Form = "ve" if noise.form == "clean" else noise.form
     target: Form = form or own

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -21,9 +23,23 @@ from jupyter_latents.latents.trajectory import Trajectory
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["align", "check_latents", "check_most", "common_position", "derive", "is_latents", "name_of", "one_space"]
+__all__ = [
+    "align",
+    "check_latents",
+    "check_most",
+    "common_position",
+    "derive",
+    "is_latents",
+    "name_of",
+    "one_space",
+    "provenance_at",
+]
 
 T = TypeVar("T")
+
+_MOST_DERIVED = 4096
+_derived: OrderedDict[str, Provenance] = OrderedDict()  # digest to the operation that made it, the latest last
+_lock = threading.Lock()
 
 _MOST_VALUES = 1 << 28
 """Values that an operation makes: a gigabyte in float32, 1,024 pictures of a megapixel in 16 channels."""
@@ -110,7 +126,7 @@ def derive(
     )
     dtype = first.tensor.dtype
     estimate_dtype = dtype if first.denoised is None else first.denoised.dtype
-    return replace(
+    made = replace(
         first,
         tensor=tensor.to(dtype).contiguous(),
         space=common_space(parents),
@@ -120,6 +136,21 @@ def derive(
         denoised=None if denoised is None else denoised.to(estimate_dtype),
         trajectory=Trajectory(),
     )
+    with _lock:
+        _derived[made.digest] = provenance
+        while len(_derived) > _MOST_DERIVED:
+            _derived.popitem(last=False)
+    return made
+
+
+def provenance_at(digest: str) -> Provenance | None:
+    """What operation of this process made latents, which may be gone; None where it is too long ago, or none did.
+
+    Args:
+        digest: Of the latents.
+    """
+    with _lock:
+        return _derived.get(digest)
 
 
 def _describe(noise: Noise) -> str:

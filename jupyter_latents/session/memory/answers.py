@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.errors import HandoffError, JupyterLatentsError
 from jupyter_latents.session.memory.identity import fingerprint, key_of
+from jupyter_latents.session.memory.leads import Lead, leads_of
 from jupyter_latents.session.memory.memo import continues
 from jupyter_latents.session.names.kinds import is_outline
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from jupyter_latents.engine import Standing
+    from jupyter_latents.engine import Inputs, Standing
     from jupyter_latents.session.memory.memo import Memo
     from jupyter_latents.session.models import Models
     from jupyter_latents.session.names.resolve import Resolver
@@ -47,15 +49,19 @@ class Answers:
             stage: What is asked for.
             resolver: Looks up its inputs.
         """
-        course, key = planned.course, self._key(planned, stage, resolver)
-        if course is None or not key:
+        course, inputs = planned.course, self._inputs(planned, stage, resolver)
+        key = key_of(stage, inputs, self._models) if inputs is not None else ""
+        if course is None or inputs is None or not key:
             return planned, planned.outline
-        span, before = course.span, self._reached.get(key, 0)
-        self._reached[key] = max(span.end, before)
+        leads = leads_of(stage, course.prompts, inputs, self._models)
+        span, before = course.span, self._before(key, leads)
+        self._reached[key] = max(span.end, self._reached.get(key, 0))
+        for lead in leads:
+            self._reached[lead.key] = max(lead.end, self._reached.get(lead.key, 0))
         outline = replace(course.outline, made=f"{key} {span.end}")
         if self._force or stage.force:
             return planned, outline
-        found = self._memo.foresee(key, stage)
+        found = self._memo.foresee(key, stage, leads)
         kept = found.latents.position.step if found is not None and found.latents.position is not None else 0
         known = max(span.start, min(span.end, max(kept, before)))
         if known < span.end and not continues(stage):
@@ -63,17 +69,22 @@ class Answers:
         latents = found.latents if found is not None and kept == span.end else outline
         return replace(planned, saved=span.evaluations_to(known)), latents
 
-    def _key(self, planned: PlannedStage, stage: Stage, resolver: Resolver) -> str:
-        """The stage's digest, the run's own where its inputs are there; empty where some are not known."""
+    def _before(self, key: str, leads: Sequence[Lead]) -> int:
+        """The step that earlier stages of the plan reach for a stage."""
+        common = (min(lead.end, self._reached.get(lead.key, 0)) for lead in leads)
+        return max(self._reached.get(key, 0), *common, 0)
+
+    def _inputs(self, planned: PlannedStage, stage: Stage, resolver: Resolver) -> Inputs | None:
+        """What decides the stage's digest, the run's own inputs where they are there; None where some are not known."""
         if planned.course is None or planned.draws:
-            return ""
+            return None
         try:
             inputs = replace(resolver, decode=_stand_in).inputs(stage, planned.course.model)
         except JupyterLatentsError:
-            return ""  # a picture that nobody can read or that is not known yet: the run says so, the plan counts all
+            return None  # a picture that nobody can read or that is not known yet: the run says so, the plan counts all
         if not all(getattr(latents, "made", True) for latents in inputs.latents):  # outlines that nobody knows
-            return ""
-        return key_of(stage, inputs, self._models)
+            return None
+        return inputs
 
 
 def _stand_in(latents: Any, _stage: Stage, _name: str) -> list[Image]:

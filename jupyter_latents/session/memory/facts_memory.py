@@ -26,6 +26,14 @@ class FactsMemory:
         for one in (*latents.trajectory, latents):
             self._latents[one.digest] = one
 
+    def find(self, digest: str) -> Latents | None:
+        """The latents of a digest; None where nobody holds any.
+
+        Args:
+            digest: Their digest.
+        """
+        return self._latents.get(digest)
+
     def of(self, latents: Latents) -> Latents:
         """A bare tensor that this session made has its facts back; all else comes as it is.
 

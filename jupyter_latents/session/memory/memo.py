@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
     from jupyter_latents.engine import Inputs
+    from jupyter_latents.session.memory.leads import Lead
     from jupyter_latents.session.memory.store import Store
 
 __all__ = ["Memo", "continues"]
@@ -47,6 +48,7 @@ class Memo:
         self.settings = settings
         self.store: Store | None = None
         self._kept: OrderedDict[str, _Entry] = OrderedDict()
+        self._leads: dict[str, tuple[str, int]] = {}  # a lead's key to that of a stage with it, and how far it goes
         self._lock = threading.RLock()  # a dry run looks while a background run keeps
 
     def run(
@@ -56,6 +58,7 @@ class Memo:
         inputs: Inputs,
         go: Callable[[Stage, Inputs], StageResult],
         tell: Callable[[str], None] = lambda _: None,
+        leads: Sequence[Lead] = (),
     ) -> StageResult:
         """A stage's result: kept, continued from what is kept, or run.
 
@@ -65,11 +68,12 @@ class Memo:
             inputs: Its resolved inputs.
             go: Runs a stage.
             tell: Is told when the store cannot be written to.
+            leads: What it may have in common with others.
         """
         if not key:
             return go(stage, inputs)
         before = self.find(key, stage)
-        kept = None if stage.force else before
+        kept = None if stage.force else before or self._led(stage, leads)
         try:
             result = go(stage, inputs) if kept is None else _answer(kept, stage, inputs, go)
         except RunError as error:
@@ -79,7 +83,28 @@ class Memo:
             raise
         if before is None or _reach(result) >= _reach(before) or (stage.force and not _agree(before, result)):
             self._take(key, result, tell, anew=stage.force)
+            self._lead(key, result, leads)
         return result
+
+    def _lead(self, key: str, result: StageResult, leads: Sequence[Lead]) -> None:
+        """Notes how far a kept result goes for others that begin as it does."""
+        with self._lock:
+            self._leads = {name: known for name, known in self._leads.items() if known[0] in self._kept}
+            for lead in leads:
+                end = min(lead.end, _reach(result))
+                if end > self._leads.get(lead.key, (key, 0))[1]:
+                    self._leads[lead.key] = (key, end)
+
+    def _led(self, stage: Stage, leads: Sequence[Lead]) -> StageResult | None:
+        """The longest beginning of a stage that another one, kept in memory, has in common with it."""
+        for lead in reversed(leads) if continues(stage) else ():
+            with self._lock:
+                key, end = self._leads.get(lead.key, ("", 0))
+            kept = self._sound(key)
+            known = _up_to(kept, min(end, lead.end)) if kept is not None else None
+            if known is not None and known.latents.resume is not None:
+                return known
+        return None
 
     def _take(self, key: str, result: StageResult, tell: Callable[[str], None], *, anew: bool) -> None:
         """Keeps a result in memory and in the store."""
@@ -110,14 +135,15 @@ class Memo:
         self._keep(key, stored)
         return stored
 
-    def foresee(self, key: str, stage: Stage) -> StageResult | None:
+    def foresee(self, key: str, stage: Stage, leads: Sequence[Lead] = ()) -> StageResult | None:
         """What would answer a stage, or be continued by it, if it ran now, as far as it is kept.
 
         Args:
             key: Digest of the stage; empty for one that is not remembered.
             stage: What is asked for.
+            leads: What it may have in common with others.
         """
-        kept = self.find(key, stage) if key and not stage.force else None
+        kept = self.find(key, stage) or self._led(stage, leads) if key and not stage.force else None
         if kept is None:
             return None
         wanted = kept.step_of(stage.window.end)

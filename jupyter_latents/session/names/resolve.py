@@ -242,12 +242,12 @@ class Resolver:
         import torch
 
         from jupyter_latents.latents import Latents
-        from jupyter_latents.latents.files.reading import of_size
+        from jupyter_latents.latents.files.reading import PICTURE, of_size
 
         if isinstance(value, Latents):
             return [value]
         if isinstance(value, Path):
-            if not is_tensor_like(value):
+            if not is_tensor_like(value) and value.suffix.lower() != PICTURE:
                 raise LatentsFileError(f"{value} holds no latents; latents files end in {', '.join(TENSOR_ENDINGS)}.")
             return [of_size(Latents, value, size)]
         if isinstance(value, str):

@@ -21,6 +21,7 @@ class MagicOptions:
         background: Return at once and run in the background.
         preview_every: Show a preview each so many steps; 0 for none, None for the default.
         file: Run this file instead of the cell.
+        origin: Put the cell that makes this picture after the present one.
         help: Show help; the text names an option, empty for all of it, None for no help.
         verbose: Let libraries say all they have to say.
         force: Run again, even where kept results would answer.
@@ -35,6 +36,7 @@ class MagicOptions:
     background: bool = False
     preview_every: int | None = None
     file: str | None = None
+    origin: str | None = None
     help: str | None = None
     verbose: bool = False
     force: bool = False
@@ -95,6 +97,11 @@ MAGIC_OPTIONS: tuple[MagicOption, ...] = (
         choices=("1", "5", "off"),
     ),
     MagicOption(("--file",), "file", "NAME", parsers.text, "Run a script file.", completion="path"),
+    MagicOption(
+        ("--from",), "origin", "PICTURE", parsers.text,
+        "Put the cell that makes this picture after this one: pictures written here, and those of other programs.",
+        completion="path",
+    ),
     MagicOption(
         ("--help", "-h"), "help", "OPTION", _about,
         "Show this help, or the help of one option: --help denoising-end.", optional=True, completion="option",

@@ -18,11 +18,12 @@ _HELP = "%%dgen --help lists what there is here"
 _TERMINAL = "it is for dgenerate in a terminal; remove it"
 _SIZES = "size and crop conditions follow the output size here; remove the option"
 _SCORES = "the scores are those of the refiner's own pipeline, 6 and 2.5; remove the option"
+_SAID = "pictures carry their cell and A1111's text already, see %config JupyterLatents.metadata; remove the option"
 _CACHE = "models are cached and released by this project itself; remove the option"
 
 REFUSED: dict[str, str] = {
-    "--output-metadata": "provenance is stored with the latents and their files already; remove the option",
-    "--output-configs": "provenance is stored with the latents and their files already; remove the option",
+    "--output-metadata": _SAID,
+    "--output-configs": _SAID,
     "--animation-format": _ANIMATION,
     "--frame-start": _ANIMATION,
     "--frame-end": _ANIMATION,
@@ -88,7 +89,7 @@ REFUSED: dict[str, str] = {
     "--max-sequence-length": "it is left to the model here; remove the option",
     "--plugin-modules": "dgenerate's plugins cannot run here",
     "--lora-fuse-scale": "write the scale behind each LoRA, NAME;scale=0.8",
-    "--output-auto1111-metadata": "provenance is stored with the latents and their files already; remove the option",
+    "--output-auto1111-metadata": _SAID,
     "--global-config": "settings are those of %config JupyterLatents",
     "--templates-help": _HELP,
     "--directives-help": _HELP,

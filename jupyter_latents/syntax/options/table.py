@@ -1,6 +1,6 @@
 """The option table: one row an option. Parsing, stages, composing, help, completion and the docs page all read it.
 
-A further option is a row here and a field in `jupyter_latents.stage`, whose default is the option's.
+A further option is a row here and a field in `jupyter_latents.stage.values`, whose default is the option's.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ MOST = 100_000
 _PICTURES_FIRST = sorted(FORMATS, key=lambda row: row.holds == "latents")
 _WEIGHTERS = ", ".join(f"{name} ({row.about})" for name, row in WEIGHTERS.items() if not row.refused)
 _IMAGE_FORMATS: dict[str, str | None] = {
-    name: row.ending for row in _PICTURES_FIRST for name in (row.ending, *row.also)
+    **{name: row.ending for row in _PICTURES_FIRST for name in (row.ending, *row.also)},
+    "png;latents": "png;latents",
 }
 
 
@@ -256,7 +257,8 @@ OPTIONS: tuple[Option, ...] = (
     _flag("--output-overwrite -ox", "output_overwrite", "Output",
           "Replace files of the same name. Default: a number is added.", field="output.overwrite"),
     _row("--image-format -if", "image_format", "FORMAT", parsers.choice(_IMAGE_FORMATS, "image format"), "Output",
-         f"{listed('picture', 'or')} write pictures; {listed('latents', 'and')} write latents. Default: png.",
+         f"{listed('picture', 'or')} write pictures; {listed('latents', 'and')} write latents; png;latents writes "
+         "pictures with their latents inside. Default: png.",
          choices=_names(_IMAGE_FORMATS), field="output.format"),
     _row("--device -d", "device", "DEVICE", parsers.device, "Memory",
          "Where to run: cpu, cuda, cuda:1, mps or xpu. Default: the best there is.", choices=("cpu", "cuda", "mps"),

@@ -80,7 +80,7 @@ _TENSOR = (
 )
 _LATENTS = (
     "tensor space noise position resume provenance denoised trajectory shape size made_at is_clean has_estimate digest "
-    "replace at blend slerp composite crop pad flip resize split add_noise scale to_form facts"
+    "replace at blend slerp composite paste crop pad flip resize split add_noise scale to_form facts"
 )
 _SCALARS = (
     "bool bool_ "

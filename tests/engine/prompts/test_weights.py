@@ -25,8 +25,8 @@ CASES: dict[str, tuple[str, list[Any], str, list[Any]]] = {
         [("house", -0.5)],
     ),
     "a break": ("(a) cat BREAK dog", [("a", 1.1), (" cat", 1), None, ("dog", 1)], "bird", [("bird", 1)]),
-    "long": (LONG * 3 + "(cat)", [(LONG * 3, 1), ("cat", 1.1)], "", [("", 1)]),
-    "a longer negative": ("(cat:2)", [("cat", 2)], "fox " + LONG * 2 + "[x]", [("fox " + LONG * 2, 1), ("x", 1 / 1.1)]),
+    "long": (LONG * 5 + "(cat)", [(LONG * 5, 1), ("cat", 1.1)], "", [("", 1)]),
+    "a longer negative": ("(cat:2)", [("cat", 2)], "fox " + LONG * 4 + "[x]", [("fox " + LONG * 4, 1), ("x", 1 / 1.1)]),
 }
 
 

@@ -1,1 +1,1 @@
-"""What a stage puts on a model: a VAE, ControlNets, a quantizer, LoRAs, optimizations. A row of `table` each."""
+"""What a stage puts on a model: a module each, which a field of `ModelSource` names."""

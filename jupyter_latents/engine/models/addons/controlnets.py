@@ -15,7 +15,7 @@ from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import Address, ModelSource
 from jupyter_latents.wording import option
 
-__all__ = ["ControlSpec", "Controls", "find_controls"]
+__all__ = ["ControlSpec", "Controls", "find_addon"]
 
 _KEYS = ("scale", "start", "end", "mode", "revision", "variant", "subfolder", "dtype")
 _WIDTHS = ("cross_attention_dim", "joint_attention_dim")
@@ -108,7 +108,7 @@ class Controls(Addon):
         return dict(values) if len(self.specs) > 1 else {name: value[0] for name, value in values.items()}
 
 
-def find_controls(source: ModelSource, facts: ModelFacts) -> Controls:
+def find_addon(source: ModelSource, facts: ModelFacts) -> Controls:
     """The ControlNets that a stage names.
 
     Raises:

@@ -20,7 +20,7 @@ from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import Address, ModelSource
 from jupyter_latents.wording import option
 
-__all__ = ["Lora", "Loras", "find_loras"]
+__all__ = ["Lora", "Loras", "find_addon"]
 
 _KEYS = ("scale", "weight-name", "revision", "subfolder")
 _FILES = ("pytorch_lora_weights.safetensors", "pytorch_lora_weights.bin")
@@ -110,7 +110,7 @@ class Loras(Addon):
         return {name: part.eval() for name, part in own.items()}
 
 
-def find_loras(source: ModelSource, facts: ModelFacts) -> Loras:
+def find_addon(source: ModelSource, facts: ModelFacts) -> Loras:
     """The LoRAs that a stage names.
 
     Raises:

@@ -19,7 +19,7 @@ from jupyter_latents.engine.models.optimize import (
 from jupyter_latents.optimizations import Choice
 from jupyter_latents.stage import ModelSource
 
-__all__ = ["Optimizations", "find_optimizations"]
+__all__ = ["Optimizations", "find_addon"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Optimizations(Addon):
         return step_cache(parts[self.denoiser]) if has_step_cache(self.choices) else nullcontext()
 
 
-def find_optimizations(source: ModelSource, facts: ModelFacts) -> Optimizations:
+def find_addon(source: ModelSource, facts: ModelFacts) -> Optimizations:
     """The choices that a stage names.
 
     Raises:

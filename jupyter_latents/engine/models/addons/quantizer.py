@@ -14,7 +14,7 @@ from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import Address, ModelSource
 from jupyter_latents.wording import option
 
-__all__ = ["Quantizer", "find_quantizer"]
+__all__ = ["Quantizer", "find_addon"]
 
 _DTYPES = ("float32", "float16", "bfloat16")
 _YES_OR_NO = ("true", "false")
@@ -74,7 +74,7 @@ def _packs(part: PartSource) -> bool:
     return part.name in ("unet", "transformer") or is_text
 
 
-def find_quantizer(source: ModelSource, facts: ModelFacts) -> Quantizer:
+def find_addon(source: ModelSource, facts: ModelFacts) -> Quantizer:
     """The quantizer that a stage names.
 
     Raises:

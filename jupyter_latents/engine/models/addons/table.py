@@ -1,26 +1,29 @@
-"""One table: a row for each field of `ModelSource` that puts something on a model."""
+"""The addons of a model: each field of `ModelSource` that puts something on it names the module that finds it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
+from importlib import import_module
 from types import MappingProxyType
+from typing import TypeAlias
 
-from jupyter_latents.engine.models.addons import controlnets, loras, optimizations, quantizer, vae
 from jupyter_latents.engine.models.addons.addon import Addon
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.stage import ModelSource
 
 __all__ = ["ADDONS", "with_addons"]
 
-ADDONS: Mapping[str, Callable[[ModelSource, ModelFacts], Addon]] = MappingProxyType(
-    {
-        "vae": vae.find_vae,
-        "control_nets": controlnets.find_controls,
-        "quantizer": quantizer.find_quantizer,
-        "loras": loras.find_loras,
-        "optimize": optimizations.find_optimizations,
-    }
+_Find: TypeAlias = Callable[[ModelSource, ModelFacts], Addon]
+
+
+def _finder(module: str) -> _Find:
+    found: _Find = import_module(f"jupyter_latents.engine.models.addons.{module}").find_addon
+    return found
+
+
+ADDONS: Mapping[str, _Find] = MappingProxyType(
+    {row.name: _finder(row.metadata["addon"]) for row in fields(ModelSource) if "addon" in row.metadata}
 )
 """Field of `ModelSource` to what finds and checks its addon, in the order in which addons are put on a model."""
 

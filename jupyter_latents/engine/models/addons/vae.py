@@ -16,7 +16,7 @@ from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import Address, ModelSource
 from jupyter_latents.wording import option
 
-__all__ = ["Vae", "find_vae"]
+__all__ = ["Vae", "find_addon"]
 
 _KEYS = ("model", "revision", "variant", "subfolder", "dtype")
 
@@ -42,7 +42,7 @@ class Vae(Addon):
         return (self.part,)
 
 
-def find_vae(source: ModelSource, facts: ModelFacts) -> Vae:
+def find_addon(source: ModelSource, facts: ModelFacts) -> Vae:
     """The VAE that a stage names: ``Class;model=NAME;...`` or a plain name.
 
     Args:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from jupyter_latents.display.record import RunRecord
+    from jupyter_latents.display.records.run_record import RunRecord
     from jupyter_latents.engine import StepEvent
     from jupyter_latents.stage import ModelSource, Size, Stage
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from jupyter_latents.display.stage_record import Point, StageRecord
+from jupyter_latents.display.records.stage_record import Point, StageRecord
 from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:

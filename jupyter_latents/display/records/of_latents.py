@@ -6,9 +6,9 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from jupyter_latents.display.filling import fill_channels, fill_end, fill_frames
-from jupyter_latents.display.record import RunRecord
-from jupyter_latents.display.stage_record import Point, StageRecord, own_sigma
+from jupyter_latents.display.records.fill import fill_channels, fill_end, fill_frames
+from jupyter_latents.display.records.run_record import RunRecord
+from jupyter_latents.display.records.stage_record import Point, StageRecord, own_sigma
 from jupyter_latents.engine import Span, schedule_of
 from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.stage import ModelSource, Prompt, Stage, address_of

@@ -1,107 +1,30 @@
-"""Frozen values that describe a stage: what the syntax makes and the engine runs.
-
-They hold plain Python values only, print as a person would type them, and compare by value. No torch, no IPython.
-"""
+"""The stage itself, with its model, texts, window and output. An option is a field here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
-from jupyter_latents.addresses import Address, address_of, read_address
+from jupyter_latents.above import above
+from jupyter_latents.addresses import Address, address_of
+from jupyter_latents.stage.seeds import ImageSeed, Size
 
 __all__ = [
     "DEFAULT_STRENGTH",
-    "AdapterImage",
-    "Address",
-    "ImageSeed",
     "LatentsProcessor",
     "ModelSource",
     "Output",
     "Prompt",
-    "Reference",
-    "Size",
     "Stage",
+    "StageOptions",
     "Window",
-    "address_of",
-    "read_address",
 ]
 
 DEFAULT_STRENGTH = 0.8
 """How much an image without latents is noised where a stage does not say."""
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """A picture size in pixels."""
-
-    width: int
-    height: int
-
-    def __str__(self) -> str:
-        return f"{self.width}x{self.height}"
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """Something that a seed names: a kernel variable, a path or an address.
-
-    Attributes:
-        text: The name as meant, without quotes.
-        kind: ``"variable"`` (a bare name), ``"path"`` (has a dot or a slash, or was quoted) or ``"url"`` (http or
-            https).
-    """
-
-    text: str
-    kind: str
-
-    def __str__(self) -> str:
-        return self.text
-
-
-@dataclass(frozen=True, slots=True)
-class AdapterImage:
-    """An IP-adapter image with its own resize settings."""
-
-    image: Reference
-    resize: Size | None = None
-    aspect: bool | None = None
-    align: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ImageSeed:
-    """One value of ``--image-seeds``, parsed.
-
-    Attributes:
-        images: The image position; several for ``images: a, b``.
-        masks: Inpaint masks, one for all images or one each.
-        latents: Raw latents, one for each image or a batch of their own (``latents: x``).
-        controls: Control images.
-        adapters: IP-adapter images, a tuple an adapter.
-        floyd: DeepFloyd stage image; parsed, refused when run.
-        resize: Size to bring images to.
-        aspect: Whether resizing keeps the aspect ratio; None when not said.
-        align: Pixels to which sizes are aligned; None when not said.
-        frame_start: First frame of a video; parsed, refused when run.
-        frame_end: Last frame of a video; parsed, refused when run.
-        batch: Whether the plural form ``images:`` was used.
-    """
-
-    images: tuple[Reference, ...] = ()
-    masks: tuple[Reference, ...] = ()
-    latents: tuple[Reference, ...] = ()
-    controls: tuple[Reference, ...] = ()
-    adapters: tuple[tuple[AdapterImage, ...], ...] = ()
-    floyd: Reference | None = None
-    resize: Size | None = None
-    aspect: bool | None = None
-    align: int | None = None
-    frame_start: int | None = None
-    frame_end: int | None = None
-    batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +51,9 @@ class LatentsProcessor:
 @dataclass(frozen=True, slots=True)
 class ModelSource:
     """Which model to load, and how.
+
+    A field that puts something on the model names the module of `jupyter_latents.engine.models.addons` that finds it;
+    they are put on in the order of the fields.
 
     Attributes:
         name: Demo model, hub name, folder or single file.
@@ -157,23 +83,27 @@ class ModelSource:
     subfolder: str | None = None
     dtype: str = "auto"
     device: str | None = None
-    vae: Address | None = None
-    loras: tuple[Address, ...] = ()
-    control_nets: tuple[Address, ...] = ()
-    quantizer: Address | None = None
+    vae: Address | None = field(default=None, metadata={"addon": "vae"})
+    loras: tuple[Address, ...] = field(default=(), metadata={"addon": "loras"})
+    control_nets: tuple[Address, ...] = field(default=(), metadata={"addon": "controlnets"})
+    quantizer: Address | None = field(default=None, metadata={"addon": "quantizer"})
     offload: str | None = None
     vae_tiling: bool = False
     vae_slicing: bool = False
     auth_token: str | None = field(default=None, repr=False)
     offline: bool = False
-    optimize: tuple[Address, ...] = ()
+    optimize: tuple[Address, ...] = field(default=(), metadata={"addon": "optimizations"})
 
     def __post_init__(self) -> None:
-        for name in ("vae", "quantizer"):
-            object.__setattr__(self, name, address_of(getattr(self, name), name))
-        for name in ("loras", "control_nets", "optimize"):
-            given = (address_of(value, name) for value in getattr(self, name))
-            object.__setattr__(self, name, tuple(address for address in given if address))
+        for row in fields(self):
+            if "addon" in row.metadata:
+                object.__setattr__(self, row.name, _read(getattr(self, row.name), row.name, several=row.default == ()))
+
+
+def _read(given: Any, name: str, *, several: bool) -> Address | tuple[Address, ...] | None:
+    if not several:
+        return address_of(given, name)
+    return tuple(address for value in given if (address := address_of(value, name)))
 
 
 def _argument(name: str, default: str | None = None) -> Any:
@@ -214,7 +144,8 @@ class Output:
 
     Attributes:
         path: Folder of ``--output-path``.
-        format: ``png``, ``jpg``, ``webp`` for pictures, ``pt``, ``pth``, ``safetensors``, ``latent`` for latents.
+        format: ``png``, ``jpg``, ``webp`` for pictures, ``pt``, ``pth``, ``safetensors``, ``latent`` for latents,
+            ``png;latents`` for pictures with their latents inside.
         prefix: Start of the file names.
         overwrite: Whether an existing file may be replaced; otherwise a number is appended.
     """
@@ -225,9 +156,66 @@ class Output:
     overwrite: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class StageOptions(TypedDict, total=False):
+    """What `Stage.of` takes, by the names that diffusers gives it where it has one; None is as good as left out.
+
+    `image`, `mask_image`, `control_image` and `latents` take the things themselves; pictures are PIL images, arrays of
+    pixels (height, width, channels), or paths and addresses as text.
+    """
+
+    prompt: str
+    negative_prompt: str
+    prompt_2: str
+    negative_prompt_2: str
+    prompt_3: str
+    negative_prompt_3: str
+    prompt_weighter: str
+    clip_skip: int
+    seed: int
+    num_inference_steps: int
+    guidance_scale: float
+    guidance_rescale: float
+    denoising_start: float
+    denoising_end: float
+    sigmas: Sequence[float]
+    scheduler: str
+    image: object
+    mask_image: object
+    control_image: object
+    latents: object
+    strength: float
+    latents_processors: str | Sequence[str]
+    width: int
+    height: int
+    num_images_per_prompt: int
+    model_type: str
+    torch_dtype: object
+    variant: str
+    revision: str
+    subfolder: str
+    vae: str
+    loras: str | Sequence[str]
+    control_nets: str | Sequence[str]
+    quantizer: str
+    optimize: str | Sequence[str]
+    token: str
+    local_files_only: bool
+    device: str
+    model_cpu_offload: bool
+    model_sequential_offload: bool
+    vae_tiling: bool
+    vae_slicing: bool
+    output_path: str | os.PathLike[str]
+    output_prefix: str
+    output_overwrite: bool
+    image_format: str
+    into: str
+    force: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Stage:
-    """One run of one model: every option has exactly one value.
+    """One run of one model: every option has exactly one value. It prints as the cell that it stands for.
 
     Attributes:
         model: Which model to load, and how.
@@ -277,3 +265,28 @@ class Stage:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scheduler", address_of(self.scheduler, "schedulers"))
+
+    @staticmethod
+    def of(model: str | os.PathLike[str], /, **options: Unpack[StageOptions]) -> Stage:
+        """A stage of plain values, checked at once.
+
+        ``Stage.of("demo/scenes", prompt="a lighthouse", seed=7, num_inference_steps=30, denoising_end=0.8)``
+
+        Args:
+            model: Demo model, hub name, folder or single file.
+            **options: See `StageOptions`. Texts are taken letter by letter: no templates, no ``$NAME``. `latents` are
+                `Latents` or a tensor (batch, channels, height/factor, width/factor), a file of them, a list of these
+                for a batch, or another `Stage`, which then runs first.
+
+        Raises:
+            SettingError: There is no such option, or its value is of another kind.
+            ScriptError: A value is not allowed, or two do not go together.
+        """
+        made: Stage = above().stage(model, options)
+        return made
+
+    def __str__(self) -> str:
+        return above().cell(self)
+
+    def __repr__(self) -> str:
+        return above().cell(self)

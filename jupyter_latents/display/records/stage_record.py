@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from jupyter_latents.errors import LatentsError
+from jupyter_latents.session.steps import own_sigma
 from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ class StageRecord:
         """Denoising begins: these steps, from this level."""
         self.span = span or self.span
         if level is not None and not level.is_clean:
-            self.first_sigma, self.form = own_sigma(level), level.form if level.form == "flow" else level.form.upper()
+            self.first_sigma, self.form = level.own_sigma, level.form_shown
 
     def take_result(self, latents: Latents) -> None:
         """Its latents are there; nothing of the run that made them is held on to."""
@@ -160,11 +161,6 @@ class StageRecord:
             if latents.position is not None and latents.position.step > self.start:
                 level = latents.noise
                 self.points.append(Point(latents.position.step, own_sigma(level), str(level or "")))
-
-
-def own_sigma(level: Noise | None) -> float:
-    """A level in its own form's unit, flow levels as the flow models' s; 0 where nobody knows."""
-    return 0.0 if level is None else level.flow_sigma if level.form == "flow" else level.sigma
 
 
 def _expected_facts(stage: Stage) -> dict[str, str]:

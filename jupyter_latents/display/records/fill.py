@@ -11,8 +11,8 @@ from jupyter_latents.display.images import jpeg, montage
 from jupyter_latents.errors import JupyterLatentsError
 
 if TYPE_CHECKING:
-    from jupyter_latents.display.record import RunRecord
-    from jupyter_latents.display.stage_record import Point, StageRecord
+    from jupyter_latents.display.records.run_record import RunRecord
+    from jupyter_latents.display.records.stage_record import Point, StageRecord
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["FRAME_SIDE", "fill_channels", "fill_end", "fill_frames", "fill_point"]

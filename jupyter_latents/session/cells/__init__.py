@@ -1,0 +1,1 @@
+"""Cells that lead back from a picture: what made latents, written into files and read out of them."""

@@ -1,0 +1,148 @@
+"""From the source of latents to the recipe that makes them, its first stage first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import chain, count
+from typing import Any
+
+from jupyter_latents.pictures.metadata.recipe import Operation, Part, Recipe, StagePart, fill_in
+from jupyter_latents.session.cells.sources import Brought, Derived, Elsewhere, FromStage, Going, Source, all_before
+from jupyter_latents.stage import ImageSeed, Reference
+from jupyter_latents.syntax.options.names import unbindable
+from jupyter_latents.syntax.templates.environment import CAPTURED
+
+__all__ = ["Chain", "chain_of"]
+
+_PARTS = ("images", "masks", "latents", "controls")
+
+
+@dataclass(slots=True)
+class Chain:
+    """The way to latents.
+
+    Attributes:
+        parts: Stages and operations, in order.
+        models: Name to digest of the weights of each model.
+        inputs: Name to digest of what went in.
+    """
+
+    parts: list[Part] = field(default_factory=list)
+    models: dict[str, str] = field(default_factory=dict)
+    inputs: dict[str, str] = field(default_factory=dict)
+
+    def recipe(self, program: str) -> Recipe:
+        """The whole way.
+
+        Args:
+            program: Who made it.
+        """
+        return Recipe(program, tuple(self.parts))
+
+
+def chain_of(source: Source) -> Chain:
+    """The stages and operations that lead to a source."""
+    made = Chain()
+    _Writing(made, set(_taken(source)), {}).last(source)
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    """A chain while it is made.
+
+    Attributes:
+        chain: Takes the parts.
+        taken: Names that stand for something already.
+        names: What each source that is written is called.
+    """
+
+    chain: Chain
+    taken: set[str]
+    names: dict[int, str]
+
+    def last(self, source: Source) -> None:
+        """Writes a source that nothing goes on from: a stage keeps the name that it was bound to, or none."""
+        if isinstance(source, FromStage):
+            self._stage(source, self._free(source.stage.into) if source.stage.into else None)
+        elif isinstance(source, Derived):
+            self._setting(source)
+        else:
+            remarks: list[str] = []
+            self._elsewhere(source, remarks)
+            self.chain.parts.append(Operation("", "", tuple(remarks)))
+
+    def _free(self, wanted: str | None) -> str:
+        """A name that nothing else has."""
+        stem = wanted if wanted and not unbindable(wanted) else "latents"
+        name = next(
+            name for name in chain((stem,), (f"{stem}_{number}" for number in count(2))) if name not in self.taken
+        )
+        self.taken.add(name)
+        return name
+
+    def _name(self, going: Going, remarks: list[str]) -> Reference:
+        """What goes into a stage, by its name in the cell; what makes it is written before."""
+        if isinstance(going, Brought):
+            return self._brought(going, remarks)
+        if id(going) not in self.names:
+            if isinstance(going, FromStage):
+                name = self._free(going.stage.into)
+                self._stage(going, name)
+            elif isinstance(going, Derived):
+                name = self._setting(going)
+            else:
+                name = self._elsewhere(going, remarks)
+            self.names[id(going)] = name
+        return Reference(self.names[id(going)], "variable")
+
+    def _brought(self, going: Brought, remarks: list[str]) -> Reference:
+        reference = going.reference
+        if reference.text.startswith(CAPTURED):
+            reference = replace(reference, text=self._free("input"))
+        if going.digest:
+            self.chain.inputs[reference.text] = going.digest
+        if going.wanted:
+            remarks.append(fill_in(reference.text, going.wanted))
+        return reference
+
+    def _elsewhere(self, going: Elsewhere, remarks: list[str]) -> str:
+        name = self._free(None)
+        self.chain.inputs[name] = going.digest
+        remarks.append(fill_in(name, going.what))
+        return name
+
+    def _setting(self, source: Derived) -> str:
+        remarks: list[str] = []
+        names = [self._name(parent, remarks).text for parent in source.parents]
+        name = self._free(source.operation)
+        if source.expression:
+            self.chain.parts.append(Operation(name, source.expression.format(*names), tuple(remarks)))
+        else:
+            told = f"{source.operation} of {', '.join(names)}"
+            self.chain.parts.append(Operation("", "", (*remarks, fill_in(name, told))))
+        return name
+
+    def _stage(self, source: FromStage, into: str | None) -> None:
+        remarks = list(source.remarks)
+        named = {name: tuple(self._name(one, remarks) for one in several) for name, several in source.inputs.items()}
+        seed = source.stage.image_seed
+        stage = replace(source.stage, image_seed=_with_names(seed, named), into=into)
+        self.chain.models[stage.model.name] = source.weights
+        self.chain.parts.append(StagePart(stage, tuple(dict.fromkeys(remarks))))
+
+
+def _with_names(seed: ImageSeed | None, named: dict[Reference, tuple[Reference, ...]]) -> ImageSeed | None:
+    if seed is None:
+        return None
+    fresh: dict[str, Any] = {
+        part: tuple(new for old in getattr(seed, part) for new in named.get(old, (old,))) for part in _PARTS
+    }
+    return replace(seed, **fresh)
+
+
+def _taken(source: Source) -> Iterator[str]:
+    """The names of variables that are to be filled in."""
+    for level in all_before(source):
+        yield from (one.reference.text for one in level if isinstance(one, Brought))

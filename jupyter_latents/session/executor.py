@@ -1,0 +1,91 @@
+"""Runs on this machine: a worker thread each, one at a time, with stop and pause flags.
+
+A run's thread starts with the starter's context variables, which notebook kernels need to route output.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+
+from jupyter_latents.errors import SettingError
+from jupyter_latents.session.runs import Run
+
+__all__ = ["LocalExecutor"]
+
+_EXIT_SECONDS = 10.0
+"""How long a process that ends waits for the step under way."""
+
+
+def _nothing(_run: Run) -> None:
+    """Nothing is to be told of a run that never began."""
+
+
+class LocalExecutor:
+    """Runs work in threads, one at a time, first come first served."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Run] = deque()
+        self._turn = threading.Condition()
+        weakref.finalize(self, _end, self._waiting)
+
+    @property
+    def waiting(self) -> tuple[Run, ...]:
+        """The runs that have not ended, the present one first."""
+        return tuple(self._waiting)
+
+    def submit(self, work: Callable[[Run], None], unstarted: Callable[[Run], None] = _nothing) -> Run:
+        """Starts work as soon as what was submitted before has ended.
+
+        Args:
+            work: Is given its run; appends to ``run.results`` and asks ``run.should_stop()``.
+            unstarted: Called in its place where the run was stopped while it waited.
+
+        Raises:
+            SettingError: Called from inside a run, which would wait for itself.
+        """
+        if threading.current_thread().name.startswith("jupyter-latents"):
+            raise SettingError("a run cannot start another run and wait for it; start it from a cell.")
+        run = Run()
+        run.flag.on_stop(self._wake)
+        with self._turn:
+            self._waiting.append(run)
+        context = contextvars.copy_context()
+        run.thread = threading.Thread(
+            target=context.run,
+            args=(self._in_turn, run, work, unstarted),
+            name=f"jupyter-latents-{id(run)}",
+            daemon=True,
+        )
+        run.thread.start()
+        return run
+
+    def _wake(self) -> None:
+        """A run is to end: it may be one that waits."""
+        with self._turn:
+            self._turn.notify_all()
+
+    def _in_turn(self, run: Run, work: Callable[[Run], None], unstarted: Callable[[Run], None]) -> None:
+        with self._turn:
+            self._turn.wait_for(lambda: self._waiting[0] is run or run.flag.asked)
+        try:
+            run.work(work, unstarted)
+        finally:
+            with self._turn:
+                self._waiting.remove(run)
+                self._turn.notify_all()
+
+
+def _end(waiting: deque[Run]) -> None:
+    """Stops what still goes on when the process ends, each at a whole step: torch does not survive being cut off."""
+    deadline = time.monotonic() + _EXIT_SECONDS
+    runs = tuple(waiting)
+    for run in runs:
+        run.stop()
+    for run in runs:
+        if run.thread is not None:
+            run.thread.join(max(0.0, deadline - time.monotonic()))

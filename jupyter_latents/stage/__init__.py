@@ -1,0 +1,38 @@
+"""Frozen values that describe a stage: what the syntax makes and the engine runs.
+
+They hold plain Python values only, print as a person would type them, and compare by value. No torch, no IPython.
+"""
+
+from __future__ import annotations
+
+from jupyter_latents.addresses import Address, address_of, read_address
+from jupyter_latents.stage.seeds import AdapterImage, Held, ImageSeed, Reference, Size
+from jupyter_latents.stage.values import (
+    DEFAULT_STRENGTH,
+    LatentsProcessor,
+    ModelSource,
+    Output,
+    Prompt,
+    Stage,
+    StageOptions,
+    Window,
+)
+
+__all__ = [
+    "DEFAULT_STRENGTH",
+    "AdapterImage",
+    "Address",
+    "Held",
+    "ImageSeed",
+    "LatentsProcessor",
+    "ModelSource",
+    "Output",
+    "Prompt",
+    "Reference",
+    "Size",
+    "Stage",
+    "StageOptions",
+    "Window",
+    "address_of",
+    "read_address",
+]
