@@ -320,6 +320,10 @@ def test_it_begins_from_latents(session: Session) -> None:
     made = panel(Latents(torch.zeros(1, 4, 2, 2), provenance=origin), session=session)
     assert made.text == 'demo/paper\n--prompts "</script><b>"\n--seeds 5\n--inference-steps 12\n--into base'
     made.close()
+    session.names["base"] = 1
+    again = panel(Latents(torch.zeros(1, 4, 2, 2), provenance=origin), session=session)
+    assert again.text.endswith("\n--into base_2"), "what is there is not replaced"
+    again.close()
     assert "&lt;/script&gt;" in made._repr_mimebundle_()["text/html"]
 
 

@@ -146,9 +146,9 @@ def _model(start: str | Latents | None, session: Session) -> PanelModel:
     from jupyter_latents.engine import known_models
     from jupyter_latents.latents.arguments import shown
 
-    from .variables import latents_of
+    from .variables import free_name, latents_of
 
-    made = PanelModel([StageForm(model=known_models()[0], into="base")])
+    made = PanelModel([StageForm(model=known_models()[0], into=free_name("base", session.names))])
     if isinstance(start, str):
         made.apply(start)
     elif start is not None and not hasattr(start, "provenance"):
