@@ -122,11 +122,11 @@ class Work:
                 raise
             Hidden(observer, environment.hidden).note(stopped.message)
         except JupyterLatentsError as error:
-            error.rewritten(environment.hidden)
+            error.rewritten(partial(environment.hidden, keys=True))
             self.task.reword(error)
             raise
         except Exception as error:
-            text = environment.hidden(f"{type(error).__name__}: {error}")
+            text = environment.hidden(f"{type(error).__name__}: {error}", keys=True)
             raise RunError(f"the run failed unexpectedly: {text}") from error
         finally:
             evaluation.close()

@@ -65,7 +65,7 @@ def hider(veiled: Any, environment: Environment) -> Callable[[str], str]:
     pairs = {environment.unveiled(word): environment.shown(word) for word in words}
     for name in {name for word in words for name in veiled_names(word)}:
         pairs.setdefault(environment.environ.get(name, ""), f"${name}")
-    written = {form: instead for real, instead in pairs.items() for form in written_forms(real)}
+    written = {form: instead for real, instead in pairs.items() for form in written_forms(real, keys=True)}
     return _Replacing(tuple(sorted(written.items(), key=lambda pair: -len(pair[0]))))
 
 

@@ -28,8 +28,9 @@ def cell_lines(stage: Stage) -> dict[str, str]:
 
     Args:
         stage: A stage of a script; veiled values of the environment in it become ``$NAME``. A token that opens the hub
-            is left out, unless it is such a value.
+            is left out, unless it is such a value, and so is that it runs again whatever is kept.
     """
+    stage = replace(stage, force=False)
     token = stage.model.auth_token
     if token and unveil(token, lambda *_: "").strip():
         stage = replace(stage, model=replace(stage.model, auth_token=None))

@@ -140,7 +140,7 @@ def test_a_cell_reads_back_as_its_stage(stage: Stage) -> None:
     model = PanelModel()
     model.apply(text)
     (other,) = parse(model.text, Environment(environ={"HOME": "home"}))
-    assert one.stages() == other.stages() == (stage,) or stage.model.auth_token
+    assert one.stages() == other.stages() == (replace(stage, force=False),) or stage.model.auth_token
 
 
 @pytest.mark.parametrize(

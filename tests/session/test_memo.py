@@ -1,6 +1,7 @@
 """Stages are remembered: what is kept is never computed again, and what is computed is what would have been."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -29,7 +30,9 @@ def test_a_later_end_runs_only_the_missing_steps(desk: Desk) -> None:
     assert evaluations(desk, f"{HALF} --into continued") == 4
     assert evaluations(desk, f"{HALF} --force --into whole") == 8
     assert torch.equal(desk["continued"].tensor, desk["whole"].tensor)
-    assert desk["continued"].provenance == desk["whole"].provenance
+    continued, whole = (replace(desk[name].provenance, cell="") for name in ("continued", "whole"))
+    assert continued == whole
+    assert desk["continued"].provenance.cell == desk["whole"].provenance.cell.replace("whole", "continued")
     assert [item.position.step for item in desk["continued"].trajectory] == list(range(1, 9))
 
 

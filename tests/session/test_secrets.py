@@ -101,6 +101,28 @@ def test_a_secret_is_in_no_byte_of_an_error(line: str, desk: Desk) -> None:
     assert "$TOKEN" in told
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        f'<sd15> --prompts cat {SHORT} --optimize "taylorseer;$KEY=4"',
+        f'<sd15> --prompts cat {SHORT} --image-seeds "a.png;$KEY=4"',
+        f'<sd15> --prompts cat {SHORT} --scheduler "DDIMScheduler;$KEY=4"',
+        f'<sd15> --prompts cat {SHORT} --vae "AutoencoderKL;$KEY=4"',
+        f'<sd15> --prompts cat {SHORT} --quantizer "bnb;$KEY=4"',
+        f'<sd15> --prompts cat {SHORT} --latents-processors "scale;$KEY=4"',
+    ],
+)
+def test_a_secret_that_is_read_as_a_key_is_in_no_letter_of_an_error(
+    line: str, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEY", "Hunter2-Secret_XYZ")
+    observer, error = ran(desk, line)
+    assert error is not None
+    told = f"{error} {error.template} {error.args} {error._render_traceback_()} {observer.lines}"
+    assert not [piece for piece in ("hunter2", "xyz") if piece in told.lower()]
+    assert "$KEY" in told
+
+
 def test_a_model_named_by_the_environment_is_found_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     model = Path(desk.text("<sd15>"))
     monkeypatch.setenv("MODELS", str(model.parent))

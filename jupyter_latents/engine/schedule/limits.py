@@ -1,14 +1,16 @@
-"""The numbers that a scheduler's settings may hold: checked before tables of their length are made."""
+"""What a scheduler's settings may hold: checked before tables of their length are made."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from inspect import Parameter
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from jupyter_latents.errors import ModelError
 
-__all__ = ["check_settings"]
+__all__ = ["check_kinds", "check_settings"]
 
 _MOST_TIMESTEPS = 100_000
 
@@ -62,6 +64,48 @@ def check_settings(settings: Mapping[str, Any], source: str) -> None:
             f"{source} says trained_betas {_shown(betas)}; they are 1 to {_MOST_TIMESTEPS:,} numbers of 0 to 0.9999.",
             option="schedulers",
         )
+
+
+_UNREAD = ("timestep_type", "variance_type")
+"""Settings whose unknown words diffusers takes without a remark."""
+
+
+def check_kinds(settings: Mapping[str, Any], parameters: Mapping[str, Parameter], source: str) -> None:
+    """Raises where a setting is not of the kind that its scheduler takes.
+
+    diffusers asks only whether a switch is empty, so that ``off`` would switch it on.
+
+    Args:
+        settings: Settings by name; those that the scheduler does not take pass, and so does null.
+        parameters: What the scheduler takes, with its usual values.
+        source: Where they stand, such as ``scheduler_config.json of the model``.
+
+    Raises:
+        ModelError: A switch that is neither true nor false, text or NaN for a number, or a word that is no choice.
+    """
+    for name, value in settings.items():
+        wanted = _wanted(name, value, parameters[name]) if name in parameters and value is not None else ""
+        if wanted:
+            raise ModelError(f"{source} says {name} {_shown(value)}; it is {wanted}.", option="schedulers")
+
+
+def _wanted(name: str, value: Any, parameter: Parameter) -> str:
+    """What a setting should be in the place of a value; empty where the value will do."""
+    usual = parameter.default
+    if isinstance(usual, bool):
+        return "" if value in (0, 1) else "true or false"
+    if isinstance(usual, (int, float)):
+        number = isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value)
+        return "" if number else "a number"
+    words = _choices(parameter.annotation) if name in _UNREAD else ()
+    return f"one of {', '.join(words)}" if words and value not in words else ""
+
+
+def _choices(annotation: Any) -> tuple[str, ...]:
+    """The words of an annotation such as ``Literal["a", "b"] | None``."""
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    return tuple(word for part in get_args(annotation) for word in _choices(part))
 
 
 def _within(value: Any, least: float, most: float, *, whole: bool) -> bool:

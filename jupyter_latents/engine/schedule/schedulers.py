@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from jupyter_latents.engine.schedule.limits import check_settings
+from jupyter_latents.engine.schedule.limits import check_kinds, check_settings
 from jupyter_latents.engine.schedule.table import BACKWARDS, FORMS, SCHEDULER_ERRORS, SIGMAS_AS_GIVEN, scheduler_names
 from jupyter_latents.errors import ModelError, ScriptError, nearest
 from jupyter_latents.latents.facts import CLEAN, Form, Noise, StateValue
@@ -75,7 +75,8 @@ def build(name: Address | str | None, own_class: str, own_config: Mapping[str, A
             f"no scheduler {wanted!r}{nearest(wanted, known)} Known: {', '.join(known)}.", option="schedulers"
         )
     config = dict(own_config)
-    accepted = set(inspect.signature(scheduler_class.__init__).parameters) - {"self", "kwargs"}
+    parameters = inspect.signature(scheduler_class.__init__).parameters
+    accepted = set(parameters) - {"self", "kwargs"}
     if wanted != own_class:
         config = {key: value for key, value in config.items() if value is not None}
         config = {**{key: value for key, value in _FOR_LATENTS.items() if key in accepted}, **config}
@@ -90,8 +91,9 @@ def build(name: Address | str | None, own_class: str, own_config: Mapping[str, A
         config["noise_sampler_seed"] = seed
     # What it does not take itself stays in its configuration: pipelines read the shift of the model's schedule there.
     named = {**{key: value for key, value in config.items() if not key.startswith("_")}, "_class_name": own_class}
-    check_settings(overrides, option("schedulers"))
-    check_settings(named, "scheduler_config.json of the model")
+    for settings, source in ((overrides, option("schedulers")), (named, "scheduler_config.json of the model")):
+        check_settings(settings, source)
+        check_kinds(settings, parameters, source)
     try:
         return scheduler_class.from_config(named, **overrides)
     except SCHEDULER_ERRORS as error:

@@ -160,9 +160,9 @@ class Environment:
         """A text for people: ``$NAME`` in place of the environment's values, as far as it is veiled."""
         return self.values.shown(text)
 
-    def hidden(self, text: str) -> str:
+    def hidden(self, text: str, *, keys: bool = False) -> str:
         """A text for people that may hold values which the script had; see `Values.hidden`."""
-        return self.values.hidden(text)
+        return self.values.hidden(text, keys=keys)
 
     def veiled(self, text: str) -> object:
         """A text as templates see it, which cannot look into the environment's values, nor into seeds to be drawn."""

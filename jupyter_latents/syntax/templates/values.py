@@ -76,13 +76,17 @@ class Values:
         """A text for people: ``$NAME`` in place of the values, as far as they are veiled."""
         return without_draws(unveil(text, lambda name, _: f"${name}"))
 
-    def hidden(self, text: str) -> str:
+    def hidden(self, text: str, *, keys: bool = False) -> str:
         """A text for people that may hold values which the script had: ``$NAME`` in their place.
 
         Values of fewer than four characters are words of any text, and stay.
+
+        Args:
+            text: The text.
+            keys: Whether it may hold values that were read as keys of settings, such as a message.
         """
         for value, name, _ in self._open():
-            for form in written_forms(value):
+            for form in written_forms(value, keys=keys):
                 text = text.replace(form, f"${name}")
             if len(value) >= _LONG:
                 text = _without_beginning(text, value, f"${name}")
@@ -107,11 +111,18 @@ class Values:
         return sorted((one for one in [*wholes, *words] if len(one[0]) >= _SHORT), key=lambda one: -len(one[0]))
 
 
-def written_forms(value: str) -> Iterator[str]:
-    """A value as messages write it: as it is, as Python, JSON and scripts quote it, in an address."""
+def written_forms(value: str, *, keys: bool = False) -> Iterator[str]:
+    """A value as messages write it: as it is, as Python, JSON and scripts quote it, in an address.
+
+    Args:
+        value: The value.
+        keys: Whether as the key of a setting, too, which is read in small letters.
+    """
     forms = (value, value.strip(), repr(value)[1:-1], json.dumps(value)[1:-1], escape(value))
     addresses = (quote_url(value, errors="replace"), quote_url(value, safe="", errors="replace"))
-    yield from dict.fromkeys(form for form in (*forms, *addresses) if len(form) >= min(_SHORT, len(value)))
+    small = value.strip().lower() if keys else ""
+    read = (small, small.replace("_", "-"), small.replace("-", "_"))
+    yield from dict.fromkeys(form for form in (*forms, *addresses, *read) if len(form) >= min(_SHORT, len(value)))
 
 
 def _without_beginning(text: str, value: str, instead: str) -> str:
