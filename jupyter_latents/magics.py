@@ -12,9 +12,8 @@ from jupyter_latents.completer import register as complete
 from jupyter_latents.completer import unregister as stop_completing
 from jupyter_latents.config import register as configure
 from jupyter_latents.config import unregister as stop_configuring
-from jupyter_latents.errors import HelpAskedError, NameNotFoundError, ScriptError, nearest
+from jupyter_latents.errors import HelpAskedError, ScriptError, nearest
 from jupyter_latents.formats import listed
-from jupyter_latents.paths import explain, opened
 from jupyter_latents.stopping import Interrupted
 
 if TYPE_CHECKING:
@@ -219,13 +218,7 @@ def _script(options: MagicOptions, cell: str | None) -> Script:
         return Script(cell or "", first_line=2)
     if cell is not None and cell.strip():
         raise ScriptError("--file runs a file, and the cell has a script of its own; use one of the two.")
-    path = opened(options.file)
-    try:
-        return Script(path.read_text(encoding="utf-8"), source=str(path))
-    except UnicodeDecodeError as error:
-        raise NameNotFoundError(f"the script {path} cannot be read: it is no text in UTF-8 ({error}).") from error
-    except (OSError, ValueError) as error:
-        raise NameNotFoundError(f"the script {str(path)!r} cannot be read: {explain(error)}.") from error
+    return Script.in_file(options.file)
 
 
 def _wait(run: Run, view: RunView) -> None:

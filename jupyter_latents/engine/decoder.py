@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.engine.given.incoming import is_raw
+from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.engine.models.cache import ModelCache
 from jupyter_latents.engine.models.describe import describe
-from jupyter_latents.engine.models.memory import is_out_of_memory
+from jupyter_latents.engine.models.facts import ModelFacts
+from jupyter_latents.engine.models.load import dtype_of
+from jupyter_latents.engine.models.memory import device_of, is_out_of_memory
 from jupyter_latents.engine.models.model import vae_with_switches
 from jupyter_latents.engine.relief import let_go
 from jupyter_latents.engine.rules.origin import source_of
@@ -59,6 +62,26 @@ class Decoder:
         by_receiver = decoding(latents, facts, receiver).by_receiver
         clean = model_from_raw(clean, facts.space) if is_raw(latents, facts) else clean
         return self._pictures(clean, self._cache.load_vae(receiver) if by_receiver else self.vae_of(latents))
+
+    def digest(self, latents: Standing, facts: ModelFacts, receiver: ModelSource) -> str:
+        """What tells the VAE of another model that decodes latents in the place of a picture; empty for the receiver's.
+
+        Args:
+            latents: The latents, or their outline.
+            facts: The receiving model's.
+            receiver: That model, as its stage names it.
+
+        Raises:
+            HandoffError: No VAE is known that decodes them.
+        """
+        if decoding(latents, facts, receiver).by_receiver:
+            return ""
+        try:
+            maker = source_of(latents.provenance)
+            made = describe(maker)
+        except ModelError:
+            return ""  # it is not at hand: a VAE of the digest that the latents' space says decodes them, or none
+        return repr((made.digests["vae"], str(dtype_of(maker, made, device_of(maker.device)))))
 
     def preview(self, latents: Latents) -> list[Image]:
         """Small pictures of latents, or of their clean estimate, by the map fitted to their own VAE.

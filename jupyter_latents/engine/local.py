@@ -12,6 +12,7 @@ from jupyter_latents.engine.answers import Course, ModelCard, PartRow
 from jupyter_latents.engine.course import card_of, course_of
 from jupyter_latents.engine.decoder import Decoder
 from jupyter_latents.engine.given.inputs import Given, Inputs
+from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.engine.models.cache import LoadedModel, ModelCache
 from jupyter_latents.engine.models.describe import describe, description_scope, whole
 from jupyter_latents.engine.models.load import dtype_of
@@ -78,13 +79,16 @@ class LocalEngine:
         """See `Engine.prepare`."""
         return course_of(prepare(stage, given))
 
-    def numerics(self, model: ModelSource, spaces: Sequence[Space] = ()) -> str | None:
+    def numerics(
+        self, model: ModelSource, spaces: Sequence[Space] = (), decoded: Sequence[Standing] = ()
+    ) -> str | None:
         """See `Engine.numerics`."""
         facts, device = describe(model), device_of(model.device)
         if any(not space.same_as(facts.space) and converter(space, facts.space) for space in spaces):
             return None
         libraries = sorted(versions.versions_that_decide().items())
-        return repr((libraries, versions.numerics(device), str(dtype_of(model, facts, device))))
+        others = [self._decoder.digest(latents, facts, model) for latents in decoded]
+        return repr((libraries, versions.numerics(device), str(dtype_of(model, facts, device)), *others))
 
     def read_ahead(self, model: ModelSource, tell: Callable[[Reading], None]) -> bool:
         """See `Engine.read_ahead`."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from jupyter_latents.engine.answers import Course, ModelCard, PartRow
     from jupyter_latents.engine.given.inputs import Given, Inputs
+    from jupyter_latents.engine.given.outline import Standing
     from jupyter_latents.engine.observer import Observer, Reading
     from jupyter_latents.engine.result import StageResult
     from jupyter_latents.latents.spaces import Space
@@ -68,12 +69,15 @@ class Engine(Protocol):
             JupyterLatentsError: It can never run, with the reason.
         """
 
-    def numerics(self, model: ModelSource, spaces: Sequence[Space] = ()) -> str | None:
+    def numerics(
+        self, model: ModelSource, spaces: Sequence[Space] = (), decoded: Sequence[Standing] = ()
+    ) -> str | None:
         """What decides the bits of a result besides stage, inputs and files: libraries, device, dtype, switches.
 
         Args:
             model: What the stage names.
             spaces: The spaces of the latents that go in.
+            decoded: The latents that become pictures, whose VAEs are told too where they are not the model's.
 
         Returns:
             Text that tells them from others; None where nothing can, since code of somebody's own has a part in it.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -119,7 +118,9 @@ class StageRun:
             )  # what it drew by then comes with the latents
         encoder = prompt_encoder(self.stage, self.family.text)
         scheduler = schedulers.build(self.stage.scheduler, *self.facts.scheduler, seed=self.seed)
-        components = self._components(call.pipeline)
+        components = self.model.components(call.pipeline)
+        if self.stage.clip_skip is not None:
+            components = with_clip_skip(components)
         tap = Tap(
             scheduler,
             self.generator,
@@ -156,22 +157,6 @@ class StageRun:
             return self.stage.seed
         own = self.given.provenance.seed if self.given is not None else None
         return own if own is not None else secrets.randbelow(2**32)
-
-    def _components(self, pipeline_class: type) -> dict[str, Any]:
-        parameters = inspect.signature(pipeline_class.__init__).parameters  # type: ignore[misc]
-        components = {name: part for name, part in self.model.parts.items() if name in parameters}
-        for name, parameter in parameters.items():
-            if name in ("self", "scheduler") or name in components:
-                continue
-            if parameter.default is inspect.Parameter.empty:
-                components[name] = None
-            elif name in self.facts.index and not isinstance(self.facts.index[name], list):
-                components[name] = self.facts.index[name]
-        if "requires_safety_checker" in parameters:
-            components["requires_safety_checker"] = False
-        if self.model.offload is None:  # diffusers' offload moves modules, which must be the encoders themselves
-            components = self.model.encodings.remembering(components)
-        return components if self.stage.clip_skip is None else with_clip_skip(components)
 
     def _enter(self, window: PromptWindow, scheduler: Any, skipped: int) -> Entry:
         """Where the first window enters the schedule."""

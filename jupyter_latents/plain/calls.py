@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast, overload
 from jupyter_latents import session as sessions
 from jupyter_latents.display.publishing import shell
 from jupyter_latents.engine import Silent
-from jupyter_latents.errors import JupyterLatentsError, NameNotFoundError, ScriptError, SettingError
-from jupyter_latents.paths import explain, opened
+from jupyter_latents.errors import JupyterLatentsError, ScriptError, SettingError
 from jupyter_latents.plain.names import Among
 from jupyter_latents.plain.scripts import Written, written
 from jupyter_latents.plain.wordings import in_python
@@ -187,7 +186,7 @@ def _job(given: object, taken: Names) -> _Job:
         NameNotFoundError: The file cannot be read.
     """
     if isinstance(given, os.PathLike):
-        return _Job(_file(given))
+        return _Job(Script.in_file(os.fspath(given)))
     if isinstance(given, str):
         return _Job(_text(given))
     if isinstance(given, Stage):
@@ -203,16 +202,6 @@ def _job(given: object, taken: Names) -> _Job:
 def _staged(stages: Sequence[Stage], taken: Names, *, several: bool) -> _Job:
     script = written(stages, taken=taken)
     return _Job(Script(script.text), script, several)
-
-
-def _file(given: os.PathLike[str]) -> Script:
-    path = opened(os.fspath(given))
-    try:
-        return Script(path.read_text(encoding="utf-8-sig"), source=str(path))
-    except UnicodeDecodeError as error:
-        raise NameNotFoundError(f"the script {path} cannot be read: it is no text in UTF-8 ({error}).") from error
-    except (OSError, ValueError) as error:
-        raise NameNotFoundError(f"the script {str(path)!r} cannot be read: {explain(error)}.") from error
 
 
 def _text(text: str) -> Script:

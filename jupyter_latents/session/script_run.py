@@ -16,6 +16,7 @@ from jupyter_latents.session.blame import blame, check_parts
 from jupyter_latents.session.cells.shortened import as_script
 from jupyter_latents.session.memory.identity import key_of
 from jupyter_latents.session.memory.leads import Lead, leads_of
+from jupyter_latents.session.memory.stand_ins import digest_inputs
 from jupyter_latents.session.read_ahead import ReadAhead
 from jupyter_latents.session.runs import Made, Run
 from jupyter_latents.session.spreading import spread
@@ -143,12 +144,14 @@ class ScriptRun:
         resolver = replace(
             self.session.resolver(self.evaluation.environment), fetch=self.fetch, decode=self._picture_of
         )
-        inputs = resolver.inputs(stage, self._card(stage, resolver))
+        card = self._card(stage, resolver)
+        inputs = resolver.inputs(stage, card)
+        digested = digest_inputs(resolver, stage, card) if inputs.decoded else inputs
         go = partial(self._engine_run, job)
-        self._run_together(job, stage, inputs)
-        key = key_of(stage, inputs, self.models)
+        self._run_together(job, stage, inputs, digested)
+        key = key_of(stage, digested, self.models)
         result = self.session.memo.run(
-            key, stage, inputs, go, partial(self.observer.note, warning=True), self._leads(stage, inputs)
+            key, stage, inputs, go, partial(self.observer.note, warning=True), self._leads(stage, inputs, digested)
         )
         self._tell_saved(result)
         written = as_script(job.script[len(job.made)], self.evaluation.environment)
@@ -156,12 +159,12 @@ class ScriptRun:
         self.session.remember(result.latents)
         return self._decoded(result)
 
-    def _leads(self, stage: Stage, inputs: Inputs) -> tuple[Lead, ...]:
+    def _leads(self, stage: Stage, inputs: Inputs, digested: Inputs) -> tuple[Lead, ...]:
         """What a stage whose prompts change may have in common with others."""
         if stage.prompt.weighter is None:
             return ()
         prompts = self.models.engine.prepare(stage, Given.of(inputs)).prompts
-        return leads_of(stage, prompts, inputs, self.models)
+        return leads_of(stage, prompts, digested, self.models)
 
     def _picture_of(self, latents: Latents, stage: Stage, name: str) -> list[Image]:
         """Pictures of latents in the place of a picture, by the VAE that the engine chooses."""
@@ -189,14 +192,14 @@ class ScriptRun:
         except StoppedError:
             return replace(result, stopped=True)
 
-    def _run_together(self, job: _Job, stage: Stage, inputs: Inputs) -> None:
+    def _run_together(self, job: _Job, stage: Stage, inputs: Inputs, digested: Inputs) -> None:
         """Runs a stage and those behind it that differ in the seed alone as one batch, where the script asks for it."""
         first = len(job.made)
         if first in job.ready or not stage.batch_seeds or not self._shares(stage, inputs):
             return
         alike = list(takewhile(lambda other: replace(other, seed=stage.seed) == stage, job.stages[first:]))
         memo = self.session.memo
-        keys = [key_of(other, inputs, self.models) for other in alike]
+        keys = [key_of(other, digested, self.models) for other in alike]
         fresh = [
             first + number
             for number, (key, other) in enumerate(zip(keys, alike, strict=True))

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from jupyter_latents.errors import ScriptError
+from jupyter_latents.errors import NameNotFoundError, ScriptError
+from jupyter_latents.paths import explain, opened
 
 from .directives import check_directive, run_directive
 from .expand import UNKNOWN, expand
@@ -42,6 +43,24 @@ class Script:
     text: str
     first_line: int = 1
     source: str = "cell"
+
+    @staticmethod
+    def in_file(name: str) -> Script:
+        """The script in a file.
+
+        Args:
+            name: Its path, as a person writes it.
+
+        Raises:
+            NameNotFoundError: It is not there, or is no text in UTF-8.
+        """
+        path = opened(name)
+        try:
+            return Script(path.read_text(encoding="utf-8-sig"), source=str(path))
+        except UnicodeDecodeError as error:
+            raise NameNotFoundError(f"the script {path} cannot be read: it is no text in UTF-8 ({error}).") from error
+        except (OSError, ValueError) as error:
+            raise NameNotFoundError(f"the script {str(path)!r} cannot be read: {explain(error)}.") from error
 
     def _lines(self) -> Iterator[Line]:
         for number, text in enumerate(_NEWLINE.split(self.text), self.first_line):

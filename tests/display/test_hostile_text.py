@@ -152,7 +152,7 @@ def test_it_is_text_in_every_part_of_the_panel(shown_panel: Any, text: str) -> N
     opened._say(text, fault=True)
     opened.widgets.say_text_error(text)
     opened.editor.tell(text)
-    said = [one.value for one in (opened.widgets.status, opened.widgets.text_error, opened.editor.told)]
+    said = [one.value for one in (opened.widgets.status, opened.widgets.text_error, opened.editor.note)]
     said += [shown.value for shown in opened.editor.errors.values() if shown.value]
     assert len(said) == 4
     for html in said:

@@ -100,7 +100,7 @@ def test_bad_values_are_marked_at_their_fields_and_escaped(opened: Any) -> None:
 
 def test_the_plan_is_told_and_what_it_refuses_is_marked(opened: Any) -> None:
     opened.wait()
-    assert "steps 0–2 of 4 · σ" in opened.editor.told.value
+    assert "steps 0–2 of 4 · σ" in opened.editor.note.value
     assert opened.widgets.stages.children[1].description.startswith("2. demo/scenes → final · steps 2–4 of 4 · σ")
     opened.editor.controls["steps"].value = "1"
     opened.wait()
@@ -210,7 +210,7 @@ def test_a_fault_of_no_field_is_told_below_the_window(opened: Any) -> None:
     opened._known.blame(Mark(0, "", "the device <x> is gone"))
     opened._show_stages()
     assert errors(opened) == {}
-    assert "the device &lt;x&gt; is gone" in opened.editor.told.value
+    assert "the device &lt;x&gt; is gone" in opened.editor.note.value
     assert opened.widgets.stages.children[0].tooltip == "the device <x> is gone"
 
 

@@ -251,7 +251,7 @@ someone/model-elsewhere --prompts cat --offline-mode
 from jupyter_latents.display.panel.outlook import look
 plan = Session().plan(Task(Script(script)))
 print(*(stage.later for stage in plan.stages), *plan.refused, sep="\\n")
-print([(one.told, one.error is not None) for one in look(Session(), script, [1, 1, 1, 1])])
+print([(one.text, one.error is not None) for one in look(Session(), script, [1, 1, 1, 1])])
 """
 
 

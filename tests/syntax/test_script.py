@@ -524,3 +524,9 @@ def test_invocations_know_the_places_of_their_values() -> None:
     assert (seed.line, seed.column, seed.length) == (4, 15, 12)
     assert invocation.place is not None
     assert invocation.place_of("into") == invocation.place
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path):
+    file = tmp_path / "cell.dgen"
+    file.write_bytes(b"\xef\xbb\xbf" + TWO_STAGES.encode())
+    assert Script.in_file(str(file)) == Script(TWO_STAGES, source=str(file))

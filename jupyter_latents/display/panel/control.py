@@ -25,7 +25,7 @@ from .layout import PanelWidgets
 from .model import PanelModel
 from .presses import Press
 from .rest import Clicks
-from .results import Results, told
+from .results import Results, ending
 from .script_field import ScriptField
 
 if TYPE_CHECKING:
@@ -278,6 +278,6 @@ class Panel:
             if isinstance(run.error, JupyterLatentsError):
                 self._known.blame(self.model.mark(run.error))
             names = ", ".join(dict.fromkeys(form.into for form in self.model.forms if form.into in self._session.names))
-            self._say(told(run) + (f"; bound: {names}" if names else ""), fault=run.error is not None)
+            self._say(ending(run) + (f"; bound: {names}" if names else ""), fault=run.error is not None)
             self._forecast.forget()
             self.refresh()

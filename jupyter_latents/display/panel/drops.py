@@ -19,7 +19,7 @@ class Drops(AnyWidget):
         dropped: Is given a field's name, the file's name and its bytes.
     """
 
-    _esm = resources.files(__package__).joinpath("drops.js").read_text(encoding="utf-8")
+    _esm = resources.files(__package__).joinpath("static", "drops.js").read_text(encoding="utf-8")
 
     def __init__(self, fields: Sequence[str], dropped: Callable[[str, str, bytes], None]) -> None:
         super().__init__(layout={"display": "none"})

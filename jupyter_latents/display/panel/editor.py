@@ -60,7 +60,7 @@ class StageEditor:
         self._quiet = threading.local()  # what one thread shows must not hide what comes to another meanwhile
         self._heard: dict[str, Any] = {}  # the last content of each field that came from the front end
         self._taken: dict[str, Any] = {}  # the value of each control that was last shown or told
-        self.told = ipywidgets.HTML()
+        self.note = ipywidgets.HTML()
         self.dice = ipywidgets.Button(icon="random", tooltip="Another seed at random")
         self.dice.add_class("dgp-do-dice")
         self.dice.on_click(lambda _: self._roll())
@@ -81,7 +81,7 @@ class StageEditor:
             beside.append(self._upload(row))
         line = ipywidgets.HBox(beside)
         line.add_class("dgp-row")
-        below = [self.told, error] if row.name == "window" else [error]
+        below = [self.note, error] if row.name == "window" else [error]
         box = ipywidgets.VBox([line, *below])
         box.add_class("dgp-field")
         if row.wide:
@@ -166,7 +166,7 @@ class StageEditor:
 
     def tell(self, text: str) -> None:
         """Shows in words what the stage will do."""
-        _say(self.told, text, "dgp-note")
+        _say(self.note, text, "dgp-note")
 
     def mark(self, marks: Mapping[str, str]) -> None:
         """Marks fields with their messages, and unmarks all others.

@@ -127,7 +127,7 @@ class Face:
         faults = {mark.field: mark.message for mark in marks if mark.index == index}
         editor.mark(faults)
         outlook = self._known.outlook(index)
-        editor.tell(faults.get("") or (outlook and outlook.told) or self._window(index, form))
+        editor.tell(faults.get("") or (outlook and outlook.text) or self._window(index, form))
         _put(self.widgets.editor, [editor.box])
         self.widgets.presses.fields = [one.model_id for one in (*editor.typed_in, self.widgets.text)]
         kept = [(own, one) for own, one in self._editors if any(own is other for other in self._model.forms)]
@@ -148,8 +148,8 @@ class Face:
     def _window(self, index: int, form: StageForm) -> str:
         schedule, outlook = self._known.schedule(form), self._known.outlook(index)
         if outlook is not None and outlook.window is not None:
-            return schedule.told(*outlook.window)
-        return schedule.told(schedule.step_of_text(form.start, 0), schedule.step_of_text(form.end, schedule.steps))
+            return schedule.in_words(*outlook.window)
+        return schedule.in_words(schedule.step_of_text(form.start, 0), schedule.step_of_text(form.end, schedule.steps))
 
 
 def _put(box: Any, children: list[Any]) -> None:

@@ -133,7 +133,7 @@ def close_all(widget: Any) -> None:
 
 @cache
 def _style() -> str:
-    return resources.files(__package__).joinpath("panel.css").read_text(encoding="utf-8")
+    return resources.files(__package__).joinpath("static", "panel.css").read_text(encoding="utf-8")
 
 
 def _boxed(kind: Any, style: str, *children: Any) -> Any:

@@ -73,7 +73,7 @@ class Schedule:
                 return f"{rounded:g}"
         return f"{high:.6g}"
 
-    def told(self, start: int, end: int) -> str:
+    def in_words(self, start: int, end: int) -> str:
         """A window in words: its steps, and the noise levels at its ends where they are known."""
         text = f"steps {start}–{end} of {self.steps}"
         return f"{text} · {self.sigmas[start]} → {self.sigmas[end]}" if len(self.sigmas) > max(start, end) else text
@@ -84,13 +84,13 @@ class Outlook:
     """What one form will do.
 
     Attributes:
-        told: The plan in words; empty when it is refused.
+        text: The plan in words; empty when it is refused.
         error: Why it cannot run, or None.
         schedule: Its whole schedule, where the model is known.
         window: First step and the step after the last.
     """
 
-    told: str = ""
+    text: str = ""
     error: JupyterLatentsError | None = None
     schedule: Schedule | None = None
     window: tuple[int, int] | None = None
@@ -136,7 +136,7 @@ def _outlook(planned: PlannedStage, several: int) -> Outlook:
         return Outlook(error=planned.error, schedule=schedule)
     span = planned.span
     parts = [
-        schedule.told(span.start, span.end),
+        schedule.in_words(span.start, span.end),
         f"{planned.evaluations} {'evaluation' if planned.evaluations == 1 else 'evaluations'}",
         f"× {several} results" if several > 1 else "",
         planned.verdict,

@@ -35,7 +35,7 @@ class Presses(AnyWidget):
         fields: The models of the fields whose content a click carries.
     """
 
-    _esm = resources.files(__package__).joinpath("presses.js").read_text(encoding="utf-8")
+    _esm = resources.files(__package__).joinpath("static", "presses.js").read_text(encoding="utf-8")
     fields: Any = traitlets.List().tag(sync=True)
 
     def __init__(self) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from jupyter_latents.session.runs import Run
     from jupyter_latents.syntax.script import Script
 
-__all__ = ["Results", "in_thread", "told"]
+__all__ = ["Results", "ending", "in_thread"]
 
 _EMPTY = "Runs and dry runs of the panel appear here and stay in the notebook."
 _EARLIER = 8  # results that stay folded below the newest one
@@ -150,7 +150,7 @@ def _folded(shown: Plan | RunView | tuple[str, str]) -> tuple[str, str]:
     return f"{shown.record.title or 'run'}: {status(shown.record)}", bundle["text/html"]
 
 
-def told(run: Run) -> str:
+def ending(run: Run) -> str:
     """How a run ended, in words."""
     if isinstance(run.error, JupyterLatentsError):
         return worded(run.error)

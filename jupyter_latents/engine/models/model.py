@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -56,6 +57,27 @@ class LoadedModel:
         else the VAE itself.
         """
         return self.decoder()
+
+    def components(self, pipeline_class: type) -> dict[str, Any]:
+        """What a pipeline is made of, without its scheduler: the parts, and what the model's index says of the rest.
+
+        Args:
+            pipeline_class: The diffusers class.
+        """
+        parameters = inspect.signature(pipeline_class.__init__).parameters  # type: ignore[misc]
+        found = {name: part for name, part in self.parts.items() if name in parameters}
+        for name, parameter in parameters.items():
+            if name in ("self", "scheduler") or name in found:
+                continue
+            if parameter.default is inspect.Parameter.empty:
+                found[name] = None
+            elif name in self.facts.index and not isinstance(self.facts.index[name], list):
+                found[name] = self.facts.index[name]
+        if "requires_safety_checker" in parameters:
+            found["requires_safety_checker"] = False
+        if self.offload is None:  # diffusers' offload moves modules, which must be the encoders themselves
+            found = self.encodings.remembering(found)
+        return found
 
     @contextmanager
     def prepared(self, pipeline: Any) -> Iterator[Any]:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from jupyter_latents.errors import HandoffError, JupyterLatentsError
-from jupyter_latents.session.memory.identity import fingerprint, key_of
+from jupyter_latents.errors import JupyterLatentsError
+from jupyter_latents.session.memory.identity import key_of
 from jupyter_latents.session.memory.leads import Lead, leads_of
 from jupyter_latents.session.memory.memo import continues
-from jupyter_latents.session.names.kinds import is_outline
+from jupyter_latents.session.memory.stand_ins import digest_inputs
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from jupyter_latents.engine import Inputs, Standing
     from jupyter_latents.session.memory.memo import Memo
     from jupyter_latents.session.models import Models
@@ -75,30 +72,13 @@ class Answers:
         return max(self._reached.get(key, 0), *common, 0)
 
     def _inputs(self, planned: PlannedStage, stage: Stage, resolver: Resolver) -> Inputs | None:
-        """What decides the stage's digest, the run's own inputs where they are there; None where some are not known."""
+        """What the stage's digest is made of; None where some of it is not known."""
         if planned.course is None or planned.draws:
             return None
         try:
-            inputs = replace(resolver, decode=_stand_in).inputs(stage, planned.course.model)
+            inputs = digest_inputs(resolver, stage, planned.course.model)
         except JupyterLatentsError:
             return None  # a picture that nobody can read or that is not known yet: the run says so, the plan counts all
         if not all(getattr(latents, "made", True) for latents in inputs.latents):  # outlines that nobody knows
             return None
         return inputs
-
-
-def _stand_in(latents: Any, _stage: Stage, _name: str) -> list[Image]:
-    """Pictures for the digest in the place of those that latents will become, since a plan decodes none.
-
-    Raises:
-        HandoffError: Nobody knows which latents these will be.
-    """
-    import PIL.Image
-
-    if is_outline(latents) and not latents.made:
-        raise HandoffError("these latents are made at the run.")
-    height, width = latents.shape[-2:]
-    size = int(height * width)
-    content = hashlib.shake_128(fingerprint(latents).encode()).digest(latents.shape[0] * size)
-    pictures = [content[start : start + size] for start in range(0, len(content), size)]
-    return [PIL.Image.frombytes("L", (width, height), picture) for picture in pictures]

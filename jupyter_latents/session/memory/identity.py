@@ -53,7 +53,7 @@ OUT: Mapping[str, Mapping[str, Out]] = MappingProxyType(
         "Inputs": {
             "asked": Out("the pictures are at their size already"),
             "notes": Out("tells how the pictures were read"),
-            "decoded": Out("the pictures that they became enter"),
+            "decoded": Out("what stands in the place of their pictures enters, and who decodes them, as numerics"),
         },
         "Latents": {"trajectory": Out("steps before these latents are not run again")},
         "Provenance": {
@@ -70,7 +70,7 @@ def key_of(stage: Stage, inputs: Inputs, models: Models) -> str:
 
     Args:
         stage: What is asked for.
-        inputs: Its resolved inputs.
+        inputs: Its inputs, as `stand_ins.digest_inputs` gives them.
         models: Says of its model what files, libraries and devices make of it.
 
     Returns:
@@ -83,7 +83,7 @@ def key_of(stage: Stage, inputs: Inputs, models: Models) -> str:
     if not _has_seed(stage, inputs):
         return ""
     spaces = [latents.space for latents in inputs.latents if latents.space is not None]
-    numerics = models.engine.numerics(stage.model, spaces)
+    numerics = models.engine.numerics(stage.model, spaces, inputs.decoded)
     if numerics is None:
         return ""
     whole = (fingerprint(stage), fingerprint(inputs), models.card(stage.model).identity, numerics)
