@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from jupyter_latents.above import above
 from jupyter_latents.errors import LatentsFileError, SettingError
 from jupyter_latents.latents.arguments import shown
-from jupyter_latents.latents.files.content import warn
 from jupyter_latents.pictures.metadata.texts import no_room, write_picture
 
 if TYPE_CHECKING:
@@ -102,6 +101,8 @@ def picture_file(latents: Latents, kind: str) -> bytes:
         raise LatentsFileError(
             f"these latents are {latents.shape[0]} pictures and a file holds one; save the items of split() one by one."
         )
+    from jupyter_latents.latents.files.content import warn  # it needs torch, which a first run's card does not wait for
+
     content, current = BytesIO(), _current()
     (picture,) = current.decode(latents)
     left_out = write_picture(picture, content, kind, current.texts(latents, 0))

@@ -79,9 +79,6 @@ def test_a_truncated_file_is_refused_wherever_it_ends(tmp_path, ending, every):
     size = len(whole)
     for length in sorted({*range(size)[:70], *range(0, size, every), *range(size)[-70:]}):
         path.write_bytes(whole[:length])
-        if ending == ".npy" and whole[length:].startswith(b"\njupyter_latents"):  # whole, but for its checksum
-            assert torch.equal(Latents.load(path).tensor, small.tensor)
-            continue
         refused(path, "is empty" if length == 0 else "damaged|holds more")
 
 

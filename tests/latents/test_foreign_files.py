@@ -86,6 +86,15 @@ def test_a_shape_that_reaches_into_the_checksum_is_told(tmp_path: Path) -> None:
     refused(path, "reaches into its checksum")
 
 
+def test_a_npy_file_of_ours_that_lost_its_checksum_is_told(tmp_path: Path) -> None:
+    """Else nobody would hear of its other damage; numpy reads the file as any."""
+    latents = some_latents(tensor=torch.ones(1, 4, 1, 1), denoised=None)
+    path = latents.save(tmp_path / "some.npy")
+    assert np.array_equal(np.load(path), np.asarray(latents))
+    path.write_bytes(path.read_bytes()[:-32])
+    refused(path, "ends before its checksum")
+
+
 def npy(header: str, content: bytes = bytes(16)) -> bytes:
     text = header.encode("latin1")
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + content

@@ -1,6 +1,7 @@
 """`.npy` files: one array, read without running any code that a pickle in it may hold.
 
-The format has no checksum. Files of ours end in one, behind the array, where numpy does not look.
+The format has no checksum. Files of ours end in one, behind the array, where numpy does not look; the many blanks at
+the end of their headers, which mean nothing to numpy, tell that it must be there.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ _AGAIN = "Copy or save it again."
 _LONGEST_HEADER = 4096  # characters; those of arrays of numbers have about 100
 _CHECKED = re.compile(rb"\njupyter_latents crc32 ([0-9a-f]{8})\n")
 _CHECK_LENGTH = 32
+_BLANKS = b" " * 128  # numpy itself writes at most 84
+_LENGTH = slice(8, 10)  # of the header, where a file says it
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
@@ -42,8 +45,16 @@ def array_bytes(array: np.ndarray[Any, Any]) -> bytes:
 
 def npy_bytes(latents: Latents) -> bytes:
     """A whole file as bytes: the tensor and its checksum; numpy has no bfloat16, which is written as float32."""
-    content = array_bytes(np.ascontiguousarray(np.asarray(latents)))
+    content = _marked(array_bytes(np.ascontiguousarray(np.asarray(latents))))
     return content + b"\njupyter_latents crc32 %08x\n" % zlib.crc32(content)
+
+
+def _marked(content: bytes) -> bytes:
+    """An array in numpy's format 1.0 whose header ends in `_BLANKS`."""
+    start = _LENGTH.stop
+    end = start + int.from_bytes(content[_LENGTH], "little")
+    length = (end - start + len(_BLANKS)).to_bytes(2, "little")
+    return b"".join((content[: _LENGTH.start], length, content[start : end - 1], _BLANKS, content[end - 1 :]))
 
 
 def array_in(content: bytes) -> tuple[np.ndarray[Any, Any], bytes]:
@@ -114,6 +125,8 @@ def _check_rest(path: Path, content: bytes, rest: bytes, *, verify: bool) -> Non
         raise LatentsFileError(f"{path} holds {len(rest)} bytes more than its array; it is damaged. {_AGAIN}")
     if found is None and _CHECKED.search(content[-_CHECK_LENGTH:]):
         raise LatentsFileError(f"{path} is damaged: its array reaches into its checksum. {_AGAIN}")
+    if found is None and _BLANKS + b"\n" in content[: len(content) - len(rest)]:
+        raise LatentsFileError(f"{path} is damaged: it ends before its checksum. {_AGAIN}")
     if verify and found is not None and int(found[1], 16) != zlib.crc32(content[: len(content) - len(rest)]):
         raise LatentsFileError(
             f"{path} is damaged: it does not have its checksum. "
