@@ -348,7 +348,7 @@ def test_a_second_stage_that_fails_keeps_what_the_first_made(
     cell: Callable[[str], Any], model: Path, shell: InteractiveShell
 ) -> None:
     second = f'{model}\n{HEAD} --image-seeds "latents: nobody" --into second'
-    error, _ = cell(f"{model}\n{HEAD} --output-size 64 --denoising-end 0.5 --into first\n\n{second}")
+    error, _ = cell(f"{model}\n{HEAD} --output-size 64 --denoising-end 0.5 --into first --output-path out\n\n{second}")
     assert type(error) is errors.NameNotFoundError
     assert error.place.line == 6
     assert shell.user_ns["first"].position.step == 2

@@ -359,10 +359,26 @@ def test_a_run_cannot_wait_for_a_run_that_it_starts_itself(kernel: Kernel) -> No
 # Failures
 
 
-def test_an_error_in_the_second_stage_keeps_the_first(kernel: Kernel) -> None:
+@pytest.mark.parametrize("name", ["nobody", "./nothing.png", "./damaged.png"])
+def test_an_input_that_is_not_there_keeps_the_whole_script_from_running(kernel: Kernel, name: str) -> None:
+    Path("damaged.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     run = kernel.start(
         f"<sd15>\n--prompts cat {STEPS} --seeds 7 --denoising-end 0.5 --into base\n\n"
-        f'<sd15>\n--prompts cat {STEPS} --image-seeds "latents: nobody" --into final'
+        f"<sd15>\n--prompts cat {STEPS} --image-seeds {name} --into final"
+    )
+    assert run.wait(SECONDS)
+    assert run.state == "failed"
+    assert isinstance(run.error, NameNotFoundError)
+    assert run.error.place.line == 6
+    assert not run.results
+    assert not {"base", "final"} & set(kernel.session.names)
+
+
+def test_an_error_in_the_second_stage_keeps_the_first(kernel: Kernel) -> None:
+    """A file may be one that the first stage writes."""
+    run = kernel.start(
+        f"<sd15>\n--prompts cat {STEPS} --seeds 7 --denoising-end 0.5 --into base --output-path out\n\n"
+        f'<sd15>\n--prompts cat {STEPS} --image-seeds "latents: out/another.pt" --into final'
     )
     assert run.wait(SECONDS)
     assert run.state == "failed"

@@ -14,7 +14,7 @@ from jupyter_latents.errors import JupyterLatentsError, ModelError
 from jupyter_latents.session.blame import blame, check_parts
 from jupyter_latents.session.later import Later, UnforeseenError
 from jupyter_latents.session.memory.answers import Answers
-from jupyter_latents.session.outputs import check_writable
+from jupyter_latents.session.outputs import check_writable, writes
 from jupyter_latents.session.planning import Plan, PlannedStage
 from jupyter_latents.session.spreading import Outlines, spread
 from jupyter_latents.session.veils import hider, is_stand_in, rewrite
@@ -185,7 +185,6 @@ def counts(names: Mapping[str, Any]) -> Callable[[Invocation], int | None]:
 
 def _makes_several(stage: Stage) -> bool:
     """Whether a stage may write several files."""
-    seed, output = stage.image_seed, stage.output
-    writes = output.path is not None or output.format is not None
+    seed = stage.image_seed
     given = 0 if seed is None else max(len(seed.images), len(seed.latents))
-    return stage.batch_size > 1 or (writes and given > 1)
+    return stage.batch_size > 1 or (writes(stage) and given > 1)

@@ -27,11 +27,16 @@ if TYPE_CHECKING:
     from jupyter_latents.engine import StageResult
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["check_writable", "write"]
+__all__ = ["check_writable", "write", "writes"]
 
 _FOLDER = "output"  # dgenerate's own default
 _LONGEST = 80  # characters of a model's name in a file's
 _OUTSIDE = re.compile(r"[/\\\x00]")
+
+
+def writes(stage: Stage) -> bool:
+    """Whether a stage writes files."""
+    return stage.output.path is not None or stage.output.format is not None
 
 
 def check_writable(stage: Stage) -> None:
@@ -43,7 +48,7 @@ def check_writable(stage: Stage) -> None:
     Raises:
         LatentsFileError: Its folder is not there and cannot be made, or takes no files.
     """
-    if stage.output.path is None and stage.output.format is None:
+    if not writes(stage):
         return
     reason = _against(_folder(stage))
     if reason:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING
 
 from jupyter_latents.engine import Phase, Silent, scheduler_names
 from jupyter_latents.errors import HandoffError, JupyterLatentsError, ModelError, RunError, SettingError, StoppedError
@@ -13,6 +13,7 @@ from jupyter_latents.session.foresight import Foresight, counts
 from jupyter_latents.session.memory.answers import Answers
 from jupyter_latents.session.models import Models
 from jupyter_latents.session.notices import own_warnings
+from jupyter_latents.session.outputs import writes
 from jupyter_latents.session.planning import Plan
 from jupyter_latents.session.read_ahead import ReadAhead
 from jupyter_latents.session.script_run import ScriptRun
@@ -157,14 +158,16 @@ class Work:
             The stages, as far as they can be told before they run.
 
         Raises:
-            JupyterLatentsError: One of them can never run, so that none begins: its model is not there or does not do
-                this, the latents handed to it cannot enter it, a setting or prompt of it is wrong, or its result may
-                not be bound or written.
+            JupyterLatentsError: One of them can never run, so that none begins: its model or input is not there, its
+                model does not do this, the latents handed to it cannot enter it, a setting or prompt of it is wrong,
+                or its result may not be bound or written.
         """
         plan = self._foresight(evaluation, models).plan()
+        written = False
         for stage in plan.stages:
-            if _forbids(stage.error):
+            if stage.error is not None and (not written or _forbids(stage.error)):
                 raise stage.error
+            written = written or writes(stage.stage)  # a file that is not there may be one that this stage writes
         observer.plan([stage.stage for stage in plan.stages])
         for number, stage in enumerate(plan.stages, 1):
             if stage.verdict:
@@ -172,7 +175,6 @@ class Work:
         return plan
 
 
-def _forbids(error: JupyterLatentsError | None) -> TypeGuard[JupyterLatentsError]:
-    """Whether an error of one stage keeps the whole script from running."""
-    never = isinstance(error, (ModelError, HandoffError, SettingError))
-    return never or (error is not None and error.option in _RESULTS)
+def _forbids(error: JupyterLatentsError) -> bool:
+    """Whether an error of one stage keeps the whole script from running, whatever earlier stages write."""
+    return isinstance(error, (ModelError, HandoffError, SettingError)) or error.option in _RESULTS
