@@ -109,10 +109,11 @@ def step_event(step: int, steps: int = 30) -> StepEvent:
     return StepEvent(step, step, Span(0, steps, steps, 1, steps), Noise(1.0, "ve"))
 
 
-def kept_result(latents: Latents, *pictures: Image.Image) -> StageResult:
-    """A result that was kept from before."""
-    start = noise_at(24, 30)
-    return StageResult(latents, pictures, Span(24, 30, 30, 1, 30), evaluations=0, stopped=False, start=start)
+def kept_result(latents: Latents, *pictures: Image.Image, start: int | None = None) -> StageResult:
+    """A result that was kept from before, of a stage that ran its steps from `start` on; all of them when None."""
+    at = [one.position.step for one in latents.trajectory or (latents,) if one.position is not None]
+    span = Span(min(at) - 1 if start is None else start, max(at), 30, 1, 30)
+    return StageResult(latents, pictures, span, evaluations=0, stopped=False, start=noise_at(span.start, 30))
 
 
 def fake_previews(side: int) -> None:

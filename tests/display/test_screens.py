@@ -273,7 +273,7 @@ def test_a_kept_result_is_shown_with_its_steps() -> None:
     view = RunView()
     steps = tuple(latents_at(stage(), n) for n in range(1, 31))
     view.stage(0, stage("final", start=0.8), "final")
-    view.result(kept_result(steps[-1].replace(trajectory=steps), landscape(64)))
+    view.result(kept_result(steps[-1].replace(trajectory=steps), landscape(64), start=24))
     view.finish()
     assert [point.step for point in view.record.stages[0].points] == list(range(25, 31))
     assert view.record.stages[0].first_sigma == noise_at(24, 30).sigma
