@@ -55,7 +55,7 @@ def recipe_of(texts: Mapping[str, str], name: str) -> Recipe:
     for program in PROGRAMS:
         if all(key in texts for key in program.keys) and program.wrote(texts):
             return program.read(texts, name)
-    known = ", ".join(dict.fromkeys(program.name.rstrip(" 12") for program in PROGRAMS))
+    known = ", ".join(dict.fromkeys(program.name.removesuffix(" 1").removesuffix(" 2") for program in PROGRAMS))
     raise NameNotFoundError(
         f"{name} does not say how it was made: it holds no text of jupyter_latents or of {known}. Pictures that were "
         "edited, or sent by a messenger, often lost theirs; ask for the file as it was written.",
