@@ -10,6 +10,8 @@ gradients are averaged: on a few CPU cores that is about twice as fast as one pr
 from __future__ import annotations
 
 import math
+import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -165,7 +167,15 @@ def together(work: Callable[[Any], None], options: Any, processes: int) -> None:
 
 
 def _join(rank: int, work: Callable[[Any], None], options: Any, processes: int, meeting: str) -> None:
+    """Do one process's part of the work and end that process.
+
+    It ends without Python's own clearing up: the threads of the process group may hold the last tensor that was
+    shared, and a thread that lets go of it while the interpreter goes away aborts the process.
+    """
     torch.set_num_threads(1)
     dist.init_process_group("gloo", f"file://{meeting}", rank=rank, world_size=processes)
     work(options)
     dist.destroy_process_group()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
