@@ -212,15 +212,9 @@ class Watching:
         self._source.end(result.latents)
         if not self._told:
             for latents in result.latents.trajectory or (result.latents,):
-                if latents.position is not None and latents.position.step > self._first:
+                if latents.position is not None and latents.position.step > result.span.start:
                     self._add(latents.position.step, latents.position.of, latents.noise)
         self._observer.result(result)
-
-    @property
-    def _first(self) -> int:
-        """The step at which the stage began, as far as the stage itself says it."""
-        stage = self._stage[1] if self._stage is not None else None
-        return 0 if stage is None else int((stage.window.start or 0.0) * stage.num_inference_steps + 1e-6)
 
     def _add(self, index: int, total: int, level: Noise | None) -> None:
         if self._stage is None:

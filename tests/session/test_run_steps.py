@@ -53,3 +53,14 @@ def test_a_failed_run_raises_wherever_it_is_waited_for(desk: Desk) -> None:
         asyncio.run(awaited())
     with pytest.raises(NameNotFoundError), run:
         pass
+
+
+def test_a_stage_answered_from_memory_tells_the_steps_that_it_ran(desk: Desk) -> None:
+    rest = "<sd15> --prompts cat --seeds 3 --inference-steps 4 --scheduler EulerDiscreteScheduler --image-seeds"
+    desk.run(f"{SCRIPT} --denoising-end 0.5")
+    for image in ("'latents: made'", "'made' --image-seed-strengths 0.5"):
+        ran = [step.index for step in desk.start(f"{rest} {image} --into rest")]
+        assert len(ran) == 2
+        kept = desk.start(f"{rest} {image} --into rest")
+        assert [step.index for step in kept] == ran
+        assert kept.results[0].evaluations == 0
