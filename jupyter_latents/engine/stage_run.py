@@ -84,7 +84,7 @@ class StageRun:
         self.parents = tuple(latents.digest for latents in inputs.latents)
         self.done = StepLog()
         self.seed = self._seed()
-        self.generator: Generators = torch.Generator("cpu").manual_seed(self.seed)
+        self.generator: Generators = self._fresh_generator()
 
     def go(self) -> StageResult:
         """Runs it."""
@@ -113,9 +113,7 @@ class StageRun:
         call, goes_on = self.prepared.call, bool(self.done.states)
         own = call_arguments(replace(call, stage=replace(self.stage, prompt=window.prompt)), self.family)
         if goes_on:
-            self.generator = torch.Generator("cpu").manual_seed(
-                self.seed
-            )  # what it drew by then comes with the latents
+            self.generator = self._fresh_generator()  # what it drew by then comes with the latents
         encoder = prompt_encoder(self.stage, self.family.text)
         scheduler = schedulers.build(self.stage.scheduler, *self.facts.scheduler, seed=self.seed)
         components = self.model.components(call.pipeline)
@@ -157,6 +155,9 @@ class StageRun:
             return self.stage.seed
         own = self.given.provenance.seed if self.given is not None else None
         return own if own is not None else secrets.randbelow(2**32)
+
+    def _fresh_generator(self) -> torch.Generator:
+        return torch.Generator("cpu").manual_seed(self.seed)
 
     def _enter(self, window: PromptWindow, scheduler: Any, skipped: int) -> Entry:
         """Where the first window enters the schedule."""
