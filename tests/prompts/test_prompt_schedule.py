@@ -7,7 +7,6 @@ The data were made by running A1111's parser of late 2023 over the prompts at 20
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from jupyter_latents.errors import JupyterLatentsError, SettingError
 from jupyter_latents.prompts import attention, prompt_parts
 from jupyter_latents.prompts.grammar import is_literal
 from jupyter_latents.syntax import prompt_schedule
+from tests.counting import calls_of
 
 A1111: list[dict[str, Any]] = json.loads((Path(__file__).parent / "a1111.json").read_text("utf-8"))
 IDS = [f"{row['kind']}-{number // 2}-{row['steps']}" for number, row in enumerate(A1111)]
@@ -165,26 +165,15 @@ LONG: dict[str, Callable[[int], str]] = {
 }
 
 
-def work(prompt: str) -> int:
-    """Function calls, Python's own included, that reading a prompt takes."""
-    calls = 0
-
-    def count(*_: object) -> None:
-        nonlocal calls
-        calls += 1
-
-    sys.setprofile(count)
-    try:
-        prompt_schedule(prompt, 3)
-        prompt_parts(prompt)
-    finally:
-        sys.setprofile(None)
-    return calls
+def read(prompt: str) -> None:
+    prompt_schedule(prompt, 3)
+    prompt_parts(prompt)
 
 
 @pytest.mark.parametrize("kind", LONG)
 def test_twice_the_prompt_is_twice_the_work(kind: str) -> None:
-    assert work(LONG[kind](400)) / work(LONG[kind](200)) <= 2.3
+    short, long = LONG[kind](200), LONG[kind](400)
+    assert calls_of(lambda: read(long)) / calls_of(lambda: read(short)) <= 2.3
 
 
 @pytest.mark.parametrize(
@@ -194,7 +183,6 @@ def test_long_runs_are_read(part: str) -> None:
     """In quadratic time each takes minutes."""
     for text in (part * 60_000, f"(a:{part * 60_000}", f"[a:{part * 60_000}"):
         try:
-            prompt_schedule(text, 2)
-            prompt_parts(text)
+            read(text)
         except SettingError:
             continue

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
 from jupyter_latents.errors import JupyterLatentsError, StoppedError
 from jupyter_latents.syntax import Environment, Script
 from jupyter_latents.syntax.unfinished import Unfinished, without_comment
+from tests.counting import calls_of
 from tests.strategies import broken_texts
 
 LONG: dict[str, Callable[[int], str]] = {
@@ -31,22 +32,14 @@ LONG: dict[str, Callable[[int], str]] = {
 
 
 def work(text: str) -> int:
-    """Function calls, Python's own included, that checking and reading a script takes."""
-    calls = 0
+    """Function calls that checking and reading a script takes."""
+    return calls_of(lambda: read(text))
 
-    def count(*_: object) -> None:
-        nonlocal calls
-        calls += 1
 
-    sys.setprofile(count)
-    try:
+def read(text: str) -> None:
+    with suppress(JupyterLatentsError):
         Script(text).check()
         list(Script(text).invocations(Environment(environ={}, print=lambda _: None)))
-    except JupyterLatentsError:
-        pass
-    finally:
-        sys.setprofile(None)
-    return calls
 
 
 @pytest.mark.parametrize("kind", LONG)
