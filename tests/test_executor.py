@@ -60,3 +60,27 @@ def test_a_process_that_ends_lets_its_runs_come_to_a_whole_step() -> None:
     )
     assert done.stdout == "a whole step\n"
     assert done.stderr == ""
+
+
+def test_no_thread_is_cut_off_inside_torch_when_the_process_ends() -> None:
+    """A thread that comes back from torch while the interpreter goes away aborts the process."""
+    script = """
+        import threading
+        import torch
+        from jupyter_latents.threads import start_thread
+
+        begun, asked = threading.Event(), threading.Event()
+
+        def work():
+            value = torch.randn(64, 64)
+            begun.set()
+            while not asked.is_set():
+                value = torch.relu(value @ value.T) / 100
+
+        start_thread(work, "stopped", asked.set)
+        begun.wait()
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")

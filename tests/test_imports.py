@@ -17,11 +17,11 @@ TOP = "jupyter_latents"
 ROOMS = [
     *(TOP, "__main__", "cli", "magics", "config", "completer", "plain", "display", "session", "machine"),
     *("engine", "latents", "syntax", "pictures", "prompts", "optimizations", "stage", "addresses", "demo", "settings"),
-    *("formats", "samplers", "paths", "stopping", "errors", "wording", "above"),
+    *("formats", "samplers", "paths", "stopping", "errors", "wording", "above", "threads"),
 ]
 # Where less than "all below" is allowed.
 NARROWER = {
-    "syntax": {"paths", "prompts", "optimizations", "stage", "formats", "samplers", "errors", "wording"},
+    "syntax": {*("paths", "prompts", "optimizations", "stage", "formats", "samplers", "errors", "wording", "threads")},
     "latents": {"paths", "pictures", "stage", "formats", "errors", "wording", "above"},
     "engine": {
         *("paths", "latents", "prompts", "optimizations", "stage", "stopping", "errors", "wording", "demo", "settings")
@@ -43,6 +43,7 @@ NARROWER = {
     "samplers": set(),
     "formats": set(),
     "paths": set(),
+    "threads": set(),
     "settings": set(),
     "config": {"prompts", "settings"},
 }
@@ -56,6 +57,7 @@ NOT_FOR = {
     "formats": NOTEBOOK | HEAVY,
     "samplers": NOTEBOOK | HEAVY,
     "paths": NOTEBOOK | HEAVY,
+    "threads": NOTEBOOK | HEAVY,
     "optimizations": NOTEBOOK | HEAVY,
     "prompts": NOTEBOOK | HEAVY,
     "stage": NOTEBOOK | HEAVY,

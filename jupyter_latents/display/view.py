@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,6 +16,7 @@ from jupyter_latents.display.records.stage_record import Point, own_sigma
 from jupyter_latents.display.screens import Screen, shell
 from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.settings import SETTINGS
+from jupyter_latents.threads import start_thread
 from jupyter_latents.wording import visible
 
 if TYPE_CHECKING:
@@ -104,8 +104,7 @@ class RunView:
     def attach(self, run: Watched) -> None:
         """Gives the run that Stop and Pause act on, and whose end ends the view."""
         self.run, run.watcher = run, self
-        context = contextvars.copy_context()
-        threading.Thread(target=context.run, args=(self._watch, run), name="view-of-run", daemon=True).start()
+        start_thread(lambda: self._watch(run), "view-of-run")
 
     def show(self, display_id: str | None = None) -> None:
         """Shows it, once more where it is shown already; from the main thread, or from a widget's handler.

@@ -1,24 +1,16 @@
-"""Runs on this machine: a worker thread each, one at a time, with stop and pause flags.
-
-A run's thread starts with the starter's context variables, which notebook kernels need to route output.
-"""
+"""Runs on this machine: a worker thread each, one at a time, with stop and pause flags."""
 
 from __future__ import annotations
 
-import contextvars
 import threading
-import time
-import weakref
 from collections import deque
 from collections.abc import Callable
 
 from jupyter_latents.errors import SettingError
 from jupyter_latents.session.runs import Run
+from jupyter_latents.threads import start_thread
 
 __all__ = ["LocalExecutor"]
-
-_EXIT_SECONDS = 10.0
-"""How long a process that ends waits for the step under way."""
 
 
 def _nothing(_run: Run) -> None:
@@ -31,7 +23,6 @@ class LocalExecutor:
     def __init__(self) -> None:
         self._waiting: deque[Run] = deque()
         self._turn = threading.Condition()
-        weakref.finalize(self, _end, self._waiting)
 
     @property
     def waiting(self) -> tuple[Run, ...]:
@@ -54,14 +45,7 @@ class LocalExecutor:
         run.flag.on_stop(self._wake)
         with self._turn:
             self._waiting.append(run)
-        context = contextvars.copy_context()
-        run.thread = threading.Thread(
-            target=context.run,
-            args=(self._in_turn, run, work, unstarted),
-            name=f"jupyter-latents-{id(run)}",
-            daemon=True,
-        )
-        run.thread.start()
+        run.thread = start_thread(lambda: self._in_turn(run, work, unstarted), f"jupyter-latents-{id(run)}", run.stop)
         return run
 
     def _wake(self) -> None:
@@ -78,14 +62,3 @@ class LocalExecutor:
             with self._turn:
                 self._waiting.remove(run)
                 self._turn.notify_all()
-
-
-def _end(waiting: deque[Run]) -> None:
-    """Stops what still goes on when the process ends, each at a whole step: torch does not survive being cut off."""
-    deadline = time.monotonic() + _EXIT_SECONDS
-    runs = tuple(waiting)
-    for run in runs:
-        run.stop()
-    for run in runs:
-        if run.thread is not None:
-            run.thread.join(max(0.0, deadline - time.monotonic()))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextvars
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from jupyter_latents.stage import ModelSource
 from jupyter_latents.stopping import StopFlag, heeding
+from jupyter_latents.threads import start_thread
 
 if TYPE_CHECKING:
     from jupyter_latents.engine import Engine, Reading
@@ -44,11 +44,7 @@ class ReadAhead:
         if following in self._begun:
             return
         self._begun.add(following)
-        context = contextvars.copy_context()
-        self._thread = threading.Thread(
-            target=context.run, args=(self._read, following), name="jupyter-latents-read-ahead", daemon=True
-        )
-        self._thread.start()
+        self._thread = start_thread(lambda: self._read(following), "jupyter-latents-read-ahead", self._flag.stop)
 
     def end(self) -> None:
         """Ends reading at the next tensor, and waits for that."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from jupyter_latents.errors import JupyterLatentsError, Place
+from jupyter_latents.threads import start_thread
 
 from .invocation import Invocation
 from .script import Script
@@ -84,8 +85,7 @@ class Worker:
         if self.ended:
             return
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="jupyter-latents-script", daemon=True)
-            self._thread.start()
+            self._thread = start_thread(self._run, "jupyter-latents-script", self.close)
         self._go.release()
         try:
             self._back.acquire()

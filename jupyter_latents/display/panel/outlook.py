@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
 import math
 import threading
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_latents.engine import FractionRule, schedule_of, step_of_fraction
 from jupyter_latents.errors import JupyterLatentsError, StoppedError
+from jupyter_latents.threads import start_thread
 
 if TYPE_CHECKING:
     from jupyter_latents.session import Session
@@ -181,11 +181,7 @@ class Planner:
             self._asked = text
             self._again.set()
             if self._thread is None:
-                context = contextvars.copy_context()
-                self._thread = threading.Thread(
-                    target=context.run, args=(self._work,), name="dgen-panel-planner", daemon=True
-                )
-                self._thread.start()
+                self._thread = start_thread(self._work, "dgen-panel-planner", self.close)
 
     def check(self) -> None:
         """Goes on, unless something else was asked or nobody wants an answer.

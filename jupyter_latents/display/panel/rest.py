@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from .results import in_thread
+from jupyter_latents.threads import start_thread
 
 __all__ = ["Clicks"]
 
@@ -40,7 +40,7 @@ class Clicks:
         with self._lock:
             self._acts.setdefault(name, act)
             if self._thread is None or not self._thread.is_alive():
-                self._thread = in_thread(self._work)
+                self._thread = start_thread(self._work, "dgen-panel-rest")
 
     def waits(self, name: str) -> bool:
         """Whether something was asked for and has not begun."""

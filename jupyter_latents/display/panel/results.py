@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
 import threading
 import uuid
 from collections import deque
@@ -15,6 +14,7 @@ from jupyter_latents.display.tables.plan import plan_html
 from jupyter_latents.display.texts import status
 from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.settings import SETTINGS
+from jupyter_latents.threads import start_thread
 
 from .fields import worded
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from jupyter_latents.session.runs import Run
     from jupyter_latents.syntax.script import Script
 
-__all__ = ["Results", "ending", "in_thread"]
+__all__ = ["Results", "ending"]
 
 _EMPTY = "Runs and dry runs of the panel appear here and stay in the notebook."
 _EARLIER = 8  # results that stay folded below the newest one
@@ -80,7 +80,7 @@ class Results:
         run = self.run = self._session.start(Task(script), view)
         view.show(self._newest_id)
         view.attach(run)
-        self._watcher = in_thread(lambda: self._watch(run, view))
+        self._watcher = start_thread(lambda: self._watch(run, view), "dgen-panel-run")
         return run
 
     def plan(self, script: Script, planned: Callable[[JupyterLatentsError | None], None]) -> None:
@@ -90,7 +90,7 @@ class Results:
             script: The script, checked.
             planned: Is called in a thread when it is shown, with what went wrong.
         """
-        self._watcher = in_thread(lambda: self._plan(script, planned))
+        self._watcher = start_thread(lambda: self._plan(script, planned), "dgen-panel-plan")
 
     def stop(self) -> None:
         """Ends the run at the next whole step."""
@@ -157,14 +157,3 @@ def ending(run: Run) -> str:
     count = len(run.results)
     evaluations = run.model_evaluations
     return f"{run.state}: {count} stage{'s'[count == 1 :]}, {evaluations} model evaluation{'s'[evaluations == 1 :]}"
-
-
-def in_thread(work: Callable[[], None]) -> threading.Thread:
-    """A started thread with this one's context, which notebook kernels need to route output.
-
-    Args:
-        work: What it does.
-    """
-    thread = threading.Thread(target=contextvars.copy_context().run, args=(work,), name="dgen-panel-run", daemon=True)
-    thread.start()
-    return thread
