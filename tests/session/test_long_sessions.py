@@ -47,7 +47,7 @@ def test_memory_stays_level_and_no_threads_are_left(desk: Desk, warm: int, count
     deadline = time.monotonic() + 5  # the last run's thread ends a moment after the run
     while threading.active_count() > threads and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads, "fewer is well: a thread of an earlier test may end meanwhile"
     grown = {name: more for name, more in (kinds() - counted).items() if more > 2}
     assert not grown
     assert sum(isinstance(one, Run) for one in gc.get_objects()) <= 2
