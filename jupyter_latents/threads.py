@@ -41,8 +41,8 @@ def start_thread(work: Callable[[], object], name: str, stop: Callable[[], objec
             _STOPS.pop(key, None)
 
     thread = threading.Thread(target=contextvars.copy_context().run, args=(to_its_end,), name=name, daemon=True)
-    _STARTED.add(thread)
     thread.start()
+    _STARTED.add(thread)
     return thread
 
 
