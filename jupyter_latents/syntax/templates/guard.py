@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import wraps
 from types import GeneratorType
 from typing import Any
@@ -60,6 +61,17 @@ def our_error(what: str, function: Callable[..., Any], error: Exception) -> Jupy
     return ScriptError(f"{what} cannot work with what it is given: {reason}.{_usage(function)}")
 
 
+@contextmanager
+def _errors_of(what: str, function: Callable[..., Any]) -> Iterator[None]:
+    """Errors of a filter, test or function are ours; a name that stands for nothing is told by who asked for it."""
+    try:
+        yield
+    except UndefinedError:
+        raise
+    except Exception as error:
+        raise our_error(what, function, error) from error
+
+
 def _usage(function: Callable[..., Any]) -> str:
     """How a function is written, where that can be known."""
     try:
@@ -97,12 +109,8 @@ def safe_filter(name: str, function: Callable[..., Any], seen: Callable[[Any], A
             names = names_within([*given[skipped:], *named.values()])
             if names:
                 refuse(names, what)
-        try:
+        with _errors_of(what, function):
             result = function(*given, **named)
-        except UndefinedError:
-            raise
-        except Exception as error:
-            raise our_error(what, function, error) from error
         return result_of(result, what, function, seen)
 
     return run
@@ -121,19 +129,15 @@ def _listed(value: Any) -> Any:
 
 
 def result_of(result: Any, what: str, function: Callable[..., Any], seen: Callable[[Any], Any]) -> Any:
-    """What a filter or function result_of, as templates see it; errors of what it makes one by one are ours, too."""
+    """What a filter or function gives, as templates see it; errors of what it makes one by one are ours, too."""
     return _turns(result, what, function, seen) if isinstance(result, GeneratorType) else seen(result)
 
 
 def _turns(items: Iterable[Any], what: str, function: Callable[..., Any], seen: Callable[[Any], Any]) -> Iterator[Any]:
     """What a filter makes one by one; its errors are ours."""
-    try:
+    with _errors_of(what, function):
         for item in items:
             yield seen(item)
-    except UndefinedError:
-        raise
-    except Exception as error:
-        raise our_error(what, function, error) from error
 
 
 def safe_test(name: str, function: Callable[..., Any], seen: Callable[[Any], Any]) -> Callable[..., Any]:
@@ -152,12 +156,8 @@ def safe_test(name: str, function: Callable[..., Any], seen: Callable[[Any], Any
         if name not in _UNSEEING_TESTS:
             given[skipped:] = [read(seen(value)) for value in given[skipped:]]
             keywords = {key: read(seen(value)) for key, value in keywords.items()}
-        try:
+        with _errors_of(f"'is {name}'", function):
             return bool(function(*given, **keywords))
-        except UndefinedError:
-            raise
-        except Exception as error:
-            raise our_error(f"'is {name}'", function, error) from error
 
     return run
 
