@@ -48,6 +48,7 @@ def course_of(prepared: Prepared) -> Course:
         weights=prepared.weights,
         outline=prepared.outline,
         shares=can_share(prepared),
+        warnings=prepared.warnings,
     )
 
 
