@@ -20,6 +20,7 @@ from jupyter_latents.engine.rules.checks import check_mode, check_sigmas, pipeli
 from jupyter_latents.engine.rules.needs import check_memory
 from jupyter_latents.engine.rules.origin import provenance_of
 from jupyter_latents.engine.rules.remarks import remarks
+from jupyter_latents.engine.rules.sharing import sharing_note
 from jupyter_latents.engine.rules.sizes import picture_size
 from jupyter_latents.engine.schedule import schedulers, timesteps
 from jupyter_latents.engine.schedule.entering import Entering, enter, first_step
@@ -163,7 +164,9 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     notes = (*given.notes, *dict.fromkeys(note for one in decodings for note in one.notes), *notes)
     beside = remarks(call, facts, entered, noised=noised and not schedulers.backwards(scheduler))
     prompts = prompt_windows(stage, entering.span)
-    told = (*notes, *beside, *prompt_remarks(stage, prompts), *entering.notes, *(choice.note for choice in optimize))
+    alone = sharing_note(stage, given, len(prompts))
+    beside = (*beside, *prompt_remarks(stage, prompts), *((alone,) if alone else ()))
+    told = (*notes, *beside, *entering.notes, *(choice.note for choice in optimize))
     weights = facts.values * _itemsize(stage, facts)
     return Prepared(
         stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights, prompts, decodings
