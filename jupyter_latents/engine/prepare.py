@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
+from jupyter_latents.engine.extremes import check_range
 from jupyter_latents.engine.given.incoming import incoming
 from jupyter_latents.engine.given.inputs import Call, Given
 from jupyter_latents.engine.given.outline import Outline, Standing
@@ -146,6 +149,7 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     check_prompts(stage, facts.family.text, facts.family.name)
     optimize = check_optimize(stage.model, facts)
     latents = incoming(stage, given.latents, facts)
+    check_range(latents, _dtype(stage, facts))
     scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=stage.seed or 0)
     crosses = _crosses(stage, latents, scheduler, facts)
     entered = crossing(latents, facts.space, facts.family.align) if latents is not None and crosses else latents
@@ -191,9 +195,15 @@ def _call(stage: Stage, given: Given, entered: Standing | None, facts: ModelFact
     return call, notes
 
 
+def _dtype(stage: Stage, facts: ModelFacts) -> torch.dtype:
+    """The dtype that a stage runs in."""
+    dtype: torch.dtype = dtype_of(stage.model, facts, device_of(stage.model.device))
+    return dtype
+
+
 def _itemsize(stage: Stage, facts: ModelFacts) -> int:
-    """Bytes of one value in the dtype that a stage runs in."""
-    return int(dtype_of(stage.model, facts, device_of(stage.model.device)).itemsize)
+    """Bytes of one value in that."""
+    return int(_dtype(stage, facts).itemsize)
 
 
 def _crosses(stage: Stage, latents: Standing | None, scheduler: Any, facts: ModelFacts) -> bool:
