@@ -19,7 +19,7 @@ from jupyter_latents.session.memory.leads import Lead, leads_of
 from jupyter_latents.session.memory.stand_ins import digest_inputs
 from jupyter_latents.session.read_ahead import ReadAhead
 from jupyter_latents.session.runs import Made, Run
-from jupyter_latents.session.spreading import labels_of, spread
+from jupyter_latents.session.spreading import labels_of, spread, spread_from
 from jupyter_latents.session.story import Story
 from jupyter_latents.session.veils import rewrite
 from jupyter_latents.stage import Stage
@@ -41,10 +41,11 @@ __all__ = ["ScriptRun"]
 class _Job:
     """One invocation while it runs: its stages as they run, as the script says them and for people, and what they made.
 
-    `ready` is what a batch made of stages yet to come.
+    `numbers` says which of the invocation's stages each was; `ready` is what a batch made of stages yet to come.
     """
 
     invocation: Invocation
+    numbers: tuple[int, ...] = ()
     stages: tuple[Stage, ...] = ()
     labels: tuple[str, ...] = ()
     script: tuple[Stage, ...] = ()
@@ -101,7 +102,7 @@ class ScriptRun:
             again = self.evaluation.environment.values.veiled_again  # an option may have needed a value itself
             script = tuple(rewrite(stage, again) for stage in self._script(stages))
             told = tuple(rewrite(stage, self.evaluation.environment.hidden) for stage in script)
-            job = _Job(invocation, stages, labels, script, told)
+            job = _Job(invocation, spread_from(asked, self.session.names), stages, labels, script, told)
             self._tell_stages(job.told)
             for stage in stages:
                 if len(job.made) not in job.ready and (self.run.should_stop() or (job.made and job.made[-1].stopped)):
@@ -121,6 +122,7 @@ class ScriptRun:
 
     def _run_one(self, job: _Job, stage: Stage, *, several: bool) -> None:
         """Runs one stage of an invocation, binds its result and writes its files."""
+        number = job.numbers[len(job.made)]
         self.observer.stage(len(self.run.results), job.told[len(job.made)], stage.into or "")
         try:
             self.session.may_bind(stage)
@@ -136,7 +138,7 @@ class ScriptRun:
             finally:
                 self.observer.result(result)
         except JupyterLatentsError as error:
-            raise blame(job.invocation, error) from error.__cause__
+            raise blame(job.invocation, error, number) from error.__cause__
 
     def _stage(self, job: _Job, stage: Stage) -> StageResult:
         check_parts(stage)

@@ -9,7 +9,7 @@ from typing import Any
 from jupyter_latents.stage import Reference, Stage
 from jupyter_latents.syntax import Invocation
 
-__all__ = ["Outlines", "labels_of", "spread"]
+__all__ = ["Outlines", "labels_of", "spread", "spread_from"]
 
 
 class Outlines(list[Any]):
@@ -36,6 +36,16 @@ def spread(
         made.extend(item for item, _ in items)
         told.extend(", ".join(filter(None, (label, own))) for _, own in items)
     return tuple(made), tuple(told)
+
+
+def spread_from(stages: Sequence[Stage], names: Mapping[str, Any]) -> tuple[int, ...]:
+    """For each stage that `spread` gives, which of an invocation's it was.
+
+    Args:
+        stages: See `spread`.
+        names: See `spread`.
+    """
+    return tuple(number for number, stage in enumerate(stages) for _ in _items(stage, names))
 
 
 def labels_of(invocation: Invocation) -> tuple[str, ...]:
