@@ -17,6 +17,7 @@ from jupyter_latents.engine.models.cache import LoadedModel, ModelCache
 from jupyter_latents.engine.models.describe import describe, description_scope, whole
 from jupyter_latents.engine.models.load import dtype_of
 from jupyter_latents.engine.models.memory import device_of
+from jupyter_latents.engine.models.unused import unused_notes
 from jupyter_latents.engine.observer import Observer, Phase, Reading, Silent
 from jupyter_latents.engine.prepare import prepare
 from jupyter_latents.engine.quiet import gather_messages
@@ -170,6 +171,8 @@ class LocalEngine:
         """A stage's model; the observer is told what is read."""
         stops.before(Phase("loading", Reading(stage.model.name)))
         model = self.cache.load(stage.model, lambda reading: stops.before(Phase("loading", reading)))
+        for note in unused_notes(model.facts):
+            observer.note(note, warning=True)
         if stage.model.offload and model.offload is None:
             observer.note(f"{stage.model.offload} offload changes nothing here: there is no accelerator")
         return model

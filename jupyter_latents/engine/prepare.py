@@ -17,6 +17,7 @@ from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.load import dtype_of
 from jupyter_latents.engine.models.memory import device_of
 from jupyter_latents.engine.models.optimize import check_optimize
+from jupyter_latents.engine.models.unused import unused_notes
 from jupyter_latents.engine.prompts.windows import PromptWindow, check_prompts, prompt_remarks, prompt_windows
 from jupyter_latents.engine.rules.calls import call_arguments, check_clip_skip
 from jupyter_latents.engine.rules.checks import check_mode, check_sigmas, pipeline_of
@@ -100,7 +101,8 @@ class Prepared:
     def warnings(self) -> tuple[str, ...]:
         """Those of the notes that say that the stage was asked for one thing and given another."""
         way = self.entering.way
-        return (way.warning,) if way is not None and way.warning else ()
+        own = (way.warning,) if way is not None and way.warning else ()
+        return (*own, *unused_notes(self.facts))
 
     @property
     def verdict(self) -> str:
@@ -169,7 +171,7 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     beside = remarks(call, facts, entered, noised=noised and not schedulers.backwards(scheduler))
     prompts = prompt_windows(stage, entering.span)
     alone = sharing_note(stage, given, len(prompts))
-    beside = (*beside, *prompt_remarks(stage, prompts), *((alone,) if alone else ()))
+    beside = (*unused_notes(facts), *beside, *prompt_remarks(stage, prompts), *((alone,) if alone else ()))
     told = (*notes, *beside, *entering.notes, *(choice.note for choice in optimize))
     weights = facts.values * _itemsize(stage, facts)
     return Prepared(
