@@ -60,6 +60,7 @@ class StageRecord:
         denoising: Seconds of its steps so far.
         place: Which of several results of the same name this is, or None.
         kept: Whether its result was kept from before, so that its steps were not run now.
+        over: Whether its run has ended.
     """
 
     stage: Stage
@@ -75,6 +76,7 @@ class StageRecord:
     denoising: float = 0.0
     place: int | None = None
     kept: bool = False
+    over: bool = False
 
     @classmethod
     def beginning(cls, stage: Stage, name: str) -> StageRecord:
@@ -148,7 +150,8 @@ class StageRecord:
         self.let_go()
 
     def let_go(self) -> None:
-        """Holds on to no run any more."""
+        """Its run has ended, and it holds on to that no more."""
+        self.over = True
         for point in self.points:
             point.look = None
 
