@@ -116,7 +116,7 @@ class Hidden:
     def stage(self, index: int, stage: Stage, name: str) -> None:
         """See `Observer.stage`."""
         self._notes.clear()
-        self._observer.stage(index, rewrite(stage, self._text), name)
+        self._observer.stage(index, rewrite(stage, self._text), self._text(name))
 
     def phase(self, phase: Phase) -> None:
         """See `Observer.phase`."""

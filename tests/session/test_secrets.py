@@ -197,3 +197,25 @@ def test_no_piece_of_an_odd_value_is_told_kept_or_written(
     for part in content:
         found = [part.find(piece.encode()) for piece in PIECES | UPPER]
         assert not [part[max(0, at - 99) : at + 99] for at in found if at >= 0]
+
+
+def test_a_variable_named_by_the_environment_is_told_by_its_name_there(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TARGET", "hunter_two")
+    told, error = ran(desk, "<sd15> --prompts cat --inference-steps 1 --output-size 64 --seeds 1 --into $TARGET")
+    assert error is None
+    assert "hunter_two" in desk.session.names
+    assert "hunter_two" not in str(vars(told))
+    assert desk["hunter_two"].provenance.cell.endswith("--into $TARGET")
+
+
+@pytest.mark.parametrize("option", ["--guidance-scales $KEY", "--scheduler $KEY", "--image-seeds $KEY", "--dtype $KEY"])
+def test_a_short_value_that_a_message_quotes_is_hidden(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.setenv("KEY", "q7z")
+    _, error = ran(desk, f"<sd15> --prompts cat --inference-steps 1 {option}")
+    assert error is not None
+    assert "'$KEY'" in error.message
+    assert "q7z" not in error.message

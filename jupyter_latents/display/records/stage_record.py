@@ -133,7 +133,7 @@ class StageRecord:
 
     def branch(self, step: int) -> tuple[str, str]:
         """The name and the expression that branch at a step, such as ``base_12`` and ``base.at(step=12)``."""
-        if not self.name:
+        if not self.name.isidentifier():  # none, or one of the environment, which stays $NAME
             return "", ""
         stem = self.name if self.place is None else f"{self.name}{self.place}"
         return f"{stem}_{step}", f"{self.variable}.at(step={step})"

@@ -79,17 +79,20 @@ class Values:
     def hidden(self, text: str, *, keys: bool = False) -> str:
         """A text for people that may hold values which the script had: ``$NAME`` in their place.
 
-        Values of fewer than four characters are words of any text, and stay.
+        Values of fewer than four characters are words of any text, and stay, but for those that a message quotes.
 
         Args:
             text: The text.
-            keys: Whether it may hold values that were read as keys of settings, such as a message.
+            keys: Whether it is a message: it quotes values, and may hold some that were read as keys of settings.
         """
         for value, name, _ in self._open():
             for form in written_forms(value, keys=keys):
                 text = text.replace(form, f"${name}")
             if len(value) >= _LONG:
                 text = _without_beginning(text, value, f"${name}")
+        for name in sorted(self.opened) if keys else ():
+            if 0 < len(value := self.value(name)) < _SHORT:
+                text = text.replace(f"'{value}'", f"'${name}'")
         return self.shown(text)
 
     def veiled_again(self, text: str, source: str | None = None) -> str:
