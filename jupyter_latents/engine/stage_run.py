@@ -188,7 +188,7 @@ class StageRun:
             RunError: The pipeline has set another schedule than before, or the scheduler's history cannot be carried.
         """
         last, span = self.done.states[-1], self.prepared.span
-        if schedulers.schedule_digest(scheduler) != self.done.schedule or last.scheduler is None:
+        if not self._is_set(scheduler, self.done.schedule) or last.scheduler is None:
             name = type(scheduler).__name__
             why = "its history cannot be carried" if last.scheduler is None else "it set another schedule than before"
             raise RunError(
@@ -206,7 +206,7 @@ class StageRun:
             RunError: The pipeline has set another schedule than the one that was prepared for it.
         """
         planned, first = self.prepared, skipped // int(scheduler.order) if self.given is None else 0
-        if schedulers.schedule_digest(scheduler) == planned.entering.schedule:
+        if self._is_set(scheduler, planned.entering.schedule):
             if self.given is not None or first == planned.entering.first:
                 return planned.entering
         elif not self.family.foreseen:
@@ -217,6 +217,10 @@ class StageRun:
             f"{first}, and not {_shown(planned.scheduler)} from step {planned.entering.first}. Nothing was run; please "
             "report this with the model's name."
         )
+
+    def _is_set(self, scheduler: Any, digest: str) -> bool:
+        """Whether a pipeline has set a schedule, or the planned one but for the rounding of its device."""
+        return schedulers.schedule_digest(scheduler) == digest or schedulers.near(scheduler, self.prepared.scheduler)
 
     def _begin(self, span: Span, scheduler: Any) -> None:
         self.done.span, self.done.scheduler = span, scheduler
