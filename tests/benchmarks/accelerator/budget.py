@@ -62,8 +62,10 @@ def last_resort(seconds: float, write: Callable[[], object]) -> threading.Timer:
     """
 
     def end() -> None:
-        write()
-        os._exit(3)
+        try:
+            write()
+        finally:
+            os._exit(3)
 
     timer = threading.Timer(seconds, end)
     timer.daemon = True

@@ -106,7 +106,7 @@ def _sections(
         document.results.append(result)
         document.write()
         _tell(f"{name}: {share:.0f} s")
-        place = Place(device, arguments.tiny, scratch, Clock(share), result, arguments.trace, subjects)
+        place = Place(device, arguments.tiny, scratch, Clock(share), result, arguments.trace, subjects, document.write)
         begun = time.monotonic()
         try:
             with alarm(share):

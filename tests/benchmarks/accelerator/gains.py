@@ -47,7 +47,7 @@ def _gain(place: Place, name: str, choice: str) -> None:
         try:
             _measure(place, row, engine, one, choice)
         except JupyterLatentsError as error:
-            if not str(error).startswith(("--", "'")) and getattr(error, "option", None) != "optimize":
+            if getattr(error, "option", None) != "optimize":
                 raise
             row["refused"] = str(error).replace(str(one.folder), name)[:200]
         finally:

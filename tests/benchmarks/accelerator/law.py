@@ -54,11 +54,16 @@ def law(place: Place) -> None:
     sound = [row for row in rows if "error" not in row and "refused" not in row]
     place.result.facts |= {
         "rows": len(rows),
-        "equal": sum(row.get("memory") is True and row.get("file") is True for row in sound),
-        "unequal": sum(row.get("memory") is False or row.get("file") is False for row in sound),
+        "equal": sum(kept(row) for row in sound),
+        "unequal": sum(not kept(row) for row in sound),
         "refused": sum("refused" in row for row in rows),
         "failed": sum("error" in row for row in rows),
     }
+
+
+def kept(row: Mapping[str, Any]) -> bool:
+    """Whether a row's halves ended where its whole run did, both ways."""
+    return row.get("memory") is True and row.get("file") is True
 
 
 def _cases(*, tiny: bool) -> list[tuple[str, str | None]]:

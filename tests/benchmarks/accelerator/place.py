@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +31,7 @@ class Place:
         result: Where its rows go.
         trace: Where Chrome traces go; None for nowhere.
         subjects: Models of real size, made once and used by several sections.
+        save: Writes the file with what there is by now.
     """
 
     device: str
@@ -40,6 +41,7 @@ class Place:
     result: Result
     trace: Path | None = None
     subjects: dict[str, Subject] = field(default_factory=dict)
+    save: Callable[[], object] = lambda: None
 
     @property
     def on_cuda(self) -> bool:
@@ -81,6 +83,7 @@ class Place:
                 raise OutOfTimeError(str(error)) from error
         finally:
             row["took"] = round(time.monotonic() - begun, 2)
+            self.save()
 
     def free(self) -> None:
         """Gives memory back that nobody holds."""

@@ -11,6 +11,8 @@ __all__ = ["BEGIN", "END", "NONE", "between", "page_of", "printed"]
 BEGIN, END = "<!-- accelerator: begin -->", "<!-- accelerator: end -->"
 NONE = "Not measured yet: no accelerator was at hand."
 
+_UNEQUAL = ("memory", "file", "difference", "twice", "deterministic")
+
 Row: TypeAlias = Mapping[str, Any]
 _Column: TypeAlias = tuple[str, Callable[[Row], object]]
 
@@ -54,15 +56,39 @@ def _head(document: Mapping[str, Any]) -> str:
     )
 
 
+def _families(section: Mapping[str, Any]) -> tuple[list[Row], list[str]]:
+    """Of the law a row a family, and a line for each row that is not equal."""
+    found: dict[str, dict[str, Any]] = {}
+    lines = []
+    for row in section["rows"]:
+        counts = {"tried": 0, "equal": 0, "unequal": 0, "refused": 0}
+        one = found.setdefault(row["family"], {"family": row["family"], "dtype": row["dtype"], **counts})
+        one["tried"] += 1
+        one.update({key: row[key] for key in ("plain twice", "plain") if key in row})
+        if "refused" in row:
+            one["refused"] += 1
+        elif row.get("memory") is True and row.get("file") is True:
+            one["equal"] += 1
+        elif "error" not in row:
+            one["unequal"] += 1
+            said = ", ".join(f"{key} {_text(row[key])}" for key in _UNEQUAL if key in row)
+            lines.append(f"Not equal: {row['family']} {row['dtype']} {row['scheduler']}: {said}.")
+    return list(found.values()), lines
+
+
 def _section(
     section: Mapping[str, Any], title: str, about: str, columns: Sequence[_Column], shown: Sequence[str]
 ) -> str:
     rows = [row for row in section["rows"] if any(key in row for key in (*shown, "error", "refused", "why"))]
     lines = [f"### {title}", "", _filled(about, section.get("facts", {})), ""]
+    failed = [row for row in section["rows"] if "error" in row]
+    further: list[str] = []
+    if section["name"] == "law":
+        rows, further = _families(section)
     if rows:
-        lines += _table(rows, columns)
+        lines += [*_table(rows, columns), *further]
     lines += [f"Failed: {row.get('model', row.get('family', ''))} {_what(row)}: {row['error']['type']}: "
-              f"{_one_line(row['error']['message'])}" for row in rows if "error" in row]  # fmt: skip
+              f"{_one_line(row['error']['message'])}" for row in failed]  # fmt: skip
     if section.get("error"):
         lines.append(f"The section failed: {section['error']['type']}: {_one_line(section['error']['message'])}")
     if section.get("cut"):
@@ -168,12 +194,11 @@ _TABLES: Mapping[str, tuple[str, str, Sequence[_Column], str]] = {
     ),
     "law": (
         "The split law on the device",
-        "Whether two halves end where the whole run ends, `torch.equal`.",
+        "Whether two halves end where the whole run ends, `torch.equal`, through memory and through a file.",
         (
-            ("family", _of("family")), ("dtype", _of("dtype")), ("scheduler", _of("scheduler")),
-            ("through memory", _of("memory")), ("through a file", _of("file")),
+            ("family", _of("family")), ("dtype", _of("dtype")), ("schedulers tried", _of("tried")),
+            ("equal", _of("equal")), ("unequal", _of("unequal")), ("refused", _of("refused")),
             ("plain twice equal", _of("plain twice")), ("engine equals plain", _of("plain")),
-            ("with deterministic kernels", _of("deterministic")), ("refused", _of("refused")),
         ),
         ("family",),
     ),

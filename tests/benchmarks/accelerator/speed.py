@@ -47,29 +47,38 @@ def _on_one(place: Place, name: str, keep: float) -> None:
 
     engine, one = LocalEngine(), place.subjects[name]
     runs: dict[str, list[Run]] = {}
-    with place.row(model=name, case="all") as row:
-        pipeline = plain_for(engine, one)
-        cases = _cases(engine, one, pipeline)
-        runs = {case: [] for case in cases}
-        names = list(cases)
-        for number in range((1 if place.tiny else _ROUNDS) + 1):
-            if number > 1 and place.clock.left - keep < row.get("round", 0.0):
-                place.result.cut.append(f"{name}: {_ROUNDS + 1 - number} of {_ROUNDS} rounds")
-                break
-            begun = place.clock.left
-            for case in names[number % len(names) :] + names[: number % len(names)]:
-                run = cases[case]()
-                if number:
-                    runs[case].append(run)
-            row["round"] = round(begun - place.clock.left, 2)
-        plain = runs["plain diffusers"]
-        row["plain twice"] = latents_equal(plain[0].latents, runs["plain diffusers again"][0].latents)
-        row["engine as plain"] = latents_equal(plain[0].latents, runs["engine"][0].latents)
-        row["steps"] = one.steps
-    for case, made in runs.items():
-        if made:
-            with place.row(model=name, case=case) as row:
-                row.update(summary(made, runs["plain diffusers"]), **_previews(made))
+    try:
+        with place.row(model=name, case="all") as row:
+            _rounds(place, row, runs, _cases(engine, one, plain_for(engine, one)), keep)
+            row["steps"] = one.steps
+    finally:  # where time was over in the middle of a round, the rounds before it stand in the file
+        for case, made in runs.items():
+            whole = made[: min(map(len, runs.values()))]
+            if whole:
+                with place.row(model=name, case=case) as row:
+                    row.update(summary(whole, runs["plain diffusers"]), **_previews(whole))
+
+
+def _rounds(
+    place: Place, row: dict[str, Any], runs: dict[str, list[Run]], cases: dict[str, Callable[[], Run]], keep: float
+) -> None:
+    """Rounds of all cases into `runs`; the first is not counted."""
+    runs.update({case: [] for case in cases})
+    names, rounds, longest = list(cases), 1 if place.tiny else _ROUNDS, 0.0
+    for number in range(rounds + 1):
+        if number > 1 and place.clock.left - keep < longest:
+            place.result.cut.append(f"{row['model']}: {rounds + 1 - number} of {rounds} rounds")
+            return
+        begun = place.clock.left
+        for case in names[number % len(names) :] + names[: number % len(names)]:
+            run = cases[case]()
+            if number:
+                runs[case].append(run)
+        longest = max(longest, begun - place.clock.left) if number else 0.0
+        if number == 1:
+            plain, again, ours = (runs[case][0] for case in names[:3])
+            row["plain twice"] = latents_equal(plain.latents, again.latents)
+            row["engine as plain"] = latents_equal(plain.latents, ours.latents)
 
 
 def _cases(engine: LocalEngine, one: Any, pipeline: Any) -> dict[str, Callable[[], Run]]:
