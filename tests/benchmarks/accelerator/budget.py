@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 __all__ = ["Clock", "OutOfTimeError", "alarm", "last_resort"]
 
@@ -41,7 +42,10 @@ def alarm(seconds: float) -> Iterator[None]:
         yield
         return
 
-    def ring(_number: int, _frame: object) -> None:
+    def ring(_number: int, frame: FrameType | None) -> None:
+        if _is_importing(frame):  # a module that is cut in the middle spoils all that need it
+            signal.setitimer(signal.ITIMER_REAL, 1.0)
+            return
         raise OutOfTimeError(f"cut after {seconds:.0f} s")
 
     before = signal.signal(signal.SIGALRM, ring)
@@ -51,6 +55,14 @@ def alarm(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if "importlib._bootstrap" in frame.f_code.co_filename:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def last_resort(seconds: float, write: Callable[[], object]) -> threading.Timer:

@@ -66,10 +66,11 @@ def _run(arguments: argparse.Namespace, scratch: Path, clock: Clock) -> int:
         device = arguments.device or _device()
         if device == "cpu" and not arguments.tiny:
             raise SystemExit("no accelerator is here; give --tiny to try the programme on toys.")
-        from tests.benchmarks.accelerator.machine import head
+        from tests.benchmarks.accelerator.machine import head, import_all
         from tests.benchmarks.accelerator.sections import SECTIONS
 
         document.head = {**head(device, tiny=arguments.tiny), "budget": arguments.budget, "bytes of wheels": size}
+        document.head["seconds of imports"] = import_all()
         unknown = [name for name in arguments.only or () if name not in SECTIONS]
         if unknown:
             raise SystemExit(f"no section {unknown[0]!r}; there are {', '.join(SECTIONS)}.")

@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-__all__ = ["commit", "head", "switches"]
+__all__ = ["commit", "head", "import_all", "switches"]
 
 _LIBRARIES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "peft", "numpy", "triton")
 
@@ -79,3 +79,23 @@ def switches() -> dict[str, Any]:
         "float32 matmul precision": torch.get_float32_matmul_precision(),
         "CUBLAS_WORKSPACE_CONFIG": os.environ.get("CUBLAS_WORKSPACE_CONFIG", ""),
     }
+
+
+def import_all() -> float:
+    """Imports what the sections need before the first of them begins; says how many seconds that took."""
+    import importlib
+    import time
+
+    begun = time.monotonic()
+    for name in ("diffusers", "transformers", "torch.profiler", "torch.utils.flop_counter", "tests.benchmarks.stages",
+                 "tests.tiny", "jupyter_latents.engine.local", "jupyter_latents.display.view"):  # fmt: skip
+        importlib.import_module(name)
+    import diffusers
+
+    from jupyter_latents.engine.models.families import FAMILIES
+
+    for family in FAMILIES:
+        for pipeline in (family.txt2img, family.img2img):
+            if pipeline is not None:
+                getattr(diffusers, pipeline)
+    return round(time.monotonic() - begun, 1)

@@ -35,14 +35,16 @@ def trace(place: Place) -> None:
         if not place.has_time(15, f"{name}: not begun"):
             continue
         engine = LocalEngine()
+        cases: dict[str, Callable[[int], object]] = {}
         with place.row(model=name, case="loaded"):
             one = subject(place, name)
-            pipeline = plain_for(engine, one)
-        for case, go in _cases(engine, one, pipeline).items():
+            cases = _cases(engine, one, plain_for(engine, one))
+        for case, go in cases.items():
             if place.has_time(6, f"{name}: {case}"):
                 with place.row(model=name, case=case) as row:
                     _count(place, row, name, case, go)
-        del pipeline, engine
+        cases, go = {}, None
+        engine.unload()
         place.free()
 
 
