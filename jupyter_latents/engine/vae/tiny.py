@@ -21,7 +21,7 @@ from jupyter_latents.wording import option
 if TYPE_CHECKING:
     from jupyter_latents.latents.spaces import Space
 
-__all__ = ["TinyDecoder", "read_tiny"]
+__all__ = ["TinyBlock", "TinyDecoder", "read_tiny"]
 
 _DEST = "preview_vae"
 _BLOCKS = {1: (3, 4, 5), 7: (8, 9, 10), 12: (13, 14, 15), 17: (18,)}  # convolution to the blocks after it
@@ -29,8 +29,13 @@ _UPSAMPLINGS = (6, 11, 16)
 _LAST = 19
 
 
-class _Block(nn.Module):
-    """Three convolutions beside the input; in TAEF2 a gate over the whole picture comes before."""
+class TinyBlock(nn.Module):
+    """Three convolutions beside the input; in TAEF2 a gate over the whole picture comes before.
+
+    Args:
+        width: Channels of its values.
+        pooled: Channels of the gate; 0 for none.
+    """
 
     def __init__(self, width: int, pooled: int) -> None:
         super().__init__()
@@ -48,6 +53,7 @@ class _Block(nn.Module):
         )
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """Values (batch, width, height, width in pixels) to values of the same shape."""
         if self.pool is not None:
             values = values + self.pool(values)
         return torch.relu(self.conv(values) + values)
@@ -78,7 +84,7 @@ class TinyDecoder(nn.Module):
             layers[place] = nn.Conv2d(channels if place == 1 else width, width, 3, padding=1, bias=place == 1)
             for block in blocks:
                 gate = tensors.get(f"{block}.pool.0.weight")
-                layers[block] = _Block(width, 0 if gate is None else gate.shape[0])
+                layers[block] = TinyBlock(width, 0 if gate is None else gate.shape[0])
         self.layers = nn.Sequential(*(layers[place] for place in sorted(layers)))
         self.channels = channels
         self.layers.load_state_dict(dict(tensors))
