@@ -32,25 +32,46 @@ THERE = (
 ).split()
 
 BLOCKED = """
-import importlib.abc, importlib.metadata, sys
+import importlib.abc, importlib.metadata, re, sys
 
-allowed = set(sys.argv[1].split(","))
+def needs(name):
+    if name in allowed or not list(importlib.metadata.distributions(name=name)):
+        return
+    allowed.add(name)
+    for line in importlib.metadata.requires(name) or ():
+        if "extra ==" not in line:
+            needs(re.match("[A-Za-z0-9._-]+", line).group().lower().replace("_", "-"))
+
+
+allowed = set()
+for name in sys.argv[1].split(","):
+    needs(name)
+allowed |= set(sys.argv[2].split(","))
 known = importlib.metadata.packages_distributions()
 
 
 class Lacks(importlib.abc.MetaPathFinder):
+    finders = tuple(sys.meta_path)
+
     def find_spec(self, name, path=None, target=None):
         owners = {one.lower().replace("_", "-") for one in known.get(name.partition(".")[0], ())}
         if owners and not owners & allowed and "jupyter-latents" not in owners:
-            raise ModuleNotFoundError(f"the machine has no {name}")
+            return None
+        found = (finder.find_spec(name, path, target) for finder in self.finders)
+        return next((spec for spec in found if spec is not None), None)
+
+    def find_distributions(self, *context):
+        for finder in self.finders:
+            if hasattr(finder, "find_distributions"):
+                yield from finder.find_distributions(*context)
 
 
-sys.meta_path.insert(0, Lacks())
+sys.meta_path[:] = [Lacks()]
 import importlib
 for module in ("command", "machine", "sections", "printing"):
     importlib.import_module(f"tests.benchmarks.accelerator.{module}")
 from tests.benchmarks.accelerator.command import main
-sys.exit(main(sys.argv[2:]))
+sys.exit(main(sys.argv[3:]))
 """
 
 
@@ -59,7 +80,7 @@ def run_blocked(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProces
     wheeled = [name.partition("==")[0] for name in wheels.NAMES]
     environment = {**os.environ, "PYTHONPATH": str(cwd), "OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        [sys.executable, "-c", BLOCKED, ",".join([*THERE, *wheeled]), *arguments],
+        [sys.executable, "-c", BLOCKED, ",".join(THERE), ",".join(wheeled), *arguments],
         cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
 
