@@ -8,15 +8,19 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jupyter_latents.errors import RunError
 from tests.benchmarks.accelerator import command, printing, sections, wheels
 from tests.benchmarks.accelerator.budget import Clock, OutOfTimeError
 from tests.benchmarks.accelerator.place import Place
 from tests.benchmarks.accelerator.sections import Section
+from tests.benchmarks.accelerator.timing import MARK
+from tests.benchmarks.accelerator.trace import counted
 from tests.tiny.fixtures import one_thread  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
@@ -92,14 +96,17 @@ def _fails(place: Place) -> None:
 
 def _a_row_fails(place: Place) -> None:
     with place.row(what="first"):
-        raise TypeError("of this row alone")
+        raise TypeError(f"{place.scratch}/sdxl: of this row alone")
     with place.row(what="second") as row:
         row["value"] = 1
 
 
 def _is_cut(place: Place) -> None:
     with place.row(what="long"):
-        raise OutOfTimeError("cut after 1 s")
+        try:
+            raise OutOfTimeError("cut after 1 s")
+        except OutOfTimeError as error:
+            raise RunError(f"{place.scratch}/sdxl failed while it ran: {error}") from error
 
 
 def _ends_without_time(place: Place) -> None:
@@ -126,11 +133,15 @@ def test_what_fails_or_is_cut_stands_in_the_file_and_the_rest_goes_on(
     assert "no such thing" in fails["error"]["traceback"]
     assert fails["rows"] == [{"what": "before"}]
     assert row["error"] is None
+    assert row["rows"][0]["error"]["message"] == "sdxl: of this row alone", "no folder of the machine"
     assert [("error" in one, one.get("value")) for one in row["rows"]] == [(True, None), (False, 1)]
-    assert cut["cut"] == ["cut after 1 s"]
+    assert cut["cut"] == ["long: cut after 1 s"]
+    assert cut["rows"][0]["cut"] == "cut after 1 s", "as the engine tells it, too: time that is over is no failure"
+    assert "error" not in cut["rows"][0]
+    assert cut["error"] is None
     assert late["cut"] == ["the third model"]
     assert [one["name"] for one in seen[0]["sections"]] == list(made), "the file is whole after each section"
-    assert "failed: fails, row, cut" in capsys.readouterr().err
+    assert capsys.readouterr().err.endswith("failed: fails, row\n")
 
 
 def test_the_file_names_no_host_and_no_folder(tmp_path: Path) -> None:
@@ -151,6 +162,48 @@ def test_the_law_runs_on_toys(tmp_path: Path) -> None:
     assert law["facts"]["equal"] == law["facts"]["rows"] == len(law["rows"])
     assert law["rows"][0]["plain twice"]
     assert law["rows"][0]["plain"]
+
+
+def test_only_the_families_asked_for_are_tried(tmp_path: Path) -> None:
+    given = ["--only", "law", "--families", "sd3"]
+    assert command.main([*TINY, str(tmp_path / "made.json"), *given]) == 0
+    (law,) = json.loads((tmp_path / "made.json").read_text())["sections"]
+    assert [row["family"] for row in law["rows"]] == ["sd3"]
+
+
+@pytest.mark.parametrize("given", [("--only", "tempo"), ("--families", "sd9"), ("--models", "SD 9")])
+def test_a_name_that_is_none_is_refused(tmp_path: Path, given: tuple[str, str]) -> None:
+    with pytest.raises(SystemExit, match=f"no .* '{given[1]}'; there are"):
+        command.main([*TINY, str(tmp_path / "made.json"), *given])
+
+
+@dataclass(frozen=True)
+class Event:
+    """One of a profile's, as kineto gives it."""
+
+    title: str
+    begun: int
+    correlation: int = 0
+    kind: str = "DeviceType.CPU"
+
+    def name(self) -> str:
+        return self.title
+
+    def start_ns(self) -> int:
+        return self.begun
+
+    def correlation_id(self) -> int:
+        return self.correlation
+
+    def device_type(self) -> str:
+        return self.kind
+
+
+def test_what_comes_after_the_last_step_is_not_counted_as_a_step() -> None:
+    asked = [Event("cudaMemcpyAsync", at, number) for number, at in ((1, 5), (2, 15), (3, 25), (4, 35))]
+    done = [Event("Memcpy DtoH (Device -> Pinned)", 40, number, "DeviceType.CUDA") for number in (1, 2, 3, 4)]
+    whole, between, steps = counted([*asked, *done, *(Event(MARK, at) for at in (10, 20, 30))])
+    assert (whole["Memcpy DtoH"], between["Memcpy DtoH"], steps) == (4, 2, 2), "a copy counts when it was asked for"
 
 
 def test_nothing_is_imported_that_such_a_machine_lacks(tmp_path: Path) -> None:
@@ -188,16 +241,21 @@ def test_a_folder_without_wheels_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_page_holds_what_is_printed_of_the_committed_file() -> None:
-    file = printing.file_of_the_repository()
-    document = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+    documents = [json.loads(file.read_text(encoding="utf-8")) for file in printing.files_of_the_repository()]
     page = PAGE.read_text(encoding="utf-8")
-    assert page == printing.page_of(page, document)
+    assert page == printing.page_of(page, documents)
+
+
+def test_no_committed_file_names_a_folder_of_a_machine() -> None:
+    for file in printing.files_of_the_repository():
+        text = file.read_text(encoding="utf-8")
+        assert not any(start in text for start in ("/tmp/", "/home/", "/root/", "/work/", "/opt/", "/usr/"))
 
 
 def test_a_page_is_printed_between_its_marks() -> None:
     page = f"above\n{printing.BEGIN}\nold\n{printing.END}\nbelow\n"
-    again = printing.page_of(page, {"sections": [], "date": "today"})
-    assert "Measured on today" in again
+    again = printing.page_of(page, [{"sections": [], "date": "today"}, {"sections": [], "date": "tomorrow"}])
+    assert again.index("Measured on today") < again.index("Measured on tomorrow")
     assert again.startswith("above\n")
     assert again.endswith("\nbelow\n")
-    assert printing.page_of(again, None) == page.replace("old", printing.NONE)
+    assert printing.page_of(again, []) == page.replace("old", printing.NONE)

@@ -10,13 +10,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["Clock", "OutOfTimeError", "alarm", "last_resort"]
+__all__ = ["Clock", "OutOfTimeError", "alarm", "last_resort", "out_of_time"]
 
 _GRACE = 3.0  # seconds after a section's end before the alarm: between rows it looks at its clock itself
 
 
 class OutOfTimeError(Exception):
     """A section's share is used up in the middle of a row."""
+
+
+def out_of_time(error: BaseException | None) -> OutOfTimeError | None:
+    """The alarm that an error comes from, through all that others made of it; None where it comes from something else.
+
+    Args:
+        error: Any; the engine tells what a model raises as an error of its own.
+    """
+    while error is not None and not isinstance(error, OutOfTimeError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 class Clock:

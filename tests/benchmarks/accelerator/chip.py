@@ -24,7 +24,7 @@ def chip(place: Place) -> None:
     with place.row(what="bf16 matrix product") as row:
         product = _product_rate(place)
         row.update({"side": 256 if place.tiny else 8192, "TFLOP/s": round(product / 1e12, 3)})
-    for name in NAMES:
+    for name in filter(place.wants, NAMES):
         if not place.has_time(8, f"{name}: not begun"):
             continue
         engine = LocalEngine()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.benchmarks.accelerator import wheels
-from tests.benchmarks.accelerator.budget import Clock, OutOfTimeError, alarm, last_resort
+from tests.benchmarks.accelerator.budget import Clock, alarm, last_resort, out_of_time
 from tests.benchmarks.accelerator.document import Document, Result, problem
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, help="JSON file, written anew after every section")
     parser.add_argument("--budget", type=float, default=_BUDGET, help="seconds for all (default %(default).0f)")
     parser.add_argument("--only", nargs="+", metavar="SECTION", help="run these sections only")
+    parser.add_argument("--families", nargs="+", default=[], help="tiny families whose law is tried; else all")
+    parser.add_argument("--models", nargs="+", default=[], help="how names of models begin that are measured; else all")
     parser.add_argument("--trace", type=Path, help="folder for Chrome traces of the trace section")
     parser.add_argument("--print", type=Path, metavar="FILE", help="print the tables of a JSON file, and run nothing")
     return parser
@@ -67,13 +69,11 @@ def _run(arguments: argparse.Namespace, scratch: Path, clock: Clock) -> int:
         if device == "cpu" and not arguments.tiny:
             raise SystemExit("no accelerator is here; give --tiny to try the programme on toys.")
         from tests.benchmarks.accelerator.machine import head, import_all
-        from tests.benchmarks.accelerator.sections import SECTIONS
+        from tests.benchmarks.accelerator.sections import SECTIONS, check
 
+        check(arguments.only or (), arguments.families, arguments.models)
         document.head = {**head(device, tiny=arguments.tiny), "budget": arguments.budget, "bytes of wheels": size}
         document.head["seconds of imports"] = import_all()
-        unknown = [name for name in arguments.only or () if name not in SECTIONS]
-        if unknown:
-            raise SystemExit(f"no section {unknown[0]!r}; there are {', '.join(SECTIONS)}.")
         wanted = {name: section for name, section in SECTIONS.items() if not arguments.only or name in arguments.only}
         _sections(arguments, scratch, clock, document, wanted, device)
     finally:
@@ -107,15 +107,20 @@ def _sections(
         document.results.append(result)
         document.write()
         _tell(f"{name}: {share:.0f} s")
-        place = Place(device, arguments.tiny, scratch, Clock(share), result, arguments.trace, subjects, document.write)
+        place = Place(
+            device, arguments.tiny, scratch, Clock(share), result, arguments.trace, subjects, document.write,
+            arguments.families, arguments.models,
+        )  # fmt: skip
         begun = time.monotonic()
         try:
             with alarm(share):
                 section.go(place)
-        except OutOfTimeError as error:
-            result.cut.append(str(error))
         except Exception as error:  # noqa: BLE001 - what a section fails with stands in the file, and the next begins
-            result.error = problem(error)
+            late = out_of_time(error)
+            if late is None:
+                result.error = problem(error, scratch)
+            else:
+                result.cut.append(str(late))
         result.seconds = round(time.monotonic() - begun, 1)
         document.write()
         _tell(f"{name}: {len(result.rows)} rows in {result.seconds:.0f} s{_failures(result)}")

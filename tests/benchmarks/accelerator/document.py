@@ -14,11 +14,19 @@ SCHEMA = 1
 _TAIL = 1500  # characters of a traceback
 
 
-def problem(error: BaseException) -> dict[str, str]:
-    """An error as data: its type, its message and the end of its traceback, without folders of the machine."""
-    lines = "".join(traceback.format_exception(error))
-    here = str(Path.cwd())
-    return {"type": type(error).__name__, "message": str(error)[:600], "traceback": lines.replace(here, ".")[-_TAIL:]}
+def problem(error: BaseException, scratch: Path) -> dict[str, str]:
+    """An error as data: its type, its message and the end of its traceback, without folders of the machine.
+
+    Args:
+        error: It.
+        scratch: A folder that is written as nothing: what follows it names the model.
+    """
+
+    def here(text: str) -> str:
+        return text.replace(f"{scratch}/", "").replace(str(Path.cwd()), ".")
+
+    lines = here("".join(traceback.format_exception(error)))
+    return {"type": type(error).__name__, "message": here(str(error))[:600], "traceback": lines[-_TAIL:]}
 
 
 @dataclass(slots=True)

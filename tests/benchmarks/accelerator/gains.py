@@ -22,7 +22,7 @@ _ROUNDS = 2
 
 def gains(place: Place) -> None:
     """All forms but ``compile``, which has a section of its own."""
-    for name in (NAMES[0], NAMES[2], NAMES[1]):
+    for name in filter(place.wants, (NAMES[0], NAMES[2], NAMES[1])):
         for choice in OPTIMIZATIONS:
             if choice != "compile" and place.has_time(7, f"{name}: {choice}"):
                 _gain(place, name, choice)
@@ -31,7 +31,7 @@ def gains(place: Place) -> None:
 
 def compiling(place: Place) -> None:
     """``compile``, its first run's seconds beside."""
-    for name in (NAMES[2], NAMES[0]):
+    for name in filter(place.wants, (NAMES[2], NAMES[0])):
         if not place.tiny and place.has_time(25, f"{name}: compile"):
             _gain(place, name, "compile")
         place.free()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.errors import WindowError
 from jupyter_latents.stage import ModelSource, Prompt, Size, Stage, Window
+from tests.benchmarks.accelerator.budget import out_of_time
 from tests.engine.cases import FLOW_SCHEDULERS, PROMPT, SCHEDULERS, in_memory, inputs, through_file
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from jupyter_latents.latents import Latents
     from tests.benchmarks.accelerator.place import Place
 
-__all__ = ["law"]
+__all__ = ["DTYPES", "law"]
 
 DTYPES = {
     "sd15": "float16", "sd3": "bfloat16", "sdxl": "float16", "flux": "bfloat16", "sd2": "float32",
@@ -37,21 +38,23 @@ _ROW_SECONDS = 2.0
 def law(place: Place) -> None:
     """Whether two halves end where the whole run ends, through memory and through a file, with ``torch.equal``.
 
-    A family's own scheduler comes with two controls: whether two plain runs of diffusers are equal on this device, and
-    whether the engine's run is equal to them. A half that is not equal runs again with torch's deterministic kernels.
+    A family's own scheduler comes with controls: whether two plain runs of diffusers are equal on this device, whether
+    the engine's run is equal to them, all three with texts encoded as torch's script compiler reads them, and whether
+    it is equal to a plain run whose encoders that compiler has optimized after their first calls. A half that is not
+    equal runs again with torch's deterministic kernels.
     """
     from jupyter_latents.engine.local import LocalEngine
 
     engine = LocalEngine()
     place.result.facts |= {"steps": _STEPS, "cut at": 0.5, "switches": "torch's defaults, see the head"}
-    cases = _cases(tiny=place.tiny)
+    cases = [case for case in _cases(tiny=place.tiny) if not place.families or case[0] in place.families]
     for number, (family, scheduler) in enumerate(cases):
         if not place.has_time(_ROW_SECONDS, f"{len(cases) - number} of {len(cases)} rows of schedulers × families"):
             break
         with place.row(family=family, dtype=DTYPES[family], scheduler=scheduler or "its own") as row:
             _measure(place, engine, row, family, scheduler)
     rows = place.result.rows
-    sound = [row for row in rows if "error" not in row and "refused" not in row]
+    sound = [row for row in rows if not {"error", "refused", "cut"} & row.keys()]
     place.result.facts |= {
         "rows": len(rows),
         "equal": sum(kept(row) for row in sound),
@@ -100,9 +103,19 @@ def _measure(place: Place, engine: LocalEngine, row: dict[str, Any], family: str
             row["twice"] = same(again, engine.run(whole, inputs(mode)).latents)
             row["deterministic"] = same(_halves(place, engine, whole, mode, "memory"), again)
     if scheduler is None:
-        first, second = (_plain_answer(place, engine, whole, mode) for _ in range(2))
-        row["plain twice"] = first if isinstance(first, str) else bool((first == second).all())
-        row["plain"] = first if isinstance(first, str) else _as_plain(first, expected)
+        _controls(row, expected, lambda **how: _plain_answer(place, engine, whole, mode, **how))
+
+
+def _controls(row: dict[str, Any], expected: Latents, plain: Callable[..., Any]) -> None:
+    """What plain diffusers makes of the same, beside the engine's."""
+    first, second = plain(), plain()
+    row["plain twice"] = first if isinstance(first, str) else bool((first == second).all())
+    row["plain"] = first if isinstance(first, str) else _as_plain(first, expected)
+    optimized = plain(optimized=True)
+    row["plain, encoders optimized"] = optimized if isinstance(optimized, str) else _as_plain(optimized, expected)
+    if row["plain"] is False:
+        texts = plain(texts=True)
+        row["plain, with the engine's texts"] = texts if isinstance(texts, str) else _as_plain(texts, expected)
 
 
 def same(first: Latents, second: Latents) -> bool:
@@ -150,8 +163,19 @@ def _halves(place: Place, engine: LocalEngine, whole: Stage, mode: str, way: str
     return engine.run(replace(whole, window=Window(end, None)), inputs(mode, given)).latents
 
 
-def _plain_answer(place: Place, engine: LocalEngine, whole: Stage, mode: str) -> Any:
-    """The last latents of plain diffusers' own run on the CPU's memory, or the error that it ends with, in words."""
+def _plain_answer(
+    place: Place, engine: LocalEngine, whole: Stage, mode: str, *, optimized: bool = False, texts: bool = False
+) -> Any:
+    """The last latents of plain diffusers' own run on the CPU's memory, or the error that it ends with, in words.
+
+    Args:
+        place: The section's.
+        engine: Holds the model.
+        whole: What is run.
+        mode: ``txt2img`` or ``img2img``.
+        optimized: Whether torch's script compiler may optimize what it has seen before.
+        texts: Whether texts come from what the engine keeps.
+    """
     import diffusers
     import torch
 
@@ -168,20 +192,26 @@ def _plain_answer(place: Place, engine: LocalEngine, whole: Stage, mode: str) ->
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             pipeline = kind.from_pretrained(whole.model.name, local_files_only=True, **model.parts)
+        if texts:
+            pipeline = kind(**model.components(kind), scheduler=pipeline.scheduler)
         pipeline.set_progress_bar_config(disable=True)
         pipeline.scheduler = schedulers.build(whole.scheduler, *model.facts.scheduler, seed=7)
         call = {**_further(model.facts.family), **_told_steps(last)}
         taken = inspect.signature(kind.__call__).parameters
-        made = pipeline(
-            prompt=PROMPT,
-            num_inference_steps=_STEPS,
-            generator=torch.Generator("cpu").manual_seed(7),
-            output_type="latent",
-            **size,
-            **picture,
-            **{name: value for name, value in call.items() if name in taken},
-        )
-    except Exception as error:  # noqa: BLE001 - the answer is what it fails with
+        compiler: Any = torch.jit
+        with compiler.optimized_execution(optimized):
+            made = pipeline(
+                prompt=PROMPT,
+                num_inference_steps=_STEPS,
+                generator=torch.Generator("cpu").manual_seed(7),
+                output_type="latent",
+                **size,
+                **picture,
+                **{name: value for name, value in call.items() if name in taken},
+            )
+    except Exception as error:
+        if out_of_time(error) is not None:
+            raise
         return f"{type(error).__name__}: {error}"[:200]
     latents = (last[-1] if last else made.images).cpu()
     return latents if bool(torch.isfinite(latents).all()) else "NaN or infinite latents"

@@ -23,7 +23,7 @@ def loading(place: Place) -> None:
     """Loading and one run of two steps, timed to the end of its first; plain diffusers beside the engine."""
     from jupyter_latents.engine.local import LocalEngine
 
-    for name in NAMES[:2]:
+    for name in filter(place.wants, NAMES[:2]):
         if not place.has_time(20, f"{name}: not begun"):
             continue
         with place.row(model=name, case="made") as row:

@@ -22,6 +22,8 @@ def offload(place: Place) -> None:
     from jupyter_latents.engine.local import LocalEngine
 
     name = NAMES[1]
+    if not place.wants(name):
+        return
     place.result.facts |= {"model": name, "steps": _STEPS}
     expected: Any = None
     for kind, more in (

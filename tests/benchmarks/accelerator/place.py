@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.benchmarks.accelerator.budget import Clock
+from tests.benchmarks.accelerator.budget import Clock, OutOfTimeError, out_of_time
 from tests.benchmarks.accelerator.document import Result, problem
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ class Place:
         trace: Where Chrome traces go; None for nowhere.
         subjects: Models of real size, made once and used by several sections.
         save: Writes the file with what there is by now.
+        families: Tiny families whose law is tried; empty for all.
+        names: Models of real size that are measured; empty for all.
     """
 
     device: str
@@ -42,11 +44,17 @@ class Place:
     trace: Path | None = None
     subjects: dict[str, Subject] = field(default_factory=dict)
     save: Callable[[], object] = lambda: None
+    families: Sequence[str] = ()
+    names: Sequence[str] = ()
 
     @property
     def on_cuda(self) -> bool:
         """Whether there is an accelerator."""
         return self.device.startswith("cuda")
+
+    def wants(self, name: str) -> bool:
+        """Whether a model of real size is to be measured."""
+        return not self.names or name.startswith(tuple(self.names))
 
     def has_time(self, seconds: float, what: str) -> bool:
         """Whether so many seconds are left; where not, the file says what was left out.
@@ -66,21 +74,21 @@ class Place:
 
         Args:
             **facts: What the row is about.
-        """
-        from tests.benchmarks.accelerator.budget import OutOfTimeError
 
+        Raises:
+            OutOfTimeError: The section's time was over in the middle of it, whatever others made of that.
+        """
         row: dict[str, Any] = dict(facts)
         self.result.rows.append(row)
         begun = time.monotonic()
         try:
             yield row
-        except OutOfTimeError:
-            row["error"] = {"type": "OutOfTimeError", "message": "cut: its section's time was over", "traceback": ""}
-            raise
         except Exception as error:
-            row["error"] = problem(error)
-            if "cut after" in str(error):  # the alarm, as the engine tells it
-                raise OutOfTimeError(str(error)) from error
+            late = out_of_time(error)
+            if late is not None:
+                row["cut"] = str(late)
+                raise OutOfTimeError(f"{', '.join(map(str, facts.values()))}: {late}") from error
+            row["error"] = problem(error, self.scratch)
         finally:
             row["took"] = round(time.monotonic() - begun, 2)
             self.save()

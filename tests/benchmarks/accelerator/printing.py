@@ -13,19 +13,25 @@ NONE = "Not measured yet: no accelerator was at hand."
 
 _UNEQUAL = ("memory", "file", "difference", "twice", "deterministic")
 
+_CONTROLS = {
+    "plain": "engine equals plain",
+    "plain, encoders optimized": "with encoders that the script compiler has optimized",
+    "plain, with the engine's texts": "with the engine's own texts",
+}
+
 Row: TypeAlias = Mapping[str, Any]
 _Column: TypeAlias = tuple[str, Callable[[Row], object]]
 
 
-def page_of(page: str, document: Mapping[str, Any] | None) -> str:
+def page_of(page: str, documents: Sequence[Mapping[str, Any]]) -> str:
     """A page with what stands between its marks printed anew.
 
     Args:
         page: Its text.
-        document: The JSON file's content; None where there is none.
+        documents: The content of JSON files, each a run.
     """
     head, tail = page.split(BEGIN, maxsplit=1)[0], page.split(END)[1]
-    tables = NONE + "\n" if document is None else printed(document)
+    tables = "\n".join(map(printed, documents)) or NONE + "\n"
     return f"{head}{BEGIN}\n{tables}{END}{tail}"
 
 
@@ -48,11 +54,12 @@ def _head(document: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in document.get("versions", {}).items())
     switches = ", ".join(f"{name} {value!s}" for name, value in document.get("switches", {}).items() if value != "")
     toys = " Toys stand in for all models: the figures say nothing." if document.get("tiny") else ""
+    note = f" {document['note']}" if "note" in document else ""
     return (
         f"Measured on {document.get('date', '?')} at commit {document.get('commit') or '?'} by "
         f"`python -m tests.benchmarks accelerator` in {document.get('seconds', '?')} s on "
         f"{document.get('machine', '?')}; Python {document.get('python', '?')}, {versions}. Torch's switches: "
-        f"{switches}. Models have random weights, made on the device.{toys}"
+        f"{switches}. Models have random weights, made on the device.{toys}{note}"
     )
 
 
@@ -64,27 +71,36 @@ def _families(section: Mapping[str, Any]) -> tuple[list[Row], list[str]]:
         counts = {"tried": 0, "equal": 0, "unequal": 0, "refused": 0}
         one = found.setdefault(row["family"], {"family": row["family"], "dtype": row["dtype"], **counts})
         one["tried"] += 1
-        one.update({key: row[key] for key in ("plain twice", "plain") if key in row})
+        one.update({key: row[key] for key in ("plain twice", *_CONTROLS) if key in row})
         if "refused" in row:
             one["refused"] += 1
         elif row.get("memory") is True and row.get("file") is True:
             one["equal"] += 1
-        elif "error" not in row:
+        elif not {"error", "cut"} & row.keys():
             one["unequal"] += 1
             said = ", ".join(f"{key} {_text(row[key])}" for key in _UNEQUAL if key in row)
             lines.append(f"Not equal: {row['family']} {row['dtype']} {row['scheduler']}: {said}.")
     return list(found.values()), lines
 
 
+def _with_fastest(rows: Sequence[Row]) -> list[Row]:
+    """Rows of speed with the fastest round against that of plain diffusers: noise only makes rounds slower."""
+    plain = {row["model"]: row["most"] for row in rows if row.get("case") == "plain diffusers" and "most" in row}
+    return [{**row, "fastest": row["most"] / plain[row["model"]]}
+            if "most" in row and row["model"] in plain else row for row in rows]  # fmt: skip
+
+
 def _section(
     section: Mapping[str, Any], title: str, about: str, columns: Sequence[_Column], shown: Sequence[str]
 ) -> str:
-    rows = [row for row in section["rows"] if any(key in row for key in (*shown, "error", "refused", "why"))]
+    rows = [row for row in section["rows"] if any(key in row for key in (*shown, "error", "refused", "why", "cut"))]
     lines = [f"### {title}", "", _filled(about, section.get("facts", {})), ""]
     failed = [row for row in section["rows"] if "error" in row]
     further: list[str] = []
     if section["name"] == "law":
         rows, further = _families(section)
+    if section["name"] == "speed":
+        rows = _with_fastest(rows)
     if rows:
         lines += [*_table(rows, columns), *further]
     lines += [f"Failed: {row.get('model', row.get('family', ''))} {_what(row)}: {row['error']['type']}: "
@@ -108,15 +124,15 @@ def _spaced(lines: Iterable[str]) -> list[str]:
 
 def _filled(about: str, facts: Mapping[str, Any]) -> str:
     counted = ", ".join(f"{key} {value}" for key, value in facts.items() if isinstance(value, int | float))
-    return f"{about}{f' In all: {counted}.' if counted else ''}"
+    how = f" Counted {facts['counted']}." if "counted" in facts else ""
+    return f"{about}{how}{f' In all: {counted}.' if counted else ''}"
 
 
 def _table(rows: Sequence[Row], columns: Sequence[_Column]) -> list[str]:
-    lines = [
-        "| " + " | ".join(name for name, _ in columns) + " |",
-        "|" + "---|" * len(columns),
-    ]
-    return lines + ["| " + " | ".join(_text(read(row)) for _, read in columns) + " |" for row in rows]
+    """A table without the columns that no row fills."""
+    texts = [[name, *(_text(read(row)) for row in rows)] for name, read in columns]
+    head, *cells = zip(*(column for column in texts if any(column[1:])), strict=True)
+    return [f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *cells)]
 
 
 def _what(row: Row) -> str:
@@ -141,7 +157,8 @@ def _of(name: str) -> Callable[[Row], object]:
 
 def _case(row: Row) -> object:
     why = f": {row['why']}" if "why" in row else ""
-    return f"{row.get('case', '')}{why}{' (failed)' if 'error' in row else ''}"
+    end = " (failed)" if "error" in row else " (cut)" if "cut" in row else ""
+    return f"{row.get('case', '')}{why}{end}"
 
 
 def _range(row: Row) -> object:
@@ -153,13 +170,17 @@ def _step(name: str) -> Callable[[Row], object]:
     return lambda row: row.get("a step", {}).get(name)
 
 
+def _in_all(name: str) -> Callable[[Row], object]:
+    return lambda row: row.get("whole run", {}).get(name)
+
+
 def _bytes(name: str) -> Callable[[Row], object]:
     return lambda row: None if row.get(name) is None else f"{row[name] / 1e9:.2f} GB"
 
 
 def _choice(row: Row) -> object:
     refused = f" (refused: {row['refused']})" if "refused" in row else ""
-    return f"{row.get('optimize')}{refused}"
+    return f"{row.get('optimize')}{refused}{' (cut)' if 'cut' in row else ''}"
 
 
 _GAINS: Sequence[_Column] = (
@@ -171,9 +192,11 @@ _TABLES: Mapping[str, tuple[str, str, Sequence[_Column], str]] = {
     "speed": (
         "Engine against plain diffusers",
         ("Steps a second between the ends of the first and the last step, rounds side by side in one run; in brackets "
-        "the ratios' range. The second row of plain diffusers shows how much two equal cases differ."),
+        "the ratios' range. The second row of plain diffusers shows how much two equal cases differ. *Fastest rounds* "
+        "compares the fastest round of each with that of plain diffusers: noise only makes rounds slower."),
         (
             ("model", _of("model")), ("case", _case), ("steps/s", _of("steps/s")), ("against plain", _range),
+            ("fastest rounds", _of("fastest")),
             ("whole run, s", _of("seconds")), ("previews", _of("previews")), ("plain twice equal", _of("plain twice")),
             ("engine equals plain", _of("engine as plain")),
         ),
@@ -181,7 +204,7 @@ _TABLES: Mapping[str, tuple[str, str, Sequence[_Column], str]] = {
     ),
     "trace": (
         "What the processor waits for",
-        "Counts of torch's profiler, a step.",
+        "Counts of torch's profiler.",
         (
             ("model", _of("model")), ("case", _case),
             ("stream synchronised", _step("cudaStreamSynchronize")),
@@ -189,6 +212,8 @@ _TABLES: Mapping[str, tuple[str, str, Sequence[_Column], str]] = {
             ("event synchronised", _step("cudaEventSynchronize")),
             ("numbers read (`_local_scalar_dense`)", _step("aten::_local_scalar_dense")),
             ("copies to the CPU", _step("Memcpy DtoH")), ("kernels", _step("cudaLaunchKernel")),
+            ("whole run: stream synchronised", _in_all("cudaStreamSynchronize")),
+            ("whole run: copies to the CPU", _in_all("Memcpy DtoH")),
         ),
         ("a step",),
     ),
@@ -198,7 +223,7 @@ _TABLES: Mapping[str, tuple[str, str, Sequence[_Column], str]] = {
         (
             ("family", _of("family")), ("dtype", _of("dtype")), ("schedulers tried", _of("tried")),
             ("equal", _of("equal")), ("unequal", _of("unequal")), ("refused", _of("refused")),
-            ("plain twice equal", _of("plain twice")), ("engine equals plain", _of("plain")),
+            ("plain twice equal", _of("plain twice")), *((title, _of(key)) for key, title in _CONTROLS.items()),
         ),
         ("family",),
     ),
@@ -236,6 +261,6 @@ _TABLES: Mapping[str, tuple[str, str, Sequence[_Column], str]] = {
 """Section to its title, what its table shows, its columns, and the keys of the rows that it shows."""
 
 
-def file_of_the_repository() -> Path:
-    """Where the committed JSON file is, if there is one."""
-    return Path(__file__).with_name("measured.json")
+def files_of_the_repository() -> list[Path]:
+    """The committed JSON files in the order of their runs: ``measured.json``, then ``measured_2.json``."""
+    return sorted(Path(__file__).parent.glob("measured*.json"))

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.benchmarks.accelerator.chip import chip
 from tests.benchmarks.accelerator.gains import compiling, gains
-from tests.benchmarks.accelerator.law import law
+from tests.benchmarks.accelerator.law import DTYPES, law
 from tests.benchmarks.accelerator.loading import loading
 from tests.benchmarks.accelerator.memory import offload
-from tests.benchmarks.accelerator.speed import speed
+from tests.benchmarks.accelerator.speed import NAMES, speed
 from tests.benchmarks.accelerator.trace import trace
 
 if TYPE_CHECKING:
     from tests.benchmarks.accelerator.place import Place
 
-__all__ = ["SECTIONS", "Section"]
+__all__ = ["SECTIONS", "Section", "check"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +44,20 @@ SECTIONS: dict[str, Section] = {
     "compiling": Section(compiling, 50),
 }
 """Name to section."""
+
+
+def check(only: Sequence[str], families: Sequence[str], models: Sequence[str]) -> None:
+    """Refuses names that are none.
+
+    Args:
+        only: Sections.
+        families: Tiny families of the law.
+        models: How names of models of real size begin.
+
+    Raises:
+        SystemExit: One is not known.
+    """
+    for given, known, what in ((only, SECTIONS, "section"), (families, DTYPES, "family"), (models, NAMES, "model")):
+        for name in given:
+            if not any(one.startswith(name) if what == "model" else one == name for one in known):
+                raise SystemExit(f"no {what} {name!r}; there are {', '.join(known)}.")

@@ -10,7 +10,10 @@ from jupyter_latents.engine.observer import Silent
 if TYPE_CHECKING:
     from jupyter_latents.engine import Look, Observer, Phase, StageResult, StepEvent
 
-__all__ = ["Marks", "Timed", "rate"]
+__all__ = ["MARK", "Marks", "Timed", "rate"]
+
+MARK = "end of a step"
+"""What a mark is called in a profile."""
 
 
 class Marks:
@@ -24,7 +27,13 @@ class Marks:
         self._cuda, self._marks = device.startswith("cuda"), list[Any]()
 
     def mark(self) -> None:
-        """Marks now."""
+        """Marks now, in a profile too."""
+        import torch
+
+        with torch.profiler.record_function(MARK):
+            self._mark()
+
+    def _mark(self) -> None:
         if not self._cuda:
             self._marks.append(time.perf_counter())
             return

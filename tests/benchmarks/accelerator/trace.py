@@ -1,14 +1,15 @@
-"""What the engine and its previews make the processor wait for, a step: counts of the profiler."""
+"""What the engine and its previews make the processor wait for: counts of the profiler, a step and in all."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tests.benchmarks.accelerator.models import subject
 from tests.benchmarks.accelerator.runs import engine_run, plain_for, plain_run
 from tests.benchmarks.accelerator.speed import NAMES, watcher
+from tests.benchmarks.accelerator.timing import MARK
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.local import LocalEngine
@@ -21,17 +22,17 @@ COUNTED = (
     "aten::_local_scalar_dense", "Memcpy DtoH", "Memcpy HtoD", "aten::is_nonzero", "aten::_to_copy",
     "cudaLaunchKernel",
 )  # fmt: skip
-_FEW, _MANY = 4, 6
+_STEPS = 6
 _KEPT = [(NAMES[0], case) for case in ("plain diffusers", "engine", "engine, watched")]
 """Whose Chrome traces are kept: what comes back from such a machine is few files."""
 
 
 def trace(place: Place) -> None:
-    """Counts a step: those of a longer run less those of a shorter one, by the steps between."""
+    """Counts what the processor does between the ends of the first and the last step, and in the whole run."""
     from jupyter_latents.engine.local import LocalEngine
 
-    place.result.facts |= {"counted": f"(run of {_MANY} steps - run of {_FEW}) / {_MANY - _FEW}"}
-    for name in NAMES if not place.tiny else NAMES[:1]:
+    place.result.facts |= {"counted": f"between the ends of the first and the last of {_STEPS} steps, a step"}
+    for name in filter(place.wants, NAMES if not place.tiny else NAMES[:1]):
         if not place.has_time(15, f"{name}: not begun"):
             continue
         engine = LocalEngine()
@@ -63,28 +64,26 @@ def _cases(engine: LocalEngine, one: Any, pipeline: Any) -> dict[str, Callable[[
 
 
 def _count(place: Place, row: dict[str, Any], name: str, case: str, go: Callable[[int], object]) -> None:
-    go(_FEW)
-    go(_MANY)  # neither is the first of its kind
+    go(_STEPS)  # the first of its kind
     file = f"{name} {case}" if (name, case) in _KEPT else ""
-    few, many = _profiled(place, lambda: go(_FEW), ""), _profiled(place, lambda: go(_MANY), file)
-    a_step = {key: (many[key] - few[key]) / (_MANY - _FEW) for key in many}
+    whole, between, steps = _profiled(place, lambda: go(_STEPS), file)
+    a_step = {key: count / steps for key, count in between.items()}
     row["a step"] = {name: a_step.get(name, 0.0) for name in COUNTED}
-    row["whole run"] = {name: many.get(name, 0) for name in COUNTED}
+    row["whole run"] = {name: whole.get(name, 0) for name in COUNTED}
     waits = ("Synchronize", "item", "_local_scalar_dense", "Memcpy", "nonzero")
     found = {key: value for key, value in a_step.items() if value and any(word in key for word in waits)}
     row["top"] = dict(sorted(found.items(), key=lambda pair: -pair[1])[:12])
 
 
-def _profiled(place: Place, go: Callable[[], object], file: str) -> Counter[str]:
+def _profiled(place: Place, go: Callable[[], object], file: str) -> tuple[Counter[str], Counter[str], int]:
+    """Counts of the whole run, those between the first and the last mark, and how many steps these are."""
     from torch.profiler import ProfilerActivity, profile
 
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if place.on_cuda else [])]
     with profile(activities=activities) as profiler:
         go()
-    counts: Counter[str] = Counter()
     results: Any = profiler.profiler
-    for event in results.kineto_results.events():  # as they are: torch's own table of them takes seconds to make
-        counts[_short(event.name())] += 1
+    counts = counted(list(results.kineto_results.events()))  # torch's own table of them takes seconds to make
     if place.trace is not None and file:
         place.trace.mkdir(parents=True, exist_ok=True)
         kept = "".join(letter if letter.isalnum() else "_" for letter in file)
@@ -92,6 +91,25 @@ def _profiled(place: Place, go: Callable[[], object], file: str) -> Counter[str]
     return counts
 
 
-def _short(name: str) -> str:
-    """An event's name; copies without what they copy between."""
-    return name.split(" (", maxsplit=1)[0]
+def counted(events: Sequence[Any]) -> tuple[Counter[str], Counter[str], int]:
+    """Names of events with how often there are such: in all, and begun between the ends of the first and the last step.
+
+    What runs on the device counts when the processor asked for it.
+
+    Args:
+        events: A profile's, as kineto gives them.
+    """
+    asked = {one.correlation_id(): one.start_ns() for one in events if one.name().startswith("cuda")}
+    marks = sorted(one.start_ns() for one in events if one.name() == MARK and not _on_device(one))
+    first, last = (marks[0], marks[-1]) if marks else (0, 0)
+    whole, between = Counter[str](), Counter[str]()
+    for one in events:
+        name = one.name().split(" (", maxsplit=1)[0]  # copies without what they copy between
+        whole[name] += 1
+        begun = asked.get(one.correlation_id(), one.start_ns()) if _on_device(one) else one.start_ns()
+        between[name] += first < begun <= last
+    return whole, between, max(1, len(marks) - 1)
+
+
+def _on_device(event: Any) -> bool:
+    return "CPU" not in str(event.device_type())
