@@ -25,6 +25,8 @@ from jupyter_latents.stage import Stage
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from jupyter_latents.latents.clip import Clip
+
 __all__ = ["RunOrigin", "StepLog", "finite", "last_latents", "result_of"]
 
 
@@ -37,7 +39,7 @@ class StepLog:
         span: The steps it is to run; None before its schedule is known.
         scheduler: Its scheduler.
         schedule: The schedule's digest.
-        latent_size: (height, width) of its latents, unpacked.
+        shape: Of its latents, unpacked.
         stopped: Whether it ended before its span did.
     """
 
@@ -45,7 +47,7 @@ class StepLog:
     span: Span | None = None
     scheduler: Any = None
     schedule: str = ""
-    latent_size: tuple[int, int] = (0, 0)
+    shape: tuple[int, ...] = (0, 0)
     stopped: bool = False
 
 
@@ -100,7 +102,7 @@ def last_latents(done: StepLog, origin: RunOrigin) -> Latents:
     return replace(steps[-1], trajectory=Trajectory(steps))
 
 
-def result_of(done: StepLog, origin: RunOrigin, latents: Latents, images: tuple[Image, ...] = ()) -> StageResult:
+def result_of(done: StepLog, origin: RunOrigin, latents: Latents, images: tuple[Image | Clip, ...] = ()) -> StageResult:
     """The stage's result.
 
     Args:
@@ -133,9 +135,9 @@ def _latents(done: StepLog, origin: RunOrigin, state: StepState) -> Latents:
     layout = LAYOUTS[facts.family.layout]
     estimate = state.denoised
     if estimate is not None:
-        estimate = layout.unpack(estimate, *done.latent_size).to("cpu", state.latents.dtype).contiguous()
+        estimate = layout.unpack(estimate, done.shape).to("cpu", state.latents.dtype).contiguous()
     return Latents(
-        layout.unpack(state.latents, *done.latent_size).to("cpu"),
+        layout.unpack(state.latents, done.shape).to("cpu"),
         facts.space,
         noise,
         Position(

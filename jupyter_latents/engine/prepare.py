@@ -10,13 +10,15 @@ from jupyter_latents.engine.given.incoming import incoming
 from jupyter_latents.engine.given.inputs import Call, Given
 from jupyter_latents.engine.given.outline import Outline, Standing
 from jupyter_latents.engine.models.describe import describe
+from jupyter_latents.engine.models.experts import ExpertWindow, expert_windows, pieces
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.load import dtype_of
 from jupyter_latents.engine.models.memory import device_of
 from jupyter_latents.engine.models.optimize import check_optimize
 from jupyter_latents.engine.prompts.windows import PromptWindow, check_prompts, prompt_remarks, prompt_windows
-from jupyter_latents.engine.rules.calls import call_arguments, check_clip_skip
+from jupyter_latents.engine.rules.calls import call_arguments, check_clip_skip, check_guidance
 from jupyter_latents.engine.rules.checks import check_mode, check_sigmas, pipeline_of
+from jupyter_latents.engine.rules.frames import frame_count
 from jupyter_latents.engine.rules.needs import check_memory
 from jupyter_latents.engine.rules.origin import provenance_of
 from jupyter_latents.engine.rules.remarks import remarks
@@ -55,6 +57,7 @@ class Prepared:
         notes: What is converted, rounded, assumed or contradicted, in the order of telling.
         weights: Bytes of the model's weights in the dtype that it runs in.
         prompts: Windows of one text each that tile the steps.
+        experts: Windows of one denoiser each that tile the steps, of a model with two; else empty.
         decodings: How latents in the place of pictures become pictures.
     """
 
@@ -71,6 +74,12 @@ class Prepared:
     weights: int
     prompts: tuple[PromptWindow, ...]
     decodings: tuple[Decoding, ...] = ()
+    experts: tuple[ExpertWindow, ...] = ()
+
+    @property
+    def pieces(self) -> list[tuple[PromptWindow, tuple[str, ...] | None]]:
+        """Windows of one set of texts and one denoiser each that tile the steps, with the denoisers' names."""
+        return pieces(self.prompts, self.experts)
 
     @property
     def mode(self) -> str:
@@ -121,7 +130,8 @@ class Prepared:
             seed=own if stage.seed is None else stage.seed,
             strength=self.call.strength if self.given.images else None,
         )
-        return Outline(facts.space.shape_for(*self.call.size, self._items), facts.space, self.end, position, made)
+        shape = facts.space.shape_for(*self.call.size, self._items, self.call.frames)
+        return Outline(shape, facts.space, self.end, position, made)
 
     @property
     def _items(self) -> int:
@@ -151,6 +161,7 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     call, notes = _call(stage, given, entered, facts)
     arguments = call_arguments(call, facts.family)
     check_clip_skip(stage, facts)
+    check_guidance(stage, facts)
     check_sigmas(stage, scheduler, facts, call.mode)
     request = timesteps.request(stage, facts, call.size, call.mode)
     timesteps.set_timesteps(scheduler, facts.family.schedule, request)
@@ -163,11 +174,14 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     notes = (*given.notes, *dict.fromkeys(note for one in decodings for note in one.notes), *notes)
     beside = remarks(call, facts, entered, noised=noised and not schedulers.backwards(scheduler))
     prompts = prompt_windows(stage, entering.span)
+    experts = expert_windows(facts, scheduler, entering.span)
+    beside = (*beside, *((f"experts: {', '.join(map(str, experts))}",) if experts else ()))
     told = (*notes, *beside, *prompt_remarks(stage, prompts), *entering.notes, *(choice.note for choice in optimize))
     weights = facts.values * _itemsize(stage, facts)
     return Prepared(
-        stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights, prompts, decodings
-    )
+        stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights, prompts, decodings,
+        experts,
+    )  # fmt: skip
 
 
 def _call(stage: Stage, given: Given, entered: Standing | None, facts: ModelFacts) -> tuple[Call, tuple[str, ...]]:
@@ -182,7 +196,9 @@ def _call(stage: Stage, given: Given, entered: Standing | None, facts: ModelFact
     mode = check_mode(stage, given, entered, facts)
     size, notes = picture_size(stage, entered, given, facts)
     batch = stage.batch_size if entered is None else entered.shape[0]
-    call = Call(stage, given, mode, size, pipeline_of(mode, stage, facts), _strength(stage, given, entered), batch)
+    frames = frame_count(stage, entered, facts)
+    strength, pipeline = _strength(stage, given, entered), pipeline_of(mode, stage, facts)
+    call = Call(stage, given, mode, size, pipeline, strength, batch, frames)
     facts.check(call)
     check_memory(call, facts, _itemsize(stage, facts))
     return call, notes

@@ -10,6 +10,7 @@ from jupyter_latents.engine.schedule.window import FractionRule, Span, step_of_f
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from jupyter_latents.latents.clip import Clip
     from jupyter_latents.latents.facts import Noise
     from jupyter_latents.latents.value import Latents
 
@@ -22,7 +23,7 @@ class StageResult:
 
     Attributes:
         latents: The latents at its end, with their trajectory; partial when it was stopped.
-        images: Decoded pictures when it ended clean, else empty.
+        images: Decoded pictures or clips when it ended clean, else empty.
         span: The steps it was to run.
         evaluations: Scheduler steps it ran.
         stopped: Whether it was stopped before its end.
@@ -33,7 +34,7 @@ class StageResult:
     """
 
     latents: Latents
-    images: tuple[Image, ...]
+    images: tuple[Image | Clip, ...]
     span: Span
     evaluations: int
     stopped: bool

@@ -23,6 +23,7 @@ from jupyter_latents.engine.prompts.encoding import prompt_encoder
 from jupyter_latents.engine.prompts.windows import PromptWindow
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.rules.calls import call_arguments, picture_arguments
+from jupyter_latents.engine.rules.origin import fps_of
 from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.engine.schedule.entering import Entering, enter
 from jupyter_latents.engine.schedule.level_tensor import level_tensor, onward_draws
@@ -38,6 +39,8 @@ from jupyter_latents.wording import option
 if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
+
+    from jupyter_latents.latents.clip import Clip
 
 __all__ = ["StageRun", "Stops"]
 
@@ -65,9 +68,10 @@ class StageRun:
         observer: Is told phases and steps.
         stops: Where it may end early.
         vae_of: Finds the VAE that latents belong to.
+        load: Loads the model with these of its experts, the others left out.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - each is another's to decide
         self,
         model: LoadedModel,
         prepared: Prepared,
@@ -75,10 +79,11 @@ class StageRun:
         observer: Observer,
         stops: Stops,
         vae_of: Callable[[Latents], Any],
+        load: Callable[[tuple[str, ...]], LoadedModel] | None = None,
     ) -> None:
         self.model, self.prepared, self.inputs, self.observer, self.stops = model, prepared, inputs, observer, stops
         self.stage, self.facts, self.family = prepared.stage, model.facts, model.facts.family
-        self.vae_of = vae_of
+        self.vae_of, self.load = vae_of, load
         self.layout = LAYOUTS[self.family.layout]
         self.given = prepared.latents if isinstance(prepared.latents, Latents) else None
         self.parents = tuple(latents.digest for latents in inputs.latents)
@@ -99,16 +104,19 @@ class StageRun:
         if self.given is not None and self.prepared.crosses:
             self._bridge(self.given)
         call = self.prepared.call
-        _, _, height, width = facts.space.shape_for(*call.size)
-        self.done.latent_size = (height, width)
+        self.done.shape = facts.space.shape_for(*call.size, call.batch, call.frames)
         arguments = {**picture_arguments(call, self.family, self.inputs), **facts.arguments(call, self.inputs)}
         self.stops.before(Phase("encoding"))
-        for window in self.prepared.prompts:
-            self._window(window, arguments)
+        for window, experts in self.prepared.pieces:
+            self._window(window, arguments, self._model(experts))
             if self.done.stopped:
                 return
 
-    def _window(self, window: PromptWindow, arguments: Mapping[str, Any]) -> None:
+    def _model(self, experts: tuple[str, ...] | None) -> LoadedModel:
+        """The model with those of its denoisers that the next steps need; the others may leave."""
+        return self.model if experts is None or self.load is None else self.load(experts)
+
+    def _window(self, window: PromptWindow, arguments: Mapping[str, Any], model: LoadedModel) -> None:
         """Runs the steps of one set of texts, which go on from those that are done as a stage of their own would."""
         call, goes_on = self.prepared.call, bool(self.done.states)
         own = call_arguments(replace(call, stage=replace(self.stage, prompt=window.prompt)), self.family)
@@ -116,7 +124,7 @@ class StageRun:
             self.generator = self._fresh_generator()  # what it drew by then comes with the latents
         encoder = prompt_encoder(self.stage, self.family.text)
         scheduler = schedulers.build(self.stage.scheduler, *self.facts.scheduler, seed=self.seed)
-        components = self.model.components(call.pipeline)
+        components = model.components(call.pipeline)
         if self.stage.clip_skip is not None:
             components = with_clip_skip(components)
         tap = Tap(
@@ -131,7 +139,7 @@ class StageRun:
                 call.pipeline,
                 components if encoder is None else encoder.components(components),
                 {**own, **arguments},
-                self.model.prepared,
+                model.prepared,
             )
         except StoppedError:
             if not goes_on:
@@ -164,7 +172,7 @@ class StageRun:
         entering = self._agreed(scheduler, skipped)
         self.done.schedule = entering.schedule
         self._begin(entering.span, scheduler)
-        end_index = entering.span.index(window.end) if len(self.prepared.prompts) > 1 else entering.span.end_index
+        end_index = entering.span.index(window.end) if len(self.prepared.pieces) > 1 else entering.span.end_index
         if self.given is None or entering.way is None:
             return Entry(entering.span.start_index, end_index)
         extra = torch.Generator("cpu").manual_seed((self.seed ^ 0x9E3779B9) % 2**63)
@@ -258,7 +266,7 @@ class StageRun:
             raise LatentsError(f"step {step} of {self.stage.model.name} is not there; choose a step that is done.")
         return last_latents(done, self._origin)
 
-    def preview(self) -> list[Image]:
+    def preview(self) -> list[Image | Clip]:
         """See `Look.preview`."""
         state = self.done.states[-1]
         shown = state.denoised if state.denoised is not None else state.latents
@@ -269,7 +277,7 @@ class StageRun:
         return self._unpacked(self.done.states[-1].latents).float().cpu().numpy()
 
     def _unpacked(self, held: torch.Tensor) -> torch.Tensor:
-        return self.layout.unpack(held, *self.done.latent_size)
+        return self.layout.unpack(held, self.done.shape)
 
     @property
     def _origin(self) -> RunOrigin:
@@ -281,11 +289,12 @@ class StageRun:
         if not self.done.states or self.done.span is None:
             raise RunError(f"{self.stage.model.name} ran no step: its pipeline called no callback_on_step_end.")
         latents = last_latents(self.done, self._origin)
-        images: tuple[Image, ...] = ()
+        images: tuple[Image | Clip, ...] = ()
         if latents.is_clean:
             self.observer.phase(Phase("decoding"))
             try:
-                images = tuple(codec.to_pil(codec.decode(latents.tensor, self.model.vae_for_decoding)))
+                pictures = codec.decode(latents.tensor, self.model.vae_for_decoding)
+                images = tuple(codec.to_pil(pictures, fps_of(latents.provenance)))
             except StoppedError:
                 self.done.stopped = True  # its steps are done, and stay
         return result_of(self.done, self._origin, latents, images)

@@ -174,7 +174,10 @@ class StageOptions(TypedDict, total=False):
     seed: int
     num_inference_steps: int
     guidance_scale: float
+    guidance_scale_2: float
     guidance_rescale: float
+    num_frames: int
+    fps: float
     denoising_start: float
     denoising_end: float
     sigmas: Sequence[float]
@@ -223,6 +226,7 @@ class Stage:
         seed: Seed of the noise; None when the script gave none (then the latents' own seed, else a random one).
         num_inference_steps: Length of the whole schedule, of which `window` runs a part.
         guidance_scale: Classifier-free guidance (or a distilled model's guidance).
+        guidance_scale_2: Guidance of the expert for the low noise levels, where a model has two; None for the same.
         guidance_asked: Whether a script gave the scale, which may be the usual one; says nothing about what is run.
         guidance_rescale: Guidance rescale, 0 to 1; None for the pipeline's own default.
         strength: How much an input image is noised, 0 to 1; None when not given (then `DEFAULT_STRENGTH` for an
@@ -233,6 +237,8 @@ class Stage:
         window: Which part of the denoising to run.
         image_seed: Images, masks and latents that go in.
         size: Picture size; None for the input's size or the model's default.
+        num_frames: Frames of a clip; None for those of the latents, or the model's default.
+        fps: Frames a second of a clip; None for the model's default.
         batch_size: Pictures at once.
         batch_seeds: Whether stages that differ in their seeds alone may run as one batch.
         clip_skip: CLIP layers to skip.
@@ -247,6 +253,7 @@ class Stage:
     seed: int | None = None
     num_inference_steps: int = 30
     guidance_scale: float = 5.0
+    guidance_scale_2: float | None = _argument("guidance_scale_2")
     guidance_asked: bool = field(default=False, compare=False, repr=False)
     guidance_rescale: float | None = _argument("guidance_rescale")
     strength: float | None = None
@@ -255,6 +262,8 @@ class Stage:
     window: Window = Window()
     image_seed: ImageSeed | None = None
     size: Size | None = None
+    num_frames: int | None = _argument("num_frames")
+    fps: float | None = None
     batch_size: int = 1
     batch_seeds: bool = False
     clip_skip: int | None = _argument("clip_skip")

@@ -83,6 +83,7 @@ class Call:
         pipeline: The diffusers class.
         strength: For the modes that take a picture.
         batch: Latents at once.
+        frames: Frames of each clip; 1 for pictures.
     """
 
     stage: Stage
@@ -92,3 +93,4 @@ class Call:
     pipeline: type = object
     strength: float = 1.0
     batch: int = 1
+    frames: int = 1

@@ -29,7 +29,7 @@ class Family:
         fraction: How fractions count: of the steps, or of the training timesteps as in diffusers' SDXL.
         schedule: What its pipeline passes to ``set_timesteps``, a row of `shifts.ARGUMENTS`.
         layout: How the loop packs latents, a row of `layout.LAYOUTS`.
-        default_size: Pixels where the model's configuration names none.
+        default_size: Pixels, or (width, height), where the model's configuration names none.
         guidance: Name of the call's argument for the guidance scale.
         half: The half precision that suits the family on an accelerator.
         align: Picture sizes are multiples of this many pixels.
@@ -38,6 +38,8 @@ class Family:
         call: Further arguments of every call.
         text: How the embeddings of its text encoders are laid out, a row of `prompts.TEXT_LAYOUTS`; empty where weights
             in prompts are not read.
+        frames: Frames of a clip where nobody says; 0 for families of pictures.
+        fps: Frames a second that it was trained on.
         foreseen: Whether the pipeline is known to set the timesteps of `schedule`; else only its run tells them.
     """
 
@@ -51,7 +53,7 @@ class Family:
     fraction: FractionRule = "steps"
     schedule: str = "plain"
     layout: str = "plain"
-    default_size: int = 1024
+    default_size: int | tuple[int, int] = 1024
     guidance: str = "guidance_scale"
     half: str = "float16"
     align: int = 8
@@ -59,6 +61,8 @@ class Family:
     direct_latents: bool = False
     call: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     text: str = ""
+    frames: int = 0
+    fps: int = 16
     foreseen: bool = True
 
     def pipeline_name(self, mode: str, *, control: bool = False) -> str:
@@ -213,6 +217,16 @@ FAMILIES: tuple[Family, ...] = (
         half="bfloat16",
         schedule="z-image",
         align=16,
+    ),
+    Family(
+        "Wan",
+        ("wan",),
+        ("WanPipeline",),
+        "WanPipeline",
+        half="bfloat16",
+        default_size=(832, 480),
+        align=16,
+        frames=81,
     ),
 )
 

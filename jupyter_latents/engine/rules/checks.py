@@ -110,13 +110,14 @@ def check_sigmas(stage: Stage, scheduler: Any, facts: ModelFacts, mode: str) -> 
 
 def _check_kind(scheduler: Any, own: Any, family: str) -> None:
     """Raises where a scheduler is for models of another kind than the model's own is."""
-    if not hasattr(scheduler, "init_noise_sigma") and hasattr(own, "init_noise_sigma"):
+    is_flow = schedulers.form_of(own) == "flow"
+    if not is_flow and not hasattr(scheduler, "init_noise_sigma") and hasattr(own, "init_noise_sigma"):
         raise ModelError(
             f"{type(scheduler).__name__} is for flow models, and {family} is none. Use another "
             f"{option('schedulers')}, such as EulerDiscreteScheduler or DDIMScheduler.",
             option="schedulers",
         )
-    if schedulers.form_of(own) == "flow" and schedulers.form_of(scheduler) != "flow":
+    if is_flow and schedulers.form_of(scheduler) != "flow":
         raise ModelError(
             f"{type(scheduler).__name__} is for models that predict noise, and {family} is a flow model. Use another "
             f"{option('schedulers')}, such as FlowMatchEulerDiscreteScheduler or "

@@ -7,10 +7,11 @@ from typing import Any
 
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.errors import ModelError, SettingError
+from jupyter_latents.latents.clip import FPS
 from jupyter_latents.latents.facts import Provenance
 from jupyter_latents.stage import ModelSource, Stage
 
-__all__ = ["provenance_of", "source_of"]
+__all__ = ["fps_of", "provenance_of", "source_of"]
 
 _NAMED = ("revision", "variant", "subfolder", "dtype", "vae")
 """What a stage says of its model beside the name, that another one needs to decode its latents as it did."""
@@ -37,6 +38,10 @@ def provenance_of(
         options["strength"] = repr(strength)
     said = {name: str(getattr(stage.model, name) or "") for name in _NAMED}
     options |= {name: text for name, text in said.items() if text not in ("", "auto")}
+    if facts.space.moves:
+        options["fps"] = f"{stage.fps or facts.family.fps:g}"
+    if stage.guidance_scale_2 is not None:
+        options["guidance_scale_2"] = f"{stage.guidance_scale_2:g}"
     if stage.model.optimize:
         options["optimize"] = " ".join(map(str, stage.model.optimize))
     return Provenance(
@@ -50,6 +55,11 @@ def provenance_of(
         MappingProxyType(options),
         parents,
     )
+
+
+def fps_of(made: Provenance) -> float:
+    """Frames a second of clips, as their provenance says it."""
+    return made.number("fps", 0.01, 120.0) or FPS
 
 
 def source_of(made: Provenance) -> ModelSource:

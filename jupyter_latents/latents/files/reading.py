@@ -60,7 +60,8 @@ def save(latents: Latents, path: str | Path) -> Path:
     Args:
         latents: The value; it is not changed, whatever happens.
         path: ``.safetensors`` or ``.npz`` (all but the trajectory), ``.pt``, ``.pth`` or ``.npy`` (the bare tensor) or
-            ``.latent`` (ComfyUI); ``.png``, ``.jpg`` or ``.webp`` for the decoded picture, which says how it was made.
+            ``.latent`` (ComfyUI); ``.png``, ``.jpg`` or ``.webp`` for the decoded picture, which says how it was made;
+            ``.mp4``, ``.webm``, ``.gif``, ``.apng`` or ``.webp`` for a decoded clip.
             Missing folders are made; a file of that name is replaced.
 
     Returns:
@@ -73,7 +74,9 @@ def save(latents: Latents, path: str | Path) -> Path:
     """
     target = file_path(path)
     kind = format_of(target.suffix)
-    if kind is not None and kind.holds == "picture":
+    if kind is not None and kind.films and (kind.holds == "film" or latents.moves):
+        write_whole(target, services.film_file(latents, kind.ending))
+    elif kind is not None and kind.holds == "picture":
         write_whole(target, services.picture_file(latents, kind.writer))
     else:
         write_whole(target, _codec_of(target, kind).write(latents))

@@ -22,8 +22,8 @@ from jupyter_latents.wording import option
 from .names import unbindable
 
 __all__ = [
-    "Parser", "address", "choice", "device", "fraction", "identifier", "number", "optimization", "prefix", "processors",
-    "scheduler", "seed", "sigmas", "size", "text", "weighter", "whole",
+    "Parser", "address", "choice", "device", "fraction", "guidance", "identifier", "number", "optimization", "prefix",
+    "processors", "scheduler", "seed", "sigmas", "size", "text", "weighter", "whole",
 ]  # fmt: skip
 
 Parser: TypeAlias = Callable[[str, Locator], Any]
@@ -117,6 +117,19 @@ def number(least: float | None = None, *, above: float | None = None, most: floa
         return parsed
 
     return parse
+
+
+_EXPERTS = re.compile(r"\s*([^@,]+)@\s*0\s*,\s*([^@,]+)@\s*boundary\s*")
+
+
+def guidance(value: str, locate: Locator) -> float | tuple[float, float]:
+    """A guidance scale, or one for each of a model's two experts, ``4@0,3@boundary``."""
+    found, scale = _EXPERTS.fullmatch(value), number(0)
+    if found is None:
+        one: float = scale(value, locate)
+        return one
+    high, low = (scale(found[group].strip(), locate) for group in (1, 2))
+    return high, low
 
 
 def fraction(value: str, locate: Locator) -> float:
