@@ -62,6 +62,7 @@ class RunOrigin:
         strength: The strength of its image; None without one.
         started: The latents that it started from, or None.
         parents: Digests of what it was given.
+        steered: Whether a picture steers every step.
     """
 
     model: LoadedModel
@@ -70,12 +71,19 @@ class RunOrigin:
     strength: float | None = None
     started: Latents | None = None
     parents: tuple[str, ...] = ()
+    steered: bool = False
 
     @property
     def provenance(self) -> Provenance:
         """What results say of where they come from."""
         facts = self.model.facts
-        return provenance_of(self.stage, facts, seed=self.seed, strength=self.strength, parents=self.parents)
+        said: dict[str, Any] = {
+            "seed": self.seed,
+            "strength": self.strength,
+            "parents": self.parents,
+            "steered": self.steered,
+        }
+        return provenance_of(self.stage, facts, **said)
 
 
 def finite(done: StepLog) -> StepLog | None:

@@ -87,6 +87,16 @@ class Prepared:
         return self.call.mode
 
     @property
+    def strength(self) -> float | None:
+        """How much the picture is noised; None without one, or where it steers the steps instead."""
+        return self.call.strength if self.given.images and not self.steered else None
+
+    @property
+    def steered(self) -> bool:
+        """Whether a picture steers every step."""
+        return bool(self.given.images) and self.facts.family.steered
+
+    @property
     def span(self) -> Span:
         """The whole steps that run."""
         return self.entering.span
@@ -128,7 +138,8 @@ class Prepared:
             stage,
             facts,
             seed=own if stage.seed is None else stage.seed,
-            strength=self.call.strength if self.given.images else None,
+            strength=self.strength,
+            steered=self.steered,
         )
         shape = facts.space.shape_for(*self.call.size, self._items, self.call.frames)
         return Outline(shape, facts.space, self.end, position, made)
@@ -165,7 +176,7 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     check_sigmas(stage, scheduler, facts, call.mode)
     request = timesteps.request(stage, facts, call.size, call.mode)
     timesteps.set_timesteps(scheduler, facts.family.schedule, request)
-    noised = bool(given.images) and latents is None
+    noised = bool(given.images) and latents is None and not facts.family.steered
     first = first_step(call.pipeline, call.mode, scheduler, stage, call.strength) if noised else 0
     entering = enter(stage, entered, scheduler, facts.family, first)
     check_memory(call, facts, _itemsize(stage, facts), entering.span.end - entering.span.start, scheduler)

@@ -28,6 +28,7 @@ from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.engine.schedule.entering import Entering, enter
 from jupyter_latents.engine.schedule.level_tensor import level_tensor, onward_draws
 from jupyter_latents.engine.schedule.window import Span
+from jupyter_latents.engine.tap.finish import FINISHES
 from jupyter_latents.engine.tap.states import Entry, Generators, StepState
 from jupyter_latents.engine.tap.tap import Tap
 from jupyter_latents.engine.vae import codec
@@ -133,6 +134,7 @@ class StageRun:
             partial(self._go_on if goes_on else self._enter, window),
             self._after_step,
             None if encoder is None else encoder.encode,
+            FINISHES[self.family.finish],
         )
         try:
             tap.run(
@@ -281,8 +283,10 @@ class StageRun:
 
     @property
     def _origin(self) -> RunOrigin:
-        strength = self.prepared.call.strength if self.inputs.images else None
-        return RunOrigin(self.model, self.stage, self.seed, strength, self.given, self.parents)
+        prepared = self.prepared
+        return RunOrigin(
+            self.model, self.stage, self.seed, prepared.strength, self.given, self.parents, prepared.steered
+        )
 
     def result(self) -> StageResult:
         """What its steps made, decoded where it is clean; stopped and without pictures where the decoding was ended."""

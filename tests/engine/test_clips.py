@@ -24,7 +24,7 @@ from jupyter_latents.latents import CLEAN, Latents
 from jupyter_latents.latents.clip import Clip
 from jupyter_latents.settings import Settings
 from jupyter_latents.stage import ModelSource, Output, Prompt, Size, Stage, Window
-from tests.engine.cases import Bench, in_memory, through_file, windows
+from tests.engine.cases import Bench, in_memory, picture, through_file, windows
 
 PROMPT = "a red cat on a mountain"
 STEPS, FRAMES = 6, 5
@@ -262,9 +262,9 @@ def test_a_clip_in_the_place_of_a_picture_is_refused_before_weights_load(bench):
         prepare(bench.stage("sd15"), Given(images=((32, 32),), decoded=(given,)))
     with pytest.raises(HandoffError):
         prepare(bench.stage("sd15"), Given((given,)))
-    picture = bench.engine.run(bench.stage("sd15", size=Size(32, 32), window=Window(None, 0.5))).latents
+    still = bench.engine.run(bench.stage("sd15", size=Size(32, 32), window=Window(None, 0.5))).latents
     with pytest.raises(HandoffError):
-        prepare(stage_of(bench, "wan21"), Given((picture,)))
+        prepare(stage_of(bench, "wan21"), Given((still,)))
 
 
 def test_decoded_clips_are_those_of_diffusers_and_keep_their_speed(bench):
@@ -289,6 +289,72 @@ def test_a_batch_of_clips_decodes_to_one_each(bench):
     run = bench.engine.run(stage_of(bench, "wan21", batch_size=2))
     assert run.latents.shape == (2, 16, 2, 4, 4)
     assert [len(clip) for clip in run.images] == [FRAMES, FRAMES]
+
+
+PICTURED = ("wan21-i2v", "wan22-i2v", "wan22-ti2v")
+
+
+def of_picture(folder: Path) -> torch.Tensor:
+    """The latents of one whole run of diffusers' pipeline that makes clips of a picture."""
+    import diffusers
+
+    own = diffusers.DiffusionPipeline.from_pretrained(folder)
+    settings = {name: own.config[name] for name in ("boundary_ratio", "expand_timesteps")}
+    pipeline = diffusers.WanImageToVideoPipeline(
+        **{"image_encoder": None, "image_processor": None, **own.components}, **settings
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline(
+        picture(64), PROMPT, height=64, width=64, num_frames=FRAMES, num_inference_steps=STEPS, guidance_scale=3.0,
+        generator=torch.Generator("cpu").manual_seed(7), output_type="latent",
+    ).frames  # fmt: skip
+
+
+@pytest.mark.parametrize("family", PICTURED)
+def test_clips_of_a_picture_are_those_of_diffusers_whole_and_split(bench, family):
+    """What TI2V-5B does to its first frame after the loop is part of it."""
+    pytest.importorskip("ftfy")
+    expected = of_picture(bench.folder(family))
+    size = {"size": Size(64, 64)}
+    whole = bench.engine.run(stage_of(bench, family, **size), Inputs(images=(picture(64),)))
+    assert torch.equal(whole.latents.tensor, expected)
+    for carry, step in ((in_memory, 1), (through_file, BOUNDARY), (in_memory, 4)):
+        stage = stage_of(bench, family, window=Window(None, step / STEPS), **size)
+        first = bench.engine.run(stage, Inputs(images=(picture(64),))).latents
+        given = (carry(first, bench.scratch),)
+        last = bench.engine.run(stage_of(bench, family, **size), Inputs(given, images=(picture(64),)))
+        assert torch.equal(last.latents.tensor, expected), step
+
+
+def test_a_library_that_diffusers_calls_unasked_is_missed_before_weights_load(bench, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *_: None if name == "ftfy" else object())
+    with pytest.raises(ModelError, match=r"WanImageToVideoPipeline cleans its texts with ftfy.*pip install ftfy"):
+        prepare(stage_of(bench, "wan22-i2v"), Given(images=((32, 32),)))
+
+
+def test_ti2v_makes_clips_of_texts_too(bench):
+    options = {"height": 64, "width": 64}
+    expected = plain(bench.folder("wan22-ti2v"), **options)
+    made = bench.engine.run(stage_of(bench, "wan22-ti2v", size=Size(64, 64)))
+    assert torch.equal(made.latents.tensor, expected)
+    assert (made.latents.size, made.latents.frames) == ((64, 64), FRAMES)
+
+
+def test_a_clip_of_a_picture_needs_it_at_every_stage(bench):
+    pytest.importorskip("ftfy")
+    first = prepare(stage_of(bench, "wan22-i2v", window=Window(None, 0.5)), Given(images=((32, 32),))).outline
+    for family, given in (("wan22-i2v", ()), ("wan22-i2v", (first,)), ("wan21-i2v", ())):
+        with pytest.raises(HandoffError, match="makes clips of a picture, which steers every step"):
+            prepare(stage_of(bench, family), Given(given))
+    first = prepare(stage_of(bench, "wan22-ti2v", window=Window(None, 0.5)), Given(images=((32, 32),))).outline
+    with pytest.raises(HandoffError, match=r"photo\.png;latents=NAME"):
+        prepare(stage_of(bench, "wan22-ti2v"), Given((first,)))
+    with pytest.raises(ModelError, match="of one picture, and 2 are given"):
+        prepare(stage_of(bench, "wan22-i2v"), Given(images=((32, 32), (32, 32))))
+    with pytest.raises(ModelError, match="to no strength"):
+        prepare(stage_of(bench, "wan22-i2v", strength=0.5), Given(images=((32, 32),)))
+    with pytest.raises(ModelError, match="has no img2img pipeline"):
+        prepare(stage_of(bench, "wan22"), Given(images=((32, 32),)))
 
 
 def test_previews_are_few_frames_and_change_nothing(bench, whole):

@@ -1,4 +1,4 @@
-"""Tiny pipelines of the families that make clips: Wan 2.1 and 2.2."""
+"""Tiny pipelines of the families that make clips: Wan 2.1 and 2.2, from texts and from pictures."""
 
 from __future__ import annotations
 
@@ -47,6 +47,76 @@ def _uni_pc(flow_shift: float = 3.0) -> Any:
 def _text(seed: int) -> dict[str, Any]:
     tokenizer = words.t5_tokenizer()
     return {"tokenizer": tokenizer, "text_encoder": parts.fill(parts.t5_text(tokenizer, umt5=True), seed)}
+
+
+def _vision(seed: int, width: int = 16) -> dict[str, Any]:
+    """The picture encoder of Wan 2.1's image-to-video models."""
+    from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModel
+
+    config = CLIPVisionConfig(
+        hidden_size=width,
+        intermediate_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        image_size=28,
+        patch_size=14,
+    )
+    size = {"shortest_edge": 28}
+    return {
+        "image_encoder": parts.fill(CLIPVisionModel(config), seed),
+        "image_processor": CLIPImageProcessor(size=size, crop_size={"height": 28, "width": 28}),
+    }
+
+
+def wan21_i2v(seed: int = 0) -> Any:
+    """Wan 2.1, image to video: the picture goes in as latents beside the noise, and as embeddings."""
+    from diffusers import WanImageToVideoPipeline
+
+    transformer = _wan_transformer(seed, 36, out_channels=16, image_dim=16, added_kv_proj_dim=24)
+    return WanImageToVideoPipeline(
+        **_text(seed), **_vision(seed), vae=_wan_vae(), scheduler=_uni_pc(), transformer=transformer
+    )
+
+
+def wan22_i2v(seed: int = 0) -> Any:
+    """Wan 2.2, image to video: two experts, and no picture encoder."""
+    from diffusers import WanImageToVideoPipeline
+
+    first, second = (_wan_transformer(own, 36, out_channels=16) for own in (seed, seed + 1))
+    return WanImageToVideoPipeline(
+        **_text(seed),
+        image_encoder=None,
+        image_processor=None,
+        vae=_wan_vae(),
+        scheduler=_uni_pc(),
+        transformer=first,
+        transformer_2=second,
+        boundary_ratio=0.875,
+    )
+
+
+def wan22_ti2v(seed: int = 0) -> Any:
+    """Wan 2.2 TI2V-5B: 48 channels, factor 16, a timestep for each token; with a picture its first frame stays."""
+    from diffusers import WanPipeline
+
+    vae = _wan_vae(
+        z_dim=8,
+        is_residual=True,
+        in_channels=12,
+        out_channels=12,
+        patch_size=2,
+        scale_factor_spatial=16,
+        latents_mean=[0.1 * number for number in range(8)],
+        latents_std=[1.0 + 0.1 * number for number in range(8)],
+    )
+    return WanPipeline(
+        **_text(seed),
+        vae=vae,
+        scheduler=_uni_pc(),
+        transformer=_wan_transformer(seed, 8),
+        transformer_2=None,
+        expand_timesteps=True,
+    )
 
 
 def wan21(seed: int = 0) -> Any:

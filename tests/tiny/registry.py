@@ -33,6 +33,9 @@ FAMILIES: dict[str, Callable[..., DiffusionPipeline]] = {
 CLIPS: dict[str, Callable[..., DiffusionPipeline]] = {
     "wan21": film.wan21,
     "wan22": film.wan22,
+    "wan21-i2v": film.wan21_i2v,
+    "wan22-i2v": film.wan22_i2v,
+    "wan22-ti2v": film.wan22_ti2v,
 }
 """The same for families that make clips, which have tests of their own."""
 

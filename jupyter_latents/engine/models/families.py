@@ -40,6 +40,10 @@ class Family:
             in prompts are not read.
         frames: Frames of a clip where nobody says; 0 for families of pictures.
         fps: Frames a second that it was trained on.
+        steered: Whether a picture steers every step (image to video), so that each stage of a run needs it, and it is
+            noised to no strength.
+        when: Name of a setting of ``model_index.json`` that is true in models of this row; empty for all.
+        finish: What the pipeline does to its latents after the loop, a row of `finish.FINISHES`.
         foreseen: Whether the pipeline is known to set the timesteps of `schedule`; else only its run tells them.
     """
 
@@ -63,6 +67,9 @@ class Family:
     text: str = ""
     frames: int = 0
     fps: int = 16
+    steered: bool = False
+    when: str = ""
+    finish: str = ""
     foreseen: bool = True
 
     def pipeline_name(self, mode: str, *, control: bool = False) -> str:
@@ -219,6 +226,33 @@ FAMILIES: tuple[Family, ...] = (
         align=16,
     ),
     Family(
+        "Wan TI2V",
+        ("wan",),
+        ("WanPipeline", "WanImageToVideoPipeline"),
+        "WanPipeline",
+        "WanImageToVideoPipeline",
+        half="bfloat16",
+        default_size=(1280, 704),
+        align=32,
+        frames=121,
+        fps=24,
+        steered=True,
+        when="expand_timesteps",
+        finish="first frame",
+    ),
+    Family(
+        "Wan image-to-video",
+        ("wan",),
+        ("WanImageToVideoPipeline",),
+        None,
+        "WanImageToVideoPipeline",
+        half="bfloat16",
+        default_size=(832, 480),
+        align=16,
+        frames=81,
+        steered=True,
+    ),
+    Family(
         "Wan",
         ("wan",),
         ("WanPipeline",),
@@ -259,13 +293,14 @@ def generic(pipeline_class_name: str) -> Family:
     )
 
 
-def family_of(pipeline_class_name: str) -> Family:
+def family_of(pipeline_class_name: str, index: Mapping[str, Any] = MappingProxyType({})) -> Family:
     """The family that a ``model_index.json`` means.
 
     Args:
         pipeline_class_name: Its ``_class_name``.
+        index: All of it.
     """
     for family in FAMILIES:
-        if pipeline_class_name in family.made_as:
+        if pipeline_class_name in family.made_as and (not family.when or index.get(family.when) is True):
             return family
     return generic(pipeline_class_name)

@@ -144,7 +144,10 @@ def picture_arguments(call: Call, family: Family, inputs: Inputs) -> dict[str, A
     import torch
 
     found: dict[str, Any] = {}
-    if inputs.images:
+    if inputs.images and family.steered:
+        (picture,) = inputs.images
+        found["image"] = picture.resize(call.size) if picture.size != call.size else picture
+    elif inputs.images:
         found["image"] = [image.resize(call.size) if image.size != call.size else image for image in inputs.images]
     elif needs_blank(call.pipeline, family, Given.of(inputs)):
         found["image"] = torch.zeros_like(inputs.latents[0].tensor[:1])  # the tap replaces what is made of them

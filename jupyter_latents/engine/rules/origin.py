@@ -18,7 +18,13 @@ _NAMED = ("revision", "variant", "subfolder", "dtype", "vae")
 
 
 def provenance_of(
-    stage: Stage, facts: ModelFacts, *, seed: int | None, strength: float | None, parents: tuple[str, ...] = ()
+    stage: Stage,
+    facts: ModelFacts,
+    *,
+    seed: int | None,
+    strength: float | None,
+    parents: tuple[str, ...] = (),
+    steered: bool = False,
 ) -> Provenance:
     """Where the latents of a stage come from.
 
@@ -28,6 +34,7 @@ def provenance_of(
         seed: The seed that it runs with; None where that is drawn at the run.
         strength: The strength of its picture; None without one.
         parents: Digests of the latents that it was given.
+        steered: Whether a picture steers every step.
     """
     options = {"steps": str(stage.num_inference_steps), "scheduler": str(stage.scheduler or facts.scheduler[0])}
     if stage.prompt.weighter is not None:
@@ -38,6 +45,8 @@ def provenance_of(
         options["strength"] = repr(strength)
     said = {name: str(getattr(stage.model, name) or "") for name in _NAMED}
     options |= {name: text for name, text in said.items() if text not in ("", "auto")}
+    if steered:
+        options["pictures"] = "1"
     if facts.space.moves:
         options["fps"] = f"{stage.fps or facts.family.fps:g}"
     if stage.guidance_scale_2 is not None:
