@@ -174,6 +174,7 @@ def _start(session: Session, script: Script, options: MagicOptions) -> Run | Non
     # A cell that waits for its run raises the run's error, so the view need not tell it too.
     view = RunView(
         preview_every=options.preview_every,
+        preview_vae=options.preview_vae,
         verbose=options.verbose,
         bind=session.names.__setitem__,
         tells_error=options.background,
