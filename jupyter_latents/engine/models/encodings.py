@@ -52,7 +52,7 @@ class Encodings:
         if given is None:
             self.made += 1
             return encoder(*args, **kwargs)
-        given += repr(numerics(_device(encoder)))
+        given += repr((numerics(_device(encoder)), _adapters(encoder)))
         with self._lock:
             key = (self._number(encoder), given)
             if key in self._kept:
@@ -89,6 +89,17 @@ class _Remembering:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._encoder, name)
+
+
+def _adapters(encoder: Any) -> tuple[object, ...]:
+    """Which LoRAs upon an encoder work, and how strongly, layer by layer."""
+    if not getattr(encoder, "peft_config", None):
+        return ()
+    return tuple(
+        (module.disable_adapters, tuple(module.active_adapters), tuple(module.scaling.items()))
+        for module in encoder.modules()
+        if hasattr(module, "active_adapters") and hasattr(module, "scaling")
+    )
 
 
 def _device(encoder: Any) -> Any:

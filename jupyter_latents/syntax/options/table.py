@@ -166,7 +166,8 @@ OPTIONS: tuple[Option, ...] = (
          "Another VAE: hub name, folder, file, or dgenerate's 'AutoencoderKL;model=NAME'. Default: the model's own.",
          completion="path", field="model.vae"),
     _row("--loras --lora -lra", "loras", "NAME", parsers.address, "Model",
-         "LoRA weights, 'NAME;scale=0.8' each. Several are used together; they do not multiply.",
+         "LoRA weights, 'NAME;scale=0.8' each, for a part of the run with ;start=0;end=0.25 (or steps, or sigma=0.9). "
+         "Several are used together; they do not multiply.",
          many=True, completion="path", field="model.loras"),
     _row("--control-nets -cn", "control_nets", "NAME", parsers.address, "Model",
          "ControlNets, 'NAME;scale=0.8;start=0;end=1' each, with control= in the image seed. Several work together.",
