@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jupyter_latents.engine.given.incoming import incoming
-from jupyter_latents.engine.given.inputs import Call, Given
+from jupyter_latents.engine.given.inputs import Call, Given, Loop
 from jupyter_latents.engine.given.outline import Outline, Standing
 from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.engine.models.facts import ModelFacts
@@ -21,7 +21,7 @@ from jupyter_latents.engine.rules.needs import check_memory
 from jupyter_latents.engine.rules.origin import provenance_of
 from jupyter_latents.engine.rules.remarks import remarks
 from jupyter_latents.engine.rules.sizes import picture_size
-from jupyter_latents.engine.schedule import schedulers, timesteps
+from jupyter_latents.engine.schedule import beginning, schedulers, timesteps
 from jupyter_latents.engine.schedule.entering import Entering, enter, first_step
 from jupyter_latents.engine.schedule.fit import check_fits
 from jupyter_latents.engine.schedule.handoff import grid_of
@@ -83,6 +83,22 @@ class Prepared:
     def span(self) -> Span:
         """The whole steps that run."""
         return self.entering.span
+
+    def loop(self, window: StageWindow) -> Loop:
+        """The timesteps that the pipeline's loop sees for a window: those from its start to the schedule's end.
+
+        Args:
+            window: One of its windows.
+        """
+        call, whole = self.call, len(self.scheduler.timesteps)
+        begun = 0
+        if self.given.images:
+            first = first_step(call.pipeline, call.mode, self.scheduler, self.stage, call.strength)
+            begun = first * int(self.scheduler.order)
+        start = self.span.index(window.start)
+        anew = self.latents is not None and not self.entering.exact and window.start == self.span.start
+        indices = beginning.indices(self.scheduler, start) if anew else range(start, whole)
+        return Loop([index - begun for index in indices], whole - begun)
 
     @property
     def start(self) -> Noise:

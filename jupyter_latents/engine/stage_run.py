@@ -102,17 +102,19 @@ class StageRun:
         _, _, height, width = facts.space.shape_for(*call.size)
         self.done.latent_size = (height, width)
         self.done.switches = tuple(window.start for window in self.prepared.windows[1:])
-        arguments = {**picture_arguments(call, self.family, self.inputs), **facts.arguments(call, self.inputs)}
+        pictures = picture_arguments(call, self.family, self.inputs)
         self.stops.before(Phase("encoding"))
         for window in self.prepared.windows:
-            self._window(window, arguments)
+            self._window(window, pictures)
             if self.done.stopped:
                 return
 
-    def _window(self, window: StageWindow, arguments: Mapping[str, Any]) -> None:
+    def _window(self, window: StageWindow, pictures: Mapping[str, Any]) -> None:
         """Runs the steps of one window, which go on from those that are done as a stage of their own would."""
-        call, goes_on = self.prepared.call, bool(self.done.states)
-        own = call_arguments(replace(call, stage=window.stage), self.family)
+        goes_on = bool(self.done.states)
+        call = replace(self.prepared.call, stage=window.stage, loop=self.prepared.loop(window))
+        own = call_arguments(call, self.family)
+        arguments = {**own, **pictures, **self.facts.arguments(call, self.inputs)}
         if goes_on:
             self.generator = self._fresh_generator()  # what it drew by then comes with the latents
         encoder = prompt_encoder(self.stage, self.family.text)
@@ -131,7 +133,7 @@ class StageRun:
             tap.run(
                 call.pipeline,
                 components if encoder is None else encoder.components(components),
-                {**own, **arguments},
+                arguments,
                 partial(self.model.prepared, window.active),
             )
         except StoppedError:

@@ -22,7 +22,7 @@ from tests.engine.cases import SCHEDULERS, Bench, equal, in_memory, through_file
 from tests.tables.steered import SWITCHES, WAYS, Files, by_hand, differs, files_in, steered
 
 THIN = ("DPMSolverMultistepScheduler", "EulerAncestralDiscreteScheduler", "HeunDiscreteScheduler")
-ALTERED = ["guidance", "LoRA"]
+ALTERED = ["guidance", "LoRA", "ControlNet"]  # prompts have tests of their own
 
 
 @pytest.fixture(scope="session")
@@ -45,11 +45,11 @@ def test_every_scheduler_runs_every_change(bench: Bench, name: str, scheduler: s
     assert differs(bench, name, scheduler, at, carry) == ""
 
 
-@pytest.mark.parametrize(("name", "mode"), [("guidance", "inpaint"), ("LoRA", "img2img")])
+@pytest.mark.parametrize(("name", "mode"), [("guidance", "inpaint"), ("LoRA", "img2img"), ("ControlNet", "img2img")])
 def test_every_mode_runs_changes(bench: Bench, name: str, mode: str) -> None:
     stage = bench.stage("sd15", strength=0.8, scheduler="DDIMScheduler")
-    whole = steered(bench, name, stage, StepPoint(6), mode)
-    assert equal(whole, by_hand(bench, name, stage, 6, mode=mode)[-1])
+    whole = steered(bench, name, stage, 0.6, mode)
+    assert equal(whole, by_hand(bench, name, stage, 0.6, mode=mode)[-1])
     assert whole.switches == ((6,) if name != "ControlNet" else ())
 
 

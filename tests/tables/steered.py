@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_latents.engine.given.inputs import Inputs
-from jupyter_latents.engine.prepare import prepare
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.latents import Latents
-from jupyter_latents.stage import Point, Prompt, Stage, StepPoint, Window
+from jupyter_latents.stage import Point, Prompt, Stage, Window
 from tests import tiny
 from tests.engine.cases import Bench, in_memory, inputs, picture
 
@@ -62,8 +61,8 @@ class Way:
     """
 
     whole: Callable[[Stage, Files, Point], Stage]
-    first: Callable[[Stage, Files], Stage]
-    second: Callable[[Stage, Files], Stage]
+    first: Callable[[Stage, Files, Point], Stage]
+    second: Callable[[Stage, Files, Point], Stage]
     controls: bool = False
 
 
@@ -79,34 +78,29 @@ def _with(stage: Stage, **put: Any) -> Stage:
     return replace(stage, model=replace(stage.model, **put))
 
 
-def _net(files: Files, window: str = "") -> tuple[str, ...]:
-    return (f"{files.net};scale=0.7{window}",)
+def _steered_by_net(stage: Stage, files: Files, at: Point) -> Stage:
+    return _with(stage, control_nets=(f"{files.net};scale=0.7;end={at}",))
 
 
 WAYS: dict[str, Way] = {
     "prompt": Way(
         lambda stage, _, at: _prompt(stage, TEXT.format(at)),
-        lambda stage, _: _prompt(stage, "a red (cat:1.2)"),
-        lambda stage, _: _prompt(stage, "a blue (cat:1.2)"),
+        lambda stage, _, __: _prompt(stage, "a red (cat:1.2)"),
+        lambda stage, _, __: _prompt(stage, "a blue (cat:1.2)"),
     ),
     "guidance": Way(
         lambda stage, _, at: _guided(stage, f"7@0,1@{at}"),
-        lambda stage, _: _guided(stage, 7.0),
-        lambda stage, _: _guided(stage, 1.0),
+        lambda stage, _, __: _guided(stage, 7.0),
+        lambda stage, _, __: _guided(stage, 1.0),
     ),
     "LoRA": Way(
         lambda stage, files, at: _with(stage, loras=(f"{files.lora};scale=0.8;end={at}", f"{files.other};start={at}")),
-        lambda stage, files: _with(stage, loras=(f"{files.lora};scale=0.8",)),
-        lambda stage, files: _with(stage, loras=(str(files.other),)),
+        lambda stage, files, _: _with(stage, loras=(f"{files.lora};scale=0.8",)),
+        lambda stage, files, _: _with(stage, loras=(str(files.other),)),
     ),
-    "ControlNet": Way(
-        lambda stage, files, at: _with(stage, control_nets=_net(files, f";end={at}")),
-        lambda stage, files: _with(stage, control_nets=_net(files)),
-        lambda stage, files: _with(stage, control_nets=_net(files, ";start=0.999;end=1")),
-        controls=True,
-    ),
+    "ControlNet": Way(_steered_by_net, _steered_by_net, _steered_by_net, controls=True),
 }
-"""Name to way. After its end a ControlNet is one that never begins: its pipeline stays the same."""
+"""Name to way. A ControlNet's end counts timesteps by diffusers' rule, and stands in both stages by hand."""
 
 
 def _given(way: Way, mode: str, *latents: Latents) -> Inputs:
@@ -120,7 +114,7 @@ def steered(bench: Bench, name: str, stage: Stage, at: Point, mode: str = "txt2i
 
 
 def by_hand(
-    bench: Bench, name: str, stage: Stage, step: int, carry: Any = in_memory, mode: str = "txt2img"
+    bench: Bench, name: str, stage: Stage, at: float, carry: Any = in_memory, mode: str = "txt2img"
 ) -> list[StageResult]:
     """The two stages that a person would write.
 
@@ -128,22 +122,21 @@ def by_hand(
         bench: Runs them.
         name: The way.
         stage: The stage that does not change.
-        step: Where it changes.
+        at: Where it changes, a fraction of the steps.
         carry: How latents come from one to the other.
         mode: ``txt2img``, ``img2img`` or ``inpaint``.
     """
     way, files = WAYS[name], files_in(bench.scratch / "steered")
-    end: Point = StepPoint(step) if step > 1 else step / prepare(stage).span.of + 1e-9
-    first = bench.engine.run(replace(way.first(stage, files), window=Window(None, end)), _given(way, mode))
+    first = bench.engine.run(replace(way.first(stage, files, at), window=Window(None, at)), _given(way, mode))
     latents = carry(first.latents, bench.scratch)
-    return [first, bench.engine.run(way.second(stage, files), _given(way, mode, latents))]
+    return [first, bench.engine.run(way.second(stage, files, at), _given(way, mode, latents))]
 
 
 def differs(bench: Bench, name: str, scheduler: str | None, at: float, carry: Any = in_memory) -> str:
     """How a steered stage differs from the stages by hand; empty where it does not by a bit."""
     stage = bench.stage("sd15", scheduler=scheduler)
     whole = steered(bench, name, stage, at)
-    parts = by_hand(bench, name, stage, int(at * whole.span.of + 1e-9), carry)
+    parts = by_hand(bench, name, stage, at, carry)
     import torch
 
     if not torch.equal(whole.latents.tensor, parts[-1].latents.tensor):
