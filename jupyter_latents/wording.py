@@ -17,6 +17,7 @@ _WORDS = {
     "image_seeds": "image seed",
     "loras": "LoRAs",
     "model_cpu_offload": "model CPU offload",
+    "preview_vae": "preview VAE",
     "schedulers": "scheduler",
     "strengths": "strength",
     "vae": "VAE",

@@ -15,20 +15,9 @@ PACKAGE = Path(__file__).parent.parent / "jupyter_latents"
 TOP = "jupyter_latents"
 # From the top down: a room may import what stands below it. The package's own `__init__` is the top.
 ROOMS = [
-    *(TOP, "__main__", "cli", "magics", "config", "completer", "plain", "display", "session", "machine"),
-    *(
-        "engine",
-        "latents",
-        "syntax",
-        "pictures",
-        "prompts",
-        "optimizations",
-        "stage",
-        "addresses",
-        "points",
-        "demo",
-        "settings",
-    ),
+    *(TOP, "__main__", "cli", "magics", "ahead", "config", "completer", "plain", "display", "session", "machine"),
+    *("engine", "latents", "syntax", "pictures", "prompts", "optimizations", "stage", "addresses", "points"),
+    *("demo", "settings"),
     *("formats", "samplers", "paths", "stopping", "errors", "wording", "above", "threads"),
 ]
 # Where less than "all below" is allowed.
@@ -41,8 +30,21 @@ NARROWER = {
         *("paths", "latents", "prompts", "optimizations", "stage", "points", "stopping", "errors", "wording", "demo"),
         "settings",
     },
+    "ahead": {"engine", "settings", "stopping", "threads", "errors"},
     "magics": {
-        *("config", "completer", "display", "session", "syntax", "stage", "formats", "paths", "stopping", "errors"),
+        *(
+            "ahead",
+            "config",
+            "completer",
+            "display",
+            "session",
+            "syntax",
+            "stage",
+            "formats",
+            "paths",
+            "stopping",
+            "errors",
+        ),
         "latents",
     },
     "pictures": {"paths", "stage", "addresses", "points", "formats", "samplers", "errors", "wording"},
@@ -89,6 +91,7 @@ NOT_FOR = {
     "cli": NOTEBOOK | HEAVY,
     "__main__": NOTEBOOK | HEAVY,
     "magics": HEAVY,
+    "ahead": HEAVY,
 }
 
 

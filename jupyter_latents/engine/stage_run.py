@@ -262,11 +262,11 @@ class StageRun:
             raise LatentsError(f"step {step} of {self.stage.model.name} is not there; choose a step that is done.")
         return last_latents(done, self._origin)
 
-    def preview(self) -> list[Image]:
+    def preview(self, tiny: str | None = None) -> list[Image]:
         """See `Look.preview`."""
         state = self.done.states[-1]
         shown = state.denoised if state.denoised is not None else state.latents
-        return self.model.previewer().images(self._unpacked(shown))
+        return self.model.previewer(tiny).images(self._unpacked(shown))
 
     def values(self) -> np.ndarray[Any, Any]:
         """See `Look.values`."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+from tests.benchmarks.first_cell import TYPING, completions, first_step
 from tests.benchmarks.measure import interleaved, ratio
 from tests.benchmarks.memory import peaks
 from tests.benchmarks.models import save_model
@@ -51,6 +52,20 @@ def sessions(repeats: int) -> None:
         print(f"  {name:<40} {seconds:8.3f} s {evaluations:4d}")
     (shared, few), (naive, many) = splits.values()
     print(f"  shared against anew: {shared / naive:.3f} of the time, {few / many:.3f} of the evaluations")
+
+
+def first_cell(repeats: int) -> None:
+    """A kernel's first cell, with its imports made while it is typed and without; completions meanwhile."""
+    print(f"From Run to the first step of a kernel's first cell, typed in {TYPING:g} s (demo/scenes)")
+    cases = {"imports ahead": lambda: first_step(ahead=True), "without": lambda: first_step(ahead=False)}
+    rounds = [{name: case() for name, case in cases.items()} for _ in range(repeats)]
+    for name in cases:
+        print(f"  {name:<32} {', '.join(f'{taken[name]:.2f}' for taken in rounds)} s")
+    worst = max(taken["imports ahead"] / taken["without"] for taken in rounds)
+    print(f"  with against without, the worst round: {worst:.3f}")
+    taken = completions()
+    quick = sum(seconds < 0.1 for seconds in taken)
+    print(f"  completions meanwhile: {quick} of {len(taken)} under 100 ms, the longest {max(taken) * 1000:.0f} ms")
 
 
 def notebook(repeats: int) -> None:
@@ -121,6 +136,7 @@ SECTIONS = {
     "planning": planning,
     "starting": starting,
     "sessions": sessions,
+    "first-cell": first_cell,
     "notebook": notebook,
     "speed": speed,
     "memory": memory,
