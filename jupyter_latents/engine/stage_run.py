@@ -20,7 +20,6 @@ from jupyter_latents.engine.observer import Observer, Phase, StepEvent
 from jupyter_latents.engine.outcome import RunOrigin, StepLog, finite, last_latents, result_of
 from jupyter_latents.engine.prepare import Prepared, prepare
 from jupyter_latents.engine.prompts.encoding import prompt_encoder
-from jupyter_latents.engine.prompts.windows import PromptWindow
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.rules.calls import call_arguments, picture_arguments
 from jupyter_latents.engine.rules.origin import fps_of
@@ -28,6 +27,7 @@ from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.engine.schedule.entering import Entering, enter
 from jupyter_latents.engine.schedule.level_tensor import level_tensor, onward_draws
 from jupyter_latents.engine.schedule.window import Span
+from jupyter_latents.engine.steering import StageWindow, changed
 from jupyter_latents.engine.tap.finish import FINISHES
 from jupyter_latents.engine.tap.states import Entry, Generators, StepState
 from jupyter_latents.engine.tap.tap import Tap
@@ -106,10 +106,11 @@ class StageRun:
             self._bridge(self.given)
         call = self.prepared.call
         self.done.shape = facts.space.shape_for(*call.size, call.batch, call.frames)
-        arguments = {**picture_arguments(call, self.family, self.inputs), **facts.arguments(call, self.inputs)}
+        self.done.switches = tuple(window.start for window in self.prepared.windows[1:])
+        pictures = picture_arguments(call, self.family, self.inputs)
         self.stops.before(Phase("encoding"))
         for window, experts in self.prepared.pieces:
-            self._window(window, arguments, self._model(experts))
+            self._window(window, pictures, self._model(experts))
             if self.done.stopped:
                 return
 
@@ -117,10 +118,12 @@ class StageRun:
         """The model with those of its denoisers that the next steps need; the others may leave."""
         return self.model if experts is None or self.load is None else self.load(experts)
 
-    def _window(self, window: PromptWindow, arguments: Mapping[str, Any], model: LoadedModel) -> None:
-        """Runs the steps of one set of texts, which go on from those that are done as a stage of their own would."""
-        call, goes_on = self.prepared.call, bool(self.done.states)
-        own = call_arguments(replace(call, stage=replace(self.stage, prompt=window.prompt)), self.family)
+    def _window(self, window: StageWindow, pictures: Mapping[str, Any], model: LoadedModel) -> None:
+        """Runs the steps of one window, which go on from those that are done as a stage of their own would."""
+        goes_on = bool(self.done.states)
+        call = replace(self.prepared.call, stage=window.stage, loop=self.prepared.loop(window))
+        own = call_arguments(call, self.family)
+        arguments = {**own, **pictures, **self.facts.arguments(call, self.inputs)}
         if goes_on:
             self.generator = self._fresh_generator()  # what it drew by then comes with the latents
         encoder = prompt_encoder(self.stage, self.family.text)
@@ -140,8 +143,8 @@ class StageRun:
             tap.run(
                 call.pipeline,
                 components if encoder is None else encoder.components(components),
-                {**own, **arguments},
-                model.prepared,
+                arguments,
+                partial(model.prepared, window.active),
             )
             self._refuse(self._late.settle())
         except StoppedError:
@@ -170,7 +173,7 @@ class StageRun:
     def _fresh_generator(self) -> torch.Generator:
         return torch.Generator("cpu").manual_seed(self.seed)
 
-    def _enter(self, window: PromptWindow, scheduler: Any, skipped: int) -> Entry:
+    def _enter(self, window: StageWindow, scheduler: Any, skipped: int) -> Entry:
         """Where the first window enters the schedule."""
         entering = self._agreed(scheduler, skipped)
         self.done.schedule = entering.schedule
@@ -192,7 +195,7 @@ class StageRun:
             onward_draws(self.seed, self.given.noise) if drawn is None else drawn,
         )
 
-    def _go_on(self, window: PromptWindow, scheduler: Any, _skipped: int) -> Entry:
+    def _go_on(self, window: StageWindow, scheduler: Any, _skipped: int) -> Entry:
         """Where a further window goes on: at the last step that is done, with its history.
 
         Raises:
@@ -202,9 +205,11 @@ class StageRun:
         if not self._is_set(scheduler, self.done.schedule) or last.scheduler is None:
             name = type(scheduler).__name__
             why = "its history cannot be carried" if last.scheduler is None else "it set another schedule than before"
+            before = [one for one in self.prepared.windows if one.start < window.start][-1]
+            what = changed(before, window) or ("expert",)
             raise RunError(
-                f"{name} cannot go on with another prompt at step {window.start}: {why}. Use another "
-                f"{option('schedulers')}, or prompts that stay the same.",
+                f"{name} cannot go on with another {' and '.join(what)} at step {window.start}: "
+                f"{why}. Use another {option('schedulers')}, or leave the change out.",
                 option="schedulers",
             )
         drawn: Any = last.generator
@@ -222,7 +227,7 @@ class StageRun:
                 return planned.entering
         elif not self.family.foreseen:
             self.observer.note(f"{self.family.name} sets a schedule of its own: the steps told before may differ")
-            return enter(self.stage, self.given, scheduler, self.family, first)
+            return enter(self.stage, self.given, scheduler, self.family, first, self.facts.boundary)
         raise RunError(
             f"{planned.call.pipeline.__name__} set another schedule than was planned: {_shown(scheduler)} from step "
             f"{first}, and not {_shown(planned.scheduler)} from step {planned.entering.first}. Nothing was run; please "

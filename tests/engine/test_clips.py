@@ -6,6 +6,7 @@ import gc
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,10 @@ from jupyter_latents.engine.local import LocalEngine
 from jupyter_latents.engine.models.cache import ModelCache
 from jupyter_latents.engine.observer import Silent
 from jupyter_latents.engine.prepare import prepare
-from jupyter_latents.errors import HandoffError, JupyterLatentsError, ModelError
+from jupyter_latents.errors import HandoffError, JupyterLatentsError, ModelError, WindowError
 from jupyter_latents.latents import CLEAN, Latents
 from jupyter_latents.latents.clip import Clip
+from jupyter_latents.points import point_of
 from jupyter_latents.settings import Settings
 from jupyter_latents.stage import ModelSource, Output, Prompt, Size, Stage, Window
 from tests.engine.cases import Bench, in_memory, picture, through_file, windows
@@ -149,18 +151,28 @@ def test_the_plan_says_which_expert_runs_which_steps(bench):
 
 
 def test_each_expert_may_have_its_own_guidance(bench):
-    stage = stage_of(bench, "wan22", guidance_scale=4.0, guidance_scale_2=2.0)
+    """As diffusers' ``guidance_scale_2``; as windows, it is two stages that one could have written by hand."""
+    stage = stage_of(bench, "wan22", guidance_scale="4@0,2@boundary")
     made = bench.engine.run(stage).latents
     expected = plain(bench.folder("wan22"), guidance_scale=4.0, guidance_scale_2=2.0)
     assert torch.equal(made.tensor, expected)
-    assert (made.provenance.guidance_scale, made.provenance.options["guidance_scale_2"]) == (4.0, "2")
-    first = bench.engine.run(
-        stage_of(bench, "wan22", guidance_scale=4.0, guidance_scale_2=2.0, window=Window(None, 0.5))
-    )
+    assert made.provenance.options["guidance_scale"] == "4@0,2@boundary"
+    first = bench.engine.run(replace(stage, window=Window(None, 0.5)))
     last = bench.engine.run(stage, Inputs((first.latents,)))
     assert torch.equal(last.latents.tensor, expected)
-    with pytest.raises(ModelError, match="for models with two experts"):
-        prepare(stage_of(bench, "wan21", guidance_scale_2=2.0))
+    with pytest.raises(WindowError, match="boundary is for models with two experts"):
+        prepare(stage_of(bench, "wan21", guidance_scale="4@0,2@boundary"))
+
+
+def test_a_stage_may_end_at_the_boundary_or_a_noise_level(bench, whole):
+    for end in ("boundary", "sigma=0.875"):
+        stage = stage_of(bench, "wan22", window=Window(None, point_of(end)))
+        made = bench.engine.run(stage)
+        assert (made.latents.position.step, made.step_of(stage.window.end)) == (BOUNDARY, BOUNDARY)
+        last = bench.engine.run(stage_of(bench, "wan22"), Inputs((made.latents,))).latents
+        assert torch.equal(last.tensor, whole("wan22"))
+    with pytest.raises(WindowError, match=r"denoising.end boundary is for models with two experts"):
+        prepare(stage_of(bench, "wan21", window=Window(None, point_of("boundary"))))
 
 
 def test_another_expert_for_the_low_levels_is_another_model(bench, tmp_path):

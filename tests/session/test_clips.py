@@ -14,7 +14,6 @@ from PIL import Image, ImageSequence
 from jupyter_latents.display.wiring import session_with_display
 from jupyter_latents.errors import JupyterLatentsError, LatentsFileError, SettingError
 from jupyter_latents.latents.clip import Clip
-from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import parse
 from tests.session.conftest import Desk
 
@@ -59,14 +58,15 @@ def test_a_clip_goes_on_with_the_other_expert_in_a_later_stage(desk: Desk):
     assert np.array_equal(np.asarray(last), np.asarray(whole))
 
 
-def test_each_expert_may_have_its_own_guidance_in_one_option():
-    ((stage,),) = (one.stages() for one in parse("m --guidance-scales 4@0,3@boundary"))
-    assert (stage.guidance_scale, stage.guidance_scale_2) == (4.0, 3.0)
-    ((plain,),) = (one.stages() for one in parse("m --guidance-scales 4"))
-    assert (plain.guidance_scale, plain.guidance_scale_2) == (4.0, None)
-    ((again,),) = (one.stages() for one in parse(str(stage).partition("\n")[2]))
-    assert again.guidance_scale_2 == 3.0
-    assert Stage.of("m", guidance_scale=4, guidance_scale_2=3).guidance_scale_2 == 3.0
+def test_a_script_ends_a_stage_at_the_boundary(desk: Desk):
+    whole = desk.run(f"{CLIP} --into whole").results[-1].latents
+    desk.run(f"{CLIP} --denoising-end boundary --into high")
+    assert desk.session.names["high"].position.step == 1
+    last = desk.run("<wan22> --prompts cat --inference-steps 3 --image-seeds 'latents: high'").results[-1].latents
+    assert np.array_equal(np.asarray(last), np.asarray(whole))
+    ((stage,),) = (one.stages() for one in parse("m --denoising-end boundary --guidance-scales 4@0,3@boundary"))
+    assert "--denoising-end boundary" in str(stage)
+    assert "4@0,3@boundary" in str(stage)
 
 
 @pytest.mark.parametrize("ending", ["mp4", "gif", "webm", "apng", "webp"])

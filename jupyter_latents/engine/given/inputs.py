@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from jupyter_latents.engine.given.outline import Standing
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["Call", "Given", "Inputs"]
+__all__ = ["Call", "Given", "Inputs", "Loop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,19 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
+class Loop:
+    """The timesteps that a pipeline's loop sees, as a part of those of the whole run.
+
+    Attributes:
+        seen: Which of the whole run's timesteps they are, each by its place.
+        whole: Timesteps of the whole run.
+    """
+
+    seen: Sequence[int]
+    whole: int
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """What a pipeline's call is made for, its tensors and pictures left out.
 
@@ -84,6 +97,7 @@ class Call:
         strength: For the modes that take a picture.
         batch: Latents at once.
         frames: Frames of each clip; 1 for pictures.
+        loop: What its loop sees; None while that is not known.
     """
 
     stage: Stage
@@ -94,3 +108,4 @@ class Call:
     strength: float = 1.0
     batch: int = 1
     frames: int = 1
+    loop: Loop | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.errors import ModelError
@@ -13,14 +13,12 @@ from jupyter_latents.wording import option
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.models.facts import ModelFacts
-    from jupyter_latents.engine.prompts.windows import PromptWindow
+    from jupyter_latents.engine.steering import StageWindow
 
-__all__ = ["EXPERTS", "ExpertWindow", "boundary_step", "expert_windows", "pieces"]
+__all__ = ["EXPERTS", "ExpertWindow", "expert_windows", "pieces"]
 
 EXPERTS = ("transformer", "transformer_2")
 """Names of the denoisers in a pipeline, that for the high noise levels first."""
-
-W = TypeVar("W", bound="PromptWindow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,22 +84,9 @@ def _check(facts: ModelFacts, window: ExpertWindow, span: Span) -> None:
     )
 
 
-def boundary_step(facts: ModelFacts, scheduler: Any, of: int) -> int | None:
-    """The first whole step of the expert for the low noise levels; None for models with one denoiser.
-
-    Args:
-        facts: The model's.
-        scheduler: A scheduler with the whole schedule set.
-        of: Whole steps of it.
-    """
-    if facts.boundary is None:
-        return None
-    edge = facts.boundary * int(scheduler.config.get("num_train_timesteps", 1000))
-    above = sum(1 for timestep in scheduler.timesteps[:: int(scheduler.order)] if float(timestep) >= edge)
-    return min(above, of)
-
-
-def pieces(windows: Sequence[W], experts: Sequence[ExpertWindow]) -> list[tuple[W, tuple[str, ...] | None]]:
+def pieces(
+    windows: Sequence[StageWindow], experts: Sequence[ExpertWindow]
+) -> list[tuple[StageWindow, tuple[str, ...] | None]]:
     """Windows cut where the experts change, each with the names of its experts; None where there are none.
 
     Args:
@@ -110,7 +95,7 @@ def pieces(windows: Sequence[W], experts: Sequence[ExpertWindow]) -> list[tuple[
     """
     if not experts:
         return [(window, None) for window in windows]
-    found: list[tuple[W, tuple[str, ...] | None]] = []
+    found: list[tuple[StageWindow, tuple[str, ...] | None]] = []
     for window in windows:
         for expert in experts:
             start, end = max(window.start, expert.start), min(window.end, expert.end)

@@ -13,7 +13,7 @@ from jupyter_latents.errors import HandoffError, ModelError
 from jupyter_latents.stage import Stage
 from jupyter_latents.wording import option
 
-__all__ = ["call_arguments", "check_clip_skip", "check_guidance", "needs_blank", "picture_arguments"]
+__all__ = ["call_arguments", "check_clip_skip", "needs_blank", "picture_arguments"]
 
 
 def call_arguments(call: Call, family: Family) -> dict[str, Any]:
@@ -45,24 +45,6 @@ def call_arguments(call: Call, family: Family) -> dict[str, Any]:
         wanted["strength"] = call.strength
     arguments = {name: value for name, value in wanted.items() if name in accepted}
     return _for_images(arguments, given) if len(given.images) > 1 else arguments
-
-
-def check_guidance(stage: Stage, facts: ModelFacts) -> None:
-    """Sees that a second guidance scale is for a model with two experts.
-
-    Args:
-        stage: What is asked for.
-        facts: Its model's.
-
-    Raises:
-        ModelError: It is not.
-    """
-    if stage.guidance_scale_2 is not None and facts.boundary is None:
-        raise ModelError(
-            f"{option('guidance_scale_2')} is for models with two experts, and {stage.model.name} has one denoiser. "
-            "Leave it out.",
-            option="guidance_scale_2",
-        )
 
 
 def check_clip_skip(stage: Stage, facts: ModelFacts) -> None:

@@ -9,7 +9,8 @@ from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.errors import ModelError, SettingError
 from jupyter_latents.latents.clip import FPS
 from jupyter_latents.latents.facts import Provenance
-from jupyter_latents.stage import ModelSource, Stage
+from jupyter_latents.points import first_scale
+from jupyter_latents.stage import ModelSource, Scales, Stage
 
 __all__ = ["fps_of", "provenance_of", "source_of"]
 
@@ -39,6 +40,8 @@ def provenance_of(
     options = {"steps": str(stage.num_inference_steps), "scheduler": str(stage.scheduler or facts.scheduler[0])}
     if stage.prompt.weighter is not None:
         options["prompt_weighter"] = str(stage.prompt.weighter)
+    if isinstance(stage.guidance_scale, Scales):
+        options["guidance_scale"] = str(stage.guidance_scale)
     if stage.batch_seeds:
         options["batch_seeds"] = "true"
     if strength is not None:
@@ -49,8 +52,6 @@ def provenance_of(
         options["pictures"] = "1"
     if facts.space.moves:
         options["fps"] = f"{stage.fps or facts.family.fps:g}"
-    if stage.guidance_scale_2 is not None:
-        options["guidance_scale_2"] = f"{stage.guidance_scale_2:g}"
     if stage.model.optimize:
         options["optimize"] = " ".join(map(str, stage.model.optimize))
     return Provenance(
@@ -59,7 +60,7 @@ def provenance_of(
         stage.prompt.positive,
         stage.prompt.negative,
         seed,
-        stage.guidance_scale,
+        first_scale(stage.guidance_scale),
         "denoise",
         MappingProxyType(options),
         parents,

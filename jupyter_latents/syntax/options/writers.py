@@ -13,7 +13,7 @@ from jupyter_latents.syntax.prompts import split_prompt, split_weighter
 from jupyter_latents.syntax.seeds import format_seed
 
 __all__ = [
-    "Filler", "Writer", "chain", "fill_further_prompt", "fill_guidance", "fill_prompt", "fill_sigmas", "further_prompt",
+    "Filler", "Writer", "chain", "fill_further_prompt", "fill_prompt", "fill_sigmas", "further_prompt",
     "image_seed", "plain", "processor", "prompt", "sigmas",
 ]  # fmt: skip
 
@@ -50,13 +50,6 @@ def sigmas(value: tuple[float, ...], _stage: Stage) -> str:
 def fill_sigmas(value: tuple[float, ...]) -> Mapping[str, Any]:
     """The sigmas, and the number of steps that they make."""
     return {"sigmas": value, "num_inference_steps": max(1, sum(sigma > 0 for sigma in value))}
-
-
-def fill_guidance(value: float | tuple[float, float]) -> Mapping[str, Any]:
-    """The guidance scale, and that of a model's second expert where it is given."""
-    if isinstance(value, tuple):
-        return {"guidance_scale": value[0], "guidance_scale_2": value[1]}
-    return {"guidance_scale": value}
 
 
 def prompt(positive: str, _stage: Stage) -> str:
