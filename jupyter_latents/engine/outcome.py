@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -64,7 +65,7 @@ class RunOrigin:
         strength: The strength of its image; None without one.
         started: The latents that it started from, or None.
         parents: Digests of what it was given.
-        steered: Whether a picture steers every step.
+        said: What results say of the run besides, as options.
     """
 
     model: LoadedModel
@@ -73,7 +74,7 @@ class RunOrigin:
     strength: float | None = None
     started: Latents | None = None
     parents: tuple[str, ...] = ()
-    steered: bool = False
+    said: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def provenance(self) -> Provenance:
@@ -83,7 +84,7 @@ class RunOrigin:
             "seed": self.seed,
             "strength": self.strength,
             "parents": self.parents,
-            "steered": self.steered,
+            "beside": self.said,
         }
         return provenance_of(self.stage, facts, **said)
 

@@ -18,7 +18,7 @@ from jupyter_latents.engine.models.optimize import check_optimize
 from jupyter_latents.engine.prompts.windows import check_prompts, prompt_remarks
 from jupyter_latents.engine.rules.calls import call_arguments, check_clip_skip
 from jupyter_latents.engine.rules.checks import check_mode, check_sigmas, pipeline_of
-from jupyter_latents.engine.rules.frames import frame_count
+from jupyter_latents.engine.rules.frames import frame_count, frame_rate
 from jupyter_latents.engine.rules.needs import check_memory
 from jupyter_latents.engine.rules.origin import provenance_of
 from jupyter_latents.engine.rules.remarks import remarks
@@ -96,7 +96,13 @@ class Prepared:
     @property
     def steered(self) -> bool:
         """Whether a picture steers every step."""
-        return bool(self.given.images) and self.facts.family.steered
+        return bool(self.given.images) and self.facts.family.pictured
+
+    @property
+    def said(self) -> Mapping[str, str]:
+        """What its results say of the run besides, as options."""
+        pictures = {"pictures": "1"} if self.steered else {}
+        return {**pictures, "fps": f"{self.call.fps:g}"} if self.facts.space.moves else pictures
 
     @property
     def span(self) -> Span:
@@ -157,7 +163,7 @@ class Prepared:
             facts,
             seed=own if stage.seed is None else stage.seed,
             strength=self.strength,
-            steered=self.steered,
+            beside=self.said,
         )
         shape = facts.space.shape_for(*self.call.size, self._items, self.call.frames)
         return Outline(shape, facts.space, self.end, position, made)
@@ -191,9 +197,9 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     arguments = call_arguments(call, facts.family)
     check_clip_skip(stage, facts)
     check_sigmas(stage, scheduler, facts, call.mode)
-    request = timesteps.request(stage, facts, call.size, call.mode)
+    request = timesteps.request(stage, facts, call.size, call.mode, call.frames)
     timesteps.set_timesteps(scheduler, facts.family.schedule, request)
-    noised = bool(given.images) and latents is None and not facts.family.steered
+    noised = bool(given.images) and latents is None and not facts.family.pictured
     first = first_step(call.pipeline, call.mode, scheduler, stage, call.strength) if noised else 0
     entering = enter(stage, entered, scheduler, facts.family, first, facts.boundary)
     check_memory(call, facts, _itemsize(stage, facts), entering.span.end - entering.span.start, scheduler)
@@ -227,7 +233,8 @@ def _call(stage: Stage, given: Given, entered: Standing | None, facts: ModelFact
     batch = stage.batch_size if entered is None else entered.shape[0]
     frames = frame_count(stage, entered, facts)
     strength, pipeline = _strength(stage, given, entered), pipeline_of(mode, stage, facts)
-    call = Call(stage, given, mode, size, pipeline, strength, batch, frames)
+    fps = frame_rate(stage, entered, facts)
+    call = Call(stage, given, mode, size, pipeline, strength, batch, frames, fps)
     facts.check(call)
     check_memory(call, facts, _itemsize(stage, facts))
     return call, notes

@@ -301,9 +301,7 @@ class StageRun:
     @property
     def _origin(self) -> RunOrigin:
         prepared = self.prepared
-        return RunOrigin(
-            self.model, self.stage, self.seed, prepared.strength, self.given, self.parents, prepared.steered
-        )
+        return RunOrigin(self.model, self.stage, self.seed, prepared.strength, self.given, self.parents, prepared.said)
 
     def result(self) -> StageResult:
         """What its steps made, decoded where it is clean; stopped and without pictures where the decoding was ended."""

@@ -303,6 +303,36 @@ def test_a_batch_of_clips_decodes_to_one_each(bench):
     assert [len(clip) for clip in run.images] == [FRAMES, FRAMES]
 
 
+def test_ltx_is_whole_and_split_as_diffusers_makes_it(bench):
+    """Tokens, a shift that counts all frames, and frames a second that the denoiser is told."""
+    size = {"size": Size(64, 32), "fps": 8.0}
+    expected = plain(bench.folder("ltx"), width=64, height=32, frame_rate=8)
+    whole = bench.engine.run(stage_of(bench, "ltx", **size)).latents
+    space = whole.space
+    assert (space.factor, space.frame_factor, whole.frames, whole.size) == (8, 4, FRAMES, (64, 32))
+    packed = whole.tensor.flatten(2).transpose(1, 2)
+    assert torch.equal(packed, expected)
+    for carry, step in ((in_memory, 1), (through_file, 3), (in_memory, 5)):
+        made = bench.engine.run(stage_of(bench, "ltx", window=Window(None, step / STEPS), **size)).latents
+        last = bench.engine.run(stage_of(bench, "ltx", size=size["size"]), Inputs((carry(made, bench.scratch),)))
+        assert torch.equal(last.latents.tensor, whole.tensor), step
+    assert last.latents.provenance.options["fps"] == "8"
+
+
+def test_ltx_decodes_as_diffusers_does(bench):
+    import diffusers
+
+    run = bench.engine.run(stage_of(bench, "ltx", size=Size(64, 32)))
+    pipeline = diffusers.DiffusionPipeline.from_pretrained(bench.folder("ltx"))
+    pipeline.set_progress_bar_config(disable=True)
+    expected = pipeline(
+        PROMPT, height=32, width=64, num_frames=FRAMES, num_inference_steps=STEPS, guidance_scale=3.0,
+        generator=torch.Generator("cpu").manual_seed(7), output_type="pil",
+    ).frames[0]  # fmt: skip
+    (clip,) = run.images
+    assert all(np.array_equal(np.asarray(one), np.asarray(two)) for one, two in zip(clip, expected, strict=True))
+
+
 PICTURED = ("wan21-i2v", "wan22-i2v", "wan22-ti2v")
 
 

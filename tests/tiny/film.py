@@ -1,4 +1,4 @@
-"""Tiny pipelines of the families that make clips: Wan 2.1 and 2.2, from texts and from pictures."""
+"""Tiny pipelines of the families that make clips: Wan 2.1 and 2.2, from texts and from pictures, and LTX-Video."""
 
 from __future__ import annotations
 
@@ -47,6 +47,54 @@ def _uni_pc(flow_shift: float = 3.0) -> Any:
 def _text(seed: int) -> dict[str, Any]:
     tokenizer = words.t5_tokenizer()
     return {"tokenizer": tokenizer, "text_encoder": parts.fill(parts.t5_text(tokenizer, umt5=True), seed)}
+
+
+def ltx(seed: int = 0) -> Any:
+    """LTX-Video: every latent pixel a token, the means and deviations of its VAE among the weights."""
+    import torch
+    from diffusers import (
+        AutoencoderKLLTXVideo,
+        FlowMatchEulerDiscreteScheduler,
+        LTXPipeline,
+        LTXVideoTransformer3DModel,
+    )
+
+    vae = AutoencoderKLLTXVideo(
+        latent_channels=8,
+        block_out_channels=(8, 8, 8, 8),
+        decoder_block_out_channels=(8, 8, 8, 8),
+        layers_per_block=(1, 1, 1, 1, 1),
+        decoder_layers_per_block=(1, 1, 1, 1, 1),
+        spatio_temporal_scaling=(True, True, False, False),
+        decoder_spatio_temporal_scaling=(True, True, False, False),
+        patch_size=2,
+        patch_size_t=1,
+        timestep_conditioning=False,
+        down_block_types=("LTXVideoDownBlock3D",) * 4,
+    )
+    parts.fill(vae, parts.VAE_SEED)
+    generator = torch.Generator().manual_seed(parts.VAE_SEED)
+    vae.latents_mean.copy_(torch.randn(8, generator=generator) / 10)
+    vae.latents_std.copy_(1 + torch.rand(8, generator=generator))
+    transformer = LTXVideoTransformer3DModel(
+        in_channels=8,
+        out_channels=8,
+        num_attention_heads=2,
+        attention_head_dim=8,
+        cross_attention_dim=16,
+        num_layers=1,
+        caption_channels=32,
+    )
+    tokenizer = words.t5_tokenizer()
+    return LTXPipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(
+            use_dynamic_shifting=True, base_shift=0.95, max_shift=2.05, base_image_seq_len=1024, shift_terminal=0.1
+        ),
+        vae=vae,
+        text_encoder=parts.fill(parts.t5_text(tokenizer), seed),
+        tokenizer=tokenizer,
+        transformer=parts.fill(transformer, seed),
+    )
 
 
 def _vision(seed: int, width: int = 16) -> dict[str, Any]:

@@ -97,6 +97,7 @@ class Call:
         strength: For the modes that take a picture.
         batch: Latents at once.
         frames: Frames of each clip; 1 for pictures.
+        fps: Frames a second of clips.
         loop: What its loop sees; None while that is not known.
     """
 
@@ -108,4 +109,5 @@ class Call:
     strength: float = 1.0
     batch: int = 1
     frames: int = 1
+    fps: float = 0.0
     loop: Loop | None = None

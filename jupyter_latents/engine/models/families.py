@@ -40,7 +40,7 @@ class Family:
             in prompts are not read.
         frames: Frames of a clip where nobody says; 0 for families of pictures.
         fps: Frames a second that it was trained on.
-        steered: Whether a picture steers every step (image to video), so that each stage of a run needs it, and it is
+        pictured: Whether a picture steers every step (image to video), so that each stage of a run needs it, and it is
             noised to no strength.
         when: Name of a setting of ``model_index.json`` that is true in models of this row; empty for all.
         finish: What the pipeline does to its latents after the loop, a row of `finish.FINISHES`.
@@ -67,7 +67,7 @@ class Family:
     text: str = ""
     frames: int = 0
     fps: int = 16
-    steered: bool = False
+    pictured: bool = False
     when: str = ""
     finish: str = ""
     foreseen: bool = True
@@ -226,6 +226,19 @@ FAMILIES: tuple[Family, ...] = (
         align=16,
     ),
     Family(
+        "LTX-Video",
+        ("ltx-video",),
+        ("LTXPipeline",),
+        "LTXPipeline",
+        schedule="linear",
+        layout="frames",
+        half="bfloat16",
+        default_size=(704, 512),
+        align=32,
+        frames=161,
+        fps=25,
+    ),
+    Family(
         "Wan TI2V",
         ("wan",),
         ("WanPipeline", "WanImageToVideoPipeline"),
@@ -236,7 +249,7 @@ FAMILIES: tuple[Family, ...] = (
         align=32,
         frames=121,
         fps=24,
-        steered=True,
+        pictured=True,
         when="expand_timesteps",
         finish="first frame",
     ),
@@ -250,7 +263,7 @@ FAMILIES: tuple[Family, ...] = (
         default_size=(832, 480),
         align=16,
         frames=81,
-        steered=True,
+        pictured=True,
     ),
     Family(
         "Wan",

@@ -40,7 +40,8 @@ def call_arguments(call: Call, family: Family) -> dict[str, Any]:
             )
     wanted = {**_always(call, family), **explicit}
     if family.frames:
-        wanted["num_frames"] = call.frames
+        rate = int(call.fps) if call.fps == int(call.fps) else call.fps
+        wanted |= {"num_frames": call.frames, "frame_rate": rate}
     if given.images or needs_blank(call.pipeline, family, given):
         wanted["strength"] = call.strength
     arguments = {name: value for name, value in wanted.items() if name in accepted}
@@ -126,7 +127,7 @@ def picture_arguments(call: Call, family: Family, inputs: Inputs) -> dict[str, A
     import torch
 
     found: dict[str, Any] = {}
-    if inputs.images and family.steered:
+    if inputs.images and family.pictured:
         (picture,) = inputs.images
         found["image"] = picture.resize(call.size) if picture.size != call.size else picture
     elif inputs.images:

@@ -51,7 +51,7 @@ def check_mode(stage: Stage, given: Given, latents: Standing | None, facts: Mode
             f"{option('control_nets')}, or leave the images out.",
             option="image_seeds",
         )
-    if facts.family.steered:
+    if facts.family.pictured:
         _check_steered(stage, given, latents, facts)
     if given.masks:
         return "inpaint"

@@ -9,7 +9,7 @@ from jupyter_latents.latents.clip import check_fps, check_still
 from jupyter_latents.stage import Stage
 from jupyter_latents.wording import option
 
-__all__ = ["frame_count"]
+__all__ = ["frame_count", "frame_rate"]
 
 
 def frame_count(stage: Stage, latents: Standing | None, facts: ModelFacts) -> int:
@@ -49,6 +49,18 @@ def frame_count(stage: Stage, latents: Standing | None, facts: ModelFacts) -> in
             option="num_frames",
         )
     return wanted
+
+
+def frame_rate(stage: Stage, latents: Standing | None, facts: ModelFacts) -> float:
+    """Frames a second of the clips that a stage makes: as asked for, as the latents say, or as the model was trained.
+
+    Args:
+        stage: What is asked for.
+        latents: The latents that enter its schedule; None without.
+        facts: Its model's.
+    """
+    own = latents.provenance.number("fps", 0.01, 120.0) if latents is not None else None
+    return stage.fps or own or float(facts.family.fps)
 
 
 def _check_still(stage: Stage, facts: ModelFacts) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -25,7 +26,7 @@ def provenance_of(
     seed: int | None,
     strength: float | None,
     parents: tuple[str, ...] = (),
-    steered: bool = False,
+    beside: Mapping[str, str] = MappingProxyType({}),
 ) -> Provenance:
     """Where the latents of a stage come from.
 
@@ -35,7 +36,7 @@ def provenance_of(
         seed: The seed that it runs with; None where that is drawn at the run.
         strength: The strength of its picture; None without one.
         parents: Digests of the latents that it was given.
-        steered: Whether a picture steers every step.
+        beside: What the run says besides, as options.
     """
     options = {"steps": str(stage.num_inference_steps), "scheduler": str(stage.scheduler or facts.scheduler[0])}
     if stage.prompt.weighter is not None:
@@ -48,10 +49,7 @@ def provenance_of(
         options["strength"] = repr(strength)
     said = {name: str(getattr(stage.model, name) or "") for name in _NAMED}
     options |= {name: text for name, text in said.items() if text not in ("", "auto")}
-    if steered:
-        options["pictures"] = "1"
-    if facts.space.moves:
-        options["fps"] = f"{stage.fps or facts.family.fps:g}"
+    options |= beside
     if stage.model.optimize:
         options["optimize"] = " ".join(map(str, stage.model.optimize))
     return Provenance(

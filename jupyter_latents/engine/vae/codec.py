@@ -23,6 +23,7 @@ __all__ = ["decode", "encode", "scaling_of_vae", "space_of", "to_pil"]
 
 # Names of spaces: (channels, scaling factor) to name; the numbers themselves are the VAE's.
 _WAN_CHANNELS = 16
+_LTX = "AutoencoderKLLTXVideo"
 _NAMES = {(4, 0.18215): "SD", (4, 0.13025): "SDXL", (16, 1.5305): "SD3", (16, 0.3611): "Flux"}
 
 
@@ -43,6 +44,8 @@ def space_of(vae_class: str, config: Mapping[str, Any], digest: str = "") -> Spa
         return Space("Flux2", config["latent_channels"] * 4, 2**blocks * 2, vae=digest)
     if vae_class == "AutoencoderKLWan":
         return _wan_space(config, digest)
+    if vae_class == _LTX:
+        return _ltx_space(config, digest)
     if "z_dim" in config:
         mean, std = tuple(config["latents_mean"]), tuple(config["latents_std"])
         factor = 2 ** len(config["temperal_downsample"])
@@ -63,6 +66,16 @@ def _wan_space(config: Mapping[str, Any], digest: str) -> Space:
     return Space(
         name, config["z_dim"], factor, channel_mean=mean, channel_std=std, vae=digest, axes=AXES[1], frame_factor=frames
     )
+
+
+def _ltx_space(config: Mapping[str, Any], digest: str) -> Space:
+    """That of LTX-Video's VAE, whose means and deviations are among its weights."""
+    halvings = sum(map(bool, config["spatio_temporal_scaling"]))
+    factor = config.get("spatial_compression_ratio") or config["patch_size"] * 2**halvings
+    frames = config.get("temporal_compression_ratio") or config["patch_size_t"] * 2**halvings
+    scale = float(config.get("scaling_factor") or 1.0)
+    channels = int(config["latent_channels"])
+    return Space("LTX", channels, int(factor), scale, vae=digest, axes=AXES[1], frame_factor=int(frames))
 
 
 def _check_numbers(vae_class: str, config: Mapping[str, Any]) -> None:
@@ -102,6 +115,9 @@ def scaling_of_vae(vae: Any, like: torch.Tensor) -> Scaling:
     if _has_patches(vae):
         std = torch.sqrt(vae.bn.running_var.view(1, -1, 1, 1) + config.batch_norm_eps).to(like)
         return Scaling(vae.bn.running_mean.view(1, -1, 1, 1).to(like), std)
+    if type(vae).__name__ == _LTX:
+        mean, std = (per_channel(values) for values in (vae.latents_mean, vae.latents_std))
+        return Scaling(mean, std, config.scaling_factor)
     if "z_dim" in config:
         return Scaling(per_channel(config.latents_mean), per_channel(config.latents_std), order="reciprocal")
     if config.get("latents_mean") is not None and config.get("latents_std") is not None:
@@ -143,7 +159,9 @@ def _decoded(latents: torch.Tensor, vae: Any) -> torch.Tensor:
         raw = unpatchify(raw)
     elif "z_dim" in vae.config and latents.dim() == 4:
         raw = raw.unsqueeze(2)
-    pictures: torch.Tensor = vae.decode(raw, return_dict=False)[0]
+    # LTX-Video's pipelines decode at timestep 0 where nobody asks for another.
+    timed = {"temb": raw.new_zeros(len(raw))} if vae.config.get("timestep_conditioning") else {}
+    pictures: torch.Tensor = vae.decode(raw, **timed, return_dict=False)[0]
     if pictures.dim() > latents.dim():
         pictures = pictures[:, :, 0]
     return pictures.float().cpu()
