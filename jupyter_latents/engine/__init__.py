@@ -16,12 +16,12 @@ from jupyter_latents.engine.libraries import import_libraries
 from jupyter_latents.engine.models.places.names import known_models
 from jupyter_latents.engine.models.places.tiny import checked_preview_vae
 from jupyter_latents.engine.observer import Look, Observer, Phase, PhaseName, Reading, Silent, StepEvent
-from jupyter_latents.engine.prompts.windows import PromptWindow
 from jupyter_latents.engine.protocol import Engine
 from jupyter_latents.engine.rest import run_rest
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.schedule.table import scheduler_names
-from jupyter_latents.engine.schedule.window import FractionRule, Span, step_of_fraction
+from jupyter_latents.engine.schedule.window import FractionRule, Grid, Span
+from jupyter_latents.engine.steering import StageWindow, bare, is_steered
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.local import LocalEngine as LocalEngine
@@ -34,6 +34,7 @@ __all__ = [
     "Engine",
     "FractionRule",
     "Given",
+    "Grid",
     "Inputs",
     "Look",
     "ModelCard",
@@ -42,25 +43,26 @@ __all__ = [
     "PartRow",
     "Phase",
     "PhaseName",
-    "PromptWindow",
     "Reading",
     "ScheduleCard",
     "Silent",
     "Span",
     "StageResult",
+    "StageWindow",
     "Standing",
     "StepEvent",
     "asked_size",
+    "bare",
     "call_arguments",
     "checked_preview_vae",
     "import_libraries",
+    "is_steered",
     "known_models",
     "local_engine",
     "run_rest",
     "schedule_of",
     "scheduler_names",
     "size_after_resize",
-    "step_of_fraction",
 ]
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jupyter_latents.engine.prompts.windows import PromptWindow
 from jupyter_latents.engine.schedule.window import FractionRule, Span
+from jupyter_latents.engine.steering import StageWindow
 from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Course:
         train_timesteps: Length of the training schedule.
         verdict: How given latents enter, in words; empty without.
         notes: What is converted, rounded, assumed or contradicted.
-        prompts: Windows of one text each that tile its steps.
+        windows: Windows that tile its steps, each with what steers it.
         weights: Bytes of the model's weights in the dtype that it runs in.
         outline: The facts of the latents that it will make.
         shares: Whether it may share a batch with the same stage of other seeds.
@@ -69,7 +69,7 @@ class Course:
     train_timesteps: int
     verdict: str
     notes: tuple[str, ...]
-    prompts: tuple[PromptWindow, ...]
+    windows: tuple[StageWindow, ...]
     weights: int
     outline: Outline
     shares: bool

@@ -44,7 +44,7 @@ def course_of(prepared: Prepared) -> Course:
         train_timesteps=int(scheduler.config.get("num_train_timesteps", 1000)),
         verdict=prepared.verdict,
         notes=prepared.notes,
-        prompts=prepared.prompts,
+        windows=prepared.windows,
         weights=prepared.weights,
         outline=prepared.outline,
         shares=can_share(prepared),
@@ -73,4 +73,4 @@ def can_share(prepared: Prepared) -> bool:
     stage = prepared.stage
     alone = stage.scheduler is not None and stage.scheduler.name in _ALONE
     wanted = stage.batch_seeds and stage.seed is not None and stage.batch_size == 1
-    return wanted and prepared.given == Given() and not alone and len(prepared.prompts) == 1
+    return wanted and prepared.given == Given() and not alone and len(prepared.windows) == 1

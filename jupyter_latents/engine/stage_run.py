@@ -20,13 +20,13 @@ from jupyter_latents.engine.observer import Observer, Phase, StepEvent
 from jupyter_latents.engine.outcome import RunOrigin, StepLog, finite, last_latents, result_of
 from jupyter_latents.engine.prepare import Prepared, prepare
 from jupyter_latents.engine.prompts.encoding import prompt_encoder
-from jupyter_latents.engine.prompts.windows import PromptWindow
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.rules.calls import call_arguments, picture_arguments
 from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.engine.schedule.entering import Entering, enter
 from jupyter_latents.engine.schedule.level_tensor import level_tensor, onward_draws
 from jupyter_latents.engine.schedule.window import Span
+from jupyter_latents.engine.steering import StageWindow, changed
 from jupyter_latents.engine.tap.states import Entry, Generators, StepState
 from jupyter_latents.engine.tap.tap import Tap
 from jupyter_latents.engine.vae import codec
@@ -101,17 +101,20 @@ class StageRun:
         call = self.prepared.call
         _, _, height, width = facts.space.shape_for(*call.size)
         self.done.latent_size = (height, width)
-        arguments = {**picture_arguments(call, self.family, self.inputs), **facts.arguments(call, self.inputs)}
+        self.done.switches = tuple(window.start for window in self.prepared.windows[1:])
+        pictures = picture_arguments(call, self.family, self.inputs)
         self.stops.before(Phase("encoding"))
-        for window in self.prepared.prompts:
-            self._window(window, arguments)
+        for window in self.prepared.windows:
+            self._window(window, pictures)
             if self.done.stopped:
                 return
 
-    def _window(self, window: PromptWindow, arguments: Mapping[str, Any]) -> None:
-        """Runs the steps of one set of texts, which go on from those that are done as a stage of their own would."""
-        call, goes_on = self.prepared.call, bool(self.done.states)
-        own = call_arguments(replace(call, stage=replace(self.stage, prompt=window.prompt)), self.family)
+    def _window(self, window: StageWindow, pictures: Mapping[str, Any]) -> None:
+        """Runs the steps of one window, which go on from those that are done as a stage of their own would."""
+        goes_on = bool(self.done.states)
+        call = replace(self.prepared.call, stage=window.stage, loop=self.prepared.loop(window))
+        own = call_arguments(call, self.family)
+        arguments = {**own, **pictures, **self.facts.arguments(call, self.inputs)}
         if goes_on:
             self.generator = self._fresh_generator()  # what it drew by then comes with the latents
         encoder = prompt_encoder(self.stage, self.family.text)
@@ -130,8 +133,8 @@ class StageRun:
             tap.run(
                 call.pipeline,
                 components if encoder is None else encoder.components(components),
-                {**own, **arguments},
-                self.model.prepared,
+                arguments,
+                partial(self.model.prepared, window.active),
             )
             self._refuse(self._late.settle())
         except StoppedError:
@@ -160,12 +163,12 @@ class StageRun:
     def _fresh_generator(self) -> torch.Generator:
         return torch.Generator("cpu").manual_seed(self.seed)
 
-    def _enter(self, window: PromptWindow, scheduler: Any, skipped: int) -> Entry:
+    def _enter(self, window: StageWindow, scheduler: Any, skipped: int) -> Entry:
         """Where the first window enters the schedule."""
         entering = self._agreed(scheduler, skipped)
         self.done.schedule = entering.schedule
         self._begin(entering.span, scheduler)
-        end_index = entering.span.index(window.end) if len(self.prepared.prompts) > 1 else entering.span.end_index
+        end_index = entering.span.index(window.end) if len(self.prepared.windows) > 1 else entering.span.end_index
         if self.given is None or entering.way is None:
             return Entry(entering.span.start_index, end_index)
         extra = torch.Generator("cpu").manual_seed((self.seed ^ 0x9E3779B9) % 2**63)
@@ -182,7 +185,7 @@ class StageRun:
             onward_draws(self.seed, self.given.noise) if drawn is None else drawn,
         )
 
-    def _go_on(self, window: PromptWindow, scheduler: Any, _skipped: int) -> Entry:
+    def _go_on(self, window: StageWindow, scheduler: Any, _skipped: int) -> Entry:
         """Where a further window goes on: at the last step that is done, with its history.
 
         Raises:
@@ -192,9 +195,10 @@ class StageRun:
         if not self._is_set(scheduler, self.done.schedule) or last.scheduler is None:
             name = type(scheduler).__name__
             why = "its history cannot be carried" if last.scheduler is None else "it set another schedule than before"
+            before = self.prepared.windows[self.prepared.windows.index(window) - 1]
             raise RunError(
-                f"{name} cannot go on with another prompt at step {window.start}: {why}. Use another "
-                f"{option('schedulers')}, or prompts that stay the same.",
+                f"{name} cannot go on with another {' and '.join(changed(before, window))} at step {window.start}: "
+                f"{why}. Use another {option('schedulers')}, or leave the change out.",
                 option="schedulers",
             )
         drawn: Any = last.generator

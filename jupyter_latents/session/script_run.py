@@ -9,7 +9,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jupyter_latents.engine import Given, Phase, Reading, StageResult
+from jupyter_latents.engine import Given, Phase, Reading, StageResult, is_steered
 from jupyter_latents.errors import JupyterLatentsError, RunError, StoppedError
 from jupyter_latents.session import outputs
 from jupyter_latents.session.blame import blame, check_parts
@@ -160,11 +160,11 @@ class ScriptRun:
         return self._decoded(result)
 
     def _leads(self, stage: Stage, inputs: Inputs, digested: Inputs) -> tuple[Lead, ...]:
-        """What a stage whose prompts change may have in common with others."""
-        if stage.prompt.weighter is None:
+        """What a stage that may change as it goes on has in common with others."""
+        if not is_steered(stage):
             return ()
-        prompts = self.models.engine.prepare(stage, Given.of(inputs)).prompts
-        return leads_of(stage, prompts, digested, self.models)
+        windows = self.models.engine.prepare(stage, Given.of(inputs)).windows
+        return leads_of(stage, windows, digested, self.models)
 
     def _picture_of(self, latents: Latents, stage: Stage, name: str) -> list[Image]:
         """Pictures of latents in the place of a picture, by the VAE that the engine chooses."""
