@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
+from jupyter_latents.engine.extremes import check_range
 from jupyter_latents.engine.given.incoming import incoming
 from jupyter_latents.engine.given.inputs import Call, Given, Loop
 from jupyter_latents.engine.given.outline import Outline, Standing
@@ -22,6 +25,7 @@ from jupyter_latents.engine.rules.frames import frame_count, frame_rate
 from jupyter_latents.engine.rules.needs import check_memory
 from jupyter_latents.engine.rules.origin import provenance_of
 from jupyter_latents.engine.rules.remarks import remarks
+from jupyter_latents.engine.rules.sharing import sharing_note
 from jupyter_latents.engine.rules.sizes import picture_size
 from jupyter_latents.engine.schedule import beginning, schedulers, timesteps
 from jupyter_latents.engine.schedule.entering import Entering, enter, first_step
@@ -190,6 +194,7 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     check_prompts(stage, facts.family.text, facts.family.name)
     optimize = check_optimize(stage.model, facts)
     latents = incoming(stage, given.latents, facts)
+    check_range(latents, _dtype(stage, facts))
     scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=stage.seed or 0)
     crosses = _crosses(stage, latents, scheduler, facts)
     entered = crossing(latents, facts.space, facts.family.align) if latents is not None and crosses else latents
@@ -210,7 +215,8 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     windows = stage_windows(stage, entering.span, grid_of(scheduler, boundary=facts.boundary))
     experts = expert_windows(facts, scheduler, entering.span)
     beside = (*beside, *((f"experts: {', '.join(map(str, experts))}",) if experts else ()))
-    steering = (*prompt_remarks(stage), *steering_remarks(windows))
+    alone = sharing_note(stage, given, len(pieces(windows, experts)))
+    steering = (*prompt_remarks(stage), *steering_remarks(windows), *((alone,) if alone else ()))
     told = (*notes, *beside, *steering, *entering.notes, *(choice.note for choice in optimize))
     weights = facts.values * _itemsize(stage, facts)
     return Prepared(
@@ -240,9 +246,15 @@ def _call(stage: Stage, given: Given, entered: Standing | None, facts: ModelFact
     return call, notes
 
 
+def _dtype(stage: Stage, facts: ModelFacts) -> torch.dtype:
+    """The dtype that a stage runs in."""
+    dtype: torch.dtype = dtype_of(stage.model, facts, device_of(stage.model.device))
+    return dtype
+
+
 def _itemsize(stage: Stage, facts: ModelFacts) -> int:
-    """Bytes of one value in the dtype that a stage runs in."""
-    return int(dtype_of(stage.model, facts, device_of(stage.model.device)).itemsize)
+    """Bytes of one value in that."""
+    return int(_dtype(stage, facts).itemsize)
 
 
 def _crosses(stage: Stage, latents: Standing | None, scheduler: Any, facts: ModelFacts) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from jupyter_latents.engine.compat import with_clip_skip
+from jupyter_latents.engine.extremes import Extreme, extreme_of
 from jupyter_latents.engine.finite import LateCheck, check_finite, is_finite
 from jupyter_latents.engine.given.incoming import RAW_FORM, is_raw
 from jupyter_latents.engine.given.inputs import Given, Inputs
@@ -137,6 +138,7 @@ class StageRun:
             partial(self._go_on if goes_on else self._enter, window),
             self._after_step,
             None if encoder is None else encoder.encode,
+            self._extreme,
             FINISHES[self.family.finish],
         )
         try:
@@ -272,7 +274,11 @@ class StageRun:
         by_denoiser = state.denoised is None or not is_finite(state.denoised)
         part = f"the {self.facts.denoiser}" if by_denoiser else type(self.done.scheduler).__name__
         where = f"{part} of {self.stage.model.name}, at step {step} of {self.prepared.span.of},"
-        check_finite(values, where, self.model.dtype)
+        check_finite(values, where, self.model.dtype, extreme=self._extreme)
+
+    def _extreme(self) -> Extreme | None:
+        """What came in that is to blame where a part makes NaN or infinity."""
+        return extreme_of(self.stage, self.given)
 
     def latents(self, step: int) -> Latents:
         """See `Look.latents`."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from jupyter_latents.engine.extremes import Extreme
 from jupyter_latents.engine.schedule import beginning, estimates, schedulers
 from jupyter_latents.engine.tap.finish import FINISHES, Finish
 from jupyter_latents.engine.tap.pipeline import tapped
@@ -41,16 +42,18 @@ class Tap:
         on_step: Called after each timestep; returns False to end the run there.
         encode: Called in place of the pipeline's ``encode_prompt``, with the class's own, the pipeline, and the
             arguments; None to leave that alone.
+        extreme: Finds what came in that is to blame where a part makes NaN or infinity.
         finish: What the pipeline does to its latents after the loop.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - each is another's to decide
         self,
         scheduler: Any,
         generator: Generators,
         enter: Callable[[Any, int], Entry],
         on_step: Callable[[StepState], bool],
         encode: Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any] | None = None,
+        extreme: Callable[[], Extreme | None] = lambda: None,
         finish: Finish = FINISHES[""],
     ) -> None:
         self.scheduler = scheduler
@@ -59,6 +62,7 @@ class Tap:
         self._on_step = on_step
         self.encode, self._finish = encode, finish
         self._beside: tuple[Any, ...] = ()
+        self.extreme = extreme
         self._by_strength: Callable[[], tuple[torch.Tensor, int]] | None = None
         self._entry: Entry | None = None
         self._prepared: torch.Tensor | None = None
