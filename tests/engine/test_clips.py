@@ -47,13 +47,20 @@ def plain(folder: Path, scheduler: str | None = None, **options: Any) -> torch.T
 
     pipeline = diffusers.DiffusionPipeline.from_pretrained(folder)
     pipeline.set_progress_bar_config(disable=True)
-    if scheduler is not None:
-        kind = getattr(diffusers, scheduler.partition(";")[0])
-        pipeline.scheduler = kind.from_config(pipeline.scheduler.config, **SCHEDULERS[scheduler])
+    _reschedule(pipeline, scheduler)
     settings = {"height": 32, "width": 32, "num_frames": FRAMES, "num_inference_steps": STEPS, "guidance_scale": 3.0}
     generator = torch.Generator("cpu").manual_seed(7)
     made = pipeline(PROMPT, generator=generator, output_type="latent", **{**settings, **options})
     return made.frames
+
+
+def _reschedule(pipeline: Any, scheduler: str | None) -> None:
+    """Gives a pipeline another scheduler, as diffusers' own documentation does."""
+    import diffusers
+
+    if scheduler is not None:
+        kind = getattr(diffusers, scheduler.partition(";")[0])
+        pipeline.scheduler = kind.from_config(pipeline.scheduler.config, **SCHEDULERS[scheduler])
 
 
 @pytest.fixture(scope="module")
@@ -336,7 +343,7 @@ def test_ltx_decodes_as_diffusers_does(bench):
 PICTURED = ("wan21-i2v", "wan22-i2v", "wan22-ti2v")
 
 
-def of_picture(folder: Path) -> torch.Tensor:
+def of_picture(folder: Path, scheduler: str | None = None) -> torch.Tensor:
     """The latents of one whole run of diffusers' pipeline that makes clips of a picture."""
     import diffusers
 
@@ -346,6 +353,7 @@ def of_picture(folder: Path) -> torch.Tensor:
         **{"image_encoder": None, "image_processor": None, **own.components}, **settings
     )
     pipeline.set_progress_bar_config(disable=True)
+    _reschedule(pipeline, scheduler)
     return pipeline(
         picture(64), PROMPT, height=64, width=64, num_frames=FRAMES, num_inference_steps=STEPS, guidance_scale=3.0,
         generator=torch.Generator("cpu").manual_seed(7), output_type="latent",
