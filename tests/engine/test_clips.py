@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from jupyter_latents.engine.given.inputs import Given, Inputs
+from jupyter_latents.engine.given.outline import Outline
 from jupyter_latents.engine.local import LocalEngine
 from jupyter_latents.engine.models.cache import ModelCache
 from jupyter_latents.engine.observer import Silent
@@ -284,6 +285,28 @@ def test_a_clip_in_the_place_of_a_picture_is_refused_before_weights_load(bench):
     still = bench.engine.run(bench.stage("sd15", size=Size(32, 32), window=Window(None, 0.5))).latents
     with pytest.raises(HandoffError):
         prepare(stage_of(bench, "wan21"), Given((still,)))
+
+
+@pytest.mark.parametrize("receiver", ["ltx", "wan21", "wan22-ti2v", "sd15", "qwen-image"])
+@pytest.mark.parametrize("giver", ["ltx", "wan21", "wan22-ti2v", "sd15", "qwen-image"])
+def test_clips_and_pictures_that_cannot_cross_are_refused_before_weights_load(bench, giver, receiver):
+    """Outlines and bare tensors too; pictures cross as ever."""
+
+    def stage(family: str, window: Window = Window()) -> Stage:
+        frames = {} if family in ("sd15", "qwen-image") else {"num_frames": FRAMES}
+        return bench.stage(family, num_inference_steps=4, size=Size(64, 64), window=window, **frames)
+
+    given = prepare(stage(giver, Window(None, 0.5))).outline
+    bare = Outline(given.shape, None, given.noise, None, given.provenance, has_history=False)
+    still = {"sd15", "qwen-image"}
+    if giver == receiver or {giver, receiver} <= still:
+        assert prepare(replace(stage(receiver), size=None, num_frames=None), Given((given,))).verdict
+        return
+    with pytest.raises(HandoffError, match=r"makes (clips|pictures)|do not cross from one space to another yet"):
+        prepare(replace(stage(receiver), size=None, num_frames=None), Given((given,)))
+    if giver in still or receiver in still:
+        with pytest.raises(HandoffError, match=r"makes (clips|pictures)"):
+            prepare(replace(stage(receiver), size=None, num_frames=None), Given((bare,)))
 
 
 def test_decoded_clips_are_those_of_diffusers_and_keep_their_speed(bench):
