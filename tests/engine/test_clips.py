@@ -292,7 +292,7 @@ def test_a_clip_in_the_place_of_a_picture_is_refused_before_weights_load(bench):
 def test_clips_and_pictures_that_cannot_cross_are_refused_before_weights_load(bench, giver, receiver):
     """Outlines and bare tensors too; pictures cross as ever."""
 
-    def stage(family: str, window: Window = Window()) -> Stage:
+    def stage(family: str, window: Window) -> Stage:
         frames = {} if family in ("sd15", "qwen-image") else {"num_frames": FRAMES}
         return bench.stage(family, num_inference_steps=4, size=Size(64, 64), window=window, **frames)
 
@@ -300,13 +300,13 @@ def test_clips_and_pictures_that_cannot_cross_are_refused_before_weights_load(be
     bare = Outline(given.shape, None, given.noise, None, given.provenance, has_history=False)
     still = {"sd15", "qwen-image"}
     if giver == receiver or {giver, receiver} <= still:
-        assert prepare(replace(stage(receiver), size=None, num_frames=None), Given((given,))).verdict
+        assert prepare(replace(stage(receiver, Window()), size=None, num_frames=None), Given((given,))).verdict
         return
     with pytest.raises(HandoffError, match=r"makes (clips|pictures)|do not cross from one space to another yet"):
-        prepare(replace(stage(receiver), size=None, num_frames=None), Given((given,)))
+        prepare(replace(stage(receiver, Window()), size=None, num_frames=None), Given((given,)))
     if giver in still or receiver in still:
         with pytest.raises(HandoffError, match=r"makes (clips|pictures)"):
-            prepare(replace(stage(receiver), size=None, num_frames=None), Given((bare,)))
+            prepare(replace(stage(receiver, Window()), size=None, num_frames=None), Given((bare,)))
 
 
 def test_decoded_clips_are_those_of_diffusers_and_keep_their_speed(bench):
@@ -349,11 +349,44 @@ def test_ltx_is_whole_and_split_as_diffusers_makes_it(bench):
     assert last.latents.provenance.options["fps"] == "8"
 
 
-def test_ltx_decodes_as_diffusers_does(bench):
+def test_cogvideox_is_whole_and_split_as_diffusers_makes_it(bench):
+    size = {"size": Size(64, 64)}
+    expected = plain(bench.folder("cogvideox"), width=64, height=64)
+    whole = bench.engine.run(stage_of(bench, "cogvideox", **size)).latents
+    assert (whole.space.name, whole.frames, whole.size) == ("CogVideoX", FRAMES, (64, 64))
+    assert torch.equal(whole.tensor.transpose(1, 2), expected)
+    for carry, step in ((in_memory, 1), (through_file, 3), (in_memory, 5)):
+        made = bench.engine.run(stage_of(bench, "cogvideox", window=Window(None, step / STEPS), **size)).latents
+        last = bench.engine.run(stage_of(bench, "cogvideox", **size), Inputs((carry(made, bench.scratch),)))
+        assert torch.equal(last.latents.tensor, whole.tensor), step
+
+
+def test_cogvideox_that_fills_frames_up_is_refused_by_name(bench, tmp_path):
+    import json
+    import shutil
+
+    other = shutil.copytree(bench.folder("cogvideox"), tmp_path / "later")
+    path = other / "transformer" / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "patch_size_t": 2}))
+    with pytest.raises(ModelError, match=r"CogVideoX 1\.5, whose pipeline fills its frames up"):
+        prepare(stage_of(bench, str(other)))
+    with pytest.raises(JupyterLatentsError, match="CogVideoXDPMScheduler"):
+        prepare(stage_of(bench, "cogvideox", scheduler="CogVideoXDPMScheduler"))
+
+
+@pytest.mark.parametrize("family", ["ltx", "cogvideox"])
+def test_other_families_decode_as_diffusers_does(bench, family):
     import diffusers
 
-    run = bench.engine.run(stage_of(bench, "ltx", size=Size(64, 32)))
-    pipeline = diffusers.DiffusionPipeline.from_pretrained(bench.folder("ltx"))
+    seen: list[Any] = []
+
+    class Looks(Silent):
+        def step(self, event: Any, look: Any) -> None:
+            seen.append(look.preview())
+
+    run = bench.engine.run(stage_of(bench, family, size=Size(64, 32)), observer=Looks())
+    assert [len(one) for (one,) in seen] == [2] * STEPS
+    pipeline = diffusers.DiffusionPipeline.from_pretrained(bench.folder(family))
     pipeline.set_progress_bar_config(disable=True)
     expected = pipeline(
         PROMPT, height=32, width=64, num_frames=FRAMES, num_inference_steps=STEPS, guidance_scale=3.0,

@@ -38,7 +38,7 @@ diffusers itself cannot run the pair.
 """
 
 
-def ends(made: Bench, family: str, pictured: bool, scheduler: str) -> str:
+def ends(made: Bench, family: str, pictured: bool, scheduler: str | None) -> str:
     """A table's cell."""
     side = 64
     given = (picture(side),) if pictured else ()
@@ -54,11 +54,13 @@ def ends(made: Bench, family: str, pictured: bool, scheduler: str) -> str:
     return "="
 
 
-def _reference(made: Bench, family: str, pictured: bool, scheduler: str, side: int) -> torch.Tensor:
+def _reference(made: Bench, family: str, pictured: bool, scheduler: str | None, side: int) -> torch.Tensor:
     folder = made.folder(family)
     if pictured:
         return of_picture(folder, scheduler)
     found = plain(folder, scheduler, width=side, height=side)
+    if family == "cogvideox":
+        return found.transpose(1, 2)
     return found.transpose(1, 2).reshape(1, -1, 2, side // 8, side // 8) if family == "ltx" else found
 
 
@@ -84,7 +86,8 @@ def section(made: Bench) -> str:
         f"| {title} | {' | '.join(ends(made, family, pictured, scheduler) for scheduler in SCHEDULERS)} |"
         for (family, pictured), title in TITLES.items()
     ]
-    return head + "\n".join(rows) + "\n"
+    own = f"CogVideoX, text to video, with its own CogVideoXDDIMScheduler: {ends(made, 'cogvideox', False, None)}"
+    return head + "\n".join([*rows, "", own]) + "\n"
 
 
 if __name__ == "__main__":

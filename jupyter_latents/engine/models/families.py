@@ -226,6 +226,17 @@ FAMILIES: tuple[Family, ...] = (
         align=16,
     ),
     Family(
+        "CogVideoX",
+        ("cogvideox",),
+        ("CogVideoXPipeline",),
+        "CogVideoXPipeline",
+        layout="frames first",
+        default_size=(720, 480),
+        align=16,
+        frames=49,
+        fps=8,
+    ),
+    Family(
         "LTX-Video",
         ("ltx-video",),
         ("LTXPipeline",),

@@ -69,8 +69,8 @@ def _check_axes(latents: Standing, own: Space | None, space: Space, model: str) 
         )
     if moves and own is not None and not own.same_as(space):
         raise HandoffError(
-            f"these clips are of {own}, and {model} works in {space}. Clips do not cross from one space to another yet: "
-            f"continue them with a model of {own.name} latents."
+            f"these clips are of {own}, and {model} works in {space}. Clips do not cross from one space to another "
+            f"yet: continue them with a model of {own.name} latents."
         )
 
 

@@ -25,7 +25,7 @@ __all__ = ["decode", "encode", "scaling_of_vae", "space_of", "to_pil"]
 
 # Names of spaces: (channels, scaling factor) to name; the numbers themselves are the VAE's.
 _WAN_CHANNELS = 16
-_LTX = "AutoencoderKLLTXVideo"
+_LTX, _COG = "AutoencoderKLLTXVideo", "AutoencoderKLCogVideoX"
 _NAMES = {(4, 0.18215): "SD", (4, 0.13025): "SDXL", (16, 1.5305): "SD3", (16, 0.3611): "Flux"}
 
 
@@ -48,6 +48,10 @@ def space_of(vae_class: str, config: Mapping[str, Any], digest: str = "") -> Spa
         return _wan_space(config, digest)
     if vae_class == _LTX:
         return _ltx_space(config, digest)
+    if vae_class == _COG:
+        factor, frames = 2 ** (len(config["block_out_channels"]) - 1), int(config["temporal_compression_ratio"])
+        channels, scale = int(config["latent_channels"]), float(config["scaling_factor"])
+        return Space("CogVideoX", channels, factor, scale, vae=digest, axes=AXES[1], frame_factor=frames)
     if "z_dim" in config:
         mean, std = tuple(config["latents_mean"]), tuple(config["latents_std"])
         factor = 2 ** len(config["temperal_downsample"])
@@ -117,6 +121,8 @@ def scaling_of_vae(vae: Any, like: torch.Tensor) -> Scaling:
     if _has_patches(vae):
         std = torch.sqrt(vae.bn.running_var.view(1, -1, 1, 1) + config.batch_norm_eps).to(like)
         return Scaling(vae.bn.running_mean.view(1, -1, 1, 1).to(like), std)
+    if type(vae).__name__ == _COG:
+        return Scaling(scale=config.scaling_factor, order="inverse")
     if type(vae).__name__ == _LTX:
         mean, std = (per_channel(values) for values in (vae.latents_mean, vae.latents_std))
         return Scaling(mean, std, config.scaling_factor)
@@ -130,6 +136,11 @@ def scaling_of_vae(vae: Any, like: torch.Tensor) -> Scaling:
 def _has_patches(vae: Any) -> bool:
     """Whether the latents are 2x2 patches of what the VAE makes."""
     return type(vae).__name__ == "AutoencoderKLFlux2"
+
+
+def _has_frames(vae: Any) -> bool:
+    """Whether its pictures and latents have an axis of frames."""
+    return "z_dim" in vae.config or type(vae).__name__ in (_LTX, _COG)
 
 
 @torch.no_grad()
@@ -160,7 +171,7 @@ def _decoded(latents: torch.Tensor, vae: Any) -> torch.Tensor:
     raw = scaling_of_vae(vae, latents).raw_from_model(latents)
     if _has_patches(vae):
         raw = unpatchify(raw)
-    elif "z_dim" in vae.config and latents.dim() == 4:
+    elif _has_frames(vae) and latents.dim() == 4:
         raw = raw.unsqueeze(2)
     # LTX-Video's pipelines decode at timestep 0 where nobody asks for another.
     timed = {"temb": raw.new_zeros(len(raw))} if vae.config.get("timestep_conditioning") else {}
@@ -193,7 +204,7 @@ def encode(pictures: torch.Tensor, vae: Any) -> torch.Tensor:
 
 def _encoded(pictures: torch.Tensor, vae: Any) -> torch.Tensor:
     pictures = pictures.to(device=vae.device, dtype=vae.dtype)
-    one_frame = "z_dim" in vae.config
+    one_frame = _has_frames(vae)
     encoded = vae.encode(pictures.unsqueeze(2) if one_frame else pictures)
     raw = encoded.latent if hasattr(encoded, "latent") else encoded.latent_dist.mode()
     raw = patchify(raw) if _has_patches(vae) else raw.squeeze(2) if one_frame else raw
