@@ -349,6 +349,18 @@ def test_ltx_is_whole_and_split_as_diffusers_makes_it(bench):
     assert last.latents.provenance.options["fps"] == "8"
 
 
+def test_hunyuan_video_is_whole_and_split_as_diffusers_makes_it(bench):
+    size = {"size": Size(64, 64)}
+    expected = plain(bench.folder("hunyuan-video"), width=64, height=64)
+    whole = bench.engine.run(stage_of(bench, "hunyuan-video", **size)).latents
+    assert (whole.space.name, whole.frames, whole.size) == ("HunyuanVideo", FRAMES, (64, 64))
+    assert torch.equal(whole.tensor, expected)
+    for carry, step in ((in_memory, 1), (through_file, 3), (in_memory, 5)):
+        made = bench.engine.run(stage_of(bench, "hunyuan-video", window=Window(None, step / STEPS), **size)).latents
+        last = bench.engine.run(stage_of(bench, "hunyuan-video", **size), Inputs((carry(made, bench.scratch),)))
+        assert torch.equal(last.latents.tensor, expected), step
+
+
 def test_cogvideox_is_whole_and_split_as_diffusers_makes_it(bench):
     size = {"size": Size(64, 64)}
     expected = plain(bench.folder("cogvideox"), width=64, height=64)
@@ -374,7 +386,7 @@ def test_cogvideox_that_fills_frames_up_is_refused_by_name(bench, tmp_path):
         prepare(stage_of(bench, "cogvideox", scheduler="CogVideoXDPMScheduler"))
 
 
-@pytest.mark.parametrize("family", ["ltx", "cogvideox"])
+@pytest.mark.parametrize("family", ["ltx", "cogvideox", "hunyuan-video"])
 def test_other_families_decode_as_diffusers_does(bench, family):
     import diffusers
 

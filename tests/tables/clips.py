@@ -23,6 +23,7 @@ TITLES = {
     ("wan22-i2v", True): "Wan 2.2, image to video, two experts",
     ("wan22-ti2v", True): "Wan 2.2 TI2V-5B, image to video",
     ("ltx", False): "LTX-Video, text to video",
+    ("hunyuan-video", False): "HunyuanVideo, text to video",
 }
 
 HEAD = """

@@ -92,6 +92,54 @@ def cogvideox(seed: int = 0) -> Any:
     )  # fmt: skip
 
 
+def hunyuan_video(seed: int = 0) -> Any:
+    """HunyuanVideo: a Llama and a CLIP as text encoders, its guidance embedded."""
+    from diffusers import (
+        AutoencoderKLHunyuanVideo,
+        FlowMatchEulerDiscreteScheduler,
+        HunyuanVideoPipeline,
+        HunyuanVideoTransformer3DModel,
+    )
+    from transformers import LlamaConfig, LlamaModel
+
+    vae = AutoencoderKLHunyuanVideo(
+        latent_channels=4, block_out_channels=(8, 8, 8, 8), layers_per_block=1, norm_num_groups=2
+    )
+    transformer = HunyuanVideoTransformer3DModel(
+        in_channels=4,
+        out_channels=4,
+        num_attention_heads=2,
+        attention_head_dim=10,
+        num_layers=1,
+        num_single_layers=1,
+        num_refiner_layers=1,
+        text_embed_dim=16,
+        pooled_projection_dim=32,
+        rope_axes_dim=(2, 4, 4),
+    )
+    tokenizer, tokenizer_2 = words.mistral_tokenizer(), words.clip_tokenizer()
+    tokenizer.truncation_side = "left"  # the template has more of its letters than there is room for
+    llama = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        max_position_embeddings=1024,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return HunyuanVideoPipeline(
+        text_encoder=parts.fill(LlamaModel(llama), seed),
+        tokenizer=tokenizer,
+        transformer=parts.fill(transformer, seed),
+        vae=parts.fill(vae, parts.VAE_SEED),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=7.0),
+        text_encoder_2=parts.fill(parts.clip_text(tokenizer_2), seed),
+        tokenizer_2=tokenizer_2,
+    )
+
+
 def ltx(seed: int = 0) -> Any:
     """LTX-Video: every latent pixel a token, the means and deviations of its VAE among the weights."""
     import torch

@@ -32,6 +32,7 @@ FAMILIES: dict[str, Callable[..., DiffusionPipeline]] = {
 
 CLIPS: dict[str, Callable[..., DiffusionPipeline]] = {
     "cogvideox": film.cogvideox,
+    "hunyuan-video": film.hunyuan_video,
     "ltx": film.ltx,
     "wan21": film.wan21,
     "wan22": film.wan22,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -26,6 +27,7 @@ __all__ = ["decode", "encode", "scaling_of_vae", "space_of", "to_pil"]
 # Names of spaces: (channels, scaling factor) to name; the numbers themselves are the VAE's.
 _WAN_CHANNELS = 16
 _LTX, _COG = "AutoencoderKLLTXVideo", "AutoencoderKLCogVideoX"
+_HUNYUAN = "AutoencoderKLHunyuanVideo"
 _NAMES = {(4, 0.18215): "SD", (4, 0.13025): "SDXL", (16, 1.5305): "SD3", (16, 0.3611): "Flux"}
 
 
@@ -44,14 +46,8 @@ def space_of(vae_class: str, config: Mapping[str, Any], digest: str = "") -> Spa
     if vae_class == "AutoencoderKLFlux2":
         blocks = len(config["block_out_channels"]) - 1
         return Space("Flux2", config["latent_channels"] * 4, 2**blocks * 2, vae=digest)
-    if vae_class == "AutoencoderKLWan":
-        return _wan_space(config, digest)
-    if vae_class == _LTX:
-        return _ltx_space(config, digest)
-    if vae_class == _COG:
-        factor, frames = 2 ** (len(config["block_out_channels"]) - 1), int(config["temporal_compression_ratio"])
-        channels, scale = int(config["latent_channels"]), float(config["scaling_factor"])
-        return Space("CogVideoX", channels, factor, scale, vae=digest, axes=AXES[1], frame_factor=frames)
+    if vae_class in _CLIPS:
+        return _CLIPS[vae_class](config, digest)
     if "z_dim" in config:
         mean, std = tuple(config["latents_mean"]), tuple(config["latents_std"])
         factor = 2 ** len(config["temperal_downsample"])
@@ -82,6 +78,26 @@ def _ltx_space(config: Mapping[str, Any], digest: str) -> Space:
     scale = float(config.get("scaling_factor") or 1.0)
     channels = int(config["latent_channels"])
     return Space("LTX", channels, int(factor), scale, vae=digest, axes=AXES[1], frame_factor=int(frames))
+
+
+def _hunyuan_space(config: Mapping[str, Any], digest: str) -> Space:
+    """That of HunyuanVideo's VAE."""
+    factor, frames = int(config["spatial_compression_ratio"]), int(config["temporal_compression_ratio"])
+    channels, scale = int(config["latent_channels"]), float(config["scaling_factor"])
+    return Space("HunyuanVideo", channels, factor, scale, vae=digest, axes=AXES[1], frame_factor=frames)
+
+
+def _cog_space(config: Mapping[str, Any], digest: str) -> Space:
+    """That of CogVideoX's VAE."""
+    factor, frames = 2 ** (len(config["block_out_channels"]) - 1), int(config["temporal_compression_ratio"])
+    channels, scale = int(config["latent_channels"]), float(config["scaling_factor"])
+    return Space("CogVideoX", channels, factor, scale, vae=digest, axes=AXES[1], frame_factor=frames)
+
+
+_CLIPS: Mapping[str, Callable[[Mapping[str, Any], str], Space]] = MappingProxyType(
+    {"AutoencoderKLWan": _wan_space, _LTX: _ltx_space, _COG: _cog_space, _HUNYUAN: _hunyuan_space}
+)
+"""VAEs of clips, by class."""
 
 
 def _check_numbers(vae_class: str, config: Mapping[str, Any]) -> None:
@@ -140,7 +156,7 @@ def _has_patches(vae: Any) -> bool:
 
 def _has_frames(vae: Any) -> bool:
     """Whether its pictures and latents have an axis of frames."""
-    return "z_dim" in vae.config or type(vae).__name__ in (_LTX, _COG)
+    return "z_dim" in vae.config or type(vae).__name__ in _CLIPS
 
 
 @torch.no_grad()
