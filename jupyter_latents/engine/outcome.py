@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ from jupyter_latents.stage import Stage
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from jupyter_latents.latents.clip import Clip
+
 __all__ = ["RunOrigin", "StepLog", "finite", "last_latents", "result_of"]
 
 
@@ -37,7 +40,7 @@ class StepLog:
         span: The steps it is to run; None before its schedule is known.
         scheduler: Its scheduler.
         schedule: The schedule's digest.
-        latent_size: (height, width) of its latents, unpacked.
+        shape: Of its latents, unpacked.
         stopped: Whether it ended before its span did.
         switches: The steps at which what steers it changes.
     """
@@ -46,7 +49,7 @@ class StepLog:
     span: Span | None = None
     scheduler: Any = None
     schedule: str = ""
-    latent_size: tuple[int, int] = (0, 0)
+    shape: tuple[int, ...] = (0, 0)
     stopped: bool = False
     switches: tuple[int, ...] = ()
 
@@ -62,6 +65,7 @@ class RunOrigin:
         strength: The strength of its image; None without one.
         started: The latents that it started from, or None.
         parents: Digests of what it was given.
+        said: What results say of the run besides, as options.
     """
 
     model: LoadedModel
@@ -70,12 +74,19 @@ class RunOrigin:
     strength: float | None = None
     started: Latents | None = None
     parents: tuple[str, ...] = ()
+    said: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def provenance(self) -> Provenance:
         """What results say of where they come from."""
         facts = self.model.facts
-        return provenance_of(self.stage, facts, seed=self.seed, strength=self.strength, parents=self.parents)
+        said: dict[str, Any] = {
+            "seed": self.seed,
+            "strength": self.strength,
+            "parents": self.parents,
+            "beside": self.said,
+        }
+        return provenance_of(self.stage, facts, **said)
 
 
 def finite(done: StepLog) -> StepLog | None:
@@ -102,7 +113,7 @@ def last_latents(done: StepLog, origin: RunOrigin) -> Latents:
     return replace(steps[-1], trajectory=Trajectory(steps))
 
 
-def result_of(done: StepLog, origin: RunOrigin, latents: Latents, images: tuple[Image, ...] = ()) -> StageResult:
+def result_of(done: StepLog, origin: RunOrigin, latents: Latents, images: tuple[Image | Clip, ...] = ()) -> StageResult:
     """The stage's result.
 
     Args:
@@ -124,6 +135,7 @@ def result_of(done: StepLog, origin: RunOrigin, latents: Latents, images: tuple[
         schedulers.level(scheduler, span.start_index),
         tuple(schedulers.level(scheduler, span.index(step)).own_sigma for step in range(span.of + 1)),
         done.switches,
+        origin.model.facts.boundary,
     )
 
 
@@ -137,9 +149,9 @@ def _latents(done: StepLog, origin: RunOrigin, state: StepState) -> Latents:
     layout = LAYOUTS[facts.family.layout]
     estimate = state.denoised
     if estimate is not None:
-        estimate = layout.unpack(estimate, *done.latent_size).to("cpu", state.latents.dtype).contiguous()
+        estimate = layout.unpack(estimate, done.shape).to("cpu", state.latents.dtype).contiguous()
     return Latents(
-        layout.unpack(state.latents, *done.latent_size).to("cpu"),
+        layout.unpack(state.latents, done.shape).to("cpu"),
         facts.space,
         noise,
         Position(

@@ -171,8 +171,10 @@ class ScriptRun:
 
     def _picture_of(self, latents: Latents, stage: Stage, name: str) -> list[Image]:
         """Pictures of latents in the place of a picture, by the VAE that the engine chooses."""
+        from jupyter_latents.latents.clip import stills
+
         self.observer.phase(Phase("decoding", subject=name))
-        return self.models.engine.decode(latents, stage.model)
+        return stills(self.models.engine.decode(latents, stage.model))
 
     def _card(self, stage: Stage, resolver: Resolver) -> ModelCard:
         """The stage's model; one that is to be fetched is judged by its configuration before its weights are."""
