@@ -19,7 +19,9 @@ _PLAIN = (type(None), bool, int, float, str)
 class Encodings:
     """Outputs of text encoders by encoder and input; the least recently used leave first, and all with their encoder.
 
-    Torch's switches are a part of the input: with another number of threads the last bits differ.
+    Torch's switches are a part of the input: with another number of threads the last bits differ. Encoders run without
+    the optimizations of torch's script compiler: it fuses what it has seen before, on an accelerator with other
+    roundings, so that what a text becomes would depend on how many were encoded before it (Kolors' ChatGLM).
 
     Args:
         limit: Bytes that they may take, all encoders together.
@@ -51,14 +53,14 @@ class Encodings:
         given = _digest((args, kwargs))
         if given is None:
             self.made += 1
-            return encoder(*args, **kwargs)
+            return _made(encoder, args, kwargs)
         given += repr(numerics(_device(encoder)))
         with self._lock:
             key = (self._number(encoder), given)
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key][0]
-        output = encoder(*args, **kwargs)
+        output = _made(encoder, args, kwargs)
         with self._lock:
             self.made += 1
             self._kept[key] = (output, _size(output))
@@ -89,6 +91,13 @@ class _Remembering:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._encoder, name)
+
+
+def _made(encoder: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    import torch
+
+    with torch.jit.optimized_execution(False):
+        return encoder(*args, **kwargs)
 
 
 def _device(encoder: Any) -> Any:
