@@ -16,6 +16,7 @@ from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.rules.origin import provenance_of
 from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.engine.schedule.window import Span
+from jupyter_latents.engine.tap.leaving import on_cpu
 from jupyter_latents.engine.tap.states import StepState
 from jupyter_latents.engine.versions import versions
 from jupyter_latents.latents.facts import CLEAN, Position, Provenance, Resume
@@ -105,8 +106,9 @@ def last_latents(done: StepLog, origin: RunOrigin) -> Latents:
     Raises:
         RunError: The last latents hold NaN or infinite values.
     """
-    check_finite(done.states[-1].latents, origin.stage.model.name, origin.model.dtype)
-    steps = [_latents(done, origin, state) for state in done.states]
+    states = on_cpu(done.states)
+    check_finite(states[-1].latents, origin.stage.model.name, origin.model.dtype)
+    steps = [_latents(done, origin, state) for state in states]
     started = origin.started
     if started is not None and started.position is not None and started.position.schedule == done.schedule:
         steps = [*(started.trajectory or (started,)), *steps]
@@ -140,18 +142,18 @@ def result_of(done: StepLog, origin: RunOrigin, latents: Latents, images: tuple[
 
 
 def _latents(done: StepLog, origin: RunOrigin, state: StepState) -> Latents:
-    """The latents after one step."""
+    """The latents after one step, which lie in the CPU's memory."""
     facts, span, scheduler = origin.model.facts, done.span, done.scheduler
     noise = schedulers.level(scheduler, state.index)
     resume = None
     if noise is not CLEAN and state.scheduler is not None:
-        resume = Resume(_to_cpu(state.scheduler), _one_state(state.generator), versions())
+        resume = Resume(state.scheduler, _one_state(state.generator), versions())
     layout = LAYOUTS[facts.family.layout]
     estimate = state.denoised
     if estimate is not None:
-        estimate = layout.unpack(estimate, done.shape).to("cpu", state.latents.dtype).contiguous()
+        estimate = layout.unpack(estimate, done.shape).to(state.latents.dtype).contiguous()
     return Latents(
-        layout.unpack(state.latents, done.shape).to("cpu"),
+        layout.unpack(state.latents, done.shape),
         facts.space,
         noise,
         Position(
@@ -170,13 +172,3 @@ def _latents(done: StepLog, origin: RunOrigin, state: StepState) -> Latents:
 def _one_state(states: torch.Tensor | tuple[torch.Tensor, ...]) -> torch.Tensor | None:
     """A generator's state; None where a batch has several, which none of its items could go on from."""
     return states if isinstance(states, torch.Tensor) else None
-
-
-def _to_cpu(values: Any) -> Any:
-    if isinstance(values, torch.Tensor):
-        return values.to("cpu")
-    if isinstance(values, (list, tuple)):
-        return type(values)(_to_cpu(value) for value in values)
-    if isinstance(values, MappingProxyType):
-        return MappingProxyType({name: _to_cpu(value) for name, value in values.items()})
-    return values

@@ -42,10 +42,11 @@ def named(folder: Path, name: str) -> ModelSource:
 
 
 def refusal(source: ModelSource) -> str:
+    """Why a class does not run; that its folder lacks parts which other classes take is no reason."""
     try:
         describe(source)
     except ModelError as error:
-        return error.message
+        return "" if "; a part is written as its library and its class" in error.message else error.message
     return ""
 
 

@@ -13,6 +13,7 @@ from jupyter_latents import demo
 from jupyter_latents.engine.models.addons.table import with_addons
 from jupyter_latents.engine.models.facts import DENOISERS, ModelFacts
 from jupyter_latents.engine.models.families import FAMILIES, family_of
+from jupyter_latents.engine.models.index_rows import check_rows
 from jupyter_latents.engine.models.parts import SEEING, PartSource, parts_of, read_json
 from jupyter_latents.engine.models.pipelines import RUNS, reason_against
 from jupyter_latents.engine.models.places.find import find
@@ -244,6 +245,7 @@ def _index(source: ModelSource, folder: Path) -> Mapping[str, Any]:
         raise ModelError(
             f"{source.name} is a {index['_class_name']}, which does not run here: {reason}. {RUNS} Use such a model."
         )
+    check_rows(index, source.name)
     return index
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jupyter_latents.engine.models.digests import file_digest, files_digest, part_digest
+from jupyter_latents.engine.models.index_rows import SKIPPED, is_pair
 from jupyter_latents.engine.models.places.hub import HubFiles
 from jupyter_latents.engine.models.weights import (
     header,
@@ -25,9 +26,6 @@ from jupyter_latents.errors import ModelError
 from jupyter_latents.wording import option
 
 __all__ = ["SEEING", "PartSource", "class_of", "parts_of", "read_json", "with_defaults"]
-
-SKIPPED = ("safety_checker", "feature_extractor", "image_encoder")
-"""Parts of a model that no stage uses."""
 
 SEEING = ("WanImageToVideoPipeline",)
 """Pipelines that use their picture encoder after all."""
@@ -150,9 +148,9 @@ def parts_of(folder: Path, index: Mapping[str, Any], variant: str | None, model:
     found = {}
     used = ("image_encoder",) if index.get("_class_name") in SEEING else ()
     for name, entry in index.items():
-        if (name in SKIPPED and name not in used) or not isinstance(entry, list) or len(entry) != 2 or not entry[0]:
+        if (name in SKIPPED and name not in used) or not is_pair(entry):
             continue
-        library, class_name = str(entry[0]), str(entry[1])
+        library, class_name = entry
         class_of(library, class_name, f"{name} of {model}")
         files = weight_files(folder / name, variant)
         own = variant if variant in variants(folder / name) else None
