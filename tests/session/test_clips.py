@@ -128,8 +128,8 @@ def test_latents_decode_to_a_list_of_pictures_that_plays(desk: Desk, tmp_path: P
 
 
 def test_a_noisy_page_of_many_frames_stays_small():
-    """81 frames of 832 by 480 pixels of noise, which no codec makes small."""
-    noise = np.random.default_rng(0).integers(0, 255, (81, 480, 832, 3), dtype=np.uint8)
+    """81 frames of noise, which no codec makes small."""
+    noise = np.random.default_rng(0).integers(0, 255, (81, 240, 416, 3), dtype=np.uint8)
     bundle = Clip(map(Image.fromarray, noise))._repr_mimebundle_()
     assert sum(len(part) for part in bundle.values()) <= 300_000
     film = shown(bundle["text/html"])
