@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jupyter_latents.engine.given.incoming import incoming
@@ -27,7 +27,7 @@ from jupyter_latents.engine.schedule.fit import check_fits
 from jupyter_latents.engine.schedule.handoff import grid_of
 from jupyter_latents.engine.schedule.trial import check_steps
 from jupyter_latents.engine.schedule.window import Span
-from jupyter_latents.engine.steering import StageWindow, stage_windows, steering_remarks
+from jupyter_latents.engine.steering import StageWindow, stage_windows, steering_remarks, windows_of
 from jupyter_latents.engine.vae.bridge import crossing
 from jupyter_latents.engine.vae.receiving import Decoding, decoding
 from jupyter_latents.errors import WindowError
@@ -57,6 +57,7 @@ class Prepared:
         notes: What is converted, rounded, assumed or contradicted, in the order of telling.
         weights: Bytes of the model's weights in the dtype that it runs in.
         windows: Windows that tile the steps, each with what steers it.
+        switches: The steps of the whole schedule at which that changes.
         decodings: How latents in the place of pictures become pictures.
     """
 
@@ -72,6 +73,7 @@ class Prepared:
     notes: tuple[str, ...]
     weights: int
     windows: tuple[StageWindow, ...]
+    switches: tuple[int, ...]
     decodings: tuple[Decoding, ...] = ()
 
     @property
@@ -180,12 +182,27 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     decodings = tuple(decoding(one, facts, stage.model) for one in given.decoded)
     notes = (*given.notes, *dict.fromkeys(note for one in decodings for note in one.notes), *notes)
     beside = remarks(call, facts, entered, noised=noised and not schedulers.backwards(scheduler))
-    windows = stage_windows(stage, entering.span, grid_of(scheduler))
+    span = entering.span
+    whole = stage_windows(stage, replace(span, start=0, end=span.of), grid_of(scheduler))
+    windows, switches = windows_of(whole, span), tuple(one.start for one in whole[1:])
     steering = (*prompt_remarks(stage), *steering_remarks(windows))
     told = (*notes, *beside, *steering, *entering.notes, *(choice.note for choice in optimize))
     weights = facts.values * _itemsize(stage, facts)
     return Prepared(
-        stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights, windows, decodings
+        stage,
+        facts,
+        given,
+        latents,
+        crosses,
+        call,
+        arguments,
+        scheduler,
+        entering,
+        told,
+        weights,
+        windows,
+        switches,
+        decodings,
     )
 
 

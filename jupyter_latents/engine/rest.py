@@ -29,7 +29,11 @@ def run_rest(
     rest = replace(stage, window=Window(None, stage.window.end), latents_processors=())
     result = go(rest, replace(inputs, latents=(known.latents,)))
     made = replace(result.latents.provenance, parents=known.latents.provenance.parents)
-    trajectory = tuple(step.replace(provenance=made) for step in result.latents.trajectory)
+    model = result.latents.position.model if result.latents.position is not None else ""
+    trajectory = tuple(
+        step.replace(provenance=made, position=step.position and replace(step.position, model=model))
+        for step in result.latents.trajectory
+    )
     return replace(
         result,
         latents=result.latents.replace(provenance=made, trajectory=trajectory),

@@ -33,7 +33,7 @@ class StageResult:
         start: Noise level at its start; None where it was not kept.
         sigmas: Noise level before each whole step and after the last, as the schedule's form shows it; empty where they
             were not kept.
-        switches: The steps at which what steers it changed.
+        switches: The steps of the whole schedule at which what steers it changes.
     """
 
     latents: Latents

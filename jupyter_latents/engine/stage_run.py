@@ -101,7 +101,7 @@ class StageRun:
         call = self.prepared.call
         _, _, height, width = facts.space.shape_for(*call.size)
         self.done.latent_size = (height, width)
-        self.done.switches = tuple(window.start for window in self.prepared.windows[1:])
+        self.done.switches = self.prepared.switches
         pictures = picture_arguments(call, self.family, self.inputs)
         self.stops.before(Phase("encoding"))
         for window in self.prepared.windows:
