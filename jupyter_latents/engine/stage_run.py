@@ -224,7 +224,8 @@ class StageRun:
 
     def _begin(self, span: Span, scheduler: Any) -> None:
         self.done.span, self.done.scheduler = span, scheduler
-        self.stops.before(Phase("denoising", span=span, noise=schedulers.level(scheduler, span.start_index)))
+        level = schedulers.level(scheduler, span.start_index)
+        self.stops.before(Phase("denoising", span=span, noise=level, switches=self.done.switches))
 
     def _after_step(self, state: StepState) -> bool:
         span = self.done.span
