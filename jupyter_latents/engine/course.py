@@ -45,6 +45,7 @@ def course_of(prepared: Prepared) -> Course:
         verdict=prepared.verdict,
         notes=prepared.notes,
         windows=prepared.windows,
+        passes=prepared.passes,
         weights=prepared.weights,
         outline=prepared.outline,
         shares=can_share(prepared),

@@ -19,6 +19,7 @@ from jupyter_latents.engine.rules.calls import call_arguments, check_clip_skip
 from jupyter_latents.engine.rules.checks import check_mode, check_sigmas, pipeline_of
 from jupyter_latents.engine.rules.needs import check_memory
 from jupyter_latents.engine.rules.origin import provenance_of
+from jupyter_latents.engine.rules.passes import passes_of, passes_remark
 from jupyter_latents.engine.rules.remarks import remarks
 from jupyter_latents.engine.rules.sizes import picture_size
 from jupyter_latents.engine.schedule import beginning, schedulers, timesteps
@@ -103,6 +104,11 @@ class Prepared:
         return Loop([index - begun for index in indices], whole - begun)
 
     @property
+    def passes(self) -> int:
+        """Passes of the denoiser for one picture: with guidance two an evaluation."""
+        return passes_of(self.windows, self.span, self.facts)
+
+    @property
     def start(self) -> Noise:
         """Noise level at the start."""
         return schedulers.level(self.scheduler, self.span.start_index)
@@ -185,7 +191,8 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     span = entering.span
     whole = stage_windows(stage, replace(span, start=0, end=span.of), grid_of(scheduler))
     windows, switches = windows_of(whole, span), tuple(one.start for one in whole[1:])
-    steering = (*prompt_remarks(stage), *steering_remarks(windows))
+    steering = (*prompt_remarks(stage), *steering_remarks(windows), passes_remark(windows, span, facts))
+    steering = tuple(filter(None, steering))
     told = (*notes, *beside, *steering, *entering.notes, *(choice.note for choice in optimize))
     weights = facts.values * _itemsize(stage, facts)
     return Prepared(

@@ -38,6 +38,7 @@ class Family:
         call: Further arguments of every call.
         text: How the embeddings of its text encoders are laid out, a row of `prompts.TEXT_LAYOUTS`; empty where weights
             in prompts are not read.
+        guided_above: The guidance scale above which the pipeline passes the denoiser twice a step; None for never.
         foreseen: Whether the pipeline is known to set the timesteps of `schedule`; else only its run tells them.
     """
 
@@ -59,6 +60,7 @@ class Family:
     direct_latents: bool = False
     call: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     text: str = ""
+    guided_above: float | None = 1.0
     foreseen: bool = True
 
     def pipeline_name(self, mode: str, *, control: bool = False) -> str:
@@ -165,6 +167,7 @@ FAMILIES: tuple[Family, ...] = (
         align=16,
         negative=False,
         text="t5",
+        guided_above=None,
     ),
     Family(
         "Flux.2",
@@ -176,6 +179,7 @@ FAMILIES: tuple[Family, ...] = (
         schedule="flux2",
         align=16,
         negative=False,
+        guided_above=None,
     ),
     Family(
         "Flux.2 Klein",
@@ -213,6 +217,7 @@ FAMILIES: tuple[Family, ...] = (
         half="bfloat16",
         schedule="z-image",
         align=16,
+        guided_above=0.0,
     ),
 )
 
