@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from jupyter_latents.errors import SettingError
 from jupyter_latents.session import Session
 from jupyter_latents.session.memory.store import Store
 from jupyter_latents.settings import Settings
+from jupyter_latents.stage import SigmaPoint
 from tests import tiny
 from tests.session.conftest import Desk
 
@@ -243,3 +245,10 @@ def test_a_damaged_note_costs_no_more_than_its_steps(desk: Desk, folder: Path, c
     for path in folder.glob("*.lead"):
         path.write_bytes(content)
     assert again(desk, folder).run(f"{SWEPT} 7@0,2@0.67").model_evaluations == 6
+
+
+def test_a_result_of_an_earlier_version_ends_at_a_noise_level_too(desk: Desk) -> None:
+    (result,) = desk.run(FIRST).results
+    older = replace(result, sigmas=())
+    points = [SigmaPoint(level) for level in result.sigmas[1:]]
+    assert [older.step_of(point) for point in points] == [result.step_of(point) for point in points]
