@@ -214,3 +214,9 @@ def test_passes_are_foreseen_as_diffusers_makes_them(bench: Bench, family: str, 
 def test_a_dropped_pass_is_told(bench: Bench) -> None:
     notes = prepare(bench.stage("sd15", guidance_scale="7@0,1@0.6", scheduler="DDIMScheduler")).notes
     assert "16 passes of the unet: one a step, not two, in steps 6–10" in notes
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_every_change_has_an_effect(bench: Bench, name: str) -> None:
+    stage = bench.stage("sd15", scheduler="DDIMScheduler", num_inference_steps=5)
+    assert not equal(steered(bench, name, stage, 0.4), steered(bench, name, stage, 0.8))
