@@ -58,6 +58,7 @@ class Course:
         weights: Bytes of the model's weights in the dtype that it runs in.
         outline: The facts of the latents that it will make.
         shares: Whether it may share a batch with the same stage of other seeds.
+        warnings: Those of the notes that say that the stage was asked for one thing and given another.
     """
 
     stage: Stage
@@ -75,6 +76,7 @@ class Course:
     weights: int
     outline: Outline
     shares: bool
+    warnings: tuple[str, ...] = ()
 
     @property
     def start(self) -> Noise:

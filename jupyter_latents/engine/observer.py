@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from jupyter_latents.engine.result import StageResult
     from jupyter_latents.engine.schedule.window import Span
+    from jupyter_latents.latents.clip import Clip
     from jupyter_latents.latents.facts import Noise
     from jupyter_latents.latents.value import Latents
 
@@ -102,7 +103,7 @@ class Look(Protocol):
             LatentsError: That step is not done, or holds no numbers.
         """
 
-    def preview(self, tiny: str | None = None) -> list[Image]:
+    def preview(self, tiny: str | None = None) -> list[Image | Clip]:
         """Small pictures of the clean estimate, one an item of the batch.
 
         Args:

@@ -11,6 +11,7 @@ from jupyter_latents.stage import Stage, Window
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.given.inputs import Inputs
+    from jupyter_latents.latents.value import Latents
 
 __all__ = ["run_rest"]
 
@@ -30,10 +31,13 @@ def run_rest(
     result = go(rest, replace(inputs, latents=(known.latents,)))
     made = replace(result.latents.provenance, parents=known.latents.provenance.parents)
     model = result.latents.position.model if result.latents.position is not None else ""
-    trajectory = tuple(
-        step.replace(provenance=made, position=step.position and replace(step.position, model=model))
-        for step in result.latents.trajectory
-    )
+
+    def own(step: Latents) -> Latents:
+        if step.position is None or step.position.step <= known.span.start:
+            return step
+        return step.replace(provenance=made, position=replace(step.position, model=model))
+
+    trajectory = tuple(map(own, result.latents.trajectory))
     return replace(
         result,
         latents=result.latents.replace(provenance=made, trajectory=trajectory),

@@ -19,7 +19,7 @@ from jupyter_latents.session.memory.leads import Lead, leads_of
 from jupyter_latents.session.memory.stand_ins import digest_inputs
 from jupyter_latents.session.read_ahead import ReadAhead
 from jupyter_latents.session.runs import Made, Run
-from jupyter_latents.session.spreading import spread
+from jupyter_latents.session.spreading import labels_of, spread, spread_from
 from jupyter_latents.session.story import Story
 from jupyter_latents.session.veils import rewrite
 from jupyter_latents.stage import Stage
@@ -41,10 +41,11 @@ __all__ = ["ScriptRun"]
 class _Job:
     """One invocation while it runs: its stages as they run, as the script says them and for people, and what they made.
 
-    `ready` is what a batch made of stages yet to come.
+    `numbers` says which of the invocation's stages each was; `ready` is what a batch made of stages yet to come.
     """
 
     invocation: Invocation
+    numbers: tuple[int, ...] = ()
     stages: tuple[Stage, ...] = ()
     labels: tuple[str, ...] = ()
     script: tuple[Stage, ...] = ()
@@ -101,7 +102,7 @@ class ScriptRun:
             again = self.evaluation.environment.values.veiled_again  # an option may have needed a value itself
             script = tuple(rewrite(stage, again) for stage in self._script(stages))
             told = tuple(rewrite(stage, self.evaluation.environment.hidden) for stage in script)
-            job = _Job(invocation, stages, labels, script, told)
+            job = _Job(invocation, spread_from(asked, self.session.names), stages, labels, script, told)
             self._tell_stages(job.told)
             for stage in stages:
                 if len(job.made) not in job.ready and (self.run.should_stop() or (job.made and job.made[-1].stopped)):
@@ -121,6 +122,7 @@ class ScriptRun:
 
     def _run_one(self, job: _Job, stage: Stage, *, several: bool) -> None:
         """Runs one stage of an invocation, binds its result and writes its files."""
+        number = job.numbers[len(job.made)]
         self.observer.stage(len(self.run.results), job.told[len(job.made)], stage.into or "")
         try:
             self.session.may_bind(stage)
@@ -136,7 +138,7 @@ class ScriptRun:
             finally:
                 self.observer.result(result)
         except JupyterLatentsError as error:
-            raise blame(job.invocation, error) from error.__cause__
+            raise blame(job.invocation, error, number) from error.__cause__
 
     def _stage(self, job: _Job, stage: Stage) -> StageResult:
         check_parts(stage)
@@ -153,7 +155,8 @@ class ScriptRun:
         result = self.session.memo.run(
             key, stage, inputs, go, partial(self.observer.note, warning=True), self._leads(stage, inputs, digested)
         )
-        self._tell_saved(result)
+        if result.saved:
+            result = self._recalled(job, stage, inputs, result)
         written = as_script(job.script[len(job.made)], self.evaluation.environment)
         self.session.origins.keep(written, stage, result, resolver.value)
         self.session.remember(result.latents)
@@ -168,8 +171,10 @@ class ScriptRun:
 
     def _picture_of(self, latents: Latents, stage: Stage, name: str) -> list[Image]:
         """Pictures of latents in the place of a picture, by the VAE that the engine chooses."""
+        from jupyter_latents.latents.clip import stills
+
         self.observer.phase(Phase("decoding", subject=name))
-        return self.models.engine.decode(latents, stage.model)
+        return stills(self.models.engine.decode(latents, stage.model))
 
     def _card(self, stage: Stage, resolver: Resolver) -> ModelCard:
         """The stage's model; one that is to be fetched is judged by its configuration before its weights are."""
@@ -242,7 +247,7 @@ class ScriptRun:
 
     def _labels(self) -> tuple[str, ...]:
         veiled, hide = self.evaluation.current, self.evaluation.environment.hidden
-        return tuple(map(hide, _labels(veiled))) if veiled is not None else ()
+        return tuple(map(hide, labels_of(veiled))) if veiled is not None else ()
 
     def _told(self, job: _Job, result: StageResult) -> StageResult:
         """A result that says where it comes from in the words of the script."""
@@ -250,10 +255,18 @@ class ScriptRun:
         story = Story(job.stages[at], job.script[at], job.told[at], self.evaluation.environment.hidden)
         return story.on(result)
 
+    def _recalled(self, job: _Job, stage: Stage, inputs: Inputs, result: StageResult) -> StageResult:
+        """A result of which steps were kept, as the present cell made it; tells what a run of all its steps tells."""
+        course = self.models.engine.prepare(stage, Given.of(inputs))
+        for note in course.notes:
+            self.observer.note(note, warning=note in course.warnings)
+        self._tell_saved(result)
+        return self._told(job, result)
+
     def _tell_saved(self, result: StageResult) -> None:
         if result.evaluations == 0:
             self.observer.note("kept from before: no model evaluation (--force runs it again)")
-        elif result.saved:
+        else:
             whole = result.evaluations + result.saved
             self.observer.note(
                 f"{result.saved} of {whole} model evaluations kept from before (--force runs them again)"
@@ -287,13 +300,3 @@ class ScriptRun:
         files = outputs.write(stage, result, pictures, partial(self.session.texts, result.latents), observer.note)
         self.session.origins.wrote(files, result.latents)
         return files
-
-
-def _labels(invocation: Invocation) -> tuple[str, ...]:
-    """What tells the stages of an invocation apart: the options that have several values, long prompts last."""
-    choices = list(invocation.choices())
-    telling = [
-        dest for dest in (choices[0] if choices else {}) if len({repr(choice.get(dest)) for choice in choices}) > 1
-    ]
-    telling.sort(key=lambda dest: "prompts" in dest)
-    return tuple(", ".join(f"{dest.replace('_', ' ')} {choice[dest]}" for dest in telling) for choice in choices)

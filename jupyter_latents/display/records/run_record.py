@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from jupyter_latents.engine import Phase, Span
+    from jupyter_latents.latents.clip import Clip
     from jupyter_latents.latents.facts import Noise
     from jupyter_latents.latents.value import Latents
 
@@ -159,7 +160,7 @@ class RunRecord:
     def add_result(
         self,
         latents: Latents,
-        pictures: Sequence[Image],
+        pictures: Sequence[Image | Clip],
         start: Noise | None = None,
         span: Span | None = None,
         changes: tuple[int, ...] = (),
@@ -168,7 +169,7 @@ class RunRecord:
         record = self.stages[-1]
         record.changes = changes or record.changes
         record.take_result(latents)
-        record.pictures = list(pictures)
+        record.take_pictures(pictures)
         if not record.points:
             record.begin_steps(span, start)
             record.take_kept_steps()
