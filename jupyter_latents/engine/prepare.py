@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -24,6 +24,7 @@ from jupyter_latents.engine.rules.checks import check_mode, check_sigmas, pipeli
 from jupyter_latents.engine.rules.frames import frame_count, frame_rate
 from jupyter_latents.engine.rules.needs import check_memory
 from jupyter_latents.engine.rules.origin import provenance_of
+from jupyter_latents.engine.rules.passes import passes_of, passes_remark
 from jupyter_latents.engine.rules.remarks import remarks
 from jupyter_latents.engine.rules.sharing import sharing_note
 from jupyter_latents.engine.rules.sizes import picture_size
@@ -33,7 +34,7 @@ from jupyter_latents.engine.schedule.fit import check_fits
 from jupyter_latents.engine.schedule.handoff import grid_of
 from jupyter_latents.engine.schedule.trial import check_steps
 from jupyter_latents.engine.schedule.window import Span
-from jupyter_latents.engine.steering import StageWindow, stage_windows, steering_remarks
+from jupyter_latents.engine.steering import StageWindow, stage_windows, steering_remarks, windows_of
 from jupyter_latents.engine.vae.bridge import crossing
 from jupyter_latents.engine.vae.receiving import Decoding, decoding
 from jupyter_latents.errors import WindowError
@@ -63,6 +64,7 @@ class Prepared:
         notes: What is converted, rounded, assumed or contradicted, in the order of telling.
         weights: Bytes of the model's weights in the dtype that it runs in.
         windows: Windows that tile the steps, each with what steers it.
+        switches: The steps of the whole schedule at which that changes.
         experts: Windows of one denoiser each that tile the steps, of a model with two; else empty.
         decodings: How latents in the place of pictures become pictures.
     """
@@ -79,6 +81,7 @@ class Prepared:
     notes: tuple[str, ...]
     weights: int
     windows: tuple[StageWindow, ...]
+    switches: tuple[int, ...]
     decodings: tuple[Decoding, ...] = ()
     experts: tuple[ExpertWindow, ...] = ()
 
@@ -128,6 +131,11 @@ class Prepared:
         anew = self.latents is not None and not self.entering.exact and window.start == self.span.start
         indices = beginning.indices(self.scheduler, start) if anew else range(start, whole)
         return Loop([index - begun for index in indices], whole - begun)
+
+    @property
+    def passes(self) -> int:
+        """Passes of the denoiser for one picture: with guidance two an evaluation."""
+        return passes_of(self.windows, self.span, self.facts)
 
     @property
     def start(self) -> Noise:
@@ -212,16 +220,18 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     decodings = tuple(decoding(one, facts, stage.model) for one in given.decoded)
     notes = (*given.notes, *dict.fromkeys(note for one in decodings for note in one.notes), *notes)
     beside = remarks(call, facts, entered, noised=noised and not schedulers.backwards(scheduler))
-    windows = stage_windows(stage, entering.span, grid_of(scheduler, boundary=facts.boundary))
-    experts = expert_windows(facts, scheduler, entering.span)
+    span, grid = entering.span, grid_of(scheduler, boundary=facts.boundary)
+    whole = stage_windows(stage, replace(span, start=0, end=span.of), grid)
+    windows, experts = windows_of(whole, span), expert_windows(facts, scheduler, span)
+    switches = {*(one.start for one in whole[1:]), *(one.start for one in experts[1:])}
     beside = (*beside, *((f"experts: {', '.join(map(str, experts))}",) if experts else ()))
     alone = sharing_note(stage, given, len(pieces(windows, experts)))
-    steering = (*prompt_remarks(stage), *steering_remarks(windows), *((alone,) if alone else ()))
-    told = (*notes, *beside, *steering, *entering.notes, *(choice.note for choice in optimize))
+    steering = (*prompt_remarks(stage), *steering_remarks(windows), passes_remark(windows, span, facts), alone)
+    told = (*notes, *beside, *filter(None, steering), *entering.notes, *(choice.note for choice in optimize))
     weights = facts.values * _itemsize(stage, facts)
     return Prepared(
-        stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights, windows, decodings,
-        experts,
+        stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights, windows,
+        tuple(sorted(switches)), decodings, experts,
     )  # fmt: skip
 
 

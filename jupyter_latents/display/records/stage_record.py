@@ -64,6 +64,7 @@ class StageRecord:
         denoising: Seconds of its steps so far.
         place: Which of several results of the same name this is, or None.
         kept: Whether its result was kept from before, so that its steps were not run now.
+        changes: The steps of the whole schedule at which what steers it changes.
     """
 
     stage: Stage
@@ -80,6 +81,7 @@ class StageRecord:
     denoising: float = 0.0
     place: int | None = None
     kept: bool = False
+    changes: tuple[int, ...] = ()
 
     @classmethod
     def beginning(cls, stage: Stage, name: str) -> StageRecord:
@@ -110,6 +112,11 @@ class StageRecord:
         if self.span is not None:
             return self.span.start
         return rough_step(self.stage.window.start, self.stage.num_inference_steps, 0)
+
+    @property
+    def switches(self) -> list[int]:
+        """Those of its own steps after which what steers it changes."""
+        return [step for step in self.changes if self.start < step < self.start + self.steps]
 
     @property
     def of(self) -> int:
