@@ -18,6 +18,7 @@ from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.load import dtype_of
 from jupyter_latents.engine.models.memory import device_of
 from jupyter_latents.engine.models.optimize import check_optimize
+from jupyter_latents.engine.models.unused import unused_notes
 from jupyter_latents.engine.prompts.windows import check_prompts, prompt_remarks
 from jupyter_latents.engine.rules.calls import call_arguments, check_clip_skip
 from jupyter_latents.engine.rules.checks import check_mode, check_sigmas, pipeline_of
@@ -151,7 +152,8 @@ class Prepared:
     def warnings(self) -> tuple[str, ...]:
         """Those of the notes that say that the stage was asked for one thing and given another."""
         way = self.entering.way
-        return (way.warning,) if way is not None and way.warning else ()
+        own = (way.warning,) if way is not None and way.warning else ()
+        return (*own, *unused_notes(self.facts))
 
     @property
     def verdict(self) -> str:
@@ -224,7 +226,7 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     whole = stage_windows(stage, replace(span, start=0, end=span.of), grid)
     windows, experts = windows_of(whole, span), expert_windows(facts, scheduler, span)
     switches = {*(one.start for one in whole[1:]), *(one.start for one in experts[1:])}
-    beside = (*beside, *((f"experts: {', '.join(map(str, experts))}",) if experts else ()))
+    beside = (*unused_notes(facts), *beside, *((f"experts: {', '.join(map(str, experts))}",) if experts else ()))
     alone = sharing_note(stage, given, len(pieces(windows, experts)))
     steering = (*prompt_remarks(stage), *steering_remarks(windows), passes_remark(windows, span, facts), alone)
     told = (*notes, *beside, *filter(None, steering), *entering.notes, *(choice.note for choice in optimize))

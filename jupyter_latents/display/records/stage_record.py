@@ -65,6 +65,7 @@ class StageRecord:
         place: Which of several results of the same name this is, or None.
         kept: Whether its result was kept from before, so that its steps were not run now.
         changes: The steps of the whole schedule at which what steers it changes.
+        over: Whether its run has ended.
     """
 
     stage: Stage
@@ -82,6 +83,7 @@ class StageRecord:
     place: int | None = None
     kept: bool = False
     changes: tuple[int, ...] = ()
+    over: bool = False
 
     @classmethod
     def beginning(cls, stage: Stage, name: str) -> StageRecord:
@@ -170,7 +172,8 @@ class StageRecord:
         return self.clips or self.pictures
 
     def let_go(self) -> None:
-        """Holds on to no run any more."""
+        """Its run has ended, and it holds on to that no more."""
+        self.over = True
         for point in self.points:
             point.look = None
 
