@@ -127,6 +127,22 @@ def test_latents_decode_to_a_list_of_pictures_that_plays(desk: Desk, tmp_path: P
     assert len(desk.session.names["clip"].preview()) == 2
 
 
+def test_a_batch_of_clips_is_listed_shown_and_kept_apart(desk: Desk):
+    from jupyter_latents.display.tables.listing import listing
+    from jupyter_latents.latents.sequence import LatentsSequence
+
+    session_with_display(desk.session.names)
+    desk.run(f"{CLIP} --batch-size 2 --into both")
+    both = desk.session.names["both"]
+    assert [len(film) for film in both.decode()] == [5, 5]
+    assert "data:image/jpeg" in listing(desk.session.names)._repr_html_()
+    assert both._repr_mimebundle_()["text/html"].count(MARK) == 2
+    one, two = both.split()
+    assert LatentsSequence((one, two), ("a", "b"))._repr_mimebundle_()["text/html"].count(MARK) == 2
+    assert one[0:1].frames == 1
+    assert len(one.trajectory) == 0
+
+
 def test_a_noisy_page_of_many_frames_stays_small():
     """81 frames of noise, which no codec makes small."""
     noise = np.random.default_rng(0).integers(0, 255, (81, 240, 416, 3), dtype=np.uint8)
