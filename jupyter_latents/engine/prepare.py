@@ -13,7 +13,7 @@ from jupyter_latents.engine.given.incoming import incoming
 from jupyter_latents.engine.given.inputs import Call, Given, Loop
 from jupyter_latents.engine.given.outline import Outline, Standing
 from jupyter_latents.engine.models.describe import describe
-from jupyter_latents.engine.models.experts import ExpertWindow, expert_windows, pieces
+from jupyter_latents.engine.models.experts import ExpertWindow, check_experts, expert_windows, pieces
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.load import dtype_of
 from jupyter_latents.engine.models.memory import device_of
@@ -201,6 +201,7 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
         JupyterLatentsError: The stage can never run, with the reason.
     """
     facts = describe(stage.model) if facts is None else facts
+    check_experts(stage.model, facts.boundary)
     check_prompts(stage, facts.family.text, facts.family.name)
     optimize = check_optimize(stage.model, facts)
     latents = incoming(stage, given.latents, facts)

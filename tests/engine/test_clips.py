@@ -19,6 +19,7 @@ from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.given.outline import Outline
 from jupyter_latents.engine.local import LocalEngine
 from jupyter_latents.engine.models.cache import ModelCache
+from jupyter_latents.engine.models.experts import check_experts
 from jupyter_latents.engine.observer import Silent
 from jupyter_latents.engine.prepare import prepare
 from jupyter_latents.errors import HandoffError, JupyterLatentsError, ModelError, WindowError
@@ -261,6 +262,15 @@ def test_frames_that_a_model_cannot_make_name_the_nearest(bench, asked, nearest)
     with pytest.raises(ModelError, match=f"num.frames is {asked}, .* {nearest} are nearest") as caught:
         prepare(stage_of(bench, "wan21", num_frames=asked))
     assert caught.value.option == "num_frames"
+
+
+@pytest.mark.parametrize("name", ["loras", "optimize"])
+def test_what_would_change_one_expert_alone_is_refused(name):
+    source = ModelSource("m", **{name: ("channels-last",)})
+    check_experts(source, None)
+    with pytest.raises(ModelError, match="is not put on models with two experts yet") as caught:
+        check_experts(source, 0.875)
+    assert caught.value.option == name
 
 
 def test_frames_are_those_of_the_latents(bench):

@@ -14,8 +14,9 @@ from jupyter_latents.wording import option
 if TYPE_CHECKING:
     from jupyter_latents.engine.models.facts import ModelFacts
     from jupyter_latents.engine.steering import StageWindow
+    from jupyter_latents.stage import ModelSource
 
-__all__ = ["EXPERTS", "ExpertWindow", "expert_windows", "pieces"]
+__all__ = ["EXPERTS", "ExpertWindow", "check_experts", "expert_windows", "pieces"]
 
 EXPERTS = ("transformer", "transformer_2")
 """Names of the denoisers in a pipeline, that for the high noise levels first."""
@@ -37,6 +38,25 @@ class ExpertWindow:
 
     def __str__(self) -> str:
         return f"{' and '.join(self.parts)} from step {self.start} to {self.end}"
+
+
+def check_experts(source: ModelSource, boundary: float | None) -> None:
+    """Sees that nothing is put on a model with two experts that would change one of them alone.
+
+    Args:
+        source: What the stage names.
+        boundary: Where its experts meet; None for one denoiser.
+
+    Raises:
+        ModelError: Something is.
+    """
+    for dest in ("loras", "optimize"):
+        if boundary is not None and getattr(source, dest):
+            raise ModelError(
+                f"{option(dest)} is not put on models with two experts yet, as {source.name} is: it would change one "
+                "of them alone. Leave it out.",
+                option=dest,
+            )
 
 
 def expert_windows(facts: ModelFacts, scheduler: Any, span: Span) -> tuple[ExpertWindow, ...]:

@@ -251,6 +251,7 @@ FAMILIES: tuple[Family, ...] = (
         default_size=(1280, 720),
         align=16,
         negative=False,
+        guided_above=None,
         frames=129,
         fps=24,
     ),
