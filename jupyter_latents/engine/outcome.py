@@ -25,7 +25,7 @@ from jupyter_latents.stage import Stage
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["RunOrigin", "StepLog", "finite", "last_latents", "result_of"]
+__all__ = ["RunOrigin", "StepLog", "finite", "last_latents", "newest_latents", "result_of"]
 
 
 @dataclass(slots=True)
@@ -98,6 +98,16 @@ def last_latents(done: StepLog, origin: RunOrigin) -> Latents:
     if started is not None and started.position is not None and started.position.schedule == done.schedule:
         steps = [*(started.trajectory or (started,)), *steps]
     return replace(steps[-1], trajectory=Trajectory(steps))
+
+
+def newest_latents(done: StepLog, origin: RunOrigin) -> Latents:
+    """The last latents alone.
+
+    Args:
+        done: Steps, of which there is at least one.
+        origin: Where they come from.
+    """
+    return _latents(done, origin, done.states[-1])
 
 
 def result_of(done: StepLog, origin: RunOrigin, latents: Latents, images: tuple[Image, ...] = ()) -> StageResult:
