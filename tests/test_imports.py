@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "jupyter_latents"
 TOP = "jupyter_latents"
 # From the top down: a room may import what stands below it. The package's own `__init__` is the top.
 ROOMS = [
-    *(TOP, "__main__", "cli", "magics", "config", "completer", "plain", "display", "session", "machine"),
+    *(TOP, "__main__", "cli", "magics", "config", "completer", "plain", "display", "session", "cluster", "machine"),
     *("engine", "latents", "syntax", "pictures", "prompts", "optimizations", "stage", "addresses", "demo", "settings"),
     *("formats", "samplers", "paths", "stopping", "errors", "wording", "above", "threads"),
 ]
@@ -23,6 +23,7 @@ ROOMS = [
 NARROWER = {
     "syntax": {*("paths", "prompts", "optimizations", "stage", "formats", "samplers", "errors", "wording", "threads")},
     "latents": {"paths", "pictures", "stage", "formats", "errors", "wording", "above"},
+    "cluster": {*("engine", "latents", "optimizations", "stage", "settings", "paths", "stopping", "errors", "threads")},
     "engine": {
         *("paths", "latents", "prompts", "optimizations", "stage", "stopping", "errors", "wording", "demo", "settings")
     },
@@ -48,7 +49,7 @@ NARROWER = {
     "config": {"prompts", "settings"},
 }
 NOTEBOOK = {"IPython", "ipywidgets", "anywidget", "ipykernel", "comm", "traitlets"}
-HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors", "numpy", "scipy", "PIL"}
+HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors", "numpy", "scipy", "PIL", "ray"}
 NOT_FOR = {
     "errors": NOTEBOOK | HEAVY,
     "stopping": NOTEBOOK | HEAVY,
@@ -72,6 +73,7 @@ NOT_FOR = {
     "cli": NOTEBOOK | HEAVY,
     "__main__": NOTEBOOK | HEAVY,
     "magics": HEAVY,
+    "cluster": NOTEBOOK | (HEAVY - {"torch", "numpy", "PIL", "ray"}),
 }
 
 
