@@ -23,6 +23,7 @@ class CommandLine:
         arguments: Words put at the end of every invocation, such as ``--output-path out``.
         dry_run: Print the plan and run nothing.
         store: Folder to keep results in; None for none.
+        executor: Where stages run; None for this process.
         force: Run again, even where kept results would answer.
         verbose: Let libraries say all they have to say.
         help: Show help; the text names an option, empty for the command's own, None for no help.
@@ -33,6 +34,7 @@ class CommandLine:
     arguments: tuple[str, ...] = ()
     dry_run: bool = False
     store: str | None = None
+    executor: str | None = None
     force: bool = False
     verbose: bool = False
     help: str | None = None
@@ -68,6 +70,7 @@ def _shared(dest: str, about: str = "") -> CommandOption:
 COMMAND_OPTIONS: tuple[CommandOption, ...] = (
     _shared("dry_run"),
     _shared("store", "Keep results in this folder, and answer from it: what was stopped goes on where it was."),
+    _shared("executor", "Run stages there: local, ray for workers on this machine, or HOST:PORT of a cluster."),
     _shared("force"),
     _shared("verbose"),
     _shared("help", "Show this help, or the help of one option: --help denoising-end."),

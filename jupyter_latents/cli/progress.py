@@ -165,6 +165,8 @@ class Narrator(Silent):
         """See `Observer.phase`."""
         if phase.name == "importing":
             self.screen.status("importing torch and diffusers", long=True)
+        elif phase.name == "starting":
+            self.screen.status("starting workers", long=True)
         elif phase.name == "loading" and phase.reading is not None:
             self.screen.status(f"{self._place} loading {reading_text(phase.reading)}", long=True)
         elif phase.span is not None:
