@@ -54,7 +54,7 @@ class RayEngine:
         self._connection, self._ray = connection, connection.ray
         self._front = local_engine(settings)
         self._pool = Pool(crew_of(connection, settings), self._recovered)
-        connection.before_end(self.close)
+        connection.use(self.close, self._pool.lose_all)
         self._same = {member.card.numerics for member in self._pool.members} == {process_numerics()}
 
     def close(self) -> None:
@@ -252,6 +252,7 @@ class RayEngine:
     def _ask(self, member: Member, method: str, *given: Any) -> Any:
         from ray import exceptions
 
+        self._pool.check()
         try:
             return self._ray.get(getattr(member.actor, method).remote(*given))
         except exceptions.RayTaskError as error:

@@ -67,7 +67,7 @@ class Orders:
         for attempt in itertools.count(1):
             known = self.following.known() if keeps_law(stage.model.optimize) else None
             try:
-                return go(stage, inputs) if known is None else run_rest(known, stage, inputs, go)
+                return self._whole(go(stage, inputs) if known is None else run_rest(known, stage, inputs, go))
             except StoppedError:
                 if known is None:
                     raise
@@ -75,6 +75,12 @@ class Orders:
             except _LostError as lost:
                 self._replace(turn, attempt, lost)
         raise RunError("no worker did it.")  # the loop has no other end
+
+    def _whole(self, result: StageResult) -> StageResult:
+        """A result, unless it was stopped since the workers end."""
+        if result.stopped:
+            self.pool.check(result)
+        return result
 
     def batch(self, turn: Turn, stages: tuple[Stage, ...]) -> list[StageResult]:
         """The results of stages that run as one batch; one that a worker was lost over begins anew."""

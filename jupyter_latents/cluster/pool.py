@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from jupyter_latents.cluster.crew import Member
 from jupyter_latents.cluster.schedule import Assignment, WorkSchedule
-from jupyter_latents.engine import Item, WorkerRow
+from jupyter_latents.engine import Item, StageResult, WorkerRow
 from jupyter_latents.errors import RunError, StoppedError
 from jupyter_latents.threads import start_thread
 
@@ -199,6 +199,22 @@ class Pool:
                 if begin is not None:
                     _start(begin, turn)
             self._change.notify_all()
+
+    def lose_all(self) -> None:
+        """The head has ended."""
+        self.fail(_HEADLESS)
+
+    def check(self, partial: StageResult | None = None) -> None:
+        """Goes on, unless the workers are gone.
+
+        Args:
+            partial: What was made before, or None.
+
+        Raises:
+            RunError: They are.
+        """
+        if self._fault:
+            raise RunError(self._fault, partial=partial)
 
     def close(self, seconds: float) -> bool:
         """Nothing begins any more; waits for what is at work.

@@ -8,6 +8,7 @@ import importlib.util
 import os
 import secrets
 import shutil
+import socket
 import tempfile
 import threading
 from collections.abc import Callable
@@ -20,6 +21,10 @@ from jupyter_latents.paths import explain
 __all__ = ["Connection"]
 
 _ENVIRONMENT = {
+    # What is smaller travels from process to process. The shared memory in its place ends this process as soon as it is
+    # used after the head has ended.
+    "RAY_max_direct_call_object_size": str(64 << 20),
+    "RAY_task_rpc_inlined_bytes_limit": str(256 << 20),
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # everywhere: the one switch that has all of Ray listen on loopback alone
     "RAY_AUTH_MODE": "token",
 }
@@ -29,6 +34,7 @@ _ALWAYS = {
     "RAY_gcs_rpc_server_reconnect_timeout_s": "86400",  # else Ray ends this process a minute after the head
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # what Ray's own processes would print into cells; runs tell it themselves
 }
+_LOOK_SECONDS = 0.5
 _SILENT = 60  # no level of logging is that high
 
 
@@ -47,7 +53,7 @@ class Connection:
     cpus: int = 0
 
     _keeper: ClassVar[_Keeper | None] = None
-    _users: ClassVar[list[Callable[[], object]]] = []
+    _users: ClassVar[list[_User]] = []
     _starting: ClassVar[threading.Lock] = threading.Lock()
 
     @classmethod
@@ -75,19 +81,38 @@ class Connection:
             return cls(cls._keeper.ray, address, _cpus())
 
     @classmethod
-    def before_end(cls, close: Callable[[], object]) -> None:
-        """Calls `close` before Ray ends: who asks Ray for anything afterwards ends the process."""
-        cls._users.append(close)
+    def use(cls, close: Callable[[], object], lose: Callable[[], object]) -> None:
+        """Names what uses Ray: who asks Ray for anything after its end ends the process.
+
+        Args:
+            close: Called before Ray ends; returns once nobody asks any more.
+            lose: Called when Ray is found to have ended.
+        """
+        cls._users.append(_User(close, lose))
+
+    @classmethod
+    def lose(cls) -> None:
+        """Ray is found to have ended."""
+        for user in tuple(cls._users):
+            user.lose()
 
     @classmethod
     def end(cls) -> None:
         """Ends Ray, or leaves the cluster, after all who use it; nothing where there is none."""
         keeper, cls._keeper = cls._keeper, None
         users, cls._users = cls._users, []
-        for close in users:
-            close()
+        for user in users:
+            user.close()
         if keeper is not None:
             keeper.end()
+
+
+@dataclass(frozen=True, slots=True)
+class _User:
+    """What uses Ray; see `Connection.use`."""
+
+    close: Callable[[], object]
+    lose: Callable[[], object]
 
 
 def _library(address: str | None) -> Any:
@@ -137,17 +162,22 @@ class _Keeper:
 
     def _keep(self) -> None:
         own = {"_temp_dir": self._folder, "num_cpus": _cpus(), "include_dashboard": False}
+        door = ""
         try:
-            self.ray.init(
+            context = self.ray.init(
                 **(own if self.address is None else {"address": self.address}),
                 log_to_driver=False,
                 logging_level=_SILENT,
                 namespace=f"jupyter-latents-{os.getpid()}-{secrets.token_hex(4)}",
             )
+            door = str(context.address_info.get("raylet_socket_name", ""))
         except BaseException as error:  # noqa: BLE001 - raised by who waits
             self._errors.append(error)
         self._begun.set()
-        self._end.wait()
+        while not self._end.wait(_LOOK_SECONDS):
+            if door and not _is_open(door):
+                Connection.lose()
+                door = ""
         self.ray.shutdown()
 
     def end(self) -> None:
@@ -158,6 +188,20 @@ class _Keeper:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
+
+
+def _is_open(door: str) -> bool:
+    """Whether Ray's own process on this machine still listens."""
+    if not hasattr(socket, "AF_UNIX") or not door.startswith("/"):
+        return True
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knock:
+        try:
+            knock.connect(door)
+        except (ConnectionRefusedError, FileNotFoundError):
+            return False
+        except OSError:
+            return True  # it is busy
+    return True
 
 
 def _why(error: BaseException, address: str | None) -> str:

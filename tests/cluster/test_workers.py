@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import psutil
 import pytest
 import torch
 
@@ -227,10 +228,29 @@ def test_killed_workers_cost_a_step_each_at_most(ray: RayEngine, expected: dict[
     session, done = run(ray, SWEEP, watch)
     assert len(kills) == 5
     assert_same(session.names, expected)
-    assert any("goes on from step" in note for note in watch.notes)
+    assert sum("is gone" in note for note in watch.notes) >= 3, "the others had ended their item, or were idle"
     whole = fewest(expected)
     assert done.model_evaluations == whole
     assert whole <= evaluations(ray) - before <= whole + 5
+
+
+def test_a_worker_killed_between_two_steps_costs_none(ray: RayEngine, local: Any) -> None:
+    script = f"demo/scenes --prompts cat --seeds 6 --inference-steps 60 {EULER} --into base"
+    fifth, watch = threading.Event(), Watch()
+    watch.step = lambda event, look: fifth.set() if event.step == 5 else None  # type: ignore[method-assign]
+    session, run_there = start(ray, script, watch)
+    assert fifth.wait(SECONDS)
+    run_there.pause()
+    ray.holdings()
+    assert kill(ray, random.Random(1))
+    run_there.resume()
+    assert run_there.wait(SECONDS)
+    assert (run_there.error, run_there.model_evaluations) == (None, 60)
+    (note,) = watch.notes
+    assert "is gone; base goes on from step" in note
+    here = run(local, script)[0].names["base"]
+    assert torch.equal(session.names["base"].tensor, here.tensor)
+    assert [step.digest for step in session.names["base"].trajectory] == [step.digest for step in here.trajectory]
 
 
 @pytest.mark.slow
@@ -254,6 +274,30 @@ def test_a_hundred_kills_at_random_moments(ray: RayEngine, expected: dict[str, A
 
 
 @pytest.mark.slow
+def test_a_sweep_of_75_items_with_a_second_stage_is_the_local_one(ray: RayEngine, local: Any) -> None:
+    """Five ends by five numbers of steps by three seeds; two workers are killed meanwhile."""
+    script = (
+        f"demo/scenes --prompts 'a lighthouse' --seeds 1 2 3 --inference-steps 4 5 6 8 10 "
+        f"--denoising-end 0.3 0.4 0.6 0.7 0.8 {EULER} --into base\n\n"
+        f"demo/scenes --prompts 'a boat' --inference-steps 10 {EULER} --image-seeds 'latents: base' --into final"
+    )
+    chance, news, kills = random.Random(2), [0], [0]
+
+    def heard(_event: ItemEvent) -> None:
+        news[0] += 1
+        if news[0] in {200, 500}:
+            kills[0] += kill(ray, chance)
+
+    before = evaluations(ray)
+    here, own = run(local, script)
+    there, other = run(ray, script, Watch(heard))
+    assert (len(there.names["base"]), len(there.names["final"]), kills[0]) == (75, 75, 2)
+    assert_same(there.names, dict(here.names))
+    assert own.model_evaluations == other.model_evaluations
+    assert other.model_evaluations <= evaluations(ray) - before <= other.model_evaluations + 2
+
+
+@pytest.mark.slow
 def test_a_stage_that_kills_each_worker_ends(ray: RayEngine) -> None:
     chance = random.Random(3)
 
@@ -263,3 +307,24 @@ def test_a_stage_that_kills_each_worker_ends(ray: RayEngine) -> None:
 
     with pytest.raises(RunError, match="lost 6 workers one after the other"):
         run(ray, f"demo/scenes --prompts cat --seeds 9 --inference-steps 50 {EULER} --into one", Killer())
+
+
+def test_where_the_head_ends_the_kernel_lives_and_keeps_what_was_done(ray: RayEngine) -> None:
+    """The last test: its workers do not come back."""
+    there = threading.Event()
+
+    class First(Watch):
+        def step(self, event: StepEvent, look: Look) -> None:
+            there.set()
+
+    session, long = start(ray, LONG.replace("--seeds 1 2", "--seeds 8"), First())
+    assert there.wait(SECONDS)
+    (head,) = [one for one in psutil.Process().children(recursive=True) if one.name() == "raylet"]
+    head.kill()
+    assert long.wait(SECONDS)
+    assert isinstance(long.error, RunError)
+    assert "the head of the cluster has ended" in str(long.error)
+    assert 0 < session.names["several"].position.step < 400
+    with pytest.raises(RunError, match="the head of the cluster has ended"):
+        run(ray, SWEEP)
+    assert ray.closed
