@@ -34,6 +34,9 @@ class Settings:
         prompt_weighter: What reads weights in prompts where a script does not say; ``none`` for nothing.
         executor: Where stages run: ``local`` in this process, ``ray`` on workers of this machine, or the address of
             the head of a Ray cluster, ``host:port``.
+        preview_vae: A tiny autoencoder that makes previews; ``auto`` for the published one of a latent space where it
+            is on this machine, ``off`` for none.
+        import_ahead: Whether a kernel imports what the first cell will need while that cell is typed.
     """
 
     output_size: int = 300_000
@@ -44,6 +47,8 @@ class Settings:
     metadata: MetadataLevel = "full"
     prompt_weighter: str = "none"
     executor: str = "local"
+    preview_vae: str = "auto"
+    import_ahead: bool = True
 
 
 SETTINGS = Settings()

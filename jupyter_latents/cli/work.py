@@ -44,7 +44,7 @@ def work(line: CommandLine) -> int:
     Returns:
         The exit code.
     """
-    session = Session()
+    session = Session(dict(line.values))
     try:
         scripts = [_read(file) for file in line.files]
         if line.store is not None and line.store != "off":

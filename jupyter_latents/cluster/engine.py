@@ -15,6 +15,7 @@ from jupyter_latents.cluster.orders import Orders
 from jupyter_latents.cluster.pool import Pool, Turn
 from jupyter_latents.engine import Inputs, Item, Observer, StageResult, local_engine, process_numerics
 from jupyter_latents.errors import ModelError, RunError
+from jupyter_latents.settings import SETTINGS
 from jupyter_latents.stage import ModelSource, Stage
 
 if TYPE_CHECKING:
@@ -203,11 +204,11 @@ class RayEngine:
 
     def preview(self, latents: Latents) -> list[Image]:
         """See `Engine.preview`."""
-        pictures: list[Image] = self._of_one("preview", latents)
-        return pictures
+        return self._previewed(latents)
 
-    def _previewed(self, latents: Latents) -> list[Image]:
-        return self.preview(latents)
+    def _previewed(self, latents: Latents, tiny: str | None = None) -> list[Image]:
+        pictures: list[Image] = self._of_one("preview", latents, tiny or SETTINGS.preview_vae)
+        return pictures
 
     def holdings(self) -> list[PartRow]:
         """See `Engine.holdings`; each part says on which machine it is."""

@@ -37,7 +37,7 @@ class Following:
     observer: Observer
     tell: Callable[[str, bool], None]
     stopped: Callable[[], bool]
-    preview: Callable[[Latents], list[Image]]
+    preview: Callable[[Latents, str | None], list[Image]]
     evaluations: int = 0
     _steps: list[Latents] = field(default_factory=list)
     _event: StepEvent | None = None
@@ -62,6 +62,8 @@ class Following:
 
     def _step(self, event: StepEvent, latents: Latents) -> bool:
         self.evaluations += 1
+        if self._steps:  # on a second worker it goes on from its own step, which is no parent of it
+            latents = replace(latents, provenance=self._steps[0].provenance)
         self._steps.append(latents)
         self._event = event
         self.observer.step(event, _RemoteLook(tuple(self._steps), self.inputs, self.preview))
@@ -86,7 +88,7 @@ class _RemoteLook:
 
     steps: Sequence[Latents]
     inputs: Inputs
-    make_preview: Callable[[Latents], list[Image]]
+    make_preview: Callable[[Latents, str | None], list[Image]]
 
     def latents(self, step: int) -> Latents:
         """See `Look.latents`."""
@@ -99,9 +101,9 @@ class _RemoteLook:
         """See `Look.newest`."""
         return self.steps[-1]
 
-    def preview(self) -> list[Image]:
+    def preview(self, tiny: str | None = None) -> list[Image]:
         """See `Look.preview`."""
-        return self.make_preview(self.steps[-1])
+        return self.make_preview(self.steps[-1], tiny)
 
     def values(self) -> np.ndarray[Any, Any]:
         """See `Look.values`."""

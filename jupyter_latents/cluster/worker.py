@@ -102,9 +102,9 @@ class RayWorker:
         _go_to(folder)
         return self._engine.decode(latents, receiver)
 
-    def preview(self, latents: Latents) -> list[Image]:
-        """See `Engine.preview`."""
-        return self._engine.preview(latents)
+    def preview(self, latents: Latents, tiny: str) -> list[Image]:
+        """See `Engine.preview`; `tiny` is the tiny autoencoder that the session makes them by."""
+        return self._engine.preview(latents, tiny)
 
     def holdings(self) -> list[PartRow]:
         """See `Engine.holdings`."""

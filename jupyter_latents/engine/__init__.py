@@ -14,6 +14,7 @@ from jupyter_latents.engine.given.outline import Outline, Standing
 from jupyter_latents.engine.given.picture_sizes import asked_size, size_after_resize
 from jupyter_latents.engine.libraries import import_libraries
 from jupyter_latents.engine.models.places.names import known_models
+from jupyter_latents.engine.models.places.tiny import checked_preview_vae
 from jupyter_latents.engine.observer import (
     ItemEvent,
     ItemState,
@@ -25,12 +26,12 @@ from jupyter_latents.engine.observer import (
     Silent,
     StepEvent,
 )
-from jupyter_latents.engine.prompts.windows import PromptWindow
 from jupyter_latents.engine.protocol import Engine, WideEngine, wide
 from jupyter_latents.engine.rest import run_rest
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.schedule.table import scheduler_names
-from jupyter_latents.engine.schedule.window import FractionRule, Span, step_of_fraction
+from jupyter_latents.engine.schedule.window import FractionRule, Grid, Span
+from jupyter_latents.engine.steering import StageWindow, bare, is_steered
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.local import LocalEngine as LocalEngine
@@ -43,6 +44,7 @@ __all__ = [
     "Engine",
     "FractionRule",
     "Given",
+    "Grid",
     "Inputs",
     "Item",
     "ItemEvent",
@@ -54,19 +56,22 @@ __all__ = [
     "PartRow",
     "Phase",
     "PhaseName",
-    "PromptWindow",
     "Reading",
     "ScheduleCard",
     "Silent",
     "Span",
     "StageResult",
+    "StageWindow",
     "Standing",
     "StepEvent",
     "WideEngine",
     "WorkerRow",
     "asked_size",
+    "bare",
     "call_arguments",
+    "checked_preview_vae",
     "import_libraries",
+    "is_steered",
     "known_models",
     "local_engine",
     "process_numerics",
@@ -74,7 +79,6 @@ __all__ = [
     "schedule_of",
     "scheduler_names",
     "size_after_resize",
-    "step_of_fraction",
     "wide",
 ]
 
@@ -85,6 +89,7 @@ def local_engine(settings: Settings) -> LocalEngine:
     Args:
         settings: Say how much memory its models may take.
     """
+    import_libraries(lambda: None)
     from jupyter_latents.engine.local import LocalEngine
     from jupyter_latents.engine.models.cache import ModelCache
 

@@ -6,8 +6,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jupyter_latents.engine.prompts.windows import PromptWindow
 from jupyter_latents.engine.schedule.window import FractionRule, Span
+from jupyter_latents.engine.steering import StageWindow
 from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
@@ -54,10 +54,11 @@ class Course:
         train_timesteps: Length of the training schedule.
         verdict: How given latents enter, in words; empty without.
         notes: What is converted, rounded, assumed or contradicted.
-        prompts: Windows of one text each that tile its steps.
+        windows: Windows that tile its steps, each with what steers it.
         weights: Bytes of the model's weights in the dtype that it runs in.
         outline: The facts of the latents that it will make.
         shares: Whether it may share a batch with the same stage of other seeds.
+        warnings: Those of the notes that say that the stage was asked for one thing and given another.
     """
 
     stage: Stage
@@ -70,10 +71,11 @@ class Course:
     train_timesteps: int
     verdict: str
     notes: tuple[str, ...]
-    prompts: tuple[PromptWindow, ...]
+    windows: tuple[StageWindow, ...]
     weights: int
     outline: Outline
     shares: bool
+    warnings: tuple[str, ...] = ()
 
     @property
     def start(self) -> Noise:

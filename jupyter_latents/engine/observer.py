@@ -128,8 +128,11 @@ class Look(Protocol):
     def newest(self) -> Latents:
         """The latents of the latest step, able to go on, without the steps before them; until `step` returns."""
 
-    def preview(self) -> list[Image]:
+    def preview(self, tiny: str | None = None) -> list[Image]:
         """Small pictures of the clean estimate, one an item of the batch.
+
+        Args:
+            tiny: A tiny autoencoder that makes them; None for what the settings say.
 
         Raises:
             JupyterLatentsError: There is no preview of this model.

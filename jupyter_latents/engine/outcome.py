@@ -39,6 +39,7 @@ class StepLog:
         schedule: The schedule's digest.
         latent_size: (height, width) of its latents, unpacked.
         stopped: Whether it ended before its span did.
+        switches: The steps at which what steers it changes.
     """
 
     states: list[StepState] = field(default_factory=list)
@@ -47,6 +48,7 @@ class StepLog:
     schedule: str = ""
     latent_size: tuple[int, int] = (0, 0)
     stopped: bool = False
+    switches: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,8 @@ def result_of(done: StepLog, origin: RunOrigin, latents: Latents, images: tuple[
         origin.model.facts.family.fraction,
         int(scheduler.config.get("num_train_timesteps", 1000)),
         schedulers.level(scheduler, span.start_index),
+        tuple(schedulers.level(scheduler, span.index(step)).own_sigma for step in range(span.of + 1)),
+        done.switches,
     )
 
 

@@ -6,26 +6,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
+from jupyter_latents.engine.extremes import check_range
 from jupyter_latents.engine.given.incoming import incoming
-from jupyter_latents.engine.given.inputs import Call, Given
+from jupyter_latents.engine.given.inputs import Call, Given, Loop
 from jupyter_latents.engine.given.outline import Outline, Standing
 from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.load import dtype_of
 from jupyter_latents.engine.models.memory import device_of
 from jupyter_latents.engine.models.optimize import check_optimize
-from jupyter_latents.engine.prompts.windows import PromptWindow, check_prompts, prompt_remarks, prompt_windows
+from jupyter_latents.engine.prompts.windows import check_prompts, prompt_remarks
 from jupyter_latents.engine.rules.calls import call_arguments, check_clip_skip
 from jupyter_latents.engine.rules.checks import check_mode, check_sigmas, pipeline_of
 from jupyter_latents.engine.rules.needs import check_memory
 from jupyter_latents.engine.rules.origin import provenance_of
 from jupyter_latents.engine.rules.remarks import remarks
+from jupyter_latents.engine.rules.sharing import sharing_note
 from jupyter_latents.engine.rules.sizes import picture_size
-from jupyter_latents.engine.schedule import schedulers, timesteps
+from jupyter_latents.engine.schedule import beginning, schedulers, timesteps
 from jupyter_latents.engine.schedule.entering import Entering, enter, first_step
 from jupyter_latents.engine.schedule.fit import check_fits
+from jupyter_latents.engine.schedule.handoff import grid_of
 from jupyter_latents.engine.schedule.trial import check_steps
 from jupyter_latents.engine.schedule.window import Span
+from jupyter_latents.engine.steering import StageWindow, stage_windows, steering_remarks
 from jupyter_latents.engine.vae.bridge import crossing
 from jupyter_latents.engine.vae.receiving import Decoding, decoding
 from jupyter_latents.errors import WindowError
@@ -54,7 +60,7 @@ class Prepared:
         entering: Which steps run, and how the latents enter.
         notes: What is converted, rounded, assumed or contradicted, in the order of telling.
         weights: Bytes of the model's weights in the dtype that it runs in.
-        prompts: Windows of one text each that tile the steps.
+        windows: Windows that tile the steps, each with what steers it.
         decodings: How latents in the place of pictures become pictures.
     """
 
@@ -69,7 +75,7 @@ class Prepared:
     entering: Entering
     notes: tuple[str, ...]
     weights: int
-    prompts: tuple[PromptWindow, ...]
+    windows: tuple[StageWindow, ...]
     decodings: tuple[Decoding, ...] = ()
 
     @property
@@ -81,6 +87,22 @@ class Prepared:
     def span(self) -> Span:
         """The whole steps that run."""
         return self.entering.span
+
+    def loop(self, window: StageWindow) -> Loop:
+        """The timesteps that the pipeline's loop sees for a window: those from its start to the schedule's end.
+
+        Args:
+            window: One of its windows.
+        """
+        call, whole = self.call, len(self.scheduler.timesteps)
+        begun = 0
+        if self.given.images:
+            first = first_step(call.pipeline, call.mode, self.scheduler, self.stage, call.strength)
+            begun = first * int(self.scheduler.order)
+        start = self.span.index(window.start)
+        anew = self.latents is not None and not self.entering.exact and window.start == self.span.start
+        indices = beginning.indices(self.scheduler, start) if anew else range(start, whole)
+        return Loop([index - begun for index in indices], whole - begun)
 
     @property
     def start(self) -> Noise:
@@ -145,6 +167,7 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     check_prompts(stage, facts.family.text, facts.family.name)
     optimize = check_optimize(stage.model, facts)
     latents = incoming(stage, given.latents, facts)
+    check_range(latents, _dtype(stage, facts))
     scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=stage.seed or 0)
     crosses = _crosses(stage, latents, scheduler, facts)
     entered = crossing(latents, facts.space, facts.family.align) if latents is not None and crosses else latents
@@ -162,11 +185,13 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     decodings = tuple(decoding(one, facts, stage.model) for one in given.decoded)
     notes = (*given.notes, *dict.fromkeys(note for one in decodings for note in one.notes), *notes)
     beside = remarks(call, facts, entered, noised=noised and not schedulers.backwards(scheduler))
-    prompts = prompt_windows(stage, entering.span)
-    told = (*notes, *beside, *prompt_remarks(stage, prompts), *entering.notes, *(choice.note for choice in optimize))
+    windows = stage_windows(stage, entering.span, grid_of(scheduler))
+    alone = sharing_note(stage, given, len(windows))
+    steering = (*prompt_remarks(stage), *steering_remarks(windows), *((alone,) if alone else ()))
+    told = (*notes, *beside, *steering, *entering.notes, *(choice.note for choice in optimize))
     weights = facts.values * _itemsize(stage, facts)
     return Prepared(
-        stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights, prompts, decodings
+        stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights, windows, decodings
     )
 
 
@@ -188,9 +213,15 @@ def _call(stage: Stage, given: Given, entered: Standing | None, facts: ModelFact
     return call, notes
 
 
+def _dtype(stage: Stage, facts: ModelFacts) -> torch.dtype:
+    """The dtype that a stage runs in."""
+    dtype: torch.dtype = dtype_of(stage.model, facts, device_of(stage.model.device))
+    return dtype
+
+
 def _itemsize(stage: Stage, facts: ModelFacts) -> int:
-    """Bytes of one value in the dtype that a stage runs in."""
-    return int(dtype_of(stage.model, facts, device_of(stage.model.device)).itemsize)
+    """Bytes of one value in that."""
+    return int(_dtype(stage, facts).itemsize)
 
 
 def _crosses(stage: Stage, latents: Standing | None, scheduler: Any, facts: ModelFacts) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jupyter_latents.engine.schedule.window import FractionRule, Span, step_of_fraction
+from jupyter_latents.engine.schedule.window import FractionRule, Grid, Span
+from jupyter_latents.stage import Point
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -30,6 +31,9 @@ class StageResult:
         rule: How fractions of it count.
         train_timesteps: Length of the training schedule.
         start: Noise level at its start; None where it was not kept.
+        sigmas: Noise level before each whole step and after the last, as the schedule's form shows it; empty where they
+            were not kept.
+        switches: The steps at which what steers it changed.
     """
 
     latents: Latents
@@ -41,6 +45,8 @@ class StageResult:
     rule: FractionRule = "steps"
     train_timesteps: int = 1000
     start: Noise | None = None
+    sigmas: tuple[float, ...] = ()
+    switches: tuple[int, ...] = ()
 
     @property
     def saved(self) -> int:
@@ -48,8 +54,11 @@ class StageResult:
         reached = self.latents.position.step if self.latents.position is not None else self.span.end
         return max(0, self.span.evaluations_to(reached) - self.evaluations)
 
-    def step_of(self, fraction: float | None) -> int:
-        """The whole step at which a fraction of this schedule is done; None for its end."""
-        if fraction is None:
-            return self.span.of
-        return step_of_fraction(fraction, self.timesteps, self.span.order, self.rule, self.train_timesteps)
+    def step_of(self, point: Point | None) -> int:
+        """The whole step of a point of this schedule; its end for None.
+
+        Raises:
+            WindowError: The schedule has no such step or noise level.
+        """
+        grid = Grid(self.timesteps, self.span.order, self.rule, self.train_timesteps, self.sigmas)
+        return self.span.of if point is None else grid.step(point, "denoising_end")

@@ -127,9 +127,9 @@ class Latents(LatentsData):
         rows["prompt"] = self.provenance.prompt
         rows["negative prompt"] = self.provenance.negative_prompt
         if self.provenance.seed is not None:
-            guidance = self.provenance.guidance_scale
+            guidance, said = self.provenance.guidance_scale, self.provenance.options.get("guidance_scale")
             rows["seed"] = f"{self.provenance.seed}{self._place()}"
-            rows["seed"] += f"   guidance {guidance:g}" if guidance is not None else ""
+            rows["seed"] += f"   guidance {said or f'{guidance:g}'}" if guidance is not None else ""
         if self.provenance.operation != "denoise":
             rows["made by"] = self.provenance.operation
         rows["assumed"] = self.provenance.options.get("assumed", "")

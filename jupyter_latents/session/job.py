@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jupyter_latents.engine import StageResult
     from jupyter_latents.session.side_by_side import SideBySide
 
-__all__ = ["Job", "labels_of"]
+__all__ = ["Job"]
 
 
 @dataclass(slots=True)
@@ -22,6 +22,7 @@ class Job:
 
     Attributes:
         invocation: The invocation.
+        numbers: Which of the invocation's stages each was, before those with several latents were spread.
         stages: Its stages as they run.
         labels: What tells each from the others.
         script: The stages as the script says them.
@@ -33,6 +34,7 @@ class Job:
     """
 
     invocation: Invocation
+    numbers: tuple[int, ...] = ()
     stages: tuple[Stage, ...] = ()
     labels: tuple[str, ...] = ()
     script: tuple[Stage, ...] = ()
@@ -64,13 +66,3 @@ class Job:
     def has_begun(self, place: int) -> bool:
         """Whether a stage has begun before its turn, with others."""
         return place in self.ready or (self.beside is not None and place in self.beside)
-
-
-def labels_of(invocation: Invocation) -> tuple[str, ...]:
-    """What tells the stages of an invocation apart: the options that have several values, long prompts last."""
-    choices = list(invocation.choices())
-    telling = [
-        dest for dest in (choices[0] if choices else {}) if len({repr(choice.get(dest)) for choice in choices}) > 1
-    ]
-    telling.sort(key=lambda dest: "prompts" in dest)
-    return tuple(", ".join(f"{dest.replace('_', ' ')} {choice[dest]}" for dest in telling) for choice in choices)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["check_writable", "write", "writes"]
 
 _FOLDER = "output"  # dgenerate's own default
+_IN_NAMES = str.maketrans({"@": "-", ",": "-", "=": None})
 _LONGEST = 80  # characters of a model's name in a file's
 _OUTSIDE = re.compile(r"[/\\\x00]")
 
@@ -206,7 +207,7 @@ def _slug(stage: Stage) -> str:
         else f"_{window.start or 0:g}-{1 if window.end is None else window.end:g}"
     )
     model = re.sub(r"[^A-Za-z0-9.-]+", "-", Path(stage.model.name).name)[:_LONGEST]
-    return f"{model}_st_{stage.num_inference_steps}_g_{stage.guidance_scale:g}{part}"
+    return f"{model}_st_{stage.num_inference_steps}_g_{stage.guidance_scale:g}{part}".translate(_IN_NAMES)
 
 
 def _free(folder: Path, stem: str, ending: str, *, overwrite: bool) -> Path:

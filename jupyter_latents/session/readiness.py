@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jupyter_latents.engine import Given, Phase, Reading
+from jupyter_latents.engine import Given, Phase, Reading, is_steered
 from jupyter_latents.session.memory.identity import key_of
 from jupyter_latents.session.memory.leads import Lead, leads_of
 from jupyter_latents.session.memory.stand_ins import digest_inputs
@@ -71,11 +71,11 @@ class Readiness:
         return Resolved(stage, inputs, key_of(stage, digested, self.models), self._leads(stage, inputs, digested))
 
     def _leads(self, stage: Stage, inputs: Inputs, digested: Inputs) -> tuple[Lead, ...]:
-        """What a stage whose prompts change may have in common with others."""
-        if stage.prompt.weighter is None:
+        """What a stage that may change as it goes on has in common with others."""
+        if not is_steered(stage):
             return ()
-        prompts = self.models.engine.prepare(stage, Given.of(inputs)).prompts
-        return leads_of(stage, prompts, digested, self.models)
+        windows = self.models.engine.prepare(stage, Given.of(inputs)).windows
+        return leads_of(stage, windows, digested, self.models)
 
     def _card(self, stage: Stage, resolver: Resolver) -> ModelCard:
         """The stage's model; one that is to be fetched is judged by its configuration before its weights are."""

@@ -14,13 +14,13 @@ from jupyter_latents.errors import JupyterLatentsError, RunError, StoppedError
 from jupyter_latents.session import outputs
 from jupyter_latents.session.blame import blame, check_parts
 from jupyter_latents.session.cells.shortened import as_script
-from jupyter_latents.session.job import Job, labels_of
+from jupyter_latents.session.job import Job
 from jupyter_latents.session.memory.identity import key_of
 from jupyter_latents.session.read_ahead import ReadAhead
 from jupyter_latents.session.readiness import Readiness, Resolved
 from jupyter_latents.session.runs import Run
 from jupyter_latents.session.side_by_side import SideBySide, names_itself
-from jupyter_latents.session.spreading import spread
+from jupyter_latents.session.spreading import labels_of, spread, spread_from
 from jupyter_latents.session.story import Story
 from jupyter_latents.session.veils import rewrite
 from jupyter_latents.stage import Stage
@@ -73,7 +73,7 @@ class ScriptRun:
             again = self.evaluation.environment.values.veiled_again  # an option may have needed a value itself
             script = tuple(rewrite(stage, again) for stage in self._script(stages))
             told = tuple(rewrite(stage, self.evaluation.environment.hidden) for stage in script)
-            job = Job(invocation, stages, labels, script, told)
+            job = Job(invocation, spread_from(asked, self.session.names), stages, labels, script, told)
             self._tell_stages(job.told)
             job.beside = self._begin_beside(job)
             try:
@@ -103,6 +103,7 @@ class ScriptRun:
 
     def _run_one(self, job: Job, stage: Stage, *, several: bool) -> None:
         """Runs one stage of an invocation, binds its result and writes its files."""
+        number = job.numbers[len(job.made)]
         self.observer.stage(len(self.run.results), job.told[len(job.made)], stage.into or "")
         try:
             self.session.may_bind(stage)
@@ -118,17 +119,18 @@ class ScriptRun:
             finally:
                 self.observer.result(result)
         except JupyterLatentsError as error:
-            raise blame(job.invocation, error) from error.__cause__
+            raise blame(job.invocation, error, number) from error.__cause__
 
     def _stage(self, job: Job, stage: Stage) -> StageResult:
         check_parts(stage)
         outputs.check_writable(stage)
         ready, at = self._readiness(), len(job.made)
         if job.beside is not None and at in job.beside:
-            result = self._taken(job.beside, job, stage)
+            resolved, result = job.beside.resolved(at), self._taken(job.beside, job, stage)
         else:
-            result = self._alone(job, stage, ready)
-        self._tell_saved(result)
+            resolved, result = self._alone(job, stage, ready)
+        if result.saved:
+            result = self._recalled(job, at, resolved, result)
         written = as_script(job.script[at], self.evaluation.environment)
         self.session.origins.keep(written, stage, result, ready.names.value)
         self.session.remember(result.latents)
@@ -147,8 +149,8 @@ class ScriptRun:
             self._bind_part(job, stage, error)
             raise
 
-    def _alone(self, job: Job, stage: Stage, ready: Readiness) -> StageResult:
-        """The result of a stage in its turn."""
+    def _alone(self, job: Job, stage: Stage, ready: Readiness) -> tuple[Resolved, StageResult]:
+        """A stage with what it is given, and its result, in its turn."""
         at = len(job.made)
         inputs, digested = ready.inputs(stage)
         self._run_together(job, stage, inputs, digested)
@@ -164,7 +166,7 @@ class ScriptRun:
                 self._bind_part(job, stage, error)
                 raise
 
-        return self._remembered(resolved, go)
+        return resolved, self._remembered(resolved, go)
 
     def _remembered(self, resolved: Resolved, go: Callable[[Stage, Inputs], StageResult]) -> StageResult:
         tell = partial(self.observer.note, warning=True)
@@ -259,10 +261,18 @@ class ScriptRun:
         story = Story(job.stages[at], job.script[at], job.told[at], self.evaluation.environment.hidden)
         return story.on(result)
 
+    def _recalled(self, job: Job, at: int, resolved: Resolved, result: StageResult) -> StageResult:
+        """A result of which steps were kept, as the present cell made it; tells what a run of all its steps tells."""
+        course = self.models.engine.prepare(resolved.stage, Given.of(resolved.inputs))
+        for note in course.notes:
+            self.observer.note(note, warning=note in course.warnings)
+        self._tell_saved(result)
+        return self._told(job, at, result)
+
     def _tell_saved(self, result: StageResult) -> None:
         if result.evaluations == 0:
             self.observer.note("kept from before: no model evaluation (--force runs it again)")
-        elif result.saved:
+        else:
             whole = result.evaluations + result.saved
             self.observer.note(
                 f"{result.saved} of {whole} model evaluations kept from before (--force runs them again)"

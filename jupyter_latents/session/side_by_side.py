@@ -51,6 +51,7 @@ class SideBySide:
         self._first, self._names = first, names
         self._outcomes: dict[int, _Outcome] = {}
         self._cancelled = threading.Event()
+        self._several: Mapping[int, Resolved] = {}
         self._rows: list[WorkerRow] = []
         self._asked = 0.0
 
@@ -64,6 +65,7 @@ class SideBySide:
         Raises:
             RunError: The workers are gone.
         """
+        self._several = several
         numbers = {place: self._engine.number() for place in several}
         self._outcomes = {place: _Outcome() for place in several}
         before = predecessors(several)
@@ -96,6 +98,10 @@ class SideBySide:
 
     def __contains__(self, place: int) -> bool:
         return place in self._outcomes
+
+    def resolved(self, place: int) -> Resolved:
+        """A stage that was begun."""
+        return self._several[place]
 
     def take(self, place: int) -> StageResult:
         """The result of a stage, as soon as there is one.

@@ -182,6 +182,21 @@ def test_a_failed_stage_keeps_what_was_made(run: Run, write: Write) -> None:
 # Runs
 
 
+def test_values_reach_templates_as_numbers_and_texts(run: Run, write: Write) -> None:
+    script = (
+        "\\print {{ seed + 1 }} {{ what.upper() }} {{ scale }}\ndemo/scenes --prompts {{ what }} --seeds {{ seed }}"
+    )
+    line = (write(script), "--dry-run", "--set", "seed=7", "--set=what=a=b", "--set", "scale=0.5")
+    code, out, _ = run(*line)
+    assert code == 0
+    assert "8 A=B 0.5" in out
+    assert "1 stage" in out
+    for wrong in ("seed", "=7", "no name=7", "for=7"):
+        code, _, err = run(write(script), "--set", wrong)
+        assert code == 2
+        assert "'--set' needs NAME=VALUE" in err
+
+
 def test_scripts_run_in_order_and_share_their_names(run: Run, write: Write) -> None:
     first = write(f"\\print hello\n{SCRIPT} --denoising-end 0.5 --into base")
     second = write(f"demo/scenes\n--prompts cat --inference-steps {STEPS} --image-seeds 'latents: base'", "b.dgen")

@@ -234,23 +234,28 @@ def test_killed_workers_cost_a_step_each_at_most(ray: RayEngine, expected: dict[
     assert whole <= evaluations(ray) - before <= whole + 5
 
 
-def test_a_worker_killed_between_two_steps_costs_none(ray: RayEngine, local: Any) -> None:
-    script = f"demo/scenes --prompts cat --seeds 6 --inference-steps 60 {EULER} --into base"
-    fifth, watch = threading.Event(), Watch()
-    watch.step = lambda event, look: fifth.set() if event.step == 5 else None  # type: ignore[method-assign]
-    session, run_there = start(ray, script, watch)
-    assert fifth.wait(SECONDS)
-    run_there.pause()
-    ray.holdings()
-    assert kill(ray, random.Random(1))
-    run_there.resume()
-    assert run_there.wait(SECONDS)
-    assert (run_there.error, run_there.model_evaluations) == (None, 60)
-    (note,) = watch.notes
-    assert "is gone; base goes on from step" in note
-    here = run(local, script)[0].names["base"]
-    assert torch.equal(session.names["base"].tensor, here.tensor)
-    assert [step.digest for step in session.names["base"].trajectory] == [step.digest for step in here.trajectory]
+def test_workers_killed_between_two_steps_cost_none(ray: RayEngine, local: Any) -> None:
+    script = (
+        f"demo/scenes --prompts cat --seeds 6 --inference-steps 60 --denoising-end 0.05 {EULER} --into base\n\n"
+        f"demo/scenes --prompts dog --inference-steps 60 {EULER} --image-seeds 'latents: base' --into final"
+    )
+    reached, watch = {number: threading.Event() for number in (8, 35)}, Watch()
+    watch.step = lambda event, look: reached[event.step].set() if event.step in reached else None  # type: ignore[method-assign]
+    session, twice = start(ray, script, watch)
+    for event in reached.values():
+        assert event.wait(SECONDS)
+        twice.pause()
+        ray.holdings()
+        assert kill(ray, random.Random(1))
+        twice.resume()
+    assert twice.wait(SECONDS)
+    assert (twice.error, twice.model_evaluations) == (None, 60)
+    assert sum("is gone; final goes on from step" in note for note in watch.notes) == 2
+    here, there = run(local, script)[0].names["final"], session.names["final"]
+    assert torch.equal(there.tensor, here.tensor)
+    assert there.provenance == here.provenance
+    assert [step.digest for step in there.trajectory] == [step.digest for step in here.trajectory]
+    assert [step.provenance for step in there.trajectory] == [step.provenance for step in here.trajectory]
 
 
 @pytest.mark.slow

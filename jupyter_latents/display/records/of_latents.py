@@ -11,6 +11,7 @@ from jupyter_latents.display.records.run_record import RunRecord
 from jupyter_latents.display.records.stage_record import Point, StageRecord, own_sigma
 from jupyter_latents.engine import Span, schedule_of
 from jupyter_latents.errors import JupyterLatentsError
+from jupyter_latents.points import scales_in
 from jupyter_latents.stage import ModelSource, Prompt, Stage, address_of
 
 if TYPE_CHECKING:
@@ -95,5 +96,5 @@ def _stage(latents: Latents, of: int) -> Stage:
         prompt=Prompt(made.prompt, made.negative_prompt),
         seed=made.seed,
         num_inference_steps=of,
-        guidance_scale=made.guidance_scale or 0.0,
+        guidance_scale=scales_in(made.options.get("guidance_scale"), made.guidance_scale or 0.0),
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from jupyter_latents.errors import LatentsError
+from jupyter_latents.points import rough_step
 from jupyter_latents.session.steps import own_sigma
 from jupyter_latents.stage import Stage
 
@@ -96,16 +97,15 @@ class StageRecord:
         """Steps that it runs, an estimate until denoising begins."""
         if self.span is not None:
             return self.span.end - self.span.start
-        window, count = self.stage.window, self.stage.num_inference_steps
-        end = count if window.end is None else int(window.end * count + 1e-6)
-        return max(1, end - int((window.start or 0.0) * count + 1e-6))
+        count = self.stage.num_inference_steps
+        return max(1, rough_step(self.stage.window.end, count, count) - self.start)
 
     @property
     def start(self) -> int:
         """First step, an estimate until denoising begins."""
         if self.span is not None:
             return self.span.start
-        return int((self.stage.window.start or 0.0) * self.stage.num_inference_steps + 1e-6)
+        return rough_step(self.stage.window.start, self.stage.num_inference_steps, 0)
 
     @property
     def of(self) -> int:

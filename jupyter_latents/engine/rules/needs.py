@@ -13,6 +13,7 @@ from jupyter_latents.engine.given.inputs import Call
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.memory import all_memory, device_of, is_ram
 from jupyter_latents.errors import ModelError
+from jupyter_latents.points import largest_scale
 from jupyter_latents.stage import Size
 from jupyter_latents.wording import option, readable
 
@@ -69,7 +70,7 @@ def needs_of(call: Call, facts: ModelFacts, itemsize: int, steps: int = 1, memor
     """
     stage, size = call.stage, call.size
     latents = _latents(size, facts)
-    guided = 2 if facts.denoiser == "unet" and facts.family.negative and stage.guidance_scale > 1 else 1
+    guided = 2 if facts.denoiser == "unet" and facts.family.negative and largest_scale(stage.guidance_scale) > 1 else 1
     step = guided * call.batch * (_layer(size, facts) + _text(facts)) * itemsize
     kept = steps * (call.batch * latents * (2 + memory) * itemsize + _PER_STEP)
     if stage.window.end not in (None, 1.0):

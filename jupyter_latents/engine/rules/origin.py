@@ -8,7 +8,8 @@ from typing import Any
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.errors import ModelError, SettingError
 from jupyter_latents.latents.facts import Provenance
-from jupyter_latents.stage import ModelSource, Stage
+from jupyter_latents.points import first_scale
+from jupyter_latents.stage import ModelSource, Scales, Stage
 
 __all__ = ["provenance_of", "source_of"]
 
@@ -31,6 +32,8 @@ def provenance_of(
     options = {"steps": str(stage.num_inference_steps), "scheduler": str(stage.scheduler or facts.scheduler[0])}
     if stage.prompt.weighter is not None:
         options["prompt_weighter"] = str(stage.prompt.weighter)
+    if isinstance(stage.guidance_scale, Scales):
+        options["guidance_scale"] = str(stage.guidance_scale)
     if stage.batch_seeds:
         options["batch_seeds"] = "true"
     if strength is not None:
@@ -45,7 +48,7 @@ def provenance_of(
         stage.prompt.positive,
         stage.prompt.negative,
         seed,
-        stage.guidance_scale,
+        first_scale(stage.guidance_scale),
         "denoise",
         MappingProxyType(options),
         parents,

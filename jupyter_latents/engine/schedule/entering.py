@@ -124,7 +124,7 @@ def enter(stage: Stage, given: Standing | None, scheduler: Any, family: Family, 
             mid-schedule.
         WindowError: No step lies in the window.
     """
-    span = handoff.fractions_span(stage.window, scheduler, family.fraction, first)
+    span = handoff.grid_of(scheduler, family.fraction).span(stage.window, first)
     schedule = schedulers.schedule_digest(scheduler)
     if given is None:
         beginning.check(scheduler, span.start_index)

@@ -30,7 +30,8 @@ def _heard(method: Callable[..., Any], kind: str) -> Callable[..., Any]:
         with ear():
             made = method(self, *args, **kwargs)
         part = "the VAE, while it encoded a picture," if kind == "vae" else "a text encoder"
-        check_finite(made, part, self.vae.dtype if kind == "vae" else _encoder_dtype(self), kind)
+        dtype = self.vae.dtype if kind == "vae" else _encoder_dtype(self)
+        check_finite(made, part, dtype, kind, self.jupyter_latents_tap.extreme)
         return made
 
     return heard

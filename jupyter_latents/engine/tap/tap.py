@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from jupyter_latents.engine.extremes import Extreme
 from jupyter_latents.engine.schedule import beginning, estimates, schedulers
 from jupyter_latents.engine.tap.pipeline import tapped
 from jupyter_latents.engine.tap.scheduler import WindowedScheduler
@@ -40,6 +41,7 @@ class Tap:
         on_step: Called after each timestep; returns False to end the run there.
         encode: Called in place of the pipeline's ``encode_prompt``, with the class's own, the pipeline, and the
             arguments; None to leave that alone.
+        extreme: Finds what came in that is to blame where a part makes NaN or infinity.
     """
 
     def __init__(
@@ -49,12 +51,14 @@ class Tap:
         enter: Callable[[Any, int], Entry],
         on_step: Callable[[StepState], bool],
         encode: Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any] | None = None,
+        extreme: Callable[[], Extreme | None] = lambda: None,
     ) -> None:
         self.scheduler = scheduler
         self.generator = generator
         self._enter = enter
         self._on_step = on_step
         self.encode = encode
+        self.extreme = extreme
         self._by_strength: Callable[[], tuple[torch.Tensor, int]] | None = None
         self._entry: Entry | None = None
         self._prepared: torch.Tensor | None = None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from jupyter_latents.engine.ear import ear
+from jupyter_latents.engine.extremes import extreme_latents
 from jupyter_latents.engine.finite import check_finite
 from jupyter_latents.engine.layout import patchify, unpatchify
 from jupyter_latents.errors import ModelError
@@ -117,7 +119,8 @@ def decode(latents: torch.Tensor, vae: Any) -> torch.Tensor:
     """
     with ear():
         pictures = _decoded(latents, vae)
-    check_finite(pictures, f"the VAE ({type(vae).__name__}), while it decoded,", vae.dtype, "vae")
+    part = f"the VAE ({type(vae).__name__}), while it decoded,"
+    check_finite(pictures, part, vae.dtype, "vae", partial(extreme_latents, latents))
     return pictures
 
 

@@ -73,6 +73,8 @@ def pack(key: str, result: StageResult) -> bytes:
         "rule": result.rule,
         "train_timesteps": result.train_timesteps,
         "start": None if result.start is None else noise_record(result.start),
+        "sigmas": [level if math.isfinite(level) else None for level in result.sigmas],
+        "switches": result.switches,
     }
     packed = BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as file:
@@ -130,6 +132,8 @@ def _result(key: str, file: zipfile.ZipFile, size: int) -> StageResult:
         record["rule"],
         bounded(record["train_timesteps"], "train_timesteps", 1, _MOST),
         None if start is None else noise_from(start),
+        _sigmas(record.get("sigmas", [])),
+        tuple(bounded(step, "switch", 0, _MOST) for step in record.get("switches", [])[:_MOST]),
     )
 
 
@@ -176,6 +180,14 @@ def _timesteps(record: list[Any]) -> tuple[float, ...]:
     if not all(map(math.isfinite, found)):
         raise ValueError("a timestep that is no finite number")
     return found
+
+
+def _sigmas(record: list[Any]) -> tuple[float, ...]:
+    """Noise levels; what is infinite stands as nothing."""
+    levels = [math.inf if value is None else number(value, "sigma", "it is a number.") for value in record[:_MOST]]
+    if any(math.isnan(level) for level in levels):
+        raise ValueError("a noise level that is no number")
+    return tuple(levels)
 
 
 def _step(number: int) -> str:
