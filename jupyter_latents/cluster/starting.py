@@ -13,7 +13,10 @@ import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
+
+import psutil
 
 from jupyter_latents.errors import SettingError
 from jupyter_latents.paths import explain
@@ -151,7 +154,7 @@ class _Keeper:
         self.ray, self.address = ray, address
         self._end, self._begun = threading.Event(), threading.Event()
         self._errors: list[BaseException] = []
-        self._folder = tempfile.mkdtemp(prefix="jl-ray-") if address is None else None
+        self._folder = _own_folder() if address is None else None
         self._thread = threading.Thread(target=self._keep, name="jupyter-latents-ray", daemon=True)
         self._thread.start()
         self._begun.wait()
@@ -188,6 +191,20 @@ class _Keeper:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
+
+
+def _own_folder() -> str:
+    """A folder for what Ray writes; those of processes that were killed are deleted.
+
+    Its sockets lie in it, whose names have at most about a hundred characters.
+    """
+    place = Path("/tmp")  # noqa: S108 - the shortest there is; the folder itself is one of our own
+    place = place if place.is_dir() and os.access(place, os.W_OK) else Path(tempfile.gettempdir())
+    for left in place.glob("jl-ray-*-*"):
+        owner = left.name.split("-")[2]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
+    return tempfile.mkdtemp(prefix=f"jl-ray-{os.getpid()}-", dir=place)
 
 
 def _is_open(door: str) -> bool:

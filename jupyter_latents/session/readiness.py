@@ -59,9 +59,14 @@ class Readiness:
     fetch: Callable[[str], Path]
     number: int
 
+    @property
+    def resolver(self) -> Resolver:
+        """Looks up all that image seeds name; each address is fetched once a run."""
+        return replace(self.names, fetch=self.fetch, decode=self._picture_of)
+
     def inputs(self, stage: Stage) -> tuple[Inputs, Inputs]:
         """What goes into a stage, and the same as its digest takes it."""
-        resolver = replace(self.names, fetch=self.fetch, decode=self._picture_of)
+        resolver = self.resolver
         card = self._card(stage, resolver)
         inputs = resolver.inputs(stage, card)
         return inputs, digest_inputs(resolver, stage, card) if inputs.decoded else inputs

@@ -132,7 +132,7 @@ class ScriptRun:
         if result.saved:
             result = self._recalled(job, at, resolved, result)
         written = as_script(job.script[at], self.evaluation.environment)
-        self.session.origins.keep(written, stage, result, ready.names.value)
+        self.session.origins.keep(written, stage, result, ready.resolver.value)
         self.session.remember(result.latents)
         return self._decoded(result)
 

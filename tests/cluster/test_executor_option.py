@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import shutil
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +14,7 @@ import pytest
 import jupyter_latents
 from jupyter_latents.cluster.crew import version_faults
 from jupyter_latents.cluster.orders import _sent
-from jupyter_latents.cluster.starting import Connection
+from jupyter_latents.cluster.starting import Connection, _own_folder
 from jupyter_latents.engine import WorkerRow, local_engine
 from jupyter_latents.errors import SettingError
 from jupyter_latents.session import Session
@@ -124,3 +128,17 @@ def test_no_token_goes_to_a_worker() -> None:
     stage = Stage(model=ModelSource("someone/model", auth_token="hf_secret"))
     assert "hf_secret" not in repr(_sent(stage).model.auth_token)
     assert _sent(stage).model.name == "someone/model"
+
+
+def test_what_a_killed_process_left_of_ray_is_deleted() -> None:
+    place = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
+    left, own = place / "jl-ray-999999999-left", place / f"jl-ray-{os.getpid()}-own"
+    for folder in (left, own):
+        (folder / "logs").mkdir(parents=True)
+    try:
+        made = Path(_own_folder())
+        assert (left.exists(), own.exists(), made.exists()) == (False, True, True)
+        made.rmdir()
+    finally:
+        shutil.rmtree(left, ignore_errors=True)
+        shutil.rmtree(own)
