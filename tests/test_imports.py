@@ -15,8 +15,8 @@ PACKAGE = Path(__file__).parent.parent / "jupyter_latents"
 TOP = "jupyter_latents"
 # From the top down: a room may import what stands below it. The package's own `__init__` is the top.
 ROOMS = [
-    *(TOP, "__main__", "cli", "magics", "ahead", "config", "completer", "plain", "display", "session", "machine"),
-    *("engine", "latents", "syntax", "pictures", "prompts", "optimizations", "stage", "addresses", "points"),
+    *(TOP, "__main__", "cli", "magics", "ahead", "config", "completer", "plain", "display", "session", "cluster"),
+    *("machine", "engine", "latents", "syntax", "pictures", "prompts", "optimizations", "stage", "addresses", "points"),
     *("demo", "settings"),
     *("formats", "samplers", "paths", "stopping", "errors", "wording", "above", "threads"),
 ]
@@ -26,6 +26,7 @@ NARROWER = {
         *("paths", "prompts", "optimizations", "stage", "points", "formats", "samplers", "errors", "wording", "threads")
     },
     "latents": {"paths", "pictures", "stage", "formats", "errors", "wording", "above"},
+    "cluster": {*("engine", "latents", "optimizations", "stage", "settings", "paths", "stopping", "errors", "threads")},
     "engine": {
         *("paths", "latents", "prompts", "optimizations", "stage", "points", "stopping", "errors", "wording", "demo"),
         "settings",
@@ -66,7 +67,7 @@ NARROWER = {
     "config": {"prompts", "settings"},
 }
 NOTEBOOK = {"IPython", "ipywidgets", "anywidget", "ipykernel", "comm", "traitlets"}
-HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors", "numpy", "scipy", "PIL"}
+HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors", "numpy", "scipy", "PIL", "ray"}
 NOT_FOR = {
     "errors": NOTEBOOK | HEAVY,
     "stopping": NOTEBOOK | HEAVY,

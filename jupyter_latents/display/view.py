@@ -23,7 +23,7 @@ from jupyter_latents.wording import visible
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from jupyter_latents.engine import Look, Phase, StageResult, StepEvent
+    from jupyter_latents.engine import ItemEvent, Look, Phase, StageResult, StepEvent, WorkerRow
     from jupyter_latents.latents.value import Latents
     from jupyter_latents.stage import Stage
 
@@ -195,6 +195,16 @@ class RunView:
             if self._pace.any and self._has_pictures:
                 fill_end(self.record.stages[-1])
         self._send_unpumped(force=True)
+
+    def item(self, event: ItemEvent, workers: Sequence[WorkerRow]) -> None:
+        """See `jupyter_latents.engine.observer.Observer.item`."""
+        with self._lock:
+            if not self.record.stages and not self.record.items:
+                self.record.began = self._pace.begin()
+            self.record.held = self.run.held if self.run is not None else 0.0
+            self.record.items[event.index] = event
+            self.record.workers = tuple(workers)
+        self._send_unpumped()
 
     @property
     def _has_pictures(self) -> bool:

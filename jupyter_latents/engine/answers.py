@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from jupyter_latents.latents.facts import Noise
     from jupyter_latents.latents.spaces import Space
 
-__all__ = ["Course", "ModelCard", "PartRow", "ScheduleCard"]
+__all__ = ["Course", "Item", "ModelCard", "PartRow", "ScheduleCard", "WorkerRow"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,3 +130,43 @@ class PartRow:
     used: float
     models: tuple[str, ...]
     busy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something to do.
+
+    Attributes:
+        number: Tells it from all others.
+        model: What it runs on.
+        near: What it is given: digests of latents.
+        after: Numbers of the items that are to be done before.
+    """
+
+    number: int
+    model: Hashable = ""
+    near: tuple[Hashable, ...] = ()
+    after: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRow:
+    """What a worker does now.
+
+    Attributes:
+        host: Name of its machine.
+        process: Number of its process there.
+        device: What its models run on.
+        state: ``free``, ``busy`` or ``lost``, while it comes back.
+        model: The model that it ran last.
+        item: What it does, as a run calls it; empty where it is free.
+        evaluations: Scheduler steps that it has run, as far as they were heard of.
+    """
+
+    host: str
+    process: int
+    device: str
+    state: str
+    model: str = ""
+    item: str = ""
+    evaluations: int = 0

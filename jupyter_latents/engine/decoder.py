@@ -84,8 +84,12 @@ class Decoder:
             return ""  # it is not at hand: a VAE of the digest that the latents' space says decodes them, or none
         return repr((made.digests["vae"], str(dtype_of(maker, made, device_of(maker.device)))))
 
-    def preview(self, latents: Latents) -> list[Image | Clip]:
+    def preview(self, latents: Latents, tiny: str | None = None) -> list[Image | Clip]:
         """Small pictures of latents, or of their clean estimate, by the map fitted to their own VAE.
+
+        Args:
+            latents: The latents.
+            tiny: A tiny autoencoder that makes them; None for what the settings say.
 
         Raises:
             ModelError: The model that made them is not at hand.
@@ -95,7 +99,7 @@ class Decoder:
         clean = latents.tensor if latents.is_clean or latents.denoised is None else latents.denoised
         vae = self.vae_of(latents)
         space = latents.space if latents.space and latents.space.vae else describe(source_of(latents.provenance)).space
-        return self._cache.previewer(space, vae).images(clean)
+        return self._cache.previewer(space, vae, tiny).images(clean)
 
     def vae_of(self, latents: Latents) -> Any:
         """The VAE that latents belong to: that of the model that made them, in the dtype of its run, and only that.

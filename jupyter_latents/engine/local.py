@@ -225,9 +225,9 @@ class LocalEngine:
         """See `Engine.decode`."""
         return self._decoder.decode(latents, receiver)
 
-    def preview(self, latents: Latents) -> list[Image | Clip]:
-        """See `Engine.preview`."""
-        return self._decoder.preview(latents)
+    def preview(self, latents: Latents, tiny: str | None = None) -> list[Image | Clip]:
+        """See `Engine.preview`; `tiny` is a tiny autoencoder that makes them, None for what the settings say."""
+        return self._decoder.preview(latents, tiny)
 
 
 class _Phases:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from jupyter_latents.latents.clip import Clip
 
-__all__ = ["RunOrigin", "StepLog", "finite", "last_latents", "result_of"]
+__all__ = ["RunOrigin", "StepLog", "finite", "last_latents", "newest_latents", "result_of"]
 
 
 @dataclass(slots=True)
@@ -113,6 +113,16 @@ def last_latents(done: StepLog, origin: RunOrigin) -> Latents:
     if started is not None and started.position is not None and started.position.schedule == done.schedule:
         steps = [*(started.trajectory or (started,)), *steps]
     return replace(steps[-1], trajectory=Trajectory(steps))
+
+
+def newest_latents(done: StepLog, origin: RunOrigin) -> Latents:
+    """The last latents alone.
+
+    Args:
+        done: Steps, of which there is at least one.
+        origin: Where they come from.
+    """
+    return _latents(done, origin, done.states[-1])
 
 
 def result_of(done: StepLog, origin: RunOrigin, latents: Latents, images: tuple[Image | Clip, ...] = ()) -> StageResult:

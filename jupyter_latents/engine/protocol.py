@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from jupyter_latents.engine.answers import Course, ModelCard, PartRow
+    from jupyter_latents.engine.answers import Course, Item, ModelCard, PartRow, WorkerRow
     from jupyter_latents.engine.given.inputs import Given, Inputs
     from jupyter_latents.engine.given.outline import Standing
     from jupyter_latents.engine.observer import Observer, Reading
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
     from jupyter_latents.stage import ModelSource, Stage
 
-__all__ = ["Engine"]
+__all__ = ["Engine", "WideEngine", "wide"]
 
 
 class Engine(Protocol):
@@ -176,3 +176,36 @@ class Engine(Protocol):
         Raises:
             ModelError: No such model is held.
         """
+
+
+class WideEngine(Engine, Protocol):
+    """Runs several stages at the same time."""
+
+    @property
+    def lanes(self) -> int:
+        """How many at most."""
+
+    def workers(self) -> list[WorkerRow]:
+        """What each of its workers does now."""
+
+    def number(self) -> int:
+        """A number for an item yet to be begun, greater than all before it."""
+
+    def begin(self, item: Item, name: str, work: Callable[[], Sequence[str]]) -> None:
+        """Queues work that runs stages.
+
+        Args:
+            item: Its number, what it runs on and is given, and after which items it comes.
+            name: What it is called in tables.
+            work: Does it, on a thread of its own with the context variables of who queued it, once a worker is free:
+                what it asks `run` for runs there. Gives the digests of the latents that it made, and raises nothing.
+
+        Raises:
+            RunError: The workers are gone.
+        """
+
+
+def wide(engine: Engine) -> WideEngine | None:
+    """An engine as one that runs several stages at the same time; None where it does not."""
+    lanes = getattr(engine, "lanes", 1)
+    return cast("WideEngine", engine) if isinstance(lanes, int) and lanes > 1 else None

@@ -18,7 +18,7 @@ from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.layout import LAYOUTS
 from jupyter_latents.engine.models.cache import LoadedModel
 from jupyter_latents.engine.observer import Observer, Phase, StepEvent
-from jupyter_latents.engine.outcome import RunOrigin, StepLog, finite, last_latents, result_of
+from jupyter_latents.engine.outcome import RunOrigin, StepLog, finite, last_latents, newest_latents, result_of
 from jupyter_latents.engine.prepare import Prepared, prepare
 from jupyter_latents.engine.prompts.encoding import prompt_encoder
 from jupyter_latents.engine.result import StageResult
@@ -291,6 +291,10 @@ class StageRun:
         if span is None or done is None or span.step(done.states[-1].index) != step:
             raise LatentsError(f"step {step} of {self.stage.model.name} is not there; choose a step that is done.")
         return last_latents(done, self._origin)
+
+    def newest(self) -> Latents:
+        """See `Look.newest`."""
+        return newest_latents(self.done, self._origin)
 
     def preview(self, tiny: str | None = None) -> list[Image | Clip]:
         """See `Look.preview`."""

@@ -13,7 +13,7 @@ from jupyter_latents.stage import Stage
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from jupyter_latents.engine import Phase, Span
+    from jupyter_latents.engine import ItemEvent, Phase, Span, WorkerRow
     from jupyter_latents.latents.clip import Clip
     from jupyter_latents.latents.facts import Noise
     from jupyter_latents.latents.value import Latents
@@ -64,6 +64,8 @@ class RunRecord:
         error: What ended it, as text.
         heading: What to call it, where it is not the names of its stages.
         held: Seconds for which it has been paused; they are no part of its speed.
+        items: How far each of the stages is that run at the same time, by its place among the stages.
+        workers: What each worker does, or did last.
     """
 
     stages: list[StageRecord] = field(default_factory=list)
@@ -76,6 +78,8 @@ class RunRecord:
     error: str = ""
     heading: str = ""
     held: float = 0.0
+    items: dict[int, ItemEvent] = field(default_factory=dict)
+    workers: tuple[WorkerRow, ...] = ()
 
     @property
     def title(self) -> str:

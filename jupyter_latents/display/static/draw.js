@@ -144,6 +144,19 @@ function drawNotes(view) {
   view.noteList.replaceChildren(...notes.map(([text, warning]) => make("li", warning ? "jl-warning" : "", text)));
 }
 
+function drawCrew(view) {
+  const { headings, rows = [] } = view.state.crew || {};
+  shown(view.crew, rows.length > 0);
+  if (!rows.length) return;
+  put(view.crewTold, `${rows.length} workers`);
+  const line = (kind, cells) => {
+    const row = make("tr");
+    row.append(...cells.map((text) => make(kind, "", text)));
+    return row;
+  };
+  view.crewTable.replaceChildren(line("th", headings), ...rows.map((cells) => line("td", cells)));
+}
+
 function drawFacts(view, stage, point) {
   if (!stage) return view.facts.replaceChildren();
   const rows = stage.facts.map(([name, text]) => [name, text]);

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -67,11 +68,33 @@ class Memo:
             stage: What is asked for.
             inputs: Its resolved inputs.
             go: Runs a stage.
-            tell: Is told when the store cannot be written to.
+            tell: Is told when the store cannot be written to, and when another process is waited for.
             leads: What it may have in common with others.
         """
         if not key:
             return go(stage, inputs)
+        with self._alone(key, stage, tell):
+            return self._run(key, stage, inputs, go, tell, leads)
+
+    def _alone(self, key: str, stage: Stage, tell: Callable[[str], None]) -> AbstractContextManager[None]:
+        """Keeps other processes on the same store from making a result that is to be made now; waits for them."""
+        store = self.store
+        if store is None or stage.force:
+            return nullcontext()
+        kept = self.find(key, stage)
+        if kept is not None and kept.step_of(stage.window.end) <= _reach(kept):
+            return nullcontext()
+        return store.claims.holding(key, tell)
+
+    def _run(
+        self,
+        key: str,
+        stage: Stage,
+        inputs: Inputs,
+        go: Callable[[Stage, Inputs], StageResult],
+        tell: Callable[[str], None],
+        leads: Sequence[Lead],
+    ) -> StageResult:
         before = self.find(key, stage)
         kept = None if stage.force else before or self._led(stage, leads)
         try:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from jupyter_latents.errors import SettingError
 from jupyter_latents.latents.files.atomic import sweep, write_whole
 from jupyter_latents.paths import destination, explain
+from jupyter_latents.session.memory.claims import Claims
 from jupyter_latents.session.memory.result_file import DAMAGED, pack, unpack
 from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.wording import readable
@@ -30,7 +31,10 @@ _LONGEST = 100
 
 
 class Store:
-    """A folder of results, the least recently used deleted first; several kernels may share it.
+    """A folder of results, the least recently used deleted first; several kernels and machines may share it.
+
+    Attributes:
+        claims: Say which results somebody is making now.
 
     Args:
         folder: Where; it is made when missing.
@@ -51,6 +55,8 @@ class Store:
                 f"the store {str(folder)!r} cannot be written to: {explain(error)}. Give a folder of your own, or off."
             ) from error
         sweep(folder)
+        self.claims = Claims(folder)
+        self.claims.sweep()
 
     def __len__(self) -> int:
         return len(self._files())
