@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -25,7 +27,9 @@ from jupyter_latents.stage import Stage
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["RunOrigin", "StepLog", "finite", "last_latents", "result_of"]
+    from jupyter_latents.latents.clip import Clip
+
+__all__ = ["RunOrigin", "StepLog", "finite", "last_latents", "newest_latents", "result_of"]
 
 
 @dataclass(slots=True)
@@ -37,16 +41,18 @@ class StepLog:
         span: The steps it is to run; None before its schedule is known.
         scheduler: Its scheduler.
         schedule: The schedule's digest.
-        latent_size: (height, width) of its latents, unpacked.
+        shape: Of its latents, unpacked.
         stopped: Whether it ended before its span did.
+        switches: The steps of the whole schedule at which what steers it changes.
     """
 
     states: list[StepState] = field(default_factory=list)
     span: Span | None = None
     scheduler: Any = None
     schedule: str = ""
-    latent_size: tuple[int, int] = (0, 0)
+    shape: tuple[int, ...] = (0, 0)
     stopped: bool = False
+    switches: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,7 @@ class RunOrigin:
         strength: The strength of its image; None without one.
         started: The latents that it started from, or None.
         parents: Digests of what it was given.
+        said: What results say of the run besides, as options.
     """
 
     model: LoadedModel
@@ -68,12 +75,19 @@ class RunOrigin:
     strength: float | None = None
     started: Latents | None = None
     parents: tuple[str, ...] = ()
+    said: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def provenance(self) -> Provenance:
         """What results say of where they come from."""
         facts = self.model.facts
-        return provenance_of(self.stage, facts, seed=self.seed, strength=self.strength, parents=self.parents)
+        said: dict[str, Any] = {
+            "seed": self.seed,
+            "strength": self.strength,
+            "parents": self.parents,
+            "beside": self.said,
+        }
+        return provenance_of(self.stage, facts, **said)
 
 
 def finite(done: StepLog) -> StepLog | None:
@@ -101,7 +115,17 @@ def last_latents(done: StepLog, origin: RunOrigin) -> Latents:
     return replace(steps[-1], trajectory=Trajectory(steps))
 
 
-def result_of(done: StepLog, origin: RunOrigin, latents: Latents, images: tuple[Image, ...] = ()) -> StageResult:
+def newest_latents(done: StepLog, origin: RunOrigin) -> Latents:
+    """The last latents alone.
+
+    Args:
+        done: Steps, of which there is at least one.
+        origin: Where they come from.
+    """
+    return _latents(done, origin, done.states[-1])
+
+
+def result_of(done: StepLog, origin: RunOrigin, latents: Latents, images: tuple[Image | Clip, ...] = ()) -> StageResult:
     """The stage's result.
 
     Args:
@@ -121,6 +145,9 @@ def result_of(done: StepLog, origin: RunOrigin, latents: Latents, images: tuple[
         origin.model.facts.family.fraction,
         int(scheduler.config.get("num_train_timesteps", 1000)),
         schedulers.level(scheduler, span.start_index),
+        tuple(schedulers.level(scheduler, span.index(step)).own_sigma for step in range(span.of + 1)),
+        done.switches,
+        origin.model.facts.boundary,
     )
 
 
@@ -134,9 +161,9 @@ def _latents(done: StepLog, origin: RunOrigin, state: StepState) -> Latents:
     layout = LAYOUTS[facts.family.layout]
     estimate = state.denoised
     if estimate is not None:
-        estimate = layout.unpack(estimate, *done.latent_size).to(state.latents.dtype).contiguous()
+        estimate = layout.unpack(estimate, done.shape).to(state.latents.dtype).contiguous()
     return Latents(
-        layout.unpack(state.latents, *done.latent_size),
+        layout.unpack(state.latents, done.shape),
         facts.space,
         noise,
         Position(

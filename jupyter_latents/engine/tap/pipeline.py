@@ -35,7 +35,8 @@ def _heard(method: Callable[..., Any], kind: str) -> Callable[..., Any]:
         with ear(), compiler.optimized_execution(False):
             made = method(self, *args, **kwargs)
         part = "the VAE, while it encoded a picture," if kind == "vae" else "a text encoder"
-        check_finite(made, part, self.vae.dtype if kind == "vae" else _encoder_dtype(self), kind)
+        dtype = self.vae.dtype if kind == "vae" else _encoder_dtype(self)
+        check_finite(made, part, dtype, kind, self.jupyter_latents_tap.extreme)
         return made
 
     return heard
@@ -62,7 +63,7 @@ def tapped(pipeline_class: type) -> type:
     def prepare_latents(self: Any, *args: Any, **kwargs: Any) -> Any:
         prepared = pipeline_class.prepare_latents(self, *args, **kwargs)  # type: ignore[attr-defined]
         first, rest = (prepared[0], tuple(prepared[1:])) if isinstance(prepared, tuple) else (prepared, None)
-        own = self.jupyter_latents_tap.latents_prepared(first)
+        own = self.jupyter_latents_tap.latents_prepared(first, rest or ())
         return own if rest is None else (own, *rest)
 
     def get_timesteps(self: Any, *args: Any, **kwargs: Any) -> Any:
