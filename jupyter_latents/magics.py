@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import shlex
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
+from jupyter_latents.ahead import Ahead
 from jupyter_latents.completer import register as complete
 from jupyter_latents.completer import unregister as stop_completing
 from jupyter_latents.config import register as configure
@@ -93,11 +95,11 @@ class Dgen:
             return _models(self._desk.session, options)
         if options.origin is not None or options.panel:
             return self._desk.put(options.origin) if options.origin else _panel(self._desk.session, cell)
-        if options.store is not None:
-            told = self._desk.session.keep_in(None if options.store == "off" else options.store)
-            if not (cell or "").strip() and options.file is None:
-                print(told)  # noqa: T201 - the magic's own output
-                return None
+        alone = not (cell or "").strip() and options.file is None
+        if options.store is not None or options.executor is not None:
+            told = _settle(self._desk.session, options)
+            if alone:
+                return _shown(self._desk.session, options, told)
         if options.help is not None or (cell is None and options.file is None):
             from jupyter_latents.syntax.options.help import help_text
 
@@ -106,10 +108,7 @@ class Dgen:
         script = _script(options, cell)
         session = self._desk.session
         session.check(script)
-        if options.dry_run:
-            _dry_run(session, script, options)
-            return None
-        return _start(session, script, options)
+        return _dry_run(session, script, options) if options.dry_run else _start(session, script, options)
 
 
 class LatentsMagic:
@@ -172,6 +171,7 @@ def _start(session: Session, script: Script, options: MagicOptions) -> Run | Non
     # A cell that waits for its run raises the run's error, so the view need not tell it too.
     view = RunView(
         preview_every=options.preview_every,
+        preview_vae=options.preview_vae,
         verbose=options.verbose,
         bind=session.names.__setitem__,
         tells_error=options.background,
@@ -203,6 +203,26 @@ def _models(session: Session, options: MagicOptions) -> Any:
     return holdings(session.holdings()) if options.models else None
 
 
+def _settle(session: Session, options: MagicOptions) -> str:
+    """Sets what holds from now on; says what that is, in words."""
+    told = []
+    if options.store is not None:
+        told.append(session.keep_in(None if options.store == "off" else options.store))
+    if options.executor is not None:
+        told.append(session.run_on(options.executor))
+    return "\n".join(told)
+
+
+def _shown(session: Session, options: MagicOptions, told: str) -> Any:
+    """What a magic answers that only sets something: the words, or the workers as a table."""
+    if options.executor in (None, "local"):
+        print(told)  # noqa: T201 - the magic's own output
+        return None
+    from jupyter_latents.display.tables.workers import WorkerTable
+
+    return WorkerTable(session.workers())
+
+
 def _dry_run(session: Session, script: Script, options: MagicOptions) -> None:
     from IPython.display import display
 
@@ -228,6 +248,9 @@ def _wait(run: Run, view: RunView) -> None:
     attend(run, view.pump, view.finish)
 
 
+_AHEAD: WeakKeyDictionary[InteractiveShell, Ahead] = WeakKeyDictionary()
+
+
 def load(shell: InteractiveShell) -> None:
     """Registers the magics and the completer with an IPython shell."""
     register: Any = shell.register_magic_function
@@ -236,11 +259,14 @@ def load(shell: InteractiveShell) -> None:
     register(LatentsMagic(desk), magic_kind="line", magic_name="latents")
     complete(shell)
     configure(shell)
+    _AHEAD[shell] = Ahead(shell)
 
 
 def unload(shell: InteractiveShell) -> None:
     """Takes the magics and the completer out of a shell again."""
     stop_completing(shell)
     stop_configuring(shell)
+    if (ahead := _AHEAD.pop(shell, None)) is not None:
+        ahead.cancel()
     for kind, name in (("cell", "dgen"), ("line", "dgen"), ("line", "latents")):
         shell.magics_manager.magics[kind].pop(name, None)

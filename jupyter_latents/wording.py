@@ -18,13 +18,14 @@ _WORDS = {
     "image_seeds": "image seed",
     "loras": "LoRAs",
     "model_cpu_offload": "model CPU offload",
+    "preview_vae": "preview VAE",
     "schedulers": "scheduler",
     "strengths": "strength",
     "vae": "VAE",
     "vae_slicing": "VAE slicing",
     "vae_tiling": "VAE tiling",
 }
-_REFERENCE = re.compile(r"⟦([a-z_]+)(?:\.([a-z]+))?⟧")
+_REFERENCE = re.compile(r"⟦([a-z_0-9]+)(?:\.([a-z]+))?⟧")
 
 
 def option(dest: str, part: str = "") -> str:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from jupyter_latents.display.channels import quantise
 from jupyter_latents.display.choice import choose_screen, shows_pictures
-from jupyter_latents.display.images import jpeg, montage
+from jupyter_latents.display.images import frame
 from jupyter_latents.display.records.fill import FRAME_SIDE, fill_channels, fill_end, fill_frames
 from jupyter_latents.display.records.pace import PreviewPace
 from jupyter_latents.display.records.run_record import RunRecord
 from jupyter_latents.display.records.stage_record import Point, own_sigma
 from jupyter_latents.display.screens import Screen, shell
+from jupyter_latents.engine import checked_preview_vae
 from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.settings import SETTINGS
 from jupyter_latents.threads import start_thread
@@ -22,7 +23,7 @@ from jupyter_latents.wording import visible
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from jupyter_latents.engine import Look, Phase, StageResult, StepEvent
+    from jupyter_latents.engine import ItemEvent, Look, Phase, StageResult, StepEvent, WorkerRow
     from jupyter_latents.latents.value import Latents
     from jupyter_latents.stage import Stage
 
@@ -70,16 +71,21 @@ class RunView:
     Args:
         preview_every: Make a preview every so many steps; 0 for none; None for at most five a second, and fewer or
             none where they would take more than a fiftieth of the time.
+        preview_vae: A tiny autoencoder that makes the previews; None for what the settings say.
         verbose: Show every note as it comes, in a terminal too.
         size: Bytes that the final output may have; None for the settings' ``output_size``.
         bind: Binds a name, for "branch here"; None for the shell's namespace.
         tells_error: Whether to say what a run failed with; not where the waiting cell raises it.
+
+    Raises:
+        ModelError: The tiny autoencoder is not on this machine.
     """
 
     def __init__(
         self,
         preview_every: int | None = None,
         *,
+        preview_vae: str | None = None,
         verbose: bool = False,
         size: int | None = None,
         bind: Callable[[str, Latents], None] | None = None,
@@ -92,6 +98,7 @@ class RunView:
         self.tells_error = tells_error
         self.run: Watched | None = None
         self._pace = PreviewPace(preview_every)
+        self._preview_vae = checked_preview_vae(preview_vae)
         self._lock = threading.RLock()
         self._pumped = self._sent = 0.0
         self._screens: list[Screen] = []
@@ -182,12 +189,22 @@ class RunView:
     def result(self, result: StageResult) -> None:
         """See `jupyter_latents.engine.observer.Observer.result`."""
         with self._lock:
-            self.record.add_result(result.latents, result.images, result.start, result.span)
+            self.record.add_result(result.latents, result.images, result.start, result.span, result.switches)
             deadline = time.monotonic() + _FILLING_SECONDS if self._has_pictures else 0.0
             fill_channels(self.record.stages[-1], deadline)
             if self._pace.any and self._has_pictures:
                 fill_end(self.record.stages[-1])
         self._send_unpumped(force=True)
+
+    def item(self, event: ItemEvent, workers: Sequence[WorkerRow]) -> None:
+        """See `jupyter_latents.engine.observer.Observer.item`."""
+        with self._lock:
+            if not self.record.stages and not self.record.items:
+                self.record.began = self._pace.begin()
+            self.record.held = self.run.held if self.run is not None else 0.0
+            self.record.items[event.index] = event
+            self.record.workers = tuple(workers)
+        self._send_unpumped()
 
     @property
     def _has_pictures(self) -> bool:
@@ -198,8 +215,8 @@ class RunView:
         """Gives a step its frame and its channels; a failure costs the picture and not the run."""
         point.channels = quantise(look.values()[0])
         try:
-            pictures = look.preview()
-            point.frame = jpeg(montage(pictures), FRAME_SIDE) if pictures else None
+            pictures = look.preview(self._preview_vae)
+            point.frame = frame(pictures, FRAME_SIDE) if pictures else None
         except (JupyterLatentsError, RuntimeError, ValueError) as error:
             said = getattr(error, "message", str(error)).split("\n")[0]
             self.record.add_note(f"a step has no preview: {said}", warning=False)

@@ -42,10 +42,11 @@ def course_of(prepared: Prepared) -> Course:
         train_timesteps=int(scheduler.config.get("num_train_timesteps", 1000)),
         verdict=prepared.verdict,
         notes=prepared.notes,
-        prompts=prepared.prompts,
+        windows=prepared.windows,
+        passes=prepared.passes,
         weights=prepared.weights,
         outline=prepared.outline,
-        shares=shares(prepared.stage, prepared.given, len(prepared.prompts)),
+        shares=shares(prepared.stage, prepared.given, len(prepared.pieces)),
         warnings=prepared.warnings,
     )
 

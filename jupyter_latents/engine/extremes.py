@@ -9,7 +9,7 @@ import torch
 
 from jupyter_latents.errors import HandoffError
 from jupyter_latents.latents.value import Latents
-from jupyter_latents.stage import Address, Stage
+from jupyter_latents.stage import Address, Scales, Stage
 from jupyter_latents.wording import option
 
 __all__ = ["Extreme", "check_range", "extreme_latents", "extreme_of"]
@@ -58,14 +58,15 @@ def _largest(tensor: torch.Tensor) -> float:
 
 
 def _scales(stage: Stage) -> Iterator[Extreme]:
-    if abs(stage.guidance_scale) > _SCALE:
-        text = f"the {option('guidance_scales')} of {stage.guidance_scale:.3g} did it: 1 to 20 are usual"
-        yield Extreme(text, "guidance_scales")
-    for dest, addresses in (("loras", stage.model.loras), ("control_nets", stage.model.control_nets)):
-        for address in addresses:
-            scale = _scale_of(address)
-            if abs(scale) > _SCALE:
-                yield Extreme(f"the scale {scale:.3g} of {address.name} did it: about 1 is usual", dest)
+    guidance = stage.guidance_scale
+    for scale in (one for one, _ in guidance.parts) if isinstance(guidance, Scales) else (guidance,):
+        if abs(scale) > _SCALE:
+            text = f"the {option('guidance_scales')} of {scale:.3g} did it: 1 to 20 are usual"
+            yield Extreme(text, "guidance_scales")
+    for address in stage.model.control_nets:
+        scale = _scale_of(address)
+        if abs(scale) > _SCALE:
+            yield Extreme(f"the scale {scale:.3g} of {address.name} did it: about 1 is usual", "control_nets")
 
 
 def _scale_of(address: Address) -> float:

@@ -16,7 +16,7 @@ from jupyter_latents.syntax.templates.values import written_forms
 from jupyter_latents.wording import visible, without_advice
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine import Look, Observer, Phase, StageResult, StepEvent
+    from jupyter_latents.engine import ItemEvent, Look, Observer, Phase, StageResult, StepEvent, WorkerRow
 
 __all__ = ["Hidden", "hider", "is_stand_in", "rewrite", "stand_ins"]
 
@@ -137,3 +137,9 @@ class Hidden:
     def result(self, result: StageResult) -> None:
         """See `Observer.result`."""
         self._observer.result(result)
+
+    def item(self, event: ItemEvent, workers: Sequence[WorkerRow]) -> None:
+        """See `Observer.item`."""
+        text = self._text
+        rows = [replace(row, model=text(row.model), item=text(row.item)) for row in workers]
+        self._observer.item(replace(event, name=text(event.name)), rows)

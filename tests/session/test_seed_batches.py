@@ -78,7 +78,7 @@ def test_what_is_kept_of_a_batch_is_not_run_again_and_not_taken_for_single_runs(
 @pytest.mark.parametrize(
     ("more", "why"),
     [
-        ("--prompt-weighter a1111 --prompts '[cat:dog:0.5]'", "the prompt changes during the run"),
+        ("--prompt-weighter a1111 --prompts '[cat:dog:0.5]'", "what steers the stage changes during the run"),
         ("--image-seeds photo", "the stage begins with a picture or latents"),
         ("--batch-size 2", "each seed is a batch of 2 already"),
         ("--scheduler DPMSolverSDEScheduler", "DPMSolverSDEScheduler draws its noise from one seed"),

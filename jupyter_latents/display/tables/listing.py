@@ -133,8 +133,10 @@ def _html_row(row: Row) -> str:
 
 
 def _picture(row: Row) -> str:
+    from jupyter_latents.latents.clip import still
+
     try:
-        picture = row.latents.preview()[0]
+        picture = still(row.latents.preview()[0])
     except (ModelError, RunError):
         return "–"
     content = io.BytesIO()

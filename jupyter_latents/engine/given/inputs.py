@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from jupyter_latents.engine.given.outline import Standing
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["Call", "Given", "Inputs"]
+__all__ = ["Call", "Given", "Inputs", "Loop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,19 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
+class Loop:
+    """The timesteps that a pipeline's loop sees, as a part of those of the whole run.
+
+    Attributes:
+        seen: Which of the whole run's timesteps they are, each by its place.
+        whole: Timesteps of the whole run.
+    """
+
+    seen: Sequence[int]
+    whole: int
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """What a pipeline's call is made for, its tensors and pictures left out.
 
@@ -83,6 +96,9 @@ class Call:
         pipeline: The diffusers class.
         strength: For the modes that take a picture.
         batch: Latents at once.
+        frames: Frames of each clip; 1 for pictures.
+        fps: Frames a second of clips.
+        loop: What its loop sees; None while that is not known.
     """
 
     stage: Stage
@@ -92,3 +108,6 @@ class Call:
     pipeline: type = object
     strength: float = 1.0
     batch: int = 1
+    frames: int = 1
+    fps: float = 0.0
+    loop: Loop | None = None

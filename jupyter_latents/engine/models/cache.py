@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -47,7 +47,7 @@ class ModelCache:
         self.budget = ModelBudget(settings)
         self._shelf = Shelf(self.budget)
         self._filler = Filler(self._shelf)
-        self._previewers: dict[tuple[str, str], Previewer] = {}
+        self._previewers: dict[tuple[str, str, str], Previewer] = {}
         self._loading = threading.RLock()
         self._fitting = threading.Lock()
 
@@ -85,18 +85,22 @@ class ModelCache:
             self._previewers.clear()
         return self._shelf.drop(name)
 
-    def load(self, source: ModelSource, tell: Callable[[Reading], None] = _silent) -> LoadedModel:
+    def load(
+        self, source: ModelSource, tell: Callable[[Reading], None] = _silent, without: Collection[str] = ()
+    ) -> LoadedModel:
         """A model ready to run; only parts not held yet are read.
 
         Args:
             source: Which model, and how.
             tell: Is told what is read, a part at a time.
+            without: Names of parts that are left out.
 
         Raises:
             ModelError: It cannot be found or loaded.
         """
         with self._loading:
             plan, device, offload = _plan(source)
+            plan = replace(plan, keys={name: key for name, key in plan.keys.items() if name not in without})
             values = self._filler.fill(plan, tell)
             self._shelf.use(plan.keys.values(), plan.facts.name)
             return self._hand_out(plan, values, device, offload)
@@ -151,12 +155,22 @@ class ModelCache:
             torch.cuda.empty_cache()
         return before - sum(row.size for row in self.rows())
 
-    def previewer(self, space: Space, vae: Any) -> Previewer:
-        """The preview map of a latent space, fitted to its VAE when first asked for; one for each dtype of it."""
-        key = space.vae, str(vae.dtype)
+    def previewer(self, space: Space, vae: Any, tiny: str | None = None) -> Previewer:
+        """The previews of a latent space, made ready when first asked for; for each dtype of its VAE.
+
+        Args:
+            space: The space.
+            vae: Its VAE.
+            tiny: The tiny autoencoder of a run; None for what the settings say. See `previewer_of`.
+
+        Raises:
+            ModelError: The tiny autoencoder is not there or does not fit.
+        """
+        tiny = tiny or SETTINGS.preview_vae
+        key = space.vae, str(vae.dtype), tiny
         with self._fitting:
             if key not in self._previewers:
-                self._previewers[key] = previewer_of(vae, space.factor)
+                self._previewers[key] = previewer_of(vae, space, tiny)
             return self._previewers[key]
 
     def load_vae(self, source: ModelSource) -> Any:
@@ -200,8 +214,8 @@ class ModelCache:
         def decoder() -> Any:
             return vae_with_switches(self._decoding(key, vae, device), source)
 
-        def previewer() -> Previewer:
-            return self.previewer(facts.space, self._decoding(key, vae, device))
+        def previewer(tiny: str | None) -> Previewer:
+            return self.previewer(facts.space, self._decoding(key, vae, device), tiny)
 
         model = LoadedModel(facts, values, device, plan.dtype, previewer, decoder, self.encodings, offload)
         self._shelf.hand(model, frozenset(plan.keys.values()))

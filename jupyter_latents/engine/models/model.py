@@ -28,7 +28,7 @@ class LoadedModel:
         parts: Part name to the loaded part, without the scheduler; ``controlnet`` is a list where there are several.
         device: Torch device it runs on.
         dtype: Torch dtype of its weights.
-        previewer: Makes small pictures of its latents.
+        previewer: Gives what makes small pictures of its latents, by a tiny autoencoder or None for the settings' way.
         decoder: Gives the VAE that decodes; see `vae_for_decoding`.
         encodings: Remembers what its text encoders made.
         offload: ``model``, ``sequential`` or None, where there is an accelerator to offload from.
@@ -38,7 +38,7 @@ class LoadedModel:
     parts: Mapping[str, Any]
     device: Any
     dtype: Any
-    previewer: Callable[[], Previewer]
+    previewer: Callable[[str | None], Previewer]
     decoder: Callable[[], Any]
     encodings: Encodings
     offload: str | None = None
@@ -80,14 +80,17 @@ class LoadedModel:
         return found
 
     @contextmanager
-    def prepared(self, pipeline: Any) -> Iterator[Any]:
+    def prepared(self, active: Mapping[str, tuple[int, ...]], pipeline: Any) -> Iterator[Any]:
         """Switches diffusers' offload on for a run of a pipeline made of these parts, and off again.
 
         Args:
+            active: Which addresses of the source's fields hold meanwhile, for fields in which one does not always.
             pipeline: The pipeline, just made.
         """
         with ExitStack() as stack:
             for addon in self.facts.addons:
+                if addon.field in active:
+                    stack.enter_context(addon.during(self.parts, active[addon.field]))
                 stack.enter_context(addon.around(self.parts))
             if self.offload is None:
                 yield pipeline

@@ -25,7 +25,10 @@ from jupyter_latents.engine.models.weights import (
 from jupyter_latents.errors import ModelError
 from jupyter_latents.wording import option
 
-__all__ = ["PartSource", "class_of", "parts_of", "read_json", "with_defaults"]
+__all__ = ["SEEING", "PartSource", "class_of", "parts_of", "read_json", "with_defaults"]
+
+SEEING = ("WanImageToVideoPipeline",)
+"""Pipelines that use their picture encoder after all."""
 
 _CONFIGURATIONS = ("config.json", "scheduler_config.json")
 
@@ -143,8 +146,9 @@ def parts_of(folder: Path, index: Mapping[str, Any], variant: str | None, model:
         ModelError: A part's class is neither of diffusers nor of transformers: such code is never run.
     """
     found = {}
+    used = ("image_encoder",) if index.get("_class_name") in SEEING else ()
     for name, entry in index.items():
-        if name in SKIPPED or not is_pair(entry):
+        if (name in SKIPPED and name not in used) or not is_pair(entry):
             continue
         library, class_name = entry
         class_of(library, class_name, f"{name} of {model}")

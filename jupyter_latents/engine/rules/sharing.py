@@ -11,12 +11,12 @@ _ALONE = ("DPMSolverSDEScheduler",)  # its noise comes from one seed of the sche
 
 
 def shares(stage: Stage, given: Given, windows: int) -> bool:
-    """Whether a stage asks to share a batch, and may: one picture from noise, of one prompt.
+    """Whether a stage asks to share a batch, and may: one picture from noise, steered alike at all steps.
 
     Args:
         stage: What is asked for.
         given: What goes into it.
-        windows: How many texts its prompts are, one after another.
+        windows: How many windows of one steering each its steps are.
     """
     return stage.batch_seeds and stage.seed is not None and not _hindrance(stage, given, windows)
 
@@ -35,7 +35,7 @@ def sharing_note(stage: Stage, given: Given, windows: int) -> str:
 
 def _hindrance(stage: Stage, given: Given, windows: int) -> str:
     if windows > 1:
-        return "the prompt changes during the run"
+        return "what steers the stage changes during the run"
     if given != Given():
         return "the stage begins with a picture or latents"
     if stage.batch_size > 1:

@@ -1,28 +1,33 @@
-"""Latents to a small picture at little cost: by the VAE itself where it is small, else by a linear map fitted to it.
+"""Latents to a small picture at little cost: by a tiny autoencoder, by a small VAE itself, or by a linear map.
 
-Each latent pixel and its eight neighbours give a patch of the picture; the map is the least-squares solution over
-synthetic pictures that the VAE encodes, so any VAE gets its previews with no table of published factors.
+The map is fitted to the VAE: each latent pixel and its eight neighbours give a patch of the picture, by least squares
+over synthetic pictures that the VAE encodes, so any VAE gets its previews with no table of published factors.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 import torch.nn.functional as F
 
+from jupyter_latents.engine.models.places.tiny import published_tiny
 from jupyter_latents.engine.vae.codec import decode, encode, to_pil
+from jupyter_latents.engine.vae.tiny import read_tiny
+from jupyter_latents.latents.clip import Clip
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from jupyter_latents.latents.spaces import Space
 
-__all__ = ["DecodedPreviewer", "LinearPreviewer", "Previewer", "previewer_of"]
+__all__ = ["DecodedPreviewer", "LinearPreviewer", "Previewer", "TinyPreviewer", "previewer_of"]
 
 _SMALL = 3_000_000  # parameters up to which a VAE decodes in about the time of a step
 _DECODED_SIDE = 32  # latent pixels; larger latents are averaged down first
 _LATENT_SIDE = 24
 _PICTURES = 24
+_MOMENTS, _MOMENTS_A_SECOND = 6, 4  # of a clip
 
 
 class Previewer(Protocol):
@@ -31,20 +36,62 @@ class Previewer(Protocol):
     def pictures(self, latents: torch.Tensor) -> torch.Tensor:
         """Pictures (batch, 3, height, width), -1 to 1, of latents (batch, channels, height/factor, width/factor)."""
 
-    def images(self, latents: torch.Tensor) -> list[Image]:
-        """The same as PIL images."""
+    def images(self, latents: torch.Tensor) -> list[Any]:
+        """The same as PIL images; of clips a few frames, as a `Clip` each."""
 
 
-def previewer_of(vae: Any, factor: int) -> Previewer:
+def _shown(pictures: Callable[[torch.Tensor], torch.Tensor], latents: torch.Tensor) -> list[Any]:
+    """What `Previewer.images` gives."""
+    if latents.dim() == 4:
+        return to_pil(pictures(latents))
+    last = latents.shape[2] - 1
+    moments = sorted({round(number * last / (_MOMENTS - 1)) for number in range(_MOMENTS)})
+    few = to_pil(pictures(latents[:, :, moments].transpose(1, 2).flatten(0, 1)))
+    count = len(moments)
+    return [Clip(few[first : first + count], _MOMENTS_A_SECOND) for first in range(0, len(few), count)]
+
+
+def previewer_of(vae: Any, space: Space, tiny: str = "auto") -> Previewer:
     """The way to preview a VAE's latents.
 
     Args:
         vae: The VAE, ready to encode and decode.
-        factor: Pixels for one latent pixel.
+        space: The space of its latents.
+        tiny: A tiny autoencoder, see `find_tiny`; ``off`` for none; ``auto`` for the published one of this
+            space, where the VAE is not small itself and that one is on this machine.
+
+    Raises:
+        ModelError: The tiny autoencoder is not there or does not fit.
     """
-    if sum(parameter.numel() for parameter in vae.parameters()) <= _SMALL:
-        return DecodedPreviewer(vae)
-    return LinearPreviewer.fit(vae, factor)
+    small = sum(parameter.numel() for parameter in vae.parameters()) <= _SMALL
+    if tiny == "auto":
+        tiny = (None if small else published_tiny(space.name)) or "off"
+    if tiny != "off":
+        return TinyPreviewer(read_tiny(tiny, space, vae))
+    return DecodedPreviewer(vae) if small else LinearPreviewer.fit(vae, space.factor)
+
+
+@dataclass(frozen=True, slots=True)
+class TinyPreviewer:
+    """A tiny autoencoder's decoding.
+
+    Attributes:
+        decoder: Latents to pictures (batch, 3, height, width), -1 to 1.
+    """
+
+    decoder: Any
+
+    @torch.no_grad()
+    def pictures(self, latents: torch.Tensor) -> torch.Tensor:
+        """See `Previewer.pictures`."""
+        weight = next(self.decoder.parameters())
+        small = F.avg_pool2d(latents.detach().float(), -(-max(latents.shape[-2:]) // _DECODED_SIDE))
+        pictures: torch.Tensor = self.decoder(small.to(weight.device, weight.dtype))
+        return pictures.float().cpu().clamp(-1, 1)
+
+    def images(self, latents: torch.Tensor) -> list[Any]:
+        """See `Previewer.images`."""
+        return _shown(self.pictures, latents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +109,9 @@ class DecodedPreviewer:
         shrink = -(-max(latents.shape[-2:]) // _DECODED_SIDE)
         return decode(F.avg_pool2d(latents.float(), shrink), self.vae).clamp(-1, 1)
 
-    def images(self, latents: torch.Tensor) -> list[Image]:
+    def images(self, latents: torch.Tensor) -> list[Any]:
         """See `Previewer.images`."""
-        return to_pil(self.pictures(latents))
+        return _shown(self.pictures, latents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +158,9 @@ class LinearPreviewer:
         padded = F.pad(latents.detach().float().cpu(), (1, 1, 1, 1), mode="replicate")
         return F.pixel_shuffle(F.conv2d(padded, self.weight, self.bias), self.patch).clamp(-1, 1)
 
-    def images(self, latents: torch.Tensor) -> list[Image]:
-        """The same as PIL images."""
-        return to_pil(self.pictures(latents))
+    def images(self, latents: torch.Tensor) -> list[Any]:
+        """See `Previewer.images`."""
+        return _shown(self.pictures, latents)
 
 
 def _synthetic(count: int, side: int) -> torch.Tensor:

@@ -20,6 +20,7 @@ class MagicOptions:
         dry_run: Show the plan and run nothing.
         background: Return at once and run in the background.
         preview_every: Show a preview each so many steps; 0 for none, None for the default.
+        preview_vae: A tiny autoencoder that makes the previews; None for what the settings say.
         file: Run this file instead of the cell.
         origin: Put the cell that makes this picture after the present one.
         help: Show help; the text names an option, empty for all of it, None for no help.
@@ -29,12 +30,14 @@ class MagicOptions:
         models: List the models that the session holds.
         unload: Let go of this model, empty for all, None for none.
         store: Folder to keep results in from now on; ``off`` for none.
+        executor: Where stages run from now on; None where it does not say.
         arguments: Words put at the end of every invocation, such as ``--output-path out`` (``injected_args``).
     """
 
     dry_run: bool = False
     background: bool = False
     preview_every: int | None = None
+    preview_vae: str | None = None
     file: str | None = None
     origin: str | None = None
     help: str | None = None
@@ -44,6 +47,7 @@ class MagicOptions:
     models: bool = False
     unload: str | None = None
     store: str | None = None
+    executor: str | None = None
     arguments: tuple[str, ...] = ()
 
 
@@ -96,6 +100,13 @@ MAGIC_OPTIONS: tuple[MagicOption, ...] = (
         "Show a preview every N steps, or off. Default: often enough to watch, seldom enough to cost nothing.",
         choices=("1", "5", "off"),
     ),
+    MagicOption(
+        ("--preview-vae",), "preview_vae", "NAME", parsers.text,
+        "A tiny autoencoder that makes the previews: a folder, a decoder file of the TAESD family, a name in the hub's "
+        "cache; auto for the published one of the latents' space where it is on this machine, off for none. "
+        "Default: that of %config JupyterLatents.preview_vae, or auto.",
+        completion="path", choices=("auto", "off"),
+    ),
     MagicOption(("--file",), "file", "NAME", parsers.text, "Run a script file.", completion="path"),
     MagicOption(
         ("--from",), "origin", "PICTURE", parsers.text,
@@ -116,6 +127,12 @@ MAGIC_OPTIONS: tuple[MagicOption, ...] = (
         ("--store",), "store", "DIR", parsers.text,
         "Keep results in this folder from now on, so that another kernel repeats none; off for none.",
         completion="path",
+    ),
+    MagicOption(
+        ("--executor",), "executor", "WHERE", parsers.text,
+        "Run stages there from now on: local, ray for several workers on this machine, or the HOST:PORT of a Ray "
+        "cluster's head.",
+        choices=("local", "ray"),
     ),
     MagicOption(("--force", "-f"), "force", "", _about, "Run again, even where kept results would answer."),
 )  # fmt: skip

@@ -10,9 +10,10 @@ from typing import Any, TypeAlias
 
 from jupyter_latents.errors import Place, ScriptError, SettingError, nearest
 from jupyter_latents.optimizations import choice_of
+from jupyter_latents.points import read_point, read_scales
 from jupyter_latents.prompts import weighter_of
 from jupyter_latents.samplers import sampler
-from jupyter_latents.stage import Address, LatentsProcessor, Size
+from jupyter_latents.stage import Address, LatentsProcessor, Point, Scales, Size
 from jupyter_latents.syntax.addresses import parse_address
 from jupyter_latents.syntax.names import python_name
 from jupyter_latents.syntax.templates.marks import undrawn_in
@@ -22,8 +23,8 @@ from jupyter_latents.wording import option
 from .names import unbindable
 
 __all__ = [
-    "Parser", "address", "choice", "device", "fraction", "identifier", "number", "optimization", "prefix", "processors",
-    "scheduler", "seed", "sigmas", "size", "text", "weighter", "whole",
+    "Parser", "address", "choice", "device", "guidance", "identifier", "number", "optimization", "point", "prefix",
+    "processors", "scheduler", "seed", "sigmas", "size", "text", "weighter", "whole",
 ]  # fmt: skip
 
 Parser: TypeAlias = Callable[[str, Locator], Any]
@@ -119,10 +120,18 @@ def number(least: float | None = None, *, above: float | None = None, most: floa
     return parse
 
 
-def fraction(value: str, locate: Locator) -> float:
-    """A part of the denoising, from 0 to 1."""
-    parsed: float = number(0, most=1)(value, locate)
-    return parsed
+def _fault(locate: Locator) -> Callable[[str, int, int], ScriptError]:
+    return lambda message, start, length: ScriptError(message, place=locate(start, max(1, length)))
+
+
+def point(value: str, locate: Locator) -> Point:
+    """A point of the run: a fraction of 0 to 1, a step from 2 on, or a noise level, ``sigma=0.875``."""
+    return read_point(value, _fault(locate))
+
+
+def guidance(value: str, locate: Locator) -> float | Scales:
+    """A guidance scale, or several from points of the run on, ``7@0,2@0.6``."""
+    return read_scales(value, _fault(locate))
 
 
 def size(value: str, locate: Locator) -> Size:
