@@ -50,8 +50,8 @@ def message(seed: str) -> str:
         ("latents: x[0:1]", ["x is a variable", "{{ x[0:1] }}"]),
         ("latents: x.tensor", ["{{ x.tensor }}"]),
         ("latents: photo.png", ["no file photo.png. Paths are taken from"]),
-        ("latents: {{ x[0] }}", ["names nothing here: Latents are one value without items", ".at(step=2)"]),
-        ("latents: {{ x[0:1] }}", ["Latents are one value without items"]),
+        ("latents: {{ x[0] }}", ["these latents are pictures", "split()"]),
+        ("latents: {{ x[0:1] }}", ["these latents are pictures", "split()"]),
         ("latents: {{ d[0:1] }}", ["a dict has no slices"]),
         ("{{ x.nois }}", ["names nothing here: Latents has no 'nois'; did you mean noise?"]),
         ("{{ xs.at(step=2) }}", ["has no 'at'; take one of its items first"]),
@@ -89,7 +89,6 @@ def test_nothing_raw_is_said_of_any_value(name: str, position: str) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("x[0]", "Latents are one value without items"),
         ("d['z']", "a dict has no 'z'"),
         ("n[0]", "an int has no item 0"),
         ("x.nois", "Latents has no 'nois'; did you mean noise?"),
