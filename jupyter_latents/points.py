@@ -15,7 +15,7 @@ from typing import TypeAlias
 from jupyter_latents.errors import SettingError
 
 __all__ = [
-    "Fault", "Point", "Scales", "SigmaPoint", "StepPoint", "before", "first_scale",
+    "BoundaryPoint", "Fault", "Point", "Scales", "SigmaPoint", "StepPoint", "before", "first_scale",
     "largest_scale", "point_of", "read_point", "read_scales",
     "rough_step", "scales_in", "scales_of",
 ]  # fmt: skip
@@ -62,7 +62,18 @@ class SigmaPoint:
         return str(self)
 
 
-Point: TypeAlias = float | StepPoint | SigmaPoint
+@dataclass(frozen=True, slots=True)
+class BoundaryPoint:
+    """The point where the two experts of a model meet."""
+
+    def __str__(self) -> str:
+        return "boundary"
+
+    def __format__(self, _spec: str) -> str:
+        return str(self)
+
+
+Point: TypeAlias = float | StepPoint | SigmaPoint | BoundaryPoint
 """A point of a run; a number is a fraction of 0 to 1."""
 
 Fault: TypeAlias = Callable[[str, int, int], Exception]
@@ -77,13 +88,15 @@ def read_point(text: str, fault: Fault = _plain_fault) -> Point:
     """Reads a point.
 
     Args:
-        text: ``0.6``, ``12``, ``sigma=0.875`` or ``σ0.875``; ``1`` and ``1.0`` are the end.
+        text: ``0.6``, ``12``, ``sigma=0.875``, ``σ0.875`` or ``boundary``; ``1`` and ``1.0`` are the end.
         fault: Makes the error to raise.
 
     Raises:
         SettingError: It is none; or what `fault` makes.
     """
     given, level = text.strip(), _SIGMA.fullmatch(text.strip())
+    if given.lower() == "boundary":
+        return BoundaryPoint()
     value = _number(given if level is None else level[1])
     if level is not None and value >= 0:
         return SigmaPoint(value)
@@ -100,7 +113,7 @@ def point_of(value: Point | str | None) -> Point | None:
     Raises:
         SettingError: It is no point.
     """
-    if value is None or isinstance(value, (StepPoint, SigmaPoint)):
+    if value is None or isinstance(value, (StepPoint, SigmaPoint, BoundaryPoint)):
         return value
     return read_point(value if isinstance(value, str) else repr(value))
 
@@ -124,9 +137,9 @@ def rough_step(point: Point | None, steps: int, otherwise: int) -> int:
     Args:
         point: The point; None for none.
         steps: Steps of the whole schedule.
-        otherwise: What stands for no point, and for a noise level.
+        otherwise: What stands for no point, for a noise level and for the boundary of experts.
     """
-    if point is None or isinstance(point, SigmaPoint):
+    if point is None or isinstance(point, (SigmaPoint, BoundaryPoint)):
         return otherwise
     return min(steps, point.step) if isinstance(point, StepPoint) else int(point * steps + 1e-6)
 

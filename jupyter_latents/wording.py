@@ -25,7 +25,7 @@ _WORDS = {
     "vae_slicing": "VAE slicing",
     "vae_tiling": "VAE tiling",
 }
-_REFERENCE = re.compile(r"⟦([a-z_]+)(?:\.([a-z]+))?⟧")
+_REFERENCE = re.compile(r"⟦([a-z_0-9]+)(?:\.([a-z]+))?⟧")
 
 
 def option(dest: str, part: str = "") -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from jupyter_latents.cluster.starting import Connection
     from jupyter_latents.engine import Course, Given, ModelCard, PartRow, Reading, Standing, WorkerRow
+    from jupyter_latents.latents.clip import Clip
     from jupyter_latents.latents.spaces import Space
     from jupyter_latents.latents.value import Latents
     from jupyter_latents.settings import Settings
@@ -197,17 +198,17 @@ class RayEngine:
         """See `Engine.read_ahead`; workers read what they run."""
         return False
 
-    def decode(self, latents: Latents, receiver: ModelSource | None = None) -> list[Image]:
+    def decode(self, latents: Latents, receiver: ModelSource | None = None) -> list[Image | Clip]:
         """See `Engine.decode`."""
-        pictures: list[Image] = self._of_one("decode", latents, receiver, here())
+        pictures: list[Image | Clip] = self._of_one("decode", latents, receiver, here())
         return pictures
 
-    def preview(self, latents: Latents) -> list[Image]:
+    def preview(self, latents: Latents) -> list[Image | Clip]:
         """See `Engine.preview`."""
         return self._previewed(latents)
 
-    def _previewed(self, latents: Latents, tiny: str | None = None) -> list[Image]:
-        pictures: list[Image] = self._of_one("preview", latents, tiny or SETTINGS.preview_vae)
+    def _previewed(self, latents: Latents, tiny: str | None = None) -> list[Image | Clip]:
+        pictures: list[Image | Clip] = self._of_one("preview", latents, tiny or SETTINGS.preview_vae)
         return pictures
 
     def holdings(self) -> list[PartRow]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from jupyter_latents.cluster.worker import Message
+    from jupyter_latents.latents.clip import Clip
     from jupyter_latents.latents.facts import Noise
     from jupyter_latents.latents.value import Latents
 
@@ -37,7 +38,7 @@ class Following:
     observer: Observer
     tell: Callable[[str, bool], None]
     stopped: Callable[[], bool]
-    preview: Callable[[Latents, str | None], list[Image]]
+    preview: Callable[[Latents, str | None], list[Image | Clip]]
     evaluations: int = 0
     _steps: list[Latents] = field(default_factory=list)
     _event: StepEvent | None = None
@@ -88,7 +89,7 @@ class _RemoteLook:
 
     steps: Sequence[Latents]
     inputs: Inputs
-    make_preview: Callable[[Latents, str | None], list[Image]]
+    make_preview: Callable[[Latents, str | None], list[Image | Clip]]
 
     def latents(self, step: int) -> Latents:
         """See `Look.latents`."""
@@ -101,7 +102,7 @@ class _RemoteLook:
         """See `Look.newest`."""
         return self.steps[-1]
 
-    def preview(self, tiny: str | None = None) -> list[Image]:
+    def preview(self, tiny: str | None = None) -> list[Image | Clip]:
         """See `Look.preview`."""
         return self.make_preview(self.steps[-1], tiny)
 

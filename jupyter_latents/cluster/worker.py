@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from jupyter_latents.engine import Look, Standing, StepEvent
+    from jupyter_latents.latents.clip import Clip
     from jupyter_latents.latents.spaces import Space
     from jupyter_latents.latents.value import Latents
     from jupyter_latents.settings import Settings
@@ -97,12 +98,12 @@ class RayWorker:
         """See `Engine.numerics`."""
         return self._engine.numerics(model, spaces, decoded)
 
-    def decode(self, latents: Latents, receiver: ModelSource | None, folder: str) -> list[Image]:
+    def decode(self, latents: Latents, receiver: ModelSource | None, folder: str) -> list[Image | Clip]:
         """See `Engine.decode`."""
         _go_to(folder)
         return self._engine.decode(latents, receiver)
 
-    def preview(self, latents: Latents, tiny: str) -> list[Image]:
+    def preview(self, latents: Latents, tiny: str) -> list[Image | Clip]:
         """See `Engine.preview`; `tiny` is the tiny autoencoder that the session makes them by."""
         return self._engine.preview(latents, tiny)
 

@@ -7,7 +7,7 @@ import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.display.images import jpeg
+from jupyter_latents.display.images import shown
 from jupyter_latents.display.payload import crew, head, point_data
 from jupyter_latents.display.screens import OutputScreen
 
@@ -200,7 +200,7 @@ class LiveScreen(OutputScreen):
             if stage.pictures and index not in self._pictures:
                 self._pictures.add(index)
                 first = len(buffers)
-                buffers.extend(jpeg(picture, _PICTURE_SIDE) for picture in stage.pictures)
+                buffers.extend(shown(picture, _PICTURE_SIDE) for picture in stage.shown)
                 found.append({"g": index, "b": list(range(first, len(buffers)))})
         return found
 

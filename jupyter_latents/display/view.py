@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from jupyter_latents.display.channels import quantise
 from jupyter_latents.display.choice import choose_screen, shows_pictures
-from jupyter_latents.display.images import jpeg, montage
+from jupyter_latents.display.images import frame
 from jupyter_latents.display.records.fill import FRAME_SIDE, fill_channels, fill_end, fill_frames
 from jupyter_latents.display.records.pace import PreviewPace
 from jupyter_latents.display.records.run_record import RunRecord
@@ -216,7 +216,7 @@ class RunView:
         point.channels = quantise(look.values()[0])
         try:
             pictures = look.preview(self._preview_vae)
-            point.frame = jpeg(montage(pictures), FRAME_SIDE) if pictures else None
+            point.frame = frame(pictures, FRAME_SIDE) if pictures else None
         except (JupyterLatentsError, RuntimeError, ValueError) as error:
             said = getattr(error, "message", str(error)).split("\n")[0]
             self.record.add_note(f"a step has no preview: {said}", warning=False)

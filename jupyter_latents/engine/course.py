@@ -45,7 +45,7 @@ def course_of(prepared: Prepared) -> Course:
         windows=prepared.windows,
         weights=prepared.weights,
         outline=prepared.outline,
-        shares=shares(prepared.stage, prepared.given, len(prepared.windows)),
+        shares=shares(prepared.stage, prepared.given, len(prepared.pieces)),
         warnings=prepared.warnings,
     )
 

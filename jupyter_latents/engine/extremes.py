@@ -63,11 +63,10 @@ def _scales(stage: Stage) -> Iterator[Extreme]:
         if abs(scale) > _SCALE:
             text = f"the {option('guidance_scales')} of {scale:.3g} did it: 1 to 20 are usual"
             yield Extreme(text, "guidance_scales")
-    for dest, addresses in (("loras", stage.model.loras), ("control_nets", stage.model.control_nets)):
-        for address in addresses:
-            scale = _scale_of(address)
-            if abs(scale) > _SCALE:
-                yield Extreme(f"the scale {scale:.3g} of {address.name} did it: about 1 is usual", dest)
+    for address in stage.model.control_nets:
+        scale = _scale_of(address)
+        if abs(scale) > _SCALE:
+            yield Extreme(f"the scale {scale:.3g} of {address.name} did it: about 1 is usual", "control_nets")
 
 
 def _scale_of(address: Address) -> float:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from jupyter_latents.engine.answers import WorkerRow
     from jupyter_latents.engine.result import StageResult
     from jupyter_latents.engine.schedule.window import Span
+    from jupyter_latents.latents.clip import Clip
     from jupyter_latents.latents.facts import Noise
     from jupyter_latents.latents.value import Latents
 
@@ -128,7 +129,7 @@ class Look(Protocol):
     def newest(self) -> Latents:
         """The latents of the latest step, able to go on, without the steps before them; until `step` returns."""
 
-    def preview(self, tiny: str | None = None) -> list[Image]:
+    def preview(self, tiny: str | None = None) -> list[Image | Clip]:
         """Small pictures of the clean estimate, one an item of the batch.
 
         Args:

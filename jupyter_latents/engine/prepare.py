@@ -13,6 +13,7 @@ from jupyter_latents.engine.given.incoming import incoming
 from jupyter_latents.engine.given.inputs import Call, Given, Loop
 from jupyter_latents.engine.given.outline import Outline, Standing
 from jupyter_latents.engine.models.describe import describe
+from jupyter_latents.engine.models.experts import ExpertWindow, expert_windows, pieces
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.load import dtype_of
 from jupyter_latents.engine.models.memory import device_of
@@ -20,6 +21,7 @@ from jupyter_latents.engine.models.optimize import check_optimize
 from jupyter_latents.engine.prompts.windows import check_prompts, prompt_remarks
 from jupyter_latents.engine.rules.calls import call_arguments, check_clip_skip
 from jupyter_latents.engine.rules.checks import check_mode, check_sigmas, pipeline_of
+from jupyter_latents.engine.rules.frames import frame_count, frame_rate
 from jupyter_latents.engine.rules.needs import check_memory
 from jupyter_latents.engine.rules.origin import provenance_of
 from jupyter_latents.engine.rules.remarks import remarks
@@ -61,6 +63,7 @@ class Prepared:
         notes: What is converted, rounded, assumed or contradicted, in the order of telling.
         weights: Bytes of the model's weights in the dtype that it runs in.
         windows: Windows that tile the steps, each with what steers it.
+        experts: Windows of one denoiser each that tile the steps, of a model with two; else empty.
         decodings: How latents in the place of pictures become pictures.
     """
 
@@ -77,11 +80,33 @@ class Prepared:
     weights: int
     windows: tuple[StageWindow, ...]
     decodings: tuple[Decoding, ...] = ()
+    experts: tuple[ExpertWindow, ...] = ()
+
+    @property
+    def pieces(self) -> list[tuple[StageWindow, tuple[str, ...] | None]]:
+        """Windows of one set of texts and one denoiser each that tile the steps, with the denoisers' names."""
+        return pieces(self.windows, self.experts)
 
     @property
     def mode(self) -> str:
         """``txt2img``, ``img2img`` or ``inpaint``."""
         return self.call.mode
+
+    @property
+    def strength(self) -> float | None:
+        """How much the picture is noised; None without one, or where it steers the steps instead."""
+        return self.call.strength if self.given.images and not self.steered else None
+
+    @property
+    def steered(self) -> bool:
+        """Whether a picture steers every step."""
+        return bool(self.given.images) and self.facts.family.pictured
+
+    @property
+    def said(self) -> Mapping[str, str]:
+        """What its results say of the run besides, as options."""
+        pictures = {"pictures": "1"} if self.steered else {}
+        return {**pictures, "fps": f"{self.call.fps:g}"} if self.facts.space.moves else pictures
 
     @property
     def span(self) -> Span:
@@ -141,9 +166,11 @@ class Prepared:
             stage,
             facts,
             seed=own if stage.seed is None else stage.seed,
-            strength=self.call.strength if self.given.images else None,
+            strength=self.strength,
+            beside=self.said,
         )
-        return Outline(facts.space.shape_for(*self.call.size, self._items), facts.space, self.end, position, made)
+        shape = facts.space.shape_for(*self.call.size, self._items, self.call.frames)
+        return Outline(shape, facts.space, self.end, position, made)
 
     @property
     def _items(self) -> int:
@@ -175,24 +202,27 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     arguments = call_arguments(call, facts.family)
     check_clip_skip(stage, facts)
     check_sigmas(stage, scheduler, facts, call.mode)
-    request = timesteps.request(stage, facts, call.size, call.mode)
+    request = timesteps.request(stage, facts, call.size, call.mode, call.frames)
     timesteps.set_timesteps(scheduler, facts.family.schedule, request)
-    noised = bool(given.images) and latents is None
+    noised = bool(given.images) and latents is None and not facts.family.pictured
     first = first_step(call.pipeline, call.mode, scheduler, stage, call.strength) if noised else 0
-    entering = enter(stage, entered, scheduler, facts.family, first)
+    entering = enter(stage, entered, scheduler, facts.family, first, facts.boundary)
     check_memory(call, facts, _itemsize(stage, facts), entering.span.end - entering.span.start, scheduler)
     check_steps(scheduler, entering.schedule, entering.span.start_index, entering.span.end_index)
     decodings = tuple(decoding(one, facts, stage.model) for one in given.decoded)
     notes = (*given.notes, *dict.fromkeys(note for one in decodings for note in one.notes), *notes)
     beside = remarks(call, facts, entered, noised=noised and not schedulers.backwards(scheduler))
-    windows = stage_windows(stage, entering.span, grid_of(scheduler))
-    alone = sharing_note(stage, given, len(windows))
+    windows = stage_windows(stage, entering.span, grid_of(scheduler, boundary=facts.boundary))
+    experts = expert_windows(facts, scheduler, entering.span)
+    beside = (*beside, *((f"experts: {', '.join(map(str, experts))}",) if experts else ()))
+    alone = sharing_note(stage, given, len(pieces(windows, experts)))
     steering = (*prompt_remarks(stage), *steering_remarks(windows), *((alone,) if alone else ()))
     told = (*notes, *beside, *steering, *entering.notes, *(choice.note for choice in optimize))
     weights = facts.values * _itemsize(stage, facts)
     return Prepared(
-        stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights, windows, decodings
-    )
+        stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights, windows, decodings,
+        experts,
+    )  # fmt: skip
 
 
 def _call(stage: Stage, given: Given, entered: Standing | None, facts: ModelFacts) -> tuple[Call, tuple[str, ...]]:
@@ -207,7 +237,10 @@ def _call(stage: Stage, given: Given, entered: Standing | None, facts: ModelFact
     mode = check_mode(stage, given, entered, facts)
     size, notes = picture_size(stage, entered, given, facts)
     batch = stage.batch_size if entered is None else entered.shape[0]
-    call = Call(stage, given, mode, size, pipeline_of(mode, stage, facts), _strength(stage, given, entered), batch)
+    frames = frame_count(stage, entered, facts)
+    strength, pipeline = _strength(stage, given, entered), pipeline_of(mode, stage, facts)
+    fps = frame_rate(stage, entered, facts)
+    call = Call(stage, given, mode, size, pipeline, strength, batch, frames, fps)
     facts.check(call)
     check_memory(call, facts, _itemsize(stage, facts))
     return call, notes

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from jupyter_latents.engine.given.outline import Standing
     from jupyter_latents.engine.observer import Observer, Reading
     from jupyter_latents.engine.result import StageResult
+    from jupyter_latents.latents.clip import Clip
     from jupyter_latents.latents.spaces import Space
     from jupyter_latents.latents.value import Latents
     from jupyter_latents.stage import ModelSource, Stage
@@ -144,8 +145,8 @@ class Engine(Protocol):
             ModelError: It cannot be found or loaded.
         """
 
-    def decode(self, latents: Latents, receiver: ModelSource | None = None) -> list[Image]:
-        """Pictures of latents by their own VAE, from the clean estimate where they are still noisy.
+    def decode(self, latents: Latents, receiver: ModelSource | None = None) -> list[Image | Clip]:
+        """Pictures or clips of latents by their own VAE, from the clean estimate where they are still noisy.
 
         Args:
             latents: The latents.
@@ -156,7 +157,7 @@ class Engine(Protocol):
             HandoffError: No VAE is known that decodes them for the receiver.
         """
 
-    def preview(self, latents: Latents) -> list[Image]:
+    def preview(self, latents: Latents) -> list[Image | Clip]:
         """Small pictures of latents, or of their clean estimate, without running the VAE.
 
         Raises:

@@ -11,6 +11,7 @@ from jupyter_latents.stage import Point
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from jupyter_latents.latents.clip import Clip
     from jupyter_latents.latents.facts import Noise
     from jupyter_latents.latents.value import Latents
 
@@ -23,7 +24,7 @@ class StageResult:
 
     Attributes:
         latents: The latents at its end, with their trajectory; partial when it was stopped.
-        images: Decoded pictures when it ended clean, else empty.
+        images: Decoded pictures or clips when it ended clean, else empty.
         span: The steps it was to run.
         evaluations: Scheduler steps it ran.
         stopped: Whether it was stopped before its end.
@@ -34,10 +35,11 @@ class StageResult:
         sigmas: Noise level before each whole step and after the last, as the schedule's form shows it; empty where they
             were not kept.
         switches: The steps at which what steers it changed.
+        boundary: Where the two experts of its model meet, a share of the training timesteps; None for one denoiser.
     """
 
     latents: Latents
-    images: tuple[Image, ...]
+    images: tuple[Image | Clip, ...]
     span: Span
     evaluations: int
     stopped: bool
@@ -47,6 +49,7 @@ class StageResult:
     start: Noise | None = None
     sigmas: tuple[float, ...] = ()
     switches: tuple[int, ...] = ()
+    boundary: float | None = None
 
     @property
     def saved(self) -> int:
@@ -60,5 +63,5 @@ class StageResult:
         Raises:
             WindowError: The schedule has no such step or noise level.
         """
-        grid = Grid(self.timesteps, self.span.order, self.rule, self.train_timesteps, self.sigmas)
+        grid = Grid(self.timesteps, self.span.order, self.rule, self.train_timesteps, self.sigmas, self.boundary)
         return self.span.of if point is None else grid.step(point, "denoising_end")

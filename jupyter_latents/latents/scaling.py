@@ -25,7 +25,8 @@ class Scaling:
     """A pair of inverse functions.
 
     Attributes:
-        mean: What is subtracted from raw values: one number or a tensor (1, channels, 1, 1); None for nothing.
+        mean: What is subtracted from raw values: one number or a tensor (1, channels, 1, 1), with one more axis for
+            clips; None for nothing.
         std: Standard deviation of raw values, one number or a tensor (1, channels, 1, 1).
         scale: Scale of model space.
         order: The order of operations.
@@ -37,7 +38,7 @@ class Scaling:
     order: Order = "scale first"
 
     def model_from_raw(self, raw: torch.Tensor) -> torch.Tensor:
-        """Latents in model space (batch, channels, height, width) from the VAE's own values of that shape."""
+        """Latents in model space, pictures or clips, from the VAE's own values of that shape."""
         shifted = raw if self.mean is None else raw - self.mean
         return shifted / self.std * self.scale if self.order == "scale last" else shifted * self.scale / self.std
 
@@ -56,7 +57,7 @@ def scaling_of(space: Space, like: torch.Tensor) -> Scaling:
     """The numbers of a space, in the dtype of `like`, in the order of our ``.latent`` files."""
 
     def channelwise(values: tuple[float, ...], otherwise: float) -> torch.Tensor | float:
-        return torch.tensor(values, dtype=like.dtype).view(1, -1, 1, 1) if values else otherwise
+        return torch.tensor(values, dtype=like.dtype).view(1, -1, *(1,) * (like.dim() - 2)) if values else otherwise
 
     mean, std = channelwise(space.channel_mean, space.shift_factor), channelwise(space.channel_std, 1.0)
     return Scaling(mean, std, space.scaling_factor, "scale last")

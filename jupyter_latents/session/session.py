@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from jupyter_latents.engine import Engine, Observer, PartRow, PhaseName, WorkerRow
+    from jupyter_latents.latents.clip import Clip
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["Session", "Task"]
@@ -195,15 +196,15 @@ class Session:
         """
         return Work(self, task).plan(check)
 
-    def decode(self, latents: Latents) -> list[Image]:
-        """Pictures of latents by their own VAE.
+    def decode(self, latents: Latents) -> list[Image | Clip]:
+        """Pictures or clips of latents by their own VAE.
 
         Raises:
             ModelError: It is not at hand.
         """
         return self.engine.decode(latents)
 
-    def preview(self, latents: Latents) -> list[Image]:
+    def preview(self, latents: Latents) -> list[Image | Clip]:
         """Small pictures of latents, without running the VAE.
 
         Raises:
@@ -356,7 +357,9 @@ class Session:
 
     def _picture_of(self, latents: Latents, stage: Stage, _name: str) -> list[Image]:
         """Pictures of latents in the image position, by the VAE that the engine chooses."""
-        return self.engine.decode(latents, stage.model)
+        from jupyter_latents.latents.clip import stills
+
+        return stills(self.engine.decode(latents, stage.model))
 
     def remember(self, latents: Latents) -> None:
         """Keeps the facts of latents, so that a bare file of the same tensor has them back.

@@ -181,6 +181,8 @@ class StageOptions(TypedDict, total=False):
     num_inference_steps: int
     guidance_scale: float | str
     guidance_rescale: float
+    num_frames: int
+    fps: float
     denoising_start: float | str
     denoising_end: float | str
     sigmas: Sequence[float]
@@ -240,6 +242,8 @@ class Stage:
         window: Which part of the denoising to run.
         image_seed: Images, masks and latents that go in.
         size: Picture size; None for the input's size or the model's default.
+        num_frames: Frames of a clip; None for those of the latents, or the model's default.
+        fps: Frames a second of a clip; None for the model's default.
         batch_size: Pictures at once.
         batch_seeds: Whether stages that differ in their seeds alone may run as one batch.
         clip_skip: CLIP layers to skip.
@@ -262,6 +266,8 @@ class Stage:
     window: Window = Window()
     image_seed: ImageSeed | None = None
     size: Size | None = None
+    num_frames: int | None = _argument("num_frames")
+    fps: float | None = None
     batch_size: int = 1
     batch_seeds: bool = False
     clip_skip: int | None = _argument("clip_skip")

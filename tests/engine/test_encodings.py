@@ -43,6 +43,23 @@ def test_the_same_input_runs_the_encoder_once() -> None:
     assert seen["text_encoder"].dtype == torch.float32
 
 
+class Scripted(Encoder):
+    """Says whether torch's script compiler would optimize what it has seen before."""
+
+    def forward(self, ids: torch.Tensor, *, output_hidden_states: bool = False) -> tuple[torch.Tensor, ...]:
+        return (torch.tensor(torch._C._get_graph_executor_optimize()),)
+
+
+@pytest.mark.parametrize("foreign", [False, True])
+def test_what_a_text_becomes_does_not_depend_on_how_many_were_encoded_before(*, foreign: bool) -> None:
+    """Optimized, scripted functions are fused from their second call on, on an accelerator with other roundings."""
+    seen = Encodings().remembering({"text_encoder": Scripted()})
+    given = {"output_hidden_states": object()} if foreign else {}
+    (optimized,) = seen["text_encoder"](torch.arange(6), **given)
+    assert not optimized
+    assert torch._C._get_graph_executor_optimize(), "others' scripted functions are left as they were"
+
+
 def test_another_number_of_threads_encodes_anew() -> None:
     """Kernels round by the number of threads that share the work."""
     encodings, encoder = Encodings(), Encoder()

@@ -62,6 +62,8 @@ EACH: dict[str, tuple[Any, str]] = {
     "seed": (np.int64(7), "--seeds 7"),
     "num_inference_steps": (12, "--inference-steps 12"),
     "guidance_scale": (np.float32(7.5), "--guidance-scales 7.5"),
+    "num_frames": (9, "--num-frames 9"),
+    "fps": (8, "--fps 8"),
     "guidance_rescale": (0.25, "--guidance-rescales 0.25"),
     "denoising_end": (0.8, "--denoising-end 0.8"),
     "sigmas": (torch.tensor([2.0, 1.0, 0.5]), "--sigmas 2,1,0.5"),

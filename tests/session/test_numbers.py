@@ -96,22 +96,22 @@ CAME = {
     "latents beyond the dtype": ("--image-seeds 'latents: huge' --denoising-start 0.5", "these latents reach 1e+300"),
     "large latents": ("--image-seeds 'latents: large' --denoising-start 0.5", "the latents that came in reach 1e+37"),
     "latents in the image position": ("--image-seeds huge", "the latents that came in reach 1e+300"),
-    "guidance": ("--output-size 64 --guidance-scales 1e38", "the --guidance-scales of 1e+38 did it: 1 to 20 are usual"),
-    "a LoRA's scale": ("--output-size 64 --loras 'lora.safetensors;scale=1e38'", "the scale 1e+38 of lora.safetensors"),
+    "a ControlNet": ("--control-nets 'control;scale=1e38' --image-seeds 'control: photo'", "scale 1e+38 of control"),
+    "guidance": ("--output-size 64 --dtype float16 --guidance-scales 1e6", "--guidance-scales of 1e+06 did it: 1 to"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CAME)
 def test_what_came_in_is_blamed_and_no_part(desk: Desk, name: str, folder: Path) -> None:
     options, words = CAME[name]
-    tinies.lora(folder / "lora.safetensors", seed=1)
-    desk.session.names |= HUGE
+    tinies.controlnet().save_pretrained(folder / "control")
+    desk.session.names |= {**HUGE, "photo": picture(64)}
     with pytest.raises(JupyterLatentsError) as failed:
         desk.run(f"<sd15> --prompts cat --inference-steps 4 --seeds 3 {options}")
     message = failed.value.message
     assert words in message
     assert not [advice for advice in ("another", "weights", "--scheduler") if advice in message]
-    assert failed.value.option in {"image_seeds", "guidance_scales", "loras"}
+    assert failed.value.option in {"image_seeds", "guidance_scales", "control_nets"}
 
 
 def test_latents_beyond_the_dtype_are_refused_before_weights_load(desk: Desk) -> None:

@@ -166,7 +166,7 @@ class TestMultiplying:
         ("--batch-size 0", "1 or more", "0"),
         ("--dtype float8", "did you mean float", "float8"),
         ("--model-type sdlx", "did you mean sdxl", "sdlx"),
-        ("--image-format gif", "Known: png, jpg", "gif"),
+        ("--image-format bmp", "Known: png, jpg", "bmp"),
         ("--device gpu", "no device", "gpu"),
         ("--scheduler 'a b'", "no scheduler name", "a b"),
         ("--scheduler DDIMScheduler;eta", "--scheduler: 'eta' should be key=value", "eta"),
@@ -263,7 +263,13 @@ def test_the_table_holds_together() -> None:
 
 
 def test_every_field_of_a_stage_is_filled_by_an_option_and_no_other_is() -> None:
-    given = {"prompts": "a; b", "second_prompts": "a; b", "third_prompts": "a; b", "sigmas": (1.0, 0.0)}
+    given = {
+        "guidance_scales": 3.0,
+        "prompts": "a; b",
+        "second_prompts": "a; b",
+        "third_prompts": "a; b",
+        "sigmas": (1.0, 0.0),
+    }
     filled = {path for option in OPTIONS for path in option.values(given.get(option.dest, ()))}
     assert filled == set(PATHS) - {"model.name", "guidance_asked"}  # the latter by whether its option is there
     assert {option.field for option in OPTIONS if option.field} <= filled

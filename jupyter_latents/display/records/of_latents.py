@@ -84,7 +84,8 @@ def _add_pictures(record: RunRecord, latents: Latents) -> None:
     stage = record.stages[-1]
     try:
         if latents.is_clean:
-            stage.pictures = latents.decode()
+            made = latents.decode()
+            stage.take_pictures([made] if latents.moves and latents.shape[0] == 1 else made)
     except JupyterLatentsError as error:
         record.add_note(f"not decoded: {error.message}", warning=False)
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from jupyter_latents.engine import ItemEvent, Phase, Span, WorkerRow
+    from jupyter_latents.latents.clip import Clip
     from jupyter_latents.latents.facts import Noise
     from jupyter_latents.latents.value import Latents
 
@@ -160,12 +161,12 @@ class RunRecord:
             record.let_go()
 
     def add_result(
-        self, latents: Latents, pictures: Sequence[Image], start: Noise | None = None, span: Span | None = None
+        self, latents: Latents, pictures: Sequence[Image | Clip], start: Noise | None = None, span: Span | None = None
     ) -> None:
         """A stage has its result; one that was kept from before says by itself at which level and step it began."""
         record = self.stages[-1]
         record.take_result(latents)
-        record.pictures = list(pictures)
+        record.take_pictures(pictures)
         if not record.points:
             record.begin_steps(span, start)
             record.take_kept_steps()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from jupyter_latents.display.channels import Channels
     from jupyter_latents.engine import Look, Span
+    from jupyter_latents.latents.clip import Clip
     from jupyter_latents.latents.facts import Noise
     from jupyter_latents.latents.value import Latents
 
@@ -57,7 +59,8 @@ class StageRecord:
         points: The steps done, in order.
         facts: The result's facts, else what is known before.
         latents: The result.
-        pictures: The result's decoded pictures.
+        pictures: The result's decoded pictures; of clips a still each.
+        clips: The result's decoded clips.
         denoising: Seconds of its steps so far.
         place: Which of several results of the same name this is, or None.
         kept: Whether its result was kept from before, so that its steps were not run now.
@@ -73,6 +76,7 @@ class StageRecord:
     facts: dict[str, str] = field(default_factory=dict)
     latents: Latents | None = None
     pictures: list[Image] = field(default_factory=list)
+    clips: list[Clip] = field(default_factory=list)
     denoising: float = 0.0
     place: int | None = None
     kept: bool = False
@@ -146,6 +150,17 @@ class StageRecord:
         """Its latents are there; nothing of the run that made them is held on to."""
         self.latents, self.facts = latents, latents.facts()
         self.let_go()
+
+    def take_pictures(self, pictures: Sequence[Image | Clip]) -> None:
+        """Its pictures are decoded."""
+        from jupyter_latents.latents.clip import Clip, stills
+
+        self.pictures, self.clips = stills(pictures), [one for one in pictures if isinstance(one, Clip)]
+
+    @property
+    def shown(self) -> Sequence[Image | Clip]:
+        """Its clips where it has any, else its pictures."""
+        return self.clips or self.pictures
 
     def let_go(self) -> None:
         """Holds on to no run any more."""

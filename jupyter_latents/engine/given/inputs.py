@@ -96,6 +96,8 @@ class Call:
         pipeline: The diffusers class.
         strength: For the modes that take a picture.
         batch: Latents at once.
+        frames: Frames of each clip; 1 for pictures.
+        fps: Frames a second of clips.
         loop: What its loop sees; None while that is not known.
     """
 
@@ -106,4 +108,6 @@ class Call:
     pipeline: type = object
     strength: float = 1.0
     batch: int = 1
+    frames: int = 1
+    fps: float = 0.0
     loop: Loop | None = None

@@ -29,7 +29,7 @@ class Family:
         fraction: How fractions count: of the steps, or of the training timesteps as in diffusers' SDXL.
         schedule: What its pipeline passes to ``set_timesteps``, a row of `shifts.ARGUMENTS`.
         layout: How the loop packs latents, a row of `layout.LAYOUTS`.
-        default_size: Pixels where the model's configuration names none.
+        default_size: Pixels, or (width, height), where the model's configuration names none.
         guidance: Name of the call's argument for the guidance scale.
         half: The half precision that suits the family on an accelerator.
         align: Picture sizes are multiples of this many pixels.
@@ -38,6 +38,12 @@ class Family:
         call: Further arguments of every call.
         text: How the embeddings of its text encoders are laid out, a row of `prompts.TEXT_LAYOUTS`; empty where weights
             in prompts are not read.
+        frames: Frames of a clip where nobody says; 0 for families of pictures.
+        fps: Frames a second that it was trained on.
+        pictured: Whether a picture steers every step (image to video), so that each stage of a run needs it, and it is
+            noised to no strength.
+        when: Name of a setting of ``model_index.json`` that is true in models of this row; empty for all.
+        finish: What the pipeline does to its latents after the loop, a row of `finish.FINISHES`.
         foreseen: Whether the pipeline is known to set the timesteps of `schedule`; else only its run tells them.
     """
 
@@ -51,7 +57,7 @@ class Family:
     fraction: FractionRule = "steps"
     schedule: str = "plain"
     layout: str = "plain"
-    default_size: int = 1024
+    default_size: int | tuple[int, int] = 1024
     guidance: str = "guidance_scale"
     half: str = "float16"
     align: int = 8
@@ -59,6 +65,11 @@ class Family:
     direct_latents: bool = False
     call: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     text: str = ""
+    frames: int = 0
+    fps: int = 16
+    pictured: bool = False
+    when: str = ""
+    finish: str = ""
     foreseen: bool = True
 
     def pipeline_name(self, mode: str, *, control: bool = False) -> str:
@@ -214,6 +225,56 @@ FAMILIES: tuple[Family, ...] = (
         schedule="z-image",
         align=16,
     ),
+    Family(
+        "LTX-Video",
+        ("ltx-video",),
+        ("LTXPipeline",),
+        "LTXPipeline",
+        schedule="linear",
+        layout="frames",
+        half="bfloat16",
+        default_size=(704, 512),
+        align=32,
+        frames=161,
+        fps=25,
+    ),
+    Family(
+        "Wan TI2V",
+        ("wan",),
+        ("WanPipeline", "WanImageToVideoPipeline"),
+        "WanPipeline",
+        "WanImageToVideoPipeline",
+        half="bfloat16",
+        default_size=(1280, 704),
+        align=32,
+        frames=121,
+        fps=24,
+        pictured=True,
+        when="expand_timesteps",
+        finish="first frame",
+    ),
+    Family(
+        "Wan image-to-video",
+        ("wan",),
+        ("WanImageToVideoPipeline",),
+        None,
+        "WanImageToVideoPipeline",
+        half="bfloat16",
+        default_size=(832, 480),
+        align=16,
+        frames=81,
+        pictured=True,
+    ),
+    Family(
+        "Wan",
+        ("wan",),
+        ("WanPipeline",),
+        "WanPipeline",
+        half="bfloat16",
+        default_size=(832, 480),
+        align=16,
+        frames=81,
+    ),
 )
 
 
@@ -245,13 +306,14 @@ def generic(pipeline_class_name: str) -> Family:
     )
 
 
-def family_of(pipeline_class_name: str) -> Family:
+def family_of(pipeline_class_name: str, index: Mapping[str, Any] = MappingProxyType({})) -> Family:
     """The family that a ``model_index.json`` means.
 
     Args:
         pipeline_class_name: Its ``_class_name``.
+        index: All of it.
     """
     for family in FAMILIES:
-        if pipeline_class_name in family.made_as:
+        if pipeline_class_name in family.made_as and (not family.when or index.get(family.when) is True):
             return family
     return generic(pipeline_class_name)

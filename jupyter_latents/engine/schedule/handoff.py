@@ -191,15 +191,16 @@ def _notes(giver: Noise, receiver: Noise) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def grid_of(scheduler: Any, rule: FractionRule = "steps") -> Grid:
+def grid_of(scheduler: Any, rule: FractionRule = "steps", boundary: float | None = None) -> Grid:
     """What points of a run are counted on.
 
     Args:
         scheduler: A scheduler with its whole schedule set.
         rule: How a fraction counts.
+        boundary: See `Grid`.
     """
     train = int(scheduler.config.get("num_train_timesteps", 1000))
     timesteps, order = [float(timestep) for timestep in scheduler.timesteps], int(scheduler.order)
     steps = -(-len(timesteps) // order)
     levels = (schedulers.level(scheduler, min(step * order, len(timesteps))) for step in range(steps + 1))
-    return Grid(timesteps, order, rule, train, [level.own_sigma for level in levels])
+    return Grid(timesteps, order, rule, train, [level.own_sigma for level in levels], boundary)

@@ -6,6 +6,7 @@ In a run the pipeline sets its own timesteps; they are compared with these.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -29,7 +30,7 @@ class Request:
 
     Attributes:
         num_inference_steps: Whole steps.
-        tokens: Image tokens of the transformer: 16 by 16 pixels each.
+        tokens: Image tokens of the transformer: 16 by 16 pixels each; of clips, its latent pixels in all frames.
         sigmas: Custom sigmas, or None.
         channels: Channels of the latents.
         mode: ``txt2img``, ``img2img`` or ``inpaint``.
@@ -42,7 +43,9 @@ class Request:
     mode: str = "txt2img"
 
 
-def request(stage: Stage, facts: ModelFacts, size: tuple[int, int], mode: str = "txt2img") -> Request:
+def request(
+    stage: Stage, facts: ModelFacts, size: tuple[int, int], mode: str = "txt2img", frames: int | None = None
+) -> Request:
     """What the schedule of a stage is made for.
 
     Args:
@@ -50,8 +53,12 @@ def request(stage: Stage, facts: ModelFacts, size: tuple[int, int], mode: str = 
         facts: Its model's.
         size: (width, height) in pixels.
         mode: ``txt2img``, ``img2img`` or ``inpaint``.
+        frames: Frames of a clip; None for those of the stage, or the family's.
     """
     tokens = (size[0] // 16) * (size[1] // 16)
+    if facts.space.moves:
+        count = frames or stage.num_frames or facts.family.frames
+        tokens = math.prod(facts.space.shape_for(*size, 1, count)[2:])
     return Request(stage.num_inference_steps, tokens, stage.sigmas, facts.space.channels, mode)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from jupyter_latents.errors import WindowError
+from jupyter_latents.points import BoundaryPoint
 from jupyter_latents.stage import Point, SigmaPoint, StepPoint, Window
 from jupyter_latents.wording import option
 
@@ -107,6 +108,7 @@ class Grid:
         train_timesteps: T, the length of the training schedule.
         sigmas: Noise level before each whole step and after the last, as the schedule's form shows it; empty where
             they are not known.
+        boundary: Where the two experts of a model meet, a share of the training timesteps; None where it has one.
     """
 
     timesteps: Sequence[float]
@@ -114,6 +116,7 @@ class Grid:
     rule: FractionRule = "steps"
     train_timesteps: int = 1000
     sigmas: Sequence[float] = ()
+    boundary: float | None = None
 
     @property
     def steps(self) -> int:
@@ -139,6 +142,8 @@ class Grid:
             return point.step
         if isinstance(point, SigmaPoint):
             return self._step_of_sigma(point, dest)
+        if isinstance(point, BoundaryPoint):
+            return self._step_of_boundary(dest)
         return step_of_fraction(point, self.timesteps, self.order, self.rule, self.train_timesteps)
 
     def span(self, window: Window, first: int = 0) -> Span:
@@ -159,6 +164,18 @@ class Grid:
                 f"Use more {option('inference_steps')} or a wider window."
             )
         return Span(start, end, self.steps, self.order, len(self.timesteps))
+
+    def _step_of_boundary(self, dest: str) -> int:
+        """The first step of the expert for the low noise levels."""
+        if self.boundary is None:
+            said = f"{option(dest)} boundary" if dest else "boundary"
+            raise WindowError(
+                f"{said} is for models with two experts, and this one has one denoiser. Give a fraction, a step or a "
+                "noise level.",
+                option=dest or None,
+            )
+        edge = self.boundary * self.train_timesteps
+        return sum(1 for timestep in self.timesteps[:: self.order] if timestep >= edge)
 
     def _step_of_sigma(self, point: SigmaPoint, dest: str) -> int:
         rises = len(self.sigmas) > 1 and self.sigmas[-1] > self.sigmas[0]

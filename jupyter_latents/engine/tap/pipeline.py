@@ -58,7 +58,7 @@ def tapped(pipeline_class: type) -> type:
     def prepare_latents(self: Any, *args: Any, **kwargs: Any) -> Any:
         prepared = pipeline_class.prepare_latents(self, *args, **kwargs)  # type: ignore[attr-defined]
         first, rest = (prepared[0], tuple(prepared[1:])) if isinstance(prepared, tuple) else (prepared, None)
-        own = self.jupyter_latents_tap.latents_prepared(first)
+        own = self.jupyter_latents_tap.latents_prepared(first, rest or ())
         return own if rest is None else (own, *rest)
 
     def get_timesteps(self: Any, *args: Any, **kwargs: Any) -> Any:

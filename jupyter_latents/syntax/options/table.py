@@ -36,6 +36,7 @@ DTYPES: dict[str, str | None] = {
 }
 MOST = 100_000
 """Most steps of a schedule, most seeds at once, and most stages of an invocation."""
+MOST_FRAMES = 10_000
 _PICTURES_FIRST = sorted(FORMATS, key=lambda row: row.holds == "latents")
 _WEIGHTERS = ", ".join(f"{name} ({row.about})" for name, row in WEIGHTERS.items() if not row.refused)
 _IMAGE_FORMATS: dict[str, str | None] = {
@@ -213,8 +214,8 @@ OPTIONS: tuple[Option, ...] = (
           field="num_inference_steps"),
     _each("--guidance-scales -gs", "guidance_scales", "SCALE", parsers.guidance, "Denoising",
           "How strongly the prompt steers, 0 or more; 1 and below is without guidance. '7@0,2@0.6' is one value: 7 at "
-          "first, 2 from 0.6 of the steps on (@12: after step 12; @sigma=0.9: from that noise level on). "
-          "Default: {default}.", field="guidance_scale"),
+          "first, 2 from 0.6 of the steps on (@12: after step 12; @sigma=0.9: from that noise level on; @boundary: for "
+          "the second of a model's experts). Default: {default}.", field="guidance_scale"),
     _each("--guidance-rescales -gr", "guidance_rescales", "SCALE", parsers.number(0, most=1), "Denoising",
           "How far guidance is scaled back to the unguided contrast, 0 to 1. Default: the pipeline's own.",
           field="guidance_rescale"),
@@ -249,6 +250,11 @@ OPTIONS: tuple[Option, ...] = (
     _row("--output-size -s", "output_size", "SIZE", parsers.size, "Images and latents",
          "Picture size in pixels, 512 or 512x768, in multiples of 8. Default: the input's, or the model's own.",
          field="size"),
+    _row("--num-frames", "num_frames", "N", parsers.whole(1, "frames", most=MOST_FRAMES), "Images and latents",
+         "Frames of a clip, of models that make clips; what a model cannot make is refused with the nearest it can. "
+         "Default: the latents', or the model's own.", field="num_frames"),
+    _row("--fps", "fps", "N", parsers.number(above=0, most=120), "Images and latents",
+         "Frames a second of a clip, at most 120. Default: those that the model was trained on.", field="fps"),
     _row("--batch-size -bs", "batch_size", "N", parsers.whole(1, "pictures"), "Images and latents",
          "Pictures made at once, 1 or more. Default: {default}.", field="batch_size"),
     _flag("--batch-seeds", "batch_seeds", "Images and latents",
@@ -262,8 +268,9 @@ OPTIONS: tuple[Option, ...] = (
     _flag("--output-overwrite -ox", "output_overwrite", "Output",
           "Replace files of the same name. Default: a number is added.", field="output.overwrite"),
     _row("--image-format -if", "image_format", "FORMAT", parsers.choice(_IMAGE_FORMATS, "image format"), "Output",
-         f"{listed('picture', 'or')} write pictures; {listed('latents', 'and')} write latents; png;latents writes "
-         "pictures with their latents inside. Default: png.",
+         f"{listed('picture', 'or')} write pictures; {listed('film', 'and')} write clips, as webp does; "
+         f"{listed('latents', 'and')} write latents; png;latents writes pictures with their latents inside. Of a clip, "
+         "png and jpg write each frame. Default: png, of clips mp4.",
          choices=_names(_IMAGE_FORMATS), field="output.format"),
     _row("--device -d", "device", "DEVICE", parsers.device, "Memory",
          "Where to run: cpu, cuda, cuda:1, mps or xpu. Default: the best there is.", choices=("cpu", "cuda", "mps"),
