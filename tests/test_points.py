@@ -123,3 +123,8 @@ def test_guidance_that_cannot_be_read_is_located(text: str, message: str, start:
         read_scales(text, fault)
     assert message in caught.value.message
     assert found == [(start, length)]
+
+
+def test_fractions_count_training_timesteps_where_diffusers_does_and_steps_stay_steps() -> None:
+    shifted = Grid([999.0, 990.0, 900.0, 300.0], 1, "timesteps", 1000)
+    assert [shifted.step(point) for point in (0.05, 0.5, StepPoint(2), 1.0)] == [2, 3, 2, 4]

@@ -59,6 +59,7 @@ def stage_data(stage: StageRecord, label: str = "") -> dict[str, Any]:
         "start": stage.start,
         "steps": stage.steps,
         "of": stage.of,
+        "switches": stage.switches,
         "sigma": sigma_text(stage.first_sigma),
         "batch": stage.latents.shape[0] if stage.latents is not None else stage.stage.batch_size,
         "facts": facts(stage),

@@ -64,7 +64,9 @@ def reading_text(reading: Reading) -> str:
 
 
 def stage_label(stage: StageRecord) -> str:
-    """What a stage runs, or has run where it was ended early: ``demo/scenes, steps 0–24 of 30``."""
+    """What a stage runs, or has run where it was ended early: ``demo/scenes, steps 0–24 of 30``, ``no step of 30``."""
+    if stage.over and not stage.points and stage.latents is None:
+        return f"{stage.stage.model.name}, no step of {stage.of}"
     end = stage.points[-1].step if stage.points and stage.latents is not None else stage.start + stage.steps
     return f"{stage.stage.model.name}, steps {stage.start}–{end} of {stage.of}"
 

@@ -189,7 +189,7 @@ class RunView:
     def result(self, result: StageResult) -> None:
         """See `jupyter_latents.engine.observer.Observer.result`."""
         with self._lock:
-            self.record.add_result(result.latents, result.images, result.start, result.span)
+            self.record.add_result(result.latents, result.images, result.start, result.span, result.switches)
             deadline = time.monotonic() + _FILLING_SECONDS if self._has_pictures else 0.0
             fill_channels(self.record.stages[-1], deadline)
             if self._pace.any and self._has_pictures:

@@ -55,6 +55,7 @@ class Course:
         verdict: How given latents enter, in words; empty without.
         notes: What is converted, rounded, assumed or contradicted.
         windows: Windows that tile its steps, each with what steers it.
+        passes: Passes of the denoiser for one picture: with guidance two an evaluation.
         weights: Bytes of the model's weights in the dtype that it runs in.
         outline: The facts of the latents that it will make.
         shares: Whether it may share a batch with the same stage of other seeds.
@@ -72,6 +73,7 @@ class Course:
     verdict: str
     notes: tuple[str, ...]
     windows: tuple[StageWindow, ...]
+    passes: int
     weights: int
     outline: Outline
     shares: bool

@@ -43,6 +43,7 @@ def course_of(prepared: Prepared) -> Course:
         verdict=prepared.verdict,
         notes=prepared.notes,
         windows=prepared.windows,
+        passes=prepared.passes,
         weights=prepared.weights,
         outline=prepared.outline,
         shares=shares(prepared.stage, prepared.given, len(prepared.pieces)),

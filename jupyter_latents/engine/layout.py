@@ -36,6 +36,11 @@ LAYOUTS: dict[str, Layout] = {
         lambda latents: to_tokens(patchify(latents)),
         lambda tokens, shape: unpatchify(from_tokens(tokens, shape[-2] // 2, shape[-1] // 2)),
     ),
+    # CogVideoX: frames stand before channels
+    "frames first": Layout(
+        lambda latents: latents.transpose(1, 2).contiguous(),
+        lambda latents, _shape: latents.transpose(1, 2).contiguous(),
+    ),
     # LTX-Video: every latent pixel of every frame is a token, LTXPipeline._pack_latents
     "frames": Layout(to_tokens, lambda tokens, shape: tokens.transpose(1, 2).reshape(len(tokens), -1, *shape[-3:])),
     # Flux.2: latents live patchified (batch-norm space) and become tokens, Flux2Pipeline._pack_latents

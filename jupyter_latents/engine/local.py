@@ -18,6 +18,7 @@ from jupyter_latents.engine.models.describe import describe, description_scope, 
 from jupyter_latents.engine.models.experts import EXPERTS
 from jupyter_latents.engine.models.load import dtype_of
 from jupyter_latents.engine.models.memory import device_of
+from jupyter_latents.engine.models.unused import unused_notes
 from jupyter_latents.engine.observer import Observer, Phase, Reading, Silent
 from jupyter_latents.engine.prepare import prepare
 from jupyter_latents.engine.quiet import gather_messages
@@ -173,6 +174,8 @@ class LocalEngine:
         """A stage's model, some of its parts left out; the observer is told what is read."""
         stops.before(Phase("loading", Reading(stage.model.name)))
         model = self.cache.load(stage.model, lambda reading: stops.before(Phase("loading", reading)), without)
+        for note in unused_notes(model.facts):
+            observer.note(note, warning=True)
         if stage.model.offload and model.offload is None:
             observer.note(f"{stage.model.offload} offload changes nothing here: there is no accelerator")
         return model

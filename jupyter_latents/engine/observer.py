@@ -61,6 +61,7 @@ class Phase:
         reading: While loading, what is read.
         span: For denoising, the steps that run.
         noise: For denoising, the noise level at its start.
+        switches: For denoising, the steps of the whole schedule at which what steers the stage changes.
         subject: For decoding latents in the place of a picture, what the script calls them.
     """
 
@@ -69,6 +70,7 @@ class Phase:
     span: Span | None = None
     noise: Noise | None = None
     subject: str = ""
+    switches: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

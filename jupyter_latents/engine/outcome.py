@@ -43,7 +43,7 @@ class StepLog:
         schedule: The schedule's digest.
         shape: Of its latents, unpacked.
         stopped: Whether it ended before its span did.
-        switches: The steps at which what steers it changes.
+        switches: The steps of the whole schedule at which what steers it changes.
     """
 
     states: list[StepState] = field(default_factory=list)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -18,12 +18,14 @@ from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.load import dtype_of
 from jupyter_latents.engine.models.memory import device_of
 from jupyter_latents.engine.models.optimize import check_optimize
+from jupyter_latents.engine.models.unused import unused_notes
 from jupyter_latents.engine.prompts.windows import check_prompts, prompt_remarks
 from jupyter_latents.engine.rules.calls import call_arguments, check_clip_skip
 from jupyter_latents.engine.rules.checks import check_mode, check_sigmas, pipeline_of
 from jupyter_latents.engine.rules.frames import frame_count, frame_rate
 from jupyter_latents.engine.rules.needs import check_memory
 from jupyter_latents.engine.rules.origin import provenance_of
+from jupyter_latents.engine.rules.passes import passes_of, passes_remark
 from jupyter_latents.engine.rules.remarks import remarks
 from jupyter_latents.engine.rules.sharing import sharing_note
 from jupyter_latents.engine.rules.sizes import picture_size
@@ -33,7 +35,7 @@ from jupyter_latents.engine.schedule.fit import check_fits
 from jupyter_latents.engine.schedule.handoff import grid_of
 from jupyter_latents.engine.schedule.trial import check_steps
 from jupyter_latents.engine.schedule.window import Span
-from jupyter_latents.engine.steering import StageWindow, stage_windows, steering_remarks
+from jupyter_latents.engine.steering import StageWindow, stage_windows, steering_remarks, windows_of
 from jupyter_latents.engine.vae.bridge import crossing
 from jupyter_latents.engine.vae.receiving import Decoding, decoding
 from jupyter_latents.errors import WindowError
@@ -63,6 +65,7 @@ class Prepared:
         notes: What is converted, rounded, assumed or contradicted, in the order of telling.
         weights: Bytes of the model's weights in the dtype that it runs in.
         windows: Windows that tile the steps, each with what steers it.
+        switches: The steps of the whole schedule at which that changes.
         experts: Windows of one denoiser each that tile the steps, of a model with two; else empty.
         decodings: How latents in the place of pictures become pictures.
     """
@@ -79,6 +82,7 @@ class Prepared:
     notes: tuple[str, ...]
     weights: int
     windows: tuple[StageWindow, ...]
+    switches: tuple[int, ...]
     decodings: tuple[Decoding, ...] = ()
     experts: tuple[ExpertWindow, ...] = ()
 
@@ -130,6 +134,11 @@ class Prepared:
         return Loop([index - begun for index in indices], whole - begun)
 
     @property
+    def passes(self) -> int:
+        """Passes of the denoiser for one picture: with guidance two an evaluation."""
+        return passes_of(self.windows, self.span, self.facts)
+
+    @property
     def start(self) -> Noise:
         """Noise level at the start."""
         return schedulers.level(self.scheduler, self.span.start_index)
@@ -143,7 +152,8 @@ class Prepared:
     def warnings(self) -> tuple[str, ...]:
         """Those of the notes that say that the stage was asked for one thing and given another."""
         way = self.entering.way
-        return (way.warning,) if way is not None and way.warning else ()
+        own = (way.warning,) if way is not None and way.warning else ()
+        return (*own, *unused_notes(self.facts))
 
     @property
     def verdict(self) -> str:
@@ -212,16 +222,18 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     decodings = tuple(decoding(one, facts, stage.model) for one in given.decoded)
     notes = (*given.notes, *dict.fromkeys(note for one in decodings for note in one.notes), *notes)
     beside = remarks(call, facts, entered, noised=noised and not schedulers.backwards(scheduler))
-    windows = stage_windows(stage, entering.span, grid_of(scheduler, boundary=facts.boundary))
-    experts = expert_windows(facts, scheduler, entering.span)
-    beside = (*beside, *((f"experts: {', '.join(map(str, experts))}",) if experts else ()))
+    span, grid = entering.span, grid_of(scheduler, boundary=facts.boundary)
+    whole = stage_windows(stage, replace(span, start=0, end=span.of), grid)
+    windows, experts = windows_of(whole, span), expert_windows(facts, scheduler, span)
+    switches = {*(one.start for one in whole[1:]), *(one.start for one in experts[1:])}
+    beside = (*unused_notes(facts), *beside, *((f"experts: {', '.join(map(str, experts))}",) if experts else ()))
     alone = sharing_note(stage, given, len(pieces(windows, experts)))
-    steering = (*prompt_remarks(stage), *steering_remarks(windows), *((alone,) if alone else ()))
-    told = (*notes, *beside, *steering, *entering.notes, *(choice.note for choice in optimize))
+    steering = (*prompt_remarks(stage), *steering_remarks(windows), passes_remark(windows, span, facts), alone)
+    told = (*notes, *beside, *filter(None, steering), *entering.notes, *(choice.note for choice in optimize))
     weights = facts.values * _itemsize(stage, facts)
     return Prepared(
-        stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights, windows, decodings,
-        experts,
+        stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights, windows,
+        tuple(sorted(switches)), decodings, experts,
     )  # fmt: skip
 
 

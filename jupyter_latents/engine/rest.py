@@ -30,10 +30,12 @@ def run_rest(
     rest = replace(stage, window=Window(None, stage.window.end), latents_processors=())
     result = go(rest, replace(inputs, latents=(known.latents,)))
     made = replace(result.latents.provenance, parents=known.latents.provenance.parents)
+    model = result.latents.position.model if result.latents.position is not None else ""
 
     def own(step: Latents) -> Latents:
-        before = step.position is not None and step.position.step <= known.span.start
-        return step if before else step.replace(provenance=made)
+        if step.position is None or step.position.step <= known.span.start:
+            return step
+        return step.replace(provenance=made, position=replace(step.position, model=model))
 
     trajectory = tuple(map(own, result.latents.trajectory))
     return replace(

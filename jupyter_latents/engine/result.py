@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jupyter_latents.engine.schedule.window import FractionRule, Grid, Span
-from jupyter_latents.stage import Point
+from jupyter_latents.stage import Point, SigmaPoint
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -34,7 +34,7 @@ class StageResult:
         start: Noise level at its start; None where it was not kept.
         sigmas: Noise level before each whole step and after the last, as the schedule's form shows it; empty where they
             were not kept.
-        switches: The steps at which what steers it changed.
+        switches: The steps of the whole schedule at which what steers it changes.
         boundary: Where the two experts of its model meet, a share of the training timesteps; None for one denoiser.
     """
 
@@ -63,5 +63,16 @@ class StageResult:
         Raises:
             WindowError: The schedule has no such step or noise level.
         """
+        if isinstance(point, SigmaPoint) and not self.sigmas:
+            return self._step_of_level(point.sigma)
         grid = Grid(self.timesteps, self.span.order, self.rule, self.train_timesteps, self.sigmas, self.boundary)
         return self.span.of if point is None else grid.step(point, "denoising_end")
+
+    def _step_of_level(self, sigma: float) -> int:
+        """The same of a result that an earlier version kept: by its steps; the end where none of them is so low."""
+        reached = (
+            step.position.step
+            for step in self.latents.trajectory
+            if step.position is not None and step.noise is not None and step.noise.own_sigma <= sigma * (1 + 1e-6)
+        )
+        return next(reached, self.span.of)

@@ -107,7 +107,7 @@ class StageRun:
             self._bridge(self.given)
         call = self.prepared.call
         self.done.shape = facts.space.shape_for(*call.size, call.batch, call.frames)
-        self.done.switches = tuple(window.start for window in self.prepared.windows[1:])
+        self.done.switches = self.prepared.switches
         pictures = picture_arguments(call, self.family, self.inputs)
         self.stops.before(Phase("encoding"))
         for window, experts in self.prepared.pieces:
@@ -122,7 +122,9 @@ class StageRun:
     def _window(self, window: StageWindow, pictures: Mapping[str, Any], model: LoadedModel) -> None:
         """Runs the steps of one window, which go on from those that are done as a stage of their own would."""
         goes_on = bool(self.done.states)
-        call = replace(self.prepared.call, stage=window.stage, loop=self.prepared.loop(window))
+        call = replace(
+            self.prepared.call, stage=window.stage, loop=self.prepared.loop(window) if self.facts.steered else None
+        )
         own = call_arguments(call, self.family)
         arguments = {**own, **pictures, **self.facts.arguments(call, self.inputs)}
         if goes_on:
@@ -242,7 +244,8 @@ class StageRun:
 
     def _begin(self, span: Span, scheduler: Any) -> None:
         self.done.span, self.done.scheduler = span, scheduler
-        self.stops.before(Phase("denoising", span=span, noise=schedulers.level(scheduler, span.start_index)))
+        level = schedulers.level(scheduler, span.start_index)
+        self.stops.before(Phase("denoising", span=span, noise=level, switches=self.done.switches))
 
     def _after_step(self, state: StepState) -> bool:
         span = self.done.span

@@ -16,7 +16,7 @@ from jupyter_latents.points import point_of
 from jupyter_latents.stage import Address, Prompt, Scales, Stage
 from jupyter_latents.wording import option, plain
 
-__all__ = ["Active", "StageWindow", "bare", "changed", "is_steered", "stage_windows", "steering_remarks"]
+__all__ = ["Active", "StageWindow", "bare", "changed", "is_steered", "stage_windows", "steering_remarks", "windows_of"]
 
 Active: TypeAlias = Mapping[str, tuple[int, ...]]
 """Field of the model source to the places of those of its addresses that hold."""
@@ -76,12 +76,26 @@ def bare(stage: Stage) -> Stage:
     return replace(stage, model=replace(stage.model, **held), prompt=Prompt(), guidance_scale=default)
 
 
+def windows_of(windows: tuple[StageWindow, ...], span: Span) -> tuple[StageWindow, ...]:
+    """The windows that tile the steps that a stage runs.
+
+    Args:
+        windows: Those of the whole schedule.
+        span: The steps.
+    """
+    return tuple(
+        replace(one, start=max(one.start, span.start), end=min(one.end, span.end))
+        for one in windows
+        if one.start < span.end and one.end > span.start
+    )
+
+
 def stage_windows(stage: Stage, span: Span, grid: Grid) -> tuple[StageWindow, ...]:
-    """The windows that tile the steps that a stage runs; one where nothing changes.
+    """The windows that tile steps of a stage; one where nothing changes.
 
     Args:
         stage: What is asked for; its prompts are checked.
-        span: The steps.
+        span: The steps, such as the whole schedule's.
         grid: What points are counted on; its fractions count steps.
 
     Raises:

@@ -16,8 +16,9 @@ from jupyter_latents.latents.spaces import Space
 
 __all__ = ["Order", "Scaling", "scaling_of"]
 
-# scale first: SD, SD3 and Flux; reciprocal: Wan and Qwen-Image pipelines, which divide by 1 / std; scale last: files.
-Order: TypeAlias = Literal["scale first", "reciprocal", "scale last"]
+# scale first: SD, SD3 and Flux; reciprocal: Wan and Qwen-Image pipelines, which divide by 1 / std; scale last: files;
+# inverse: CogVideoX, which multiplies by 1 / scale.
+Order: TypeAlias = Literal["scale first", "reciprocal", "scale last", "inverse"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +49,8 @@ class Scaling:
             spread = latents / (1.0 / self.std) / self.scale
         elif self.order == "scale last":
             spread = latents / self.scale * self.std
+        elif self.order == "inverse":
+            spread = 1 / self.scale * latents
         else:
             spread = latents * self.std / self.scale
         return spread if self.mean is None else spread + self.mean

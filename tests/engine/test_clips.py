@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from jupyter_latents.engine.given.inputs import Given, Inputs
+from jupyter_latents.engine.given.outline import Outline
 from jupyter_latents.engine.local import LocalEngine
 from jupyter_latents.engine.models.cache import ModelCache
 from jupyter_latents.engine.observer import Silent
@@ -47,13 +48,20 @@ def plain(folder: Path, scheduler: str | None = None, **options: Any) -> torch.T
 
     pipeline = diffusers.DiffusionPipeline.from_pretrained(folder)
     pipeline.set_progress_bar_config(disable=True)
-    if scheduler is not None:
-        kind = getattr(diffusers, scheduler.partition(";")[0])
-        pipeline.scheduler = kind.from_config(pipeline.scheduler.config, **SCHEDULERS[scheduler])
+    _reschedule(pipeline, scheduler)
     settings = {"height": 32, "width": 32, "num_frames": FRAMES, "num_inference_steps": STEPS, "guidance_scale": 3.0}
     generator = torch.Generator("cpu").manual_seed(7)
     made = pipeline(PROMPT, generator=generator, output_type="latent", **{**settings, **options})
     return made.frames
+
+
+def _reschedule(pipeline: Any, scheduler: str | None) -> None:
+    """Gives a pipeline another scheduler, as diffusers' own documentation does."""
+    import diffusers
+
+    if scheduler is not None:
+        kind = getattr(diffusers, scheduler.partition(";")[0])
+        pipeline.scheduler = kind.from_config(pipeline.scheduler.config, **SCHEDULERS[scheduler])
 
 
 @pytest.fixture(scope="module")
@@ -279,6 +287,28 @@ def test_a_clip_in_the_place_of_a_picture_is_refused_before_weights_load(bench):
         prepare(stage_of(bench, "wan21"), Given((still,)))
 
 
+@pytest.mark.parametrize("receiver", ["ltx", "wan21", "wan22-ti2v", "sd15", "qwen-image"])
+@pytest.mark.parametrize("giver", ["ltx", "wan21", "wan22-ti2v", "sd15", "qwen-image"])
+def test_clips_and_pictures_that_cannot_cross_are_refused_before_weights_load(bench, giver, receiver):
+    """Outlines and bare tensors too; pictures cross as ever."""
+
+    def stage(family: str, window: Window) -> Stage:
+        frames = {} if family in ("sd15", "qwen-image") else {"num_frames": FRAMES}
+        return bench.stage(family, num_inference_steps=4, size=Size(64, 64), window=window, **frames)
+
+    given = prepare(stage(giver, Window(None, 0.5))).outline
+    bare = Outline(given.shape, None, given.noise, None, given.provenance, has_history=False)
+    still = {"sd15", "qwen-image"}
+    if giver == receiver or {giver, receiver} <= still:
+        assert prepare(replace(stage(receiver, Window()), size=None, num_frames=None), Given((given,))).verdict
+        return
+    with pytest.raises(HandoffError, match=r"makes (clips|pictures)|do not cross from one space to another yet"):
+        prepare(replace(stage(receiver, Window()), size=None, num_frames=None), Given((given,)))
+    if giver in still or receiver in still:
+        with pytest.raises(HandoffError, match=r"makes (clips|pictures)"):
+            prepare(replace(stage(receiver, Window()), size=None, num_frames=None), Given((bare,)))
+
+
 def test_decoded_clips_are_those_of_diffusers_and_keep_their_speed(bench):
     import diffusers
 
@@ -319,11 +349,56 @@ def test_ltx_is_whole_and_split_as_diffusers_makes_it(bench):
     assert last.latents.provenance.options["fps"] == "8"
 
 
-def test_ltx_decodes_as_diffusers_does(bench):
+def test_hunyuan_video_is_whole_and_split_as_diffusers_makes_it(bench):
+    size = {"size": Size(64, 64)}
+    expected = plain(bench.folder("hunyuan-video"), width=64, height=64)
+    whole = bench.engine.run(stage_of(bench, "hunyuan-video", **size)).latents
+    assert (whole.space.name, whole.frames, whole.size) == ("HunyuanVideo", FRAMES, (64, 64))
+    assert torch.equal(whole.tensor, expected)
+    for carry, step in ((in_memory, 1), (through_file, 3), (in_memory, 5)):
+        made = bench.engine.run(stage_of(bench, "hunyuan-video", window=Window(None, step / STEPS), **size)).latents
+        last = bench.engine.run(stage_of(bench, "hunyuan-video", **size), Inputs((carry(made, bench.scratch),)))
+        assert torch.equal(last.latents.tensor, expected), step
+
+
+def test_cogvideox_is_whole_and_split_as_diffusers_makes_it(bench):
+    size = {"size": Size(64, 64)}
+    expected = plain(bench.folder("cogvideox"), width=64, height=64)
+    whole = bench.engine.run(stage_of(bench, "cogvideox", **size)).latents
+    assert (whole.space.name, whole.frames, whole.size) == ("CogVideoX", FRAMES, (64, 64))
+    assert torch.equal(whole.tensor.transpose(1, 2), expected)
+    for carry, step in ((in_memory, 1), (through_file, 3), (in_memory, 5)):
+        made = bench.engine.run(stage_of(bench, "cogvideox", window=Window(None, step / STEPS), **size)).latents
+        last = bench.engine.run(stage_of(bench, "cogvideox", **size), Inputs((carry(made, bench.scratch),)))
+        assert torch.equal(last.latents.tensor, whole.tensor), step
+
+
+def test_cogvideox_that_fills_frames_up_is_refused_by_name(bench, tmp_path):
+    import json
+    import shutil
+
+    other = shutil.copytree(bench.folder("cogvideox"), tmp_path / "later")
+    path = other / "transformer" / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "patch_size_t": 2}))
+    with pytest.raises(ModelError, match=r"CogVideoX 1\.5, whose pipeline fills its frames up"):
+        prepare(stage_of(bench, str(other)))
+    with pytest.raises(JupyterLatentsError, match="CogVideoXDPMScheduler"):
+        prepare(stage_of(bench, "cogvideox", scheduler="CogVideoXDPMScheduler"))
+
+
+@pytest.mark.parametrize("family", ["ltx", "cogvideox", "hunyuan-video"])
+def test_other_families_decode_as_diffusers_does(bench, family):
     import diffusers
 
-    run = bench.engine.run(stage_of(bench, "ltx", size=Size(64, 32)))
-    pipeline = diffusers.DiffusionPipeline.from_pretrained(bench.folder("ltx"))
+    seen: list[Any] = []
+
+    class Looks(Silent):
+        def step(self, event: Any, look: Any) -> None:
+            seen.append(look.preview())
+
+    run = bench.engine.run(stage_of(bench, family, size=Size(64, 32)), observer=Looks())
+    assert [len(one) for (one,) in seen] == [2] * STEPS
+    pipeline = diffusers.DiffusionPipeline.from_pretrained(bench.folder(family))
     pipeline.set_progress_bar_config(disable=True)
     expected = pipeline(
         PROMPT, height=32, width=64, num_frames=FRAMES, num_inference_steps=STEPS, guidance_scale=3.0,
@@ -336,7 +411,7 @@ def test_ltx_decodes_as_diffusers_does(bench):
 PICTURED = ("wan21-i2v", "wan22-i2v", "wan22-ti2v")
 
 
-def of_picture(folder: Path) -> torch.Tensor:
+def of_picture(folder: Path, scheduler: str | None = None) -> torch.Tensor:
     """The latents of one whole run of diffusers' pipeline that makes clips of a picture."""
     import diffusers
 
@@ -346,6 +421,7 @@ def of_picture(folder: Path) -> torch.Tensor:
         **{"image_encoder": None, "image_processor": None, **own.components}, **settings
     )
     pipeline.set_progress_bar_config(disable=True)
+    _reschedule(pipeline, scheduler)
     return pipeline(
         picture(64), PROMPT, height=64, width=64, num_frames=FRAMES, num_inference_steps=STEPS, guidance_scale=3.0,
         generator=torch.Generator("cpu").manual_seed(7), output_type="latent",

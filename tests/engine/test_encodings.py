@@ -43,20 +43,17 @@ def test_the_same_input_runs_the_encoder_once() -> None:
     assert seen["text_encoder"].dtype == torch.float32
 
 
-class Scripted(Encoder):
-    """Says whether torch's script compiler would optimize what it has seen before."""
-
-    def forward(self, ids: torch.Tensor, *, output_hidden_states: bool = False) -> tuple[torch.Tensor, ...]:
-        return (torch.tensor(torch._C._get_graph_executor_optimize()),)
-
-
-@pytest.mark.parametrize("foreign", [False, True])
-def test_what_a_text_becomes_does_not_depend_on_how_many_were_encoded_before(*, foreign: bool) -> None:
+def test_what_a_text_becomes_does_not_depend_on_how_many_were_encoded_before(bench: Bench) -> None:
     """Optimized, scripted functions are fused from their second call on, on an accelerator with other roundings."""
-    seen = Encodings().remembering({"text_encoder": Scripted()})
-    given = {"output_hidden_states": object()} if foreign else {}
-    (optimized,) = seen["text_encoder"](torch.arange(6), **given)
-    assert not optimized
+    engine, stage, optimized = LocalEngine(), bench.stage("kolors", num_inference_steps=1), list[bool]()
+
+    def ask(*_: object) -> None:
+        optimized.append(torch._C._get_graph_executor_optimize())
+
+    hook = engine.cache.load(stage.model).parts["text_encoder"].register_forward_pre_hook(ask)
+    engine.run(stage)
+    hook.remove()
+    assert optimized == [False, False]
     assert torch._C._get_graph_executor_optimize(), "others' scripted functions are left as they were"
 
 

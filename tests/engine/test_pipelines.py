@@ -94,7 +94,7 @@ def test_what_runs_is_described(family: str, tiny: Callable[[str], Path]) -> Non
     [
         ("AudioLDM2Pipeline", "it makes sound"),
         ("StableAudioPipeline", "it makes sound"),
-        ("CogVideoXPipeline", "it makes video"),
+        ("MochiPipeline", "it makes video"),
         ("AnimateDiffPipeline", "it makes video"),
         ("LattePipeline", "it makes video"),
         ("LLaDA2Pipeline", "it makes text"),

@@ -182,3 +182,41 @@ def test_windows_pickle(bench: Bench, files: Files) -> None:
     stage: Stage = bench.stage("sd15", guidance_scale="7@0,2@0.5")
     windows = prepare(replace(stage, model=replace(stage.model, loras=(f"{files.lora};end=0.5",)))).windows
     assert pickle.loads(pickle.dumps(windows)) == windows  # noqa: S301
+
+
+def _passes(bench: Bench, stage: Stage) -> int:
+    """How often a picture goes through the denoiser of a stage's run."""
+    parts, counted = bench.engine.cache.load(stage.model).parts, []
+    denoiser = parts.get("unet") or parts["transformer"]
+
+    def count(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        given = args[0] if args else kwargs.get("hidden_states", kwargs.get("sample"))
+        counted.append(len(given))
+
+    hook = denoiser.register_forward_pre_hook(count, with_kwargs=True)
+    try:
+        bench.engine.run(stage)
+    finally:
+        hook.remove()
+    return sum(counted)
+
+
+@pytest.mark.parametrize("guidance", ["3@0,1@0.5", 1.0, 0.5, 3.0])
+@pytest.mark.parametrize("family", ["sd15", "sdxl", "kolors", "sd3", "flux", "qwen-image", "z-image", "flux2-klein"])
+def test_passes_are_foreseen_as_diffusers_makes_them(bench: Bench, family: str, guidance: Any) -> None:
+    stage = bench.stage(family, num_inference_steps=4, guidance_scale=guidance)
+    prepared = prepare(stage)
+    assert prepared.passes == _passes(bench, stage)
+    dropped = any("one a step, not two" in note for note in prepared.notes)
+    assert dropped == (prepared.span.evaluations < prepared.passes < 2 * prepared.span.evaluations)
+
+
+def test_a_dropped_pass_is_told(bench: Bench) -> None:
+    notes = prepare(bench.stage("sd15", guidance_scale="7@0,1@0.6", scheduler="DDIMScheduler")).notes
+    assert "16 passes of the unet: one a step, not two, in steps 6–10" in notes
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_every_change_has_an_effect(bench: Bench, name: str) -> None:
+    stage = bench.stage("sd15", scheduler="DDIMScheduler", num_inference_steps=5)
+    assert not equal(steered(bench, name, stage, 0.4), steered(bench, name, stage, 0.8))

@@ -40,7 +40,7 @@ _DEPTH = {
 
 NO_PICTURES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        "CogVideoXPipeline": _VIDEO,
+        "MochiPipeline": _VIDEO,
         "HunyuanVideoImageToVideoPipeline": _VIDEO,
         "AudioLDM2Pipeline": _AUDIO,
         "StableDiffusionDepth2ImgPipeline": _DEPTH,

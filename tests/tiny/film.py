@@ -1,4 +1,4 @@
-"""Tiny pipelines of the families that make clips: Wan 2.1 and 2.2, from texts and from pictures, and LTX-Video."""
+"""Tiny pipelines of the families that make clips: Wan from texts and from pictures, LTX-Video, CogVideoX."""
 
 from __future__ import annotations
 
@@ -47,6 +47,97 @@ def _uni_pc(flow_shift: float = 3.0) -> Any:
 def _text(seed: int) -> dict[str, Any]:
     tokenizer = words.t5_tokenizer()
     return {"tokenizer": tokenizer, "text_encoder": parts.fill(parts.t5_text(tokenizer, umt5=True), seed)}
+
+
+def cogvideox(seed: int = 0) -> Any:
+    """CogVideoX: frames before channels, noise predicted as velocity."""
+    from diffusers import AutoencoderKLCogVideoX, CogVideoXDDIMScheduler, CogVideoXPipeline, CogVideoXTransformer3DModel
+
+    vae = AutoencoderKLCogVideoX(
+        down_block_types=("CogVideoXDownBlock3D",) * 4,
+        up_block_types=("CogVideoXUpBlock3D",) * 4,
+        block_out_channels=(8, 8, 8, 8),
+        latent_channels=4,
+        layers_per_block=1,
+        norm_num_groups=2,
+        temporal_compression_ratio=4,
+        scaling_factor=1.15258426,
+    )
+    transformer = CogVideoXTransformer3DModel(
+        num_attention_heads=2,
+        attention_head_dim=16,
+        in_channels=4,
+        out_channels=4,
+        time_embed_dim=2,
+        text_embed_dim=32,
+        num_layers=1,
+        sample_width=8,
+        sample_height=8,
+        sample_frames=9,
+        patch_size=2,
+        temporal_compression_ratio=4,
+        max_text_seq_length=226,
+        use_rotary_positional_embeddings=True,
+    )
+    tokenizer = words.t5_tokenizer()
+    return CogVideoXPipeline(
+        tokenizer=tokenizer,
+        text_encoder=parts.fill(parts.t5_text(tokenizer), seed),
+        vae=parts.fill(vae, parts.VAE_SEED),
+        transformer=parts.fill(transformer, seed),
+        scheduler=CogVideoXDDIMScheduler(
+            beta_schedule="scaled_linear", prediction_type="v_prediction", rescale_betas_zero_snr=True,
+            snr_shift_scale=3.0, timestep_spacing="trailing", set_alpha_to_one=True, clip_sample=False,
+        ),
+    )  # fmt: skip
+
+
+def hunyuan_video(seed: int = 0) -> Any:
+    """HunyuanVideo: a Llama and a CLIP as text encoders, its guidance embedded."""
+    from diffusers import (
+        AutoencoderKLHunyuanVideo,
+        FlowMatchEulerDiscreteScheduler,
+        HunyuanVideoPipeline,
+        HunyuanVideoTransformer3DModel,
+    )
+    from transformers import LlamaConfig, LlamaModel
+
+    vae = AutoencoderKLHunyuanVideo(
+        latent_channels=4, block_out_channels=(8, 8, 8, 8), layers_per_block=1, norm_num_groups=2
+    )
+    transformer = HunyuanVideoTransformer3DModel(
+        in_channels=4,
+        out_channels=4,
+        num_attention_heads=2,
+        attention_head_dim=10,
+        num_layers=1,
+        num_single_layers=1,
+        num_refiner_layers=1,
+        text_embed_dim=16,
+        pooled_projection_dim=32,
+        rope_axes_dim=(2, 4, 4),
+    )
+    tokenizer, tokenizer_2 = words.mistral_tokenizer(), words.clip_tokenizer()
+    tokenizer.truncation_side = "left"  # the template has more of its letters than there is room for
+    llama = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        max_position_embeddings=1024,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return HunyuanVideoPipeline(
+        text_encoder=parts.fill(LlamaModel(llama), seed),
+        tokenizer=tokenizer,
+        transformer=parts.fill(transformer, seed),
+        vae=parts.fill(vae, parts.VAE_SEED),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=7.0),
+        text_encoder_2=parts.fill(parts.clip_text(tokenizer_2), seed),
+        tokenizer_2=tokenizer_2,
+    )
 
 
 def ltx(seed: int = 0) -> Any:

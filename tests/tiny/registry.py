@@ -31,6 +31,8 @@ FAMILIES: dict[str, Callable[..., DiffusionPipeline]] = {
 """Builders by family; each takes a seed, 0 unless given."""
 
 CLIPS: dict[str, Callable[..., DiffusionPipeline]] = {
+    "cogvideox": film.cogvideox,
+    "hunyuan-video": film.hunyuan_video,
     "ltx": film.ltx,
     "wan21": film.wan21,
     "wan22": film.wan22,

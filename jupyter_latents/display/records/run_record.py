@@ -131,6 +131,7 @@ class RunRecord:
         self.phases.append(PhaseRecord(phase, time.monotonic(), self.held))
         if phase.name == "denoising" and self.stages:
             self.stages[-1].begin_steps(phase.span, phase.noise)
+            self.stages[-1].changes = phase.switches
 
     def add_step(self, point: Point, span: Span) -> None:
         """A step is done."""
@@ -161,10 +162,16 @@ class RunRecord:
             record.let_go()
 
     def add_result(
-        self, latents: Latents, pictures: Sequence[Image | Clip], start: Noise | None = None, span: Span | None = None
+        self,
+        latents: Latents,
+        pictures: Sequence[Image | Clip],
+        start: Noise | None = None,
+        span: Span | None = None,
+        changes: tuple[int, ...] = (),
     ) -> None:
         """A stage has its result; one that was kept from before says by itself at which level and step it began."""
         record = self.stages[-1]
+        record.changes = changes or record.changes
         record.take_result(latents)
         record.take_pictures(pictures)
         if not record.points:

@@ -64,6 +64,8 @@ class StageRecord:
         denoising: Seconds of its steps so far.
         place: Which of several results of the same name this is, or None.
         kept: Whether its result was kept from before, so that its steps were not run now.
+        changes: The steps of the whole schedule at which what steers it changes.
+        over: Whether its run has ended.
     """
 
     stage: Stage
@@ -80,6 +82,8 @@ class StageRecord:
     denoising: float = 0.0
     place: int | None = None
     kept: bool = False
+    changes: tuple[int, ...] = ()
+    over: bool = False
 
     @classmethod
     def beginning(cls, stage: Stage, name: str) -> StageRecord:
@@ -110,6 +114,11 @@ class StageRecord:
         if self.span is not None:
             return self.span.start
         return rough_step(self.stage.window.start, self.stage.num_inference_steps, 0)
+
+    @property
+    def switches(self) -> list[int]:
+        """Those of its own steps after which what steers it changes."""
+        return [step for step in self.changes if self.start < step < self.start + self.steps]
 
     @property
     def of(self) -> int:
@@ -163,7 +172,8 @@ class StageRecord:
         return self.clips or self.pictures
 
     def let_go(self) -> None:
-        """Holds on to no run any more."""
+        """Its run has ended, and it holds on to that no more."""
+        self.over = True
         for point in self.points:
             point.look = None
 

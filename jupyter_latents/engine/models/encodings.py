@@ -21,9 +21,7 @@ class Encodings:
 
     The least recently used leave first, and all with their encoder.
 
-    Torch's switches are a part of the input: with another number of threads the last bits differ. Encoders run without
-    the optimizations of torch's script compiler: it fuses what it has seen before, on an accelerator with other
-    roundings, so that what a text becomes would depend on how many were encoded before it (Kolors' ChatGLM).
+    Torch's switches are a part of the input: with another number of threads the last bits differ.
 
     Args:
         limit: Bytes that they may take, all encoders together.
@@ -66,14 +64,14 @@ class Encodings:
         make, given = make or encoder, _digest((args, kwargs))
         if given is None:
             self.made += 1
-            return _made(make, args, kwargs)
+            return make(*args, **kwargs)
         given += repr((numerics(_device(encoder)), _adapters(encoder)))
         with self._lock:
             key = (self._number(encoder), given)
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key][0]
-        output = _made(make, args, kwargs)
+        output = make(*args, **kwargs)
         with self._lock:
             self.made += 1
             self._kept[key] = (output, _size(output))
@@ -123,14 +121,6 @@ def _adapters(encoder: Any) -> tuple[object, ...]:
         for module in encoder.modules()
         if hasattr(module, "active_adapters") and hasattr(module, "scaling")
     )
-
-
-def _made(make: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    import torch
-
-    switches: Any = torch.jit  # whose types leave it out
-    with switches.optimized_execution(False):
-        return make(*args, **kwargs)
 
 
 def _device(encoder: Any) -> Any:

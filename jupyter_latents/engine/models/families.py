@@ -38,6 +38,7 @@ class Family:
         call: Further arguments of every call.
         text: How the embeddings of its text encoders are laid out, a row of `prompts.TEXT_LAYOUTS`; empty where weights
             in prompts are not read.
+        guided_above: The guidance scale above which the pipeline passes the denoiser twice a step; None for never.
         frames: Frames of a clip where nobody says; 0 for families of pictures.
         fps: Frames a second that it was trained on.
         pictured: Whether a picture steers every step (image to video), so that each stage of a run needs it, and it is
@@ -65,6 +66,7 @@ class Family:
     direct_latents: bool = False
     call: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     text: str = ""
+    guided_above: float | None = 1.0
     frames: int = 0
     fps: int = 16
     pictured: bool = False
@@ -176,6 +178,7 @@ FAMILIES: tuple[Family, ...] = (
         align=16,
         negative=False,
         text="t5",
+        guided_above=None,
     ),
     Family(
         "Flux.2",
@@ -187,6 +190,7 @@ FAMILIES: tuple[Family, ...] = (
         schedule="flux2",
         align=16,
         negative=False,
+        guided_above=None,
     ),
     Family(
         "Flux.2 Klein",
@@ -224,6 +228,31 @@ FAMILIES: tuple[Family, ...] = (
         half="bfloat16",
         schedule="z-image",
         align=16,
+        guided_above=0.0,
+    ),
+    Family(
+        "CogVideoX",
+        ("cogvideox",),
+        ("CogVideoXPipeline",),
+        "CogVideoXPipeline",
+        layout="frames first",
+        default_size=(720, 480),
+        align=16,
+        frames=49,
+        fps=8,
+    ),
+    Family(
+        "HunyuanVideo",
+        ("hunyuan-video",),
+        ("HunyuanVideoPipeline",),
+        "HunyuanVideoPipeline",
+        schedule="to zero",
+        half="bfloat16",
+        default_size=(1280, 720),
+        align=16,
+        negative=False,
+        frames=129,
+        fps=24,
     ),
     Family(
         "LTX-Video",

@@ -46,7 +46,7 @@ _ROWS = (
     _Row(re.compile(r"in_channels|out_channels|patch_size|hidden_size|all_patch_size"), 1, "widths"),
     _Row(
         re.compile(
-            r"(\w+_)?(channels|dim|heads|groups|kernel)|intermediate_size|\w*vocab_size|\w+_hidden_size|d_model|d_ff|d_kv"
+            r"(\w+_)?(channels|dim|heads|groups|kernel)|intermediate_size|\w*vocab_size|\w+_hidden_size|\w+_group_num|d_model|d_ff|d_kv"
         ),
         1,
         "widths",

@@ -142,6 +142,12 @@ def check_sigmas(stage: Stage, scheduler: Any, facts: ModelFacts, mode: str) -> 
 
 def _check_kind(scheduler: Any, own: Any, family: str) -> None:
     """Raises where a scheduler is for models of another kind than the model's own is."""
+    if "old_pred_original_sample" in inspect.signature(scheduler.step).parameters:
+        raise ModelError(
+            f"{type(scheduler).__name__} leaves its history to the pipeline, where it cannot be handed over. Use "
+            f"another {option('schedulers')}, such as CogVideoXDDIMScheduler or DPMSolverMultistepScheduler.",
+            option="schedulers",
+        )
     is_flow = schedulers.form_of(own) == "flow"
     if not is_flow and not hasattr(scheduler, "init_noise_sigma") and hasattr(own, "init_noise_sigma"):
         raise ModelError(

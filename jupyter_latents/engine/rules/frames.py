@@ -39,6 +39,11 @@ def frame_count(stage: Stage, latents: Standing | None, facts: ModelFacts) -> in
                 option="num_frames",
             )
         return found
+    if facts.config(facts.denoiser).get("patch_size_t") is not None and facts.family.layout == "frames first":
+        raise ModelError(
+            f"{stage.model.name} is a CogVideoX 1.5, whose pipeline fills its frames up; that does not run here yet. "
+            "Use CogVideoX 2b or 5b."
+        )
     wanted = facts.family.frames if asked is None else asked
     over = (wanted - 1) % space.frame_factor
     if over:

@@ -27,6 +27,8 @@ _PICTURES = 3 * 3 * 4  # red, green and blue in float32; decoded, turned for Pil
 _PER_STEP = 8_192  # the generator's state, and what says where a step stands
 _TOKENS = 77 * 3  # of a text for a CLIP encoder, which is filled up; repeated, joined and read by the layers
 _PADDED = ("CLIP",)
+_JOINED = {"two clips and t5": 77 + 256, "t5": 512}
+"""Tokens that a text of each layout is filled up to; they go through a transformer beside those of a picture."""
 _ORDERS = 4  # outputs that PNDM and IPNDM remember
 
 
@@ -71,7 +73,7 @@ def needs_of(call: Call, facts: ModelFacts, itemsize: int, steps: int = 1, memor
     """
     stage, size = call.stage, call.size
     latents = _latents(call, facts)
-    guided = 2 if facts.denoiser == "unet" and facts.family.negative and largest_scale(stage.guidance_scale) > 1 else 1
+    guided = 2 if facts.family.negative and largest_scale(stage.guidance_scale) > 1 else 1
     step = guided * call.batch * (_layer(call, facts) + _text(facts)) * itemsize
     kept = steps * (call.batch * latents * (2 + memory) * itemsize + _PER_STEP)
     if stage.window.end not in (None, 1.0):
@@ -154,7 +156,7 @@ def _layer(call: Call, facts: ModelFacts) -> int:
         return _OF_PIXELS * int(widths[0]) * pixels + _skips(config, pixels)
     each = config.get("patch_size") or 2
     inside = int(config.get("in_channels") or facts.space.channels) * int(each if isinstance(each, int) else 2) ** 2
-    return _OF_TOKENS * _width(config) * (latents // inside)
+    return _OF_TOKENS * _width(config) * (latents // inside + _JOINED.get(facts.family.text, 0))
 
 
 def _skips(config: Mapping[str, Any], pixels: int) -> int:

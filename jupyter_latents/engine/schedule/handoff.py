@@ -202,5 +202,7 @@ def grid_of(scheduler: Any, rule: FractionRule = "steps", boundary: float | None
     train = int(scheduler.config.get("num_train_timesteps", 1000))
     timesteps, order = [float(timestep) for timestep in scheduler.timesteps], int(scheduler.order)
     steps = -(-len(timesteps) // order)
-    levels = (schedulers.level(scheduler, min(step * order, len(timesteps))) for step in range(steps + 1))
-    return Grid(timesteps, order, rule, train, [level.own_sigma for level in levels], boundary)
+    indices = [min(step * order, len(timesteps)) for step in range(steps + 1)]
+    known = indices if schedulers.has_levels(scheduler) else ()
+    sigmas = [schedulers.level(scheduler, index).own_sigma for index in known]
+    return Grid(timesteps, order, rule, train, sigmas, boundary)

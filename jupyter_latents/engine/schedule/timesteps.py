@@ -90,6 +90,15 @@ def _z_image(scheduler: Any, request: Request) -> dict[str, Any]:
     return {"sigmas": list(sigmas), "mu": _shift(scheduler, request.tokens, 1.15)}
 
 
+def _to_zero(_scheduler: Any, request: Request) -> dict[str, Any]:
+    """HunyuanVideoPipeline: sigmas from 1 to 0, the last left out."""
+    import numpy as np
+
+    steps = request.num_inference_steps
+    sigmas = np.linspace(1.0, 0.0, steps + 1)[:-1] if request.sigmas is None else request.sigmas
+    return {"sigmas": list(sigmas)}
+
+
 def _lumina2(scheduler: Any, request: Request) -> dict[str, Any]:
     """Lumina2Pipeline: as `_linear`, but what it takes for the number of tokens is the number of channels."""
     return {**_linear(scheduler, request), "mu": _shift(scheduler, request.channels, 1.15)}
@@ -119,6 +128,7 @@ ARGUMENTS: Mapping[str, Callable[[Any, Request], dict[str, Any]]] = MappingProxy
         "dynamic": _dynamic,
         "linear": _linear,
         "lumina2": _lumina2,
+        "to zero": _to_zero,
         "flux": _flux,
         "flux2": _flux2,
         "z-image": _z_image,

@@ -24,10 +24,15 @@ _ENCODING = {
 
 
 def _heard(method: Callable[..., Any], kind: str) -> Callable[..., Any]:
-    """A pipeline's method that ends where the run is to end, or where a part made what is no number."""
+    """A pipeline's method that ends where the run is to end, or where a part made what is no number.
+
+    It runs without the optimizations of torch's script compiler: this fuses what it has seen before, on an accelerator
+    with other roundings, so that what a text becomes would depend on how many were encoded before it (Kolors' ChatGLM).
+    """
+    compiler: Any = torch.jit
 
     def heard(self: Any, *args: Any, **kwargs: Any) -> Any:
-        with ear():
+        with ear(), compiler.optimized_execution(False):
             made = method(self, *args, **kwargs)
         part = "the VAE, while it encoded a picture," if kind == "vae" else "a text encoder"
         dtype = self.vae.dtype if kind == "vae" else _encoder_dtype(self)

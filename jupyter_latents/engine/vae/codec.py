@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -25,7 +26,8 @@ __all__ = ["decode", "encode", "scaling_of_vae", "space_of", "to_pil"]
 
 # Names of spaces: (channels, scaling factor) to name; the numbers themselves are the VAE's.
 _WAN_CHANNELS = 16
-_LTX = "AutoencoderKLLTXVideo"
+_LTX, _COG = "AutoencoderKLLTXVideo", "AutoencoderKLCogVideoX"
+_HUNYUAN = "AutoencoderKLHunyuanVideo"
 _NAMES = {(4, 0.18215): "SD", (4, 0.13025): "SDXL", (16, 1.5305): "SD3", (16, 0.3611): "Flux"}
 
 
@@ -44,10 +46,8 @@ def space_of(vae_class: str, config: Mapping[str, Any], digest: str = "") -> Spa
     if vae_class == "AutoencoderKLFlux2":
         blocks = len(config["block_out_channels"]) - 1
         return Space("Flux2", config["latent_channels"] * 4, 2**blocks * 2, vae=digest)
-    if vae_class == "AutoencoderKLWan":
-        return _wan_space(config, digest)
-    if vae_class == _LTX:
-        return _ltx_space(config, digest)
+    if vae_class in _CLIPS:
+        return _CLIPS[vae_class](config, digest)
     if "z_dim" in config:
         mean, std = tuple(config["latents_mean"]), tuple(config["latents_std"])
         factor = 2 ** len(config["temperal_downsample"])
@@ -78,6 +78,26 @@ def _ltx_space(config: Mapping[str, Any], digest: str) -> Space:
     scale = float(config.get("scaling_factor") or 1.0)
     channels = int(config["latent_channels"])
     return Space("LTX", channels, int(factor), scale, vae=digest, axes=AXES[1], frame_factor=int(frames))
+
+
+def _hunyuan_space(config: Mapping[str, Any], digest: str) -> Space:
+    """That of HunyuanVideo's VAE."""
+    factor, frames = int(config["spatial_compression_ratio"]), int(config["temporal_compression_ratio"])
+    channels, scale = int(config["latent_channels"]), float(config["scaling_factor"])
+    return Space("HunyuanVideo", channels, factor, scale, vae=digest, axes=AXES[1], frame_factor=frames)
+
+
+def _cog_space(config: Mapping[str, Any], digest: str) -> Space:
+    """That of CogVideoX's VAE."""
+    factor, frames = 2 ** (len(config["block_out_channels"]) - 1), int(config["temporal_compression_ratio"])
+    channels, scale = int(config["latent_channels"]), float(config["scaling_factor"])
+    return Space("CogVideoX", channels, factor, scale, vae=digest, axes=AXES[1], frame_factor=frames)
+
+
+_CLIPS: Mapping[str, Callable[[Mapping[str, Any], str], Space]] = MappingProxyType(
+    {"AutoencoderKLWan": _wan_space, _LTX: _ltx_space, _COG: _cog_space, _HUNYUAN: _hunyuan_space}
+)
+"""VAEs of clips, by class."""
 
 
 def _check_numbers(vae_class: str, config: Mapping[str, Any]) -> None:
@@ -117,6 +137,8 @@ def scaling_of_vae(vae: Any, like: torch.Tensor) -> Scaling:
     if _has_patches(vae):
         std = torch.sqrt(vae.bn.running_var.view(1, -1, 1, 1) + config.batch_norm_eps).to(like)
         return Scaling(vae.bn.running_mean.view(1, -1, 1, 1).to(like), std)
+    if type(vae).__name__ == _COG:
+        return Scaling(scale=config.scaling_factor, order="inverse")
     if type(vae).__name__ == _LTX:
         mean, std = (per_channel(values) for values in (vae.latents_mean, vae.latents_std))
         return Scaling(mean, std, config.scaling_factor)
@@ -130,6 +152,11 @@ def scaling_of_vae(vae: Any, like: torch.Tensor) -> Scaling:
 def _has_patches(vae: Any) -> bool:
     """Whether the latents are 2x2 patches of what the VAE makes."""
     return type(vae).__name__ == "AutoencoderKLFlux2"
+
+
+def _has_frames(vae: Any) -> bool:
+    """Whether its pictures and latents have an axis of frames."""
+    return "z_dim" in vae.config or type(vae).__name__ in _CLIPS
 
 
 @torch.no_grad()
@@ -160,7 +187,7 @@ def _decoded(latents: torch.Tensor, vae: Any) -> torch.Tensor:
     raw = scaling_of_vae(vae, latents).raw_from_model(latents)
     if _has_patches(vae):
         raw = unpatchify(raw)
-    elif "z_dim" in vae.config and latents.dim() == 4:
+    elif _has_frames(vae) and latents.dim() == 4:
         raw = raw.unsqueeze(2)
     # LTX-Video's pipelines decode at timestep 0 where nobody asks for another.
     timed = {"temb": raw.new_zeros(len(raw))} if vae.config.get("timestep_conditioning") else {}
@@ -193,7 +220,7 @@ def encode(pictures: torch.Tensor, vae: Any) -> torch.Tensor:
 
 def _encoded(pictures: torch.Tensor, vae: Any) -> torch.Tensor:
     pictures = pictures.to(device=vae.device, dtype=vae.dtype)
-    one_frame = "z_dim" in vae.config
+    one_frame = _has_frames(vae)
     encoded = vae.encode(pictures.unsqueeze(2) if one_frame else pictures)
     raw = encoded.latent if hasattr(encoded, "latent") else encoded.latent_dist.mode()
     raw = patchify(raw) if _has_patches(vae) else raw.squeeze(2) if one_frame else raw

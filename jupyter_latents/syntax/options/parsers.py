@@ -138,12 +138,17 @@ def size(value: str, locate: Locator) -> Size:
     """A picture size, ``512`` or ``512x768``, in multiples of 8 pixels."""
     match = re.fullmatch(r"(\d{1,6})(?:[xX](\d{1,6}))?", value.strip())
     if not match:
-        raise ScriptError(f"'{value}' is no size; write 512 or 512x768, in pixels.", place=_at(value, locate))
+        negative = re.fullmatch(r"-\d+([xX]-?\d+)?|\d+[xX]-\d+", value.strip())
+        what = "is negative" if negative else "is no size"
+        raise ScriptError(f"'{value}' {what}; write 512 or 512x768, in pixels.", place=_at(value, locate))
     made = Size(int(match[1]), int(match[2] or match[1]))
     for side in (made.width, made.height):
-        if side < 8 or side % 8:
+        if side < 8:
+            text = f"'{value}' is too small: a side has 8 pixels or more; write 512 or 512x768."
+            raise ScriptError(text, place=_at(value, locate))
+        if side % 8:
             raise ScriptError(
-                f"{side} pixels is no multiple of 8; the nearest that is: {max(8, round(side / 8) * 8)}.",
+                f"{side} pixels is no multiple of 8; the nearest that is: {round(side / 8) * 8}.",
                 place=_at(value, locate),
             )
     return made
