@@ -122,7 +122,8 @@ def newest_latents(done: StepLog, origin: RunOrigin) -> Latents:
         done: Steps, of which there is at least one.
         origin: Where they come from.
     """
-    return _latents(done, origin, done.states[-1])
+    (state,) = on_cpu(done.states[-1:])
+    return _latents(done, origin, state)
 
 
 def result_of(done: StepLog, origin: RunOrigin, latents: Latents, images: tuple[Image | Clip, ...] = ()) -> StageResult:
