@@ -163,7 +163,14 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     notes = (*given.notes, *dict.fromkeys(note for one in decodings for note in one.notes), *notes)
     beside = remarks(call, facts, entered, noised=noised and not schedulers.backwards(scheduler))
     prompts = prompt_windows(stage, entering.span)
-    told = (*notes, *beside, *prompt_remarks(stage, prompts), *entering.notes, *(choice.note for choice in optimize))
+    told = (
+        *notes,
+        *facts.notes(call),
+        *beside,
+        *prompt_remarks(stage, prompts),
+        *entering.notes,
+        *(choice.note for choice in optimize),
+    )
     weights = facts.values * _itemsize(stage, facts)
     return Prepared(
         stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights, prompts, decodings

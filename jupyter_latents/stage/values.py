@@ -74,6 +74,7 @@ class ModelSource:
         auth_token: Hub token; never shown.
         offline: Never ask the hub.
         optimize: What makes it faster or smaller, ``taylorseer;interval=3`` each; see `optimizations`.
+        textual_inversions: Addresses of textual inversions, ``path;token=<word>`` each.
     """
 
     name: str
@@ -93,6 +94,7 @@ class ModelSource:
     auth_token: str | None = field(default=None, repr=False)
     offline: bool = False
     optimize: tuple[Address, ...] = field(default=(), metadata={"addon": "optimizations"})
+    textual_inversions: tuple[Address, ...] = field(default=(), metadata={"addon": "inversions"})
 
     def __post_init__(self) -> None:
         for row in fields(self):
@@ -194,6 +196,7 @@ class StageOptions(TypedDict, total=False):
     revision: str
     subfolder: str
     vae: str
+    textual_inversions: str | Sequence[str]
     loras: str | Sequence[str]
     control_nets: str | Sequence[str]
     quantizer: str

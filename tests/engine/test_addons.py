@@ -42,6 +42,9 @@ class Files:
         tinies.controlnet(seed=seed).save_pretrained(self.folder / f"net-{seed}")
         return (str(self.folder / f"net-{seed}"),)
 
+    def textual_inversions(self, seed: int) -> tuple[str]:
+        return (str(tinies.inversion(self.folder / f"word-{seed}.safetensors", seed=seed)),)
+
     def loras(self, seed: int) -> tuple[str]:
         return (str(tinies.lora(self.folder / f"lora-{seed}.safetensors", seed=seed)),)
 
@@ -76,6 +79,7 @@ CHANGED = {
     "control_nets": {"controlnet"},
     "quantizer": {"unet", "text_encoder"},
     "loras": {"unet"},
+    "textual_inversions": {"tokenizer", "text_encoder"},
     "optimize": {"unet"},
 }
 
@@ -140,6 +144,8 @@ def test_a_pipeline_that_takes_no_loras_is_refused_when_it_is_described(tiny: Fo
         ("loras", "./nowhere.safetensors"),
         ("loras", "no/lora;scale=nan"),
         ("loras", "no/lora;strength=1"),
+        ("textual_inversions", "./nowhere.pt"),
+        ("textual_inversions", "no/word;scale=1"),
         ("quantizer", "sdnq"),
         ("quantizer", "bnb;bits=3"),
         ("optimize", "speed"),

@@ -73,6 +73,7 @@ EACH: dict[str, tuple[Any, str]] = {
     "revision": ("main", "--revision main"),
     "subfolder": ("sub", "--subfolder sub"),
     "vae": ("some/vae", "--vae some/vae"),
+    "textual_inversions": ("word.pt;token=x", '--textual-inversions "word.pt;token=x"'),
     "loras": (["a.safetensors;scale=0.5", "b.safetensors"], '--loras "a.safetensors;scale=0.5" b.safetensors'),
     "control_nets": ("some/net", "--control-nets some/net"),
     "quantizer": ("bnb;bits=4", '--quantizer "bnb;bits=4"'),

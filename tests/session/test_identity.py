@@ -38,6 +38,7 @@ CHANGED: dict[str, tuple[str, str]] = {
     "variant": (SEEDED, f"{SEEDED} --variant fp16"),
     "subfolder": (SEEDED.replace("{model}", "{above}/one"), SEEDED.replace("{model}", "{above} --subfolder one")),
     "vae": (SEEDED, f"{SEEDED} --vae '{{other}}/vae'"),
+    "textual_inversions": (SEEDED, f"{SEEDED} --textual-inversions '{{word}};token=cat'"),
     "loras": (SEEDED, f"{SEEDED} --loras '{{lora}}'"),
     "control_nets": (CONTROLLED, CONTROLLED.replace("{control}", "{control};scale=0.5")),
     "optimize": (SEEDED, f"{SEEDED} --optimize channels-last"),
@@ -89,6 +90,10 @@ class Place:
     def lora(self) -> Path:
         pytest.importorskip("peft")
         return tinies.lora(self.folder / "style.safetensors")
+
+    @cached_property
+    def word(self) -> Path:
+        return tinies.inversion(self.folder / "word.safetensors")
 
     @cached_property
     def control(self) -> Path:
@@ -164,6 +169,10 @@ def lora_file(place: Place) -> None:
     tinies.lora(place.lora, seed=1)
 
 
+def word_file(place: Place) -> None:
+    tinies.inversion(place.word, seed=1)
+
+
 def controlnet_file(place: Place) -> None:
     tinies.controlnet(seed=1).save_pretrained(place.control)
 
@@ -235,6 +244,7 @@ CONTENTS: dict[str, tuple[str, Callable[[Place], None]]] = {
     "VAE's configuration": (SEEDED, setting("vae/config.json", norm_eps=1e-3)),
     "index of the model": (SEEDED, setting("model_index.json", requires_aesthetics_score=True)),
     "vocabulary": (SEEDED, vocabulary),
+    "textual inversion file": (f"{SEEDED} --textual-inversions '{{word}};token=cat'", word_file),
     "LoRA file": (f"{SEEDED} --loras '{{lora}}'", lora_file),
     "ControlNet file": (CONTROLLED, controlnet_file),
     "picture file": (FILE.replace("{more}", ""), picture_file),

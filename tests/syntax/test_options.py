@@ -37,7 +37,7 @@ def test_a_bare_model_has_the_defaults() -> None:
 def test_every_option_reaches_its_stage() -> None:
     made = stage(
         "--model-type torch-sdxl --dtype f16 --variant fp16 --revision main --subfolder s --vae v.safetensors "
-        "--loras l1;scale=0.5 l2 --control-nets c;scale=0.8;start=0;end=1 "
+        "--textual-inversions w;token=x --loras l1;scale=0.5 l2 --control-nets c;scale=0.8;start=0;end=1 "
         "--scheduler DDIMScheduler;clip-sample=false "
         "--quantizer bnb;bits=4 --optimize channels-last taylorseer;interval=4 "
         "--auth-token t --offline-mode --prompts 'a; b' --second-prompts 'c; d' "
@@ -52,7 +52,7 @@ def test_every_option_reaches_its_stage() -> None:
     assert made.model == ModelSource(
         "m", "sdxl", "main", "fp16", "s", "float16", "cuda:1", "v.safetensors", ("l1;scale=0.5", "l2"),
         ("c;scale=0.8;start=0;end=1",), "bnb;bits=4", "model", True, True, "t", True,
-        ("channels-last", "taylorseer;interval=4"),
+        ("channels-last", "taylorseer;interval=4"), ("w;token=x",),
     )  # fmt: skip
     assert made.prompt == Prompt("a", "b", "c", "d", "e", None)
     assert (made.clip_skip, made.num_inference_steps, made.guidance_scale, made.guidance_rescale) == (1, 12, 0.0, 0.7)

@@ -5,7 +5,7 @@ Importing this package is cheap; torch, transformers and diffusers are imported 
 
 from __future__ import annotations
 
-from tests.tiny.diffusion import controlnet, lora
+from tests.tiny.diffusion import controlnet, inversion, lora
 from tests.tiny.registry import FAMILIES, build
 from tests.tiny.single import single_file
 from tests.tiny.store import PUBLISHED, Published, hub_cache, save_folder
@@ -17,6 +17,7 @@ __all__ = [
     "build",
     "controlnet",
     "hub_cache",
+    "inversion",
     "lora",
     "save_folder",
     "single_file",

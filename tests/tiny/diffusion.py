@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -186,4 +187,30 @@ def lora(path: str | Path, seed: int = 0, rank: int = 2) -> Path:
             tensors[f"unet.{name}.lora_B.weight"] = torch.randn(rows, rank, generator=generator) / 2
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, str(path))
+    return path
+
+
+def inversion(
+    path: str | Path, token: str | None = "<fox>", vectors: int = 2, widths: Sequence[int] = (32,), seed: int = 0
+) -> Path:
+    """Write a textual inversion to ``path`` and return the path: of one width as diffusers does, of two as SDXL's.
+
+    Args:
+        path: A ``.safetensors`` file to write.
+        token: Its word; None for the bare name that A1111 gives.
+        vectors: How many vectors it has.
+        widths: Width of the text encoders, one or two.
+        seed: Seed of its random values.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    path = Path(path)
+    generator = torch.Generator().manual_seed(seed)
+    names = (token or "emb_params",) if len(widths) == 1 else ("clip_l", "clip_g")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(
+        {name: torch.randn(vectors, width, generator=generator) for name, width in zip(names, widths, strict=True)},
+        str(path),
+    )
     return path

@@ -184,7 +184,15 @@ class ModelFacts:
         """
         for addon in self.addons:
             if objection := addon.objection(call):
-                raise ModelError(objection)
+                raise ModelError(objection, option=addon.dest or None)
+
+    def notes(self, call: Call) -> tuple[str, ...]:
+        """What is to be told of the addons and a call.
+
+        Args:
+            call: What it is made for.
+        """
+        return tuple(note for addon in self.addons for note in addon.notes(call))
 
     @property
     def values(self) -> int:

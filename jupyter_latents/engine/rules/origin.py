@@ -37,6 +37,7 @@ def provenance_of(
         options["strength"] = repr(strength)
     said = {name: str(getattr(stage.model, name) or "") for name in _NAMED}
     options |= {name: text for name, text in said.items() if text not in ("", "auto")}
+    options |= {addon.dest: addon.story for addon in facts.addons if addon.story}
     if stage.model.optimize:
         options["optimize"] = " ".join(map(str, stage.model.optimize))
     return Provenance(

@@ -165,6 +165,10 @@ OPTIONS: tuple[Option, ...] = (
     _row("--vae -vae", "vae", "NAME", parsers.address, "Model",
          "Another VAE: hub name, folder, file, or dgenerate's 'AutoencoderKL;model=NAME'. Default: the model's own.",
          completion="path", field="model.vae"),
+    _row("--textual-inversions -ti", "textual_inversions", "NAME", parsers.address, "Model",
+         "Textual inversions, 'NAME;token=<word>' each: words that prompts may then hold. Default of token: the file's "
+         "own, or its name. SD and SDXL. Several are used together; they do not multiply.",
+         many=True, completion="path", field="model.textual_inversions"),
     _row("--loras --lora -lra", "loras", "NAME", parsers.address, "Model",
          "LoRA weights, 'NAME;scale=0.8' each. Several are used together; they do not multiply.",
          many=True, completion="path", field="model.loras"),
