@@ -15,6 +15,7 @@ __all__ = ["option", "plain", "readable", "spell", "visible", "without_advice"]
 _WORDS = {
     "control_nets": "ControlNets",
     "image_seeds": "image seed",
+    "ip_adapters": "IP-Adapters",
     "loras": "LoRAs",
     "model_cpu_offload": "model CPU offload",
     "schedulers": "scheduler",

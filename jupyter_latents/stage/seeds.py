@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 __all__ = ["AdapterImage", "Held", "ImageSeed", "Reference", "Size"]
@@ -98,3 +99,27 @@ class ImageSeed:
     frame_start: int | None = None
     frame_end: int | None = None
     batch: bool = False
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """All that it names and that stages take."""
+        adapters = (one.image for adapter in self.adapters for one in adapter)
+        return (*self.images, *self.masks, *self.latents, *self.controls, *adapters)
+
+    def renamed(self, names: Callable[[Reference], Sequence[Reference]]) -> ImageSeed:
+        """The same with other names in their place.
+
+        Args:
+            names: What stands for a reference; of what stands for an adapter's image, each is an image of it.
+        """
+        return replace(
+            self,
+            images=tuple(new for old in self.images for new in names(old)),
+            masks=tuple(new for old in self.masks for new in names(old)),
+            latents=tuple(new for old in self.latents for new in names(old)),
+            controls=tuple(new for old in self.controls for new in names(old)),
+            adapters=tuple(
+                tuple(replace(one, image=new) for one in adapter for new in names(one.image))
+                for adapter in self.adapters
+            ),
+        )

@@ -74,6 +74,8 @@ class ModelSource:
         auth_token: Hub token; never shown.
         offline: Never ask the hub.
         optimize: What makes it faster or smaller, ``taylorseer;interval=3`` each; see `optimizations`.
+        image_encoder: What sees the images of IP-Adapters; None for the model's or the adapter's own.
+        ip_adapters: Addresses of IP-Adapters, ``path;scale=0.8`` each.
         textual_inversions: Addresses of textual inversions, ``path;token=<word>`` each.
     """
 
@@ -96,9 +98,12 @@ class ModelSource:
     optimize: tuple[Address, ...] = field(default=(), metadata={"addon": "optimizations"})
     textual_inversions: tuple[Address, ...] = field(default=(), metadata={"addon": "inversions"})
 
+    ip_adapters: tuple[Address, ...] = field(default=(), metadata={"addon": "ip_adapters"})
+    image_encoder: Address | None = field(default=None, metadata={"address": True})
+
     def __post_init__(self) -> None:
         for row in fields(self):
-            if "addon" in row.metadata:
+            if "addon" in row.metadata or "address" in row.metadata:
                 object.__setattr__(self, row.name, _read(getattr(self, row.name), row.name, several=row.default == ()))
 
 
@@ -161,8 +166,8 @@ class Output:
 class StageOptions(TypedDict, total=False):
     """What `Stage.of` takes, by the names that diffusers gives it where it has one; None is as good as left out.
 
-    `image`, `mask_image`, `control_image` and `latents` take the things themselves; pictures are PIL images, arrays of
-    pixels (height, width, channels), or paths and addresses as text.
+    `image`, `mask_image`, `control_image`, `ip_adapter_image` and `latents` take the things themselves; pictures are
+    PIL images, arrays of pixels (height, width, channels), or paths and addresses as text.
     """
 
     prompt: str
@@ -184,6 +189,7 @@ class StageOptions(TypedDict, total=False):
     image: object
     mask_image: object
     control_image: object
+    ip_adapter_image: object
     latents: object
     strength: float
     latents_processors: str | Sequence[str]
@@ -198,6 +204,8 @@ class StageOptions(TypedDict, total=False):
     vae: str
     textual_inversions: str | Sequence[str]
     loras: str | Sequence[str]
+    ip_adapters: str | Sequence[str]
+    image_encoder: str
     control_nets: str | Sequence[str]
     quantizer: str
     optimize: str | Sequence[str]

@@ -89,7 +89,7 @@ SEED_KEYS: dict[str, tuple[str, Callable[[Piece], Any], str]] = {
     "adapter": (
         "adapters",
         _adapters,
-        "IP-adapter images, a + b for one adapter, a|resize=512 to resize; read, then refused",
+        "images of each IP-Adapter: a + b are two of one, a|resize=512 resizes",
     ),
     "latents": ("latents", _references, "raw latents that denoising goes on from, one for each image"),
     "floyd": ("floyd", reference, "DeepFloyd image; read, then refused"),
@@ -227,7 +227,6 @@ def _check_sizes(seed: ImageSeed, whole: Piece) -> None:
 def unsupported(seed: ImageSeed) -> list[str]:
     """Returns the parts of a seed that are read but cannot be run here, by name."""
     parts = {
-        "adapter": seed.adapters or None,
         "floyd": seed.floyd,
         "frame-start": seed.frame_start,
         "frame-end": seed.frame_end,

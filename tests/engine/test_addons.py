@@ -45,6 +45,10 @@ class Files:
     def textual_inversions(self, seed: int) -> tuple[str]:
         return (str(tinies.inversion(self.folder / f"word-{seed}.safetensors", seed=seed)),)
 
+    def ip_adapters(self, seed: int) -> tuple[str]:
+        unet = tinies.build("sd15").unet
+        return (str(tinies.ip_adapter(self.folder / f"adapter-{seed}", unet, seed)),)
+
     def loras(self, seed: int) -> tuple[str]:
         return (str(tinies.lora(self.folder / f"lora-{seed}.safetensors", seed=seed)),)
 
@@ -80,6 +84,7 @@ CHANGED = {
     "quantizer": {"unet", "text_encoder"},
     "loras": {"unet"},
     "textual_inversions": {"tokenizer", "text_encoder"},
+    "ip_adapters": {"unet", "image_encoder"},
     "optimize": {"unet"},
 }
 
@@ -146,6 +151,8 @@ def test_a_pipeline_that_takes_no_loras_is_refused_when_it_is_described(tiny: Fo
         ("loras", "no/lora;strength=1"),
         ("textual_inversions", "./nowhere.pt"),
         ("textual_inversions", "no/word;scale=1"),
+        ("ip_adapters", "no/adapter"),
+        ("ip_adapters", "no/adapter;scale=1e9"),
         ("quantizer", "sdnq"),
         ("quantizer", "bnb;bits=3"),
         ("optimize", "speed"),

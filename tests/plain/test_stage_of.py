@@ -73,6 +73,8 @@ EACH: dict[str, tuple[Any, str]] = {
     "revision": ("main", "--revision main"),
     "subfolder": ("sub", "--subfolder sub"),
     "vae": ("some/vae", "--vae some/vae"),
+    "ip_adapters": ("a/b;scale=0.5", '--ip-adapters "a/b;scale=0.5"'),
+    "image_encoder": ("some/encoder", "--image-encoder some/encoder"),
     "textual_inversions": ("word.pt;token=x", '--textual-inversions "word.pt;token=x"'),
     "loras": (["a.safetensors;scale=0.5", "b.safetensors"], '--loras "a.safetensors;scale=0.5" b.safetensors'),
     "control_nets": ("some/net", "--control-nets some/net"),

@@ -32,6 +32,7 @@ SD3 = f"<sd3> --prompts cat --inference-steps {STEPS} --output-size 64 --seeds 3
 GO_ON = f"{{model}} --prompts cat --inference-steps {STEPS} {SCHEDULER} --image-seeds 'latents: part'"
 PHOTO = f"{SEEDED} --image-seeds 'photo' --image-seed-strengths 1"
 CONTROLLED = f"{SEEDED} --control-nets '{{control}}' --image-seeds 'photo;control=edges'"
+ADAPTED = f"{SEEDED} --ip-adapters '{{adapter}}' --image-seeds 'adapter: photo'"
 
 # Option to a script and the same with that option changed alone. The stage must run again as a whole.
 CHANGED: dict[str, tuple[str, str]] = {
@@ -39,6 +40,8 @@ CHANGED: dict[str, tuple[str, str]] = {
     "subfolder": (SEEDED.replace("{model}", "{above}/one"), SEEDED.replace("{model}", "{above} --subfolder one")),
     "vae": (SEEDED, f"{SEEDED} --vae '{{other}}/vae'"),
     "textual_inversions": (SEEDED, f"{SEEDED} --textual-inversions '{{word}};token=cat'"),
+    "ip_adapters": (ADAPTED, ADAPTED.replace("{adapter}", "{adapter};scale=0.5")),
+    "image_encoder": (ADAPTED, f"{ADAPTED} --image-encoder '{{other}}/eyes'"),
     "loras": (SEEDED, f"{SEEDED} --loras '{{lora}}'"),
     "control_nets": (CONTROLLED, CONTROLLED.replace("{control}", "{control};scale=0.5")),
     "optimize": (SEEDED, f"{SEEDED} --optimize channels-last"),
@@ -84,7 +87,9 @@ class Place:
 
     @cached_property
     def other(self) -> Path:
-        return save_folder("sd15", self.folder / "two", seed=1)
+        made = save_folder("sd15", self.folder / "two", seed=1)
+        tinies.image_encoder(made / "eyes", seed=2)
+        return made
 
     @cached_property
     def lora(self) -> Path:
@@ -94,6 +99,10 @@ class Place:
     @cached_property
     def word(self) -> Path:
         return tinies.inversion(self.folder / "word.safetensors")
+
+    @cached_property
+    def adapter(self) -> Path:
+        return tinies.ip_adapter(self.folder / "adapter", tinies.build("sd15").unet).parent
 
     @cached_property
     def control(self) -> Path:
@@ -173,6 +182,11 @@ def word_file(place: Place) -> None:
     tinies.inversion(place.word, seed=1)
 
 
+def adapter_file(place: Place) -> None:
+    made = tinies.ip_adapter(place.folder / "other", tinies.build("sd15").unet, seed=1)
+    (place.adapter / made.name).write_bytes(made.read_bytes())
+
+
 def controlnet_file(place: Place) -> None:
     tinies.controlnet(seed=1).save_pretrained(place.control)
 
@@ -246,6 +260,9 @@ CONTENTS: dict[str, tuple[str, Callable[[Place], None]]] = {
     "vocabulary": (SEEDED, vocabulary),
     "textual inversion file": (f"{SEEDED} --textual-inversions '{{word}};token=cat'", word_file),
     "LoRA file": (f"{SEEDED} --loras '{{lora}}'", lora_file),
+    "IP-Adapter file": (ADAPTED, adapter_file),
+    "image encoder file": (ADAPTED, lambda place: tinies.image_encoder(place.adapter / "image_encoder", seed=3)),
+    "adapter image drawn upon": (ADAPTED, drawn_upon("photo")),
     "ControlNet file": (CONTROLLED, controlnet_file),
     "picture file": (FILE.replace("{more}", ""), picture_file),
     "mask file": (FILE.replace("photo.png{more}", "photo.png;mask={above}/photo.png"), picture_file),

@@ -37,14 +37,15 @@ def test_a_bare_model_has_the_defaults() -> None:
 def test_every_option_reaches_its_stage() -> None:
     made = stage(
         "--model-type torch-sdxl --dtype f16 --variant fp16 --revision main --subfolder s --vae v.safetensors "
-        "--textual-inversions w;token=x --loras l1;scale=0.5 l2 --control-nets c;scale=0.8;start=0;end=1 "
+        "--textual-inversions w;token=x --ip-adapters i;scale=0.5 --image-encoder e "
+        "--loras l1;scale=0.5 l2 --control-nets c;scale=0.8;start=0;end=1 "
         "--scheduler DDIMScheduler;clip-sample=false "
         "--quantizer bnb;bits=4 --optimize channels-last taylorseer;interval=4 "
         "--auth-token t --offline-mode --prompts 'a; b' --second-prompts 'c; d' "
         "--third-prompts e "
         "--clip-skips 1 --inference-steps 12 --guidance-scales 0 --guidance-rescales 0.7 --denoising-start 0.25 "
-        "--denoising-end 0.75 --seeds 5 --image-seeds a.png --image-seed-strengths 1 --latents-processors "
-        "scale;factor=1.2 "
+        "--denoising-end 0.75 --seeds 5 --image-seeds a.png;adapter=b.png --image-seed-strengths 1 "
+        "--latents-processors scale;factor=1.2 "
         "noise;sigma=0.5;seed=1 --output-size 512x768 --batch-size 2 --output-path out --output-prefix p "
         "--output-overwrite "
         "--image-format jpeg --device cuda:1 --model-cpu-offload --vae-tiling --vae-slicing --into x --force"
@@ -52,7 +53,7 @@ def test_every_option_reaches_its_stage() -> None:
     assert made.model == ModelSource(
         "m", "sdxl", "main", "fp16", "s", "float16", "cuda:1", "v.safetensors", ("l1;scale=0.5", "l2"),
         ("c;scale=0.8;start=0;end=1",), "bnb;bits=4", "model", True, True, "t", True,
-        ("channels-last", "taylorseer;interval=4"), ("w;token=x",),
+        ("channels-last", "taylorseer;interval=4"), ("w;token=x",), ("i;scale=0.5",), "e",
     )  # fmt: skip
     assert made.prompt == Prompt("a", "b", "c", "d", "e", None)
     assert (made.clip_skip, made.num_inference_steps, made.guidance_scale, made.guidance_rescale) == (1, 12, 0.0, 0.7)
@@ -203,6 +204,7 @@ class TestMultiplying:
         ("--image-seed-strengths 0.5", "nothing to begin from", "0.5"),
         ("--image-seeds 'images: a, b' --batch-size 3", "multiple of 2", "3"),
         ("--image-seeds a.png;control=c", "1 control images for 0 ControlNets", "a.png;control=c"),
+        ("--image-seeds a.png;adapter=b", "images of 1 IP-Adapters for 0", "a.png;adapter=b"),
         ("--image-seeds 'latents: a' a.png;latens=b", "did you mean latents", "latens"),
     ],
 )

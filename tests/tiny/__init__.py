@@ -5,7 +5,8 @@ Importing this package is cheap; torch, transformers and diffusers are imported 
 
 from __future__ import annotations
 
-from tests.tiny.diffusion import controlnet, inversion, lora
+from tests.tiny.diffusion import controlnet, image_encoder, inversion, ip_adapter, lora
+from tests.tiny.flow import flux_ip_adapter, sd3_ip_adapter
 from tests.tiny.registry import FAMILIES, build
 from tests.tiny.single import single_file
 from tests.tiny.store import PUBLISHED, Published, hub_cache, save_folder
@@ -16,9 +17,13 @@ __all__ = [
     "Published",
     "build",
     "controlnet",
+    "flux_ip_adapter",
     "hub_cache",
+    "image_encoder",
     "inversion",
+    "ip_adapter",
     "lora",
     "save_folder",
+    "sd3_ip_adapter",
     "single_file",
 ]

@@ -214,3 +214,49 @@ def inversion(
         str(path),
     )
     return path
+
+
+def image_encoder(folder: str | Path, seed: int = 0) -> Path:
+    """Write a CLIP image encoder of 16 pooled values, 24 a token, to a folder, and return the folder."""
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    config = CLIPVisionConfig(
+        hidden_size=24, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2, image_size=32, patch_size=8,
+        projection_dim=16,
+    )  # fmt: skip
+    parts.fill(CLIPVisionModelWithProjection(config), seed).save_pretrained(folder)
+    return Path(folder)
+
+
+def ip_adapter(folder: str | Path, unet: Any, seed: int = 0, name: str = "ip-adapter.safetensors") -> Path:
+    """Write an IP-Adapter for a U-Net, with its image encoder beside it, to a folder, and return its file.
+
+    Args:
+        folder: The folder.
+        unet: The U-Net.
+        seed: Seed of its random values.
+        name: Name of its file.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    generator = torch.Generator().manual_seed(seed)
+    width = int(unet.config.cross_attention_dim)
+    tensors = {
+        "image_proj.proj.weight": torch.randn(4 * width, 16, generator=generator) / 4,
+        "image_proj.proj.bias": torch.randn(4 * width, generator=generator) / 10,
+        "image_proj.norm.weight": torch.ones(width),
+        "image_proj.norm.bias": torch.zeros(width),
+    }
+    layers = [name for name in unet.attn_processors if "attn2" in name]
+    for number, layer in enumerate(layers):
+        module = unet.get_submodule(layer.removesuffix(".processor"))
+        for kind in ("k", "v"):
+            shape = getattr(module, f"to_{kind}").weight.shape
+            values = torch.randn(shape, generator=generator) / shape[1] ** 0.5
+            tensors[f"ip_adapter.{2 * number + 1}.to_{kind}_ip.weight"] = values
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, str(folder / name))
+    image_encoder(folder / "image_encoder", seed)
+    return folder / name

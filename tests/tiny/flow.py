@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import zlib
+from pathlib import Path
 from typing import Any
 
 from tests.tiny import parts, words
+from tests.tiny.diffusion import image_encoder
 
 
 def _flow(**config: Any) -> Any:
@@ -258,3 +261,55 @@ def z_image(seed: int = 0) -> Any:
         tokenizer=tokenizer,
         transformer=parts.fill(transformer, seed),
     )
+
+
+def flux_ip_adapter(folder: str | Path, transformer: Any, seed: int = 0) -> Path:
+    """Write an IP-Adapter for Flux.1 with its image encoder, in the names that its files have, and return its file."""
+    width, inner = int(transformer.config.joint_attention_dim), int(transformer.inner_dim)
+    shapes = {"proj.weight": (4 * width, 16), "proj.bias": (4 * width,), "norm.weight": (width,), "norm.bias": (width,)}
+    named = {f"ip_adapter_proj_model.{name}": shape for name, shape in shapes.items()}
+    for block in range(int(transformer.config.num_layers)):
+        for kind in ("k", "v"):
+            one = f"double_blocks.{block}.processor.ip_adapter_double_stream_{kind}_proj"
+            named |= {f"{one}.weight": (inner, width), f"{one}.bias": (inner,)}
+    return _adapter_file(Path(folder), {name: _random(shape, seed, name) for name, shape in named.items()}, seed)
+
+
+def sd3_ip_adapter(folder: str | Path, transformer: Any, seed: int = 0) -> Path:
+    """Write an IP-Adapter for SD3 with SigLIP as its image encoder to a folder, and return its file."""
+    from diffusers.models.attention_processor import SD3IPAdapterJointAttnProcessor2_0
+    from diffusers.models.embeddings import IPAdapterTimeImageProjection
+
+    inner = int(transformer.config.attention_head_dim * transformer.config.num_attention_heads)
+    projection = IPAdapterTimeImageProjection(24, inner, hidden_dim=64, heads=1, num_queries=4, timestep_in_dim=32)
+    tensors = {f"image_proj.{name}": value for name, value in parts.fill(projection, seed).state_dict().items()}
+    for block in range(len(transformer.attn_processors)):
+        layer = SD3IPAdapterJointAttnProcessor2_0(inner, inner, transformer.config.attention_head_dim, 64)
+        own = parts.fill(layer, seed + block).state_dict()
+        tensors |= {f"ip_adapter.{block}.{name}": value for name, value in own.items()}
+    return _adapter_file(Path(folder), tensors, seed, siglip=True)
+
+
+def _random(shape: tuple[int, ...], seed: int, name: str) -> Any:
+    import torch
+
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + zlib.crc32(name.encode()))
+    return torch.randn(shape, generator=generator) / shape[-1] ** 0.5
+
+
+def _adapter_file(folder: Path, tensors: dict[str, Any], seed: int, *, siglip: bool = False) -> Path:
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: value.contiguous() for name, value in tensors.items()}, str(folder / "ip-adapter.safetensors"))
+    if not siglip:
+        image_encoder(folder / "image_encoder", seed)
+        return folder / "ip-adapter.safetensors"
+    from transformers import SiglipImageProcessor, SiglipVisionConfig, SiglipVisionModel
+
+    config = SiglipVisionConfig(
+        hidden_size=24, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2, image_size=32, patch_size=8
+    )
+    parts.fill(SiglipVisionModel(config), seed).save_pretrained(folder / "image_encoder")
+    SiglipImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder / "image_encoder")
+    return folder / "ip-adapter.safetensors"

@@ -26,6 +26,7 @@ class Inputs:
         images: Pictures in the image position, all of one size.
         masks: Inpaint masks.
         controls: Control images.
+        adapters: Images of each IP-Adapter.
         asked: (width, height) in pixels that the first picture was to have, before its sides were rounded; None where
             they were not.
         notes: What is to be told of the pictures.
@@ -39,6 +40,7 @@ class Inputs:
     asked: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
     decoded: Sequence[Standing] = ()
+    adapters: tuple[tuple[Image, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Given:
         images: (width, height) in pixels of each picture in the image position.
         masks: How many masks there are.
         controls: How many control images there are.
+        adapters: How many images each IP-Adapter has.
         asked: See `Inputs`.
         notes: See `Inputs`.
         decoded: See `Inputs`.
@@ -62,13 +65,15 @@ class Given:
     asked: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
     decoded: Sequence[Standing] = ()
+    adapters: tuple[int, ...] = ()
 
     @staticmethod
     def of(inputs: Inputs) -> Given:
         """What is known of inputs that are there."""
         sizes = tuple(image.size for image in inputs.images)
         masks, controls = len(inputs.masks), len(inputs.controls)
-        return Given(inputs.latents, sizes, masks, controls, inputs.asked, inputs.notes, inputs.decoded)
+        adapters = tuple(map(len, inputs.adapters))
+        return Given(inputs.latents, sizes, masks, controls, inputs.asked, inputs.notes, inputs.decoded, adapters)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,17 @@ def check_mode(stage: Stage, given: Given, latents: Standing | None, facts: Mode
             f"{option('control_nets')}, or leave the images out.",
             option="image_seeds",
         )
+    if stage.model.image_encoder is not None and not stage.model.ip_adapters:
+        raise ModelError(
+            f"{option('image_encoder')} is for the images of {option('ip_adapters')}, and there are none.",
+            option="image_encoder",
+        )
+    if given.adapters and not stage.model.ip_adapters:
+        raise ModelError(
+            f"there are images of {len(given.adapters)} IP-Adapters and no IP-Adapter for them. Name one with "
+            f"{option('ip_adapters')}, or leave the images out.",
+            option="image_seeds",
+        )
     if given.masks:
         return "inpaint"
     return "img2img" if given.images or (latents is not None and facts.family.txt2img is None) else "txt2img"

@@ -99,6 +99,8 @@ def _model(model: ModelSource, weights: str) -> tuple[ModelSource, list[str]]:
         name=name,
         vae=addon(model.vae),
         textual_inversions=addons(model.textual_inversions),
+        ip_adapters=addons(model.ip_adapters),
+        image_encoder=addon(model.image_encoder),
         loras=addons(model.loras),
         control_nets=addons(model.control_nets),
         auth_token=None,

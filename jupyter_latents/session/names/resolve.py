@@ -75,7 +75,12 @@ class Resolver:
             self._asked(seen, seed, model.space),
             self._notes(seen, model.space),
             seen.decoded,
-        )
+            tuple(
+                tuple(bring_to_size(image, own)
+                      for item, name, own in adapter for image in self._read([(item, name)], stage, read_picture))
+                for adapter in seen.adapters
+            ),
+        )  # fmt: skip
 
     def given(self, stage: Stage, model: ModelCard) -> Given:
         """What is known of a stage's inputs before pictures are read and before latents are made.
@@ -99,6 +104,7 @@ class Resolver:
             self._asked(seen, seed, space),
             self._notes(seen, space),
             seen.decoded,
+            tuple(len(sizes_of([(item, name) for item, name, _ in adapter], space)) for adapter in seen.adapters),
         )
 
     def _seen(self, stage: Stage, model: ModelCard) -> Positions:
@@ -115,11 +121,16 @@ class Resolver:
         masks, controls = (
             [(self.value(reference), reference.text) for reference in part] for part in (seed.masks, seed.controls)
         )
-        return Positions(
-            tuple(latents),
-            *(tuple(item for value, text in part for item in self._items(value, text))
-              for part in (images, masks, controls)),
+        pictures, holes, guides = (
+            tuple(item for value, text in part for item in self._items(value, text))
+            for part in (images, masks, controls)
+        )
+        adapters = tuple(
+            tuple((item, name, one)
+                  for one in adapter for item, name in self._items(self.value(one.image), one.image.text))
+            for adapter in seed.adapters
         )  # fmt: skip
+        return Positions(tuple(latents), pictures, holes, guides, adapters)
 
     def _asked(self, seen: Positions, seed: ImageSeed, space: Space) -> tuple[int, int] | None:
         """The size that the first picture was to have, where its seed resizes it."""

@@ -10,7 +10,7 @@ from jupyter_latents.errors import HandoffError
 from jupyter_latents.formats import MOST_PIXELS
 from jupyter_latents.pictures.reading import size_of
 from jupyter_latents.session.names.kinds import is_standing
-from jupyter_latents.stage import ImageSeed, Stage
+from jupyter_latents.stage import AdapterImage, ImageSeed, Stage
 from jupyter_latents.stopping import check
 from jupyter_latents.wording import option
 
@@ -60,7 +60,7 @@ def stretch_notes(images: Sequence[tuple[int, int]], masks: Sequence[tuple[int, 
             yield f"a mask of {width}x{height} is stretched to its picture of {across}x{down}"
 
 
-def size_in(size: tuple[int, int], seed: ImageSeed) -> tuple[int, int]:
+def size_in(size: tuple[int, int], seed: ImageSeed | AdapterImage) -> tuple[int, int]:
     """(width, height) of an input picture after its seed's ``resize`` and ``align``.
 
     Raises:
@@ -76,7 +76,7 @@ def size_in(size: tuple[int, int], seed: ImageSeed) -> tuple[int, int]:
     return size_after_resize(size, seed)
 
 
-def bring_to_size(image: Image, seed: ImageSeed) -> Image:
+def bring_to_size(image: Image, seed: ImageSeed | AdapterImage) -> Image:
     """An input picture at the seed's size."""
     size = size_in(image.size, seed)
     return image if size == image.size else image.resize(size)

@@ -180,6 +180,14 @@ def _check_images(arguments: Arguments) -> None:
                 "batch_size",
                 arguments.place("batch_size"),
             )
+        adapters, places = len(seed.adapters), len(arguments.values.get("ip_adapters", ()))
+        if adapters not in (0, places) and not arguments.open and "ip_adapters" not in arguments.unknown:
+            raise fault(
+                f"There are images of {adapters} IP-Adapters for {places}; give those of each of "
+                f"{option('ip_adapters')}, 'adapter: a.png, b.png', where a.png + c.png are two of one.",
+                "image_seeds",
+                arguments.place("image_seeds", index),
+            )
         controls = len(seed.controls)
         if controls != nets and controls and not arguments.open and "control_nets" not in arguments.unknown:
             raise fault(

@@ -172,6 +172,13 @@ OPTIONS: tuple[Option, ...] = (
     _row("--loras --lora -lra", "loras", "NAME", parsers.address, "Model",
          "LoRA weights, 'NAME;scale=0.8' each. Several are used together; they do not multiply.",
          many=True, completion="path", field="model.loras"),
+    _row("--ip-adapters -ipa", "ip_adapters", "NAME", parsers.address, "Model",
+         "IP-Adapters, 'NAME;scale=0.8;subfolder=FOLDER;weight-name=FILE' each, with their images by adapter: in the "
+         "image seed. SD, SDXL, Kolors, SD3, Flux.1. Several work together.",
+         many=True, completion="path", field="model.ip_adapters"),
+    _row("--image-encoder -ie", "image_encoder", "NAME", parsers.address, "Model",
+         "What sees the images of IP-Adapters, 'NAME;subfolder=FOLDER'. Default: the model's own, or image_encoder "
+         "beside the adapter.", completion="path", field="model.image_encoder"),
     _row("--control-nets -cn", "control_nets", "NAME", parsers.address, "Model",
          "ControlNets, 'NAME;scale=0.8;start=0;end=1' each, with control= in the image seed. Several work together.",
          many=True, completion="path", field="model.control_nets"),
