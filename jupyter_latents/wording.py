@@ -19,12 +19,15 @@ _WORDS = {
     "loras": "LoRAs",
     "model_cpu_offload": "model CPU offload",
     "schedulers": "scheduler",
+    "pag_adaptive_scales": "PAG adaptive scale",
+    "pag_scales": "PAG scale",
     "strengths": "strength",
+    "t2i_adapters": "T2I-Adapters",
     "vae": "VAE",
     "vae_slicing": "VAE slicing",
     "vae_tiling": "VAE tiling",
 }
-_REFERENCE = re.compile(r"⟦([a-z_]+)(?:\.([a-z]+))?⟧")
+_REFERENCE = re.compile(r"⟦([a-z0-9_]+)(?:\.([a-z]+))?⟧")
 
 
 def option(dest: str, part: str = "") -> str:

@@ -66,6 +66,7 @@ class ModelSource:
         vae: Another VAE, dgenerate's ``Class;model=...`` form or a plain name. This and all addresses below may be
             given as text, which is read.
         loras: LoRA addresses, ``path;scale=0.8`` each.
+        t2i_adapters: Addresses of T2I-Adapters, ``path;scale=0.8`` each.
         control_nets: ControlNet addresses, ``path;scale=0.8;start=0;end=1`` each.
         quantizer: Quantizer address, such as ``bnb;bits=4``.
         offload: ``model``, ``sequential`` or None.
@@ -100,6 +101,7 @@ class ModelSource:
 
     ip_adapters: tuple[Address, ...] = field(default=(), metadata={"addon": "ip_adapters"})
     image_encoder: Address | None = field(default=None, metadata={"address": True})
+    t2i_adapters: tuple[Address, ...] = field(default=(), metadata={"addon": "t2i_adapters"})
 
     def __post_init__(self) -> None:
         for row in fields(self):
@@ -182,6 +184,8 @@ class StageOptions(TypedDict, total=False):
     num_inference_steps: int
     guidance_scale: float
     guidance_rescale: float
+    pag_scale: float
+    pag_adaptive_scale: float
     denoising_start: float
     denoising_end: float
     sigmas: Sequence[float]
@@ -207,6 +211,7 @@ class StageOptions(TypedDict, total=False):
     ip_adapters: str | Sequence[str]
     image_encoder: str
     control_nets: str | Sequence[str]
+    t2i_adapters: str | Sequence[str]
     quantizer: str
     optimize: str | Sequence[str]
     token: str
@@ -236,6 +241,8 @@ class Stage:
         guidance_scale: Classifier-free guidance (or a distilled model's guidance).
         guidance_asked: Whether a script gave the scale, which may be the usual one; says nothing about what is run.
         guidance_rescale: Guidance rescale, 0 to 1; None for the pipeline's own default.
+        pag_scale: Scale of perturbed attention guidance; None for none.
+        pag_adaptive_scale: How fast that fades; None for the pipeline's own, which is not at all.
         strength: How much an input image is noised, 0 to 1; None when not given (then `DEFAULT_STRENGTH` for an
             image without latents).
         scheduler: Scheduler class name with its arguments (``DDIMScheduler;clip-sample=false``), which may be given as
@@ -260,6 +267,8 @@ class Stage:
     guidance_scale: float = 5.0
     guidance_asked: bool = field(default=False, compare=False, repr=False)
     guidance_rescale: float | None = _argument("guidance_rescale")
+    pag_scale: float | None = _argument("pag_scale")
+    pag_adaptive_scale: float | None = _argument("pag_adaptive_scale")
     strength: float | None = None
     scheduler: Address | None = None
     sigmas: tuple[float, ...] | None = _argument("sigmas")

@@ -49,6 +49,11 @@ class Files:
         unet = tinies.build("sd15").unet
         return (str(tinies.ip_adapter(self.folder / f"adapter-{seed}", unet, seed)),)
 
+    def t2i_adapters(self, seed: int) -> tuple[str]:
+        made = tinies.t2i_adapter(seed=seed)
+        made.save_pretrained(self.folder / f"sketch-{seed}")
+        return (str(self.folder / f"sketch-{seed}"),)
+
     def loras(self, seed: int) -> tuple[str]:
         return (str(tinies.lora(self.folder / f"lora-{seed}.safetensors", seed=seed)),)
 
@@ -85,6 +90,7 @@ CHANGED = {
     "loras": {"unet"},
     "textual_inversions": {"tokenizer", "text_encoder"},
     "ip_adapters": {"unet", "image_encoder"},
+    "t2i_adapters": {"adapter"},
     "optimize": {"unet"},
 }
 
@@ -153,6 +159,7 @@ def test_a_pipeline_that_takes_no_loras_is_refused_when_it_is_described(tiny: Fo
         ("textual_inversions", "no/word;scale=1"),
         ("ip_adapters", "no/adapter"),
         ("ip_adapters", "no/adapter;scale=1e9"),
+        ("t2i_adapters", "no/adapter"),
         ("quantizer", "sdnq"),
         ("quantizer", "bnb;bits=3"),
         ("optimize", "speed"),

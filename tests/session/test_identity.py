@@ -33,6 +33,10 @@ GO_ON = f"{{model}} --prompts cat --inference-steps {STEPS} {SCHEDULER} --image-
 PHOTO = f"{SEEDED} --image-seeds 'photo' --image-seed-strengths 1"
 CONTROLLED = f"{SEEDED} --control-nets '{{control}}' --image-seeds 'photo;control=edges'"
 ADAPTED = f"{SEEDED} --ip-adapters '{{adapter}}' --image-seeds 'adapter: photo'"
+SKETCHED = (
+    "{sketched} --prompts cat --inference-steps 4 --output-size 64 --seeds 3 --t2i-adapters '{sketch}' "
+    "--image-seeds 'control: edges'"
+)
 
 # Option to a script and the same with that option changed alone. The stage must run again as a whole.
 CHANGED: dict[str, tuple[str, str]] = {
@@ -42,6 +46,10 @@ CHANGED: dict[str, tuple[str, str]] = {
     "textual_inversions": (SEEDED, f"{SEEDED} --textual-inversions '{{word}};token=cat'"),
     "ip_adapters": (ADAPTED, ADAPTED.replace("{adapter}", "{adapter};scale=0.5")),
     "image_encoder": (ADAPTED, f"{ADAPTED} --image-encoder '{{other}}/eyes'"),
+    "t2i_adapters": (SKETCHED, SKETCHED.replace("{sketch}", "{sketch};scale=0.5")),
+    "pag": (SEEDED, f"{SEEDED} --pag"),
+    "pag_scales": (f"{SEEDED} --pag", f"{SEEDED} --pag-scales 2"),
+    "pag_adaptive_scales": (f"{SEEDED} --pag", f"{SEEDED} --pag --pag-adaptive-scales 0.001"),
     "loras": (SEEDED, f"{SEEDED} --loras '{{lora}}'"),
     "control_nets": (CONTROLLED, CONTROLLED.replace("{control}", "{control};scale=0.5")),
     "optimize": (SEEDED, f"{SEEDED} --optimize channels-last"),
@@ -103,6 +111,16 @@ class Place:
     @cached_property
     def adapter(self) -> Path:
         return tinies.ip_adapter(self.folder / "adapter", tinies.build("sd15").unet).parent
+
+    @cached_property
+    def sketched(self) -> Path:
+        tinies.sketched().save_pretrained(self.folder / "sketched")
+        return self.folder / "sketched"
+
+    @cached_property
+    def sketch(self) -> Path:
+        tinies.t2i_adapter().save_pretrained(self.folder / "sketch")
+        return self.folder / "sketch"
 
     @cached_property
     def control(self) -> Path:

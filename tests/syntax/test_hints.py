@@ -46,7 +46,7 @@ def test_short_names_stand_for_options_that_are_not_here() -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("--sdxl-t2i-adapter-factors", "T2I adapters"),
+        ("--sdxl-t2i-adapter-factors", "a split could not be exact"),
         ("--sdxl-aesthetic-scores", "refiner's own"),
         ("--sdxl-negative-aesthetic-scores", "refiner's own"),
         ("--sdxl-original-sizes", "follow the output size"),

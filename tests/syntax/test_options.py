@@ -37,6 +37,7 @@ def test_a_bare_model_has_the_defaults() -> None:
 def test_every_option_reaches_its_stage() -> None:
     made = stage(
         "--model-type torch-sdxl --dtype f16 --variant fp16 --revision main --subfolder s --vae v.safetensors "
+        "--pag-scales 2 --pag-adaptive-scales 0.1 --t2i-adapters t "
         "--textual-inversions w;token=x --ip-adapters i;scale=0.5 --image-encoder e "
         "--loras l1;scale=0.5 l2 --control-nets c;scale=0.8;start=0;end=1 "
         "--scheduler DDIMScheduler;clip-sample=false "
@@ -53,10 +54,11 @@ def test_every_option_reaches_its_stage() -> None:
     assert made.model == ModelSource(
         "m", "sdxl", "main", "fp16", "s", "float16", "cuda:1", "v.safetensors", ("l1;scale=0.5", "l2"),
         ("c;scale=0.8;start=0;end=1",), "bnb;bits=4", "model", True, True, "t", True,
-        ("channels-last", "taylorseer;interval=4"), ("w;token=x",), ("i;scale=0.5",), "e",
+        ("channels-last", "taylorseer;interval=4"), ("w;token=x",), ("i;scale=0.5",), "e", ("t",),
     )  # fmt: skip
     assert made.prompt == Prompt("a", "b", "c", "d", "e", None)
     assert (made.clip_skip, made.num_inference_steps, made.guidance_scale, made.guidance_rescale) == (1, 12, 0.0, 0.7)
+    assert (made.pag_scale, made.pag_adaptive_scale) == (2.0, 0.1)
     assert (made.window.start, made.window.end, made.seed, made.strength) == (0.25, 0.75, 5, 1.0)
     assert (str(made.scheduler), made.size, made.batch_size) == ("DDIMScheduler;clip-sample=false", Size(512, 768), 2)
     assert made.latents_processors == (
@@ -70,6 +72,12 @@ def test_every_option_reaches_its_stage() -> None:
         True,
     )
     assert (made.into, made.force) == ("x", True)
+
+
+def test_pag_alone_has_the_usual_scale() -> None:
+    assert stage("").pag_scale is None
+    assert stage("--pag").pag_scale == 3.0
+    assert stage("--pag --pag-scales 2").pag_scale == 2.0
 
 
 def test_short_names_are_read() -> None:

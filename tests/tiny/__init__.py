@@ -5,7 +5,8 @@ Importing this package is cheap; torch, transformers and diffusers are imported 
 
 from __future__ import annotations
 
-from tests.tiny.diffusion import controlnet, image_encoder, inversion, ip_adapter, lora
+from tests.tiny import parts
+from tests.tiny.diffusion import controlnet, image_encoder, inversion, ip_adapter, lora, sketched, t2i_adapter
 from tests.tiny.flow import flux_ip_adapter, sd3_ip_adapter
 from tests.tiny.registry import FAMILIES, build
 from tests.tiny.single import single_file
@@ -23,7 +24,10 @@ __all__ = [
     "inversion",
     "ip_adapter",
     "lora",
+    "parts",
     "save_folder",
     "sd3_ip_adapter",
     "single_file",
+    "sketched",
+    "t2i_adapter",
 ]

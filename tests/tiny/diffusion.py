@@ -260,3 +260,30 @@ def ip_adapter(folder: str | Path, unet: Any, seed: int = 0, name: str = "ip-ada
     save_file(tensors, str(folder / name))
     image_encoder(folder / "image_encoder", seed)
     return folder / name
+
+
+def sketched(*, large: bool = False, seed: int = 0) -> Any:
+    """``sd15`` or ``sdxl`` with attention where a T2I-Adapter's features are added, as in the published U-Nets."""
+    from diffusers import UNet2DConditionModel
+
+    if large:
+        made = sdxl(seed)
+        down = ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D")
+        up = ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D")
+    else:
+        made = sd15(seed)
+        down = ("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D")
+        up = ("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D")
+    config = {**made.unet.config, "down_block_types": down, "up_block_types": up}
+    made.unet = parts.fill(UNet2DConditionModel.from_config(config), seed)
+    return made
+
+
+def t2i_adapter(*, large: bool = False, seed: int = 0, grey: bool = False) -> Any:
+    """A ``T2IAdapter`` that fits ``sketched``."""
+    from diffusers import T2IAdapter
+
+    kind = {"adapter_type": "full_adapter_xl" if large else "full_adapter", "downscale_factor": 16 if large else 8}
+    channels = [8, 16, 16, 16] if large else [8, 16, 16]
+    made = T2IAdapter(in_channels=1 if grey else 3, channels=channels, num_res_blocks=1, **kind)
+    return parts.fill(made, seed)

@@ -97,3 +97,8 @@ class Call:
     pipeline: type = object
     strength: float = 1.0
     batch: int = 1
+
+    @property
+    def pag(self) -> bool:
+        """Whether perturbed attention guides it as well."""
+        return self.stage.pag_scale is not None or self.stage.pag_adaptive_scale is not None

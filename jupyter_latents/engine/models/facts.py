@@ -120,9 +120,9 @@ class ModelFacts:
         return (*self.absent, *map(str, self.hub))
 
     @property
-    def steered(self) -> bool:
-        """Whether an addon steers it, so that its pipelines are those with a ControlNet."""
-        return any(addon.steers for addon in self.addons)
+    def steering(self) -> frozenset[str]:
+        """How addons steer it, so that its pipelines are others; see `Family.special`."""
+        return frozenset(addon.steering for addon in self.addons if addon.steering)
 
     @property
     def ignores_guidance(self) -> bool:

@@ -33,6 +33,9 @@ def provenance_of(
         options["prompt_weighter"] = str(stage.prompt.weighter)
     if stage.batch_seeds:
         options["batch_seeds"] = "true"
+    for name in ("pag_scale", "pag_adaptive_scale"):
+        if (scale := getattr(stage, name)) is not None:
+            options[name] = repr(scale)
     if strength is not None:
         options["strength"] = repr(strength)
     said = {name: str(getattr(stage.model, name) or "") for name in _NAMED}

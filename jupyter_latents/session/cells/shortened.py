@@ -102,6 +102,7 @@ def _model(model: ModelSource, weights: str) -> tuple[ModelSource, list[str]]:
         ip_adapters=addons(model.ip_adapters),
         image_encoder=addon(model.image_encoder),
         loras=addons(model.loras),
+        t2i_adapters=addons(model.t2i_adapters),
         control_nets=addons(model.control_nets),
         auth_token=None,
     )

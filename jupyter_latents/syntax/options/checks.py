@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["check"]
 
+PAG_SCALE = 3.0
+"""Scale of perturbed attention guidance where nobody says, as in diffusers and dgenerate."""
+
 _TAG = re.compile(r"\s*<\s*(upscaler|weighter)\s*:", re.IGNORECASE)
 
 
@@ -45,6 +48,8 @@ def check(arguments: Arguments, schedulers: Collection[str]) -> None:
     _check_prompts(arguments)
     _check_images(arguments)
     _check_optimize(arguments)
+    if "pag" in arguments.options and "pag_scales" not in arguments.options:
+        arguments.values["pag_scales"], arguments.options["pag_scales"] = (PAG_SCALE,), arguments.options["pag"]
     if {"model_cpu_offload", "model_sequential_offload"} <= arguments.values.keys():
         raise fault(
             f"{option('model_cpu_offload')} and {option('model_sequential_offload')} exclude each other; keep one.",
@@ -171,7 +176,7 @@ def _check_images(arguments: Arguments) -> None:
                     arguments.place(dest),
                 )
     batch = arguments.first("batch_size")
-    nets = len(arguments.values.get("control_nets", ()))
+    nets = len(arguments.values.get("control_nets", ())) + len(arguments.values.get("t2i_adapters", ()))
     for index, seed in enumerate(arguments.values.get("image_seeds", ())):
         inputs = len(seed.images or seed.latents)
         if batch is not None and inputs > 1 and batch % inputs:
@@ -189,10 +194,11 @@ def _check_images(arguments: Arguments) -> None:
                 arguments.place("image_seeds", index),
             )
         controls = len(seed.controls)
-        if controls != nets and controls and not arguments.open and "control_nets" not in arguments.unknown:
+        later = arguments.open or arguments.unknown & {"control_nets", "t2i_adapters"}
+        if controls not in (0, nets) and not later:
             raise fault(
                 f"There are {controls} control images for {nets} ControlNets; give one for each of "
-                f"{option('control_nets')}.",
+                f"{option('control_nets')} or {option('t2i_adapters')}.",
                 "image_seeds",
                 arguments.place("image_seeds", index),
             )

@@ -11,7 +11,6 @@ _ANIMATION = "videos and animations are not made here; use --image-format png"
 _PROCESSORS = "image processors are not part of this project; change the picture in Python and name the variable"
 _REFINER = "write the refiner as a second stage with --denoising-start, its --image-seeds naming the first one's result"
 REWRITING = "prompts are not rewritten here; write the prompt as it should be read"
-_PAG = "perturbed attention guidance is not part of this project"
 _PARTS = "parts of a model other than the VAE are taken from the model itself"
 _CACHED_STEPS = "a split could not be exact; --optimize taylorseer or first-block-cache is such a cache, and says so"
 _HELP = "%%dgen --help lists what there is here"
@@ -45,7 +44,7 @@ REFUSED: dict[str, str] = {
     "--sdxl-negative-crops-coords": _SIZES,
     "--sdxl-aesthetic-score": _SCORES,
     "--sdxl-negative-aesthetic-score": _SCORES,
-    "--sdxl-t2i-adapter-factor": "T2I adapters are not loaded here; use --control-nets",
+    "--sdxl-t2i-adapter-factor": "it counts over the steps that a stage runs, so a split could not be exact",
     "--sd3-second-prompts": "use --second-prompts",
     "--sd3-third-prompts": "use --third-prompts",
     "--flux-second-prompts": "use --second-prompts",
@@ -68,14 +67,12 @@ REFUSED: dict[str, str] = {
     "--unet": _PARTS,
     "--transformer": _PARTS,
     "--original-config": _PARTS,
-    "--t2i-adapters": "T2I adapters are not loaded here; use --control-nets",
     "--hi-diffusion": "changed attention is not part of this project, a split could not be exact",
     "--tea-cache": _CACHED_STEPS,
     "--deep-cache": _CACHED_STEPS,
     "--ras": "skipped tokens are not part of this project, a split could not be exact",
     "--sada": _CACHED_STEPS,
     "--freeu-params": "changed features are not part of this project",
-    "--pag": _PAG,
     "--quantizer-map": "the quantizer applies to the large parts of a model; remove the option",
     "--quantizer2": _REFINER,
     "--batch-grid-size": "several results are shown as a grid already; remove the option",
@@ -139,7 +136,6 @@ SHORT = {
     "-rfu": "--sdxl-refiner-freeu-params",
     "-fu": "--freeu-params",
     "-hd": "--hi-diffusion",
-    "-t2i": "--t2i-adapters",
     "-lrfs": "--lora-fuse-scale",
     "-qm": "--quantizer-map",
     "-q2": "--second-model-quantizer",
@@ -150,9 +146,6 @@ SHORT = {
     "-ifs2": "--second-model-inference-steps",
     "-gs2": "--second-model-guidance-scales",
     "-gc": "--global-config",
-    "-pag": "--pag",
-    "-pags": "--pag-scales",
-    "-pagas": "--pag-adaptive-scales",
     "-rpag": "--sdxl-refiner-pag",
     "-rpags": "--sdxl-refiner-pag-scales",
     "-rpagas": "--sdxl-refiner-pag-adaptive-scales",

@@ -182,6 +182,9 @@ OPTIONS: tuple[Option, ...] = (
     _row("--control-nets -cn", "control_nets", "NAME", parsers.address, "Model",
          "ControlNets, 'NAME;scale=0.8;start=0;end=1' each, with control= in the image seed. Several work together.",
          many=True, completion="path", field="model.control_nets"),
+    _row("--t2i-adapters -t2i", "t2i_adapters", "NAME", parsers.address, "Model",
+         "T2I-Adapters, 'NAME;scale=0.8' each, with control= in the image seed. SD and SDXL, from a prompt alone. "
+         "Several work together.", many=True, completion="path", field="model.t2i_adapters"),
     _row("--scheduler --schedulers -sch", "schedulers", "NAME", parsers.scheduler, "Model",
          "Scheduler class, with settings as in 'DDIMScheduler;clip-sample=false'. Several values multiply. "
          "Default: the model's own.", many=True, multiplies=True, completion="scheduler", field="scheduler"),
@@ -226,6 +229,13 @@ OPTIONS: tuple[Option, ...] = (
     _each("--guidance-rescales -gr", "guidance_rescales", "SCALE", parsers.number(0, most=1), "Denoising",
           "How far guidance is scaled back to the unguided contrast, 0 to 1. Default: the pipeline's own.",
           field="guidance_rescale"),
+    _flag("--pag -pag", "pag", "Denoising",
+          "Perturbed attention guidance, at a scale of 3 where none is given. SD, SDXL, SD3, Kolors."),
+    _each("--pag-scales -pags", "pag_scales", "SCALE", parsers.number(0), "Denoising",
+          "Scale of perturbed attention guidance, 0 or more. Default: 3 with --pag, else none.", field="pag_scale"),
+    _each("--pag-adaptive-scales -pagas", "pag_adaptive_scales", "SCALE", parsers.number(0), "Denoising",
+          "How fast perturbed attention guidance fades during the run, 0 or more. Default: 0, not at all.",
+          field="pag_adaptive_scale"),
     _each("--denoising-start -ds", "denoising_start", "FRACTION", parsers.fraction, "Denoising",
           "Where this stage begins, 0 to 1 of the denoising. It needs latents to go on from. Default: 0.",
           field="window.start"),
@@ -297,7 +307,7 @@ BY_NAME: dict[str, Option] = {name: option for option in OPTIONS for name in opt
 
 NESTING: tuple[str, ...] = (
     "prompts", "negative_prompts", "second_prompts", "third_prompts", "image_seeds", "strengths", "schedulers",
-    "inference_steps", "sigmas", "guidance_scales", "guidance_rescales", "clip_skips", "denoising_start",
-    "denoising_end", "seeds",
+    "inference_steps", "sigmas", "guidance_scales", "guidance_rescales", "pag_scales", "pag_adaptive_scales",
+    "clip_skips", "denoising_start", "denoising_end", "seeds",
 )  # fmt: skip
 """Options that multiply, the outermost first: prompts change slowest, seeds fastest."""

@@ -27,13 +27,13 @@ class Addon(ABC):
         mark: What the keys of changed parts call it, such as ``loras``.
         last: Whether it is put on with all other parts of the model at hand.
         dest: The option that is to blame for its objections; empty where they name it themselves.
-        steers: Whether the model's pipelines are then those with a ControlNet.
+        steering: How it steers the model, whose pipelines are then others: ``control``, ``t2i``; see `Family.special`.
     """
 
     mark: ClassVar[str] = ""
     last: ClassVar[bool] = False
     dest: ClassVar[str] = ""
-    steers: ClassVar[bool] = False
+    steering: ClassVar[str] = ""
 
     @property
     @abstractmethod

@@ -55,7 +55,7 @@ class Controls(Addon):
 
     specs: tuple[ControlSpec, ...]
 
-    steers = True
+    steering = "control"
 
     @property
     def digest(self) -> str:
@@ -114,7 +114,7 @@ def find_addon(source: ModelSource, facts: ModelFacts) -> Controls:
     Raises:
         ModelError: The family runs none, or one cannot be found, is none, or was made for another architecture.
     """
-    if not any(facts.family.control):
+    if "control" not in facts.family.special:
         raise ModelError(
             f"{source.name} ({facts.family.name}) has no pipeline with ControlNets here; leave "
             f"{option('control_nets')} out.",
