@@ -26,21 +26,10 @@ CASES = {
     ("sdxl", "img2img"): "StableDiffusionXLPAGImg2ImgPipeline",
     ("sdxl", "inpaint"): "StableDiffusionXLPAGInpaintPipeline",
     ("kolors", "txt2img"): "KolorsPAGPipeline",
-    ("sd3", "txt2img"): "StableDiffusion3PAGPipeline",
-    ("sd3", "img2img"): "StableDiffusion3PAGImg2ImgPipeline",
+    ("deep-sd3", "txt2img"): "StableDiffusion3PAGPipeline",
+    ("deep-sd3", "img2img"): "StableDiffusion3PAGImg2ImgPipeline",
 }
-QUICK = {("sd15", "txt2img"), ("sdxl", "img2img"), ("sd3", "txt2img")}
-
-
-def folder(bench: Bench, family: str) -> Path:
-    """SD3's takes the second block, which the tiny model has not."""
-    if family != "sd3":
-        return bench.folder(family)
-    made = tinies.build("sd3")
-    config = {**made.transformer.config, "num_layers": 2}
-    made.transformer = tinies.parts.fill(type(made.transformer).from_config(config), 0)
-    made.save_pretrained(bench.scratch / "sd3")
-    return bench.scratch / "sd3"
+QUICK = {("sd15", "txt2img"), ("sdxl", "img2img"), ("deep-sd3", "txt2img")}
 
 
 def reference(place: Path, mode: str, name: str) -> torch.Tensor:
@@ -58,7 +47,7 @@ def reference(place: Path, mode: str, name: str) -> torch.Tensor:
     ("family", "mode"), [pytest.param(*case, marks=() if case in QUICK else pytest.mark.slow) for case in CASES]
 )
 def test_it_works_as_in_diffusers_and_keeps_the_law(family: str, mode: str, bench: Bench) -> None:
-    place, strength = folder(bench, family), {} if mode == "txt2img" else {"strength": 0.7}
+    place, strength = bench.folder(family), {} if mode == "txt2img" else {"strength": 0.7}
     model = bench.engine.cache.load(ModelSource(str(place)))
     before = dict(model.parts[model.facts.denoiser].attn_processors)
 

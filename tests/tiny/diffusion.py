@@ -287,3 +287,18 @@ def t2i_adapter(*, large: bool = False, seed: int = 0, grey: bool = False) -> An
     channels = [8, 16, 16, 16] if large else [8, 16, 16]
     made = T2IAdapter(in_channels=1 if grey else 3, channels=channels, num_res_blocks=1, **kind)
     return parts.fill(made, seed)
+
+
+def union_controlnet(seed: int = 0) -> Any:
+    """A ``ControlNetUnionModel`` of six modes that fits ``sdxl``."""
+    from diffusers import ControlNetUnionModel
+
+    own = sdxl(0).unet.config
+    names = ("block_out_channels", "down_block_types", "layers_per_block", "norm_num_groups", "attention_head_dim",
+             "cross_attention_dim", "use_linear_projection", "transformer_layers_per_block", "addition_embed_type",
+             "addition_time_embed_dim", "projection_class_embeddings_input_dim")  # fmt: skip
+    made = ControlNetUnionModel(
+        **{name: own[name] for name in names}, conditioning_embedding_out_channels=(8, 8, 8, 8),
+        num_trans_channel=8, num_trans_head=2, num_proj_channel=8,
+    )  # fmt: skip
+    return parts.fill(made, seed)

@@ -52,6 +52,14 @@ def sd3(seed: int = 0) -> Any:
     )
 
 
+def deep_sd3(seed: int = 0) -> Any:
+    """The same of two blocks: a ControlNet changes all but the last, and PAG the second."""
+    made = sd3(seed)
+    config = {**made.transformer.config, "num_layers": 2}
+    made.transformer = parts.fill(type(made.transformer).from_config(config), seed)
+    return made
+
+
 def flux(seed: int = 0, *, schnell: bool = False) -> Any:
     """Flux.1: dev with its guidance embedding, or schnell without it and with fixed sigmas."""
     from diffusers import FluxPipeline, FluxTransformer2DModel
@@ -313,3 +321,36 @@ def _adapter_file(folder: Path, tensors: dict[str, Any], seed: int, *, siglip: b
     parts.fill(SiglipVisionModel(config), seed).save_pretrained(folder / "image_encoder")
     SiglipImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder / "image_encoder")
     return folder / "ip-adapter.safetensors"
+
+
+def sd3_controlnet(seed: int = 0) -> Any:
+    """A ControlNet that fits ``sd3``."""
+    from diffusers import SD3ControlNetModel
+
+    made = SD3ControlNetModel(
+        sample_size=16, num_layers=1, attention_head_dim=16, num_attention_heads=1, joint_attention_dim=48,
+        caption_projection_dim=16, pooled_projection_dim=48, pos_embed_max_size=64,
+    )  # fmt: skip
+    return parts.fill(made, seed)
+
+
+def flux_controlnet(seed: int = 0, modes: int | None = None) -> Any:
+    """A ControlNet that fits ``flux``, of several modes where `modes` says how many."""
+    from diffusers import FluxControlNetModel
+
+    made = FluxControlNetModel(
+        in_channels=64, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=1,
+        joint_attention_dim=32, pooled_projection_dim=32, guidance_embeds=True, axes_dims_rope=(4, 6, 6),
+        num_mode=modes,
+    )  # fmt: skip
+    return parts.fill(made, seed)
+
+
+def qwen_controlnet(seed: int = 0) -> Any:
+    """A ControlNet that fits ``qwen-image``."""
+    from diffusers import QwenImageControlNetModel
+
+    made = QwenImageControlNetModel(
+        num_layers=1, attention_head_dim=16, num_attention_heads=1, joint_attention_dim=16, axes_dims_rope=(4, 6, 6)
+    )
+    return parts.fill(made, seed)

@@ -25,8 +25,8 @@ class Family:
         txt2img: diffusers pipeline class for prompts alone; None when the family has none.
         img2img: Class for an input image.
         inpaint: Class for an input image with a mask.
-        special: The same three with what steers the model: ``control``, ``t2i``, ``pag``, or several with ``+``
-            between, in the order of the alphabet.
+        special: The same three with what steers the model: ``control``, ``union`` (ControlNets of many modes), ``t2i``,
+            ``pag``, or several with ``+`` between, in the order of the alphabet.
         fraction: How fractions count: of the steps, or of the training timesteps as in diffusers' SDXL.
         schedule: What its pipeline passes to ``set_timesteps``, a row of `shifts.ARGUMENTS`.
         layout: How the loop packs latents, a row of `layout.LAYOUTS`.
@@ -97,7 +97,9 @@ class Family:
         return "use one of them alone" if len(kinds) > 1 and self.special else f"leave {option(STEERING[kinds[0]])} out"
 
 
-STEERING = MappingProxyType({"control": "control_nets", "pag": "pag_scales", "t2i": "t2i_adapters"})
+STEERING = MappingProxyType(
+    {"control": "control_nets", "pag": "pag_scales", "t2i": "t2i_adapters", "union": "control_nets"}
+)
 """What steers a model to the option that names it."""
 
 _MODES = ("txt2img", "img2img", "inpaint")
@@ -138,6 +140,11 @@ _SDXL_SPECIAL = MappingProxyType(
         ),
         "pag": ("StableDiffusionXLPAGPipeline", *_XL_PAG),
         "t2i": ("StableDiffusionXLAdapterPipeline", None, None),
+        "union": (
+            "StableDiffusionXLControlNetUnionPipeline",
+            "StableDiffusionXLControlNetUnionImg2ImgPipeline",
+            "StableDiffusionXLControlNetUnionInpaintPipeline",
+        ),
     }
 )
 
@@ -194,7 +201,12 @@ FAMILIES: tuple[Family, ...] = (
         "StableDiffusion3Pipeline",
         "StableDiffusion3Img2ImgPipeline",
         "StableDiffusion3InpaintPipeline",
-        MappingProxyType({"pag": ("StableDiffusion3PAGPipeline", "StableDiffusion3PAGImg2ImgPipeline", None)}),
+        MappingProxyType(
+            {
+                "control": ("StableDiffusion3ControlNetPipeline", None, None),
+                "pag": ("StableDiffusion3PAGPipeline", "StableDiffusion3PAGImg2ImgPipeline", None),
+            }
+        ),
         schedule="dynamic",
         align=16,
         text="two clips and t5",
@@ -206,6 +218,15 @@ FAMILIES: tuple[Family, ...] = (
         "FluxPipeline",
         "FluxImg2ImgPipeline",
         "FluxInpaintPipeline",
+        MappingProxyType(
+            {
+                "control": (
+                    "FluxControlNetPipeline",
+                    "FluxControlNetImg2ImgPipeline",
+                    "FluxControlNetInpaintPipeline",
+                )
+            }
+        ),
         layout="packed",
         half="bfloat16",
         schedule="flux",
@@ -243,6 +264,7 @@ FAMILIES: tuple[Family, ...] = (
         "QwenImagePipeline",
         "QwenImageImg2ImgPipeline",
         "QwenImageInpaintPipeline",
+        MappingProxyType({"control": ("QwenImageControlNetPipeline", None, None)}),
         layout="packed",
         guidance="true_cfg_scale",
         half="bfloat16",

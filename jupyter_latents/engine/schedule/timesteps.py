@@ -32,7 +32,7 @@ class Request:
         tokens: Image tokens of the transformer: 16 by 16 pixels each.
         sigmas: Custom sigmas, or None.
         channels: Channels of the latents.
-        mode: ``txt2img``, ``img2img`` or ``inpaint``.
+        mode: ``txt2img``, ``img2img`` or ``inpaint``; ``steered`` in pipelines that take what steers a model.
     """
 
     num_inference_steps: int
@@ -52,6 +52,7 @@ def request(stage: Stage, facts: ModelFacts, size: tuple[int, int], mode: str = 
         mode: ``txt2img``, ``img2img`` or ``inpaint``.
     """
     tokens = (size[0] // 16) * (size[1] // 16)
+    mode = "steered" if facts.steering else mode
     return Request(stage.num_inference_steps, tokens, stage.sigmas, facts.space.channels, mode)
 
 
@@ -89,7 +90,10 @@ def _lumina2(scheduler: Any, request: Request) -> dict[str, Any]:
 
 
 def _flux(scheduler: Any, request: Request) -> dict[str, Any]:
-    """FluxPipeline: the same, unless the scheduler makes its own flow sigmas; with a picture diffusers does not ask."""
+    """FluxPipeline: the same, unless the scheduler makes its own flow sigmas.
+
+    Steered or with a picture diffusers does not ask.
+    """
     arguments = _linear(scheduler, request)
     if scheduler.config.get("use_flow_sigmas") and request.mode == "txt2img":
         return {"num_inference_steps": request.num_inference_steps, "mu": arguments["mu"]}

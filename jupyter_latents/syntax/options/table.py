@@ -180,7 +180,9 @@ OPTIONS: tuple[Option, ...] = (
          "What sees the images of IP-Adapters, 'NAME;subfolder=FOLDER'. Default: the model's own, or image_encoder "
          "beside the adapter.", completion="path", field="model.image_encoder"),
     _row("--control-nets -cn", "control_nets", "NAME", parsers.address, "Model",
-         "ControlNets, 'NAME;scale=0.8;start=0;end=1' each, with control= in the image seed. Several work together.",
+         "ControlNets, 'NAME;scale=0.8;start=0;end=1' each, with control= in the image seed; networks of many "
+         "modes take mode=, a number or canny, depth and so on. SD, SDXL, SD3, Flux.1, Qwen-Image. "
+         "Several work together.",
          many=True, completion="path", field="model.control_nets"),
     _row("--t2i-adapters -t2i", "t2i_adapters", "NAME", parsers.address, "Model",
          "T2I-Adapters, 'NAME;scale=0.8' each, with control= in the image seed. SD and SDXL, from a prompt alone. "

@@ -27,13 +27,11 @@ class Addon(ABC):
         mark: What the keys of changed parts call it, such as ``loras``.
         last: Whether it is put on with all other parts of the model at hand.
         dest: The option that is to blame for its objections; empty where they name it themselves.
-        steering: How it steers the model, whose pipelines are then others: ``control``, ``t2i``; see `Family.special`.
     """
 
     mark: ClassVar[str] = ""
     last: ClassVar[bool] = False
     dest: ClassVar[str] = ""
-    steering: ClassVar[str] = ""
 
     @property
     @abstractmethod
@@ -44,6 +42,11 @@ class Addon(ABC):
     def parts(self) -> tuple[PartSource, ...]:
         """The parts it brings; one named as a part of the model takes that part's place."""
         return ()
+
+    @property
+    def steering(self) -> str:
+        """How it steers the model, whose pipelines are then others: ``control``, ``t2i``; see `Family.special`."""
+        return ""
 
     @property
     def story(self) -> str:

@@ -35,8 +35,12 @@ class T2IAdapters(Addon):
 
     found: tuple[Sketcher, ...]
 
-    steering = "t2i"
     dest = _DEST
+
+    @property
+    def steering(self) -> str:
+        """Pipelines with T2I-Adapters."""
+        return "t2i"
 
     @property
     def digest(self) -> str:
