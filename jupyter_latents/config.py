@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Enum, Int, observe
+from traitlets import Bool, Enum, Int, Unicode, observe
 from traitlets.config import Configurable
 
 from jupyter_latents.prompts import WEIGHTERS
@@ -45,9 +45,21 @@ class JupyterLatents(Configurable):
         help="What reads weights and schedules in prompts where a cell does not say.",
     ).tag(config=True)
 
+    preview_vae = Unicode(
+        SETTINGS.preview_vae,
+        help="A tiny autoencoder for previews: folder, file or name in the hub's cache; 'auto' for the published one of"
+        " the latents' space where it is here, 'off' for none.",
+    ).tag(config=True)
+
+    import_ahead = Bool(
+        SETTINGS.import_ahead,
+        help="Import what the first cell needs while it is typed; off by 'c.JupyterLatents.import_ahead = False' in "
+        "IPython's configuration, or in the cell of %load_ext, after it.",
+    ).tag(config=True)
+
     @observe(
         *("output_size", "model_memory", "device_memory", "trajectory_memory", "store_size", "prompt_weighter"),
-        "metadata",
+        *("metadata", "preview_vae", "import_ahead"),
     )
     def _set(self, change: Any) -> None:
         setattr(SETTINGS, change.name, change.new)

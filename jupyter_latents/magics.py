@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import shlex
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
+from jupyter_latents.ahead import Ahead
 from jupyter_latents.completer import register as complete
 from jupyter_latents.completer import unregister as stop_completing
 from jupyter_latents.config import register as configure
@@ -172,6 +174,7 @@ def _start(session: Session, script: Script, options: MagicOptions) -> Run | Non
     # A cell that waits for its run raises the run's error, so the view need not tell it too.
     view = RunView(
         preview_every=options.preview_every,
+        preview_vae=options.preview_vae,
         verbose=options.verbose,
         bind=session.names.__setitem__,
         tells_error=options.background,
@@ -228,6 +231,9 @@ def _wait(run: Run, view: RunView) -> None:
     attend(run, view.pump, view.finish)
 
 
+_AHEAD: WeakKeyDictionary[InteractiveShell, Ahead] = WeakKeyDictionary()
+
+
 def load(shell: InteractiveShell) -> None:
     """Registers the magics and the completer with an IPython shell."""
     register: Any = shell.register_magic_function
@@ -236,11 +242,14 @@ def load(shell: InteractiveShell) -> None:
     register(LatentsMagic(desk), magic_kind="line", magic_name="latents")
     complete(shell)
     configure(shell)
+    _AHEAD[shell] = Ahead(shell)
 
 
 def unload(shell: InteractiveShell) -> None:
     """Takes the magics and the completer out of a shell again."""
     stop_completing(shell)
     stop_configuring(shell)
+    if (ahead := _AHEAD.pop(shell, None)) is not None:
+        ahead.cancel()
     for kind, name in (("cell", "dgen"), ("line", "dgen"), ("line", "latents")):
         shell.magics_manager.magics[kind].pop(name, None)

@@ -24,6 +24,9 @@ class Settings:
         metadata: What pictures say of how they were made: ``full`` is the cell that leads back to them and A1111's
             text, ``parameters`` that text alone.
         prompt_weighter: What reads weights in prompts where a script does not say; ``none`` for nothing.
+        preview_vae: A tiny autoencoder that makes previews; ``auto`` for the published one of a latent space where it
+            is on this machine, ``off`` for none.
+        import_ahead: Whether a kernel imports what the first cell will need while that cell is typed.
     """
 
     output_size: int = 300_000
@@ -33,6 +36,8 @@ class Settings:
     store_size: int = 4 << 30
     metadata: MetadataLevel = "full"
     prompt_weighter: str = "none"
+    preview_vae: str = "auto"
+    import_ahead: bool = True
 
 
 SETTINGS = Settings()

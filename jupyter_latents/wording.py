@@ -18,6 +18,7 @@ _WORDS = {
     "ip_adapters": "IP-Adapters",
     "loras": "LoRAs",
     "model_cpu_offload": "model CPU offload",
+    "preview_vae": "preview VAE",
     "schedulers": "scheduler",
     "pag_adaptive_scales": "PAG adaptive scale",
     "pag_scales": "PAG scale",

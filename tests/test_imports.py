@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "jupyter_latents"
 TOP = "jupyter_latents"
 # From the top down: a room may import what stands below it. The package's own `__init__` is the top.
 ROOMS = [
-    *(TOP, "__main__", "cli", "magics", "config", "completer", "plain", "display", "session", "machine"),
+    *(TOP, "__main__", "cli", "magics", "ahead", "config", "completer", "plain", "display", "session", "machine"),
     *("engine", "latents", "syntax", "pictures", "prompts", "optimizations", "stage", "addresses", "demo", "settings"),
     *("formats", "samplers", "paths", "stopping", "errors", "wording", "above", "threads"),
 ]
@@ -26,8 +26,21 @@ NARROWER = {
     "engine": {
         *("paths", "latents", "prompts", "optimizations", "stage", "stopping", "errors", "wording", "demo", "settings")
     },
+    "ahead": {"engine", "settings", "stopping", "threads", "errors"},
     "magics": {
-        *("config", "completer", "display", "session", "syntax", "stage", "formats", "paths", "stopping", "errors"),
+        *(
+            "ahead",
+            "config",
+            "completer",
+            "display",
+            "session",
+            "syntax",
+            "stage",
+            "formats",
+            "paths",
+            "stopping",
+            "errors",
+        ),
         "latents",
     },
     "pictures": {"paths", "stage", "addresses", "formats", "samplers", "errors", "wording"},
@@ -72,6 +85,7 @@ NOT_FOR = {
     "cli": NOTEBOOK | HEAVY,
     "__main__": NOTEBOOK | HEAVY,
     "magics": HEAVY,
+    "ahead": HEAVY,
 }
 
 

@@ -14,6 +14,7 @@ from jupyter_latents.display.records.pace import PreviewPace
 from jupyter_latents.display.records.run_record import RunRecord
 from jupyter_latents.display.records.stage_record import Point, own_sigma
 from jupyter_latents.display.screens import Screen, shell
+from jupyter_latents.engine import checked_preview_vae
 from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.settings import SETTINGS
 from jupyter_latents.threads import start_thread
@@ -70,16 +71,21 @@ class RunView:
     Args:
         preview_every: Make a preview every so many steps; 0 for none; None for at most five a second, and fewer or
             none where they would take more than a fiftieth of the time.
+        preview_vae: A tiny autoencoder that makes the previews; None for what the settings say.
         verbose: Show every note as it comes, in a terminal too.
         size: Bytes that the final output may have; None for the settings' ``output_size``.
         bind: Binds a name, for "branch here"; None for the shell's namespace.
         tells_error: Whether to say what a run failed with; not where the waiting cell raises it.
+
+    Raises:
+        ModelError: The tiny autoencoder is not on this machine.
     """
 
     def __init__(
         self,
         preview_every: int | None = None,
         *,
+        preview_vae: str | None = None,
         verbose: bool = False,
         size: int | None = None,
         bind: Callable[[str, Latents], None] | None = None,
@@ -92,6 +98,7 @@ class RunView:
         self.tells_error = tells_error
         self.run: Watched | None = None
         self._pace = PreviewPace(preview_every)
+        self._preview_vae = checked_preview_vae(preview_vae)
         self._lock = threading.RLock()
         self._pumped = self._sent = 0.0
         self._screens: list[Screen] = []
@@ -198,7 +205,7 @@ class RunView:
         """Gives a step its frame and its channels; a failure costs the picture and not the run."""
         point.channels = quantise(look.values()[0])
         try:
-            pictures = look.preview()
+            pictures = look.preview(self._preview_vae)
             point.frame = jpeg(montage(pictures), FRAME_SIDE) if pictures else None
         except (JupyterLatentsError, RuntimeError, ValueError) as error:
             said = getattr(error, "message", str(error)).split("\n")[0]

@@ -14,6 +14,7 @@ from jupyter_latents.engine.given.outline import Outline, Standing
 from jupyter_latents.engine.given.picture_sizes import asked_size, size_after_resize
 from jupyter_latents.engine.libraries import import_libraries
 from jupyter_latents.engine.models.places.names import known_models
+from jupyter_latents.engine.models.places.tiny import checked_preview_vae
 from jupyter_latents.engine.observer import Look, Observer, Phase, PhaseName, Reading, Silent, StepEvent
 from jupyter_latents.engine.prompts.windows import PromptWindow
 from jupyter_latents.engine.protocol import Engine
@@ -51,6 +52,7 @@ __all__ = [
     "StepEvent",
     "asked_size",
     "call_arguments",
+    "checked_preview_vae",
     "import_libraries",
     "known_models",
     "local_engine",
@@ -68,6 +70,7 @@ def local_engine(settings: Settings) -> LocalEngine:
     Args:
         settings: Say how much memory its models may take.
     """
+    import_libraries(lambda: None)
     from jupyter_latents.engine.local import LocalEngine
     from jupyter_latents.engine.models.cache import ModelCache
 

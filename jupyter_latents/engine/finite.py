@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ import torch
 from jupyter_latents.errors import RunError
 from jupyter_latents.wording import option
 
-__all__ = ["check_finite", "is_finite"]
+__all__ = ["LateCheck", "check_finite", "is_finite"]
 
 _BY_PART = {
     "denoiser": ("schedulers", "try another {} or its plain settings"),
@@ -57,3 +57,58 @@ def check_finite(values: Any, part: str, dtype: Any, kind: str = "denoiser") -> 
         f"{advice.format(option(to_blame or ''))}. Nothing of it is kept or written.",
         option=to_blame,
     )
+
+
+class LateCheck:
+    """Asks of each step's values whether they are numbers, on an accelerator one step late.
+
+    There an answer that is read at once makes the processor wait for the device, and then the device for work. So it
+    is read when the next step is queued, or by `settle`.
+    """
+
+    def __init__(self) -> None:
+        self._open: tuple[torch.Tensor, Callable[[], bool]] | None = None
+
+    def add(self, values: torch.Tensor) -> torch.Tensor | None:
+        """Asks about a step's values; gives those of the earliest step that are no numbers, or None.
+
+        Args:
+            values: A tensor that nothing changes any more.
+        """
+        if not _reads_late(values):
+            return None if is_finite(values) else values
+        asked = values, _asked(values)
+        bad = self.settle()
+        if bad is None:
+            self._open = asked
+        return bad
+
+    def settle(self) -> torch.Tensor | None:
+        """Reads the answer that is still open; gives the values where they are no numbers, each time it is asked."""
+        if self._open is None:
+            return None
+        values, answer = self._open
+        if not answer():
+            return values
+        self._open = None
+        return None
+
+
+def _reads_late(values: torch.Tensor) -> bool:
+    return values.device.type == "cuda"
+
+
+def _asked(values: torch.Tensor) -> Callable[[], bool]:
+    """Queues the question whether all values are numbers; what is given reads the answer, and waits for it alone."""
+    cuda: Any = torch.cuda
+    with cuda.device(values.device):
+        answer = torch.empty((), dtype=torch.bool, pin_memory=True)
+        answer.copy_(torch.isfinite(values).all(), non_blocking=True)
+        done = cuda.Event()
+        done.record()
+
+    def read() -> bool:
+        done.synchronize()
+        return bool(answer)
+
+    return read

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 
 from jupyter_latents import stopping
@@ -13,19 +15,37 @@ __all__ = ["import_libraries"]
 _LIBRARIES = ("torch", "transformers", "diffusers", "diffusers.models", "jupyter_latents.engine.local")
 """In the order in which they need each other. None may be left half imported: torch cannot be imported again then."""
 
+_ASK_SECONDS = 0.1
+"""How often a run that waits for another thread's imports asks whether it is to stop."""
 
-def import_libraries(tell: Callable[[], None]) -> None:
-    """Imports what is not there yet.
+_importing = threading.Lock()
+"""One thread at a time: two that import parts of one library may each wait for the other."""
+
+
+def import_libraries(tell: Callable[[], None], *more: str) -> None:
+    """Imports what is not there yet, after what another thread is importing.
 
     Args:
-        tell: Called first, where something is to be imported.
+        tell: Called first, where this takes its time.
+        more: Modules to import after the libraries.
 
     Raises:
         StoppedError: The run that this belongs to is to end.
     """
-    lacking = [name for name in _LIBRARIES if name not in sys.modules]
-    if lacking:
+    names = (*_LIBRARIES, *more)
+    if _importing.locked() or any(name not in sys.modules for name in names):
         tell()
-    for name in lacking:
+    with _alone():
+        for name in names:
+            stopping.check()
+            import_module(name)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    while not _importing.acquire(timeout=_ASK_SECONDS):
         stopping.check()
-        import_module(name)
+    try:
+        yield
+    finally:
+        _importing.release()

@@ -100,8 +100,11 @@ class Look(Protocol):
             LatentsError: That step is not done, or holds no numbers.
         """
 
-    def preview(self) -> list[Image]:
+    def preview(self, tiny: str | None = None) -> list[Image]:
         """Small pictures of the clean estimate, one an item of the batch.
+
+        Args:
+            tiny: A tiny autoencoder that makes them; None for what the settings say.
 
         Raises:
             JupyterLatentsError: There is no preview of this model.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from jupyter_latents.engine.compat import with_clip_skip
-from jupyter_latents.engine.finite import check_finite, is_finite
+from jupyter_latents.engine.finite import LateCheck, check_finite, is_finite
 from jupyter_latents.engine.given.incoming import RAW_FORM, is_raw
 from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.layout import LAYOUTS
@@ -82,7 +82,7 @@ class StageRun:
         self.layout = LAYOUTS[self.family.layout]
         self.given = prepared.latents if isinstance(prepared.latents, Latents) else None
         self.parents = tuple(latents.digest for latents in inputs.latents)
-        self.done = StepLog()
+        self.done, self._late = StepLog(), LateCheck()
         self.seed = self._seed()
         self.generator: Generators = self._fresh_generator()
 
@@ -133,6 +133,7 @@ class StageRun:
                 {**own, **arguments},
                 self.model.prepared,
             )
+            self._refuse(self._late.settle())
         except StoppedError:
             if not goes_on:
                 raise
@@ -188,7 +189,7 @@ class StageRun:
             RunError: The pipeline has set another schedule than before, or the scheduler's history cannot be carried.
         """
         last, span = self.done.states[-1], self.prepared.span
-        if schedulers.schedule_digest(scheduler) != self.done.schedule or last.scheduler is None:
+        if not self._is_set(scheduler, self.done.schedule) or last.scheduler is None:
             name = type(scheduler).__name__
             why = "its history cannot be carried" if last.scheduler is None else "it set another schedule than before"
             raise RunError(
@@ -206,7 +207,7 @@ class StageRun:
             RunError: The pipeline has set another schedule than the one that was prepared for it.
         """
         planned, first = self.prepared, skipped // int(scheduler.order) if self.given is None else 0
-        if schedulers.schedule_digest(scheduler) == planned.entering.schedule:
+        if self._is_set(scheduler, planned.entering.schedule):
             if self.given is not None or first == planned.entering.first:
                 return planned.entering
         elif not self.family.foreseen:
@@ -218,6 +219,10 @@ class StageRun:
             "report this with the model's name."
         )
 
+    def _is_set(self, scheduler: Any, digest: str) -> bool:
+        """Whether a pipeline has set a schedule, or the planned one but for the rounding of its device."""
+        return schedulers.schedule_digest(scheduler) == digest or schedulers.near(scheduler, self.prepared.scheduler)
+
     def _begin(self, span: Span, scheduler: Any) -> None:
         self.done.span, self.done.scheduler = span, scheduler
         self.stops.before(Phase("denoising", span=span, noise=schedulers.level(scheduler, span.start_index)))
@@ -227,8 +232,8 @@ class StageRun:
         step = span.step(state.index) if span is not None else None
         if span is None or step is None:
             return True
-        self._check(state, step)
         self.done.states.append(state)
+        self._refuse(self._late.add(state.latents))
         event = StepEvent(step, state.index, span, schedulers.level(self.done.scheduler, state.index))
         self.observer.step(event, self)
         if step < span.end and self.stops.after():
@@ -236,18 +241,23 @@ class StageRun:
             return False
         return True
 
-    def _check(self, state: StepState, step: int) -> None:
+    def _refuse(self, values: torch.Tensor | None) -> None:
         """Sees that a step has made numbers.
+
+        Args:
+            values: What a step has made that are none; None where all are.
 
         Raises:
             RunError: NaN or infinite values; says which part made them.
         """
-        if is_finite(state.latents):
+        if values is None:
             return
+        state = next(state for state in self.done.states if state.latents is values)
+        step = self.done.span.step(state.index) if self.done.span is not None else None
         by_denoiser = state.denoised is None or not is_finite(state.denoised)
         part = f"the {self.facts.denoiser}" if by_denoiser else type(self.done.scheduler).__name__
         where = f"{part} of {self.stage.model.name}, at step {step} of {self.prepared.span.of},"
-        check_finite(state.latents, where, self.model.dtype)
+        check_finite(values, where, self.model.dtype)
 
     def latents(self, step: int) -> Latents:
         """See `Look.latents`."""
@@ -258,14 +268,16 @@ class StageRun:
             raise LatentsError(f"step {step} of {self.stage.model.name} is not there; choose a step that is done.")
         return last_latents(done, self._origin)
 
-    def preview(self) -> list[Image]:
+    def preview(self, tiny: str | None = None) -> list[Image]:
         """See `Look.preview`."""
+        self._refuse(self._late.settle())
         state = self.done.states[-1]
         shown = state.denoised if state.denoised is not None else state.latents
-        return self.model.previewer().images(self._unpacked(shown))
+        return self.model.previewer(tiny).images(self._unpacked(shown))
 
     def values(self) -> np.ndarray[Any, Any]:
         """See `Look.values`."""
+        self._refuse(self._late.settle())
         return self._unpacked(self.done.states[-1].latents).float().cpu().numpy()
 
     def _unpacked(self, held: torch.Tensor) -> torch.Tensor:

@@ -97,7 +97,7 @@ class Drawn:
         found = tuple(one for one in self.steps if one.position and one.position.step <= step)
         return found[-1].replace(trajectory=found)
 
-    def preview(self) -> list[Image.Image]:
+    def preview(self, tiny: str | None = None) -> list[Image.Image]:
         return self.draw()
 
     def values(self) -> Any:

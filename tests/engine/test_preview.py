@@ -18,7 +18,7 @@ def test_previews_of_the_demo_model_show_its_shapes(bench: Bench) -> None:
     """On a trained VAE: as light and dark as the decoded picture, place by place."""
     model = bench.engine.cache.load(bench.stage("demo/scenes").model)
     latents = encode(scenes(), model.vae)
-    shown = model.previewer().pictures(latents)
+    shown = model.previewer(None).pictures(latents)
     small = F.interpolate(decode(latents, model.vae), shown.shape[-2:], mode="area")
     for preview, picture in zip(shown.mean(1), small.mean(1), strict=True):
         together = torch.stack([preview.flatten(), picture.flatten()])
@@ -41,7 +41,7 @@ def test_any_vae_gets_previews(bench: Bench, family: str) -> None:
     model = bench.engine.cache.load(bench.stage(family).model)
     space = model.facts.space
     latents = torch.randn(2, space.channels, 8, 6, generator=torch.Generator().manual_seed(1))
-    shown = model.previewer().images(latents)
+    shown = model.previewer(None).images(latents)
     assert [picture.size for picture in shown] == [(6 * space.factor, 8 * space.factor)] * 2  # small VAEs decode
     fitted = LinearPreviewer.fit(model.vae, space.factor).images(latents)
     assert [picture.size for picture in fitted] == [(6 * 4, 8 * 4)] * 2
@@ -75,4 +75,4 @@ def test_a_preview_costs_only_when_asked_for_and_changes_nothing(bench: Bench) -
 def test_two_models_with_one_vae_share_their_preview(bench: Bench) -> None:
     first, second = (bench.engine.cache.load(bench.stage(name).model) for name in ("sd15", "sd2"))
     assert first.facts.space.vae == second.facts.space.vae
-    assert first.previewer() is second.previewer()
+    assert first.previewer(None) is second.previewer(None)

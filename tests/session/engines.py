@@ -59,7 +59,7 @@ class Remote:
 
     line: Line
 
-    def preview(self) -> Any:
+    def preview(self, tiny: str | None = None) -> Any:
         return self.line.fetch("preview")
 
     def values(self) -> Any:

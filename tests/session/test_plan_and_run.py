@@ -52,9 +52,9 @@ def test_the_recorded_answers_are_those_of_plain_diffusers(folders: Folders) -> 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", [family for family, classes in CLASSES.items() if classes[0]])
 def test_sizes_are_rounded_to_what_plain_diffusers_makes(family: str, folders: Folders) -> None:
-    """One alignment more is made as asked; half of one is refused or rounded down."""
+    """One alignment more is made as asked; half of one is refused or rounded down. One step of Qwen-Image is NaN."""
     plain, align = Reference(folders, anew=True), ALIGN[family]
     asked, between = (64 + align, 64), (64 + align // 2, 64)
-    assert plain(PlainRun(family, "txt2img", 1, None, asked, None))["size"] == list(asked)
-    made = plain(PlainRun(family, "txt2img", 1, None, between, None))
+    assert plain(PlainRun(family, "txt2img", 2, None, asked, None))["size"] == list(asked)
+    made = plain(PlainRun(family, "txt2img", 2, None, between, None))
     assert "fails" in made or made["size"] == [64, 64]

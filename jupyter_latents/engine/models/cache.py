@@ -47,7 +47,7 @@ class ModelCache:
         self.budget = ModelBudget(settings)
         self._shelf = Shelf(self.budget)
         self._filler = Filler(self._shelf)
-        self._previewers: dict[tuple[str, str], Previewer] = {}
+        self._previewers: dict[tuple[str, str, str], Previewer] = {}
         self._loading = threading.RLock()
         self._fitting = threading.Lock()
 
@@ -151,12 +151,22 @@ class ModelCache:
             torch.cuda.empty_cache()
         return before - sum(row.size for row in self.rows())
 
-    def previewer(self, space: Space, vae: Any) -> Previewer:
-        """The preview map of a latent space, fitted to its VAE when first asked for; one for each dtype of it."""
-        key = space.vae, str(vae.dtype)
+    def previewer(self, space: Space, vae: Any, tiny: str | None = None) -> Previewer:
+        """The previews of a latent space, made ready when first asked for; for each dtype of its VAE.
+
+        Args:
+            space: The space.
+            vae: Its VAE.
+            tiny: The tiny autoencoder of a run; None for what the settings say. See `previewer_of`.
+
+        Raises:
+            ModelError: The tiny autoencoder is not there or does not fit.
+        """
+        tiny = tiny or SETTINGS.preview_vae
+        key = space.vae, str(vae.dtype), tiny
         with self._fitting:
             if key not in self._previewers:
-                self._previewers[key] = previewer_of(vae, space.factor)
+                self._previewers[key] = previewer_of(vae, space, tiny)
             return self._previewers[key]
 
     def load_vae(self, source: ModelSource) -> Any:
@@ -200,8 +210,8 @@ class ModelCache:
         def decoder() -> Any:
             return vae_with_switches(self._decoding(key, vae, device), source)
 
-        def previewer() -> Previewer:
-            return self.previewer(facts.space, self._decoding(key, vae, device))
+        def previewer(tiny: str | None) -> Previewer:
+            return self.previewer(facts.space, self._decoding(key, vae, device), tiny)
 
         model = LoadedModel(facts, values, device, plan.dtype, previewer, decoder, self.encodings, offload)
         self._shelf.hand(model, frozenset(plan.keys.values()))

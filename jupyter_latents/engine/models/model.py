@@ -28,7 +28,7 @@ class LoadedModel:
         parts: Part name to the loaded part, without the scheduler; ``controlnet`` is a list where there are several.
         device: Torch device it runs on.
         dtype: Torch dtype of its weights.
-        previewer: Makes small pictures of its latents.
+        previewer: Gives what makes small pictures of its latents, by a tiny autoencoder or None for the settings' way.
         decoder: Gives the VAE that decodes; see `vae_for_decoding`.
         encodings: Remembers what its text encoders made.
         offload: ``model``, ``sequential`` or None, where there is an accelerator to offload from.
@@ -38,7 +38,7 @@ class LoadedModel:
     parts: Mapping[str, Any]
     device: Any
     dtype: Any
-    previewer: Callable[[], Previewer]
+    previewer: Callable[[str | None], Previewer]
     decoder: Callable[[], Any]
     encodings: Encodings
     offload: str | None = None

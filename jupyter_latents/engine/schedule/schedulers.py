@@ -30,6 +30,7 @@ __all__ = [
     "custom_sigmas",
     "form_of",
     "level",
+    "near",
     "restore",
     "schedule_digest",
     "sigma_of_timestep",
@@ -39,6 +40,7 @@ __all__ = [
 
 # Attributes that each run makes anew: a Brownian tree from its seed (a function of time, not of history), begin index.
 _REBUILT = frozenset({"noise_sampler", "_begin_index"})
+_ROUNDING = 1e-5  # of the largest value of a table
 # What diffusers' own defaults get wrong for latents, where the settings of a model of another scheduler say nothing.
 _FOR_LATENTS = {
     "clip_sample": False,
@@ -208,13 +210,42 @@ def _alpha_bar(scheduler: Any, timestep: float) -> float:
 
 def schedule_digest(scheduler: Any) -> str:
     """A digest of all that fixes a schedule: class, settings, timesteps and sigmas (32 hexadecimal digits)."""
-    own = set(inspect.signature(type(scheduler).__init__).parameters) - {"noise_sampler_seed"}
-    config = {key: value for key, value in scheduler.config.items() if key in own}
-    digest = hashlib.sha256(json.dumps([type(scheduler).__name__, config], sort_keys=True, default=str).encode())
-    for table in (scheduler.timesteps, getattr(scheduler, "sigmas", None)):
+    settings = [type(scheduler).__name__, _settings(scheduler)]
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
+    for table in _tables(scheduler):
         if table is not None:
-            digest.update(torch.as_tensor(table).detach().cpu().double().numpy().tobytes())
+            digest.update(table.numpy().tobytes())
     return digest.hexdigest()[:32]
+
+
+def near(scheduler: Any, other: Any) -> bool:
+    """Whether two schedulers have one schedule but for rounding.
+
+    Some compute their timesteps on the device (EDM's, KDPM2's), whose logarithm is not the CPU's to the last bit.
+
+    Args:
+        scheduler: A scheduler after ``set_timesteps``.
+        other: Another, set on another device perhaps.
+    """
+    if type(scheduler) is not type(other) or _settings(scheduler) != _settings(other):
+        return False
+    return all(map(_differ_by_rounding, _tables(scheduler), _tables(other)))
+
+
+def _settings(scheduler: Any) -> dict[str, Any]:
+    own = set(inspect.signature(type(scheduler).__init__).parameters) - {"noise_sampler_seed"}
+    return {key: value for key, value in scheduler.config.items() if key in own}
+
+
+def _tables(scheduler: Any) -> tuple[torch.Tensor | None, ...]:
+    tables = (scheduler.timesteps, getattr(scheduler, "sigmas", None))
+    return tuple(None if table is None else torch.as_tensor(table).detach().cpu().double() for table in tables)
+
+
+def _differ_by_rounding(table: torch.Tensor | None, other: torch.Tensor | None) -> bool:
+    if table is None or other is None or table.shape != other.shape:
+        return table is other
+    return not table.numel() or bool((table - other).abs().max() <= _ROUNDING * other.abs().max())
 
 
 def state_baseline(scheduler: Any) -> dict[str, Any]:

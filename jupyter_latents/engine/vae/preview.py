@@ -1,7 +1,7 @@
-"""Latents to a small picture at little cost: by the VAE itself where it is small, else by a linear map fitted to it.
+"""Latents to a small picture at little cost: by a tiny autoencoder, by a small VAE itself, or by a linear map.
 
-Each latent pixel and its eight neighbours give a patch of the picture; the map is the least-squares solution over
-synthetic pictures that the VAE encodes, so any VAE gets its previews with no table of published factors.
+The map is fitted to the VAE: each latent pixel and its eight neighbours give a patch of the picture, by least squares
+over synthetic pictures that the VAE encodes, so any VAE gets its previews with no table of published factors.
 """
 
 from __future__ import annotations
@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 import torch.nn.functional as F
 
+from jupyter_latents.engine.models.places.tiny import published_tiny
 from jupyter_latents.engine.vae.codec import decode, encode, to_pil
+from jupyter_latents.engine.vae.tiny import read_tiny
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["DecodedPreviewer", "LinearPreviewer", "Previewer", "previewer_of"]
+    from jupyter_latents.latents.spaces import Space
+
+__all__ = ["DecodedPreviewer", "LinearPreviewer", "Previewer", "TinyPreviewer", "previewer_of"]
 
 _SMALL = 3_000_000  # parameters up to which a VAE decodes in about the time of a step
 _DECODED_SIDE = 32  # latent pixels; larger latents are averaged down first
@@ -35,16 +39,47 @@ class Previewer(Protocol):
         """The same as PIL images."""
 
 
-def previewer_of(vae: Any, factor: int) -> Previewer:
+def previewer_of(vae: Any, space: Space, tiny: str = "auto") -> Previewer:
     """The way to preview a VAE's latents.
 
     Args:
         vae: The VAE, ready to encode and decode.
-        factor: Pixels for one latent pixel.
+        space: The space of its latents.
+        tiny: A tiny autoencoder, see `find_tiny`; ``off`` for none; ``auto`` for the published one of this
+            space, where the VAE is not small itself and that one is on this machine.
+
+    Raises:
+        ModelError: The tiny autoencoder is not there or does not fit.
     """
-    if sum(parameter.numel() for parameter in vae.parameters()) <= _SMALL:
-        return DecodedPreviewer(vae)
-    return LinearPreviewer.fit(vae, factor)
+    small = sum(parameter.numel() for parameter in vae.parameters()) <= _SMALL
+    if tiny == "auto":
+        tiny = (None if small else published_tiny(space.name)) or "off"
+    if tiny != "off":
+        return TinyPreviewer(read_tiny(tiny, space, vae))
+    return DecodedPreviewer(vae) if small else LinearPreviewer.fit(vae, space.factor)
+
+
+@dataclass(frozen=True, slots=True)
+class TinyPreviewer:
+    """A tiny autoencoder's decoding.
+
+    Attributes:
+        decoder: Latents to pictures (batch, 3, height, width), -1 to 1.
+    """
+
+    decoder: Any
+
+    @torch.no_grad()
+    def pictures(self, latents: torch.Tensor) -> torch.Tensor:
+        """See `Previewer.pictures`."""
+        weight = next(self.decoder.parameters())
+        small = F.avg_pool2d(latents.detach().float(), -(-max(latents.shape[-2:]) // _DECODED_SIDE))
+        pictures: torch.Tensor = self.decoder(small.to(weight.device, weight.dtype))
+        return pictures.float().cpu().clamp(-1, 1)
+
+    def images(self, latents: torch.Tensor) -> list[Image]:
+        """See `Previewer.images`."""
+        return to_pil(self.pictures(latents))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ class MagicOptions:
         dry_run: Show the plan and run nothing.
         background: Return at once and run in the background.
         preview_every: Show a preview each so many steps; 0 for none, None for the default.
+        preview_vae: A tiny autoencoder that makes the previews; None for what the settings say.
         file: Run this file instead of the cell.
         origin: Put the cell that makes this picture after the present one.
         help: Show help; the text names an option, empty for all of it, None for no help.
@@ -35,6 +36,7 @@ class MagicOptions:
     dry_run: bool = False
     background: bool = False
     preview_every: int | None = None
+    preview_vae: str | None = None
     file: str | None = None
     origin: str | None = None
     help: str | None = None
@@ -95,6 +97,13 @@ MAGIC_OPTIONS: tuple[MagicOption, ...] = (
         ("--preview-every",), "preview_every", "N", _preview,
         "Show a preview every N steps, or off. Default: often enough to watch, seldom enough to cost nothing.",
         choices=("1", "5", "off"),
+    ),
+    MagicOption(
+        ("--preview-vae",), "preview_vae", "NAME", parsers.text,
+        "A tiny autoencoder that makes the previews: a folder, a decoder file of the TAESD family, a name in the hub's "
+        "cache; auto for the published one of the latents' space where it is on this machine, off for none. "
+        "Default: that of %config JupyterLatents.preview_vae, or auto.",
+        completion="path", choices=("auto", "off"),
     ),
     MagicOption(("--file",), "file", "NAME", parsers.text, "Run a script file.", completion="path"),
     MagicOption(
