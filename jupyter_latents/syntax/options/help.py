@@ -12,6 +12,7 @@ from jupyter_latents.syntax.seeds import SEED_KEYS
 
 from .magic_options import MAGIC_OPTIONS, MagicOption
 from .refused import refusal
+from .second_stage import BEFORE, REFINER, REWRITTEN, SECOND
 from .table import BY_NAME, GROUPS, OPTIONS, Option
 
 __all__ = ["full_help", "help_text", "option_help"]
@@ -82,6 +83,9 @@ def option_help(name: str, width: int | None = None) -> str:
         return _entry(directive.usage, directive.help, width, indent="")
     magic = {known.lstrip("-"): option for option in MAGIC_OPTIONS for known in option.names if known.startswith("--")}
     found = BY_NAME.get(name) or BY_NAME.get(f"--{bare}") or BY_NAME.get(f"--{bare}s") or magic.get(bare)
+    if found is None and f"--{bare}" in REWRITTEN:
+        to = f"{SECOND[f'--{bare}']} of it" if f"--{bare}" in SECOND else f"it goes on with the latents {BEFORE}"
+        return f"--{bare}\n    Of {REFINER}, which makes a second stage: {to}."
     if found is None:
         reason = refusal(f"--{bare}")
         if reason:
