@@ -85,6 +85,7 @@ class ImageSeed:
         frame_start: First frame of a video; parsed, refused when run.
         frame_end: Last frame of a video; parsed, refused when run.
         batch: Whether the plural form ``images:`` was used.
+        plain: Whether control images stand in the image position, as dgenerate writes them: they give the size then.
     """
 
     images: tuple[Reference, ...] = ()
@@ -99,6 +100,7 @@ class ImageSeed:
     frame_start: int | None = None
     frame_end: int | None = None
     batch: bool = False
+    plain: bool = False
 
     @property
     def references(self) -> tuple[Reference, ...]:

@@ -45,7 +45,7 @@ def test_every_option_reaches_its_stage() -> None:
         "--auth-token t --offline-mode --prompts 'a; b' --second-prompts 'c; d' "
         "--third-prompts e "
         "--clip-skips 1 --inference-steps 12 --guidance-scales 0 --guidance-rescales 0.7 --denoising-start 0.25 "
-        "--denoising-end 0.75 --seeds 5 --image-seeds a.png;adapter=b.png --image-seed-strengths 1 "
+        "--denoising-end 0.75 --seeds 5 --image-seeds a.png;control=c.png,d.png;adapter=b.png --image-seed-strengths 1 "
         "--latents-processors scale;factor=1.2 "
         "noise;sigma=0.5;seed=1 --output-size 512x768 --batch-size 2 --output-path out --output-prefix p "
         "--output-overwrite "

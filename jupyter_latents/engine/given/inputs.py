@@ -27,6 +27,7 @@ class Inputs:
         masks: Inpaint masks.
         controls: Control images.
         adapters: Images of each IP-Adapter.
+        sized: (width, height) in pixels of the first control image, where the picture is to have its size.
         asked: (width, height) in pixels that the first picture was to have, before its sides were rounded; None where
             they were not.
         notes: What is to be told of the pictures.
@@ -41,6 +42,7 @@ class Inputs:
     notes: tuple[str, ...] = ()
     decoded: Sequence[Standing] = ()
     adapters: tuple[tuple[Image, ...], ...] = ()
+    sized: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Given:
         masks: How many masks there are.
         controls: How many control images there are.
         adapters: How many images each IP-Adapter has.
+        sized: See `Inputs`.
         asked: See `Inputs`.
         notes: See `Inputs`.
         decoded: See `Inputs`.
@@ -66,6 +69,7 @@ class Given:
     notes: tuple[str, ...] = ()
     decoded: Sequence[Standing] = ()
     adapters: tuple[int, ...] = ()
+    sized: tuple[int, int] | None = None
 
     @staticmethod
     def of(inputs: Inputs) -> Given:
@@ -73,7 +77,9 @@ class Given:
         sizes = tuple(image.size for image in inputs.images)
         masks, controls = len(inputs.masks), len(inputs.controls)
         adapters = tuple(map(len, inputs.adapters))
-        return Given(inputs.latents, sizes, masks, controls, inputs.asked, inputs.notes, inputs.decoded, adapters)
+        return Given(
+            inputs.latents, sizes, masks, controls, inputs.asked, inputs.notes, inputs.decoded, adapters, inputs.sized
+        )
 
 
 @dataclass(frozen=True, slots=True)

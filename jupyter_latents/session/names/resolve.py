@@ -71,7 +71,7 @@ class Resolver:
             cast("tuple[Latents, ...]", tuple(latents)),  # a run knows no outlines
             tuple(bring_to_size(image, seed) for image in self._read(seen.images, stage, read_picture)),
             tuple(self._read(seen.masks, stage, read_mask)),
-            tuple(self._read(seen.controls, stage, read_picture)),
+            self._controls(seen, seed, stage),
             self._asked(seen, seed, model.space),
             self._notes(seen, model.space),
             seen.decoded,
@@ -80,6 +80,7 @@ class Resolver:
                       for item, name, own in adapter for image in self._read([(item, name)], stage, read_picture))
                 for adapter in seen.adapters
             ),
+            self._sized(seen, seed, model.space),
         )  # fmt: skip
 
     def given(self, stage: Stage, model: ModelCard) -> Given:
@@ -105,6 +106,7 @@ class Resolver:
             self._notes(seen, space),
             seen.decoded,
             tuple(len(sizes_of([(item, name) for item, name, _ in adapter], space)) for adapter in seen.adapters),
+            self._sized(seen, seed, space),
         )
 
     def _seen(self, stage: Stage, model: ModelCard) -> Positions:
@@ -131,6 +133,16 @@ class Resolver:
             for adapter in seed.adapters
         )  # fmt: skip
         return Positions(tuple(latents), pictures, holes, guides, adapters)
+
+    def _controls(self, seen: Positions, seed: ImageSeed, stage: Stage) -> tuple[Image, ...]:
+        """The control images; at the seed's size where they stand in the image position."""
+        images = self._read(seen.controls, stage, read_picture)
+        return tuple(bring_to_size(image, seed) if seed.plain else image for image in images)
+
+    def _sized(self, seen: Positions, seed: ImageSeed, space: Space) -> tuple[int, int] | None:
+        """The size of the first control image, where such an image gives the picture's."""
+        sizes = sizes_of(seen.controls[:1], space) if seed.plain else []
+        return size_in(sizes[0], seed) if sizes else None
 
     def _asked(self, seen: Positions, seed: ImageSeed, space: Space) -> tuple[int, int] | None:
         """The size that the first picture was to have, where its seed resizes it."""
