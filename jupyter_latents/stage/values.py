@@ -180,6 +180,7 @@ class StageOptions(TypedDict, total=False):
     negative_prompt_3: str
     prompt_weighter: str
     clip_skip: int
+    max_sequence_length: int
     seed: int
     num_inference_steps: int
     guidance_scale: float
@@ -241,6 +242,7 @@ class Stage:
         guidance_scale: Classifier-free guidance (or a distilled model's guidance).
         guidance_asked: Whether a script gave the scale, which may be the usual one; says nothing about what is run.
         guidance_rescale: Guidance rescale, 0 to 1; None for the pipeline's own default.
+        max_sequence_length: Tokens of T5 or of a language model that reads prompts; None for the pipeline's own.
         pag_scale: Scale of perturbed attention guidance; None for none.
         pag_adaptive_scale: How fast that fades; None for the pipeline's own, which is not at all.
         strength: How much an input image is noised, 0 to 1; None when not given (then `DEFAULT_STRENGTH` for an
@@ -267,6 +269,7 @@ class Stage:
     guidance_scale: float = 5.0
     guidance_asked: bool = field(default=False, compare=False, repr=False)
     guidance_rescale: float | None = _argument("guidance_rescale")
+    max_sequence_length: int | None = _argument("max_sequence_length")
     pag_scale: float | None = _argument("pag_scale")
     pag_adaptive_scale: float | None = _argument("pag_adaptive_scale")
     strength: float | None = None

@@ -46,6 +46,7 @@ CHANGED: dict[str, tuple[str, str]] = {
     "textual_inversions": (SEEDED, f"{SEEDED} --textual-inversions '{{word}};token=cat'"),
     "ip_adapters": (ADAPTED, ADAPTED.replace("{adapter}", "{adapter};scale=0.5")),
     "image_encoder": (ADAPTED, f"{ADAPTED} --image-encoder '{{other}}/eyes'"),
+    "max_sequence_length": (SD3, f"{SD3} --max-sequence-length 16"),
     "t2i_adapters": (SKETCHED, SKETCHED.replace("{sketch}", "{sketch};scale=0.5")),
     "pag": (SEEDED, f"{SEEDED} --pag"),
     "pag_scales": (f"{SEEDED} --pag", f"{SEEDED} --pag-scales 2"),
@@ -70,6 +71,8 @@ ALIKE = {
 ELSEWHERE = {
     "seeds_to_images": "pairs seeds with image seeds",
     "image_format": "see output_path",
+    "lora_fuse_scale": "multiplies the scales of loras",
+    "no_aspect": "says aspect=false in image seeds",
 }
 
 

@@ -37,7 +37,7 @@ def test_a_bare_model_has_the_defaults() -> None:
 def test_every_option_reaches_its_stage() -> None:
     made = stage(
         "--model-type torch-sdxl --dtype f16 --variant fp16 --revision main --subfolder s --vae v.safetensors "
-        "--pag-scales 2 --pag-adaptive-scales 0.1 --t2i-adapters t "
+        "--max-sequence-length 64 --pag-scales 2 --pag-adaptive-scales 0.1 --t2i-adapters t "
         "--textual-inversions w;token=x --ip-adapters i;scale=0.5 --image-encoder e "
         "--loras l1;scale=0.5 l2 --control-nets c;scale=0.8;start=0;end=1 "
         "--scheduler DDIMScheduler;clip-sample=false "
@@ -78,6 +78,48 @@ def test_pag_alone_has_the_usual_scale() -> None:
     assert stage("").pag_scale is None
     assert stage("--pag").pag_scale == 3.0
     assert stage("--pag --pag-scales 2").pag_scale == 2.0
+
+
+def test_one_scale_multiplies_those_of_all_loras() -> None:
+    made = stage("--loras a b;scale=0.5 --lora-fuse-scale 0.5").model.loras
+    assert [str(one) for one in made] == ["a;scale=0.5", "b;scale=0.25"]
+
+
+def test_no_aspect_speaks_for_every_seed_that_resizes() -> None:
+    seed = stage("--no-aspect --image-seeds 'a.png;resize=64;adapter=b.png|resize=32' --ip-adapters i").image_seed
+    assert seed is not None
+    assert (seed.aspect, seed.adapters[0][0].aspect) == (False, False)
+    kept = stage("--no-aspect --image-seeds 'a.png;resize=64;aspect=true'").image_seed
+    assert kept is not None
+    assert kept.aspect is True
+
+
+@pytest.mark.parametrize("given", ["--output-metadata", "-oc", "--batch-grid-size 2x2", "--safety-checker"])
+def test_what_changes_nothing_is_taken_with_a_note(given: str) -> None:
+    made = one(f"{given} --seeds 3")
+    assert made.stages() == one("--seeds 3").stages()
+    ((text, place),) = made.arguments.notes
+    assert "changes nothing" in text
+    assert place is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "scheduler"),
+    [
+        ("DPM++ 2M Karras", "DPMSolverMultistepScheduler;use-karras-sigmas=true"),
+        ("Euler a", "EulerAncestralDiscreteScheduler"),
+        ("dpmpp_2m_sde", "DPMSolverMultistepScheduler;algorithm-type=sde-dpmsolver++"),
+        ("uni_pc;solver-order=3", "UniPCMultistepScheduler;solver-order=3"),
+    ],
+)
+def test_samplers_of_a1111_and_comfyui_run_by_their_own_names(name: str, scheduler: str) -> None:
+    assert str(stage(f'--scheduler "{name}"').scheduler) == scheduler
+
+
+@pytest.mark.parametrize("name", ["euler a", "DPM++ 2m karras", "DPM++ 2S a", "k_euler"])
+def test_a_near_name_of_a_sampler_gets_a_hint(name: str) -> None:
+    with pytest.raises(ScriptError, match="is no scheduler; write '"):
+        stage(f'--scheduler "{name}"')
 
 
 def test_short_names_are_read() -> None:
@@ -201,7 +243,7 @@ class TestMultiplying:
         ("--optimize first-block-cache taylorseer compile", "exclude each other", "taylorseer"),
         ("--optimize", "needs a value: NAME", "--optimize"),
         ("--tea-cache", "--optimize taylorseer or first-block-cache", "--tea-cache"),
-        ("--output-metadata", "dgenerate's and does not run here", "--output-metadata"),
+        ("--freeu-params 1,2", "dgenerate's and does not run here", "--freeu-params"),
         ("--second-model-inference-steps 3", "is of a refiner, and there is none", "--second-model-inference-steps"),
         ("--sdxl-refiner x --denoising-end 0.5", "exclude each other", "--denoising-end"),
         ("--animation-format mp4", "animations are not made", "--animation-format"),

@@ -19,7 +19,7 @@ from . import parsers
 from .checks import check
 from .faults import fault, named
 from .magic_options import MAGIC_NAMES
-from .refused import ELSEWHERE, refusal
+from .refused import ELSEWHERE, HARMLESS, SHORT_HARMLESS, refusal
 from .table import BY_NAME, OPTIONS, Option
 
 __all__ = ["Arguments", "VeiledError", "read_arguments"]
@@ -178,6 +178,12 @@ def _sort(words: list[Word], arguments: Arguments, *, replace: bool) -> None:
                 "spaces, and put each model on a line of its own.",
                 place=word.place,
             )
+        idle = SHORT_HARMLESS.get(word.text, word.text)
+        if idle in HARMLESS:
+            why, valued = HARMLESS[idle]
+            arguments.notes.append((f"{word.text} changes nothing: {why}", word.place))
+            position += int(valued and position < len(words) and not _is_option(words[position]))
+            continue
         option = _find(word)
         if option.dest in arguments.options and not replace:
             if option.many or option.flag:

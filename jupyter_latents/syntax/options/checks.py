@@ -6,10 +6,13 @@ import itertools
 import math
 import re
 from collections.abc import Collection
+from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from jupyter_latents.errors import HelpAskedError, SettingError, nearest
 from jupyter_latents.optimizations import choices_of
+from jupyter_latents.stage import Address, ImageSeed
 from jupyter_latents.syntax.prompts import split_prompt, split_weighter
 from jupyter_latents.wording import option
 
@@ -48,6 +51,7 @@ def check(arguments: Arguments, schedulers: Collection[str]) -> None:
     _check_prompts(arguments)
     _check_images(arguments)
     _check_optimize(arguments)
+    _fill(arguments)
     if "pag" in arguments.options and "pag_scales" not in arguments.options:
         arguments.values["pag_scales"], arguments.options["pag_scales"] = (PAG_SCALE,), arguments.options["pag"]
     if {"model_cpu_offload", "model_sequential_offload"} <= arguments.values.keys():
@@ -66,6 +70,34 @@ def check(arguments: Arguments, schedulers: Collection[str]) -> None:
                 "schedulers",
                 arguments.place("schedulers", index),
             )
+
+
+def _fill(arguments: Arguments) -> None:
+    """Puts what is said for all LoRAs and image seeds into each."""
+    fuse = arguments.first("lora_fuse_scale")
+    if fuse is not None and "loras" in arguments.values:
+        arguments.values["loras"] = tuple(_scaled(lora, fuse) for lora in arguments.values["loras"])
+    if "no_aspect" in arguments.options and "image_seeds" in arguments.values:
+        arguments.values["image_seeds"] = tuple(map(_stretched, arguments.values["image_seeds"]))
+
+
+def _scaled(lora: Address, fuse: float) -> Address:
+    try:
+        scale = float(lora.get("scale") or 1.0) * fuse
+    except ValueError:
+        return lora  # said where it is read
+    if scale == float(lora.get("scale") or 1.0):
+        return lora
+    return Address(lora.name, MappingProxyType({**lora.settings, "scale": f"{scale:g}"}))
+
+
+def _stretched(seed: ImageSeed) -> ImageSeed:
+    adapters = tuple(
+        tuple(replace(one, aspect=False) if one.resize and one.aspect is None else one for one in adapter)
+        for adapter in seed.adapters
+    )
+    plain = replace(seed, adapters=adapters)
+    return replace(plain, aspect=False) if seed.resize is not None and seed.aspect is None else plain
 
 
 def _check_count(arguments: Arguments) -> None:

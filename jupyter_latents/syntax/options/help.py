@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterator
 
 from jupyter_latents.errors import ScriptError, nearest
+from jupyter_latents.samplers import SAMPLERS, sampler
 from jupyter_latents.syntax.directives import DIRECTIVES
 from jupyter_latents.syntax.seeds import SEED_KEYS
 
@@ -98,6 +99,11 @@ def option_help(name: str, width: int | None = None) -> str:
     lines = [_head(found), textwrap.fill(text, max(40, width), initial_indent=" " * 4, subsequent_indent=" " * 4)]
     if isinstance(found, Option) and found.completion == "seed":
         lines += [f"    ;{key + '=':<13} {meaning}" for key, (_, _, meaning) in SEED_KEYS.items()]
+    if isinstance(found, Option) and found.completion == "scheduler":
+        lines += [
+            "    Samplers of A1111 and ComfyUI by their own names, with Karras, Exponential or Beta behind A1111's:"
+        ]
+        lines += [f"    {row.name:<18} {sampler(row.name)}" for row in SAMPLERS if not row.near]
     return "\n".join(lines)
 
 

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["ELSEWHERE", "REFUSED", "REWRITING", "SHORT", "refusal"]
+__all__ = ["ELSEWHERE", "HARMLESS", "REFUSED", "REWRITING", "SHORT", "SHORT_HARMLESS", "refusal"]
 
 _FAMILIES = "their model families are not part of latents interchange"
 _ANIMATION = "videos and animations are not made here; use --image-format png"
 _PROCESSORS = "image processors are not part of this project; change the picture in Python and name the variable"
 REWRITING = "prompts are not rewritten here; write the prompt as it should be read"
-_PARTS = "parts of a model other than the VAE are taken from the model itself"
+_PARTS = "not yet: parts of a model other than the VAE are taken from the model itself"
 _CACHED_STEPS = "a split could not be exact; --optimize taylorseer or first-block-cache is such a cache, and says so"
 _HELP = "%%dgen --help lists what there is here"
 _TERMINAL = "it is for dgenerate in a terminal; remove it"
 _SIZES = "size and crop conditions follow the output size here; remove the option"
 _SCORES = "the scores are those of the refiner's own pipeline, 6 and 2.5; remove the option"
-_SAID = "pictures carry their cell and A1111's text already, see %config JupyterLatents.metadata; remove the option"
 _CACHE = "models are cached and released by this project itself; remove the option"
 
 REFUSED: dict[str, str] = {
-    "--output-metadata": _SAID,
-    "--output-configs": _SAID,
     "--animation-format": _ANIMATION,
     "--frame-start": _ANIMATION,
     "--frame-end": _ANIMATION,
@@ -85,15 +82,9 @@ REFUSED: dict[str, str] = {
     "--freeu-params": "changed features are not part of this project",
     "--quantizer-map": "the quantizer applies to the large parts of a model; remove the option",
     "--quantizer2": "write --second-model-quantizer",
-    "--batch-grid-size": "several results are shown as a grid already; remove the option",
-    "--safety-checker": "safety checkers are not loaded here; remove the option",
-    "--no-aspect": "write aspect=false in the image seed",
     "--align": "write align= in the image seed",
     "--model-cache": _CACHE,
-    "--max-sequence-length": "it is left to the model here; remove the option",
     "--plugin-modules": "dgenerate's plugins cannot run here",
-    "--lora-fuse-scale": "write the scale behind each LoRA, NAME;scale=0.8",
-    "--output-auto1111-metadata": _SAID,
     "--global-config": "settings are those of %config JupyterLatents",
     "--templates-help": _HELP,
     "--directives-help": _HELP,
@@ -101,6 +92,7 @@ REFUSED: dict[str, str] = {
     "--image-processor-help": _HELP,
     "--latents-processor-help": _HELP,
     "--quantizer-help": _HELP,
+    "--prompt-weighter-help": "--prompt-weighter? in a cell explains it",
     "--version": "jupyter_latents.__version__ tells this project's",
     "--shell": _TERMINAL,
     "--no-stdin": _TERMINAL,
@@ -111,10 +103,24 @@ REFUSED: dict[str, str] = {
 }
 """Reasons by name; a name that ends in ``-`` stands for all that begin so."""
 
-SHORT = {
+HARMLESS: dict[str, tuple[str, bool]] = {
+    "--output-metadata": ("pictures carry their cell and A1111's text already", False),
+    "--output-configs": ("pictures carry their cell already", False),
+    "--output-auto1111-metadata": ("pictures carry A1111's text already", False),
+    "--batch-grid-size": ("several results are shown as a grid already", True),
+    "--safety-checker": ("safety checkers are not loaded here", False),
+}
+"""Options of dgenerate's that change nothing of a result: why, and whether a value follows."""
+
+SHORT_HARMLESS = {
     "-om": "--output-metadata",
     "-oc": "--output-configs",
     "-oam": "--output-auto1111-metadata",
+    "-bgs": "--batch-grid-size",
+    "-sc": "--safety-checker",
+}
+
+SHORT = {
     "-af": "--animation-format",
     "-te": "--text-encoders",
     "-te2": "--second-model-text-encoders",
@@ -123,14 +129,11 @@ SHORT = {
     "-tf": "--transformer",
     "-fs": "--frame-start",
     "-fe": "--frame-end",
-    "-bgs": "--batch-grid-size",
     "-olc": "--original-config",
     "-olc2": "--second-model-original-config",
-    "-na": "--no-aspect",
     "-nf": "--no-frames",
     "-ilp": "--img2img-latents-processors",
     "-lpp": "--latents-post-processors",
-    "-sc": "--safety-checker",
     "-pu": "--prompt-upscaler",
     "-pu2": "--second-model-prompt-upscaler",
     "-sip": "--seed-image-processors",
@@ -142,7 +145,6 @@ SHORT = {
     "-rfu": "--sdxl-refiner-freeu-params",
     "-fu": "--freeu-params",
     "-hd": "--hi-diffusion",
-    "-lrfs": "--lora-fuse-scale",
     "-qm": "--quantizer-map",
     "-qm2": "--second-model-quantizer-map",
     "-gc": "--global-config",
@@ -178,6 +180,7 @@ SHORT = {
     "-admp": "--adetailer-mask-paddings",
     "-adb": "--adetailer-mask-blurs",
     "-add": "--adetailer-mask-dilations",
+    "-adsz": "--adetailer-sizes",
     "-adc": "--adetailer-crop-control-image",
 }
 """Short names of these options."""

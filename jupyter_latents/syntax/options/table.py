@@ -172,6 +172,8 @@ OPTIONS: tuple[Option, ...] = (
     _row("--loras --lora -lra", "loras", "NAME", parsers.address, "Model",
          "LoRA weights, 'NAME;scale=0.8' each. Several are used together; they do not multiply.",
          many=True, completion="path", field="model.loras"),
+    _row("--lora-fuse-scale -lrfs", "lora_fuse_scale", "SCALE", parsers.number(), "Model",
+         "Multiplies the scales of all LoRAs. Default: 1."),
     _row("--ip-adapters -ipa", "ip_adapters", "NAME", parsers.address, "Model",
          "IP-Adapters, 'NAME;scale=0.8;subfolder=FOLDER;weight-name=FILE' each, with their images by adapter: in the "
          "image seed. SD, SDXL, Kolors, SD3, Flux.1. Several work together.",
@@ -223,6 +225,10 @@ OPTIONS: tuple[Option, ...] = (
          field="prompt.weighter"),
     _each("--clip-skips -cs", "clip_skips", "N", parsers.whole(0, "layers"), "Prompts",
           "CLIP layers to skip from the end, 0 or more. Default: the model's own.", field="clip_skip"),
+    _row("--max-sequence-length -msl", "max_sequence_length", "N", parsers.whole(1, "tokens", most=1024), "Prompts",
+         "Tokens of a prompt that T5 or a language model reads, 1 to 1024. SD3, Flux and kin. Default: the "
+         "pipeline's own.",
+         field="max_sequence_length"),
     _each("--inference-steps -ifs", "inference_steps", "N", parsers.whole(1, "steps", most=MOST), "Denoising",
           f"Steps of the whole schedule, 1 to {MOST}, of which start and end choose a part. Default: {{default}}.",
           field="num_inference_steps"),
@@ -260,6 +266,8 @@ OPTIONS: tuple[Option, ...] = (
     _each("--image-seed-strengths -iss", "strengths", "STRENGTH", parsers.number(above=0, most=1), "Images and latents",
           f"How much of an input image is noised, above 0 and at most 1. Default: {DEFAULT_STRENGTH:g}.",
           field="strength"),
+    _flag("--no-aspect -na", "no_aspect", "Images and latents",
+          "Pictures are stretched by resize=, in every image seed that says nothing of aspect=."),
     _row("--latents-processors -lp", "latents_processors", "PROCESSOR", parsers.processors, "Images and latents",
          "What is done to raw latents before they go in: 'scale;factor=1.1', 'noise;sigma=0.5;seed=1' (or timestep=). "
          "Several run one after the other.", many=True, choices=("scale;factor=", "noise;sigma=", "noise;timestep="),
