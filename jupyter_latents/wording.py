@@ -24,6 +24,7 @@ _WORDS = {
     "pag_scales": "PAG scale",
     "strengths": "strength",
     "t2i_adapters": "T2I-Adapters",
+    "unet": "U-Net",
     "vae": "VAE",
     "vae_slicing": "VAE slicing",
     "vae_tiling": "VAE tiling",

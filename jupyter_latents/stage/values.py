@@ -67,6 +67,8 @@ class ModelSource:
             given as text, which is read.
         loras: LoRA addresses, ``path;scale=0.8`` each.
         t2i_adapters: Addresses of T2I-Adapters, ``path;scale=0.8`` each.
+        unet: Another U-Net, ``path;subfolder=unet`` or a plain name.
+        transformer: Another transformer, likewise.
         control_nets: ControlNet addresses, ``path;scale=0.8;start=0;end=1`` each.
         quantizer: Quantizer address, such as ``bnb;bits=4``.
         offload: ``model``, ``sequential`` or None.
@@ -102,6 +104,8 @@ class ModelSource:
     ip_adapters: tuple[Address, ...] = field(default=(), metadata={"addon": "ip_adapters"})
     image_encoder: Address | None = field(default=None, metadata={"address": True})
     t2i_adapters: tuple[Address, ...] = field(default=(), metadata={"addon": "t2i_adapters"})
+    unet: Address | None = field(default=None, metadata={"addon": "unet"})
+    transformer: Address | None = field(default=None, metadata={"addon": "transformer"})
 
     def __post_init__(self) -> None:
         for row in fields(self):
@@ -211,6 +215,8 @@ class StageOptions(TypedDict, total=False):
     loras: str | Sequence[str]
     ip_adapters: str | Sequence[str]
     image_encoder: str
+    unet: str
+    transformer: str
     control_nets: str | Sequence[str]
     t2i_adapters: str | Sequence[str]
     quantizer: str

@@ -76,6 +76,8 @@ EACH: dict[str, tuple[Any, str]] = {
     "ip_adapters": ("a/b;scale=0.5", '--ip-adapters "a/b;scale=0.5"'),
     "image_encoder": ("some/encoder", "--image-encoder some/encoder"),
     "t2i_adapters": ("some/net", "--t2i-adapters some/net"),
+    "unet": ("some/unet", "--unet some/unet"),
+    "transformer": ("some/transformer", "--transformer some/transformer"),
     "max_sequence_length": (64, "--max-sequence-length 64"),
     "pag_scale": (2.5, "--pag-scales 2.5"),
     "pag_adaptive_scale": (0.01, "--pag-adaptive-scales 0.01"),

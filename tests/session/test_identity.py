@@ -46,6 +46,8 @@ CHANGED: dict[str, tuple[str, str]] = {
     "textual_inversions": (SEEDED, f"{SEEDED} --textual-inversions '{{word}};token=cat'"),
     "ip_adapters": (ADAPTED, ADAPTED.replace("{adapter}", "{adapter};scale=0.5")),
     "image_encoder": (ADAPTED, f"{ADAPTED} --image-encoder '{{other}}/eyes'"),
+    "unet": (SEEDED, f"{SEEDED} --unet '{{other}}/unet'"),
+    "transformer": (SD3, f"{SD3} --transformer '{{third}}'"),
     "max_sequence_length": (SD3, f"{SD3} --max-sequence-length 16"),
     "t2i_adapters": (SKETCHED, SKETCHED.replace("{sketch}", "{sketch};scale=0.5")),
     "pag": (SEEDED, f"{SEEDED} --pag"),
@@ -114,6 +116,11 @@ class Place:
     @cached_property
     def adapter(self) -> Path:
         return tinies.ip_adapter(self.folder / "adapter", tinies.build("sd15").unet).parent
+
+    @cached_property
+    def third(self) -> Path:
+        tinies.build("sd3", 1).transformer.save_pretrained(self.folder / "third")
+        return self.folder / "third"
 
     @cached_property
     def sketched(self) -> Path:

@@ -102,6 +102,8 @@ def _model(model: ModelSource, weights: str) -> tuple[ModelSource, list[str]]:
         ip_adapters=addons(model.ip_adapters),
         image_encoder=addon(model.image_encoder),
         loras=addons(model.loras),
+        unet=addon(model.unet),
+        transformer=addon(model.transformer),
         t2i_adapters=addons(model.t2i_adapters),
         control_nets=addons(model.control_nets),
         auth_token=None,

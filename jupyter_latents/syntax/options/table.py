@@ -169,6 +169,11 @@ OPTIONS: tuple[Option, ...] = (
          "Textual inversions, 'NAME;token=<word>' each: words that prompts may then hold. Default of token: the file's "
          "own, or its name. SD and SDXL. Several are used together; they do not multiply.",
          many=True, completion="path", field="model.textual_inversions"),
+    _row("--unet -un", "unet", "NAME", parsers.address, "Model",
+         "Another U-Net, 'NAME;subfolder=FOLDER;variant=NAME;dtype=DTYPE': hub name, folder or file. Default: the "
+         "model's own.", completion="path", field="model.unet"),
+    _row("--transformer -tf", "transformer", "NAME", parsers.address, "Model",
+         "Another transformer, likewise. Default: the model's own.", completion="path", field="model.transformer"),
     _row("--loras --lora -lra", "loras", "NAME", parsers.address, "Model",
          "LoRA weights, 'NAME;scale=0.8' each. Several are used together; they do not multiply.",
          many=True, completion="path", field="model.loras"),
