@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Bool, Enum, Int, Unicode, observe
+from traitlets import Bool, Enum, Int, TraitError, Unicode, observe, validate
 from traitlets.config import Configurable
 
 from jupyter_latents.prompts import WEIGHTERS
-from jupyter_latents.settings import METADATA, SETTINGS
+from jupyter_latents.settings import METADATA, SETTINGS, is_executor
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -45,6 +45,18 @@ class JupyterLatents(Configurable):
         help="What reads weights and schedules in prompts where a cell does not say.",
     ).tag(config=True)
 
+    executor = Unicode(
+        SETTINGS.executor,
+        help="Where stages run: 'local', 'ray' for workers on this machine, or the host:port of a Ray cluster's head.",
+    ).tag(config=True)
+
+    @validate("executor")
+    def _where(self, proposal: Any) -> str:
+        text: str = proposal["value"]
+        if not is_executor(text):
+            raise TraitError(f"executor is {text!r}; give 'local', 'ray' or the host:port of a cluster's head.")
+        return text
+
     preview_vae = Unicode(
         SETTINGS.preview_vae,
         help="A tiny autoencoder for previews: folder, file or name in the hub's cache; 'auto' for the published one of"
@@ -59,7 +71,7 @@ class JupyterLatents(Configurable):
 
     @observe(
         *("output_size", "model_memory", "device_memory", "trajectory_memory", "store_size", "prompt_weighter"),
-        *("metadata", "preview_vae", "import_ahead"),
+        *("metadata", "preview_vae", "import_ahead", "executor"),
     )
     def _set(self, change: Any) -> None:
         setattr(SETTINGS, change.name, change.new)

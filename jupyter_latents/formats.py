@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 __all__ = [
+    "FILMS",
     "FORMATS",
     "MOST_PIXELS",
     "FileFormat",
@@ -25,7 +26,7 @@ __all__ = [
     "offered",
 ]
 
-Holds: TypeAlias = Literal["latents", "picture"]
+Holds: TypeAlias = Literal["latents", "picture", "film"]
 
 MOST_PIXELS = 178_956_970
 """Pixels of the largest picture that is read or made, half a gigabyte in RGB: where Pillow takes a file for a bomb."""
@@ -43,6 +44,8 @@ class FileFormat:
         keeps: What of latents a file keeps, in words; empty for pictures.
         also: Other spellings of the ending.
         head: A regular expression for the first bytes of such a file, by which one without an ending is told.
+        films: Whether the frames of a clip go into one such file.
+        codec: ffmpeg's name of the codec of a film; empty where Pillow writes it.
         part: How the name of a part of it ends, where such files are ZIP archives.
     """
 
@@ -53,6 +56,8 @@ class FileFormat:
     keeps: str = ""
     also: tuple[str, ...] = ()
     head: bytes = rb"(?!)"
+    films: bool = False
+    codec: str = ""
     part: str = ""
 
 
@@ -86,8 +91,16 @@ FORMATS: tuple[FileFormat, ...] = (
     FileFormat("npy", "latents", "numpy", "npy_file", "the bare array", head=rb"\x93NUMPY"),
     FileFormat("png", "picture", "PNG"),
     FileFormat("jpg", "picture", "JPEG", also=("jpeg",)),
-    FileFormat("webp", "picture", "WEBP"),
+    FileFormat("webp", "picture", "WEBP", films=True),
+    FileFormat("mp4", "film", "MP4", films=True, codec="libx264"),
+    FileFormat("webm", "film", "WebM", films=True, codec="libvpx-vp9"),
+    FileFormat("gif", "film", "GIF", films=True),
+    FileFormat("apng", "film", "PNG", films=True),
 )
+
+
+FILMS = tuple(f".{row.ending}" for row in FORMATS if row.films)
+"""The endings of what a clip is written to, with their dots."""
 
 
 def endings(holds: Holds | None = None) -> tuple[str, ...]:

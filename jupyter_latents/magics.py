@@ -95,11 +95,11 @@ class Dgen:
             return _models(self._desk.session, options)
         if options.origin is not None or options.panel:
             return self._desk.put(options.origin) if options.origin else _panel(self._desk.session, cell)
-        if options.store is not None:
-            told = self._desk.session.keep_in(None if options.store == "off" else options.store)
-            if not (cell or "").strip() and options.file is None:
-                print(told)  # noqa: T201 - the magic's own output
-                return None
+        alone = not (cell or "").strip() and options.file is None
+        if options.store is not None or options.executor is not None:
+            told = _settle(self._desk.session, options)
+            if alone:
+                return _shown(self._desk.session, options, told)
         if options.help is not None or (cell is None and options.file is None):
             from jupyter_latents.syntax.options.help import help_text
 
@@ -108,10 +108,7 @@ class Dgen:
         script = _script(options, cell)
         session = self._desk.session
         session.check(script)
-        if options.dry_run:
-            _dry_run(session, script, options)
-            return None
-        return _start(session, script, options)
+        return _dry_run(session, script, options) if options.dry_run else _start(session, script, options)
 
 
 class LatentsMagic:
@@ -204,6 +201,26 @@ def _models(session: Session, options: MagicOptions) -> Any:
     if options.unload is not None:
         print(f"let go of {session.unload(options.unload or None)}")  # noqa: T201 - the magic's own output
     return holdings(session.holdings()) if options.models else None
+
+
+def _settle(session: Session, options: MagicOptions) -> str:
+    """Sets what holds from now on; says what that is, in words."""
+    told = []
+    if options.store is not None:
+        told.append(session.keep_in(None if options.store == "off" else options.store))
+    if options.executor is not None:
+        told.append(session.run_on(options.executor))
+    return "\n".join(told)
+
+
+def _shown(session: Session, options: MagicOptions, told: str) -> Any:
+    """What a magic answers that only sets something: the words, or the workers as a table."""
+    if options.executor in (None, "local"):
+        print(told)  # noqa: T201 - the magic's own output
+        return None
+    from jupyter_latents.display.tables.workers import WorkerTable
+
+    return WorkerTable(session.workers())
 
 
 def _dry_run(session: Session, script: Script, options: MagicOptions) -> None:

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 
 from jupyter_latents.errors import StoppedError
 
-__all__ = ["Interrupted", "StopFlag", "asked", "check", "heeding", "heeds"]
+__all__ = ["Interrupted", "StopFlag", "asked", "check", "heeding", "heeds", "present"]
 
 
 class Interrupted(KeyboardInterrupt):
@@ -38,6 +38,7 @@ class StopFlag:
         self._go_on = threading.Event()
         self._go_on.set()
         self._told: list[Callable[[], None]] = []
+        self._listeners: list[Callable[[str], None]] = []
 
     @property
     def asked(self) -> bool:
@@ -55,20 +56,43 @@ class StopFlag:
         self._go_on.set()
         for tell in tuple(self._told):
             tell()
+        self._say("stop")
 
     def pause(self) -> None:
         """Holds the run where it next asks `hold`; not one that is to end."""
         self._go_on.clear()
         if self.asked:  # asked after the clearing: a stop in between would never wake the run
             self._go_on.set()
+        else:
+            self._say("pause")
 
     def resume(self) -> None:
         """Lets it go on."""
         self._go_on.set()
+        self._say("resume")
 
     def on_stop(self, tell: Callable[[], None]) -> None:
         """Calls `tell` when the run is to end: of something that waits and cannot ask."""
         self._told.append(tell)
+
+    @contextmanager
+    def heard_by(self, listener: Callable[[str], None]) -> Iterator[None]:
+        """Tells another process meanwhile what this flag is told, ``stop``, ``pause`` or ``resume``; as it is now, too.
+
+        Args:
+            listener: Is given the word, from the thread that says it; it returns at once.
+        """
+        self._listeners.append(listener)
+        try:
+            if self.asked or self.paused:
+                listener("stop" if self.asked else "pause")
+            yield
+        finally:
+            self._listeners.remove(listener)
+
+    def _say(self, word: str) -> None:
+        for listener in tuple(self._listeners):
+            listener(word)
 
     def hold(self) -> bool:
         """Waits while paused; whether the run is to end."""
@@ -110,6 +134,11 @@ def heeding(flag: StopFlag) -> Iterator[None]:
         yield
     finally:
         _flag.reset(token)
+
+
+def present() -> StopFlag | None:
+    """The flag that this work heeds; None outside a run."""
+    return _flag.get()
 
 
 def asked() -> bool:

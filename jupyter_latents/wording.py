@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 
-__all__ = ["option", "plain", "readable", "spell", "visible", "without_advice"]
+__all__ = ["ended", "kind_of", "option", "plain", "readable", "spell", "visible", "without_advice"]
 
 # What reads otherwise than the option's name.
 _WORDS = {
@@ -66,6 +67,28 @@ def readable(size: float) -> str:
             return f"{size:.3g} {unit}"
         size /= 1000
     return f"{size:.3g} GB"
+
+
+def ended(text: str) -> str:
+    """A clause as a sentence: with a full stop, unless it asks."""
+    return text if text.endswith("?") else f"{text}."
+
+
+def kind_of(value: Any) -> str:
+    """What a value is, in words: ``an empty list``, ``an int``, ``a picture``, ``Latents``.
+
+    Args:
+        value: Any.
+    """
+    kind = type(value)
+    if value is None or kind.__name__ == "Latents":
+        return "None" if value is None else "Latents"
+    if any(f"{base.__module__}.{base.__qualname__}" == "PIL.Image.Image" for base in kind.__mro__):
+        return "a picture"
+    name = "text" if kind is str else kind.__qualname__
+    if kind in (str, list, tuple, dict, set) and not value:
+        return f"an empty {name}"
+    return f"an {name}" if name[:1].lower() in "aeio" else f"a {name}"
 
 
 # Control characters, and those that change the direction or the lines of the text around them.

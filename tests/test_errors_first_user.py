@@ -188,7 +188,7 @@ OPTIONS = {
     "a number for latents": (
         f'--image-seeds "latents: number" {START}',
         "HandoffError",
-        ["number is a int", "`latents:` takes Latents, tensors, arrays, files"],
+        ["number is an int", "`latents:` takes Latents, tensors, arrays, files"],
         '"latents: number"',
     ),
     "latents whose noise nobody knows": (

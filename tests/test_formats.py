@@ -25,7 +25,7 @@ def test_every_latents_format_is_read_and_written_and_every_picture_format_is_pi
 
 def test_an_ending_means_one_format() -> None:
     assert len(set(endings())) == len(endings())
-    assert set(endings()) == {*endings("latents"), *endings("picture")}
+    assert set(endings()) == {*endings("latents"), *endings("picture"), *endings("film")}
     for ending in endings():
         row = format_of(ending)
         assert row is not None
@@ -33,7 +33,7 @@ def test_an_ending_means_one_format() -> None:
         assert ending in endings(row.holds)
 
 
-@pytest.mark.parametrize("ending", ["", ".", "ckpt", ".gif", "..png", "png "])
+@pytest.mark.parametrize("ending", ["", ".", "ckpt", ".bmp", "..png", "png "])
 def test_other_endings_mean_none(ending: str) -> None:
     assert format_of(ending) is None
 

@@ -15,16 +15,21 @@ PACKAGE = Path(__file__).parent.parent / "jupyter_latents"
 TOP = "jupyter_latents"
 # From the top down: a room may import what stands below it. The package's own `__init__` is the top.
 ROOMS = [
-    *(TOP, "__main__", "cli", "magics", "ahead", "config", "completer", "plain", "display", "session", "machine"),
-    *("engine", "latents", "syntax", "pictures", "prompts", "optimizations", "stage", "addresses", "demo", "settings"),
+    *(TOP, "__main__", "cli", "magics", "ahead", "config", "completer", "plain", "display", "session", "cluster"),
+    *("machine", "engine", "latents", "syntax", "pictures", "prompts", "optimizations", "stage", "addresses", "points"),
+    *("demo", "settings"),
     *("formats", "samplers", "paths", "stopping", "errors", "wording", "above", "threads"),
 ]
 # Where less than "all below" is allowed.
 NARROWER = {
-    "syntax": {*("paths", "prompts", "optimizations", "stage", "formats", "samplers", "errors", "wording", "threads")},
+    "syntax": {
+        *("paths", "prompts", "optimizations", "stage", "points", "formats", "samplers", "errors", "wording", "threads")
+    },
     "latents": {"paths", "pictures", "stage", "formats", "errors", "wording", "above"},
+    "cluster": {*("engine", "latents", "optimizations", "stage", "settings", "paths", "stopping", "errors", "threads")},
     "engine": {
-        *("paths", "latents", "prompts", "optimizations", "stage", "stopping", "errors", "wording", "demo", "settings")
+        *("paths", "latents", "prompts", "optimizations", "stage", "points", "stopping", "errors", "wording", "demo"),
+        "settings",
     },
     "ahead": {"engine", "settings", "stopping", "threads", "errors"},
     "magics": {
@@ -43,11 +48,12 @@ NARROWER = {
         ),
         "latents",
     },
-    "pictures": {"paths", "stage", "addresses", "formats", "samplers", "errors", "wording"},
+    "pictures": {"paths", "stage", "addresses", "points", "formats", "samplers", "errors", "wording"},
     "prompts": {"addresses", "errors", "wording"},
     "optimizations": {"addresses", "errors", "wording"},
-    "stage": {"addresses", "above"},
+    "stage": {"addresses", "points", "above"},
     "addresses": {"errors"},
+    "points": {"errors"},
     "demo": {"errors"},
     "stopping": {"errors"},
     "errors": {"wording"},
@@ -61,7 +67,7 @@ NARROWER = {
     "config": {"prompts", "settings"},
 }
 NOTEBOOK = {"IPython", "ipywidgets", "anywidget", "ipykernel", "comm", "traitlets"}
-HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors", "numpy", "scipy", "PIL"}
+HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors", "numpy", "scipy", "PIL", "ray"}
 NOT_FOR = {
     "errors": NOTEBOOK | HEAVY,
     "stopping": NOTEBOOK | HEAVY,
@@ -75,6 +81,7 @@ NOT_FOR = {
     "prompts": NOTEBOOK | HEAVY,
     "stage": NOTEBOOK | HEAVY,
     "addresses": NOTEBOOK | HEAVY,
+    "points": NOTEBOOK | HEAVY,
     "settings": NOTEBOOK | HEAVY,
     "config": HEAVY,
     "syntax": NOTEBOOK | HEAVY,

@@ -1,22 +1,33 @@
 """Every notebook that ships runs from first cell to last, and shows what it says it shows."""
 
+import base64
+import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from PIL import Image
+
+from tests.tiny import hub_cache
 
 REPOSITORY = Path(__file__).parent.parent
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 QUICKSTART = REPOSITORY / "notebooks" / "01-quickstart.ipynb"
+EXPERTS = REPOSITORY / "notebooks" / "03-two-experts.ipynb"
+STAND_IN = {"Wan-AI/Wan2.2-T2V-A14B-Diffusers": "wan22"}
+"""Published names in the notebooks, and the tiny models that stand for them here."""
 CELL_SECONDS = 300
 
 pytestmark = pytest.mark.kernel
 
 
 @pytest.fixture(scope="module")
-def executed(tmp_path_factory: pytest.TempPathFactory) -> "Executed":
-    return Executed(tmp_path_factory)
+def executed(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Executed]":
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_HUB_CACHE", str(hub_cache(tmp_path_factory.mktemp("hub"), STAND_IN)))
+        yield Executed(tmp_path_factory)
 
 
 class Executed:
@@ -123,3 +134,24 @@ def test_quickstart_writes_its_files(name: str, executed: Executed) -> None:
 
 def test_quickstart_writes_the_first_stage_to_the_output_path(executed: Executed) -> None:
     assert list((executed(QUICKSTART)[1] / "out").glob("*.safetensors"))
+
+
+def test_two_experts_make_the_whole_run_s_clip(executed: Executed) -> None:
+    notebook, _ = executed(EXPERTS)
+    assert shown(by_id(notebook, "equal"), "text/plain") == ["True"]
+    assert shown(by_id(notebook, "apart"), "text/plain") == ["True"]
+    assert shown(by_id(notebook, "between"), "text/plain")[0].startswith("(9, ")
+
+
+@pytest.mark.parametrize("cell_id", ["heart", "clip", "whole"])
+def test_clips_play_in_a_saved_notebook_of_little_size(cell_id: str, executed: Executed) -> None:
+    """As animated pictures in the page, which need neither kernel nor scripts; a still for those without pages."""
+    cell = by_id(executed(EXPERTS)[0], cell_id)
+    (html,) = shown(cell, "text/html")
+    films = [Image.open(io.BytesIO(base64.b64decode(part.partition('"')[0]))) for part in html.split(FILM)[1:]]
+    assert 9 in [film.n_frames for film in films]
+    assert shown(cell, "image/png")
+    assert sum(len(part) for output in cell.outputs for part in output.data.values()) <= 300_000
+
+
+FILM = "data:image/webp;base64,"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from keyword import iskeyword
+from types import MappingProxyType
 from typing import Any
 
 from jupyter_latents.errors import HelpAskedError, ScriptError, nearest
@@ -22,7 +25,9 @@ class CommandLine:
         files: Scripts to run, in order; ``-`` is standard input.
         arguments: Words put at the end of every invocation, such as ``--output-path out``.
         dry_run: Print the plan and run nothing.
+        values: What templates see by name, a number or text each.
         store: Folder to keep results in; None for none.
+        executor: Where stages run; None for this process.
         force: Run again, even where kept results would answer.
         verbose: Let libraries say all they have to say.
         help: Show help; the text names an option, empty for the command's own, None for no help.
@@ -32,7 +37,9 @@ class CommandLine:
     files: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
     dry_run: bool = False
+    values: Mapping[str, int | float | str] = field(default_factory=lambda: MappingProxyType({}))
     store: str | None = None
+    executor: str | None = None
     force: bool = False
     verbose: bool = False
     help: str | None = None
@@ -68,6 +75,13 @@ def _shared(dest: str, about: str = "") -> CommandOption:
 COMMAND_OPTIONS: tuple[CommandOption, ...] = (
     _shared("dry_run"),
     _shared("store", "Keep results in this folder, and answer from it: what was stopped goes on where it was."),
+    CommandOption(
+        ("--set",),
+        "values",
+        "NAME=VALUE",
+        "Give templates a value: {{ NAME }} is the number, or the text. May be given several times.",
+    ),
+    _shared("executor", "Run stages there: local, ray for workers on this machine, or HOST:PORT of a cluster."),
     _shared("force"),
     _shared("verbose"),
     _shared("help", "Show this help, or the help of one option: --help denoising-end."),
@@ -116,6 +130,10 @@ def _split(word: str) -> list[str]:
 
 
 def _own(option: CommandOption, left: list[str], values: dict[str, Any]) -> None:
+    if option.dest == "values" and left:
+        name, value = _value(left.pop(0))
+        values["values"] = MappingProxyType({**values.get("values", {}), name: value})
+        return
     if option.dest in values:
         raise ScriptError(f"'{option.names[0]}' is given twice.")
     if not option.metavar:
@@ -126,6 +144,23 @@ def _own(option: CommandOption, left: list[str], values: dict[str, Any]) -> None
         values[option.dest] = ""
     else:
         raise ScriptError(f"'{option.names[0]}' needs a value: {option.metavar}. {option.help}")
+
+
+def _value(text: str) -> tuple[str, int | float | str]:
+    """A name and its value: a number where it reads as one.
+
+    Raises:
+        ScriptError: It names nothing that a template could see.
+    """
+    name, mark, value = text.partition("=")
+    if not mark or not name.isidentifier() or iskeyword(name):
+        raise ScriptError(
+            f"'--set' needs NAME=VALUE with a name that templates can say, such as seed=7; given {text!r}."
+        )
+    for kind in (int, float):
+        with suppress(ValueError):
+            return name, kind(value)
+    return name, value
 
 
 def _of_scripts(word: str, left: list[str], arguments: list[str]) -> None:

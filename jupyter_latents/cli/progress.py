@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
@@ -13,7 +14,7 @@ from jupyter_latents.session.steps import own_sigma
 from jupyter_latents.wording import visible
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine import Look, Phase, StageResult, StepEvent
+    from jupyter_latents.engine import ItemEvent, ItemState, Look, Phase, StageResult, StepEvent, WorkerRow
     from jupyter_latents.session.runs import Run
     from jupyter_latents.stage import Stage
 
@@ -78,16 +79,18 @@ class _Lines:
 
 
 class _Bar:
-    """A bar of tqdm's on a terminal, and a line in its place where there are no steps."""
+    """A bar of tqdm's on a terminal, and a line in its place where there are no steps; several threads may tell it."""
 
     def __init__(self) -> None:
         self._bar: Any = None
+        self._drawing = threading.RLock()
 
     def _show(self, **settings: Any) -> None:
         from tqdm import tqdm
 
-        self.end()
-        self._bar = tqdm(file=sys.stderr, ncols=_width(), nrows=_ROWS, mininterval=0.05, **settings)
+        with self._drawing:
+            self.end()
+            self._bar = tqdm(file=sys.stderr, ncols=_width(), nrows=_ROWS, mininterval=0.05, **settings)
 
     def status(self, text: str, *, long: bool) -> None:
         """See `_Screen.status`."""
@@ -107,18 +110,20 @@ class _Bar:
 
     def end(self) -> None:
         """See `_Screen.end`."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        with self._drawing:
+            bar, self._bar = self._bar, None
+            if bar is not None:
+                bar.close()
 
     def line(self, text: str, stream: TextIO) -> None:
         """See `_Screen.line`."""
-        if self._bar is not None:
-            self._bar.clear()
-        stream.write(f"{visible(text)}\n")
-        stream.flush()
-        if self._bar is not None:
-            self._bar.refresh()
+        with self._drawing:
+            if self._bar is not None:
+                self._bar.clear()
+            stream.write(f"{visible(text)}\n")
+            stream.flush()
+            if self._bar is not None:
+                self._bar.refresh()
 
 
 def _width() -> int:
@@ -146,6 +151,8 @@ class Narrator(Silent):
         self._run: Run | None = None
         self._count = self._number = self._files = 0
         self._model = ""
+        self._items: dict[int, ItemState] = {}
+        self._told = threading.Lock()
 
     def follow(self, run: Run) -> None:
         """The run whose files are told."""
@@ -165,6 +172,8 @@ class Narrator(Silent):
         """See `Observer.phase`."""
         if phase.name == "importing":
             self.screen.status("importing torch and diffusers", long=True)
+        elif phase.name == "starting":
+            self.screen.status("starting workers", long=True)
         elif phase.name == "loading" and phase.reading is not None:
             self.screen.status(f"{self._place} loading {reading_text(phase.reading)}", long=True)
         elif phase.span is not None:
@@ -181,6 +190,17 @@ class Narrator(Silent):
         """See `Observer.step`."""
         del look
         self.screen.step(event.step, sigma_text(own_sigma(event.noise)))
+
+    def item(self, event: ItemEvent, workers: Sequence[WorkerRow]) -> None:
+        """See `Observer.item`: how many are done and at work; each is told as a stage once it is done."""
+        with self._told:
+            if self._items.get(event.index) == event.state:
+                return
+            self._items[event.index] = event.state
+            states = list(self._items.values())
+            done = len(states) - states.count("running") - states.count("waiting")
+            told = f"{done} of {len(states)} stages done, {states.count('running')} at work on {len(workers)} workers"
+            self.screen.status(told, long=event.state in ("done", "failed"))
 
     def note(self, text: str, *, warning: bool = False) -> None:
         """See `Observer.note`."""

@@ -44,11 +44,13 @@ def work(line: CommandLine) -> int:
     Returns:
         The exit code.
     """
-    session = Session()
+    session = Session(dict(line.values))
     try:
         scripts = [_read(file) for file in line.files]
         if line.store is not None and line.store != "off":
             session.keep_in(line.store)
+        if line.executor is not None:
+            session.run_on(line.executor)
         for script in scripts:
             _check(session, script)
     except HelpAskedError as asked:

@@ -70,14 +70,16 @@ class Channels:
 
 
 def quantise(values: np.ndarray[Any, Any], most: int = MOST_VALUES) -> Channels:
-    """The channels of one item of a batch.
+    """The channels of one item of a batch; of a clip those of the frame in its middle.
 
     Args:
-        values: Shape (channels, height, width), floating point.
+        values: Shape (channels, height, width) or (channels, frames, height, width), floating point.
         most: Values to keep at most; more are thinned by a whole stride.
     """
     import numpy as np
 
+    if values.ndim > 3:
+        values = values[:, values.shape[1] // 2]
     stride = max(1, math.ceil(math.sqrt(values.size / most)))
     kept = np.asarray(values, dtype=np.float32)[:, ::stride, ::stride]
     low, high = kept.min(axis=(1, 2)), kept.max(axis=(1, 2))

@@ -8,10 +8,14 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from jupyter_latents.pictures.films import kind_of
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["data_uri", "jpeg", "montage", "png", "shrunk"]
+    from jupyter_latents.latents.clip import Clip
+
+__all__ = ["data_uri", "frame", "jpeg", "montage", "png", "shown", "shrunk"]
 
 _GAP = 2
 
@@ -56,6 +60,36 @@ def shrunk(image: Image, side: int | None) -> Image:
     return image.resize(size, Resampling.LANCZOS)
 
 
+def frame(pictures: Sequence[Image | Clip], side: int) -> bytes:
+    """What is shown of a step: its pictures as one JPEG, its clips as one animated WebP.
+
+    Args:
+        pictures: One for each item of the batch.
+        side: Longest side in pixels at most.
+    """
+    from jupyter_latents.latents.clip import Clip
+
+    clips = [one for one in pictures if isinstance(one, Clip)]
+    if not clips:
+        return jpeg(montage([one for one in pictures if not isinstance(one, Clip)]), side)
+    joined = Clip([montage(list(moment)) for moment in zip(*clips, strict=True)], clips[0].fps)
+    return joined.animation(side)
+
+
+def shown(picture: Image | Clip, side: int | None = None) -> bytes:
+    """A picture as JPEG bytes, a clip as an animated WebP.
+
+    Args:
+        picture: A picture or a clip.
+        side: Longest side in pixels at most; None to keep a picture's size.
+    """
+    from jupyter_latents.latents.clip import Clip
+
+    if isinstance(picture, Clip):
+        return picture.animation() if side is None else picture.animation(side)
+    return jpeg(picture, side)
+
+
 def montage(images: Sequence[Image]) -> Image:
     """Several pictures of one size in a grid as square as can be; one picture stays itself.
 
@@ -76,6 +110,6 @@ def montage(images: Sequence[Image]) -> Image:
     return sheet
 
 
-def data_uri(content: bytes, kind: str = "jpeg") -> str:
-    """Encoded picture bytes as the ``src`` of an ``<img>``."""
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+def data_uri(content: bytes, kind: str = "") -> str:
+    """Encoded picture bytes as the ``src`` of an ``<img>``; without a kind, JPEG or WebP."""
+    return f"data:image/{kind or kind_of(content)};base64,{base64.b64encode(content).decode()}"

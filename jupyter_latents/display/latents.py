@@ -8,7 +8,8 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.display.channels import quantise
-from jupyter_latents.display.images import data_uri, jpeg, montage, png
+from jupyter_latents.display.images import data_uri, montage, png
+from jupyter_latents.display.images import shown as shown_as
 from jupyter_latents.display.scripts import page_style
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
+    from jupyter_latents.latents.clip import Clip
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["grid_bundle", "latents_bundle"]
@@ -25,12 +27,12 @@ _PICTURE = 512
 _THUMB = 256
 
 
-def latents_bundle(latents: Latents, pictures: Sequence[Image]) -> dict[str, Any]:
+def latents_bundle(latents: Latents, pictures: Sequence[Image | Clip]) -> dict[str, Any]:
     """A latents value as picture, facts and channels.
 
     Args:
         latents: The value.
-        pictures: Its pictures or previews, one an item of the batch; may be empty.
+        pictures: Its pictures or clips, one an item of the batch; may be empty.
 
     Returns:
         ``text/plain``, ``text/html`` and, where there are pictures, ``image/png`` (base64).
@@ -39,7 +41,7 @@ def latents_bundle(latents: Latents, pictures: Sequence[Image]) -> dict[str, Any
     side = max(64, _PICTURE // columns)
     shown = "".join(
         f'<img class="jl-large" alt="{escape(_alt(latents, number, len(pictures)))}" '
-        f'src="{data_uri(jpeg(picture, side))}">'
+        f'src="{data_uri(shown_as(picture, side))}">'
         for number, picture in enumerate(pictures)
     )
     rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in latents.facts().items())
@@ -59,7 +61,7 @@ def latents_bundle(latents: Latents, pictures: Sequence[Image]) -> dict[str, Any
     return _with_png(bundle, pictures)
 
 
-def grid_bundle(results: Sequence[tuple[str, Latents, Image]]) -> dict[str, Any]:
+def grid_bundle(results: Sequence[tuple[str, Latents, Image | Clip]]) -> dict[str, Any]:
     """Several results as a labelled grid.
 
     Args:
@@ -68,7 +70,7 @@ def grid_bundle(results: Sequence[tuple[str, Latents, Image]]) -> dict[str, Any]
     side = min(_THUMB, max(96, round(_PICTURE * 1.5 / max(1, len(results)) ** 0.5)))
     cells = "".join(
         f'<figure class="jl-cell" tabindex="0" title="{escape(label)}">'
-        f'<img alt="{escape(label)}" src="{data_uri(jpeg(picture, side))}">'
+        f'<img alt="{escape(label)}" src="{data_uri(shown_as(picture, side))}">'
         f"<figcaption>{escape(label)}</figcaption></figure>"
         for label, _, picture in results
     )
@@ -80,9 +82,11 @@ def grid_bundle(results: Sequence[tuple[str, Latents, Image]]) -> dict[str, Any]
     return _with_png({"text/plain": text, "text/html": html}, [picture for _, _, picture in results])
 
 
-def _with_png(bundle: dict[str, Any], pictures: Sequence[Image]) -> dict[str, Any]:
+def _with_png(bundle: dict[str, Any], pictures: Sequence[Image | Clip]) -> dict[str, Any]:
     if pictures:
-        bundle["image/png"] = base64.b64encode(png(montage(pictures), _PNG_LIMIT)).decode()
+        from jupyter_latents.latents.clip import stills
+
+        bundle["image/png"] = base64.b64encode(png(montage(stills(pictures)), _PNG_LIMIT)).decode()
     return bundle
 
 

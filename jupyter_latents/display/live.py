@@ -7,8 +7,8 @@ import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.display.images import jpeg
-from jupyter_latents.display.payload import head, point_data
+from jupyter_latents.display.images import shown
+from jupyter_latents.display.payload import crew, head, point_data
 from jupyter_latents.display.screens import OutputScreen
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ class LiveScreen(OutputScreen):
     def _send_news(self) -> None:
         """Sends what the front end has not: changed texts, new steps and frames, pictures of results."""
         news: dict[str, Any] = {} if self._told else {"all": True, "model": self.widget.model_id}
-        current = head(self.view.record)
+        current = {**head(self.view.record), "crew": crew(self.view.record)}
         news.update({name: value for name, value in current.items() if self._told.get(name) != value})
         buffers: list[bytes] = []
         points = self._new_points(buffers)
@@ -200,7 +200,7 @@ class LiveScreen(OutputScreen):
             if stage.pictures and index not in self._pictures:
                 self._pictures.add(index)
                 first = len(buffers)
-                buffers.extend(jpeg(picture, _PICTURE_SIDE) for picture in stage.pictures)
+                buffers.extend(shown(picture, _PICTURE_SIDE) for picture in stage.shown)
                 found.append({"g": index, "b": list(range(first, len(buffers)))})
         return found
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from jupyter_latents.display.tables.workers import WORKER_HEADINGS, worker_cells
 from jupyter_latents.display.texts import doing, sigma_text, spoken, stage_label, time_left
+from jupyter_latents.wording import visible
 
 if TYPE_CHECKING:
     from jupyter_latents.display.records.run_record import RunRecord
     from jupyter_latents.display.records.stage_record import Point, StageRecord
 
-__all__ = ["head", "labels", "plan", "point_data", "stage_data"]
+__all__ = ["crew", "head", "labels", "plan", "point_data", "stage_data"]
 
 
 def head(record: RunRecord) -> dict[str, Any]:
@@ -29,6 +31,22 @@ def head(record: RunRecord) -> dict[str, Any]:
     }
 
 
+def crew(record: RunRecord) -> dict[str, Any]:
+    """The workers while they run several stages at once: headings, and a row each with how far its stage is.
+
+    It is no part of the output that stays: another time other workers do it.
+    """
+    if not record.workers or record.ended is not None:
+        return {}
+    at_work = {event.name: event for event in record.items.values() if event.state == "running"}
+    rows = []
+    for worker in record.workers:
+        event = at_work.get(worker.item)
+        far = f"{event.step} of {event.end}" if event is not None and event.end else ""
+        rows.append([*map(visible, worker_cells(worker)), far])
+    return {"headings": [*WORKER_HEADINGS, "step"], "rows": rows}
+
+
 def stage_data(stage: StageRecord, label: str = "") -> dict[str, Any]:
     """A stage without its steps."""
     line = stage.branch(0)[1].removesuffix("at(step=0)")
@@ -41,6 +59,7 @@ def stage_data(stage: StageRecord, label: str = "") -> dict[str, Any]:
         "start": stage.start,
         "steps": stage.steps,
         "of": stage.of,
+        "switches": stage.switches,
         "sigma": sigma_text(stage.first_sigma),
         "batch": stage.latents.shape[0] if stage.latents is not None else stage.stage.batch_size,
         "facts": facts(stage),

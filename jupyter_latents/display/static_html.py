@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BUDGETS", "Budget", "last_picture", "run_bundle", "run_html", "script_json"]
 
+_FILM_BYTES = 110_000  # of the clips of a stage at most, before base64
 _PNG_PART = 0.16  # of the bundle's size; base64 makes a quarter of it
 
 
@@ -168,6 +169,9 @@ def _chosen(record: RunRecord, count: int, has: Callable[[Point], bool]) -> set[
 def _pictures(stage: StageRecord, side: int) -> tuple[list[str], str]:
     """A stage's pictures, and where they are smaller than they were made: how much."""
     share = max(64, round(side / max(1, len(stage.pictures)) ** 0.5))
+    if stage.clips:
+        films = [clip.animation(share, _FILM_BYTES * side // 768 // len(stage.clips)) for clip in stage.clips]
+        return [data_uri(film) for film in films], ""
     small = [shrunk(picture, share) for picture in stage.pictures]
     sizes = [(one.size, picture.size) for one, picture in zip(small, stage.pictures, strict=True) if one is not picture]
     made = ", {} × {} of {} × {}".format(*sizes[0][0], *sizes[0][1]) if sizes else ""
@@ -175,7 +179,14 @@ def _pictures(stage: StageRecord, side: int) -> tuple[list[str], str]:
 
 
 def _resized(frame: bytes, side: int) -> bytes:
-    from PIL import Image
+    from PIL import Image, ImageSequence
+
+    from jupyter_latents.latents.clip import Clip
 
     picture = Image.open(io.BytesIO(frame))
-    return frame if max(picture.size) <= side else jpeg(picture, side)
+    if max(picture.size) <= side:
+        return frame
+    if not getattr(picture, "is_animated", False):
+        return jpeg(picture, side)
+    moments = [moment.copy() for moment in ImageSequence.Iterator(picture)]  # loaded, which tells the duration
+    return Clip(moments, 1000 / picture.info.get("duration", 250)).animation(side)

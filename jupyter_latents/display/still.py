@@ -31,8 +31,17 @@ def thinned(items: Sequence[T], count: int) -> list[T]:
 def bar(stages: Sequence[dict[str, Any]]) -> str:
     """The bar's segments."""
     return "".join(
-        f'<div class="jl-segment jl-hue{index % 4}" style="flex-grow:{stage["steps"]}"></div>'
+        f'<div class="jl-segment jl-hue{index % 4}" style="flex-grow:{stage["steps"]}">{_switches(stage)}</div>'
         for index, stage in enumerate(stages)
+    )
+
+
+def _switches(stage: dict[str, Any]) -> str:
+    """A notch where what steers a stage changes."""
+    return "".join(
+        f'<div class="jl-switch" style="left:{(step - stage["start"]) / stage["steps"] * 100:.4g}%" '
+        f'title="changes after step {step}"></div>'
+        for step in stage.get("switches", [])
     )
 
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from jupyter_latents.engine import Reading
 
 __all__ = [
-    "doing", "duration", "progress_line", "reading_text", "sigma_text", "spoken", "stage_label", "status", "summary",
-    "time_left",
+    "doing", "duration", "items_text", "progress_line", "reading_text", "sigma_text", "spoken", "stage_label",
+    "status", "summary", "time_left",
 ]  # fmt: skip
 
 _BAR = 24
@@ -23,6 +23,7 @@ _TELLING_STEPS = 3  # before so many, the first step's warming up makes the time
 _WAITED_SECONDS = 2  # what takes less does not feel like a wait
 _VERBS = {
     "importing": "importing libraries",
+    "starting": "starting workers",
     "encoding": "encoding the prompt",
     "decoding": "decoding the picture",
     "saving": "saving",
@@ -63,7 +64,9 @@ def reading_text(reading: Reading) -> str:
 
 
 def stage_label(stage: StageRecord) -> str:
-    """What a stage runs, or has run where it was ended early: ``demo/scenes, steps 0–24 of 30``."""
+    """What a stage runs, or has run where it was ended early: ``demo/scenes, steps 0–24 of 30``, ``no step of 30``."""
+    if stage.over and not stage.points and stage.latents is None:
+        return f"{stage.stage.model.name}, no step of {stage.of}"
     end = stage.points[-1].step if stage.points and stage.latents is not None else stage.start + stage.steps
     return f"{stage.stage.model.name}, steps {stage.start}–{end} of {stage.of}"
 
@@ -89,8 +92,19 @@ def doing(record: RunRecord) -> str:
         return _ended(record)
     if record.state == "queued":
         return "waiting for an earlier run"
+    if told := items_text(record):
+        return {"paused": "paused · ", "stopping": "stopping · "}.get(record.state, "") + told
     phase = record.phases[-1] if record.phases else None
     return _phase(record, phase) if phase is not None else "starting"
+
+
+def items_text(record: RunRecord) -> str:
+    """How many of the stages that run at the same time are done and at work; empty where none runs."""
+    states = [event.state for event in record.items.values()]
+    running, waiting = states.count("running"), states.count("waiting")
+    if not running + waiting:
+        return ""
+    return f"{len(states) - running - waiting} of {len(states)} done · {running} at work"
 
 
 def spoken(record: RunRecord) -> str:

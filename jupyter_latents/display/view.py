@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from jupyter_latents.display.channels import quantise
 from jupyter_latents.display.choice import choose_screen, shows_pictures
-from jupyter_latents.display.images import jpeg, montage
+from jupyter_latents.display.images import frame
 from jupyter_latents.display.records.fill import FRAME_SIDE, fill_channels, fill_end, fill_frames
 from jupyter_latents.display.records.pace import PreviewPace
 from jupyter_latents.display.records.run_record import RunRecord
@@ -23,7 +23,7 @@ from jupyter_latents.wording import visible
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from jupyter_latents.engine import Look, Phase, StageResult, StepEvent
+    from jupyter_latents.engine import ItemEvent, Look, Phase, StageResult, StepEvent, WorkerRow
     from jupyter_latents.latents.value import Latents
     from jupyter_latents.stage import Stage
 
@@ -189,12 +189,22 @@ class RunView:
     def result(self, result: StageResult) -> None:
         """See `jupyter_latents.engine.observer.Observer.result`."""
         with self._lock:
-            self.record.add_result(result.latents, result.images, result.start, result.span)
+            self.record.add_result(result.latents, result.images, result.start, result.span, result.switches)
             deadline = time.monotonic() + _FILLING_SECONDS if self._has_pictures else 0.0
             fill_channels(self.record.stages[-1], deadline)
             if self._pace.any and self._has_pictures:
                 fill_end(self.record.stages[-1])
         self._send_unpumped(force=True)
+
+    def item(self, event: ItemEvent, workers: Sequence[WorkerRow]) -> None:
+        """See `jupyter_latents.engine.observer.Observer.item`."""
+        with self._lock:
+            if not self.record.stages and not self.record.items:
+                self.record.began = self._pace.begin()
+            self.record.held = self.run.held if self.run is not None else 0.0
+            self.record.items[event.index] = event
+            self.record.workers = tuple(workers)
+        self._send_unpumped()
 
     @property
     def _has_pictures(self) -> bool:
@@ -206,7 +216,7 @@ class RunView:
         point.channels = quantise(look.values()[0])
         try:
             pictures = look.preview(self._preview_vae)
-            point.frame = jpeg(montage(pictures), FRAME_SIDE) if pictures else None
+            point.frame = frame(pictures, FRAME_SIDE) if pictures else None
         except (JupyterLatentsError, RuntimeError, ValueError) as error:
             said = getattr(error, "message", str(error)).split("\n")[0]
             self.record.add_note(f"a step has no preview: {said}", warning=False)

@@ -13,6 +13,7 @@ from jupyter_latents.display.tables.plan import show_plans
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from jupyter_latents.latents.clip import Clip
     from jupyter_latents.latents.sequence import LatentsSequence
     from jupyter_latents.latents.value import Latents
     from jupyter_latents.session import Session
@@ -81,7 +82,7 @@ def _bundle(session: Session, latents: Latents) -> dict[str, Any]:
     return latents_bundle(latents, _pictures(session, latents))
 
 
-def _pictures(session: Session, latents: Latents) -> list[Image]:
+def _pictures(session: Session, latents: Latents) -> list[Image | Clip]:
     """Decoded pictures; none where no VAE is at hand, or where it makes no numbers, since a display must not fail."""
     from jupyter_latents.errors import ModelError, RunError
 

@@ -8,20 +8,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.engine.answers import Course, ModelCard, PartRow, ScheduleCard
+from jupyter_latents.engine.answers import Course, Item, ModelCard, PartRow, ScheduleCard, WorkerRow
 from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.given.outline import Outline, Standing
 from jupyter_latents.engine.given.picture_sizes import asked_size, size_after_resize
 from jupyter_latents.engine.libraries import import_libraries
 from jupyter_latents.engine.models.places.names import known_models
 from jupyter_latents.engine.models.places.tiny import checked_preview_vae
-from jupyter_latents.engine.observer import Look, Observer, Phase, PhaseName, Reading, Silent, StepEvent
-from jupyter_latents.engine.prompts.windows import PromptWindow
-from jupyter_latents.engine.protocol import Engine
+from jupyter_latents.engine.observer import (
+    ItemEvent,
+    ItemState,
+    Look,
+    Observer,
+    Phase,
+    PhaseName,
+    Reading,
+    Silent,
+    StepEvent,
+)
+from jupyter_latents.engine.protocol import Engine, WideEngine, wide
 from jupyter_latents.engine.rest import run_rest
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.schedule.table import scheduler_names
-from jupyter_latents.engine.schedule.window import FractionRule, Span, step_of_fraction
+from jupyter_latents.engine.schedule.window import FractionRule, Grid, Span
+from jupyter_latents.engine.steering import StageWindow, bare, is_steered
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.local import LocalEngine as LocalEngine
@@ -34,7 +44,11 @@ __all__ = [
     "Engine",
     "FractionRule",
     "Given",
+    "Grid",
     "Inputs",
+    "Item",
+    "ItemEvent",
+    "ItemState",
     "Look",
     "ModelCard",
     "Observer",
@@ -42,25 +56,30 @@ __all__ = [
     "PartRow",
     "Phase",
     "PhaseName",
-    "PromptWindow",
     "Reading",
     "ScheduleCard",
     "Silent",
     "Span",
     "StageResult",
+    "StageWindow",
     "Standing",
     "StepEvent",
+    "WideEngine",
+    "WorkerRow",
     "asked_size",
+    "bare",
     "call_arguments",
     "checked_preview_vae",
     "import_libraries",
+    "is_steered",
     "known_models",
     "local_engine",
+    "process_numerics",
     "run_rest",
     "schedule_of",
     "scheduler_names",
     "size_after_resize",
-    "step_of_fraction",
+    "wide",
 ]
 
 
@@ -75,6 +94,21 @@ def local_engine(settings: Settings) -> LocalEngine:
     from jupyter_latents.engine.models.cache import ModelCache
 
     return LocalEngine(ModelCache(settings))
+
+
+def process_numerics(device: str | None = None) -> str:
+    """What in this process decides the bits of results, whatever makes them: libraries, device, threads, switches.
+
+    Args:
+        device: torch device; None for the best there is.
+
+    Raises:
+        ModelError: There is no such device.
+    """
+    from jupyter_latents.engine import versions
+    from jupyter_latents.engine.models.memory import device_of
+
+    return repr((sorted(versions.versions_that_decide().items()), versions.numerics(device_of(device))))
 
 
 def call_arguments(latents: Latents, pipeline: Any = None, *, exact: bool = False) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jupyter_latents.engine.prompts.windows import PromptWindow
 from jupyter_latents.engine.schedule.window import FractionRule, Span
+from jupyter_latents.engine.steering import StageWindow
 from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from jupyter_latents.latents.facts import Noise
     from jupyter_latents.latents.spaces import Space
 
-__all__ = ["Course", "ModelCard", "PartRow", "ScheduleCard"]
+__all__ = ["Course", "Item", "ModelCard", "PartRow", "ScheduleCard", "WorkerRow"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,12 @@ class Course:
         train_timesteps: Length of the training schedule.
         verdict: How given latents enter, in words; empty without.
         notes: What is converted, rounded, assumed or contradicted.
-        prompts: Windows of one text each that tile its steps.
+        windows: Windows that tile its steps, each with what steers it.
+        passes: Passes of the denoiser for one picture: with guidance two an evaluation.
         weights: Bytes of the model's weights in the dtype that it runs in.
         outline: The facts of the latents that it will make.
         shares: Whether it may share a batch with the same stage of other seeds.
+        warnings: Those of the notes that say that the stage was asked for one thing and given another.
     """
 
     stage: Stage
@@ -69,10 +72,12 @@ class Course:
     train_timesteps: int
     verdict: str
     notes: tuple[str, ...]
-    prompts: tuple[PromptWindow, ...]
+    windows: tuple[StageWindow, ...]
+    passes: int
     weights: int
     outline: Outline
     shares: bool
+    warnings: tuple[str, ...] = ()
 
     @property
     def start(self) -> Noise:
@@ -125,3 +130,43 @@ class PartRow:
     used: float
     models: tuple[str, ...]
     busy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something to do.
+
+    Attributes:
+        number: Tells it from all others.
+        model: What it runs on.
+        near: What it is given: digests of latents.
+        after: Numbers of the items that are to be done before.
+    """
+
+    number: int
+    model: Hashable = ""
+    near: tuple[Hashable, ...] = ()
+    after: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRow:
+    """What a worker does now.
+
+    Attributes:
+        host: Name of its machine.
+        process: Number of its process there.
+        device: What its models run on.
+        state: ``free``, ``busy`` or ``lost``, while it comes back.
+        model: The model that it ran last.
+        item: What it does, as a run calls it; empty where it is free.
+        evaluations: Scheduler steps that it has run, as far as they were heard of.
+    """
+
+    host: str
+    process: int
+    device: str
+    state: str
+    model: str = ""
+    item: str = ""
+    evaluations: int = 0

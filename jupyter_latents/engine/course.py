@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from jupyter_latents.engine.answers import Course, ModelCard, ScheduleCard
-from jupyter_latents.engine.given.inputs import Given
 from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.prepare import Prepared
+from jupyter_latents.engine.rules.sharing import shares
 from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.engine.schedule.timesteps import whole_schedule
 from jupyter_latents.stage import Stage
 
-__all__ = ["can_share", "card_of", "course_of", "schedule_card"]
-
-_ALONE = ("DPMSolverSDEScheduler",)  # its noise comes from one seed of the scheduler's own, not from generators
+__all__ = ["card_of", "course_of", "schedule_card"]
 
 
 def card_of(facts: ModelFacts) -> ModelCard:
@@ -44,10 +42,12 @@ def course_of(prepared: Prepared) -> Course:
         train_timesteps=int(scheduler.config.get("num_train_timesteps", 1000)),
         verdict=prepared.verdict,
         notes=prepared.notes,
-        prompts=prepared.prompts,
+        windows=prepared.windows,
+        passes=prepared.passes,
         weights=prepared.weights,
         outline=prepared.outline,
-        shares=can_share(prepared),
+        shares=shares(prepared.stage, prepared.given, len(prepared.pieces)),
+        warnings=prepared.warnings,
     )
 
 
@@ -66,11 +66,3 @@ def schedule_card(stage: Stage, size: tuple[int, int] | None = None) -> Schedule
         int(scheduler.config.get("num_train_timesteps", 1000)),
         schedulers.schedule_digest(scheduler),
     )
-
-
-def can_share(prepared: Prepared) -> bool:
-    """Whether a stage may share a batch with the same stage of other seeds: one picture from noise, of one prompt."""
-    stage = prepared.stage
-    alone = stage.scheduler is not None and stage.scheduler.name in _ALONE
-    wanted = stage.batch_seeds and stage.seed is not None and stage.batch_size == 1
-    return wanted and prepared.given == Given() and not alone and len(prepared.prompts) == 1

@@ -15,10 +15,11 @@ from jupyter_latents.engine.models.load import dtype_of
 from jupyter_latents.engine.models.memory import device_of, is_out_of_memory
 from jupyter_latents.engine.models.model import vae_with_switches
 from jupyter_latents.engine.relief import let_go
-from jupyter_latents.engine.rules.origin import source_of
+from jupyter_latents.engine.rules.origin import fps_of, source_of
 from jupyter_latents.engine.vae import codec
 from jupyter_latents.engine.vae.receiving import decoding
 from jupyter_latents.errors import JupyterLatentsError, LatentsWarning, ModelError, RunError
+from jupyter_latents.latents.clip import FPS, Clip
 from jupyter_latents.latents.files.comfy_file import model_from_raw
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import ModelSource
@@ -43,7 +44,7 @@ class Decoder:
     def __init__(self, cache: ModelCache) -> None:
         self._cache = cache
 
-    def decode(self, latents: Latents, receiver: ModelSource | None = None) -> list[Image]:
+    def decode(self, latents: Latents, receiver: ModelSource | None = None) -> list[Image | Clip]:
         """Pictures of latents by their own VAE, from the clean estimate where they are still noisy.
 
         Args:
@@ -57,7 +58,7 @@ class Decoder:
         """
         clean = latents.tensor if latents.is_clean or latents.denoised is None else latents.denoised
         if receiver is None:
-            return self._pictures(clean, self.vae_of(latents))
+            return self._pictures(clean, self.vae_of(latents), fps_of(latents.provenance))
         facts = describe(receiver)
         by_receiver = decoding(latents, facts, receiver).by_receiver
         clean = model_from_raw(clean, facts.space) if is_raw(latents, facts) else clean
@@ -83,8 +84,12 @@ class Decoder:
             return ""  # it is not at hand: a VAE of the digest that the latents' space says decodes them, or none
         return repr((made.digests["vae"], str(dtype_of(maker, made, device_of(maker.device)))))
 
-    def preview(self, latents: Latents) -> list[Image]:
+    def preview(self, latents: Latents, tiny: str | None = None) -> list[Image | Clip]:
         """Small pictures of latents, or of their clean estimate, by the map fitted to their own VAE.
+
+        Args:
+            latents: The latents.
+            tiny: A tiny autoencoder that makes them; None for what the settings say.
 
         Raises:
             ModelError: The model that made them is not at hand.
@@ -94,7 +99,7 @@ class Decoder:
         clean = latents.tensor if latents.is_clean or latents.denoised is None else latents.denoised
         vae = self.vae_of(latents)
         space = latents.space if latents.space and latents.space.vae else describe(source_of(latents.provenance)).space
-        return self._cache.previewer(space, vae).images(clean)
+        return self._cache.previewer(space, vae, tiny).images(clean)
 
     def vae_of(self, latents: Latents) -> Any:
         """The VAE that latents belong to: that of the model that made them, in the dtype of its run, and only that.
@@ -122,7 +127,7 @@ class Decoder:
             f"of a stage ({option('image_seeds', 'image')} NAME): its model's VAE decodes them."
         )
 
-    def _pictures(self, clean: torch.Tensor, vae: Any) -> list[Image]:
+    def _pictures(self, clean: torch.Tensor, vae: Any, fps: float = FPS) -> list[Image | Clip]:
         """Decodes; where memory runs out, in the ways of a run's own decoding, the mildest first."""
         tried: list[str] = []
         for what, decoder in self._ways(vae):
@@ -130,7 +135,7 @@ class Decoder:
                 tried.append(what)
                 warnings.warn(f"out of memory while latents were decoded: {what}; it goes on", LatentsWarning, _CALLER)
             try:
-                return codec.to_pil(codec.decode(clean, decoder))
+                return codec.to_pil(codec.decode(clean, decoder), fps)
             except JupyterLatentsError:
                 raise
             except Exception as error:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from jupyter_latents.engine.extremes import Extreme
 from jupyter_latents.errors import RunError
 from jupyter_latents.wording import option
 
@@ -33,7 +34,9 @@ def is_finite(values: Any) -> bool:
     return all(is_finite(value) for value in values) if isinstance(values, (list, tuple)) else True
 
 
-def check_finite(values: Any, part: str, dtype: Any, kind: str = "denoiser") -> None:
+def check_finite(
+    values: Any, part: str, dtype: Any, kind: str = "denoiser", extreme: Callable[[], Extreme | None] = lambda: None
+) -> None:
     """Raises where a part of a model has made NaN or infinite values.
 
     Args:
@@ -41,6 +44,7 @@ def check_finite(values: Any, part: str, dtype: Any, kind: str = "denoiser") -> 
         part: What to call the part.
         dtype: Torch dtype that it works in.
         kind: ``denoiser``, ``encoder`` or ``vae``; says what helps.
+        extreme: Finds what came in that is to blame rather than the part.
 
     Raises:
         RunError: It has.
@@ -48,7 +52,10 @@ def check_finite(values: Any, part: str, dtype: Any, kind: str = "denoiser") -> 
     if is_finite(values):
         return
     to_blame: str | None = "dtype"
-    if dtype == torch.float32:
+    came = extreme()
+    if came is not None:
+        to_blame, advice = came.option, came.text
+    elif dtype == torch.float32:
         to_blame, advice = _BY_PART[kind]
     else:
         advice = "use {} float32" if dtype == torch.bfloat16 else "use {} float32 or bfloat16"
@@ -109,6 +116,6 @@ def _asked(values: torch.Tensor) -> Callable[[], bool]:
 
     def read() -> bool:
         done.synchronize()
-        return bool(answer)
+        return bool(answer.numpy())  # no number of the device: it lies in the CPU's memory
 
     return read

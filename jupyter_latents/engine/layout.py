@@ -21,21 +21,28 @@ class Layout:
 
     Attributes:
         pack: Unpacked latents to what the loop holds.
-        unpack: What the loop holds, with the unpacked height and width, to (batch, channels, height, width).
+        unpack: What the loop holds, with the unpacked shape, to a tensor of that shape.
     """
 
     pack: Callable[[torch.Tensor], torch.Tensor]
-    unpack: Callable[[torch.Tensor, int, int], torch.Tensor]
+    unpack: Callable[[torch.Tensor, tuple[int, ...]], torch.Tensor]
 
 
 LAYOUTS: dict[str, Layout] = {
-    # SD, SDXL, Kolors, SD3, Z-Image, PixArt, AuraFlow, Lumina2
-    "plain": Layout(lambda latents: latents, lambda latents, *_: latents),
+    # SD, SDXL, Kolors, SD3, Z-Image, PixArt, AuraFlow, Lumina2, Wan
+    "plain": Layout(lambda latents: latents, lambda latents, _shape: latents),
     # Flux.1 and Qwen-Image: 2x2 patches as tokens, FluxPipeline._pack_latents
     "packed": Layout(
         lambda latents: to_tokens(patchify(latents)),
-        lambda tokens, height, width: unpatchify(from_tokens(tokens, height // 2, width // 2)),
+        lambda tokens, shape: unpatchify(from_tokens(tokens, shape[-2] // 2, shape[-1] // 2)),
     ),
+    # CogVideoX: frames stand before channels
+    "frames first": Layout(
+        lambda latents: latents.transpose(1, 2).contiguous(),
+        lambda latents, _shape: latents.transpose(1, 2).contiguous(),
+    ),
+    # LTX-Video: every latent pixel of every frame is a token, LTXPipeline._pack_latents
+    "frames": Layout(to_tokens, lambda tokens, shape: tokens.transpose(1, 2).reshape(len(tokens), -1, *shape[-3:])),
     # Flux.2: latents live patchified (batch-norm space) and become tokens, Flux2Pipeline._pack_latents
-    "tokens": Layout(to_tokens, from_tokens),
+    "tokens": Layout(to_tokens, lambda tokens, shape: from_tokens(tokens, *shape[-2:])),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -15,13 +15,16 @@ from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.engine.models.cache import LoadedModel, ModelCache
 from jupyter_latents.engine.models.describe import describe, description_scope, whole
+from jupyter_latents.engine.models.experts import EXPERTS
 from jupyter_latents.engine.models.load import dtype_of
 from jupyter_latents.engine.models.memory import device_of
+from jupyter_latents.engine.models.unused import unused_notes
 from jupyter_latents.engine.observer import Observer, Phase, Reading, Silent
 from jupyter_latents.engine.prepare import prepare
 from jupyter_latents.engine.quiet import gather_messages
 from jupyter_latents.engine.relief import Relief, is_memory_error, let_go
 from jupyter_latents.engine.result import StageResult
+from jupyter_latents.engine.rules.origin import fps_of
 from jupyter_latents.engine.seed_batch import run_batch
 from jupyter_latents.engine.stage_run import StageRun, Stops
 from jupyter_latents.engine.vae import codec
@@ -34,6 +37,7 @@ from jupyter_latents.stage import ModelSource, Stage
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from jupyter_latents.latents.clip import Clip
     from jupyter_latents.settings import Settings
 
 __all__ = ["LocalEngine"]
@@ -166,10 +170,12 @@ class LocalEngine:
             if result.stopped:
                 return
 
-    def _loaded(self, stage: Stage, observer: Observer, stops: Stops) -> LoadedModel:
-        """A stage's model; the observer is told what is read."""
+    def _loaded(self, stage: Stage, observer: Observer, stops: Stops, without: Collection[str] = ()) -> LoadedModel:
+        """A stage's model, some of its parts left out; the observer is told what is read."""
         stops.before(Phase("loading", Reading(stage.model.name)))
-        model = self.cache.load(stage.model, lambda reading: stops.before(Phase("loading", reading)))
+        model = self.cache.load(stage.model, lambda reading: stops.before(Phase("loading", reading)), without)
+        for note in unused_notes(model.facts):
+            observer.note(note, warning=True)
         if stage.model.offload and model.offload is None:
             observer.note(f"{stage.model.offload} offload changes nothing here: there is no accelerator")
         return model
@@ -178,8 +184,8 @@ class LocalEngine:
         prepared = prepare(stage, Given.of(inputs))
         if prepared.facts.lacking:
             prepared = prepare(stage, Given.of(inputs), whole(stage.model))
-        model = self._loaded(stage, observer, stops)
-        run = StageRun(model, prepared, inputs, observer, stops, self._decoder.vae_of)
+        model = self._loaded(stage, observer, stops, EXPERTS if prepared.experts else ())
+        run = StageRun(model, prepared, inputs, observer, stops, self._decoder.vae_of, self._with(stage, observer))
         try:
             return run.go()
         except JupyterLatentsError as error:
@@ -191,11 +197,21 @@ class LocalEngine:
             message = f"{stage.model.name} failed while it ran: {type(error).__name__}: {told}"
             raise RunError(message, partial=run.partial()) from error
 
+    def _with(self, stage: Stage, observer: Observer) -> Callable[[tuple[str, ...]], LoadedModel]:
+        """Loads a stage's model with those of its experts that are named."""
+
+        def load(experts: tuple[str, ...]) -> LoadedModel:
+            others = tuple(name for name in EXPERTS if name not in experts)
+            return self.cache.load(stage.model, lambda reading: observer.phase(Phase("loading", reading)), others)
+
+        return load
+
     def _finished(self, done: StageResult, stage: Stage, observer: Observer) -> StageResult:
         """A result whose steps are all done, decoded."""
         observer.phase(Phase("decoding"))
         try:
-            images = codec.to_pil(codec.decode(done.latents.tensor, self.cache.load(stage.model).vae_for_decoding))
+            pictures = codec.decode(done.latents.tensor, self.cache.load(stage.model).vae_for_decoding)
+            images = codec.to_pil(pictures, fps_of(done.latents.provenance))
         except StoppedError:
             return replace(done, stopped=True)
         except JupyterLatentsError:
@@ -205,13 +221,13 @@ class LocalEngine:
             raise RunError(message, partial=done) from error
         return replace(done, images=tuple(images), stopped=False)
 
-    def decode(self, latents: Latents, receiver: ModelSource | None = None) -> list[Image]:
+    def decode(self, latents: Latents, receiver: ModelSource | None = None) -> list[Image | Clip]:
         """See `Engine.decode`."""
         return self._decoder.decode(latents, receiver)
 
-    def preview(self, latents: Latents) -> list[Image]:
-        """See `Engine.preview`."""
-        return self._decoder.preview(latents)
+    def preview(self, latents: Latents, tiny: str | None = None) -> list[Image | Clip]:
+        """See `Engine.preview`; `tiny` is a tiny autoencoder that makes them, None for what the settings say."""
+        return self._decoder.preview(latents, tiny)
 
 
 class _Phases:

@@ -16,14 +16,19 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
+    from jupyter_latents.engine.answers import WorkerRow
     from jupyter_latents.engine.result import StageResult
     from jupyter_latents.engine.schedule.window import Span
+    from jupyter_latents.latents.clip import Clip
     from jupyter_latents.latents.facts import Noise
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["Look", "Observer", "Phase", "PhaseName", "Reading", "Silent", "StepEvent"]
+__all__ = ["ItemEvent", "ItemState", "Look", "Observer", "Phase", "PhaseName", "Reading", "Silent", "StepEvent"]
 
-PhaseName: TypeAlias = Literal["importing", "loading", "bridging", "encoding", "denoising", "decoding", "saving"]
+ItemState: TypeAlias = Literal["waiting", "running", "done", "failed"]
+PhaseName: TypeAlias = Literal[
+    "importing", "starting", "loading", "bridging", "encoding", "denoising", "decoding", "saving"
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,7 @@ class Phase:
         reading: While loading, what is read.
         span: For denoising, the steps that run.
         noise: For denoising, the noise level at its start.
+        switches: For denoising, the steps of the whole schedule at which what steers the stage changes.
         subject: For decoding latents in the place of a picture, what the script calls them.
     """
 
@@ -64,6 +70,7 @@ class Phase:
     span: Span | None = None
     noise: Noise | None = None
     subject: str = ""
+    switches: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +90,27 @@ class StepEvent:
     noise: Noise
 
 
+@dataclass(frozen=True, slots=True)
+class ItemEvent:
+    """How far one of several stages is that run at the same time; each is told as a stage, in order, once it is done.
+
+    Attributes:
+        index: Its place among the stages of the run.
+        name: What it is called in tables.
+        state: Whether it waits for a worker, runs, or has ended.
+        phase: What it does now, while it runs.
+        step: Whole steps done, of the full schedule.
+        end: The step at which it ends; 0 where that is not known yet.
+    """
+
+    index: int
+    name: str
+    state: ItemState
+    phase: PhaseName | None = None
+    step: int = 0
+    end: int = 0
+
+
 class Look(Protocol):
     """Shows a stage's steps to the observer that is told of them.
 
@@ -100,7 +128,10 @@ class Look(Protocol):
             LatentsError: That step is not done, or holds no numbers.
         """
 
-    def preview(self, tiny: str | None = None) -> list[Image]:
+    def newest(self) -> Latents:
+        """The latents of the latest step, able to go on, without the steps before them; until `step` returns."""
+
+    def preview(self, tiny: str | None = None) -> list[Image | Clip]:
         """Small pictures of the clean estimate, one an item of the batch.
 
         Args:
@@ -135,6 +166,14 @@ class Observer(Protocol):
     def result(self, result: StageResult) -> None:
         """The stage's result."""
 
+    def item(self, event: ItemEvent, workers: Sequence[WorkerRow]) -> None:
+        """One of several stages that run at the same time is further; called from a thread of its own.
+
+        Args:
+            event: How far it is.
+            workers: What each worker does now.
+        """
+
 
 class Silent:
     """An observer that looks away."""
@@ -156,3 +195,6 @@ class Silent:
 
     def result(self, result: StageResult) -> None:
         """See `Observer.result`."""
+
+    def item(self, event: ItemEvent, workers: Sequence[WorkerRow]) -> None:
+        """See `Observer.item`."""

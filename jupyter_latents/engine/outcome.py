@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.rules.origin import provenance_of
 from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.engine.schedule.window import Span
+from jupyter_latents.engine.tap.leaving import on_cpu
 from jupyter_latents.engine.tap.states import StepState
 from jupyter_latents.engine.versions import versions
 from jupyter_latents.latents.facts import CLEAN, Position, Provenance, Resume
@@ -25,7 +27,9 @@ from jupyter_latents.stage import Stage
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["RunOrigin", "StepLog", "finite", "last_latents", "result_of"]
+    from jupyter_latents.latents.clip import Clip
+
+__all__ = ["RunOrigin", "StepLog", "finite", "last_latents", "newest_latents", "result_of"]
 
 
 @dataclass(slots=True)
@@ -37,16 +41,18 @@ class StepLog:
         span: The steps it is to run; None before its schedule is known.
         scheduler: Its scheduler.
         schedule: The schedule's digest.
-        latent_size: (height, width) of its latents, unpacked.
+        shape: Of its latents, unpacked.
         stopped: Whether it ended before its span did.
+        switches: The steps of the whole schedule at which what steers it changes.
     """
 
     states: list[StepState] = field(default_factory=list)
     span: Span | None = None
     scheduler: Any = None
     schedule: str = ""
-    latent_size: tuple[int, int] = (0, 0)
+    shape: tuple[int, ...] = (0, 0)
     stopped: bool = False
+    switches: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,7 @@ class RunOrigin:
         strength: The strength of its image; None without one.
         started: The latents that it started from, or None.
         parents: Digests of what it was given.
+        said: What results say of the run besides, as options.
     """
 
     model: LoadedModel
@@ -68,12 +75,19 @@ class RunOrigin:
     strength: float | None = None
     started: Latents | None = None
     parents: tuple[str, ...] = ()
+    said: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def provenance(self) -> Provenance:
         """What results say of where they come from."""
         facts = self.model.facts
-        return provenance_of(self.stage, facts, seed=self.seed, strength=self.strength, parents=self.parents)
+        said: dict[str, Any] = {
+            "seed": self.seed,
+            "strength": self.strength,
+            "parents": self.parents,
+            "beside": self.said,
+        }
+        return provenance_of(self.stage, facts, **said)
 
 
 def finite(done: StepLog) -> StepLog | None:
@@ -92,15 +106,26 @@ def last_latents(done: StepLog, origin: RunOrigin) -> Latents:
     Raises:
         RunError: The last latents hold NaN or infinite values.
     """
-    check_finite(done.states[-1].latents, origin.stage.model.name, origin.model.dtype)
-    steps = [_latents(done, origin, state) for state in done.states]
+    states = on_cpu(done.states)
+    check_finite(states[-1].latents, origin.stage.model.name, origin.model.dtype)
+    steps = [_latents(done, origin, state) for state in states]
     started = origin.started
     if started is not None and started.position is not None and started.position.schedule == done.schedule:
         steps = [*(started.trajectory or (started,)), *steps]
     return replace(steps[-1], trajectory=Trajectory(steps))
 
 
-def result_of(done: StepLog, origin: RunOrigin, latents: Latents, images: tuple[Image, ...] = ()) -> StageResult:
+def newest_latents(done: StepLog, origin: RunOrigin) -> Latents:
+    """The last latents alone.
+
+    Args:
+        done: Steps, of which there is at least one.
+        origin: Where they come from.
+    """
+    return _latents(done, origin, done.states[-1])
+
+
+def result_of(done: StepLog, origin: RunOrigin, latents: Latents, images: tuple[Image | Clip, ...] = ()) -> StageResult:
     """The stage's result.
 
     Args:
@@ -120,22 +145,25 @@ def result_of(done: StepLog, origin: RunOrigin, latents: Latents, images: tuple[
         origin.model.facts.family.fraction,
         int(scheduler.config.get("num_train_timesteps", 1000)),
         schedulers.level(scheduler, span.start_index),
+        tuple(schedulers.level(scheduler, span.index(step)).own_sigma for step in range(span.of + 1)),
+        done.switches,
+        origin.model.facts.boundary,
     )
 
 
 def _latents(done: StepLog, origin: RunOrigin, state: StepState) -> Latents:
-    """The latents after one step."""
+    """The latents after one step, which lie in the CPU's memory."""
     facts, span, scheduler = origin.model.facts, done.span, done.scheduler
     noise = schedulers.level(scheduler, state.index)
     resume = None
     if noise is not CLEAN and state.scheduler is not None:
-        resume = Resume(_to_cpu(state.scheduler), _one_state(state.generator), versions())
+        resume = Resume(state.scheduler, _one_state(state.generator), versions())
     layout = LAYOUTS[facts.family.layout]
     estimate = state.denoised
     if estimate is not None:
-        estimate = layout.unpack(estimate, *done.latent_size).to("cpu", state.latents.dtype).contiguous()
+        estimate = layout.unpack(estimate, done.shape).to(state.latents.dtype).contiguous()
     return Latents(
-        layout.unpack(state.latents, *done.latent_size).to("cpu"),
+        layout.unpack(state.latents, done.shape),
         facts.space,
         noise,
         Position(
@@ -154,13 +182,3 @@ def _latents(done: StepLog, origin: RunOrigin, state: StepState) -> Latents:
 def _one_state(states: torch.Tensor | tuple[torch.Tensor, ...]) -> torch.Tensor | None:
     """A generator's state; None where a batch has several, which none of its items could go on from."""
     return states if isinstance(states, torch.Tensor) else None
-
-
-def _to_cpu(values: Any) -> Any:
-    if isinstance(values, torch.Tensor):
-        return values.to("cpu")
-    if isinstance(values, (list, tuple)):
-        return type(values)(_to_cpu(value) for value in values)
-    if isinstance(values, MappingProxyType):
-        return MappingProxyType({name: _to_cpu(value) for name, value in values.items()})
-    return values

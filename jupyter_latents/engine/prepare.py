@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
+
+from jupyter_latents.engine.extremes import check_range
 from jupyter_latents.engine.given.incoming import incoming
-from jupyter_latents.engine.given.inputs import Call, Given
+from jupyter_latents.engine.given.inputs import Call, Given, Loop
 from jupyter_latents.engine.given.outline import Outline, Standing
 from jupyter_latents.engine.models.describe import describe
+from jupyter_latents.engine.models.experts import ExpertWindow, expert_windows, pieces
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.load import dtype_of
 from jupyter_latents.engine.models.memory import device_of
 from jupyter_latents.engine.models.optimize import check_optimize
-from jupyter_latents.engine.prompts.windows import PromptWindow, check_prompts, prompt_remarks, prompt_windows
+from jupyter_latents.engine.models.unused import unused_notes
+from jupyter_latents.engine.prompts.windows import check_prompts, prompt_remarks
 from jupyter_latents.engine.rules.calls import call_arguments, check_clip_skip
 from jupyter_latents.engine.rules.checks import check_mode, check_sigmas, pipeline_of
+from jupyter_latents.engine.rules.frames import frame_count, frame_rate
 from jupyter_latents.engine.rules.needs import check_memory
 from jupyter_latents.engine.rules.origin import provenance_of
+from jupyter_latents.engine.rules.passes import passes_of, passes_remark
 from jupyter_latents.engine.rules.remarks import remarks
+from jupyter_latents.engine.rules.sharing import sharing_note
 from jupyter_latents.engine.rules.sizes import picture_size
-from jupyter_latents.engine.schedule import schedulers, timesteps
+from jupyter_latents.engine.schedule import beginning, schedulers, timesteps
 from jupyter_latents.engine.schedule.entering import Entering, enter, first_step
 from jupyter_latents.engine.schedule.fit import check_fits
+from jupyter_latents.engine.schedule.handoff import grid_of
 from jupyter_latents.engine.schedule.trial import check_steps
 from jupyter_latents.engine.schedule.window import Span
+from jupyter_latents.engine.steering import StageWindow, stage_windows, steering_remarks, windows_of
 from jupyter_latents.engine.vae.bridge import crossing
 from jupyter_latents.engine.vae.receiving import Decoding, decoding
 from jupyter_latents.errors import WindowError
@@ -54,7 +64,9 @@ class Prepared:
         entering: Which steps run, and how the latents enter.
         notes: What is converted, rounded, assumed or contradicted, in the order of telling.
         weights: Bytes of the model's weights in the dtype that it runs in.
-        prompts: Windows of one text each that tile the steps.
+        windows: Windows that tile the steps, each with what steers it.
+        switches: The steps of the whole schedule at which that changes.
+        experts: Windows of one denoiser each that tile the steps, of a model with two; else empty.
         decodings: How latents in the place of pictures become pictures.
     """
 
@@ -69,8 +81,15 @@ class Prepared:
     entering: Entering
     notes: tuple[str, ...]
     weights: int
-    prompts: tuple[PromptWindow, ...]
+    windows: tuple[StageWindow, ...]
+    switches: tuple[int, ...]
     decodings: tuple[Decoding, ...] = ()
+    experts: tuple[ExpertWindow, ...] = ()
+
+    @property
+    def pieces(self) -> list[tuple[StageWindow, tuple[str, ...] | None]]:
+        """Windows of one set of texts and one denoiser each that tile the steps, with the denoisers' names."""
+        return pieces(self.windows, self.experts)
 
     @property
     def mode(self) -> str:
@@ -78,9 +97,46 @@ class Prepared:
         return self.call.mode
 
     @property
+    def strength(self) -> float | None:
+        """How much the picture is noised; None without one, or where it steers the steps instead."""
+        return self.call.strength if self.given.images and not self.steered else None
+
+    @property
+    def steered(self) -> bool:
+        """Whether a picture steers every step."""
+        return bool(self.given.images) and self.facts.family.pictured
+
+    @property
+    def said(self) -> Mapping[str, str]:
+        """What its results say of the run besides, as options."""
+        pictures = {"pictures": "1"} if self.steered else {}
+        return {**pictures, "fps": f"{self.call.fps:g}"} if self.facts.space.moves else pictures
+
+    @property
     def span(self) -> Span:
         """The whole steps that run."""
         return self.entering.span
+
+    def loop(self, window: StageWindow) -> Loop:
+        """The timesteps that the pipeline's loop sees for a window: those from its start to the schedule's end.
+
+        Args:
+            window: One of its windows.
+        """
+        call, whole = self.call, len(self.scheduler.timesteps)
+        begun = 0
+        if self.given.images:
+            first = first_step(call.pipeline, call.mode, self.scheduler, self.stage, call.strength)
+            begun = first * int(self.scheduler.order)
+        start = self.span.index(window.start)
+        anew = self.latents is not None and not self.entering.exact and window.start == self.span.start
+        indices = beginning.indices(self.scheduler, start) if anew else range(start, whole)
+        return Loop([index - begun for index in indices], whole - begun)
+
+    @property
+    def passes(self) -> int:
+        """Passes of the denoiser for one picture: with guidance two an evaluation."""
+        return passes_of(self.windows, self.span, self.facts)
 
     @property
     def start(self) -> Noise:
@@ -96,7 +152,8 @@ class Prepared:
     def warnings(self) -> tuple[str, ...]:
         """Those of the notes that say that the stage was asked for one thing and given another."""
         way = self.entering.way
-        return (way.warning,) if way is not None and way.warning else ()
+        own = (way.warning,) if way is not None and way.warning else ()
+        return (*own, *unused_notes(self.facts))
 
     @property
     def verdict(self) -> str:
@@ -119,9 +176,11 @@ class Prepared:
             stage,
             facts,
             seed=own if stage.seed is None else stage.seed,
-            strength=self.call.strength if self.given.images else None,
+            strength=self.strength,
+            beside=self.said,
         )
-        return Outline(facts.space.shape_for(*self.call.size, self._items), facts.space, self.end, position, made)
+        shape = facts.space.shape_for(*self.call.size, self._items, self.call.frames)
+        return Outline(shape, facts.space, self.end, position, made)
 
     @property
     def _items(self) -> int:
@@ -145,6 +204,7 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     check_prompts(stage, facts.family.text, facts.family.name)
     optimize = check_optimize(stage.model, facts)
     latents = incoming(stage, given.latents, facts)
+    check_range(latents, _dtype(stage, facts))
     scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=stage.seed or 0)
     crosses = _crosses(stage, latents, scheduler, facts)
     entered = crossing(latents, facts.space, facts.family.align) if latents is not None and crosses else latents
@@ -152,29 +212,36 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     arguments = call_arguments(call, facts.family)
     check_clip_skip(stage, facts)
     check_sigmas(stage, scheduler, facts, call.mode)
-    request = timesteps.request(stage, facts, call.size, call.mode)
+    request = timesteps.request(stage, facts, call.size, call.mode, call.frames)
     timesteps.set_timesteps(scheduler, facts.family.schedule, request)
-    noised = bool(given.images) and latents is None
+    noised = bool(given.images) and latents is None and not facts.family.pictured
     first = first_step(call.pipeline, call.mode, scheduler, stage, call.strength) if noised else 0
-    entering = enter(stage, entered, scheduler, facts.family, first)
+    entering = enter(stage, entered, scheduler, facts.family, first, facts.boundary)
     check_memory(call, facts, _itemsize(stage, facts), entering.span.end - entering.span.start, scheduler)
     check_steps(scheduler, entering.schedule, entering.span.start_index, entering.span.end_index)
     decodings = tuple(decoding(one, facts, stage.model) for one in given.decoded)
     notes = (*given.notes, *dict.fromkeys(note for one in decodings for note in one.notes), *notes)
     beside = remarks(call, facts, entered, noised=noised and not schedulers.backwards(scheduler))
-    prompts = prompt_windows(stage, entering.span)
+    span, grid = entering.span, grid_of(scheduler, boundary=facts.boundary)
+    whole = stage_windows(stage, replace(span, start=0, end=span.of), grid)
+    windows, experts = windows_of(whole, span), expert_windows(facts, scheduler, span)
+    switches = {*(one.start for one in whole[1:]), *(one.start for one in experts[1:])}
+    beside = (*unused_notes(facts), *beside, *((f"experts: {', '.join(map(str, experts))}",) if experts else ()))
+    alone = sharing_note(stage, given, len(pieces(windows, experts)))
+    steering = (*prompt_remarks(stage), *steering_remarks(windows), passes_remark(windows, span, facts), alone)
     told = (
         *notes,
         *facts.notes(call),
         *beside,
-        *prompt_remarks(stage, prompts),
+        *filter(None, steering),
         *entering.notes,
         *(choice.note for choice in optimize),
     )
     weights = facts.values * _itemsize(stage, facts)
     return Prepared(
-        stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights, prompts, decodings
-    )
+        stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights, windows,
+        tuple(sorted(switches)), decodings, experts,
+    )  # fmt: skip
 
 
 def _call(stage: Stage, given: Given, entered: Standing | None, facts: ModelFacts) -> tuple[Call, tuple[str, ...]]:
@@ -189,15 +256,24 @@ def _call(stage: Stage, given: Given, entered: Standing | None, facts: ModelFact
     mode = check_mode(stage, given, entered, facts)
     size, notes = picture_size(stage, entered, given, facts)
     batch = stage.batch_size if entered is None else entered.shape[0]
-    call = Call(stage, given, mode, size, pipeline_of(mode, stage, facts), _strength(stage, given, entered), batch)
+    frames = frame_count(stage, entered, facts)
+    strength, pipeline = _strength(stage, given, entered), pipeline_of(mode, stage, facts)
+    fps = frame_rate(stage, entered, facts)
+    call = Call(stage, given, mode, size, pipeline, strength, batch, frames, fps)
     facts.check(call)
     check_memory(call, facts, _itemsize(stage, facts))
     return call, notes
 
 
+def _dtype(stage: Stage, facts: ModelFacts) -> torch.dtype:
+    """The dtype that a stage runs in."""
+    dtype: torch.dtype = dtype_of(stage.model, facts, device_of(stage.model.device))
+    return dtype
+
+
 def _itemsize(stage: Stage, facts: ModelFacts) -> int:
-    """Bytes of one value in the dtype that a stage runs in."""
-    return int(dtype_of(stage.model, facts, device_of(stage.model.device)).itemsize)
+    """Bytes of one value in that."""
+    return int(_dtype(stage, facts).itemsize)
 
 
 def _crosses(stage: Stage, latents: Standing | None, scheduler: Any, facts: ModelFacts) -> bool:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from jupyter_latents.engine.answers import Course, ModelCard, PartRow
+    from jupyter_latents.engine.answers import Course, Item, ModelCard, PartRow, WorkerRow
     from jupyter_latents.engine.given.inputs import Given, Inputs
     from jupyter_latents.engine.given.outline import Standing
     from jupyter_latents.engine.observer import Observer, Reading
     from jupyter_latents.engine.result import StageResult
+    from jupyter_latents.latents.clip import Clip
     from jupyter_latents.latents.spaces import Space
     from jupyter_latents.latents.value import Latents
     from jupyter_latents.stage import ModelSource, Stage
 
-__all__ = ["Engine"]
+__all__ = ["Engine", "WideEngine", "wide"]
 
 
 class Engine(Protocol):
@@ -144,8 +145,8 @@ class Engine(Protocol):
             ModelError: It cannot be found or loaded.
         """
 
-    def decode(self, latents: Latents, receiver: ModelSource | None = None) -> list[Image]:
-        """Pictures of latents by their own VAE, from the clean estimate where they are still noisy.
+    def decode(self, latents: Latents, receiver: ModelSource | None = None) -> list[Image | Clip]:
+        """Pictures or clips of latents by their own VAE, from the clean estimate where they are still noisy.
 
         Args:
             latents: The latents.
@@ -156,7 +157,7 @@ class Engine(Protocol):
             HandoffError: No VAE is known that decodes them for the receiver.
         """
 
-    def preview(self, latents: Latents) -> list[Image]:
+    def preview(self, latents: Latents) -> list[Image | Clip]:
         """Small pictures of latents, or of their clean estimate, without running the VAE.
 
         Raises:
@@ -175,3 +176,36 @@ class Engine(Protocol):
         Raises:
             ModelError: No such model is held.
         """
+
+
+class WideEngine(Engine, Protocol):
+    """Runs several stages at the same time."""
+
+    @property
+    def lanes(self) -> int:
+        """How many at most."""
+
+    def workers(self) -> list[WorkerRow]:
+        """What each of its workers does now."""
+
+    def number(self) -> int:
+        """A number for an item yet to be begun, greater than all before it."""
+
+    def begin(self, item: Item, name: str, work: Callable[[], Sequence[str]]) -> None:
+        """Queues work that runs stages.
+
+        Args:
+            item: Its number, what it runs on and is given, and after which items it comes.
+            name: What it is called in tables.
+            work: Does it, on a thread of its own with the context variables of who queued it, once a worker is free:
+                what it asks `run` for runs there. Gives the digests of the latents that it made, and raises nothing.
+
+        Raises:
+            RunError: The workers are gone.
+        """
+
+
+def wide(engine: Engine) -> WideEngine | None:
+    """An engine as one that runs several stages at the same time; None where it does not."""
+    lanes = getattr(engine, "lanes", 1)
+    return cast("WideEngine", engine) if isinstance(lanes, int) and lanes > 1 else None

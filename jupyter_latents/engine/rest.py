@@ -11,6 +11,7 @@ from jupyter_latents.stage import Stage, Window
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.given.inputs import Inputs
+    from jupyter_latents.latents.value import Latents
 
 __all__ = ["run_rest"]
 
@@ -29,7 +30,14 @@ def run_rest(
     rest = replace(stage, window=Window(None, stage.window.end), latents_processors=())
     result = go(rest, replace(inputs, latents=(known.latents,)))
     made = replace(result.latents.provenance, parents=known.latents.provenance.parents)
-    trajectory = tuple(step.replace(provenance=made) for step in result.latents.trajectory)
+    model = result.latents.position.model if result.latents.position is not None else ""
+
+    def own(step: Latents) -> Latents:
+        if step.position is None or step.position.step <= known.span.start:
+            return step
+        return step.replace(provenance=made, position=replace(step.position, model=model))
+
+    trajectory = tuple(map(own, result.latents.trajectory))
     return replace(
         result,
         latents=result.latents.replace(provenance=made, trajectory=trajectory),

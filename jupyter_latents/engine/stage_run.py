@@ -11,22 +11,25 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from jupyter_latents.engine.compat import with_clip_skip
+from jupyter_latents.engine.extremes import Extreme, extreme_of
 from jupyter_latents.engine.finite import LateCheck, check_finite, is_finite
 from jupyter_latents.engine.given.incoming import RAW_FORM, is_raw
 from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.layout import LAYOUTS
 from jupyter_latents.engine.models.cache import LoadedModel
 from jupyter_latents.engine.observer import Observer, Phase, StepEvent
-from jupyter_latents.engine.outcome import RunOrigin, StepLog, finite, last_latents, result_of
+from jupyter_latents.engine.outcome import RunOrigin, StepLog, finite, last_latents, newest_latents, result_of
 from jupyter_latents.engine.prepare import Prepared, prepare
 from jupyter_latents.engine.prompts.encoding import prompt_encoder
-from jupyter_latents.engine.prompts.windows import PromptWindow
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.rules.calls import call_arguments, picture_arguments
+from jupyter_latents.engine.rules.origin import fps_of
 from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.engine.schedule.entering import Entering, enter
 from jupyter_latents.engine.schedule.level_tensor import level_tensor, onward_draws
 from jupyter_latents.engine.schedule.window import Span
+from jupyter_latents.engine.steering import StageWindow, changed
+from jupyter_latents.engine.tap.finish import FINISHES
 from jupyter_latents.engine.tap.states import Entry, Generators, StepState
 from jupyter_latents.engine.tap.tap import Tap
 from jupyter_latents.engine.vae import codec
@@ -38,6 +41,8 @@ from jupyter_latents.wording import option
 if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
+
+    from jupyter_latents.latents.clip import Clip
 
 __all__ = ["StageRun", "Stops"]
 
@@ -65,9 +70,10 @@ class StageRun:
         observer: Is told phases and steps.
         stops: Where it may end early.
         vae_of: Finds the VAE that latents belong to.
+        load: Loads the model with these of its experts, the others left out.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - each is another's to decide
         self,
         model: LoadedModel,
         prepared: Prepared,
@@ -75,10 +81,11 @@ class StageRun:
         observer: Observer,
         stops: Stops,
         vae_of: Callable[[Latents], Any],
+        load: Callable[[tuple[str, ...]], LoadedModel] | None = None,
     ) -> None:
         self.model, self.prepared, self.inputs, self.observer, self.stops = model, prepared, inputs, observer, stops
         self.stage, self.facts, self.family = prepared.stage, model.facts, model.facts.family
-        self.vae_of = vae_of
+        self.vae_of, self.load = vae_of, load
         self.layout = LAYOUTS[self.family.layout]
         self.given = prepared.latents if isinstance(prepared.latents, Latents) else None
         self.parents = tuple(latents.digest for latents in inputs.latents)
@@ -99,24 +106,32 @@ class StageRun:
         if self.given is not None and self.prepared.crosses:
             self._bridge(self.given)
         call = self.prepared.call
-        _, _, height, width = facts.space.shape_for(*call.size)
-        self.done.latent_size = (height, width)
-        arguments = {**picture_arguments(call, self.family, self.inputs), **facts.arguments(call, self.inputs)}
+        self.done.shape = facts.space.shape_for(*call.size, call.batch, call.frames)
+        self.done.switches = self.prepared.switches
+        pictures = picture_arguments(call, self.family, self.inputs)
         self.stops.before(Phase("encoding"))
-        for window in self.prepared.prompts:
-            self._window(window, arguments)
+        for window, experts in self.prepared.pieces:
+            self._window(window, pictures, self._model(experts))
             if self.done.stopped:
                 return
 
-    def _window(self, window: PromptWindow, arguments: Mapping[str, Any]) -> None:
-        """Runs the steps of one set of texts, which go on from those that are done as a stage of their own would."""
-        call, goes_on = self.prepared.call, bool(self.done.states)
-        own = call_arguments(replace(call, stage=replace(self.stage, prompt=window.prompt)), self.family)
+    def _model(self, experts: tuple[str, ...] | None) -> LoadedModel:
+        """The model with those of its denoisers that the next steps need; the others may leave."""
+        return self.model if experts is None or self.load is None else self.load(experts)
+
+    def _window(self, window: StageWindow, pictures: Mapping[str, Any], model: LoadedModel) -> None:
+        """Runs the steps of one window, which go on from those that are done as a stage of their own would."""
+        goes_on = bool(self.done.states)
+        call = replace(
+            self.prepared.call, stage=window.stage, loop=self.prepared.loop(window) if self.facts.steering else None
+        )
+        own = call_arguments(call, self.family)
+        arguments = {**own, **pictures, **self.facts.arguments(call, self.inputs)}
         if goes_on:
             self.generator = self._fresh_generator()  # what it drew by then comes with the latents
         encoder = prompt_encoder(self.stage, self.family.text)
         scheduler = schedulers.build(self.stage.scheduler, *self.facts.scheduler, seed=self.seed)
-        components = self.model.components(call.pipeline)
+        components = model.components(call.pipeline)
         if self.stage.clip_skip is not None:
             components = with_clip_skip(components)
         tap = Tap(
@@ -125,13 +140,15 @@ class StageRun:
             partial(self._go_on if goes_on else self._enter, window),
             self._after_step,
             None if encoder is None else encoder.encode,
+            self._extreme,
+            FINISHES[self.family.finish],
         )
         try:
             tap.run(
                 call.pipeline,
                 components if encoder is None else encoder.components(components),
-                {**own, **arguments},
-                self.model.prepared,
+                arguments,
+                partial(model.prepared, window.active),
             )
             self._refuse(self._late.settle())
         except StoppedError:
@@ -160,12 +177,12 @@ class StageRun:
     def _fresh_generator(self) -> torch.Generator:
         return torch.Generator("cpu").manual_seed(self.seed)
 
-    def _enter(self, window: PromptWindow, scheduler: Any, skipped: int) -> Entry:
+    def _enter(self, window: StageWindow, scheduler: Any, skipped: int) -> Entry:
         """Where the first window enters the schedule."""
         entering = self._agreed(scheduler, skipped)
         self.done.schedule = entering.schedule
         self._begin(entering.span, scheduler)
-        end_index = entering.span.index(window.end) if len(self.prepared.prompts) > 1 else entering.span.end_index
+        end_index = entering.span.index(window.end) if len(self.prepared.pieces) > 1 else entering.span.end_index
         if self.given is None or entering.way is None:
             return Entry(entering.span.start_index, end_index)
         extra = torch.Generator("cpu").manual_seed((self.seed ^ 0x9E3779B9) % 2**63)
@@ -182,7 +199,7 @@ class StageRun:
             onward_draws(self.seed, self.given.noise) if drawn is None else drawn,
         )
 
-    def _go_on(self, window: PromptWindow, scheduler: Any, _skipped: int) -> Entry:
+    def _go_on(self, window: StageWindow, scheduler: Any, _skipped: int) -> Entry:
         """Where a further window goes on: at the last step that is done, with its history.
 
         Raises:
@@ -192,9 +209,11 @@ class StageRun:
         if not self._is_set(scheduler, self.done.schedule) or last.scheduler is None:
             name = type(scheduler).__name__
             why = "its history cannot be carried" if last.scheduler is None else "it set another schedule than before"
+            before = [one for one in self.prepared.windows if one.start < window.start][-1]
+            what = changed(before, window) or ("expert",)
             raise RunError(
-                f"{name} cannot go on with another prompt at step {window.start}: {why}. Use another "
-                f"{option('schedulers')}, or prompts that stay the same.",
+                f"{name} cannot go on with another {' and '.join(what)} at step {window.start}: "
+                f"{why}. Use another {option('schedulers')}, or leave the change out.",
                 option="schedulers",
             )
         drawn: Any = last.generator
@@ -212,7 +231,7 @@ class StageRun:
                 return planned.entering
         elif not self.family.foreseen:
             self.observer.note(f"{self.family.name} sets a schedule of its own: the steps told before may differ")
-            return enter(self.stage, self.given, scheduler, self.family, first)
+            return enter(self.stage, self.given, scheduler, self.family, first, self.facts.boundary)
         raise RunError(
             f"{planned.call.pipeline.__name__} set another schedule than was planned: {_shown(scheduler)} from step "
             f"{first}, and not {_shown(planned.scheduler)} from step {planned.entering.first}. Nothing was run; please "
@@ -225,7 +244,8 @@ class StageRun:
 
     def _begin(self, span: Span, scheduler: Any) -> None:
         self.done.span, self.done.scheduler = span, scheduler
-        self.stops.before(Phase("denoising", span=span, noise=schedulers.level(scheduler, span.start_index)))
+        level = schedulers.level(scheduler, span.start_index)
+        self.stops.before(Phase("denoising", span=span, noise=level, switches=self.done.switches))
 
     def _after_step(self, state: StepState) -> bool:
         span = self.done.span
@@ -257,7 +277,11 @@ class StageRun:
         by_denoiser = state.denoised is None or not is_finite(state.denoised)
         part = f"the {self.facts.denoiser}" if by_denoiser else type(self.done.scheduler).__name__
         where = f"{part} of {self.stage.model.name}, at step {step} of {self.prepared.span.of},"
-        check_finite(values, where, self.model.dtype)
+        check_finite(values, where, self.model.dtype, extreme=self._extreme)
+
+    def _extreme(self) -> Extreme | None:
+        """What came in that is to blame where a part makes NaN or infinity."""
+        return extreme_of(self.stage, self.given)
 
     def latents(self, step: int) -> Latents:
         """See `Look.latents`."""
@@ -268,7 +292,11 @@ class StageRun:
             raise LatentsError(f"step {step} of {self.stage.model.name} is not there; choose a step that is done.")
         return last_latents(done, self._origin)
 
-    def preview(self, tiny: str | None = None) -> list[Image]:
+    def newest(self) -> Latents:
+        """See `Look.newest`."""
+        return newest_latents(self.done, self._origin)
+
+    def preview(self, tiny: str | None = None) -> list[Image | Clip]:
         """See `Look.preview`."""
         self._refuse(self._late.settle())
         state = self.done.states[-1]
@@ -281,23 +309,24 @@ class StageRun:
         return self._unpacked(self.done.states[-1].latents).float().cpu().numpy()
 
     def _unpacked(self, held: torch.Tensor) -> torch.Tensor:
-        return self.layout.unpack(held, *self.done.latent_size)
+        return self.layout.unpack(held, self.done.shape)
 
     @property
     def _origin(self) -> RunOrigin:
-        strength = self.prepared.call.strength if self.inputs.images else None
-        return RunOrigin(self.model, self.stage, self.seed, strength, self.given, self.parents)
+        prepared = self.prepared
+        return RunOrigin(self.model, self.stage, self.seed, prepared.strength, self.given, self.parents, prepared.said)
 
     def result(self) -> StageResult:
         """What its steps made, decoded where it is clean; stopped and without pictures where the decoding was ended."""
         if not self.done.states or self.done.span is None:
             raise RunError(f"{self.stage.model.name} ran no step: its pipeline called no callback_on_step_end.")
         latents = last_latents(self.done, self._origin)
-        images: tuple[Image, ...] = ()
+        images: tuple[Image | Clip, ...] = ()
         if latents.is_clean:
             self.observer.phase(Phase("decoding"))
             try:
-                images = tuple(codec.to_pil(codec.decode(latents.tensor, self.model.vae_for_decoding)))
+                pictures = codec.decode(latents.tensor, self.model.vae_for_decoding)
+                images = tuple(codec.to_pil(pictures, fps_of(latents.provenance)))
             except StoppedError:
                 self.done.stopped = True  # its steps are done, and stay
         return result_of(self.done, self._origin, latents, images)

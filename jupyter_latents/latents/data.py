@@ -14,7 +14,7 @@ from jupyter_latents.errors import LatentsError
 from jupyter_latents.latents.arguments import shown
 from jupyter_latents.latents.facts import Noise, Position, Provenance, Resume
 from jupyter_latents.latents.forms import check_level
-from jupyter_latents.latents.spaces import UNKNOWN_SPACE, Space, likely_spaces
+from jupyter_latents.latents.spaces import Space, for_shape, likely_spaces
 from jupyter_latents.latents.tensors import check_tensor, tensor_digest
 from jupyter_latents.latents.trajectory import Trajectory
 
@@ -55,12 +55,21 @@ def _on_cpu(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.detach().to("cpu") if tensor.requires_grad or tensor.device.type != "cpu" else tensor
 
 
+def _misfit(shape: tuple[int, ...], space: Space) -> str:
+    """Why a tensor of this shape is not of a space, as the rest of a sentence."""
+    if len(shape) == len(space.axes.split()):
+        return f"have {shape[1]} channels{likely_spaces(shape[1])}; they are not of {space}."
+    kinds = ("clips", "pictures") if len(shape) > len(space.axes.split()) else ("pictures", "clips")
+    return f"are {kinds[0]}, and {space} is one of {kinds[1]}."
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class LatentsData:
     """A frozen tensor with its facts; abstract: `Latents` is the one class of it, with the operations as methods.
 
     Attributes:
-        tensor: Shape (batch, channels, height/factor, width/factor), unpacked, on the CPU, in the form `noise` names.
+        tensor: Shape (batch, channels, height/factor, width/factor), of clips (batch, channels, frames, height/factor,
+            width/factor), unpacked, on the CPU, in the form `noise` names.
         space: The latent space; None when nobody said (a bare tensor file).
         noise: How noisy; None when nobody said.
         position: Step of which schedule; None for foreign latents.
@@ -92,20 +101,27 @@ class LatentsData:
         if not isinstance(steps, Trajectory):
             object.__setattr__(self, "trajectory", Trajectory(self.trajectory))
         if self.space is not None and not self.space.holds(self.shape):
-            raise LatentsError(
-                f"latents of shape {self.shape} have {self.shape[1]} channels{likely_spaces(self.shape[1])}; "
-                f"they are not of {self.space}."
-            )
+            raise LatentsError(f"latents of shape {self.shape} {_misfit(self.shape, self.space)}")
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(batch, channels, height/factor, width/factor)."""
+        """(batch, channels, height/factor, width/factor), with the frames after the channels for clips."""
         return tuple(self.tensor.shape)
+
+    @property
+    def moves(self) -> bool:
+        """Whether these are clips."""
+        return for_shape(None, self.shape).moves
+
+    @property
+    def frames(self) -> int:
+        """Frames of each clip; 1 for pictures."""
+        return for_shape(self.space, self.shape).frames_of(self.shape)
 
     @property
     def size(self) -> tuple[int, int]:
         """Picture size in pixels as (width, height)."""
-        return (self.space or UNKNOWN_SPACE).size_of(self.shape)
+        return for_shape(self.space, self.shape).size_of(self.shape)
 
     @property
     def made_at(self) -> float:

@@ -6,6 +6,8 @@ import base64
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyter_latents.formats import format_of
+
 __all__ = ["FilmPath"]
 
 _LARGEST = 8_000_000  # bytes that a notebook takes in; larger films are looked at from their folder
@@ -26,7 +28,11 @@ class FilmPath(_Plain):  # type: ignore[misc]
                 "text/plain": f"{self!r}: {size / 1e6:.0f} MB, too large to be shown here; open it from its folder."
             }
         content = base64.b64encode(self.read_bytes()).decode()
-        if self.suffix.lower() == ".gif":
-            return {"text/plain": repr(self), "image/gif": content}
-        film = f'<video controls autoplay loop muted src="data:video/mp4;base64,{content}"></video>'
+        ending = self.suffix.lower().removeprefix(".")
+        row = format_of(ending)
+        if row is not None and row.writer == "GIF":
+            return {"text/plain": repr(self), f"image/{ending}": content}
+        if row is not None and not row.codec:
+            return {"text/plain": repr(self), "text/html": f'<img src="data:image/{ending};base64,{content}">'}
+        film = f'<video controls autoplay loop muted src="data:video/{ending};base64,{content}"></video>'
         return {"text/plain": repr(self), "text/html": film}

@@ -74,6 +74,8 @@ def packed(latents: Latents) -> torch.Tensor:
     Raises:
         LatentsError: No pipeline packs latents of that space, or a side is odd.
     """
+    if latents.moves:
+        raise LatentsError("latents of clips are not packed here; the pipelines of clips take latents.tensor as it is.")
     channels = latents.shape[1]
     patches = {known[0]: width // known[0] for width, known in _LIKELY.items()}
     if channels not in patches:

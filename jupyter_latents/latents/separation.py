@@ -29,7 +29,10 @@ __all__ = ["Parts", "generator_of", "in_float", "noise_of", "seed_of", "separate
 # From this sigma on the signal is less than about a hundredth of the variance: the tensor is taken as pure noise.
 PURE_NOISE = 10.0
 
-_ITEM = (1, 2, 3)  # the dimensions of one item of a batch
+
+def _item(tensor: torch.Tensor) -> tuple[int, ...]:
+    """The dimensions of one item of a batch."""
+    return tuple(range(1, tensor.dim()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +105,13 @@ def standard_normal(like: torch.Tensor, generator: torch.Generator) -> torch.Ten
 
 
 def mean_square(tensor: torch.Tensor) -> torch.Tensor:
-    """Mean square of each item, shape (batch, 1, 1, 1)."""
-    return tensor.square().mean(dim=_ITEM, keepdim=True)
+    """Mean square of each item, shape (batch, 1, 1, 1), one more for clips."""
+    return tensor.square().mean(dim=_item(tensor), keepdim=True)
 
 
 def correlation(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     """Correlation of two zero-mean tensors, item by item, shape (batch, 1, 1, 1)."""
-    product = (first * second).mean(dim=_ITEM, keepdim=True)
+    product = (first * second).mean(dim=_item(first), keepdim=True)
     size = (mean_square(first) * mean_square(second)).sqrt()
     return (product / size.clamp_min(torch.finfo(size.dtype).tiny)).clamp(-1.0, 1.0)
 

@@ -6,19 +6,21 @@ value stays free of models and widgets.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.above import above
 from jupyter_latents.errors import LatentsFileError, SettingError
+from jupyter_latents.formats import FILMS, listed
 from jupyter_latents.latents.arguments import shown
 from jupyter_latents.pictures.metadata.texts import no_room, write_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from jupyter_latents.latents.clip import Clip
     from jupyter_latents.latents.sequence import LatentsSequence
     from jupyter_latents.latents.value import Latents
 
@@ -43,8 +45,8 @@ class Services:
         texts: Latents, and which of their batch a picture is of, to what it says of how it was made.
     """
 
-    decode: Callable[[Latents], list[Image]]
-    preview: Callable[[Latents], list[Image]]
+    decode: Callable[[Latents], list[Image | Clip]]
+    preview: Callable[[Latents], list[Image | Clip]]
     mimebundle: Callable[[Latents], dict[str, Any]]
     grid: Callable[[LatentsSequence], dict[str, Any]]
     fits: Callable[[Latents, str], str]
@@ -67,20 +69,31 @@ def _current() -> Services:
     return _services[0]
 
 
-def decode(latents: Latents) -> list[Image]:
-    """Decodes to pictures with the latents' own VAE, one for each item of the batch.
+def decode(latents: Latents) -> Any:
+    """Decodes to pictures with the latents' own VAE, one for each item of the batch; a clip to the list of its frames.
+
+    That list is a `Clip`, which plays where a cell ends with it: ``latents.decode().save("clip.mp4")``. Of a batch of
+    several clips there is a list of these.
 
     Partly denoised latents are decoded from their clean estimate where it is known.
 
     Raises:
         ModelError: The VAE is not at hand.
     """
-    return _current().decode(latents)
+    return _unfolded(latents, _current().decode(latents))
 
 
-def preview(latents: Latents) -> list[Image]:
-    """Small approximate pictures without running the VAE, or the decoded ones where it is at hand and cheap."""
-    return _current().preview(latents)
+def _unfolded(latents: Latents, found: Sequence[Image | Clip]) -> Any:
+    """Pictures as a person gets them: the frames of a clip that is alone."""
+    return found[0] if latents.moves and len(found) == 1 else list(found)
+
+
+def preview(latents: Latents) -> Any:
+    """Small approximate pictures without running the VAE, or the decoded ones where it is at hand and cheap.
+
+    Those of a clip are a few of its frames; see `decode`.
+    """
+    return _unfolded(latents, _current().preview(latents))
 
 
 def picture_file(latents: Latents, kind: str) -> bytes:
@@ -101,14 +114,41 @@ def picture_file(latents: Latents, kind: str) -> bytes:
         raise LatentsFileError(
             f"these latents are {latents.shape[0]} pictures and a file holds one; save the items of split() one by one."
         )
+    from jupyter_latents.latents.clip import Clip
     from jupyter_latents.latents.files.content import warn  # it needs torch, which a first run's card does not wait for
 
     content, current = BytesIO(), _current()
     (picture,) = current.decode(latents)
+    if isinstance(picture, Clip):
+        raise LatentsFileError(
+            f"these latents are a clip of {len(picture)} frames, and {kind} holds one picture. Save them as "
+            f"{', '.join(FILMS)}."
+        )
     left_out = write_picture(picture, content, kind, current.texts(latents, 0))
     if left_out:
         warn(no_room(kind, left_out))
     return content.getvalue()
+
+
+def film_file(latents: Latents, ending: str) -> bytes:
+    """The bytes of a film's file: a clip decoded, with what says how it was made.
+
+    Args:
+        latents: The latents.
+        ending: ``mp4``, ``webm``, ``gif``, ``apng`` or ``webp``.
+
+    Raises:
+        LatentsError: There is no codec for this film here.
+        LatentsFileError: They are pictures, or several clips.
+        ModelError: The VAE is not at hand.
+    """
+    if latents.shape[0] > 1 or not latents.moves:
+        several = f"{latents.shape[0]} clips; save the items of split() one by one"
+        what = several if latents.moves else f"pictures; save them as {listed('picture', 'or', dot='.')}"
+        raise LatentsFileError(f"a .{ending} file holds one clip, and these latents are {what}.")
+    film: Clip = decode(latents)
+    film.texts = dict(_current().texts(latents, 0))
+    return film.encoded(ending)
 
 
 def texts(latents: Latents, item: int = 0) -> dict[str, str]:

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 
 from jupyter_latents.errors import SettingError, nearest
 from jupyter_latents.latents.arguments import bounded, number, settle, shown, texts
 
-__all__ = ["AXES", "FLOW_SPACES", "SPACES", "UNKNOWN_SPACE", "Space", "find_space", "likely_spaces"]
+__all__ = [
+    "AXES", "FLOW_SPACES", "SPACES", "UNKNOWN_SPACE", "Space", "find_space", "for_shape", "likely_spaces",
+]  # fmt: skip
 
 # The axes that a tensor of latents may have: batch, channels, frames, height, width.
 AXES = ("b c h w", "b c f h w")
 
 # Beyond any model's, and small enough that nothing made of them takes memory or time.
-_MOST_CHANNELS, _MOST_FACTOR = 1 << 16, 1 << 10
+_MOST_CHANNELS, _MOST_FACTOR, _MOST_FRAMES = 1 << 16, 1 << 10, 1 << 8
 _SCALES = (1e-6, 1e6)
 
 _NAMELESS = frozenset({"own", "unknown", "raw VAE"})  # names that say nothing about the meaning of the values
@@ -56,6 +58,7 @@ class Space:
         channel_std: Per-channel standard deviation instead of one scale, else empty.
         vae: Digest of the VAE's files, empty when not known.
         axes: The axes of the unpacked tensor, one of `AXES`.
+        frame_factor: Frames of the clip for one latent frame; the first latent frame is one frame, as in causal VAEs.
 
     Raises:
         SettingError: Axes that are not known, or a number that no space can have.
@@ -70,6 +73,7 @@ class Space:
     channel_std: tuple[float, ...] = ()
     vae: str = ""
     axes: str = AXES[0]
+    frame_factor: int = 1
 
     def __post_init__(self) -> None:
         if self.axes not in AXES:
@@ -80,6 +84,7 @@ class Space:
             self,
             channels=channels,
             factor=bounded(self.factor, "the factor of a space", 1, _MOST_FACTOR),
+            frame_factor=bounded(self.frame_factor, "the frame_factor of a space", 1, _MOST_FRAMES),
             scaling_factor=_scale(self.scaling_factor, "scaling_factor", zero=False),
             shift_factor=_scale(self.shift_factor, "shift_factor", zero=True),
             channel_mean=_scales(self.channel_mean, "channel_mean", channels, zero=True),
@@ -95,20 +100,39 @@ class Space:
         lengths = dict(zip(self.axes.split(), shape, strict=True))
         return lengths["w"] * self.factor, lengths["h"] * self.factor
 
-    def shape_for(self, width: int, height: int, batch: int = 1) -> tuple[int, ...]:
-        """Shape of the unpacked latents of pictures; the inverse of `size_of` for whole latent pixels.
+    def shape_for(self, width: int, height: int, batch: int = 1, frames: int = 1) -> tuple[int, ...]:
+        """Shape of the unpacked latents of pictures or clips; the inverse of `size_of` for whole latent pixels.
 
         Args:
             width: Width of the picture in pixels; what goes beyond whole latent pixels is left out.
             height: Its height.
             batch: How many pictures.
+            frames: Frames of each clip, where there is an axis of frames.
 
         Returns:
-            Lengths in the order of `axes`; one frame where there is an axis of frames.
+            Lengths in the order of `axes`.
         """
         across, down = self.cells((width, height))
-        lengths = {"b": batch, "c": self.channels, "f": 1, "h": down, "w": across}
+        lengths = {"b": batch, "c": self.channels, "f": self.latent_frames(frames), "h": down, "w": across}
         return tuple(lengths[axis] for axis in self.axes.split())
+
+    @property
+    def moves(self) -> bool:
+        """Whether its latents have an axis of frames."""
+        return "f" in self.axes.split()
+
+    def frames_of(self, shape: Sequence[int]) -> int:
+        """Frames of the clips that latents of this shape are; 1 for pictures.
+
+        Args:
+            shape: Shape of the unpacked tensor, in the order of `axes`.
+        """
+        lengths = dict(zip(self.axes.split(), shape, strict=True))
+        return (lengths.get("f", 1) - 1) * self.frame_factor + 1
+
+    def latent_frames(self, frames: int) -> int:
+        """Latent frames of a clip of so many frames, rounded down."""
+        return max(0, frames - 1) // self.frame_factor + 1
 
     def cells(self, pixels: Sequence[float]) -> tuple[int, ...]:
         """Lengths in picture pixels as whole latent pixels, rounded down."""
@@ -129,6 +153,7 @@ class Space:
         return (
             len(named) < 2
             and (self.channels, self.factor, self.axes) == (other.channels, other.factor, other.axes)
+            and self.frame_factor == other.frame_factor
             and (self.channel_mean, self.channel_std) == (other.channel_mean, other.channel_std)
             and math.isclose(self.scaling_factor, other.scaling_factor, rel_tol=1e-4)
             and math.isclose(self.shift_factor, other.shift_factor, abs_tol=1e-4)
@@ -140,11 +165,13 @@ class Space:
 
     def __repr__(self) -> str:
         """The fields; the usual axes are left out, since digests of models and stages are made of this text."""
-        names = [field.name for field in fields(self) if field.name != "axes" or self.axes != AXES[0]]
+        usual = {"axes": AXES[0], "frame_factor": 1}
+        names = [field.name for field in fields(self) if getattr(self, field.name) != usual.get(field.name, self)]
         return f"Space({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 
 
 UNKNOWN_SPACE = Space("unknown", 4)  # stands in where nobody said the space: most VAEs have its factor
+_UNKNOWN_CLIPS = Space("unknown", 16, axes=AXES[1], frame_factor=4)
 
 # AutoencoderKLWan's config (latents_mean, latents_std), which Qwen-Image's VAE shares.
 _WAN_MEAN = (
@@ -200,6 +227,24 @@ def find_space(space: str | Space) -> Space:
             f"Known are {', '.join(SPACES)}; or give a Space."
         )
     return SPACES[name]
+
+
+def for_shape(space: Space | None, shape: Sequence[int]) -> Space:
+    """The space of a tensor of this shape: with the axis of frames where it has one, one that is not known for None.
+
+    Args:
+        space: What is known of it; a name as `SPACES` has them is that of pictures and of clips.
+        shape: Shape of the unpacked tensor.
+    """
+    moving = len(shape) == len(AXES[1].split())
+    if space is None:
+        return _UNKNOWN_CLIPS if moving else UNKNOWN_SPACE
+    if moving and not space.moves:
+        return replace(space, axes=AXES[1], frame_factor=_FRAME_FACTORS.get(space.name, 1))
+    return space
+
+
+_FRAME_FACTORS = {"Wan2.1": 4}
 
 
 def likely_spaces(channels: int) -> str:

@@ -12,6 +12,7 @@ import torch
 from jupyter_latents.errors import LatentsError
 from jupyter_latents.latents.arguments import shown
 from jupyter_latents.latents.packing import advice
+from jupyter_latents.latents.spaces import AXES
 from jupyter_latents.wording import option
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["FLOAT_DTYPES", "as_tensor", "check_dense", "check_tensor", "checksum", "tensor_bytes", "tensor_digest"]
 
 _COLOURS = (1, 3)
+_DIMENSIONS = tuple(len(axes.split()) for axes in AXES)
 FLOAT_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
@@ -78,15 +80,17 @@ def check_tensor(tensor: torch.Tensor, what: str = "latents") -> None:
         what: What to call it in the message.
 
     Raises:
-        LatentsError: No tensor, not four dimensions, an empty one, not floating point, or with NaN or infinite values.
+        LatentsError: No tensor, neither four nor five dimensions, an empty one, not floating point, or with values
+            that are NaN or infinite.
     """
     if not isinstance(tensor, torch.Tensor):
         raise LatentsError(f"{what} are a {type(tensor).__name__}; they are a tensor: give Latents.from_tensor(...).")
     check_dense(tensor, what)
     shape = tuple(tensor.shape)
-    if len(shape) != 4:
+    if len(shape) not in _DIMENSIONS:
         raise LatentsError(
-            f"{what} have shape {shape}; expected (batch, channels, height/factor, width/factor).{advice(shape)}"
+            f"{what} have shape {shape}; expected (batch, channels, height/factor, width/factor), or (batch, channels, "
+            f"frames, height/factor, width/factor) for clips.{advice(shape)}"
         )
     if 0 in shape:
         raise LatentsError(f"{what} have shape {shape}; no dimension may be empty.")
@@ -104,7 +108,7 @@ def check_tensor(tensor: torch.Tensor, what: str = "latents") -> None:
 
 def _way_to_float(tensor: torch.Tensor) -> str:
     """What to do with four axes of numbers of another kind."""
-    if tensor.shape[1] in _COLOURS or tensor.shape[3] in _COLOURS:
+    if tensor.shape[1] in _COLOURS or tensor.shape[-1] in _COLOURS:
         return (
             f"and their shape {tuple(tensor.shape)} is that of pictures. Put pictures in the image position "
             f"({option('image_seeds', 'image')} NAME)."

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import tempfile
-from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, SupportsIndex, overload
+from typing import TYPE_CHECKING, SupportsIndex, overload
 
 from jupyter_latents.errors import LatentsError, LatentsFileError, SettingError
 from jupyter_latents.latents import services
 from jupyter_latents.latents.arguments import file_path, number, shown, whole
+from jupyter_latents.latents.clip import Clip, still
 from jupyter_latents.latents.files.atomic import write_whole
 from jupyter_latents.latents.film_path import FilmPath
-from jupyter_latents.pictures.metadata.texts import write_picture
+from jupyter_latents.pictures.films import film_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["Trajectory", "at"]
 
 _PIXELS = "it is the longest side in pixels, 1 or more; None for the previews' own."
-_CODECS = ("imageio", "imageio_ffmpeg")
 
 
 class Trajectory(tuple["Latents", ...]):
@@ -99,7 +95,7 @@ class Trajectory(tuple["Latents", ...]):
         count = min(latents.shape[0] for latents in self)
         if not 0 <= item < count:
             raise LatentsError(f"item {item} of a batch of {count} is not there; use 0 to {count - 1}.")
-        images = [latents.preview()[item].convert("RGB") for latents in self]
+        images = [_one(latents, item).convert("RGB") for latents in self]
         largest = max(images, key=lambda image: image.width)
         scale = 1.0 if side is None else side / max(largest.size)
         size = max(1, round(largest.width * scale)), max(1, round(largest.height * scale))
@@ -125,12 +121,10 @@ class Trajectory(tuple["Latents", ...]):
             LatentsFileError: Another ending, or the file cannot be written.
         """
         target = _target(path, ".gif", fps, hold)
-        first, *rest = self.frames(side, item=item)
-        durations = [round(1000 / fps)] * len(rest) + [round(1000 * max(hold, 1 / fps))]
-        content = BytesIO()
-        film: dict[str, Any] = {"save_all": True, "append_images": rest, "duration": durations, "loop": 0}
-        write_picture(first, content, "GIF", services.texts(self[-1], item), **film)
-        write_whole(target, content.getvalue())
+        frames = self.frames(side, item=item)
+        durations = [round(1000 / fps)] * (len(frames) - 1) + [round(1000 * max(hold, 1 / fps))]
+        texts = services.texts(self[-1], item)
+        write_whole(target, film_bytes(frames, "gif", fps, texts, durations=durations))
         return FilmPath(target)
 
     def to_mp4(
@@ -153,13 +147,9 @@ class Trajectory(tuple["Latents", ...]):
             LatentsFileError: Another ending, or the file cannot be written.
         """
         target = _target(path, ".mp4", fps, hold)
-        missing = [name for name in _CODECS if importlib.util.find_spec(name) is None]
-        if missing:
-            packages = " ".join(name.replace("_", "-") for name in missing)
-            raise LatentsError(f"there is no film codec here; pip install {packages}, or use to_gif.")
-        frames = [_even(frame) for frame in self.frames(side, item=item)]
+        frames = self.frames(side, item=item)
         frames += [frames[-1]] * max(0, round(hold * fps) - 1)
-        write_whole(target, _film(frames, fps))
+        write_whole(target, film_bytes(frames, "mp4", fps, otherwise="use to_gif"))
         return FilmPath(target)
 
     def __repr__(self) -> str:
@@ -207,6 +197,12 @@ def at(latents: Latents, fraction: float | None = None, *, step: int | None = No
     return by_step[wanted]
 
 
+def _one(latents: Latents, item: int) -> Image:
+    """The small picture of one item; of a clip the frame in its middle."""
+    pictures = latents.preview()
+    return still(pictures[item]) if not isinstance(pictures, Clip) else pictures.still
+
+
 def _target(path: str | Path, ending: str, fps: float, hold: float) -> Path:
     target = file_path(path)
     seconds = "it is the number of seconds that the last step stays, 0 to 60."
@@ -217,21 +213,3 @@ def _target(path: str | Path, ending: str, fps: float, hold: float) -> Path:
     if not 0 < number(fps, "fps", "it is the number of steps a second, at most 50.") <= 50:
         raise LatentsError(f"fps={fps:g} cannot be; give more than 0 and at most 50.")
     return target
-
-
-def _even(image: Image) -> Image:
-    """A picture with even sides, which the codec asks for."""
-    return image.crop((0, 0, max(2, image.width - image.width % 2), max(2, image.height - image.height % 2)))
-
-
-def _film(frames: list[Image], fps: float) -> bytes:
-    import imageio.v2 as imageio
-    import numpy as np
-
-    with tempfile.TemporaryDirectory(prefix="jupyter-latents-") as folder:
-        path = os.path.join(folder, "film.mp4")  # noqa: PTH118 - imageio takes text
-        writer: Any = imageio.get_writer(path, fps=fps, codec="libx264", macro_block_size=2)
-        with writer:
-            for frame in frames:
-                writer.append_data(np.asarray(frame))
-        return Path(path).read_bytes()

@@ -15,8 +15,8 @@ from jupyter_latents.errors import LatentsError, nearest
 from jupyter_latents.latents import forms, packing, services, trajectory
 from jupyter_latents.latents.data import LatentsData
 from jupyter_latents.latents.files import reading
-from jupyter_latents.latents.operations import batches, geometry, levels, mixing, pasting
-from jupyter_latents.latents.spaces import find_space
+from jupyter_latents.latents.operations import batches, cutting, geometry, levels, mixing, pasting
+from jupyter_latents.latents.spaces import find_space, for_shape
 from jupyter_latents.wording import visible
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ class Latents(LatentsData):
     """Latents between diffusion stages: a frozen value.
 
     Attributes:
-        tensor: Shape (batch, channels, height/factor, width/factor), unpacked, on the CPU, in the form `noise` names.
+        tensor: Shape (batch, channels, height/factor, width/factor), of clips (batch, channels, frames, height/factor,
+            width/factor), unpacked, on the CPU, in the form `noise` names.
         space: The latent space; None when nobody said (a bare tensor file).
         noise: How noisy; None when nobody said.
         position: Step of which schedule; None for foreign latents.
@@ -62,6 +63,7 @@ class Latents(LatentsData):
     flip = geometry.flip
     resize = geometry.resize
     split = batches.split
+    __getitem__ = cutting.cut
     add_noise = levels.add_noise
     scale = levels.scale
     to_form = forms.to_form
@@ -79,7 +81,8 @@ class Latents(LatentsData):
                 hint = nearest(name, names) or "."
                 raise LatentsError(f"latents have no attribute {name!r}{hint} replace() takes {', '.join(names)}.")
         if isinstance(changes.get("space"), str):
-            changes["space"] = find_space(changes["space"])
+            given = changes.get("tensor", self.tensor)
+            changes["space"] = for_shape(find_space(changes["space"]), getattr(given, "shape", self.shape))
         return dataclasses.replace(self, **changes)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
@@ -119,6 +122,8 @@ class Latents(LatentsData):
         """The facts as short texts, in the order in which they are shown."""
         shape = " × ".join(str(n) for n in self.shape)
         rows = {"latents": f"{shape}, {self.space.name} space" if self.space else f"{shape}, space not known"}
+        if self.moves:
+            rows["frames"] = f"{self.frames} of {self.size[0]} × {self.size[1]} pixels"
         rows["model"] = self.provenance.model
         rows["noise"] = str(self.noise) if self.noise else "not known"
         if self.position:
@@ -127,9 +132,9 @@ class Latents(LatentsData):
         rows["prompt"] = self.provenance.prompt
         rows["negative prompt"] = self.provenance.negative_prompt
         if self.provenance.seed is not None:
-            guidance = self.provenance.guidance_scale
+            guidance, said = self.provenance.guidance_scale, self.provenance.options.get("guidance_scale")
             rows["seed"] = f"{self.provenance.seed}{self._place()}"
-            rows["seed"] += f"   guidance {guidance:g}" if guidance is not None else ""
+            rows["seed"] += f"   guidance {said or f'{guidance:g}'}" if guidance is not None else ""
         if self.provenance.operation != "denoise":
             rows["made by"] = self.provenance.operation
         rows["assumed"] = self.provenance.options.get("assumed", "")

@@ -39,7 +39,12 @@ _LOG = logging.getLogger("jupyter_latents")
 
 @overload
 def run(
-    script: Stage, *, names: Names | None = None, force: bool = False, on_step: OnStep | None = None
+    script: Stage,
+    *,
+    names: Names | None = None,
+    force: bool = False,
+    on_step: OnStep | None = None,
+    executor: str | None = None,
 ) -> Latents: ...
 
 
@@ -50,17 +55,28 @@ def run(
     names: Names | None = None,
     force: bool = False,
     on_step: OnStep | None = None,
+    executor: str | None = None,
 ) -> LatentsSequence: ...
 
 
 @overload
 def run(
-    script: str | os.PathLike[str], *, names: Names | None = None, force: bool = False, on_step: OnStep | None = None
+    script: str | os.PathLike[str],
+    *,
+    names: Names | None = None,
+    force: bool = False,
+    on_step: OnStep | None = None,
+    executor: str | None = None,
 ) -> Latents | LatentsSequence: ...
 
 
 def run(
-    script: Runnable, *, names: Names | None = None, force: bool = False, on_step: OnStep | None = None
+    script: Runnable,
+    *,
+    names: Names | None = None,
+    force: bool = False,
+    on_step: OnStep | None = None,
+    executor: str | None = None,
 ) -> Latents | LatentsSequence:
     """Runs a script or stages and waits for what they make.
 
@@ -74,6 +90,8 @@ def run(
         force: Run again even where a kept result would answer.
         on_step: Called with a `Step` after each one, from the run's thread. What it raises stops the run at that step,
             and is raised here.
+        executor: Where stages run: ``local``, ``ray`` for several workers on this machine, or the ``host:port`` of a
+            Ray cluster's head. None for where the session runs them.
 
     Returns:
         What the last model and options of a script made: `Latents` of shape
@@ -86,12 +104,19 @@ def run(
         KeyboardInterrupt: It was interrupted; the message says what there is of it.
         SettingError: It was called from inside a run, or with something that is no script.
     """
-    started = start(script, names=names, force=force, on_step=on_step)
+    started = start(script, names=names, force=force, on_step=on_step, executor=executor)
     attend(started)
     return started.get()
 
 
-def start(script: Runnable, *, names: Names | None = None, force: bool = False, on_step: OnStep | None = None) -> Run:
+def start(
+    script: Runnable,
+    *,
+    names: Names | None = None,
+    force: bool = False,
+    on_step: OnStep | None = None,
+    executor: str | None = None,
+) -> Run:
     """Starts a script or stages and returns at once.
 
     The `Run` can be awaited (``await start(...)`` gives what `run` returns), iterated for its steps (``for`` and
@@ -102,6 +127,7 @@ def start(script: Runnable, *, names: Names | None = None, force: bool = False, 
         names: See `run`.
         force: See `run`.
         on_step: See `run`; whoever waits for the run raises what it raised.
+        executor: See `run`.
 
     Returns:
         The run, perhaps queued behind an earlier one.
@@ -117,7 +143,7 @@ def start(script: Runnable, *, names: Names | None = None, force: bool = False, 
         session.check(job.script)
     except JupyterLatentsError as error:
         raise job.reworded(error) from error.__cause__
-    view = _view(session, names, running, job.written)
+    view = _view(session if executor is None else session.on(executor), names, running, job.written)
     started = view.start(Task(job.script, force=force, reword=job.reworded), _Logged(), on_step)
     started.gives = job.given
     return started

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any, get_type_hints
 
 from jupyter_latents.errors import SettingError
-from jupyter_latents.stage import StageOptions
+from jupyter_latents.stage import Scales, SigmaPoint, StageOptions, StepPoint
 
 __all__ = ["texts_of"]
 
@@ -36,7 +36,7 @@ def texts_of(name: str, value: object) -> tuple[str, ...]:
         return tuple(_text(name, one) for one in value)
     if name == "torch_dtype":
         return (str(value).removeprefix("torch."),)
-    read = {int: _whole, float: _number}.get(hint, _text)
+    read = {int: _whole, float: _number, float | str: _number_or_text}.get(hint, _text)
     return (read(name, value),)
 
 
@@ -58,6 +58,18 @@ def _number(name: str, value: object) -> str:
         with suppress(TypeError, ValueError):
             return repr(float(value))  # type: ignore[arg-type]
     raise _fault(name, value, "a number")
+
+
+def _number_or_text(name: str, value: object) -> str:
+    """A number, or a text that says more than one; a value of `stage` is written as its text."""
+    if isinstance(value, (StepPoint, SigmaPoint, Scales)):
+        return str(value)
+    if not isinstance(value, str):
+        return _number(name, value)
+    with suppress(ValueError):
+        float(value)
+        raise _fault(name, value, "a number")
+    return value
 
 
 def _items(name: str, value: Any) -> Sequence[object]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from jupyter_latents.errors import JupyterLatentsError, Place, ScriptError
 from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Invocation, unsupported
@@ -23,18 +25,19 @@ _OF_CLASS: dict[str, tuple[str, ...]] = {
 _ELSE: dict[str, tuple[str, ...]] = {"negative_prompts": ("prompts",), "prompt_weighter": ("prompts",)}
 
 
-def blame(invocation: Invocation, error: JupyterLatentsError) -> JupyterLatentsError:
+def blame(invocation: Invocation, error: JupyterLatentsError, number: int = 0) -> JupyterLatentsError:
     """Spells the options in an error's message as scripts do, and gives it the place of the option to blame.
 
     Args:
         invocation: What was being done.
         error: What went wrong; it is changed. Where it has a place already, it keeps that.
+        number: Which of the invocation's stages it is of.
 
     Returns:
         The error.
     """
     error.spelled(spelling)
-    place = _place(invocation, error)
+    place = _place(invocation, error, number)
     return error if place is None else error.at(place)
 
 
@@ -53,9 +56,18 @@ def check_parts(stage: Stage) -> None:
         raise ScriptError(text, option="image_seeds")
 
 
-def _place(invocation: Invocation, error: JupyterLatentsError) -> Place | None:
-    """Where the option stands that is to blame; where the model stands, when none was given."""
+def _place(invocation: Invocation, error: JupyterLatentsError, number: int) -> Place | None:
+    """Where the value stands that is to blame; where the model stands, when its option was not given."""
     own = (error.option, *_ELSE.get(error.option, ())) if error.option else ()
     suspects = own or _OF_CLASS.get(type(error).__name__, ())
     given = [dest for dest in suspects if dest in invocation.values]
-    return invocation.place_of(given[0]) if given else invocation.place
+    return invocation.place_of(given[0], _which(invocation, given[0], error, number)) if given else invocation.place
+
+
+def _which(invocation: Invocation, dest: str, error: JupyterLatentsError, number: int) -> int:
+    """Which value of an option is to blame: the stage's own; of those that go together, the one that is named."""
+    picks = next(islice(invocation.picks(), number, None), {})
+    if dest in picks:
+        return picks[dest]
+    names = [getattr(value, "name", None) for value in invocation.values[dest]]
+    return next((index for index, name in enumerate(names) if name and str(name) in error.message), 0)

@@ -16,7 +16,7 @@ from jupyter_latents.session.later import Later, UnforeseenError
 from jupyter_latents.session.memory.answers import Answers
 from jupyter_latents.session.outputs import check_writable, writes
 from jupyter_latents.session.planning import Plan, PlannedStage
-from jupyter_latents.session.spreading import Outlines, spread
+from jupyter_latents.session.spreading import Outlines, spread, spread_from
 from jupyter_latents.session.veils import hider, is_stand_in, rewrite
 from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Evaluation, Foreseen, Invocation, Promise, real
@@ -99,15 +99,16 @@ class Foresight:
     def _invocation(self, foreseen: Foreseen) -> None:
         veiled, invocation = foreseen.invocation, foreseen.invocation.real()
         stages = self._stages(invocation)
+        numbers = spread_from(invocation.stages(), self.resolver.kernel)
         texts = stages if veiled.opens is None else self._stages(veiled)
         made: list[Any] = []
-        for stage, text in zip(stages, texts, strict=True):
+        for number, stage, text in zip(numbers, stages, texts, strict=True):
             self.evaluation.environment.check()
             hide = hider(text, self.evaluation.environment)
             planned, outline = self._stage(stage, hide)
             if planned.error is not None:
                 planned.error.template = hide(planned.error.template)
-                error = blame(invocation, planned.error)
+                error = blame(invocation, planned.error, number)
                 error.args = (error.message,)
             told = rewrite(text, self.evaluation.environment.shown)
             self._planned.append(replace(planned, stage=replace(told, seed=None) if planned.draws else told))

@@ -8,13 +8,14 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.errors import LatentsFileError
 from jupyter_latents.formats import endings, format_of
+from jupyter_latents.latents.clip import Clip
 from jupyter_latents.paths import destination, explain, is_there
 from jupyter_latents.pictures.metadata.texts import no_room, write_picture
 from jupyter_latents.stage import Stage
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["check_writable", "write", "writes"]
 
 _FOLDER = "output"  # dgenerate's own default
+_IN_NAMES = str.maketrans({"@": "-", ",": "-", "=": None})
 _LONGEST = 80  # characters of a model's name in a file's
 _OUTSIDE = re.compile(r"[/\\\x00]")
 
@@ -97,7 +99,7 @@ def _closed(place: Path, mode: int) -> str:
 def write(
     stage: Stage,
     result: StageResult,
-    pictures: list[Image],
+    pictures: Sequence[Image | Clip],
     texts: Callable[[int], Mapping[str, str]],
     tell: Callable[[str], None],
 ) -> list[str]:
@@ -138,7 +140,7 @@ def write(
 
 
 def _written(
-    stage: Stage, result: StageResult, pictures: list[Image], folder: Path, picture_to: Callable[..., None]
+    stage: Stage, result: StageResult, pictures: Sequence[Image | Clip], folder: Path, picture_to: Callable[..., None]
 ) -> list[str]:
     wanted = stage.output
     if wanted.prefix and _OUTSIDE.search(wanted.prefix):
@@ -146,18 +148,30 @@ def _written(
             f"{wanted.prefix!r} cannot start a file's name: file names stay inside {folder}.", option="output_prefix"
         )
     stem = f"{wanted.prefix + '_' if wanted.prefix else ''}s_{result.latents.provenance.seed}_{_slug(stage)}"
-    ending, _, beside = (wanted.format or "png").partition(";")
+    usual = "mp4" if result.latents.moves else "png"
+    ending, _, beside = (wanted.format or usual).partition(";")
     if f".{ending}" in endings("latents"):
         target = _free(folder, stem, ending, overwrite=wanted.overwrite)
         return [result.latents.save(target).as_posix()]
     targets = []
     chunks = _chunks(result.latents) if beside else [b""] * len(pictures)
-    for number, (picture, chunk) in enumerate(zip(pictures, chunks, strict=True)):
+    for number, (one, chunk) in enumerate(zip(pictures, chunks, strict=True)):
         name = stem if len(pictures) == 1 else f"{stem}_{number + 1}"
-        target = _free(folder, name, ending, overwrite=wanted.overwrite)
-        picture_to(picture, target, number, latents=chunk)
-        targets.append(target.as_posix())
+        for picture, rest in _files(one, ending):
+            target = _free(folder, name + rest, ending, overwrite=wanted.overwrite)
+            picture_to(picture, target, number, latents=b"" if rest not in ("", "_0001") else chunk)
+            targets.append(target.as_posix())
     return targets
+
+
+def _files(picture: Image | Clip, ending: str) -> Iterator[tuple[Image | Clip, str]]:
+    """What goes into one file each, with the ends of their names: a clip whole, or its frames."""
+    kind = format_of(ending)
+    if not isinstance(picture, Clip) or (kind is not None and kind.films):
+        yield picture, ""
+        return
+    for number, frame in enumerate(picture, 1):
+        yield frame, f"_{number:04}"
 
 
 def _chunks(latents: Latents) -> list[bytes]:
@@ -177,7 +191,7 @@ class _Listening(io.BytesIO):
 
 
 def _write_picture(
-    picture: Image,
+    picture: Image | Clip,
     target: Path,
     number: int,
     *,
@@ -190,7 +204,12 @@ def _write_picture(
     content, kind = _Listening(), format_of(target.suffix)
     writer = kind.writer if kind else "PNG"
     try:
-        left_out = write_picture(picture, content, writer, texts(number), latents)
+        if isinstance(picture, Clip):
+            picture.texts = dict(texts(number))
+            content.write(picture.encoded(kind.ending if kind else "mp4"))
+            left_out: tuple[str, ...] = ()
+        else:
+            left_out = write_picture(picture, content, writer, texts(number), latents)
     except (OSError, ValueError, KeyError) as error:
         raise LatentsFileError(f"{target} cannot be written: {error}. The result is kept in the session.") from error
     write_whole(target, content.getvalue())
@@ -206,7 +225,7 @@ def _slug(stage: Stage) -> str:
         else f"_{window.start or 0:g}-{1 if window.end is None else window.end:g}"
     )
     model = re.sub(r"[^A-Za-z0-9.-]+", "-", Path(stage.model.name).name)[:_LONGEST]
-    return f"{model}_st_{stage.num_inference_steps}_g_{stage.guidance_scale:g}{part}"
+    return f"{model}_st_{stage.num_inference_steps}_g_{stage.guidance_scale:g}{part}".translate(_IN_NAMES)
 
 
 def _free(folder: Path, stem: str, ending: str, *, overwrite: bool) -> Path:

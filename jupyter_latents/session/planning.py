@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.stage import ModelSource, Stage
 from jupyter_latents.syntax import format_prompt
-from jupyter_latents.wording import readable, visible
+from jupyter_latents.wording import plain, readable, visible
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine import Course, Outline, Span
+    from jupyter_latents.engine import Course, Outline, Span, StageWindow
     from jupyter_latents.latents.facts import Noise
 
 __all__ = ["Plan", "PlannedStage"]
 
 _HEADINGS = ("stage", "model", "steps", "noise", "evaluations", "weights", "hand-over")
-_PROMPTS = 8
+_WINDOWS = 8
 _LONG = 60
 _DRAWN = "seed drawn at the run"
 
@@ -132,10 +132,10 @@ class Plan:
         return tuple(stage.refused for stage in self.stages if stage.refused)
 
     def rows(self) -> list[tuple[str, ...]]:
-        """The table's cells as text, a row a stage, and one for each of its prompts where they change."""
+        """The table's cells as text, a row a stage, and one for each of its windows where it has several."""
         found = []
         for number, stage in enumerate(self.stages, 1):
-            found += [_row(number, stage), *_prompt_rows(number, stage)]
+            found += [_row(number, stage), *_window_rows(number, stage)]
         return [tuple(map(visible, row)) for row in found]
 
     @property
@@ -184,19 +184,18 @@ def _row(number: int, planned: PlannedStage) -> tuple[str, ...]:
     )
 
 
-def _prompt_rows(number: int, planned: PlannedStage) -> list[tuple[str, ...]]:
-    """A row for each set of texts of a stage whose prompts change."""
+def _window_rows(number: int, planned: PlannedStage) -> list[tuple[str, ...]]:
+    """A row for each window of a stage that is steered otherwise as it goes on."""
     course = planned.course
-    if course is None or len(course.prompts) < 2:
+    if course is None or len(course.windows) < 2:
         return []
     rows: list[tuple[str, ...]] = []
-    for place, window in enumerate(course.prompts[:_PROMPTS], 1):
-        text = planned.hide(format_prompt(window.prompt))
+    for place, window in enumerate(course.windows[:_WINDOWS], 1):
         evaluations = course.span.evaluations_to(window.end) - course.span.evaluations_to(window.start)
         rows.append(
             (
                 f"{number}.{place}",
-                f"'{text if len(text) <= _LONG else text[:_LONG] + '…'}'",
+                planned.hide(_steering(window, course.windows)),
                 f"{window.start}–{window.end} of {course.span.of}",
                 f"{course.levels[window.start]} → {course.levels[window.end]}",
                 str(evaluations),
@@ -204,5 +203,20 @@ def _prompt_rows(number: int, planned: PlannedStage) -> list[tuple[str, ...]]:
                 "",
             )
         )
-    more = len(course.prompts) - _PROMPTS
-    return [*rows, (f"{number}.…", f"{more} more prompts", "", "", "", "", "")] if more > 0 else rows
+    more = len(course.windows) - _WINDOWS
+    return [*rows, (f"{number}.…", f"{more} more windows", "", "", "", "", "")] if more > 0 else rows
+
+
+def _steering(window: StageWindow, windows: Sequence[StageWindow]) -> str:
+    """What of a window is otherwise in another one."""
+    said = []
+    if any(other.prompt != window.prompt for other in windows):
+        text = format_prompt(window.prompt)
+        said.append(f"'{text if len(text) <= _LONG else text[:_LONG] + '…'}'")
+    if any(other.stage.guidance_scale != window.stage.guidance_scale for other in windows):
+        said.append(f"guidance {window.stage.guidance_scale:g}")
+    for name in window.active:
+        if any(other.active[name] != window.active[name] for other in windows):
+            held = " ".join(address.name for address in getattr(window.stage.model, name))
+            said.append(f"{plain(name)} {held}" if held else f"no {plain(name)}")
+    return ", ".join(said)

@@ -11,7 +11,8 @@ from jupyter_latents.session.executor import LocalExecutor
 from jupyter_latents.settings import SETTINGS, Settings
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine import Engine, LocalEngine
+    from jupyter_latents.cluster.engine import RayEngine
+    from jupyter_latents.engine import Engine, LocalEngine, WideEngine
 
 __all__ = ["PROCESS", "Process"]
 
@@ -26,6 +27,7 @@ class Process:
     def __init__(self) -> None:
         self.queue = LocalExecutor()
         self._engine: LocalEngine | None = None
+        self._clusters: dict[str, RayEngine] = {}
         self._making = threading.Lock()
         self._queues: weakref.WeakValueDictionary[int, LocalExecutor] = weakref.WeakValueDictionary()
 
@@ -40,6 +42,32 @@ class Process:
                 self._engine = local_engine(SETTINGS)
             self._engine.heed(settings)
             return self._engine
+
+    def workers(self, executor: str, settings: Settings) -> WideEngine:
+        """The engine of workers; they are started when first asked for. A process has those of one place at a time.
+
+        Args:
+            executor: ``ray``, or the address of a cluster's head.
+            settings: Say how much memory the models of each worker may take.
+
+        Raises:
+            SettingError: They cannot be started or reached.
+        """
+        from jupyter_latents.cluster import ray_engine
+
+        with self._making:
+            found = self._clusters.get(executor)
+            if found is None or found.closed:
+                for other in self._clusters.values():
+                    other.end()
+                self._clusters.clear()
+                found = self._clusters[executor] = ray_engine(None if executor == "ray" else executor, settings)
+            return found
+
+    def has_workers(self, executor: str) -> bool:
+        """Whether the workers of a place are there already."""
+        found = self._clusters.get(executor)
+        return found is not None and not found.closed
 
     def queue_of(self, engine: Engine | None) -> LocalExecutor:
         """The queue of all sessions on an engine.

@@ -3,63 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jupyter_latents.engine import Given, Phase, Reading, StageResult
+from jupyter_latents.engine import Given, Phase, StageResult, wide
 from jupyter_latents.errors import JupyterLatentsError, RunError, StoppedError
 from jupyter_latents.session import outputs
 from jupyter_latents.session.blame import blame, check_parts
 from jupyter_latents.session.cells.shortened import as_script
+from jupyter_latents.session.job import Job
 from jupyter_latents.session.memory.identity import key_of
-from jupyter_latents.session.memory.leads import Lead, leads_of
-from jupyter_latents.session.memory.stand_ins import digest_inputs
 from jupyter_latents.session.read_ahead import ReadAhead
-from jupyter_latents.session.runs import Made, Run
-from jupyter_latents.session.spreading import spread
+from jupyter_latents.session.readiness import Readiness, Resolved
+from jupyter_latents.session.runs import Run
+from jupyter_latents.session.side_by_side import SideBySide, names_itself
+from jupyter_latents.session.spreading import labels_of, spread, spread_from
 from jupyter_latents.session.story import Story
 from jupyter_latents.session.veils import rewrite
 from jupyter_latents.stage import Stage
-from jupyter_latents.syntax import Evaluation, Invocation
+from jupyter_latents.syntax import Evaluation
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
-    from jupyter_latents.engine import Inputs, ModelCard, Observer
-    from jupyter_latents.latents.value import Latents
+    from jupyter_latents.engine import Inputs, Observer
     from jupyter_latents.session.models import Models
-    from jupyter_latents.session.names.resolve import Resolver
     from jupyter_latents.session.session import Session
 
 __all__ = ["ScriptRun"]
-
-
-@dataclass(slots=True)
-class _Job:
-    """One invocation while it runs: its stages as they run, as the script says them and for people, and what they made.
-
-    `ready` is what a batch made of stages yet to come.
-    """
-
-    invocation: Invocation
-    stages: tuple[Stage, ...] = ()
-    labels: tuple[str, ...] = ()
-    script: tuple[Stage, ...] = ()
-    told: tuple[Stage, ...] = ()
-    ready: dict[int, StageResult] = field(default_factory=dict)
-    made: list[StageResult] = field(default_factory=list)
-    files: list[str] = field(default_factory=list)
-
-    def latents(self, *, several: bool) -> Made:
-        """What it made: a labelled sequence where it has several stages."""
-        from jupyter_latents.latents.sequence import LatentsSequence
-
-        if several:
-            return LatentsSequence(tuple(result.latents for result in self.made), self.labels)
-        return self.made[-1].latents
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +73,26 @@ class ScriptRun:
             again = self.evaluation.environment.values.veiled_again  # an option may have needed a value itself
             script = tuple(rewrite(stage, again) for stage in self._script(stages))
             told = tuple(rewrite(stage, self.evaluation.environment.hidden) for stage in script)
-            job = _Job(invocation, stages, labels, script, told)
+            job = Job(invocation, spread_from(asked, self.session.names), stages, labels, script, told)
             self._tell_stages(job.told)
-            for stage in stages:
-                if len(job.made) not in job.ready and (self.run.should_stop() or (job.made and job.made[-1].stopped)):
-                    return
-                self._run_one(job, stage, several=len(stages) > 1)
-            if job.made[-1].stopped:
+            job.beside = self._begin_beside(job)
+            try:
+                self._run_all(job)
+            finally:
+                if job.beside is not None:
+                    job.beside.end()
+            if not job.is_whole:
                 return
             self.run.made.append(job.latents(several=len(stages) > 1))
             self.evaluation.finished(job.files or [result.latents for result in job.made])
+
+    def _run_all(self, job: Job) -> None:
+        """Runs the stages of an invocation in order, until one of them is stopped; those that have begun are taken."""
+        for stage in job.stages:
+            begun = job.has_begun(len(job.made))
+            if not begun and (self.run.should_stop() or (job.made and job.made[-1].stopped)):
+                return
+            self._run_one(job, stage, several=len(job.stages) > 1)
 
     def _tell_stages(self, stages: Sequence[Stage]) -> None:
         """Tells the observer of stages that were not foreseen."""
@@ -119,8 +101,9 @@ class ScriptRun:
             self.stages[first:] = stages
             self.observer.plan(tuple(self.stages))
 
-    def _run_one(self, job: _Job, stage: Stage, *, several: bool) -> None:
+    def _run_one(self, job: Job, stage: Stage, *, several: bool) -> None:
         """Runs one stage of an invocation, binds its result and writes its files."""
+        number = job.numbers[len(job.made)]
         self.observer.stage(len(self.run.results), job.told[len(job.made)], stage.into or "")
         try:
             self.session.may_bind(stage)
@@ -136,51 +119,80 @@ class ScriptRun:
             finally:
                 self.observer.result(result)
         except JupyterLatentsError as error:
-            raise blame(job.invocation, error) from error.__cause__
+            raise blame(job.invocation, error, number) from error.__cause__
 
-    def _stage(self, job: _Job, stage: Stage) -> StageResult:
+    def _stage(self, job: Job, stage: Stage) -> StageResult:
         check_parts(stage)
         outputs.check_writable(stage)
-        resolver = replace(
-            self.session.resolver(self.evaluation.environment), fetch=self.fetch, decode=self._picture_of
-        )
-        card = self._card(stage, resolver)
-        inputs = resolver.inputs(stage, card)
-        digested = digest_inputs(resolver, stage, card) if inputs.decoded else inputs
-        go = partial(self._engine_run, job)
-        self._run_together(job, stage, inputs, digested)
-        key = key_of(stage, digested, self.models)
-        result = self.session.memo.run(
-            key, stage, inputs, go, partial(self.observer.note, warning=True), self._leads(stage, inputs, digested)
-        )
-        self._tell_saved(result)
-        written = as_script(job.script[len(job.made)], self.evaluation.environment)
-        self.session.origins.keep(written, stage, result, resolver.value)
+        ready, at = self._readiness(), len(job.made)
+        if job.beside is not None and at in job.beside:
+            resolved, result = job.beside.resolved(at), self._taken(job.beside, job, stage)
+        else:
+            resolved, result = self._alone(job, stage, ready)
+        if result.saved:
+            result = self._recalled(job, at, resolved, result)
+        written = as_script(job.script[at], self.evaluation.environment)
+        self.session.origins.keep(written, stage, result, ready.resolver.value)
         self.session.remember(result.latents)
         return self._decoded(result)
 
-    def _leads(self, stage: Stage, inputs: Inputs, digested: Inputs) -> tuple[Lead, ...]:
-        """What a stage whose prompts change may have in common with others."""
-        if stage.prompt.weighter is None:
-            return ()
-        prompts = self.models.engine.prepare(stage, Given.of(inputs)).prompts
-        return leads_of(stage, prompts, digested, self.models)
+    def _readiness(self) -> Readiness:
+        """Looks up what goes into the next stage."""
+        names = self.session.resolver(self.evaluation.environment)
+        return Readiness(self.models, self.observer, names, self.fetch, len(self.run.results) + 1)
 
-    def _picture_of(self, latents: Latents, stage: Stage, name: str) -> list[Image]:
-        """Pictures of latents in the place of a picture, by the VAE that the engine chooses."""
-        self.observer.phase(Phase("decoding", subject=name))
-        return self.models.engine.decode(latents, stage.model)
+    def _taken(self, beside: SideBySide, job: Job, stage: Stage) -> StageResult:
+        """The result of a stage that began before its turn."""
+        try:
+            return beside.take(len(job.made))
+        except RunError as error:
+            self._bind_part(job, stage, error)
+            raise
 
-    def _card(self, stage: Stage, resolver: Resolver) -> ModelCard:
-        """The stage's model; one that is to be fetched is judged by its configuration before its weights are."""
-        card = self.models.card(stage.model)
-        if not card.lacking:
-            return card
-        course = self.models.engine.prepare(stage, resolver.given(stage, card))
-        if course.verdict:
-            self.observer.note(f"stage {len(self.run.results) + 1}, {stage.model.name}: {course.verdict}")
-        self.observer.phase(Phase("loading", Reading(stage.model.name)))
-        return self.models.fetch(stage.model)
+    def _alone(self, job: Job, stage: Stage, ready: Readiness) -> tuple[Resolved, StageResult]:
+        """A stage with what it is given, and its result, in its turn."""
+        at = len(job.made)
+        inputs, digested = ready.inputs(stage)
+        self._run_together(job, stage, inputs, digested)
+        resolved = ready.resolved(stage, inputs, digested)
+
+        def go(stage: Stage, inputs: Inputs) -> StageResult:
+            if at in job.ready:
+                return self._told(job, at, job.ready[at])
+            asked = (self.observer, self._stepped(stage), self.run.stop_asked)
+            try:
+                return self._engine_run(job, at, (stage, inputs), asked)
+            except RunError as error:
+                self._bind_part(job, stage, error)
+                raise
+
+        return resolved, self._remembered(resolved, go)
+
+    def _remembered(self, resolved: Resolved, go: Callable[[Stage, Inputs], StageResult]) -> StageResult:
+        tell = partial(self.observer.note, warning=True)
+        return self.session.memo.run(resolved.key, resolved.stage, resolved.inputs, go, tell, resolved.leads)
+
+    def _begin_beside(self, job: Job) -> SideBySide | None:
+        """Begins all stages of an invocation where the engine runs several at the same time."""
+        engine = wide(self.models.engine)
+        batched = any(stage.batch_seeds for stage in job.stages)
+        if engine is None or len(job.stages) < 2 or batched or names_itself(job.stages):
+            return None
+        several: dict[int, Resolved] = {}
+        for place, stage in enumerate(job.stages):
+            try:
+                ready = self._readiness()
+                several[place] = ready.resolved(stage, *ready.inputs(stage))
+            except JupyterLatentsError:
+                continue  # in its turn it meets the same again, which is told with its place
+        beside = SideBySide(engine, self.run, self.observer, len(self.run.results), job.names)
+
+        def go_one(place: int, resolved: Resolved, observer: Observer) -> StageResult:
+            asked = (observer, beside.should_stop, beside.stop_asked)
+            return self._remembered(resolved, lambda *given: self._engine_run(job, place, given, asked))
+
+        beside.begin(several, go_one)
+        return beside
 
     def _decoded(self, result: StageResult) -> StageResult:
         """A result with its pictures; one that was stopped while it decoded is kept without."""
@@ -192,7 +204,7 @@ class ScriptRun:
         except StoppedError:
             return replace(result, stopped=True)
 
-    def _run_together(self, job: _Job, stage: Stage, inputs: Inputs, digested: Inputs) -> None:
+    def _run_together(self, job: Job, stage: Stage, inputs: Inputs, digested: Inputs) -> None:
         """Runs a stage and those behind it that differ in the seed alone as one batch, where the script asks for it."""
         first = len(job.made)
         if first in job.ready or not stage.batch_seeds or not self._shares(stage, inputs):
@@ -242,39 +254,55 @@ class ScriptRun:
 
     def _labels(self) -> tuple[str, ...]:
         veiled, hide = self.evaluation.current, self.evaluation.environment.hidden
-        return tuple(map(hide, _labels(veiled))) if veiled is not None else ()
+        return tuple(map(hide, labels_of(veiled))) if veiled is not None else ()
 
-    def _told(self, job: _Job, result: StageResult) -> StageResult:
+    def _told(self, job: Job, at: int, result: StageResult) -> StageResult:
         """A result that says where it comes from in the words of the script."""
-        at = len(job.made)
         story = Story(job.stages[at], job.script[at], job.told[at], self.evaluation.environment.hidden)
         return story.on(result)
+
+    def _recalled(self, job: Job, at: int, resolved: Resolved, result: StageResult) -> StageResult:
+        """A result of which steps were kept, as the present cell made it; tells what a run of all its steps tells."""
+        course = self.models.engine.prepare(resolved.stage, Given.of(resolved.inputs))
+        for note in course.notes:
+            self.observer.note(note, warning=note in course.warnings)
+        self._tell_saved(result)
+        return self._told(job, at, result)
 
     def _tell_saved(self, result: StageResult) -> None:
         if result.evaluations == 0:
             self.observer.note("kept from before: no model evaluation (--force runs it again)")
-        elif result.saved:
+        else:
             whole = result.evaluations + result.saved
             self.observer.note(
                 f"{result.saved} of {whole} model evaluations kept from before (--force runs them again)"
             )
 
-    def _engine_run(self, job: _Job, stage: Stage, inputs: Inputs) -> StageResult:
-        if len(job.made) in job.ready:
-            return self._told(job, job.ready[len(job.made)])
+    def _engine_run(
+        self,
+        job: Job,
+        at: int,
+        given: tuple[Stage, Inputs],
+        asked: tuple[Observer, Callable[[], bool], Callable[[], bool]],
+    ) -> StageResult:
+        """The result of a stage from the engine, told in the words of the script; what an error holds of it, too."""
         try:
-            observer, stepped = self.observer, self._stepped(stage)
-            return self._told(job, self.models.engine.run(stage, inputs, observer, stepped, self.run.stop_asked))
+            observer, stopped, stop_asked = asked
+            return self._told(job, at, self.models.engine.run(*given, observer, stopped, stop_asked))
         except RunError as error:
             if isinstance(error.partial, StageResult):
-                error.partial = self._told(job, error.partial)
-                self.session.remember(error.partial.latents)
-                self.run.results.append(error.partial)
-                job.made.append(error.partial)
-                self._bind(stage.into, job, several=len(job.labels) > 1)
+                error.partial = self._told(job, at, error.partial)
             raise
 
-    def _bind(self, name: str | None, job: _Job, *, several: bool) -> None:
+    def _bind_part(self, job: Job, stage: Stage, error: RunError) -> None:
+        """Binds what a stage had made when it failed."""
+        if isinstance(error.partial, StageResult):
+            self.session.remember(error.partial.latents)
+            self.run.results.append(error.partial)
+            job.made.append(error.partial)
+            self._bind(stage.into, job, several=len(job.labels) > 1)
+
+    def _bind(self, name: str | None, job: Job, *, several: bool) -> None:
         if name:
             self.run.bound.append(name)
             self.session.bind(name, job.latents(several=several))
@@ -287,13 +315,3 @@ class ScriptRun:
         files = outputs.write(stage, result, pictures, partial(self.session.texts, result.latents), observer.note)
         self.session.origins.wrote(files, result.latents)
         return files
-
-
-def _labels(invocation: Invocation) -> tuple[str, ...]:
-    """What tells the stages of an invocation apart: the options that have several values, long prompts last."""
-    choices = list(invocation.choices())
-    telling = [
-        dest for dest in (choices[0] if choices else {}) if len({repr(choice.get(dest)) for choice in choices}) > 1
-    ]
-    telling.sort(key=lambda dest: "prompts" in dest)
-    return tuple(", ".join(f"{dest.replace('_', ' ')} {choice[dest]}" for dest in telling) for choice in choices)

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import machine
 from jupyter_latents.engine import import_libraries, scheduler_names
-from jupyter_latents.errors import (
-    NameNotFoundError,
-)
+from jupyter_latents.errors import NameNotFoundError, SettingError
 from jupyter_latents.session.cells.origins import Origins
 from jupyter_latents.session.cells.writing import texts_of
 from jupyter_latents.session.memory.facts_memory import FactsMemory
@@ -25,7 +23,7 @@ from jupyter_latents.session.runs import Run
 from jupyter_latents.session.steps import OnStep, Watching
 from jupyter_latents.session.tasks import Task, Work
 from jupyter_latents.session.verdict import verdict
-from jupyter_latents.settings import SETTINGS, Settings
+from jupyter_latents.settings import SETTINGS, Settings, is_executor
 from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Environment, Script
 from jupyter_latents.syntax.names import python_name
@@ -35,7 +33,8 @@ from jupyter_latents.wording import readable
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from jupyter_latents.engine import Engine, Observer, PartRow
+    from jupyter_latents.engine import Engine, Observer, PartRow, PhaseName, WorkerRow
+    from jupyter_latents.latents.clip import Clip
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["Session", "Task"]
@@ -74,7 +73,8 @@ class Session:
         self.memo = Memo(self.settings)
         self.addresses = Addresses()
         self.notices: set[str] = set()
-        self._engine = engine
+        self._given, self._place = engine, ""
+        self._engine: Engine | None = None
         self._bound: set[str] = set()
         self._facts = FactsMemory()
         self.origins = Origins(self._facts.find)
@@ -82,21 +82,70 @@ class Session:
     @property
     def engine(self) -> Engine:
         """The engine; that of this process, which all sessions share, is made when first asked for (it loads torch)."""
+        if self._given is not None:
+            return self._given
+        if self.place != "local":
+            return PROCESS.workers(self.place, self.settings)
         if self._engine is None:
             self._engine = PROCESS.engine(self.settings)
         return self._engine
 
-    def load_engine(self, tell: Callable[[], None]) -> None:
-        """Imports what the engine of this process needs, where this session uses that and nobody has yet.
+    @property
+    def place(self) -> str:
+        """Where its stages run: ``local``, ``ray`` or the address of a cluster's head."""
+        return self._place or self.settings.executor
+
+    def run_on(self, executor: str) -> str:
+        """Runs stages there from now on.
 
         Args:
-            tell: Called first, where this takes its time.
+            executor: ``local``, ``ray`` for workers on this machine, or the ``host:port`` of a Ray cluster's head.
+
+        Returns:
+            Where that is, in words.
+
+        Raises:
+            SettingError: It is none of these, or the session was given an engine of its own.
+        """
+        self._place = self._checked(executor)
+        return "stages run in this process" if executor == "local" else f"stages run on workers ({executor})"
+
+    def on(self, executor: str) -> Session:
+        """This session with its stages run elsewhere; see `run_on`."""
+        other = copy.copy(self)
+        other._place = self._checked(executor)  # noqa: SLF001 - of the same class
+        return other
+
+    def _checked(self, executor: str) -> str:
+        if not is_executor(executor):
+            raise SettingError(
+                f"the executor {executor!r} is none; give local, ray for workers on this machine, or the host:port of "
+                "a Ray cluster's head."
+            )
+        if self._given is not None:
+            raise SettingError("this session was given an engine of its own; it runs on that.")
+        return executor
+
+    def workers(self) -> list[WorkerRow]:
+        """What each worker does now; none where stages run in this process."""
+        engine: Any = self.engine
+        return engine.workers() if self._given is None and self.place != "local" else []
+
+    def load_engine(self, tell: Callable[[PhaseName], None]) -> None:
+        """Imports what the engine of this process needs, and starts workers, where this is to be done yet.
+
+        Args:
+            tell: Called before what takes its time.
 
         Raises:
             StoppedError: The run that this belongs to is to end.
+            SettingError: The workers cannot be started.
         """
-        if self._engine is None:
-            import_libraries(tell)
+        if self._given is None and self._engine is None:
+            import_libraries(lambda: tell("importing"))
+        if self._given is None and self.place != "local" and not PROCESS.has_workers(self.place):
+            tell("starting")
+            PROCESS.workers(self.place, self.settings)
 
     def check(self, script: Script) -> None:
         """Finds what can be found wrong in a script before anything runs.
@@ -148,15 +197,15 @@ class Session:
         """
         return Work(self, task).plan(check)
 
-    def decode(self, latents: Latents) -> list[Image]:
-        """Pictures of latents by their own VAE.
+    def decode(self, latents: Latents) -> list[Image | Clip]:
+        """Pictures or clips of latents by their own VAE.
 
         Raises:
             ModelError: It is not at hand.
         """
         return self.engine.decode(latents)
 
-    def preview(self, latents: Latents) -> list[Image]:
+    def preview(self, latents: Latents) -> list[Image | Clip]:
         """Small pictures of latents, without running the VAE.
 
         Raises:
@@ -313,7 +362,9 @@ class Session:
 
     def _picture_of(self, latents: Latents, stage: Stage, _name: str) -> list[Image]:
         """Pictures of latents in the image position, by the VAE that the engine chooses."""
-        return self.engine.decode(latents, stage.model)
+        from jupyter_latents.latents.clip import stills
+
+        return stills(self.engine.decode(latents, stage.model))
 
     def remember(self, latents: Latents) -> None:
         """Keeps the facts of latents, so that a bare file of the same tensor has them back.

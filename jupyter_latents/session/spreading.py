@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from jupyter_latents.stage import Reference, Stage
+from jupyter_latents.syntax import Invocation
 
-__all__ = ["Outlines", "spread"]
+__all__ = ["Outlines", "labels_of", "spread", "spread_from"]
 
 
 class Outlines(list[Any]):
@@ -35,6 +36,26 @@ def spread(
         made.extend(item for item, _ in items)
         told.extend(", ".join(filter(None, (label, own))) for _, own in items)
     return tuple(made), tuple(told)
+
+
+def spread_from(stages: Sequence[Stage], names: Mapping[str, Any]) -> tuple[int, ...]:
+    """For each stage that `spread` gives, which of an invocation's it was.
+
+    Args:
+        stages: See `spread`.
+        names: See `spread`.
+    """
+    return tuple(number for number, stage in enumerate(stages) for _ in _items(stage, names))
+
+
+def labels_of(invocation: Invocation) -> tuple[str, ...]:
+    """What tells the stages of an invocation apart: the options that have several values, long prompts last."""
+    choices = list(invocation.choices())
+    telling = [
+        dest for dest in (choices[0] if choices else {}) if len({repr(choice.get(dest)) for choice in choices}) > 1
+    ]
+    telling.sort(key=lambda dest: "prompts" in dest)
+    return tuple(", ".join(f"{dest.replace('_', ' ')} {choice[dest]}" for dest in telling) for choice in choices)
 
 
 def _items(stage: Stage, names: Mapping[str, Any]) -> list[tuple[Stage, str]]:

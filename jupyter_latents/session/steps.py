@@ -13,7 +13,7 @@ from jupyter_latents.errors import LatentsError
 from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine import Look, Observer, Phase, StageResult, StepEvent
+    from jupyter_latents.engine import ItemEvent, Look, Observer, Phase, StageResult, StepEvent, WorkerRow
     from jupyter_latents.latents.facts import Noise
     from jupyter_latents.latents.value import Latents
 
@@ -215,6 +215,10 @@ class Watching:
                 if latents.position is not None and latents.position.step > result.span.start:
                     self._add(latents.position.step, latents.position.of, latents.noise)
         self._observer.result(result)
+
+    def item(self, event: ItemEvent, workers: Sequence[WorkerRow]) -> None:
+        """See `Observer.item`."""
+        self._observer.item(event, workers)
 
     def _add(self, index: int, total: int, level: Noise | None) -> None:
         if self._stage is None:

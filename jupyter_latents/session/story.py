@@ -35,15 +35,17 @@ class Story:
     text: Callable[[str], str]
 
     def on(self, result: StageResult) -> StageResult:
-        """The result of the stage, whose latents and steps say where they come from.
+        """The result of the stage, whose latents and own steps say where they come from.
 
         Args:
-            result: What an engine made of the stage, perhaps in part.
+            result: What an engine made of the stage, perhaps in part, or what another cell made of the same stage.
         """
         last = result.latents
         lines = {dest: self.text(line) for dest, line in cell_lines(self._seeded(last)).items()}
 
         def say(one: Latents) -> Latents:
+            if one.position is not None and one.position.step <= result.span.start:
+                return one  # of the stage that this one went on from
             whole = one.position == last.position and not result.stopped
             cell = lines if whole else ending_at(lines, one)
             return replace(one, provenance=self._said(one.provenance, cell))
@@ -59,19 +61,20 @@ class Story:
         return replace(self.script, seed=drawn if self.ran.seed is None else self.ran.seed)
 
     def _said(self, made: Provenance, cell: Mapping[str, str]) -> Provenance:
-        names, text = self._names(), self.text
+        said, text = self.told, self.text
         return replace(
             made,
-            model=text(names.get(made.model, made.model)),
-            prompt=text(names.get(made.prompt, made.prompt)),
-            negative_prompt=text(names.get(made.negative_prompt, made.negative_prompt)),
-            options=MappingProxyType({key: text(names.get(value, value)) for key, value in made.options.items()}),
+            model=text(str(said.model.name)),
+            prompt=text(said.prompt.positive),
+            negative_prompt=text(said.prompt.negative),
+            options=MappingProxyType({key: text(self._option(key, value)) for key, value in made.options.items()}),
             cell="\n".join(cell.values()),
         )
 
-    def _names(self) -> dict[str, str]:
-        """What stands in the place of texts that hold the environment's values."""
-        ran, told = self.ran, self.told
-        names = {str(ran.model.name): told.model.name, ran.prompt.positive: told.prompt.positive}
-        names |= {ran.prompt.negative: told.prompt.negative, str(ran.scheduler): str(told.scheduler)}
-        return names | {" ".join(map(str, ran.model.optimize)): " ".join(map(str, told.model.optimize))}
+    def _option(self, key: str, value: str) -> str:
+        """An option as the script says it; one that it leaves to the model as the result has it."""
+        if key == "scheduler":
+            return str(self.told.scheduler or value)
+        if key == "optimize":
+            return " ".join(map(str, self.told.model.optimize))
+        return str(getattr(self.told.model, key, None) or value)

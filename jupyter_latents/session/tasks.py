@@ -102,7 +102,7 @@ class Work:
                 observer.note(text, warning=matters)
 
         try:
-            self.session.load_engine(lambda: observer.phase(Phase("importing")))
+            self.session.load_engine(lambda name: observer.phase(Phase(name)))
         except StoppedError as stopped:
             observer.note(stopped.message)
             return

@@ -16,7 +16,7 @@ from jupyter_latents.syntax.templates.values import written_forms
 from jupyter_latents.wording import visible, without_advice
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine import Look, Observer, Phase, StageResult, StepEvent
+    from jupyter_latents.engine import ItemEvent, Look, Observer, Phase, StageResult, StepEvent, WorkerRow
 
 __all__ = ["Hidden", "hider", "is_stand_in", "rewrite", "stand_ins"]
 
@@ -98,7 +98,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 class Hidden:
-    """An observer that is told ``$NAME`` in place of the environment's values.
+    """An observer that is told ``$NAME`` in place of the environment's values, and each note of a stage once.
 
     Args:
         observer: Is told the rest.
@@ -107,6 +107,7 @@ class Hidden:
 
     def __init__(self, observer: Observer, text: Callable[[str], str]) -> None:
         self._observer, self._text = observer, text
+        self._notes: set[str] = set()
 
     def plan(self, stages: Sequence[Stage]) -> None:
         """See `Observer.plan`."""
@@ -114,6 +115,7 @@ class Hidden:
 
     def stage(self, index: int, stage: Stage, name: str) -> None:
         """See `Observer.stage`."""
+        self._notes.clear()
         self._observer.stage(index, rewrite(stage, self._text), name)
 
     def phase(self, phase: Phase) -> None:
@@ -127,8 +129,17 @@ class Hidden:
 
     def note(self, text: str, *, warning: bool = False) -> None:
         """See `Observer.note`."""
-        self._observer.note(visible(without_advice(self._text(text))), warning=warning)
+        line = visible(without_advice(self._text(text)))
+        if line not in self._notes:
+            self._notes.add(line)
+            self._observer.note(line, warning=warning)
 
     def result(self, result: StageResult) -> None:
         """See `Observer.result`."""
         self._observer.result(result)
+
+    def item(self, event: ItemEvent, workers: Sequence[WorkerRow]) -> None:
+        """See `Observer.item`."""
+        text = self._text
+        rows = [replace(row, model=text(row.model), item=text(row.item)) for row in workers]
+        self._observer.item(replace(event, name=text(event.name)), rows)

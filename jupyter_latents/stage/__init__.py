@@ -6,6 +6,7 @@ They hold plain Python values only, print as a person would type them, and compa
 from __future__ import annotations
 
 from jupyter_latents.addresses import Address, address_of, read_address
+from jupyter_latents.points import Point, Scales, SigmaPoint, StepPoint
 from jupyter_latents.stage.seeds import AdapterImage, Held, ImageSeed, Reference, Size
 from jupyter_latents.stage.values import (
     DEFAULT_STRENGTH,
@@ -27,11 +28,15 @@ __all__ = [
     "LatentsProcessor",
     "ModelSource",
     "Output",
+    "Point",
     "Prompt",
     "Reference",
+    "Scales",
+    "SigmaPoint",
     "Size",
     "Stage",
     "StageOptions",
+    "StepPoint",
     "Window",
     "address_of",
     "read_address",

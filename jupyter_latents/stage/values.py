@@ -10,6 +10,7 @@ from typing import Any, TypedDict, Unpack
 
 from jupyter_latents.above import above
 from jupyter_latents.addresses import Address, address_of
+from jupyter_latents.points import Point, Scales, point_of, scales_of
 from jupyter_latents.stage.seeds import ImageSeed, Size
 
 __all__ = [
@@ -29,15 +30,19 @@ DEFAULT_STRENGTH = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which part of the denoising a stage runs, in fractions of 0 to 1.
+    """Which part of the denoising a stage runs: fractions of 0 to 1, steps from 2 on, or noise levels.
 
     Attributes:
-        start: ``--denoising-start``; None when not given.
+        start: ``--denoising-start``, which may be given as text; None when not given.
         end: ``--denoising-end``; None when not given.
     """
 
-    start: float | None = None
-    end: float | None = None
+    start: Point | None = None
+    end: Point | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "start", point_of(self.start))
+        object.__setattr__(self, "end", point_of(self.end))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,8 @@ class ModelSource:
     """Which model to load, and how.
 
     A field that puts something on the model names the module of `jupyter_latents.engine.models.addons` that finds it;
-    they are put on in the order of the fields.
+    they are put on in the order of the fields. Where a field has windows, ``start=`` and ``end=`` of an address say for
+    which steps it holds.
 
     Attributes:
         name: Demo model, hub name, folder or single file.
@@ -65,7 +71,7 @@ class ModelSource:
         device: torch device; None for the best there is.
         vae: Another VAE, dgenerate's ``Class;model=...`` form or a plain name. This and all addresses below may be
             given as text, which is read.
-        loras: LoRA addresses, ``path;scale=0.8`` each.
+        loras: LoRA addresses, ``path;scale=0.8;start=0;end=0.5`` each.
         t2i_adapters: Addresses of T2I-Adapters, ``path;scale=0.8`` each.
         unet: Another U-Net, ``path;subfolder=unet`` or a plain name.
         transformer: Another transformer, likewise.
@@ -90,7 +96,7 @@ class ModelSource:
     dtype: str = "auto"
     device: str | None = None
     vae: Address | None = field(default=None, metadata={"addon": "vae"})
-    loras: tuple[Address, ...] = field(default=(), metadata={"addon": "loras"})
+    loras: tuple[Address, ...] = field(default=(), metadata={"addon": "loras", "windows": True})
     control_nets: tuple[Address, ...] = field(default=(), metadata={"addon": "controlnets"})
     quantizer: Address | None = field(default=None, metadata={"addon": "quantizer"})
     offload: str | None = None
@@ -187,12 +193,14 @@ class StageOptions(TypedDict, total=False):
     max_sequence_length: int
     seed: int
     num_inference_steps: int
-    guidance_scale: float
+    guidance_scale: float | str
     guidance_rescale: float
     pag_scale: float
     pag_adaptive_scale: float
-    denoising_start: float
-    denoising_end: float
+    num_frames: int
+    fps: float
+    denoising_start: float | str
+    denoising_end: float | str
     sigmas: Sequence[float]
     scheduler: str
     image: object
@@ -245,7 +253,8 @@ class Stage:
         prompt: The texts.
         seed: Seed of the noise; None when the script gave none (then the latents' own seed, else a random one).
         num_inference_steps: Length of the whole schedule, of which `window` runs a part.
-        guidance_scale: Classifier-free guidance (or a distilled model's guidance).
+        guidance_scale: Classifier-free guidance (or a distilled model's guidance); scales that hold from points of the
+            run on may be given as text, ``7@0,2@0.6``.
         guidance_asked: Whether a script gave the scale, which may be the usual one; says nothing about what is run.
         guidance_rescale: Guidance rescale, 0 to 1; None for the pipeline's own default.
         max_sequence_length: Tokens of T5 or of a language model that reads prompts; None for the pipeline's own.
@@ -259,6 +268,8 @@ class Stage:
         window: Which part of the denoising to run.
         image_seed: Images, masks and latents that go in.
         size: Picture size; None for the input's size or the model's default.
+        num_frames: Frames of a clip; None for those of the latents, or the model's default.
+        fps: Frames a second of a clip; None for the model's default.
         batch_size: Pictures at once.
         batch_seeds: Whether stages that differ in their seeds alone may run as one batch.
         clip_skip: CLIP layers to skip.
@@ -272,7 +283,7 @@ class Stage:
     prompt: Prompt = Prompt()
     seed: int | None = None
     num_inference_steps: int = 30
-    guidance_scale: float = 5.0
+    guidance_scale: float | Scales = 5.0
     guidance_asked: bool = field(default=False, compare=False, repr=False)
     guidance_rescale: float | None = _argument("guidance_rescale")
     max_sequence_length: int | None = _argument("max_sequence_length")
@@ -284,6 +295,8 @@ class Stage:
     window: Window = Window()
     image_seed: ImageSeed | None = None
     size: Size | None = None
+    num_frames: int | None = _argument("num_frames")
+    fps: float | None = None
     batch_size: int = 1
     batch_seeds: bool = False
     clip_skip: int | None = _argument("clip_skip")
@@ -294,6 +307,7 @@ class Stage:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scheduler", address_of(self.scheduler, "schedulers"))
+        object.__setattr__(self, "guidance_scale", scales_of(self.guidance_scale))
 
     @staticmethod
     def of(model: str | os.PathLike[str], /, **options: Unpack[StageOptions]) -> Stage:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from jupyter_latents.errors import SettingError
+from jupyter_latents.points import scales_in
 from jupyter_latents.prompts import weighter_of
 from jupyter_latents.stage import (
     Address,
@@ -15,6 +16,7 @@ from jupyter_latents.stage import (
     ModelSource,
     Prompt,
     Reference,
+    Scales,
     Stage,
     Window,
     address_of,
@@ -220,7 +222,7 @@ def from_provenance(latents: Made, known: Mapping[str, Made] | None = None) -> S
         prompt=Prompt(origin.prompt, origin.negative_prompt, weighter=_weighter(origin.options)),
         seed=origin.seed,
         num_inference_steps=max(1, int(steps)) if whole else default("num_inference_steps"),
-        guidance_scale=default("guidance_scale") if origin.guidance_scale is None else origin.guidance_scale,
+        guidance_scale=_guidance(origin),
         scheduler=_scheduler(origin.options.get("scheduler", "")),
         window=Window(start, done_fraction(position) if position is not None else None),
         image_seed=seed,
@@ -237,6 +239,11 @@ def _weighter(options: Mapping[str, str]) -> Address | None:
         return address
     except SettingError:
         return None
+
+
+def _guidance(origin: Any) -> float | Scales:
+    own = default("guidance_scale") if origin.guidance_scale is None else origin.guidance_scale
+    return scales_in(origin.options.get("guidance_scale"), own)
 
 
 def _batch(options: Mapping[str, str]) -> int:

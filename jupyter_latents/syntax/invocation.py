@@ -78,14 +78,17 @@ class Invocation:
 
         Only options that were given are keys; they name rows and columns of a grid.
         """
+        for picks in self.picks():
+            yield {dest: self.values[dest][index] for dest, index in picks.items()}
+
+    def picks(self) -> Iterator[dict[str, int]]:
+        """The same as numbers: which value of each option."""
         paired = bool(self.first("seeds_to_images"))
         given = [dest for dest in NESTING if self.values.get(dest) and not (paired and dest == "seeds")]
         for indices in itertools.product(*(range(len(self.values[dest])) for dest in given)):
             self.check()
-            choice = {dest: self.values[dest][index] for dest, index in zip(given, indices, strict=True)}
-            if paired:
-                choice["seeds"] = self.values["seeds"][indices[given.index("image_seeds")]]
-            yield choice
+            picks = dict(zip(given, indices, strict=True))
+            yield {**picks, "seeds": picks["image_seeds"]} if paired else picks
 
 
 def _filled(stage: Stage, given: Mapping[str, Any]) -> Stage:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections import deque
 from collections.abc import Callable, Collection
@@ -19,11 +18,8 @@ from .templates.veiled import Veiled
 
 __all__ = ["Foreseen", "Waiting", "Worker", "count"]
 
-_LAST_WORD = re.compile(r"(?:^|(?<=\s))(?:(--?[A-Za-z][\w-]*)|(?<=[^\\]\n)[^\s-])|\A\s*\\")
 _PATIENCE = 1.0
 """Seconds that a closed evaluation is given to end."""
-
-_SEEDS = {"--image-seeds", "-is"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +158,7 @@ class Worker:
         """A name that stands for the value in an image seed; elsewhere its text, once it is there."""
         if threading.current_thread() is not self._thread:
             return f"({value.reason})"
-        found = [match[1] for match in _LAST_WORD.finditer(self.environment.preceding)]
-        if found and found[-1] in _SEEDS:
+        if self.environment.in_seed:
             return self.environment.capture(value)
         return str(value.look())
 

@@ -21,6 +21,7 @@ from tests.benchmarks.stages import STEPS, against_diffusers, cells, nine_splits
 from tests.benchmarks.starting import programs, scripts
 from tests.benchmarks.stopping import cases as cases_of_stops
 from tests.benchmarks.stopping import heard_after, in_the_queue
+from tests.benchmarks.workers import at_scale, overhead, started, sweeps
 
 
 def starting(repeats: int) -> None:
@@ -131,6 +132,31 @@ def stopping(_repeats: int) -> None:
             print(f"  {what:<40} {seconds:8.3f} s   {state}")
 
 
+def workers(repeats: int) -> None:
+    """Stages on workers of Ray on this machine, and their schedule at scale."""
+    from jupyter_latents.cluster.starting import Connection
+
+    print("Several workers of Ray on this machine, demo/scenes")
+    engine, took = started(2)
+    item, step = overhead(engine, repeats)
+    Connection.end()
+    print(f"  {'two workers start, models loaded':<40} {took:8.3f} s")
+    print(f"  {'an item above the same here':<40} {item * 1000:8.1f} ms, and {step * 1000:.1f} ms a step")
+    measured = sweeps(repeats)
+    best = {name: min(seconds) for name, seconds in measured.items()}
+    for name, seconds in measured.items():
+        print(f"  {'24 items of 30 steps, ' + name:<40} {best[name]:8.3f} s (of {len(seconds)})")
+    print(f"  two workers against one: {best['one worker'] / best['two workers']:.2f} times as fast")
+    found = at_scale(1000, 100_000)
+    print("1,000 workers, 100,000 items in pairs, 8 models, 5 to 15 s an item, 5 s to load; on a virtual clock")
+    print(f"  makespan {found['makespan']:.0f} s against a bound of {found['bound']:.0f} s without loading")
+    print(f"  ratio {found['makespan'] / found['bound']:.3f}; {found['loads']:.0f} loads")
+    print(f"  the schedule took {found['seconds']:.2f} s, {found['seconds'] / 100_000 * 1e6:.0f} µs an item")
+    print(
+        f"  twice the items: {found['growth']:.2f} times the seconds; memory of the head {found['memory'] / 1e6:.0f} MB"
+    )
+
+
 SECTIONS = {
     "reading": reading,
     "planning": planning,
@@ -141,6 +167,7 @@ SECTIONS = {
     "speed": speed,
     "memory": memory,
     "stopping": stopping,
+    "workers": workers,
 }
 
 

@@ -17,7 +17,7 @@ import pytest
 from jupyter_latents.cli import command, main, signals, work
 from jupyter_latents.cli.line import CommandLine, read_line
 from jupyter_latents.cli.progress import Narrator, screen_of
-from jupyter_latents.engine import Phase, Span, StepEvent
+from jupyter_latents.engine import ItemEvent, Phase, Span, StepEvent, WorkerRow
 from jupyter_latents.errors import ScriptError
 from jupyter_latents.latents.facts import Noise
 from jupyter_latents.stage import ModelSource, Stage
@@ -182,6 +182,21 @@ def test_a_failed_stage_keeps_what_was_made(run: Run, write: Write) -> None:
 # Runs
 
 
+def test_values_reach_templates_as_numbers_and_texts(run: Run, write: Write) -> None:
+    script = (
+        "\\print {{ seed + 1 }} {{ what.upper() }} {{ scale }}\ndemo/scenes --prompts {{ what }} --seeds {{ seed }}"
+    )
+    line = (write(script), "--dry-run", "--set", "seed=7", "--set=what=a=b", "--set", "scale=0.5")
+    code, out, _ = run(*line)
+    assert code == 0
+    assert "8 A=B 0.5" in out
+    assert "1 stage" in out
+    for wrong in ("seed", "=7", "no name=7", "for=7"):
+        code, _, err = run(write(script), "--set", wrong)
+        assert code == 2
+        assert "'--set' needs NAME=VALUE" in err
+
+
 def test_scripts_run_in_order_and_share_their_names(run: Run, write: Write) -> None:
     first = write(f"\\print hello\n{SCRIPT} --denoising-end 0.5 --into base")
     second = write(f"demo/scenes\n--prompts cat --inference-steps {STEPS} --image-seeds 'latents: base'", "b.dgen")
@@ -327,3 +342,14 @@ def test_a_terminal_has_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "[1/2] a\\x1b[31mb → base" in shown
     assert "1/2" in shown
     assert "a warning\n" in shown
+
+
+def test_stages_that_run_at_the_same_time_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    narrator = Narrator(screen_of(sys.stderr))
+    row = WorkerRow("lab-3", 1, "cpu", "busy")
+    for index in range(3):
+        narrator.item(ItemEvent(index, "seed", "waiting"), [row, row])
+    for step in range(3):
+        narrator.item(ItemEvent(1, "seed", "running", "denoising", step, 8), [row, row])
+    narrator.item(ItemEvent(1, "seed", "done"), [row, row])
+    assert capsys.readouterr().err == "1 of 3 stages done, 0 at work on 2 workers\n"

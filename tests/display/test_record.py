@@ -10,6 +10,7 @@ from jupyter_latents.display.latents import latents_bundle
 from jupyter_latents.display.payload import head
 from jupyter_latents.display.records.run_record import RunRecord
 from jupyter_latents.display.records.stage_record import Point
+from jupyter_latents.display.still import bar
 from jupyter_latents.display.texts import (
     duration,
     progress_line,
@@ -217,3 +218,14 @@ def test_sigma_text(sigma: float | None, text: str) -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(0.42, "0.4 s"), (12.3, "12 s"), (185, "3 min 5 s"), (120, "2 min")])
 def test_duration(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_change_on_the_way_is_a_notch_on_the_bar_of_its_stage() -> None:
+    record = RunRecord(planned=tuple(two_stages()))
+    for number, (name, span) in enumerate((("base", Span(0, 24, 30, 1, 30)), ("final", Span(24, 30, 30, 1, 30)))):
+        record.begin_stage(two_stages()[number], name)
+        record.begin_phase(Phase("denoising", span=span, noise=Noise(14.6, "ve"), switches=(12, 24, 27)))
+    assert [one["switches"] for one in head(record)["stages"]] == [[12], [27]]
+    drawn = bar(head(record)["stages"])
+    assert [part.split('"')[0] for part in drawn.split("left:")[1:]] == ["50%", "50%"]
+    assert "changes after step 12" in drawn

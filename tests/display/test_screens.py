@@ -427,3 +427,13 @@ def test_a_stage_that_was_ended_early_is_labelled_by_what_it_ran() -> None:
     assert stage_label(record).endswith("steps 0–30 of 30")
     view.result(kept_result(latents_at(item, 1)))
     assert stage_label(record).endswith("steps 0–1 of 30")
+
+
+@pytest.mark.parametrize("state", ["failed", "stopped"])
+def test_a_stage_that_ended_before_its_first_step_says_so(state: str) -> None:
+    view = RunView()
+    view.stage(0, stage("base"), "base")
+    view.phase(Phase("denoising", span=Span(0, 30, 30, 1, 30), noise=Noise(14.0, "ve")))
+    assert stage_label(view.record.stages[0]).endswith("steps 0–30 of 30")
+    view.record.end(state, None)
+    assert stage_label(view.record.stages[0]).endswith(", no step of 30")

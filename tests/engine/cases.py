@@ -162,14 +162,16 @@ def relative(first: torch.Tensor, second: torch.Tensor) -> float:
     return float((first.double() - second.double()).norm() / second.double().norm())
 
 
-def plain(folder: Path, class_name: str | None = None, scheduler: Any = None) -> Any:
+def plain(
+    folder: Path, class_name: str | None = None, scheduler: Any = None, dtype: torch.dtype = torch.float32
+) -> Any:
     """A plain diffusers pipeline of the same files: the reference."""
     import diffusers
 
     kind = getattr(diffusers, class_name) if class_name else diffusers.DiffusionPipeline
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        pipeline = kind.from_pretrained(folder, dtype=torch.float32, local_files_only=True, safety_checker=None)
+        pipeline = kind.from_pretrained(folder, dtype=dtype, local_files_only=True, safety_checker=None)
     if scheduler is not None:
         pipeline.scheduler = scheduler
     pipeline.set_progress_bar_config(disable=True)

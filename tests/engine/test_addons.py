@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from jupyter_latents.engine.given.inputs import Call, Given, Inputs
+from jupyter_latents.engine.given.inputs import Call, Given, Inputs, Loop
 from jupyter_latents.engine.models import addons
 from jupyter_latents.engine.models.addons import quantizer
 from jupyter_latents.engine.models.addons.table import ADDONS
@@ -206,9 +206,28 @@ def test_what_an_addon_lacks_is_known_before_weights_load(tiny: Folders, files: 
     facts, stage = controlled(tiny("sd15"), files, "", "")
     with pytest.raises(ModelError, match="2 ControlNets need as many control images"):
         facts.check(Call(stage, Given(controls=1), "txt2img", (64, 64)))
-    facts, stage = controlled(tiny("sd15"), files, ";start=0.5", window=Window(None, 0.5))
-    with pytest.raises(ModelError, match="cannot be kept across a window"):
-        facts.check(Call(stage, Given(controls=1), "txt2img", (64, 64)))
+
+
+@pytest.mark.parametrize(
+    ("start", "seen", "given"),
+    [(0.5, range(10), (0.5, 1.0)), (0.5, range(3, 10), (2 / 7, 1.0)), (0.2, range(5, 10), (0.0, 1.0))],
+)
+def test_a_controlnet_is_told_its_share_of_the_loop(
+    start: float, seen: range, given: tuple[float, float], tiny: Folders, files: Files
+) -> None:
+    facts, stage = controlled(tiny("sd15"), files, f";start={start}")
+    call = Call(stage, Given(controls=1), "txt2img", (64, 64), loop=Loop(seen, 10))
+    told = facts.arguments(call, Inputs(controls=(picture(32),)))
+    assert (told["control_guidance_start"], told["control_guidance_end"]) == given
+
+
+def test_a_controlnet_that_works_for_no_timestep_of_a_loop_is_told_so(tiny: Folders, files: Files) -> None:
+    facts, stage = controlled(tiny("sd15"), files, ";end=0.2")
+    call = Call(stage, Given(controls=1), "txt2img", (64, 64), loop=Loop(range(5, 10), 10))
+    told = facts.arguments(call, Inputs(controls=(picture(32),)))
+    start, end = told["control_guidance_start"], told["control_guidance_end"]
+    assert 0 <= start < end <= 1
+    assert all(place / 5 < start or (place + 1) / 5 > end for place in range(5))
 
 
 def test_a_lora_and_an_optimization_are_put_on_one_unet_of_their_own(tiny: Folders, files: Files) -> None:

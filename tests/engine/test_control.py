@@ -1,6 +1,8 @@
 """ControlNet and LoRA stages keep the split law."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -8,7 +10,7 @@ import torch
 from jupyter_latents.engine.given.inputs import Inputs
 from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import ModelSource, Prompt, Size, Stage, Window
-from tests.engine.cases import Bench, mask, picture
+from tests.engine.cases import Bench, mask, picture, plain
 from tests.tiny import controlnet, lora
 
 
@@ -60,10 +62,45 @@ def test_control_images_and_controlnets_must_agree_in_number(bench: Bench, contr
         bench.engine.run(stage(bench, control_nets=(str(control),)))
 
 
-def test_a_controlnet_start_is_refused_where_a_split_would_show(bench: Bench, control: Path) -> None:
-    steered = stage(bench, Window(None, 0.5), control_nets=(f"{control};start=0.2",))
-    with pytest.raises(ModelError, match="cannot be kept across a window"):
-        bench.engine.run(steered, Inputs(controls=(picture(),)))
+@pytest.mark.parametrize(
+    ("window", "mode"),
+    [
+        ("start=0.2;end=0.6", "txt2img"), ("start=0.97", "txt2img"), ("end=0.3", "img2img"), ("start=0.55", "inpaint"),
+    ],
+)  # fmt: skip
+def test_a_split_keeps_start_and_end_of_a_controlnet(window: str, mode: str, bench: Bench, control: Path) -> None:
+    images = () if mode == "txt2img" else (picture(),)
+    masks = (mask(),) if mode == "inpaint" else ()
+    nets = {"control_nets": (f"{control};{window}",)}
+
+    def run(window: Window, *latents: Any) -> Any:
+        return bench.engine.run(stage(bench, window, **nets), Inputs(latents, images, masks, (picture(),))).latents
+
+    whole = run(Window())
+    for at in (4, 0.5, 7):
+        assert torch.equal(run(Window(at), run(Window(None, at))).tensor, whole.tensor)
+
+
+@pytest.mark.parametrize("scheduler", ["HeunDiscreteScheduler", "PNDMScheduler", "EulerDiscreteScheduler"])
+def test_start_and_end_of_a_controlnet_are_diffusers_own(scheduler: str, bench: Bench, control: Path) -> None:
+    import diffusers
+
+    options = {"scheduler": scheduler, "num_inference_steps": 7, "guidance_scale": 3.0}
+    steered = replace(stage(bench, control_nets=(f"{control};start=0.2;end=0.6",)), **options)
+    given = Inputs(controls=(picture(),))
+    half = bench.engine.run(replace(steered, window=Window(None, 3)), given).latents
+    ours = bench.engine.run(steered, replace(given, latents=(half,))).latents.tensor
+    pipeline = plain(bench.folder("sd15"))
+    net = diffusers.ControlNetModel.from_pretrained(control, local_files_only=True)
+    theirs = diffusers.StableDiffusionControlNetPipeline(**pipeline.components, controlnet=net)
+    theirs.scheduler = getattr(diffusers, scheduler).from_config(theirs.scheduler.config)
+    theirs.set_progress_bar_config(disable=True)
+    made = theirs(
+        "a red cat", image=picture(), num_inference_steps=7, guidance_scale=3.0, width=64, height=64,
+        control_guidance_start=0.2, control_guidance_end=0.6, output_type="latent",
+        generator=torch.Generator().manual_seed(5),
+    ).images  # fmt: skip
+    assert torch.equal(ours, made)
 
 
 def test_a_split_with_a_lora_equals_the_whole_and_differs_from_none(bench: Bench, lora_file: Path) -> None:

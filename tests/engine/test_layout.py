@@ -26,7 +26,7 @@ def test_packed_is_flux_own_packing(batch, channels, height, width) -> None:
     latents = values(batch, channels, height, width)
     packed = LAYOUTS["packed"].pack(latents)
     assert torch.equal(packed, FluxPipeline._pack_latents(latents, batch, channels, height, width))
-    assert torch.equal(LAYOUTS["packed"].unpack(packed, height, width), latents)
+    assert torch.equal(LAYOUTS["packed"].unpack(packed, (batch, 0, height, width)), latents)
     assert torch.equal(FluxPipeline._unpack_latents(packed, height * 8, width * 8, 8), latents)
 
 
@@ -39,7 +39,7 @@ def test_packed_is_qwen_own_packing(batch, height, width) -> None:
     packed = QwenImagePipeline._pack_latents(latents.unsqueeze(1), batch, 16, height, width)
     assert torch.equal(LAYOUTS["packed"].pack(latents), packed)
     own = QwenImagePipeline._unpack_latents(packed, height * 8, width * 8, 8)
-    assert torch.equal(LAYOUTS["packed"].unpack(packed, height, width), own.squeeze(2))
+    assert torch.equal(LAYOUTS["packed"].unpack(packed, (batch, 0, height, width)), own.squeeze(2))
 
 
 @settings(deadline=None)  # the first example imports diffusers
@@ -52,14 +52,14 @@ def test_tokens_are_flux2_own_packing(batch, height, width) -> None:
     assert torch.equal(LAYOUTS["tokens"].pack(latents), packed)
     ids = Flux2Pipeline._prepare_latent_ids(latents)
     own = Flux2Pipeline._unpack_latents_with_ids(packed, ids)
-    assert torch.equal(LAYOUTS["tokens"].unpack(packed, height, width), own)
+    assert torch.equal(LAYOUTS["tokens"].unpack(packed, (batch, 0, height, width)), own)
 
 
 @given(st.integers(1, 2), st.integers(1, 5), st.integers(1, 5))
 def test_plain_is_left_alone(batch, height, width) -> None:
     latents = values(batch, 4, height, width)
     assert LAYOUTS["plain"].pack(latents) is latents
-    assert LAYOUTS["plain"].unpack(latents, height, width) is latents
+    assert LAYOUTS["plain"].unpack(latents, (batch, 4, height, width)) is latents
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)

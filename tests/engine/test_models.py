@@ -473,7 +473,7 @@ def test_offload_without_an_accelerator_is_said_to_change_nothing(offload: str, 
     assert sum("there is no accelerator" in line for line in said) == 1
     model = cache.load(source(tiny("sd15"), offload=offload))
     pipeline = object()
-    with model.prepared(pipeline) as prepared:
+    with model.prepared({}, pipeline) as prepared:
         assert prepared is pipeline
     assert model.parts["unet"] is cache.load(source(tiny("sd15"))).parts["unet"]
 
@@ -486,7 +486,7 @@ def test_offload_leaves_shared_parts_as_they_were(offload: str, tiny: Folders) -
     cache = ModelCache()
     model = cache.load(source(tiny("sd15"), offload=offload, dtype="float32"))
     before = {name: tensor.clone() for name, tensor in weights(model).items()}
-    with model.prepared(assemble(StableDiffusionPipeline, model.facts, model.parts)) as pipeline:
+    with model.prepared({}, assemble(StableDiffusionPipeline, model.facts, model.parts)) as pipeline:
         pipeline.set_progress_bar_config(disable=True)
         made = pipeline("a red cat", num_inference_steps=2, height=64, width=64, output_type="latent").images
     assert made.device.type == "cuda"

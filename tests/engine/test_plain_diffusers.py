@@ -5,6 +5,7 @@ The reference is a plain pipeline of the same files, called as its documentation
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ import numpy as np
 import pytest
 import torch
 
-from jupyter_latents.stage import Window
-from tests.engine.cases import PROMPT, Bench, mask, picture, plain
+from jupyter_latents.stage import ModelSource, Window
+from tests.engine.cases import PROMPT, Bench, inputs, mask, picture, plain
 
 CLASSES = {
     ("sd15", "txt2img"): "StableDiffusionPipeline",
@@ -39,13 +40,15 @@ CLASSES = {
 
 
 @cache
-def pipeline(folder: Path, name: str) -> Any:
-    return plain(folder, name)
+def pipeline(folder: Path, name: str, dtype: torch.dtype = torch.float32) -> Any:
+    return plain(folder, name, dtype=dtype)
 
 
-def call(bench: Bench, family: str, mode: str, scheduler: Any = None, **options: Any) -> Any:
+def call(
+    bench: Bench, family: str, mode: str, scheduler: Any = None, dtype: torch.dtype = torch.float32, **options: Any
+) -> Any:
     """What a plain pipeline returns: ten steps, seed 7, guidance 3, 64 pixels."""
-    made = pipeline(bench.folder(family), CLASSES[family, mode])
+    made = pipeline(bench.folder(family), CLASSES[family, mode], dtype)
     kept = made.scheduler
     made.scheduler = scheduler or type(kept).from_config(kept.config)
     given: dict[str, Any] = {"guidance_scale": 3.0}
@@ -97,6 +100,28 @@ def test_an_unsplit_run_is_diffusers_own(bench: Bench, family: str, mode: str) -
         shown = call(bench, family, mode, output_type="np", **strength).images[0]
     # The VAE's last bit depends on where its input lies in memory: rounded alike but for values between two.
     assert np.abs(np.asarray(ours.images[0]) - shown * 255.0).max() <= 0.5 + 1e-3
+
+
+@pytest.mark.parametrize(
+    ("family", "mode", "dtype"),
+    [
+        ("sd15", "txt2img", "float16"),
+        ("sdxl", "txt2img", "float16"),
+        ("sdxl-refiner", "img2img", "bfloat16"),
+        ("kolors", "txt2img", "float16"),
+        ("sd3", "txt2img", "bfloat16"),
+        ("flux", "txt2img", "bfloat16"),
+        ("z-image", "txt2img", "bfloat16"),
+        ("qwen-image", "txt2img", "bfloat16"),
+    ],
+)
+def test_a_run_in_half_precision_is_diffusers_own(bench: Bench, family: str, mode: str, dtype: str) -> None:
+    options = {"num_inference_steps": 3, **({} if mode == "txt2img" else {"strength": 0.7})}
+    stage = bench.stage(family, **options)
+    ours = bench.engine.run(replace(stage, model=ModelSource(stage.model.name, dtype=dtype)), inputs(mode)).latents
+    plainly = call(bench, family, mode, dtype=getattr(torch, dtype), output_type="latent", **options).images
+    assert plainly.dtype == ours.tensor.dtype  # Z-Image keeps its latents in float32
+    assert torch.equal(ours.tensor, unpacked(plainly, family))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -14,7 +14,9 @@ from jupyter_latents.engine import finite
 from jupyter_latents.engine.finite import LateCheck
 from jupyter_latents.engine.local import LocalEngine
 from jupyter_latents.engine.observer import Look, Silent, StepEvent
+from jupyter_latents.engine.tap import leaving
 from jupyter_latents.errors import RunError
+from jupyter_latents.latents.tensors import tensor_digest
 from tests.engine.cases import PROMPT, Bench, plain
 
 STEPS = 6
@@ -92,6 +94,49 @@ def test_a_step_reads_no_number_of_the_device_that_diffusers_does_not(
 ) -> None:
     late(monkeypatch, [])
     assert by_engine(bench, family) == by_plain(bench, family)
+
+
+@pytest.mark.parametrize(
+    ("family", "scheduler"), [("sd15", None), ("sdxl", "DPMSolverMultistepScheduler"), ("flux", None)]
+)
+def test_all_steps_leave_the_device_with_one_wait(
+    bench: Bench, family: str, scheduler: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = bench.stage(family, num_inference_steps=STEPS, scheduler=scheduler)
+    expected = bench.engine.run(stage).latents
+    queued, copies, waits = list[torch.Tensor](), list[torch.Tensor](), list[int]()
+
+    def queue(tensor: torch.Tensor) -> torch.Tensor:
+        queued.append(tensor)
+        copies.append(torch.zeros_like(tensor))  # its values are not there before somebody waits
+        return copies[-1]
+
+    def wait(tensors: Sequence[torch.Tensor]) -> None:
+        waits.append(len(tensors))
+        for copy, tensor in zip(copies, tensors, strict=True):
+            copy.copy_(tensor)
+
+    monkeypatch.setattr(leaving, "_is_far", lambda _tensor: True)
+    monkeypatch.setattr(leaving, "_queue", queue)
+    monkeypatch.setattr(leaving, "_wait", wait)
+    made = bench.engine.run(stage).latents
+    assert waits == [len(queued)]
+    assert len({id(tensor) for tensor in queued}) == len(queued), "each is copied once"
+    for step, other in zip(made.trajectory, expected.trajectory, strict=True):
+        assert step.digest == other.digest
+        assert step.tensor.stride() == other.tensor.stride()
+        assert (step.resume is None) == (other.resume is None)
+        if step.resume is not None:
+            assert tensor_digests(step.resume.scheduler) == tensor_digests(other.resume.scheduler)
+
+
+def tensor_digests(value: Any) -> Any:
+    """A scheduler's state with what its tensors hold in their place."""
+    if isinstance(value, torch.Tensor):
+        return tensor_digest(value)
+    if isinstance(value, Mapping):
+        return {name: tensor_digests(part) for name, part in value.items()}
+    return list(map(tensor_digests, value)) if isinstance(value, (list, tuple)) else value
 
 
 def test_a_check_is_read_when_the_next_step_is_queued(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,7 @@ def test_a_pipe_is_not_waited_for(tmp_path):
     refused(tmp_path / "some.pt", "not a plain file")
 
 
-@pytest.mark.parametrize("name", ["some.gif", "some", "some.ckpt"])
+@pytest.mark.parametrize("name", ["some.tif", "some", "some.ckpt"])
 def test_an_unknown_ending_lists_the_allowed(tmp_path, name):
     refused(tmp_path / name, r"\.safetensors, \.pt, \.pth, \.latent")
     with pytest.raises(LatentsFileError, match=r"\.safetensors, \.pt, \.pth, \.latent"):

@@ -213,7 +213,7 @@ def test_shapes_with_one_reading_become_a_batch(tmp_path, shape, expected):
         assert Latents.load(tmp_path / "some.pt").shape == expected
 
 
-@pytest.mark.parametrize("shape", [(1, 1024, 64), (6, 5), (2, 4, 3, 6, 5), (1, 1, 1, 6, 5), (), (3, 64, 64)])
+@pytest.mark.parametrize("shape", [(1, 1024, 64), (6, 5), (1, 1, 1, 6, 5), (), (3, 64, 64)])
 def test_shapes_with_several_readings_are_refused(tmp_path, shape):
     torch.save(torch.ones(shape), tmp_path / "some.pt")
     with pytest.raises(LatentsFileError, match="shape"):

@@ -17,7 +17,8 @@ import jupyter_latents as jl
 from jupyter_latents.errors import ScriptError, SettingError
 from jupyter_latents.latents import LatentsSequence
 from jupyter_latents.plain.inputs import image_seed_of
-from jupyter_latents.stage import Address, Held, Reference, Size, Stage, StageOptions
+from jupyter_latents.points import read_scales
+from jupyter_latents.stage import Address, Held, Reference, SigmaPoint, Size, Stage, StageOptions, StepPoint, Window
 from jupyter_latents.syntax import Environment, parse
 from jupyter_latents.syntax.options.keywords import KEYWORDS, PARTS
 from jupyter_latents.syntax.options.table import OPTIONS
@@ -61,6 +62,8 @@ EACH: dict[str, tuple[Any, str]] = {
     "seed": (np.int64(7), "--seeds 7"),
     "num_inference_steps": (12, "--inference-steps 12"),
     "guidance_scale": (np.float32(7.5), "--guidance-scales 7.5"),
+    "num_frames": (9, "--num-frames 9"),
+    "fps": (8, "--fps 8"),
     "guidance_rescale": (0.25, "--guidance-rescales 0.25"),
     "denoising_end": (0.8, "--denoising-end 0.8"),
     "sigmas": (torch.tensor([2.0, 1.0, 0.5]), "--sigmas 2,1,0.5"),
@@ -153,6 +156,8 @@ def test_a_token_is_kept_and_never_shown() -> None:
         ({"width": 500, "height": 512}, ScriptError, "multiple of 8"),
         ({"seed": -1}, ScriptError, "seed: '-1' is not allowed"),
         ({"denoising_end": 1.5}, ScriptError, "denoising_end: '1.5' is not allowed"),
+        ({"guidance_scale": "7@0,2@x"}, ScriptError, "guidance_scale: 'x' is not allowed; give a fraction"),
+        ({"denoising_end": "half"}, ScriptError, "denoising_end: 'half' is not allowed; give a fraction"),
         ({"denoising_end": 0}, ScriptError, "denoising_end 0 leaves nothing to run"),
         ({"denoising_start": 0.5}, ScriptError, "nothing to begin from; add latents"),
         ({"strength": 0.5}, ScriptError, "nothing to begin from; add image"),
@@ -243,3 +248,12 @@ def test_what_holds_a_value_is_equal_by_identity_and_pickles() -> None:
     assert len({Held(first), Held(first), Held(second)}) == 2
     stage = pickle.loads(pickle.dumps(of(prompt="a", image=PICTURE)))  # noqa: S301
     assert stage.image_seed.images[0].held.value.size == (64, 64)
+
+
+def test_points_of_a_run_are_fractions_steps_and_noise_levels() -> None:
+    assert of(denoising_end=12).window == Window(None, StepPoint(12))
+    assert of(denoising_end="sigma=0.5").window == of(denoising_end=SigmaPoint(0.5)).window
+    made = of(guidance_scale="7@0,2@0.6")
+    assert made.guidance_scale == read_scales("7@0,2@0.6")
+    assert of(guidance_scale=made.guidance_scale) == made
+    assert "--guidance-scales 7@0,2@0.6" in str(made)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jupyter_latents.engine.observer import Silent
+from jupyter_latents.engine.observer import Observer, Silent
 from jupyter_latents.session import Plan, Session, Task
 from jupyter_latents.session.process import Process
 from jupyter_latents.session.runs import Run
@@ -38,18 +38,18 @@ class Desk:
     notes: Notes = field(default_factory=Notes)
 
     def text(self, text: str) -> str:
-        for name in ("sd15", "sd2", "sdxl-refiner", "sdxl", "sd3", "flux2", "flux"):
+        for name in ("sd15", "sd2", "sdxl-refiner", "sdxl", "sd3", "flux2", "flux", "wan21", "wan22"):
             if f"<{name}>" in text:
                 text = text.replace(f"<{name}>", str(self.models(name)))
         return text
 
-    def start(self, text: str) -> Run:
+    def start(self, text: str, observer: Observer | None = None) -> Run:
         self.notes = Notes()
-        return self.session.start(Task(Script(self.text(text), 2)), self.notes)
+        return self.session.start(Task(Script(self.text(text), 2)), observer or self.notes)
 
-    def run(self, text: str) -> Run:
+    def run(self, text: str, observer: Observer | None = None) -> Run:
         """Runs a script to its end; raises what it failed with."""
-        run = self.start(text)
+        run = self.start(text, observer)
         assert run.wait(SECONDS)
         if run.error is not None:
             raise run.error

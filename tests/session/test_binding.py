@@ -8,9 +8,13 @@ import keyword
 from pathlib import Path
 
 import pytest
+import torch
 
 from jupyter_latents.errors import JupyterLatentsError, LatentsFileError, NameNotFoundError, ScriptError
+from jupyter_latents.latents import Latents, LatentsSequence
+from jupyter_latents.latents.facts import Provenance
 from jupyter_latents.session import outputs
+from jupyter_latents.session.names.bindings import check_free
 from jupyter_latents.stage import ModelSource, Output, Stage
 from jupyter_latents.syntax import parse
 from tests.session.conftest import Desk
@@ -136,3 +140,23 @@ def test_a_folder_that_cannot_be_is_told(desk: Desk, folder: str, tmp_path: Path
     path = folder if folder.startswith("/") else tmp_path / folder
     with pytest.raises(LatentsFileError):
         desk.run(f"<sd15> {SHORT} --output-path {path}")
+
+
+@pytest.mark.parametrize(("name", "bound"), [("q", True), ("mine", False)])
+def test_what_scripts_bound_before_the_modules_were_read_again_may_be_bound_again(name: str, bound: bool) -> None:
+    """As after autoreload: the classes are others of the same names, and the session has forgotten what it bound."""
+    earlier = type("Latents", (), {"__module__": Latents.__module__})
+    value = earlier()
+    value.provenance = Provenance(cell="demo/scenes\n--prompts cat\n--into q")
+    several = type(
+        "LatentsSequence", (), {"__module__": LatentsSequence.__module__, "__qualname__": "LatentsSequence"}
+    )()
+    several.items = (value, value)
+    for one in (value, several):
+        if bound:
+            check_free(name, {name: one}, ())
+        else:
+            with pytest.raises(ScriptError, match="that no script made"):
+                check_free(name, {name: one}, ())
+    with pytest.raises(ScriptError, match="that no script made"):
+        check_free("q", {"q": Latents(torch.zeros(1, 4, 8, 8), provenance=value.provenance)}, ())

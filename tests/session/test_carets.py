@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from PIL import Image
 
+from jupyter_latents.errors import JupyterLatentsError
+from tests import tiny as tinies
 from tests.session.conftest import Desk
 
 SHORT = "--prompts cat --inference-steps 2 --seeds 1"
@@ -39,3 +43,39 @@ def test_a_size_that_is_no_multiple_is_told(desk: Desk) -> None:
     assert any("size 14x14 is rounded to 8x8" in note for note in stage.notes)
     (stage,) = desk.plan(f"<sd15> {SHORT} --image-seeds photo;align=24").stages
     assert any("48x48" in note for note in stage.notes)
+
+
+@pytest.mark.parametrize(
+    ("options", "under"),
+    [
+        ("--prompts cat '(dog:1e9)' cow --prompt-weighter a1111", "(dog:1e9)"),
+        ("--prompts cat --image-seeds photo ../nothing.png photo", "../nothing.png"),
+        ("--prompts cat cow --image-seeds photo ../nothing.png", "../nothing.png"),
+        ("--prompts cat --image-seeds photo --image-seed-strengths 0.9 0.05 0.8 --scheduler DDIMScheduler", "0.05"),
+        (
+            "--prompts cat --schedulers EulerDiscreteScheduler 'DDIMScheduler;beta-start=-1'",
+            "DDIMScheduler;beta-start=-1",
+        ),
+        ("--prompts cat --seeds 1 2 --image-seeds photo ../nothing.png --seeds-to-images", "../nothing.png"),
+        ("--prompts cat --loras lora.safetensors missing.safetensors", "missing.safetensors"),
+        ("--prompts cat --image-seeds 'latents: parts' 'latents: photo'", "latents: photo"),
+    ],
+)
+@pytest.mark.parametrize("how", ["plan", "run"])
+def test_of_several_values_the_one_that_is_meant_is_pointed_at(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: str, under: str, how: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tinies.lora(tmp_path / "lora.safetensors", seed=1)
+    desk.session.names["photo"] = Image.new("RGB", (64, 64))
+    desk.run("<sd15> --prompts cat --inference-steps 2 --seeds 1 2 --output-size 64 --denoising-end 0.5 --into parts")
+    script = f"<sd15> --inference-steps 2 {options}"
+    if how == "plan":
+        error = next(stage.error for stage in desk.plan(script).stages if stage.error is not None)
+    else:
+        with pytest.raises(JupyterLatentsError) as failed:
+            desk.run(script)
+        error = failed.value
+    place = error.place
+    assert place is not None
+    assert place.text[place.column - 1 : place.column - 1 + place.length].strip("'") == under, error.message

@@ -33,6 +33,8 @@ FIELD_OF = {
     "clip_skips": ("--clip-skips 1", "Stage.clip_skip"),
     "inference_steps": ("--inference-steps 7", "Stage.num_inference_steps"),
     "guidance_scales": ("--guidance-scales 3", "Stage.guidance_scale"),
+    "num_frames": ("--num-frames 5", "Stage.num_frames"),
+    "fps": ("--fps 8", "Stage.fps"),
     "guidance_rescales": ("--guidance-rescales 0.5", "Stage.guidance_rescale"),
     "sigmas": ("--sigmas 14,5,1", "Stage.sigmas"),
     "strengths": ("--image-seeds x --image-seed-strengths 0.7", "Stage.strength"),
@@ -98,6 +100,7 @@ OF["Latents"] = LATENTS
 OF["Inputs"] = Inputs((LATENTS,), (IMAGE,), (IMAGE,), (IMAGE,), (8, 8), ("note",), (LATENTS,))
 OF["Stage"] = Stage(
     model=OF["ModelSource"], prompt=OF["Prompt"], seed=1, guidance_rescale=0.5, strength=0.5, scheduler="a",
+    num_frames=5, fps=8.0,
     sigmas=(1.0,), window=OF["Window"], image_seed=ImageSeed(), size=OF["Size"], clip_skip=1,
     latents_processors=(OF["LatentsProcessor"],), output=Output(), into="a",
 )  # fmt: skip

@@ -50,4 +50,4 @@ def test_memory_stays_level_and_no_threads_are_left(desk: Desk, warm: int, count
     assert threading.active_count() <= threads, "fewer is well: a thread of an earlier test may end meanwhile"
     grown = {name: more for name, more in (kinds() - counted).items() if more > 2}
     assert not grown
-    assert sum(isinstance(one, Run) for one in gc.get_objects()) <= 2
+    assert sum(type(one) is Run for one in gc.get_objects()) <= 2

@@ -17,6 +17,7 @@ from jupyter_latents.errors import JupyterLatentsError, LatentsError, ModelError
 from jupyter_latents.latents import Latents
 from jupyter_latents.latents.facts import CLEAN
 from jupyter_latents.latents.spaces import SPACES
+from tests import tiny as tinies
 from tests.engine.cases import picture
 from tests.session.conftest import Desk
 
@@ -87,6 +88,36 @@ def test_img2img_goes_not_on_from_a_picture_that_is_none(desk: Desk, tiny: Calla
     with pytest.raises(RunError, match="while it decoded"):
         desk.run(f"<flux> {RUN} --image-seeds 'latents: half' --into crossed")
     assert "crossed" not in desk.session.names
+
+
+F64 = torch.float64
+HUGE = {"huge": torch.full((1, 4, 8, 8), 1e300, dtype=F64), "large": torch.full((1, 4, 8, 8), 1e37)}
+CAME = {
+    "latents beyond the dtype": ("--image-seeds 'latents: huge' --denoising-start 0.5", "these latents reach 1e+300"),
+    "large latents": ("--image-seeds 'latents: large' --denoising-start 0.5", "the latents that came in reach 1e+37"),
+    "latents in the image position": ("--image-seeds huge", "the latents that came in reach 1e+300"),
+    "a ControlNet": ("--control-nets 'control;scale=1e38' --image-seeds 'control: photo'", "scale 1e+38 of control"),
+    "guidance": ("--output-size 64 --dtype float16 --guidance-scales 1e6", "--guidance-scales of 1e+06 did it: 1 to"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CAME)
+def test_what_came_in_is_blamed_and_no_part(desk: Desk, name: str, folder: Path) -> None:
+    options, words = CAME[name]
+    tinies.controlnet().save_pretrained(folder / "control")
+    desk.session.names |= {**HUGE, "photo": picture(64)}
+    with pytest.raises(JupyterLatentsError) as failed:
+        desk.run(f"<sd15> --prompts cat --inference-steps 4 --seeds 3 {options}")
+    message = failed.value.message
+    assert words in message
+    assert not [advice for advice in ("another", "weights", "--scheduler") if advice in message]
+    assert failed.value.option in {"image_seeds", "guidance_scales", "control_nets"}
+
+
+def test_latents_beyond_the_dtype_are_refused_before_weights_load(desk: Desk) -> None:
+    desk.session.names |= HUGE
+    (planned,) = desk.plan(f"<sd15> {CAME['latents beyond the dtype'][0]} --prompts cat --inference-steps 4").stages
+    assert "float32 holds 3.4e+38 at most" in planned.refused
 
 
 @pytest.mark.parametrize("factor", ["1e39", "1e38"])

@@ -42,10 +42,10 @@ def test_a_default_can_be_set_and_overridden(desk: Desk) -> None:
     desk.session.settings = Settings(prompt_weighter="a1111")
     (planned,) = desk.plan(f"{START} --prompts '[cat:dog:0.5]'").stages
     assert planned.course is not None
-    assert len(planned.course.prompts) == 2
+    assert len(planned.course.windows) == 2
     (planned,) = desk.plan(f"{START} --prompts '[cat:dog:0.5]' --prompt-weighter none").stages
     assert planned.course is not None
-    assert len(planned.course.prompts) == 1
+    assert len(planned.course.windows) == 1
 
 
 def test_what_is_painted_as_text_is_told_once_and_not_where_it_is_read(desk: Desk) -> None:
@@ -77,7 +77,7 @@ def test_the_plan_lists_the_windows_and_the_run_tells_the_change(desk: Desk) -> 
 def test_many_windows_are_listed_in_part(desk: Desk) -> None:
     rows = desk.plan(f"{START} --prompts '[a|b]' -pw a1111".replace("6", "20", 1)).rows()
     assert [row[0] for row in rows] == ["1", *(f"1.{n}" for n in range(1, 9)), "1.…"]
-    assert rows[-1][1] == "12 more prompts"
+    assert rows[-1][1] == "12 more windows"
 
 
 @pytest.mark.parametrize(

@@ -212,7 +212,7 @@ def test_each_dtype_has_previews_of_its_own(desk: Desk, models: dict[str, Path])
     for dtype in ("float16", "bfloat16"):
         desk.run(f"{models['receiver']} {RUN} --dtype {dtype} --into {dtype}")
         desk.session.preview(desk[dtype])
-    assert sorted(kind for _, kind in cache._previewers) == ["torch.bfloat16", "torch.float16"]
+    assert sorted(kind for _, kind, _ in cache._previewers) == ["torch.bfloat16", "torch.float16"]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from PIL import Image
 
 from jupyter_latents.latents import LatentsSequence
 from jupyter_latents.session import Session
@@ -72,6 +73,28 @@ def test_what_is_kept_of_a_batch_is_not_run_again_and_not_taken_for_single_runs(
         torch.equal(made.tensor, single.tensor)
         for made, single in zip(desk["made"], alone(desk, script()), strict=True)
     )
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ("--prompt-weighter a1111 --prompts '[cat:dog:0.5]'", "what steers the stage changes during the run"),
+        ("--image-seeds photo", "the stage begins with a picture or latents"),
+        ("--batch-size 2", "each seed is a batch of 2 already"),
+        ("--scheduler DPMSolverSDEScheduler", "DPMSolverSDEScheduler draws its noise from one seed"),
+    ],
+)
+def test_seeds_that_cannot_share_a_batch_are_told(desk: Desk, more: str, why: str) -> None:
+    desk.session.names["photo"] = Image.new("RGB", (64, 64), "teal")
+    text = script(more=f"{more} --batch-seeds").replace("--prompts cat" if "--prompts" in more else "\0", "")
+    text = text.replace("--output-size 64", "") if "photo" in more else text
+    said = f"seeds run one after another, not as one batch: {why}"
+    assert all(said in stage.notes for stage in desk.plan(text).stages)
+    run = desk.run(text)
+    assert len(run.results) == 3
+    assert said in desk.notes.lines
+    assert not any("run as one batch" in line and said not in line for line in desk.notes.lines)
+    assert not any(said in stage.notes for stage in desk.plan(text.replace("--batch-seeds", "")).stages)
 
 
 def test_a_stopped_batch_leaves_all_its_latents(desk: Desk) -> None:

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from jupyter_latents.errors import SettingError
 from jupyter_latents.session import Session
 from jupyter_latents.session.memory.store import Store
 from jupyter_latents.settings import Settings
+from jupyter_latents.stage import SigmaPoint
+from tests import tiny
 from tests.session.conftest import Desk
 
 FIRST = (
@@ -185,3 +188,67 @@ def test_kills_at_random_moments_leave_whole_files(desk: Desk, folder: Path, kil
     command = [sys.executable, "-c", ENDLESS, str(folder), "0", str(seeds), script]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert [line.split()[1] for line in done.stdout.splitlines()] == ["0"] * seeds
+
+
+SWEPT = f"{FIRST} --guidance-scales"
+
+
+def test_what_stages_have_in_common_is_kept_on_disk_too(desk: Desk, folder: Path) -> None:
+    desk.session.keep_in(str(folder))
+    assert desk.run(f"{SWEPT} 7@0,2@0.7 --into one").model_evaluations == 6
+    other = again(desk, folder)
+    script = f"{SWEPT} 7@0,2@0.34 7@0,2@0.5 7@0,1@0.9 --into swept"
+    assert [stage.saved for stage in other.plan(script).stages] == [2, 3, 4]
+    swept = other.run(script)
+    assert [result.evaluations for result in swept.results] == [4, 3, 2]
+    fresh = Desk(desk.models, Session())
+    for result, whole in zip(swept.results, fresh.run(script.replace("0.9 ", "0.9 --force ")).results, strict=True):
+        assert torch.equal(result.latents.tensor, whole.latents.tensor)
+        assert result.switches == whole.switches
+
+
+def test_prompts_of_another_kernel_share_their_beginning(desk: Desk, folder: Path) -> None:
+    words = FIRST.replace("cat", "'[cat:dog:{}]'") + " -pw a1111"
+    desk.session.keep_in(str(folder))
+    desk.run(words.format(5))
+    assert again(desk, folder).run(words.format(2)).model_evaluations == 4
+
+
+def test_a_sweep_over_the_window_of_a_lora_runs_the_common_steps_once(desk: Desk, folder: Path, tmp_path: Path) -> None:
+    file = tiny.lora(tmp_path / "lora.safetensors")
+    desk.session.keep_in(str(folder))
+    scripts = [f"{FIRST} --loras '{file};end={end}'" for end in (0.34, 0.5, 0.84)]
+    assert [desk.run(script).model_evaluations for script in scripts[:2]] == [6, 4]
+    loads = desk.session.engine.cache.loads
+    last = desk.run(scripts[2]).results[0]
+    assert (last.evaluations, desk.session.engine.cache.loads) == (3, loads)
+    alone = Desk(desk.models, Session()).run(scripts[2]).results[0]
+    assert torch.equal(last.latents.tensor, alone.latents.tensor)
+    models = {step.position.model for step in last.latents.trajectory if step.position is not None}
+    assert models == {alone.latents.position.model if alone.latents.position is not None else ""}
+
+
+def test_notes_of_what_is_common_leave_with_their_results(desk: Desk, folder: Path) -> None:
+    desk.session.keep_in(str(folder))
+    desk.run(f"{SWEPT} 7@0,2@0.5")
+    size = desk.session.memo.store.bytes
+    assert len(list(folder.glob("*.lead"))) == 2
+    small = again(desk, folder, store_size=size * 3 // 2)
+    small.run(f"{SWEPT} 6@0,2@0.5")
+    assert (len(list(folder.glob("*.zip"))), len(list(folder.glob("*.lead")))) == (1, 2)
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"f" * 64 + b" 3", b"\xff" * 200])
+def test_a_damaged_note_costs_no_more_than_its_steps(desk: Desk, folder: Path, content: bytes) -> None:
+    desk.session.keep_in(str(folder))
+    desk.run(f"{SWEPT} 7@0,2@0.5")
+    for path in folder.glob("*.lead"):
+        path.write_bytes(content)
+    assert again(desk, folder).run(f"{SWEPT} 7@0,2@0.67").model_evaluations == 6
+
+
+def test_a_result_of_an_earlier_version_ends_at_a_noise_level_too(desk: Desk) -> None:
+    (result,) = desk.run(FIRST).results
+    older = replace(result, sigmas=())
+    points = [SigmaPoint(level) for level in result.sigmas[1:]]
+    assert [older.step_of(point) for point in points] == [result.step_of(point) for point in points]

@@ -20,8 +20,11 @@ from jupyter_latents.stage import (
     Output,
     Prompt,
     Reference,
+    Scales,
+    SigmaPoint,
     Size,
     Stage,
+    StepPoint,
     Window,
 )
 from jupyter_latents.syntax import Environment, parse
@@ -43,6 +46,12 @@ addresses = st.builds(
 )
 floats = st.floats(0, 1e6)
 fractions = st.floats(0, 1)
+scales = st.builds(
+    lambda first, then, points: Scales(((first, 0.0), *zip(then, sorted(points), strict=False))),
+    floats,
+    st.lists(floats, min_size=1, max_size=2),
+    st.lists(st.floats(0, 1, exclude_min=True), min_size=2, max_size=2, unique=True),
+) | st.builds(lambda one, two: Scales(((one, 0.0), (two, StepPoint(12)), (1.0, SigmaPoint(0.25)))), floats, floats)
 
 
 @st.composite
@@ -55,7 +64,10 @@ def prompts(draw: st.DrawFn) -> Prompt:
 @st.composite
 def windows(draw: st.DrawFn) -> Window:
     start, end = sorted(draw(st.tuples(fractions, fractions).filter(lambda two: len({*two, 0.0, 1.0}) == 4)))
-    return Window(draw(st.sampled_from([None, start, 0.0])), draw(st.sampled_from([None, end, 1.0])))
+    whole = draw(st.sampled_from([Window(StepPoint(2), StepPoint(17)), Window(SigmaPoint(9.5), SigmaPoint(0.875))]))
+    return Window(
+        draw(st.sampled_from([None, start, 0.0, whole.start])), draw(st.sampled_from([None, end, 1.0, whole.end]))
+    )
 
 
 models = st.builds(
@@ -103,7 +115,7 @@ def stages(draw: st.DrawFn) -> Stage:
         prompt=draw(prompts()),
         seed=draw(st.none() | st.integers(0, 2**64 - 1)),
         num_inference_steps=max(1, sum(sigma > 0 for sigma in sigmas)) if sigmas else draw(st.integers(1, 200)),
-        guidance_scale=draw(floats),
+        guidance_scale=draw(floats | scales),
         guidance_rescale=draw(st.none() | fractions),
         pag_scale=draw(st.none() | floats),
         pag_adaptive_scale=draw(st.none() | floats),

@@ -17,6 +17,7 @@ from jupyter_latents.syntax.options.fields import PATHS, default
 from jupyter_latents.syntax.options.options_page import page
 from jupyter_latents.syntax.options.refused import REFUSED
 from jupyter_latents.syntax.options.table import BY_NAME, GROUPS, NESTING, OPTIONS
+from jupyter_latents.syntax.seed_text import locator_of
 from jupyter_latents.wording import spell
 
 
@@ -214,10 +215,15 @@ class TestMultiplying:
         ("--image-seed-strengths 1.1", "at most 1", "1.1"),
         ("--output-size 500x512", "nearest that is: 496", "500x512"),
         ("--output-size big", "no size", "big"),
+        ("--output-size 0", "too small: a side has 8 pixels or more", "0"),
+        ("--output-size 0x512", "too small: a side has 8 pixels or more", "0x512"),
+        ("--output-size 4", "too small", "4"),
+        ("--output-size -512", "'-512' is negative; write 512", "-512"),
+        ("--output-size 512x-8", "'512x-8' is negative", "512x-8"),
         ("--batch-size 0", "1 or more", "0"),
         ("--dtype float8", "did you mean float", "float8"),
         ("--model-type sdlx", "did you mean sdxl", "sdlx"),
-        ("--image-format gif", "Known: png, jpg", "gif"),
+        ("--image-format bmp", "Known: png, jpg", "bmp"),
         ("--device gpu", "no device", "gpu"),
         ("--scheduler 'a b'", "no scheduler name", "a b"),
         ("--scheduler DDIMScheduler;eta", "--scheduler: 'eta' should be key=value", "eta"),
@@ -316,7 +322,13 @@ def test_the_table_holds_together() -> None:
 
 
 def test_every_field_of_a_stage_is_filled_by_an_option_and_no_other_is() -> None:
-    given = {"prompts": "a; b", "second_prompts": "a; b", "third_prompts": "a; b", "sigmas": (1.0, 0.0)}
+    given = {
+        "guidance_scales": 3.0,
+        "prompts": "a; b",
+        "second_prompts": "a; b",
+        "third_prompts": "a; b",
+        "sigmas": (1.0, 0.0),
+    }
     filled = {path for option in OPTIONS for path in option.values(given.get(option.dest, ()))}
     assert filled == set(PATHS) - {"model.name", "guidance_asked"}  # the latter by whether its option is there
     assert {option.field for option in OPTIONS if option.field} <= filled
@@ -365,3 +377,15 @@ def test_the_docs_page_is_written_from_the_table() -> None:
         assert written.read_text(encoding="utf-8") == text, (
             "run: python -m jupyter_latents.syntax.options.options_page > docs/options.md"
         )
+
+
+NUMBERS = ("clip_skips", "inference_steps", "guidance_scales", "guidance_rescales", "denoising_start", "denoising_end",
+           "sigmas", "seeds", "gen_seeds", "strengths", "output_size", "batch_size")  # fmt: skip
+
+
+@pytest.mark.parametrize("dest", NUMBERS)
+def test_every_number_and_size_refuses_what_is_none_in_words(dest: str) -> None:
+    (option,) = (one for one in OPTIONS if one.dest == dest)
+    for text in ("-1", "-0.5", "nan", "inf", "1e400", "0x0"):
+        with pytest.raises(ScriptError, match=r"give a (whole )?number|too small|is negative|is no size"):
+            option.parse(text, locator_of(text, None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.engine.cases import FLOW_SCHEDULERS, MODES, Bench
+from tests.tables import clips
 from tests.tables.setting import bench, versions
 from tests.tables.variants import FLOW_MODELS
 from tests.tables.verdicts import Verdict, law, swapped
@@ -99,7 +100,15 @@ def page(made: Bench) -> str:
     names = [scheduler.partition(";")[0].removesuffix("Scheduler") for scheduler in FLOW_SCHEDULERS]
     second = SCHEDULERS.format(names=" | ".join(names), rules="|".join(["---"] * len(names)))
     notes = "DPMSolverMultistep and UniPC with `use_flow_sigmas=true;prediction_type=flow_prediction`."
-    return head + "\n".join(matrix(made)) + "\n" + second + "\n".join(flow_schedulers(made)) + f"\n\n{notes}\n"
+    return (
+        head
+        + "\n".join(matrix(made))
+        + "\n"
+        + second
+        + "\n".join(flow_schedulers(made))
+        + f"\n\n{notes}\n"
+        + clips.section(made)
+    )
 
 
 if __name__ == "__main__":

@@ -40,8 +40,8 @@ _DEPTH = {
 
 NO_PICTURES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        "WanPipeline": _VIDEO,
-        "WanImageToVideoPipeline": _VIDEO,
+        "MochiPipeline": _VIDEO,
+        "HunyuanVideoImageToVideoPipeline": _VIDEO,
         "AudioLDM2Pipeline": _AUDIO,
         "StableDiffusionDepth2ImgPipeline": _DEPTH,
     }

@@ -118,9 +118,6 @@ def _inputs() -> Iterator[Refusal]:
                       _stage("sd15", "--control-nets <control>", seed), ("control:", named),
                       ("ModelError", "ScriptError"))  # fmt: skip
     yield Refusal("a ControlNet without a picture", _stage("sd15", "--control-nets <control>"), ("control",))
-    yield Refusal("a ControlNet with a start in a window",
-                  _stage("sd15", "--control-nets <control>;start=0.2 --denoising-end 0.5", f"control: {PHOTO}"),
-                  ("ControlNet", "window"))  # fmt: skip
     yield Refusal("a negative prompt for Flux", _stage("flux", "--negative-prompts dog"), ("negative prompt",))
     yield Refusal("a second prompt for SD", _stage("sd15", "--second-prompts dog"), ("prompt 2",))
     yield Refusal("clip skip in Flux", _stage("flux", "--clip-skips 1"), ("clip skip",))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tests.tiny import diffusion, flow, generic
+from tests.tiny import diffusion, film, flow, generic
 from tests.tiny.parts import seeded
 
 if TYPE_CHECKING:
@@ -31,6 +31,18 @@ FAMILIES: dict[str, Callable[..., DiffusionPipeline]] = {
 }
 """Builders by family; each takes a seed, 0 unless given."""
 
+CLIPS: dict[str, Callable[..., DiffusionPipeline]] = {
+    "cogvideox": film.cogvideox,
+    "hunyuan-video": film.hunyuan_video,
+    "ltx": film.ltx,
+    "wan21": film.wan21,
+    "wan22": film.wan22,
+    "wan21-i2v": film.wan21_i2v,
+    "wan22-i2v": film.wan22_i2v,
+    "wan22-ti2v": film.wan22_ti2v,
+}
+"""The same for families that make clips, which have tests of their own."""
+
 
 def build(name: str, seed: int = 0) -> DiffusionPipeline:
     """Build the tiny pipeline of a family, in ``eval()``, without a progress bar.
@@ -39,13 +51,13 @@ def build(name: str, seed: int = 0) -> DiffusionPipeline:
     the same for all models of one latent space, whatever the seed.
 
     Args:
-        name: A key of ``FAMILIES``.
+        name: A key of ``FAMILIES`` or ``CLIPS``.
         seed: Seed of the weights of everything but the VAE.
 
     Raises:
         KeyError: There is no such family.
     """
     with seeded(seed):
-        pipeline = FAMILIES[name](seed)
+        pipeline = {**FAMILIES, **CLIPS}[name](seed)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jupyter_latents.engine import FractionRule, schedule_of, step_of_fraction
+from jupyter_latents.engine import FractionRule, Grid, schedule_of
 from jupyter_latents.errors import JupyterLatentsError, StoppedError
+from jupyter_latents.points import Point, read_point
 from jupyter_latents.threads import start_thread
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Schedule:
         order: Timesteps of one whole step.
         rule: How a fraction counts.
         train: Length of the training schedule.
+        levels: The noise levels as numbers, in the schedule's form.
     """
 
     sigmas: tuple[str, ...]
@@ -38,6 +40,7 @@ class Schedule:
     order: int = 1
     rule: FractionRule = "steps"
     train: int = 1000
+    levels: tuple[float, ...] = ()
 
     @classmethod
     def plain(cls, steps: int) -> Schedule:
@@ -49,17 +52,20 @@ class Schedule:
         """Whole steps."""
         return -(-len(self.timesteps) // self.order)
 
-    def step(self, fraction: float) -> int:
-        """The whole step at which a fraction is done."""
-        return step_of_fraction(fraction, self.timesteps, self.order, self.rule, self.train)
+    def step(self, point: Point) -> int:
+        """The whole step of a point.
+
+        Raises:
+            WindowError: The schedule has no such step or noise level.
+        """
+        return Grid(self.timesteps, self.order, self.rule, self.train, self.levels).step(point)
 
     def step_of_text(self, text: str, otherwise: int) -> int:
-        """The whole step of a fraction as typed; `otherwise` where it is none."""
+        """The whole step of a point as typed; `otherwise` where it is none of this schedule."""
         try:
-            fraction = float(text)
-        except ValueError:
+            return self.step(read_point(text))
+        except JupyterLatentsError:
             return otherwise
-        return self.step(min(1.0, max(0.0, fraction)))
 
     def fraction(self, step: int) -> str:
         """The shortest fraction that means a step."""
@@ -150,12 +156,14 @@ def _schedule(planned: PlannedStage) -> Schedule | None:
     course = planned.course
     if course is not None:
         levels = tuple(map(str, course.levels))
-        return Schedule(levels, course.timesteps, course.span.order, course.rule, course.train_timesteps)
+        own = tuple(level.own_sigma for level in course.levels)
+        return Schedule(levels, course.timesteps, course.span.order, course.rule, course.train_timesteps, own)
     try:
         card = schedule_of(planned.stage)
     except JupyterLatentsError:
         return None
-    return Schedule(tuple(map(str, card.levels)), card.timesteps, card.order, card.rule, card.train_timesteps)
+    own = tuple(level.own_sigma for level in card.levels)
+    return Schedule(tuple(map(str, card.levels)), card.timesteps, card.order, card.rule, card.train_timesteps, own)
 
 
 class Planner:

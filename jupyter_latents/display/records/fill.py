@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.display.channels import quantise
-from jupyter_latents.display.images import jpeg, montage
+from jupyter_latents.display.images import frame
 from jupyter_latents.errors import JupyterLatentsError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def fill_channels(stage: StageRecord, deadline: float) -> None:
 def fill_end(stage: StageRecord) -> None:
     """Gives a stage's last step the decoded pictures as its frame, where there are any."""
     if stage.points and stage.pictures:
-        stage.points[-1].frame = jpeg(montage(stage.pictures), FRAME_SIDE)
+        stage.points[-1].frame = frame(stage.clips or stage.pictures, FRAME_SIDE)
 
 
 def fill_point(point: Point, latents: Latents) -> None:
@@ -59,7 +59,7 @@ def fill_point(point: Point, latents: Latents) -> None:
         JupyterLatentsError: There is no preview of these latents.
     """
     if point.frame is None:
-        point.frame = jpeg(montage(latents.preview()), FRAME_SIDE)
+        point.frame = frame(_previews(latents), FRAME_SIDE)
     if point.channels is None:
         point.channels = quantise(latents.tensor[0].float().numpy())
 
@@ -79,11 +79,17 @@ def fill_frames(record: RunRecord, deadline: float) -> None:
         if time.monotonic() >= deadline:
             return
         try:
-            point.frame = jpeg(montage(latents.preview()), FRAME_SIDE)
+            point.frame = frame(_previews(latents), FRAME_SIDE)
             _made[latents] = checksum(latents), point.frame
         except JupyterLatentsError as error:
             record.add_note(f"no preview of the steps: {error.message}", warning=False)
             return
+
+
+def _previews(latents: Latents) -> list[Any]:
+    """Small pictures or clips, one for each item of the batch."""
+    found = latents.preview()
+    return [found] if latents.moves and latents.shape[0] == 1 else found
 
 
 def _recall(stage: StageRecord) -> None:

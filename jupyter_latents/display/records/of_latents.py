@@ -11,6 +11,7 @@ from jupyter_latents.display.records.run_record import RunRecord
 from jupyter_latents.display.records.stage_record import Point, StageRecord, own_sigma
 from jupyter_latents.engine import Span, schedule_of
 from jupyter_latents.errors import JupyterLatentsError
+from jupyter_latents.points import scales_in
 from jupyter_latents.stage import ModelSource, Prompt, Stage, address_of
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ def _add_pictures(record: RunRecord, latents: Latents) -> None:
     stage = record.stages[-1]
     try:
         if latents.is_clean:
-            stage.pictures = latents.decode()
+            made = latents.decode()
+            stage.take_pictures([made] if latents.moves and latents.shape[0] == 1 else made)
     except JupyterLatentsError as error:
         record.add_note(f"not decoded: {error.message}", warning=False)
 
@@ -95,5 +97,5 @@ def _stage(latents: Latents, of: int) -> Stage:
         prompt=Prompt(made.prompt, made.negative_prompt),
         seed=made.seed,
         num_inference_steps=of,
-        guidance_scale=made.guidance_scale or 0.0,
+        guidance_scale=scales_in(made.options.get("guidance_scale"), made.guidance_scale or 0.0),
     )

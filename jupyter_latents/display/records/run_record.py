@@ -13,7 +13,8 @@ from jupyter_latents.stage import Stage
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from jupyter_latents.engine import Phase, Span
+    from jupyter_latents.engine import ItemEvent, Phase, Span, WorkerRow
+    from jupyter_latents.latents.clip import Clip
     from jupyter_latents.latents.facts import Noise
     from jupyter_latents.latents.value import Latents
 
@@ -63,6 +64,8 @@ class RunRecord:
         error: What ended it, as text.
         heading: What to call it, where it is not the names of its stages.
         held: Seconds for which it has been paused; they are no part of its speed.
+        items: How far each of the stages is that run at the same time, by its place among the stages.
+        workers: What each worker does, or did last.
     """
 
     stages: list[StageRecord] = field(default_factory=list)
@@ -75,6 +78,8 @@ class RunRecord:
     error: str = ""
     heading: str = ""
     held: float = 0.0
+    items: dict[int, ItemEvent] = field(default_factory=dict)
+    workers: tuple[WorkerRow, ...] = ()
 
     @property
     def title(self) -> str:
@@ -126,6 +131,7 @@ class RunRecord:
         self.phases.append(PhaseRecord(phase, time.monotonic(), self.held))
         if phase.name == "denoising" and self.stages:
             self.stages[-1].begin_steps(phase.span, phase.noise)
+            self.stages[-1].changes = phase.switches
 
     def add_step(self, point: Point, span: Span) -> None:
         """A step is done."""
@@ -156,12 +162,18 @@ class RunRecord:
             record.let_go()
 
     def add_result(
-        self, latents: Latents, pictures: Sequence[Image], start: Noise | None = None, span: Span | None = None
+        self,
+        latents: Latents,
+        pictures: Sequence[Image | Clip],
+        start: Noise | None = None,
+        span: Span | None = None,
+        changes: tuple[int, ...] = (),
     ) -> None:
         """A stage has its result; one that was kept from before says by itself at which level and step it began."""
         record = self.stages[-1]
+        record.changes = changes or record.changes
         record.take_result(latents)
-        record.pictures = list(pictures)
+        record.take_pictures(pictures)
         if not record.points:
             record.begin_steps(span, start)
             record.take_kept_steps()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from jupyter_latents.errors import LatentsError
+from jupyter_latents.points import rough_step
 from jupyter_latents.session.steps import own_sigma
 from jupyter_latents.stage import Stage
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
     from jupyter_latents.display.channels import Channels
     from jupyter_latents.engine import Look, Span
+    from jupyter_latents.latents.clip import Clip
     from jupyter_latents.latents.facts import Noise
     from jupyter_latents.latents.value import Latents
 
@@ -56,10 +59,13 @@ class StageRecord:
         points: The steps done, in order.
         facts: The result's facts, else what is known before.
         latents: The result.
-        pictures: The result's decoded pictures.
+        pictures: The result's decoded pictures; of clips a still each.
+        clips: The result's decoded clips.
         denoising: Seconds of its steps so far.
         place: Which of several results of the same name this is, or None.
         kept: Whether its result was kept from before, so that its steps were not run now.
+        changes: The steps of the whole schedule at which what steers it changes.
+        over: Whether its run has ended.
     """
 
     stage: Stage
@@ -72,9 +78,12 @@ class StageRecord:
     facts: dict[str, str] = field(default_factory=dict)
     latents: Latents | None = None
     pictures: list[Image] = field(default_factory=list)
+    clips: list[Clip] = field(default_factory=list)
     denoising: float = 0.0
     place: int | None = None
     kept: bool = False
+    changes: tuple[int, ...] = ()
+    over: bool = False
 
     @classmethod
     def beginning(cls, stage: Stage, name: str) -> StageRecord:
@@ -96,16 +105,20 @@ class StageRecord:
         """Steps that it runs, an estimate until denoising begins."""
         if self.span is not None:
             return self.span.end - self.span.start
-        window, count = self.stage.window, self.stage.num_inference_steps
-        end = count if window.end is None else int(window.end * count + 1e-6)
-        return max(1, end - int((window.start or 0.0) * count + 1e-6))
+        count = self.stage.num_inference_steps
+        return max(1, rough_step(self.stage.window.end, count, count) - self.start)
 
     @property
     def start(self) -> int:
         """First step, an estimate until denoising begins."""
         if self.span is not None:
             return self.span.start
-        return int((self.stage.window.start or 0.0) * self.stage.num_inference_steps + 1e-6)
+        return rough_step(self.stage.window.start, self.stage.num_inference_steps, 0)
+
+    @property
+    def switches(self) -> list[int]:
+        """Those of its own steps after which what steers it changes."""
+        return [step for step in self.changes if self.start < step < self.start + self.steps]
 
     @property
     def of(self) -> int:
@@ -147,8 +160,20 @@ class StageRecord:
         self.latents, self.facts = latents, latents.facts()
         self.let_go()
 
+    def take_pictures(self, pictures: Sequence[Image | Clip]) -> None:
+        """Its pictures are decoded."""
+        from jupyter_latents.latents.clip import Clip, stills
+
+        self.pictures, self.clips = stills(pictures), [one for one in pictures if isinstance(one, Clip)]
+
+    @property
+    def shown(self) -> Sequence[Image | Clip]:
+        """Its clips where it has any, else its pictures."""
+        return self.clips or self.pictures
+
     def let_go(self) -> None:
-        """Holds on to no run any more."""
+        """Its run has ended, and it holds on to that no more."""
+        self.over = True
         for point in self.points:
             point.look = None
 

@@ -4,7 +4,7 @@ const STRIP = 10;
 
 function drawBar(view) {
   const { state, axis, bar, legend } = view;
-  const key = JSON.stringify(state.stages.map((stage) => [stage.where, stage.steps, stage.sigma]));
+  const key = JSON.stringify(state.stages.map((stage) => [stage.where, stage.steps, stage.sigma, stage.switches]));
   if (bar.dataset.key !== key) {
     bar.dataset.key = key;
     bar.replaceChildren(
@@ -12,7 +12,7 @@ function drawBar(view) {
         const segment = make("div", `jl-segment jl-hue${index % 4}`);
         segment.style.flexGrow = stage.steps;
         segment.title = stage.where;
-        segment.append(make("div", "jl-done"));
+        segment.append(make("div", "jl-done"), ...(stage.switches || []).map((step) => switchAt(stage, step)));
         return segment;
       }),
     );
@@ -26,6 +26,14 @@ function drawBar(view) {
   bar.setAttribute("aria-valuemax", axis.length);
   bar.setAttribute("aria-valuenow", newest ? axis.position(newest) : 0);
   drawLegend(view);
+}
+
+// A notch where what steers a stage changes.
+function switchAt(stage, step) {
+  const notch = make("div", "jl-switch");
+  notch.style.left = `${((step - stage.start) / stage.steps) * 100}%`;
+  notch.title = `changes after step ${step}`;
+  return notch;
 }
 
 // σ at the joints of the bar, as far as there is room, and below what each stage runs.
@@ -134,6 +142,19 @@ function drawNotes(view) {
   put(view.note, told[0].split("\n")[0] + (notes.length > 1 ? ` (+${notes.length - 1})` : ""));
   view.notes.classList.toggle("jl-warned", warnings.length > 0);
   view.noteList.replaceChildren(...notes.map(([text, warning]) => make("li", warning ? "jl-warning" : "", text)));
+}
+
+function drawCrew(view) {
+  const { headings, rows = [] } = view.state.crew || {};
+  shown(view.crew, rows.length > 0);
+  if (!rows.length) return;
+  put(view.crewTold, `${rows.length} workers`);
+  const line = (kind, cells) => {
+    const row = make("tr");
+    row.append(...cells.map((text) => make(kind, "", text)));
+    return row;
+  };
+  view.crewTable.replaceChildren(line("th", headings), ...rows.map((cells) => line("td", cells)));
 }
 
 function drawFacts(view, stage, point) {

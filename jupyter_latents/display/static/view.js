@@ -4,7 +4,7 @@ class View {
   constructor(root, port) {
     this.root = root;
     this.port = port;
-    this.state = { title: "", state: "", status: port ? "waiting for the kernel" : "", stages: [], points: [], notes: [] };
+    this.state = { title: "", state: "", status: port ? "waiting for the kernel" : "", stages: [], points: [], notes: [], crew: {} };
     this.selected = null; // null follows the newest step
     this.against = null; // the point to compare with
     this.asked = new Set(); // the steps whose pictures the kernel was asked for
@@ -26,7 +26,7 @@ class View {
     body.append(this.buildAxis(), this.buildStrip(), this.buildResults(), main);
     this.body = body;
     this.foot = this.buildFoot();
-    this.root.append(this.buildHead(), body, this.buildNotes(), this.foot);
+    this.root.append(this.buildHead(), body, this.buildCrew(), this.buildNotes(), this.foot);
   }
 
   buildHead() {
@@ -90,6 +90,15 @@ class View {
     return this.notes;
   }
 
+  buildCrew() {
+    this.crew = make("details", "jl-crew");
+    this.crewTold = make("summary");
+    this.crewTable = make("table");
+    this.crew.append(this.crewTold, this.crewTable);
+    shown(this.crew, false);
+    return this.crew;
+  }
+
   buildFoot() {
     const foot = make("div", "jl-foot");
     this.branch = button(this.port ? "Branch here" : "Copy", () => this.branchHere());
@@ -129,6 +138,7 @@ class View {
     drawBar(this);
     drawStrip(this);
     drawResults(this);
+    drawCrew(this);
     drawNotes(this);
     this.drawSelected();
   }

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from jupyter_latents.engine.given.outline import Standing
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["Call", "Given", "Inputs"]
+__all__ = ["Call", "Given", "Inputs", "Loop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,19 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
+class Loop:
+    """The timesteps that a pipeline's loop sees, as a part of those of the whole run.
+
+    Attributes:
+        seen: Which of the whole run's timesteps they are, each by its place.
+        whole: Timesteps of the whole run.
+    """
+
+    seen: Sequence[int]
+    whole: int
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """What a pipeline's call is made for, its tensors and pictures left out.
 
@@ -94,6 +107,9 @@ class Call:
         pipeline: The diffusers class.
         strength: For the modes that take a picture.
         batch: Latents at once.
+        frames: Frames of each clip; 1 for pictures.
+        fps: Frames a second of clips.
+        loop: What its loop sees; None while that is not known.
     """
 
     stage: Stage
@@ -103,6 +119,9 @@ class Call:
     pipeline: type = object
     strength: float = 1.0
     batch: int = 1
+    frames: int = 1
+    fps: float = 0.0
+    loop: Loop | None = None
 
     @property
     def pag(self) -> bool:

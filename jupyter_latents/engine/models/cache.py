@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -85,18 +85,22 @@ class ModelCache:
             self._previewers.clear()
         return self._shelf.drop(name)
 
-    def load(self, source: ModelSource, tell: Callable[[Reading], None] = _silent) -> LoadedModel:
+    def load(
+        self, source: ModelSource, tell: Callable[[Reading], None] = _silent, without: Collection[str] = ()
+    ) -> LoadedModel:
         """A model ready to run; only parts not held yet are read.
 
         Args:
             source: Which model, and how.
             tell: Is told what is read, a part at a time.
+            without: Names of parts that are left out.
 
         Raises:
             ModelError: It cannot be found or loaded.
         """
         with self._loading:
             plan, device, offload = _plan(source)
+            plan = replace(plan, keys={name: key for name, key in plan.keys.items() if name not in without})
             values = self._filler.fill(plan, tell)
             self._shelf.use(plan.keys.values(), plan.facts.name)
             return self._hand_out(plan, values, device, offload)

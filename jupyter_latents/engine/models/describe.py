@@ -13,7 +13,8 @@ from jupyter_latents import demo
 from jupyter_latents.engine.models.addons.table import with_addons
 from jupyter_latents.engine.models.facts import DENOISERS, ModelFacts
 from jupyter_latents.engine.models.families import FAMILIES, family_of
-from jupyter_latents.engine.models.parts import PartSource, parts_of, read_json
+from jupyter_latents.engine.models.index_rows import check_rows
+from jupyter_latents.engine.models.parts import SEEING, PartSource, parts_of, read_json
 from jupyter_latents.engine.models.pipelines import RUNS, reason_against
 from jupyter_latents.engine.models.places.find import find
 from jupyter_latents.engine.models.places.hub import HubFiles, fetch, hub_is_off, settings_of
@@ -124,12 +125,21 @@ def _read(source: ModelSource) -> ModelFacts:
 def _downloaded(source: ModelSource) -> Path:
     from diffusers import DiffusionPipeline
 
-    unused: dict[str, Any] = {"safety_checker": None, "feature_extractor": None, "image_encoder": None}
+    unused: dict[str, Any] = {"safety_checker": None, "feature_extractor": None}
+    if not _sees(source):
+        unused["image_encoder"] = None
     return Path(
         DiffusionPipeline.download(
             source.name, revision=source.revision, variant=source.variant, token=source.auth_token, **unused
         )
     )
+
+
+def _sees(source: ModelSource) -> bool:
+    """Whether a model of the hub has a picture encoder that its pipeline uses."""
+    folder = find(Wanted.model(source), lambda: settings_of(Wanted.model(source)))
+    index = folder / "model_index.json" if isinstance(folder, Path) else None
+    return index is not None and index.is_file() and read_json(index).get("_class_name") in SEEING
 
 
 def _of_folder(source: ModelSource, place: Path) -> ModelFacts:
@@ -178,7 +188,7 @@ def _facts(
     lacking += [] if any(part in parts for part in DENOISERS) else ["unet or transformer"]
     if lacking:
         raise ModelError(f"{source.name} ({name}) cannot be run: it has no {' and no '.join(lacking)}. {RUNS}")
-    facts = ModelFacts(source.name, folder, name, index, family_of(name), parts, checkpoint=checkpoint)
+    facts = ModelFacts(source.name, folder, name, index, family_of(name, index), parts, checkpoint=checkpoint)
     check_settings(facts)
     _check_channels(facts)
     return facts
@@ -195,7 +205,7 @@ def _check_channels(facts: ModelFacts) -> None:
 
 
 def _lacking(source: ModelSource, parts: Mapping[str, PartSource]) -> list[str]:
-    replaced = {name for name in ("vae", *DENOISERS) if getattr(source, name)}
+    replaced = {name for name in ("vae", "unet", "transformer") if getattr(source, name)}
     return [part.lacking for name, part in parts.items() if part.lacking and name not in replaced]
 
 
@@ -235,6 +245,7 @@ def _index(source: ModelSource, folder: Path) -> Mapping[str, Any]:
         raise ModelError(
             f"{source.name} is a {index['_class_name']}, which does not run here: {reason}. {RUNS} Use such a model."
         )
+    check_rows(index, source.name)
     return index
 
 

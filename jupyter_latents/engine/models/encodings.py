@@ -1,11 +1,11 @@
-"""What text encoders have made of a text is kept, so that the same prompt is encoded once."""
+"""What encoders have made of a text or a picture is kept, so that the same prompt and picture are encoded once."""
 
 from __future__ import annotations
 
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jupyter_latents.engine.versions import numerics
@@ -17,7 +17,9 @@ _PLAIN = (type(None), bool, int, float, str)
 
 
 class Encodings:
-    """Outputs of text encoders by encoder and input; the least recently used leave first, and all with their encoder.
+    """Outputs of text encoders and VAEs by encoder and input.
+
+    The least recently used leave first, and all with their encoder.
 
     Torch's switches are a part of the input: with another number of threads the last bits differ.
 
@@ -36,29 +38,40 @@ class Encodings:
         self._lock = threading.Lock()
 
     def remembering(self, components: Mapping[str, Any]) -> dict[str, Any]:
-        """A pipeline's components with text encoders that run once for each input.
+        """A pipeline's components with text encoders, and a VAE that encodes, that run once for each input.
 
         Args:
             components: The pipeline's components.
         """
-        return {
+        made = {
             name: _Remembering(part, self) if name.startswith("text_encoder") and callable(part) else part
             for name, part in components.items()
         }
+        vae = made.get("vae")
+        return {**made, "vae": _RememberingVae(vae, self)} if hasattr(vae, "encode") else made
 
-    def run(self, encoder: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The output of an encoder, kept from before or made now."""
-        given = _digest((args, kwargs))
+    def run(
+        self, encoder: Any, args: tuple[Any, ...], kwargs: dict[str, Any], make: Callable[..., Any] | None = None
+    ) -> Any:
+        """The output of an encoder, kept from before or made now.
+
+        Args:
+            encoder: The encoder.
+            args: What it is given.
+            kwargs: The same, by name.
+            make: What of it is called; None for itself.
+        """
+        make, given = make or encoder, _digest((args, kwargs))
         if given is None:
             self.made += 1
-            return encoder(*args, **kwargs)
-        given += repr(numerics(_device(encoder)))
+            return make(*args, **kwargs)
+        given += repr((numerics(_device(encoder)), _adapters(encoder)))
         with self._lock:
             key = (self._number(encoder), given)
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key][0]
-        output = encoder(*args, **kwargs)
+        output = make(*args, **kwargs)
         with self._lock:
             self.made += 1
             self._kept[key] = (output, _size(output))
@@ -89,6 +102,25 @@ class _Remembering:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._encoder, name)
+
+
+class _RememberingVae(_Remembering):
+    """A VAE seen by a pipeline: what it encodes goes through `Encodings`, all else to the VAE."""
+
+    def __init__(self, vae: Any, encodings: Encodings) -> None:
+        super().__init__(vae, encodings)
+        self.encode = lambda *args, **kwargs: encodings.run(vae, args, kwargs, vae.encode)
+
+
+def _adapters(encoder: Any) -> tuple[object, ...]:
+    """Which LoRAs upon an encoder work, and how strongly, layer by layer."""
+    if not getattr(encoder, "peft_config", None):
+        return ()
+    return tuple(
+        (module.disable_adapters, tuple(module.active_adapters), tuple(module.scaling.items()))
+        for module in encoder.modules()
+        if hasattr(module, "active_adapters") and hasattr(module, "scaling")
+    )
 
 
 def _device(encoder: Any) -> Any:
@@ -123,4 +155,7 @@ def _size(output: Any) -> int:
         return output.numel() * output.element_size()
     if isinstance(output, Mapping):
         return sum(_size(value) for value in output.values())
-    return sum(_size(value) for value in output) if isinstance(output, (list, tuple)) else 0
+    if isinstance(output, (list, tuple)):
+        return sum(_size(value) for value in output)
+    inside = getattr(output, "__dict__", {})  # a distribution of latents holds its tensors
+    return sum(_size(value) for value in inside.values() if isinstance(value, torch.Tensor))

@@ -13,6 +13,7 @@ from jupyter_latents import demo
 from jupyter_latents.engine.given.inputs import Call, Inputs
 from jupyter_latents.engine.models.addons.addon import Addon
 from jupyter_latents.engine.models.digests import files_digest
+from jupyter_latents.engine.models.experts import EXPERTS
 from jupyter_latents.engine.models.families import Family
 from jupyter_latents.engine.models.parts import PartSource, parts_of, with_defaults
 from jupyter_latents.engine.models.places.hub import HubFiles
@@ -22,7 +23,7 @@ from jupyter_latents.latents.spaces import Space
 
 __all__ = ["DENOISERS", "ModelFacts"]
 
-DENOISERS = ("unet", "transformer")
+DENOISERS = ("unet", "transformer", "transformer_2")
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,10 @@ class ModelFacts:
 
     @cached_property
     def digest(self) -> str:
-        """Digest of the denoiser's files and of the LoRAs upon it: what makes a model this model."""
-        own = self.digests.get(self.denoiser, "")
+        """Digest of the denoisers' files and of the LoRAs upon them: what makes a model this model."""
+        both = [self.digests[name] for name in EXPERTS if name in self.digests]
+        numbered = [(str(index), digest) for index, digest in enumerate(both)]
+        own = files_digest(numbered) if len(both) > 1 else self.digests.get(self.denoiser, "")
         upon = [digest for addon in self.addons for digest in addon.weights]
         return files_digest([("", own), *((str(index), digest) for index, digest in enumerate(upon))]) if upon else own
 
@@ -131,6 +134,12 @@ class ModelFacts:
         return self.index.get("is_distilled") is True or (embeds is False and not self.family.negative)
 
     @property
+    def boundary(self) -> float | None:
+        """Where its two denoisers meet, a share of the training timesteps; None where it has one."""
+        found = self.index.get("boundary_ratio")
+        return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
+
+    @property
     def further_channels(self) -> int:
         """Channels that a U-Net takes beside those of the latents; 0 for a transformer, whose tokens may be packed."""
         if self.denoiser != "unet":
@@ -154,8 +163,9 @@ class ModelFacts:
         sample = self.config(self.denoiser).get("sample_size")
         height, width = sample if isinstance(sample, (list, tuple)) and len(sample) == 2 else (sample, sample)
         if isinstance(height, int) and isinstance(width, int) and self._goes_by_sample_size():
-            return self.space.size_of((1, self.space.channels, height, width))
-        return self.family.default_size, self.family.default_size
+            return width * self.space.factor, height * self.space.factor
+        own = self.family.default_size
+        return own if isinstance(own, tuple) else (own, own)
 
     def _goes_by_sample_size(self) -> bool:
         """A U-Net's pipeline always does; a transformer's where its call leaves the height to the model."""

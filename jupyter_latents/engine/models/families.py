@@ -30,7 +30,7 @@ class Family:
         fraction: How fractions count: of the steps, or of the training timesteps as in diffusers' SDXL.
         schedule: What its pipeline passes to ``set_timesteps``, a row of `shifts.ARGUMENTS`.
         layout: How the loop packs latents, a row of `layout.LAYOUTS`.
-        default_size: Pixels where the model's configuration names none.
+        default_size: Pixels, or (width, height), where the model's configuration names none.
         guidance: Name of the call's argument for the guidance scale.
         half: The half precision that suits the family on an accelerator.
         align: Picture sizes are multiples of this many pixels.
@@ -39,6 +39,13 @@ class Family:
         call: Further arguments of every call.
         text: How the embeddings of its text encoders are laid out, a row of `prompts.TEXT_LAYOUTS`; empty where weights
             in prompts are not read.
+        guided_above: The guidance scale above which the pipeline passes the denoiser twice a step; None for never.
+        frames: Frames of a clip where nobody says; 0 for families of pictures.
+        fps: Frames a second that it was trained on.
+        pictured: Whether a picture steers every step (image to video), so that each stage of a run needs it, and it is
+            noised to no strength.
+        when: Name of a setting of ``model_index.json`` that is true in models of this row; empty for all.
+        finish: What the pipeline does to its latents after the loop, a row of `finish.FINISHES`.
         foreseen: Whether the pipeline is known to set the timesteps of `schedule`; else only its run tells them.
     """
 
@@ -52,7 +59,7 @@ class Family:
     fraction: FractionRule = "steps"
     schedule: str = "plain"
     layout: str = "plain"
-    default_size: int = 1024
+    default_size: int | tuple[int, int] = 1024
     guidance: str = "guidance_scale"
     half: str = "float16"
     align: int = 8
@@ -60,6 +67,12 @@ class Family:
     direct_latents: bool = False
     call: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     text: str = ""
+    guided_above: float | None = 1.0
+    frames: int = 0
+    fps: int = 16
+    pictured: bool = False
+    when: str = ""
+    finish: str = ""
     foreseen: bool = True
 
     def pipeline_name(self, mode: str, steering: Collection[str] = ()) -> str:
@@ -233,6 +246,7 @@ FAMILIES: tuple[Family, ...] = (
         align=16,
         negative=False,
         text="t5",
+        guided_above=None,
     ),
     Family(
         "Flux.2",
@@ -244,6 +258,7 @@ FAMILIES: tuple[Family, ...] = (
         schedule="flux2",
         align=16,
         negative=False,
+        guided_above=None,
     ),
     Family(
         "Flux.2 Klein",
@@ -282,6 +297,81 @@ FAMILIES: tuple[Family, ...] = (
         half="bfloat16",
         schedule="z-image",
         align=16,
+        guided_above=0.0,
+    ),
+    Family(
+        "CogVideoX",
+        ("cogvideox",),
+        ("CogVideoXPipeline",),
+        "CogVideoXPipeline",
+        layout="frames first",
+        default_size=(720, 480),
+        align=16,
+        frames=49,
+        fps=8,
+    ),
+    Family(
+        "HunyuanVideo",
+        ("hunyuan-video",),
+        ("HunyuanVideoPipeline",),
+        "HunyuanVideoPipeline",
+        schedule="to zero",
+        half="bfloat16",
+        default_size=(1280, 720),
+        align=16,
+        negative=False,
+        frames=129,
+        fps=24,
+    ),
+    Family(
+        "LTX-Video",
+        ("ltx-video",),
+        ("LTXPipeline",),
+        "LTXPipeline",
+        schedule="linear",
+        layout="frames",
+        half="bfloat16",
+        default_size=(704, 512),
+        align=32,
+        frames=161,
+        fps=25,
+    ),
+    Family(
+        "Wan TI2V",
+        ("wan",),
+        ("WanPipeline", "WanImageToVideoPipeline"),
+        "WanPipeline",
+        "WanImageToVideoPipeline",
+        half="bfloat16",
+        default_size=(1280, 704),
+        align=32,
+        frames=121,
+        fps=24,
+        pictured=True,
+        when="expand_timesteps",
+        finish="first frame",
+    ),
+    Family(
+        "Wan image-to-video",
+        ("wan",),
+        ("WanImageToVideoPipeline",),
+        None,
+        "WanImageToVideoPipeline",
+        half="bfloat16",
+        default_size=(832, 480),
+        align=16,
+        frames=81,
+        pictured=True,
+    ),
+    Family(
+        "Wan",
+        ("wan",),
+        ("WanPipeline",),
+        "WanPipeline",
+        half="bfloat16",
+        default_size=(832, 480),
+        align=16,
+        frames=81,
     ),
 )
 
@@ -314,13 +404,14 @@ def generic(pipeline_class_name: str) -> Family:
     )
 
 
-def family_of(pipeline_class_name: str) -> Family:
+def family_of(pipeline_class_name: str, index: Mapping[str, Any] = MappingProxyType({})) -> Family:
     """The family that a ``model_index.json`` means.
 
     Args:
         pipeline_class_name: Its ``_class_name``.
+        index: All of it.
     """
     for family in FAMILIES:
-        if pipeline_class_name in family.made_as:
+        if pipeline_class_name in family.made_as and (not family.when or index.get(family.when) is True):
             return family
     return generic(pipeline_class_name)

@@ -136,7 +136,7 @@ def plan_of(source: ModelSource, facts: ModelFacts, home: Any, dtype: Any) -> Lo
 
 
 def _key(plan: LoadPlan, part: PartSource) -> PartKey:
-    made = " ".join(f"{addon.mark}:{addon.digest}" for addon, names in plan.changes if part.name in names)
+    made = " ".join(f"{addon.mark}:{addon.key}" for addon, names in plan.changes if part.name in names)
     if not part.weights:
         return PartKey(part.digest, part.class_name, made=made)
     return PartKey(part.digest, part.class_name, str(plan.dtype_of(part.name)), str(plan.home), made)

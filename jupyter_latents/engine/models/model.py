@@ -80,15 +80,18 @@ class LoadedModel:
         return found
 
     @contextmanager
-    def prepared(self, pipeline: Any) -> Iterator[Any]:
+    def prepared(self, active: Mapping[str, tuple[int, ...]], pipeline: Any) -> Iterator[Any]:
         """Switches diffusers' offload on for a run of a pipeline made of these parts, and off again.
 
         Args:
+            active: Which addresses of the source's fields hold meanwhile, for fields in which one does not always.
             pipeline: The pipeline, just made.
         """
         with ExitStack() as stack:
             stack.enter_context(_same_attention(self.parts[self.facts.denoiser]))
             for addon in self.facts.addons:
+                if addon.field in active:
+                    stack.enter_context(addon.during(self.parts, active[addon.field]))
                 stack.enter_context(addon.around(self.parts))
             if self.offload is None:
                 yield pipeline

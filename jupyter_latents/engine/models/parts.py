@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jupyter_latents.engine.models.digests import file_digest, files_digest, part_digest
+from jupyter_latents.engine.models.index_rows import SKIPPED, is_pair
 from jupyter_latents.engine.models.places.hub import HubFiles
 from jupyter_latents.engine.models.weights import (
     header,
@@ -24,10 +25,10 @@ from jupyter_latents.engine.models.weights import (
 from jupyter_latents.errors import ModelError
 from jupyter_latents.wording import option
 
-__all__ = ["PartSource", "class_of", "parts_of", "read_json", "with_defaults"]
+__all__ = ["SEEING", "PartSource", "class_of", "parts_of", "read_json", "with_defaults"]
 
-SKIPPED = ("safety_checker", "feature_extractor", "image_encoder")
-"""Parts of a model that no stage uses."""
+SEEING = ("WanImageToVideoPipeline",)
+"""Pipelines that use their picture encoder after all."""
 
 _CONFIGURATIONS = ("config.json", "scheduler_config.json")
 
@@ -145,10 +146,11 @@ def parts_of(folder: Path, index: Mapping[str, Any], variant: str | None, model:
         ModelError: A part's class is neither of diffusers nor of transformers: such code is never run.
     """
     found = {}
+    used = ("image_encoder",) if index.get("_class_name") in SEEING else ()
     for name, entry in index.items():
-        if name in SKIPPED or not isinstance(entry, list) or len(entry) != 2 or not entry[0]:
+        if (name in SKIPPED and name not in used) or not is_pair(entry):
             continue
-        library, class_name = str(entry[0]), str(entry[1])
+        library, class_name = entry
         class_of(library, class_name, f"{name} of {model}")
         files = weight_files(folder / name, variant)
         own = variant if variant in variants(folder / name) else None

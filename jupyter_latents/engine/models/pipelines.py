@@ -15,8 +15,8 @@ from jupyter_latents.wording import option
 __all__ = ["RUNS", "reason_against"]
 
 RUNS = (
-    "Here run diffusers' text-to-image pipelines that have a scheduler, a VAE, and a U-Net or transformer which "
-    "denoises (batch, channels, height, width)."
+    "Here run video pipelines of Wan, LTX, HunyuanVideo and CogVideoX, and diffusers' text-to-image pipelines that "
+    "have a scheduler, a VAE, and a U-Net or transformer which denoises (batch, channels, height, width)."
 )
 """What to say after a reason."""
 

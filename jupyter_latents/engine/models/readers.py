@@ -10,8 +10,10 @@ from types import MappingProxyType
 from typing import Any
 
 from jupyter_latents.engine.models.facts import ModelFacts
+from jupyter_latents.engine.models.index_rows import SKIPPED
 from jupyter_latents.engine.models.memory import is_out_of_memory
-from jupyter_latents.engine.models.parts import SKIPPED, PartSource, class_of
+from jupyter_latents.engine.models.parts import PartSource, class_of
+from jupyter_latents.engine.models.unused import keep_uncounted, keep_unused, unused_in_logs
 from jupyter_latents.errors import ModelError
 from jupyter_latents.wording import option, readable
 
@@ -63,7 +65,10 @@ def translation_of_errors(what: str, size: int = 0, dest: str | None = None) -> 
                 "smaller model.",
                 option=dest,
             ) from error
-        raise ModelError(f"{what} cannot be loaded: {_line(error)}", option=dest) from error
+        reason = _line(error)
+        if "meta tensor" in reason:
+            reason = "the file lacks tensors that the config.json of one of these parts asks for; fetch the model again"
+        raise ModelError(f"{what} cannot be loaded: {reason}", option=dest) from error
 
 
 def _line(error: BaseException) -> str:
@@ -90,19 +95,32 @@ def read_part(part: PartSource, dtype: Any, model: str, further: Mapping[str, An
     with translation_of_errors(what, part.values * dtype.itemsize):
         if part.form == "file":
             settings = {"config": str(part.folder.parent), "subfolder": part.folder.name}
-            return _ready(found.from_single_file(str(part.weights[0]), **settings, dtype=dtype, local_files_only=True))
+            with unused_in_logs() as left:
+                module = found.from_single_file(str(part.weights[0]), **settings, dtype=dtype, local_files_only=True)
+            _check_whole(module, part, what)
+            keep_unused(part, left.get(part.class_name, ()))
+            return _ready(module)
         if not part.weights:
             return found.from_pretrained(part.folder, local_files_only=True)
         module, info = found.from_pretrained(
             part.folder, dtype=dtype, variant=part.variant, local_files_only=True, output_loading_info=True, **further
         )
-    missing = sorted(info.get("missing_keys", ()))
+    _refuse_missing(sorted(info.get("missing_keys", ())), part, what)
+    keep_unused(part, info.get("unexpected_keys", ()))
+    return _ready(module)
+
+
+def _check_whole(module: Any, part: PartSource, what: str) -> None:
+    """Refuses a part of a single file that lacks tensors: they stay empty shells."""
+    _refuse_missing(sorted(name for name, tensor in module.named_parameters() if tensor.is_meta), part, what)
+
+
+def _refuse_missing(missing: list[str], part: PartSource, what: str) -> None:
     if missing:
         raise ModelError(
             f"{what}: its weight files do not belong to its config.json ({part.class_name}): {len(missing)} tensors "
             f"are missing, such as {missing[0]}. Fetch the model again, or give the {option('variant')} that is whole."
         )
-    return _ready(module)
 
 
 def read_checkpoint(facts: ModelFacts, names: list[str], held: Mapping[str, Any], dtype: Any) -> dict[str, Any]:
@@ -128,10 +146,16 @@ def read_checkpoint(facts: ModelFacts, names: list[str], held: Mapping[str, Any]
     others = {name: part for name, part in held.items() if name in accepted and name not in names}
     absent = {name: None for name in SKIPPED if name in accepted}
     size = sum(facts.sources[name].values for name in names) * dtype.itemsize
-    with translation_of_errors(f"{facts.name} ({', '.join(names)})", size):
+    with translation_of_errors(f"{facts.name} ({', '.join(names)})", size), unused_in_logs() as left:
         pipeline = pipeline_class.from_single_file(
             str(facts.checkpoint), config=str(facts.folder), dtype=dtype, local_files_only=True, **others, **absent
         )
+    for name in names:
+        part, module = facts.sources[name], pipeline.components[name]
+        if hasattr(module, "named_parameters"):
+            _check_whole(module, part, f"{name} of {facts.name}")
+            keep_unused(part, left.get(part.class_name, ()))
+            keep_uncounted(part, module)
     return {name: _ready(pipeline.components[name]) for name in names}
 
 

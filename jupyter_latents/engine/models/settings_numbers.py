@@ -45,7 +45,9 @@ _ROWS = (
     _Row(re.compile(r"latent_channels|z_dim|base_dim"), 1, "widths", needed=True),
     _Row(re.compile(r"in_channels|out_channels|patch_size|hidden_size|all_patch_size"), 1, "widths"),
     _Row(
-        re.compile(r"(\w+_)?(channels|dim|heads|groups|kernel)|intermediate_size|vocab_size|d_model|d_ff|d_kv"),
+        re.compile(
+            r"(\w+_)?(channels|dim|heads|groups|kernel)|intermediate_size|\w*vocab_size|\w+_hidden_size|\w+_group_num|d_model|d_ff|d_kv"
+        ),
         1,
         "widths",
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
@@ -18,7 +18,6 @@ from jupyter_latents.wording import option
 
 __all__ = ["PromptWindow", "check_prompts", "prompt_remarks", "prompt_windows"]
 
-_TOLD = 5
 _OPTIONS = {
     "positive": "prompts",
     "negative": "negative_prompts",
@@ -70,21 +69,17 @@ def check_prompts(stage: Stage, text: str, family: str) -> None:
             check_prompt(prompt, weighter, positive=not name.endswith("negative"))
 
 
-def prompt_remarks(stage: Stage, windows: Sequence[PromptWindow]) -> tuple[str, ...]:
-    """What is to be told of prompts that change, or are read otherwise than they seem.
+def prompt_remarks(stage: Stage) -> tuple[str, ...]:
+    """What is to be told of prompts that are read otherwise than they seem.
 
     Args:
         stage: What is asked for.
-        windows: Its windows.
     """
     weighter = _weighter(stage)
     if weighter is None:
         return ()
     found = dict.fromkeys(remark(prompt, weighter) for _, prompt in _texts(stage.prompt))
-    starts = [str(window.start) for window in windows[1:]]
-    shown = starts if len(starts) <= _TOLD else [*starts[:_TOLD], f"… ({len(starts)} times)"]
-    changes = f"the prompt changes after step {', '.join(shown)}" if starts else ""
-    return tuple(filter(None, (*found, changes)))
+    return tuple(filter(None, found))
 
 
 def prompt_windows(stage: Stage, span: Span) -> tuple[PromptWindow, ...]:

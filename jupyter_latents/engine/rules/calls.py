@@ -39,6 +39,9 @@ def call_arguments(call: Call, family: Family) -> dict[str, Any]:
                 f"{call.pipeline.__name__} takes no {name.replace('_', ' ')}; leave out the option that sets it."
             )
     wanted = {**_always(call, family), **explicit}
+    if family.frames:
+        rate = int(call.fps) if call.fps == int(call.fps) else call.fps
+        wanted |= {"num_frames": call.frames, "frame_rate": rate}
     if given.images or needs_blank(call.pipeline, family, given):
         wanted["strength"] = call.strength
     arguments = {name: value for name, value in wanted.items() if name in accepted}
@@ -75,6 +78,7 @@ def _always(call: Call, family: Family) -> dict[str, Any]:
         "prompt": stage.prompt.positive,
         "num_inference_steps": stage.num_inference_steps,
         "num_images_per_prompt": call.batch,
+        "num_videos_per_prompt": call.batch,
         "width": call.size[0],
         "height": call.size[1],
         family.guidance: stage.guidance_scale,
@@ -123,7 +127,10 @@ def picture_arguments(call: Call, family: Family, inputs: Inputs) -> dict[str, A
     import torch
 
     found: dict[str, Any] = {}
-    if inputs.images:
+    if inputs.images and family.pictured:
+        (picture,) = inputs.images
+        found["image"] = picture.resize(call.size) if picture.size != call.size else picture
+    elif inputs.images:
         found["image"] = [image.resize(call.size) if image.size != call.size else image for image in inputs.images]
     elif needs_blank(call.pipeline, family, Given.of(inputs)):
         found["image"] = torch.zeros_like(inputs.latents[0].tensor[:1])  # the tap replaces what is made of them

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 from typing import Any
 
@@ -15,6 +16,7 @@ from jupyter_latents.wording import option
 
 __all__ = ["check_mode", "check_sigmas", "pipeline_of"]
 
+_NEEDS = {"WanImageToVideoPipeline": "ftfy"}  # what a pipeline calls without asking whether it is there
 _MOST_SIGMA = 10_000  # models are trained up to 15 (SD), 80 (EDM) or 4096 (zero terminal SNR)
 
 
@@ -60,9 +62,36 @@ def check_mode(stage: Stage, given: Given, latents: Standing | None, facts: Mode
             f"{option('ip_adapters')}, or leave the images out.",
             option="image_seeds",
         )
+    if facts.family.pictured:
+        _check_steered(stage, given, latents, facts)
     if given.masks:
         return "inpaint"
     return "img2img" if given.images or (latents is not None and facts.family.txt2img is None) else "txt2img"
+
+
+def _check_steered(stage: Stage, given: Given, latents: Standing | None, facts: ModelFacts) -> None:
+    """Raises where a model of clips lacks the picture that steers it, or is given what it cannot use."""
+    name = stage.model.name
+    needed = facts.family.txt2img is None or (
+        latents is not None and latents.provenance.options.get("pictures") == "1"
+    )  # fmt: skip
+    if not given.images and needed:
+        beside = "latents that go on with it need that again: photo.png;latents=NAME" if latents is not None else (
+            "photo.png")  # fmt: skip
+        raise HandoffError(
+            f"{name} makes clips of a picture, which steers every step; {beside}.",
+            option="image_seeds" if latents is not None else None,
+        )
+    if len(given.images) > 1:
+        raise ModelError(
+            f"{name} makes a clip of one picture, and {len(given.images)} are given. Give one.", option="image_seeds"
+        )
+    if given.images and stage.strength is not None:
+        raise ModelError(
+            f"{name} noises its picture to no strength: the picture steers every step. Leave {option('strengths')} "
+            "out.",
+            option="strengths",
+        )
 
 
 def pipeline_of(mode: str, stage: Stage, facts: ModelFacts) -> type:
@@ -86,6 +115,9 @@ def pipeline_of(mode: str, stage: Stage, facts: ModelFacts) -> type:
             f"{name} of {stage.model.name} cannot be tapped: diffusers {diffusers.__version__} has no such class with "
             "prepare_latents."
         )
+    library = _NEEDS.get(name, "")
+    if library and importlib.util.find_spec(library) is None:
+        raise ModelError(f"{name} cleans its texts with {library}, which is not installed here: pip install {library}.")
     return found
 
 
@@ -122,13 +154,20 @@ def check_sigmas(stage: Stage, scheduler: Any, facts: ModelFacts, mode: str) -> 
 
 def _check_kind(scheduler: Any, own: Any, family: str) -> None:
     """Raises where a scheduler is for models of another kind than the model's own is."""
-    if not hasattr(scheduler, "init_noise_sigma") and hasattr(own, "init_noise_sigma"):
+    if "old_pred_original_sample" in inspect.signature(scheduler.step).parameters:
+        raise ModelError(
+            f"{type(scheduler).__name__} leaves its history to the pipeline, where it cannot be handed over. Use "
+            f"another {option('schedulers')}, such as CogVideoXDDIMScheduler or DPMSolverMultistepScheduler.",
+            option="schedulers",
+        )
+    is_flow = schedulers.form_of(own) == "flow"
+    if not is_flow and not hasattr(scheduler, "init_noise_sigma") and hasattr(own, "init_noise_sigma"):
         raise ModelError(
             f"{type(scheduler).__name__} is for flow models, and {family} is none. Use another "
             f"{option('schedulers')}, such as EulerDiscreteScheduler or DDIMScheduler.",
             option="schedulers",
         )
-    if schedulers.form_of(own) == "flow" and schedulers.form_of(scheduler) != "flow":
+    if is_flow and schedulers.form_of(scheduler) != "flow":
         raise ModelError(
             f"{type(scheduler).__name__} is for models that predict noise, and {family} is a flow model. Use another "
             f"{option('schedulers')}, such as FlowMatchEulerDiscreteScheduler or "

@@ -5,6 +5,7 @@ The factors are measured: peaks of the tiny and demo models on a CPU lie between
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from jupyter_latents.engine.given.inputs import Call
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.memory import all_memory, device_of, is_ram
 from jupyter_latents.errors import ModelError
+from jupyter_latents.points import largest_scale
 from jupyter_latents.stage import Size
 from jupyter_latents.wording import option, readable
 
@@ -25,6 +27,8 @@ _PICTURES = 3 * 3 * 4  # red, green and blue in float32; decoded, turned for Pil
 _PER_STEP = 8_192  # the generator's state, and what says where a step stands
 _TOKENS = 77 * 3  # of a text for a CLIP encoder, which is filled up; repeated, joined and read by the layers
 _PADDED = ("CLIP",)
+_JOINED = {"two clips and t5": 77 + 256, "t5": 512}
+"""Tokens that a text of each layout is filled up to; they go through a transformer beside those of a picture."""
 _ORDERS = 4  # outputs that PNDM and IPNDM remember
 
 
@@ -68,16 +72,16 @@ def needs_of(call: Call, facts: ModelFacts, itemsize: int, steps: int = 1, memor
         memory: Outputs of earlier steps that its scheduler remembers.
     """
     stage, size = call.stage, call.size
-    latents = _latents(size, facts)
-    guided = 2 if facts.denoiser == "unet" and facts.family.negative and stage.guidance_scale > 1 else 1
+    latents = _latents(call, facts)
+    guided = 2 if facts.family.negative and largest_scale(stage.guidance_scale) > 1 else 1
     guided += call.pag
-    step = guided * call.batch * (_layer(size, facts) + _text(facts)) * itemsize
+    step = guided * call.batch * (_layer(call, facts) + _text(facts)) * itemsize
     kept = steps * (call.batch * latents * (2 + memory) * itemsize + _PER_STEP)
     if stage.window.end not in (None, 1.0):
         return Needs(step, kept, 0, 0)
     at_once = 1 if stage.model.vae_slicing else call.batch
     layer = 0 if stage.model.vae_tiling else at_once * _decoder(size, facts) * itemsize
-    return Needs(step, kept, layer, call.batch * size[0] * size[1] * _PICTURES)
+    return Needs(step, kept, layer, call.batch * call.frames * size[0] * size[1] * _PICTURES)
 
 
 def check_memory(call: Call, facts: ModelFacts, itemsize: int, steps: int = 1, scheduler: Any = None) -> None:
@@ -108,7 +112,7 @@ def check_memory(call: Call, facts: ModelFacts, itemsize: int, steps: int = 1, s
     lacking = wanting(call, steps)
     if lacking is None:
         return
-    one = Call(call.stage, call.given, call.mode, call.size)
+    one = Call(call.stage, call.given, call.mode, call.size, frames=call.frames)
     blamed = "output_size" if wanting(one, 1) else "inference_steps" if wanting(one, steps) else "batch_size"
     if blamed == "batch_size" and call.given.latents:
         blamed = "image_seeds"
@@ -139,22 +143,21 @@ def _remembered(scheduler: Any) -> int:
     return _ORDERS if hasattr(scheduler, "ets") else 0
 
 
-def _latents(size: tuple[int, int], facts: ModelFacts) -> int:
-    """Values of the latents of one picture."""
-    _, channels, height, width = facts.space.shape_for(*size)
-    return channels * height * width
+def _latents(call: Call, facts: ModelFacts) -> int:
+    """Values of the latents of one picture or clip."""
+    return math.prod(facts.space.shape_for(*call.size, 1, call.frames))
 
 
-def _layer(size: tuple[int, int], facts: ModelFacts) -> int:
-    """Values that a denoiser holds at once for one picture."""
-    config, latents = facts.config(facts.denoiser), _latents(size, facts)
+def _layer(call: Call, facts: ModelFacts) -> int:
+    """Values that a denoiser holds at once for one picture or clip."""
+    config, latents = facts.config(facts.denoiser), _latents(call, facts)
     pixels = latents // facts.space.channels
     widths = config.get("block_out_channels")
     if widths:
         return _OF_PIXELS * int(widths[0]) * pixels + _skips(config, pixels)
     each = config.get("patch_size") or 2
     inside = int(config.get("in_channels") or facts.space.channels) * int(each if isinstance(each, int) else 2) ** 2
-    return _OF_TOKENS * _width(config) * (latents // inside)
+    return _OF_TOKENS * _width(config) * (latents // inside + _JOINED.get(facts.family.text, 0))
 
 
 def _skips(config: Mapping[str, Any], pixels: int) -> int:

@@ -109,7 +109,14 @@ def first_step(pipeline: type, mode: str, scheduler: Any, stage: Stage, strength
     return (len(whole) - len(kept)) // int(scheduler.order)
 
 
-def enter(stage: Stage, given: Standing | None, scheduler: Any, family: Family, first: int) -> Entering:
+def enter(
+    stage: Stage,
+    given: Standing | None,
+    scheduler: Any,
+    family: Family,
+    first: int,
+    boundary: float | None = None,
+) -> Entering:
     """Decides which steps run and how the given latents enter.
 
     Args:
@@ -118,13 +125,14 @@ def enter(stage: Stage, given: Standing | None, scheduler: Any, family: Family, 
         scheduler: The receiving scheduler with its whole schedule set.
         family: The model's family.
         first: First step that an input image's strength allows.
+        boundary: See `Grid`.
 
     Raises:
         HandoffError: The latents' noise level is not known, nothing is left to run, or the scheduler cannot begin in
             mid-schedule.
         WindowError: No step lies in the window.
     """
-    span = handoff.fractions_span(stage.window, scheduler, family.fraction, first)
+    span = handoff.grid_of(scheduler, family.fraction, boundary).span(stage.window, first)
     schedule = schedulers.schedule_digest(scheduler)
     if given is None:
         beginning.check(scheduler, span.start_index)

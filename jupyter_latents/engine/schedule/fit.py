@@ -6,7 +6,7 @@ from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.engine.vae.bridge import converter
 from jupyter_latents.errors import HandoffError
 from jupyter_latents.latents.files.comfy_file import RAW_VAE
-from jupyter_latents.latents.spaces import Space, likely_spaces
+from jupyter_latents.latents.spaces import Space, for_shape, likely_spaces
 from jupyter_latents.wording import option
 
 __all__ = ["check_fits"]
@@ -22,7 +22,8 @@ def check_fits(latents: Standing, space: Space, model: str, *, backwards: bool =
         backwards: Whether the receiving scheduler adds noise, so that clean latents are what it begins with.
 
     Raises:
-        HandoffError: Fully denoised latents, or another space and no way to bring them there.
+        HandoffError: Fully denoised latents, or another space and no way to bring them there, as between clips and
+            pictures.
     """
     if latents.is_clean and not backwards:
         raise HandoffError(
@@ -32,6 +33,7 @@ def check_fits(latents: Standing, space: Space, model: str, *, backwards: bool =
             f"{option('schedulers')} DDIMInverseScheduler takes them back to noise."
         )
     own = latents.space if latents.space is not None and latents.space.name != RAW_VAE else None
+    _check_axes(latents, own, space, model)
     if own is None and latents.shape[1] == space.channels:
         return True
     if own is None:
@@ -53,3 +55,25 @@ def check_fits(latents: Standing, space: Space, model: str, *, backwards: bool =
         f"the model that made them, and {why}. Continue them for a step with a model of {own.name} latents; what it "
         "makes can cross."
     )
+
+
+def _check_axes(latents: Standing, own: Space | None, space: Space, model: str) -> None:
+    """Raises where clips meet a model of pictures, pictures one of clips, or clips one of another space."""
+    moves = for_shape(None, latents.shape).moves
+    kinds = ("clips", "pictures")
+    if moves != space.moves:
+        ours, theirs = kinds if moves else kinds[::-1]
+        raise HandoffError(
+            f"latents of shape {latents.shape} are {ours}, and {model} makes {theirs} (shape {_shape_of(space)}). "
+            f"Continue them with a model of {ours}."
+        )
+    if moves and own is not None and not own.same_as(space):
+        raise HandoffError(
+            f"these clips are of {own}, and {model} works in {space}. Clips do not cross from one space to another "
+            f"yet: continue them with a model of {own.name} latents."
+        )
+
+
+def _shape_of(space: Space) -> str:
+    names = {"b": "batch", "c": "channels", "f": "frames", "h": "height", "w": "width"}
+    return ", ".join(names[axis] for axis in space.axes.split())

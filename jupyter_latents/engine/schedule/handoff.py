@@ -13,7 +13,7 @@ from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.engine.schedule.level_tensor import same_level
 from jupyter_latents.engine.schedule.likeness import likely_form, root_mean_square
-from jupyter_latents.engine.schedule.window import Span, resolve
+from jupyter_latents.engine.schedule.window import FractionRule, Grid, Span
 from jupyter_latents.errors import HandoffError
 from jupyter_latents.latents.facts import Form, Noise
 from jupyter_latents.latents.form_table import ROWS
@@ -21,7 +21,7 @@ from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import Window
 from jupyter_latents.wording import option
 
-__all__ = ["Entrance", "entrance", "fractions_span", "starting"]
+__all__ = ["Entrance", "entrance", "grid_of", "starting"]
 
 _PICTURE = 0.05  # sigma of the first training timesteps: where inversion takes a clean picture as it is
 
@@ -191,8 +191,18 @@ def _notes(giver: Noise, receiver: Noise) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def fractions_span(window: Window, scheduler: Any, rule: Any, first: int) -> Span:
-    """The window in whole steps of a scheduler, by fractions alone; see `window.resolve`."""
+def grid_of(scheduler: Any, rule: FractionRule = "steps", boundary: float | None = None) -> Grid:
+    """What points of a run are counted on.
+
+    Args:
+        scheduler: A scheduler with its whole schedule set.
+        rule: How a fraction counts.
+        boundary: See `Grid`.
+    """
     train = int(scheduler.config.get("num_train_timesteps", 1000))
-    timesteps = [float(timestep) for timestep in scheduler.timesteps]
-    return resolve(window, timesteps, int(scheduler.order), rule=rule, train_timesteps=train, first=first)
+    timesteps, order = [float(timestep) for timestep in scheduler.timesteps], int(scheduler.order)
+    steps = -(-len(timesteps) // order)
+    indices = [min(step * order, len(timesteps)) for step in range(steps + 1)]
+    known = indices if schedulers.has_levels(scheduler) else ()
+    sigmas = [schedulers.level(scheduler, index).own_sigma for index in known]
+    return Grid(timesteps, order, rule, train, sigmas, boundary)

@@ -29,6 +29,7 @@ __all__ = [
     "build",
     "custom_sigmas",
     "form_of",
+    "has_levels",
     "level",
     "near",
     "restore",
@@ -157,6 +158,12 @@ def level(scheduler: Any, index: int) -> Noise:
 
 
 _KNOWN: weakref.WeakKeyDictionary[Any, tuple[Any, Any, tuple[Noise, ...]]] = weakref.WeakKeyDictionary()
+
+
+def has_levels(scheduler: Any) -> bool:
+    """Whether the noise levels of a scheduler are known; those of no such class are refused by a trial of its steps."""
+    tables = (getattr(scheduler, "sigmas", None), getattr(scheduler, "alphas_cumprod", None))
+    return type(scheduler).__name__ == "IPNDMScheduler" or any(table is not None for table in tables)
 
 
 def _levels(scheduler: Any) -> tuple[Noise, ...]:

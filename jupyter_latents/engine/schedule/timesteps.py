@@ -6,6 +6,7 @@ In a run the pipeline sets its own timesteps; they are compared with these.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -29,7 +30,7 @@ class Request:
 
     Attributes:
         num_inference_steps: Whole steps.
-        tokens: Image tokens of the transformer: 16 by 16 pixels each.
+        tokens: Image tokens of the transformer: 16 by 16 pixels each; of clips, its latent pixels in all frames.
         sigmas: Custom sigmas, or None.
         channels: Channels of the latents.
         mode: ``txt2img``, ``img2img`` or ``inpaint``; ``steered`` in pipelines that take what steers a model.
@@ -42,7 +43,9 @@ class Request:
     mode: str = "txt2img"
 
 
-def request(stage: Stage, facts: ModelFacts, size: tuple[int, int], mode: str = "txt2img") -> Request:
+def request(
+    stage: Stage, facts: ModelFacts, size: tuple[int, int], mode: str = "txt2img", frames: int | None = None
+) -> Request:
     """What the schedule of a stage is made for.
 
     Args:
@@ -50,9 +53,13 @@ def request(stage: Stage, facts: ModelFacts, size: tuple[int, int], mode: str = 
         facts: Its model's.
         size: (width, height) in pixels.
         mode: ``txt2img``, ``img2img`` or ``inpaint``.
+        frames: Frames of a clip; None for those of the stage, or the family's.
     """
     tokens = (size[0] // 16) * (size[1] // 16)
     mode = "steered" if facts.steering else mode
+    if facts.space.moves:
+        count = frames or stage.num_frames or facts.family.frames
+        tokens = math.prod(facts.space.shape_for(*size, 1, count)[2:])
     return Request(stage.num_inference_steps, tokens, stage.sigmas, facts.space.channels, mode)
 
 
@@ -82,6 +89,15 @@ def _z_image(scheduler: Any, request: Request) -> dict[str, Any]:
     steps = request.num_inference_steps
     sigmas = request.sigmas or torch.linspace(1.0, 1 / steps, steps).tolist()
     return {"sigmas": list(sigmas), "mu": _shift(scheduler, request.tokens, 1.15)}
+
+
+def _to_zero(_scheduler: Any, request: Request) -> dict[str, Any]:
+    """HunyuanVideoPipeline: sigmas from 1 to 0, the last left out."""
+    import numpy as np
+
+    steps = request.num_inference_steps
+    sigmas = np.linspace(1.0, 0.0, steps + 1)[:-1] if request.sigmas is None else request.sigmas
+    return {"sigmas": list(sigmas)}
 
 
 def _lumina2(scheduler: Any, request: Request) -> dict[str, Any]:
@@ -116,6 +132,7 @@ ARGUMENTS: Mapping[str, Callable[[Any, Request], dict[str, Any]]] = MappingProxy
         "dynamic": _dynamic,
         "linear": _linear,
         "lumina2": _lumina2,
+        "to zero": _to_zero,
         "flux": _flux,
         "flux2": _flux2,
         "z-image": _z_image,

@@ -24,13 +24,19 @@ _ENCODING = {
 
 
 def _heard(method: Callable[..., Any], kind: str) -> Callable[..., Any]:
-    """A pipeline's method that ends where the run is to end, or where a part made what is no number."""
+    """A pipeline's method that ends where the run is to end, or where a part made what is no number.
+
+    It runs without the optimizations of torch's script compiler: this fuses what it has seen before, on an accelerator
+    with other roundings, so that what a text becomes would depend on how many were encoded before it (Kolors' ChatGLM).
+    """
+    compiler: Any = torch.jit
 
     def heard(self: Any, *args: Any, **kwargs: Any) -> Any:
-        with ear():
+        with ear(), compiler.optimized_execution(False):
             made = method(self, *args, **kwargs)
         part = "the VAE, while it encoded a picture," if kind == "vae" else "a text encoder"
-        check_finite(made, part, self.vae.dtype if kind == "vae" else _encoder_dtype(self), kind)
+        dtype = self.vae.dtype if kind == "vae" else _encoder_dtype(self)
+        check_finite(made, part, dtype, kind, self.jupyter_latents_tap.extreme)
         return made
 
     return heard
@@ -57,7 +63,7 @@ def tapped(pipeline_class: type) -> type:
     def prepare_latents(self: Any, *args: Any, **kwargs: Any) -> Any:
         prepared = pipeline_class.prepare_latents(self, *args, **kwargs)  # type: ignore[attr-defined]
         first, rest = (prepared[0], tuple(prepared[1:])) if isinstance(prepared, tuple) else (prepared, None)
-        own = self.jupyter_latents_tap.latents_prepared(first)
+        own = self.jupyter_latents_tap.latents_prepared(first, rest or ())
         return own if rest is None else (own, *rest)
 
     def get_timesteps(self: Any, *args: Any, **kwargs: Any) -> Any:

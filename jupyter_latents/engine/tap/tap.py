@@ -15,7 +15,9 @@ from typing import Any
 
 import torch
 
+from jupyter_latents.engine.extremes import Extreme
 from jupyter_latents.engine.schedule import beginning, estimates, schedulers
+from jupyter_latents.engine.tap.finish import FINISHES, Finish
 from jupyter_latents.engine.tap.pipeline import tapped
 from jupyter_latents.engine.tap.scheduler import WindowedScheduler
 from jupyter_latents.engine.tap.states import Entry, Generators, StepState
@@ -40,21 +42,27 @@ class Tap:
         on_step: Called after each timestep; returns False to end the run there.
         encode: Called in place of the pipeline's ``encode_prompt``, with the class's own, the pipeline, and the
             arguments; None to leave that alone.
+        extreme: Finds what came in that is to blame where a part makes NaN or infinity.
+        finish: What the pipeline does to its latents after the loop.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - each is another's to decide
         self,
         scheduler: Any,
         generator: Generators,
         enter: Callable[[Any, int], Entry],
         on_step: Callable[[StepState], bool],
         encode: Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any] | None = None,
+        extreme: Callable[[], Extreme | None] = lambda: None,
+        finish: Finish = FINISHES[""],
     ) -> None:
         self.scheduler = scheduler
         self.generator = generator
         self._enter = enter
         self._on_step = on_step
-        self.encode = encode
+        self.encode, self._finish = encode, finish
+        self._beside: tuple[Any, ...] = ()
+        self.extreme = extreme
         self._by_strength: Callable[[], tuple[torch.Tensor, int]] | None = None
         self._entry: Entry | None = None
         self._prepared: torch.Tensor | None = None
@@ -109,13 +117,13 @@ class Tap:
         self._baseline = schedulers.state_baseline(self.scheduler)
         self._deliver()
 
-    def latents_prepared(self, latents: torch.Tensor) -> torch.Tensor:
-        """The pipeline has prepared its latents: what its loop is to start from.
+    def latents_prepared(self, latents: torch.Tensor, beside: tuple[Any, ...] = ()) -> torch.Tensor:
+        """The pipeline has prepared its latents, and more beside them: what its loop is to start from.
 
         Ours, in the memory layout in which they were (kernels round by layout), where the schedule is known already;
         else a tensor that ours are copied into as soon as it is.
         """
-        self._prepared = latents.clone()
+        self._prepared, self._beside = latents.clone(), beside
         if self._entry is not None and self._entry.latents is not None:
             self._check(self._entry.latents)
             given = self._entry.latents.to(latents.device, latents.dtype)
@@ -213,6 +221,8 @@ class Tap:
         if self._last is not None:
             at, model_output, sample = self._last
             estimate = estimates.denoised(self.scheduler, at, model_output, sample)
+        if index == len(self.scheduler.timesteps):
+            latents = self._finish(latents, self._beside)
         state = StepState(
             index,
             latents.detach().clone(),

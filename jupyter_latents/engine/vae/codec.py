@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from jupyter_latents.engine.ear import ear
+from jupyter_latents.engine.extremes import extreme_latents
 from jupyter_latents.engine.finite import check_finite
 from jupyter_latents.engine.layout import patchify, unpatchify
 from jupyter_latents.errors import ModelError
+from jupyter_latents.latents.clip import FPS, Clip
 from jupyter_latents.latents.scaling import Scaling
-from jupyter_latents.latents.spaces import Space
+from jupyter_latents.latents.spaces import AXES, Space
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    pass
 
 __all__ = ["decode", "encode", "scaling_of_vae", "space_of", "to_pil"]
 
 # Names of spaces: (channels, scaling factor) to name; the numbers themselves are the VAE's.
+_WAN_CHANNELS = 16
+_LTX, _COG = "AutoencoderKLLTXVideo", "AutoencoderKLCogVideoX"
+_HUNYUAN = "AutoencoderKLHunyuanVideo"
 _NAMES = {(4, 0.18215): "SD", (4, 0.13025): "SDXL", (16, 1.5305): "SD3", (16, 0.3611): "Flux"}
 
 
@@ -39,6 +46,8 @@ def space_of(vae_class: str, config: Mapping[str, Any], digest: str = "") -> Spa
     if vae_class == "AutoencoderKLFlux2":
         blocks = len(config["block_out_channels"]) - 1
         return Space("Flux2", config["latent_channels"] * 4, 2**blocks * 2, vae=digest)
+    if vae_class in _CLIPS:
+        return _CLIPS[vae_class](config, digest)
     if "z_dim" in config:
         mean, std = tuple(config["latents_mean"]), tuple(config["latents_std"])
         factor = 2 ** len(config["temperal_downsample"])
@@ -49,6 +58,46 @@ def space_of(vae_class: str, config: Mapping[str, Any], digest: str = "") -> Spa
     name = _NAMES.get((channels, round(scale, 5)), "own")
     means, stds = config.get("latents_mean"), config.get("latents_std")
     return Space(name, channels, 2 ** (levels - 1), scale, shift, tuple(means or ()), tuple(stds or ()), digest)
+
+
+def _wan_space(config: Mapping[str, Any], digest: str) -> Space:
+    """That of Wan's VAEs, of clips."""
+    factor, frames = int(config["scale_factor_spatial"]), int(config["scale_factor_temporal"])
+    mean, std = tuple(config["latents_mean"]), tuple(config["latents_std"])
+    name = "Wan2.1" if config["z_dim"] == _WAN_CHANNELS else "Wan2.2"
+    return Space(
+        name, config["z_dim"], factor, channel_mean=mean, channel_std=std, vae=digest, axes=AXES[1], frame_factor=frames
+    )
+
+
+def _ltx_space(config: Mapping[str, Any], digest: str) -> Space:
+    """That of LTX-Video's VAE, whose means and deviations are among its weights."""
+    halvings = sum(map(bool, config["spatio_temporal_scaling"]))
+    factor = config.get("spatial_compression_ratio") or config["patch_size"] * 2**halvings
+    frames = config.get("temporal_compression_ratio") or config["patch_size_t"] * 2**halvings
+    scale = float(config.get("scaling_factor") or 1.0)
+    channels = int(config["latent_channels"])
+    return Space("LTX", channels, int(factor), scale, vae=digest, axes=AXES[1], frame_factor=int(frames))
+
+
+def _hunyuan_space(config: Mapping[str, Any], digest: str) -> Space:
+    """That of HunyuanVideo's VAE."""
+    factor, frames = int(config["spatial_compression_ratio"]), int(config["temporal_compression_ratio"])
+    channels, scale = int(config["latent_channels"]), float(config["scaling_factor"])
+    return Space("HunyuanVideo", channels, factor, scale, vae=digest, axes=AXES[1], frame_factor=frames)
+
+
+def _cog_space(config: Mapping[str, Any], digest: str) -> Space:
+    """That of CogVideoX's VAE."""
+    factor, frames = 2 ** (len(config["block_out_channels"]) - 1), int(config["temporal_compression_ratio"])
+    channels, scale = int(config["latent_channels"]), float(config["scaling_factor"])
+    return Space("CogVideoX", channels, factor, scale, vae=digest, axes=AXES[1], frame_factor=frames)
+
+
+_CLIPS: Mapping[str, Callable[[Mapping[str, Any], str], Space]] = MappingProxyType(
+    {"AutoencoderKLWan": _wan_space, _LTX: _ltx_space, _COG: _cog_space, _HUNYUAN: _hunyuan_space}
+)
+"""VAEs of clips, by class."""
 
 
 def _check_numbers(vae_class: str, config: Mapping[str, Any]) -> None:
@@ -81,12 +130,18 @@ def scaling_of_vae(vae: Any, like: torch.Tensor) -> Scaling:
     """How a VAE's values become latents, in the dtype and on the device of `like`, as the pipelines compute it."""
 
     def per_channel(values: Any) -> torch.Tensor:
-        return torch.as_tensor(values, dtype=like.dtype, device=like.device).view(1, -1, 1, 1)
+        axes = (1,) * (like.dim() - 2)
+        return torch.as_tensor(values, dtype=like.dtype, device=like.device).view(1, -1, *axes)
 
     config = vae.config
     if _has_patches(vae):
         std = torch.sqrt(vae.bn.running_var.view(1, -1, 1, 1) + config.batch_norm_eps).to(like)
         return Scaling(vae.bn.running_mean.view(1, -1, 1, 1).to(like), std)
+    if type(vae).__name__ == _COG:
+        return Scaling(scale=config.scaling_factor, order="inverse")
+    if type(vae).__name__ == _LTX:
+        mean, std = (per_channel(values) for values in (vae.latents_mean, vae.latents_std))
+        return Scaling(mean, std, config.scaling_factor)
     if "z_dim" in config:
         return Scaling(per_channel(config.latents_mean), per_channel(config.latents_std), order="reciprocal")
     if config.get("latents_mean") is not None and config.get("latents_std") is not None:
@@ -99,17 +154,22 @@ def _has_patches(vae: Any) -> bool:
     return type(vae).__name__ == "AutoencoderKLFlux2"
 
 
+def _has_frames(vae: Any) -> bool:
+    """Whether its pictures and latents have an axis of frames."""
+    return "z_dim" in vae.config or type(vae).__name__ in _CLIPS
+
+
 @torch.no_grad()
 def decode(latents: torch.Tensor, vae: Any) -> torch.Tensor:
     """Decodes latents in model space to pictures.
 
     Args:
-        latents: Clean latents (batch, channels, height/factor, width/factor), any device.
+        latents: Clean latents (batch, channels, height/factor, width/factor), or those of clips, any device.
         vae: The VAE.
 
     Returns:
-        Pictures (batch, 3, height, width), float32, -1 to 1, on the CPU. The arithmetic is that of the diffusers
-        pipelines' own last lines.
+        Pictures (batch, 3, height, width), or clips (batch, 3, frames, height, width), float32, -1 to 1, on the CPU.
+        The arithmetic is that of the diffusers pipelines' own last lines.
 
     Raises:
         StoppedError: The run that it belongs to is to end.
@@ -117,7 +177,8 @@ def decode(latents: torch.Tensor, vae: Any) -> torch.Tensor:
     """
     with ear():
         pictures = _decoded(latents, vae)
-    check_finite(pictures, f"the VAE ({type(vae).__name__}), while it decoded,", vae.dtype, "vae")
+    part = f"the VAE ({type(vae).__name__}), while it decoded,"
+    check_finite(pictures, part, vae.dtype, "vae", partial(extreme_latents, latents))
     return pictures
 
 
@@ -126,10 +187,12 @@ def _decoded(latents: torch.Tensor, vae: Any) -> torch.Tensor:
     raw = scaling_of_vae(vae, latents).raw_from_model(latents)
     if _has_patches(vae):
         raw = unpatchify(raw)
-    elif "z_dim" in vae.config:
+    elif _has_frames(vae) and latents.dim() == 4:
         raw = raw.unsqueeze(2)
-    pictures: torch.Tensor = vae.decode(raw, return_dict=False)[0]
-    if pictures.dim() == 5:
+    # LTX-Video's pipelines decode at timestep 0 where nobody asks for another.
+    timed = {"temb": raw.new_zeros(len(raw))} if vae.config.get("timestep_conditioning") else {}
+    pictures: torch.Tensor = vae.decode(raw, **timed, return_dict=False)[0]
+    if pictures.dim() > latents.dim():
         pictures = pictures[:, :, 0]
     return pictures.float().cpu()
 
@@ -157,7 +220,7 @@ def encode(pictures: torch.Tensor, vae: Any) -> torch.Tensor:
 
 def _encoded(pictures: torch.Tensor, vae: Any) -> torch.Tensor:
     pictures = pictures.to(device=vae.device, dtype=vae.dtype)
-    one_frame = "z_dim" in vae.config
+    one_frame = _has_frames(vae)
     encoded = vae.encode(pictures.unsqueeze(2) if one_frame else pictures)
     raw = encoded.latent if hasattr(encoded, "latent") else encoded.latent_dist.mode()
     raw = patchify(raw) if _has_patches(vae) else raw.squeeze(2) if one_frame else raw
@@ -166,9 +229,16 @@ def _encoded(pictures: torch.Tensor, vae: Any) -> torch.Tensor:
     return result
 
 
-def to_pil(pictures: torch.Tensor) -> list[Image]:
-    """Pictures (batch, 3, height, width) of -1 to 1 as PIL images, rounded as diffusers' VaeImageProcessor does."""
+def to_pil(pictures: torch.Tensor, fps: float = FPS) -> list[Any]:
+    """Pictures (batch, 3, height, width) of -1 to 1 as PIL images, rounded as diffusers' VaeImageProcessor does.
+
+    Args:
+        pictures: They, or clips (batch, 3, frames, height, width), which become a `Clip` each.
+        fps: Frames a second of the clips.
+    """
     from PIL import Image
 
+    if pictures.dim() > 4:
+        return [Clip(to_pil(clip.transpose(0, 1)), fps) for clip in pictures]
     arrays = ((pictures * 0.5 + 0.5).clamp(0, 1).permute(0, 2, 3, 1).float().numpy() * 255).round().astype("uint8")
     return [Image.fromarray(array) for array in arrays]

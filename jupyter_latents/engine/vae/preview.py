@@ -6,6 +6,7 @@ over synthetic pictures that the VAE encodes, so any VAE gets its previews with 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,10 +16,9 @@ import torch.nn.functional as F
 from jupyter_latents.engine.models.places.tiny import published_tiny
 from jupyter_latents.engine.vae.codec import decode, encode, to_pil
 from jupyter_latents.engine.vae.tiny import read_tiny
+from jupyter_latents.latents.clip import Clip
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from jupyter_latents.latents.spaces import Space
 
 __all__ = ["DecodedPreviewer", "LinearPreviewer", "Previewer", "TinyPreviewer", "previewer_of"]
@@ -27,6 +27,7 @@ _SMALL = 3_000_000  # parameters up to which a VAE decodes in about the time of 
 _DECODED_SIDE = 32  # latent pixels; larger latents are averaged down first
 _LATENT_SIDE = 24
 _PICTURES = 24
+_MOMENTS, _MOMENTS_A_SECOND = 6, 4  # of a clip
 
 
 class Previewer(Protocol):
@@ -35,8 +36,19 @@ class Previewer(Protocol):
     def pictures(self, latents: torch.Tensor) -> torch.Tensor:
         """Pictures (batch, 3, height, width), -1 to 1, of latents (batch, channels, height/factor, width/factor)."""
 
-    def images(self, latents: torch.Tensor) -> list[Image]:
-        """The same as PIL images."""
+    def images(self, latents: torch.Tensor) -> list[Any]:
+        """The same as PIL images; of clips a few frames, as a `Clip` each."""
+
+
+def _shown(pictures: Callable[[torch.Tensor], torch.Tensor], latents: torch.Tensor) -> list[Any]:
+    """What `Previewer.images` gives."""
+    if latents.dim() == 4:
+        return to_pil(pictures(latents))
+    last = latents.shape[2] - 1
+    moments = sorted({round(number * last / (_MOMENTS - 1)) for number in range(_MOMENTS)})
+    few = to_pil(pictures(latents[:, :, moments].transpose(1, 2).flatten(0, 1)))
+    count = len(moments)
+    return [Clip(few[first : first + count], _MOMENTS_A_SECOND) for first in range(0, len(few), count)]
 
 
 def previewer_of(vae: Any, space: Space, tiny: str = "auto") -> Previewer:
@@ -77,9 +89,9 @@ class TinyPreviewer:
         pictures: torch.Tensor = self.decoder(small.to(weight.device, weight.dtype))
         return pictures.float().cpu().clamp(-1, 1)
 
-    def images(self, latents: torch.Tensor) -> list[Image]:
+    def images(self, latents: torch.Tensor) -> list[Any]:
         """See `Previewer.images`."""
-        return to_pil(self.pictures(latents))
+        return _shown(self.pictures, latents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +109,9 @@ class DecodedPreviewer:
         shrink = -(-max(latents.shape[-2:]) // _DECODED_SIDE)
         return decode(F.avg_pool2d(latents.float(), shrink), self.vae).clamp(-1, 1)
 
-    def images(self, latents: torch.Tensor) -> list[Image]:
+    def images(self, latents: torch.Tensor) -> list[Any]:
         """See `Previewer.images`."""
-        return to_pil(self.pictures(latents))
+        return _shown(self.pictures, latents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +158,9 @@ class LinearPreviewer:
         padded = F.pad(latents.detach().float().cpu(), (1, 1, 1, 1), mode="replicate")
         return F.pixel_shuffle(F.conv2d(padded, self.weight, self.bias), self.patch).clamp(-1, 1)
 
-    def images(self, latents: torch.Tensor) -> list[Image]:
-        """The same as PIL images."""
-        return to_pil(self.pictures(latents))
+    def images(self, latents: torch.Tensor) -> list[Any]:
+        """See `Previewer.images`."""
+        return _shown(self.pictures, latents)
 
 
 def _synthetic(count: int, side: int) -> torch.Tensor:

@@ -10,7 +10,7 @@ from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.schedule.likeness import doubt
 from jupyter_latents.errors import HandoffError
 from jupyter_latents.latents.facts import CLEAN
-from jupyter_latents.latents.spaces import Space, likely_spaces
+from jupyter_latents.latents.spaces import AXES, Space, likely_spaces
 from jupyter_latents.stage import ModelSource
 
 __all__ = ["Decoding", "decoding"]
@@ -47,6 +47,12 @@ def decoding(latents: Standing, facts: ModelFacts, receiver: ModelSource) -> Dec
     Raises:
         HandoffError: No VAE is known that decodes them.
     """
+    if len(latents.shape) > len(AXES[0].split()):
+        raise HandoffError(
+            f"latents of shape {latents.shape} are a clip, and a picture is wanted. Decode them and give one frame, "
+            "such as clip.decode()[0].",
+            option="image_seeds",
+        )
     own = None if latents.space is None or is_raw(latents, facts) else latents.space
     if own is None and latents.shape[1] != facts.space.channels:
         raise HandoffError(

@@ -80,7 +80,7 @@ def cached_content(
         size: (width, height) in pixels of the picture, where the file holds latents of several.
 
     Raises:
-        LatentsFileError: It holds films, latents of several sizes of which none was chosen, or is damaged.
+        LatentsFileError: It holds latents of several sizes of which none was chosen, or is damaged.
     """
     names = list(keys)
     entries = {name: found for name in names if (found := _KEY.fullmatch(name))}
@@ -123,10 +123,10 @@ def _chosen(entries: Mapping[str, re.Match[str]], size: tuple[int, int] | None, 
 
 
 def _batch(tensor: torch.Tensor, name: re.Match[str]) -> torch.Tensor:
-    """(1, channels, height, width) of a trainer's tensor, which has no batch and perhaps one frame.
+    """(1, channels, height, width), or a clip, of a trainer's tensor, which has no batch and perhaps one frame.
 
     Raises:
-        LatentsFileError: It has another shape, another one than its name says, or more frames.
+        LatentsFileError: It has another shape, or another one than its name says.
     """
     shape = tuple(tensor.shape)
     if len(shape) not in (3, 4) or 0 in shape:
@@ -138,9 +138,7 @@ def _batch(tensor: torch.Tensor, name: re.Match[str]) -> torch.Tensor:
         shape[-2:] != (int(name["height"]), int(name["width"])) or frames != int(name["frames"] or frames)
     ):
         raise LatentsFileError(f"its latents {name[0]!r} have shape {shape}; it is damaged.")
-    if frames != 1:
-        raise LatentsFileError(f"its latents are a film of {frames} frames, and latents here are pictures.")
-    return tensor.reshape(1, shape[0], *shape[-2:])
+    return tensor.unsqueeze(0) if frames != 1 else tensor.reshape(1, shape[0], *shape[-2:])
 
 
 def _assumed(trainer: str, told: str, kind: Kind | None, *, by_name: bool) -> tuple[str, ...]:

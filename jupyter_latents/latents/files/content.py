@@ -25,6 +25,7 @@ __all__ = ["TENSOR_KEYS", "Codec", "Content", "TensorFile", "as_batch", "others"
 TENSOR_KEYS = ("latents", "latent", "sample", "samples")
 
 _KNOWN_CHANNELS = (4, 16, 128)
+_CLIP_CHANNELS = (*_KNOWN_CHANNELS, 8, 12, 24, 32, 48)
 _MOST_TENSORS = 8  # more than this many and none of a known name: model weights, not latents
 
 
@@ -133,7 +134,7 @@ def others(keys: Iterable[str], key: str) -> tuple[str, ...]:
 def as_batch(
     tensor: torch.Tensor, space: Space | None, size: tuple[int, int] | None = None
 ) -> tuple[torch.Tensor, tuple[str, ...]]:
-    """A stored tensor as (batch, channels, height, width), where only one reading is possible, and what was assumed.
+    """A stored tensor as (batch, channels, height, width) or a clip, if read in one way only; what was assumed.
 
     Args:
         tensor: A file's tensor.
@@ -141,17 +142,22 @@ def as_batch(
         size: (width, height) in pixels of the picture that packed latents are of.
 
     Raises:
-        LatentsError: Packed latents of another size, or a film.
+        LatentsError: Packed latents of another size, or five axes of which none is known to be the channels.
     """
     shape: Mapping[int, int] = dict(enumerate(tensor.shape))
     channels = (space.channels,) if space else _KNOWN_CHANNELS
-    if tensor.ndim == 5 and (shape[1] == 1) != (shape[2] == 1):
+    moves = space is not None and space.moves
+    if tensor.ndim == 5 and not moves and (shape[1] == 1) != (shape[2] == 1):
         frame = 1 if shape[1] == 1 else 2
         return tensor.squeeze(frame), (f"its single frame of shape {tuple(tensor.shape)} is a picture",)
-    if tensor.ndim == 5 and shape[1] in channels and 0 not in tensor.shape:
+    if tensor.ndim == 5 and shape[1] not in channels and shape[2] in channels:
+        return tensor.transpose(1, 2).contiguous(), (
+            f"its shape {tuple(tensor.shape)} is (batch, frames, channels, height, width)",
+        )
+    if tensor.ndim == 5 and space is None and shape[1] not in _CLIP_CHANNELS:
         raise LatentsError(
-            f"latents of shape {tuple(tensor.shape)} are a film of {shape[2]} frames, and latents here are pictures. "
-            "Save one frame alone: tensor[:, :, 0]."
+            f"latents of shape {tuple(tensor.shape)} do not tell which axis is the channels; a clip is (batch, "
+            "channels, frames, height, width). Give space=."
         )
     if size is not None and looks_packed(tensor.shape, space) and not _is_of(tensor.shape, space, size):
         return unpack(tensor, size, space)

@@ -21,7 +21,7 @@ from jupyter_latents.latents.files.picture_file import read_picture_latents
 from jupyter_latents.latents.files.safetensors_file import read_safetensors_bytes
 from jupyter_latents.latents.forms import check_level, convert
 from jupyter_latents.latents.packing import picture_size
-from jupyter_latents.latents.spaces import FLOW_SPACES, SPACES, Space, find_space
+from jupyter_latents.latents.spaces import FLOW_SPACES, SPACES, Space, find_space, for_shape
 from jupyter_latents.latents.tensors import as_tensor, check_tensor
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def save(latents: Latents, path: str | Path) -> Path:
     Args:
         latents: The value; it is not changed, whatever happens.
         path: ``.safetensors`` or ``.npz`` (all but the trajectory), ``.pt``, ``.pth`` or ``.npy`` (the bare tensor) or
-            ``.latent`` (ComfyUI); ``.png``, ``.jpg`` or ``.webp`` for the decoded picture, which says how it was made.
+            ``.latent`` (ComfyUI); ``.png``, ``.jpg`` or ``.webp`` for the decoded picture, which says how it was made;
+            ``.mp4``, ``.webm``, ``.gif``, ``.apng`` or ``.webp`` for a decoded clip.
             Missing folders are made; a file of that name is replaced.
 
     Returns:
@@ -73,7 +74,9 @@ def save(latents: Latents, path: str | Path) -> Path:
     """
     target = file_path(path)
     kind = format_of(target.suffix)
-    if kind is not None and kind.holds == "picture":
+    if kind is not None and kind.films and (kind.holds == "film" or latents.moves):
+        write_whole(target, services.film_file(latents, kind.ending))
+    elif kind is not None and kind.holds == "picture":
         write_whole(target, services.picture_file(latents, kind.writer))
     else:
         write_whole(target, _codec_of(target, kind).write(latents))
@@ -170,8 +173,9 @@ def from_tensor(
 
     Args:
         cls: The class of the result.
-        tensor: Shape (batch, channels, height/factor, width/factor), (channels, height/factor, width/factor) or, with
-            `size`, packed (batch, tokens, channels); floating point.
+        tensor: Shape (batch, channels, height/factor, width/factor), (channels, height/factor, width/factor), that of a
+            clip (batch, channels, frames, height/factor, width/factor) or, with `size`, packed (batch, tokens,
+            channels); floating point.
         space: See `load`.
         sigma: See `load`.
         form: See `load`.
@@ -244,15 +248,16 @@ def from_bytes(cls: type[Latents], content: bytes) -> Latents:
 
 def _facts(content: Content, claim: Claim) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The arguments that latents are made of, and what was assumed."""
-    space = _space_of(content.space, claim.space)
+    space = _space_of(content.space, claim.space, content.tensor.shape)
     noise, assumed = _noise_of(content, space, claim.sigma, claim.form)
     tensor, read_as = as_batch(content.tensor, space, claim.size)
+    space = for_shape(space, tensor.shape) if space is not None else None
     assumed = (*content.assumed, *read_as, *assumed)
     check_tensor(tensor)
     if content.raw:
         tensor = tensor.float()  # as ComfyUI reads them
         if space is None:
-            space = Space(RAW_VAE, tensor.shape[1])
+            space = for_shape(Space(RAW_VAE, tensor.shape[1]), tensor.shape)
             names = [known.name for known in SPACES.values() if known.channels == space.channels]
             hint = f" (perhaps {' or '.join(names)})" if names else ""
             assumed = (
@@ -267,7 +272,9 @@ def _facts(content: Content, claim: Claim) -> tuple[dict[str, Any], tuple[str, .
     return {"tensor": tensor, "space": space, "noise": noise, **facts}, assumed
 
 
-def _space_of(found: Space | None, given: Space | None) -> Space | None:
+def _space_of(found: Space | None, given: Space | None, shape: Sequence[int]) -> Space | None:
+    if given is not None and found is not None and found.moves:
+        given = for_shape(given, shape)
     if found is not None and given is not None and not found.same_as(given):
         raise LatentsError(
             f"the file says {found}, but space= says {given}. "

@@ -49,6 +49,7 @@ def space_from(record: Mapping[str, Any]) -> Space:
         tuple(record["channel_std"]),
         record["vae"],
         record.get("axes", AXES[0]),
+        record.get("frame_factor", 1),
     )
 
 
@@ -198,4 +199,6 @@ def space_record(space: Space) -> dict[str, Any]:
     record = asdict(space)
     if space.axes == AXES[0]:
         del record["axes"]
+    if space.frame_factor == 1:
+        del record["frame_factor"]
     return record

@@ -52,6 +52,9 @@ __all__ = [
 ]
 
 
+_LAST: Mapping[int, torch.memory_format] = MappingProxyType({4: torch.channels_last, 5: torch.channels_last_3d})
+
+
 def _resume_digest(outline: Any, tensors: Mapping[str, torch.Tensor]) -> str:
     parts = [dump({"outline": outline}), *(f"{name} {tensor_digest(tensors[name])}" for name in sorted(tensors))]
     return checksum("\n".join(parts))
@@ -62,14 +65,16 @@ def _channels_last(tensors: Mapping[str, torch.Tensor]) -> list[str]:
     return sorted(
         name
         for name, tensor in tensors.items()
-        if tensor.dim() == 4 and not tensor.is_contiguous() and tensor.is_contiguous(memory_format=torch.channels_last)
+        if tensor.dim() in _LAST
+        and not tensor.is_contiguous()
+        and tensor.is_contiguous(memory_format=_LAST[tensor.dim()])
     )
 
 
 def _with_layout(tensor: torch.Tensor, name: str, metadata: Mapping[str, str]) -> torch.Tensor:
     """A tensor in the layout that it had when it was written."""
-    last = tensor.dim() == 4 and json.dumps(name) in metadata.get(LAYOUT_KEY, "")
-    return tensor.contiguous(memory_format=torch.channels_last) if last else tensor
+    last = tensor.dim() in _LAST and json.dumps(name) in metadata.get(LAYOUT_KEY, "")
+    return tensor.contiguous(memory_format=_LAST[tensor.dim()]) if last else tensor
 
 
 def _resume_parts(resume: Resume) -> tuple[dict[str, torch.Tensor], str, list[str]]:

@@ -2,7 +2,8 @@
 
 Sizes are picture pixels and must be multiples of the VAE's factor, 8 where the space is not known. Results keep
 space, sigma and position; scheduler history and trajectory are dropped. A VAE is not exactly symmetric, so a flipped
-picture decodes nearly, not exactly, as the mirror image.
+picture decodes nearly, not exactly, as the mirror image. Clips are
+changed in height and width, frame by frame, never in time.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from jupyter_latents.formats import MOST_PIXELS
 from jupyter_latents.latents.arguments import choice, flag, numbers, shown
 from jupyter_latents.latents.forms import noise_coefficient
 from jupyter_latents.latents.operations.lineage import check_latents, check_most, derive
-from jupyter_latents.latents.operations.resampling import resample_white
+from jupyter_latents.latents.operations.resampling import each_frame, resample_white
 from jupyter_latents.latents.separation import generator_of, in_float, noise_of, seed_of, separate, standard_normal
-from jupyter_latents.latents.spaces import UNKNOWN_SPACE
+from jupyter_latents.latents.spaces import for_shape
 
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
@@ -39,7 +40,7 @@ def _cells(latents: Latents, pixels: Sequence[float], what: str) -> tuple[int, .
     Raises:
         SettingError: No whole number of latent pixels.
     """
-    space = latents.space or UNKNOWN_SPACE
+    space = for_shape(latents.space, latents.shape)
     factor = space.factor
     if any(value % factor for value in pixels):
         near = tuple(round(value / factor) * factor for value in pixels)
@@ -78,7 +79,7 @@ def crop(latents: Latents, box: Box) -> Latents:
     left, top, right, bottom = _cells(latents, edges, "box")
 
     def part(tensor: torch.Tensor) -> torch.Tensor:
-        return tensor[:, :, top:bottom, left:right]
+        return tensor[..., top:bottom, left:right]
 
     denoised = None if latents.denoised is None else part(latents.denoised)
     return derive([latents], "crop", {"box": edges}, part(latents.tensor), denoised)
@@ -100,7 +101,7 @@ def flip(latents: Latents, *, horizontal: bool = True, vertical: bool = False) -
     """
     check_latents(latents, "flip")
     horizontal, vertical = flag(horizontal, "horizontal"), flag(vertical, "vertical")
-    dims = [dim for dim, wanted in ((3, horizontal), (2, vertical)) if wanted]
+    dims = [dim for dim, wanted in ((-1, horizontal), (-2, vertical)) if wanted]
     denoised = None if latents.denoised is None else latents.denoised.flip(dims)
     options: dict[str, object] = {"horizontal": horizontal, "vertical": vertical}
     return derive([latents], "flip", options, latents.tensor.flip(dims), denoised)
@@ -132,8 +133,8 @@ def pad(latents: Latents, edges: int | Box, *, mode: PadMode | None = None, seed
     across, down = latents.size
     _check_most(across + widths[0] + widths[2], down + widths[1] + widths[3])
     left, top, right, bottom = _cells(latents, widths, "edges")
-    height, width = latents.shape[2:]
-    check_most((*latents.shape[:2], height + top + bottom, width + left + right), "pad")
+    height, width = latents.shape[-2:]
+    check_most((*latents.shape[:-2], height + top + bottom, width + left + right), "pad")
     seed = seed_of(seed, "pad", latents)
     generator = generator_of(seed, "pad", latents)
     parts = separate(latents, "pad", generator)
@@ -142,7 +143,7 @@ def pad(latents: Latents, edges: int | Box, *, mode: PadMode | None = None, seed
         raise LatentsError(
             f"pad with mode {mode!r} needs the clean estimate (denoised), which is not known; use mode='zero'."
         )
-    if chosen == "reflect" and (max(left, right) >= latents.shape[3] or max(top, bottom) >= latents.shape[2]):
+    if chosen == "reflect" and (max(left, right) >= width or max(top, bottom) >= height):
         raise SettingError(
             f"edges is {edges}, more than the picture of {latents.size} has to reflect; use mode='edge'."
         )
@@ -150,14 +151,14 @@ def pad(latents: Latents, edges: int | Box, *, mode: PadMode | None = None, seed
 
     def larger(tensor: torch.Tensor) -> torch.Tensor:
         name = {"edge": "replicate", "reflect": "reflect", "zero": "constant"}[chosen]
-        return F.pad(tensor, sides, mode=name)
+        return each_frame(lambda frames: F.pad(frames, sides, mode=name), tensor)
 
     inside = in_float(latents.tensor)
     whole = larger(torch.zeros_like(inside) if parts is None else parts.signal)
     scale = _noise_scale(latents)
     if scale > 0.0:
         whole = whole + scale * standard_normal(whole, generator)
-    whole[:, :, top : top + height, left : left + width] = inside
+    whole[..., top : top + height, left : left + width] = inside
     denoised = None if latents.denoised is None else larger(in_float(latents.denoised))
     return derive([latents], "pad", {"edges": widths, "mode": chosen, "seed": seed}, whole, denoised)
 
@@ -192,15 +193,16 @@ def resize(latents: Latents, size: Sequence[int], *, mode: ResizeMode = "bilinea
         raise SettingError(f"size is {shown(size)}; give (width, height) in picture pixels.")
     _check_most(*pixels)
     width, height = _cells(latents, pixels, "size")
-    check_most((*latents.shape[:2], height, width), "resize")
+    check_most((*latents.shape[:-2], height, width), "resize")
     seed = seed_of(seed, "resize", latents)
     generator = generator_of(seed, "resize", latents)
     parts = separate(latents, "resize", generator)
 
     def interpolate(tensor: torch.Tensor) -> torch.Tensor:
         smooth = mode != "nearest"
-        return F.interpolate(
-            tensor, (height, width), mode=mode if smooth else "nearest-exact", antialias=smooth, **_corners(mode)
+        kind = mode if smooth else "nearest-exact"
+        return each_frame(
+            lambda frames: F.interpolate(frames, (height, width), mode=kind, antialias=smooth, **_corners(mode)), tensor
         )
 
     if parts is None:
@@ -223,7 +225,7 @@ def _every_nth(latents: Latents, size: tuple[int, int]) -> torch.Tensor:
     Raises:
         LatentsError: Not a whole fraction of the present size.
     """
-    height, width = latents.shape[2:]
+    height, width = latents.shape[-2:]
     if height % size[0] or width % size[1]:
         raise LatentsError(
             f"resize of noisy latents from {width}x{height} to {size[1]}x{size[0]} latent pixels "
@@ -231,4 +233,4 @@ def _every_nth(latents: Latents, size: tuple[int, int]) -> torch.Tensor:
             "Without it only 1/2, 1/3, ... of the size can be had."
         )
     down, across = height // size[0], width // size[1]
-    return in_float(latents.tensor)[:, :, down // 2 :: down, across // 2 :: across]
+    return in_float(latents.tensor)[..., down // 2 :: down, across // 2 :: across]

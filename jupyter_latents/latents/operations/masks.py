@@ -30,13 +30,16 @@ def as_mask(mask: Mask, shape: tuple[int, ...], feather: float = 0.0) -> torch.T
         feather: Latent pixels over which edges fade (a Gaussian of a quarter of that standard deviation).
 
     Returns:
-        float32, shape (1 or batch, 1, height/factor, width/factor).
+        float32, shape (1 or batch, 1, height/factor, width/factor); for clips one mask for all frames, with an axis for
+        them.
 
     Raises:
         SettingError: Another shape, values outside 0 to 1, NaN, or a negative feather.
     """
     if not 0.0 <= feather < math.inf:
         raise SettingError(f"feather is {feather}; it is a number of picture pixels, 0 or more.")
+    if len(shape) > 4 and (isinstance(mask, list | tuple) or getattr(mask, "ndim", 0) == 3):
+        return _moving(mask, shape, feather)
     weights = _weights(mask)
     if weights.shape[0] not in (1, shape[0]) or weights.shape[1] != 1 or 0 in weights.shape:
         raise SettingError(
@@ -47,9 +50,20 @@ def as_mask(mask: Mask, shape: tuple[int, ...], feather: float = 0.0) -> torch.T
         raise SettingError(
             "the mask has values outside 0 to 1 (or 0 to 255 in integers); 1 or white takes the second latents."
         )
-    if weights.shape[2:] != shape[2:]:
-        weights = F.interpolate(weights, size=shape[2:], mode="bilinear", antialias=True, align_corners=False)
-    return _fade(weights, feather / 4).clamp(0.0, 1.0)
+    if weights.shape[2:] != shape[-2:]:
+        weights = F.interpolate(weights, size=shape[-2:], mode="bilinear", antialias=True, align_corners=False)
+    faded = _fade(weights, feather / 4).clamp(0.0, 1.0)
+    return faded if len(shape) == 4 else faded.unsqueeze(2)
+
+
+def _moving(masks: Any, shape: tuple[int, ...], feather: float) -> torch.Tensor:
+    """Masks of one moment each, spread evenly over the time of a clip."""
+    if len(masks) == 0:
+        raise SettingError("the mask is an empty list; give one mask, or one for each of several moments.")
+    still = (1, shape[1], *shape[-2:])
+    moments = torch.cat([as_mask(one, still, feather) for one in masks], 1).flatten(2).transpose(1, 2)
+    spread = F.interpolate(moments, shape[2], mode="linear", align_corners=True).transpose(1, 2)
+    return spread.reshape(*spread.shape[:2], *still[-2:]).unsqueeze(1)
 
 
 def _weights(mask: Mask) -> torch.Tensor:

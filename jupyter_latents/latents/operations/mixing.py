@@ -12,10 +12,11 @@ than the mean square of the tensors' difference.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import torch
+import torch.nn.functional as F
 
 from jupyter_latents.errors import LatentsError, SettingError
 from jupyter_latents.latents.arguments import number
@@ -34,7 +35,7 @@ from jupyter_latents.latents.separation import (
     seed_of,
     standard_normal,
 )
-from jupyter_latents.latents.spaces import UNKNOWN_SPACE
+from jupyter_latents.latents.spaces import for_shape
 
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
@@ -62,7 +63,7 @@ def _spherical_gains(weight: torch.Tensor, rho: torch.Tensor) -> tuple[torch.Ten
     return torch.where(near, linear[0], first), torch.where(near, linear[1], second)
 
 
-def blend(first: Latents, other: Latents, weight: float = 0.5, *, seed: int | None = None) -> Latents:
+def blend(first: Latents, other: Latents, weight: float | Sequence[float] = 0.5, *, seed: int | None = None) -> Latents:
     """A mix of two latents at one noise level, with that same level.
 
     Position is kept where both share it; scheduler history is dropped, so a run continues without it.
@@ -70,7 +71,7 @@ def blend(first: Latents, other: Latents, weight: float = 0.5, *, seed: int | No
     Args:
         first: Latents.
         other: Latents of the same space, shape and sigma; another form is converted.
-        weight: Share of `other`, 0 to 1.
+        weight: Share of `other`, 0 to 1; of clips also several, spread evenly over the time: ``[0, 1]`` fades over.
         seed: Seed of new noise where some is needed; by default one that follows from the two latents.
 
     Returns:
@@ -123,7 +124,8 @@ def composite(first: Latents, other: Latents, mask: Mask, feather: float = 0.0, 
         other: Latents of the same space, shape and sigma; another form is converted.
         mask: A PIL image, or an array or tensor (height, width), (1 or batch, 1, height, width) with values 0 to 1
         (or 0 to
-            255 in integers), of the picture's or the latents' size or any other, to which it is resized.
+            255 in integers), of the picture's or the latents' size or any other, to which it is resized. For clips one
+            for all frames, or several, (frames, height, width) or a list of pictures, spread evenly over the time.
         feather: Picture pixels over which the mask's edges fade.
         seed: Seed of new noise where some is needed; by default one that follows from the two latents.
 
@@ -137,12 +139,17 @@ def composite(first: Latents, other: Latents, mask: Mask, feather: float = 0.0, 
     pixels = number(feather, "feather", wanted)
     if not 0.0 <= pixels <= _MOST_FEATHER:
         raise SettingError(f"feather is {feather}; {wanted}")
-    shares = as_mask(mask, first.shape, pixels / (first.space or UNKNOWN_SPACE).factor).to(in_float(first.tensor).dtype)
+    shares = as_mask(mask, first.shape, pixels / for_shape(first.space, first.shape).factor).to(
+        in_float(first.tensor).dtype
+    )
     tensor, seed = _mix(first, other, shares, _linear_gains, ("composite", seed))
     return _finish(first, other, shares, tensor, ("composite", {"feather": feather, "seed": seed}))
 
 
 def _weight(like: Latents, weight: object) -> torch.Tensor:
+    if like.moves and isinstance(weight, Sequence) and not isinstance(weight, str) and len(weight) > 1:
+        several = torch.stack([_weight(like, one).view(()) for one in weight]).view(1, 1, -1)
+        return F.interpolate(several, like.shape[2], mode="linear", align_corners=True).view(1, 1, -1, 1, 1)
     wanted = "it goes from 0 (all of the first) to 1 (all of the second)."
     share = number(weight, "weight", wanted)
     if not 0.0 <= share <= 1.0:

@@ -13,7 +13,7 @@ from jupyter_latents.latents.operations.geometry import crop, pad
 from jupyter_latents.latents.operations.lineage import check_latents, derive
 from jupyter_latents.latents.operations.mixing import composite
 from jupyter_latents.latents.separation import seed_of
-from jupyter_latents.latents.spaces import UNKNOWN_SPACE
+from jupyter_latents.latents.spaces import for_shape
 
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
@@ -62,7 +62,7 @@ def paste(
 
 def _mask(latents: Latents, edges: Sequence[int], feather: float) -> torch.Tensor:
     """The part that is covered, shape (height/factor, width/factor): 1, falling to 0 at edges that are faded."""
-    factor = (latents.space or UNKNOWN_SPACE).factor
+    factor = for_shape(latents.space, latents.shape).factor
     left, top, right, bottom = (edge // factor for edge in edges)
     down, across = latents.shape[-2:]
     reach = int(feather // factor)

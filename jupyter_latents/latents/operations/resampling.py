@@ -9,27 +9,41 @@ et al. 2024, "How I Warped Your Noise" (ICLR), section 3.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 
 from jupyter_latents.latents.separation import standard_normal
 
-__all__ = ["resample_white"]
+__all__ = ["each_frame", "resample_white"]
+
+
+def each_frame(change: Callable[[torch.Tensor], torch.Tensor], tensor: torch.Tensor) -> torch.Tensor:
+    """What a change of (batch, channels, height, width) makes of a tensor, of clips frame by frame.
+
+    Args:
+        change: Keeps the first two axes.
+        tensor: Shape (batch, channels, height, width) or (batch, channels, frames, height, width).
+    """
+    if tensor.dim() == 4:
+        return change(tensor)
+    frames = change(tensor.transpose(1, 2).flatten(0, 1))
+    return frames.reshape(tensor.shape[0], tensor.shape[2], *frames.shape[1:]).transpose(1, 2)
 
 
 def resample_white(noise: torch.Tensor, size: tuple[int, int], generator: torch.Generator) -> torch.Tensor:
     """Unit-variance white noise of another size with the large structure of `noise`.
 
     Args:
-        noise: Unit-variance white noise, shape (batch, channels, height, width).
+        noise: Unit-variance white noise, shape (batch, channels, height, width), or of clips.
         size: New (height, width).
         generator: Draws the detail that finer cells need.
 
     Returns:
-        Shape (batch, channels, *size); `noise` itself where the size is the same.
+        Shape (batch, channels, *size), of clips with their frames; `noise` itself where the size is the same.
     """
     across = _resample_last(noise, size[1], generator)
-    upright: torch.Tensor = _resample_last(across.transpose(2, 3), size[0], generator).transpose(2, 3)
+    upright: torch.Tensor = _resample_last(across.transpose(-1, -2), size[0], generator).transpose(-1, -2)
     return upright.contiguous()
 
 

@@ -20,13 +20,15 @@ from jupyter_latents.pictures.metadata.foreign import (
 )
 from jupyter_latents.pictures.metadata.parameters import read_parameters
 from jupyter_latents.pictures.metadata.recipe import Operation, Part, Recipe, StagePart, fill_in
+from jupyter_latents.points import scales_in
 from jupyter_latents.stage import Address, ImageSeed, ModelSource, Prompt, Reference, Size, Stage, Window
 
 __all__ = ["recipe_of"]
 
 _USED = frozenset(
     {
-        *("Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Size", "Model", "Model hash", "Clip skip", "VAE"),
+        *("Steps", "Sampler", "Schedule type", "CFG scale", "CFG schedule", "Seed", "Size", "Model", "Model hash"),
+        *("Clip skip", "VAE"),
         *("Denoising strength", "Hires upscale", "Hires resize", "Hires steps", "Hires upscaler", "Hires sampler"),
         *("Hires schedule type", "Hires prompt", "Hires negative prompt", "Hires CFG Scale", "Hires checkpoint"),
         *("Refiner", "Refiner switch at", "Version"),
@@ -113,7 +115,7 @@ class _Reading:
             prompt=Prompt(positive, self.negative, weighter=self.remarks.weighter(positive, self.negative)),
             seed=self._whole("Seed", 0, 2**64 - 1),
             num_inference_steps=self._whole("Steps", 1, STEPS) or 20,
-            guidance_scale=7.0 if guidance is None else guidance,
+            guidance_scale=scales_in(self.values.get("CFG schedule"), 7.0 if guidance is None else guidance),
             strength=self._number("Denoising strength", 0.001, 1) if image is not None and image.images else None,
             scheduler=self.remarks.scheduler(self.values.get("Sampler", ""), self.values.get("Schedule type", "")),
             image_seed=image,

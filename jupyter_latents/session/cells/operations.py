@@ -38,6 +38,7 @@ _CALLS: Mapping[str, tuple[str, Mapping[str, str]]] = MappingProxyType(
             {"at": "numbers", "feather": "number", "seed": "number"},
         ),
         "scale": ("{0}.scale({factor}, seed={seed})", {"factor": "number", "seed": "number"}),
+        "cut": ("{0}[{start}:{stop}]", {"start": "number", "stop": "number"}),
         "split": ("{0}.split()[{item}]", {"item": "number"}),
     }
 )
@@ -45,6 +46,7 @@ _ARGUMENT = rf'(?:[a-z_]+=)?(?:{_NUMBER}|[A-Za-z_]\w{{0,80}}|"[a-z-]{{1,20}}"|{_
 _EXPRESSION = re.compile(
     r"[A-Za-z_]\w{0,80}\.(?:blend|slerp|crop|flip|pad|resize|add_noise|scale|paste|at|split)"
     rf"\((?:{_ARGUMENT}(?:, {_ARGUMENT}){{0,5}})?\)(?:\[\d{{1,4}}\])?"
+    r"|[A-Za-z_]\w{0,80}\[\d{1,6}:\d{1,6}\]"
 )
 
 

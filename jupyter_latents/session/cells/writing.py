@@ -48,6 +48,7 @@ def parameters_of(latents: Latents) -> str:
         "Sampler": sampler,
         "Schedule type": schedule,
         "CFG scale": "" if origin.guidance_scale is None else plain(float(origin.guidance_scale)),
+        "CFG schedule": origin.options.get("guidance_scale", ""),
         "Seed": "" if origin.seed is None else str(origin.seed),
         "Size": f"{width}x{height}",
         "Model hash": origin.revision[:10],

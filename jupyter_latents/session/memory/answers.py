@@ -50,7 +50,7 @@ class Answers:
         key = key_of(stage, inputs, self._models) if inputs is not None else ""
         if course is None or inputs is None or not key:
             return planned, planned.outline
-        leads = leads_of(stage, course.prompts, inputs, self._models)
+        leads = leads_of(stage, course.windows, inputs, self._models)
         span, before = course.span, self._before(key, leads)
         self._reached[key] = max(span.end, self._reached.get(key, 0))
         for lead in leads:

@@ -98,13 +98,15 @@ def _has_seed(stage: Stage, inputs: Inputs) -> bool:
 
 def seal(result: StageResult) -> int:
     """A checksum of a result's latents and pictures: another one says that somebody changed them in place."""
+    from jupyter_latents.latents.clip import Clip
     from jupyter_latents.latents.tensors import checksum
 
     sum_ = 0
     for latents in (*result.latents.trajectory, result.latents):
         sum_ = checksum(latents, sum_)
     for picture in result.images:
-        sum_ = zlib.crc32(picture.tobytes(), sum_)
+        for frame in picture if isinstance(picture, Clip) else (picture,):
+            sum_ = zlib.crc32(frame.tobytes(), sum_)
     return sum_
 
 

@@ -1,17 +1,17 @@
-"""What stages have in common whose prompts change at other steps: the windows before the first difference."""
+"""What stages have in common that change at other steps: the windows before the first difference."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from jupyter_latents.engine import bare, is_steered
 from jupyter_latents.session.memory.identity import fingerprint, key_of
-from jupyter_latents.stage import Prompt
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine import Inputs, PromptWindow
+    from jupyter_latents.engine import Inputs, StageWindow
     from jupyter_latents.session.models import Models
     from jupyter_latents.stage import Stage
 
@@ -31,23 +31,23 @@ class Lead:
     end: int
 
 
-def leads_of(stage: Stage, prompts: Sequence[PromptWindow], inputs: Inputs, models: Models) -> tuple[Lead, ...]:
-    """The leads of a stage, the longest last; none where its prompts stay the same.
+def leads_of(stage: Stage, windows: Sequence[StageWindow], inputs: Inputs, models: Models) -> tuple[Lead, ...]:
+    """The leads of a stage, the longest last; none where nothing may change as it goes on.
 
     Args:
         stage: What is asked for.
-        prompts: Its windows.
+        windows: Its windows.
         inputs: Its resolved inputs.
         models: Says of its model what files, libraries and devices make of it.
     """
-    if len(prompts) < 2:
+    if not is_steered(stage):
         return ()
-    base = key_of(replace(stage, prompt=Prompt()), inputs, models)
+    base = key_of(bare(stage), inputs, models)
     if not base:
         return ()
-    found, said = [], hashlib.sha256(f"{base} {prompts[0].start}".encode())
-    for window in prompts[:-1]:
-        said.update(fingerprint(window.prompt).encode())
+    found, said = [], hashlib.sha256(f"{base} {windows[0].start}".encode())
+    for window in windows:
+        said.update(fingerprint(window.stage).encode())
         found.append(Lead(said.hexdigest(), window.end))
         said.update(f" to {window.end} ".encode())
     return tuple(found)

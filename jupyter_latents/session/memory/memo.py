@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -67,11 +68,33 @@ class Memo:
             stage: What is asked for.
             inputs: Its resolved inputs.
             go: Runs a stage.
-            tell: Is told when the store cannot be written to.
+            tell: Is told when the store cannot be written to, and when another process is waited for.
             leads: What it may have in common with others.
         """
         if not key:
             return go(stage, inputs)
+        with self._alone(key, stage, tell):
+            return self._run(key, stage, inputs, go, tell, leads)
+
+    def _alone(self, key: str, stage: Stage, tell: Callable[[str], None]) -> AbstractContextManager[None]:
+        """Keeps other processes on the same store from making a result that is to be made now; waits for them."""
+        store = self.store
+        if store is None or stage.force:
+            return nullcontext()
+        kept = self.find(key, stage)
+        if kept is not None and kept.step_of(stage.window.end) <= _reach(kept):
+            return nullcontext()
+        return store.claims.holding(key, tell)
+
+    def _run(
+        self,
+        key: str,
+        stage: Stage,
+        inputs: Inputs,
+        go: Callable[[Stage, Inputs], StageResult],
+        tell: Callable[[str], None],
+        leads: Sequence[Lead],
+    ) -> StageResult:
         before = self.find(key, stage)
         kept = None if stage.force else before or self._led(stage, leads)
         try:
@@ -83,28 +106,49 @@ class Memo:
             raise
         if before is None or _reach(result) >= _reach(before) or (stage.force and not _agree(before, result)):
             self._take(key, result, tell, anew=stage.force)
-            self._lead(key, result, leads)
+            self._lead(key, result, leads, tell)
         return result
 
-    def _lead(self, key: str, result: StageResult, leads: Sequence[Lead]) -> None:
-        """Notes how far a kept result goes for others that begin as it does."""
+    def _lead(self, key: str, result: StageResult, leads: Sequence[Lead], tell: Callable[[str], None]) -> None:
+        """Notes how far a kept result goes for others that begin as it does, in memory and in the store."""
         with self._lock:
             self._leads = {name: known for name, known in self._leads.items() if known[0] in self._kept}
             for lead in leads:
                 end = min(lead.end, _reach(result))
                 if end > self._leads.get(lead.key, (key, 0))[1]:
                     self._leads[lead.key] = (key, end)
+        store = self.store
+        if store is None:
+            return
+        try:
+            for lead in leads:
+                store.put_lead(lead.key, key, min(lead.end, _reach(result)))
+        except JupyterLatentsError as error:
+            tell(f"the store did not take this result: {error.message}")
 
     def _led(self, stage: Stage, leads: Sequence[Lead]) -> StageResult | None:
-        """The longest beginning of a stage that another one, kept in memory, has in common with it."""
+        """The longest beginning of a stage that another one, kept in memory or in the store, has in common with it."""
         for lead in reversed(leads) if continues(stage) else ():
-            with self._lock:
-                key, end = self._leads.get(lead.key, ("", 0))
-            kept = self._sound(key)
-            known = _up_to(kept, min(end, lead.end)) if kept is not None else None
-            if known is not None and known.latents.resume is not None:
-                return known
+            for key, end in self._known(lead):
+                kept = self._sound(key) or self._stored(key)
+                known = _up_to(kept, min(end, lead.end)) if kept is not None else None
+                if known is not None and known.latents.resume is not None:
+                    return known
         return None
+
+    def _known(self, lead: Lead) -> list[tuple[str, int]]:
+        """The stages that are known to begin so, and how far, the one that goes furthest first."""
+        store = self.store
+        with self._lock:
+            found = [self._leads.get(lead.key), store.lead(lead.key) if store is not None else None]
+        return sorted(dict.fromkeys(one for one in found if one is not None), key=lambda one: -one[1])
+
+    def _stored(self, key: str) -> StageResult | None:
+        """A result of the store, which memory then holds too."""
+        stored = self.store.get(key) if self.store is not None else None
+        if stored is not None:
+            self._keep(key, stored)
+        return stored
 
     def _take(self, key: str, result: StageResult, tell: Callable[[str], None], *, anew: bool) -> None:
         """Keeps a result in memory and in the store."""

@@ -13,6 +13,7 @@ import struct
 import zipfile
 from dataclasses import asdict
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -55,31 +56,39 @@ def pack(key: str, result: StageResult) -> bytes:
         key: Digest of the stage.
         result: What it made.
     """
+    from jupyter_latents.latents.clip import Clip, stills
     from jupyter_latents.latents.files.records import noise_record
     from jupyter_latents.latents.files.safetensors_file import safetensors_bytes
 
     steps: list[Latents] = list(result.latents.trajectory) or [result.latents]
     ends = steps[-1].digest == result.latents.digest
     steps += [] if ends else [result.latents]
+    clips = [one for one in result.images if isinstance(one, Clip)]
+    frames = [frame for clip in clips for frame in clip] or stills(result.images)
     record: dict[str, Any] = {
         "version": _VERSION,
         "key": key,
         "steps": len(steps),
         "trajectory": len(result.latents.trajectory),
-        "images": len(result.images),
+        "images": len(frames),
+        "clips": [len(one) for one in clips],
+        "fps": [one.fps for one in clips],
         "span": asdict(result.span),
         "stopped": result.stopped,
         "timesteps": result.timesteps,
         "rule": result.rule,
         "train_timesteps": result.train_timesteps,
         "start": None if result.start is None else noise_record(result.start),
+        "sigmas": [level if math.isfinite(level) else None for level in result.sigmas],
+        "switches": result.switches,
+        "boundary": result.boundary,
     }
     packed = BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as file:
         file.writestr(_RECORD, json.dumps(record))
         for number, latents in enumerate(steps):
             file.writestr(_step(number), safetensors_bytes(latents))
-        for number, image in enumerate(result.images):
+        for number, image in enumerate(frames):
             png = BytesIO()
             image.save(png, "PNG")
             file.writestr(_picture(number), png.getvalue())
@@ -122,7 +131,7 @@ def _result(key: str, file: zipfile.ZipFile, size: int) -> StageResult:
     start = record.get("start")
     return StageResult(
         steps[-1].replace(trajectory=tuple(steps[: bounded(record["trajectory"], "trajectory", 0, count)])),
-        tuple(images),
+        _clips(images, record.get("clips", []), record.get("fps", [])) or tuple(images),
         _span(record["span"]),
         0,
         flag(record["stopped"], "stopped"),
@@ -130,7 +139,20 @@ def _result(key: str, file: zipfile.ZipFile, size: int) -> StageResult:
         record["rule"],
         bounded(record["train_timesteps"], "train_timesteps", 1, _MOST),
         None if start is None else noise_from(start),
+        _sigmas(record.get("sigmas", [])),
+        tuple(bounded(step, "switch", 0, _MOST) for step in record.get("switches", [])[:_MOST]),
+        None if record.get("boundary") is None else number(record["boundary"], "boundary", "it is a share, or None."),
     )
+
+
+def _clips(frames: list[Image], lengths: list[int], speeds: list[float]) -> tuple[Any, ...]:
+    """The clips that frames are of; none where they are pictures."""
+    from jupyter_latents.latents.clip import Clip, check_fps
+
+    if sum(bounded(length, "clip", 1, len(frames)) for length in lengths) != (len(frames) if lengths else 0):
+        raise ValueError("clips of other lengths than there are frames")
+    left = iter(frames)
+    return tuple(Clip(islice(left, length), check_fps(speed)) for length, speed in zip(lengths, speeds, strict=True))
 
 
 def _check_members(file: zipfile.ZipFile, size: int) -> None:
@@ -176,6 +198,14 @@ def _timesteps(record: list[Any]) -> tuple[float, ...]:
     if not all(map(math.isfinite, found)):
         raise ValueError("a timestep that is no finite number")
     return found
+
+
+def _sigmas(record: list[Any]) -> tuple[float, ...]:
+    """Noise levels; what is infinite stands as nothing."""
+    levels = [math.inf if value is None else number(value, "sigma", "it is a number.") for value in record[:_MOST]]
+    if any(math.isnan(level) for level in levels):
+        raise ValueError("a noise level that is no number")
+    return tuple(levels)
 
 
 def _step(number: int) -> str:

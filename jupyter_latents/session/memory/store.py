@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from jupyter_latents.errors import SettingError
 from jupyter_latents.latents.files.atomic import sweep, write_whole
 from jupyter_latents.paths import destination, explain
+from jupyter_latents.session.memory.claims import Claims
 from jupyter_latents.session.memory.result_file import DAMAGED, pack, unpack
 from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.wording import readable
@@ -23,9 +25,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Store", "store_in"]
 
+_LEAD = ".lead"
+_NOTED = re.compile(rb"([0-9a-f]{64}) ([0-9]{1,6})")
+_LONGEST = 100
+
 
 class Store:
-    """A folder of results, the least recently used deleted first; several kernels may share it.
+    """A folder of results, the least recently used deleted first; several kernels and machines may share it.
+
+    Attributes:
+        claims: Say which results somebody is making now.
 
     Args:
         folder: Where; it is made when missing.
@@ -46,6 +55,8 @@ class Store:
                 f"the store {str(folder)!r} cannot be written to: {explain(error)}. Give a folder of your own, or off."
             ) from error
         sweep(folder)
+        self.claims = Claims(folder)
+        self.claims.sweep()
 
     def __len__(self) -> int:
         return len(self._files())
@@ -99,6 +110,33 @@ class Store:
                 _delete(other)
         self._make_room(path)
 
+    def put_lead(self, lead: str, key: str, end: int) -> None:
+        """Notes that a result begins as others may; one that is known to go as far stays.
+
+        Args:
+            lead: Digest of the beginning.
+            key: Digest of the stage whose result it is.
+            end: Whole steps of it that count.
+
+        Raises:
+            LatentsFileError: It cannot be written.
+        """
+        known = self.lead(lead)
+        if known is None or known[1] < end or not list(self.folder.glob(f"{known[0]}-*.zip")):
+            write_whole(self.folder / f"{lead}{_LEAD}", f"{key} {end}".encode())
+
+    def lead(self, lead: str) -> tuple[str, int] | None:
+        """The stage whose result begins so, and how far that counts; None where none is known.
+
+        Args:
+            lead: Digest of the beginning.
+        """
+        try:
+            found = _NOTED.fullmatch((self.folder / f"{lead}{_LEAD}").read_bytes()[:_LONGEST])
+        except OSError:
+            return None
+        return (found[1].decode(), int(found[2])) if found else None
+
     def __repr__(self) -> str:
         return (
             f"store {self.folder}: {len(self)} results, {readable(self.bytes)} of at most "
@@ -116,13 +154,22 @@ class Store:
 
     def _make_room(self, kept: Path) -> None:
         files = self._files()
-        total = sum(size for _, size, _ in files)
-        for path, size, _ in files:
-            if total <= self.settings.store_size:
-                return
+        total, whole = sum(size for _, size, _ in files), len(files)
+        while files and total > self.settings.store_size:
+            path, size, _ = files.pop(0)
             if path != kept:
                 _delete(path)
                 total -= size
+        if len(files) < whole:
+            self._drop_leads()
+
+    def _drop_leads(self) -> None:
+        """Deletes the notes of results that are gone."""
+        there = {path.name.partition("-")[0] for path, _, _ in self._files()}
+        for path in self.folder.glob(f"*{_LEAD}"):
+            known = self.lead(path.name.removesuffix(_LEAD))
+            if known is None or known[0] not in there:
+                _delete(path)
 
 
 def _delete(path: Path) -> None:

@@ -61,12 +61,31 @@ def check_free(name: str | None, names: Mapping[str, Any], bound: Collection[str
     if not name or name not in names:
         return
     value = names[name]
-    if name not in bound or not isinstance(value, (Latents, LatentsSequence)):
+    own = name in bound and isinstance(value, (Latents, LatentsSequence))
+    if not own and not _bound_before(name, value):
         raise ScriptError(
             f"{option('into')} {name} would overwrite a variable that no script made, a {type(value).__name__}. "
             f"Choose another name, delete it (del {name}), or overwrite it with {option('force')}.",
             option="into",
         )
+
+
+def _bound_before(name: str, value: object) -> bool:
+    """Whether a script bound a value before the package's modules were read again, which forgets the names it bound.
+
+    Its class is then that of the earlier modules, and its cell says the name.
+    """
+    from jupyter_latents.latents import Latents, LatentsSequence
+
+    kind, known = type(value), (Latents, LatentsSequence)
+    earlier = any(kind is not own and _full_name(kind) == _full_name(own) for own in known)
+    items = getattr(value, "items", (value,)) if earlier else ()
+    cells = [str(getattr(getattr(item, "provenance", None), "cell", "")) for item in items]
+    return bool(cells) and all(f"--into {name}" in cell.splitlines() for cell in cells)
+
+
+def _full_name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _not_held(name: str, held: Iterable[str]) -> NameNotFoundError:

@@ -14,12 +14,14 @@ from jupyter_latents.pictures.arrays import check_numbers
 from jupyter_latents.pictures.reading import is_image, is_picture, note_of, read_mask, read_picture
 from jupyter_latents.session.later import Later
 from jupyter_latents.session.names.addresses import download
+from jupyter_latents.session.names.items import expression_hint, item_of
 from jupyter_latents.session.names.kinds import TENSOR_ENDINGS, is_outline, is_standing, is_tensor_like, is_usable
 from jupyter_latents.session.names.positions import Positions
 from jupyter_latents.session.names.sizes import bring_to_size, size_in, sizes_of, stage_size, stretch_notes
 from jupyter_latents.stage import ImageSeed, Reference, Stage
 from jupyter_latents.stopping import check
 from jupyter_latents.syntax import real
+from jupyter_latents.wording import kind_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -116,20 +118,22 @@ class Resolver:
         """
         seed = stage.image_seed or ImageSeed()
         direct = stage.window.start is not None and model.direct_latents
-        values = [(self.value(reference), reference.text) for reference in seed.images]
-        latents = [(self.value(reference), reference.text) for reference in seed.latents]
+        values = [(self.value(reference), self._called(reference)) for reference in seed.images]
+        latents = [(self.value(reference), self._called(reference)) for reference in seed.latents]
         latents += [(value, text) for value, text in values if direct and is_tensor_like(value)]
         images = [(value, text) for value, text in values if not (direct and is_tensor_like(value))]
         masks, controls = (
-            [(self.value(reference), reference.text) for reference in part] for part in (seed.masks, seed.controls)
+            [(self.value(reference), self._called(reference)) for reference in part]
+            for part in (seed.masks, seed.controls)
         )
         pictures, holes, guides = (
-            tuple(item for value, text in part for item in self._items(value, text))
-            for part in (images, masks, controls)
+            tuple(item for value, text in part for item in self._items(value, text, what))
+            for part, what in ((images, "an image"), (masks, "a mask"), (controls, "a control image"))
         )
         adapters = tuple(
             tuple((item, name, one)
-                  for one in adapter for item, name in self._items(self.value(one.image), one.image.text))
+                  for one in adapter
+                  for item, name in self._items(self.value(one.image), one.image.text, "an adapter image"))
             for adapter in seed.adapters
         )  # fmt: skip
         return Positions(tuple(latents), pictures, holes, guides, adapters)
@@ -143,6 +147,11 @@ class Resolver:
         """The size of the first control image, where such an image gives the picture's."""
         sizes = sizes_of(seen.controls[:1], space) if seed.plain else []
         return size_in(sizes[0], seed) if sizes else None
+
+    def _called(self, reference: Reference) -> str:
+        """What people call what a reference names: the names of what templates hand over are nobody's."""
+        name = reference.text.partition("[")[0]
+        return "what the template gives" if name in self.captured and reference.kind == "variable" else reference.text
 
     def _asked(self, seen: Positions, seed: ImageSeed, space: Space) -> tuple[int, int] | None:
         """The size that the first picture was to have, where its seed resizes it."""
@@ -171,18 +180,32 @@ class Resolver:
             f"{known.noise}. Give the variable, or save it as .safetensors."
         )
 
-    def _items(self, value: Any, text: str) -> Iterator[tuple[Any, str]]:
-        """The pictures and the latents that a value stands for, one after another, each with what to call it."""
+    def _items(self, value: Any, text: str, what: str) -> Iterator[tuple[Any, str]]:
+        """The pictures and the latents that a value stands for, one after another, each with what to call it.
+
+        Args:
+            value: The value.
+            text: What the script calls it.
+            what: What stands in its position.
+
+        Raises:
+            HandoffError: It is neither.
+        """
         check_numbers(value, text)
         if is_picture(value) or is_standing(value):
             yield value, text
         elif isinstance(value, Path) and not is_tensor_like(value):
             yield value, str(value)
         elif isinstance(value, str):
-            yield from self._items(self.value(Reference(value, "path")), text)
+            yield from self._items(self.value(Reference(value, "path")), text, what)
         elif isinstance(value, Sequence) and value:
             for item in value:
-                yield from self._items(item, text)
+                yield from self._items(item, _item_of(text), what)
+        elif not is_tensor_like(value) and not hasattr(value, "__array__"):
+            raise HandoffError(
+                f"{text} is {kind_of(value)}; {what} is a picture of Pillow, an array of pixels, a file "
+                "or address of one, latents, or a list of these."
+            )
         else:
             yield from ((latents, text) for latents in self._plain(value, text))
 
@@ -212,14 +235,15 @@ class Resolver:
         if not is_there(path):
             folder = path.parent
             beside = [other.name for other in folder.iterdir() if other.is_file()] if is_folder(folder) else []
-            hint = nearest(path.name, beside)
+            hint, python = nearest(path.name, beside), expression_hint(reference.text, self.kernel)
             raise NameNotFoundError(
-                f"no file {reference.text}{hint or '.'} Paths are taken from {Path.cwd()}.", name=reference.text
+                f"no file {reference.text}{hint or '.'}{python or f' Paths are taken from {Path.cwd()}.'}",
+                name=reference.text,
             )
         return path
 
     def _variable(self, text: str) -> Any:
-        name, _, index = text.partition("[")
+        name, bracket, index = text.partition("[")
         source = self.captured if name in self.captured else self.kernel
         if name not in source:
             known = [other for other, value in self.kernel.items() if not other.startswith("_") and is_usable(value)]
@@ -235,17 +259,7 @@ class Resolver:
         value = real(source[name])
         if isinstance(value, Later):
             raise value.error()
-        if not index:
-            return value
-        try:
-            return value[int(index.rstrip("]"))]
-        except IndexError as error:
-            raise NameNotFoundError(
-                f"{text} is not there: {name} holds {len(value)}; use {name}[0] to {name}[{len(value) - 1}].",
-                name=text,
-            ) from error
-        except (TypeError, ValueError, KeyError) as error:
-            raise NameNotFoundError(f"{text} is not there: {type(error).__name__}: {error}.", name=text) from error
+        return item_of(value, name, bracket + index)
 
     def as_latents(self, value: Any, text: str, size: tuple[int, int] | None = None) -> list[Latents]:
         """Anything that can be latents, as latents.
@@ -281,10 +295,9 @@ class Resolver:
             except LatentsError as error:
                 raise LatentsError(f"{text}: {error.template}") from error
         if isinstance(value, Sequence) and value:
-            return [latents for item in value for latents in self._plain(item, text, size)]
+            return [latents for item in value for latents in self._plain(item, _item_of(text), size)]
         raise HandoffError(
-            f"{text} is a {type(value).__name__}; `latents:` takes Latents, tensors, arrays, files of them, or a "
-            f"list of these."
+            f"{text} is {kind_of(value)}; `latents:` takes Latents, tensors, arrays, files of them, or a list of these."
         )
 
     def _read(self, items: Iterable[tuple[Any, str]], stage: Stage, read: Read) -> Iterator[Image]:
@@ -292,3 +305,8 @@ class Resolver:
         for item, name in items:
             made = self.decode(item, stage, name) if is_standing(item) else (item,)
             yield from (read(picture, name, check) for picture in made)
+
+
+def _item_of(text: str) -> str:
+    """What to call one of several."""
+    return text if text.startswith("an item of ") else f"an item of {text}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_latents.errors import HelpAskedError, SettingError, nearest
 from jupyter_latents.optimizations import choices_of
+from jupyter_latents.points import before
 from jupyter_latents.stage import Address, ImageSeed
 from jupyter_latents.syntax.prompts import split_prompt, split_weighter
 from jupyter_latents.wording import option
@@ -126,7 +127,7 @@ def _check_window(arguments: Arguments) -> None:
             arguments.place("denoising_start", starts.index(1)),
         )
     for start, end in itertools.product(starts, ends):
-        if start >= end:
+        if start == end or before(start, end) is False:
             raise fault(
                 f"{option('denoising_start')} {start:g} is not before {option('denoising_end')} {end:g}; a stage runs "
                 "from start to end.",

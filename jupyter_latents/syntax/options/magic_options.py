@@ -30,6 +30,7 @@ class MagicOptions:
         models: List the models that the session holds.
         unload: Let go of this model, empty for all, None for none.
         store: Folder to keep results in from now on; ``off`` for none.
+        executor: Where stages run from now on; None where it does not say.
         arguments: Words put at the end of every invocation, such as ``--output-path out`` (``injected_args``).
     """
 
@@ -46,6 +47,7 @@ class MagicOptions:
     models: bool = False
     unload: str | None = None
     store: str | None = None
+    executor: str | None = None
     arguments: tuple[str, ...] = ()
 
 
@@ -125,6 +127,12 @@ MAGIC_OPTIONS: tuple[MagicOption, ...] = (
         ("--store",), "store", "DIR", parsers.text,
         "Keep results in this folder from now on, so that another kernel repeats none; off for none.",
         completion="path",
+    ),
+    MagicOption(
+        ("--executor",), "executor", "WHERE", parsers.text,
+        "Run stages there from now on: local, ray for several workers on this machine, or the HOST:PORT of a Ray "
+        "cluster's head.",
+        choices=("local", "ray"),
     ),
     MagicOption(("--force", "-f"), "force", "", _about, "Run again, even where kept results would answer."),
 )  # fmt: skip

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 __all__ = ["MODEL_TYPES", "OTHER_TYPES"]
 
-_FAMILIES = ("sd", "sdxl", "kolors", "sd3", "flux", "flux2", "qwen-image", "z-image")
+_FAMILIES = (
+    "sd",
+    "sdxl",
+    "kolors",
+    "sd3",
+    "flux",
+    "flux2",
+    "qwen-image",
+    "z-image",
+    "wan",
+    "ltx-video",
+    "cogvideox",
+    "hunyuan-video",
+)
 
 MODEL_TYPES: dict[str, str | None] = {
     **{name: name for name in _FAMILIES},

@@ -10,9 +10,10 @@ from typing import Any, TypeAlias
 
 from jupyter_latents.errors import Place, ScriptError, SettingError, nearest
 from jupyter_latents.optimizations import choice_of
+from jupyter_latents.points import read_point, read_scales
 from jupyter_latents.prompts import weighter_of
 from jupyter_latents.samplers import exact_sampler, sampler
-from jupyter_latents.stage import Address, LatentsProcessor, Size
+from jupyter_latents.stage import Address, LatentsProcessor, Point, Scales, Size
 from jupyter_latents.syntax.addresses import parse_address
 from jupyter_latents.syntax.names import python_name
 from jupyter_latents.syntax.templates.marks import undrawn_in
@@ -22,8 +23,8 @@ from jupyter_latents.wording import option
 from .names import unbindable
 
 __all__ = [
-    "Parser", "address", "choice", "device", "fraction", "identifier", "number", "optimization", "prefix", "processors",
-    "scheduler", "seed", "sigmas", "size", "text", "weighter", "whole",
+    "Parser", "address", "choice", "device", "guidance", "identifier", "number", "optimization", "point", "prefix",
+    "processors", "scheduler", "seed", "sigmas", "size", "text", "weighter", "whole",
 ]  # fmt: skip
 
 Parser: TypeAlias = Callable[[str, Locator], Any]
@@ -119,22 +120,35 @@ def number(least: float | None = None, *, above: float | None = None, most: floa
     return parse
 
 
-def fraction(value: str, locate: Locator) -> float:
-    """A part of the denoising, from 0 to 1."""
-    parsed: float = number(0, most=1)(value, locate)
-    return parsed
+def _fault(locate: Locator) -> Callable[[str, int, int], ScriptError]:
+    return lambda message, start, length: ScriptError(message, place=locate(start, max(1, length)))
+
+
+def point(value: str, locate: Locator) -> Point:
+    """A point of the run: a fraction of 0 to 1, a step from 2 on, or a noise level, ``sigma=0.875``."""
+    return read_point(value, _fault(locate))
+
+
+def guidance(value: str, locate: Locator) -> float | Scales:
+    """A guidance scale, or several from points of the run on, ``7@0,2@0.6``."""
+    return read_scales(value, _fault(locate))
 
 
 def size(value: str, locate: Locator) -> Size:
     """A picture size, ``512`` or ``512x768``, in multiples of 8 pixels."""
     match = re.fullmatch(r"(\d{1,6})(?:[xX](\d{1,6}))?", value.strip())
     if not match:
-        raise ScriptError(f"'{value}' is no size; write 512 or 512x768, in pixels.", place=_at(value, locate))
+        negative = re.fullmatch(r"-\d+([xX]-?\d+)?|\d+[xX]-\d+", value.strip())
+        what = "is negative" if negative else "is no size"
+        raise ScriptError(f"'{value}' {what}; write 512 or 512x768, in pixels.", place=_at(value, locate))
     made = Size(int(match[1]), int(match[2] or match[1]))
     for side in (made.width, made.height):
-        if side < 8 or side % 8:
+        if side < 8:
+            text = f"'{value}' is too small: a side has 8 pixels or more; write 512 or 512x768."
+            raise ScriptError(text, place=_at(value, locate))
+        if side % 8:
             raise ScriptError(
-                f"{side} pixels is no multiple of 8; the nearest that is: {max(8, round(side / 8) * 8)}.",
+                f"{side} pixels is no multiple of 8; the nearest that is: {round(side / 8) * 8}.",
                 place=_at(value, locate),
             )
     return made

@@ -23,7 +23,6 @@ REFUSED: dict[str, str] = {
     "--frame-start": _ANIMATION,
     "--frame-end": _ANIMATION,
     "--no-frames": _ANIMATION,
-    "--num-frames": _ANIMATION,
     "--upscaler-noise-levels": _FAMILIES,
     "--floyd-": _FAMILIES,
     "--s-cascade-": _FAMILIES,

@@ -36,6 +36,7 @@ DTYPES: dict[str, str | None] = {
 }
 MOST = 100_000
 """Most steps of a schedule, most seeds at once, and most stages of an invocation."""
+MOST_FRAMES = 10_000
 _PICTURES_FIRST = sorted(FORMATS, key=lambda row: row.holds == "latents")
 _WEIGHTERS = ", ".join(f"{name} ({row.about})" for name, row in WEIGHTERS.items() if not row.refused)
 _IMAGE_FORMATS: dict[str, str | None] = {
@@ -175,7 +176,8 @@ OPTIONS: tuple[Option, ...] = (
     _row("--transformer -tf", "transformer", "NAME", parsers.address, "Model",
          "Another transformer, likewise. Default: the model's own.", completion="path", field="model.transformer"),
     _row("--loras --lora -lra", "loras", "NAME", parsers.address, "Model",
-         "LoRA weights, 'NAME;scale=0.8' each. Several are used together; they do not multiply.",
+         "LoRA weights, 'NAME;scale=0.8' each, for a part of the run with ;start=0;end=0.25 (or steps, or sigma=0.9). "
+         "Several are used together; they do not multiply.",
          many=True, completion="path", field="model.loras"),
     _row("--lora-fuse-scale -lrfs", "lora_fuse_scale", "SCALE", parsers.number(), "Model",
          "Multiplies the scales of all LoRAs. Default: 1."),
@@ -237,8 +239,10 @@ OPTIONS: tuple[Option, ...] = (
     _each("--inference-steps -ifs", "inference_steps", "N", parsers.whole(1, "steps", most=MOST), "Denoising",
           f"Steps of the whole schedule, 1 to {MOST}, of which start and end choose a part. Default: {{default}}.",
           field="num_inference_steps"),
-    _each("--guidance-scales -gs", "guidance_scales", "SCALE", parsers.number(0), "Denoising",
-          "How strongly the prompt steers, 0 or more. Default: {default}.", field="guidance_scale"),
+    _each("--guidance-scales -gs", "guidance_scales", "SCALE", parsers.guidance, "Denoising",
+          "How strongly the prompt steers, 0 or more; 1 and below is without guidance. '7@0,2@0.6' is one value: 7 at "
+          "first, 2 from 0.6 of the steps on (@12: after step 12; @sigma=0.9: from that noise level on; @boundary: for "
+          "the second of a model's experts). Default: {default}.", field="guidance_scale"),
     _each("--guidance-rescales -gr", "guidance_rescales", "SCALE", parsers.number(0, most=1), "Denoising",
           "How far guidance is scaled back to the unguided contrast, 0 to 1. Default: the pipeline's own.",
           field="guidance_rescale"),
@@ -249,12 +253,14 @@ OPTIONS: tuple[Option, ...] = (
     _each("--pag-adaptive-scales -pagas", "pag_adaptive_scales", "SCALE", parsers.number(0), "Denoising",
           "How fast perturbed attention guidance fades during the run, 0 or more. Default: 0, not at all.",
           field="pag_adaptive_scale"),
-    _each("--denoising-start -ds", "denoising_start", "FRACTION", parsers.fraction, "Denoising",
-          "Where this stage begins, 0 to 1 of the denoising. It needs latents to go on from. Default: 0.",
+    _each("--denoising-start -ds", "denoising_start", "POINT", parsers.point, "Denoising",
+          "Where this stage begins: 0 to 1 of the denoising, a step from 2 on, or a noise level such as sigma=0.9. It "
+          "needs latents to go on from. Default: 0.",
           field="window.start"),
-    _each("--denoising-end -de", "denoising_end", "FRACTION", parsers.fraction, "Denoising",
-          "Where this stage stops, 0 to 1 of the denoising; the result is noisy latents for a next stage. Several "
-          "values share their common steps. Default: 1.", field="window.end"),
+    _each("--denoising-end -de", "denoising_end", "POINT", parsers.point, "Denoising",
+          "Where this stage stops: 0 to 1 of the denoising, a step from 2 on, or a noise level such as sigma=0.9; the "
+          "result is noisy latents for a next stage. Several values share their common steps. Default: 1.",
+          field="window.end"),
     _each("--sigmas -si", "sigmas", "SIGMAS", parsers.sigmas, "Denoising",
           "Noise levels instead of the schedule's, '14.6,7.1,2.9,0.8' in the scheduler's unit, falling.",
           field="sigmas", fill=writers.fill_sigmas, write=writers.sigmas, covers="inference_steps"),
@@ -280,6 +286,11 @@ OPTIONS: tuple[Option, ...] = (
     _row("--output-size -s", "output_size", "SIZE", parsers.size, "Images and latents",
          "Picture size in pixels, 512 or 512x768, in multiples of 8. Default: the input's, or the model's own.",
          field="size"),
+    _row("--num-frames", "num_frames", "N", parsers.whole(1, "frames", most=MOST_FRAMES), "Images and latents",
+         "Frames of a clip, of models that make clips; what a model cannot make is refused with the nearest it can. "
+         "Default: the latents', or the model's own.", field="num_frames"),
+    _row("--fps", "fps", "N", parsers.number(above=0, most=120), "Images and latents",
+         "Frames a second of a clip, at most 120. Default: those that the model was trained on.", field="fps"),
     _row("--batch-size -bs", "batch_size", "N", parsers.whole(1, "pictures"), "Images and latents",
          "Pictures made at once, 1 or more. Default: {default}.", field="batch_size"),
     _flag("--batch-seeds", "batch_seeds", "Images and latents",
@@ -293,8 +304,9 @@ OPTIONS: tuple[Option, ...] = (
     _flag("--output-overwrite -ox", "output_overwrite", "Output",
           "Replace files of the same name. Default: a number is added.", field="output.overwrite"),
     _row("--image-format -if", "image_format", "FORMAT", parsers.choice(_IMAGE_FORMATS, "image format"), "Output",
-         f"{listed('picture', 'or')} write pictures; {listed('latents', 'and')} write latents; png;latents writes "
-         "pictures with their latents inside. Default: png.",
+         f"{listed('picture', 'or')} write pictures; {listed('film', 'and')} write clips, as webp does; "
+         f"{listed('latents', 'and')} write latents; png;latents writes pictures with their latents inside. Of a clip, "
+         "png and jpg write each frame. Default: png, of clips mp4.",
          choices=_names(_IMAGE_FORMATS), field="output.format"),
     _row("--device -d", "device", "DEVICE", parsers.device, "Memory",
          "Where to run: cpu, cuda, cuda:1, mps or xpu. Default: the best there is.", choices=("cpu", "cuda", "mps"),

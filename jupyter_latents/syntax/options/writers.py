@@ -13,8 +13,8 @@ from jupyter_latents.syntax.prompts import split_prompt, split_weighter
 from jupyter_latents.syntax.seeds import format_seed
 
 __all__ = [
-    "Filler", "Writer", "chain", "fill_further_prompt", "fill_prompt", "fill_sigmas", "further_prompt", "image_seed",
-    "plain", "processor", "prompt", "sigmas",
+    "Filler", "Writer", "chain", "fill_further_prompt", "fill_prompt", "fill_sigmas", "further_prompt",
+    "image_seed", "plain", "processor", "prompt", "sigmas",
 ]  # fmt: skip
 
 Writer: TypeAlias = Callable[[Any, Stage], str]

@@ -31,6 +31,8 @@ from .veiled import Veiled
 __all__ = ["CAPTURED", "RESERVED", "Environment"]
 
 _WORD = re.compile(r"""[^\s"'\\{}$%#-][^\s"'\\{}$%]*""")
+_LAST_WORD = re.compile(r"(?:^|(?<=\s))(?:(--?[A-Za-z][\w-]*)|(?<=[^\\]\n)[^\s-])|\A\s*\\")
+_SEEDS = {"--image-seeds", "-is"}
 CAPTURED = "__latents_"
 """Start of the names given to objects that a template hands to an image seed."""
 
@@ -127,6 +129,12 @@ class Environment:
         if where + text not in self._noted:
             self._noted.add(where + text)
             self.print(where + text)
+
+    @property
+    def in_seed(self) -> bool:
+        """Whether the template that is evaluated stands in an image seed."""
+        found = [match[1] for match in _LAST_WORD.finditer(self.preceding)]
+        return bool(found) and found[-1] in _SEEDS
 
     def finished(self, images: Iterable[str], prompts: Iterable[object] = ()) -> None:
         """Tells what the latest invocation made, for ``last_images`` and ``last_prompts``."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from jupyter_latents.errors import JupyterLatentsError, Place, ScriptError, nearest
 from jupyter_latents.syntax.lines import nothing
+from jupyter_latents.wording import ended
 
 from . import sight
 from .environment import Environment
@@ -157,7 +158,11 @@ class _Evaluator:
         return self.run(node.body if self.run(node.test) else node.orelse)
 
     def _subscript(self, node: ast.Subscript) -> Any:
-        return self.run(node.value)[self.run(node.slice)]
+        value, item = self.run(node.value), self.run(node.slice)
+        try:
+            return value[item]
+        except (TypeError, LookupError) as error:
+            raise _RefusedError(sight.lacks(value, real(item))) from error
 
     def _slice(self, node: ast.Slice) -> Any:
         return slice(*(None if part is None else self.run(part) for part in (node.lower, node.upper, node.step)))
@@ -168,7 +173,10 @@ class _Evaluator:
             raise _RefusedError(f"'.{node.attr}' is private and out of reach of scripts")
         if isinstance(value, Variables):
             return value.get(node.attr, "")
-        return sight.attribute(value, node.attr, self.names.get("injected_args"))
+        try:
+            return sight.attribute(value, node.attr, self.names.get("injected_args"))
+        except AttributeError as error:
+            raise _RefusedError(sight.lacks(value, node.attr)) from error
 
     def _call(self, node: ast.Call) -> Any:
         function, arguments = self.run(node.func), list(self._items(node.args))
@@ -256,7 +264,7 @@ def evaluate(
     except JupyterLatentsError as error:
         raise (error.at(place) if place else error) from None
     except _RefusedError as error:
-        raise ScriptError(f"\\setp: {stand_ins.marked(str(error))}.", place=place) from error
+        raise ScriptError(ended(f"\\setp: {stand_ins.marked(str(error))}"), place=place) from error
     except Exception as error:
         text = stand_ins.marked(str(error))
         raise ScriptError(f"\\setp failed: {type(error).__name__}: {text}", place=place) from error

@@ -79,8 +79,9 @@ _TENSOR = (
     "div neg matmul square sign lerp softmax count_nonzero unique nan_to_num requires_grad is_floating_point"
 )
 _LATENTS = (
-    "tensor space noise position resume provenance denoised trajectory shape size made_at is_clean has_estimate digest "
-    "replace at blend slerp composite paste crop pad flip resize split add_noise scale to_form facts"
+    "tensor space noise position resume provenance denoised trajectory shape size frames moves made_at "
+    "is_clean has_estimate digest replace at blend slerp composite paste crop pad flip resize split add_noise "
+    "scale to_form facts"
 )
 _SCALARS = (
     "bool bool_ "

@@ -12,6 +12,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from jinja2.utils import missing
 
 from jupyter_latents.errors import ScriptError, nearest
+from jupyter_latents.wording import ended
 
 from . import sight
 from .environment import Environment
@@ -19,16 +20,17 @@ from .guard import check_arguments, join_texts, modulo, name_of, our_error, resu
 from .limits import add, check_length, joined, multiply, percent, power
 from .marks import without_lines
 from .promises import Promise, real
+from .variables import Variables
 from .veiled import Veiled, read
 
 __all__ = ["Sandbox"]
 
 _TURNS = "turns of a loop"
 _LOOK = "look into"
-_SEEN = "as seen"
+_SLICED = "to slice"
 _COMPARED = "to compare"
 _CONCAT = "one after the other"
-_OWN = {_TURNS, _LOOK, _SEEN, _COMPARED, _CONCAT}
+_OWN = {_TURNS, _LOOK, _SLICED, _COMPARED, _CONCAT}
 _UNSEEING = {"join", "string", "trim", "quote", "default", "d"} | _OWN
 _FILTERS_THAT_FILL = ("batch", "center", "indent", "round", "slice", "tojson", "truncate", "wordwrap")
 _FILTERS_LEFT_OUT = ("random", "attr")
@@ -161,7 +163,7 @@ class Sandbox(SandboxedEnvironment):
         self.filters["join"] = _short(self.filters["join"])
         self.filters["replace"] = _short(self.filters["replace"])
         self.binop_table.update({"*": multiply, "**": power, "+": add, "%": percent})
-        self.filters[_SEEN] = self._seen
+        self.filters[_SLICED] = self._sliced
         self.filters[_COMPARED] = lambda value: read(self._seen(value))
         self.filters = _Table(self.filters, self._safe_filter)
         self.tests = _Table(self.tests, lambda name, one: safe_test(name, one, self._seen))
@@ -171,6 +173,13 @@ class Sandbox(SandboxedEnvironment):
 
     def _seen(self, value: Any) -> Any:
         return value if self._seen_by is None else self._seen_by.seen(value)
+
+    def _sliced(self, value: Any) -> Any:
+        """A value of which a part is to be taken."""
+        value = self._seen(value)
+        if isinstance(value, Mapping) or not (hasattr(value, "__getitem__") or isinstance(value, Undefined)):
+            raise ScriptError(ended(sight.lacks(value, slice(None))))
+        return value
 
     def concat(self, parts: Iterable[str]) -> Any:
         """What a macro, a block of ``set``, ``call`` or ``filter`` wrote."""
@@ -193,13 +202,19 @@ class Sandbox(SandboxedEnvironment):
         return self._seen_by.show(value)
 
     def _note(self, value: Any) -> None:
-        """Tells that a name is not there, and nothing stands in its place."""
+        """Tells that a name, attribute or item is not there, and nothing stands in its place."""
         name, environment = value._undefined_name, self._seen_by  # noqa: SLF001 - the public attribute of jinja's own
         lone = value._undefined_obj is missing  # noqa: SLF001 - see above
-        if environment is not None and lone and isinstance(name, str) and name not in environment.mentioned:
-            hint = nearest(name, self.names or ()).rstrip("?")
-            text = f"'{name}' is not there, and nothing stands in its place"
-            environment.note(f"{text}{hint}?" if hint else text, environment.place)
+        if environment is None or (lone and (not isinstance(name, str) or name in environment.mentioned)):
+            return
+        if isinstance(value._undefined_obj, Variables):  # noqa: SLF001 - see above
+            return  # a variable that is not set is empty, as in a shell
+        text, hint = value._undefined_message, ""  # noqa: SLF001 - see above
+        if lone:
+            text, hint = f"'{name}' is not there", nearest(str(name), self.names or ())
+        if environment.in_seed:
+            raise ScriptError(ended(f"An image seed names nothing here: {text}{hint}"))
+        environment.note(f"{text}, and nothing stands in its place{hint}", environment.place)
 
     def _turns(self, items: Iterable[Any]) -> Iterable[Any]:
         return items if self._seen_by is None else _Turns(self._seen(items), self._seen_by)
@@ -217,7 +232,7 @@ class Sandbox(SandboxedEnvironment):
                 used.node = _through(_LOOK, used.node)
         for item in tree.find_all(nodes.Getitem):
             if isinstance(item.arg, nodes.Slice):  # Jinja takes parts of a text without asking `getitem`
-                item.node = _through(_SEEN, item.node)
+                item.node = _through(_SLICED, item.node)
         for comparison in tree.find_all(nodes.Compare):
             comparison.expr = _through(_COMPARED, comparison.expr)
             for operand in comparison.ops:
@@ -248,7 +263,7 @@ class Sandbox(SandboxedEnvironment):
         try:
             value = sight.attribute(obj, attribute, own)
         except AttributeError:
-            return self.undefined(obj="" if isinstance(obj, Veiled) else obj, name=attribute)
+            return self._lacking(obj, attribute)
         return self.wrap_str_format(value) or self._seen(value)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
@@ -259,7 +274,11 @@ class Sandbox(SandboxedEnvironment):
         try:
             return self._seen(obj[argument])
         except (TypeError, LookupError):
-            return self.getattr(obj, argument) if isinstance(argument, str) else self.undefined(obj=obj, name=argument)
+            return self.getattr(obj, argument) if isinstance(argument, str) else self._lacking(obj, argument)
+
+    def _lacking(self, obj: Any, name: Any) -> Undefined:
+        """Stands for an attribute or item that a value has not."""
+        return self.undefined(hint=sight.lacks(obj, name), obj="" if isinstance(obj, Veiled) else obj, name=name)
 
     def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Calls what `sight` allows."""

@@ -15,14 +15,15 @@ from typing import Any
 
 from jinja2 import runtime
 
-from jupyter_latents.errors import ScriptError
+from jupyter_latents.errors import ScriptError, nearest
+from jupyter_latents.wording import kind_of
 
 from .kinds import HEIRS, INSIDE, NAMED, PYTHON
 from .limits import LIMIT, check_format, check_text
 from .promises import Drawn, Promise
 from .veiled import Veiled
 
-__all__ = ["Seen", "admit", "attribute", "check_call", "check_name", "check_width", "names_of"]
+__all__ = ["Seen", "admit", "attribute", "check_call", "check_name", "check_width", "lacks", "names_of"]
 
 _COUNT = 1_000_000
 """Most items of a value that are looked through."""
@@ -103,11 +104,30 @@ def _strange(value: Any) -> Any:
 
 
 def _a(value: object) -> str:
+    """What a value is, for messages; classes of other libraries with their module."""
     kind = type(value)
     if kind is types.ModuleType or kind is Veiled:
-        return "module" if kind is types.ModuleType else "text"
-    name = kind.__qualname__
-    return name if kind.__module__ == "builtins" else f"{kind.__module__}.{name}"
+        return "a module" if kind is types.ModuleType else "a text"
+    if kind.__module__ == "builtins" or kind.__module__.startswith("jupyter_latents."):
+        return kind_of(value)
+    return f"a {kind.__module__}.{kind.__qualname__}"
+
+
+def lacks(value: object, name: object) -> str:
+    """That a value has no attribute or item, and what to take instead.
+
+    Args:
+        value: The value.
+        name: An attribute or key; a number or a slice for an item.
+    """
+    what = _a(value)
+    if isinstance(name, str):
+        known = names_of(type(value)) or ()
+        several = "; take one of its items first, such as NAME[0]" if {"count", "index"} <= set(known) else ""
+        return f"{what} has no '{name}'{nearest(name, known) or several}"
+    if what == "Latents":
+        return "Latents are one value without items; take .split()[0] of a batch, .at(step=2) of its steps"
+    return f"{what} has no {'slices' if isinstance(name, slice) else f'item {name!r}'}"
 
 
 def admit(value: object, name: str) -> object:
@@ -122,8 +142,8 @@ def admit(value: object, name: str) -> object:
     """
     strange = _strange(value)
     if strange is not None:
-        what = "is" if strange[0] is value else f"is a {_a(value)} that holds"
-        raise ScriptError(f"'{name}' {what} a {_a(strange[0])}, which a template cannot see. {_SEEN}")
+        what = "is" if strange[0] is value else f"is {_a(value)} that holds"
+        raise ScriptError(f"'{name}' {what} {_a(strange[0])}, which a template cannot see. {_SEEN}")
     return value
 
 
@@ -145,11 +165,11 @@ def attribute(value: Any, name: str, own: object = None) -> Any:
         value.refuse(f"'.{name}'")
     names = _OWN_LIST if value is own and own is not None else names_of(type(value))
     if names is None:
-        raise ScriptError(f"'.{name}' is asked of a {_a(value)}, which a template cannot see. {_SEEN}")
+        raise ScriptError(f"'.{name}' is asked of {_a(value)}, which a template cannot see. {_SEEN}")
     if name not in names and hasattr(type(value), name):
         allowed = f"allowed: {', '.join(sorted(names))}" if names else "nothing of it can be called or read"
         raise ScriptError(
-            f"'.{name}' of a {_a(value)} is out of reach: templates read and change nothing; {allowed}. "
+            f"'.{name}' of {_a(value)} is out of reach: templates read and change nothing; {allowed}. "
             "Make the value in a Python cell first, and name that."
         )
     if name not in names:
@@ -215,7 +235,9 @@ def check_call(
     text_format = type(wrapped) in _METHODS  # Jinja's own, for str.format
     known = method or text_format or kind in _TEMPLATES_OWN or any(function is known for known in language)
     if not known:
-        raise ScriptError(f"A {_a(function)} cannot be called here; methods and the language's functions can. {_SEEN}")
+        what = _a(function)
+        text = f"{what[0].upper()}{what[1:]} cannot be called here; methods and the language's functions can. {_SEEN}"
+        raise ScriptError(text)
     given = list(arguments)
     if isinstance(owner, str):
         given = _bounded(owner, function.__name__, given)

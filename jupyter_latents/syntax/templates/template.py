@@ -13,6 +13,7 @@ from jinja2 import TemplateSyntaxError, UndefinedError
 from jupyter_latents.errors import JupyterLatentsError, Place, ScriptError, nearest
 from jupyter_latents.syntax.segments import Segment, segments
 from jupyter_latents.syntax.text import Line
+from jupyter_latents.wording import ended
 
 from .environment import Environment
 from .limits import LIMIT, joined
@@ -61,8 +62,8 @@ def _translate(error: Exception, environment: Environment, place: Place | None) 
     text = str(error) or type(error).__name__
     if isinstance(error, UndefinedError):
         name = _UNDEFINED.search(text)
-        hint = nearest(name[1], environment.visible) if name else "."
-        return ScriptError(f"The template needs a name that is not there: {text}{hint}", place=place)
+        hint = nearest(name[1], environment.visible) if name else ""
+        return ScriptError(ended(f"The template needs a name that is not there: {text}{hint}"), place=place)
     return ScriptError(f"The template failed: {type(error).__name__}: {text}", place=place)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numbers
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from jupyter_latents.stage import Prompt
 from jupyter_latents.syntax.prompts import format_prompt
+from jupyter_latents.wording import kind_of
 
 from .marks import cut
 from .promises import real
@@ -17,6 +19,8 @@ from .veiled import Veiled
 __all__ = ["for_people", "for_scripts", "has_text"]
 
 _BRIEF = 200
+_ADDRESS = re.compile(r" at 0x[0-9a-f]{8,16}(?=>|&gt;)", re.IGNORECASE)
+"""Where in memory an object stands, in the text that Python gives it: another one in every kernel."""
 
 
 def for_people(value: Any, captured: Mapping[str, object]) -> object:
@@ -27,7 +31,7 @@ def for_people(value: Any, captured: Mapping[str, object]) -> object:
         captured: Objects by the names that stand for them.
     """
     if isinstance(value, str):
-        return _Said(_brief(captured[value])) if value in captured else value
+        return _Said(_brief(captured[value])) if value in captured else _ADDRESS.sub("", value)
     if isinstance(value, Veiled):
         return value
     if type(value) in (list, tuple):
@@ -47,7 +51,7 @@ class _Said(str):
 
 
 def _brief(value: object) -> str:
-    text = repr(value).splitlines()[0] if repr(value) else type(value).__name__
+    text = _ADDRESS.sub("", repr(value).partition("\n")[0]) or kind_of(value)
     return text if len(text) <= _BRIEF else cut(text, _BRIEF - 1) + "…"
 
 
@@ -64,6 +68,8 @@ def for_scripts(value: Any) -> object:
     """What has the text of a value that `has_text`, as scripts write it."""
     if isinstance(value, Prompt):
         return format_prompt(value)
+    if type(value) is str:
+        return _ADDRESS.sub("", value)
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if isinstance(value, (list, tuple, range)):

@@ -40,6 +40,9 @@ class Variables(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self._all())
 
+    def __repr__(self) -> str:
+        return f"<{len(self)} variables of the environment>"
+
 
 class Fixed(Mapping[str, Any]):
     """The names that the language keeps for itself, as they are now."""

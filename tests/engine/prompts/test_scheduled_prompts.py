@@ -166,7 +166,7 @@ def test_texts_that_would_be_read_by_steps_again_are_not(bench: Bench) -> None:
 
 def test_sd_embed_reads_no_schedule(bench: Bench) -> None:
     plan = prepared(bench, "sd15", Prompt("[red:blue:0.5]", weighter="sd-embed"))
-    assert len(plan.prompts) == 1
+    assert len(plan.windows) == 1
 
 
 @pytest.mark.parametrize(

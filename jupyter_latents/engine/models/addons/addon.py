@@ -25,11 +25,13 @@ class Addon(ABC):
 
     Attributes:
         mark: What the keys of changed parts call it, such as ``loras``.
+        field: The field of `ModelSource` that it is of, where that marks its addresses as having windows.
         last: Whether it is put on with all other parts of the model at hand.
         dest: The option that is to blame for its objections; empty where they name it themselves.
     """
 
     mark: ClassVar[str] = ""
+    field: ClassVar[str] = ""
     last: ClassVar[bool] = False
     dest: ClassVar[str] = ""
 
@@ -37,6 +39,11 @@ class Addon(ABC):
     @abstractmethod
     def digest(self) -> str:
         """Text that tells it from every other of its kind: files by their content, settings by their values."""
+
+    @property
+    def key(self) -> str:
+        """What of the digest tells the parts that it changes from others."""
+        return self.digest
 
     @property
     def parts(self) -> tuple[PartSource, ...]:
@@ -93,6 +100,15 @@ class Addon(ABC):
 
     def around(self, _parts: Mapping[str, Any], /) -> AbstractContextManager[Any]:
         """Wraps a run with the loaded model's parts."""
+        return nullcontext()
+
+    def during(self, _parts: Mapping[str, Any], _active: tuple[int, ...], /) -> AbstractContextManager[Any]:
+        """Wraps the steps of a window in which only some of the addresses of its field hold.
+
+        Args:
+            _parts: The loaded model's parts, as `put_on` left them.
+            _active: The places of those addresses.
+        """
         return nullcontext()
 
     def objection(self, _call: Call, /) -> str:

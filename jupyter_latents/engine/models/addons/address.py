@@ -13,8 +13,9 @@ from jupyter_latents.engine.models.places.find import find
 from jupyter_latents.engine.models.places.hub import HubFiles, files_of, settings_of
 from jupyter_latents.engine.models.places.names import Wanted
 from jupyter_latents.engine.models.weights import chosen_files, variants, variants_of, weight_files
-from jupyter_latents.errors import ModelError, nearest
-from jupyter_latents.stage import Address, ModelSource
+from jupyter_latents.errors import ModelError, SettingError, nearest
+from jupyter_latents.points import before, point_of
+from jupyter_latents.stage import Address, ModelSource, Point, Window
 from jupyter_latents.wording import option
 
 __all__ = ["Location", "OptionAddress", "entry_of", "fault", "locate", "part_at"]
@@ -60,6 +61,23 @@ class OptionAddress:
             bounds = "" if least is None else f" from {least:g} to {most:g}"
             raise fault(self.dest, f"{key}={given} of {self.name} is not allowed; give a number{bounds}.")
         return value
+
+    def window(self) -> Window:
+        """The steps for which it holds, by ``start=`` and ``end=``: fractions, steps from 2 on, or noise levels.
+
+        Raises:
+            ModelError: One is no point of a run, or the end does not come after the start.
+        """
+        found: list[Point | None] = []
+        for key in ("start", "end"):
+            try:
+                found.append(point_of(self.get(key)))
+            except SettingError as error:
+                raise fault(self.dest, f"{key}={self.get(key)} of {self.name}: {error.template}") from error
+        start, end = found
+        if start is not None and end is not None and (start == end or before(start, end) is False):
+            raise fault(self.dest, f"start={start} of {self.name} must come before end={end}.")
+        return Window(start, end)
 
 
 def fault(dest: str, reason: str) -> ModelError:

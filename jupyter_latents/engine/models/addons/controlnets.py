@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from jupyter_latents.engine.given.inputs import Call, Inputs
+from jupyter_latents.engine.given.inputs import Call, Inputs, Loop
 from jupyter_latents.engine.models.addons.addon import Addon
 from jupyter_latents.engine.models.addons.address import OptionAddress, entry_of, fault, locate, part_at
 from jupyter_latents.engine.models.facts import ModelFacts
@@ -105,10 +105,7 @@ class Controls(Addon):
         return {"controlnet": nets[0] if len(nets) == 1 else nets}
 
     def objection(self, call: Call, /) -> str:
-        """Control images differ in number, or a window meets a start or end other than 0 and 1.
-
-        diffusers counts these over the steps that a stage runs, so a split would not be invisible.
-        """
+        """Control images differ in number."""
         images = call.given.controls
         if images != len(self.specs):
             seed = call.stage.image_seed
@@ -119,24 +116,18 @@ class Controls(Addon):
                 f'control images, and there are {images} ({option("image_seeds")} "photo.png;control=edges.png").'
                 f"{plain if start else ''}"
             )
-        window = call.stage.window
-        windowed = window.start is not None or window.end is not None or call.given.latents
-        if windowed and any((spec.start, spec.end) != (0.0, 1.0) for spec in self.specs):
-            return (
-                "a ControlNet's start and end count over the steps that a stage runs, so they cannot be kept across a "
-                "window. Leave them out, or run the stage whole."
-            )
         return ""
 
     def arguments(self, call: Call, inputs: Inputs, /) -> dict[str, Any]:
         """The control images with their scales, starts and ends."""
         pictures = [image.resize(call.size) for image in inputs.controls]
         apart = call.mode != "txt2img" or "control_image" in inspect.signature(call.pipeline.__call__).parameters
+        ends = [_seen(spec, call.loop) for spec in self.specs]
         values: dict[str, list[Any]] = {
             "control_image" if apart else "image": pictures,
             "controlnet_conditioning_scale": [spec.scale for spec in self.specs],
-            "control_guidance_start": [spec.start for spec in self.specs],
-            "control_guidance_end": [spec.end for spec in self.specs],
+            "control_guidance_start": [start for start, _ in ends],
+            "control_guidance_end": [end for _, end in ends],
         }
         if any(spec.mode is not None for spec in self.specs):
             values["control_mode"] = [spec.mode for spec in self.specs]
@@ -155,6 +146,23 @@ class Controls(Addon):
         with torch.random.fork_rng():
             torch.manual_seed(_DRAWS)
             yield
+
+
+def _seen(spec: ControlSpec, loop: Loop | None) -> tuple[float, float]:
+    """Start and end, in shares of the timesteps that a loop sees, by which it keeps those of the whole run.
+
+    diffusers counts them over its loop: the timestep i of n is left out where i/n < start or (i + 1)/n > end
+    (`StableDiffusionControlNetPipeline.__call__`). A window's loop sees the end of the whole run's.
+    """
+    if loop is None or (len(loop.seen) == loop.whole and loop.seen[0] == 0):
+        return spec.start, spec.end
+    count, whole = len(loop.seen), loop.whole
+    held = [
+        place
+        for place, index in enumerate(loop.seen)
+        if not (index / whole < spec.start or (index + 1) / whole > spec.end)
+    ]
+    return (held[0] / count, (held[-1] + 1) / count) if held else ((count - 0.5) / count, 1.0)
 
 
 def find_addon(source: ModelSource, facts: ModelFacts) -> Controls:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.places.hub import HubFiles
 from jupyter_latents.engine.models.readers import assemble, translation_of_errors
 from jupyter_latents.errors import ModelError
-from jupyter_latents.stage import Address, ModelSource
+from jupyter_latents.stage import Address, ModelSource, Window
 from jupyter_latents.wording import option
 
 __all__ = ["Lora", "Loras", "find_addon"]
 
-_KEYS = ("scale", "weight-name", "revision", "subfolder")
+_KEYS = ("scale", "start", "end", "weight-name", "revision", "subfolder")
+_MOST = 100  # the largest scale, of either sign
 _FILES = ("pytorch_lora_weights.safetensors", "pytorch_lora_weights.bin")
 
 
@@ -35,12 +37,14 @@ class Lora:
         scale: Its weight.
         digest: Digest of file and scale.
         hub: The file, where it is on the hub alone.
+        window: The steps for which it works, as its address says.
     """
 
     path: Path
     scale: float
     digest: str
     hub: HubFiles | None = None
+    window: Window = field(default_factory=Window)
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class Loras(Addon):
     files: tuple[Lora, ...]
 
     mark = "loras"
+    field = "loras"
     last = True
 
     def __str__(self) -> str:
@@ -57,13 +62,18 @@ class Loras(Addon):
 
     @property
     def digest(self) -> str:
-        """Those of the files with their scales."""
+        """Those of the files with their scales and windows."""
         return "+".join(self.weights)
+
+    @property
+    def key(self) -> str:
+        """Without the windows: the files lie beside the weights and are switched on and off there."""
+        return "+".join(lora.digest for lora in self.files)
 
     @property
     def weights(self) -> tuple[str, ...]:
         """A model with LoRAs is another model."""
-        return tuple(lora.digest for lora in self.files)
+        return tuple(_with_window(lora) for lora in self.files)
 
     @property
     def hub(self) -> tuple[HubFiles, ...]:
@@ -109,6 +119,25 @@ class Loras(Addon):
         pipeline.set_adapters(names, [lora.scale for lora in self.files])
         return {name: part.eval() for name, part in own.items()}
 
+    @contextmanager
+    def during(self, parts: Mapping[str, Any], active: tuple[int, ...], /) -> Iterator[None]:
+        """Only some of the LoRAs work; the weights below them stay as they are."""
+        own = [part for part in parts.values() if getattr(part, "peft_config", None)]
+        try:
+            self._switch(own, active)
+            yield
+        finally:
+            self._switch(own, tuple(range(len(self.files))))
+
+    def _switch(self, parts: Iterable[Any], active: tuple[int, ...]) -> None:
+        from diffusers.utils.peft_utils import set_adapter_layers, set_weights_and_activate_adapters
+
+        names, scales = [f"lora_{place}" for place in active], [self.files[place].scale for place in active]
+        for part in parts:
+            set_adapter_layers(part, bool(active))
+            if active:
+                set_weights_and_activate_adapters(part, names, scales)
+
 
 def find_addon(source: ModelSource, facts: ModelFacts) -> Loras:
     """The LoRAs that a stage names.
@@ -131,8 +160,13 @@ def find_addon(source: ModelSource, facts: ModelFacts) -> Loras:
 
 def _lora(address: Address, source: ModelSource) -> tuple[Lora, WeightFile]:
     entry = entry_of("loras", address, _KEYS)
-    file, scale = weight_file(entry, source, _FILES), entry.number("scale", 1.0)
-    return Lora(file.path, scale, files_digest([(repr(scale), file.digest)]), file.hub), file
+    file, scale = weight_file(entry, source, _FILES), entry.number("scale", 1.0, -_MOST, _MOST)
+    return Lora(file.path, scale, files_digest([(repr(scale), file.digest)]), file.hub, entry.window()), file
+
+
+def _with_window(lora: Lora) -> str:
+    """What tells a LoRA from others, for how long it works too."""
+    return lora.digest if lora.window == Window() else f"{lora.digest}@{lora.window.start}-{lora.window.end}"
 
 
 def _pipeline_class(facts: ModelFacts) -> Any:

@@ -1,0 +1,335 @@
+"""Stages on two workers of a real Ray: equal to those of this process, counted, stopped, and killed."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import psutil
+import pytest
+import torch
+
+from jupyter_latents.cluster import models
+from jupyter_latents.cluster.engine import RayEngine
+from jupyter_latents.engine import ItemEvent, Look, Phase, Silent, StageResult, StepEvent, WorkerRow, local_engine
+from jupyter_latents.errors import HandoffError, ModelError, RunError
+from jupyter_latents.session import Session, Task
+from jupyter_latents.session.runs import Run
+from jupyter_latents.settings import Settings
+from jupyter_latents.stage import ModelSource
+from jupyter_latents.syntax import Script
+
+SECONDS = 120
+EULER = "--schedulers EulerAncestralDiscreteScheduler --output-size 64"
+SWEEP = f"""\
+demo/scenes --prompts 'a lighthouse' --seeds 1 2 3 --inference-steps 6 --denoising-end 0.5 0.8 {EULER} --into base
+
+demo/paper --prompts 'a boat' --inference-steps 6 {EULER} --image-seeds 'latents: base' --into final"""
+
+
+class Watch(Silent):
+    """Keeps what it is told, and calls somebody at each news of an item."""
+
+    def __init__(self, heard: Callable[[ItemEvent], object] = lambda _: None) -> None:
+        self.notes: list[str] = []
+        self.items: list[tuple[ItemEvent, Sequence[WorkerRow]]] = []
+        self.steps: list[tuple[StepEvent, Any]] = []
+        self.phases: list[str] = []
+        self.results: list[StageResult] = []
+        self.heard = heard
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        self.notes.append(text)
+
+    def phase(self, phase: Phase) -> None:
+        self.phases.append(phase.name)
+
+    def step(self, event: StepEvent, look: Look) -> None:
+        shown = look.latents(event.step)
+        self.steps.append((event, (look.preview()[0].tobytes(), look.values().tobytes(), shown.digest)))
+
+    def item(self, event: ItemEvent, workers: Sequence[WorkerRow]) -> None:
+        self.items.append((event, workers))
+        self.heard(event)
+
+    def result(self, result: StageResult) -> None:
+        self.results.append(result)
+
+
+def start(engine: Any, script: str, watch: Watch | None = None) -> tuple[Session, Run]:
+    session = Session({}, engine=engine)
+    return session, session.start(Task(Script(script)), watch or Watch())
+
+
+def run(engine: Any, script: str, watch: Watch | None = None) -> tuple[Session, Run]:
+    session, run = start(engine, script, watch)
+    assert run.wait(SECONDS)
+    if run.error is not None:
+        raise run.error
+    return session, run
+
+
+@pytest.fixture(scope="module")
+def local() -> Any:
+    torch.set_num_threads(1)
+    return local_engine(Settings())
+
+
+@pytest.fixture(scope="module")
+def expected(local: Any) -> dict[str, Any]:
+    return dict(run(local, SWEEP)[0].names)
+
+
+def evaluations(ray: RayEngine) -> int:
+    return sum(row.evaluations for row in ray.workers())
+
+
+def assert_same(found: Any, expected: dict[str, Any]) -> None:
+    for name in ("base", "final"):
+        for one, other in zip(found[name], expected[name], strict=True):
+            assert torch.equal(one.tensor, other.tensor)
+            assert one.facts() == other.facts()
+            assert one.provenance == other.provenance
+            assert [step.digest for step in one.trajectory] == [step.digest for step in other.trajectory]
+        assert found[name].labels == expected[name].labels
+
+
+def fewest(expected: dict[str, Any]) -> int:
+    """Evaluations of the sweep where nothing is run twice: a seed's shorter end is the beginning of its longer one."""
+    steps = [latents.position.step for latents in expected["base"]]
+    return 3 * max(steps) + sum(6 - step for step in steps)
+
+
+def test_a_sweep_on_two_workers_is_the_local_one_with_as_few_evaluations(
+    ray: RayEngine, expected: dict[str, Any]
+) -> None:
+    watch, before = Watch(), evaluations(ray)
+    session, done = run(ray, SWEEP, watch)
+    assert_same(session.names, expected)
+    assert evaluations(ray) - before == fewest(expected) == done.model_evaluations
+    assert len(watch.results) == 12
+    assert {event.state for event, _ in watch.items} == {"waiting", "running", "done"}
+    assert sorted({event.index for event, _ in watch.items}) == list(range(12))
+    busy = [{row.process for row in rows if row.state == "busy"} for _, rows in watch.items]
+    assert max(map(len, busy)) == 2
+    assert {row.model for _, rows in watch.items for row in rows} >= {"demo/scenes", "demo/paper"}
+    assert [step.stage_index for step in done.log._steps] == sorted(step.stage_index for step in done.log._steps)
+    again = session.start(Task(Script(SWEEP)), Watch())
+    assert again.wait(SECONDS)
+    assert again.model_evaluations == 0, "it is kept from before"
+
+
+def test_one_stage_is_watched_as_a_local_one(ray: RayEngine, local: Any) -> None:
+    script = SWEEP.replace(" 1 2 3", " 5").replace(" 0.5 0.8", " 0.5")
+    here, there = Watch(), Watch()
+    own, other = run(local, script, here)[0], run(ray, script, there)[0]
+    assert there.steps == here.steps
+    assert there.phases == here.phases
+    for name in ("base", "final"):
+        assert torch.equal(other.names[name].tensor, own.names[name].tensor)
+        assert other.names[name].facts() == own.names[name].facts()
+    assert other.decode(other.names["base"])[0].tobytes() == own.decode(own.names["base"])[0].tobytes()
+    assert other.preview(other.names["base"])[0].tobytes() == own.preview(own.names["base"])[0].tobytes()
+    assert other.plan(Task(Script(script))).rows() == own.plan(Task(Script(script))).rows()
+    held = {name for row in ray.holdings() for name in row.models}
+    assert held >= {"demo/scenes", "demo/paper"}
+    assert ray.unload("demo/paper") > 0
+    assert "demo/paper" not in {name for row in ray.holdings() for name in row.models}
+
+
+def test_a_batch_of_seeds_runs_on_one_worker(ray: RayEngine, local: Any) -> None:
+    script = f"demo/scenes --prompts cat --seeds 3 4 --inference-steps 2 {EULER} --batch-seeds --into two"
+    own, other = run(local, script)[0].names["two"], run(ray, script)[0].names["two"]
+    assert all(torch.equal(*pair) for pair in zip([a.tensor for a in own], [b.tensor for b in other], strict=True))
+
+
+def test_a_refusal_of_a_worker_reads_as_one_of_this_process(ray: RayEngine, local: Any) -> None:
+    script = f"{SWEEP} --output-size 128"
+    messages = []
+    for engine in (local, ray):
+        with pytest.raises(HandoffError) as caught:
+            run(engine, script)
+        messages.append((str(caught.value), caught.value.place))
+    assert messages[0] == messages[1]
+
+
+def test_a_model_that_workers_lack_is_told_by_worker(ray: RayEngine) -> None:
+    with pytest.raises(ModelError, match=r"is not the same on all workers: .* has other files of it; .* has other"):
+        models.check_models(ray._ray, ray._pool.members, ModelSource("demo/scenes"), "of other files")
+    with pytest.raises(ModelError, match=r"is not the same on all workers: .*process"):
+        models.check_models(ray._ray, ray._pool.members, ModelSource("/of/this/machine/alone"), "x")
+
+
+LONG = f"demo/scenes --prompts cat --seeds 1 2 --inference-steps 400 {EULER} --into several"
+
+
+def both_at_step(number: int) -> tuple[Watch, threading.Event, dict[int, int]]:
+    """A watch that says when two items have come to a step, and how far they are."""
+    there, steps = threading.Event(), dict[int, int]()
+
+    def heard(event: ItemEvent) -> None:
+        steps[event.index] = event.step
+        if len(steps) == 2 and min(steps.values()) >= number:
+            there.set()
+
+    return Watch(heard), there, steps
+
+
+def test_a_stop_and_a_pause_are_heard_within_a_step_on_each_worker(ray: RayEngine) -> None:
+    watch, there, steps = both_at_step(3)
+    _, long = start(ray, LONG, watch)
+    assert there.wait(SECONDS)
+    long.pause()
+    ray.holdings()  # a question to each worker, behind the word to hold
+    paused = dict(steps)
+    for _ in range(20):
+        ray.holdings()
+    assert all(steps[index] - paused[index] <= 1 for index in steps)
+    long.resume()
+    go_on, there_too = max(paused.values()) + 4, threading.Event()
+    watch.heard = lambda event: there_too.set() if event.step >= go_on else None
+    assert there_too.wait(SECONDS)
+    told = {event.index: event.step for event, _ in watch.items}
+    long.stop()
+    assert long.wait(SECONDS)
+    assert (long.state, long.error) == ("stopped", None)
+    ends = {event.index: event.step for event, _ in watch.items}
+    assert all(ends[index] - told[index] <= 3 for index in told)
+    assert long.results[0].latents.position.step < 400
+    assert all(row.state == "free" for row in ray.workers())
+
+
+def kill(ray: RayEngine, chance: random.Random) -> bool:
+    """Kills a worker, one at work where there is one; whether one was there to kill."""
+    rows = [row for row in ray.workers() if row.state == "busy"] or [r for r in ray.workers() if r.state == "free"]
+    if not rows:
+        return False
+    try:
+        os.kill(chance.choice(rows).process, signal.SIGKILL)
+    except ProcessLookupError:  # killed before, which nobody has noticed yet
+        return False
+    return True
+
+
+def test_killed_workers_cost_a_step_each_at_most(ray: RayEngine, expected: dict[str, Any]) -> None:
+    chance, kills, news = random.Random(11), list[int](), [0]
+    moments = sorted(chance.sample(range(12, 100), 5))
+
+    def heard(_event: ItemEvent) -> None:
+        news[0] += 1
+        if len(kills) < 5 and news[0] >= moments[len(kills)] and kill(ray, chance):
+            kills.append(news[0])
+
+    watch, before = Watch(heard), evaluations(ray)
+    session, done = run(ray, SWEEP, watch)
+    assert len(kills) == 5
+    assert_same(session.names, expected)
+    assert sum("is gone" in note for note in watch.notes) >= 3, "the others had ended their item, or were idle"
+    whole = fewest(expected)
+    assert done.model_evaluations == whole
+    assert whole <= evaluations(ray) - before <= whole + 5
+
+
+def test_workers_killed_between_two_steps_cost_none(ray: RayEngine, local: Any) -> None:
+    script = (
+        f"demo/scenes --prompts cat --seeds 6 --inference-steps 60 --denoising-end 0.05 {EULER} --into base\n\n"
+        f"demo/scenes --prompts dog --inference-steps 60 {EULER} --image-seeds 'latents: base' --into final"
+    )
+    reached, watch = {number: threading.Event() for number in (8, 35)}, Watch()
+    watch.step = lambda event, look: reached[event.step].set() if event.step in reached else None  # type: ignore[method-assign]
+    session, twice = start(ray, script, watch)
+    for event in reached.values():
+        assert event.wait(SECONDS)
+        twice.pause()
+        ray.holdings()
+        assert kill(ray, random.Random(1))
+        twice.resume()
+    assert twice.wait(SECONDS)
+    assert (twice.error, twice.model_evaluations) == (None, 60)
+    assert sum("is gone; final goes on from step" in note for note in watch.notes) == 2
+    here, there = run(local, script)[0].names["final"], session.names["final"]
+    assert torch.equal(there.tensor, here.tensor)
+    assert there.provenance == here.provenance
+    assert [step.digest for step in there.trajectory] == [step.digest for step in here.trajectory]
+    assert [step.provenance for step in there.trajectory] == [step.provenance for step in here.trajectory]
+
+
+@pytest.mark.slow
+def test_a_hundred_kills_at_random_moments(ray: RayEngine, expected: dict[str, Any]) -> None:
+    seed = random.SystemRandom().randrange(2**32)
+    print("seed", seed)
+    chance, kills, ended = random.Random(seed), [0], threading.Event()
+
+    def kill_on() -> None:
+        while not ended.wait(chance.uniform(0.0, 3.0)):
+            kills[0] += kill(ray, chance)
+
+    killer = threading.Thread(target=kill_on)
+    killer.start()
+    try:
+        while kills[0] < 100:
+            assert_same(run(ray, SWEEP)[0].names, expected)
+    finally:
+        ended.set()
+        killer.join()
+
+
+@pytest.mark.slow
+def test_a_sweep_of_75_items_with_a_second_stage_is_the_local_one(ray: RayEngine, local: Any) -> None:
+    """Five ends by five numbers of steps by three seeds; two workers are killed meanwhile."""
+    script = (
+        f"demo/scenes --prompts 'a lighthouse' --seeds 1 2 3 --inference-steps 4 5 6 8 10 "
+        f"--denoising-end 0.3 0.4 0.6 0.7 0.8 {EULER} --into base\n\n"
+        f"demo/scenes --prompts 'a boat' --inference-steps 10 {EULER} --image-seeds 'latents: base' --into final"
+    )
+    chance, news, kills = random.Random(2), [0], [0]
+
+    def heard(_event: ItemEvent) -> None:
+        news[0] += 1
+        if news[0] in {200, 500}:
+            kills[0] += kill(ray, chance)
+
+    before = evaluations(ray)
+    here, own = run(local, script)
+    there, other = run(ray, script, Watch(heard))
+    assert (len(there.names["base"]), len(there.names["final"]), kills[0]) == (75, 75, 2)
+    assert_same(there.names, dict(here.names))
+    assert own.model_evaluations == other.model_evaluations
+    assert other.model_evaluations <= evaluations(ray) - before <= other.model_evaluations + 2
+
+
+@pytest.mark.slow
+def test_a_stage_that_kills_each_worker_ends(ray: RayEngine) -> None:
+    chance = random.Random(3)
+
+    class Killer(Watch):
+        def step(self, event: StepEvent, look: Look) -> None:
+            kill(ray, chance)
+
+    with pytest.raises(RunError, match="lost 6 workers one after the other"):
+        run(ray, f"demo/scenes --prompts cat --seeds 9 --inference-steps 50 {EULER} --into one", Killer())
+
+
+def test_where_the_head_ends_the_kernel_lives_and_keeps_what_was_done(ray: RayEngine) -> None:
+    """The last test: its workers do not come back."""
+    there = threading.Event()
+
+    class First(Watch):
+        def step(self, event: StepEvent, look: Look) -> None:
+            there.set()
+
+    session, long = start(ray, LONG.replace("--seeds 1 2", "--seeds 8"), First())
+    assert there.wait(SECONDS)
+    (head,) = [one for one in psutil.Process().children(recursive=True) if one.name() == "raylet"]
+    head.kill()
+    assert long.wait(SECONDS)
+    assert isinstance(long.error, RunError)
+    assert "the head of the cluster has ended" in str(long.error)
+    assert 0 < session.names["several"].position.step < 400
+    with pytest.raises(RunError, match="the head of the cluster has ended"):
+        run(ray, SWEEP)
+    assert ray.closed

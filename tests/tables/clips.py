@@ -1,0 +1,96 @@
+"""Prints the clips of ``docs/families.md``: family × scheduler × split. Run: ``python -m tests.tables.clips``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from jupyter_latents.engine.given.inputs import Inputs
+from jupyter_latents.latents import Latents
+from jupyter_latents.stage import Size, Window
+from tests.engine.cases import Bench, in_memory, picture, through_file, windows
+from tests.engine.test_clips import BOUNDARY, SCHEDULERS, STEPS, of_picture, plain, stage_of
+from tests.tables.setting import bench
+
+SPLITS = ((1,), (BOUNDARY,), (4,), (1, 3, 5))
+TITLES = {
+    ("wan21", False): "Wan 2.1, text to video",
+    ("wan22", False): "Wan 2.2, text to video, two experts",
+    ("wan22-ti2v", False): "Wan 2.2 TI2V-5B, text to video",
+    ("wan21-i2v", True): "Wan 2.1, image to video",
+    ("wan22-i2v", True): "Wan 2.2, image to video, two experts",
+    ("wan22-ti2v", True): "Wan 2.2 TI2V-5B, image to video",
+    ("ltx", False): "LTX-Video, text to video",
+    ("hunyuan-video", False): "HunyuanVideo, text to video",
+}
+
+HEAD = """
+## Clips
+
+**=** means: the whole run, and the run in windows for each of {count} ways to split its {steps} steps ({splits};
+through memory and through files), end where one whole run of the diffusers pipeline ends on the same weights, bit for
+bit. Five frames; a picture goes in at every window. The experts of Wan 2.2 meet at step {boundary}. **–** means:
+diffusers itself cannot run the pair.
+
+| family | {names} |
+|---|{rules}|
+"""
+
+
+def ends(made: Bench, family: str, pictured: bool, scheduler: str | None) -> str:
+    """A table's cell."""
+    side = 64
+    given = (picture(side),) if pictured else ()
+    options: dict[str, Any] = {"size": Size(side, side), "scheduler": scheduler}
+    try:
+        expected = _reference(made, family, pictured, scheduler, side)
+    except (ValueError, TypeError):
+        return "–"
+    for cuts in ((), *SPLITS):
+        for carry in (in_memory, through_file):
+            if not torch.equal(_end(made, family, cuts, carry, given, options), expected):
+                return f"**differs at {cuts}**"
+    return "="
+
+
+def _reference(made: Bench, family: str, pictured: bool, scheduler: str | None, side: int) -> torch.Tensor:
+    folder = made.folder(family)
+    if pictured:
+        return of_picture(folder, scheduler)
+    found = plain(folder, scheduler, width=side, height=side)
+    if family == "cogvideox":
+        return found.transpose(1, 2)
+    return found.transpose(1, 2).reshape(1, -1, 2, side // 8, side // 8) if family == "ltx" else found
+
+
+def _end(
+    made: Bench, family: str, cuts: tuple[int, ...], carry: Callable[..., Latents], images: Any, options: dict[str, Any]
+) -> torch.Tensor:
+    given: tuple[Latents, ...] = ()
+    for window in windows(*(cut / STEPS for cut in cuts)) if cuts else [Window()]:
+        found = made.engine.run(stage_of(made, family, window=window, **options), Inputs(given, images=images)).latents
+        given = (carry(found, made.scratch),)
+    return found.tensor
+
+
+def section(made: Bench) -> str:
+    """The whole section."""
+    names = [scheduler.partition(";")[0].removesuffix("Scheduler") for scheduler in SCHEDULERS]
+    splits = ", ".join("/".join(map(str, cuts)) for cuts in SPLITS)
+    rules = "|".join(["---"] * len(names))
+    head = HEAD.format(
+        count=len(SPLITS), steps=STEPS, splits=splits, boundary=BOUNDARY, names=" | ".join(names), rules=rules
+    )
+    rows = [
+        f"| {title} | {' | '.join(ends(made, family, pictured, scheduler) for scheduler in SCHEDULERS)} |"
+        for (family, pictured), title in TITLES.items()
+    ]
+    own = f"CogVideoX, text to video, with its own CogVideoXDDIMScheduler: {ends(made, 'cogvideox', False, None)}"
+    return head + "\n".join([*rows, "", own]) + "\n"
+
+
+if __name__ == "__main__":
+    with bench() as made:
+        print(section(made), end="")
