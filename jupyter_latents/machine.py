@@ -6,7 +6,7 @@ import importlib.util
 
 from jupyter_latents.errors import SettingError, nearest
 
-__all__ = ["have_cuda", "have_feature", "total_memory"]
+__all__ = ["default_device", "have_cuda", "have_feature", "have_mps", "have_xpu", "total_memory"]
 
 _UNITS = {"b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
 _FEATURES = ("bitsandbytes",)  # names of the libraries too
@@ -18,6 +18,26 @@ def have_cuda(*_: object) -> bool:
     import torch
 
     return torch.cuda.is_available()
+
+
+def have_mps(*_: object) -> bool:
+    """Whether Apple's accelerator is there."""
+    import torch
+
+    return torch.backends.mps.is_available()
+
+
+def have_xpu(*_: object) -> bool:
+    """Whether Intel's accelerator is there."""
+    import torch
+
+    return hasattr(torch, "xpu") and torch.xpu.is_available()
+
+
+def default_device(*_: object) -> str:
+    """The device that stages run on where nobody says: the best there is."""
+    there = (("cuda", have_cuda), ("xpu", have_xpu), ("mps", have_mps))
+    return next((name for name, here in there if here()), "cpu")
 
 
 def have_feature(name: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-__all__ = ["LEVELS", "SAMPLERS", "Sampler", "Sampling", "sampler", "sampler_name", "schedule_of"]
+__all__ = ["LEVELS", "SAMPLERS", "Sampler", "Sampling", "exact_sampler", "sampler", "sampler_name", "schedule_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +122,22 @@ def sampler(name: str) -> str | None:
     if row is None:
         return None
     return _written(row, [f"{LEVELS[word]}=true" for word in words if word in LEVELS])
+
+
+def exact_sampler(name: str) -> str | None:
+    """The same for a name that A1111 or ComfyUI has letter by letter, and that means no other sampler than here.
+
+    Args:
+        name: ``DPM++ 2M Karras``, ``dpmpp_2m``.
+    """
+    words = name.split(" ")
+    kinds = [word for word in words if word.lower() in LEVELS and word == word.capitalize()]
+    plain = " ".join(word for word in words if word not in kinds)
+    row = _row(_words(plain))
+    comfy = re.fullmatch(r"(?!k_|sample_)[a-z0-9_]+", name)
+    if row is None or row.near or not (plain == row.name or comfy):
+        return None
+    return _written(row, [f"{LEVELS[kind.lower()]}=true" for kind in kinds])
 
 
 def _written(row: Sampler, more: list[str]) -> str:

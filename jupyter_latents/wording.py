@@ -16,16 +16,21 @@ __all__ = ["ended", "kind_of", "option", "plain", "readable", "spell", "visible"
 _WORDS = {
     "control_nets": "ControlNets",
     "image_seeds": "image seed",
+    "ip_adapters": "IP-Adapters",
     "loras": "LoRAs",
     "model_cpu_offload": "model CPU offload",
     "preview_vae": "preview VAE",
     "schedulers": "scheduler",
+    "pag_adaptive_scales": "PAG adaptive scale",
+    "pag_scales": "PAG scale",
     "strengths": "strength",
+    "t2i_adapters": "T2I-Adapters",
+    "unet": "U-Net",
     "vae": "VAE",
     "vae_slicing": "VAE slicing",
     "vae_tiling": "VAE tiling",
 }
-_REFERENCE = re.compile(r"⟦([a-z_0-9]+)(?:\.([a-z]+))?⟧")
+_REFERENCE = re.compile(r"⟦([a-z0-9_]+)(?:\.([a-z]+))?⟧")
 
 
 def option(dest: str, part: str = "") -> str:

@@ -230,7 +230,14 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     beside = (*unused_notes(facts), *beside, *((f"experts: {', '.join(map(str, experts))}",) if experts else ()))
     alone = sharing_note(stage, given, len(pieces(windows, experts)))
     steering = (*prompt_remarks(stage), *steering_remarks(windows), passes_remark(windows, span, facts), alone)
-    told = (*notes, *beside, *filter(None, steering), *entering.notes, *(choice.note for choice in optimize))
+    told = (
+        *notes,
+        *facts.notes(call),
+        *beside,
+        *filter(None, steering),
+        *entering.notes,
+        *(choice.note for choice in optimize),
+    )
     weights = facts.values * _itemsize(stage, facts)
     return Prepared(
         stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights, windows,

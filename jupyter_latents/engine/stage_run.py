@@ -123,7 +123,7 @@ class StageRun:
         """Runs the steps of one window, which go on from those that are done as a stage of their own would."""
         goes_on = bool(self.done.states)
         call = replace(
-            self.prepared.call, stage=window.stage, loop=self.prepared.loop(window) if self.facts.steered else None
+            self.prepared.call, stage=window.stage, loop=self.prepared.loop(window) if self.facts.steering else None
         )
         own = call_arguments(call, self.family)
         arguments = {**own, **pictures, **self.facts.arguments(call, self.inputs)}

@@ -9,7 +9,7 @@ from typing import Any
 from jupyter_latents.errors import SettingError
 from jupyter_latents.pictures.reading import is_picture
 from jupyter_latents.session.names.kinds import is_standing, is_tensor_like
-from jupyter_latents.stage import Held, ImageSeed, Reference, Stage
+from jupyter_latents.stage import AdapterImage, Held, ImageSeed, Reference, Stage
 from jupyter_latents.syntax.options.keywords import PARTS
 
 __all__ = ["image_seed_of"]
@@ -25,13 +25,25 @@ def image_seed_of(given: Mapping[str, object]) -> ImageSeed | None:
         SettingError: One of them is no picture, or no latents.
     """
     images, masks, latents, controls = (
-        _references(name, given.get(name), _latents if part == "latents" else _picture) for part, name in PARTS.items()
+        _references(PARTS[part], given.get(PARTS[part]), _latents if part == "latents" else _picture)
+        for part in ("image", "mask", "latents", "control")
     )
+    adapters = _adapters(given.get(PARTS["adapter"]))
     if masks and not images:
         raise SettingError("mask_image says what of a picture is painted anew; give the picture as image.")
-    if not (images or latents or controls):
+    if not (images or latents or controls or adapters):
         return None
-    return ImageSeed(images=images, masks=masks, latents=latents, controls=controls, batch=len(images) > 1)
+    return ImageSeed(
+        images=images, masks=masks, latents=latents, controls=controls, adapters=adapters, batch=len(images) > 1
+    )
+
+
+def _adapters(value: object) -> tuple[tuple[AdapterImage, ...], ...]:
+    """The images of each IP-Adapter; a list in the list holds several of one."""
+    if value is None:
+        return ()
+    several = value if isinstance(value, (list, tuple)) else (value,)
+    return tuple(tuple(AdapterImage(one) for one in _references(PARTS["adapter"], each, _picture)) for each in several)
 
 
 def _references(name: str, value: object, fault: Callable[[Any], str]) -> tuple[Reference, ...]:

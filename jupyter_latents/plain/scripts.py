@@ -14,7 +14,6 @@ from jupyter_latents.syntax.options.keywords import keyword_spelling
 __all__ = ["Written", "written"]
 
 _UNTOLD = {"auth_token", "into", "force", "output_prefix"}
-_POSITIONS = ("images", "masks", "latents", "controls")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +103,7 @@ def _ordered(stages: Iterable[Stage], before: set[int]) -> Iterator[Stage]:
 
 
 def _references(seed: ImageSeed | None) -> Iterator[Reference]:
-    for position in _POSITIONS if seed is not None else ():
-        yield from getattr(seed, position)
+    yield from seed.references if seed is not None else ()
 
 
 def _values(stage: Stage) -> Iterator[Reference]:
@@ -154,10 +152,7 @@ class _Names:
         into = self.results.get(id(stage), stage.into)
         seed = stage.image_seed
         if seed is not None:
-            images, masks, latents, controls = (
-                tuple(self._variable(one) for one in getattr(seed, name)) for name in _POSITIONS
-            )
-            seed = replace(seed, images=images, masks=masks, latents=latents, controls=controls)
+            seed = seed.renamed(lambda one: (self._variable(one),))
         return replace(stage, into=into, image_seed=seed)
 
     def _variable(self, reference: Reference) -> Reference:

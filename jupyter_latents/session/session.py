@@ -16,6 +16,7 @@ from jupyter_latents.session.memory.memo import Memo
 from jupyter_latents.session.names.addresses import Addresses
 from jupyter_latents.session.names.bindings import check_free, drop, latents_named
 from jupyter_latents.session.names.resolve import Resolver
+from jupyter_latents.session.names.sizes import file_size
 from jupyter_latents.session.planning import Plan
 from jupyter_latents.session.process import PROCESS
 from jupyter_latents.session.runs import Run
@@ -340,6 +341,10 @@ class Session:
             injected_args=list(task.arguments),
             kernel=self.names,
             have_cuda=machine.have_cuda,
+            have_mps=machine.have_mps,
+            have_xpu=machine.have_xpu,
+            default_device=machine.default_device,
+            picture_size=file_size,
             have_feature=machine.have_feature,
             total_memory=machine.total_memory,
             print=observer.note,

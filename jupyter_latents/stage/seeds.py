@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 __all__ = ["AdapterImage", "Held", "ImageSeed", "Reference", "Size"]
@@ -84,6 +85,7 @@ class ImageSeed:
         frame_start: First frame of a video; parsed, refused when run.
         frame_end: Last frame of a video; parsed, refused when run.
         batch: Whether the plural form ``images:`` was used.
+        plain: Whether control images stand in the image position, as dgenerate writes them: they give the size then.
     """
 
     images: tuple[Reference, ...] = ()
@@ -98,3 +100,28 @@ class ImageSeed:
     frame_start: int | None = None
     frame_end: int | None = None
     batch: bool = False
+    plain: bool = False
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """All that it names and that stages take."""
+        adapters = (one.image for adapter in self.adapters for one in adapter)
+        return (*self.images, *self.masks, *self.latents, *self.controls, *adapters)
+
+    def renamed(self, names: Callable[[Reference], Sequence[Reference]]) -> ImageSeed:
+        """The same with other names in their place.
+
+        Args:
+            names: What stands for a reference; of what stands for an adapter's image, each is an image of it.
+        """
+        return replace(
+            self,
+            images=tuple(new for old in self.images for new in names(old)),
+            masks=tuple(new for old in self.masks for new in names(old)),
+            latents=tuple(new for old in self.latents for new in names(old)),
+            controls=tuple(new for old in self.controls for new in names(old)),
+            adapters=tuple(
+                tuple(replace(one, image=new) for one in adapter for new in names(one.image))
+                for adapter in self.adapters
+            ),
+        )

@@ -72,6 +72,9 @@ class ModelSource:
         vae: Another VAE, dgenerate's ``Class;model=...`` form or a plain name. This and all addresses below may be
             given as text, which is read.
         loras: LoRA addresses, ``path;scale=0.8;start=0;end=0.5`` each.
+        t2i_adapters: Addresses of T2I-Adapters, ``path;scale=0.8`` each.
+        unet: Another U-Net, ``path;subfolder=unet`` or a plain name.
+        transformer: Another transformer, likewise.
         control_nets: ControlNet addresses, ``path;scale=0.8;start=0;end=1`` each.
         quantizer: Quantizer address, such as ``bnb;bits=4``.
         offload: ``model``, ``sequential`` or None.
@@ -80,6 +83,9 @@ class ModelSource:
         auth_token: Hub token; never shown.
         offline: Never ask the hub.
         optimize: What makes it faster or smaller, ``taylorseer;interval=3`` each; see `optimizations`.
+        image_encoder: What sees the images of IP-Adapters; None for the model's or the adapter's own.
+        ip_adapters: Addresses of IP-Adapters, ``path;scale=0.8`` each.
+        textual_inversions: Addresses of textual inversions, ``path;token=<word>`` each.
     """
 
     name: str
@@ -99,10 +105,17 @@ class ModelSource:
     auth_token: str | None = field(default=None, repr=False)
     offline: bool = False
     optimize: tuple[Address, ...] = field(default=(), metadata={"addon": "optimizations"})
+    textual_inversions: tuple[Address, ...] = field(default=(), metadata={"addon": "inversions"})
+
+    ip_adapters: tuple[Address, ...] = field(default=(), metadata={"addon": "ip_adapters"})
+    image_encoder: Address | None = field(default=None, metadata={"address": True})
+    t2i_adapters: tuple[Address, ...] = field(default=(), metadata={"addon": "t2i_adapters"})
+    unet: Address | None = field(default=None, metadata={"addon": "unet"})
+    transformer: Address | None = field(default=None, metadata={"addon": "transformer"})
 
     def __post_init__(self) -> None:
         for row in fields(self):
-            if "addon" in row.metadata:
+            if "addon" in row.metadata or "address" in row.metadata:
                 object.__setattr__(self, row.name, _read(getattr(self, row.name), row.name, several=row.default == ()))
 
 
@@ -165,8 +178,8 @@ class Output:
 class StageOptions(TypedDict, total=False):
     """What `Stage.of` takes, by the names that diffusers gives it where it has one; None is as good as left out.
 
-    `image`, `mask_image`, `control_image` and `latents` take the things themselves; pictures are PIL images, arrays of
-    pixels (height, width, channels), or paths and addresses as text.
+    `image`, `mask_image`, `control_image`, `ip_adapter_image` and `latents` take the things themselves; pictures are
+    PIL images, arrays of pixels (height, width, channels), or paths and addresses as text.
     """
 
     prompt: str
@@ -177,10 +190,13 @@ class StageOptions(TypedDict, total=False):
     negative_prompt_3: str
     prompt_weighter: str
     clip_skip: int
+    max_sequence_length: int
     seed: int
     num_inference_steps: int
     guidance_scale: float | str
     guidance_rescale: float
+    pag_scale: float
+    pag_adaptive_scale: float
     num_frames: int
     fps: float
     denoising_start: float | str
@@ -190,6 +206,7 @@ class StageOptions(TypedDict, total=False):
     image: object
     mask_image: object
     control_image: object
+    ip_adapter_image: object
     latents: object
     strength: float
     latents_processors: str | Sequence[str]
@@ -202,8 +219,14 @@ class StageOptions(TypedDict, total=False):
     revision: str
     subfolder: str
     vae: str
+    textual_inversions: str | Sequence[str]
     loras: str | Sequence[str]
+    ip_adapters: str | Sequence[str]
+    image_encoder: str
+    unet: str
+    transformer: str
     control_nets: str | Sequence[str]
+    t2i_adapters: str | Sequence[str]
     quantizer: str
     optimize: str | Sequence[str]
     token: str
@@ -234,6 +257,9 @@ class Stage:
             run on may be given as text, ``7@0,2@0.6``.
         guidance_asked: Whether a script gave the scale, which may be the usual one; says nothing about what is run.
         guidance_rescale: Guidance rescale, 0 to 1; None for the pipeline's own default.
+        max_sequence_length: Tokens of T5 or of a language model that reads prompts; None for the pipeline's own.
+        pag_scale: Scale of perturbed attention guidance; None for none.
+        pag_adaptive_scale: How fast that fades; None for the pipeline's own, which is not at all.
         strength: How much an input image is noised, 0 to 1; None when not given (then `DEFAULT_STRENGTH` for an
             image without latents).
         scheduler: Scheduler class name with its arguments (``DDIMScheduler;clip-sample=false``), which may be given as
@@ -260,6 +286,9 @@ class Stage:
     guidance_scale: float | Scales = 5.0
     guidance_asked: bool = field(default=False, compare=False, repr=False)
     guidance_rescale: float | None = _argument("guidance_rescale")
+    max_sequence_length: int | None = _argument("max_sequence_length")
+    pag_scale: float | None = _argument("pag_scale")
+    pag_adaptive_scale: float | None = _argument("pag_adaptive_scale")
     strength: float | None = None
     scheduler: Address | None = None
     sigmas: tuple[float, ...] | None = _argument("sigmas")

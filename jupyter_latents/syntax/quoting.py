@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from jupyter_latents.errors import Place, ScriptError
 
-from .text import Located, join
+from .text import Line, Located, Origin, join
 
 __all__ = ["Word", "bare_end", "escape", "quote", "read_words", "string_end", "string_rest", "unescape", "unquote"]
 
@@ -186,3 +186,16 @@ def _word(written: Located) -> Word:
         pieces.append(written[position:end] if string else unescape(written[position:end]))
         position = end
     return Word(join(pieces), written)
+
+
+def rendered(text: str, near: Word, *, quoted: bool = False) -> Word:
+    """A word that was not written.
+
+    Args:
+        text: The word.
+        near: What stands where it is said to stand.
+        quoted: Whether it counts as quoted.
+    """
+    origin = near.written.origin(0, len(near.written)) or Origin(Line(1, text, text), 0, len(text))
+    made = Located.made(text, origin)
+    return Word(made, made, quoted)

@@ -18,11 +18,12 @@ from .lines import Block, LineReader, Logical, nothing
 from .options.arguments import VeiledError, read_arguments
 from .options.remarks import remarks
 from .patterns import matched
-from .quoting import Word, read_words
+from .quoting import Word, read_words, rendered
+from .refiner import in_two_stages
 from .templates.environment import Environment
 from .templates.marks import veiled_names
 from .templates.template import check_template, render_block
-from .text import Line, Located, Origin
+from .text import Line, Located
 
 __all__ = ["Script", "parse"]
 
@@ -87,9 +88,9 @@ class Script:
             else:
                 words = read_words(expand(part, None))
                 if after_block and words and words[0].text.startswith("-"):
-                    words.insert(0, _rendered(UNKNOWN, words[0]))  # the block may have made the model
-                if words:
-                    read_arguments(words, schedulers=schedulers)
+                    words.insert(0, rendered(UNKNOWN, words[0]))  # the block may have made the model
+                for one in in_two_stages(words) if words else ():
+                    read_arguments(one.words, schedulers=schedulers)
             after_block = isinstance(part, Block)
 
     def invocations(self, environment: Environment, *, schedulers: Collection[str] = ()) -> Iterator[Invocation]:
@@ -113,8 +114,12 @@ class Script:
                 run_directive(part, environment)
             else:
                 words = list(matched(read_words(expand(part, environment)), environment))
-                if words:
-                    yield _invocation(words, environment, schedulers)
+                for one in in_two_stages(words) if words else ():
+                    if one.note:
+                        environment.note(one.note, one.words[0].place)
+                    yield _invocation(one.words, environment, schedulers)
+                    if environment.exited:
+                        return
             if environment.exited:
                 return
 
@@ -144,7 +149,7 @@ def _invocation(words: list[Word], environment: Environment, schedulers: Collect
         text = f"A template gives a list here, {found.text}…; write {{{{ quote(...) }}}} around it for its items."
         raise ScriptError(text, place=found.place)
     injected = [
-        _rendered(str(text), words[0], quoted=not str(text).startswith("-")) for text in environment.injected_args
+        rendered(str(text), words[0], quoted=not str(text).startswith("-")) for text in environment.injected_args
     ]
     while True:
         try:
@@ -193,11 +198,4 @@ def _opened(word: Word, environment: Environment) -> Word:
         return word
     text = environment.unveiled(word.text)
     value = text.startswith("-") and not word.text.startswith("-")
-    return Word(_rendered(text, word).value, word.written, word.quoted or value)
-
-
-def _rendered(text: str, near: Word, *, quoted: bool = False) -> Word:
-    """A word that was not written, standing for the place of `near`."""
-    origin = near.written.origin(0, len(near.written)) or Origin(Line(1, text, text), 0, len(text))
-    made = Located.made(text, origin)
-    return Word(made, made, quoted)
+    return Word(rendered(text, word).value, word.written, word.quoted or value)

@@ -89,7 +89,7 @@ SEED_KEYS: dict[str, tuple[str, Callable[[Piece], Any], str]] = {
     "adapter": (
         "adapters",
         _adapters,
-        "IP-adapter images, a + b for one adapter, a|resize=512 to resize; read, then refused",
+        "images of each IP-Adapter: a + b are two of one, a|resize=512 resizes",
     ),
     "latents": ("latents", _references, "raw latents that denoising goes on from, one for each image"),
     "floyd": ("floyd", reference, "DeepFloyd image; read, then refused"),
@@ -109,12 +109,13 @@ def _key_value(piece: Piece) -> tuple[str, Piece]:
     return match[1].lower(), piece.cut(match.end())
 
 
-def parse_seed(text: str, place: Place | Locator | None = None) -> ImageSeed:
+def parse_seed(text: str, place: Place | Locator | None = None, *, steered: bool = False) -> ImageSeed:
     """Reads one value of ``--image-seeds``.
 
     Args:
         text: The value, without the quotes of the script around it.
         place: Where it stands in a script.
+        steered: Whether control images steer the stage: then images that stand alone are these.
 
     Returns:
         The seed, which :func:`format_seed` prints back.
@@ -126,7 +127,7 @@ def parse_seed(text: str, place: Place | Locator | None = None) -> ImageSeed:
     if not whole.text:
         raise whole.fail("An image seed is empty; give an image, or latents: NAME.")
     first, *rest = split(whole, ";")
-    seed = _head(first)
+    seed = _head(first, steered=steered)
     short = 0
     seen: set[str] = set()
     for part in rest:
@@ -145,10 +146,15 @@ def parse_seed(text: str, place: Place | Locator | None = None) -> ImageSeed:
             seed = _short(seed, part, seen, short)
             short += 1
     _check(seed, whole)
+    alone = seed.images and not (seed.batch or seed.masks or seed.latents or seed.controls or seed.floyd)
+    if steered and alone:
+        return replace(seed, images=(), controls=seed.images, plain=True)
+    if len(seed.images) > 1 and not seed.batch:
+        raise first.fail("Several images in one seed are written 'images: a, b'.")
     return seed
 
 
-def _head(piece: Piece) -> ImageSeed:
+def _head(piece: Piece, *, steered: bool) -> ImageSeed:
     match = _HEAD.match(piece.text)
     if not match:
         key = _KEY.match(piece.text)
@@ -156,8 +162,10 @@ def _head(piece: Piece) -> ImageSeed:
             name = key[1].lower()
             hint = f"{name}: ..." if name in {"latents", "adapter", "control"} else f"IMAGE;{name}=..."
             raise piece.fail(f"An image seed begins with an image or a word with a colon; write {hint}", key[1])
-        if len(items(piece)) > 1:
+        if len(items(piece)) > 1 and not steered:
             raise piece.fail("Several images in one seed are written 'images: a, b'.")
+        if steered:
+            return ImageSeed(images=_references(piece))
         return ImageSeed(images=(reference(piece),))
     value = piece.cut(match.end())
     match match[1].lower():
@@ -227,7 +235,6 @@ def _check_sizes(seed: ImageSeed, whole: Piece) -> None:
 def unsupported(seed: ImageSeed) -> list[str]:
     """Returns the parts of a seed that are read but cannot be run here, by name."""
     parts = {
-        "adapter": seed.adapters or None,
         "floyd": seed.floyd,
         "frame-start": seed.frame_start,
         "frame-end": seed.frame_end,
@@ -248,7 +255,10 @@ def _parts(seed: ImageSeed) -> Iterator[str]:
         "adapter": _join_adapters(seed.adapters),
     }
     head = next((name for name, text in heads.items() if text), "images")
-    plural = seed.batch or len(seed.images) != 1
+    if seed.plain:
+        head, heads["images"] = "images", heads.pop("control")
+        heads["control"] = ""
+    plural = not seed.plain and (seed.batch or len(seed.images) != 1)
     yield heads["images"] if head == "images" and not plural else f"{head}: {heads[head]}"
     if seed.masks:
         yield f"mask={_join(seed.masks)}"

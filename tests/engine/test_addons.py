@@ -42,6 +42,22 @@ class Files:
         tinies.controlnet(seed=seed).save_pretrained(self.folder / f"net-{seed}")
         return (str(self.folder / f"net-{seed}"),)
 
+    def textual_inversions(self, seed: int) -> tuple[str]:
+        return (str(tinies.inversion(self.folder / f"word-{seed}.safetensors", seed=seed)),)
+
+    def ip_adapters(self, seed: int) -> tuple[str]:
+        unet = tinies.build("sd15").unet
+        return (str(tinies.ip_adapter(self.folder / f"adapter-{seed}", unet, seed)),)
+
+    def t2i_adapters(self, seed: int) -> tuple[str]:
+        made = tinies.t2i_adapter(seed=seed)
+        made.save_pretrained(self.folder / f"sketch-{seed}")
+        return (str(self.folder / f"sketch-{seed}"),)
+
+    def unet(self, seed: int) -> str:
+        tinies.build("sd15", seed).unet.save_pretrained(self.folder / f"unet-{seed}")
+        return str(self.folder / f"unet-{seed}")
+
     def loras(self, seed: int) -> tuple[str]:
         return (str(tinies.lora(self.folder / f"lora-{seed}.safetensors", seed=seed)),)
 
@@ -76,12 +92,16 @@ CHANGED = {
     "control_nets": {"controlnet"},
     "quantizer": {"unet", "text_encoder"},
     "loras": {"unet"},
+    "textual_inversions": {"tokenizer", "text_encoder"},
+    "ip_adapters": {"unet", "image_encoder"},
+    "t2i_adapters": {"adapter"},
+    "unet": {"unet"},
     "optimize": {"unet"},
 }
 
 
 def test_every_row_has_a_case_here() -> None:
-    assert CHANGED.keys() == ADDONS.keys()
+    assert {*CHANGED, "transformer"} == ADDONS.keys()  # a transformer is found as a U-Net is
 
 
 @pytest.mark.parametrize("field", CHANGED)
@@ -96,11 +116,11 @@ def test_an_addon_reaches_identity_and_keys_by_its_digest(field: str, tiny: Fold
         assert changed == CHANGED[field]
 
 
-def test_only_loras_make_a_model_another_to_latents_it_made(tiny: Folders, files: Files) -> None:
+def test_loras_and_a_denoiser_make_a_model_another_to_latents_it_made(tiny: Folders, files: Files) -> None:
     own = describe(ModelSource(str(tiny("sd15")))).digest
     for field in CHANGED:
         digest = describe(ModelSource(str(tiny("sd15")), **{field: getattr(files, field)(1)})).digest
-        assert (digest != own) == (field == "loras")
+        assert (digest != own) == (field in ("loras", "unet"))
 
 
 @pytest.mark.parametrize("setting", ["bits4-quant-type=nonsense", "bits=3", "bits4-use-double-quant=maybe"])
@@ -140,13 +160,19 @@ def test_a_pipeline_that_takes_no_loras_is_refused_when_it_is_described(tiny: Fo
         ("loras", "./nowhere.safetensors"),
         ("loras", "no/lora;scale=nan"),
         ("loras", "no/lora;strength=1"),
+        ("textual_inversions", "./nowhere.pt"),
+        ("textual_inversions", "no/word;scale=1"),
+        ("ip_adapters", "no/adapter"),
+        ("ip_adapters", "no/adapter;scale=1e9"),
+        ("t2i_adapters", "no/adapter"),
+        ("unet", "no/unet"),
         ("quantizer", "sdnq"),
         ("quantizer", "bnb;bits=3"),
         ("optimize", "speed"),
     ],
 )
 def test_an_error_names_the_option_of_the_addon_and_spells_none(field: str, text: str, tiny: Folders) -> None:
-    given = text if field in ("vae", "quantizer") else (text,)
+    given = text if field in ("vae", "quantizer", "unet") else (text,)
     with pytest.raises(ModelError) as caught:
         describe(ModelSource(str(tiny("sd15")), **{field: given}))
     assert caught.value.option == field

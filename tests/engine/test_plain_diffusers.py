@@ -202,3 +202,10 @@ def test_second_order_fractions_end_the_step_that_diffusers_breaks_off(
     assert count % 2 == 1
     assert base.evaluations == count + 1
     assert torch.equal(last.latents.tensor, bench.whole("sdxl", **steps).latents.tensor)
+
+
+def test_the_length_of_prompts_is_diffusers_own_argument(bench: Bench) -> None:
+    ours = bench.run("flux", max_sequence_length=16).latents.tensor
+    latents = call(bench, "flux", "txt2img", output_type="latent", max_sequence_length=16).images
+    assert torch.equal(ours, unpacked(latents, "flux"))
+    assert not torch.equal(ours, bench.whole("flux").latents.tensor)

@@ -32,12 +32,27 @@ SD3 = f"<sd3> --prompts cat --inference-steps {STEPS} --output-size 64 --seeds 3
 GO_ON = f"{{model}} --prompts cat --inference-steps {STEPS} {SCHEDULER} --image-seeds 'latents: part'"
 PHOTO = f"{SEEDED} --image-seeds 'photo' --image-seed-strengths 1"
 CONTROLLED = f"{SEEDED} --control-nets '{{control}}' --image-seeds 'photo;control=edges'"
+ADAPTED = f"{SEEDED} --ip-adapters '{{adapter}}' --image-seeds 'adapter: photo'"
+SKETCHED = (
+    "{sketched} --prompts cat --inference-steps 4 --output-size 64 --seeds 3 --t2i-adapters '{sketch}' "
+    "--image-seeds 'control: edges'"
+)
 
 # Option to a script and the same with that option changed alone. The stage must run again as a whole.
 CHANGED: dict[str, tuple[str, str]] = {
     "variant": (SEEDED, f"{SEEDED} --variant fp16"),
     "subfolder": (SEEDED.replace("{model}", "{above}/one"), SEEDED.replace("{model}", "{above} --subfolder one")),
     "vae": (SEEDED, f"{SEEDED} --vae '{{other}}/vae'"),
+    "textual_inversions": (SEEDED, f"{SEEDED} --textual-inversions '{{word}};token=cat'"),
+    "ip_adapters": (ADAPTED, ADAPTED.replace("{adapter}", "{adapter};scale=0.5")),
+    "image_encoder": (ADAPTED, f"{ADAPTED} --image-encoder '{{other}}/eyes'"),
+    "unet": (SEEDED, f"{SEEDED} --unet '{{other}}/unet'"),
+    "transformer": (SD3, f"{SD3} --transformer '{{third}}'"),
+    "max_sequence_length": (SD3, f"{SD3} --max-sequence-length 16"),
+    "t2i_adapters": (SKETCHED, SKETCHED.replace("{sketch}", "{sketch};scale=0.5")),
+    "pag": (SEEDED, f"{SEEDED} --pag"),
+    "pag_scales": (f"{SEEDED} --pag", f"{SEEDED} --pag-scales 2"),
+    "pag_adaptive_scales": (f"{SEEDED} --pag", f"{SEEDED} --pag --pag-adaptive-scales 0.001"),
     "loras": (SEEDED, f"{SEEDED} --loras '{{lora}}'"),
     "control_nets": (CONTROLLED, CONTROLLED.replace("{control}", "{control};scale=0.5")),
     "optimize": (SEEDED, f"{SEEDED} --optimize channels-last"),
@@ -58,6 +73,8 @@ ALIKE = {
 ELSEWHERE = {
     "seeds_to_images": "pairs seeds with image seeds",
     "image_format": "see output_path",
+    "lora_fuse_scale": "multiplies the scales of loras",
+    "no_aspect": "says aspect=false in image seeds",
 }
 
 
@@ -83,12 +100,37 @@ class Place:
 
     @cached_property
     def other(self) -> Path:
-        return save_folder("sd15", self.folder / "two", seed=1)
+        made = save_folder("sd15", self.folder / "two", seed=1)
+        tinies.image_encoder(made / "eyes", seed=2)
+        return made
 
     @cached_property
     def lora(self) -> Path:
         pytest.importorskip("peft")
         return tinies.lora(self.folder / "style.safetensors")
+
+    @cached_property
+    def word(self) -> Path:
+        return tinies.inversion(self.folder / "word.safetensors")
+
+    @cached_property
+    def adapter(self) -> Path:
+        return tinies.ip_adapter(self.folder / "adapter", tinies.build("sd15").unet).parent
+
+    @cached_property
+    def third(self) -> Path:
+        tinies.build("sd3", 1).transformer.save_pretrained(self.folder / "third")
+        return self.folder / "third"
+
+    @cached_property
+    def sketched(self) -> Path:
+        tinies.sketched().save_pretrained(self.folder / "sketched")
+        return self.folder / "sketched"
+
+    @cached_property
+    def sketch(self) -> Path:
+        tinies.t2i_adapter().save_pretrained(self.folder / "sketch")
+        return self.folder / "sketch"
 
     @cached_property
     def control(self) -> Path:
@@ -164,6 +206,15 @@ def lora_file(place: Place) -> None:
     tinies.lora(place.lora, seed=1)
 
 
+def word_file(place: Place) -> None:
+    tinies.inversion(place.word, seed=1)
+
+
+def adapter_file(place: Place) -> None:
+    made = tinies.ip_adapter(place.folder / "other", tinies.build("sd15").unet, seed=1)
+    (place.adapter / made.name).write_bytes(made.read_bytes())
+
+
 def controlnet_file(place: Place) -> None:
     tinies.controlnet(seed=1).save_pretrained(place.control)
 
@@ -235,7 +286,11 @@ CONTENTS: dict[str, tuple[str, Callable[[Place], None]]] = {
     "VAE's configuration": (SEEDED, setting("vae/config.json", norm_eps=1e-3)),
     "index of the model": (SEEDED, setting("model_index.json", requires_aesthetics_score=True)),
     "vocabulary": (SEEDED, vocabulary),
+    "textual inversion file": (f"{SEEDED} --textual-inversions '{{word}};token=cat'", word_file),
     "LoRA file": (f"{SEEDED} --loras '{{lora}}'", lora_file),
+    "IP-Adapter file": (ADAPTED, adapter_file),
+    "image encoder file": (ADAPTED, lambda place: tinies.image_encoder(place.adapter / "image_encoder", seed=3)),
+    "adapter image drawn upon": (ADAPTED, drawn_upon("photo")),
     "ControlNet file": (CONTROLLED, controlnet_file),
     "picture file": (FILE.replace("{more}", ""), picture_file),
     "mask file": (FILE.replace("photo.png{more}", "photo.png;mask={above}/photo.png"), picture_file),

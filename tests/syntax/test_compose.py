@@ -103,7 +103,13 @@ def stages(draw: st.DrawFn) -> Stage:
     sigmas = draw(
         st.none() | st.lists(floats, min_size=1, max_size=3, unique=True).map(lambda s: tuple(sorted(s)[::-1]))
     )
-    model = replace(draw(models), control_nets=tuple(draw(addresses) for _ in range(count)))
+    adapters = tuple(draw(addresses) for _ in (seed.adapters if seed else ()))
+    model = replace(
+        draw(models),
+        control_nets=tuple(draw(addresses) for _ in range(count)),
+        ip_adapters=adapters,
+        textual_inversions=tuple(draw(st.lists(addresses, max_size=1))),
+    )
     return Stage(
         model=model,
         prompt=draw(prompts()),
@@ -111,6 +117,8 @@ def stages(draw: st.DrawFn) -> Stage:
         num_inference_steps=max(1, sum(sigma > 0 for sigma in sigmas)) if sigmas else draw(st.integers(1, 200)),
         guidance_scale=draw(floats | scales),
         guidance_rescale=draw(st.none() | fractions),
+        pag_scale=draw(st.none() | floats),
+        pag_adaptive_scale=draw(st.none() | floats),
         strength=draw(st.none() | st.floats(0, 1, exclude_min=True)) if seed else None,
         scheduler=draw(st.sampled_from([None, "DDIMScheduler", "DDIMScheduler;clip-sample=false"])),
         sigmas=sigmas,

@@ -9,7 +9,8 @@ from jupyter_latents.errors import HelpAskedError, ScriptError
 from jupyter_latents.machine import have_feature
 from jupyter_latents.samplers import sampler
 from jupyter_latents.syntax import Environment, Script, parse
-from jupyter_latents.syntax.options.refused import ELSEWHERE, SHORT, refusal
+from jupyter_latents.syntax.options import second_stage
+from jupyter_latents.syntax.options.refused import ELSEWHERE, SHORT, SHORT_HARMLESS, refusal
 from jupyter_latents.syntax.options.table import BY_NAME
 
 # All short names of dgenerate's options.
@@ -31,7 +32,7 @@ def said(text: str, **given: object) -> list[str]:
 
 @pytest.mark.parametrize("name", SHORTS)
 def test_every_short_name_of_dgenerate_runs_or_is_refused_with_its_reason(name: str) -> None:
-    if f"-{name}" in BY_NAME:
+    if f"-{name}" in {**BY_NAME, **second_stage.SHORT, **SHORT_HARMLESS}:
         return
     with pytest.raises(ScriptError, match="is dgenerate's and does not run here: ") as caught:
         parse(f"m -{name} 1")
@@ -46,15 +47,13 @@ def test_short_names_stand_for_options_that_are_not_here() -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("--sdxl-t2i-adapter-factors", "T2I adapters"),
+        ("--sdxl-t2i-adapter-factors", "a split could not be exact"),
         ("--sdxl-aesthetic-scores", "refiner's own"),
         ("--sdxl-negative-aesthetic-scores", "refiner's own"),
         ("--sdxl-original-sizes", "follow the output size"),
         ("--sdxl-negative-crops-coords-top-left", "follow the output size"),
-        ("--sdxl-refiner-guidance-rescales", "refiner as a second stage"),
-        ("--sdxl-high-noise-fractions", "refiner as a second stage"),
         ("--sdxl-second-prompts", "use --second-prompts"),
-        ("--unet2", "taken from the model itself"),
+        ("--text-encoders", "taken from the model itself"),
         ("--hi-diffusion-no-raunet", "changed attention"),
         ("--quantizer-help", "lists what there is"),
     ],
@@ -95,6 +94,9 @@ def test_samplers_of_other_programs_are_known(name: str, written: str | None) ->
     assert sampler(name) == written
     if written is not None:
         assert written.partition(";")[0] in scheduler_names()
+        if name != "k_lms":  # these are letter by letter what A1111 or ComfyUI call them
+            assert parse(f'm --scheduler "{name}"')[0].stages() == parse(f'm --scheduler "{written}"')[0].stages()
+            return
         with pytest.raises(ScriptError) as caught:
             parse(f'm --scheduler "{name}"')
         assert f"write '{written}'" in caught.value.message

@@ -38,14 +38,16 @@ def test_a_bare_model_has_the_defaults() -> None:
 def test_every_option_reaches_its_stage() -> None:
     made = stage(
         "--model-type torch-sdxl --dtype f16 --variant fp16 --revision main --subfolder s --vae v.safetensors "
+        "--unet u --transformer tf --max-sequence-length 64 --pag-scales 2 --pag-adaptive-scales 0.1 --t2i-adapters t "
+        "--textual-inversions w;token=x --ip-adapters i;scale=0.5 --image-encoder e "
         "--loras l1;scale=0.5 l2 --control-nets c;scale=0.8;start=0;end=1 "
         "--scheduler DDIMScheduler;clip-sample=false "
         "--quantizer bnb;bits=4 --optimize channels-last taylorseer;interval=4 "
         "--auth-token t --offline-mode --prompts 'a; b' --second-prompts 'c; d' "
         "--third-prompts e "
         "--clip-skips 1 --inference-steps 12 --guidance-scales 0 --guidance-rescales 0.7 --denoising-start 0.25 "
-        "--denoising-end 0.75 --seeds 5 --image-seeds a.png --image-seed-strengths 1 --latents-processors "
-        "scale;factor=1.2 "
+        "--denoising-end 0.75 --seeds 5 --image-seeds a.png;control=c.png,d.png;adapter=b.png --image-seed-strengths 1 "
+        "--latents-processors scale;factor=1.2 "
         "noise;sigma=0.5;seed=1 --output-size 512x768 --batch-size 2 --output-path out --output-prefix p "
         "--output-overwrite "
         "--image-format jpeg --device cuda:1 --model-cpu-offload --vae-tiling --vae-slicing --into x --force"
@@ -53,10 +55,11 @@ def test_every_option_reaches_its_stage() -> None:
     assert made.model == ModelSource(
         "m", "sdxl", "main", "fp16", "s", "float16", "cuda:1", "v.safetensors", ("l1;scale=0.5", "l2"),
         ("c;scale=0.8;start=0;end=1",), "bnb;bits=4", "model", True, True, "t", True,
-        ("channels-last", "taylorseer;interval=4"),
+        ("channels-last", "taylorseer;interval=4"), ("w;token=x",), ("i;scale=0.5",), "e", ("t",), "u", "tf",
     )  # fmt: skip
     assert made.prompt == Prompt("a", "b", "c", "d", "e", None)
     assert (made.clip_skip, made.num_inference_steps, made.guidance_scale, made.guidance_rescale) == (1, 12, 0.0, 0.7)
+    assert (made.pag_scale, made.pag_adaptive_scale) == (2.0, 0.1)
     assert (made.window.start, made.window.end, made.seed, made.strength) == (0.25, 0.75, 5, 1.0)
     assert (str(made.scheduler), made.size, made.batch_size) == ("DDIMScheduler;clip-sample=false", Size(512, 768), 2)
     assert made.latents_processors == (
@@ -70,6 +73,54 @@ def test_every_option_reaches_its_stage() -> None:
         True,
     )
     assert (made.into, made.force) == ("x", True)
+
+
+def test_pag_alone_has_the_usual_scale() -> None:
+    assert stage("").pag_scale is None
+    assert stage("--pag").pag_scale == 3.0
+    assert stage("--pag --pag-scales 2").pag_scale == 2.0
+
+
+def test_one_scale_multiplies_those_of_all_loras() -> None:
+    made = stage("--loras a b;scale=0.5 --lora-fuse-scale 0.5").model.loras
+    assert [str(one) for one in made] == ["a;scale=0.5", "b;scale=0.25"]
+
+
+def test_no_aspect_speaks_for_every_seed_that_resizes() -> None:
+    seed = stage("--no-aspect --image-seeds 'a.png;resize=64;adapter=b.png|resize=32' --ip-adapters i").image_seed
+    assert seed is not None
+    assert (seed.aspect, seed.adapters[0][0].aspect) == (False, False)
+    kept = stage("--no-aspect --image-seeds 'a.png;resize=64;aspect=true'").image_seed
+    assert kept is not None
+    assert kept.aspect is True
+
+
+@pytest.mark.parametrize("given", ["--output-metadata", "-oc", "--batch-grid-size 2x2", "--safety-checker"])
+def test_what_changes_nothing_is_taken_with_a_note(given: str) -> None:
+    made = one(f"{given} --seeds 3")
+    assert made.stages() == one("--seeds 3").stages()
+    ((text, place),) = made.arguments.notes
+    assert "changes nothing" in text
+    assert place is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "scheduler"),
+    [
+        ("DPM++ 2M Karras", "DPMSolverMultistepScheduler;use-karras-sigmas=true"),
+        ("Euler a", "EulerAncestralDiscreteScheduler"),
+        ("dpmpp_2m_sde", "DPMSolverMultistepScheduler;algorithm-type=sde-dpmsolver++"),
+        ("uni_pc;solver-order=3", "UniPCMultistepScheduler;solver-order=3"),
+    ],
+)
+def test_samplers_of_a1111_and_comfyui_run_by_their_own_names(name: str, scheduler: str) -> None:
+    assert str(stage(f'--scheduler "{name}"').scheduler) == scheduler
+
+
+@pytest.mark.parametrize("name", ["euler a", "DPM++ 2m karras", "DPM++ 2S a", "k_euler"])
+def test_a_near_name_of_a_sampler_gets_a_hint(name: str) -> None:
+    with pytest.raises(ScriptError, match="is no scheduler; write '"):
+        stage(f'--scheduler "{name}"')
 
 
 def test_short_names_are_read() -> None:
@@ -198,8 +249,9 @@ class TestMultiplying:
         ("--optimize first-block-cache taylorseer compile", "exclude each other", "taylorseer"),
         ("--optimize", "needs a value: NAME", "--optimize"),
         ("--tea-cache", "--optimize taylorseer or first-block-cache", "--tea-cache"),
-        ("--output-metadata", "dgenerate's and does not run here", "--output-metadata"),
-        ("--sdxl-refiner x", "second stage", "--sdxl-refiner"),
+        ("--freeu-params 1,2", "dgenerate's and does not run here", "--freeu-params"),
+        ("--second-model-inference-steps 3", "is of a refiner, and there is none", "--second-model-inference-steps"),
+        ("--sdxl-refiner x --denoising-end 0.5", "exclude each other", "--denoising-end"),
         ("--animation-format mp4", "animations are not made", "--animation-format"),
         ("--adetailer-detectors x", "does not run here", "--adetailer-detectors"),
         ("--dry-run", "magic's own line", "--dry-run"),
@@ -209,6 +261,7 @@ class TestMultiplying:
         ("--image-seed-strengths 0.5", "nothing to begin from", "0.5"),
         ("--image-seeds 'images: a, b' --batch-size 3", "multiple of 2", "3"),
         ("--image-seeds a.png;control=c", "1 control images for 0 ControlNets", "a.png;control=c"),
+        ("--image-seeds a.png;adapter=b", "images of 1 IP-Adapters for 0", "a.png;adapter=b"),
         ("--image-seeds 'latents: a' a.png;latens=b", "did you mean latents", "latens"),
     ],
 )

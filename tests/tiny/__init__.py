@@ -5,7 +5,18 @@ Importing this package is cheap; torch, transformers and diffusers are imported 
 
 from __future__ import annotations
 
-from tests.tiny.diffusion import controlnet, lora
+from tests.tiny import parts
+from tests.tiny.diffusion import (
+    controlnet,
+    image_encoder,
+    inversion,
+    ip_adapter,
+    lora,
+    sketched,
+    t2i_adapter,
+    union_controlnet,
+)
+from tests.tiny.flow import flux_controlnet, flux_ip_adapter, qwen_controlnet, sd3_controlnet, sd3_ip_adapter
 from tests.tiny.registry import FAMILIES, build
 from tests.tiny.single import single_file
 from tests.tiny.store import PUBLISHED, Published, hub_cache, save_folder
@@ -16,8 +27,20 @@ __all__ = [
     "Published",
     "build",
     "controlnet",
+    "flux_controlnet",
+    "flux_ip_adapter",
     "hub_cache",
+    "image_encoder",
+    "inversion",
+    "ip_adapter",
     "lora",
+    "parts",
+    "qwen_controlnet",
     "save_folder",
+    "sd3_controlnet",
+    "sd3_ip_adapter",
     "single_file",
+    "sketched",
+    "t2i_adapter",
+    "union_controlnet",
 ]

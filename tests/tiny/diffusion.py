@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -187,3 +188,117 @@ def lora(path: str | Path, seed: int = 0, rank: int = 2) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, str(path))
     return path
+
+
+def inversion(
+    path: str | Path, token: str | None = "<fox>", vectors: int = 2, widths: Sequence[int] = (32,), seed: int = 0
+) -> Path:
+    """Write a textual inversion to ``path`` and return the path: of one width as diffusers does, of two as SDXL's.
+
+    Args:
+        path: A ``.safetensors`` file to write.
+        token: Its word; None for the bare name that A1111 gives.
+        vectors: How many vectors it has.
+        widths: Width of the text encoders, one or two.
+        seed: Seed of its random values.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    path = Path(path)
+    generator = torch.Generator().manual_seed(seed)
+    names = (token or "emb_params",) if len(widths) == 1 else ("clip_l", "clip_g")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(
+        {name: torch.randn(vectors, width, generator=generator) for name, width in zip(names, widths, strict=True)},
+        str(path),
+    )
+    return path
+
+
+def image_encoder(folder: str | Path, seed: int = 0) -> Path:
+    """Write a CLIP image encoder of 16 pooled values, 24 a token, to a folder, and return the folder."""
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    config = CLIPVisionConfig(
+        hidden_size=24, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2, image_size=32, patch_size=8,
+        projection_dim=16,
+    )  # fmt: skip
+    parts.fill(CLIPVisionModelWithProjection(config), seed).save_pretrained(folder)
+    return Path(folder)
+
+
+def ip_adapter(folder: str | Path, unet: Any, seed: int = 0, name: str = "ip-adapter.safetensors") -> Path:
+    """Write an IP-Adapter for a U-Net, with its image encoder beside it, to a folder, and return its file.
+
+    Args:
+        folder: The folder.
+        unet: The U-Net.
+        seed: Seed of its random values.
+        name: Name of its file.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    generator = torch.Generator().manual_seed(seed)
+    width = int(unet.config.cross_attention_dim)
+    tensors = {
+        "image_proj.proj.weight": torch.randn(4 * width, 16, generator=generator) / 4,
+        "image_proj.proj.bias": torch.randn(4 * width, generator=generator) / 10,
+        "image_proj.norm.weight": torch.ones(width),
+        "image_proj.norm.bias": torch.zeros(width),
+    }
+    layers = [name for name in unet.attn_processors if "attn2" in name]
+    for number, layer in enumerate(layers):
+        module = unet.get_submodule(layer.removesuffix(".processor"))
+        for kind in ("k", "v"):
+            shape = getattr(module, f"to_{kind}").weight.shape
+            values = torch.randn(shape, generator=generator) / shape[1] ** 0.5
+            tensors[f"ip_adapter.{2 * number + 1}.to_{kind}_ip.weight"] = values
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, str(folder / name))
+    image_encoder(folder / "image_encoder", seed)
+    return folder / name
+
+
+def sketched(*, large: bool = False, seed: int = 0) -> Any:
+    """``sd15`` or ``sdxl`` with attention where a T2I-Adapter's features are added, as in the published U-Nets."""
+    from diffusers import UNet2DConditionModel
+
+    if large:
+        made = sdxl(seed)
+        down = ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D")
+        up = ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D")
+    else:
+        made = sd15(seed)
+        down = ("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D")
+        up = ("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D")
+    config = {**made.unet.config, "down_block_types": down, "up_block_types": up}
+    made.unet = parts.fill(UNet2DConditionModel.from_config(config), seed)
+    return made
+
+
+def t2i_adapter(*, large: bool = False, seed: int = 0, grey: bool = False) -> Any:
+    """A ``T2IAdapter`` that fits ``sketched``."""
+    from diffusers import T2IAdapter
+
+    kind = {"adapter_type": "full_adapter_xl" if large else "full_adapter", "downscale_factor": 16 if large else 8}
+    channels = [8, 16, 16, 16] if large else [8, 16, 16]
+    made = T2IAdapter(in_channels=1 if grey else 3, channels=channels, num_res_blocks=1, **kind)
+    return parts.fill(made, seed)
+
+
+def union_controlnet(seed: int = 0) -> Any:
+    """A ``ControlNetUnionModel`` of six modes that fits ``sdxl``."""
+    from diffusers import ControlNetUnionModel
+
+    own = sdxl(0).unet.config
+    names = ("block_out_channels", "down_block_types", "layers_per_block", "norm_num_groups", "attention_head_dim",
+             "cross_attention_dim", "use_linear_projection", "transformer_layers_per_block", "addition_embed_type",
+             "addition_time_embed_dim", "projection_class_embeddings_input_dim")  # fmt: skip
+    made = ControlNetUnionModel(
+        **{name: own[name] for name in names}, conditioning_embedding_out_channels=(8, 8, 8, 8),
+        num_trans_channel=8, num_trans_head=2, num_proj_channel=8,
+    )  # fmt: skip
+    return parts.fill(made, seed)

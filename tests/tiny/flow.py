@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import zlib
+from pathlib import Path
 from typing import Any
 
 from tests.tiny import parts, words
+from tests.tiny.diffusion import image_encoder
 
 
 def _flow(**config: Any) -> Any:
@@ -47,6 +50,14 @@ def sd3(seed: int = 0) -> Any:
         text_encoder_3=parts.fill(parts.t5_text(tokenizer_3, d_model=48), seed),
         tokenizer_3=tokenizer_3,
     )
+
+
+def deep_sd3(seed: int = 0) -> Any:
+    """The same of two blocks: a ControlNet changes all but the last, and PAG the second."""
+    made = sd3(seed)
+    config = {**made.transformer.config, "num_layers": 2}
+    made.transformer = parts.fill(type(made.transformer).from_config(config), seed)
+    return made
 
 
 def flux(seed: int = 0, *, schnell: bool = False) -> Any:
@@ -258,3 +269,88 @@ def z_image(seed: int = 0) -> Any:
         tokenizer=tokenizer,
         transformer=parts.fill(transformer, seed),
     )
+
+
+def flux_ip_adapter(folder: str | Path, transformer: Any, seed: int = 0) -> Path:
+    """Write an IP-Adapter for Flux.1 with its image encoder, in the names that its files have, and return its file."""
+    width, inner = int(transformer.config.joint_attention_dim), int(transformer.inner_dim)
+    shapes = {"proj.weight": (4 * width, 16), "proj.bias": (4 * width,), "norm.weight": (width,), "norm.bias": (width,)}
+    named = {f"ip_adapter_proj_model.{name}": shape for name, shape in shapes.items()}
+    for block in range(int(transformer.config.num_layers)):
+        for kind in ("k", "v"):
+            one = f"double_blocks.{block}.processor.ip_adapter_double_stream_{kind}_proj"
+            named |= {f"{one}.weight": (inner, width), f"{one}.bias": (inner,)}
+    return _adapter_file(Path(folder), {name: _random(shape, seed, name) for name, shape in named.items()}, seed)
+
+
+def sd3_ip_adapter(folder: str | Path, transformer: Any, seed: int = 0) -> Path:
+    """Write an IP-Adapter for SD3 with SigLIP as its image encoder to a folder, and return its file."""
+    from diffusers.models.attention_processor import SD3IPAdapterJointAttnProcessor2_0
+    from diffusers.models.embeddings import IPAdapterTimeImageProjection
+
+    inner = int(transformer.config.attention_head_dim * transformer.config.num_attention_heads)
+    projection = IPAdapterTimeImageProjection(24, inner, hidden_dim=64, heads=1, num_queries=4, timestep_in_dim=32)
+    tensors = {f"image_proj.{name}": value for name, value in parts.fill(projection, seed).state_dict().items()}
+    for block in range(len(transformer.attn_processors)):
+        layer = SD3IPAdapterJointAttnProcessor2_0(inner, inner, transformer.config.attention_head_dim, 64)
+        own = parts.fill(layer, seed + block).state_dict()
+        tensors |= {f"ip_adapter.{block}.{name}": value for name, value in own.items()}
+    return _adapter_file(Path(folder), tensors, seed, siglip=True)
+
+
+def _random(shape: tuple[int, ...], seed: int, name: str) -> Any:
+    import torch
+
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + zlib.crc32(name.encode()))
+    return torch.randn(shape, generator=generator) / shape[-1] ** 0.5
+
+
+def _adapter_file(folder: Path, tensors: dict[str, Any], seed: int, *, siglip: bool = False) -> Path:
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: value.contiguous() for name, value in tensors.items()}, str(folder / "ip-adapter.safetensors"))
+    if not siglip:
+        image_encoder(folder / "image_encoder", seed)
+        return folder / "ip-adapter.safetensors"
+    from transformers import SiglipImageProcessor, SiglipVisionConfig, SiglipVisionModel
+
+    config = SiglipVisionConfig(
+        hidden_size=24, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2, image_size=32, patch_size=8
+    )
+    parts.fill(SiglipVisionModel(config), seed).save_pretrained(folder / "image_encoder")
+    SiglipImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder / "image_encoder")
+    return folder / "ip-adapter.safetensors"
+
+
+def sd3_controlnet(seed: int = 0) -> Any:
+    """A ControlNet that fits ``sd3``."""
+    from diffusers import SD3ControlNetModel
+
+    made = SD3ControlNetModel(
+        sample_size=16, num_layers=1, attention_head_dim=16, num_attention_heads=1, joint_attention_dim=48,
+        caption_projection_dim=16, pooled_projection_dim=48, pos_embed_max_size=64,
+    )  # fmt: skip
+    return parts.fill(made, seed)
+
+
+def flux_controlnet(seed: int = 0, modes: int | None = None) -> Any:
+    """A ControlNet that fits ``flux``, of several modes where `modes` says how many."""
+    from diffusers import FluxControlNetModel
+
+    made = FluxControlNetModel(
+        in_channels=64, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=1,
+        joint_attention_dim=32, pooled_projection_dim=32, guidance_embeds=True, axes_dims_rope=(4, 6, 6),
+        num_mode=modes,
+    )  # fmt: skip
+    return parts.fill(made, seed)
+
+
+def qwen_controlnet(seed: int = 0) -> Any:
+    """A ControlNet that fits ``qwen-image``."""
+    from diffusers import QwenImageControlNetModel
+
+    made = QwenImageControlNetModel(
+        num_layers=1, attention_head_dim=16, num_attention_heads=1, joint_attention_dim=16, axes_dims_rope=(4, 6, 6)
+    )
+    return parts.fill(made, seed)

@@ -18,6 +18,7 @@ FAMILIES: dict[str, Callable[..., DiffusionPipeline]] = {
     "sdxl-refiner": diffusion.sdxl_refiner,
     "kolors": diffusion.kolors,
     "sd3": flow.sd3,
+    "deep-sd3": flow.deep_sd3,
     "flux": flow.flux,
     "flux-schnell": flow.flux_schnell,
     "flux2": flow.flux2,

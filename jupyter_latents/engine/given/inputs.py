@@ -26,6 +26,8 @@ class Inputs:
         images: Pictures in the image position, all of one size.
         masks: Inpaint masks.
         controls: Control images.
+        adapters: Images of each IP-Adapter.
+        sized: (width, height) in pixels of the first control image, where the picture is to have its size.
         asked: (width, height) in pixels that the first picture was to have, before its sides were rounded; None where
             they were not.
         notes: What is to be told of the pictures.
@@ -39,6 +41,8 @@ class Inputs:
     asked: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
     decoded: Sequence[Standing] = ()
+    adapters: tuple[tuple[Image, ...], ...] = ()
+    sized: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,8 @@ class Given:
         images: (width, height) in pixels of each picture in the image position.
         masks: How many masks there are.
         controls: How many control images there are.
+        adapters: How many images each IP-Adapter has.
+        sized: See `Inputs`.
         asked: See `Inputs`.
         notes: See `Inputs`.
         decoded: See `Inputs`.
@@ -62,13 +68,18 @@ class Given:
     asked: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
     decoded: Sequence[Standing] = ()
+    adapters: tuple[int, ...] = ()
+    sized: tuple[int, int] | None = None
 
     @staticmethod
     def of(inputs: Inputs) -> Given:
         """What is known of inputs that are there."""
         sizes = tuple(image.size for image in inputs.images)
         masks, controls = len(inputs.masks), len(inputs.controls)
-        return Given(inputs.latents, sizes, masks, controls, inputs.asked, inputs.notes, inputs.decoded)
+        adapters = tuple(map(len, inputs.adapters))
+        return Given(
+            inputs.latents, sizes, masks, controls, inputs.asked, inputs.notes, inputs.decoded, adapters, inputs.sized
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +122,8 @@ class Call:
     frames: int = 1
     fps: float = 0.0
     loop: Loop | None = None
+
+    @property
+    def pag(self) -> bool:
+        """Whether perturbed attention guides it as well."""
+        return self.stage.pag_scale is not None or self.stage.pag_adaptive_scale is not None

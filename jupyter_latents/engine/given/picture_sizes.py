@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jupyter_latents.stage import ImageSeed
+from jupyter_latents.stage import AdapterImage, ImageSeed
 
 __all__ = ["asked_size", "round_down", "size_after_resize"]
 
@@ -14,7 +14,7 @@ def round_down(pixels: int, align: int) -> int:
     return max(align, pixels - pixels % align)
 
 
-def asked_size(size: tuple[int, int], seed: ImageSeed) -> tuple[int, int]:
+def asked_size(size: tuple[int, int], seed: ImageSeed | AdapterImage) -> tuple[int, int]:
     """(width, height) in pixels that an input picture is to have by its seed's ``resize`` and ``aspect``.
 
     Args:
@@ -28,7 +28,7 @@ def asked_size(size: tuple[int, int], seed: ImageSeed) -> tuple[int, int]:
     return width, round(size[1] * width / size[0]) if kept else height
 
 
-def size_after_resize(size: tuple[int, int], seed: ImageSeed) -> tuple[int, int]:
+def size_after_resize(size: tuple[int, int], seed: ImageSeed | AdapterImage) -> tuple[int, int]:
     """(width, height) in pixels of an input picture after its seed's ``resize``, ``aspect`` and ``align``.
 
     Args:

@@ -205,7 +205,7 @@ def _check_channels(facts: ModelFacts) -> None:
 
 
 def _lacking(source: ModelSource, parts: Mapping[str, PartSource]) -> list[str]:
-    replaced = {"vae"} if source.vae else set()
+    replaced = {name for name in ("vae", "unet", "transformer") if getattr(source, name)}
     return [part.lacking for name, part in parts.items() if part.lacking and name not in replaced]
 
 

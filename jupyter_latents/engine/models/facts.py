@@ -123,9 +123,9 @@ class ModelFacts:
         return (*self.absent, *map(str, self.hub))
 
     @property
-    def steered(self) -> bool:
-        """Whether an addon steers it, so that its pipelines are those with a ControlNet."""
-        return any(addon.steers for addon in self.addons)
+    def steering(self) -> frozenset[str]:
+        """How addons steer it, so that its pipelines are others; see `Family.special`."""
+        return frozenset(addon.steering for addon in self.addons if addon.steering)
 
     @property
     def ignores_guidance(self) -> bool:
@@ -194,7 +194,15 @@ class ModelFacts:
         """
         for addon in self.addons:
             if objection := addon.objection(call):
-                raise ModelError(objection)
+                raise ModelError(objection, option=addon.dest or None)
+
+    def notes(self, call: Call) -> tuple[str, ...]:
+        """What is to be told of the addons and a call.
+
+        Args:
+            call: What it is made for.
+        """
+        return tuple(note for addon in self.addons for note in addon.notes(call))
 
     @property
     def values(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -11,7 +11,7 @@ from jupyter_latents.engine.schedule.window import FractionRule
 from jupyter_latents.errors import ModelError
 from jupyter_latents.wording import option
 
-__all__ = ["FAMILIES", "Family", "family_of", "generic"]
+__all__ = ["FAMILIES", "STEERING", "Family", "family_of", "generic"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,8 @@ class Family:
         txt2img: diffusers pipeline class for prompts alone; None when the family has none.
         img2img: Class for an input image.
         inpaint: Class for an input image with a mask.
-        control: The same three with a ControlNet.
+        special: The same three with what steers the model: ``control``, ``union`` (ControlNets of many modes), ``t2i``,
+            ``pag``, or several with ``+`` between, in the order of the alphabet.
         fraction: How fractions count: of the steps, or of the training timesteps as in diffusers' SDXL.
         schedule: What its pipeline passes to ``set_timesteps``, a row of `shifts.ARGUMENTS`.
         layout: How the loop packs latents, a row of `layout.LAYOUTS`.
@@ -54,7 +55,7 @@ class Family:
     txt2img: str | None
     img2img: str | None = None
     inpaint: str | None = None
-    control: tuple[str | None, str | None, str | None] = (None, None, None)
+    special: Mapping[str, tuple[str | None, str | None, str | None]] = field(default_factory=lambda: _NONE)
     fraction: FractionRule = "steps"
     schedule: str = "plain"
     layout: str = "plain"
@@ -74,22 +75,25 @@ class Family:
     finish: str = ""
     foreseen: bool = True
 
-    def pipeline_name(self, mode: str, *, control: bool = False) -> str:
+    def pipeline_name(self, mode: str, steering: Collection[str] = ()) -> str:
         """The diffusers class for a mode.
 
         Args:
             mode: ``txt2img``, ``img2img`` or ``inpaint``.
-            control: Whether a ControlNet steers it.
+            steering: What steers it, ``control`` and so on.
 
         Raises:
             ModelError: diffusers has none for this family.
         """
-        if control:
-            steered = self.control[("txt2img", "img2img", "inpaint").index(mode)]
+        if steering:
+            kinds = sorted(steering)
+            steered = self.special.get("+".join(kinds), _NO_MODE)[_MODES.index(mode)]
             if steered is None:
+                blamed = [STEERING[kind] for kind in kinds]
                 raise ModelError(
-                    f"{self.name} runs no {mode} with a ControlNet here; leave {option('control_nets')} out.",
-                    option="control_nets",
+                    f"{self.name} runs no {mode} with {' and '.join(map(option, blamed))} in diffusers; "
+                    f"{self._instead(kinds)}.",
+                    option=blamed[-1],
                 )
             return steered
         name: str | None = getattr(self, mode)
@@ -98,6 +102,22 @@ class Family:
             raise ModelError(f"{self.name} has no {mode} pipeline in diffusers; it runs {', '.join(have)}.")
         return name
 
+    def _instead(self, kinds: Sequence[str]) -> str:
+        """What to do where a mode has no pipeline with what steers it."""
+        have = [name for name, there in zip(_MODES, self.special.get("+".join(kinds), _NO_MODE), strict=True) if there]
+        if have:
+            return f"it does so for {', '.join(have)} alone"
+        return "use one of them alone" if len(kinds) > 1 and self.special else f"leave {option(STEERING[kinds[0]])} out"
+
+
+STEERING = MappingProxyType(
+    {"control": "control_nets", "pag": "pag_scales", "t2i": "t2i_adapters", "union": "control_nets"}
+)
+"""What steers a model to the option that names it."""
+
+_MODES = ("txt2img", "img2img", "inpaint")
+_NO_MODE = (None, None, None)
+_NONE: Mapping[str, tuple[str | None, str | None, str | None]] = MappingProxyType({})
 
 _SD_CONTROL = (
     "StableDiffusionControlNetPipeline",
@@ -110,6 +130,37 @@ _SDXL_CONTROL = (
     "StableDiffusionXLControlNetInpaintPipeline",
 )
 
+_SD_SPECIAL = MappingProxyType(
+    {
+        "control": _SD_CONTROL,
+        "control+pag": (
+            "StableDiffusionControlNetPAGPipeline",
+            None,
+            "StableDiffusionControlNetPAGInpaintPipeline",
+        ),
+        "pag": ("StableDiffusionPAGPipeline", "StableDiffusionPAGImg2ImgPipeline", "StableDiffusionPAGInpaintPipeline"),
+        "t2i": ("StableDiffusionAdapterPipeline", None, None),
+    }
+)
+_XL_PAG = ("StableDiffusionXLPAGImg2ImgPipeline", "StableDiffusionXLPAGInpaintPipeline")
+_SDXL_SPECIAL = MappingProxyType(
+    {
+        "control": _SDXL_CONTROL,
+        "control+pag": (
+            "StableDiffusionXLControlNetPAGPipeline",
+            "StableDiffusionXLControlNetPAGImg2ImgPipeline",
+            None,
+        ),
+        "pag": ("StableDiffusionXLPAGPipeline", *_XL_PAG),
+        "t2i": ("StableDiffusionXLAdapterPipeline", None, None),
+        "union": (
+            "StableDiffusionXLControlNetUnionPipeline",
+            "StableDiffusionXLControlNetUnionImg2ImgPipeline",
+            "StableDiffusionXLControlNetUnionInpaintPipeline",
+        ),
+    }
+)
+
 FAMILIES: tuple[Family, ...] = (
     Family(
         "SD",
@@ -118,7 +169,7 @@ FAMILIES: tuple[Family, ...] = (
         "StableDiffusionPipeline",
         "StableDiffusionImg2ImgPipeline",
         "StableDiffusionInpaintPipeline",
-        _SD_CONTROL,
+        _SD_SPECIAL,
         default_size=512,
         text="clip",
     ),
@@ -129,7 +180,7 @@ FAMILIES: tuple[Family, ...] = (
         "StableDiffusionXLPipeline",
         "StableDiffusionXLImg2ImgPipeline",
         "StableDiffusionXLInpaintPipeline",
-        _SDXL_CONTROL,
+        _SDXL_SPECIAL,
         fraction="timesteps",
         direct_latents=True,
         text="two clips",
@@ -141,6 +192,7 @@ FAMILIES: tuple[Family, ...] = (
         None,
         "StableDiffusionXLImg2ImgPipeline",
         "StableDiffusionXLInpaintPipeline",
+        MappingProxyType({"pag": (None, *_XL_PAG)}),
         fraction="timesteps",
         direct_latents=True,
         text="two clips",
@@ -151,6 +203,7 @@ FAMILIES: tuple[Family, ...] = (
         ("KolorsPipeline", "KolorsImg2ImgPipeline"),
         "KolorsPipeline",
         "KolorsImg2ImgPipeline",
+        special=MappingProxyType({"pag": ("KolorsPAGPipeline", None, None)}),
         fraction="timesteps",
         direct_latents=True,
     ),
@@ -161,6 +214,12 @@ FAMILIES: tuple[Family, ...] = (
         "StableDiffusion3Pipeline",
         "StableDiffusion3Img2ImgPipeline",
         "StableDiffusion3InpaintPipeline",
+        MappingProxyType(
+            {
+                "control": ("StableDiffusion3ControlNetPipeline", None, None),
+                "pag": ("StableDiffusion3PAGPipeline", "StableDiffusion3PAGImg2ImgPipeline", None),
+            }
+        ),
         schedule="dynamic",
         align=16,
         text="two clips and t5",
@@ -172,6 +231,15 @@ FAMILIES: tuple[Family, ...] = (
         "FluxPipeline",
         "FluxImg2ImgPipeline",
         "FluxInpaintPipeline",
+        MappingProxyType(
+            {
+                "control": (
+                    "FluxControlNetPipeline",
+                    "FluxControlNetImg2ImgPipeline",
+                    "FluxControlNetInpaintPipeline",
+                )
+            }
+        ),
         layout="packed",
         half="bfloat16",
         schedule="flux",
@@ -211,6 +279,7 @@ FAMILIES: tuple[Family, ...] = (
         "QwenImagePipeline",
         "QwenImageImg2ImgPipeline",
         "QwenImageInpaintPipeline",
+        MappingProxyType({"control": ("QwenImageControlNetPipeline", None, None)}),
         layout="packed",
         guidance="true_cfg_scale",
         half="bfloat16",

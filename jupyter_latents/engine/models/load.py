@@ -136,9 +136,9 @@ def plan_of(source: ModelSource, facts: ModelFacts, home: Any, dtype: Any) -> Lo
 
 
 def _key(plan: LoadPlan, part: PartSource) -> PartKey:
-    if not part.weights:
-        return PartKey(part.digest, part.class_name)
     made = " ".join(f"{addon.mark}:{addon.key}" for addon, names in plan.changes if part.name in names)
+    if not part.weights:
+        return PartKey(part.digest, part.class_name, made=made)
     return PartKey(part.digest, part.class_name, str(plan.dtype_of(part.name)), str(plan.home), made)
 
 

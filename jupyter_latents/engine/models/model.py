@@ -88,6 +88,7 @@ class LoadedModel:
             pipeline: The pipeline, just made.
         """
         with ExitStack() as stack:
+            stack.enter_context(_same_attention(self.parts[self.facts.denoiser]))
             for addon in self.facts.addons:
                 if addon.field in active:
                     stack.enter_context(addon.during(self.parts, active[addon.field]))
@@ -106,6 +107,18 @@ class LoadedModel:
                 for part in pipeline.components.values():
                     if self.offload == "model" and hasattr(part, "requires_grad_"):
                         part.to("cpu")
+
+
+@contextmanager
+def _same_attention(denoiser: Any) -> Iterator[None]:
+    """Takes back what a pipeline has put in the place of a denoiser's attention, as those of PAG do while they run."""
+    before = dict(getattr(denoiser, "attn_processors", {}))
+    try:
+        yield
+    finally:
+        after = getattr(denoiser, "attn_processors", {})
+        if any(after.get(name) is not one for name, one in before.items()):
+            denoiser.set_attn_processor(before)
 
 
 def vae_with_switches(vae: Any, source: ModelSource) -> Any:

@@ -128,6 +128,8 @@ def _no_fusion(case: _Case) -> str:
         return f"it would not find the weights that {option('quantizer')} packs"
     if case.source.loras:
         return "fused products would leave the LoRAs out"
+    if case.source.ip_adapters:
+        return "fused products would leave the IP-Adapters out"
     normed = case.part.class_name == _SD3 and with_defaults(case.part, case.part.name).get("qk_norm")
     return "diffusers' fused attention of SD3 leaves out the query and key norms that it has" if normed else ""
 

@@ -92,8 +92,18 @@ def _tokens(tokenizer: Any, texts: Iterable[WeightedText]) -> Iterator[Token | N
         if text == BREAK:
             yield None
         else:
-            for number in tokenizer(text, add_special_tokens=False, verbose=False).input_ids:
+            for number in tokenizer(_with_vectors(tokenizer, text), add_special_tokens=False, verbose=False).input_ids:
                 yield Token(int(number), weight)
+
+
+def _with_vectors(tokenizer: Any, text: str) -> str:
+    """A text in which the word of a textual inversion of several vectors is followed by what stands for the others."""
+    if not any(word.endswith("_1") for word in getattr(tokenizer, "added_tokens_encoder", ())):
+        return text
+    from diffusers.loaders import TextualInversionLoaderMixin
+
+    longer: str = TextualInversionLoaderMixin().maybe_convert_prompt(text, tokenizer)
+    return longer
 
 
 def _comma(tokenizer: Any) -> int | None:
@@ -128,6 +138,10 @@ class Tokens:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._tokenizer, name)
+
+    def tokenize(self, text: str, *args: Any, **options: Any) -> Any:
+        """The tokenizer's own; nothing of a chunk, in which pipelines would write out textual inversions again."""
+        return [] if isinstance(text, ChunkOf) else self._tokenizer.tokenize(text, *args, **options)
 
     def tokens(self, text: ChunkOf) -> list[Token]:
         """The tokens of a chunk, those that begin and end it among them, none that fill it.

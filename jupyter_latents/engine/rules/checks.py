@@ -45,10 +45,21 @@ def check_mode(stage: Stage, given: Given, latents: Standing | None, facts: Mode
             f'Give both ({option("image_seeds", "image")} "photo.png;mask=mask.png").',
             option="image_seeds" if given.images else None,
         )
-    if given.controls and not facts.steered:
+    if given.controls and not facts.steering:
         raise ModelError(
             f"there are {given.controls} control images and no ControlNet for them. Name one with "
-            f"{option('control_nets')}, or leave the images out.",
+            f"{option('control_nets')} or {option('t2i_adapters')}, or leave the images out.",
+            option="image_seeds",
+        )
+    if stage.model.image_encoder is not None and not stage.model.ip_adapters:
+        raise ModelError(
+            f"{option('image_encoder')} is for the images of {option('ip_adapters')}, and there are none.",
+            option="image_encoder",
+        )
+    if given.adapters and not stage.model.ip_adapters:
+        raise ModelError(
+            f"there are images of {len(given.adapters)} IP-Adapters and no IP-Adapter for them. Name one with "
+            f"{option('ip_adapters')}, or leave the images out.",
             option="image_seeds",
         )
     if facts.family.pictured:
@@ -96,7 +107,8 @@ def pipeline_of(mode: str, stage: Stage, facts: ModelFacts) -> type:
     """
     import diffusers
 
-    name = facts.family.pipeline_name(mode, control=facts.steered)
+    pag = {"pag"} if stage.pag_scale is not None or stage.pag_adaptive_scale is not None else set()
+    name = facts.family.pipeline_name(mode, facts.steering | pag)
     found: type | None = getattr(diffusers, name, None)
     if found is None or not hasattr(found, "prepare_latents"):
         raise ModelError(

@@ -74,6 +74,7 @@ def needs_of(call: Call, facts: ModelFacts, itemsize: int, steps: int = 1, memor
     stage, size = call.stage, call.size
     latents = _latents(call, facts)
     guided = 2 if facts.family.negative and largest_scale(stage.guidance_scale) > 1 else 1
+    guided += call.pag
     step = guided * call.batch * (_layer(call, facts) + _text(facts)) * itemsize
     kept = steps * (call.batch * latents * (2 + memory) * itemsize + _PER_STEP)
     if stage.window.end not in (None, 1.0):

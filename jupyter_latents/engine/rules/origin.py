@@ -45,10 +45,14 @@ def provenance_of(
         options["guidance_scale"] = str(stage.guidance_scale)
     if stage.batch_seeds:
         options["batch_seeds"] = "true"
+    for name in ("pag_scale", "pag_adaptive_scale"):
+        if (scale := getattr(stage, name)) is not None:
+            options[name] = repr(scale)
     if strength is not None:
         options["strength"] = repr(strength)
     said = {name: str(getattr(stage.model, name) or "") for name in _NAMED}
     options |= {name: text for name, text in said.items() if text not in ("", "auto")}
+    options |= {addon.dest: addon.story for addon in facts.addons if addon.story}
     options |= beside
     if stage.model.optimize:
         options["optimize"] = " ".join(map(str, stage.model.optimize))

@@ -18,8 +18,8 @@ def picture_size(
 ) -> tuple[tuple[int, int], tuple[str, ...]]:
     """(width, height) in pixels of what a stage makes, and what is to be told of it.
 
-    It is the size of the latents, else that of the option, of the picture, or of the model's own choice; sides that
-    the model cannot make are rounded down to its multiples.
+    It is the size of the latents, else that of the option, of the picture, of a control image alone, or of the
+    model's own choice; sides that the model cannot make are rounded down to its multiples.
 
     Args:
         stage: What is asked for.
@@ -35,7 +35,7 @@ def picture_size(
         size = facts.space.size_of(latents.shape)
         _check_latents(stage, latents, size, align)
         return size, ()
-    own = next(iter(given.images), facts.default_size)
+    own = next(iter(given.images), given.sized or facts.default_size)
     wanted = (stage.size.width, stage.size.height) if stage.size else own
     size, asked = _rounded(wanted, align), wanted if stage.size or given.asked is None else given.asked
     if size == asked:

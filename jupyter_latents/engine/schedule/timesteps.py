@@ -33,7 +33,7 @@ class Request:
         tokens: Image tokens of the transformer: 16 by 16 pixels each; of clips, its latent pixels in all frames.
         sigmas: Custom sigmas, or None.
         channels: Channels of the latents.
-        mode: ``txt2img``, ``img2img`` or ``inpaint``.
+        mode: ``txt2img``, ``img2img`` or ``inpaint``; ``steered`` in pipelines that take what steers a model.
     """
 
     num_inference_steps: int
@@ -56,6 +56,7 @@ def request(
         frames: Frames of a clip; None for those of the stage, or the family's.
     """
     tokens = (size[0] // 16) * (size[1] // 16)
+    mode = "steered" if facts.steering else mode
     if facts.space.moves:
         count = frames or stage.num_frames or facts.family.frames
         tokens = math.prod(facts.space.shape_for(*size, 1, count)[2:])
@@ -105,7 +106,10 @@ def _lumina2(scheduler: Any, request: Request) -> dict[str, Any]:
 
 
 def _flux(scheduler: Any, request: Request) -> dict[str, Any]:
-    """FluxPipeline: the same, unless the scheduler makes its own flow sigmas; with a picture diffusers does not ask."""
+    """FluxPipeline: the same, unless the scheduler makes its own flow sigmas.
+
+    Steered or with a picture diffusers does not ask.
+    """
     arguments = _linear(scheduler, request)
     if scheduler.config.get("use_flow_sigmas") and request.mode == "txt2img":
         return {"num_inference_steps": request.num_inference_steps, "mu": arguments["mu"]}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain, count
-from typing import Any
 
 from jupyter_latents.pictures.metadata.recipe import Operation, Part, Recipe, StagePart, fill_in
 from jupyter_latents.session.cells.sources import Brought, Derived, Elsewhere, FromStage, Going, Source, all_before
@@ -14,8 +13,6 @@ from jupyter_latents.syntax.options.names import unbindable
 from jupyter_latents.syntax.templates.environment import CAPTURED
 
 __all__ = ["Chain", "chain_of"]
-
-_PARTS = ("images", "masks", "latents", "controls")
 
 
 @dataclass(slots=True)
@@ -136,10 +133,7 @@ class _Writing:
 def _with_names(seed: ImageSeed | None, named: dict[Reference, tuple[Reference, ...]]) -> ImageSeed | None:
     if seed is None:
         return None
-    fresh: dict[str, Any] = {
-        part: tuple(new for old in getattr(seed, part) for new in named.get(old, (old,))) for part in _PARTS
-    }
-    return replace(seed, **fresh)
+    return seed.renamed(lambda old: named.get(old, (old,)))
 
 
 def _taken(source: Source) -> Iterator[str]:

@@ -163,7 +163,7 @@ class Origins:
     ) -> dict[Reference, tuple[Going, ...]]:
         if written is None or given is None:
             return {}
-        pairs = zip(_references(written), _references(given), strict=True)
+        pairs = zip(written.references, given.references, strict=True)
         return {name: tuple(self._going(name, value(real))) for name, real in pairs}
 
     def _going(self, name: Reference, value: Any) -> list[Going]:
@@ -193,10 +193,6 @@ class Origins:
 
 def _item(name: Reference, index: int | None) -> Reference:
     return name if index is None else replace(name, text=f"{name.text}[{index}]")
-
-
-def _references(seed: ImageSeed) -> tuple[Reference, ...]:
-    return (*seed.images, *seed.masks, *seed.latents, *seed.controls)
 
 
 def _own_seed(stage: Stage, value: Callable[[Reference], Any]) -> bool:

@@ -90,13 +90,22 @@ def _model(model: ModelSource, weights: str) -> tuple[ModelSource, list[str]]:
             None if address is None else _address(address, lambda path: short(path, "the file or folder of that name"))
         )
 
+    def addons(given: tuple[Address, ...]) -> tuple[Address, ...]:
+        return tuple(one for one in map(addon, given) if one is not None)
+
     name = short(model.name, f"the model's file or folder; digest of its weights {weights}")
     made = replace(
         model,
         name=name,
         vae=addon(model.vae),
-        loras=tuple(one for one in map(addon, model.loras) if one is not None),
-        control_nets=tuple(one for one in map(addon, model.control_nets) if one is not None),
+        textual_inversions=addons(model.textual_inversions),
+        ip_adapters=addons(model.ip_adapters),
+        image_encoder=addon(model.image_encoder),
+        loras=addons(model.loras),
+        unet=addon(model.unet),
+        transformer=addon(model.transformer),
+        t2i_adapters=addons(model.t2i_adapters),
+        control_nets=addons(model.control_nets),
         auth_token=None,
     )
     return made, remarks

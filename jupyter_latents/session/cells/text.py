@@ -6,10 +6,9 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any
 
 from jupyter_latents.pictures.metadata.recipe import Operation, Recipe, StagePart, fill_in
-from jupyter_latents.stage import ImageSeed, Reference, Stage
+from jupyter_latents.stage import Reference, Stage
 from jupyter_latents.syntax.compose import lines, literal, rows_of
 from jupyter_latents.wording import visible
 
@@ -18,7 +17,6 @@ __all__ = ["MAGIC", "cell_text", "comments"]
 MAGIC = "%%dgen"
 _WIDTH = 116
 _VARIABLE = re.compile(r"(?<!\\)(?:\\\\)*\$\{?([A-Za-z_]\w*)")
-_PARTS = ("images", "masks", "latents", "controls")
 
 
 def cell_text(recipe: Recipe, *, variables: bool = False) -> str:
@@ -75,8 +73,7 @@ def _marked(stage: Stage, made: set[str]) -> tuple[Stage, dict[str, str]]:
         known = reference.kind == "variable" and reference.text in marks
         return replace(reference, text=marks[reference.text]) if known else reference
 
-    changes: dict[str, Any] = {name: tuple(map(named, getattr(seed, name))) for name in _PARTS}
-    fresh: ImageSeed = replace(seed, **changes)
+    fresh = seed.renamed(lambda reference: (named(reference),))
     return replace(stage, image_seed=fresh), marks if fresh != seed else {}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from jupyter_latents.engine import Outline
 from jupyter_latents.session.names.kinds import is_standing
+from jupyter_latents.stage import AdapterImage
 
 __all__ = ["Positions"]
 
@@ -20,17 +21,20 @@ class Positions:
         images: Pictures, and latents that are to become pictures.
         masks: The same of masks.
         controls: The same of control images.
+        adapters: The same of each IP-Adapter's images, with how each is resized.
     """
 
     latents: tuple[tuple[Any, str], ...]
     images: tuple[tuple[Any, str], ...]
     masks: tuple[tuple[Any, str], ...]
     controls: tuple[tuple[Any, str], ...]
+    adapters: tuple[tuple[tuple[Any, str, AdapterImage], ...], ...] = ()
 
     @property
     def pictured(self) -> tuple[tuple[Any, str], ...]:
         """All that are pictures, or become some."""
-        return (*self.images, *self.masks, *self.controls)
+        adapters = ((item, name) for adapter in self.adapters for item, name, _ in adapter)
+        return (*self.images, *self.masks, *self.controls, *adapters)
 
     @property
     def decoded(self) -> tuple[Outline, ...]:

@@ -73,11 +73,17 @@ class Resolver:
             cast("tuple[Latents, ...]", tuple(latents)),  # a run knows no outlines
             tuple(bring_to_size(image, seed) for image in self._read(seen.images, stage, read_picture)),
             tuple(self._read(seen.masks, stage, read_mask)),
-            tuple(self._read(seen.controls, stage, read_picture)),
+            self._controls(seen, seed, stage),
             self._asked(seen, seed, model.space),
             self._notes(seen, model.space),
             seen.decoded,
-        )
+            tuple(
+                tuple(bring_to_size(image, own)
+                      for item, name, own in adapter for image in self._read([(item, name)], stage, read_picture))
+                for adapter in seen.adapters
+            ),
+            self._sized(seen, seed, model.space),
+        )  # fmt: skip
 
     def given(self, stage: Stage, model: ModelCard) -> Given:
         """What is known of a stage's inputs before pictures are read and before latents are made.
@@ -101,6 +107,8 @@ class Resolver:
             self._asked(seen, seed, space),
             self._notes(seen, space),
             seen.decoded,
+            tuple(len(sizes_of([(item, name) for item, name, _ in adapter], space)) for adapter in seen.adapters),
+            self._sized(seen, seed, space),
         )
 
     def _seen(self, stage: Stage, model: ModelCard) -> Positions:
@@ -118,11 +126,27 @@ class Resolver:
             [(self.value(reference), self._called(reference)) for reference in part]
             for part in (seed.masks, seed.controls)
         )
-        return Positions(
-            tuple(latents),
-            *(tuple(item for value, text in part for item in self._items(value, text, what))
-              for part, what in ((images, "an image"), (masks, "a mask"), (controls, "a control image"))),
+        pictures, holes, guides = (
+            tuple(item for value, text in part for item in self._items(value, text, what))
+            for part, what in ((images, "an image"), (masks, "a mask"), (controls, "a control image"))
+        )
+        adapters = tuple(
+            tuple((item, name, one)
+                  for one in adapter
+                  for item, name in self._items(self.value(one.image), one.image.text, "an adapter image"))
+            for adapter in seed.adapters
         )  # fmt: skip
+        return Positions(tuple(latents), pictures, holes, guides, adapters)
+
+    def _controls(self, seen: Positions, seed: ImageSeed, stage: Stage) -> tuple[Image, ...]:
+        """The control images; at the seed's size where they stand in the image position."""
+        images = self._read(seen.controls, stage, read_picture)
+        return tuple(bring_to_size(image, seed) if seed.plain else image for image in images)
+
+    def _sized(self, seen: Positions, seed: ImageSeed, space: Space) -> tuple[int, int] | None:
+        """The size of the first control image, where such an image gives the picture's."""
+        sizes = sizes_of(seen.controls[:1], space) if seed.plain else []
+        return size_in(sizes[0], seed) if sizes else None
 
     def _called(self, reference: Reference) -> str:
         """What people call what a reference names: the names of what templates hand over are nobody's."""

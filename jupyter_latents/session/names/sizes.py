@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from jupyter_latents.engine import asked_size, size_after_resize
 from jupyter_latents.errors import HandoffError
 from jupyter_latents.formats import MOST_PIXELS
+from jupyter_latents.paths import opened
 from jupyter_latents.pictures.reading import size_of
 from jupyter_latents.session.names.kinds import is_standing
-from jupyter_latents.stage import ImageSeed, Stage
+from jupyter_latents.stage import AdapterImage, ImageSeed, Stage
 from jupyter_latents.stopping import check
 from jupyter_latents.wording import option
 
@@ -19,10 +20,22 @@ if TYPE_CHECKING:
 
     from jupyter_latents.latents.spaces import Space
 
-__all__ = ["bring_to_size", "size_in", "sizes_of", "stage_size", "stretch_notes"]
+__all__ = ["bring_to_size", "file_size", "size_in", "sizes_of", "stage_size", "stretch_notes"]
 
 _RAW = "raw VAE"  # the space of ComfyUI's files that say none
 _SHAPE = 0.02  # relative difference of two aspect ratios that is taken for rounding
+
+
+def file_size(file: str) -> tuple[int, int]:
+    """(width, height) in pixels of a picture's file; its header alone is read.
+
+    Args:
+        file: Its path.
+
+    Raises:
+        NameNotFoundError: It is no picture that can be read.
+    """
+    return size_of(opened(file), file, check)
 
 
 def stage_size(stage: Stage) -> tuple[int, int] | None:
@@ -60,7 +73,7 @@ def stretch_notes(images: Sequence[tuple[int, int]], masks: Sequence[tuple[int, 
             yield f"a mask of {width}x{height} is stretched to its picture of {across}x{down}"
 
 
-def size_in(size: tuple[int, int], seed: ImageSeed) -> tuple[int, int]:
+def size_in(size: tuple[int, int], seed: ImageSeed | AdapterImage) -> tuple[int, int]:
     """(width, height) of an input picture after its seed's ``resize`` and ``align``.
 
     Raises:
@@ -76,7 +89,7 @@ def size_in(size: tuple[int, int], seed: ImageSeed) -> tuple[int, int]:
     return size_after_resize(size, seed)
 
 
-def bring_to_size(image: Image, seed: ImageSeed) -> Image:
+def bring_to_size(image: Image, seed: ImageSeed | AdapterImage) -> Image:
     """An input picture at the seed's size."""
     size = size_in(image.size, seed)
     return image if size == image.size else image.resize(size)

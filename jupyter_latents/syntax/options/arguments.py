@@ -10,6 +10,7 @@ from typing import Any
 from jupyter_latents.errors import HelpAskedError, JupyterLatentsError, Place, ScriptError, nearest
 from jupyter_latents.syntax.expand import UNKNOWN
 from jupyter_latents.syntax.quoting import Word, unquote
+from jupyter_latents.syntax.seeds import parse_seed
 from jupyter_latents.syntax.templates.environment import CAPTURED
 from jupyter_latents.syntax.templates.marks import drawn_later, undrawn_in, veiled_names
 from jupyter_latents.wording import option as reference
@@ -18,13 +19,14 @@ from . import parsers
 from .checks import check
 from .faults import fault, named
 from .magic_options import MAGIC_NAMES
-from .refused import ELSEWHERE, refusal
+from .refused import ELSEWHERE, HARMLESS, SHORT_HARMLESS, refusal
 from .table import BY_NAME, OPTIONS, Option
 
 __all__ = ["Arguments", "VeiledError", "read_arguments"]
 
 _OPTION = re.compile(r"--?[A-Za-z]")
 _EQUALS = re.compile(r"(--[A-Za-z][\w-]*)=")
+_STEERING = {"control_nets", "t2i_adapters"}
 _TEXTS = (parsers.text, parsers.prompt, parsers.address)
 _CAPTURED = re.compile(re.escape(CAPTURED) + r"\d+")
 
@@ -176,6 +178,12 @@ def _sort(words: list[Word], arguments: Arguments, *, replace: bool) -> None:
                 "spaces, and put each model on a line of its own.",
                 place=word.place,
             )
+        idle = SHORT_HARMLESS.get(word.text, word.text)
+        if idle in HARMLESS:
+            why, valued = HARMLESS[idle]
+            arguments.notes.append((f"{word.text} changes nothing: {why}", word.place))
+            position += int(valued and position < len(words) and not _is_option(words[position]))
+            continue
         option = _find(word)
         if option.dest in arguments.options and not replace:
             if option.many or option.flag:
@@ -220,7 +228,7 @@ def _parse(option: Option, arguments: Arguments) -> None:
             text = "One chain of processors serves all latents here; take the + away."
             raise fault(text, option.dest, word.place)
         try:
-            values.append(option.parse(word.text, word.locate))
+            values.append(_value(option, word, arguments))
         except JupyterLatentsError as error:
             named(error, option.dest)
             raise
@@ -230,3 +238,15 @@ def _parse(option: Option, arguments: Arguments) -> None:
         joined = ",".join(word.text for word in words)
         values = [option.parse(joined, lambda _start, _length: words[0].place)]
     arguments.values[option.dest] = tuple(values)
+
+
+def _value(option: Option, word: Word, arguments: Arguments) -> Any:
+    """One value, read; images alone are control images beside what takes these, as in dgenerate."""
+    if option.dest != "image_seeds" or not _STEERING & arguments.options.keys():
+        return option.parse(word.text, word.locate)
+    seed = parse_seed(word.text, word.locate, steered=True)
+    if seed.plain:
+        several = len(seed.controls) > 1
+        text = f"{word.text} {'are the control images' if several else 'is the control image'}, and no picture goes in"
+        arguments.notes.append((text, word.place))
+    return seed

@@ -6,11 +6,14 @@ import itertools
 import math
 import re
 from collections.abc import Collection
+from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from jupyter_latents.errors import HelpAskedError, SettingError, nearest
 from jupyter_latents.optimizations import choices_of
 from jupyter_latents.points import before
+from jupyter_latents.stage import Address, ImageSeed
 from jupyter_latents.syntax.prompts import split_prompt, split_weighter
 from jupyter_latents.wording import option
 
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
     from .arguments import Arguments
 
 __all__ = ["check"]
+
+PAG_SCALE = 3.0
+"""Scale of perturbed attention guidance where nobody says, as in diffusers and dgenerate."""
 
 _TAG = re.compile(r"\s*<\s*(upscaler|weighter)\s*:", re.IGNORECASE)
 
@@ -46,6 +52,9 @@ def check(arguments: Arguments, schedulers: Collection[str]) -> None:
     _check_prompts(arguments)
     _check_images(arguments)
     _check_optimize(arguments)
+    _fill(arguments)
+    if "pag" in arguments.options and "pag_scales" not in arguments.options:
+        arguments.values["pag_scales"], arguments.options["pag_scales"] = (PAG_SCALE,), arguments.options["pag"]
     if {"model_cpu_offload", "model_sequential_offload"} <= arguments.values.keys():
         raise fault(
             f"{option('model_cpu_offload')} and {option('model_sequential_offload')} exclude each other; keep one.",
@@ -62,6 +71,34 @@ def check(arguments: Arguments, schedulers: Collection[str]) -> None:
                 "schedulers",
                 arguments.place("schedulers", index),
             )
+
+
+def _fill(arguments: Arguments) -> None:
+    """Puts what is said for all LoRAs and image seeds into each."""
+    fuse = arguments.first("lora_fuse_scale")
+    if fuse is not None and "loras" in arguments.values:
+        arguments.values["loras"] = tuple(_scaled(lora, fuse) for lora in arguments.values["loras"])
+    if "no_aspect" in arguments.options and "image_seeds" in arguments.values:
+        arguments.values["image_seeds"] = tuple(map(_stretched, arguments.values["image_seeds"]))
+
+
+def _scaled(lora: Address, fuse: float) -> Address:
+    try:
+        scale = float(lora.get("scale") or 1.0) * fuse
+    except ValueError:
+        return lora  # said where it is read
+    if scale == float(lora.get("scale") or 1.0):
+        return lora
+    return Address(lora.name, MappingProxyType({**lora.settings, "scale": f"{scale:g}"}))
+
+
+def _stretched(seed: ImageSeed) -> ImageSeed:
+    adapters = tuple(
+        tuple(replace(one, aspect=False) if one.resize and one.aspect is None else one for one in adapter)
+        for adapter in seed.adapters
+    )
+    plain = replace(seed, adapters=adapters)
+    return replace(plain, aspect=False) if seed.resize is not None and seed.aspect is None else plain
 
 
 def _check_count(arguments: Arguments) -> None:
@@ -172,7 +209,7 @@ def _check_images(arguments: Arguments) -> None:
                     arguments.place(dest),
                 )
     batch = arguments.first("batch_size")
-    nets = len(arguments.values.get("control_nets", ()))
+    nets = len(arguments.values.get("control_nets", ())) + len(arguments.values.get("t2i_adapters", ()))
     for index, seed in enumerate(arguments.values.get("image_seeds", ())):
         inputs = len(seed.images or seed.latents)
         if batch is not None and inputs > 1 and batch % inputs:
@@ -181,11 +218,20 @@ def _check_images(arguments: Arguments) -> None:
                 "batch_size",
                 arguments.place("batch_size"),
             )
+        adapters, places = len(seed.adapters), len(arguments.values.get("ip_adapters", ()))
+        if adapters not in (0, places) and not arguments.open and "ip_adapters" not in arguments.unknown:
+            raise fault(
+                f"There are images of {adapters} IP-Adapters for {places}; give those of each of "
+                f"{option('ip_adapters')}, 'adapter: a.png, b.png', where a.png + c.png are two of one.",
+                "image_seeds",
+                arguments.place("image_seeds", index),
+            )
         controls = len(seed.controls)
-        if controls != nets and controls and not arguments.open and "control_nets" not in arguments.unknown:
+        later = arguments.open or arguments.unknown & {"control_nets", "t2i_adapters"}
+        if controls not in (0, nets) and not later:
             raise fault(
                 f"There are {controls} control images for {nets} ControlNets; give one for each of "
-                f"{option('control_nets')}.",
+                f"{option('control_nets')} or {option('t2i_adapters')}.",
                 "image_seeds",
                 arguments.place("image_seeds", index),
             )

@@ -7,11 +7,13 @@ import textwrap
 from collections.abc import Iterator
 
 from jupyter_latents.errors import ScriptError, nearest
+from jupyter_latents.samplers import SAMPLERS, sampler
 from jupyter_latents.syntax.directives import DIRECTIVES
 from jupyter_latents.syntax.seeds import SEED_KEYS
 
 from .magic_options import MAGIC_OPTIONS, MagicOption
 from .refused import refusal
+from .second_stage import BEFORE, REFINER, REWRITTEN, SECOND
 from .table import BY_NAME, GROUPS, OPTIONS, Option
 
 __all__ = ["full_help", "help_text", "option_help"]
@@ -82,6 +84,9 @@ def option_help(name: str, width: int | None = None) -> str:
         return _entry(directive.usage, directive.help, width, indent="")
     magic = {known.lstrip("-"): option for option in MAGIC_OPTIONS for known in option.names if known.startswith("--")}
     found = BY_NAME.get(name) or BY_NAME.get(f"--{bare}") or BY_NAME.get(f"--{bare}s") or magic.get(bare)
+    if found is None and f"--{bare}" in REWRITTEN:
+        to = f"{SECOND[f'--{bare}']} of it" if f"--{bare}" in SECOND else f"it goes on with the latents {BEFORE}"
+        return f"--{bare}\n    Of {REFINER}, which makes a second stage: {to}."
     if found is None:
         reason = refusal(f"--{bare}")
         if reason:
@@ -94,6 +99,11 @@ def option_help(name: str, width: int | None = None) -> str:
     lines = [_head(found), textwrap.fill(text, max(40, width), initial_indent=" " * 4, subsequent_indent=" " * 4)]
     if isinstance(found, Option) and found.completion == "seed":
         lines += [f"    ;{key + '=':<13} {meaning}" for key, (_, _, meaning) in SEED_KEYS.items()]
+    if isinstance(found, Option) and found.completion == "scheduler":
+        lines += [
+            "    Samplers of A1111 and ComfyUI by their own names, with Karras, Exponential or Beta behind A1111's:"
+        ]
+        lines += [f"    {row.name:<18} {sampler(row.name)}" for row in SAMPLERS if not row.near]
     return "\n".join(lines)
 
 

@@ -42,7 +42,13 @@ KEYWORDS: Mapping[str, str] = MappingProxyType(
 """The name in Python of each option of one stage, by its `dest`."""
 
 PARTS: Mapping[str, str] = MappingProxyType(
-    {"image": "image", "mask": "mask_image", "latents": "latents", "control": "control_image"}
+    {
+        "image": "image",
+        "mask": "mask_image",
+        "latents": "latents",
+        "control": "control_image",
+        "adapter": "ip_adapter_image",
+    }
 )
 """The names in Python of the parts of an image seed."""
 

@@ -9,7 +9,8 @@ from jupyter_latents.syntax.directives import DIRECTIVES
 from jupyter_latents.syntax.seeds import SEED_KEYS
 
 from .magic_options import MAGIC_OPTIONS
-from .refused import REFUSED
+from .refused import HARMLESS, REFUSED
+from .second_stage import BEFORE, SECOND
 from .table import GROUPS, NESTING, OPTIONS, Option
 
 __all__ = ["page"]
@@ -42,8 +43,19 @@ def _rows() -> Iterator[str]:
     yield "\n`--seeds-to-images` pairs seeds with image seeds instead.\n"
     yield "## Parts of an image seed\n\n| part | meaning |\n|---|---|"
     yield from (f"| `{key}=` | {_cell(text)} |" for key, (_, _, text) in SEED_KEYS.items())
+    yield "\n## Rewritten into two stages\n"
+    yield (
+        "`--sdxl-refiner NAME` makes two stages of one: the first ends at `--sdxl-high-noise-fractions` (0.8), its "
+        f"latents are called `{BEFORE}`, and the refiner goes on from there. With `--sdxl-refiner-edit`, ControlNets, "
+        "T2I-Adapters or a mask it changes the finished picture instead, at a strength of 1 less the fraction. Several "
+        "fractions and values make a pair each.\n"
+    )
+    yield "| of the refiner | in its stage |\n|---|---|"
+    yield from (f"| `{name}` | `{option}` |" for name, option in SECOND.items())
     yield "\n## Directives\n\n| directive | meaning |\n|---|---|"
     yield from (f"| `{d.usage}` | {_cell(d.help)} |" for d in DIRECTIVES.values() if d.run)
+    yield "\n## What dgenerate has and changes nothing here\n\n| name | why |\n|---|---|"
+    yield from (f"| `{name}` | {_cell(why)} |" for name, (why, _) in HARMLESS.items())
     yield "\n## What dgenerate has and this project does not run\n\n| name | reason |\n|---|---|"
     yield from (f"| `{n}{'…' if n.endswith('-') else ''}` | {_cell(reason)} |" for n, reason in REFUSED.items())
     yield from (f"| `\\{n}` | {_cell(d.help)} |" for n, d in DIRECTIVES.items() if not d.run)

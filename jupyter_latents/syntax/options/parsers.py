@@ -12,7 +12,7 @@ from jupyter_latents.errors import Place, ScriptError, SettingError, nearest
 from jupyter_latents.optimizations import choice_of
 from jupyter_latents.points import read_point, read_scales
 from jupyter_latents.prompts import weighter_of
-from jupyter_latents.samplers import sampler
+from jupyter_latents.samplers import exact_sampler, sampler
 from jupyter_latents.stage import Address, LatentsProcessor, Point, Scales, Size
 from jupyter_latents.syntax.addresses import parse_address
 from jupyter_latents.syntax.names import python_name
@@ -225,8 +225,12 @@ def weighter(value: str, locate: Locator) -> Address:
 
 
 def scheduler(value: str, locate: Locator) -> Address:
-    """A scheduler class name with settings; whether it exists is found out later."""
+    """A scheduler class name with settings, or a sampler's of A1111 or ComfyUI; it may not exist."""
     found = parse_address(value, locate)
+    exact = exact_sampler(found.name)
+    if exact is not None:
+        own = parse_address(exact)
+        return Address(own.name, MappingProxyType({**own.settings, **found.settings}))
     known = sampler(found.name)
     if known is not None:
         raise ScriptError(f"'{found.name}' is no scheduler; write '{known}'.", place=_at(value, locate))

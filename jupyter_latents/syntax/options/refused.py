@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["ELSEWHERE", "REFUSED", "REWRITING", "SHORT", "refusal"]
+__all__ = ["ELSEWHERE", "HARMLESS", "REFUSED", "REWRITING", "SHORT", "SHORT_HARMLESS", "refusal"]
 
 _FAMILIES = "their model families are not part of latents interchange"
 _ANIMATION = "videos and animations are not made here; use --image-format png"
 _PROCESSORS = "image processors are not part of this project; change the picture in Python and name the variable"
-_REFINER = "write the refiner as a second stage with --denoising-start, its --image-seeds naming the first one's result"
 REWRITING = "prompts are not rewritten here; write the prompt as it should be read"
-_PAG = "perturbed attention guidance is not part of this project"
-_PARTS = "parts of a model other than the VAE are taken from the model itself"
+_PARTS = "not yet: text encoders are taken from the model itself"
 _CACHED_STEPS = "a split could not be exact; --optimize taylorseer or first-block-cache is such a cache, and says so"
 _HELP = "%%dgen --help lists what there is here"
 _TERMINAL = "it is for dgenerate in a terminal; remove it"
 _SIZES = "size and crop conditions follow the output size here; remove the option"
 _SCORES = "the scores are those of the refiner's own pipeline, 6 and 2.5; remove the option"
-_SAID = "pictures carry their cell and A1111's text already, see %config JupyterLatents.metadata; remove the option"
 _CACHE = "models are cached and released by this project itself; remove the option"
 
 REFUSED: dict[str, str] = {
-    "--output-metadata": _SAID,
-    "--output-configs": _SAID,
     "--animation-format": _ANIMATION,
     "--frame-start": _ANIMATION,
     "--frame-end": _ANIMATION,
@@ -32,9 +27,21 @@ REFUSED: dict[str, str] = {
     "--floyd-": _FAMILIES,
     "--s-cascade-": _FAMILIES,
     "--image-guidance-scales": _FAMILIES,
-    "--sdxl-refiner": _REFINER,
-    "--sdxl-high-noise-fractions": _REFINER,
-    "--second-model-": _REFINER,
+    "--second-model-prompt-upscaler": REWRITING,
+    "--second-model-second-prompt-upscaler": REWRITING,
+    "--second-model-original-config": "what a single file is made of is read off its tensors; remove the option",
+    "--second-model-unet": "not yet: the refiner's U-Net is its own",
+    "--second-model-quantizer-map": "the quantizer applies to the large parts of a model; remove the option",
+    "--sdxl-refiner-freeu-params": "changed features are not part of this project",
+    "--sdxl-refiner-deep-cache": _CACHED_STEPS,
+    "--sdxl-refiner-aesthetic-score": _SCORES,
+    "--sdxl-refiner-negative-aesthetic-score": _SCORES,
+    "--sdxl-refiner-original-size": _SIZES,
+    "--sdxl-refiner-target-size": _SIZES,
+    "--sdxl-refiner-crops-coords": _SIZES,
+    "--sdxl-refiner-negative-original-size": _SIZES,
+    "--sdxl-refiner-negative-target-size": _SIZES,
+    "--sdxl-refiner-negative-crops-coords": _SIZES,
     "--sdxl-second-prompts": "use --second-prompts",
     "--sdxl-original-size": _SIZES,
     "--sdxl-target-size": _SIZES,
@@ -44,7 +51,7 @@ REFUSED: dict[str, str] = {
     "--sdxl-negative-crops-coords": _SIZES,
     "--sdxl-aesthetic-score": _SCORES,
     "--sdxl-negative-aesthetic-score": _SCORES,
-    "--sdxl-t2i-adapter-factor": "T2I adapters are not loaded here; use --control-nets",
+    "--sdxl-t2i-adapter-factor": "it counts over the steps that a stage runs, so a split could not be exact",
     "--sd3-second-prompts": "use --second-prompts",
     "--sd3-third-prompts": "use --third-prompts",
     "--flux-second-prompts": "use --second-prompts",
@@ -53,7 +60,6 @@ REFUSED: dict[str, str] = {
     "--prompt-upscaler": REWRITING,
     "--second-prompt-upscaler": REWRITING,
     "--third-prompt-upscaler": REWRITING,
-    "--second-model-prompt": _REFINER,
     "--adetailer-": "detailing after the picture is not part of this project",
     "--inpaint-crop": "cropping around masks is not part of this project; crop in Python and name the variable",
     "--seed-image-processors": _PROCESSORS,
@@ -62,33 +68,20 @@ REFUSED: dict[str, str] = {
     "--post-processors": _PROCESSORS,
     "--img2img-latents-processors": "change the latents in Python and name the variable in --image-seeds",
     "--latents-post-processors": "change the latents in Python after the stage",
-    "--textual-inversions": "textual inversions are not part of this project",
     "--text-encoders": _PARTS,
     "--second-model-text-encoders": _PARTS,
-    "--image-encoder": _PARTS,
-    "--unet": _PARTS,
-    "--transformer": _PARTS,
-    "--original-config": _PARTS,
-    "--ip-adapters": "IP-adapter weights are not loaded here; adapter= in an image seed is read only",
-    "--t2i-adapters": "T2I adapters are not loaded here; use --control-nets",
+    "--original-config": "what a single file is made of is read off its tensors; remove the option",
     "--hi-diffusion": "changed attention is not part of this project, a split could not be exact",
     "--tea-cache": _CACHED_STEPS,
     "--deep-cache": _CACHED_STEPS,
     "--ras": "skipped tokens are not part of this project, a split could not be exact",
     "--sada": _CACHED_STEPS,
     "--freeu-params": "changed features are not part of this project",
-    "--pag": _PAG,
     "--quantizer-map": "the quantizer applies to the large parts of a model; remove the option",
-    "--quantizer2": _REFINER,
-    "--batch-grid-size": "several results are shown as a grid already; remove the option",
-    "--safety-checker": "safety checkers are not loaded here; remove the option",
-    "--no-aspect": "write aspect=false in the image seed",
+    "--quantizer2": "write --second-model-quantizer",
     "--align": "write align= in the image seed",
     "--model-cache": _CACHE,
-    "--max-sequence-length": "it is left to the model here; remove the option",
     "--plugin-modules": "dgenerate's plugins cannot run here",
-    "--lora-fuse-scale": "write the scale behind each LoRA, NAME;scale=0.8",
-    "--output-auto1111-metadata": _SAID,
     "--global-config": "settings are those of %config JupyterLatents",
     "--templates-help": _HELP,
     "--directives-help": _HELP,
@@ -96,6 +89,7 @@ REFUSED: dict[str, str] = {
     "--image-processor-help": _HELP,
     "--latents-processor-help": _HELP,
     "--quantizer-help": _HELP,
+    "--prompt-weighter-help": "--prompt-weighter? in a cell explains it",
     "--version": "jupyter_latents.__version__ tells this project's",
     "--shell": _TERMINAL,
     "--no-stdin": _TERMINAL,
@@ -106,28 +100,35 @@ REFUSED: dict[str, str] = {
 }
 """Reasons by name; a name that ends in ``-`` stands for all that begin so."""
 
-SHORT = {
+HARMLESS: dict[str, tuple[str, bool]] = {
+    "--output-metadata": ("pictures carry their cell and A1111's text already", False),
+    "--output-configs": ("pictures carry their cell already", False),
+    "--output-auto1111-metadata": ("pictures carry A1111's text already", False),
+    "--batch-grid-size": ("several results are shown as a grid already", True),
+    "--safety-checker": ("safety checkers are not loaded here", False),
+}
+"""Options of dgenerate's that change nothing of a result: why, and whether a value follows."""
+
+SHORT_HARMLESS = {
     "-om": "--output-metadata",
     "-oc": "--output-configs",
     "-oam": "--output-auto1111-metadata",
+    "-bgs": "--batch-grid-size",
+    "-sc": "--safety-checker",
+}
+
+SHORT = {
     "-af": "--animation-format",
-    "-ti": "--textual-inversions",
     "-te": "--text-encoders",
     "-te2": "--second-model-text-encoders",
-    "-un": "--unet",
     "-un2": "--second-model-unet",
-    "-tf": "--transformer",
     "-fs": "--frame-start",
     "-fe": "--frame-end",
-    "-bgs": "--batch-grid-size",
     "-olc": "--original-config",
     "-olc2": "--second-model-original-config",
-    "-na": "--no-aspect",
     "-nf": "--no-frames",
     "-ilp": "--img2img-latents-processors",
     "-lpp": "--latents-post-processors",
-    "-sc": "--safety-checker",
-    "-pw2": "--second-model-prompt-weighter",
     "-pu": "--prompt-upscaler",
     "-pu2": "--second-model-prompt-upscaler",
     "-sip": "--seed-image-processors",
@@ -136,31 +137,12 @@ SHORT = {
     "-cip": "--control-image-processors",
     "-igs": "--image-guidance-scales",
     "-uns": "--upscaler-noise-levels",
-    "-hnf": "--sdxl-high-noise-fractions",
-    "-rgr": "--sdxl-refiner-guidance-rescales",
-    "-sir": "--sdxl-refiner-sigmas",
     "-rfu": "--sdxl-refiner-freeu-params",
     "-fu": "--freeu-params",
     "-hd": "--hi-diffusion",
-    "-ie": "--image-encoder",
-    "-ipa": "--ip-adapters",
-    "-t2i": "--t2i-adapters",
-    "-lrfs": "--lora-fuse-scale",
     "-qm": "--quantizer-map",
-    "-q2": "--second-model-quantizer",
     "-qm2": "--second-model-quantizer-map",
-    "-sch2": "--second-model-schedulers",
-    "-mqo2": "--second-model-sequential-offload",
-    "-mco2": "--second-model-cpu-offload",
-    "-ifs2": "--second-model-inference-steps",
-    "-gs2": "--second-model-guidance-scales",
     "-gc": "--global-config",
-    "-pag": "--pag",
-    "-pags": "--pag-scales",
-    "-pagas": "--pag-adaptive-scales",
-    "-rpag": "--sdxl-refiner-pag",
-    "-rpags": "--sdxl-refiner-pag-scales",
-    "-rpagas": "--sdxl-refiner-pag-adaptive-scales",
     "-dc": "--deep-cache",
     "-dci": "--deep-cache-intervals",
     "-dcb": "--deep-cache-branch-ids",
@@ -193,6 +175,7 @@ SHORT = {
     "-admp": "--adetailer-mask-paddings",
     "-adb": "--adetailer-mask-blurs",
     "-add": "--adetailer-mask-dilations",
+    "-adsz": "--adetailer-sizes",
     "-adc": "--adetailer-crop-control-image",
 }
 """Short names of these options."""

@@ -166,13 +166,36 @@ OPTIONS: tuple[Option, ...] = (
     _row("--vae -vae", "vae", "NAME", parsers.address, "Model",
          "Another VAE: hub name, folder, file, or dgenerate's 'AutoencoderKL;model=NAME'. Default: the model's own.",
          completion="path", field="model.vae"),
+    _row("--textual-inversions -ti", "textual_inversions", "NAME", parsers.address, "Model",
+         "Textual inversions, 'NAME;token=<word>' each: words that prompts may then hold. Default of token: the file's "
+         "own, or its name. SD and SDXL. Several are used together; they do not multiply.",
+         many=True, completion="path", field="model.textual_inversions"),
+    _row("--unet -un", "unet", "NAME", parsers.address, "Model",
+         "Another U-Net, 'NAME;subfolder=FOLDER;variant=NAME;dtype=DTYPE': hub name, folder or file. Default: the "
+         "model's own.", completion="path", field="model.unet"),
+    _row("--transformer -tf", "transformer", "NAME", parsers.address, "Model",
+         "Another transformer, likewise. Default: the model's own.", completion="path", field="model.transformer"),
     _row("--loras --lora -lra", "loras", "NAME", parsers.address, "Model",
          "LoRA weights, 'NAME;scale=0.8' each, for a part of the run with ;start=0;end=0.25 (or steps, or sigma=0.9). "
          "Several are used together; they do not multiply.",
          many=True, completion="path", field="model.loras"),
+    _row("--lora-fuse-scale -lrfs", "lora_fuse_scale", "SCALE", parsers.number(), "Model",
+         "Multiplies the scales of all LoRAs. Default: 1."),
+    _row("--ip-adapters -ipa", "ip_adapters", "NAME", parsers.address, "Model",
+         "IP-Adapters, 'NAME;scale=0.8;subfolder=FOLDER;weight-name=FILE' each, with their images by adapter: in the "
+         "image seed. SD, SDXL, Kolors, SD3, Flux.1. Several work together.",
+         many=True, completion="path", field="model.ip_adapters"),
+    _row("--image-encoder -ie", "image_encoder", "NAME", parsers.address, "Model",
+         "What sees the images of IP-Adapters, 'NAME;subfolder=FOLDER'. Default: the model's own, or image_encoder "
+         "beside the adapter.", completion="path", field="model.image_encoder"),
     _row("--control-nets -cn", "control_nets", "NAME", parsers.address, "Model",
-         "ControlNets, 'NAME;scale=0.8;start=0;end=1' each, with control= in the image seed. Several work together.",
+         "ControlNets, 'NAME;scale=0.8;start=0;end=1' each, with control= in the image seed; networks of many "
+         "modes take mode=, a number or canny, depth and so on. SD, SDXL, SD3, Flux.1, Qwen-Image. "
+         "Several work together.",
          many=True, completion="path", field="model.control_nets"),
+    _row("--t2i-adapters -t2i", "t2i_adapters", "NAME", parsers.address, "Model",
+         "T2I-Adapters, 'NAME;scale=0.8' each, with control= in the image seed. SD and SDXL, from a prompt alone. "
+         "Several work together.", many=True, completion="path", field="model.t2i_adapters"),
     _row("--scheduler --schedulers -sch", "schedulers", "NAME", parsers.scheduler, "Model",
          "Scheduler class, with settings as in 'DDIMScheduler;clip-sample=false'. Several values multiply. "
          "Default: the model's own.", many=True, multiplies=True, completion="scheduler", field="scheduler"),
@@ -209,6 +232,10 @@ OPTIONS: tuple[Option, ...] = (
          field="prompt.weighter"),
     _each("--clip-skips -cs", "clip_skips", "N", parsers.whole(0, "layers"), "Prompts",
           "CLIP layers to skip from the end, 0 or more. Default: the model's own.", field="clip_skip"),
+    _row("--max-sequence-length -msl", "max_sequence_length", "N", parsers.whole(1, "tokens", most=1024), "Prompts",
+         "Tokens of a prompt that T5 or a language model reads, 1 to 1024. SD3, Flux and kin. Default: the "
+         "pipeline's own.",
+         field="max_sequence_length"),
     _each("--inference-steps -ifs", "inference_steps", "N", parsers.whole(1, "steps", most=MOST), "Denoising",
           f"Steps of the whole schedule, 1 to {MOST}, of which start and end choose a part. Default: {{default}}.",
           field="num_inference_steps"),
@@ -219,6 +246,13 @@ OPTIONS: tuple[Option, ...] = (
     _each("--guidance-rescales -gr", "guidance_rescales", "SCALE", parsers.number(0, most=1), "Denoising",
           "How far guidance is scaled back to the unguided contrast, 0 to 1. Default: the pipeline's own.",
           field="guidance_rescale"),
+    _flag("--pag -pag", "pag", "Denoising",
+          "Perturbed attention guidance, at a scale of 3 where none is given. SD, SDXL, SD3, Kolors."),
+    _each("--pag-scales -pags", "pag_scales", "SCALE", parsers.number(0), "Denoising",
+          "Scale of perturbed attention guidance, 0 or more. Default: 3 with --pag, else none.", field="pag_scale"),
+    _each("--pag-adaptive-scales -pagas", "pag_adaptive_scales", "SCALE", parsers.number(0), "Denoising",
+          "How fast perturbed attention guidance fades during the run, 0 or more. Default: 0, not at all.",
+          field="pag_adaptive_scale"),
     _each("--denoising-start -ds", "denoising_start", "POINT", parsers.point, "Denoising",
           "Where this stage begins: 0 to 1 of the denoising, a step from 2 on, or a noise level such as sigma=0.9. It "
           "needs latents to go on from. Default: 0.",
@@ -243,6 +277,8 @@ OPTIONS: tuple[Option, ...] = (
     _each("--image-seed-strengths -iss", "strengths", "STRENGTH", parsers.number(above=0, most=1), "Images and latents",
           f"How much of an input image is noised, above 0 and at most 1. Default: {DEFAULT_STRENGTH:g}.",
           field="strength"),
+    _flag("--no-aspect -na", "no_aspect", "Images and latents",
+          "Pictures are stretched by resize=, in every image seed that says nothing of aspect=."),
     _row("--latents-processors -lp", "latents_processors", "PROCESSOR", parsers.processors, "Images and latents",
          "What is done to raw latents before they go in: 'scale;factor=1.1', 'noise;sigma=0.5;seed=1' (or timestep=). "
          "Several run one after the other.", many=True, choices=("scale;factor=", "noise;sigma=", "noise;timestep="),
@@ -298,7 +334,7 @@ BY_NAME: dict[str, Option] = {name: option for option in OPTIONS for name in opt
 
 NESTING: tuple[str, ...] = (
     "prompts", "negative_prompts", "second_prompts", "third_prompts", "image_seeds", "strengths", "schedulers",
-    "inference_steps", "sigmas", "guidance_scales", "guidance_rescales", "clip_skips", "denoising_start",
-    "denoising_end", "seeds",
+    "inference_steps", "sigmas", "guidance_scales", "guidance_rescales", "pag_scales", "pag_adaptive_scales",
+    "clip_skips", "denoising_start", "denoising_end", "seeds",
 )  # fmt: skip
 """Options that multiply, the outermost first: prompts change slowest, seeds fastest."""

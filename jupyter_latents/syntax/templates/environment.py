@@ -22,6 +22,7 @@ from .limits import LIMIT
 from .marks import bare_marks, drawn_later, veil, veiled_names
 from .promises import Drawn, Promise, Waits, real
 from .sight import Seen, admit
+from .sizes import image_size
 from .texts import for_people, for_scripts, has_text
 from .values import Values
 from .variables import RESERVED, Fixed, Variables
@@ -34,6 +35,14 @@ _LAST_WORD = re.compile(r"(?:^|(?<=\s))(?:(--?[A-Za-z][\w-]*)|(?<=[^\\]\n)[^\s-]
 _SEEDS = {"--image-seeds", "-is"}
 CAPTURED = "__latents_"
 """Start of the names given to objects that a template hands to an image seed."""
+
+
+def _no_picture(file: str) -> tuple[int, int]:
+    raise ScriptError(f"pictures cannot be read here, and {file!r} is to be measured.")
+
+
+def _cpu() -> str:
+    return "cpu"
 
 
 def _no(*_: object, **__: object) -> bool:
@@ -56,7 +65,11 @@ class Environment:
         environ: Environment variables.
         kernel: Kernel variables, readable in templates.
         have_cuda: Whether a CUDA device is there.
+        have_mps: Whether Apple's accelerator is there.
+        have_xpu: Whether Intel's is.
+        default_device: The device that stages run on where nobody says.
         have_feature: Whether a named feature, such as ``bitsandbytes``, is installed.
+        picture_size: (width, height) of a picture's file.
         total_memory: Memory of a device, called with ``unit="gib"`` and the like.
         print: Where ``\print`` and ``\echo`` write.
         random_seed: Makes one seed of ``--gen-seeds``.
@@ -77,7 +90,11 @@ class Environment:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     kernel: Mapping[str, object] = field(default_factory=dict)
     have_cuda: Callable[..., bool] = _no
+    have_mps: Callable[..., bool] = _no
+    have_xpu: Callable[..., bool] = _no
+    default_device: Callable[..., str] = _cpu
     have_feature: Callable[..., bool] = _no
+    picture_size: Callable[[str], tuple[int, int]] = _no_picture
     total_memory: Callable[..., float] = _no_memory
     print: Callable[[str], None] = print
     random_seed: Callable[[], int] = field(default=lambda: random.SystemRandom().randrange(2**32))
@@ -129,8 +146,12 @@ class Environment:
         r"""What templates and ``\setp`` can call."""
         own: dict[str, Callable[..., Any]] = {
             "have_cuda": self.have_cuda,
+            "have_mps": self.have_mps,
+            "have_xpu": self.have_xpu,
+            "default_device": self.default_device,
             "have_feature": self.have_feature,
             "total_memory": self.total_memory,
+            "image_size": image_size(self.picture_size),
             "quote": self.quote,
             "gen_seeds": self.gen_seeds,
         }

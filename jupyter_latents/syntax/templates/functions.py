@@ -15,6 +15,7 @@ from jupyter_latents.syntax.text import Line, Located
 
 from .limits import LIMIT, power, rounded
 from .marks import veiled_names
+from .sizes import SIZES
 from .veiled import Veiled
 
 __all__ = ["FUNCTIONS"]
@@ -75,6 +76,11 @@ def _of_path(part: Callable[[str], str]) -> Callable[[Any], str]:
     return wraps(part)(function)
 
 
+def _csv(values: Iterable[Any]) -> str:
+    """Values as one text with commas between."""
+    return ",".join(str(value) for value in values)
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{
         function.__name__: function
@@ -98,4 +104,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abspath": os.path.abspath,
     "cwd": os.getcwd,
     "platform": platform.system,
+    "csv": _csv,
+    "format_dtype": str,
+    "format_model_type": str,
+    **SIZES,
 }  # fmt: skip

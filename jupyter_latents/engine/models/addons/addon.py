@@ -27,13 +27,13 @@ class Addon(ABC):
         mark: What the keys of changed parts call it, such as ``loras``.
         field: The field of `ModelSource` that it is of, where that marks its addresses as having windows.
         last: Whether it is put on with all other parts of the model at hand.
-        steers: Whether the model's pipelines are then those with a ControlNet.
+        dest: The option that is to blame for its objections; empty where they name it themselves.
     """
 
     mark: ClassVar[str] = ""
     field: ClassVar[str] = ""
     last: ClassVar[bool] = False
-    steers: ClassVar[bool] = False
+    dest: ClassVar[str] = ""
 
     @property
     @abstractmethod
@@ -49,6 +49,16 @@ class Addon(ABC):
     def parts(self) -> tuple[PartSource, ...]:
         """The parts it brings; one named as a part of the model takes that part's place."""
         return ()
+
+    @property
+    def steering(self) -> str:
+        """How it steers the model, whose pipelines are then others: ``control``, ``t2i``; see `Family.special`."""
+        return ""
+
+    @property
+    def story(self) -> str:
+        """What results say of it under the name of its option, `dest`: files and settings; empty for nothing."""
+        return ""
 
     @property
     def weights(self) -> tuple[str, ...]:
@@ -104,6 +114,10 @@ class Addon(ABC):
     def objection(self, _call: Call, /) -> str:
         """Why it cannot serve a call, known before any weights load; empty where it can."""
         return ""
+
+    def notes(self, _call: Call, /) -> tuple[str, ...]:
+        """What is to be told of it and a call, known before any weights load."""
+        return ()
 
     def arguments(self, _call: Call, _inputs: Inputs, /) -> dict[str, Any]:
         """Further arguments of a pipeline's call that it has no objection to, with what goes into the stage."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from jupyter_latents.engine.models.parts import PartSource, read_json
 from jupyter_latents.engine.models.places.find import find
@@ -171,27 +172,28 @@ def locate(entry: OptionAddress, name: str, source: ModelSource, marks: tuple[st
     return Location(root / sub if sub and root.is_dir() and isinstance(found, Path) else found, root, wanted)
 
 
-def part_at(entry: OptionAddress, place: Location, folder: Path, name: str) -> PartSource:
-    """The part whose diffusers folder this is.
+def part_at(entry: OptionAddress, place: Location, folder: Path, name: str, library: str = "diffusers") -> PartSource:
+    """The part whose diffusers or transformers folder this is.
 
     Args:
         entry: The address that named it, with its variant and dtype.
         place: Where that leads.
         folder: The part's folder in it.
         name: Its name in the pipeline.
+        library: ``diffusers`` or ``transformers``.
 
     Raises:
         ModelError: It is none, or lacks weights that the hub does not have either.
     """
     config = read_json(folder / "config.json")
-    class_name = str(config.get("_class_name", "")) if isinstance(config, dict) else ""
+    class_name = _class_name(config if isinstance(config, dict) else {}, library)
     if not class_name:
-        raise fault(entry.dest, f"{folder} names no diffusers class in its config.json.")
+        raise fault(entry.dest, f"{folder} names no {library} class in its config.json.")
     variant, dtype = entry.get("variant"), entry.get("dtype")
     if dtype is not None and dtype not in _DTYPES:
         raise fault(entry.dest, f"dtype={dtype} is not allowed; use {', '.join(_DTYPES)}.")
     own = None if dtype == "auto" else dtype
-    part = PartSource(name, "diffusers", class_name, folder, weight_files(folder, variant), variant, dtype=own)
+    part = PartSource(name, library, class_name, folder, weight_files(folder, variant), variant, dtype=own)
     if not part.lacking and (variant is None or variant in variants(folder)):
         return part
     names = place.beside(folder)
@@ -203,3 +205,11 @@ def part_at(entry: OptionAddress, place: Location, folder: Path, name: str) -> P
     if not chosen:
         raise fault(entry.dest, f"{part.lacking} at {folder}; fetch the rest.")
     return replace(part, weights=(), hub=place.on_hub(folder, chosen))
+
+
+def _class_name(config: dict[str, Any], library: str) -> str:
+    """The class that a part's configuration names, in the way of its library."""
+    if library == "diffusers":
+        return str(config.get("_class_name", ""))
+    named = config.get("architectures")
+    return str(named[0]) if isinstance(named, list) and named else ""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from jupyter_latents.engine.given.inputs import Call, Inputs, Loop
@@ -15,10 +18,36 @@ from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import Address, ModelSource
 from jupyter_latents.wording import option
 
+_DRAWS = 0  # seeds what SD3's pipeline draws from nobody's generator
+
 __all__ = ["ControlSpec", "Controls", "find_addon"]
 
 _KEYS = ("scale", "start", "end", "mode", "revision", "variant", "subfolder", "dtype")
 _WIDTHS = ("cross_attention_dim", "joint_attention_dim")
+_HEADS = ("num_attention_heads", "attention_head_dim")  # their product is the width of a transformer's blocks
+_UNION = "ControlNetUnionModel"
+_CLASSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "SD": ("ControlNetModel",),
+        "SDXL": ("ControlNetModel", _UNION),
+        "SD3": ("SD3ControlNetModel",),
+        "Flux.1": ("FluxControlNetModel",),
+        "Qwen-Image": ("QwenImageControlNetModel",),
+    }
+)
+_XL_MODES = ["openpose", "depth", "scribble", "canny", "normal", "segment"]
+_FLUX_MODES = ["canny", "tile", "depth", "blur", "pose", "gray", "lq"]
+_MODES: Mapping[str, tuple[Sequence[str], Mapping[str, str]]] = MappingProxyType(
+    {
+        "SDXL": (
+            _XL_MODES,
+            {"hed": "scribble", "pidi": "scribble", "ted": "scribble", "lineart": "canny", "anime_lineart": "canny",
+             "mlsd": "canny", "pose": "openpose", "segmentation": "segment"},
+        ),
+        "Flux.1": (_FLUX_MODES, {"openpose": "pose", "grey": "gray"}),
+    }
+)  # fmt: skip
+"""Family to what the modes of its union networks are called, as they were trained, and what else they are called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +84,10 @@ class Controls(Addon):
 
     specs: tuple[ControlSpec, ...]
 
-    steers = True
+    @property
+    def steering(self) -> str:
+        """``union`` where the networks are SDXL's of many modes."""
+        return "union" if self.specs[0].part.class_name == _UNION else "control"
 
     @property
     def digest(self) -> str:
@@ -89,14 +121,31 @@ class Controls(Addon):
     def arguments(self, call: Call, inputs: Inputs, /) -> dict[str, Any]:
         """The control images with their scales, starts and ends."""
         pictures = [image.resize(call.size) for image in inputs.controls]
+        apart = call.mode != "txt2img" or "control_image" in inspect.signature(call.pipeline.__call__).parameters
         ends = [_seen(spec, call.loop) for spec in self.specs]
         values: dict[str, list[Any]] = {
-            "image" if call.mode == "txt2img" else "control_image": pictures,
+            "control_image" if apart else "image": pictures,
             "controlnet_conditioning_scale": [spec.scale for spec in self.specs],
             "control_guidance_start": [start for start, _ in ends],
             "control_guidance_end": [end for _, end in ends],
         }
-        return dict(values) if len(self.specs) > 1 else {name: value[0] for name, value in values.items()}
+        if any(spec.mode is not None for spec in self.specs):
+            values["control_mode"] = [spec.mode for spec in self.specs]
+        if len(self.specs) > 1 or self.steering == "union":
+            return dict(values)
+        return {name: value[0] for name, value in values.items()}
+
+    @contextmanager
+    def around(self, _parts: Mapping[str, Any], /) -> Iterator[None]:
+        """SD3's pipeline encodes control images with torch's own random numbers: the same ones in every run."""
+        import torch
+
+        if self.specs[0].part.class_name != "SD3ControlNetModel":
+            yield
+            return
+        with torch.random.fork_rng():
+            torch.manual_seed(_DRAWS)
+            yield
 
 
 def _seen(spec: ControlSpec, loop: Loop | None) -> tuple[float, float]:
@@ -122,13 +171,18 @@ def find_addon(source: ModelSource, facts: ModelFacts) -> Controls:
     Raises:
         ModelError: The family runs none, or one cannot be found, is none, or was made for another architecture.
     """
-    if not any(facts.family.control):
+    if facts.family.name not in _CLASSES:
         raise ModelError(
             f"{source.name} ({facts.family.name}) has no pipeline with ControlNets here; leave "
             f"{option('control_nets')} out.",
             option="control_nets",
         )
-    return Controls(tuple(_spec(net, index, source, facts) for index, net in enumerate(source.control_nets)))
+    specs = tuple(_spec(net, index, source, facts) for index, net in enumerate(source.control_nets))
+    if len({spec.part.class_name for spec in specs}) > 1:
+        raise fault("control_nets", "networks of many modes work with others of their kind alone; use one kind.")
+    if facts.family.name == "Qwen-Image" and len(specs) > 1:
+        raise fault("control_nets", f"Qwen-Image takes one ControlNet, and there are {len(specs)}; give one.")
+    return Controls(specs)
 
 
 def _spec(net: Address, index: int, source: ModelSource, facts: ModelFacts) -> ControlSpec:
@@ -137,7 +191,7 @@ def _spec(net: Address, index: int, source: ModelSource, facts: ModelFacts) -> C
     start, end = entry.number("start", 0, 0, 1), entry.number("end", 1, 0, 1)
     if start >= end:
         raise fault("control_nets", f"start={start:g} of {entry.name} must be below end={end:g}.")
-    mode = int(entry.number("mode", 0, 0, 99)) if entry.get("mode") else None
+    mode = _mode(entry, part, facts)
     return ControlSpec(part, entry.number("scale", 1.0), start, end, mode)
 
 
@@ -151,6 +205,12 @@ def _part(entry: OptionAddress, name: str, source: ModelSource, facts: ModelFact
     part = part_at(entry, place, folder, name)
     if "ControlNet" not in part.class_name:
         raise fault("control_nets", f"{entry.name} is a {part.class_name}, no ControlNet.")
+    if part.class_name not in _CLASSES[facts.family.name]:
+        raise fault(
+            "control_nets",
+            f"{entry.name} is of another family (a {part.class_name}); use one made for {facts.family.name}, a "
+            f"{' or '.join(_CLASSES[facts.family.name])}.",
+        )
     denoiser = facts.config(facts.denoiser)
     for key in _WIDTHS:
         theirs, ours = part.config.get(key), denoiser.get(key)
@@ -159,4 +219,44 @@ def _part(entry: OptionAddress, name: str, source: ModelSource, facts: ModelFact
                 "control_nets",
                 f"{entry.name} is of another family ({key} {theirs}, {source.name} has {ours}); use one made for it.",
             )
+    if facts.denoiser == "transformer" and (_width(part.config), _width(denoiser)).count(None) == 0:
+        theirs, ours = _width(part.config), _width(denoiser)
+        if theirs != ours:
+            raise fault(
+                "control_nets",
+                f"{entry.name} is of another family (blocks of {theirs} values, {source.name} has {ours}); use one "
+                "made for it.",
+            )
     return part
+
+
+def _width(config: Mapping[str, Any]) -> int | None:
+    """Values of a token in the blocks of a transformer; None where its configuration does not say."""
+    heads, each = (config.get(key) for key in _HEADS)
+    return int(heads) * int(each) if heads and each else None
+
+
+def _mode(entry: OptionAddress, part: PartSource, facts: ModelFacts) -> int | None:
+    """The mode of a union network, by its number or its name.
+
+    Raises:
+        ModelError: The network has none, or not this one; or it has some, and none is named.
+    """
+    given = entry.get("mode")
+    if part.class_name == _UNION:
+        count = int(part.config.get("num_control_type") or 6)
+    else:
+        count = int(part.config.get("num_mode") or 0)
+    names, also = _MODES.get(facts.family.name, ((), {}))
+    known = ", ".join(f"{number} ({name})" for number, name in enumerate(names[:count]))
+    if not count:
+        if given is not None:
+            raise fault("control_nets", f"{entry.name} has one mode alone; leave mode={given} out.")
+        return None
+    if given is None:
+        raise fault("control_nets", f"{entry.name} has several modes; say which one, ;mode=0 and so on: {known}.")
+    name = also.get(given.lower(), given.lower())
+    number = names.index(name) if name in names else int(given) if given.isdecimal() else count
+    if number >= count:
+        raise fault("control_nets", f"mode={given} of {entry.name} is not allowed; its modes are {known}.")
+    return number

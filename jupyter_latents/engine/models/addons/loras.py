@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_latents.engine.models.addons.addon import Addon
-from jupyter_latents.engine.models.addons.address import Location, entry_of, fault, locate
+from jupyter_latents.engine.models.addons.address import entry_of, fault
 from jupyter_latents.engine.models.addons.lora_shapes import misfit
-from jupyter_latents.engine.models.digests import file_digest, files_digest
+from jupyter_latents.engine.models.addons.weight_file import WeightFile, weight_file
+from jupyter_latents.engine.models.digests import files_digest
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.places.hub import HubFiles
 from jupyter_latents.engine.models.readers import assemble, translation_of_errors
-from jupyter_latents.engine.models.weights import header
 from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import Address, ModelSource, Window
 from jupyter_latents.wording import option
@@ -146,68 +146,27 @@ def find_addon(source: ModelSource, facts: ModelFacts) -> Loras:
         ModelError: peft is not installed, the pipeline takes no LoRAs, one cannot be found or does not fit, or its
             folder holds several files and none is named.
     """
-    found = tuple(_lora(address, source) for address in source.loras)
+    found = [_lora(address, source) for address in source.loras]
     if importlib.util.find_spec("peft") is None:
         raise fault(
             "loras", "these need peft, which is not installed: pip install 'jupyter-latents[lora]', or leave them out."
         )
     taking = _pipeline_class(facts)
-    for lora in found:
-        if reason := misfit(facts, taking, _shapes(lora)):
+    for lora, file in found:
+        if reason := misfit(facts, taking, file.shapes):
             raise _unfit(facts, lora, reason)
-    return Loras(found)
+    return Loras(tuple(lora for lora, _ in found))
 
 
-def _shapes(lora: Lora) -> Mapping[str, tuple[int, ...]]:
-    """Tensor name to shape of a file; empty where only its content tells."""
-    if lora.hub is not None:
-        return lora.hub.shapes()
-    return header(lora.path) if lora.path.suffix.lower() == ".safetensors" else {}
-
-
-def _lora(address: Address, source: ModelSource) -> Lora:
+def _lora(address: Address, source: ModelSource) -> tuple[Lora, WeightFile]:
     entry = entry_of("loras", address, _KEYS)
-    wanted = entry.get("weight-name")
-    place = locate(entry, entry.name, source, (wanted,) if wanted else _FILES)
-    file, scale, window = _file(place, wanted, entry.name), entry.number("scale", 1.0, -_MOST, _MOST), entry.window()
-    if isinstance(file, HubFiles):
-        return Lora(Path(file.names[0]), scale, files_digest([(repr(scale), str(file))]), file, window)
-    return Lora(file, scale, files_digest([(repr(scale), file_digest(file))]), window=window)
+    file, scale = weight_file(entry, source, _FILES), entry.number("scale", 1.0, -_MOST, _MOST)
+    return Lora(file.path, scale, files_digest([(repr(scale), file.digest)]), file.hub, entry.window()), file
 
 
 def _with_window(lora: Lora) -> str:
     """What tells a LoRA from others, for how long it works too."""
     return lora.digest if lora.window == Window() else f"{lora.digest}@{lora.window.start}-{lora.window.end}"
-
-
-def _file(place: Location, wanted: str | None, name: str) -> Path | HubFiles:
-    """The file that an address leads to, here or on the hub."""
-    folder = place.folder
-    if folder is None:
-        return place.path
-    if wanted and (folder / wanted).is_file():
-        return folder / wanted
-    names = [path.name for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
-    if not _fitting(names, wanted):
-        names = place.beside(folder)
-    fitting = _fitting(names, wanted)
-    if len(fitting) == 1:
-        here = folder / fitting[0]
-        return here if here.is_file() else place.on_hub(folder, fitting)
-    if wanted:
-        raise fault("loras", f"{name} has no file {wanted}.")
-    raise fault(
-        "loras", f"{name} holds {', '.join(fitting) or 'no .safetensors file'}; name one with ;weight-name=FILE."
-    )
-
-
-def _fitting(names: Iterable[str], wanted: str | None) -> list[str]:
-    """Those of the names in a folder that can be the LoRA's: the one that is wanted, or all that it may have."""
-    found = sorted(names)
-    if wanted:
-        return [name for name in found if name == wanted]
-    usual = [name for name in _FILES if name in found]
-    return usual[:1] or [name for name in found if name.endswith(".safetensors") and "/" not in name]
 
 
 def _pipeline_class(facts: ModelFacts) -> Any:

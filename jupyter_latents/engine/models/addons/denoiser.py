@@ -1,0 +1,115 @@
+"""Another U-Net or transformer in the place of the model's own."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from jupyter_latents.engine.models.addons.addon import Addon
+from jupyter_latents.engine.models.addons.address import OptionAddress, entry_of, fault, locate, part_at
+from jupyter_latents.engine.models.facts import ModelFacts
+from jupyter_latents.engine.models.parts import PartSource, with_defaults
+from jupyter_latents.engine.models.places.hub import HubFiles
+from jupyter_latents.engine.models.single_files import is_weight_file
+from jupyter_latents.stage import Address, ModelSource
+from jupyter_latents.wording import option
+
+__all__ = ["Denoiser", "denoiser_of"]
+
+_KEYS = ("revision", "variant", "subfolder", "dtype")
+_SAME = (
+    "in_channels", "out_channels", "cross_attention_dim", "joint_attention_dim", "caption_projection_dim",
+    "pooled_projection_dim", "addition_embed_type", "guidance_embeds", "patch_size",
+)  # fmt: skip
+"""What of its configuration decides what its pipeline gives it and takes from it."""
+
+
+@dataclass(frozen=True)
+class Denoiser(Addon):
+    """Another denoiser.
+
+    Attributes:
+        part: The denoiser; its name is that of its option.
+        name: As the stage names it.
+    """
+
+    part: PartSource
+    name: str
+
+    @property
+    def dest(self) -> str:  # type: ignore[override]
+        """``unet`` or ``transformer``."""
+        return self.part.name
+
+    @property
+    def digest(self) -> str:
+        """Its files and the dtype of its own."""
+        return repr((self.part.digest, self.part.dtype))
+
+    @property
+    def story(self) -> str:
+        """The last part of its name."""
+        return Path(self.name).name
+
+    @property
+    def parts(self) -> tuple[PartSource, ...]:
+        """The denoiser, in the place of the model's own."""
+        return (self.part,)
+
+
+def denoiser_of(dest: str, address: Address, source: ModelSource, facts: ModelFacts) -> Denoiser:
+    """The denoiser that a stage names.
+
+    Args:
+        dest: ``unet`` or ``transformer``.
+        address: What the stage says.
+        source: Its model.
+        facts: What the model's files say.
+
+    Raises:
+        ModelError: The model has no such part, or the other cannot be found or is of another kind.
+    """
+    own = facts.own.get(dest)
+    if own is None:
+        raise fault(dest, f"{facts.name} ({facts.family.name}) has no {dest}; it has a {facts.denoiser}.")
+    entry = entry_of(dest, address, _KEYS)
+    if entry.name.lower().endswith(".gguf"):
+        lacking = importlib.util.find_spec("gguf") is None
+        first = "GGUF files need gguf, which is not installed: pip install gguf. They " if lacking else "GGUF files "
+        raise fault(dest, f"{first}are not read yet; give a diffusers folder or a .safetensors file.")
+    part = _part(entry, dest, source, own)
+    if part.class_name != own.class_name:
+        raise fault(
+            dest, f"{entry.name} is a {part.class_name}, and {facts.name} has a {own.class_name}; use such a one."
+        )
+    theirs, ours = (with_defaults(one, option(dest)) for one in (part, own))
+    if other := _difference(theirs, ours):
+        raise fault(dest, f"{entry.name} is of another family ({other}); use one made for {facts.family.name}.")
+    return Denoiser(part, entry.name)
+
+
+def _part(entry: OptionAddress, dest: str, source: ModelSource, own: PartSource) -> PartSource:
+    place = locate(entry, entry.name, source, ("config.json", f"{dest}/config.json"))
+    folder, file = place.folder, place.file
+    if folder is None:
+        hub = file if isinstance(file, HubFiles) else None
+        path = Path(hub.names[0]) if hub is not None else place.root
+        if not is_weight_file(path):
+            raise fault(dest, f"{path} is no weight file; give a .safetensors file or a diffusers folder.")
+        return replace(own, weights=(path,), variant=None, form="file", dtype=entry.get("dtype"), hub=hub)
+    inner = folder if (folder / "config.json").is_file() else folder / dest
+    if not (inner / "config.json").is_file():
+        raise fault(dest, f"{folder} has neither a config.json nor a {dest} folder; add ;subfolder=NAME.")
+    return part_at(entry, place, inner, dest)
+
+
+def _difference(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
+    """The first setting in which two denoisers differ, in words; empty where they are exchangeable."""
+    for key in _SAME:
+        pair = [value if not isinstance(value, list) else tuple(value) for value in (theirs.get(key), ours.get(key))]
+        if pair[0] != pair[1]:
+            return f"{key} {pair[0]}, and the model has {pair[1]}"
+    return ""
