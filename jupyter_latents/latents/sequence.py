@@ -10,6 +10,7 @@ from jupyter_latents.errors import LatentsError
 from jupyter_latents.latents import services
 from jupyter_latents.latents.arguments import shown, whole
 from jupyter_latents.latents.value import Latents
+from jupyter_latents.stage import Axis, Choice, axes_of
 
 __all__ = ["LatentsSequence"]
 
@@ -21,13 +22,19 @@ class LatentsSequence(Sequence[Latents]):
     Attributes:
         items: The latents, in the order in which they were made.
         labels: What tells each from the others, such as ``seed 7, guidance 5``.
+        choices: Which option took which value for each: ``(("guidance", 5.0), ("seed", 7))``.
     """
 
     items: tuple[Latents, ...]
     labels: tuple[str, ...] = ()
+    choices: tuple[Choice, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, kind, what in (("items", Latents, "latents"), ("labels", str, "texts")):
+        for name, kind, what in (
+            ("items", Latents, "latents"),
+            ("labels", str, "texts"),
+            ("choices", tuple, "tuples of names and values"),
+        ):
             given: object = getattr(self, name)
             if not isinstance(given, tuple) or not all(isinstance(item, kind) for item in given):
                 raise LatentsError(f"the {name} of a sequence of latents are {shown(given)}; give a tuple of {what}.")
@@ -43,8 +50,13 @@ class LatentsSequence(Sequence[Latents]):
 
     def __getitem__(self, index: int | slice) -> Latents | LatentsSequence:
         if isinstance(index, slice):
-            return LatentsSequence(self.items[index], self.labels[index])
+            return LatentsSequence(self.items[index], self.labels[index], self.choices[index])
         return self.items[self._number(index)]
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """The options that took several values, the slowest first, with what they took."""
+        return axes_of(self.choices)
 
     def label(self, index: int) -> str:
         """The label of one item; its number where it has none."""

@@ -19,10 +19,10 @@ from jupyter_latents.session.memory.leads import Lead, leads_of
 from jupyter_latents.session.memory.stand_ins import digest_inputs
 from jupyter_latents.session.read_ahead import ReadAhead
 from jupyter_latents.session.runs import Made, Run
-from jupyter_latents.session.spreading import spread
+from jupyter_latents.session.spreading import choices_of, spread
 from jupyter_latents.session.story import Story
 from jupyter_latents.session.veils import rewrite
-from jupyter_latents.stage import Stage
+from jupyter_latents.stage import Stage, label_of
 from jupyter_latents.syntax import Evaluation, Invocation
 
 if TYPE_CHECKING:
@@ -46,7 +46,6 @@ class _Job:
 
     invocation: Invocation
     stages: tuple[Stage, ...] = ()
-    labels: tuple[str, ...] = ()
     script: tuple[Stage, ...] = ()
     told: tuple[Stage, ...] = ()
     ready: dict[int, StageResult] = field(default_factory=dict)
@@ -58,7 +57,9 @@ class _Job:
         from jupyter_latents.latents.sequence import LatentsSequence
 
         if several:
-            return LatentsSequence(tuple(result.latents for result in self.made), self.labels)
+            choices = choices_of(self.told[: len(self.made)])
+            labels = tuple(map(label_of, choices))
+            return LatentsSequence(tuple(result.latents for result in self.made), labels, choices)
         return self.made[-1].latents
 
 
@@ -97,11 +98,11 @@ class ScriptRun:
         """
         for invocation in self.evaluation:
             asked = tuple(replace(stage, force=stage.force or force) for stage in invocation.stages())
-            stages, labels = spread(asked, self._labels(), self.session.names)
+            stages = spread(asked, self.session.names)
             again = self.evaluation.environment.values.veiled_again  # an option may have needed a value itself
             script = tuple(rewrite(stage, again) for stage in self._script(stages))
             told = tuple(rewrite(stage, self.evaluation.environment.hidden) for stage in script)
-            job = _Job(invocation, stages, labels, script, told)
+            job = _Job(invocation, stages, script, told)
             self._tell_stages(job.told)
             for stage in stages:
                 if len(job.made) not in job.ready and (self.run.should_stop() or (job.made and job.made[-1].stopped)):
@@ -238,11 +239,7 @@ class ScriptRun:
         """The stages of the present invocation as the script says them: the environment's values are veiled."""
         veiled = self.evaluation.current
         asked = veiled.stages() if veiled is not None and veiled.opens is not None else ()
-        return spread(asked, [""] * len(asked), self.session.names)[0] or stages
-
-    def _labels(self) -> tuple[str, ...]:
-        veiled, hide = self.evaluation.current, self.evaluation.environment.hidden
-        return tuple(map(hide, _labels(veiled))) if veiled is not None else ()
+        return spread(asked, self.session.names) or stages
 
     def _told(self, job: _Job, result: StageResult) -> StageResult:
         """A result that says where it comes from in the words of the script."""
@@ -271,7 +268,7 @@ class ScriptRun:
                 self.session.remember(error.partial.latents)
                 self.run.results.append(error.partial)
                 job.made.append(error.partial)
-                self._bind(stage.into, job, several=len(job.labels) > 1)
+                self._bind(stage.into, job, several=len(job.stages) > 1)
             raise
 
     def _bind(self, name: str | None, job: _Job, *, several: bool) -> None:
@@ -287,13 +284,3 @@ class ScriptRun:
         files = outputs.write(stage, result, pictures, partial(self.session.texts, result.latents), observer.note)
         self.session.origins.wrote(files, result.latents)
         return files
-
-
-def _labels(invocation: Invocation) -> tuple[str, ...]:
-    """What tells the stages of an invocation apart: the options that have several values, long prompts last."""
-    choices = list(invocation.choices())
-    telling = [
-        dest for dest in (choices[0] if choices else {}) if len({repr(choice.get(dest)) for choice in choices}) > 1
-    ]
-    telling.sort(key=lambda dest: "prompts" in dest)
-    return tuple(", ".join(f"{dest.replace('_', ' ')} {choice[dest]}" for dest in telling) for choice in choices)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from jupyter_latents.addresses import Address, address_of, read_address
 from jupyter_latents.stage.seeds import AdapterImage, Held, ImageSeed, Reference, Size
+from jupyter_latents.stage.sweeps import Axis, Choice, Sweep, Value, axes_of, label_of
 from jupyter_latents.stage.values import (
     DEFAULT_STRENGTH,
     LatentsProcessor,
@@ -22,6 +23,8 @@ __all__ = [
     "DEFAULT_STRENGTH",
     "AdapterImage",
     "Address",
+    "Axis",
+    "Choice",
     "Held",
     "ImageSeed",
     "LatentsProcessor",
@@ -32,7 +35,11 @@ __all__ = [
     "Size",
     "Stage",
     "StageOptions",
+    "Sweep",
+    "Value",
     "Window",
     "address_of",
+    "axes_of",
+    "label_of",
     "read_address",
 ]

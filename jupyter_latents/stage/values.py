@@ -11,6 +11,7 @@ from typing import Any, TypedDict, Unpack
 from jupyter_latents.above import above
 from jupyter_latents.addresses import Address, address_of
 from jupyter_latents.stage.seeds import ImageSeed, Size
+from jupyter_latents.stage.sweeps import Sweep
 
 __all__ = [
     "DEFAULT_STRENGTH",
@@ -240,6 +241,7 @@ class Stage:
         output: Where files go.
         into: Kernel variable to bind the result to.
         force: Run again even where a kept result would answer.
+        sweep: Which of an invocation's stages it is, where options multiply; says nothing about what is run.
     """
 
     model: ModelSource
@@ -262,6 +264,7 @@ class Stage:
     output: Output = Output()
     into: str | None = None
     force: bool = False
+    sweep: Sweep | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scheduler", address_of(self.scheduler, "schedulers"))
