@@ -6,6 +6,7 @@ from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import session as sessions
+from jupyter_latents.display.arrangement import arranged
 from jupyter_latents.display.choice import shows_pictures
 from jupyter_latents.display.screens import shell
 from jupyter_latents.display.tables.plan import show_plans
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from jupyter_latents.latents.sequence import LatentsSequence
+    from jupyter_latents.latents.sheet import Sheet
     from jupyter_latents.latents.value import Latents
     from jupyter_latents.session import Session
 
@@ -44,6 +46,7 @@ def session_with_display(names: MutableMapping[str, Any] | None = None) -> Sessi
             _view,
             _arguments,
             session.texts,
+            lambda several, x, y: _sheet(session, several, x, y),
         )
     )
     running = shell()
@@ -59,6 +62,19 @@ def _grid(session: Session, several: LatentsSequence) -> dict[str, Any]:
         return {"text/plain": repr(several)}
     shown = [(several.label(index), latents, _pictures(session, latents)) for index, latents in enumerate(several)]
     return grid_bundle([(label, latents, pictures[0]) for label, latents, pictures in shown if pictures])
+
+
+def _sheet(session: Session, several: LatentsSequence, x: str, y: str) -> Sheet:
+    """The contact sheet of several latents; of a batch its pictures stand together."""
+    from jupyter_latents.display.images import montage
+    from jupyter_latents.display.sheet import draw_sheet
+    from jupyter_latents.latents.sheet import Sheet
+
+    choices = several.choices or ((),) * len(several)
+    grid = arranged(choices, x, y)
+    pictures = [montage(session.decode(latents)) for latents in several]
+    labels = [several.label(index) for index in range(len(several))]
+    return Sheet(draw_sheet(pictures, labels, grid), session.texts_of_sheet(several.items))
 
 
 def _arguments(latents: Latents, pipeline: Any, exact: bool) -> dict[str, Any]:
