@@ -61,4 +61,5 @@ def label_of(choice: Choice) -> str:
         choice: The choice.
     """
     ordered = sorted(choice, key=lambda pair: "prompt" in pair[0])
-    return ", ".join(f"{name} {f'{value:g}' if isinstance(value, float) else value}" for name, value in ordered)
+    told = (f"{name} {f'{value:g}' if isinstance(value, float) else value}" for name, value in ordered)
+    return ", ".join(text.strip() for text in told)

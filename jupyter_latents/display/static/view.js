@@ -4,7 +4,7 @@ class View {
   constructor(root, port) {
     this.root = root;
     this.port = port;
-    this.state = { title: "", state: "", status: port ? "waiting for the kernel" : "", stages: [], points: [], notes: [] };
+    this.state = { title: "", state: "", status: port ? "waiting for the kernel" : "", stages: [], points: [], notes: [], sweeps: [] };
     this.selected = null; // null follows the newest step
     this.against = null; // the point to compare with
     this.asked = new Set(); // the steps whose pictures the kernel was asked for
@@ -23,9 +23,12 @@ class View {
     side.append(this.facts, this.channels.root);
     const main = make("div", "jl-main");
     main.append(this.picture.root, side);
-    body.append(this.buildAxis(), this.buildStrip(), this.buildResults(), main);
+    this.grid = new Grid((stage) => this.choose(stage));
+    body.append(this.grid.root, this.buildAxis(), this.buildStrip(), this.buildResults(), main);
     this.body = body;
     this.foot = this.buildFoot();
+    this.enlarged = new Enlarged(this.root);
+    this.picture.onwhole = () => this.enlarge();
     this.root.append(this.buildHead(), body, this.buildNotes(), this.foot);
   }
 
@@ -47,6 +50,7 @@ class View {
 
   buildAxis() {
     const axis = make("div", "jl-axis");
+    this.track = axis;
     this.bar = make("div", "jl-bar");
     this.bar.setAttribute("role", "progressbar");
     this.bar.setAttribute("aria-label", "steps of all stages");
@@ -113,7 +117,7 @@ class View {
   // Something changed: draw it all again, which touches only what differs.
   draw() {
     const { state } = this;
-    this.axis = new Axis(state);
+    this.axis = new Axis(state, pathOf(state, this.looked()));
     put(this.title, state.title);
     put(this.status, state.left ? `${state.status} · ${state.left}` : state.status);
     put(this.heard, state.heard || "");
@@ -136,6 +140,30 @@ class View {
   at() {
     const last = this.state.points.length - 1;
     return this.selected === null ? last : Math.min(this.selected, last);
+  }
+
+  // The stage that is looked at: that of the chosen step, else the one that began last.
+  looked() {
+    const point = this.state.points[this.at()];
+    return point ? point.g : 0;
+  }
+
+  // The picture in full: what the page holds at once, the whole one when the kernel has sent it.
+  enlarge() {
+    const index = this.at();
+    const { pictures } = this.state.stages[this.state.points[index].g];
+    const source = this.picture.main.getAttribute("src");
+    const decoded = Boolean(pictures) && this.sources(index) === pictures;
+    this.enlarged.open(source, this.picture.main.alt, decoded ? this.state.stages[this.state.points[index].g].made : "");
+    if (this.port && decoded) this.port.send({ cmd: "whole", point: index, picture: Math.max(0, this.picture.enlarged) });
+  }
+
+  // A picture of the sweep is chosen; one that is chosen already is enlarged.
+  choose(stage) {
+    const index = this.axis.lastOf(stage);
+    if (index >= 0 && index === this.at()) this.picture.whole();
+    else if (index >= 0) this.select(index);
+    else this.draw();
   }
 
   select(index) {

@@ -1,0 +1,66 @@
+"""The record of several latents: each a stage that has ended, with its picture; nothing of their steps is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jupyter_latents.display.channels import quantise
+from jupyter_latents.display.records.of_latents import stage_of
+from jupyter_latents.display.records.run_record import RunRecord
+from jupyter_latents.display.records.stage_record import Point, StageRecord, own_sigma
+from jupyter_latents.engine import Span
+from jupyter_latents.stage import Choice, Sweep
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from jupyter_latents.latents.value import Latents
+
+__all__ = ["Pictured", "record_of_several"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pictured:
+    """Latents among others, as they are shown.
+
+    Attributes:
+        latents: The latents.
+        pictures: Their pictures; may be empty.
+        choice: What tells them from the others.
+        variable: Python that names them, or empty.
+    """
+
+    latents: Latents
+    pictures: tuple[Image, ...] = ()
+    choice: Choice = ()
+    variable: str = ""
+
+
+def record_of_several(several: Sequence[Pictured], heading: str) -> RunRecord:
+    """The record of several latents.
+
+    Args:
+        several: The latents with their pictures.
+        heading: What to call them.
+    """
+    record = RunRecord(state="done", heading=heading, still=True)
+    for number, one in enumerate(several):
+        record.stages.append(_stage(one, Sweep(number, len(several), one.choice), record.began))
+    record.ended = record.began
+    return record
+
+
+def _stage(one: Pictured, sweep: Sweep, began: float) -> StageRecord:
+    latents, position = one.latents, one.latents.position
+    step, of = (position.step, position.of) if position is not None else (1, 1)
+    name, _, rest = one.variable.partition("[")
+    stage = StageRecord(stage_of(latents, of, sweep), name, began)
+    stage.place = int(rest[:-1]) if rest else None
+    level = latents.noise
+    point = Point(step, own_sigma(level), "" if level is None else str(level))
+    point.channels = quantise(latents.tensor[0].float().numpy())
+    stage.points, stage.span = [point], Span(step - 1, step, of, 1, of)
+    stage.latents, stage.facts, stage.pictures, stage.kept = latents, latents.facts(), list(one.pictures), True
+    return stage
