@@ -84,7 +84,8 @@ def _axis(axes: Sequence[Axis], given: str, side: str) -> Axis:
 
 
 def _at(axis: Axis, choice: Choice) -> int:
-    return next((axis.values.index(value) for name, value in choice if name == axis.name), 0)
+    places = (axis.values.index(value) for name, value in choice if name == axis.name and value in axis.values)
+    return next(places, 0)
 
 
 def _tab(key: Choice, axes: int) -> str:

@@ -31,6 +31,8 @@ def head(record: RunRecord) -> dict[str, Any]:
         "busy": record.state == "running" and bool(record.phases) and record.phases[-1].name != "denoising",
         "stages": stages,
         "sweeps": list(_place(stages, planned)),
+        "against": record.against,
+        "still": record.still,
         "notes": [[note.text, note.warning] for note in record.notes],
     }
 
@@ -69,6 +71,7 @@ def stage_data(stage: StageRecord, label: str = "") -> dict[str, Any]:
         "sigma": sigma_text(stage.first_sigma),
         "batch": stage.latents.shape[0] if stage.latents is not None else stage.stage.batch_size,
         "facts": facts(stage),
+        "bare": stage.bare,
         "clean": stage.latents is not None and stage.latents.is_clean,
         "continues": continues(stage),
     }
@@ -99,7 +102,8 @@ def point_data(index: int, stage: StageRecord, point: Point) -> dict[str, Any]:
     """A step: its stage's index, its number, its noise level as text."""
     form = f" ({stage.form})" if stage.form and point.sigma else ""
     noise = point.noise or (f"σ {sigma_text(point.sigma)}{form}" if point.sigma else "clean")
-    return {"g": index, "s": point.step, "q": sigma_text(point.sigma), "n": f"{noise}, step {point.step} of {stage.of}"}
+    told = noise if stage.bare else f"{noise}, step {point.step} of {stage.of}"
+    return {"g": index, "s": point.step, "q": sigma_text(point.sigma), "n": told}
 
 
 def labels(stages: Sequence[StageRecord]) -> list[str]:

@@ -127,7 +127,7 @@ def facts(data: dict[str, Any]) -> str:
         return ""
     rows = list(stages[-1]["facts"])
     points = [point for point in data["points"] if point["g"] == len(stages) - 1]
-    if points:
+    if points and not stages[-1]["bare"]:
         rows.insert(1, ["noise", points[-1]["n"]])
     return "".join(f'<tr><th scope="row">{escape(name)}</th><td>{escape(text)}</td></tr>' for name, text in rows)
 

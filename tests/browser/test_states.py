@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from jupyter_latents import compare
 from tests.browser.states import ran, running, say, show_live, show_static, sweep_stages
-from tests.display.fake_run import two_stages
+from tests.display.fake_run import landscape, two_stages
 
 pytestmark = pytest.mark.browser
 # What stands out of the view to the right, but for what can be scrolled to.
@@ -103,6 +104,17 @@ def test_enlarged(page: Page, shot: Callable[[str], None]) -> None:
     expect(page.get_by_role("dialog", name="enlarged picture")).to_be_visible()
     assert page.evaluate("model.sent.at(-1)") == {"cmd": "whole", "point": 95, "picture": 0}
     shot("enlarged")
+
+
+def test_compare(page: Page, shot: Callable[[str], None]) -> None:
+    made = compare(landscape(256, 1), landscape(256, 4), ("before", "after"))
+    page.set_content(made._repr_mimebundle_()["text/html"])
+    expect(page.locator(".jl-half")).to_have_text(["before", "after"])
+    expect(page.locator(".jl-before")).to_be_visible()
+    expect(page.get_by_label("before on the left, after on the right")).to_have_count(1)
+    expect(page.locator(".jl-facts th")).to_have_text(["picture", "size"])
+    expect(page.locator(".jl-line")).to_have_text("")
+    shot("compare")
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -11,7 +11,7 @@ from jupyter_latents.display.records.of_latents import stage_of
 from jupyter_latents.display.records.run_record import RunRecord
 from jupyter_latents.display.records.stage_record import Point, StageRecord, own_sigma
 from jupyter_latents.engine import Span
-from jupyter_latents.stage import Choice, Sweep
+from jupyter_latents.stage import Choice, ModelSource, Stage, Sweep, label_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -26,13 +26,13 @@ class Pictured:
     """Latents among others, as they are shown.
 
     Attributes:
-        latents: The latents.
+        latents: The latents; None for a picture alone.
         pictures: Their pictures; may be empty.
         choice: What tells them from the others.
         variable: Python that names them, or empty.
     """
 
-    latents: Latents
+    latents: Latents | None
     pictures: tuple[Image, ...] = ()
     choice: Choice = ()
     variable: str = ""
@@ -53,6 +53,8 @@ def record_of_several(several: Sequence[Pictured], heading: str) -> RunRecord:
 
 
 def _stage(one: Pictured, sweep: Sweep, began: float) -> StageRecord:
+    if one.latents is None:
+        return _picture(one, sweep, began)
     latents, position = one.latents, one.latents.position
     step, of = (position.step, position.of) if position is not None else (1, 1)
     name, _, rest = one.variable.partition("[")
@@ -63,4 +65,13 @@ def _stage(one: Pictured, sweep: Sweep, began: float) -> StageRecord:
     point.channels = quantise(latents.tensor[0].float().numpy())
     stage.points, stage.span = [point], Span(step - 1, step, of, 1, of)
     stage.latents, stage.facts, stage.pictures, stage.kept = latents, latents.facts(), list(one.pictures), True
+    return stage
+
+
+def _picture(one: Pictured, sweep: Sweep, began: float) -> StageRecord:
+    """A picture that no latents are known of."""
+    stage = StageRecord(Stage(model=ModelSource("picture"), sweep=sweep), "", began, span=Span(0, 1, 1, 1, 1))
+    size = " and ".join(f"{picture.width} \u00d7 {picture.height} pixels" for picture in one.pictures)
+    stage.points, stage.facts = [Point(1, 0.0, "a picture")], {"picture": label_of(one.choice), "size": size}
+    stage.pictures, stage.kept = list(one.pictures), True
     return stage

@@ -64,6 +64,7 @@ class RunRecord:
         heading: What to call it, where it is not the names of its stages.
         held: Seconds for which it has been paused; they are no part of its speed.
         still: Whether it shows results alone, and tells of no run.
+        against: The stage that lies over the one that is looked at, or None.
     """
 
     stages: list[StageRecord] = field(default_factory=list)
@@ -77,6 +78,7 @@ class RunRecord:
     heading: str = ""
     held: float = 0.0
     still: bool = False
+    against: int | None = None
 
     @property
     def title(self) -> str:

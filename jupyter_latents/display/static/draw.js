@@ -170,7 +170,7 @@ function drawFacts(view, stage, point) {
   const rows = stage.facts.map(([name, text]) => [name, text]);
   const latents = rows.find((row) => row[0] === "latents");
   if (latents && stage.name) latents[1] = [stage.name, latents[1]];
-  if (point) rows.splice(rows.findIndex((row) => row[0] === "model") + 1, 0, ["noise", point.n]);
+  if (point && !stage.bare) rows.splice(rows.findIndex((row) => row[0] === "model") + 1, 0, ["noise", point.n]);
   const clean = stage.clean && view.axis.lastOf(point ? point.g : 0) === view.at();
   if (stage.continues && !clean) rows.push(["continues", stage.continues]);
   const key = JSON.stringify(rows);
@@ -227,6 +227,14 @@ function altOf(view, index) {
   if (!point) return "no picture yet";
   const picture = borrowed(view, index);
   return `${view.state.stages[point.g].label}, ${point.n}${picture === null ? "" : `, picture at step ${picture}`}`;
+}
+
+// What the halves of two pictures are called: the stages, with their steps where that alone tells them apart.
+function halves(view, index) {
+  const [left, right] = [view.against, index].map((at) => view.state.points[at]);
+  const label = ({ g }) => view.state.stages[g].label;
+  if (label(left) !== label(right)) return [label(left), label(right)];
+  return [left, right].map((point) => `${label(point)}, step ${point.s}`);
 }
 
 // What can be compared with: the ends of the other stages first, then the first step.

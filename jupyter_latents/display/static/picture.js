@@ -48,7 +48,8 @@ class Picture {
     this.slider.setAttribute("aria-label", "before and after");
     this.slider.addEventListener("input", () => this.wipe());
     this.divider = make("div", "jl-divider");
-    this.one.append(this.main, this.before, this.divider, this.mark, this.slider);
+    this.names = [make("span", "jl-half"), make("span", "jl-half jl-other")];
+    this.one.append(this.main, this.before, this.divider, this.mark, ...this.names, this.slider);
     this.root.append(this.one, this.many);
     this.channels = channels;
     this.onwhole = () => {};
@@ -89,8 +90,11 @@ class Picture {
     this.divider.style.left = `${at}%`;
   }
 
-  // `sources` has several entries for a batch; `before` is the source to compare with, or nothing.
-  show(sources, alt, before) {
+  // `sources` has several entries for a batch; `before` is the source to compare with, or nothing; `names` are of both.
+  show(sources, alt, before, names = []) {
+    this.names.forEach((name, half) => put(name, names[half] || ""));
+    for (const name of this.names) shown(name, Boolean(before) && Boolean(name.textContent));
+    this.slider.setAttribute("aria-label", before ? `${names[0]} on the left, ${names[1]} on the right` : "before and after");
     this.batch = sources.length > 1;
     if (this.enlarged >= sources.length) this.enlarged = -1;
     const grid = this.batch && this.enlarged < 0 && !before;
@@ -106,7 +110,7 @@ class Picture {
     this.main.onclick = before ? null : this.batch ? () => this.enlarge(-1, sources, alt) : () => this.whole();
     this.main.title = before ? "" : this.batch ? "back to all pictures" : "enlarge";
     if (before && this.before.getAttribute("src") !== before) this.before.src = before;
-    this.before.alt = "before";
+    this.before.alt = before ? names[0] : "";
   }
 
   // Shows the one picture in full.

@@ -1,5 +1,7 @@
 // The whole view of a run. `port` sends commands to the kernel; without one the view is a page of its own.
 
+const HINT = "--into NAME gives the result a name to branch from";
+
 class View {
   constructor(root, port) {
     this.root = root;
@@ -201,7 +203,8 @@ class View {
     const comparing = this.against !== null && this.against < this.state.points.length;
     this.picture.items = stage ? stage.batch : 1;
     const before = comparing ? this.sources(this.against)[0] : null;
-    this.picture.show(this.sources(index), altOf(this, index), before);
+    this.picture.show(this.sources(index), altOf(this, index), before, before ? halves(this, index) : []);
+    this.root.classList.toggle("jl-comparing", Boolean(before));
     drawFacts(this, stage, point);
     drawChannels(this, index);
     this.drawLine(stage, point, index);
@@ -225,7 +228,7 @@ class View {
     this.name = point && stage.line ? (ended ? stage.stem : `${stage.stem}_${point.s}`) : "";
     this.expression = ended ? stage.name : point ? `${stage.line}at(step=${point.s})` : "";
     const line = ended ? `${stage.name}.save("${stage.stem}.safetensors")` : `${this.name} = ${this.expression}`;
-    put(this.line, this.name ? line : point ? "--into NAME gives the result a name to branch from" : "");
+    put(this.line, this.name ? line : point && !this.state.still ? HINT : "");
     this.line.classList.toggle("jl-hint", !this.name);
     shown(this.branch, Boolean(this.name) && !(this.port && ended));
   }
