@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from jupyter_latents import compare
+from jupyter_latents.display.records.run_record import RunRecord
 from tests.browser.states import ran, running, say, show_live, show_static, sweep_stages
 from tests.display.fake_run import landscape, two_stages
 
@@ -104,6 +105,51 @@ def test_enlarged(page: Page, shot: Callable[[str], None]) -> None:
     expect(page.get_by_role("dialog", name="enlarged picture")).to_be_visible()
     assert page.evaluate("model.sent.at(-1)") == {"cmd": "whole", "point": 95, "picture": 0}
     shot("enlarged")
+
+
+def test_help(page: Page, shot: Callable[[str], None]) -> None:
+    show_static(page, ran(two_stages()))
+    page.get_by_label("step", exact=True).press("?")
+    expect(page.get_by_role("dialog", name="keys and words")).to_contain_text("how much noise is in the latents")
+    shot("help")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="keys and words")).not_to_be_visible()
+    page.get_by_role("button", name="keys and words").click()
+    expect(page.get_by_role("dialog", name="keys and words")).to_be_visible()
+
+
+def test_words_are_explained_where_they_stand(page: Page) -> None:
+    show_static(page, ran(two_stages()))
+    page.get_by_label("step", exact=True).press("ArrowLeft")
+    noise = page.locator(".jl-facts th", has_text="noise")
+    expect(noise).to_have_attribute("title", re.compile("how much noise is in the latents.*; VE: the form in which"))
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_running_and_paused(page: Page, shot: Callable[[str], None], dark: bool) -> None:
+    theme = "dark" if dark else "light"
+    show_live(page, running(two_stages(), 0, 12), dark=dark)
+    expect(page.locator(".jl-status")).to_contain_text("denoising 12 of 30")
+    shot(f"running-{theme}")
+    say(page, running(two_stages(), 0, 12, "paused"))
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
+    shot(f"paused-{theme}")
+
+
+def test_failed(page: Page, shot: Callable[[str], None]) -> None:
+    record = running(two_stages(), 0, 12)
+    record.end("failed", None)
+    record.error = "out of memory: 8 GB were asked for"
+    show_static(page, record)
+    expect(page.locator(".jl-status")).to_have_text("failed: out of memory: 8 GB were asked for")
+    shot("failed")
+
+
+def test_queued(page: Page, shot: Callable[[str], None]) -> None:
+    show_live(page, RunRecord(planned=tuple(two_stages()), state="queued"))
+    expect(page.locator(".jl-status")).to_have_text("waiting for an earlier run")
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    shot("queued")
 
 
 def test_compare(page: Page, shot: Callable[[str], None]) -> None:

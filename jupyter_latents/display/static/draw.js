@@ -51,6 +51,7 @@ function drawLegend({ state, axis, legend }) {
     if (!sigma || (share < free && share < 1)) continue;
     const level = make("span", share === 1 ? "jl-last" : share ? "jl-joint" : "", `σ ${sigma}`);
     level.style.left = `${share * 100}%`;
+    level.title = WORDS["\u03c3"];
     levels.append(level);
     free = Math.min(share + 0.12, 0.9);
   }
@@ -181,6 +182,7 @@ function drawFacts(view, stage, point) {
       const row = make("tr");
       const head = make("th", "", name);
       head.scope = "row";
+      head.title = tipOf(name, text);
       const cell = make("td");
       if (Array.isArray(text)) cell.append(make("code", "", text[0]), `\u2002${text[1]}`);
       else cell.textContent = text;

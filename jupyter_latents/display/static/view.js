@@ -30,6 +30,7 @@ class View {
     this.body = body;
     this.foot = this.buildFoot();
     this.enlarged = new Enlarged(this.root);
+    this.help = new Help(this.root);
     this.picture.onwhole = () => this.enlarge();
     this.root.append(this.buildHead(), body, this.buildNotes(), this.foot);
   }
@@ -46,7 +47,9 @@ class View {
       this.stop.disabled = true;
       this.port.send({ cmd: "stop" });
     });
-    head.append(this.title, this.status, this.heard, make("span", "jl-space"), this.pause, this.stop);
+    const help = button("?", () => this.help.open(), "keys and words");
+    help.title = "keys and words";
+    head.append(this.title, this.status, this.heard, make("span", "jl-space"), this.pause, this.stop, help);
     return head;
   }
 
