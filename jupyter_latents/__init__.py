@@ -15,6 +15,7 @@ from jupyter_latents.errors import JupyterLatentsError
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from jupyter_latents.display.comparing import compare
     from jupyter_latents.display.panel import panel
     from jupyter_latents.engine.vae.bridge import register_converter
     from jupyter_latents.latents import Latents, LatentsSequence
@@ -35,6 +36,7 @@ __all__ = [
     "Stage",
     "Step",
     "cell_from",
+    "compare",
     "load_ipython_extension",
     "panel",
     "register_converter",
@@ -51,6 +53,7 @@ _LAZY = {
     "Stage": "jupyter_latents.stage",
     "Step": "jupyter_latents.session.steps",
     "cell_from": "jupyter_latents.session.cells.reading",
+    "compare": "jupyter_latents.display.comparing",
     "panel": "jupyter_latents.display.panel",
     "register_converter": "jupyter_latents.engine.vae.bridge",
     "run": "jupyter_latents.plain",

@@ -5,7 +5,7 @@ Importing this room loads neither torch nor widgets: they are imported when some
 
 from __future__ import annotations
 
-from jupyter_latents.display.latents import grid_bundle, latents_bundle
+from jupyter_latents.display.latents import latents_bundle
 from jupyter_latents.display.view import RunView, view_of
 
-__all__ = ["RunView", "grid_bundle", "latents_bundle", "view_of"]
+__all__ = ["RunView", "latents_bundle", "view_of"]

@@ -9,6 +9,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyter_latents.display.images import jpeg
 from jupyter_latents.display.records.fill import fill_point
 from jupyter_latents.errors import JupyterLatentsError, LatentsError
 from jupyter_latents.formats import FORMATS
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from jupyter_latents.display.records.stage_record import Point, StageRecord
     from jupyter_latents.display.view import RunView
 
-__all__ = ["answer", "point_at"]
+__all__ = ["answer", "point_at", "whole_picture"]
 
 _KINDS = (*(row.ending for row in FORMATS if row.holds == "latents"), "png")
 _FAILURES = (JupyterLatentsError, OSError, RuntimeError, ValueError)  # none of them may end the run that is shown
@@ -98,6 +99,22 @@ def _picture(view: RunView, content: dict[str, Any]) -> None:
     """
     stage, point = point_at(view.record, content)
     fill_point(point, stage.latents_at(point))
+
+
+def whole_picture(view: RunView, content: dict[str, Any]) -> bytes | None:
+    """The decoded picture that a message means, in its full size as JPEG; None where there is none.
+
+    Args:
+        view: The view.
+        content: The message; ``point`` is the step, ``picture`` which one of a batch.
+    """
+    try:
+        stage, point = point_at(view.record, content)
+        number = max(0, _number(content))
+    except LatentsError:
+        return None
+    decoded = point is stage.points[-1] and number < len(stage.pictures)
+    return jpeg(stage.pictures[number], quality=92) if decoded else None
 
 
 def point_at(record: RunRecord, content: dict[str, Any]) -> tuple[StageRecord, Point]:

@@ -1,4 +1,4 @@
-"""`Latents` values as display bundles: a picture, the facts, the channels; several of them as a labelled grid."""
+"""`Latents` values as display bundles: a picture, the facts, the channels."""
 
 from __future__ import annotations
 
@@ -20,11 +20,10 @@ if TYPE_CHECKING:
     from jupyter_latents.latents.clip import Clip
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["grid_bundle", "latents_bundle"]
+__all__ = ["latents_bundle"]
 
 _PNG_LIMIT = 60_000
 _PICTURE = 512
-_THUMB = 256
 
 
 def latents_bundle(latents: Latents, pictures: Sequence[Image | Clip]) -> dict[str, Any]:
@@ -59,27 +58,6 @@ def latents_bundle(latents: Latents, pictures: Sequence[Image | Clip]) -> dict[s
         ),
     }
     return _with_png(bundle, pictures)
-
-
-def grid_bundle(results: Sequence[tuple[str, Latents, Image | Clip]]) -> dict[str, Any]:
-    """Several results as a labelled grid.
-
-    Args:
-        results: Label, latents and picture of each.
-    """
-    side = min(_THUMB, max(96, round(_PICTURE * 1.5 / max(1, len(results)) ** 0.5)))
-    cells = "".join(
-        f'<figure class="jl-cell" tabindex="0" title="{escape(label)}">'
-        f'<img alt="{escape(label)}" src="{data_uri(shown_as(picture, side))}">'
-        f"<figcaption>{escape(label)}</figcaption></figure>"
-        for label, _, picture in results
-    )
-    text = "\n".join(f"{label}: {latents!r}" for label, latents, _ in results)
-    html = (
-        f'<div class="jl"><style>{page_style()}</style>'
-        f'<div class="jl-body"><div class="jl-grid">{cells}</div></div></div>'
-    )
-    return _with_png({"text/plain": text, "text/html": html}, [picture for _, _, picture in results])
 
 
 def _with_png(bundle: dict[str, Any], pictures: Sequence[Image | Clip]) -> dict[str, Any]:

@@ -133,7 +133,7 @@ class LiveScreen(OutputScreen):
         self.view.poke()
 
     def _answer(self, content: dict[str, Any]) -> None:
-        from jupyter_latents.display.actions import answer
+        from jupyter_latents.display.actions import answer, whole_picture
 
         command = content.get("cmd")
         if command == "sync":
@@ -146,6 +146,11 @@ class LiveScreen(OutputScreen):
             self._pages.discard(str(content.get("page")))
             if self._lasting is not None and not self._pages:
                 self.close()
+            return
+        if command == "whole":
+            whole = whole_picture(self.view, content)
+            if whole is not None:
+                self.widget.send({"whole": {"b": 0}}, [whole])
             return
         said = answer(self.view, content)
         if said is not None:

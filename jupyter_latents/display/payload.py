@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from jupyter_latents.display.arrangement import arranged, value_text
 from jupyter_latents.display.tables.workers import WORKER_HEADINGS, worker_cells
 from jupyter_latents.display.texts import doing, sigma_text, spoken, stage_label, time_left
+from jupyter_latents.stage import label_of
 from jupyter_latents.wording import visible
 
 if TYPE_CHECKING:
     from jupyter_latents.display.records.run_record import RunRecord
     from jupyter_latents.display.records.stage_record import Point, StageRecord
+    from jupyter_latents.stage import Stage
 
 __all__ = ["crew", "head", "labels", "plan", "point_data", "stage_data"]
 
@@ -19,6 +22,8 @@ __all__ = ["crew", "head", "labels", "plan", "point_data", "stage_data"]
 def head(record: RunRecord) -> dict[str, Any]:
     """What changes all the time: title, state, status, time left, notes, stages."""
     names = labels(record.stages)
+    stages = [stage_data(stage, label) for stage, label in zip(record.stages, names, strict=True)] + plan(record)
+    planned = [*(stage.stage for stage in record.stages), *record.planned[len(record.stages) :]]
     return {
         "title": record.title,
         "state": record.state,
@@ -26,7 +31,10 @@ def head(record: RunRecord) -> dict[str, Any]:
         "left": time_left(record),
         "heard": spoken(record),
         "busy": record.state == "running" and bool(record.phases) and record.phases[-1].name != "denoising",
-        "stages": [stage_data(stage, label) for stage, label in zip(record.stages, names, strict=True)] + plan(record),
+        "stages": stages,
+        "sweeps": list(_place(stages, planned)),
+        "against": record.against,
+        "still": record.still,
         "notes": [[note.text, note.warning] for note in record.notes],
     }
 
@@ -47,6 +55,25 @@ def crew(record: RunRecord) -> dict[str, Any]:
     return {"headings": [*WORKER_HEADINGS, "step"], "rows": rows}
 
 
+def _place(stages: Sequence[dict[str, Any]], planned: Sequence[Stage]) -> Iterator[dict[str, Any]]:
+    """Says of each stage to which invocation it belongs and where its picture stands; yields the sweeps among them."""
+    groups: list[list[int]] = []
+    for index, stage in enumerate(planned):
+        if not groups or stage.sweep is None or stage.sweep.number == 0:
+            groups.append([])
+        groups[-1].append(index)
+    for number, group in enumerate(groups):
+        choices = [sweep.choice if (sweep := planned[index].sweep) is not None else () for index in group]
+        grid = arranged(choices)
+        for index, place, choice in zip(group, grid.places, choices, strict=True):
+            told = [[name, value_text(value)] for name, value in choice]
+            stages[index].update(group=number, place=list(place), choice=told)
+        if len(group) > 1:
+            axes = {side: {"name": axis.name, "values": [value_text(value) for value in axis.values]}
+                    for side, axis in (("rows", grid.rows), ("columns", grid.columns))}  # fmt: skip
+            yield {"group": number, "tabs": list(grid.tabs), **axes}
+
+
 def stage_data(stage: StageRecord, label: str = "") -> dict[str, Any]:
     """A stage without its steps."""
     line = stage.branch(0)[1].removesuffix("at(step=0)")
@@ -63,6 +90,7 @@ def stage_data(stage: StageRecord, label: str = "") -> dict[str, Any]:
         "sigma": sigma_text(stage.first_sigma),
         "batch": stage.latents.shape[0] if stage.latents is not None else stage.stage.batch_size,
         "facts": facts(stage),
+        "bare": stage.bare,
         "clean": stage.latents is not None and stage.latents.is_clean,
         "continues": continues(stage),
     }
@@ -86,14 +114,15 @@ def plan(record: RunRecord) -> list[dict[str, Any]]:
     from jupyter_latents.display.records.stage_record import StageRecord
 
     coming = [StageRecord(stage, stage.into or "", 0.0) for stage in record.planned[len(record.stages) :]]
-    return [{**stage_data(stage), "coming": True} for stage in coming]
+    return [{**stage_data(stage, _label(stage) if stage.stage.sweep else ""), "coming": True} for stage in coming]
 
 
 def point_data(index: int, stage: StageRecord, point: Point) -> dict[str, Any]:
     """A step: its stage's index, its number, its noise level as text."""
     form = f" ({stage.form})" if stage.form and point.sigma else ""
     noise = point.noise or (f"σ {sigma_text(point.sigma)}{form}" if point.sigma else "clean")
-    return {"g": index, "s": point.step, "q": sigma_text(point.sigma), "n": f"{noise}, step {point.step} of {stage.of}"}
+    told = noise if stage.bare else f"{noise}, step {point.step} of {stage.of}"
+    return {"g": index, "s": point.step, "q": sigma_text(point.sigma), "n": told}
 
 
 def labels(stages: Sequence[StageRecord]) -> list[str]:
@@ -101,10 +130,22 @@ def labels(stages: Sequence[StageRecord]) -> list[str]:
     names = [record.variable for record in stages]
     if all(names) and len(set(names)) == len(names) and not any(record.place is not None for record in stages):
         return names
+    if any(record.stage.sweep is not None for record in stages):
+        return [
+            _label(record) or name or str(index + 1)
+            for index, (record, name) in enumerate(zip(stages, names, strict=True))
+        ]
     rows = [_options(record) for record in stages]
     differing = [key for key in rows[0] if len({row[key] for row in rows}) > 1] if rows else []
     found = [" · ".join(row[key] for key in differing if row[key]) for row in rows]
     return [text or name or str(index + 1) for index, (text, name) in enumerate(zip(found, names, strict=True))]
+
+
+def _label(record: StageRecord) -> str:
+    """What a stage's options took, after its name where it has one."""
+    sweep = record.stage.sweep
+    told = label_of(sweep.choice) if sweep is not None else ""
+    return " \u00b7 ".join(filter(None, (record.name, told)))
 
 
 def _options(record: StageRecord) -> dict[str, str]:

@@ -10,7 +10,7 @@ from jupyter_latents.formats import offered
 
 __all__ = ["live_script", "page_script", "page_style", "static_file"]
 
-_SHARED = ("parts.js", "channels.js", "picture.js", "draw.js", "view.js")
+_SHARED = ("parts.js", "help.js", "channels.js", "picture.js", "grid.js", "draw.js", "view.js")
 
 
 @cache

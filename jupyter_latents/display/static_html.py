@@ -37,7 +37,7 @@ class Budget:
     Attributes:
         frames: Frames at most, evenly over all steps, the first and the last among them.
         side: Longest side of a frame.
-        picture: Longest side of a stage's decoded pictures together.
+        picture: Longest side of a stage's decoded pictures together; 0 for one picture of all.
         channels: Steps at most that keep their channels.
         script: Whether it can be scrubbed; without its script it is a still page.
     """
@@ -64,6 +64,24 @@ BUDGETS = (
     Budget(2, 48, 64, 0, script=False),
 )
 
+_SWEEP = (
+    Budget(60, 192, 768, 8),
+    Budget(24, 128, 512, 8),
+    Budget(16, 96, 384, 4),
+    Budget(12, 96, 256, 2),
+    Budget(8, 64, 192, 1),
+    Budget(4, 64, 128, 0),
+    Budget(2, 48, 96, 0),
+    Budget(1, 32, 64, 0),
+    Budget(1, 32, 48, 0),
+    Budget(1, 32, 48, 0, script=False),
+    Budget(1, 32, 32, 0, script=False),
+    Budget(1, 32, 0, 0, script=False),
+)
+"""Where there are many pictures: they come before the frames of steps."""
+_MANY = 5
+_SMALL = 64
+
 
 def run_bundle(record: RunRecord, size: int = 300_000) -> dict[str, Any]:
     """The lasting output of a run.
@@ -80,7 +98,8 @@ def run_bundle(record: RunRecord, size: int = 300_000) -> dict[str, Any]:
     if picture is not None:
         bundle["image/png"] = base64.b64encode(png(picture, int(size * _PNG_PART))).decode()
     rest = size - sum(len(part.encode()) for part in bundle.values())
-    for budget in BUDGETS:
+    many = sum(bool(stage.pictures) for stage in record.stages) >= _MANY
+    for budget in _SWEEP if many else BUDGETS:
         bundle["text/html"] = run_html(record, budget)
         if len(bundle["text/html"].encode()) <= rest:
             break
@@ -127,7 +146,8 @@ def run_html(record: RunRecord, budget: Budget) -> str:
         status=escape(status(record)),
         bar=still.bar(data["stages"]),
         legend=still.legend(data["stages"]),
-        picture=still.picture(data),
+        picture=still.picture(data) if budget.picture else _all(record),
+        grid=still.grid(data),
         strip=still.strip(data),
         facts=still.facts(data),
         tiles=still.tiles(record),
@@ -168,14 +188,31 @@ def _chosen(record: RunRecord, count: int, has: Callable[[Point], bool]) -> set[
 
 def _pictures(stage: StageRecord, side: int) -> tuple[list[str], str]:
     """A stage's pictures, and where they are smaller than they were made: how much."""
-    share = max(64, round(side / max(1, len(stage.pictures)) ** 0.5))
+    if not side:
+        return [], ""
+    share = max(min(side, 64), round(side / max(1, len(stage.pictures)) ** 0.5))
     if stage.clips:
         films = [clip.animation(share, _FILM_BYTES * side // 768 // len(stage.clips)) for clip in stage.clips]
         return [data_uri(film) for film in films], ""
     small = [shrunk(picture, share) for picture in stage.pictures]
     sizes = [(one.size, picture.size) for one, picture in zip(small, stage.pictures, strict=True) if one is not picture]
     made = ", {} × {} of {} × {}".format(*sizes[0][0], *sizes[0][1]) if sizes else ""
-    return [data_uri(jpeg(picture)) for picture in small], made
+    return [_encoded(picture) for picture in small], made
+
+
+def _encoded(picture: Image) -> str:
+    """A picture inside the page; of a small one JPEG's head would be the larger part."""
+    if max(picture.size) > _SMALL:
+        return data_uri(jpeg(picture))
+    content = io.BytesIO()
+    picture.convert("RGB").save(content, "WEBP", quality=80)
+    return data_uri(content.getvalue(), "webp")
+
+
+def _all(record: RunRecord) -> str:
+    """One small picture of all results."""
+    sheet = montage([shrunk(picture, _SMALL) for stage in record.stages for picture in stage.pictures])
+    return f'<img class="jl-large" alt="{escape(record.title)}, the pictures" src="{data_uri(jpeg(sheet, 128, 60))}">'
 
 
 def _resized(frame: bytes, side: int) -> bytes:

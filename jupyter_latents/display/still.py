@@ -11,7 +11,7 @@ from jupyter_latents.display.images import data_uri
 if TYPE_CHECKING:
     from jupyter_latents.display.records.run_record import RunRecord
 
-__all__ = ["bar", "facts", "legend", "line", "notes", "picture", "strip", "thinned", "tiles"]
+__all__ = ["bar", "facts", "grid", "legend", "line", "notes", "picture", "strip", "thinned", "tiles"]
 
 _STRIP = 10
 _SHOWN = 320
@@ -55,7 +55,9 @@ def legend(stages: Sequence[dict[str, Any]]) -> str:
 
 
 def picture(data: dict[str, Any]) -> str:
-    """The newest pictures, taken out of `data`; a frame where nothing was decoded."""
+    """The newest pictures, taken out of `data`; a frame where nothing was decoded, nothing beside a grid of them."""
+    if any(_cells(data, sweep["group"]) for sweep in data["sweeps"]):
+        return ""
     for number in reversed(range(len(data["stages"]))):
         pictures = data["stages"][number].get("pictures") or []
         if pictures:
@@ -68,6 +70,54 @@ def picture(data: dict[str, Any]) -> str:
             )
     framed = [index for index, point in enumerate(data["points"]) if "f" in point]
     return _frame(data, framed[-1], "jl-large", _SHOWN) if framed else ""
+
+
+def grid(data: dict[str, Any]) -> str:
+    """The pictures of the last sweep as tables between the values of its options, taken out of `data`."""
+    sweeps = [sweep for sweep in data["sweeps"] if _cells(data, sweep["group"])]
+    if not sweeps:
+        return ""
+    sweep = sweeps[-1]
+    cells = _cells(data, sweep["group"])
+    parts = []
+    for tab, title in enumerate(sweep["tabs"]):
+        names = "&emsp;".join(
+            f"{escape(sweep[side]['name'])} {mark}" for side, mark in (("rows", "\u2193"), ("columns", "\u2192"))
+            if sweep[side]["name"]
+        )  # fmt: skip
+        head = "".join(f'<th scope="col">{escape(value)}</th>' for value in sweep["columns"]["values"])
+        rows = "".join(
+            f'<tr><th scope="row">{escape(value)}</th>'
+            + "".join(f"<td>{_cell(data, cells.get((tab, row, at)))}</td>" for at in range(_wide(sweep, cells)))
+            + "</tr>"
+            for row, value in enumerate(sweep["rows"]["values"])
+        )
+        parts.append(f'<div class="jl-axisname">{escape(title)}</div>' if title else "")
+        parts.append(f'<table class="jl-lattice"><tr><th class="jl-corner">{names}</th>{head}</tr>{rows}</table>')
+    return f'<div class="jl-sweep"><div class="jl-scroll">{"".join(parts)}</div></div>'
+
+
+def _cells(data: dict[str, Any], group: int) -> dict[tuple[int, int, int], int]:
+    """The stages of a sweep that have pictures, by their places; those without a place stand side by side."""
+    stages = [(index, stage) for index, stage in enumerate(data["stages"]) if stage["group"] == group]
+    placed = len({tuple(stage["place"]) for _, stage in stages}) == len(stages)
+    return {
+        (tuple(stage["place"]) if placed else (0, 0, number)): index
+        for number, (index, stage) in enumerate(stages)
+        if stage.get("pictures")
+    }
+
+
+def _wide(sweep: dict[str, Any], cells: dict[tuple[int, int, int], int]) -> int:
+    return max(len(sweep["columns"]["values"]), *(column + 1 for _, _, column in cells))
+
+
+def _cell(data: dict[str, Any], index: int | None) -> str:
+    if index is None:
+        return ""
+    stage = data["stages"][index]
+    source, stage["pictures"][0] = stage["pictures"][0], None
+    return f'<img width="86" alt="{escape(stage["label"])}" data-stage="{index}" data-picture="0" src="{source}">'
 
 
 def strip(data: dict[str, Any]) -> str:
@@ -86,7 +136,7 @@ def facts(data: dict[str, Any]) -> str:
         return ""
     rows = list(stages[-1]["facts"])
     points = [point for point in data["points"] if point["g"] == len(stages) - 1]
-    if points:
+    if points and not stages[-1]["bare"]:
         rows.insert(1, ["noise", points[-1]["n"]])
     return "".join(f'<tr><th scope="row">{escape(name)}</th><td>{escape(text)}</td></tr>' for name, text in rows)
 

@@ -134,7 +134,9 @@ def _phase(record: RunRecord, phase: PhaseRecord) -> str:
         return prefix + _verb(phase) + _waited(phase)
     stage = record.stages[-1]
     at = stage.points[-1].step if stage.points else stage.start
-    parts = [f"denoising {at} of {stage.of}"]
+    sweep = stage.stage.sweep
+    parts = [f"picture {sweep.number + 1} of {sweep.of}"] if sweep is not None else []
+    parts.append(f"denoising {at} of {stage.of}")
     if record.speed:
         parts.append(_speed(record.speed))
     return prefix + " · ".join(parts)
@@ -174,6 +176,10 @@ def progress_line(record: RunRecord, width: int) -> str:
 
 def _ended(record: RunRecord) -> str:
     steps = record.steps_run
+    pictures = [f"{record.pictures} pictures"] if record.pictures > 1 else []
+    if record.still:
+        count = sum(max(1, len(stage.pictures)) for stage in record.stages)
+        return f"{count} pictures" if count > 1 else "1 picture"
     if record.state == "failed":
         return f"failed: {record.error}" if record.error else "failed"
     if record.state == "stopped":
@@ -182,9 +188,9 @@ def _ended(record: RunRecord) -> str:
             return "stopped before the first step"
         return f"stopped at step {last.points[-1].step} of {last.of} · {duration(record.seconds)}"
     if not steps:
-        return "kept from before" if record.stages else "nothing to run"
-    parts = [f"{steps} steps" if steps > 1 else "1 step"]
-    if record.speed:
+        return " · ".join([*pictures, "kept from before"]) if record.stages else "nothing to run"
+    parts = [*pictures, f"{steps} steps" if steps > 1 else "1 step"]
+    if record.speed and not pictures:
         parts.append(_speed(record.speed))
     return " · ".join([*parts, duration(record.seconds)] if record.seconds else parts)
 

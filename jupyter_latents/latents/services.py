@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
     from jupyter_latents.latents.clip import Clip
     from jupyter_latents.latents.sequence import LatentsSequence
+    from jupyter_latents.latents.sheet import Sheet
     from jupyter_latents.latents.value import Latents
 
 __all__ = [
-    "Services", "decode", "fits", "grid", "mimebundle", "picture_file", "preview", "provide", "texts", "to_diffusers",
-    "view",
+    "Services", "decode", "fits", "grid", "mimebundle", "picture_file", "preview", "provide", "sheet", "texts",
+    "to_diffusers", "view",
 ]  # fmt: skip
 
 
@@ -43,6 +44,7 @@ class Services:
         view: Latents to a live view of their trajectory.
         arguments: Latents, a pipeline or None, and whether the last bit counts, to the arguments of its call.
         texts: Latents, and which of their batch a picture is of, to what it says of how it was made.
+        sheet: Several latents, the options of columns and rows, to a contact sheet.
     """
 
     decode: Callable[[Latents], list[Image | Clip]]
@@ -53,6 +55,7 @@ class Services:
     view: Callable[[Latents], Any]
     arguments: Callable[[Latents, Any, bool], dict[str, Any]]
     texts: Callable[[Latents, int], dict[str, str]]
+    sheet: Callable[[LatentsSequence, str, str], Sheet]
 
 
 _services: list[Services] = []
@@ -164,6 +167,11 @@ def texts(latents: Latents, item: int = 0) -> dict[str, str]:
 def grid(latents: LatentsSequence) -> dict[str, Any]:
     """An IPython display bundle of several latents."""
     return _current().grid(latents)
+
+
+def sheet(latents: LatentsSequence, x: str, y: str) -> Sheet:
+    """The contact sheet of several latents."""
+    return _current().sheet(latents, x, y)
 
 
 def fits(latents: Latents, model: str) -> str:

@@ -16,9 +16,9 @@ from jupyter_latents.session.later import Later, UnforeseenError
 from jupyter_latents.session.memory.answers import Answers
 from jupyter_latents.session.outputs import check_writable, writes
 from jupyter_latents.session.planning import Plan, PlannedStage
-from jupyter_latents.session.spreading import Outlines, spread, spread_from
+from jupyter_latents.session.spreading import Outlines, choices_of, spread, spread_from
 from jupyter_latents.session.veils import hider, is_stand_in, rewrite
-from jupyter_latents.stage import Stage
+from jupyter_latents.stage import Choice, Stage
 from jupyter_latents.syntax import Evaluation, Foreseen, Invocation, Promise, real
 
 if TYPE_CHECKING:
@@ -113,11 +113,10 @@ class Foresight:
             told = rewrite(text, self.evaluation.environment.shown)
             self._planned.append(replace(planned, stage=replace(told, seed=None) if planned.draws else told))
             made.append(outline)
-        self._promise(foreseen, made)
+        self._promise(foreseen, made, choices_of(stages))
 
     def _stages(self, invocation: Invocation) -> tuple[Stage, ...]:
-        asked = invocation.stages()
-        return spread(asked, [""] * len(asked), self.resolver.kernel)[0]
+        return spread(invocation.stages(), self.resolver.kernel)
 
     def _stage(self, stage: Stage, hide: Callable[[str], str]) -> tuple[PlannedStage, Any]:
         """A stage as it will run, and what the next stages will be given by it."""
@@ -150,10 +149,10 @@ class Foresight:
                 how = "fetched whole at the run, then judged: nothing else says what it is"
             raise UnforeseenError(f"{stage.model.name} is {how}") from error
 
-    def _promise(self, foreseen: Foreseen, made: Sequence[Any]) -> None:
+    def _promise(self, foreseen: Foreseen, made: Sequence[Any], choices: Sequence[Choice]) -> None:
         """Keeps what an invocation will make for those that take it."""
         place = foreseen.invocation.place
-        whole: Any = made[-1] if len(made) == 1 else Outlines(made)
+        whole: Any = made[-1] if len(made) == 1 else Outlines(made, choices)
         if any(outline is None for outline in made):
             whole = Later(f"judged at the run: it takes what line {place.line if place else '?'} is yet to make")
         parts = made if len(made) == len(foreseen.images) and not isinstance(whole, Later) else [whole]
@@ -174,11 +173,10 @@ def counts(names: Mapping[str, Any]) -> Callable[[Invocation], int | None]:
     bound: dict[str, Any] = {}
 
     def count(invocation: Invocation) -> int | None:
-        asked = invocation.stages()
-        stages, _ = spread(asked, [""] * len(asked), ChainMap(bound, names))  # type: ignore[arg-type]
+        stages = spread(invocation.stages(), ChainMap(bound, names))  # type: ignore[arg-type]
         into = invocation.first("into")
         if into:
-            bound[into] = Outlines(stages) if len(stages) > 1 else None
+            bound[into] = Outlines(stages, choices_of(stages)) if len(stages) > 1 else None
         return None if any(map(_makes_several, stages)) else len(stages)
 
     return count

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from jupyter_latents.session.runs import Made
-from jupyter_latents.stage import Stage
+from jupyter_latents.session.spreading import choices_of
+from jupyter_latents.stage import Stage, label_of
 from jupyter_latents.syntax import Invocation
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ class Job:
         invocation: The invocation.
         numbers: Which of the invocation's stages each was, before those with several latents were spread.
         stages: Its stages as they run.
-        labels: What tells each from the others.
         script: The stages as the script says them.
         told: The stages for people.
         ready: What a batch made of stages yet to come.
@@ -36,7 +36,6 @@ class Job:
     invocation: Invocation
     numbers: tuple[int, ...] = ()
     stages: tuple[Stage, ...] = ()
-    labels: tuple[str, ...] = ()
     script: tuple[Stage, ...] = ()
     told: tuple[Stage, ...] = ()
     ready: dict[int, StageResult] = field(default_factory=dict)
@@ -49,14 +48,18 @@ class Job:
         from jupyter_latents.latents.sequence import LatentsSequence
 
         if several:
-            return LatentsSequence(tuple(result.latents for result in self.made), self.labels)
+            choices = choices_of(self.told[: len(self.made)])
+            labels = tuple(map(label_of, choices))
+            return LatentsSequence(tuple(result.latents for result in self.made), labels, choices)
         return self.made[-1].latents
 
     @property
     def names(self) -> tuple[str, ...]:
         """What its stages are called in tables."""
-        labels = self.labels if len(self.labels) == len(self.stages) else ("",) * len(self.stages)
-        return tuple(label or stage.into or stage.model.name for label, stage in zip(labels, self.told, strict=True))
+        choices = choices_of(self.told)
+        return tuple(
+            label_of(choice) or stage.into or stage.model.name for choice, stage in zip(choices, self.told, strict=True)
+        )
 
     @property
     def is_whole(self) -> bool:

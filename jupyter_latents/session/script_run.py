@@ -20,7 +20,7 @@ from jupyter_latents.session.read_ahead import ReadAhead
 from jupyter_latents.session.readiness import Readiness, Resolved
 from jupyter_latents.session.runs import Run
 from jupyter_latents.session.side_by_side import SideBySide, names_itself
-from jupyter_latents.session.spreading import labels_of, spread, spread_from
+from jupyter_latents.session.spreading import spread, spread_from
 from jupyter_latents.session.story import Story
 from jupyter_latents.session.veils import rewrite
 from jupyter_latents.stage import Stage
@@ -69,11 +69,11 @@ class ScriptRun:
         """
         for invocation in self.evaluation:
             asked = tuple(replace(stage, force=stage.force or force) for stage in invocation.stages())
-            stages, labels = spread(asked, self._labels(), self.session.names)
+            stages = spread(asked, self.session.names)
             again = self.evaluation.environment.values.veiled_again  # an option may have needed a value itself
             script = tuple(rewrite(stage, again) for stage in self._script(stages))
             told = tuple(rewrite(stage, self.evaluation.environment.hidden) for stage in script)
-            job = Job(invocation, spread_from(asked, self.session.names), stages, labels, script, told)
+            job = Job(invocation, spread_from(asked, self.session.names), stages, script, told)
             self._tell_stages(job.told)
             job.beside = self._begin_beside(job)
             try:
@@ -250,11 +250,7 @@ class ScriptRun:
         """The stages of the present invocation as the script says them: the environment's values are veiled."""
         veiled = self.evaluation.current
         asked = veiled.stages() if veiled is not None and veiled.opens is not None else ()
-        return spread(asked, [""] * len(asked), self.session.names)[0] or stages
-
-    def _labels(self) -> tuple[str, ...]:
-        veiled, hide = self.evaluation.current, self.evaluation.environment.hidden
-        return tuple(map(hide, labels_of(veiled))) if veiled is not None else ()
+        return spread(asked, self.session.names) or stages
 
     def _told(self, job: Job, at: int, result: StageResult) -> StageResult:
         """A result that says where it comes from in the words of the script."""
@@ -300,7 +296,7 @@ class ScriptRun:
             self.session.remember(error.partial.latents)
             self.run.results.append(error.partial)
             job.made.append(error.partial)
-            self._bind(stage.into, job, several=len(job.labels) > 1)
+            self._bind(stage.into, job, several=len(job.stages) > 1)
 
     def _bind(self, name: str | None, job: Job, *, several: bool) -> None:
         if name:

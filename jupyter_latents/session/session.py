@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import machine
 from jupyter_latents.engine import import_libraries, scheduler_names
 from jupyter_latents.errors import NameNotFoundError, SettingError
 from jupyter_latents.session.cells.origins import Origins
-from jupyter_latents.session.cells.writing import texts_of
+from jupyter_latents.session.cells.writing import texts_of, texts_of_sheet
 from jupyter_latents.session.memory.facts_memory import FactsMemory
 from jupyter_latents.session.memory.memo import Memo
 from jupyter_latents.session.names.addresses import Addresses
@@ -221,6 +221,14 @@ class Session:
             item: Which of the batch it is a picture of.
         """
         return texts_of(latents, self.origins.of(latents), self.settings.metadata, item)
+
+    def texts_of_sheet(self, several: Sequence[Latents]) -> dict[str, str]:
+        """What a sheet of several pictures says of how they were made, text by key; see `texts`.
+
+        Args:
+            several: The latents, at least one.
+        """
+        return texts_of_sheet(several, list(map(self.origins.of, several)), self.settings.metadata)
 
     def save(self, name: str, file: str) -> str:
         """Writes a variable's latents to a file.

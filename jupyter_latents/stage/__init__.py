@@ -8,6 +8,7 @@ from __future__ import annotations
 from jupyter_latents.addresses import Address, address_of, read_address
 from jupyter_latents.points import Point, Scales, SigmaPoint, StepPoint
 from jupyter_latents.stage.seeds import AdapterImage, Held, ImageSeed, Reference, Size
+from jupyter_latents.stage.sweeps import Axis, Choice, Sweep, Value, axes_of, label_of
 from jupyter_latents.stage.values import (
     DEFAULT_STRENGTH,
     LatentsProcessor,
@@ -23,6 +24,8 @@ __all__ = [
     "DEFAULT_STRENGTH",
     "AdapterImage",
     "Address",
+    "Axis",
+    "Choice",
     "Held",
     "ImageSeed",
     "LatentsProcessor",
@@ -37,7 +40,11 @@ __all__ = [
     "Stage",
     "StageOptions",
     "StepPoint",
+    "Sweep",
+    "Value",
     "Window",
     "address_of",
+    "axes_of",
+    "label_of",
     "read_address",
 ]

@@ -12,6 +12,7 @@ from jupyter_latents.above import above
 from jupyter_latents.addresses import Address, address_of
 from jupyter_latents.points import Point, Scales, point_of, scales_of
 from jupyter_latents.stage.seeds import ImageSeed, Size
+from jupyter_latents.stage.sweeps import Sweep
 
 __all__ = [
     "DEFAULT_STRENGTH",
@@ -277,6 +278,7 @@ class Stage:
         output: Where files go.
         into: Kernel variable to bind the result to.
         force: Run again even where a kept result would answer.
+        sweep: Which of an invocation's stages it is, where options multiply; says nothing about what is run.
     """
 
     model: ModelSource
@@ -304,6 +306,7 @@ class Stage:
     output: Output = Output()
     into: str | None = None
     force: bool = False
+    sweep: Sweep | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scheduler", address_of(self.scheduler, "schedulers"))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jupyter_latents.errors import Place
-from jupyter_latents.stage import ModelSource, Stage
+from jupyter_latents.stage import ModelSource, Stage, Sweep
 
 from .lines import nothing
 from .options.arguments import Arguments
+from .options.choices import choice_of
 from .options.fields import with_values
 from .options.table import NESTING, OPTIONS, Option
 
@@ -66,7 +67,15 @@ class Invocation:
         """Returns one stage for each combination; prompts change slowest, seeds fastest."""
         common = {option.dest: self._given(option) for option in OPTIONS if not option.multiplies}
         base = _filled(with_values(Stage(model=ModelSource(self.model)), self.defaults), common)
-        return tuple(_filled(base, choice) for choice in self.choices())
+        choices = list(self.choices())
+        if len(choices) == 1:
+            return (_filled(base, choices[0]),)
+        telling = [dest for dest in choices[0] if len({repr(choice[dest]) for choice in choices}) > 1]
+        return tuple(
+            replace(made, sweep=Sweep(number, len(choices), choice_of(made, choice, telling)))
+            for number, choice in enumerate(choices)
+            for made in (_filled(base, choice),)
+        )
 
     def _given(self, option: Option) -> Any:
         """The value of an option that multiplies nothing; None where it was not given."""

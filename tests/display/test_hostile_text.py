@@ -14,11 +14,13 @@ import pytest
 
 from jupyter_latents.display import screens
 from jupyter_latents.display.actions import answer
-from jupyter_latents.display.latents import grid_bundle, latents_bundle
+from jupyter_latents.display.latents import latents_bundle
 from jupyter_latents.display.panel import panel, results
 from jupyter_latents.display.panel.model import Mark
 from jupyter_latents.display.panel.opening import close_open
+from jupyter_latents.display.records.of_several import Pictured, record_of_several
 from jupyter_latents.display.records.run_record import RunRecord
+from jupyter_latents.display.several import pictures_bundle, several_bundle
 from jupyter_latents.display.static_html import BUDGETS, run_bundle, run_html
 from jupyter_latents.display.tables.listing import Listing, Row, holdings
 from jupyter_latents.display.tables.plan import plan_html
@@ -98,6 +100,15 @@ def _latents(text: str) -> Any:
     return made.replace(provenance=told, position=replace(made.position, scheduler=text))
 
 
+def _sweep(text: str) -> list[Pictured]:
+    """Four results whose options took hostile values."""
+    return [
+        Pictured(_latents(text), (landscape(8),), ((text, f"{row}{text}"), ("seed", column)), f"xy[{row * 2 + column}]")
+        for row in range(2)
+        for column in range(2)
+    ]
+
+
 def _plan(text: str) -> Any:
     return SimpleNamespace(
         printed=[text], headings=("stage", text), rows=lambda: [[text, text]], waiting=text, summary=text
@@ -115,7 +126,9 @@ PLACES: dict[str, Callable[[str], str]] = {
     "a run with a heading": lambda text: run_html(RunRecord(heading=text, ended=0.0), BUDGETS[0]),
     "latents": lambda text: latents_bundle(_latents(text), [landscape(8)])["text/html"],
     "latents without a picture": lambda text: latents_bundle(_latents(text), [])["text/html"],
-    "a grid": lambda text: grid_bundle([(text, _latents(text), landscape(8))] * 2)["text/html"],
+    "a sweep": lambda text: several_bundle(_sweep(text), text, text, 300_000)["text/html"],
+    "a sweep without scripts": lambda text: run_html(record_of_several(_sweep(text), text), BUDGETS[-1]),
+    "pictures": lambda text: pictures_bundle([landscape(8)] * 2, [text] * 2, text, 300_000)["text/html"],
     "a list": _listing,
     "a plan": lambda text: plan_html(_plan(text)),
     "an earlier plan of the panel": lambda text: _folded(_plan(text)),

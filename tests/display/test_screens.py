@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from jupyter_latents.display import grid_bundle, latents_bundle, publishing, screens
+from jupyter_latents.display import latents_bundle, publishing, screens
 from jupyter_latents.display.channels import quantise
 from jupyter_latents.display.choice import choose_screen
 from jupyter_latents.display.images import montage, png
@@ -346,13 +346,6 @@ def test_latents_bundle_without_pictures_still_shows_facts() -> None:
     bundle = latents_bundle(latents_at(stage(), 24), [])
     assert "image/png" not in bundle
     assert "exactly, with its history" in bundle["text/html"]
-
-
-def test_grid_bundle_labels_its_cells() -> None:
-    results = [(f"seed {n} <i>", latents_at(stage(), 30), landscape(64, n)) for n in range(3)]
-    html = grid_bundle(results)["text/html"]
-    assert html.count("seed 1 &lt;i&gt;") == 3, "below it, its alternative and its tooltip"
-    assert "<i>" not in html
 
 
 def test_quantised_channels_are_close_to_the_values() -> None:

@@ -222,7 +222,7 @@ def test_with_a_step_cache_what_is_kept_answers_but_is_not_gone_on_from(desk: De
 def test_labels_of_a_product_end_with_what_is_long(desk: Desk) -> None:
     desk.run('demo/scenes --prompts "a day" "a night" --seeds 1 2 --inference-steps 1 --into many')
     assert [desk["many"].label(index) for index in range(4)] == [
-        "seeds 1, prompts a day", "seeds 2, prompts a day", "seeds 1, prompts a night", "seeds 2, prompts a night",
+        "seed 1, prompt a day", "seed 2, prompt a day", "seed 1, prompt a night", "seed 2, prompt a night",
     ]  # fmt: skip
 
 

@@ -12,13 +12,13 @@ from jupyter_latents.display.records.stage_record import Point, StageRecord, own
 from jupyter_latents.engine import Span, schedule_of
 from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.points import scales_in
-from jupyter_latents.stage import ModelSource, Prompt, Stage, address_of
+from jupyter_latents.stage import ModelSource, Prompt, Stage, Sweep, address_of
 
 if TYPE_CHECKING:
     from jupyter_latents.latents.facts import Noise
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["record_of"]
+__all__ = ["record_of", "stage_of"]
 
 _FILLING_SECONDS = 3.0
 
@@ -56,7 +56,7 @@ def _add(record: RunRecord, kept: Latents, before: tuple[Latents, ...], name: st
     step, of = (kept.position.step, kept.position.of) if kept.position is not None else (1, 1)
     if not record.stages or record.stages[-1].stage.model.name != kept.provenance.model:
         before_it = record.stages[-1].points[-1].sigma if record.stages else None
-        record.stages.append(StageRecord(_stage(kept, of), name, record.began))
+        record.stages.append(StageRecord(stage_of(kept, of), name, record.began))
         began = _level_before(kept)
         record.stages[-1].first_sigma = before_it if began is None else own_sigma(began)
     stage = record.stages[-1]
@@ -73,7 +73,7 @@ def _level_before(kept: Latents) -> Noise | None:
         return None
     try:
         asked = address_of(kept.provenance.options.get("scheduler"), "schedulers")
-        schedule = schedule_of(replace(_stage(kept, position.of), scheduler=asked), kept.size)
+        schedule = schedule_of(replace(stage_of(kept, position.of), scheduler=asked), kept.size)
     except JupyterLatentsError:
         return None
     return schedule.levels[position.step - 1] if schedule.digest == position.schedule else None
@@ -90,7 +90,14 @@ def _add_pictures(record: RunRecord, latents: Latents) -> None:
         record.add_note(f"not decoded: {error.message}", warning=False)
 
 
-def _stage(latents: Latents, of: int) -> Stage:
+def stage_of(latents: Latents, of: int, sweep: Sweep | None = None) -> Stage:
+    """What latents say of the stage that made them.
+
+    Args:
+        latents: The latents.
+        of: Steps of its schedule.
+        sweep: Which of several stages it is.
+    """
     made = latents.provenance
     return Stage(
         model=ModelSource(made.model or "latents"),
@@ -98,4 +105,5 @@ def _stage(latents: Latents, of: int) -> Stage:
         seed=made.seed,
         num_inference_steps=of,
         guidance_scale=scales_in(made.options.get("guidance_scale"), made.guidance_scale or 0.0),
+        sweep=sweep,
     )

@@ -66,6 +66,8 @@ class RunRecord:
         held: Seconds for which it has been paused; they are no part of its speed.
         items: How far each of the stages is that run at the same time, by its place among the stages.
         workers: What each worker does, or did last.
+        still: Whether it shows results alone, and tells of no run.
+        against: The stage that lies over the one that is looked at, or None.
     """
 
     stages: list[StageRecord] = field(default_factory=list)
@@ -80,6 +82,8 @@ class RunRecord:
     held: float = 0.0
     items: dict[int, ItemEvent] = field(default_factory=dict)
     workers: tuple[WorkerRow, ...] = ()
+    still: bool = False
+    against: int | None = None
 
     @property
     def title(self) -> str:
@@ -92,12 +96,23 @@ class RunRecord:
         counts: dict[str, int] = {}
         for name, stage in stages:
             shown = name or stage.model.name
-            counts[shown] = counts.get(shown, 0) + 1
+            if stage.sweep is None or stage.sweep.number == 0:  # of a sweep the status says how many pictures it has
+                counts[shown] = counts.get(shown, 0) + 1
             if shown not in names:
                 names.append(shown)
         if len(names) > 4:
             names = [*names[:2], "…", names[-1]]
         return " → ".join(f"{name} × {counts[name]}" if counts.get(name, 1) > 1 else name for name in names)
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures its sweep makes, or has made where it has ended; 0 where it has none."""
+        stages = [record.stage for record in self.stages]
+        sweeps = [stage.sweep for stage in stages if stage.sweep is not None]
+        if not sweeps:
+            return 0
+        made = sum(record.latents is not None for record in self.stages if record.stage.sweep is not None)
+        return made if self.ended is not None else sweeps[-1].of
 
     @property
     def seconds(self) -> float:

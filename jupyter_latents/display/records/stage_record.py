@@ -130,6 +130,11 @@ class StageRecord:
         """Python that names its result, such as ``base`` or ``several[1]``."""
         return self.name if self.place is None or not self.name else f"{self.name}[{self.place}]"
 
+    @property
+    def bare(self) -> bool:
+        """Whether it is a picture that no latents are known of."""
+        return self.kept and self.latents is None and bool(self.pictures)
+
     def latents_at(self, point: Point) -> Latents:
         """The latents of one of its steps.
 

@@ -3,12 +3,13 @@
 const STRIP = 10;
 
 function drawBar(view) {
-  const { state, axis, bar, legend } = view;
-  const key = JSON.stringify(state.stages.map((stage) => [stage.where, stage.steps, stage.sigma, stage.switches]));
+  const { state, axis, bar } = view;
+  const stages = axis.path.map((index) => state.stages[index]);
+  const key = JSON.stringify(stages.map((stage) => [stage.where, stage.steps, stage.sigma, stage.switches]));
   if (bar.dataset.key !== key) {
     bar.dataset.key = key;
     bar.replaceChildren(
-      ...state.stages.map((stage, index) => {
+      ...stages.map((stage, index) => {
         const segment = make("div", `jl-segment jl-hue${index % 4}`);
         segment.style.flexGrow = stage.steps;
         segment.title = stage.where;
@@ -17,12 +18,13 @@ function drawBar(view) {
       }),
     );
   }
-  state.stages.forEach((stage, index) => {
+  axis.path.forEach((index, place) => {
     const last = axis.lastOf(index);
-    const done = last < 0 ? 0 : (state.points[last].s - stage.start) / stage.steps;
-    bar.children[index].firstChild.style.width = `${done * 100}%`;
+    const { start, steps } = state.stages[index];
+    const done = last < 0 ? 0 : (state.points[last].s - start) / steps;
+    bar.children[place].firstChild.style.width = `${done * 100}%`;
   });
-  const newest = state.points[state.points.length - 1];
+  const newest = axis.newest();
   bar.setAttribute("aria-valuemax", axis.length);
   bar.setAttribute("aria-valuenow", newest ? axis.position(newest) : 0);
   drawLegend(view);
@@ -38,12 +40,16 @@ function switchAt(stage, step) {
 
 // σ at the joints of the bar, as far as there is room, and below what each stage runs.
 function drawLegend({ state, axis, legend }) {
-  const marks = state.stages.map((stage, index) => [axis.begins[index], stage.sigma || endLevel(state, axis, index - 1)]);
-  marks.push([axis.length, endLevel(state, axis, state.stages.length - 1)]);
-  const few = state.stages.length <= 4 ? state.stages : [];
+  const stages = axis.path.map((index) => state.stages[index]);
+  const marks = axis.path.map((index, place) => [
+    axis.begins[index],
+    state.stages[index].sigma || endLevel(state, axis, axis.path[place - 1]),
+  ]);
+  marks.push([axis.length, endLevel(state, axis, axis.path.at(-1))]);
+  const few = stages.length <= 4 ? stages : [];
   const alike = few.length > 1 && new Set(few.map((stage) => stage.where)).size === 1; // a product: tell them apart
   const texts = few.map((stage) => (alike ? stage.label : stage.where));
-  const key = JSON.stringify([marks, texts, state.stages.length]);
+  const key = JSON.stringify([marks, texts, stages.length]);
   if (legend.dataset.key === key) return;
   legend.dataset.key = key;
   const levels = make("div", "jl-levels");
@@ -53,18 +59,19 @@ function drawLegend({ state, axis, legend }) {
     if (!sigma || (share < free && share < 1)) continue;
     const level = make("span", share === 1 ? "jl-last" : share ? "jl-joint" : "", `σ ${sigma}`);
     level.style.left = `${share * 100}%`;
+    level.title = WORDS["\u03c3"];
     levels.append(level);
     free = Math.min(share + 0.12, 0.9);
   }
   const names = make("div", "jl-names");
   for (const [index, text] of texts.entries()) names.append(make("span", `jl-name jl-hue${index % 4}`, text));
-  if (!few.length) names.append(make("span", "", `${state.stages.length} stages`));
+  if (!few.length) names.append(make("span", "", `${stages.length} stages`));
   legend.replaceChildren(levels, names);
 }
 
 // The level at which a stage ended, or stands where it is the last one begun.
 function endLevel({ stages, points }, axis, index) {
-  const point = index < 0 ? null : points[axis.lastOf(index)];
+  const point = index === undefined ? null : points[axis.lastOf(index)];
   const ended = point && point.s === stages[index].start + stages[index].steps;
   return ended ? point.q : "";
 }
@@ -72,8 +79,11 @@ function endLevel({ stages, points }, axis, index) {
 function drawStrip(view) {
   const { state, axis } = view;
   const pictured = (point) => view.thumbnail(point);
-  const done = state.points.length ? axis.position(state.points[state.points.length - 1]) : 0;
-  shown(view.strip, state.points.some(pictured));
+  const newest = axis.newest();
+  const done = newest ? axis.position(newest) : 0;
+  const own = state.points.filter((point) => axis.on.has(point.g));
+  shown(view.strip, own.some(pictured) && (own.filter(pictured).length > 1 || !state.sweeps.length));
+  shown(view.track, own.length > 1 || Boolean(view.port));
   view.thumbs.forEach((thumb, index) => {
     const from = (axis.length * index) / STRIP;
     const to = (axis.length * (index + 1)) / STRIP;
@@ -102,9 +112,29 @@ function thumbFor(axis, from, to, at, pictured) {
   return own < 0 ? axis.nearest(at, pictured) : own;
 }
 
+// The sweep of the stage that is looked at, else the last one that has pictures.
+function drawSweep(view) {
+  const { state, axis, grid } = view;
+  const source = (index) => {
+    const { pictures } = state.stages[index];
+    const framed = state.points.findLast((point) => point.g === index && point.f);
+    return pictures && pictures.length ? pictures[0] : framed && framed.f;
+  };
+  const entries = state.stages.map(({ group, place, label }, index) => ({ group, place, label, index }));
+  for (const entry of entries) entry.source = axis.lastOf(entry.index) < 0 ? undefined : source(entry.index);
+  const pictured = (sweep) => entries.some((entry) => entry.group === sweep.group && entry.source);
+  const here = view.looked();
+  const sweeps = state.sweeps || [];
+  const sweep = sweeps.find(({ group }) => group === (state.stages[here] || {}).group) || sweeps.findLast(pictured);
+  shown(grid.root, Boolean(sweep));
+  if (sweep) grid.show(sweep, entries.filter((entry) => entry.group === sweep.group), here);
+  return Boolean(sweep);
+}
+
 // Several results side by side, each with what tells it from the others.
 function drawResults(view) {
   const { state, axis, results } = view;
+  if (drawSweep(view)) return shown(results, false);
   const made = state.stages.flatMap((stage, index) => (stage.pictures || []).map((source, at) => ({ stage, index, source, at })));
   const stages = new Set(made.map((entry) => entry.index));
   shown(results, stages.size > 1);
@@ -162,7 +192,7 @@ function drawFacts(view, stage, point) {
   const rows = stage.facts.map(([name, text]) => [name, text]);
   const latents = rows.find((row) => row[0] === "latents");
   if (latents && stage.name) latents[1] = [stage.name, latents[1]];
-  if (point) rows.splice(rows.findIndex((row) => row[0] === "model") + 1, 0, ["noise", point.n]);
+  if (point && !stage.bare) rows.splice(rows.findIndex((row) => row[0] === "model") + 1, 0, ["noise", point.n]);
   const clean = stage.clean && view.axis.lastOf(point ? point.g : 0) === view.at();
   if (stage.continues && !clean) rows.push(["continues", stage.continues]);
   const key = JSON.stringify(rows);
@@ -173,6 +203,7 @@ function drawFacts(view, stage, point) {
       const row = make("tr");
       const head = make("th", "", name);
       head.scope = "row";
+      head.title = tipOf(name, text);
       const cell = make("td");
       if (Array.isArray(text)) cell.append(make("code", "", text[0]), `\u2002${text[1]}`);
       else cell.textContent = text;
@@ -219,6 +250,14 @@ function altOf(view, index) {
   if (!point) return "no picture yet";
   const picture = borrowed(view, index);
   return `${view.state.stages[point.g].label}, ${point.n}${picture === null ? "" : `, picture at step ${picture}`}`;
+}
+
+// What the halves of two pictures are called: the stages, with their steps where that alone tells them apart.
+function halves(view, index) {
+  const [left, right] = [view.against, index].map((at) => view.state.points[at]);
+  const label = ({ g }) => view.state.stages[g].label;
+  if (label(left) !== label(right)) return [label(left), label(right)];
+  return [left, right].map((point) => `${label(point)}, step ${point.s}`);
 }
 
 // What can be compared with: the ends of the other stages first, then the first step.

@@ -20,7 +20,7 @@ function receive(view, urls, message, buffers) {
     state.stages = [];
     view.asked.clear();
   }
-  for (const name of ["title", "state", "status", "left", "heard", "busy", "notes", "crew"]) if (name in message) state[name] = message[name];
+  for (const name of ["title", "state", "status", "left", "heard", "busy", "notes", "crew", "sweeps"]) if (name in message) state[name] = message[name];
   if (message.stages) {
     state.stages = message.stages.map((stage, index) => ({ pictures: (state.stages[index] || {}).pictures, ...stage }));
   }
@@ -31,6 +31,7 @@ function receive(view, urls, message, buffers) {
     if (vb !== undefined) state.points[i].v = channelData(v, bytesOf(buffers[vb]));
   }
   for (const { g, b } of message.pictures || []) state.stages[g].pictures = b.map(url);
+  if (message.whole) view.enlarged.replace(url(message.whole.b));
   if ("said" in message) put(view.said, message.said);
   view.draw();
 }

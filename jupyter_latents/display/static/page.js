@@ -12,6 +12,7 @@ function takeOver(root) {
   const inner = make("div");
   const view = new View(inner, null);
   view.state = state;
+  if (state.against !== null) view.against = state.points.findLastIndex((point) => point.g === state.against);
   root.className = "";
   root.append(inner);
   view.draw();

@@ -35,15 +35,18 @@ function number(value) {
 
 // Steps of all stages on one axis: where each stage begins, how long the whole is, which point stands where.
 class Axis {
-  constructor(state) {
+  // `path` are the indices of the stages that stand on it.
+  constructor(state, path) {
     this.state = state;
+    this.path = path;
+    this.on = new Set(path);
     this.begins = [];
     this.ends = []; // by stage, the index of its last point
     this.length = 0;
-    for (const stage of state.stages) {
+    state.stages.forEach((stage, index) => {
       this.begins.push(this.length);
-      this.length += stage.steps;
-    }
+      if (this.on.has(index)) this.length += stage.steps;
+    });
     state.points.forEach((point, index) => (this.ends[point.g] = index));
   }
 
@@ -57,7 +60,7 @@ class Axis {
     let distance = Infinity;
     this.state.points.forEach((point, index) => {
       const away = Math.abs(this.position(point) - position);
-      if (accept(point) && away <= distance) [best, distance] = [index, away];
+      if (this.on.has(point.g) && accept(point) && away <= distance) [best, distance] = [index, away];
     });
     return best;
   }
@@ -71,11 +74,16 @@ class Axis {
 
   // The stage that runs the step which ends at a position.
   stageAt(position) {
-    let found = 0;
+    let found = this.path[0];
     this.begins.forEach((begin, stage) => {
-      if (begin < position) found = stage;
+      if (this.on.has(stage) && begin < position) found = stage;
     });
     return found;
+  }
+
+  // The newest point of the stages on the axis.
+  newest() {
+    return this.state.points.findLast((point) => this.on.has(point.g));
   }
 
   // Whether a point is the last one of its stage.

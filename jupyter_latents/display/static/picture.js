@@ -1,3 +1,31 @@
+// A picture over all else, as large as the window lets it be; Escape, a click or the button ends it.
+class Enlarged {
+  constructor(home) {
+    this.root = make("dialog", "jl-full");
+    this.root.setAttribute("aria-label", "enlarged picture");
+    this.image = make("img");
+    this.words = make("div", "jl-fullwords");
+    this.caption = make("span");
+    this.words.append(this.caption, make("span", "jl-space"), button("Close", () => this.root.close()));
+    this.root.append(this.image, this.words);
+    keepKeys(this.root);
+    this.root.addEventListener("click", (event) => event.target !== this.caption && this.root.close());
+    home.append(this.root);
+  }
+
+  // `made` tells where the page holds a smaller copy than was made.
+  open(source, caption, made) {
+    this.image.src = source;
+    this.image.alt = caption;
+    put(this.caption, made ? `${caption}, shown at${made.slice(1)}` : caption);
+    if (!this.root.open) this.root.showModal();
+  }
+
+  replace(source) {
+    if (this.root.open) this.image.src = source;
+  }
+}
+
 // The large picture: one frame, the pictures of a batch, or two laid over each other with a slider between.
 
 class Picture {
@@ -20,9 +48,11 @@ class Picture {
     this.slider.setAttribute("aria-label", "before and after");
     this.slider.addEventListener("input", () => this.wipe());
     this.divider = make("div", "jl-divider");
-    this.one.append(this.main, this.before, this.divider, this.mark, this.slider);
+    this.names = [make("span", "jl-half"), make("span", "jl-half jl-other")];
+    this.one.append(this.main, this.before, this.divider, this.mark, ...this.names, this.slider);
     this.root.append(this.one, this.many);
     this.channels = channels;
+    this.onwhole = () => {};
     this.comparing = false;
     this.enlarged = -1;
     this.items = 1; // pictures in the batch, of which a frame shows all
@@ -38,6 +68,7 @@ class Picture {
     });
     this.one.addEventListener("pointerleave", () => this.channels.point());
     this.root.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && event.target === this.root) this.whole();
       const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
       if (!moves[event.key] || event.target !== this.root || !this.channels.data) return;
       event.preventDefault();
@@ -59,8 +90,11 @@ class Picture {
     this.divider.style.left = `${at}%`;
   }
 
-  // `sources` has several entries for a batch; `before` is the source to compare with, or nothing.
-  show(sources, alt, before) {
+  // `sources` has several entries for a batch; `before` is the source to compare with, or nothing; `names` are of both.
+  show(sources, alt, before, names = []) {
+    this.names.forEach((name, half) => put(name, names[half] || ""));
+    for (const name of this.names) shown(name, Boolean(before) && Boolean(name.textContent));
+    this.slider.setAttribute("aria-label", before ? `${names[0]} on the left, ${names[1]} on the right` : "before and after");
     this.batch = sources.length > 1;
     if (this.enlarged >= sources.length) this.enlarged = -1;
     const grid = this.batch && this.enlarged < 0 && !before;
@@ -68,15 +102,20 @@ class Picture {
     shown(this.one, !grid && Boolean(source));
     shown(this.many, grid);
     for (const element of [this.before, this.divider, this.slider]) shown(element, Boolean(before));
-    this.root.setAttribute("aria-label", `${alt}; arrow keys read the latents`);
+    this.root.setAttribute("aria-label", `${alt}; arrow keys read the latents, Enter enlarges`);
     if (grid) return this.grid(sources, alt);
     if (source && this.main.getAttribute("src") !== source) this.main.src = source;
     this.main.alt = alt;
     this.main.classList.toggle("jl-back", this.batch);
-    this.main.onclick = this.batch && !before ? () => this.enlarge(-1, sources, alt) : null;
-    this.main.title = this.batch && !before ? "back to all pictures" : "";
+    this.main.onclick = before ? null : this.batch ? () => this.enlarge(-1, sources, alt) : () => this.whole();
+    this.main.title = before ? "" : this.batch ? "back to all pictures" : "enlarge";
     if (before && this.before.getAttribute("src") !== before) this.before.src = before;
-    this.before.alt = "before";
+    this.before.alt = before ? names[0] : "";
+  }
+
+  // Shows the one picture in full.
+  whole() {
+    if (!this.one.hidden && this.main.getAttribute("src")) this.onwhole();
   }
 
   // What is shown as the address of a PNG, a grid as one picture; nothing where no picture is.

@@ -1,10 +1,12 @@
 // The whole view of a run. `port` sends commands to the kernel; without one the view is a page of its own.
 
+const HINT = "--into NAME gives the result a name to branch from";
+
 class View {
   constructor(root, port) {
     this.root = root;
     this.port = port;
-    this.state = { title: "", state: "", status: port ? "waiting for the kernel" : "", stages: [], points: [], notes: [], crew: {} };
+    this.state = { title: "", state: "", status: port ? "waiting for the kernel" : "", stages: [], points: [], notes: [], crew: {}, sweeps: [] };
     this.selected = null; // null follows the newest step
     this.against = null; // the point to compare with
     this.asked = new Set(); // the steps whose pictures the kernel was asked for
@@ -23,9 +25,13 @@ class View {
     side.append(this.facts, this.channels.root);
     const main = make("div", "jl-main");
     main.append(this.picture.root, side);
-    body.append(this.buildAxis(), this.buildStrip(), this.buildResults(), main);
+    this.grid = new Grid((stage) => this.choose(stage));
+    body.append(this.grid.root, this.buildAxis(), this.buildStrip(), this.buildResults(), main);
     this.body = body;
     this.foot = this.buildFoot();
+    this.enlarged = new Enlarged(this.root);
+    this.help = new Help(this.root);
+    this.picture.onwhole = () => this.enlarge();
     this.root.append(this.buildHead(), body, this.buildCrew(), this.buildNotes(), this.foot);
   }
 
@@ -41,12 +47,15 @@ class View {
       this.stop.disabled = true;
       this.port.send({ cmd: "stop" });
     });
-    head.append(this.title, this.status, this.heard, make("span", "jl-space"), this.pause, this.stop);
+    const help = button("?", () => this.help.open(), "keys and words");
+    help.title = "keys and words";
+    head.append(this.title, this.status, this.heard, make("span", "jl-space"), this.pause, this.stop, help);
     return head;
   }
 
   buildAxis() {
     const axis = make("div", "jl-axis");
+    this.track = axis;
     this.bar = make("div", "jl-bar");
     this.bar.setAttribute("role", "progressbar");
     this.bar.setAttribute("aria-label", "steps of all stages");
@@ -122,7 +131,7 @@ class View {
   // Something changed: draw it all again, which touches only what differs.
   draw() {
     const { state } = this;
-    this.axis = new Axis(state);
+    this.axis = new Axis(state, pathOf(state, this.looked()));
     put(this.title, state.title);
     put(this.status, state.left ? `${state.status} · ${state.left}` : state.status);
     put(this.heard, state.heard || "");
@@ -146,6 +155,30 @@ class View {
   at() {
     const last = this.state.points.length - 1;
     return this.selected === null ? last : Math.min(this.selected, last);
+  }
+
+  // The stage that is looked at: that of the chosen step, else the one that began last.
+  looked() {
+    const point = this.state.points[this.at()];
+    return point ? point.g : 0;
+  }
+
+  // The picture in full: what the page holds at once, the whole one when the kernel has sent it.
+  enlarge() {
+    const index = this.at();
+    const { pictures } = this.state.stages[this.state.points[index].g];
+    const source = this.picture.main.getAttribute("src");
+    const decoded = Boolean(pictures) && this.sources(index) === pictures;
+    this.enlarged.open(source, this.picture.main.alt, decoded ? this.state.stages[this.state.points[index].g].made : "");
+    if (this.port && decoded) this.port.send({ cmd: "whole", point: index, picture: Math.max(0, this.picture.enlarged) });
+  }
+
+  // A picture of the sweep is chosen; one that is chosen already is enlarged.
+  choose(stage) {
+    const index = this.axis.lastOf(stage);
+    if (index >= 0 && index === this.at()) this.picture.whole();
+    else if (index >= 0) this.select(index);
+    else this.draw();
   }
 
   select(index) {
@@ -183,7 +216,8 @@ class View {
     const comparing = this.against !== null && this.against < this.state.points.length;
     this.picture.items = stage ? stage.batch : 1;
     const before = comparing ? this.sources(this.against)[0] : null;
-    this.picture.show(this.sources(index), altOf(this, index), before);
+    this.picture.show(this.sources(index), altOf(this, index), before, before ? halves(this, index) : []);
+    this.root.classList.toggle("jl-comparing", Boolean(before));
     drawFacts(this, stage, point);
     drawChannels(this, index);
     this.drawLine(stage, point, index);
@@ -207,7 +241,7 @@ class View {
     this.name = point && stage.line ? (ended ? stage.stem : `${stage.stem}_${point.s}`) : "";
     this.expression = ended ? stage.name : point ? `${stage.line}at(step=${point.s})` : "";
     const line = ended ? `${stage.name}.save("${stage.stem}.safetensors")` : `${this.name} = ${this.expression}`;
-    put(this.line, this.name ? line : point ? "--into NAME gives the result a name to branch from" : "");
+    put(this.line, this.name ? line : point && !this.state.still ? HINT : "");
     this.line.classList.toggle("jl-hint", !this.name);
     shown(this.branch, Boolean(this.name) && !(this.port && ended));
   }

@@ -17,10 +17,12 @@ class StagePart:
     Attributes:
         stage: The stage; its texts may be anybody's.
         remarks: What is to be filled in, and what is not covered: a comment each.
+        more: Further stages that the same lines make, by options with several values.
     """
 
     stage: Stage
     remarks: tuple[str, ...] = ()
+    more: tuple[Stage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

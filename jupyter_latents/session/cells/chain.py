@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, count
 
@@ -10,6 +10,7 @@ from jupyter_latents.pictures.metadata.recipe import Operation, Part, Recipe, St
 from jupyter_latents.session.cells.sources import Brought, Derived, Elsewhere, FromStage, Going, Source, all_before
 from jupyter_latents.stage import ImageSeed, Reference
 from jupyter_latents.syntax.options.names import unbindable
+from jupyter_latents.syntax.sweeps import rows_of_sweep
 from jupyter_latents.syntax.templates.environment import CAPTURED
 
 __all__ = ["Chain", "chain_of"]
@@ -38,11 +39,24 @@ class Chain:
         return Recipe(program, tuple(self.parts))
 
 
-def chain_of(source: Source) -> Chain:
-    """The stages and operations that lead to a source."""
+def chain_of(*sources: Source) -> Chain:
+    """The stages and operations that lead to one source or several; those of one sweep are written as one."""
     made = Chain()
-    _Writing(made, set(_taken(source)), {}).last(source)
+    writing = _Writing(made, {name for source in sources for name in _taken(source)}, {})
+    stages = [source for source in sources if isinstance(source, FromStage)]
+    if len(sources) > 1 and len(stages) == len(sources) and _one_sweep(stages):
+        writing.sweep(stages)
+    else:
+        for source in sources:
+            writing.last(source)
     return made
+
+
+def _one_sweep(sources: Sequence[FromStage]) -> bool:
+    """Whether one invocation makes all of them, of the same inputs."""
+    first = sources[0]
+    alike = all(one.inputs == first.inputs and one.remarks == first.remarks for one in sources)
+    return alike and rows_of_sweep([source.stage for source in sources]) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +83,14 @@ class _Writing:
             remarks: list[str] = []
             self._elsewhere(source, remarks)
             self.chain.parts.append(Operation("", "", tuple(remarks)))
+
+    def sweep(self, sources: Sequence[FromStage]) -> None:
+        """Writes the sources that one invocation makes."""
+        self.last(sources[0])
+        part = self.chain.parts[-1]
+        if isinstance(part, StagePart):
+            more = tuple(replace(source.stage, into=part.stage.into) for source in sources[1:])
+            self.chain.parts[-1] = replace(part, more=more)
 
     def _free(self, wanted: str | None) -> str:
         """A name that nothing else has."""

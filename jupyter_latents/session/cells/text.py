@@ -10,6 +10,7 @@ from dataclasses import replace
 from jupyter_latents.pictures.metadata.recipe import Operation, Recipe, StagePart, fill_in
 from jupyter_latents.stage import Reference, Stage
 from jupyter_latents.syntax.compose import lines, literal, rows_of
+from jupyter_latents.syntax.sweeps import rows_of_sweep
 from jupyter_latents.wording import visible
 
 __all__ = ["MAGIC", "cell_text", "comments"]
@@ -54,10 +55,15 @@ def _lines(part: StagePart | Operation, made: set[str], *, variables: bool) -> I
         yield from [f"\\setp {part.name} {part.expression}"] if part.expression else []
         return
     stage, marks = _marked(part.stage, made)
-    rows = dict(rows_of(stage))
+    rows = dict((part.more and rows_of_sweep((stage, *_alike(stage, part.more)))) or rows_of(stage))
     if marks:
         rows["image_seeds"] = tuple(_named(text, marks) for text in rows["image_seeds"])
     yield from lines(literal(stage.model.name), rows, variables=variables).values()
+
+
+def _alike(stage: Stage, more: Iterable[Stage]) -> Iterator[Stage]:
+    """Further stages of a sweep, which take in what the first one does."""
+    yield from (replace(one, image_seed=stage.image_seed) for one in more)
 
 
 def _marked(stage: Stage, made: set[str]) -> tuple[Stage, dict[str, str]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from jupyter_latents.errors import SettingError
@@ -10,7 +11,7 @@ from jupyter_latents.pictures.metadata.parameters import Parameters, write_param
 from jupyter_latents.pictures.metadata.record import Record, write_record
 from jupyter_latents.pictures.metadata.texts import OURS, PARAMETERS
 from jupyter_latents.samplers import sampler_name
-from jupyter_latents.session.cells.chain import chain_of
+from jupyter_latents.session.cells.chain import Chain, chain_of
 from jupyter_latents.session.cells.shortened import public_name
 from jupyter_latents.session.cells.sources import Source
 from jupyter_latents.session.cells.text import cell_text
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
     from jupyter_latents.settings import MetadataLevel
 
-__all__ = ["parameters_of", "texts_of"]
+__all__ = ["parameters_of", "texts_of", "texts_of_sheet"]
 
 
 def texts_of(latents: Latents, source: Source, level: MetadataLevel, item: int = 0) -> dict[str, str]:
@@ -36,7 +37,22 @@ def texts_of(latents: Latents, source: Source, level: MetadataLevel, item: int =
     if level == "none":
         return {}
     texts = {PARAMETERS: parameters_of(latents)}
-    return texts if level == "parameters" else {OURS: _record(latents, source, item), **texts}
+    return texts if level == "parameters" else {OURS: _record(latents.digest, chain_of(source), item), **texts}
+
+
+def texts_of_sheet(several: Sequence[Latents], sources: Sequence[Source], level: MetadataLevel) -> dict[str, str]:
+    """The texts of a sheet of pictures: the cell that makes all of them, and what A1111 says of the first.
+
+    Args:
+        several: The latents, at least one.
+        sources: What made each.
+        level: How much is said.
+    """
+    if level == "none":
+        return {}
+    texts = {PARAMETERS: parameters_of(several[0])}
+    digest = hashlib.sha256("".join(latents.digest for latents in several).encode()).hexdigest()[:32]
+    return texts if level == "parameters" else {OURS: _record(digest, chain_of(*sources), 0), **texts}
 
 
 def parameters_of(latents: Latents) -> str:
@@ -69,10 +85,10 @@ def _sampler(text: str) -> tuple[str, str]:
     return sampler_name(address.name, address.settings) if address is not None else ("", "")
 
 
-def _record(latents: Latents, source: Source, item: int) -> str:
-    versions, chain = _libraries(), chain_of(source)
+def _record(digest: str, chain: Chain, item: int) -> str:
+    versions = _libraries()
     cell = cell_text(chain.recipe(f"jupyter_latents {versions.get('jupyter-latents', '')}".strip()), variables=True)
-    return write_record(Record(cell, latents.digest, item, chain.models, chain.inputs, versions))
+    return write_record(Record(cell, digest, item, chain.models, chain.inputs, versions))
 
 
 def _libraries() -> Mapping[str, str]:

@@ -43,6 +43,7 @@ OUT: Mapping[str, Mapping[str, Out]] = MappingProxyType(
             "output": Out("says where files go"),
             "into": Out("says which variable is bound"),
             "force": Out("runs the same steps anew"),
+            "sweep": Out("says which of several stages it is; what they differ in enters"),
         },
         # The addons' files enter by the model's identity; their addresses enter, so that results say the right ones.
         "ModelSource": {

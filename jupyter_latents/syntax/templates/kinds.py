@@ -95,7 +95,7 @@ NAMED: dict[str, str] = {
     "torch.dtype": "itemsize is_floating_point is_complex", "torch.device": "type index",
     "PIL.Image.Image": _PICTURE,
     "jupyter_latents.latents.value.Latents": _LATENTS,
-    "jupyter_latents.latents.sequence.LatentsSequence": "items labels label count index",
+    "jupyter_latents.latents.sequence.LatentsSequence": "items labels choices axes label count index",
     "jupyter_latents.latents.trajectory.Trajectory": "count index",
     "jupyter_latents.syntax.templates.promises.Promise": "",
     "jupyter_latents.syntax.templates.promises.Drawn": "strip lstrip rstrip",

@@ -1,0 +1,63 @@
+// What the keys do and what the words mean: by the ? key or button, and as tooltips of the words themselves.
+
+const WORDS = {
+  "\u03c3": "how much noise is in the latents: it falls from step to step, and 0 is clean",
+  VE: "the form in which noise is added to the picture and \u03c3 is its size (Stable Diffusion)",
+  flow: "the form in which noise takes the picture's place, from \u03c3 1 to 0 (SD3, Flux)",
+  evaluations: "how often the model was asked; what is kept from before costs none",
+  latents: "the numbers that the model works on; a VAE makes the picture of them",
+  continues: "whether going on from here equals the run that was never split",
+};
+
+const TIPS = {
+  latents: "latents",
+  noise: "\u03c3",
+  continues: "continues",
+};
+
+const KEYS = [
+  ["\u2190 \u2192 Home End", "on the bar: step by step, first and last"],
+  ["\u2190 \u2191 \u2192 \u2193", "on the large picture: read the latents; in a grid: from picture to picture"],
+  ["Enter", "choose a picture; on the large one: enlarge it"],
+  ["Escape", "leave what is enlarged, a menu, or this help"],
+  ["?", "this help"],
+];
+
+class Help {
+  constructor(home) {
+    this.root = make("dialog", "jl-full jl-help");
+    this.root.setAttribute("aria-label", "keys and words");
+    const words = make("div", "jl-fullwords");
+    words.append(make("b", "", "Keys and words"), make("span", "jl-space"), button("Close", () => this.root.close()));
+    this.root.append(words, this.list(KEYS, "kbd"), this.list(Object.entries(WORDS), "b"));
+    keepKeys(this.root);
+    home.append(this.root);
+    home.addEventListener("keydown", (event) => {
+      if (event.key !== "?" || event.target.tagName === "TEXTAREA" || event.target.type === "text") return;
+      event.preventDefault();
+      event.stopPropagation();
+      this.open();
+    });
+  }
+
+  list(rows, tag) {
+    const list = make("dl", "jl-words");
+    for (const [name, text] of rows) {
+      const head = make("dt");
+      head.append(make(tag, "", name));
+      list.append(head, make("dd", "", text));
+    }
+    return list;
+  }
+
+  open() {
+    if (!this.root.open) this.root.showModal();
+  }
+}
+
+// A sentence about what a word of the facts means; of the noise also about its form.
+function tipOf(name, text) {
+  const said = WORDS[TIPS[name]];
+  const form = Object.keys(WORDS).find((word) => name === "noise" && String(text).includes(`(${word})`));
+  return [said, form ? `${form}: ${WORDS[form]}` : ""].filter(Boolean).join("; ");
+}

@@ -1,0 +1,188 @@
+"""Each state of the view has a screenshot under its name; `STATES=folder` keeps them."""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from jupyter_latents import compare
+from jupyter_latents.display.records.run_record import RunRecord
+from tests.browser.states import ran, running, say, show_live, show_static, sweep_stages
+from tests.display.fake_run import landscape, two_stages
+
+pytestmark = pytest.mark.browser
+# What stands out of the view to the right, but for what can be scrolled to.
+FITS = """(root) => [...root.querySelectorAll('*')].filter((one) => one.offsetParent
+    && !one.closest('.jl-scroll, .jl-tabs') && one.getBoundingClientRect().right
+    > root.getBoundingClientRect().right + 1).map((one) => one.className).join()"""
+PROMPTS = ["a beautiful sunset over the mountains", "a starry night over the sea"]
+WIDTHS = (360, 400, 600, 780, 1600)
+
+
+@pytest.fixture
+def page(browser_context: BrowserContext) -> Iterator[Page]:
+    """An empty page that raises what its scripts do."""
+    made = browser_context.new_page()
+    made.set_viewport_size({"width": 780, "height": 900})
+    faults: list[str] = []
+    made.on("pageerror", lambda error: faults.append(str(error)))
+    yield made
+    made.close()
+    assert faults == []
+
+
+@pytest.fixture
+def shot(page: Page, tmp_path: Path) -> Callable[[str], None]:
+    """Makes the screenshot of a state; nothing may stand out to the right."""
+    folder = Path(os.environ.get("STATES") or tmp_path)
+
+    def shoot(state: str) -> None:
+        assert page.evaluate(FITS, page.locator("div.jl").first.element_handle()) == ""
+        page.screenshot(path=folder / f"{state}.png", full_page=True)
+
+    return shoot
+
+
+def chosen(page: Page, label: str) -> None:
+    page.get_by_role("button", name=label, exact=True).first.click()
+
+
+def test_sweep(page: Page, shot: Callable[[str], None]) -> None:
+    html = show_static(page, ran(sweep_stages()))
+    assert len(html) < 300_000
+    expect(page.locator(".jl-title")).to_have_text("xy")
+    expect(page.locator(".jl-status")).to_contain_text("24 pictures · 96 steps")
+    expect(page.get_by_role("tab")).to_have_text(
+        ["a beautiful sunset over the mountains", "a starry night over the sea"]
+    )
+    expect(page.locator(".jl-corner")).to_have_text("guidance ↓seed →")
+    expect(page.locator("th[scope=col]")).to_have_text(["1", "2", "3", "4"])
+    expect(page.locator("th[scope=row]").filter(has_text=re.compile(r"^\d$"))).to_have_text(["2", "4", "7"])
+    page.get_by_role("tab").first.click()
+    chosen(page, "xy · guidance 4, seed 2, prompt a beautiful sunset over the mountains")
+    expect(page.locator(".jl-facts")).to_contain_text("xy[5]")
+    expect(page.locator(".jl-segment")).to_have_count(1)
+    expect(page.locator(".jl-line")).to_contain_text("xy[5].save")
+    assert page.locator("[aria-pressed=true] img").get_attribute("src") == page.locator(
+        ".jl-large"
+    ).first.get_attribute("src")
+    shot("sweep")
+
+
+def test_the_keyboard_walks_a_sweep(page: Page) -> None:
+    show_static(page, ran(sweep_stages(prompts=1)))
+    first = page.get_by_role("button", name="xy · guidance 2, seed 1", exact=True).first
+    first.focus()
+    for key in ("ArrowRight", "ArrowDown"):
+        page.keyboard.press(key)
+    page.keyboard.press("Enter")
+    expect(page.locator(".jl-facts")).to_contain_text("xy[5]")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog", name="enlarged picture")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="enlarged picture")).not_to_be_visible()
+
+
+def test_sweep_running(page: Page, shot: Callable[[str], None]) -> None:
+    show_live(page, running(sweep_stages(), 5))
+    expect(page.locator(".jl-status")).to_contain_text("picture 6 of 24 · denoising 3 of 4")
+    expect(page.locator(".jl-pick:not([disabled])")).to_have_count(6)
+    expect(page.locator(".jl-segment")).to_have_count(1)
+    shot("sweep-running")
+    chosen(page, "xy · guidance 2, seed 3, prompt a beautiful sunset over the mountains")
+    say(page, running(sweep_stages(), 13))
+    expect(page.locator(".jl-facts")).to_contain_text("xy[2]")
+    expect(page.get_by_role("tab", selected=True)).to_have_text("a beautiful sunset over the mountains")
+
+
+def test_enlarged(page: Page, shot: Callable[[str], None]) -> None:
+    record = ran(sweep_stages())
+    show_live(page, record)
+    page.locator(".jl-large").first.click()
+    expect(page.get_by_role("dialog", name="enlarged picture")).to_be_visible()
+    assert page.evaluate("model.sent.at(-1)") == {"cmd": "whole", "point": 95, "picture": 0}
+    shot("enlarged")
+
+
+def test_help(page: Page, shot: Callable[[str], None]) -> None:
+    show_static(page, ran(two_stages()))
+    page.get_by_label("step", exact=True).press("?")
+    expect(page.get_by_role("dialog", name="keys and words")).to_contain_text("how much noise is in the latents")
+    shot("help")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="keys and words")).not_to_be_visible()
+    page.get_by_role("button", name="keys and words").click()
+    expect(page.get_by_role("dialog", name="keys and words")).to_be_visible()
+
+
+def test_words_are_explained_where_they_stand(page: Page) -> None:
+    show_static(page, ran(two_stages()))
+    page.get_by_label("step", exact=True).press("ArrowLeft")
+    noise = page.locator(".jl-facts th", has_text="noise")
+    expect(noise).to_have_attribute("title", re.compile("how much noise is in the latents.*; VE: the form in which"))
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_running_and_paused(page: Page, shot: Callable[[str], None], dark: bool) -> None:
+    theme = "dark" if dark else "light"
+    show_live(page, running(two_stages(), 0, 12), dark=dark)
+    expect(page.locator(".jl-status")).to_contain_text("denoising 12 of 30")
+    shot(f"running-{theme}")
+    say(page, running(two_stages(), 0, 12, "paused"))
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
+    shot(f"paused-{theme}")
+
+
+def test_failed(page: Page, shot: Callable[[str], None]) -> None:
+    record = running(two_stages(), 0, 12)
+    record.end("failed", None)
+    record.error = "out of memory: 8 GB were asked for"
+    show_static(page, record)
+    expect(page.locator(".jl-status")).to_have_text("failed: out of memory: 8 GB were asked for")
+    shot("failed")
+
+
+def test_queued(page: Page, shot: Callable[[str], None]) -> None:
+    show_live(page, RunRecord(planned=tuple(two_stages()), state="queued"))
+    expect(page.locator(".jl-status")).to_have_text("waiting for an earlier run")
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    shot("queued")
+
+
+def test_compare(page: Page, shot: Callable[[str], None]) -> None:
+    made = compare(landscape(256, 1), landscape(256, 4), ("before", "after"))
+    page.set_content(made._repr_mimebundle_()["text/html"])
+    expect(page.locator(".jl-half")).to_have_text(["before", "after"])
+    expect(page.locator(".jl-before")).to_be_visible()
+    expect(page.get_by_label("before on the left, after on the right")).to_have_count(1)
+    expect(page.locator(".jl-facts th")).to_have_text(["picture", "size"])
+    expect(page.locator(".jl-line")).to_have_text("")
+    shot("compare")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_sweep_fits_every_width(page: Page, shot: Callable[[str], None], width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    show_static(page, ran(sweep_stages()), dark=width == 400)
+    shot(f"sweep-{width}")
+
+
+def test_a_sweep_of_two_stages_shows_the_chosen_way_on_its_bar(page: Page) -> None:
+    base = sweep_stages(prompts=1, name="base", window=two_stages()[0].window)
+    final = sweep_stages(prompts=1, name="final", window=two_stages()[1].window, model=two_stages()[1].model)
+    show_live(page, running([*base, *final], 14, 0))
+    expect(page.locator(".jl-segment")).to_have_count(2)
+    expect(page.locator(".jl-name")).to_have_text(["demo/scenes, steps 0–3 of 4", "demo/paper, steps 3–4 of 4"])
+
+
+@pytest.mark.parametrize(("size", "tables"), [(300_000, 2), (60_000, 2), (30_000, 0)])
+def test_a_sweep_keeps_its_size_and_shows_its_pictures_without_scripts(page: Page, size: int, tables: int) -> None:
+    html = show_static(page, ran(sweep_stages()), size=size)
+    assert len(html) < size
+    page.set_content(re.sub(r"<script.*?</script>", "", html, flags=re.DOTALL))
+    expect(page.locator("table.jl-lattice")).to_have_count(tables)
+    expect(page.locator(".jl-axisname")).to_have_text(PROMPTS if tables else [])
+    expect(page.locator(".jl-lattice img" if tables else ".jl-large")).to_have_count(12 * tables or 1)
