@@ -36,6 +36,18 @@ def import_libraries(tell: Callable[[], None], *more: str) -> None:
     if _importing.locked() or any(name not in sys.modules for name in names):
         tell()
     with _alone():
+        for name in _LIBRARIES:
+            stopping.check()
+            import_module(name)
+        if more:
+            _import_quietly(more)
+
+
+def _import_quietly(names: tuple[str, ...]) -> None:
+    """Imports what no run tells of: what libraries say of themselves meanwhile would stand in somebody's cell."""
+    from jupyter_latents.engine.quiet import silenced
+
+    with silenced():
         for name in names:
             stopping.check()
             import_module(name)

@@ -15,7 +15,7 @@ from typing import Any
 
 from jupyter_latents.errors import LatentsWarning
 
-__all__ = ["Tell", "gather_messages"]
+__all__ = ["Tell", "gather_messages", "silenced"]
 
 Tell = Callable[[str, bool], None]
 """Is given one message of a library at a time, whole, and whether it matters to who runs the script."""
@@ -49,7 +49,7 @@ def gather_messages(tell: Tell) -> Iterator[None]:
     """
     caught: list[warnings.WarningMessage] = []
     try:
-        with warnings.catch_warnings(record=True) as caught, _silenced(), _heard(_Teller(tell)):
+        with warnings.catch_warnings(record=True) as caught, silenced(), _heard(_Teller(tell)):
             warnings.simplefilter("always", LatentsWarning)
             yield
     finally:
@@ -79,7 +79,7 @@ def _heard(handler: logging.Handler) -> Iterator[None]:
 
 
 @contextmanager
-def _silenced() -> Iterator[None]:
+def silenced() -> Iterator[None]:
     """Switches the libraries' own handlers and bars off; several threads may ask, and the last one puts them back."""
     with _switching:
         _asking.append(object())
@@ -102,6 +102,7 @@ def _silence(stack: ExitStack) -> None:
     from diffusers.utils import logging as diffusers_logging
 
     _quiet(diffusers_logging, stack)
+    stack.enter_context(_heard(logging.NullHandler()))  # without any handler Python's own writes to stderr
     hub: Any = hub_utils
     if not hub.are_progress_bars_disabled():
         hub.disable_progress_bars()

@@ -229,7 +229,7 @@ def test_two_stages_are_laid_over_each_other(lab: LabPage) -> None:
     expect(output.locator(".jl-notes summary")).to_have_text("2 messages")
     expect(output.get_by_label("compare with")).to_contain_text("with base")
     half = before.evaluate("(image) => getComputedStyle(image).clipPath")
-    output.get_by_label("before and after").press("ArrowRight")
+    output.get_by_label("base on the left, final on the right").press("ArrowRight")
     expect(before).not_to_have_css("clip-path", half)
     output.get_by_role("button", name="Compare").click()
     expect(before).to_be_hidden()

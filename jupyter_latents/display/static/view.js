@@ -29,10 +29,10 @@ class View {
     body.append(this.grid.root, this.buildAxis(), this.buildStrip(), this.buildResults(), main);
     this.body = body;
     this.foot = this.buildFoot();
-    this.enlarged = new Enlarged(this.root);
-    this.help = new Help(this.root);
     this.picture.onwhole = () => this.enlarge();
     this.root.append(this.buildHead(), body, this.buildCrew(), this.buildNotes(), this.foot);
+    this.enlarged = new Enlarged(this.root);
+    this.help = new Help(this.root);
   }
 
   buildHead() {

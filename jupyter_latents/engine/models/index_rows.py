@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from jupyter_latents.engine.quiet import silenced
 from jupyter_latents.errors import ModelError
 
 __all__ = ["SKIPPED", "check_rows", "is_pair"]
@@ -72,7 +73,8 @@ def _parts(class_name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The parts that a pipeline's class takes: those of its constructor without a default, and those it may lack."""
     import diffusers
 
-    kind: Any = getattr(diffusers, class_name, None)
+    with silenced():  # the class is imported now, whoever asks for the model's facts
+        kind: Any = getattr(diffusers, class_name, None)
     if kind is None:
         return (), ()
     rows = list(inspect.signature(kind.__init__).parameters.values())[1:]
