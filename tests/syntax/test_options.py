@@ -388,5 +388,5 @@ NUMBERS = ("clip_skips", "inference_steps", "guidance_scales", "guidance_rescale
 def test_every_number_and_size_refuses_what_is_none_in_words(dest: str) -> None:
     (option,) = (one for one in OPTIONS if one.dest == dest)
     for text in ("-1", "-0.5", "nan", "inf", "1e400", "0x0"):
-        with pytest.raises(ScriptError, match=r"give a (whole )?number|too small|is negative|is no size"):
+        with pytest.raises(ScriptError, match=r"give a ((whole )?number|fraction)|too small|is negative|is no size"):
             option.parse(text, locator_of(text, None))

@@ -88,7 +88,9 @@ class LoadedModel:
             pipeline: The pipeline, just made.
         """
         with ExitStack() as stack:
-            stack.enter_context(_same_attention(self.parts[self.facts.denoiser]))
+            for name, part in self.parts.items():
+                if name.startswith(self.facts.denoiser):  # of two experts one alone may be there
+                    stack.enter_context(_same_attention(part))
             for addon in self.facts.addons:
                 if addon.field in active:
                     stack.enter_context(addon.during(self.parts, active[addon.field]))

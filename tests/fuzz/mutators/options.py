@@ -26,7 +26,7 @@ _VALUES = (
 
 
 _FITTING = {
-    "N": "2", "SCALE": "2", "FRACTION": "0.5", "SIZE": "64", "NAME": "x", "PROMPT": "a", "TYPE": "sd",
+    "N": "2", "SCALE": "2", "FRACTION": "0.5", "POINT": "0.5", "SIZE": "64", "NAME": "x", "PROMPT": "a", "TYPE": "sd",
     "DTYPE": "float32", "FORMAT": "png", "DEVICE": "cpu", "FOLDER": "o", "TEXT": "t", "STRENGTH": "0.5",
     "SIGMAS": "3,2", "COUNT": "2", "TOKEN": "t", "BRANCH": "main", "PROCESSOR": "scale;factor=2", "SEED": "1", "": "",
 }  # fmt: skip
