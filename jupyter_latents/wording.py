@@ -94,9 +94,11 @@ def kind_of(value: Any) -> str:
 # Control characters, and those that change the direction or the lines of the text around them.
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _SWITCHES = re.compile(
-    r"weights_only|trust_remote_code|allow_pickle|(?:use_safetensors|safe_serialization)\s*=\s*False", re.IGNORECASE
+    r"weights_only|trust_remote_code|allow_pickle|(?:use_safetensors|safe_serialization)\s*=\s*False"
+    r"|only if you (?:got|trust)",
+    re.IGNORECASE,
 )
-_CLAUSES = re.compile(r"(?:(?<=[.!?;])|(?<=: ))\s*(?=\S)|\n+")
+_CLAUSES = re.compile(r"(?<=[.!?;])(?:\s+(?=\S)|(?=[A-Z]))|(?<=: )(?=\S)|\n+")
 
 
 def visible(text: str) -> str:

@@ -10,7 +10,7 @@ from jupyter_latents.errors import JupyterLatentsError, ModelError, Place, RunEr
 from jupyter_latents.session.blame import blame
 from jupyter_latents.syntax import Environment, Invocation, Script
 from jupyter_latents.syntax.options import OPTIONS
-from jupyter_latents.wording import option, plain, spell
+from jupyter_latents.wording import option, plain, spell, without_advice
 
 MODEL = "demo/scenes"
 OPTIONS_LINE = "--prompts cat --denoising-end 0.01 --inference-steps 4"
@@ -73,3 +73,14 @@ def test_every_option_can_be_written_into_a_message(dest: str, invocation: Invoc
     error = blame(invocation, JupyterLatentsError(f"leave {option(dest)} out"))
     assert error.message.startswith("leave --")
     assert spell(error.template) == f"leave {plain(dest)} out"
+
+
+def test_of_torchs_advice_nothing_is_left() -> None:
+    text = (
+        "x.bin is damaged (Weights only load failed. In PyTorch 2.6, we changed the default of `weights_only` "
+        "argument in `torch.load` from `False` to `True`. Re-running `torch.load` with `weights_only` set to "
+        "`False` will likely succeed, but it can result in arbitrary code execution. Do it only if you got the file "
+        "from a trusted source."
+    )
+    told = without_advice(text)
+    assert told == ("x.bin is damaged (Weights only load failed. It would run foreign code, which is not done here.")

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from jupyter_latents import stopping
 from jupyter_latents.cluster.cards import WorkerCard
-from jupyter_latents.errors import SettingError
+from jupyter_latents.errors import SettingError, StoppedError
 
 if TYPE_CHECKING:
     from jupyter_latents.cluster.starting import Connection
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Member", "crew_of", "is_loss"]
 
 _ANSWER_SECONDS = 300.0  # a worker imports torch before it answers
+_HEAR_SECONDS = 0.2  # between two questions whether the run that waits is to end
 _PACKAGES = ("jupyter-latents", "torch", "diffusers", "transformers")
 
 
@@ -52,6 +54,7 @@ def crew_of(connection: Connection, settings: Settings) -> list[Member]:
 
     Raises:
         SettingError: A machine does not match this process, or has no room for a worker.
+        StoppedError: The run that waits for them is to end.
     """
     import torch
 
@@ -81,8 +84,14 @@ def crew_of(connection: Connection, settings: Settings) -> list[Member]:
 
 
 def _answers(ray: Any, asked: Sequence[Any], what: str) -> list[Any]:
+    rounds = round(_ANSWER_SECONDS / _HEAR_SECONDS)
     try:
-        found: list[Any] = ray.get(list(asked), timeout=_ANSWER_SECONDS)
+        while rounds and ray.wait(list(asked), num_returns=len(asked), timeout=_HEAR_SECONDS)[1]:
+            stopping.check()
+            rounds -= 1
+        found: list[Any] = ray.get(list(asked), timeout=_HEAR_SECONDS)
+    except StoppedError:
+        raise
     except Exception as error:  # whatever Ray says; it is told
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise SettingError(f"{what}: {lines[-1] if lines else type(error).__name__}") from error

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 import psutil
 
+from jupyter_latents import stopping
 from jupyter_latents.errors import SettingError
 from jupyter_latents.paths import explain
 
@@ -38,6 +39,7 @@ _ALWAYS = {
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # what Ray's own processes would print into cells; runs tell it themselves
 }
 _LOOK_SECONDS = 0.5
+_HEAR_SECONDS = 0.2  # between two questions whether the run that waits is to end
 _SILENT = 60  # no level of logging is that high
 
 
@@ -69,6 +71,7 @@ class Connection:
         Raises:
             SettingError: Ray is not installed or cannot be started, nothing answers at the address, it is another
                 version, or this process has another cluster already.
+            StoppedError: The run that waits is to end; Ray goes on starting, and who asks next takes it.
         """
         with cls._starting:
             if cls._keeper is not None and cls._keeper.address != address:
@@ -81,6 +84,11 @@ class Connection:
                         "notebook's cells in another kernel."
                     )
                 cls._keeper = _Keeper(ray, address)
+            try:
+                cls._keeper.wait()
+            except SettingError:
+                cls._keeper = None
+                raise
             return cls(cls._keeper.ray, address, _cpus())
 
     @classmethod
@@ -157,11 +165,20 @@ class _Keeper:
         self._folder = _own_folder() if address is None else None
         self._thread = threading.Thread(target=self._keep, name="jupyter-latents-ray", daemon=True)
         self._thread.start()
-        self._begun.wait()
+        atexit.register(Connection.end)
+
+    def wait(self) -> None:
+        """Waits until Ray is there.
+
+        Raises:
+            SettingError: It cannot be started or joined.
+            StoppedError: The run that waits is to end.
+        """
+        while not self._begun.wait(_HEAR_SECONDS):
+            stopping.check()
         for error in self._errors:
             self.end()
-            raise SettingError(_why(error, address)) from error
-        atexit.register(Connection.end)
+            raise SettingError(_why(error, self.address)) from error
 
     def _keep(self) -> None:
         own = {"_temp_dir": self._folder, "num_cpus": _cpus(), "include_dashboard": False}

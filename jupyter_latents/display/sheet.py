@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -12,6 +13,7 @@ from jupyter_latents.display.arrangement import Arrangement, value_text
 from jupyter_latents.display.images import shrunk
 from jupyter_latents.errors import LatentsError
 from jupyter_latents.formats import MOST_PIXELS
+from jupyter_latents.wording import visible
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -22,6 +24,7 @@ __all__ = ["draw_sheet"]
 
 _PAPER, _INK, _FAINT = (255, 255, 255), (31, 35, 40), (89, 99, 110)
 _SMALLEST = 32
+_LONGEST = 2000  # letters of a line that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,7 @@ def _measured(pictures: Sequence[Image], grid: Arrangement, labels: Sequence[str
         return replace(bare, below=text + 8 if any(labels) else 0)
     font, gap = _font(text), bare.gap
     named = font.getlength(f"{grid.rows.name}  {grid.columns.name}") + 4 * text
-    values = max(font.getlength(value_text(value)) for value in grid.rows.values)
+    values = max(font.getlength(_line(value_text(value))) for value in grid.rows.values)
     left = round(max(named, min(width, values))) + gap
     return replace(bare, left=left, top=2 * text, title=2 * text if any(grid.tabs) else 0)
 
@@ -175,12 +178,25 @@ def _write(
 
     Of the room that is left, `share` stands before it.
     """
-    font, line, room = _font(size), " ".join(text.split()), box[2]
-    cut = next((end for end in range(len(line), 0, -1) if font.getlength(line[:end] + "...") <= room), 0)
-    line = line if font.getlength(line) <= room else f"{line[:cut].rstrip()}..."
+    font, room = _font(size), box[2]
+    line = _cut(_line(text), font, room)
     left = box[0] + max(0, room - font.getlength(line)) * share
     draw.text((left, box[1]), line, fill=colour, font=font)
     return round(left + font.getlength(line))
+
+
+def _line(text: str) -> str:
+    """A text as one line, as far as any sheet has room for it; texts may have a million letters."""
+    return visible(" ".join(text[:_LONGEST].split()))
+
+
+def _cut(line: str, font: FreeTypeFont | ImageFont, room: int) -> str:
+    """A line as long as there is room for it."""
+    if font.getlength(line) <= room:
+        return line
+    ends = range(len(line))
+    cut = bisect_right(ends, room, key=lambda end: math.ceil(font.getlength(line[:end] + "..."))) - 1
+    return f"{line[: max(0, cut)].rstrip()}..."
 
 
 @cache

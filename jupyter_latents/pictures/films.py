@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.errors import LatentsError, LatentsFileError
+from jupyter_latents.errors import LatentsError, LatentsFileError, LatentsWarning
 from jupyter_latents.formats import FILMS, FORMATS, FileFormat, format_of
-from jupyter_latents.pictures.metadata.texts import OURS, write_picture
+from jupyter_latents.pictures.metadata.texts import OURS, no_room, storable, write_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -24,6 +26,7 @@ _CODECS = ("imageio", "imageio_ffmpeg")
 _WITHOUT_CODEC = f"write {', '.join(f'.{row.ending}' for row in FORMATS if row.films and not row.codec)} instead"
 _NO_TEXTS: Mapping[str, str] = MappingProxyType({})
 _FRAMES = 40  # of a film that is small enough for a notebook
+_MOST_SAID = 100_000 if sys.platform != "win32" else 30_000  # bytes that systems take as one word of a command
 _LEAST = 48  # pixels of its longest side
 
 
@@ -48,7 +51,7 @@ def film_bytes(
 
     Raises:
         LatentsError: MP4 or WebM, and there is no codec here.
-        LatentsFileError: Another ending.
+        LatentsFileError: Another ending, or frames of several sizes.
     """
     row = format_of(ending)
     if row is None or not row.films:
@@ -71,7 +74,9 @@ def _coded(frames: Sequence[Image], row: FileFormat, fps: float, texts: Mapping[
     import imageio.v2 as imageio
     import numpy as np
 
-    said = ["-metadata", f"comment={texts[OURS]}"] if OURS in texts else []
+    said = _said(texts, row)
+    if len({frame.size for frame in frames}) > 1:
+        raise LatentsFileError("the frames of a film are of one size, and these are of several; resize them first.")
     with tempfile.TemporaryDirectory(prefix="jupyter-latents-") as folder:
         path = os.path.join(folder, f"film.{row.ending}")  # noqa: PTH118 - imageio takes text
         writer: Any = imageio.get_writer(path, fps=fps, codec=row.codec, macro_block_size=2, output_params=said)
@@ -79,6 +84,17 @@ def _coded(frames: Sequence[Image], row: FileFormat, fps: float, texts: Mapping[
             for frame in frames:
                 writer.append_data(np.asarray(_even(frame)))
         return Path(path).read_bytes()
+
+
+def _said(texts: Mapping[str, str], row: FileFormat) -> list[str]:
+    """What says how it was made, as a word of the codec's command, which has an end."""
+    if OURS not in texts:
+        return []
+    text = storable(texts[OURS])
+    if len(text.encode()) > _MOST_SAID:
+        warnings.warn(no_room(row.ending, [OURS]), LatentsWarning, stacklevel=2)
+        return []
+    return ["-metadata", f"comment={text}"]
 
 
 def _even(image: Image) -> Image:

@@ -9,6 +9,7 @@ import re
 import shutil
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -190,6 +191,27 @@ class _Listening(io.BytesIO):
         return super().write(content)
 
 
+@contextmanager
+def _heard(frames: Sequence[Image]) -> Iterator[None]:
+    """Has a stop end the encoding of a film: all encoders load each frame as they come to it."""
+
+    def hearing(load: Callable[[], object]) -> Callable[[], object]:
+        def heard() -> object:
+            check()
+            return load()
+
+        return heard
+
+    own = {id(frame): frame for frame in frames}.values()
+    for frame in own:
+        vars(frame)["load"] = hearing(frame.load)
+    try:
+        yield
+    finally:
+        for frame in own:
+            del vars(frame)["load"]
+
+
 def _write_picture(
     picture: Image | Clip,
     target: Path,
@@ -206,7 +228,8 @@ def _write_picture(
     try:
         if isinstance(picture, Clip):
             picture.texts = dict(texts(number))
-            content.write(picture.encoded(kind.ending if kind else "mp4"))
+            with _heard(picture):
+                content.write(picture.encoded(kind.ending if kind else "mp4"))
             left_out: tuple[str, ...] = ()
         else:
             left_out = write_picture(picture, content, writer, texts(number), latents)

@@ -22,7 +22,7 @@ from jupyter_latents.session.runs import Run
 from jupyter_latents.session.side_by_side import SideBySide, names_itself
 from jupyter_latents.session.spreading import spread, spread_from
 from jupyter_latents.session.story import Story
-from jupyter_latents.session.veils import rewrite
+from jupyter_latents.session.veils import expand_names, rewrite
 from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Evaluation
 
@@ -72,6 +72,8 @@ class ScriptRun:
             stages = spread(asked, self.session.names)
             again = self.evaluation.environment.values.veiled_again  # an option may have needed a value itself
             script = tuple(rewrite(stage, again) for stage in self._script(stages))
+            for stage in stages:
+                expand_names(stage, self.evaluation.environment)
             told = tuple(rewrite(stage, self.evaluation.environment.hidden) for stage in script)
             job = Job(invocation, spread_from(asked, self.session.names), stages, script, told)
             self._tell_stages(job.told)

@@ -18,9 +18,10 @@ from jupyter_latents.wording import visible, without_advice
 if TYPE_CHECKING:
     from jupyter_latents.engine import ItemEvent, Look, Observer, Phase, StageResult, StepEvent, WorkerRow
 
-__all__ = ["Hidden", "hider", "is_stand_in", "rewrite", "stand_ins"]
+__all__ = ["Hidden", "expand_names", "hider", "is_stand_in", "rewrite", "stand_ins"]
 
 _SHORT = 4
+_NAMES = re.compile(r"\$(?:(\w+)|\{([^}]+)\})", re.ASCII)  # as `os.path.expandvars` reads them
 
 
 def stand_ins() -> Callable[[], int]:
@@ -60,13 +61,32 @@ def hider(veiled: Any, environment: Environment) -> Callable[[str], str]:
         environment: Knows the values.
     """
     words = list(dict.fromkeys(_texts(veiled)))
-    if not words:
+    expanded = expand_names(veiled, environment)
+    if not words and not expanded:
         return str
     pairs = {environment.unveiled(word): environment.shown(word) for word in words}
-    for name in {name for word in words for name in veiled_names(word)}:
+    for name in expanded.union(*map(veiled_names, words)):
         pairs.setdefault(environment.environ.get(name, ""), f"${name}")
     written = {form: instead for real, instead in pairs.items() for form in written_forms(real, keys=True)}
     return _Replacing(tuple(sorted(written.items(), key=lambda pair: -len(pair[0]))))
+
+
+def expand_names(stage: Stage, environment: Environment) -> set[str]:
+    """Names that stand as text, ``'$NAME/x'``, in what names the model; the engine reads their values there.
+
+    Args:
+        stage: What is asked for.
+        environment: Hides their values from now on.
+    """
+    found: set[str] = set()
+
+    def take(text: str) -> str:
+        found.update(name or braced for name, braced in _NAMES.findall(text))
+        return text
+
+    rewrite(stage.model, take)
+    environment.values.expanded |= found
+    return found
 
 
 @dataclass(frozen=True, slots=True)

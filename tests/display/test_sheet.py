@@ -1,9 +1,10 @@
 """Contact sheets: every picture whole in its place, whatever the words around it."""
 
 import itertools
+from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from jupyter_latents.display import sheet
 from jupyter_latents.display.arrangement import arranged
@@ -47,3 +48,32 @@ def test_the_largest_sheet_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         sheet.draw_sheet(pictures[:1] * 60, [""] * 60, arranged(choices(guidance=(1.0, 2.0), seed=tuple(range(30)))))
     with pytest.raises(LatentsError, match="no pictures"):
         sheet.draw_sheet([], [], arranged([]))
+
+
+def test_a_sheet_of_long_prompts_measures_few_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[str] = []
+
+    class Counted:
+        def __init__(self, font: Any) -> None:
+            self._font = font
+
+        def getlength(self, text: str) -> float:
+            measured.append(text)
+            return float(self._font.getlength(text))
+
+    drawn: list[str] = []
+    font, draw = sheet._font, ImageDraw.ImageDraw.text
+    monkeypatch.setattr(sheet, "_font", lambda size: Counted(font(size)))
+
+    def text(self: ImageDraw.ImageDraw, xy: Any, said: str, fill: Any, font: Any) -> None:
+        drawn.append(said)
+        draw(self, xy, said, fill=fill, font=font._font)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", text)
+    prompts = ("\u202e\x1b[2J" + "a fox " * 50_000, "b")
+    several = choices(prompt=prompts)
+    sheet.draw_sheet([Image.new("RGB", (256, 64))] * 2, [f"prompt {one}" for one in prompts], arranged(several))
+    assert len(measured) < 60
+    assert sum(map(len, measured)) < 60_000
+    assert drawn[0].startswith("prompt \\u202e")
+    assert drawn[0].endswith("...")

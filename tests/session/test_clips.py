@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 from jupyter_latents.display.wiring import session_with_display
-from jupyter_latents.errors import JupyterLatentsError, LatentsFileError, SettingError
+from jupyter_latents.errors import JupyterLatentsError, LatentsFileError, LatentsWarning, SettingError
 from jupyter_latents.latents.clip import Clip
 from jupyter_latents.syntax import parse
 from tests.session.conftest import Desk
@@ -199,3 +199,16 @@ def test_errors_name_the_option(desk: Desk):
         desk.run(CLIP.replace("--num-frames 5", "--num-frames 6"))
     with pytest.raises(JupyterLatentsError, match="--image-format mp4 is for clips"):
         desk.run("<sd15> --prompts cat --inference-steps 2 --output-size 64 --image-format mp4")
+
+
+@pytest.mark.parametrize("ending", ["mp4", "webm"])
+def test_a_film_whose_text_the_codec_cannot_take_is_written_without_it_and_told(ending: str, tmp_path: Path):
+    clip = Clip(frames(2), 8, {"jupyter_latents": "long " * 40_000})
+    with pytest.warns(LatentsWarning, match=f"{ending} has no room for what says how the picture was made"):
+        assert clip.save(tmp_path / f"long.{ending}").stat().st_size < 100_000
+    assert Clip(frames(2), 8, {"jupyter_latents": "a\x00b"}).save(tmp_path / f"nul.{ending}").is_file()
+
+
+def test_frames_of_several_sizes_are_no_film(tmp_path: Path):
+    with pytest.raises(LatentsFileError, match="frames of a film are of one size"):
+        Clip([*frames(1), *frames(1, side=32)]).save(tmp_path / "odd.mp4")

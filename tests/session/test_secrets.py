@@ -219,3 +219,34 @@ def test_a_short_value_that_a_message_quotes_is_hidden(
     assert error is not None
     assert "'$KEY'" in error.message
     assert "q7z" not in error.message
+
+
+@pytest.mark.usefixtures("secret")
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--vae '{}'",
+        "--unet '{}'",
+        "--vae '{}/w.txt'",
+        "--control-nets '{}' --image-seeds 'control: a.png'",
+        "--t2i-adapters '{}' --image-seeds 'control: a.png'",
+        "--sdxl-refiner '{}'",
+    ],
+)
+@pytest.mark.parametrize("name", ["in/$TOKEN/x", "in/${{TOKEN}}/x"])
+def test_a_name_in_quotes_that_the_engine_reads_shows_nothing(
+    options: str, name: str, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "in" / SECRET / "x"
+    folder.mkdir(parents=True)
+    (folder / "w.txt").touch()
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
+    line = f"<sd15> --prompts cat {SHORT} {options.format(name.format())}"
+    observer, error = ran(desk, line)
+    assert error is not None
+    told = f"{error} {error.template} {error.args} {error._render_traceback_()} {observer.lines} {observer.told}"
+    assert SECRET not in told
+    assert "$TOKEN" in told
+    (stage, *_) = (one for one in desk.plan(line).stages if one.error is not None)
+    assert SECRET not in f"{stage.error} {stage.error.args} {stage}"

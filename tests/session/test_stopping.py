@@ -17,11 +17,14 @@ from jupyter_latents.display.live import LiveScreen
 from jupyter_latents.display.view import RunView
 from jupyter_latents.engine.models import filler
 from jupyter_latents.engine.observer import Look, StepEvent
+from jupyter_latents.errors import StoppedError
+from jupyter_latents.latents.clip import Clip
 from jupyter_latents.magics import Interrupted, _wait
 from jupyter_latents.session import Session, Task
+from jupyter_latents.session.outputs import _write_picture
 from jupyter_latents.session.runs import Run
 from jupyter_latents.stage import ModelSource
-from jupyter_latents.stopping import StopFlag
+from jupyter_latents.stopping import StopFlag, heeding
 from jupyter_latents.syntax import Script
 from tests.session.conftest import SECONDS, Desk, Notes
 
@@ -309,3 +312,30 @@ def test_whoever_is_told_to_end_has_heard_it_whenever_the_stop_comes() -> None:
     for _ in range(2):
         told = flag.hear()
         assert flag.heard == told
+
+
+@pytest.mark.parametrize("ending", ["mp4", "webm", "gif", "apng", "webp"])
+def test_a_stop_ends_the_encoding_of_a_film_between_two_frames(ending: str, tmp_path: Path) -> None:
+    flag, loaded = StopFlag(), []
+
+    class Watched(Image.Image):
+        number: int
+
+        def load(self) -> Any:
+            loaded.append(self.number)
+            if self.number == 3:
+                flag.stop()
+            return super().load()
+
+    def frame(number: int) -> Image.Image:
+        made = Image.new("RGB", (48, 32), (20 * number, 90, 10))
+        made.__class__ = Watched
+        vars(made)["number"] = number
+        return made
+
+    clip, target = Clip([frame(number) for number in range(9)]), tmp_path / f"film.{ending}"
+    with heeding(flag), pytest.raises(StoppedError):
+        _write_picture(clip, target, 0, latents=b"", texts=lambda _: {}, tell=print)
+    assert max(loaded) < 8, "the rest is not encoded"
+    assert not list(tmp_path.iterdir())
+    assert not any("load" in vars(one) for one in clip)

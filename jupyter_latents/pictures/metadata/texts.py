@@ -19,7 +19,18 @@ from jupyter_latents.pictures.files import opened
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["LATENTS", "MOST", "OURS", "PARAMETERS", "Texts", "no_room", "picture_bytes", "read_texts", "write_picture"]
+__all__ = [
+    "LATENTS",
+    "MOST",
+    "OURS",
+    "PARAMETERS",
+    "Texts",
+    "no_room",
+    "picture_bytes",
+    "read_texts",
+    "storable",
+    "write_picture",
+]
 
 OURS = "jupyter_latents"
 PARAMETERS = "parameters"
@@ -68,7 +79,7 @@ def write_picture(
     Returns:
         The keys of the texts that this format has no room for.
     """
-    known = {key: _storable(text) for key, text in texts.items()}
+    known = {key: storable(text) for key, text in texts.items()}
     arguments, held = _ARGUMENTS.get(kind, _nothing)(known, latents)
     image.save(file, format=kind, **arguments, **film)
     return tuple(key for key in known if key not in held)
@@ -93,7 +104,7 @@ def picture_bytes(
     return file.getvalue()
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """A text without what no file holds: the ends of C's texts, and halves of letters."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 

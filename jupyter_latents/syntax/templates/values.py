@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from urllib.parse import quote as quote_url
 
 from jupyter_latents.errors import ScriptError
@@ -30,6 +31,7 @@ class Values:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = environ
         self.opened: set[str] = set()  # names whose values the script, or a stage of it, had
+        self.expanded: set[str] = set()  # names that stand as text in the names of models, where the engine reads them
         self._words: dict[str, list[str]] = {}
         self._lines: dict[str, str] = {}
 
@@ -85,12 +87,12 @@ class Values:
             text: The text.
             keys: Whether it is a message: it quotes values, and may hold some that were read as keys of settings.
         """
-        for value, name, _ in self._open():
+        for value, name, _ in self._open(self.expanded):
             for form in written_forms(value, keys=keys):
                 text = text.replace(form, f"${name}")
             if len(value) >= _LONG:
                 text = _without_beginning(text, value, f"${name}")
-        for name in sorted(self.opened) if keys else ():
+        for name in sorted(self.opened | self.expanded) if keys else ():
             if 0 < len(value := self.value(name)) < _SHORT:
                 text = text.replace(f"'{value}'", f"'${name}'")
         return self.shown(text)
@@ -107,9 +109,9 @@ class Values:
                 text = text.replace(value, veil(name, part))
         return text
 
-    def _open(self) -> list[tuple[str, str, int | None]]:
+    def _open(self, more: AbstractSet[str] = frozenset()) -> list[tuple[str, str, int | None]]:
         """Values that the script had, and words of them, with their names and places; the longest first."""
-        wholes = [(self.value(name), name, None) for name in self.opened]
+        wholes = [(self.value(name), name, None) for name in self.opened | more]
         words = [(word, name, part) for name in self.opened for part, word in enumerate(self._words.get(name, ()))]
         return sorted((one for one in [*wholes, *words] if len(one[0]) >= _SHORT), key=lambda one: -len(one[0]))
 
