@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +45,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["Interact
     from traitlets.config import Config
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # the shell puts its own in that place
     gc.freeze()  # `reset` collects garbage among all that torch and other tests hold: half a second each time
     InteractiveShell.clear_instance()
     config = Config()

@@ -122,7 +122,7 @@ OPTIONS = {
     "a fraction that is no number": (
         "--denoising-end half",
         "ScriptError",
-        ["--denoising-end", "'half'", "give a number"],
+        ["--denoising-end", "'half'", "give a fraction"],
         "half",
     ),
     "a window that ends where it starts": (

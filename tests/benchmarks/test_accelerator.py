@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from jupyter_latents.errors import RunError
-from tests.benchmarks.accelerator import command, printing, sections, wheels
+from tests.benchmarks.accelerator import command, law, printing, sections, wheels
 from tests.benchmarks.accelerator.budget import Clock, OutOfTimeError
 from tests.benchmarks.accelerator.place import Place
 from tests.benchmarks.accelerator.sections import Section
@@ -158,17 +158,18 @@ def test_sections_share_all_of_the_time() -> None:
 
 def test_the_law_runs_on_toys(tmp_path: Path) -> None:
     assert command.main([*TINY, str(tmp_path / "made.json"), "--only", "law"]) == 0
-    (law,) = json.loads((tmp_path / "made.json").read_text())["sections"]
-    assert law["facts"]["equal"] == law["facts"]["rows"] == len(law["rows"])
-    assert law["rows"][0]["plain twice"]
-    assert law["rows"][0]["plain"]
+    (section,) = json.loads((tmp_path / "made.json").read_text())["sections"]
+    assert section["facts"]["equal"] == section["facts"]["rows"] == len(section["rows"])
+    assert section["rows"][0]["plain twice"]
+    assert section["rows"][0]["plain"]
 
 
-def test_only_the_families_asked_for_are_tried(tmp_path: Path) -> None:
+def test_only_the_families_asked_for_are_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(law, "_measure", lambda *_: None)  # which rows there are, not what they say
     given = ["--only", "law", "--families", "sd3"]
     assert command.main([*TINY, str(tmp_path / "made.json"), *given]) == 0
-    (law,) = json.loads((tmp_path / "made.json").read_text())["sections"]
-    assert [row["family"] for row in law["rows"]] == ["sd3"]
+    (section,) = json.loads((tmp_path / "made.json").read_text())["sections"]
+    assert [row["family"] for row in section["rows"]] == ["sd3"]
 
 
 @pytest.mark.parametrize("given", [("--only", "tempo"), ("--families", "sd9"), ("--models", "SD 9")])

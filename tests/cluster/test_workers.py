@@ -23,7 +23,7 @@ from jupyter_latents.settings import Settings
 from jupyter_latents.stage import ModelSource
 from jupyter_latents.syntax import Script
 
-SECONDS = 120
+SECONDS = 300
 EULER = "--schedulers EulerAncestralDiscreteScheduler --output-size 64"
 SWEEP = f"""\
 demo/scenes --prompts 'a lighthouse' --seeds 1 2 3 --inference-steps 6 --denoising-end 0.5 0.8 {EULER} --into base
