@@ -40,9 +40,8 @@ def run_batch(
     Returns:
         A result for each stage, which can be continued alone.
     """
-    together = StageRun(
-        model, prepare(replace(stages[0], batch_size=len(stages)), facts=model.facts), Inputs(), observer, stops, vae_of
-    )
+    whole = replace(stages[0], batch_size=len(stages), batch_seeds=False)  # it is the batch, and is told nothing of one
+    together = StageRun(model, prepare(whole, facts=model.facts), Inputs(), observer, stops, vae_of)
     together.generator = [torch.Generator("cpu").manual_seed(stage.seed or 0) for stage in stages]
     together.steps()
     results = []

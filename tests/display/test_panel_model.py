@@ -53,6 +53,18 @@ demo/paper
 --into final"""
 
 
+def test_an_invocation_with_a_refiner_becomes_its_two_stages() -> None:
+    text = (
+        "base --prompts \"a {{ animal }}; bad\" --guidance-scales '7@0,2@0.5' --seeds 3 "
+        "--sdxl-refiner 'r;variant=fp16' -hnf 0.7 --into final"
+    )
+    model = applied(text)
+    assert [form.model for form in model.forms] == ["base", "r"]
+    assert "{{ animal }}" in model.text
+    plain = text.replace("{{ animal }}", "cat")
+    assert read(applied(plain).text) == read(plain)
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.lists(stages(), min_size=1, max_size=3))
 def test_a_text_that_went_through_the_panel_means_the_same(made: list[Stage]) -> None:

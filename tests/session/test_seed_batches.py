@@ -6,8 +6,11 @@ import pytest
 import torch
 from PIL import Image
 
+from jupyter_latents.engine.given.inputs import Given
+from jupyter_latents.engine.rules.sharing import sharing_note
 from jupyter_latents.latents import LatentsSequence
 from jupyter_latents.session import Session
+from jupyter_latents.stage import ModelSource, Stage
 from tests.engine.cases import relative
 from tests.session.conftest import Desk
 from tests.session.test_out_of_memory import full_when, part
@@ -95,6 +98,24 @@ def test_seeds_that_cannot_share_a_batch_are_told(desk: Desk, more: str, why: st
     assert said in desk.notes.lines
     assert not any("run as one batch" in line and said not in line for line in desk.notes.lines)
     assert not any(said in stage.notes for stage in desk.plan(text.replace("--batch-seeds", "")).stages)
+
+
+def test_a_batch_is_told_of_once(desk: Desk) -> None:
+    desk.run(script(more="--batch-seeds"))
+    assert [line for line in desk.notes.lines if "batch" in line] == [
+        "3 seeds run as one batch: their last bits may differ from single runs"
+    ]
+    desk.run(script(more="--batch-seeds --denoising-end 0.5 --guidance-scales 3 '4@0,2@0.34'"))
+    desk.run(script(more="--batch-seeds --guidance-scales '4@0,2@0.34' 3"))
+    assert not [line for line in desk.notes.lines if "begins with a picture" in line]
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [(Given(controls=1), "the stage has a control image"), (Given(adapters=(1,)), "has images of an IP-Adapter")],
+)
+def test_what_is_put_beside_noise_is_named(given: Given, why: str) -> None:
+    assert why in sharing_note(Stage(model=ModelSource("m"), seed=3, batch_seeds=True), given, 1)
 
 
 def test_a_stopped_batch_leaves_all_its_latents(desk: Desk) -> None:

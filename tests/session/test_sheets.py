@@ -41,6 +41,15 @@ def test_a_sheet_has_all_pictures_and_leads_back_to_its_cell(xy: LatentsSequence
     assert desk["again"].axes == xy.axes
 
 
+def test_a_sweep_over_one_picture_file_is_one_cell(xy: LatentsSequence, desk: Desk, tmp_path: Path) -> None:
+    del xy
+    Image.new("RGB", (64, 64), "teal").save(tmp_path / "teal.png")
+    options = "--prompts cat --inference-steps 4 --image-seed-strengths 0.5 --guidance-scales '7@0,1@0.75' 2"
+    desk.run(f"<sd15> {options} --image-seeds {tmp_path}/teal.png --seeds 3 4 --into made")
+    cell = cell_from(desk["made"].save(tmp_path / "made.png"))
+    assert cell.count("--image-seeds") == cell.count("--seeds 3 4") == cell.count("--guidance-scales 7@0,1@0.75 2") == 1
+
+
 def test_pictures_stand_on_the_sheet_as_they_are(xy: LatentsSequence) -> None:
     sheet = xy[:4].grid().picture
     picture = xy[3].decode()[0]

@@ -8,9 +8,10 @@ import pytest
 
 from jupyter_latents.errors import HelpAskedError, ScriptError
 from jupyter_latents.syntax.options.completion import complete
-from jupyter_latents.syntax.options.help import help_text
+from jupyter_latents.syntax.options.help import help_text, option_help
 from jupyter_latents.syntax.options.magic_line import parse_magic_line
 from jupyter_latents.syntax.options.magic_options import MAGIC_OPTIONS, MagicOptions
+from jupyter_latents.syntax.options.second_stage import REWRITTEN
 from jupyter_latents.syntax.options.table import OPTIONS
 from jupyter_latents.syntax.script import Script
 
@@ -29,7 +30,8 @@ def test_help_explains_one_option(name: str) -> None:
 def test_help_finds_the_nearest_and_tells_of_dgenerates_own() -> None:
     with pytest.raises(ScriptError, match="did you mean denoising-start"):
         help_text("denoisin-start")
-    assert "does not run here" in help_text("output-metadata")
+    assert "does not run here" in help_text("plugin-modules")
+    assert "is taken and changes nothing: pictures carry their cell" in help_text("output-metadata")
     assert "Sets a name to text" in help_text("\\set")
 
 
@@ -149,3 +151,13 @@ def test_a_question_mark_behind_an_option_asks_for_its_help(script: str) -> None
 def test_options_of_the_magics_line_are_sent_there() -> None:
     with pytest.raises(ScriptError, match="belongs on the magic's own line"):
         Script("demo/scenes --prompts x --preview-every 4").check()
+
+
+def test_options_of_the_refiner_are_explained_offered_and_guessed() -> None:
+    assert all(f"\n  {name}\n" in help_text() for name in REWRITTEN)
+    assert "fraction of the steps. Default: 0.8" in option_help("--sdxl-high-noise-fractions")
+    cell = "%%dgen\nm --sdxl-refiner-p"
+    found = [one.text for one in complete(cell, len(cell))]
+    assert found == ["--sdxl-refiner-pag", "--sdxl-refiner-pag-scales", "--sdxl-refiner-pag-adaptive-scales"]
+    with pytest.raises(ScriptError, match="did you mean --sdxl-refiner"):
+        Script("m --sdxl-refine r").check()

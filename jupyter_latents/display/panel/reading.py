@@ -13,6 +13,7 @@ from jupyter_latents.syntax.lines import Block, LineReader, Logical
 from jupyter_latents.syntax.options.arguments import Arguments, read_arguments
 from jupyter_latents.syntax.prompts import split_prompt
 from jupyter_latents.syntax.quoting import Word, read_words
+from jupyter_latents.syntax.refiner import in_two_stages
 from jupyter_latents.syntax.script import Script
 from jupyter_latents.syntax.seed_text import format_reference
 from jupyter_latents.syntax.seeds import parse_seed
@@ -51,10 +52,11 @@ def read_forms(text: str) -> list[StageForm]:
     script = Script(text[magic.end() :] if magic else text, first_line=2 if magic else 1)
     script.check()
     source = [Line(number, line, line) for number, line in enumerate(_NEWLINE.split(script.text), script.first_line)]
-    return [_form(part) for part in LineReader(iter(source))]
+    return [form for part in LineReader(iter(source)) for form in _forms(part)]
 
 
-def _form(part: Block | Logical) -> StageForm:
+def _forms(part: Block | Logical) -> Iterator[StageForm]:
+    """The forms of one invocation: two or more where it names a refiner."""
     if isinstance(part, Block) or part.directive:
         line = part.lines[0] if isinstance(part, Block) else part.text.origins[0].line
         what = "a template block" if isinstance(part, Block) else "a directive"
@@ -66,12 +68,16 @@ def _form(part: Block | Logical) -> StageForm:
     line = Line(1, masked, masked)
     expanded = expand(Logical(Located.of(line)), Environment(environ=_Marks(templates)))
     _name_variables(expanded, templates)
-    words = read_words(expanded)
+    for stage in in_two_stages(read_words(expanded)):
+        yield _form(stage.words, templates, part.text)
+
+
+def _form(words: Sequence[Word], templates: list[str], text: Located) -> StageForm:
     arguments = read_arguments(words)
     held = [arguments.model, *(word for taken in arguments.words.values() for word in taken)]
     if any(UNKNOWN in word.text and not any(word.written is one.written for one in held) for word in words[1:]):
-        place = part.text.place()
-        raise ScriptError("The panel cannot show a template that stands for options; run it in a cell.", place=place)
+        message = "The panel cannot show a template that stands for options; run it in a cell."
+        raise ScriptError(message, place=text.place())
     return _filled(arguments, templates)
 
 

@@ -37,9 +37,19 @@ def _hindrance(stage: Stage, given: Given, windows: int) -> str:
     if windows > 1:
         return "what steers the stage changes during the run"
     if given != Given():
-        return "the stage begins with a picture or latents"
+        return _of_inputs(stage, given)
     if stage.batch_size > 1:
         return f"each seed is a batch of {stage.batch_size} already"
     if stage.scheduler is not None and stage.scheduler.name in _ALONE:
         return f"{stage.scheduler.name} draws its noise from one seed"
     return ""
+
+
+def _of_inputs(stage: Stage, given: Given) -> str:
+    if given.latents and stage.image_seed is None:
+        return "its first steps are kept from before"
+    if given.latents or given.images:
+        return "the stage begins with a picture or latents"
+    if given.controls:
+        return "the stage has a control image"
+    return "the stage has images of an IP-Adapter" if given.adapters else "the stage begins with a picture or latents"

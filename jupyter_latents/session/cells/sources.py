@@ -12,7 +12,7 @@ from jupyter_latents.stage import Reference, Stage
 __all__ = ["Brought", "Derived", "Elsewhere", "FromStage", "Going", "Source", "all_before", "depth_of"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Brought:
     """Something that went into a stage and no stage made: a file, or a variable's picture.
 
@@ -27,7 +27,7 @@ class Brought:
     wanted: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Elsewhere:
     """Latents that no stage of this session made.
 

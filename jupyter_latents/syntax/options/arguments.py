@@ -20,6 +20,7 @@ from .checks import check
 from .faults import fault, named
 from .magic_options import MAGIC_NAMES
 from .refused import ELSEWHERE, HARMLESS, SHORT_HARMLESS, refusal
+from .second_stage import REWRITTEN
 from .table import BY_NAME, OPTIONS, Option
 
 __all__ = ["Arguments", "VeiledError", "read_arguments"]
@@ -120,7 +121,7 @@ def _find(word: Word) -> Option:
     reason = refusal(name)
     if reason:
         raise ScriptError(f"'{name}' is dgenerate's and does not run here: {reason}.", place=word.place)
-    long = [known for known in BY_NAME if known.startswith("--")] if name.startswith("--") else BY_NAME
+    long = [known for known in (*BY_NAME, *REWRITTEN) if known.startswith("--")] if name.startswith("--") else BY_NAME
     hint = nearest(name, long) or "; %%dgen --help lists them all."
     raise ScriptError(f"'{name}' is no option{hint}", place=word.place)
 

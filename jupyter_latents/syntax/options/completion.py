@@ -11,6 +11,7 @@ from jupyter_latents.syntax.seeds import SEED_KEYS
 
 from .cursor import Spot, spot
 from .magic_options import MAGIC_OPTIONS
+from .second_stage import refiner_help
 from .table import OPTIONS
 
 __all__ = ["Completion", "complete"]
@@ -107,6 +108,9 @@ def _options(typed: str, start: int, cursor: int) -> Iterator[Completion]:
     for option in OPTIONS:
         if option.name.startswith(typed):
             yield Completion(option.name, start, cursor, "option", option.help.partition(". ")[0].rstrip(".") + ".")
+    for name, text in refiner_help().items() if typed else ():
+        if name.startswith(typed):
+            yield Completion(name, start, cursor, "option", text)
 
 
 def _magic(at: Spot, cursor: int, list_path: Callable[[str], Sequence[str]]) -> Iterator[Completion]:

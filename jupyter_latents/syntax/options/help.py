@@ -12,8 +12,8 @@ from jupyter_latents.syntax.directives import DIRECTIVES
 from jupyter_latents.syntax.seeds import SEED_KEYS
 
 from .magic_options import MAGIC_OPTIONS, MagicOption
-from .refused import refusal
-from .second_stage import BEFORE, REFINER, REWRITTEN, SECOND
+from .refused import HARMLESS, SHORT, refusal
+from .second_stage import REWRITTEN, refiner_help
 from .table import BY_NAME, GROUPS, OPTIONS, Option
 
 __all__ = ["full_help", "help_text", "option_help"]
@@ -50,6 +50,7 @@ def _sections(width: int) -> Iterator[tuple[str, list[str]]]:
     yield "The magic's own line", [_entry(_head(option), option.help, width) for option in MAGIC_OPTIONS]
     for group in GROUPS:
         yield group, [_entry(_head(option), _help(option), width) for option in OPTIONS if option.group == group]
+    yield "dgenerate's refiner", [_entry(name, text, width) for name, text in refiner_help().items()]
     known = [directive for directive in DIRECTIVES.values() if directive.run]
     yield "Directives", [_entry(directive.usage, directive.help, width) for directive in known]
 
@@ -84,14 +85,15 @@ def option_help(name: str, width: int | None = None) -> str:
         return _entry(directive.usage, directive.help, width, indent="")
     magic = {known.lstrip("-"): option for option in MAGIC_OPTIONS for known in option.names if known.startswith("--")}
     found = BY_NAME.get(name) or BY_NAME.get(f"--{bare}") or BY_NAME.get(f"--{bare}s") or magic.get(bare)
-    if found is None and f"--{bare}" in REWRITTEN:
-        to = f"{SECOND[f'--{bare}']} of it" if f"--{bare}" in SECOND else f"it goes on with the latents {BEFORE}"
-        return f"--{bare}\n    Of {REFINER}, which makes a second stage: {to}."
+    if found is None and (text := refiner_help().get(f"--{bare}")):
+        return _entry(f"--{bare}", text, width, indent="")
     if found is None:
         reason = refusal(f"--{bare}")
         if reason:
             return f"--{bare}\n      dgenerate's; it does not run here: {reason}."
-        known = {**{n.lstrip("-"): None for n in BY_NAME}, **magic}
+        if harmless := HARMLESS.get(SHORT.get(name, f"--{bare}")):
+            return f"--{bare}\n      dgenerate's; it is taken and changes nothing: {harmless[0]}."
+        known = {**{n.lstrip("-"): None for n in (*BY_NAME, *REWRITTEN)}, **magic}
         raise ScriptError(f"'{name}' is no option{nearest(bare, known) or '; %%dgen --help lists them all.'}")
     text = _help(found) if isinstance(found, Option) else found.help
     if found.choices:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-__all__ = ["BEFORE", "EDIT", "FRACTION", "FRACTIONS", "REFINER", "REWRITTEN", "SECOND", "SHORT"]
+__all__ = ["BEFORE", "EDIT", "FRACTION", "FRACTIONS", "REFINER", "REWRITTEN", "SECOND", "SHORT", "refiner_help"]
 
 BEFORE = "before_refiner"
 """What the latents of the first stage are called."""
@@ -56,3 +56,17 @@ SHORT = MappingProxyType(
 
 REWRITTEN = frozenset({REFINER, FRACTIONS, EDIT, *SECOND})
 """All of them by their long names."""
+
+_OWN = MappingProxyType(
+    {
+        REFINER: f"NAME: a second stage of this model, which goes on with the latents {BEFORE} of the first.",
+        FRACTIONS: f"Where the first stage ends and the refiner goes on, a fraction of the steps. Default: {FRACTION}.",
+        EDIT: "The refiner changes the finished picture of the first stage, by image to image.",
+    }
+)
+
+
+def refiner_help() -> dict[str, str]:
+    """What each of these options is for, by its long name."""
+    taken = {name: f"{to} of the stage that {REFINER} makes." for name, to in SECOND.items()}
+    return {**_OWN, **taken}
