@@ -25,6 +25,7 @@ _SHARED = (
     "negative_prompts", "prompt_weighter", "inference_steps", "guidance_scales", "guidance_rescales", "schedulers",
     "model_cpu_offload", "model_sequential_offload", "force",
 )  # fmt: skip
+_FIRST_ALONE = ("textual_inversions", "loras", "ip_adapters")
 _URI = ("revision", "variant", "subfolder", "dtype")
 
 
@@ -190,6 +191,8 @@ def _pair(
     else:
         more = [rendered("--denoising-start", fraction), fraction]
         note = f"{name.text} is a second stage that goes on with the latents of the first at {fraction.text}"
+    if alone := [one.option.text for one in base if one.dest in _FIRST_ALONE]:
+        note += f"; the first alone has {' and '.join(alone)}"
     yield StageWords([*words, *seed, *more], note if UNKNOWN not in note else "")
 
 

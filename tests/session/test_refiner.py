@@ -7,6 +7,9 @@ import torch
 
 from jupyter_latents.errors import ScriptError
 from jupyter_latents.syntax import parse
+from jupyter_latents.syntax.quoting import read_words
+from jupyter_latents.syntax.refiner import in_two_stages
+from jupyter_latents.syntax.text import Line, Located
 from tests.engine.cases import picture
 from tests.session.conftest import Desk
 
@@ -33,6 +36,13 @@ def test_the_dry_run_shows_both(desk: Desk) -> None:
     assert [first.refused, second.refused] == ["", ""]
     assert first.stage.into == "before_refiner"
     assert (first.stage.window.end, second.stage.window.start) == (0.8, 0.8)
+
+
+def test_what_the_first_stage_alone_has_is_told() -> None:
+    given = "m --prompts '<fox>' --textual-inversions w.pt --loras l.pt --sdxl-refiner r"
+    first, second = in_two_stages(read_words(Located.of(Line(1, given, given))))
+    assert second.note.endswith("of the first at 0.8; the first alone has --textual-inversions and --loras")
+    assert not first.note
 
 
 def test_its_own_options_reach_the_second_stage() -> None:
