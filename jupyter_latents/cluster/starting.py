@@ -35,6 +35,7 @@ _ENVIRONMENT = {
 _ALWAYS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_TQDM_PATCH_PRINT": "0",  # else Ray puts a print of its own in the place of Python's
     "RAY_gcs_rpc_server_reconnect_timeout_s": "86400",  # else Ray ends this process a minute after the head
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # what Ray's own processes would print into cells; runs tell it themselves
 }

@@ -66,7 +66,7 @@ def test_a_script_gives_what_its_last_model_makes() -> None:
 def test_a_script_whose_options_multiply_gives_a_labelled_sequence() -> None:
     made = jl.run(f"{MODEL}\n--prompts cat --inference-steps 2 --seeds 1 2")
     assert isinstance(made, LatentsSequence)
-    assert [made.label(number) for number in range(2)] == ["seeds 1", "seeds 2"]
+    assert [made.label(number) for number in range(2)] == ["seed 1", "seed 2"]
 
 
 def test_a_stage_equals_its_script_and_a_chain_of_stages_the_whole() -> None:

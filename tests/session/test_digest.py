@@ -16,7 +16,18 @@ from jupyter_latents.latents import Latents
 from jupyter_latents.latents.facts import Noise, Position, Provenance, Resume
 from jupyter_latents.latents.spaces import Space
 from jupyter_latents.session.memory.identity import OUT, fingerprint
-from jupyter_latents.stage import Address, ImageSeed, LatentsProcessor, ModelSource, Output, Prompt, Size, Stage, Window
+from jupyter_latents.stage import (
+    Address,
+    ImageSeed,
+    LatentsProcessor,
+    ModelSource,
+    Output,
+    Prompt,
+    Size,
+    Stage,
+    Sweep,
+    Window,
+)
 from jupyter_latents.syntax.script import parse
 
 # Options of which one value is another field of the stage: to that field. What fields do is tried below, each alone.
@@ -84,6 +95,12 @@ VALUES = (
         *("a", "sd", "main", "fp16", "in", "float32", "cpu", "vae", ("l",), ("c",), "q", "model"),
         auth_token="t",
         optimize=("o",),
+        textual_inversions=("t",),
+        ip_adapters=("i",),
+        image_encoder="e",
+        t2i_adapters=("a",),
+        unet="u",
+        transformer="t",
     ),
     Noise(1.0, "ve", 3.0),
     Position(1, 2, "a", "b", "c"),
@@ -97,10 +114,10 @@ LATENTS = Latents(
 )
 IMAGE = Image.new("RGB", (2, 2))
 OF["Latents"] = LATENTS
-OF["Inputs"] = Inputs((LATENTS,), (IMAGE,), (IMAGE,), (IMAGE,), (8, 8), ("note",), (LATENTS,))
+OF["Inputs"] = Inputs((LATENTS,), (IMAGE,), (IMAGE,), (IMAGE,), (8, 8), ("note",), (LATENTS,), ((IMAGE,),), (8, 8))
 OF["Stage"] = Stage(
     model=OF["ModelSource"], prompt=OF["Prompt"], seed=1, guidance_rescale=0.5, strength=0.5, scheduler="a",
-    num_frames=5, fps=8.0,
+    num_frames=5, fps=8.0, max_sequence_length=64, pag_scale=3.0, pag_adaptive_scale=0.5, sweep=Sweep(1, 2),
     sigmas=(1.0,), window=OF["Window"], image_seed=ImageSeed(), size=OF["Size"], clip_skip=1,
     latents_processors=(OF["LatentsProcessor"],), output=Output(), into="a",
 )  # fmt: skip

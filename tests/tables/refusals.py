@@ -113,10 +113,6 @@ def _inputs() -> Iterator[Refusal]:
     for family in ("sd15", "sdxl", "flux", "demo/scenes", "demo/flow"):
         yield Refusal(f"a size beyond memory of {family}", _stage(family, size=HUGE), (HUGE, "memory"),
                       ("ModelError", "RunError", "ScriptError"), heavy=True)  # fmt: skip
-    for named, seed in (("photo_64_64", "photo_64_64"), ("photo_64_64.png", "./photo_64_64.png")):
-        yield Refusal(f"one plain picture {seed} with a ControlNet",
-                      _stage("sd15", "--control-nets <control>", seed), ("control:", named),
-                      ("ModelError", "ScriptError"))  # fmt: skip
     yield Refusal("a ControlNet without a picture", _stage("sd15", "--control-nets <control>"), ("control",))
     yield Refusal("a negative prompt for Flux", _stage("flux", "--negative-prompts dog"), ("negative prompt",))
     yield Refusal("a second prompt for SD", _stage("sd15", "--second-prompts dog"), ("prompt 2",))
