@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from jupyter_latents.plain import run, start
     from jupyter_latents.session import Session
     from jupyter_latents.session.cells.reading import cell_from
-    from jupyter_latents.session.runs import Run
-    from jupyter_latents.session.steps import Step
+    from jupyter_latents.session.runs.run import Run
+    from jupyter_latents.session.runs.steps import Step
     from jupyter_latents.stage import Stage
 
 __version__ = "0.1.0"
@@ -48,10 +48,10 @@ __all__ = [
 _LAZY = {
     "Latents": "jupyter_latents.latents",
     "LatentsSequence": "jupyter_latents.latents",
-    "Run": "jupyter_latents.session.runs",
+    "Run": "jupyter_latents.session.runs.run",
     "Session": "jupyter_latents.session",
     "Stage": "jupyter_latents.stage",
-    "Step": "jupyter_latents.session.steps",
+    "Step": "jupyter_latents.session.runs.steps",
     "cell_from": "jupyter_latents.session.cells.reading",
     "compare": "jupyter_latents.display.comparing",
     "panel": "jupyter_latents.display.panel",

@@ -36,7 +36,7 @@ _GOING = ("queued", "running", "paused", "stopping")
 
 
 class Watched(Protocol):
-    """The part of a `jupyter_latents.session.runs.Run` that the view uses."""
+    """The part of a `jupyter_latents.session.runs.run.Run` that the view uses."""
 
     error: BaseException | None
     watcher: Any

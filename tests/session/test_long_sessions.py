@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from jupyter_latents.session import Session
-from jupyter_latents.session.runs import Run
+from jupyter_latents.session.runs.run import Run
 from jupyter_latents.settings import Settings
 from tests.session.conftest import Desk
 

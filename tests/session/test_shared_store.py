@@ -20,7 +20,7 @@ from jupyter_latents.errors import StoppedError
 from jupyter_latents.session import Task
 from jupyter_latents.session.memory.claims import Claims
 from jupyter_latents.session.memory.store import Store
-from jupyter_latents.session.runs import Run
+from jupyter_latents.session.runs.run import Run
 from jupyter_latents.settings import Settings
 from jupyter_latents.stopping import StopFlag, heeding
 from jupyter_latents.syntax import Script

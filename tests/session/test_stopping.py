@@ -22,7 +22,7 @@ from jupyter_latents.latents.clip import Clip
 from jupyter_latents.magics import Interrupted, _wait
 from jupyter_latents.session import Session, Task
 from jupyter_latents.session.outputs import _write_picture
-from jupyter_latents.session.runs import Run
+from jupyter_latents.session.runs.run import Run
 from jupyter_latents.stage import ModelSource
 from jupyter_latents.stopping import StopFlag, heeding
 from jupyter_latents.syntax import Script

@@ -83,7 +83,7 @@ def test_a_folder_that_goes_while_the_stage_runs_is_to_blame(
     desk: Desk, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outputs, "check_writable", lambda _stage: None)
-    monkeypatch.setattr("jupyter_latents.session.foresight.check_writable", lambda _stage: None)
+    monkeypatch.setattr("jupyter_latents.session.plans.foresight.check_writable", lambda _stage: None)
     with pytest.raises(LatentsFileError) as caught:
         desk.run(f"{STAGE} --output-path file")
     assert caught.value.place is not None

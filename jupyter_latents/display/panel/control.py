@@ -30,7 +30,7 @@ from .script_field import ScriptField
 
 if TYPE_CHECKING:
     from jupyter_latents.session import Session
-    from jupyter_latents.session.runs import Run
+    from jupyter_latents.session.runs.run import Run
 
     from .form import StageForm
 

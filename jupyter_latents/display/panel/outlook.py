@@ -15,7 +15,7 @@ from jupyter_latents.threads import start_thread
 
 if TYPE_CHECKING:
     from jupyter_latents.session import Session
-    from jupyter_latents.session.planning import Plan, PlannedStage
+    from jupyter_latents.session.plans.planning import Plan, PlannedStage
 
 __all__ = ["Outlook", "Planner", "Schedule", "look"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_latents.errors import LatentsError
 from jupyter_latents.points import rough_step
-from jupyter_latents.session.steps import own_sigma
+from jupyter_latents.session.runs.steps import own_sigma
 from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:

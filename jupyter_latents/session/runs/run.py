@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequen
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from jupyter_latents.errors import JupyterLatentsError, RunError, SettingError, StoppedError
-from jupyter_latents.session.steps import Step, StepStream
+from jupyter_latents.session.runs.steps import Step, StepStream
 from jupyter_latents.stopping import StopFlag, heeding
 
 if TYPE_CHECKING:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from jupyter_latents.session.runs import Made
+from jupyter_latents.session.runs.run import Made
 from jupyter_latents.session.spreading import choices_of
 from jupyter_latents.stage import Stage, label_of
 from jupyter_latents.syntax import Invocation
 
 if TYPE_CHECKING:
     from jupyter_latents.engine import StageResult
-    from jupyter_latents.session.side_by_side import SideBySide
+    from jupyter_latents.session.runs.side_by_side import SideBySide
 
 __all__ = ["Job"]
 

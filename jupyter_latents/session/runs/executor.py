@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from jupyter_latents.errors import SettingError
-from jupyter_latents.session.runs import Run
+from jupyter_latents.session.runs.run import Run
 from jupyter_latents.threads import start_thread
 
 __all__ = ["LocalExecutor"]

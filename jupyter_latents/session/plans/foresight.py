@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.errors import JupyterLatentsError, ModelError
 from jupyter_latents.session.blame import blame, check_parts
-from jupyter_latents.session.later import Later, UnforeseenError
 from jupyter_latents.session.memory.answers import Answers
 from jupyter_latents.session.outputs import check_writable, writes
-from jupyter_latents.session.planning import Plan, PlannedStage
+from jupyter_latents.session.plans.later import Later, UnforeseenError
+from jupyter_latents.session.plans.planning import Plan, PlannedStage
+from jupyter_latents.session.plans.veils import hider, is_stand_in, rewrite
 from jupyter_latents.session.spreading import Outlines, choices_of, spread, spread_from
-from jupyter_latents.session.veils import hider, is_stand_in, rewrite
 from jupyter_latents.stage import Choice, Stage
 from jupyter_latents.syntax import Evaluation, Foreseen, Invocation, Promise, real
 

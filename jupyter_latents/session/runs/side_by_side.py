@@ -17,8 +17,8 @@ from jupyter_latents.errors import RunError, StoppedError
 
 if TYPE_CHECKING:
     from jupyter_latents.engine import Look, Observer
-    from jupyter_latents.session.readiness import Resolved
-    from jupyter_latents.session.runs import Run
+    from jupyter_latents.session.runs.readiness import Resolved
+    from jupyter_latents.session.runs.run import Run
     from jupyter_latents.stage import Stage
 
 _TABLE_SECONDS = 0.1  # between two looks at all workers

@@ -14,15 +14,15 @@ from jupyter_latents.errors import JupyterLatentsError, RunError, StoppedError
 from jupyter_latents.session import outputs
 from jupyter_latents.session.blame import blame, check_parts
 from jupyter_latents.session.cells.shortened import as_script
-from jupyter_latents.session.job import Job
 from jupyter_latents.session.memory.identity import key_of
-from jupyter_latents.session.read_ahead import ReadAhead
-from jupyter_latents.session.readiness import Readiness, Resolved
-from jupyter_latents.session.runs import Run
-from jupyter_latents.session.side_by_side import SideBySide, names_itself
+from jupyter_latents.session.plans.veils import expand_names, rewrite
+from jupyter_latents.session.runs.job import Job
+from jupyter_latents.session.runs.read_ahead import ReadAhead
+from jupyter_latents.session.runs.readiness import Readiness, Resolved
+from jupyter_latents.session.runs.run import Run
+from jupyter_latents.session.runs.side_by_side import SideBySide, names_itself
 from jupyter_latents.session.spreading import spread, spread_from
 from jupyter_latents.session.story import Story
-from jupyter_latents.session.veils import expand_names, rewrite
 from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Evaluation
 
