@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from jupyter_latents.engine.extremes import check_range
+from jupyter_latents.engine.failures.extremes import check_range
 from jupyter_latents.engine.given.incoming import incoming
 from jupyter_latents.engine.given.inputs import Call, Given, Loop
 from jupyter_latents.engine.given.outline import Outline, Standing

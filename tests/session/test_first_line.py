@@ -8,7 +8,7 @@ import textwrap
 
 import pytest
 
-from jupyter_latents.engine import libraries
+from jupyter_latents.engine.libraries import imports as libraries
 from jupyter_latents.errors import StoppedError
 from jupyter_latents.stopping import StopFlag, heeding
 

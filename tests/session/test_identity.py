@@ -15,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from jupyter_latents.engine import versions
+from jupyter_latents.engine.libraries import versions
 from jupyter_latents.syntax.options.table import OPTIONS
 from tests import tiny as tinies
 from tests.session.conftest import Desk

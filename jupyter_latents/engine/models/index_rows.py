@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from jupyter_latents.engine.quiet import silenced
+from jupyter_latents.engine.libraries.quiet import silenced
 from jupyter_latents.errors import ModelError
 
 __all__ = ["SKIPPED", "check_rows", "is_pair"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from jupyter_latents.engine.extremes import Extreme
+from jupyter_latents.engine.failures.extremes import Extreme
 from jupyter_latents.errors import RunError
 from jupyter_latents.wording import option
 

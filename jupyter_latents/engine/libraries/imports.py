@@ -45,7 +45,7 @@ def import_libraries(tell: Callable[[], None], *more: str) -> None:
 
 def _import_quietly(names: tuple[str, ...]) -> None:
     """Imports what no run tells of: what libraries say of themselves meanwhile would stand in somebody's cell."""
-    from jupyter_latents.engine.quiet import silenced
+    from jupyter_latents.engine.libraries.quiet import silenced
 
     with silenced():
         for name in names:

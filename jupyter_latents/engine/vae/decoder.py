@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from jupyter_latents.engine.failures.relief import let_go
 from jupyter_latents.engine.given.incoming import is_raw
 from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.engine.models.cache import ModelCache
@@ -14,7 +15,6 @@ from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.load import dtype_of
 from jupyter_latents.engine.models.memory import device_of, is_out_of_memory
 from jupyter_latents.engine.models.model import vae_with_switches
-from jupyter_latents.engine.relief import let_go
 from jupyter_latents.engine.rules.origin import fps_of, source_of
 from jupyter_latents.engine.vae import codec
 from jupyter_latents.engine.vae.receiving import decoding
