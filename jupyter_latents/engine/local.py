@@ -17,9 +17,9 @@ from jupyter_latents.engine.libraries.quiet import gather_messages
 from jupyter_latents.engine.models.cache import LoadedModel, ModelCache
 from jupyter_latents.engine.models.describe import describe, description_scope, whole
 from jupyter_latents.engine.models.experts import EXPERTS
+from jupyter_latents.engine.models.files.unused import unused_notes
 from jupyter_latents.engine.models.load import dtype_of
 from jupyter_latents.engine.models.memory import device_of
-from jupyter_latents.engine.models.unused import unused_notes
 from jupyter_latents.engine.observer import Observer, Phase, Reading, Silent
 from jupyter_latents.engine.prepare import prepare
 from jupyter_latents.engine.result import StageResult

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from jupyter_latents.engine.models.describe import describe
-from jupyter_latents.engine.models.digests import part_digest
+from jupyter_latents.engine.models.files.digests import part_digest
+from jupyter_latents.engine.models.files.weights import missing_shards, variants, weight_files
 from jupyter_latents.engine.models.places.names import Wanted, not_found
-from jupyter_latents.engine.models.weights import missing_shards, variants, weight_files
 from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import ModelSource
 from tests import tiny as tinies

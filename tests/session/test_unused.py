@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from jupyter_latents.engine.models import unused
+from jupyter_latents.engine.models.files import unused
 from jupyter_latents.errors import ModelError
 from tests import tiny as tinies
 from tests.session.conftest import Desk

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from jupyter_latents.engine.models.files.weights import variants_of
 from jupyter_latents.engine.models.parts import PartSource
 from jupyter_latents.engine.models.places.hub import files_of
 from jupyter_latents.engine.models.places.names import Wanted
-from jupyter_latents.engine.models.weights import variants_of
 from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import ModelSource
 from jupyter_latents.wording import option

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from jupyter_latents.engine.models.files.weights import header
 from jupyter_latents.engine.models.places.hub import SETTINGS, HubFiles, fetch, settings_of
 from jupyter_latents.engine.models.places.names import Wanted, cached_folder
-from jupyter_latents.engine.models.weights import header
 from jupyter_latents.errors import ModelError
 from jupyter_latents.wording import option
 

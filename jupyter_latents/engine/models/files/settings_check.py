@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jupyter_latents.engine.models.facts import ModelFacts
+from jupyter_latents.engine.models.files.settings_numbers import check_numbers
 from jupyter_latents.engine.models.parts import PartSource, read_json
-from jupyter_latents.engine.models.settings_numbers import check_numbers
 from jupyter_latents.errors import ModelError
 
 __all__ = ["check_settings"]
