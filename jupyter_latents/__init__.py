@@ -15,8 +15,8 @@ from jupyter_latents.errors import JupyterLatentsError
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from jupyter_latents.display.comparing import compare
     from jupyter_latents.display.panel import panel
+    from jupyter_latents.display.pictures.comparing import compare
     from jupyter_latents.engine.vae.bridge import register_converter
     from jupyter_latents.latents import Latents, LatentsSequence
     from jupyter_latents.plain import run, start
@@ -53,7 +53,7 @@ _LAZY = {
     "Stage": "jupyter_latents.stage",
     "Step": "jupyter_latents.session.runs.steps",
     "cell_from": "jupyter_latents.session.cells.reading",
-    "compare": "jupyter_latents.display.comparing",
+    "compare": "jupyter_latents.display.pictures.comparing",
     "panel": "jupyter_latents.display.panel",
     "register_converter": "jupyter_latents.engine.vae.bridge",
     "run": "jupyter_latents.plain",

@@ -6,9 +6,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
-from jupyter_latents.display.channels import quantise
 from jupyter_latents.display.choice import choose_screen, shows_pictures
-from jupyter_latents.display.images import frame
+from jupyter_latents.display.pictures.channels import quantise
+from jupyter_latents.display.pictures.images import frame
 from jupyter_latents.display.records.fill import FRAME_SIDE, fill_channels, fill_end, fill_frames
 from jupyter_latents.display.records.pace import PreviewPace
 from jupyter_latents.display.records.run_record import RunRecord

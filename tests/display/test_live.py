@@ -478,7 +478,7 @@ def test_subshell_routing_is_switched_off_only_where_it_exists() -> None:
 
 
 def front_end_frame() -> bytes:
-    from jupyter_latents.display.images import jpeg
+    from jupyter_latents.display.pictures.images import jpeg
     from tests.display.fake_run import landscape
 
     return jpeg(landscape(64))

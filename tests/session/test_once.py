@@ -248,7 +248,7 @@ demo/scenes --prompts cat --image-seeds https://example.org/a.png
 
 someone/model-elsewhere --prompts cat --offline-mode
 '''
-from jupyter_latents.display.panel.outlook import look
+from jupyter_latents.display.panel.plans.outlook import look
 plan = Session().plan(Task(Script(script)))
 print(*(stage.later for stage in plan.stages), *plan.refused, sep="\\n")
 print([(one.text, one.error is not None) for one in look(Session(), script, [1, 1, 1, 1])])
@@ -275,7 +275,7 @@ def test_a_plan_asks_no_network(tmp_path: Path) -> None:
 
 
 def test_an_outlook_stops_when_the_panel_has_changed(desk: Desk) -> None:
-    from jupyter_latents.display.panel.outlook import Planner, look
+    from jupyter_latents.display.panel.plans.outlook import Planner, look
 
     looked: list[str] = []
 

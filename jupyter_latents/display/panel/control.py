@@ -19,10 +19,10 @@ from .changes import Changes
 from .editor import StageEditor
 from .face import Face
 from .fields import worded
-from .forecast import Forecast
-from .knowledge import Knowledge
 from .layout import PanelWidgets
 from .model import PanelModel
+from .plans.forecast import Forecast
+from .plans.knowledge import Knowledge
 from .presses import Press
 from .rest import Clicks
 from .results import Results, ending

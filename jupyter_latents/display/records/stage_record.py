@@ -15,7 +15,7 @@ from jupyter_latents.stage import Stage
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from jupyter_latents.display.channels import Channels
+    from jupyter_latents.display.pictures.channels import Channels
     from jupyter_latents.engine import Look, Span
     from jupyter_latents.latents.clip import Clip
     from jupyter_latents.latents.facts import Noise

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from jupyter_latents.display.panel.form import StageForm
+from jupyter_latents.display.panel.model import Mark, PanelModel
 from jupyter_latents.engine import scheduler_names
 
-from .form import StageForm
-from .model import Mark, PanelModel
 from .outlook import Outlook, Schedule
 
 __all__ = ["Knowledge"]

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from jupyter_latents.display.arrangement import Arrangement, value_text
-from jupyter_latents.display.images import shrunk
+from jupyter_latents.display.pictures.arrangement import Arrangement, value_text
+from jupyter_latents.display.pictures.images import shrunk
 from jupyter_latents.errors import LatentsError
 from jupyter_latents.formats import MOST_PIXELS
 from jupyter_latents.wording import visible

@@ -6,11 +6,11 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from jupyter_latents.display.panel.model import PanelModel
 from jupyter_latents.engine import scheduler_names
 from jupyter_latents.errors import JupyterLatentsError, StoppedError
 
 from .knowledge import Knowledge
-from .model import PanelModel
 from .outlook import Outlook, Planner, look
 
 if TYPE_CHECKING:
