@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from jupyter_latents.errors import Place, ScriptError
 
-from .text import Line, Located, Origin, join
+from .located import Line, Located, Origin, join
 
 __all__ = ["Word", "bare_end", "escape", "quote", "read_words", "string_end", "string_rest", "unescape", "unquote"]
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from jupyter_latents.errors import ScriptError
 
+from .located import Line, Located, Origin, join
 from .segments import open_tags
-from .text import Line, Located, Origin, join
 from .unfinished import Unfinished, without_comment
 
 __all__ = ["Block", "LineReader", "Logical", "nothing"]

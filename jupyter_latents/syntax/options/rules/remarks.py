@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from jupyter_latents.errors import Place
+from jupyter_latents.syntax.options.table import NAMES
 from jupyter_latents.syntax.prompts import split_weighter
 
-from .table import NAMES
-
 if TYPE_CHECKING:
-    from .arguments import Arguments
+    from jupyter_latents.syntax.options.arguments import Arguments
 
 __all__ = ["remarks"]
 

@@ -14,19 +14,18 @@ from jupyter_latents.errors import HelpAskedError, SettingError, nearest
 from jupyter_latents.optimizations import choices_of
 from jupyter_latents.points import before
 from jupyter_latents.stage import Address, ImageSeed
+from jupyter_latents.syntax.options.faults import fault
+from jupyter_latents.syntax.options.parsers import weighter
+from jupyter_latents.syntax.options.table import MOST, NESTING
 from jupyter_latents.syntax.prompts import split_prompt, split_weighter
 from jupyter_latents.wording import option
 
-from .faults import fault
-from .parsers import weighter
 from .refused import REWRITING
-from .table import MOST, NESTING
 
 if TYPE_CHECKING:
     from jupyter_latents.errors import Place
-    from jupyter_latents.syntax.quoting import Word
-
-    from .arguments import Arguments
+    from jupyter_latents.syntax.options.arguments import Arguments
+    from jupyter_latents.syntax.text.quoting import Word
 
 __all__ = ["check"]
 
