@@ -19,7 +19,7 @@ from jupyter_latents.engine.libraries import versions
 from jupyter_latents.syntax.options.table import OPTIONS
 from tests import tiny as tinies
 from tests.session.conftest import Desk
-from tests.session.test_digest import FIELD_OF
+from tests.session.memory.test_digest import FIELD_OF
 from tests.tiny.store import save_folder
 
 STEPS = 3

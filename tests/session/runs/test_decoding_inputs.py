@@ -10,7 +10,7 @@ from jupyter_latents.errors import LatentsWarning, RunError
 from jupyter_latents.session import Task
 from jupyter_latents.syntax import Script
 from tests.session.conftest import SECONDS, Desk, Notes
-from tests.session.test_out_of_memory import full_when, part
+from tests.session.runs.test_out_of_memory import full_when, part
 
 MAKE = "<sd15> --prompts cat --seeds 3 --inference-steps 2 --output-size {size} --into base"
 TAKE = "<sd15> --prompts dog --seeds 4 --inference-steps 2 --image-seeds base --image-seed-strengths 0.5 --into after"

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jupyter_latents.engine.vae.codec import decode, encode
 from jupyter_latents.engine.vae.preview import LinearPreviewer
 from tests.engine.cases import Bench, inputs
-from tests.engine.test_handover import Notes
+from tests.engine.schedule.test_handover import Notes
 
 MODELS = ("sd15", "sd3", "flux2", "qwen-image")
 

@@ -13,8 +13,8 @@ from jupyter_latents.engine.prepare import prepare
 from jupyter_latents.engine.schedule.schedulers import build
 from jupyter_latents.errors import ModelError
 from tests.engine.cases import SCHEDULERS, Bench
-from tests.engine.known import SD
-from tests.engine.test_limits import in_a_folder, refused
+from tests.engine.schedule.known import SD
+from tests.engine.schedule.test_limits import in_a_folder, refused
 
 
 @pytest.mark.parametrize(

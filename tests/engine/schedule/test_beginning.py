@@ -13,7 +13,7 @@ import torch
 
 from jupyter_latents.engine.schedule.table import BACKWARDS
 from tests.engine.cases import FLOW_SCHEDULERS, SCHEDULERS
-from tests.engine.known import MU, STOCHASTIC, TAU, Walk, gaussian, line, solution, walk
+from tests.engine.schedule.known import MU, STOCHASTIC, TAU, Walk, gaussian, line, solution, walk
 
 DRAWN_STEADILY = tuple(name for name in SCHEDULERS + FLOW_SCHEDULERS if name not in (*STOCHASTIC, *BACKWARDS))
 ENTRIES = ((10, 5), (20, 16))

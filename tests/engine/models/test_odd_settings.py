@@ -15,7 +15,7 @@ from jupyter_latents.engine.local import LocalEngine
 from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import ModelSource, address_of
-from tests.engine.odd_settings import answer_to, changes, stage_of
+from tests.engine.models.odd_settings import answer_to, changes, stage_of
 from tests.tiny import FAMILIES
 
 MANY = 10**7

@@ -9,7 +9,7 @@ import torch
 
 from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.engine.schedule.estimates import denoised
-from tests.engine.test_schedulers import FLOW, clean, made, noise
+from tests.engine.schedule.test_schedulers import FLOW, clean, made, noise
 
 SAYS_ITS_OWN = (
     "CogVideoXDDIMScheduler",

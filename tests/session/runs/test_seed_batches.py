@@ -13,7 +13,7 @@ from jupyter_latents.session import Session
 from jupyter_latents.stage import ModelSource, Stage
 from tests.engine.cases import relative
 from tests.session.conftest import Desk
-from tests.session.test_out_of_memory import full_when, part
+from tests.session.runs.test_out_of_memory import full_when, part
 
 SEEDS = "--seeds 3 4 5"
 SCRIPT = f"{{model}} --prompts cat {SEEDS} --inference-steps 6 --output-size 64 {{more}} --into made"

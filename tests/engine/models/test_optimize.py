@@ -26,7 +26,7 @@ from jupyter_latents.optimizations import OPTIMIZATIONS
 from jupyter_latents.stage import ModelSource, Prompt, Size, Stage
 from tests import tiny as tinies
 from tests.engine.cases import MODES, Bench, equal, inputs, relative, through_file, windows
-from tests.engine.test_handover import Notes
+from tests.engine.schedule.test_handover import Notes
 
 Folders = Callable[[str], Path]
 EXACT = [

@@ -17,9 +17,9 @@ from jupyter_latents.engine.vae.tiny import TinyDecoder
 from jupyter_latents.errors import ModelError
 from jupyter_latents.latents.spaces import Space
 from tests.engine.cases import Bench, inputs
-from tests.engine.test_handover import Notes
+from tests.engine.schedule.test_handover import Notes
 
-TAEF2 = Path(__file__).parents[3] / "shared" / "weights" / "taef2_decoder.pth"
+TAEF2 = Path(__file__).parents[4] / "shared" / "weights" / "taef2_decoder.pth"
 
 
 @pytest.fixture(scope="module")

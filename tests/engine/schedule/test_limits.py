@@ -16,7 +16,7 @@ from jupyter_latents.errors import ModelError
 from jupyter_latents.latents import Latents
 from jupyter_latents.stage import ModelSource, Prompt, Size, Stage, Window
 from tests.engine.cases import FLOW_SCHEDULERS, SCHEDULERS, Bench
-from tests.engine.known import SD
+from tests.engine.schedule.known import SD
 
 
 def refused(bench: Bench, model: str = "sd15", **options: Any) -> ModelError:
