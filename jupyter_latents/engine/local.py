@@ -29,7 +29,7 @@ from jupyter_latents.engine.stage_run import StageRun, Stops
 from jupyter_latents.engine.vae import codec
 from jupyter_latents.engine.vae.bridge import converter
 from jupyter_latents.engine.vae.decoder import Decoder
-from jupyter_latents.errors import JupyterLatentsError, ModelError, RunError, StoppedError
+from jupyter_latents.errors import JupyterLatentsError, ModelError, RunError, StoppedError, cause
 from jupyter_latents.latents.spaces import Space
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import ModelSource, Stage
@@ -193,8 +193,8 @@ class LocalEngine:
                 error.partial = run.partial()
             raise
         except BaseException as error:  # SystemExit of a converter too
-            told = str(error).replace("jupyter_latents.engine.tap.scheduler.WindowedScheduler", run.scheduler_name)
-            message = f"{stage.model.name} failed while it ran: {type(error).__name__}: {told}"
+            told = cause(error).replace("jupyter_latents.engine.tap.scheduler.WindowedScheduler", run.scheduler_name)
+            message = f"{stage.model.name} failed while it ran: {told}"
             raise RunError(message, partial=run.partial()) from error
 
     def _with(self, stage: Stage, observer: Observer) -> Callable[[tuple[str, ...]], LoadedModel]:
@@ -217,7 +217,7 @@ class LocalEngine:
         except JupyterLatentsError:
             raise
         except BaseException as error:
-            message = f"{stage.model.name} failed while it decoded: {type(error).__name__}: {error}"
+            message = f"{stage.model.name} failed while it decoded: {cause(error)}"
             raise RunError(message, partial=done) from error
         return replace(done, images=tuple(images), stopped=False)
 

@@ -8,7 +8,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from jupyter_latents.engine import Phase, Silent, scheduler_names
-from jupyter_latents.errors import HandoffError, JupyterLatentsError, ModelError, RunError, SettingError, StoppedError
+from jupyter_latents.errors import (
+    HandoffError,
+    JupyterLatentsError,
+    ModelError,
+    RunError,
+    SettingError,
+    StoppedError,
+    cause,
+)
 from jupyter_latents.session.memory.answers import Answers
 from jupyter_latents.session.models import Models
 from jupyter_latents.session.notices import own_warnings
@@ -126,8 +134,8 @@ class Work:
             error.rewritten(partial(environment.hidden, keys=True))
             self.task.reword(error)
             raise
-        except Exception as error:
-            text = environment.hidden(f"{type(error).__name__}: {error}", keys=True)
+        except BaseException as error:  # a KeyboardInterrupt may quote a value, too
+            text = environment.hidden(cause(error), keys=True)
             raise RunError(f"the run failed unexpectedly: {text}") from error
         finally:
             evaluation.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.display.choice import shows_pictures
@@ -15,6 +14,7 @@ from jupyter_latents.display.static_html import run_bundle
 from jupyter_latents.display.values import name_of
 from jupyter_latents.errors import SettingError
 from jupyter_latents.latents.arguments import shown
+from jupyter_latents.paths import opened
 from jupyter_latents.pictures.reading import is_picture, read_picture
 from jupyter_latents.settings import SETTINGS
 from jupyter_latents.wording import visible
@@ -100,7 +100,7 @@ def _pictured(one: Any, label: str, names: Mapping[str, Any]) -> Pictured:
         variable = name_of(one, names) or next(_item(one, names), "")
         return Pictured(one, tuple(one.decode()), choice, variable)
     if isinstance(one, (str, PathLike)):
-        return Pictured(None, (read_picture(Path(one).expanduser(), str(one)),), choice)
+        return Pictured(None, (read_picture(opened(str(one)), str(one)),), choice)
     if is_picture(one):
         return Pictured(None, (read_picture(one, label),), choice)
     raise SettingError(

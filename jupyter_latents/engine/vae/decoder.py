@@ -18,7 +18,7 @@ from jupyter_latents.engine.models.model import vae_with_switches
 from jupyter_latents.engine.rules.origin import fps_of, source_of
 from jupyter_latents.engine.vae import codec
 from jupyter_latents.engine.vae.receiving import decoding
-from jupyter_latents.errors import JupyterLatentsError, LatentsWarning, ModelError, RunError
+from jupyter_latents.errors import JupyterLatentsError, LatentsWarning, ModelError, RunError, cause
 from jupyter_latents.latents.clip import FPS, Clip
 from jupyter_latents.latents.files.comfy_file import model_from_raw
 from jupyter_latents.latents.value import Latents
@@ -140,7 +140,7 @@ class Decoder:
                 raise
             except Exception as error:
                 if not is_out_of_memory(error):
-                    raise RunError(f"the VAE failed while it decoded: {type(error).__name__}: {error}") from error
+                    raise RunError(f"the VAE failed while it decoded: {cause(error)}") from error
                 let_go(error)
                 failure = error
         raise RunError(

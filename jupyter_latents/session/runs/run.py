@@ -6,7 +6,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from jupyter_latents.errors import JupyterLatentsError, RunError, SettingError, StoppedError
+from jupyter_latents.errors import JupyterLatentsError, RunError, SettingError, StoppedError, cause
 from jupyter_latents.session.runs.steps import Step, StepStream
 from jupyter_latents.stopping import StopFlag, heeding
 
@@ -273,7 +273,7 @@ class Run:
             self.error = self.error or error
         except BaseException as error:  # noqa: BLE001 - the thread's edge: whatever ends a run is told to who waits
             if self.error is None:
-                self.error = RunError(f"the run failed unexpectedly: {type(error).__name__}: {error}")
+                self.error = RunError(f"the run failed unexpectedly: {cause(error)}")
                 self.error.__cause__ = error
         finally:
             self._ended.set()

@@ -55,6 +55,7 @@ def test_a_converter(desk: Desk, raising: Any, end: BaseException) -> None:
     assert isinstance(run.error, RunError)
     said = "ran out of memory" if isinstance(end, MemoryError) else type(end).__name__
     assert said in run.error.message
+    assert not run.error.message.endswith(": ")
     assert run.error.__cause__ is end
     assert desk["base"].position.step == 2, "what was made before stays bound"
     assert "final" not in desk.session.names
