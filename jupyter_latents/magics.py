@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from jupyter_latents.display.view import RunView
     from jupyter_latents.session import Session
-    from jupyter_latents.session.runs import Run
+    from jupyter_latents.session.runs.run import Run
     from jupyter_latents.syntax import Script
     from jupyter_latents.syntax.options.magic_options import MagicOptions
 
@@ -251,7 +251,7 @@ def _script(options: MagicOptions, cell: str | None) -> Script:
 
 def _wait(run: Run, view: RunView) -> None:
     """Waits for a foreground run; the kernel's interrupt stops it at a whole step."""
-    from jupyter_latents.session.waiting import attend
+    from jupyter_latents.session.runs.waiting import attend
 
     attend(run, view.pump, view.finish)
 

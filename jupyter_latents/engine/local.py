@@ -7,28 +7,28 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from jupyter_latents.engine import versions
 from jupyter_latents.engine.answers import Course, ModelCard, PartRow
 from jupyter_latents.engine.course import card_of, course_of
-from jupyter_latents.engine.decoder import Decoder
+from jupyter_latents.engine.failures.relief import Relief, is_memory_error, let_go
 from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.given.outline import Standing
+from jupyter_latents.engine.libraries import versions
+from jupyter_latents.engine.libraries.quiet import gather_messages
 from jupyter_latents.engine.models.cache import LoadedModel, ModelCache
 from jupyter_latents.engine.models.describe import describe, description_scope, whole
 from jupyter_latents.engine.models.experts import EXPERTS
+from jupyter_latents.engine.models.files.unused import unused_notes
 from jupyter_latents.engine.models.load import dtype_of
 from jupyter_latents.engine.models.memory import device_of
-from jupyter_latents.engine.models.unused import unused_notes
 from jupyter_latents.engine.observer import Observer, Phase, Reading, Silent
 from jupyter_latents.engine.prepare import prepare
-from jupyter_latents.engine.quiet import gather_messages
-from jupyter_latents.engine.relief import Relief, is_memory_error, let_go
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.rules.origin import fps_of
 from jupyter_latents.engine.seed_batch import run_batch
 from jupyter_latents.engine.stage_run import StageRun, Stops
 from jupyter_latents.engine.vae import codec
 from jupyter_latents.engine.vae.bridge import converter
+from jupyter_latents.engine.vae.decoder import Decoder
 from jupyter_latents.errors import JupyterLatentsError, ModelError, RunError, StoppedError, cause
 from jupyter_latents.latents.spaces import Space
 from jupyter_latents.latents.value import Latents

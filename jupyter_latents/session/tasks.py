@@ -17,20 +17,20 @@ from jupyter_latents.errors import (
     StoppedError,
     cause,
 )
-from jupyter_latents.session.foresight import Foresight, counts
 from jupyter_latents.session.memory.answers import Answers
 from jupyter_latents.session.models import Models
 from jupyter_latents.session.notices import own_warnings
 from jupyter_latents.session.outputs import writes
-from jupyter_latents.session.planning import Plan
-from jupyter_latents.session.read_ahead import ReadAhead
-from jupyter_latents.session.script_run import ScriptRun
-from jupyter_latents.session.veils import Hidden, stand_ins
+from jupyter_latents.session.plans.foresight import Foresight, counts
+from jupyter_latents.session.plans.planning import Plan
+from jupyter_latents.session.plans.veils import Hidden, stand_ins
+from jupyter_latents.session.runs.read_ahead import ReadAhead
+from jupyter_latents.session.runs.script_run import ScriptRun
 from jupyter_latents.syntax import Environment, Evaluation, Script
 
 if TYPE_CHECKING:
     from jupyter_latents.engine import Observer
-    from jupyter_latents.session.runs import Run
+    from jupyter_latents.session.runs.run import Run
     from jupyter_latents.session.session import Session
 
 __all__ = ["Task", "Work"]

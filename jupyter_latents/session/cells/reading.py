@@ -15,9 +15,9 @@ from jupyter_latents.session.cells.operations import is_expression
 from jupyter_latents.session.cells.text import MAGIC, cell_text
 from jupyter_latents.stopping import check
 from jupyter_latents.syntax import Script
-from jupyter_latents.syntax.lines import Block, LineReader, Logical
-from jupyter_latents.syntax.segments import segments
-from jupyter_latents.syntax.text import Line
+from jupyter_latents.syntax.text.lines import Block, LineReader, Logical
+from jupyter_latents.syntax.text.located import Line
+from jupyter_latents.syntax.text.segments import segments
 from jupyter_latents.wording import visible
 
 __all__ = ["cell_from", "cell_of"]

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from jupyter_latents.engine.models.files.weights import chosen_files, variants, variants_of, weight_files
 from jupyter_latents.engine.models.parts import PartSource, read_json
 from jupyter_latents.engine.models.places.find import find
 from jupyter_latents.engine.models.places.hub import HubFiles, files_of, settings_of
 from jupyter_latents.engine.models.places.names import Wanted
-from jupyter_latents.engine.models.weights import chosen_files, variants, variants_of, weight_files
 from jupyter_latents.errors import ModelError, SettingError, nearest
 from jupyter_latents.paths import leaves
 from jupyter_latents.points import before, point_of
