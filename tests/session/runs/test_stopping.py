@@ -291,11 +291,21 @@ def test_an_interrupt_before_the_cell_waits_leaves_no_run_behind(
 
     monkeypatch.setattr(RunView, "attach", interrupt)
     ended = shell.run_cell(desk.text(f"%%dgen\n{SCRIPT}"))
-    assert isinstance(ended.error_in_exec, KeyboardInterrupt)
+    assert isinstance(ended.error_in_exec, Interrupted)
     assert runs[0].wait(SECONDS)
     assert runs[0].state == "stopped"
     gate.opened.set()
     assert first.wait(SECONDS)
+
+
+def test_an_interrupt_while_a_cell_imports_is_told_in_words(shell: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_desk: Desk) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("jupyter_latents.magics.Desk.session", property(interrupt))
+    ended = shell.run_cell(f"%%dgen\n{SCRIPT}")
+    assert isinstance(ended.error_in_exec, Interrupted)
+    assert "nothing was made" in str(ended.error_in_exec)
 
 
 def test_whoever_is_told_to_end_has_heard_it_whenever_the_stop_comes() -> None:
