@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from jupyter_latents.session.cells.provenance import cell_lines, ending_at
 from jupyter_latents.stage import Stage
-from jupyter_latents.syntax.cells import cell_lines, ending_at
 
 if TYPE_CHECKING:
     from jupyter_latents.engine import StageResult
