@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, MutableMapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import machine
@@ -356,6 +357,7 @@ class Session:
             have_feature=machine.have_feature,
             total_memory=machine.total_memory,
             print=observer.note,
+            warn=partial(observer.note, warning=True),
             defaults={} if weighter == "none" else {"prompt.weighter": weighter},
             check=check,
         )
