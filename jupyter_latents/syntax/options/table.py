@@ -278,13 +278,15 @@ OPTIONS: tuple[Option, ...] = (
           f"How much of an input image is noised, above 0 and at most 1. Default: {DEFAULT_STRENGTH:g}.",
           field="strength"),
     _flag("--no-aspect -na", "no_aspect", "Images and latents",
-          "Pictures are stretched by resize=, in every image seed that says nothing of aspect=."),
+          "Pictures are stretched to their size, in every image seed that says nothing of aspect=. Default: they keep "
+          "their shape, and have the width that is asked for."),
     _row("--latents-processors -lp", "latents_processors", "PROCESSOR", parsers.processors, "Images and latents",
          "What is done to raw latents before they go in: 'scale;factor=1.1', 'noise;sigma=0.5;seed=1' (or timestep=). "
          "Several run one after the other.", many=True, choices=("scale;factor=", "noise;sigma=", "noise;timestep="),
          field="latents_processors", fill=writers.chain, write=writers.processor),
     _row("--output-size -s", "output_size", "SIZE", parsers.size, "Images and latents",
-         "Picture size in pixels, 512 or 512x768, in multiples of 8. Default: the input's, or the model's own.",
+         "Picture size in pixels, 512 or 512x768, in multiples of 8. A picture that goes in is brought to its width and "
+         "keeps its shape, but with --no-aspect. Default: the input's, or the model's own.",
          field="size"),
     _row("--num-frames", "num_frames", "N", parsers.whole(1, "frames", most=MOST_FRAMES), "Images and latents",
          "Frames of a clip, of models that make clips; what a model cannot make is refused with the nearest it can. "
