@@ -7,12 +7,13 @@ from dataclasses import replace
 from jupyter_latents.engine.given.inputs import Given
 from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.engine.given.picture_sizes import ALIGN, asked_size, round_down
+from jupyter_latents.engine.given.processing import size_after
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.errors import HandoffError
 from jupyter_latents.stage import Size, Stage
 from jupyter_latents.wording import option
 
-__all__ = ["picture_size"]
+__all__ = ["picture_size", "size_before"]
 
 
 def picture_size(
@@ -39,6 +40,10 @@ def picture_size(
         _check_latents(stage, latents, size, align, _rounded(_wanted(stage, given, facts), align))
         return size, ()
     wanted = _wanted(stage, given, facts)
+    made = size_after(stage, given, size_before(stage, given, facts))
+    if made != size_before(stage, given, facts):
+        size = _rounded(made, align)
+        return size, (f"the picture is {Size(*size)} after its processors",)
     size, asked = _rounded(wanted, align), wanted if stage.size or given.asked is None else given.asked
     notes = []
     if stage.size is not None and wanted != (stage.size.width, stage.size.height):
@@ -47,6 +52,17 @@ def picture_size(
     if size != asked:
         notes.append(f"size {Size(*asked)} is rounded to {Size(*size)}: {name} makes multiples of {align} pixels")
     return size, tuple(notes)
+
+
+def size_before(stage: Stage, given: Given, facts: ModelFacts) -> tuple[int, int]:
+    """(width, height) in pixels that the pictures of a stage are brought to before processors change them.
+
+    Args:
+        stage: What is asked for.
+        given: What goes into it.
+        facts: Its model's.
+    """
+    return _rounded(_wanted(stage, given, facts), facts.family.align)
 
 
 def _wanted(stage: Stage, given: Given, facts: ModelFacts) -> tuple[int, int]:
