@@ -110,6 +110,7 @@ class Call:
         frames: Frames of each clip; 1 for pictures.
         fps: Frames a second of clips.
         loop: What its loop sees; None while that is not known.
+        before: (width, height) in pixels that pictures have before processors make them `size`; None for that size.
     """
 
     stage: Stage
@@ -122,6 +123,7 @@ class Call:
     frames: int = 1
     fps: float = 0.0
     loop: Loop | None = None
+    before: tuple[int, int] | None = None
 
     @property
     def pag(self) -> bool:
