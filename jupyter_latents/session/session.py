@@ -10,7 +10,7 @@ from jupyter_latents import machine
 from jupyter_latents.engine import import_libraries, scheduler_names
 from jupyter_latents.errors import NameNotFoundError, SettingError
 from jupyter_latents.session.cells.origins import Origins
-from jupyter_latents.session.cells.writing import texts_of, texts_of_sheet
+from jupyter_latents.session.cells.writing import cell_of, texts_of, texts_of_sheet
 from jupyter_latents.session.memory.facts_memory import FactsMemory
 from jupyter_latents.session.memory.memo import Memo
 from jupyter_latents.session.names.addresses import Addresses
@@ -229,6 +229,14 @@ class Session:
             several: The latents, at least one.
         """
         return texts_of_sheet(several, list(map(self.origins.of, several)), self.settings.metadata)
+
+    def cell(self, *several: Latents) -> str:
+        """The cell that makes latents, from the first stage that led to them on; empty where nobody knows it.
+
+        Args:
+            several: The latents; those of one sweep are one invocation.
+        """
+        return cell_of(list(map(self.origins.of, several)))
 
     def save(self, name: str, file: str) -> str:
         """Writes a variable's latents to a file.
