@@ -10,7 +10,7 @@ from jupyter_latents.formats import offered
 
 __all__ = ["live_script", "page_script", "page_style", "static_file"]
 
-_SHARED = ("parts.js", "help.js", "channels.js", "picture.js", "grid.js", "draw.js", "view.js")
+_SHARED = ("parts.js", "cells.js", "help.js", "channels.js", "picture.js", "grid.js", "draw.js", "view.js")
 
 
 @cache
@@ -19,16 +19,16 @@ def static_file(name: str) -> str:
     return resources.files("jupyter_latents.display").joinpath("static", name).read_text("utf-8")
 
 
-def _script(last: str) -> str:
-    """The shared files and one more, after the file formats that they offer."""
-    files = (static_file(name) for name in (*_SHARED, last))
+def _script(*more: str) -> str:
+    """The shared files and more, after the file formats that they offer."""
+    files = (static_file(name) for name in (*_SHARED, *more))
     return "\n".join((f"const FORMATS = {json.dumps(offered())};", *files))
 
 
 @cache
 def live_script() -> str:
     """The module that the widget runs."""
-    return _script("live.js")
+    return _script("notebook.js", "live.js")
 
 
 def page_script(key: str) -> str:

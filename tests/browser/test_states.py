@@ -118,6 +118,47 @@ def test_help(page: Page, shot: Callable[[str], None]) -> None:
     expect(page.get_by_role("dialog", name="keys and words")).to_be_visible()
 
 
+# What is copied, also where a page has no clipboard of its own.
+COPIED = "document.addEventListener('copy', (event) => (window.copied = event.target.value))"
+
+
+def test_the_cell_of_a_step_and_of_a_sweep_is_copied_without_a_kernel(page: Page) -> None:
+    show_static(page, ran(two_stages()))
+    page.evaluate(COPIED)
+    copy = page.get_by_role("button", name="Copy cell")
+    copy.click()
+    assert page.evaluate("copied").splitlines()[-1] == "--seeds 7"
+    page.get_by_label("step", exact=True).fill("12")
+    copy.click()
+    assert page.evaluate("copied").splitlines()[-1] == "--denoising-end 0.4"
+    show_static(page, ran(sweep_stages()))
+    page.evaluate(COPIED)
+    copy.click()
+    assert page.evaluate("copied").splitlines()[-1] == "--seeds 1 2 3 4"
+    page.get_by_role("tab").first.click()
+    chosen(page, "xy · guidance 4, seed 2, prompt a beautiful sunset over the mountains")
+    page.get_by_text("Export").click()
+    page.get_by_role("button", name="Copy the cell of this picture").click()
+    assert page.evaluate("copied").splitlines()[-1] == "--seeds 2"
+    page.get_by_text("Export").click()
+    page.get_by_role("button", name="Copy the line to save the sheet of all").click()
+    assert page.evaluate("copied") == 'xy.grid().save("xy.png")'
+
+
+def test_the_kernel_writes_the_cell_of_a_paused_run(page: Page) -> None:
+    show_live(page, running(two_stages(), 0, 12))
+    copy = page.get_by_role("button", name="Copy cell")
+    expect(copy).to_be_hidden()  # the cell that runs stands above
+    say(page, running(two_stages(), 0, 12, "paused"))
+    expect(page.get_by_role("button", name="New cell")).to_be_hidden()  # this page is no notebook
+    page.evaluate(COPIED)
+    copy.click()
+    assert page.evaluate("model.sent.at(-1)") == {"cmd": "cell", "point": 11, "whole": False, "new": False}
+    page.evaluate("model.say({cell: '%%dgen', new: false})")
+    expect(page.locator(".jl-said")).to_have_text("the cell is copied")
+    assert page.evaluate("copied") == "%%dgen"
+
+
 def test_words_are_explained_where_they_stand(page: Page) -> None:
     show_static(page, ran(two_stages()))
     page.get_by_label("step", exact=True).press("ArrowLeft")
