@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from jupyter_latents.display.comparing import compare
     from jupyter_latents.display.panel import panel
+    from jupyter_latents.display.past import gallery
     from jupyter_latents.engine.vae.bridge import register_converter
     from jupyter_latents.latents import Latents, LatentsSequence
     from jupyter_latents.plain import run, start
@@ -37,6 +38,7 @@ __all__ = [
     "Step",
     "cell_from",
     "compare",
+    "gallery",
     "load_ipython_extension",
     "panel",
     "register_converter",
@@ -54,6 +56,7 @@ _LAZY = {
     "Step": "jupyter_latents.session.steps",
     "cell_from": "jupyter_latents.session.cells.reading",
     "compare": "jupyter_latents.display.comparing",
+    "gallery": "jupyter_latents.display.past",
     "panel": "jupyter_latents.display.panel",
     "register_converter": "jupyter_latents.engine.vae.bridge",
     "run": "jupyter_latents.plain",

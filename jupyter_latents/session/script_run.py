@@ -114,6 +114,7 @@ class ScriptRun:
             job.made.append(result)
             self.run.results.append(result)
             self._bind(stage.into, job, several=several)
+            self.session.results.add(result, job.name_of_last)
             try:
                 if not result.stopped:
                     written = self._written(stage, result, self.observer)
@@ -317,6 +318,7 @@ class ScriptRun:
             self.run.results.append(error.partial)
             job.made.append(error.partial)
             self._bind(stage.into, job, several=len(job.stages) > 1)
+            self.session.results.add(error.partial, job.name_of_last)
 
     def _bind(self, name: str | None, job: Job, *, several: bool) -> None:
         if name:
