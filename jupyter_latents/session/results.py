@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
     from jupyter_latents.session.cells.sources import Source
 
-__all__ = ["PastResult", "Results"]
+__all__ = ["PastResult", "PastResults"]
 
 _MOST = 500
 _SIDE = 192  # pixels of a small picture
@@ -56,7 +56,7 @@ class PastResult:
         return self._latents()
 
 
-class Results:
+class PastResults:
     """The results of a session; of those with the same latents the last.
 
     Args:

@@ -10,7 +10,9 @@ from tests.browser.lab_page import LabPage, LabServer
 
 pytestmark = pytest.mark.browser
 RUN = '%%dgen\ndemo/scenes --prompts "hills" --seeds 7 --inference-steps 4 --denoising-end 0.5 --into base\n\n'
-REST = 'demo/paper --prompts "night" --image-seeds "latents: base" --inference-steps 4 --denoising-start 0.5 --into final'
+REST = (
+    'demo/paper --prompts "night" --image-seeds "latents: base" --inference-steps 4 --denoising-start 0.5 --into final'
+)
 CELLS = ["%load_ext jupyter_latents", RUN + REST, "import jupyter_latents\njupyter_latents.gallery()", "final.view()"]
 SOURCE = "(at) => jupyterapp.shell.currentWidget.content.model.cells.get(at).sharedModel.getSource()"
 

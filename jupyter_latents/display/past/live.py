@@ -6,8 +6,8 @@ import uuid
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.display.images import jpeg, montage
 from jupyter_latents.display.past.page import gallery_data, small
+from jupyter_latents.display.pictures.images import jpeg, montage
 from jupyter_latents.display.publishing import Publisher, publish
 from jupyter_latents.errors import JupyterLatentsError, LatentsError
 from jupyter_latents.latents.arguments import shown

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.display.images import data_uri, jpeg, montage, png
+from jupyter_latents.display.pictures.images import data_uri, jpeg, montage, png
 from jupyter_latents.display.scripts import gallery_script, gallery_style
 from jupyter_latents.display.static_html import script_json
 from jupyter_latents.display.texts import duration

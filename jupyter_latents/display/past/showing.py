@@ -6,8 +6,8 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.display.choice import shows_pictures
-from jupyter_latents.display.images import frame
 from jupyter_latents.display.past.page import gallery_bundle, gallery_text
+from jupyter_latents.display.pictures.images import frame
 from jupyter_latents.display.publishing import front_end, publish
 from jupyter_latents.display.screens import shell
 from jupyter_latents.errors import JupyterLatentsError

@@ -8,7 +8,7 @@ import pytest
 
 from jupyter_latents import Latents
 from jupyter_latents.session import Task
-from jupyter_latents.session.steps import Step
+from jupyter_latents.session.runs.steps import Step
 from jupyter_latents.syntax import Script
 from tests.session.conftest import SECONDS, Desk, Notes
 
