@@ -120,7 +120,20 @@ class Prepared:
         """The whole steps that run."""
         return self.entering.span
 
-    def loop(self, window: StageWindow) -> Loop:
+    def call_of(self, window: StageWindow) -> Call:
+        """The pipeline with mode, size, strength and batch, for the steps of a window.
+
+        Args:
+            window: One of its windows.
+        """
+        facts, active = self.facts, window.active
+        pipeline = self.call.pipeline
+        if facts.steering_by(active) != facts.steering:
+            pipeline = pipeline_of(self.call.mode, window.stage, facts, active)
+        loop = self._loop(window) if facts.steering else None
+        return replace(self.call, stage=window.stage, pipeline=pipeline, loop=loop, active=active)
+
+    def _loop(self, window: StageWindow) -> Loop:
         """The timesteps that the pipeline's loop sees for a window: those from its start to the schedule's end.
 
         Args:

@@ -44,7 +44,7 @@ class ModelSource:
         vae: Another VAE, dgenerate's ``Class;model=...`` form or a plain name. This and all addresses below may be
             given as text, which is read.
         loras: LoRA addresses, ``path;scale=0.8;start=0;end=0.5`` each.
-        t2i_adapters: Addresses of T2I-Adapters, ``path;scale=0.8`` each.
+        t2i_adapters: Addresses of T2I-Adapters, ``path;scale=0.8;start=0;end=0.5`` each.
         unet: Another U-Net, ``path;subfolder=unet`` or a plain name.
         transformer: Another transformer, likewise.
         control_nets: ControlNet addresses, ``path;scale=0.8;start=0;end=1`` each.
@@ -56,7 +56,7 @@ class ModelSource:
         offline: Never ask the hub.
         optimize: What makes it faster or smaller, ``taylorseer;interval=3`` each; see `optimizations`.
         image_encoder: What sees the images of IP-Adapters; None for the model's or the adapter's own.
-        ip_adapters: Addresses of IP-Adapters, ``path;scale=0.8`` each.
+        ip_adapters: Addresses of IP-Adapters, ``path;scale=0.8;start=0;end=0.5`` each.
         textual_inversions: Addresses of textual inversions, ``path;token=<word>`` each.
     """
 
@@ -79,9 +79,9 @@ class ModelSource:
     optimize: tuple[Address, ...] = field(default=(), metadata={"addon": "optimizations"})
     textual_inversions: tuple[Address, ...] = field(default=(), metadata={"addon": "inversions"})
 
-    ip_adapters: tuple[Address, ...] = field(default=(), metadata={"addon": "ip_adapters"})
+    ip_adapters: tuple[Address, ...] = field(default=(), metadata={"addon": "ip_adapters", "windows": True})
     image_encoder: Address | None = field(default=None, metadata={"address": True})
-    t2i_adapters: tuple[Address, ...] = field(default=(), metadata={"addon": "t2i_adapters"})
+    t2i_adapters: tuple[Address, ...] = field(default=(), metadata={"addon": "t2i_adapters", "windows": True})
     unet: Address | None = field(default=None, metadata={"addon": "unet"})
     transformer: Address | None = field(default=None, metadata={"addon": "transformer"})
 

@@ -107,7 +107,8 @@ OPTIONS: tuple[Option, ...] = (
          "Multiplies the scales of all LoRAs. Default: 1."),
     _row("--ip-adapters -ipa", "ip_adapters", "NAME", parsers.address, "Model",
          "IP-Adapters, 'NAME;scale=0.8;subfolder=FOLDER;weight-name=FILE' each, with their images by adapter: in the "
-         "image seed. SD, SDXL, Kolors, SD3, Flux.1. Several work together.",
+         "image seed; for a part of the run with ;start=0;end=0.25. SD, SDXL, Kolors, SD3, Flux.1. Several work "
+         "together.",
          many=True, completion="path", field="model.ip_adapters"),
     _row("--image-encoder -ie", "image_encoder", "NAME", parsers.address, "Model",
          "What sees the images of IP-Adapters, 'NAME;subfolder=FOLDER'. Default: the model's own, or image_encoder "
@@ -118,8 +119,9 @@ OPTIONS: tuple[Option, ...] = (
          "Several work together.",
          many=True, completion="path", field="model.control_nets"),
     _row("--t2i-adapters -t2i", "t2i_adapters", "NAME", parsers.address, "Model",
-         "T2I-Adapters, 'NAME;scale=0.8' each, with control= in the image seed. SD and SDXL, from a prompt alone. "
-         "Several work together.", many=True, completion="path", field="model.t2i_adapters"),
+         "T2I-Adapters, 'NAME;scale=0.8' each, with control= in the image seed; for a part of the run with "
+         ";start=0;end=0.25. SD and SDXL, from a prompt alone. Several work together.",
+         many=True, completion="path", field="model.t2i_adapters"),
     _row("--scheduler --schedulers -sch", "schedulers", "NAME", parsers.scheduler, "Model",
          "Scheduler class, with settings as in 'DDIMScheduler;clip-sample=false'. Several values multiply. "
          "Default: the model's own.", many=True, multiplies=True, completion="scheduler", field="scheduler"),
