@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from jupyter_latents.errors import JupyterLatentsError, NameNotFoundError, ScriptError
@@ -18,7 +18,7 @@ from jupyter_latents.syntax.quoting import read_words
 from jupyter_latents.syntax.script import Script
 from jupyter_latents.syntax.text import Line
 
-from .fields import FIELD_OF_OPTION, worded
+from .fields import FIELD_OF_OPTION, label, worded
 from .form import StageForm
 from .reading import read_forms
 
@@ -118,12 +118,25 @@ class PanelModel:
         Raises:
             ScriptError: It is wrong, or cannot be shown; the forms stay as they are.
         """
-        made = read_forms(text) or [StageForm()]
-        for form, given in zip(self.forms, made, strict=False):
-            form.take(given)
+        self.put(read_forms(text))
+
+    def put(self, given: Sequence[StageForm], selected: int | None = None) -> None:
+        """Fills the forms from others; each stays the same stage as far as there are as many.
+
+        Args:
+            given: The others.
+            selected: Which one is shown; the present one by default.
+        """
+        made = list(given) or [StageForm()]
+        for form, other in zip(self.forms, made, strict=False):
+            form.take(other)
         self.forms[len(made) :] = []
         self.forms.extend(made[len(self.forms) :])
-        self.selected = min(self.selected, len(self.forms) - 1)
+        self.selected = min(self.selected if selected is None else selected, len(self.forms) - 1)
+
+    def copied(self) -> PanelModel:
+        """The same stages as values of their own."""
+        return PanelModel([copy.copy(form) for form in self.forms], self.selected)
 
     def fill(self, latents: Made, known: Mapping[str, Made]) -> None:
         """Fills the selected form from what latents say they come from; its own name stays.
@@ -174,7 +187,8 @@ class PanelModel:
         where = self.lines()
         left = dict(numbered)
         if not _is_one(self.forms[index]):
-            yield Mark(index, "more", "More holds options, such as --dtype float16; this begins something else.")
+            said = f"{label('more')}: options such as --dtype float16 stand here; this begins something else."
+            yield Mark(index, "more", said)
             return
         while left:
             try:
