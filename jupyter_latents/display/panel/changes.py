@@ -11,8 +11,8 @@ from jupyter_latents.pictures.metadata.texts import read_texts
 from jupyter_latents.session.cells.reading import cell_of
 
 from .fields import worded
-from .knowledge import Knowledge
 from .model import Mark, PanelModel
+from .plans.knowledge import Knowledge
 from .uploads import take_file
 from .variables import latents_of, progress
 

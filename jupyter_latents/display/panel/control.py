@@ -18,12 +18,12 @@ from .editor import StageEditor
 from .errands import Errands
 from .face import Face
 from .fields import worded
-from .forecast import Forecast
 from .front.drops import ANYWHERE
 from .front.presses import Press
-from .knowledge import Knowledge
 from .layout import PanelWidgets
 from .model import PanelModel
+from .plans.forecast import Forecast
+from .plans.knowledge import Knowledge
 from .queue import Queue
 from .rest import Clicks
 from .results import Results, ending
@@ -32,7 +32,7 @@ from .whole import Whole
 
 if TYPE_CHECKING:
     from jupyter_latents.session import Session
-    from jupyter_latents.session.runs import Run
+    from jupyter_latents.session.runs.run import Run
 
     from .form import StageForm
 

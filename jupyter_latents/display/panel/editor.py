@@ -13,11 +13,11 @@ import ipywidgets
 from traitlets import TraitError
 
 from .choices import Choices, samplers
-from .controls import all_of, boxed, control, offer, sections, seed_buttons, slide, upload
 from .fields import FIELDS, FieldRow
 from .form import StageForm
+from .front.controls import all_of, boxed, control, offer, sections, seed_buttons, slide, upload
 from .front.drops import Drops
-from .outlook import Schedule
+from .plans.outlook import Schedule
 
 __all__ = ["StageEditor"]
 

@@ -12,9 +12,9 @@ from .choices import Choices
 from .editor import StageEditor
 from .form import StageForm
 from .front.presses import Press
-from .knowledge import Knowledge
 from .layout import PanelWidgets, StageRow, close_all
 from .model import Mark, PanelModel
+from .plans.knowledge import Knowledge
 from .variables import latents_of, pictures_of
 
 __all__ = ["Face"]

@@ -53,8 +53,8 @@ FIELDS: tuple[FieldRow, ...] = (
     FieldRow("Steps", "scheduler", "Sampler", "list"),
     FieldRow("Steps", "guidance", "Guidance", "text", plain(_GUIDANCE), slide=(0, 20, 0.5, _GUIDANCE)),
     FieldRow("Steps", "seed", "Seed", "text", "at random"),
-    FieldRow("Picture in", "latents", "Latents", "choice", "variable or file to go on from", upload=_LATENTS),
-    FieldRow("Picture in", "image", "Picture", "choice", "variable, file, or drop one here", upload=_PICTURES),
+    FieldRow("Picture in", "latents", "Latents", "choice", "variable, file or drop", upload=_LATENTS),
+    FieldRow("Picture in", "image", "Picture", "choice", "variable, file or drop", upload=_PICTURES),
     FieldRow("Picture in", "mask", "Mask", "choice", "white is painted anew", upload=_PICTURES),
     FieldRow(
         "Picture in", "strength", "Strength", "text", plain(DEFAULT_STRENGTH), slide=(0.05, 1, 0.05, DEFAULT_STRENGTH)

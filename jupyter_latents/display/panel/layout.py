@@ -10,8 +10,8 @@ import ipywidgets
 
 from jupyter_latents.formats import endings
 
-from .controls import boxed, upload
 from .front import panel_style
+from .front.controls import boxed, upload
 from .front.presses import Presses
 
 __all__ = ["PanelWidgets", "StageRow", "close_all"]
@@ -39,6 +39,7 @@ _BUTTONS = (
     ("apply", "Apply text", "Fill the fields from the text above"),
     ("discard", "Discard text", "Take the fields' own text back"),
 )
+_NO_LATENTS = ("choose latents", "")
 _HIDDEN = "dgp-hidden"
 _SHUT = "dgp-shut"
 
@@ -84,11 +85,13 @@ class PanelWidgets:
         self.text.add_class("dgp-code")
         self.editor = boxed(ipywidgets.VBox, "dgp-editor")
         self.presses = Presses()
-        self.origin = ipywidgets.Dropdown(description="Like", options=[("latents", "")])
+        self.origin = ipywidgets.Dropdown(description="Copy from", options=[_NO_LATENTS])
         tip = "Fill the panel from what a picture says of how it was made; or drop the picture anywhere on the panel"
         self.picture = upload("Open picture", ",".join(endings("picture")), tip, self._take)
         self._opened: Callable[[str, bytes], None] = lambda _file, _content: None
-        self.more = self._bar("dgp-part-more dgp-shut", "duplicate", "up", "down", "remove", self.origin, "fill")
+        self.more = self._bar(
+            "dgp-part-more dgp-shut", "duplicate", "up", "down", "remove", self.origin, "fill", self.picture, "close"
+        )
         self.text_part = self._text_part()
         self.box = boxed(
             ipywidgets.VBox,
@@ -107,7 +110,7 @@ class PanelWidgets:
             self.let(name, on=False)
 
     def _text_part(self) -> Any:
-        bar = self._bar("", "apply", "discard", _space(), self.picture, "close")
+        bar = self._bar("", "apply", "discard")
         note = ipywidgets.HTML(_NOTE)
         return boxed(ipywidgets.VBox, "dgp-text dgp-part-text dgp-shut", self.text, self.text_error, note, bar)
 
@@ -168,7 +171,7 @@ class PanelWidgets:
 
     def offer_latents(self, names: Sequence[str]) -> None:
         """Renews the list of latents that can fill a stage."""
-        wanted = (("latents", ""), *((name, name) for name in names))
+        wanted = (_NO_LATENTS, *((name, name) for name in names))
         if self.origin.options != wanted:
             chosen = self.origin.value
             self.origin.options = wanted

@@ -11,12 +11,12 @@ from jupyter_latents.errors import JupyterLatentsError, NameNotFoundError, Scrip
 from jupyter_latents.syntax.cells import cell_of
 from jupyter_latents.syntax.compose import Made
 from jupyter_latents.syntax.expand import expand
-from jupyter_latents.syntax.lines import Block, LineReader, Logical
 from jupyter_latents.syntax.options.arguments import Arguments, read_arguments
 from jupyter_latents.syntax.options.table import NESTING
-from jupyter_latents.syntax.quoting import read_words
 from jupyter_latents.syntax.script import Script
-from jupyter_latents.syntax.text import Line
+from jupyter_latents.syntax.text.lines import Block, LineReader, Logical
+from jupyter_latents.syntax.text.located import Line
+from jupyter_latents.syntax.text.quoting import read_words
 
 from .fields import FIELD_OF_OPTION, label, worded
 from .form import StageForm
@@ -24,7 +24,8 @@ from .reading import read_forms
 
 __all__ = ["Mark", "PanelModel"]
 
-_OTHERS_NEED = {"model", "image_seeds", "more"}  # without these lines others would be wrong that are not
+_OTHERS_NEED = {"image_seeds", "more"}  # without these lines others would be wrong that are not
+_LEANING = frozenset({"strength", "window"})  # namely these
 _NAMES = ("base", "final")
 _HANDOVER = "0.8"
 
@@ -185,11 +186,11 @@ class PanelModel:
     def _marks_of(self, index: int, numbered: dict[int, str], schedulers: Collection[str]) -> Iterator[Mark]:
         """The first fault of a stage; then, without the line it stands in, the next one."""
         where = self.lines()
-        left = dict(numbered)
+        left, hidden = dict(numbered), frozenset[str]()
         if not _is_one(self.forms[index]):
             said = f"{label('more')}: options such as --dtype float16 stand here; this begins something else."
             yield Mark(index, "more", said)
-            return
+            left, hidden = {n: line for n, line in left.items() if where[n][1] != "more"}, _LEANING
         while left:
             try:
                 Script("\n".join(left.get(n, "# blamed") for n in numbered), min(numbered)).check(schedulers=schedulers)
@@ -197,10 +198,13 @@ class PanelModel:
                 if not self.forms[index].model.strip():
                     yield Mark(index, "model", worded(error))
                     return
-                yield self.mark(error, index)
+                mark = self.mark(error, index)
+                if mark.field not in hidden:
+                    yield mark
                 number = error.place.line if error.place is not None else 0
-                if number not in left or where[number][1] in _OTHERS_NEED:
+                if number not in left or where[number][1] == "model":
                     return
+                hidden = _LEANING if where[number][1] in _OTHERS_NEED else hidden
                 del left[number]
             else:
                 return

@@ -9,7 +9,7 @@ from jupyter_latents.threads import start_thread
 
 if TYPE_CHECKING:
     from jupyter_latents.session import Session
-    from jupyter_latents.session.runs import Run
+    from jupyter_latents.session.runs.run import Run
 
 __all__ = ["Queue"]
 

@@ -78,11 +78,14 @@ class Whole:
             NameNotFoundError: It is no picture, or says nothing.
         """
         cell = self._changes.open_picture(file, content)
+        remarks = [line.removeprefix("#").strip() for line in cell.splitlines() if line.startswith("#")]
+        if not [line for line in cell.splitlines()[1:] if line.strip() and not line.startswith("#")]:
+            self._say(" · ".join([f"{file} leads back to no stage", *remarks]), fault=True)
+            return
         self._field.put(cell)
         if self._field.read(self.keep) is not None:
             self._say(f"The fields cannot show all of {file}; New cell writes its text below.", fault=True)
             return
-        remarks = [line.removeprefix("#").strip() for line in cell.splitlines() if line.startswith("#")]
         self._say(" · ".join([f"the stages are those of {file}", *remarks]))
 
     def write_cell(self, answered: Callable[[bool], None]) -> None:

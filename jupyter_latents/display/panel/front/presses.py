@@ -36,7 +36,7 @@ class Presses(AnyWidget):
         fields: The models of the fields whose content a click carries.
     """
 
-    _esm = front_script("reach.js", "/cells.js", "presses.js")
+    _esm = front_script("reach.js", "/notebook.js", "presses.js")
     fields: Any = traitlets.List().tag(sync=True)
 
     def __init__(self) -> None:
