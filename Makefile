@@ -25,7 +25,7 @@ export IPYTHONDIR := $(CURDIR)/$(BUILD)/jupyter/ipython
 unexport JUPYTER_PATH JUPYTER_CONFIG_PATH PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test check format bench browser docs clean distclean
+.PHONY: help demo lab test check format bench browser docs walk clean distclean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -56,6 +56,9 @@ bench: $(VENV)/.test  ## print the benchmarks
 
 docs: $(VENV)/.docs  ## build the documentation site, strictly; it is in build/site
 	@$(PY) tests/tools/docs.py
+
+walk: $(VENV)/.test  ## build the wheel, install it in an environment of its own and use it as a stranger would
+	@$(PY) tests/tools/walk.py
 
 browser: $(VENV)/.test  ## install Chromium for the browser tests, where that can be done
 	@sh tests/tools/browser.sh $(PY)
