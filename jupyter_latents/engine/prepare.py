@@ -8,17 +8,17 @@ from typing import Any
 
 import torch
 
-from jupyter_latents.engine.extremes import check_range
+from jupyter_latents.engine.failures.extremes import check_range
 from jupyter_latents.engine.given.incoming import incoming
 from jupyter_latents.engine.given.inputs import Call, Given, Loop
 from jupyter_latents.engine.given.outline import Outline, Standing
 from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.engine.models.experts import ExpertWindow, check_experts, expert_windows, pieces
 from jupyter_latents.engine.models.facts import ModelFacts
+from jupyter_latents.engine.models.files.unused import unused_notes
 from jupyter_latents.engine.models.load import dtype_of
 from jupyter_latents.engine.models.memory import device_of
 from jupyter_latents.engine.models.optimize import check_optimize
-from jupyter_latents.engine.models.unused import unused_notes
 from jupyter_latents.engine.prompts.windows import check_prompts, prompt_remarks
 from jupyter_latents.engine.rules.calls import call_arguments, check_clip_skip
 from jupyter_latents.engine.rules.checks import check_mode, check_sigmas, pipeline_of
@@ -68,6 +68,7 @@ class Prepared:
         switches: The steps of the whole schedule at which that changes.
         experts: Windows of one denoiser each that tile the steps, of a model with two; else empty.
         decodings: How latents in the place of pictures become pictures.
+        warnings: Those of the notes that say that the stage was asked for one thing and given another.
     """
 
     stage: Stage
@@ -85,6 +86,7 @@ class Prepared:
     switches: tuple[int, ...]
     decodings: tuple[Decoding, ...] = ()
     experts: tuple[ExpertWindow, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def pieces(self) -> list[tuple[StageWindow, tuple[str, ...] | None]]:
@@ -147,13 +149,6 @@ class Prepared:
     def end(self) -> Noise:
         """Noise level at the end."""
         return schedulers.level(self.scheduler, self.span.end_index)
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """Those of the notes that say that the stage was asked for one thing and given another."""
-        way = self.entering.way
-        own = (way.warning,) if way is not None and way.warning else ()
-        return (*own, *unused_notes(self.facts))
 
     @property
     def verdict(self) -> str:
@@ -227,7 +222,9 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     whole = stage_windows(stage, replace(span, start=0, end=span.of), grid)
     windows, experts = windows_of(whole, span), expert_windows(facts, scheduler, span)
     switches = {*(one.start for one in whole[1:]), *(one.start for one in experts[1:])}
-    beside = (*unused_notes(facts), *beside, *((f"experts: {', '.join(map(str, experts))}",) if experts else ()))
+    beside, doubt = (*unused_notes(facts), *beside), entering.way.warning if entering.way is not None else ""
+    warnings = (*notes, *beside, *prompt_remarks(stage), *filter(None, (doubt,)))
+    beside = (*beside, *((f"experts: {', '.join(map(str, experts))}",) if experts else ()))
     alone = sharing_note(stage, given, len(pieces(windows, experts)))
     steering = (*prompt_remarks(stage), *steering_remarks(windows), passes_remark(windows, span, facts), alone)
     told = (
@@ -241,7 +238,7 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     weights = facts.values * _itemsize(stage, facts)
     return Prepared(
         stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights, windows,
-        tuple(sorted(switches)), decodings, experts,
+        tuple(sorted(switches)), decodings, experts, warnings,
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, MutableMapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import machine
@@ -17,12 +18,12 @@ from jupyter_latents.session.names.addresses import Addresses
 from jupyter_latents.session.names.bindings import check_free, drop, latents_named
 from jupyter_latents.session.names.resolve import Resolver
 from jupyter_latents.session.names.sizes import file_size
-from jupyter_latents.session.planning import Plan
+from jupyter_latents.session.plans.planning import Plan
+from jupyter_latents.session.plans.verdict import verdict
 from jupyter_latents.session.process import PROCESS
-from jupyter_latents.session.runs import Run
-from jupyter_latents.session.steps import OnStep, Watching
+from jupyter_latents.session.runs.run import Run
+from jupyter_latents.session.runs.steps import OnStep, Watching
 from jupyter_latents.session.tasks import Task, Work
-from jupyter_latents.session.verdict import verdict
 from jupyter_latents.settings import SETTINGS, Settings, is_executor
 from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Environment, Script
@@ -356,6 +357,7 @@ class Session:
             have_feature=machine.have_feature,
             total_memory=machine.total_memory,
             print=observer.note,
+            warn=partial(observer.note, warning=True),
             defaults={} if weighter == "none" else {"prompt.weighter": weighter},
             check=check,
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 from jupyter_latents.engine.given.inputs import Call, Given, Inputs
 from jupyter_latents.engine.models.facts import ModelFacts
-from jupyter_latents.engine.models.families import Family
+from jupyter_latents.engine.models.family import Family
 from jupyter_latents.errors import HandoffError, ModelError
 from jupyter_latents.stage import Stage
 from jupyter_latents.wording import option
