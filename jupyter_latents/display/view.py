@@ -33,7 +33,7 @@ __all__ = ["RunView", "Watched", "view_of"]
 _SEND_SECONDS = 0.1  # between two updates that nobody asked for
 _UNPUMPED_SECONDS = 0.6  # without a pump for so long, events send themselves
 _FILLING_SECONDS = 0.2  # for the frames that are missing at the end; the cell waits for them
-_STEADY_FRAMES = 24  # that a run gets at its end which nobody looked at: as many each time
+_STEADY_FRAMES = 24  # that are made at the end where no clock decides: as many each time
 _GOING = ("queued", "running", "paused", "stopping")
 
 
@@ -146,8 +146,7 @@ class RunView:
             if self.tells_error and self.run is not None and self.run.error is not None:
                 self.record.error = visible(str(getattr(self.run.error, "message", self.run.error)).split("\n")[0])
             if self._pace.any and self._has_pictures:
-                most = None if not self._steady else 0 if self._pace.asked else _STEADY_FRAMES
-                fill_frames(self.record, self._deadline(), most)
+                fill_frames(self.record, self._deadline(), _STEADY_FRAMES if self._steady else None)
             for screen in self._screens:
                 screen.finish()
             self._finished = True  # only now: an interrupt on the way has the next call do it
