@@ -114,7 +114,7 @@ class Script:
                 run_directive(part, environment)
             else:
                 words = list(matched(read_words(expand(part, environment)), environment))
-                for one in in_two_stages(words) if words else ():
+                for one in in_two_stages(words, environment.random_seed) if words else ():
                     if one.note:
                         environment.note(one.note, one.words[0].place)
                     yield _invocation(one.words, environment, schedulers)
