@@ -68,7 +68,7 @@ def _forms(part: Block | Logical) -> Iterator[StageForm]:
     line = Line(1, masked, masked)
     expanded = expand(Logical(Located.of(line)), Environment(environ=_Marks(templates)))
     _name_variables(expanded, templates)
-    for stage in in_two_stages(read_words(expanded)):
+    for stage in in_two_stages(read_words(expanded), Environment().random_seed):
         yield _form(stage.words, templates, part.text)
 
 

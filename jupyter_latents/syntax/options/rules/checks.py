@@ -63,7 +63,9 @@ def check(arguments: Arguments, schedulers: Collection[str]) -> None:
     for index, given in enumerate(arguments.values.get("schedulers", ())):
         if given.name.lower() in ("help", "helpargs"):
             names = ", ".join(sorted(schedulers)) or "none are known here"
-            raise HelpAskedError(f"Schedulers: {names}.\nSettings follow them, 'DDIMScheduler;clip-sample=false'.")
+            asked = HelpAskedError(f"Schedulers: {names}.\nSettings follow them, 'DDIMScheduler;clip-sample=false'.")
+            asked.alone = False
+            raise asked
         if schedulers and given.name not in schedulers:
             raise fault(
                 f"{option('schedulers')}: '{given.name}' is no scheduler{nearest(given.name, schedulers) or '.'}",
