@@ -12,9 +12,10 @@ from jupyter_latents.syntax.directives import DIRECTIVES
 from jupyter_latents.syntax.seeds import SEED_KEYS
 
 from .magic_options import MAGIC_OPTIONS, MagicOption
+from .option import Option
 from .rules.refused import HARMLESS, SHORT, refusal
 from .second_stage import REWRITTEN, refiner_help
-from .table import BY_NAME, GROUPS, OPTIONS, Option
+from .table import BY_NAME, GROUPS, OPTIONS
 
 __all__ = ["full_help", "help_text", "option_help"]
 
@@ -51,7 +52,7 @@ def _sections(width: int) -> Iterator[tuple[str, list[str]]]:
     for group in GROUPS:
         yield group, [_entry(_head(option), _help(option), width) for option in OPTIONS if option.group == group]
     yield "dgenerate's refiner", [_entry(name, text, width) for name, text in refiner_help().items()]
-    known = [directive for directive in DIRECTIVES.values() if directive.run]
+    known = [directive for directive in DIRECTIVES.values() if directive.run and not directive.idle]
     yield "Directives", [_entry(directive.usage, directive.help, width) for directive in known]
 
 
