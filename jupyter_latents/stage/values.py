@@ -134,6 +134,9 @@ class StageOptions(TypedDict, total=False):
     latents: object
     strength: float
     latents_processors: str | Sequence[str]
+    seed_image_processors: str | Sequence[str]
+    mask_image_processors: str | Sequence[str]
+    control_image_processors: str | Sequence[str]
     width: int
     height: int
     num_images_per_prompt: int
@@ -199,6 +202,10 @@ class Stage:
         batch_seeds: Whether stages that differ in their seeds alone may run as one batch.
         clip_skip: CLIP layers to skip.
         latents_processors: What is done to incoming latents before use.
+        seed_image_processors: What is done to input pictures, ``canny;lower=50`` each, which may be given as text;
+            ``+`` begins the chain of the next picture.
+        mask_image_processors: To masks.
+        control_image_processors: To control images.
         output: Where files go.
         into: Kernel variable to bind the result to.
         force: Run again even where a kept result would answer.
@@ -227,6 +234,9 @@ class Stage:
     batch_seeds: bool = False
     clip_skip: int | None = argument("clip_skip")
     latents_processors: tuple[LatentsProcessor, ...] = ()
+    seed_image_processors: tuple[Address, ...] = ()
+    mask_image_processors: tuple[Address, ...] = ()
+    control_image_processors: tuple[Address, ...] = ()
     output: Output = field(default=Output())
     into: str | None = None
     force: bool = False
@@ -235,6 +245,8 @@ class Stage:
     def __post_init__(self) -> None:
         object.__setattr__(self, "scheduler", address_of(self.scheduler, "schedulers"))
         object.__setattr__(self, "guidance_scale", scales_of(self.guidance_scale))
+        for name in ("seed_image_processors", "mask_image_processors", "control_image_processors"):
+            object.__setattr__(self, name, _read(getattr(self, name), name, several=True))
 
     @staticmethod
     def of(model: str | os.PathLike[str], /, **options: Unpack[StageOptions]) -> Stage:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jupyter_latents.engine.given.inputs import Call, Inputs
+from jupyter_latents.engine.given.processing import guides
 from jupyter_latents.engine.models.addons.addon import Addon
 from jupyter_latents.engine.models.addons.address import OptionAddress, entry_of, fault, locate, part_at
 from jupyter_latents.engine.models.facts import ModelFacts
@@ -91,8 +92,7 @@ class T2IAdapters(Addon):
             return {}
         greys = [one.part.config.get("in_channels", 3) == 1 for one in self.found]
         images = [
-            image.resize(call.size).convert("L" if grey else "RGB")
-            for image, grey in zip(inputs.controls, greys, strict=True)
+            image.convert("L" if grey else "RGB") for image, grey in zip(guides(call, inputs), greys, strict=True)
         ]
         scales = [one.scale if place in active else 0.0 for place, one in enumerate(self.found)]
         several = len(images) > 1
