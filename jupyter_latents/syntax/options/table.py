@@ -94,6 +94,10 @@ OPTIONS: tuple[Option, ...] = (
          "Textual inversions, 'NAME;token=<word>' each: words that prompts may then hold. Default of token: the file's "
          "own, or its name. SD and SDXL. Several are used together; they do not multiply.",
          many=True, completion="path", field="model.textual_inversions"),
+    _row("--text-encoders -te", "text_encoders", "NAME", parsers.address, "Model",
+         "Other text encoders in their order, 'NAME;subfolder=FOLDER;variant=NAME;dtype=DTYPE' or "
+         "'CLIPTextModel;model=NAME' each; + for the model's own. Those not named are the model's own.",
+         many=True, completion="path", field="model.text_encoders"),
     _row("--unet -un", "unet", "NAME", parsers.address, "Model",
          "Another U-Net, 'NAME;subfolder=FOLDER;variant=NAME;dtype=DTYPE': hub name, folder or file. Default: the "
          "model's own.", completion="path", field="model.unet"),
