@@ -33,6 +33,8 @@ class LiveScreen(OutputScreen):
     reloaded, or opened later, knows no display ids: its view is given the output and puts it in its own place.
     """
 
+    live = True
+
     def __init__(self, view: RunView, display_id: str | None = None) -> None:
         super().__init__(view, display_id)
         self.widget: Any = None
