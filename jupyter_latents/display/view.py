@@ -12,7 +12,7 @@ from jupyter_latents.display.pictures.channels import quantise
 from jupyter_latents.display.pictures.images import frame
 from jupyter_latents.display.records.fill import FRAME_SIDE, fill_channels, fill_end, fill_frames
 from jupyter_latents.display.records.pace import PreviewPace
-from jupyter_latents.display.records.run_record import RunRecord, Waiting
+from jupyter_latents.display.records.run_record import QueuedRun, RunRecord
 from jupyter_latents.display.records.stage_record import Point, own_sigma
 from jupyter_latents.display.screens import Screen, shell
 from jupyter_latents.engine import checked_preview_vae
@@ -258,11 +258,11 @@ class RunView:
             for screen in screens:
                 screen.update()
 
-    def _waiting(self) -> Iterator[Waiting]:
+    def _waiting(self) -> Iterator[QueuedRun]:
         """The runs that wait for their turn; those that are to end are gone from the line at once."""
         for run in self._queued:
             title = run.watcher.record.title if run.watcher is not None else ""
-            yield Waiting(visible(title) or "a run", run is self.run)
+            yield QueuedRun(visible(title) or "a run", run is self.run)
 
     @property
     def _queued(self) -> list[Any]:

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from jupyter_latents import compare
-from jupyter_latents.display.records.run_record import RunRecord, Waiting
+from jupyter_latents.display.records.run_record import QueuedRun, RunRecord
 from tests.browser.states import COPIED, Shot, ran, running, say, show_live, show_static, sweep_stages
 from tests.display.fake_run import landscape, two_stages
 
@@ -153,7 +153,7 @@ def test_failed(page: Page, shot: Shot) -> None:
 
 def test_queued(page: Page, shot: Shot) -> None:
     record = RunRecord(planned=tuple(two_stages()), state="queued")
-    record.queue = (Waiting("night", own=False), Waiting("base → final", own=True), Waiting("xy", own=False))
+    record.queue = (QueuedRun("night", own=False), QueuedRun("base → final", own=True), QueuedRun("xy", own=False))
     show_live(page, record)
     expect(page.locator(".jl-status")).to_have_text("waiting for 2 earlier runs")
     expect(page.get_by_role("button", name="Stop")).to_be_visible()

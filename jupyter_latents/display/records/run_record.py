@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jupyter_latents.latents.facts import Noise
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["Note", "PhaseRecord", "RunRecord", "Waiting"]
+__all__ = ["Note", "PhaseRecord", "QueuedRun", "RunRecord"]
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ class PhaseRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class QueuedRun:
     """A run that waits.
 
     Attributes:
@@ -97,7 +97,7 @@ class RunRecord:
     items: dict[int, ItemEvent] = field(default_factory=dict)
     workers: tuple[WorkerRow, ...] = ()
     still: bool = False
-    queue: tuple[Waiting, ...] = ()
+    queue: tuple[QueuedRun, ...] = ()
     against: int | None = None
 
     @property
