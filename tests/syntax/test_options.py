@@ -96,7 +96,7 @@ def test_no_aspect_speaks_for_every_seed_that_resizes() -> None:
     assert kept.aspect is True
 
 
-@pytest.mark.parametrize("given", ["--output-metadata", "-oc", "--batch-grid-size 2x2", "--safety-checker"])
+@pytest.mark.parametrize("given", ["--output-auto1111-metadata", "-oam", "--safety-checker"])
 def test_what_changes_nothing_is_taken_with_a_note(given: str) -> None:
     made = one(f"{given} --seeds 3")
     assert made.stages() == one("--seeds 3").stages()

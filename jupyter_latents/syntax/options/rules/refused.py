@@ -94,19 +94,13 @@ REFUSED: dict[str, str] = {
 """Reasons by name; a name that ends in ``-`` stands for all that begin so."""
 
 HARMLESS: dict[str, tuple[str, bool]] = {
-    "--output-metadata": ("pictures carry their cell and A1111's text already", False),
-    "--output-configs": ("pictures carry their cell already", False),
     "--output-auto1111-metadata": ("pictures carry A1111's text already", False),
-    "--batch-grid-size": ("several results are shown as a grid already", True),
     "--safety-checker": ("safety checkers are not loaded here", False),
 }
 """Options of dgenerate's that change nothing of a result: why, and whether a value follows."""
 
 SHORT_HARMLESS = {
-    "-om": "--output-metadata",
-    "-oc": "--output-configs",
     "-oam": "--output-auto1111-metadata",
-    "-bgs": "--batch-grid-size",
     "-sc": "--safety-checker",
 }
 
