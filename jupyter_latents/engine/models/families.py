@@ -75,6 +75,11 @@ class Family:
     finish: str = ""
     foreseen: bool = True
 
+    @property
+    def takes_clips(self) -> bool:
+        """Whether what stands in the place of a picture is a clip, which is noised to a strength."""
+        return bool(self.frames) and self.img2img is not None and not self.pictured
+
     def pipeline_name(self, mode: str, steering: Collection[str] = ()) -> str:
         """The diffusers class for a mode.
 
@@ -302,8 +307,9 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         "CogVideoX",
         ("cogvideox",),
-        ("CogVideoXPipeline",),
+        ("CogVideoXPipeline", "CogVideoXVideoToVideoPipeline"),
         "CogVideoXPipeline",
+        "CogVideoXVideoToVideoPipeline",
         layout="frames first",
         default_size=(720, 480),
         align=16,
@@ -367,8 +373,9 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         "Wan",
         ("wan",),
-        ("WanPipeline",),
+        ("WanPipeline", "WanVideoToVideoPipeline"),
         "WanPipeline",
+        "WanVideoToVideoPipeline",
         half="bfloat16",
         default_size=(832, 480),
         align=16,

@@ -34,7 +34,7 @@ def call_arguments(call: Call, family: Family) -> dict[str, Any]:
             f"{family.name} takes no negative prompt: its guidance is distilled into the model. Leave it out."
         )
     for name in explicit:
-        if name not in accepted:
+        if name not in accepted and not (name == "num_frames" and given.images and family.takes_clips):
             raise ModelError(
                 f"{call.pipeline.__name__} takes no {name.replace('_', ' ')}; leave out the option that sets it."
             )
@@ -45,7 +45,7 @@ def call_arguments(call: Call, family: Family) -> dict[str, Any]:
     if given.images or needs_blank(call.pipeline, family, given):
         wanted["strength"] = call.strength
     arguments = {name: value for name, value in wanted.items() if name in accepted}
-    return _for_images(arguments, given) if len(given.images) > 1 else arguments
+    return _for_images(arguments, given) if len(given.images) > 1 and not family.takes_clips else arguments
 
 
 def check_clip_skip(stage: Stage, facts: ModelFacts) -> None:
@@ -130,6 +130,9 @@ def picture_arguments(call: Call, family: Family, inputs: Inputs) -> dict[str, A
     if inputs.images and family.pictured:
         (picture,) = inputs.images
         found["image"] = picture.resize(call.size) if picture.size != call.size else picture
+    elif inputs.images and family.takes_clips:
+        frames = inputs.images[: call.frames]
+        found["video"] = [frame.resize(call.size) if frame.size != call.size else frame for frame in frames]
     elif inputs.images:
         found["image"] = [image.resize(call.size) if image.size != call.size else image for image in inputs.images]
     elif needs_blank(call.pipeline, family, Given.of(inputs)):
