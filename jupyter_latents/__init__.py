@@ -15,15 +15,15 @@ from jupyter_latents.errors import JupyterLatentsError
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from jupyter_latents.display.comparing import compare
     from jupyter_latents.display.panel import panel
+    from jupyter_latents.display.pictures.comparing import compare
     from jupyter_latents.engine.vae.bridge import register_converter
     from jupyter_latents.latents import Latents, LatentsSequence
     from jupyter_latents.plain import run, start
     from jupyter_latents.session import Session
     from jupyter_latents.session.cells.reading import cell_from
-    from jupyter_latents.session.runs import Run
-    from jupyter_latents.session.steps import Step
+    from jupyter_latents.session.runs.run import Run
+    from jupyter_latents.session.runs.steps import Step
     from jupyter_latents.stage import Stage
 
 __version__ = "0.1.0"
@@ -48,12 +48,12 @@ __all__ = [
 _LAZY = {
     "Latents": "jupyter_latents.latents",
     "LatentsSequence": "jupyter_latents.latents",
-    "Run": "jupyter_latents.session.runs",
+    "Run": "jupyter_latents.session.runs.run",
     "Session": "jupyter_latents.session",
     "Stage": "jupyter_latents.stage",
-    "Step": "jupyter_latents.session.steps",
+    "Step": "jupyter_latents.session.runs.steps",
     "cell_from": "jupyter_latents.session.cells.reading",
-    "compare": "jupyter_latents.display.comparing",
+    "compare": "jupyter_latents.display.pictures.comparing",
     "panel": "jupyter_latents.display.panel",
     "register_converter": "jupyter_latents.engine.vae.bridge",
     "run": "jupyter_latents.plain",

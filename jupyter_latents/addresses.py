@@ -109,7 +109,7 @@ def _word(text: str) -> str:
 
 
 def _unquoted(text: str) -> str:
-    """The content of a quoted string, escapes as in `syntax.quoting`; other text as it is."""
+    """The content of a quoted string, escapes as in `syntax.text.quoting`; other text as it is."""
     if not _STRING.fullmatch(text):
         return text
     inside = text[1:-1]

@@ -42,6 +42,7 @@ __all__ = [
     "SettingError",
     "StoppedError",
     "WindowError",
+    "cause",
     "nearest",
 ]
 
@@ -200,6 +201,11 @@ class LatentsWarning(UserWarning):
 
     def __str__(self) -> str:
         return visible(super().__str__())
+
+
+def cause(error: BaseException) -> str:
+    """What somebody else's error says: its kind and, where it has one, its message."""
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
 
 
 def nearest(given: str, known: Iterable[str]) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from jupyter_latents.display.view import RunView
     from jupyter_latents.session import Session
-    from jupyter_latents.session.runs import Run
+    from jupyter_latents.session.runs.run import Run
     from jupyter_latents.syntax import Script
     from jupyter_latents.syntax.options.magic_options import MagicOptions
 
@@ -86,6 +86,10 @@ class Dgen:
         except HelpAskedError as asked:
             print(asked.message)  # noqa: T201 - the magic's own output
             return None
+        except Interrupted:
+            raise
+        except KeyboardInterrupt:  # while a first cell imports, most of all
+            raise Interrupted("the cell was stopped before it began a run; nothing was made.") from None
 
     def _do(self, line: str, cell: str | None) -> Any:
         from jupyter_latents.syntax.options.magic_line import parse_magic_line
@@ -183,9 +187,13 @@ def _start(session: Session, script: Script, options: MagicOptions) -> Run | Non
         if options.background:
             return run
         _wait(run, view)
-    except KeyboardInterrupt:  # it may come before the cell waits, too
-        run.stop()
+    except Interrupted:
         raise
+    except KeyboardInterrupt:  # before the cell waits
+        run.stop()
+        raise Interrupted(
+            "the run was stopped; what it had made is kept, and the same again goes on from there."
+        ) from None
     return None
 
 
@@ -243,7 +251,7 @@ def _script(options: MagicOptions, cell: str | None) -> Script:
 
 def _wait(run: Run, view: RunView) -> None:
     """Waits for a foreground run; the kernel's interrupt stops it at a whole step."""
-    from jupyter_latents.session.waiting import attend
+    from jupyter_latents.session.runs.waiting import attend
 
     attend(run, view.pump, view.finish)
 

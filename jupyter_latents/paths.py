@@ -6,7 +6,7 @@ import errno
 import os
 from pathlib import Path
 
-__all__ = ["destination", "explain", "is_file", "is_folder", "is_there", "opened"]
+__all__ = ["destination", "explain", "is_file", "is_folder", "is_there", "leaves", "opened"]
 
 _REASONS = {
     errno.ENOSPC: "the disk is full",
@@ -39,6 +39,15 @@ def opened(text: str) -> Path:
         return Path(os.path.expanduser(text))  # noqa: PTH111 - `Path.expanduser` raises for a name that is not there
     except ValueError:  # a NUL character in a name
         return Path(text)
+
+
+def leaves(text: str) -> bool:
+    """Whether a path that is meant to lie in a folder leads out of it.
+
+    Args:
+        text: The path as it was written.
+    """
+    return Path(text).is_absolute() or ".." in Path(text).parts
 
 
 def destination(text: str) -> Path:

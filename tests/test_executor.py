@@ -6,8 +6,8 @@ import textwrap
 import threading
 import time
 
-from jupyter_latents.session.executor import LocalExecutor
-from jupyter_latents.session.runs import Run
+from jupyter_latents.session.runs.executor import LocalExecutor
+from jupyter_latents.session.runs.run import Run
 
 
 class Slow:
@@ -42,7 +42,7 @@ def test_a_run_can_ask_whether_it_has_ended_itself() -> None:
 def test_a_process_that_ends_lets_its_runs_come_to_a_whole_step() -> None:
     script = """
         import time
-        from jupyter_latents.session.executor import LocalExecutor
+        from jupyter_latents.session.runs.executor import LocalExecutor
 
         def steps(run):
             while not run.should_stop():

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import torch
 
+from jupyter_latents import cell_from, compare
 from jupyter_latents.completer import list_path
-from jupyter_latents.engine import Silent
+from jupyter_latents.engine import Silent, checked_preview_vae
 from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.latents import Latents
 from jupyter_latents.paths import opened
@@ -27,6 +28,14 @@ PATHS = {
     "below a file": "file/x",
     "a link to itself": "loop/x",
 }
+REPOSITORIES = {
+    "two dashes": "a/b--c",
+    "git's ending": "a/b.git",
+    "letters that are not allowed": "a/é",
+    "97 letters": f"a/{'x' * 97}",
+    "a dash at the end": "a/b-",
+    "a dot at the start": "a/.b",
+}
 RUN = "demo/scenes --prompts x --inference-steps 1 --seeds 1"
 LATENTS = Latents(torch.zeros(1, 4, 8, 8))
 SCRIPTS = {
@@ -38,6 +47,7 @@ SCRIPTS = {
     "a VAE": f'{RUN} --vae "PATH"',
     "a LoRA": f'{RUN} --loras "PATH"',
     "a subfolder": f'{RUN} --subfolder "PATH"',
+    "a U-Net": f'{RUN} --unet "PATH"',
     "a pattern": f"{RUN} --image-seeds PATH/*.png",
 }
 CALLS: dict[str, Callable[[Session, str], Any]] = {
@@ -46,6 +56,9 @@ CALLS: dict[str, Callable[[Session, str], Any]] = {
     "save for ComfyUI": lambda _, path: LATENTS.save(f"{path}.latent" if path else path),
     "load": lambda _, path: Latents.load(f"{path}.pt"),
     "load a variable": lambda session, path: session.load("other", f"{path}.safetensors"),
+    "load a picture's latents": lambda _, path: Latents.load(f"{path}.png"),
+    "compare": lambda _, path: compare(f"{path}.png", LATENTS),
+    "a picture's cell": lambda _, path: cell_from(f"{path}.png"),
     "fits": lambda session, path: known(session.fits(LATENTS, path)),
 }
 
@@ -90,6 +103,15 @@ def test_scripts_refuse_it_in_the_plan(session: Session, script: str, path: str)
     is_ours(lambda: plan(session, SCRIPTS[script].replace("PATH", PATHS[path])))
 
 
+@pytest.mark.parametrize("name", REPOSITORIES)
+@pytest.mark.parametrize("script", ["a model", "a VAE", "a LoRA", "a U-Net"])
+def test_what_the_hub_takes_for_no_name_is_refused_in_words(session: Session, script: str, name: str) -> None:
+    run = session.start(Task(Script(SCRIPTS[script].replace("PATH", REPOSITORIES[name]))), Silent())
+    assert run.wait(60)
+    with pytest.raises(JupyterLatentsError, match="no folder or file here"):
+        run.check()
+
+
 @pytest.mark.parametrize("path", sorted(PATHS.keys() - {"nothing"}))
 @pytest.mark.parametrize("kind", ["png", "safetensors"])
 def test_an_output_that_cannot_be_written_is_refused_before_a_step(session: Session, path: str, kind: str) -> None:
@@ -105,6 +127,12 @@ def test_an_output_that_cannot_be_written_is_refused_before_a_step(session: Sess
 @pytest.mark.parametrize("line", ["--store", "--file"])
 def test_magics_refuse_it(shell: Any, session: Session, line: str, path: str) -> None:
     is_ours(lambda: shell.magics_manager.magics["line"]["dgen"](f'{line} "{PATHS[path]}"'))
+
+
+@pytest.mark.parametrize("name", [*PATHS.values(), *REPOSITORIES.values()])
+def test_a_tiny_autoencoder_that_cannot_be_is_refused(name: str) -> None:
+    with pytest.raises(JupyterLatentsError, match="is no tiny autoencoder on this machine"):
+        checked_preview_vae(name)
 
 
 @pytest.mark.parametrize("path", PATHS)

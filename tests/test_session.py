@@ -22,7 +22,7 @@ from jupyter_latents.errors import JupyterLatentsError, NameNotFoundError, RunEr
 from jupyter_latents.latents import Latents
 from jupyter_latents.session import Session, Task
 from jupyter_latents.session.process import Process
-from jupyter_latents.session.runs import Run
+from jupyter_latents.session.runs.run import Run
 from jupyter_latents.syntax import Script
 from tests.tiny.fixtures import one_thread, tiny  # noqa: F401
 

@@ -12,7 +12,7 @@ from jupyter_latents.display.texts import progress_line, summary
 from jupyter_latents.errors import LatentsWarning, ModelError, Place, ScriptError
 from jupyter_latents.latents.facts import Provenance
 from jupyter_latents.session import Session, Task
-from jupyter_latents.session.veils import Hidden
+from jupyter_latents.session.plans.veils import Hidden
 from jupyter_latents.syntax import Environment, Evaluation, Script
 from jupyter_latents.wording import visible, without_advice
 from tests.session.conftest import Notes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "jupyter_latents"
@@ -39,3 +40,8 @@ SPELLED = re.compile(r"(?<![\w-])--(?!include)[a-z][a-z-]+")  # --include is an 
 
 def test_the_engine_and_latents_spell_no_options() -> None:
     assert modules_with(SPELLED, "engine", "latents") == set()
+
+
+def test_no_folder_holds_more_than_twenty_modules() -> None:
+    folders = Counter(path.parent.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
+    assert {folder: count for folder, count in folders.items() if count > 20} == {}, "give some of them a room"

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from jupyter_latents.display.texts import reading_text, sigma_text
 from jupyter_latents.engine import Silent
-from jupyter_latents.session.steps import own_sigma
+from jupyter_latents.session.runs.steps import own_sigma
 from jupyter_latents.wording import visible
 
 if TYPE_CHECKING:
     from jupyter_latents.engine import ItemEvent, ItemState, Look, Phase, StageResult, StepEvent, WorkerRow
-    from jupyter_latents.session.runs import Run
+    from jupyter_latents.session.runs.run import Run
     from jupyter_latents.stage import Stage
 
 __all__ = ["Narrator", "screen_of"]

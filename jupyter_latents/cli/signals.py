@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from .manual import STOPPED
 
 if TYPE_CHECKING:
-    from jupyter_latents.session.runs import Run
+    from jupyter_latents.session.runs.run import Run
 
 __all__ = ["Signals"]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from jupyter_latents.errors import HelpAskedError, JupyterLatentsError
 from jupyter_latents.paths import explain, opened
 from jupyter_latents.session import Session, Task
-from jupyter_latents.session.runs import Run
+from jupyter_latents.session.runs.run import Run
 from jupyter_latents.syntax import Script
 from jupyter_latents.wording import visible
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.cluster.cards import WorkerCard
 from jupyter_latents.engine import Inputs, PartRow, Phase, Silent, local_engine, process_numerics
-from jupyter_latents.errors import JupyterLatentsError, RunError
+from jupyter_latents.errors import JupyterLatentsError, RunError, cause
 from jupyter_latents.stage import ModelSource, Stage
 from jupyter_latents.stopping import StopFlag, heeding
 from jupyter_latents.threads import start_thread
@@ -163,7 +163,7 @@ def _run(engine: Any, order: Order, flag: StopFlag, say: Callable[[Message], Non
     except JupyterLatentsError as error:
         say(Message("error", (_plain(error),)))
     except BaseException as error:  # noqa: BLE001 - the thread's edge: whatever it is, the session is told
-        say(Message("error", (RunError(f"a worker failed unexpectedly: {type(error).__name__}: {error}"),)))
+        say(Message("error", (RunError(f"a worker failed unexpectedly: {cause(error)}"),)))
     finally:
         say(Message("end"))
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from jupyter_latents.demo.assembly import paper_folder
+
 MODELS = ("demo/scenes", "demo/paper", "demo/flow")
 
 
@@ -18,7 +20,9 @@ def path(name: str) -> Path:
 
     Raises:
         KeyError: there is no embedded model of that name; the message lists those there are.
+        OSError: the folder of `demo/paper`, which is put together on first use, cannot be written.
     """
     if name not in MODELS:
         raise KeyError(f"no embedded model is called {name!r}: there are {', '.join(MODELS)}")
-    return Path(__file__).parent / "models" / name.removeprefix("demo/")
+    models = Path(__file__).parent / "models"
+    return paper_folder(models) if name == "demo/paper" else models / name.removeprefix("demo/")

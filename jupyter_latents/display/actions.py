@@ -9,7 +9,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.display.images import jpeg
+from jupyter_latents.display.pictures.images import jpeg
 from jupyter_latents.display.records.fill import fill_point
 from jupyter_latents.errors import JupyterLatentsError, LatentsError
 from jupyter_latents.formats import FORMATS
@@ -146,7 +146,7 @@ def _write_picture(stage: StageRecord, point: Point, number: int, target: Path) 
     """Writes the picture of a step; returns what to say of it where it is not the decoded one."""
     from PIL import Image
 
-    from jupyter_latents.display.images import montage
+    from jupyter_latents.display.pictures.images import montage
     from jupyter_latents.latents.files.atomic import write_whole
     from jupyter_latents.latents.services import texts
 

@@ -7,9 +7,9 @@ import math
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.display.channels import quantise
-from jupyter_latents.display.images import data_uri, montage, png
-from jupyter_latents.display.images import shown as shown_as
+from jupyter_latents.display.pictures.channels import quantise
+from jupyter_latents.display.pictures.images import data_uri, montage, png
+from jupyter_latents.display.pictures.images import shown as shown_as
 from jupyter_latents.display.scripts import page_style
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.display.images import shown
 from jupyter_latents.display.payload import crew, head, point_data
+from jupyter_latents.display.pictures.images import shown
 from jupyter_latents.display.screens import OutputScreen
 
 if TYPE_CHECKING:

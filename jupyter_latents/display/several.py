@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.display.images import data_uri, montage, png
-from jupyter_latents.display.images import shown as shown_as
+from jupyter_latents.display.pictures.images import data_uri, montage, png
+from jupyter_latents.display.pictures.images import shown as shown_as
 from jupyter_latents.display.records.of_several import Pictured, record_of_several
 from jupyter_latents.display.scripts import page_style
 from jupyter_latents.display.static_html import run_bundle

@@ -12,7 +12,7 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.display import payload, still
-from jupyter_latents.display.images import data_uri, jpeg, montage, png, shrunk
+from jupyter_latents.display.pictures.images import data_uri, jpeg, montage, png, shrunk
 from jupyter_latents.display.scripts import page_script, page_style, static_file
 from jupyter_latents.display.texts import status, summary
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from jupyter_latents.display.images import data_uri
+from jupyter_latents.display.pictures.images import data_uri
 
 if TYPE_CHECKING:
     from jupyter_latents.display.records.run_record import RunRecord

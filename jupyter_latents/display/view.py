@@ -6,9 +6,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
-from jupyter_latents.display.channels import quantise
 from jupyter_latents.display.choice import choose_screen, shows_pictures
-from jupyter_latents.display.images import frame
+from jupyter_latents.display.pictures.channels import quantise
+from jupyter_latents.display.pictures.images import frame
 from jupyter_latents.display.records.fill import FRAME_SIDE, fill_channels, fill_end, fill_frames
 from jupyter_latents.display.records.pace import PreviewPace
 from jupyter_latents.display.records.run_record import RunRecord
@@ -36,7 +36,7 @@ _GOING = ("queued", "running", "paused", "stopping")
 
 
 class Watched(Protocol):
-    """The part of a `jupyter_latents.session.runs.Run` that the view uses."""
+    """The part of a `jupyter_latents.session.runs.run.Run` that the view uses."""
 
     error: BaseException | None
     watcher: Any

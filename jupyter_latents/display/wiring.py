@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import session as sessions
-from jupyter_latents.display.arrangement import arranged
 from jupyter_latents.display.choice import shows_pictures
+from jupyter_latents.display.pictures.arrangement import arranged
 from jupyter_latents.display.screens import shell
 from jupyter_latents.display.tables.plan import show_plans
 from jupyter_latents.display.values import bundle_of, name_of, show_values
@@ -77,8 +77,8 @@ def _grid(session: Session, several: LatentsSequence) -> dict[str, Any]:
 
 def _sheet(session: Session, several: LatentsSequence, x: str, y: str) -> Sheet:
     """The contact sheet of several latents; of a batch its pictures stand together."""
-    from jupyter_latents.display.images import montage
-    from jupyter_latents.display.sheet import draw_sheet
+    from jupyter_latents.display.pictures.images import montage
+    from jupyter_latents.display.pictures.sheet import draw_sheet
     from jupyter_latents.latents.clip import stills
     from jupyter_latents.latents.sheet import Sheet
 

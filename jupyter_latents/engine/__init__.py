@@ -12,7 +12,7 @@ from jupyter_latents.engine.answers import Course, Item, ModelCard, PartRow, Sch
 from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.given.outline import Outline, Standing
 from jupyter_latents.engine.given.picture_sizes import asked_size, size_after_resize
-from jupyter_latents.engine.libraries import import_libraries
+from jupyter_latents.engine.libraries.imports import import_libraries
 from jupyter_latents.engine.models.places.names import known_models
 from jupyter_latents.engine.models.places.tiny import checked_preview_vae
 from jupyter_latents.engine.observer import (
@@ -105,7 +105,7 @@ def process_numerics(device: str | None = None) -> str:
     Raises:
         ModelError: There is no such device.
     """
-    from jupyter_latents.engine import versions
+    from jupyter_latents.engine.libraries import versions
     from jupyter_latents.engine.models.memory import device_of
 
     return repr((sorted(versions.versions_that_decide().items()), versions.numerics(device_of(device))))

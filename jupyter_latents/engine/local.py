@@ -7,29 +7,29 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from jupyter_latents.engine import versions
 from jupyter_latents.engine.answers import Course, ModelCard, PartRow
 from jupyter_latents.engine.course import card_of, course_of
-from jupyter_latents.engine.decoder import Decoder
+from jupyter_latents.engine.failures.relief import Relief, is_memory_error, let_go
 from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.given.outline import Standing
+from jupyter_latents.engine.libraries import versions
+from jupyter_latents.engine.libraries.quiet import gather_messages
 from jupyter_latents.engine.models.cache import LoadedModel, ModelCache
 from jupyter_latents.engine.models.describe import describe, description_scope, whole
 from jupyter_latents.engine.models.experts import EXPERTS
+from jupyter_latents.engine.models.files.unused import unused_notes
 from jupyter_latents.engine.models.load import dtype_of
 from jupyter_latents.engine.models.memory import device_of
-from jupyter_latents.engine.models.unused import unused_notes
 from jupyter_latents.engine.observer import Observer, Phase, Reading, Silent
 from jupyter_latents.engine.prepare import prepare
-from jupyter_latents.engine.quiet import gather_messages
-from jupyter_latents.engine.relief import Relief, is_memory_error, let_go
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.rules.origin import fps_of
 from jupyter_latents.engine.seed_batch import run_batch
 from jupyter_latents.engine.stage_run import StageRun, Stops
 from jupyter_latents.engine.vae import codec
 from jupyter_latents.engine.vae.bridge import converter
-from jupyter_latents.errors import JupyterLatentsError, ModelError, RunError, StoppedError
+from jupyter_latents.engine.vae.decoder import Decoder
+from jupyter_latents.errors import JupyterLatentsError, ModelError, RunError, StoppedError, cause
 from jupyter_latents.latents.spaces import Space
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import ModelSource, Stage
@@ -193,8 +193,8 @@ class LocalEngine:
                 error.partial = run.partial()
             raise
         except BaseException as error:  # SystemExit of a converter too
-            told = str(error).replace("jupyter_latents.engine.tap.scheduler.WindowedScheduler", run.scheduler_name)
-            message = f"{stage.model.name} failed while it ran: {type(error).__name__}: {told}"
+            told = cause(error).replace("jupyter_latents.engine.tap.scheduler.WindowedScheduler", run.scheduler_name)
+            message = f"{stage.model.name} failed while it ran: {told}"
             raise RunError(message, partial=run.partial()) from error
 
     def _with(self, stage: Stage, observer: Observer) -> Callable[[tuple[str, ...]], LoadedModel]:
@@ -217,7 +217,7 @@ class LocalEngine:
         except JupyterLatentsError:
             raise
         except BaseException as error:
-            message = f"{stage.model.name} failed while it decoded: {type(error).__name__}: {error}"
+            message = f"{stage.model.name} failed while it decoded: {cause(error)}"
             raise RunError(message, partial=done) from error
         return replace(done, images=tuple(images), stopped=False)
 

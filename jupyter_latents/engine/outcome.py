@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from jupyter_latents.engine.finite import check_finite, is_finite
+from jupyter_latents.engine.failures.finite import check_finite, is_finite
 from jupyter_latents.engine.layout import LAYOUTS
+from jupyter_latents.engine.libraries.versions import versions
 from jupyter_latents.engine.models.model import LoadedModel
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.rules.origin import provenance_of
@@ -18,7 +19,6 @@ from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.engine.tap.leaving import on_cpu
 from jupyter_latents.engine.tap.states import StepState
-from jupyter_latents.engine.versions import versions
 from jupyter_latents.latents.facts import CLEAN, Position, Provenance, Resume
 from jupyter_latents.latents.trajectory import Trajectory
 from jupyter_latents.latents.value import Latents

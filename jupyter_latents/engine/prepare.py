@@ -8,17 +8,17 @@ from typing import Any
 
 import torch
 
-from jupyter_latents.engine.extremes import check_range
+from jupyter_latents.engine.failures.extremes import check_range
 from jupyter_latents.engine.given.incoming import incoming
 from jupyter_latents.engine.given.inputs import Call, Given, Loop
 from jupyter_latents.engine.given.outline import Outline, Standing
 from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.engine.models.experts import ExpertWindow, check_experts, expert_windows, pieces
 from jupyter_latents.engine.models.facts import ModelFacts
+from jupyter_latents.engine.models.files.unused import unused_notes
 from jupyter_latents.engine.models.load import dtype_of
 from jupyter_latents.engine.models.memory import device_of
 from jupyter_latents.engine.models.optimize import check_optimize
-from jupyter_latents.engine.models.unused import unused_notes
 from jupyter_latents.engine.prompts.windows import check_prompts, prompt_remarks
 from jupyter_latents.engine.rules.calls import call_arguments, check_clip_skip
 from jupyter_latents.engine.rules.checks import check_mode, check_sigmas, pipeline_of

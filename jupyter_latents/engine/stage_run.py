@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from jupyter_latents.engine.compat import with_clip_skip
-from jupyter_latents.engine.extremes import Extreme, extreme_of
-from jupyter_latents.engine.finite import LateCheck, check_finite, is_finite
+from jupyter_latents.engine.failures.extremes import Extreme, extreme_of
+from jupyter_latents.engine.failures.finite import LateCheck, check_finite, is_finite
 from jupyter_latents.engine.given.incoming import RAW_FORM, is_raw
 from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.layout import LAYOUTS
+from jupyter_latents.engine.libraries.compat import with_clip_skip
 from jupyter_latents.engine.models.cache import LoadedModel
 from jupyter_latents.engine.observer import Observer, Phase, StepEvent
 from jupyter_latents.engine.outcome import RunOrigin, StepLog, finite, last_latents, newest_latents, result_of

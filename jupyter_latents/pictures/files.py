@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from jupyter_latents.errors import NameNotFoundError
+from jupyter_latents.errors import NameNotFoundError, nearest
 from jupyter_latents.formats import MOST_PIXELS
+from jupyter_latents.paths import explain, is_folder
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -55,7 +56,7 @@ def opened(source: Path | bytes, name: str, check: Callable[[], None]) -> Iterat
         check: Called before each block that is read; it raises to stop.
 
     Raises:
-        NameNotFoundError: It is no picture, of a format that is not read, damaged, or too large.
+        NameNotFoundError: It is not there, no picture, of a format that is not read, damaged, or too large.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -90,7 +91,13 @@ def _has(kind: str) -> bool:
 def _file(source: Path | bytes, name: str) -> IO[bytes]:
     if isinstance(source, bytes):
         return io.BytesIO(source)
-    mode = source.stat().st_mode
+    try:
+        mode = source.stat().st_mode
+    except FileNotFoundError as error:
+        beside = [other.name for other in source.parent.iterdir()] if is_folder(source.parent) else []
+        raise NameNotFoundError(f"no file {name}{nearest(source.name, beside) or '.'}", name=name) from error
+    except (OSError, ValueError) as error:
+        raise NameNotFoundError(f"{name} cannot be read: {explain(error)}.", name=name) from error
     if stat.S_ISREG(mode):
         return source.open("rb")
     what = "a folder; name a picture in it" if stat.S_ISDIR(mode) else "no plain file; save the picture in one"

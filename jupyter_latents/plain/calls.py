@@ -17,8 +17,8 @@ from jupyter_latents.plain.names import Among
 from jupyter_latents.plain.scripts import Written, written
 from jupyter_latents.plain.wordings import in_python
 from jupyter_latents.session import Task
-from jupyter_latents.session.steps import OnStep
-from jupyter_latents.session.waiting import attend
+from jupyter_latents.session.runs.steps import OnStep
+from jupyter_latents.session.runs.waiting import attend
 from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Script
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from jupyter_latents.latents.sequence import LatentsSequence
     from jupyter_latents.latents.value import Latents
     from jupyter_latents.session import Session
-    from jupyter_latents.session.runs import Made, Run
+    from jupyter_latents.session.runs.run import Made, Run
 
 __all__ = ["Runnable", "run", "start"]
 

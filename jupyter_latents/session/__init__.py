@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jupyter_latents.session.kernel import current
-from jupyter_latents.session.planning import Plan
+from jupyter_latents.session.plans.planning import Plan
 from jupyter_latents.session.session import Session, Task
 
 __all__ = ["Plan", "Session", "Task", "current"]

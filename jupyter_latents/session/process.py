@@ -7,7 +7,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 from jupyter_latents.engine import local_engine
-from jupyter_latents.session.executor import LocalExecutor
+from jupyter_latents.session.runs.executor import LocalExecutor
 from jupyter_latents.settings import SETTINGS, Settings
 
 if TYPE_CHECKING:

@@ -17,12 +17,12 @@ from jupyter_latents.session.names.addresses import Addresses
 from jupyter_latents.session.names.bindings import check_free, drop, latents_named
 from jupyter_latents.session.names.resolve import Resolver
 from jupyter_latents.session.names.sizes import file_size
-from jupyter_latents.session.planning import Plan
+from jupyter_latents.session.plans.planning import Plan
+from jupyter_latents.session.plans.verdict import verdict
 from jupyter_latents.session.process import PROCESS
-from jupyter_latents.session.runs import Run
-from jupyter_latents.session.steps import OnStep, Watching
+from jupyter_latents.session.runs.run import Run
+from jupyter_latents.session.runs.steps import OnStep, Watching
 from jupyter_latents.session.tasks import Task, Work
-from jupyter_latents.session.verdict import verdict
 from jupyter_latents.settings import SETTINGS, Settings, is_executor
 from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Environment, Script

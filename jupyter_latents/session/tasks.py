@@ -8,21 +8,29 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from jupyter_latents.engine import Phase, Silent, scheduler_names
-from jupyter_latents.errors import HandoffError, JupyterLatentsError, ModelError, RunError, SettingError, StoppedError
-from jupyter_latents.session.foresight import Foresight, counts
+from jupyter_latents.errors import (
+    HandoffError,
+    JupyterLatentsError,
+    ModelError,
+    RunError,
+    SettingError,
+    StoppedError,
+    cause,
+)
 from jupyter_latents.session.memory.answers import Answers
 from jupyter_latents.session.models import Models
 from jupyter_latents.session.notices import own_warnings
 from jupyter_latents.session.outputs import writes
-from jupyter_latents.session.planning import Plan
-from jupyter_latents.session.read_ahead import ReadAhead
-from jupyter_latents.session.script_run import ScriptRun
-from jupyter_latents.session.veils import Hidden, stand_ins
+from jupyter_latents.session.plans.foresight import Foresight, counts
+from jupyter_latents.session.plans.planning import Plan
+from jupyter_latents.session.plans.veils import Hidden, stand_ins
+from jupyter_latents.session.runs.read_ahead import ReadAhead
+from jupyter_latents.session.runs.script_run import ScriptRun
 from jupyter_latents.syntax import Environment, Evaluation, Script
 
 if TYPE_CHECKING:
     from jupyter_latents.engine import Observer
-    from jupyter_latents.session.runs import Run
+    from jupyter_latents.session.runs.run import Run
     from jupyter_latents.session.session import Session
 
 __all__ = ["Task", "Work"]
@@ -126,8 +134,8 @@ class Work:
             error.rewritten(partial(environment.hidden, keys=True))
             self.task.reword(error)
             raise
-        except Exception as error:
-            text = environment.hidden(f"{type(error).__name__}: {error}", keys=True)
+        except BaseException as error:  # a KeyboardInterrupt may quote a value, too
+            text = environment.hidden(cause(error), keys=True)
             raise RunError(f"the run failed unexpectedly: {text}") from error
         finally:
             evaluation.close()

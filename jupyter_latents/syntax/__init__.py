@@ -7,11 +7,11 @@ from jupyter_latents.prompts import PromptRow, prompt_schedule
 from .evaluation import Evaluation, Foreseen, Waiting
 from .invocation import Invocation
 from .prompts import format_prompt
-from .quoting import quote
 from .script import Script, parse
 from .seeds import format_seed, parse_seed, unsupported
 from .templates.environment import Environment
 from .templates.promises import Promise, real
+from .text.quoting import quote
 
 __all__ = [
     "Environment",

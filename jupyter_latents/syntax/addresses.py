@@ -6,7 +6,7 @@ from jupyter_latents.errors import Place, ScriptError
 from jupyter_latents.stage import Address, read_address
 
 from .seed_text import locator_of
-from .text import Locator
+from .text.located import Locator
 
 __all__ = ["parse_address"]
 

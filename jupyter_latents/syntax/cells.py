@@ -10,13 +10,13 @@ from jupyter_latents.stage import Reference, Stage
 
 from .compose import ORDER, Made, compose, done_fraction, from_provenance, lines, literal, plain_dollars, rows_of
 from .expand import expand
-from .lines import Block, LineReader
-from .quoting import read_words
 from .script import Script
 from .seeds import format_seed, parse_seed
 from .templates.environment import CAPTURED
 from .templates.marks import named, unveil, veiled_names
-from .text import Line
+from .text.lines import Block, LineReader
+from .text.located import Line
+from .text.quoting import read_words
 
 __all__ = ["cell_lines", "cell_of", "ending_at"]
 

@@ -26,7 +26,7 @@ from jupyter_latents.wording import UNSEEN
 
 from .options.fields import default
 from .options.table import NAMES, OPTIONS
-from .segments import segments
+from .text.segments import segments
 
 __all__ = [
     "ORDER",

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from jupyter_latents.errors import ScriptError, nearest
 
 from .expand import expand
-from .lines import Logical
 from .patterns import matched
-from .quoting import read_words
 from .templates.environment import Environment
 from .templates.expression import evaluate
+from .text.lines import Logical
+from .text.quoting import read_words
 
 __all__ = ["DIRECTIVES", "Directive", "check_directive", "run_directive"]
 

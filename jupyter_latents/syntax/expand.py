@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-from .lines import Logical
-from .quoting import escape
-from .segments import Segment, segments
 from .templates.environment import Environment
 from .templates.marks import mark
 from .templates.template import check_template, render
-from .text import Located, join
+from .text.lines import Logical
+from .text.located import Located, join
+from .text.quoting import escape
+from .text.segments import Segment, segments
 
 __all__ = ["UNKNOWN", "expand"]
 

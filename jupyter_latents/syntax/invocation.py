@@ -10,11 +10,11 @@ from typing import Any
 from jupyter_latents.errors import Place
 from jupyter_latents.stage import ModelSource, Stage, Sweep
 
-from .lines import nothing
 from .options.arguments import Arguments
 from .options.choices import choice_of
 from .options.fields import with_values
 from .options.table import NESTING, OPTIONS, Option
+from .text.lines import nothing
 
 __all__ = ["Invocation"]
 

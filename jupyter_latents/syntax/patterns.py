@@ -10,10 +10,10 @@ from pathlib import Path
 from jupyter_latents.errors import ScriptError
 from jupyter_latents.paths import opened
 
-from .quoting import Word
 from .templates.environment import Environment
 from .templates.promises import real
-from .text import Located
+from .text.located import Located
+from .text.quoting import Word
 
 __all__ = ["matched"]
 

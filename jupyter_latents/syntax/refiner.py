@@ -13,8 +13,8 @@ from .addresses import parse_address
 from .expand import UNKNOWN
 from .options.second_stage import BEFORE, EDIT, FRACTION, FRACTIONS, REFINER, REWRITTEN, SECOND, SHORT
 from .options.table import BY_NAME
-from .quoting import Word, rendered
 from .seeds import parse_seed
+from .text.quoting import Word, rendered
 
 __all__ = ["StageWords", "in_two_stages"]
 

@@ -14,16 +14,16 @@ from jupyter_latents.paths import explain, opened
 from .directives import check_directive, run_directive
 from .expand import UNKNOWN, expand
 from .invocation import Invocation
-from .lines import Block, LineReader, Logical, nothing
 from .options.arguments import VeiledError, read_arguments
-from .options.remarks import remarks
+from .options.rules.remarks import remarks
 from .patterns import matched
-from .quoting import Word, read_words, rendered
 from .refiner import in_two_stages
 from .templates.environment import Environment
 from .templates.marks import veiled_names
 from .templates.template import check_template, render_block
-from .text import Line, Located
+from .text.lines import Block, LineReader, Logical, nothing
+from .text.located import Line, Located
+from .text.quoting import Word, read_words, rendered
 
 __all__ = ["Script", "parse"]
 

@@ -10,8 +10,8 @@ from jupyter_latents.errors import Place, ScriptError
 from jupyter_latents.stage import Reference
 
 from .names import python_name
-from .quoting import string_end
-from .text import Line, Locator
+from .text.located import Line, Locator
+from .text.quoting import string_end
 
 __all__ = ["Piece", "format_reference", "items", "locator_of", "reference", "split"]
 

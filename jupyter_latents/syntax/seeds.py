@@ -26,7 +26,7 @@ from jupyter_latents.stage import AdapterImage, ImageSeed, Reference, Size
 from jupyter_latents.wording import option
 
 from .seed_text import Piece, format_reference, items, locator_of, reference, split
-from .text import Locator
+from .text.located import Locator
 
 __all__ = ["SEED_KEYS", "format_seed", "parse_seed", "unsupported"]
 

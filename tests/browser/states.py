@@ -8,7 +8,7 @@ from typing import Any
 from playwright.sync_api import Page
 
 from jupyter_latents.display import payload, view
-from jupyter_latents.display.images import jpeg
+from jupyter_latents.display.pictures.images import jpeg
 from jupyter_latents.display.records.run_record import RunRecord
 from jupyter_latents.display.scripts import live_script, page_style
 from jupyter_latents.display.static_html import run_bundle

@@ -18,7 +18,7 @@ from jupyter_latents.cluster.engine import RayEngine
 from jupyter_latents.engine import ItemEvent, Look, Phase, Silent, StageResult, StepEvent, WorkerRow, local_engine
 from jupyter_latents.errors import HandoffError, ModelError, RunError
 from jupyter_latents.session import Session, Task
-from jupyter_latents.session.runs import Run
+from jupyter_latents.session.runs.run import Run
 from jupyter_latents.settings import Settings
 from jupyter_latents.stage import ModelSource
 from jupyter_latents.syntax import Script

@@ -18,8 +18,8 @@ from jupyter_latents.latents import services
 from jupyter_latents.latents.facts import CLEAN, Noise, Position, Provenance, Resume
 from jupyter_latents.latents.spaces import Space
 from jupyter_latents.latents.value import Latents
-from jupyter_latents.session.executor import LocalExecutor
-from jupyter_latents.session.runs import Run
+from jupyter_latents.session.runs.executor import LocalExecutor
+from jupyter_latents.session.runs.run import Run
 from jupyter_latents.stage import ModelSource, Prompt, Stage, Window
 
 SPACE = Space("SD", 4, 8, 0.18215)

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from jupyter_latents.display.arrangement import arranged
+from jupyter_latents.display.pictures.arrangement import arranged
 from jupyter_latents.errors import SettingError
 from jupyter_latents.stage import Choice
 

@@ -13,8 +13,8 @@ from jupyter_latents.display.actions import answer
 from jupyter_latents.display.live import LiveScreen
 from jupyter_latents.display.view import RunView, view_of
 from jupyter_latents.errors import RunError, SettingError
-from jupyter_latents.session.executor import LocalExecutor
-from jupyter_latents.session.runs import Run
+from jupyter_latents.session.runs.executor import LocalExecutor
+from jupyter_latents.session.runs.run import Run
 from tests.display.conftest import Recorder
 from tests.display.fake_run import Drawn, kept_result, latents_at, stage, start, step_event, two_stages
 
@@ -478,7 +478,7 @@ def test_subshell_routing_is_switched_off_only_where_it_exists() -> None:
 
 
 def front_end_frame() -> bytes:
-    from jupyter_latents.display.images import jpeg
+    from jupyter_latents.display.pictures.images import jpeg
     from tests.display.fake_run import landscape
 
     return jpeg(landscape(64))

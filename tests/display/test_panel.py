@@ -15,7 +15,7 @@ from jupyter_latents.display.panel import panel
 from jupyter_latents.display.panel.form import StageForm
 from jupyter_latents.display.panel.model import Mark
 from jupyter_latents.display.panel.opening import close_open
-from jupyter_latents.display.panel.outlook import Schedule
+from jupyter_latents.display.panel.plans.outlook import Schedule
 from jupyter_latents.errors import SettingError
 from jupyter_latents.session import Session
 from tests.display.panels import TWO, click, errors

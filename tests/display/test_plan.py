@@ -9,7 +9,7 @@ import pytest
 from jupyter_latents.display.tables.plan import plan_html
 from jupyter_latents.display.wiring import session_with_display
 from jupyter_latents.session import Task
-from jupyter_latents.session.planning import Plan
+from jupyter_latents.session.plans.planning import Plan
 from jupyter_latents.syntax import Script
 
 if TYPE_CHECKING:

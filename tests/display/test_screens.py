@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 
 from jupyter_latents.display import latents_bundle, publishing, screens
-from jupyter_latents.display.channels import quantise
 from jupyter_latents.display.choice import choose_screen
-from jupyter_latents.display.images import montage, png
 from jupyter_latents.display.live import LiveScreen
+from jupyter_latents.display.pictures.channels import quantise
+from jupyter_latents.display.pictures.images import montage, png
 from jupyter_latents.display.records.of_latents import record_of
 from jupyter_latents.display.records.run_record import RunRecord
 from jupyter_latents.display.texts import stage_label, status

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
-from jupyter_latents.display import sheet
-from jupyter_latents.display.arrangement import arranged
+from jupyter_latents.display.pictures import sheet
+from jupyter_latents.display.pictures.arrangement import arranged
 from jupyter_latents.errors import LatentsError
 from jupyter_latents.stage import Choice
 

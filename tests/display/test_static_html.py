@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jupyter_latents.display import view
-from jupyter_latents.display.images import jpeg
+from jupyter_latents.display.pictures.images import jpeg
 from jupyter_latents.display.records.fill import FRAME_SIDE, _missing
 from jupyter_latents.display.records.run_record import RunRecord
 from jupyter_latents.display.static_html import BUDGETS, Budget, run_bundle, run_html, script_json

@@ -9,7 +9,7 @@ from IPython.core.formatters import DisplayFormatter
 from PIL import Image
 
 from jupyter_latents import compare
-from jupyter_latents.display.comparing import Comparison
+from jupyter_latents.display.pictures.comparing import Comparison
 from jupyter_latents.display.values import bundle_of, show_values
 from jupyter_latents.errors import NameNotFoundError, SettingError
 from jupyter_latents.latents.trajectory import Trajectory

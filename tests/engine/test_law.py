@@ -149,7 +149,7 @@ def test_without_the_random_stream_a_stochastic_split_would_differ(bench: Bench,
 
 def test_latents_without_history_go_on_and_say_so(bench: Bench) -> None:
     from tests.engine.cases import inputs
-    from tests.engine.test_handover import Notes
+    from tests.engine.schedule.test_handover import Notes
 
     base = bench.run("sd15", scheduler="UniPCMultistepScheduler", window=Window(None, 0.5)).latents
     notes = Notes()

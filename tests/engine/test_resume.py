@@ -12,7 +12,7 @@ from jupyter_latents.engine.result import StageResult
 from jupyter_latents.latents import Latents, Resume
 from jupyter_latents.stage import Window
 from tests.engine.cases import Bench, equal, inputs
-from tests.engine.test_handover import Notes
+from tests.engine.schedule.test_handover import Notes
 
 NAME = "DPMSolverMultistepScheduler"
 

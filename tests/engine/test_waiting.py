@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from jupyter_latents.engine import finite
-from jupyter_latents.engine.finite import LateCheck
+from jupyter_latents.engine.failures import finite
+from jupyter_latents.engine.failures.finite import LateCheck
 from jupyter_latents.engine.local import LocalEngine
 from jupyter_latents.engine.observer import Look, Silent, StepEvent
 from jupyter_latents.engine.tap import leaving

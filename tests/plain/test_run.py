@@ -26,9 +26,10 @@ from jupyter_latents.errors import (
 )
 from jupyter_latents.latents import Latents, LatentsSequence
 from jupyter_latents.plain import calls
-from jupyter_latents.session import Session, waiting
-from jupyter_latents.session.runs import Run
-from jupyter_latents.session.steps import Step
+from jupyter_latents.session import Session
+from jupyter_latents.session.runs import waiting
+from jupyter_latents.session.runs.run import Run
+from jupyter_latents.session.runs.steps import Step
 from tests.plain.conftest import MODEL, SECONDS, STEPS
 
 SCRIPT = f"{MODEL}\n--prompts cat --seeds 7 --inference-steps {STEPS}"

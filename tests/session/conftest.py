@@ -12,7 +12,7 @@ import pytest
 from jupyter_latents.engine.observer import Observer, Silent
 from jupyter_latents.session import Plan, Session, Task
 from jupyter_latents.session.process import Process
-from jupyter_latents.session.runs import Run
+from jupyter_latents.session.runs.run import Run
 from jupyter_latents.syntax import Script
 from tests.tiny.fixtures import one_thread, tiny  # noqa: F401
 

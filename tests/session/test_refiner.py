@@ -7,9 +7,9 @@ import torch
 
 from jupyter_latents.errors import ScriptError
 from jupyter_latents.syntax import parse
-from jupyter_latents.syntax.quoting import read_words
 from jupyter_latents.syntax.refiner import in_two_stages
-from jupyter_latents.syntax.text import Line, Located
+from jupyter_latents.syntax.text.located import Line, Located
+from jupyter_latents.syntax.text.quoting import read_words
 from tests.engine.cases import picture
 from tests.session.conftest import Desk
 

@@ -250,3 +250,20 @@ def test_a_name_in_quotes_that_the_engine_reads_shows_nothing(
     assert "$TOKEN" in told
     (stage, *_) = (one for one in desk.plan(line).stages if one.error is not None)
     assert SECRET not in f"{stage.error} {stage.error.args} {stage}"
+
+
+@pytest.mark.usefixtures("secret")
+@pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt, SystemExit, BaseException])
+@pytest.mark.parametrize("moment", ["plan", "stage", "result"])
+def test_whatever_ends_a_run_shows_no_value(kind: type[BaseException], moment: str, desk: Desk) -> None:
+    class Breaks(Everything):
+        pass
+
+    def fail(*_given: Any) -> None:
+        raise kind(SECRET)
+
+    setattr(Breaks, moment, fail)
+    run = desk.session.start(Task(Script(desk.text(f'<sd15> --prompts "$TOKEN" {SHORT}'), 2)), Breaks())
+    assert run.wait(SECONDS)
+    assert run.state == "failed"
+    assert SECRET not in f"{run.error} {run.error and run.error.args}"

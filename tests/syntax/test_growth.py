@@ -9,7 +9,7 @@ import pytest
 
 from jupyter_latents.errors import JupyterLatentsError, StoppedError
 from jupyter_latents.syntax import Environment, Script
-from jupyter_latents.syntax.unfinished import Unfinished, without_comment
+from jupyter_latents.syntax.text.unfinished import Unfinished, without_comment
 from tests.counting import calls_of
 from tests.strategies import broken_texts
 

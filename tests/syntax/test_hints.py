@@ -10,7 +10,7 @@ from jupyter_latents.machine import have_feature
 from jupyter_latents.samplers import sampler
 from jupyter_latents.syntax import Environment, Script, parse
 from jupyter_latents.syntax.options import second_stage
-from jupyter_latents.syntax.options.refused import ELSEWHERE, SHORT, SHORT_HARMLESS, refusal
+from jupyter_latents.syntax.options.rules.refused import ELSEWHERE, SHORT, SHORT_HARMLESS, refusal
 from jupyter_latents.syntax.options.table import BY_NAME
 
 # All short names of dgenerate's options.

@@ -15,7 +15,7 @@ from jupyter_latents.syntax.invocation import Invocation
 from jupyter_latents.syntax.options.faults import spelling
 from jupyter_latents.syntax.options.fields import PATHS, default
 from jupyter_latents.syntax.options.options_page import page
-from jupyter_latents.syntax.options.refused import REFUSED
+from jupyter_latents.syntax.options.rules.refused import REFUSED
 from jupyter_latents.syntax.options.table import BY_NAME, GROUPS, NESTING, OPTIONS
 from jupyter_latents.syntax.seed_text import locator_of
 from jupyter_latents.wording import spell

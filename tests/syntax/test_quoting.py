@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from jupyter_latents.errors import ScriptError
 from jupyter_latents.stage import Prompt
 from jupyter_latents.syntax.prompts import format_prompt, split_prompt
-from jupyter_latents.syntax.quoting import quote, read_words, unquote
-from jupyter_latents.syntax.text import Line, Located
+from jupyter_latents.syntax.text.located import Line, Located
+from jupyter_latents.syntax.text.quoting import quote, read_words, unquote
 from tests.strategies import words as any_words
 
 

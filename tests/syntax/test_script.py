@@ -15,9 +15,9 @@ from jupyter_latents.latents.trajectory import Trajectory
 from jupyter_latents.stage import Prompt, Reference, Size, Stage, Window
 from jupyter_latents.syntax import Environment, Invocation, Script, parse
 from jupyter_latents.syntax.expand import expand
-from jupyter_latents.syntax.lines import LineReader, Logical
-from jupyter_latents.syntax.quoting import read_words
-from jupyter_latents.syntax.text import Line
+from jupyter_latents.syntax.text.lines import LineReader, Logical
+from jupyter_latents.syntax.text.located import Line
+from jupyter_latents.syntax.text.quoting import read_words
 from tests.strategies import broken_texts
 
 

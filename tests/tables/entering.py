@@ -15,7 +15,7 @@ from typing import Any
 
 from jupyter_latents.engine.schedule.table import BACKWARDS
 from tests.engine.cases import FLOW_SCHEDULERS, SCHEDULERS
-from tests.engine.known import STOCHASTIC
+from tests.engine.schedule.known import STOCHASTIC
 from tests.tables.setting import bench, versions
 from tests.tables.ways import WAYS, Figure, Measures, measured
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jupyter_latents.engine.observer import Silent, StepEvent
-from jupyter_latents.session.runs import Run
+from jupyter_latents.session.runs.run import Run
 from tests.tables.reference import Expected
 
 __all__ = ["Ran", "Told", "judged", "said", "same_error"]

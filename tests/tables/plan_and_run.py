@@ -216,7 +216,7 @@ def record(reference: Reference) -> None:
     """Writes plain diffusers' answers to the rows of the test."""
     runs = {str(run): reference(run) for row in sample() for run in calls(row)}
     about = [
-        "What plain diffusers does for the rows of tests/session/test_plan_and_run.py, on the models of tests/tiny.",
+        "What plain diffusers does for the rows of tests/session/plans/test_plan_and_run.py, on models of tests/tiny.",
         "A call: family, mode, steps, strength, size, the picture's size, scheduler, denoising_end, sigmas.",
         "Made by `python -m tests.tables.plan_and_run --record`; do not edit.",
         versions(),

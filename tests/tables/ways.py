@@ -17,7 +17,7 @@ from jupyter_latents.latents import Latents, Noise, batch, split
 from jupyter_latents.latents.forms import convert
 from jupyter_latents.stage import ModelSource, Prompt, Stage, Window
 from tests.engine.cases import FLOW_SCHEDULERS, Bench, relative
-from tests.engine.known import STOCHASTIC, walk
+from tests.engine.schedule.known import STOCHASTIC, walk
 
 __all__ = ["ENOUGH", "STEPS", "WAYS", "Figure", "Measures", "measured"]
 

@@ -9,6 +9,7 @@ Stages, each resumed from its checkpoint in ``--work`` when the command is given
 - ``flow-vae``: the VAE of `demo/flow`, begun from that of `demo/scenes` as it is shipped.
 - ``flow``: the transformer of `demo/flow` together with its text encoders, the first begun from that of `demo/scenes`.
 - ``export``: the pipeline folders in half precision, under ``--out``; models whose parts are not in ``--work`` stay.
+  `keep` puts them into the package.
 """
 
 from __future__ import annotations
@@ -159,7 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch", type=int, default=16, help="latents a step and process")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--work", type=Path, default=Path("build/demo-training"), help="checkpoints, drawings")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent / "models", help="the finished models")
+    parser.add_argument("--out", type=Path, default=Path("build/demo-models"), help="the finished models")
     return parser
 
 

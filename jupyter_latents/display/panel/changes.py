@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from jupyter_latents.errors import JupyterLatentsError, LatentsError
 
 from .fields import worded
-from .knowledge import Knowledge
 from .model import Mark, PanelModel
+from .plans.knowledge import Knowledge
 from .uploads import take_file
 from .variables import latents_of, progress
 

@@ -19,10 +19,10 @@ from .changes import Changes
 from .editor import StageEditor
 from .face import Face
 from .fields import worded
-from .forecast import Forecast
-from .knowledge import Knowledge
 from .layout import PanelWidgets
 from .model import PanelModel
+from .plans.forecast import Forecast
+from .plans.knowledge import Knowledge
 from .presses import Press
 from .rest import Clicks
 from .results import Results, ending
@@ -30,7 +30,7 @@ from .script_field import ScriptField
 
 if TYPE_CHECKING:
     from jupyter_latents.session import Session
-    from jupyter_latents.session.runs import Run
+    from jupyter_latents.session.runs.run import Run
 
     from .form import StageForm
 

@@ -18,7 +18,7 @@ from jupyter_latents.syntax.options.fields import default
 from .drops import Drops
 from .fields import FIELDS, FieldRow
 from .form import StageForm
-from .outlook import Schedule
+from .plans.outlook import Schedule
 
 __all__ = ["Choices", "StageEditor"]
 

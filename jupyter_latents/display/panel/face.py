@@ -10,9 +10,9 @@ from jupyter_latents.engine import known_models, scheduler_names
 
 from .editor import Choices, StageEditor
 from .form import StageForm
-from .knowledge import Knowledge
 from .layout import PanelWidgets, StageRow, close_all
 from .model import Mark, PanelModel
+from .plans.knowledge import Knowledge
 from .presses import Press
 from .variables import latents_of, pictures_of
 

@@ -11,12 +11,12 @@ from jupyter_latents.errors import JupyterLatentsError, NameNotFoundError, Scrip
 from jupyter_latents.syntax.cells import cell_of
 from jupyter_latents.syntax.compose import Made
 from jupyter_latents.syntax.expand import expand
-from jupyter_latents.syntax.lines import Block, LineReader, Logical
 from jupyter_latents.syntax.options.arguments import Arguments, read_arguments
 from jupyter_latents.syntax.options.table import NESTING
-from jupyter_latents.syntax.quoting import read_words
 from jupyter_latents.syntax.script import Script
-from jupyter_latents.syntax.text import Line
+from jupyter_latents.syntax.text.lines import Block, LineReader, Logical
+from jupyter_latents.syntax.text.located import Line
+from jupyter_latents.syntax.text.quoting import read_words
 
 from .fields import FIELD_OF_OPTION, worded
 from .form import StageForm

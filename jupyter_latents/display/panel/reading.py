@@ -9,17 +9,17 @@ from jupyter_latents.errors import ScriptError
 from jupyter_latents.stage import ImageSeed
 from jupyter_latents.syntax.compose import lines, plain_dollars, word
 from jupyter_latents.syntax.expand import UNKNOWN, expand
-from jupyter_latents.syntax.lines import Block, LineReader, Logical
 from jupyter_latents.syntax.options.arguments import Arguments, read_arguments
 from jupyter_latents.syntax.prompts import split_prompt
-from jupyter_latents.syntax.quoting import Word, read_words
 from jupyter_latents.syntax.refiner import in_two_stages
 from jupyter_latents.syntax.script import Script
 from jupyter_latents.syntax.seed_text import format_reference
 from jupyter_latents.syntax.seeds import parse_seed
-from jupyter_latents.syntax.segments import segments
 from jupyter_latents.syntax.templates.environment import Environment
-from jupyter_latents.syntax.text import Line, Located
+from jupyter_latents.syntax.text.lines import Block, LineReader, Logical
+from jupyter_latents.syntax.text.located import Line, Located
+from jupyter_latents.syntax.text.quoting import Word, read_words
+from jupyter_latents.syntax.text.segments import segments
 
 from .form import StageForm
 

@@ -21,8 +21,8 @@ from .fields import worded
 if TYPE_CHECKING:
     from jupyter_latents.display.view import RunView
     from jupyter_latents.session import Session
-    from jupyter_latents.session.planning import Plan
-    from jupyter_latents.session.runs import Run
+    from jupyter_latents.session.plans.planning import Plan
+    from jupyter_latents.session.runs.run import Run
     from jupyter_latents.syntax.script import Script
 
 __all__ = ["Results", "ending"]

@@ -6,8 +6,8 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.display.channels import quantise
-from jupyter_latents.display.images import frame
+from jupyter_latents.display.pictures.channels import quantise
+from jupyter_latents.display.pictures.images import frame
 from jupyter_latents.errors import JupyterLatentsError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jupyter_latents.display.channels import quantise
+from jupyter_latents.display.pictures.channels import quantise
 from jupyter_latents.display.records.of_latents import stage_of
 from jupyter_latents.display.records.run_record import RunRecord
 from jupyter_latents.display.records.stage_record import Point, StageRecord, own_sigma

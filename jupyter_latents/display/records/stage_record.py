@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from jupyter_latents.errors import LatentsError
 from jupyter_latents.points import rough_step
-from jupyter_latents.session.steps import own_sigma
+from jupyter_latents.session.runs.steps import own_sigma
 from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from jupyter_latents.display.channels import Channels
+    from jupyter_latents.display.pictures.channels import Channels
     from jupyter_latents.engine import Look, Span
     from jupyter_latents.latents.clip import Clip
     from jupyter_latents.latents.facts import Noise

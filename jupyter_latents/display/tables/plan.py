@@ -7,11 +7,11 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jupyter_latents.session.planning import Plan
+    from jupyter_latents.session.plans.planning import Plan
 
 __all__ = ["plan_html", "show_plans"]
 
-_PLAN = ("jupyter_latents.session.planning", "Plan")
+_PLAN = ("jupyter_latents.session.plans.planning", "Plan")
 
 
 def plan_html(plan: Plan) -> str:

@@ -13,16 +13,16 @@ from jupyter_latents import demo
 from jupyter_latents.engine.models.addons.table import with_addons
 from jupyter_latents.engine.models.facts import DENOISERS, ModelFacts
 from jupyter_latents.engine.models.families import FAMILIES, family_of
-from jupyter_latents.engine.models.index_rows import check_rows
+from jupyter_latents.engine.models.files.index_rows import check_rows
+from jupyter_latents.engine.models.files.settings_check import check_settings
+from jupyter_latents.engine.models.files.single_files import inspect_checkpoint, is_checkpoint
+from jupyter_latents.engine.models.files.variants import check_variant, lacks_variant, no_variant
+from jupyter_latents.engine.models.files.weights import variants
 from jupyter_latents.engine.models.parts import SEEING, PartSource, parts_of, read_json
 from jupyter_latents.engine.models.pipelines import RUNS, reason_against
 from jupyter_latents.engine.models.places.find import find
 from jupyter_latents.engine.models.places.hub import HubFiles, fetch, hub_is_off, settings_of
 from jupyter_latents.engine.models.places.names import MODULAR, Wanted, cached_models, known_models
-from jupyter_latents.engine.models.settings_check import check_settings
-from jupyter_latents.engine.models.single_files import inspect_checkpoint, is_checkpoint
-from jupyter_latents.engine.models.variants import check_variant, lacks_variant, no_variant
-from jupyter_latents.engine.models.weights import variants
 from jupyter_latents.errors import ModelError, nearest
 from jupyter_latents.paths import is_folder, is_there, opened
 from jupyter_latents.stage import ModelSource

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jupyter_latents.engine.versions import numerics
+from jupyter_latents.engine.libraries.versions import numerics
 
 __all__ = ["Encodings"]
 

@@ -12,9 +12,9 @@ from typing import Any
 from jupyter_latents import demo
 from jupyter_latents.engine.given.inputs import Call, Inputs
 from jupyter_latents.engine.models.addons.addon import Addon
-from jupyter_latents.engine.models.digests import files_digest
 from jupyter_latents.engine.models.experts import EXPERTS
 from jupyter_latents.engine.models.families import Family
+from jupyter_latents.engine.models.files.digests import files_digest
 from jupyter_latents.engine.models.parts import PartSource, parts_of, with_defaults
 from jupyter_latents.engine.models.places.hub import HubFiles
 from jupyter_latents.engine.vae.codec import space_of

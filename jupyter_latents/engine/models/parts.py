@@ -11,10 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from jupyter_latents.engine.models.digests import file_digest, files_digest, part_digest
-from jupyter_latents.engine.models.index_rows import SKIPPED, is_pair
-from jupyter_latents.engine.models.places.hub import HubFiles
-from jupyter_latents.engine.models.weights import (
+from jupyter_latents.engine.models.files.digests import file_digest, files_digest, part_digest
+from jupyter_latents.engine.models.files.index_rows import SKIPPED, is_pair
+from jupyter_latents.engine.models.files.weights import (
     header,
     is_model_folder,
     missing_shards,
@@ -22,6 +21,7 @@ from jupyter_latents.engine.models.weights import (
     variants,
     weight_files,
 )
+from jupyter_latents.engine.models.places.hub import HubFiles
 from jupyter_latents.errors import ModelError
 from jupyter_latents.wording import option
 

@@ -10,10 +10,10 @@ from types import MappingProxyType
 from typing import Any
 
 from jupyter_latents.engine.models.facts import ModelFacts
-from jupyter_latents.engine.models.index_rows import SKIPPED
+from jupyter_latents.engine.models.files.index_rows import SKIPPED
+from jupyter_latents.engine.models.files.unused import keep_uncounted, keep_unused, unused_in_logs
 from jupyter_latents.engine.models.memory import is_out_of_memory
 from jupyter_latents.engine.models.parts import PartSource, class_of
-from jupyter_latents.engine.models.unused import keep_uncounted, keep_unused, unused_in_logs
 from jupyter_latents.errors import ModelError
 from jupyter_latents.wording import option, readable
 

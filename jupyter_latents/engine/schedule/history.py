@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from jupyter_latents.engine.versions import versions
+from jupyter_latents.engine.libraries.versions import versions
 from jupyter_latents.latents.facts import Resume
 
 __all__ = ["NO_HISTORY", "objection"]

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from jupyter_latents.engine.schedule.table import FORMS, SCHEDULER_ERRORS
-from jupyter_latents.errors import ModelError
+from jupyter_latents.errors import ModelError, cause
 from jupyter_latents.wording import option
 
 __all__ = ["check_steps"]
@@ -81,7 +81,7 @@ def _walked(scheduler: Any, start: int, end: int) -> str:
             scaled = scheduler.scale_model_input(value, timestep) if hasattr(scheduler, "scale_model_input") else value
             value = scheduler.step(0.5 * scaled, timestep, value, **extra).prev_sample
         except SCHEDULER_ERRORS as error:
-            return f"its step {index + 1} fails ({type(error).__name__}: {error})"
+            return f"its step {index + 1} fails ({cause(error)})"
         if not bool(torch.isfinite(value).all()):
             return f"its step {index + 1} of {len(scheduler.timesteps)} divides by zero (NaN)"
     return ""

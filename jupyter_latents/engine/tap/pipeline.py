@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from jupyter_latents.engine.ear import ear
-from jupyter_latents.engine.finite import check_finite
+from jupyter_latents.engine.failures.finite import check_finite
 
 __all__ = ["tapped"]
 

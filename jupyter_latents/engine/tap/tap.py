@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from jupyter_latents.engine.extremes import Extreme
+from jupyter_latents.engine.failures.extremes import Extreme
 from jupyter_latents.engine.schedule import beginning, estimates, schedulers
 from jupyter_latents.engine.schedule.strength import cut_by_strength
 from jupyter_latents.engine.tap.finish import FINISHES, Finish

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from jupyter_latents.engine.ear import ear
-from jupyter_latents.engine.extremes import extreme_latents
-from jupyter_latents.engine.finite import check_finite
+from jupyter_latents.engine.failures.extremes import extreme_latents
+from jupyter_latents.engine.failures.finite import check_finite
 from jupyter_latents.engine.layout import patchify, unpatchify
 from jupyter_latents.errors import ModelError
 from jupyter_latents.latents.clip import FPS, Clip

@@ -15,7 +15,7 @@ from torch import nn
 
 from jupyter_latents.engine.layout import unpatchify
 from jupyter_latents.engine.models.places.tiny import find_tiny
-from jupyter_latents.errors import ModelError
+from jupyter_latents.errors import ModelError, cause
 from jupyter_latents.wording import option
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def read_tiny(name: str, space: Space, like: Any) -> Any:
         decoder = TinyDecoder(_tensors(path)) if path.is_file() else _autoencoder(path)
     except Exception as error:
         raise ModelError(
-            f"{option(_DEST)} {name!r} is no decoder of a tiny autoencoder: {type(error).__name__}: {error}",
+            f"{option(_DEST)} {name!r} is no decoder of a tiny autoencoder: {cause(error)}",
             option=_DEST,
         ) from error
     channels = space.channels // 4 if space.name == "Flux2" else space.channels

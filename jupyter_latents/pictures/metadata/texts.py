@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any
 
-from jupyter_latents.errors import NameNotFoundError, nearest
+from jupyter_latents.errors import NameNotFoundError
 from jupyter_latents.pictures.files import opened
 
 if TYPE_CHECKING:
@@ -172,9 +172,6 @@ def read_texts(source: Path | bytes, name: str, check: Callable[[], None] = _una
     Raises:
         NameNotFoundError: It is not there, no picture that is read, damaged, or one of its texts is too long.
     """
-    if isinstance(source, Path) and not source.exists():
-        beside = [other.name for other in source.parent.iterdir()] if source.parent.is_dir() else []
-        raise NameNotFoundError(f"no file {name}{nearest(source.name, beside) or '.'}", name=name)
     with opened(source, name, check) as image:
         kind = image.format or ""
         found = _png_texts(image) if kind == "PNG" else {**_exif_texts(image), **_comment(image)}

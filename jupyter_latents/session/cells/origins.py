@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.formats import endings
+from jupyter_latents.paths import opened
 from jupyter_latents.pictures.reading import is_image
 from jupyter_latents.session.cells.operations import expression_of
 from jupyter_latents.session.cells.shortened import public_name, public_reference, public_stage
@@ -173,7 +174,7 @@ class Origins:
         if isinstance(value, Latents):
             return [_bounded(self.of(value), value.digest, value.provenance)]
         if isinstance(value, str):
-            return self._file(Reference(value, "path"), Path(value).expanduser())
+            return self._file(Reference(value, "path"), opened(value))
         if isinstance(value, Path):
             return self._file(name, value)
         if isinstance(value, Sequence) and not isinstance(value, bytes) and value:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from jupyter_latents.errors import JupyterLatentsError, NameNotFoundError, SettingError
+from jupyter_latents.paths import opened
 from jupyter_latents.pictures.metadata.programs import recipe_of
 from jupyter_latents.pictures.metadata.record import is_record, read_record
 from jupyter_latents.pictures.metadata.texts import OURS, read_texts
@@ -14,9 +15,9 @@ from jupyter_latents.session.cells.operations import is_expression
 from jupyter_latents.session.cells.text import MAGIC, cell_text
 from jupyter_latents.stopping import check
 from jupyter_latents.syntax import Script
-from jupyter_latents.syntax.lines import Block, LineReader, Logical
-from jupyter_latents.syntax.segments import segments
-from jupyter_latents.syntax.text import Line
+from jupyter_latents.syntax.text.lines import Block, LineReader, Logical
+from jupyter_latents.syntax.text.located import Line
+from jupyter_latents.syntax.text.segments import segments
 from jupyter_latents.wording import visible
 
 __all__ = ["cell_from", "cell_of"]
@@ -49,7 +50,7 @@ def cell_from(file: str | Path, check: Callable[[], None] = check) -> str:
     if not isinstance(given, (str, Path)) or not str(given):
         raise SettingError(f"cell_from was given a {type(given).__name__}; it takes the path of a picture.")
     name = str(file)
-    return cell_of(read_texts(Path(file).expanduser(), name, check).texts, name)
+    return cell_of(read_texts(opened(name), name, check).texts, name)
 
 
 def cell_of(texts: Mapping[str, str], name: str) -> str:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from urllib.parse import urlsplit, urlunsplit
 
 from jupyter_latents.pictures.metadata.recipe import fill_in
-from jupyter_latents.session.veils import rewrite
+from jupyter_latents.session.plans.veils import rewrite
 from jupyter_latents.stage import Address, ModelSource, Output, Reference, Stage
 from jupyter_latents.syntax import Environment
 from jupyter_latents.syntax.compose import plain_dollars

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jupyter_latents.session.memory.memo import Memo
     from jupyter_latents.session.models import Models
     from jupyter_latents.session.names.resolve import Resolver
-    from jupyter_latents.session.planning import PlannedStage
+    from jupyter_latents.session.plans.planning import PlannedStage
     from jupyter_latents.stage import Stage
 
 __all__ = ["Answers"]

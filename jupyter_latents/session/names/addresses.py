@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jupyter_latents.errors import NameNotFoundError, ScriptError
-from jupyter_latents.session.later import UnforeseenError
+from jupyter_latents.session.plans.later import UnforeseenError
 from jupyter_latents.stopping import check
 
 __all__ = ["Addresses", "download"]

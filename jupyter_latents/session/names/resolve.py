@@ -12,13 +12,13 @@ from jupyter_latents.errors import HandoffError, LatentsError, LatentsFileError,
 from jupyter_latents.paths import is_folder, is_there, opened
 from jupyter_latents.pictures.arrays import check_numbers
 from jupyter_latents.pictures.reading import is_image, is_picture, note_of, read_mask, read_picture
-from jupyter_latents.session.later import Later
 from jupyter_latents.session.names.addresses import download
 from jupyter_latents.session.names.clips import check_no_film, frames_in, speed_of
 from jupyter_latents.session.names.items import expression_hint, item_of
 from jupyter_latents.session.names.kinds import TENSOR_ENDINGS, is_outline, is_standing, is_tensor_like, is_usable
 from jupyter_latents.session.names.positions import Positions
 from jupyter_latents.session.names.sizes import bring_to_size, size_in, sizes_of, stage_size, stretch_notes
+from jupyter_latents.session.plans.later import Later
 from jupyter_latents.stage import ImageSeed, Reference, Stage
 from jupyter_latents.stopping import check
 from jupyter_latents.syntax import real

@@ -9,17 +9,17 @@ from typing import Any
 
 from jupyter_latents.errors import HelpAskedError, JupyterLatentsError, Place, ScriptError, nearest
 from jupyter_latents.syntax.expand import UNKNOWN
-from jupyter_latents.syntax.quoting import Word, unquote
 from jupyter_latents.syntax.seeds import parse_seed
 from jupyter_latents.syntax.templates.environment import CAPTURED
 from jupyter_latents.syntax.templates.marks import drawn_later, undrawn_in, veiled_names
+from jupyter_latents.syntax.text.quoting import Word, unquote
 from jupyter_latents.wording import option as reference
 
 from . import parsers
-from .checks import check
 from .faults import fault, named
 from .magic_options import MAGIC_NAMES
-from .refused import ELSEWHERE, HARMLESS, SHORT_HARMLESS, refusal
+from .rules.checks import check
+from .rules.refused import ELSEWHERE, HARMLESS, SHORT_HARMLESS, refusal
 from .second_stage import REWRITTEN
 from .table import BY_NAME, OPTIONS, Option
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from jupyter_latents.errors import HelpAskedError, JupyterLatentsError, ScriptError, nearest
-from jupyter_latents.syntax.quoting import Word, read_words
-from jupyter_latents.syntax.text import Line, Located
+from jupyter_latents.syntax.text.located import Line, Located
+from jupyter_latents.syntax.text.quoting import Word, read_words
 
 from .help import option_help
 from .magic_options import MAGIC_NAMES, MagicOption, MagicOptions

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from jupyter_latents.syntax.text import Locator
+from jupyter_latents.syntax.text.located import Locator
 
 from . import parsers
 

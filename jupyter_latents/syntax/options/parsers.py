@@ -17,7 +17,7 @@ from jupyter_latents.stage import Address, LatentsProcessor, Point, Scales, Size
 from jupyter_latents.syntax.addresses import parse_address
 from jupyter_latents.syntax.names import python_name
 from jupyter_latents.syntax.templates.marks import undrawn_in
-from jupyter_latents.syntax.text import Locator
+from jupyter_latents.syntax.text.located import Locator
 from jupyter_latents.wording import option
 
 from .names import unbindable

@@ -13,8 +13,8 @@ from types import GeneratorType
 from typing import Any
 
 from jupyter_latents.errors import Place, ScriptError
-from jupyter_latents.syntax.lines import nothing
-from jupyter_latents.syntax.quoting import quote
+from jupyter_latents.syntax.text.lines import nothing
+from jupyter_latents.syntax.text.quoting import quote
 
 from .functions import FUNCTIONS
 from .kinds import ITERATORS

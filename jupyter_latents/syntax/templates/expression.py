@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from jupyter_latents.errors import JupyterLatentsError, Place, ScriptError, nearest
-from jupyter_latents.syntax.lines import nothing
+from jupyter_latents.syntax.text.lines import nothing
 from jupyter_latents.wording import ended
 
 from . import sight

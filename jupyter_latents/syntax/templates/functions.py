@@ -10,8 +10,8 @@ from typing import Any
 
 from jupyter_latents.stage import Prompt
 from jupyter_latents.syntax.prompts import format_prompt
-from jupyter_latents.syntax.quoting import quote, read_words
-from jupyter_latents.syntax.text import Line, Located
+from jupyter_latents.syntax.text.located import Line, Located
+from jupyter_latents.syntax.text.quoting import quote, read_words
 
 from .limits import LIMIT, power, rounded
 from .marks import veiled_names

@@ -11,8 +11,8 @@ from typing import Any
 from jinja2 import TemplateSyntaxError, UndefinedError
 
 from jupyter_latents.errors import JupyterLatentsError, Place, ScriptError, nearest
-from jupyter_latents.syntax.segments import Segment, segments
-from jupyter_latents.syntax.text import Line
+from jupyter_latents.syntax.text.located import Line
+from jupyter_latents.syntax.text.segments import Segment, segments
 from jupyter_latents.wording import ended
 
 from .environment import Environment

@@ -9,8 +9,8 @@ from urllib.parse import quote as quote_url
 
 from jupyter_latents.errors import ScriptError
 from jupyter_latents.syntax.options.table import BY_NAME
-from jupyter_latents.syntax.quoting import escape, read_words
-from jupyter_latents.syntax.text import Line, Located
+from jupyter_latents.syntax.text.located import Line, Located
+from jupyter_latents.syntax.text.quoting import escape, read_words
 
 from .marks import unveil, veil, veiled_parts, without_draws
 

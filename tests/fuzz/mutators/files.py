@@ -26,8 +26,8 @@ from jupyter_latents.latents.files.reading import CODECS
 from jupyter_latents.session.memory.result_file import DAMAGED, pack, unpack
 from tests.fuzz.frame import Mutator
 from tests.latents.test_corruption import same, small
-from tests.session.test_result_file import KEY, some_result
-from tests.session.test_result_file import same as same_result
+from tests.session.memory.test_result_file import KEY, some_result
+from tests.session.memory.test_result_file import same as same_result
 
 _FOREIGN = (
     *("latents", "latent", "sample", "samples", "latent_tensor", "noise_mask", "x", "resume.a", "denoised"),

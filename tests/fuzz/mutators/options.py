@@ -9,7 +9,7 @@ from jupyter_latents.engine.schedule.table import scheduler_names
 from jupyter_latents.syntax import Environment, Script
 from jupyter_latents.syntax.options.magic_line import parse_magic_line
 from jupyter_latents.syntax.options.magic_options import MAGIC_NAMES
-from jupyter_latents.syntax.options.refused import ELSEWHERE, REFUSED, SHORT
+from jupyter_latents.syntax.options.rules.refused import ELSEWHERE, REFUSED, SHORT
 from jupyter_latents.syntax.options.table import BY_NAME
 from tests.fuzz.frame import Mutator
 from tests.fuzz.mutators.seeds import seed

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from jupyter_latents.engine.models.files.weights import chosen_files, variants, variants_of, weight_files
 from jupyter_latents.engine.models.parts import PartSource, read_json
 from jupyter_latents.engine.models.places.find import find
 from jupyter_latents.engine.models.places.hub import HubFiles, files_of, settings_of
 from jupyter_latents.engine.models.places.names import Wanted
-from jupyter_latents.engine.models.weights import chosen_files, variants, variants_of, weight_files
 from jupyter_latents.errors import ModelError, SettingError, nearest
+from jupyter_latents.paths import leaves
 from jupyter_latents.points import before, point_of
 from jupyter_latents.stage import Address, ModelSource, Point, Window
 from jupyter_latents.wording import option
@@ -160,11 +161,13 @@ def locate(entry: OptionAddress, name: str, source: ModelSource, marks: tuple[st
         marks: Files that tell the folder, relative to it; one is enough.
 
     Raises:
-        ModelError: It is nowhere, or the subfolder leaves the folder.
+        ModelError: It is nowhere, or the subfolder or the file named leaves its folder.
     """
+    for key in ("subfolder", "weight-name"):
+        inside = entry.get(key)
+        if inside is not None and leaves(inside):
+            raise fault(entry.dest, f"{key}={inside} leaves the model's folder; give a name in it.")
     sub = entry.get("subfolder")
-    if sub is not None and (Path(sub).is_absolute() or ".." in Path(sub).parts):
-        raise fault(entry.dest, f"subfolder={sub} leaves the model's folder.")
     below = tuple(f"{sub}/{mark}" for mark in marks) if sub else marks
     wanted = Wanted(name, entry.dest, below, entry.get("revision"), source.auth_token, source.offline)
     found = find(wanted, lambda: settings_of(wanted, sub or ""))

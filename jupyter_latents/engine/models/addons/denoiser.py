@@ -11,9 +11,9 @@ from typing import Any
 from jupyter_latents.engine.models.addons.addon import Addon
 from jupyter_latents.engine.models.addons.address import OptionAddress, entry_of, fault, locate, part_at
 from jupyter_latents.engine.models.facts import ModelFacts
+from jupyter_latents.engine.models.files.single_files import is_weight_file
 from jupyter_latents.engine.models.parts import PartSource, with_defaults
 from jupyter_latents.engine.models.places.hub import HubFiles
-from jupyter_latents.engine.models.single_files import is_weight_file
 from jupyter_latents.stage import Address, ModelSource
 from jupyter_latents.wording import option
 

@@ -15,10 +15,10 @@ from jupyter_latents.engine.models.addons.address import OptionAddress, entry_of
 from jupyter_latents.engine.models.addons.ip_shapes import FAMILIES, misfit, shapes_in
 from jupyter_latents.engine.models.addons.weight_file import WeightFile, weight_file
 from jupyter_latents.engine.models.facts import ModelFacts
+from jupyter_latents.engine.models.files.weights import weight_files
 from jupyter_latents.engine.models.parts import PartSource
 from jupyter_latents.engine.models.places.hub import HubFiles
 from jupyter_latents.engine.models.readers import assemble, translation_of_errors
-from jupyter_latents.engine.models.weights import weight_files
 from jupyter_latents.stage import Address, ModelSource
 from jupyter_latents.wording import option
 

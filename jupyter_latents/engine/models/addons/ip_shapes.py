@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_latents.engine.models.facts import ModelFacts
-from jupyter_latents.engine.models.weights import header
+from jupyter_latents.engine.models.files.weights import header
 
 __all__ = ["FAMILIES", "misfit", "shapes_in"]
 

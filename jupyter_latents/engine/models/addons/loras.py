@@ -13,8 +13,8 @@ from jupyter_latents.engine.models.addons.addon import Addon
 from jupyter_latents.engine.models.addons.address import entry_of, fault
 from jupyter_latents.engine.models.addons.lora_shapes import misfit
 from jupyter_latents.engine.models.addons.weight_file import WeightFile, weight_file
-from jupyter_latents.engine.models.digests import files_digest
 from jupyter_latents.engine.models.facts import ModelFacts
+from jupyter_latents.engine.models.files.digests import files_digest
 from jupyter_latents.engine.models.places.hub import HubFiles
 from jupyter_latents.engine.models.readers import assemble, translation_of_errors
 from jupyter_latents.errors import ModelError

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jupyter_latents.engine.models.addons.address import Location, OptionAddress, fault, locate
-from jupyter_latents.engine.models.digests import file_digest
+from jupyter_latents.engine.models.files.digests import file_digest
+from jupyter_latents.engine.models.files.weights import header
 from jupyter_latents.engine.models.places.hub import HubFiles
-from jupyter_latents.engine.models.weights import header
 from jupyter_latents.stage import ModelSource
 
 __all__ = ["WeightFile", "weight_file"]

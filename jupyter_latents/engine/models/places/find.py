@@ -14,7 +14,7 @@ from jupyter_latents import demo
 from jupyter_latents.engine.models.places.hub import HubFiles, absence, fetch, hub_is_off
 from jupyter_latents.engine.models.places.names import Wanted, cached_folder, not_found
 from jupyter_latents.errors import ModelError, nearest
-from jupyter_latents.paths import is_there, opened
+from jupyter_latents.paths import is_there, leaves, opened
 
 __all__ = ["find"]
 
@@ -61,6 +61,10 @@ def find(wanted: Wanted, settings: Callable[[], Path]) -> Path | HubFiles:
 
 
 def _linked(wanted: Wanted, name: str, revision: str, path: str) -> Path | HubFiles:
+    if leaves(path):
+        raise ModelError(
+            f"{wanted.what} {wanted.name!r} leaves the folder of {name}; give a file in it.", option=wanted.dest
+        )
     folder = cached_folder(name, (path,), revision)
     if folder is not None:
         return folder / path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,8 +21,6 @@ __all__ = [
     "known_models",
     "not_found",
 ]
-
-_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 MODULAR = "modular_model_index.json"
 """What a folder of diffusers' modular pipelines has in the place of a ``model_index.json``."""
@@ -65,7 +62,7 @@ class Wanted:
     @property
     def is_repository(self) -> bool:
         """Whether the name can be one of the hub's."""
-        return _REPOSITORY.fullmatch(self.name) is not None and ".." not in self.name
+        return _is_repository(self.name)
 
     @property
     def on_hub(self) -> bool:
@@ -103,11 +100,26 @@ def cached_folder(name: str, marks: Iterable[str], revision: str | None = None) 
     """The snapshot folder of a repository in the hub's cache that has one of the `marks`, or None."""
     from huggingface_hub import try_to_load_from_cache
 
+    if not _is_repository(name):
+        return None
     for mark in marks:
         found = try_to_load_from_cache(name, mark, revision=revision)
         if isinstance(found, str) and Path(found).is_file():
             return Path(found).parents[mark.count("/")]
     return None
+
+
+def _is_repository(name: str) -> bool:
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined] # documented, but not in __all__
+
+    if name.count("/") != 1:  # the hub knows names without an owner; here those are folders
+        return False
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return False
+    return True
 
 
 def not_found(wanted: Wanted, reason: str = "") -> ModelError:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jupyter_latents.engine.models.places.names import cached_folder
 from jupyter_latents.errors import ModelError
-from jupyter_latents.paths import opened
+from jupyter_latents.paths import is_file, opened
 from jupyter_latents.wording import option
 
 __all__ = ["checked_preview_vae", "find_tiny", "published_tiny"]
@@ -36,9 +36,9 @@ def find_tiny(name: str) -> Path:
         ModelError: It is not on this machine: previews fetch nothing.
     """
     path = opened(name)
-    if path.is_file() and path.suffix in _ENDINGS:
+    if is_file(path) and path.suffix in _ENDINGS:
         return path
-    folder = path if (path / _MARKS[0]).is_file() else cached_folder(name, _MARKS)
+    folder = path if is_file(path / _MARKS[0]) else cached_folder(name, _MARKS)
     if folder is None:
         raise ModelError(
             f"{option(_DEST)} {name!r} is no tiny autoencoder on this machine. Give a folder of diffusers' "

@@ -1,0 +1,1 @@
+"""What a panel finds out about its stages, and how long that is true."""

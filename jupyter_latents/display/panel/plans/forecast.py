@@ -1,0 +1,84 @@
+"""What the stages of a panel will do: asked for when the text has changed, found out in a thread, kept while true."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from jupyter_latents.display.panel.model import PanelModel
+from jupyter_latents.engine import scheduler_names
+from jupyter_latents.errors import JupyterLatentsError, StoppedError
+
+from .knowledge import Knowledge
+from .outlook import Outlook, Planner, look
+
+if TYPE_CHECKING:
+    from jupyter_latents.session import Session
+
+__all__ = ["Forecast"]
+
+
+class Forecast:
+    """Asks the session for plans.
+
+    Args:
+        session: Plans.
+        model: The stages; it is only touched under the lock.
+        known: Learns what was found.
+        lock: The panel's.
+        learned: Is called, under the lock, when there is something new to show.
+    """
+
+    def __init__(
+        self, session: Session, model: PanelModel, known: Knowledge, lock: threading.RLock, learned: Callable[[], None]
+    ) -> None:
+        self._session, self._model, self._known = session, model, known
+        self._lock, self._learned = lock, learned
+        self._planner = Planner(self._plan)
+        self._asked = ""
+        self._closed = False
+
+    def ask(self) -> None:
+        """Asks about the present text, once; not while a fault in it can be seen without planning."""
+        text = self._model.text
+        if text != self._asked and text and not self._model.marks(scheduler_names()):
+            self._asked = text
+            self._planner.ask(text)
+
+    def forget(self) -> None:
+        """What was asked may have another answer now."""
+        self._asked = ""
+
+    def wait(self, timeout: float) -> None:
+        """Waits until all is answered."""
+        self._planner.wait(timeout)
+
+    def close(self) -> None:
+        """Asks no more."""
+        self._closed = True
+        self._planner.close()
+
+    def _plan(self, text: str) -> None:
+        """Finds out what the stages will do; in the planner's thread."""
+        with self._lock:
+            if not self._is_current(text):
+                return
+            counts = self._model.counts()
+        try:
+            outlooks: list[Outlook] = look(self._session, text, counts, self._planner.check)
+            failed: JupyterLatentsError | None = None
+        except StoppedError:
+            return  # the next question, or nobody, is answered
+        except JupyterLatentsError as error:
+            outlooks, failed = [], error
+        with self._lock:
+            if not self._is_current(text):
+                return
+            self._known.learn(text, outlooks)
+            if failed is not None:
+                self._known.blame(self._model.mark(failed))
+            self._learned()
+
+    def _is_current(self, text: str) -> bool:
+        return not self._closed and text == self._model.text

@@ -1,0 +1,1 @@
+"""Pictures small enough to show: encoded, laid over each other, put together on sheets."""

@@ -1,0 +1,63 @@
+"""The libraries that the engine of this process needs: seconds of imports, in which a stop is heard between two."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+
+from jupyter_latents import stopping
+
+__all__ = ["import_libraries"]
+
+_LIBRARIES = ("torch", "transformers", "diffusers", "diffusers.models", "jupyter_latents.engine.local")
+"""In the order in which they need each other. None may be left half imported: torch cannot be imported again then."""
+
+_ASK_SECONDS = 0.1
+"""How often a run that waits for another thread's imports asks whether it is to stop."""
+
+_importing = threading.Lock()
+"""One thread at a time: two that import parts of one library may each wait for the other."""
+
+
+def import_libraries(tell: Callable[[], None], *more: str) -> None:
+    """Imports what is not there yet, after what another thread is importing.
+
+    Args:
+        tell: Called first, where this takes its time.
+        more: Modules to import after the libraries.
+
+    Raises:
+        StoppedError: The run that this belongs to is to end.
+    """
+    names = (*_LIBRARIES, *more)
+    if _importing.locked() or any(name not in sys.modules for name in names):
+        tell()
+    with _alone():
+        for name in _LIBRARIES:
+            stopping.check()
+            import_module(name)
+        if more:
+            _import_quietly(more)
+
+
+def _import_quietly(names: tuple[str, ...]) -> None:
+    """Imports what no run tells of: what libraries say of themselves meanwhile would stand in somebody's cell."""
+    from jupyter_latents.engine.libraries.quiet import silenced
+
+    with silenced():
+        for name in names:
+            stopping.check()
+            import_module(name)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    while not _importing.acquire(timeout=_ASK_SECONDS):
+        stopping.check()
+    try:
+        yield
+    finally:
+        _importing.release()

@@ -1,0 +1,236 @@
+"""What options of one invocation say about each other."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Collection
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from jupyter_latents.errors import HelpAskedError, SettingError, nearest
+from jupyter_latents.optimizations import choices_of
+from jupyter_latents.points import before
+from jupyter_latents.stage import Address, ImageSeed
+from jupyter_latents.syntax.options.faults import fault
+from jupyter_latents.syntax.options.parsers import weighter
+from jupyter_latents.syntax.options.table import MOST, NESTING
+from jupyter_latents.syntax.prompts import split_prompt, split_weighter
+from jupyter_latents.wording import option
+
+from .refused import REWRITING
+
+if TYPE_CHECKING:
+    from jupyter_latents.errors import Place
+    from jupyter_latents.syntax.options.arguments import Arguments
+    from jupyter_latents.syntax.text.quoting import Word
+
+__all__ = ["check"]
+
+PAG_SCALE = 3.0
+"""Scale of perturbed attention guidance where nobody says, as in diffusers and dgenerate."""
+
+_TAG = re.compile(r"\s*<\s*(upscaler|weighter)\s*:", re.IGNORECASE)
+
+
+def check(arguments: Arguments, schedulers: Collection[str]) -> None:
+    """Checks what one option says about another.
+
+    Args:
+        arguments: The values, read.
+        schedulers: Known scheduler names; where none are given, any name will do.
+
+    Raises:
+        ScriptError: They do not go together.
+    """
+    _check_count(arguments)
+    _check_window(arguments)
+    _check_seeds(arguments)
+    _check_prompts(arguments)
+    _check_images(arguments)
+    _check_optimize(arguments)
+    _fill(arguments)
+    if "pag" in arguments.options and "pag_scales" not in arguments.options:
+        arguments.values["pag_scales"], arguments.options["pag_scales"] = (PAG_SCALE,), arguments.options["pag"]
+    if {"model_cpu_offload", "model_sequential_offload"} <= arguments.values.keys():
+        raise fault(
+            f"{option('model_cpu_offload')} and {option('model_sequential_offload')} exclude each other; keep one.",
+            "model_sequential_offload",
+            arguments.options["model_sequential_offload"].place,
+        )
+    for index, given in enumerate(arguments.values.get("schedulers", ())):
+        if given.name.lower() in ("help", "helpargs"):
+            names = ", ".join(sorted(schedulers)) or "none are known here"
+            raise HelpAskedError(f"Schedulers: {names}.\nSettings follow them, 'DDIMScheduler;clip-sample=false'.")
+        if schedulers and given.name not in schedulers:
+            raise fault(
+                f"{option('schedulers')}: '{given.name}' is no scheduler{nearest(given.name, schedulers) or '.'}",
+                "schedulers",
+                arguments.place("schedulers", index),
+            )
+
+
+def _fill(arguments: Arguments) -> None:
+    """Puts what is said for all LoRAs and image seeds into each."""
+    fuse = arguments.first("lora_fuse_scale")
+    if fuse is not None and "loras" in arguments.values:
+        arguments.values["loras"] = tuple(_scaled(lora, fuse) for lora in arguments.values["loras"])
+    if "no_aspect" in arguments.options and "image_seeds" in arguments.values:
+        arguments.values["image_seeds"] = tuple(map(_stretched, arguments.values["image_seeds"]))
+
+
+def _scaled(lora: Address, fuse: float) -> Address:
+    try:
+        scale = float(lora.get("scale") or 1.0) * fuse
+    except ValueError:
+        return lora  # said where it is read
+    if scale == float(lora.get("scale") or 1.0):
+        return lora
+    return Address(lora.name, MappingProxyType({**lora.settings, "scale": f"{scale:g}"}))
+
+
+def _stretched(seed: ImageSeed) -> ImageSeed:
+    adapters = tuple(
+        tuple(replace(one, aspect=False) if one.resize and one.aspect is None else one for one in adapter)
+        for adapter in seed.adapters
+    )
+    plain = replace(seed, adapters=adapters)
+    return replace(plain, aspect=False) if seed.resize is not None and seed.aspect is None else plain
+
+
+def _check_count(arguments: Arguments) -> None:
+    """Options that multiply make so many stages at most."""
+    counts = {dest: len(arguments.values.get(dest, ())) or 1 for dest in NESTING}
+    counts["seeds"] = max(counts["seeds"], arguments.first("gen_seeds", 1))
+    stages = math.prod(counts.values())
+    if stages > MOST:
+        largest = max(counts, key=lambda dest: counts[dest])
+        dest = largest if largest in arguments.options else "gen_seeds"
+        raise fault(f"This makes {stages} stages; {MOST} are the most.", dest, arguments.place(dest))
+
+
+def _check_window(arguments: Arguments) -> None:
+    starts, ends = arguments.values.get("denoising_start", ()), arguments.values.get("denoising_end", ())
+    if 0 in ends:
+        raise fault(
+            f"{option('denoising_end')} 0 leaves nothing to run; give a fraction above 0.",
+            "denoising_end",
+            arguments.place("denoising_end", ends.index(0)),
+        )
+    if 1 in starts:
+        raise fault(
+            f"{option('denoising_start')} 1 leaves nothing to run; give a fraction below 1.",
+            "denoising_start",
+            arguments.place("denoising_start", starts.index(1)),
+        )
+    for start, end in itertools.product(starts, ends):
+        if start == end or before(start, end) is False:
+            raise fault(
+                f"{option('denoising_start')} {start:g} is not before {option('denoising_end')} {end:g}; a stage runs "
+                "from start to end.",
+                "denoising_start",
+                arguments.place("denoising_start", starts.index(start)),
+            )
+
+
+def _check_seeds(arguments: Arguments) -> None:
+    if "seeds" in arguments.options and "gen_seeds" in arguments.options:
+        raise fault(
+            f"{option('seeds')} and {option('gen_seeds')} exclude each other; keep one.",
+            "gen_seeds",
+            arguments.options["gen_seeds"].place,
+        )
+    if "seeds_to_images" not in arguments.options or arguments.unknown & {"seeds", "image_seeds", "gen_seeds"}:
+        return
+    seeds = len(arguments.values.get("seeds", ())) or arguments.first("gen_seeds", 0)
+    images = len(arguments.values.get("image_seeds", ()))
+    if seeds != images or not seeds:
+        raise fault(
+            f"{option('seeds_to_images')} pairs seeds with image seeds, and there are {seeds} and {images}; give "
+            "equally many.",
+            "seeds_to_images",
+            arguments.options["seeds_to_images"].place,
+        )
+
+
+def _check_prompts(arguments: Arguments) -> None:
+    for dest in ("prompts", "second_prompts", "third_prompts", "negative_prompts"):
+        for index, word in enumerate(arguments.words.get(dest, ())):
+            _check_tag(word, dest, arguments.place(dest, index))
+    if "negative_prompts" not in arguments.options:
+        return
+    for index, prompt in enumerate(arguments.values.get("prompts", ())):
+        if split_prompt(prompt)[1] is not None:
+            raise fault(
+                "This prompt has its own negative after the semicolon, and "
+                f"{option('negative_prompts')} gives another; keep one.",
+                "prompts",
+                arguments.place("prompts", index),
+            )
+
+
+def _check_tag(word: Word, dest: str, place: Place | None) -> None:
+    """Checks what stands in angle brackets at the head of a prompt."""
+    name, rest = split_weighter(word.text)
+    if name or rest != word.text:
+        if dest != "prompts":
+            raise fault(f"<weighter: ...> stands at the head of {option('prompts')}, for all prompts.", dest, place)
+        weighter(name, lambda _start, _length: place)
+    tag = _TAG.match(rest)
+    if tag:
+        why = REWRITING if tag[1].lower() == "upscaler" else "it names one weighter, and ends with >"
+        raise fault(f"<{tag[1]}: ...> does not run here: {why}.", dest, place)
+
+
+def _check_optimize(arguments: Arguments) -> None:
+    given = arguments.values.get("optimize", ())
+    for count in range(1, len(given) + 1):
+        try:
+            choices_of(given[:count])
+        except SettingError as error:
+            text = f"{option('optimize')}: {error.template}"
+            raise fault(text, "optimize", arguments.place("optimize", count - 1)) from error
+
+
+def _check_images(arguments: Arguments) -> None:
+    """Checks the options that need image seeds, and the counts inside them."""
+    if "image_seeds" not in arguments.options:
+        if arguments.open:
+            return
+        for dest, part, wanted in (("denoising_start", "latents", "'latents: NAME'"), ("strengths", "image", "IMAGE")):
+            given = arguments.values.get(dest, ())
+            if given and any(given):
+                raise fault(
+                    f"'{option(dest)}' has nothing to begin from; add {option('image_seeds', part)} {wanted}.",
+                    dest,
+                    arguments.place(dest),
+                )
+    batch = arguments.first("batch_size")
+    nets = len(arguments.values.get("control_nets", ())) + len(arguments.values.get("t2i_adapters", ()))
+    for index, seed in enumerate(arguments.values.get("image_seeds", ())):
+        inputs = len(seed.images or seed.latents)
+        if batch is not None and inputs > 1 and batch % inputs:
+            raise fault(
+                f"{option('batch_size')} {batch} cannot be shared by {inputs} inputs; give a multiple of {inputs}.",
+                "batch_size",
+                arguments.place("batch_size"),
+            )
+        adapters, places = len(seed.adapters), len(arguments.values.get("ip_adapters", ()))
+        if adapters not in (0, places) and not arguments.open and "ip_adapters" not in arguments.unknown:
+            raise fault(
+                f"There are images of {adapters} IP-Adapters for {places}; give those of each of "
+                f"{option('ip_adapters')}, 'adapter: a.png, b.png', where a.png + c.png are two of one.",
+                "image_seeds",
+                arguments.place("image_seeds", index),
+            )
+        controls = len(seed.controls)
+        later = arguments.open or arguments.unknown & {"control_nets", "t2i_adapters"}
+        if controls not in (0, nets) and not later:
+            raise fault(
+                f"There are {controls} control images for {nets} ControlNets; give one for each of "
+                f"{option('control_nets')} or {option('t2i_adapters')}.",
+                "image_seeds",
+                arguments.place("image_seeds", index),
+            )

@@ -1,0 +1,69 @@
+"""What of one invocation is worth a line and no error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from jupyter_latents.errors import Place
+from jupyter_latents.syntax.options.table import NAMES
+from jupyter_latents.syntax.prompts import split_weighter
+
+if TYPE_CHECKING:
+    from jupyter_latents.syntax.options.arguments import Arguments
+
+__all__ = ["remarks"]
+
+_PROMPTS = ("prompts", "negative_prompts", "second_prompts", "third_prompts")
+_WEIGHTS = re.compile(r"(?<!\\)\([^()]*:\s*[\d.]+\s*\)|(?<!\\)\[[^\[\]]*[:|][^\[\]]*\]|\bAND\b|\bBREAK\b")
+_PAINTED = {
+    _WEIGHTS: f"{NAMES['prompt_weighter']} a1111 reads it",
+    re.compile(r"<(?:lora|lyco|hypernet):[^<>]*>"): f"LoRAs are given by {NAMES['loras']} NAME;scale=0.8",
+}
+
+
+def remarks(arguments: Arguments, weighter: object = None) -> Iterator[tuple[str, Place | None]]:
+    """Remarks on prompts and on options that do nothing here, each with its place.
+
+    Args:
+        arguments: Those of the invocation.
+        weighter: What reads weights in prompts where the invocation does not say; None for nothing.
+    """
+    reads = _reads(arguments, weighter)
+    for dest in _PROMPTS:
+        words = arguments.words.get(dest, ())
+        if len(words) > 1 and not any(word.quoted or word.value.dynamic for word in words):
+            text = f"{NAMES[dest]} has {len(words)} values, each a prompt; quote a prompt of several words"
+            yield text, words[0].place
+        for word in words:
+            for found in filter(None, (pattern.search(word.text) for pattern in _PAINTED)):
+                if found.re is _WEIGHTS and (reads or split_weighter(word.text)[0]):
+                    continue
+                text = f"{found[0]!r} is painted as text: {_PAINTED[found.re]}"
+                yield text, word.locate(found.start(), len(found[0]))
+    yield from _idle(arguments)
+
+
+def _reads(arguments: Arguments, weighter: object) -> bool:
+    """Whether something reads weights in the prompts of an invocation."""
+    given = arguments.values.get("prompt_weighter", ())
+    return str(given[0]).lower() != "none" if given else weighter is not None or "prompt_weighter" in arguments.unknown
+
+
+def _idle(arguments: Arguments) -> Iterator[tuple[str, Place | None]]:
+    """Options that stand for nothing beside others."""
+    given = arguments.options
+    steps, sigmas = arguments.values.get("inference_steps", ()), arguments.values.get("sigmas", ())
+    counts = {sum(sigma > 0 for sigma in levels) for levels in sigmas}
+    if counts and steps and set(steps) != counts:
+        text = f"{NAMES['inference_steps']} does nothing beside {NAMES['sigmas']}, which make the steps"
+        yield text, given["inference_steps"].place
+    writes = {"output_path", "image_format"} & given.keys()
+    for dest in ("output_prefix", "output_overwrite"):
+        if dest in given and not writes:
+            yield f"{NAMES[dest]} does nothing: no file is written without {NAMES['output_path']}", given[dest].place
+    if "latents_processors" in given and "image_seeds" not in given and not arguments.open:
+        yield f"{NAMES['latents_processors']} does nothing: no latents are given", given["latents_processors"].place
+    if "batch_seeds" in given and not given.keys() & {"seeds", "gen_seeds"} and not arguments.open:
+        yield f"{NAMES['batch_seeds']} does nothing: there is one seed", given["batch_seeds"].place
