@@ -46,6 +46,7 @@ class Family:
             noised to no strength.
         when: Name of a setting of ``model_index.json`` that is true in models of this row; empty for all.
         finish: What the pipeline does to its latents after the loop, a row of `finish.FINISHES`.
+        later: Why what stands in the place of a picture is not taken, though diffusers takes it; empty where it is.
         foreseen: Whether the pipeline is known to set the timesteps of `schedule`; else only its run tells them.
     """
 
@@ -73,6 +74,7 @@ class Family:
     pictured: bool = False
     when: str = ""
     finish: str = ""
+    later: str = ""
     foreseen: bool = True
 
     @property
@@ -102,6 +104,8 @@ class Family:
                 )
             return steered
         name: str | None = getattr(self, mode)
+        if name is None and self.later:
+            raise ModelError(f"{self.name}: {self.later}.", option="image_seeds")
         if name is None:
             have = [other for other in ("txt2img", "img2img", "inpaint") if getattr(self, other)]
             raise ModelError(f"{self.name} has no {mode} pipeline in diffusers; it runs {', '.join(have)}.")
@@ -333,8 +337,9 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         "LTX-Video",
         ("ltx-video",),
-        ("LTXPipeline",),
+        ("LTXPipeline", "LTXImageToVideoPipeline"),
         "LTXPipeline",
+        "LTXImageToVideoPipeline",
         schedule="linear",
         layout="frames",
         half="bfloat16",
@@ -342,6 +347,22 @@ FAMILIES: tuple[Family, ...] = (
         align=32,
         frames=161,
         fps=25,
+        pictured=True,
+        finish="frames after the first",
+    ),
+    Family(
+        "LTX-Video 0.9.5",
+        ("ltx-video",),
+        ("LTXConditionPipeline",),
+        "LTXConditionPipeline",
+        schedule="linear quadratic",
+        layout="frames",
+        half="bfloat16",
+        default_size=(704, 512),
+        align=32,
+        frames=161,
+        fps=25,
+        later="pictures and clips that condition it are not taken yet; it makes clips of texts",
     ),
     Family(
         "Wan TI2V",

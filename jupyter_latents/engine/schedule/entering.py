@@ -169,5 +169,7 @@ def _lost_history(given: Standing, scheduler: Any, way: Entrance, family: Family
         return "" if given.has_history else NO_HISTORY
     if not isinstance(given, Latents) or given.resume is None:
         return NO_HISTORY
-    loop = LAYOUTS[family.layout].pack(given.tensor.to("meta")).shape
-    return objection(given.resume, scheduler, way.span.start_index, loop)
+    layout = LAYOUTS[family.layout]
+    steered = layout.steered if given.provenance.options.get("pictures") == "1" else None
+    stepped = (steered or layout.pack)(given.tensor.to("meta")).shape
+    return objection(given.resume, scheduler, way.span.start_index, stepped)

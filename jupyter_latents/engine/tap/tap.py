@@ -221,8 +221,9 @@ class Tap:
         if self._last is not None:
             at, model_output, sample = self._last
             estimate = estimates.denoised(self.scheduler, at, model_output, sample)
+            estimate = None if estimate is None else self._finish.estimate(estimate, latents)
         if index == len(self.scheduler.timesteps):
-            latents = self._finish(latents, self._beside)
+            latents = self._finish.latents(latents, self._beside)
         state = StepState(
             index,
             latents.detach().clone(),
