@@ -12,6 +12,7 @@ from jupyter_latents.engine.failures.extremes import check_range
 from jupyter_latents.engine.given.incoming import incoming
 from jupyter_latents.engine.given.inputs import Call, Given, Loop
 from jupyter_latents.engine.given.outline import Outline, Standing
+from jupyter_latents.engine.given.processing import check_chains
 from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.engine.models.experts import ExpertWindow, check_experts, expert_windows, pieces
 from jupyter_latents.engine.models.facts import ModelFacts
@@ -28,7 +29,7 @@ from jupyter_latents.engine.rules.origin import provenance_of
 from jupyter_latents.engine.rules.passes import passes_of, passes_remark
 from jupyter_latents.engine.rules.remarks import remarks
 from jupyter_latents.engine.rules.sharing import sharing_note
-from jupyter_latents.engine.rules.sizes import picture_size
+from jupyter_latents.engine.rules.sizes import picture_size, size_before
 from jupyter_latents.engine.schedule import beginning, schedulers, timesteps
 from jupyter_latents.engine.schedule.entering import Entering, enter, first_step
 from jupyter_latents.engine.schedule.fit import check_fits
@@ -68,6 +69,7 @@ class Prepared:
         switches: The steps of the whole schedule at which that changes.
         experts: Windows of one denoiser each that tile the steps, of a model with two; else empty.
         decodings: How latents in the place of pictures become pictures.
+        warnings: Those of the notes that say that the stage was asked for one thing and given another.
     """
 
     stage: Stage
@@ -85,6 +87,7 @@ class Prepared:
     switches: tuple[int, ...]
     decodings: tuple[Decoding, ...] = ()
     experts: tuple[ExpertWindow, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def pieces(self) -> list[tuple[StageWindow, tuple[str, ...] | None]]:
@@ -117,7 +120,20 @@ class Prepared:
         """The whole steps that run."""
         return self.entering.span
 
-    def loop(self, window: StageWindow) -> Loop:
+    def call_of(self, window: StageWindow) -> Call:
+        """The pipeline with mode, size, strength and batch, for the steps of a window.
+
+        Args:
+            window: One of its windows.
+        """
+        facts, active = self.facts, window.active
+        pipeline = self.call.pipeline
+        if facts.steering_by(active) != facts.steering:
+            pipeline = pipeline_of(self.call.mode, window.stage, facts, active)
+        loop = self._loop(window) if facts.steering else None
+        return replace(self.call, stage=window.stage, pipeline=pipeline, loop=loop, active=active)
+
+    def _loop(self, window: StageWindow) -> Loop:
         """The timesteps that the pipeline's loop sees for a window: those from its start to the schedule's end.
 
         Args:
@@ -147,13 +163,6 @@ class Prepared:
     def end(self) -> Noise:
         """Noise level at the end."""
         return schedulers.level(self.scheduler, self.span.end_index)
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """Those of the notes that say that the stage was asked for one thing and given another."""
-        way = self.entering.way
-        own = (way.warning,) if way is not None and way.warning else ()
-        return (*own, *unused_notes(self.facts))
 
     @property
     def verdict(self) -> str:
@@ -227,7 +236,9 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     whole = stage_windows(stage, replace(span, start=0, end=span.of), grid)
     windows, experts = windows_of(whole, span), expert_windows(facts, scheduler, span)
     switches = {*(one.start for one in whole[1:]), *(one.start for one in experts[1:])}
-    beside = (*unused_notes(facts), *beside, *((f"experts: {', '.join(map(str, experts))}",) if experts else ()))
+    beside, doubt = (*unused_notes(facts), *beside), entering.way.warning if entering.way is not None else ""
+    warnings = (*notes, *beside, *prompt_remarks(stage), *filter(None, (doubt,)))
+    beside = (*beside, *((f"experts: {', '.join(map(str, experts))}",) if experts else ()))
     alone = sharing_note(stage, given, len(pieces(windows, experts)))
     steering = (*prompt_remarks(stage), *steering_remarks(windows), passes_remark(windows, span, facts), alone)
     told = (
@@ -241,7 +252,7 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     weights = facts.values * _itemsize(stage, facts)
     return Prepared(
         stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights, windows,
-        tuple(sorted(switches)), decodings, experts,
+        tuple(sorted(switches)), decodings, experts, warnings,
     )  # fmt: skip
 
 
@@ -254,13 +265,15 @@ def _call(stage: Stage, given: Given, entered: Standing | None, facts: ModelFact
         entered: The latents that enter its schedule, in the model's space; None without.
         facts: Its model's.
     """
+    check_chains(stage, given)
     mode = check_mode(stage, given, entered, facts)
     size, notes = picture_size(stage, entered, given, facts)
     batch = stage.batch_size if entered is None else entered.shape[0]
     frames = frame_count(stage, entered, facts, given)
     strength, pipeline = _strength(stage, given, entered), pipeline_of(mode, stage, facts)
     fps = frame_rate(stage, entered, facts, given)
-    call = Call(stage, given, mode, size, pipeline, strength, batch, frames, fps)
+    before = None if entered is not None else size_before(stage, given, facts)
+    call = Call(stage, given, mode, size, pipeline, strength, batch, frames, fps, before=before)
     facts.check(call)
     check_memory(call, facts, _itemsize(stage, facts))
     return call, notes

@@ -7,8 +7,9 @@ from dataclasses import fields
 from typing import Any
 
 from jupyter_latents.engine.given.inputs import Call, Given, Inputs
+from jupyter_latents.engine.given.processing import holes, pictures
 from jupyter_latents.engine.models.facts import ModelFacts
-from jupyter_latents.engine.models.families import Family
+from jupyter_latents.engine.models.family import Family
 from jupyter_latents.errors import HandoffError, ModelError
 from jupyter_latents.stage import Stage
 from jupyter_latents.wording import option
@@ -127,16 +128,13 @@ def picture_arguments(call: Call, family: Family, inputs: Inputs) -> dict[str, A
     import torch
 
     found: dict[str, Any] = {}
-    if inputs.images and family.pictured:
-        (picture,) = inputs.images
-        found["image"] = picture.resize(call.size) if picture.size != call.size else picture
-    elif inputs.images and family.takes_clips:
-        frames = inputs.images[: call.frames]
-        found["video"] = [frame.resize(call.size) if frame.size != call.size else frame for frame in frames]
-    elif inputs.images:
-        found["image"] = [image.resize(call.size) if image.size != call.size else image for image in inputs.images]
+    images = pictures(call, inputs)
+    if images and family.takes_clips:
+        found["video"] = images[: call.frames]
+    elif images:
+        found["image"] = images[0] if family.pictured else images
     elif needs_blank(call.pipeline, family, Given.of(inputs)):
         found["image"] = torch.zeros_like(inputs.latents[0].tensor[:1])  # the tap replaces what is made of them
     if inputs.masks:
-        found["mask_image"] = [mask.resize(call.size) for mask in inputs.masks]
+        found["mask_image"] = holes(call, inputs)
     return found

@@ -9,7 +9,7 @@ from typing import Any
 
 from jupyter_latents.engine.given.outline import Outline, Standing
 from jupyter_latents.engine.layout import LAYOUTS
-from jupyter_latents.engine.models.families import Family
+from jupyter_latents.engine.models.family import Family
 from jupyter_latents.engine.schedule import beginning, handoff, schedulers
 from jupyter_latents.engine.schedule.handoff import Entrance
 from jupyter_latents.engine.schedule.history import NO_HISTORY, objection

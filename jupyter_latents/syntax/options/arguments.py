@@ -18,10 +18,11 @@ from jupyter_latents.wording import option as reference
 from . import parsers
 from .faults import fault, named
 from .magic_options import MAGIC_NAMES
+from .option import Option
 from .rules.checks import check
 from .rules.refused import ELSEWHERE, HARMLESS, SHORT_HARMLESS, refusal
 from .second_stage import REWRITTEN
-from .table import BY_NAME, OPTIONS, Option
+from .table import BY_NAME, OPTIONS
 
 __all__ = ["Arguments", "VeiledError", "read_arguments"]
 
@@ -243,9 +244,10 @@ def _parse(option: Option, arguments: Arguments) -> None:
 
 def _value(option: Option, word: Word, arguments: Arguments) -> Any:
     """One value, read; images alone are control images beside what takes these, as in dgenerate."""
-    if option.dest != "image_seeds" or not _STEERING & arguments.options.keys():
+    if option.dest != "image_seeds":
         return option.parse(word.text, word.locate)
-    seed = parse_seed(word.text, word.locate, steered=True)
+    steered, sized = bool(_STEERING & arguments.options.keys()), "output_size" in arguments.options
+    seed = parse_seed(word.text, word.locate, steered=steered, sized=sized)
     if seed.plain:
         several = len(seed.controls) > 1
         text = f"{word.text} {'are the control images' if several else 'is the control image'}, and no picture goes in"

@@ -5,21 +5,21 @@ A further option is a row here and a field in `jupyter_latents.stage.values`, wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from jupyter_latents.formats import FORMATS, listed
 from jupyter_latents.optimizations import OPTIMIZATIONS
+from jupyter_latents.processing import PROCESSORS
 from jupyter_latents.prompts import WEIGHTERS
-from jupyter_latents.stage import DEFAULT_STRENGTH, Stage
+from jupyter_latents.stage import DEFAULT_STRENGTH
 from jupyter_latents.syntax.seeds import parse_seed
 
 from . import parsers, writers
-from .fields import default, value_at
+from .fields import default
 from .model_types import MODEL_TYPES, OTHER_TYPES
+from .option import Option
 
-__all__ = ["BY_NAME", "DTYPES", "GROUPS", "MOST", "NAMES", "NESTING", "OPTIONS", "Option"]
+__all__ = ["BY_NAME", "DTYPES", "GROUPS", "MOST", "NAMES", "NESTING", "OPTIONS"]
 
 DTYPES: dict[str, str | None] = {
     "auto": "auto",
@@ -38,88 +38,12 @@ MOST = 100_000
 """Most steps of a schedule, most seeds at once, and most stages of an invocation."""
 MOST_FRAMES = 10_000
 _PICTURES_FIRST = sorted(FORMATS, key=lambda row: row.holds == "latents")
+_PROCESSORS = "; ".join(f"{name} ({row.about})" for name, row in PROCESSORS.items())
 _WEIGHTERS = ", ".join(f"{name} ({row.about})" for name, row in WEIGHTERS.items() if not row.refused)
 _IMAGE_FORMATS: dict[str, str | None] = {
     **{name: row.ending for row in _PICTURES_FIRST for name in (row.ending, *row.also)},
     "png;latents": "png;latents",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One row of the table.
-
-    Attributes:
-        names: The long name first, then other spellings.
-        dest: Key of the value in an invocation.
-        metavar: Name of a value in help; empty for a switch that takes none.
-        parse: How one value is read.
-        group: Heading in help.
-        help: What it does, with unit, range and default.
-        many: Whether it takes several values.
-        multiplies: Whether several values make several stages.
-        completion: What its values complete to: ``model``, ``scheduler``, ``seed``, ``path``, ``variable`` or empty.
-        choices: Allowed values, for completion.
-        field: Path of the stage's field that it fills, such as ``seed`` or ``model.dtype``; empty for none.
-        gives: What a switch puts into the field.
-        fill: Gives the values by field, for an option that fills more than `field`.
-        write: How one value of the field is written.
-        covers: `dest` of an option that is left out where this one is written.
-    """
-
-    names: tuple[str, ...]
-    dest: str
-    metavar: str
-    parse: parsers.Parser
-    group: str
-    help: str
-    many: bool = False
-    multiplies: bool = False
-    completion: str = ""
-    choices: tuple[str, ...] = ()
-    field: str = ""
-    gives: Any = True
-    fill: writers.Filler | None = None
-    write: writers.Writer = writers.plain
-    covers: str = ""
-
-    @property
-    def name(self) -> str:
-        """The long name."""
-        return self.names[0]
-
-    @property
-    def flag(self) -> bool:
-        """Whether it takes no value."""
-        return not self.metavar
-
-    @property
-    def gathers(self) -> bool:
-        """Whether its field holds all its values at once."""
-        return self.many and not self.multiplies
-
-    def values(self, given: Any) -> Mapping[str, Any]:
-        """What it puts into a stage, by the path of the field.
-
-        Args:
-            given: The value given; all of them in a tuple where the option gathers them.
-        """
-        if self.fill is not None:
-            return self.fill(given)
-        return {self.field: self.gives if self.flag else given} if self.field else {}
-
-    def words(self, stage: Stage) -> tuple[str, ...] | None:
-        """Its words for a stage; a switch has none. None where the option is left out.
-
-        Args:
-            stage: The stage.
-        """
-        value = value_at(stage, self.field) if self.field else None
-        if self.flag:
-            return () if value == self.gives else None
-        if value is None or value == () or value == default(self.field):
-            return None
-        return tuple(self.write(one, stage) for one in (value if self.gathers else (value,)))
 
 
 GROUPS = ("Model", "Prompts", "Denoising", "Seeds", "Images and latents", "Output", "Memory", "Notebook")
@@ -183,7 +107,8 @@ OPTIONS: tuple[Option, ...] = (
          "Multiplies the scales of all LoRAs. Default: 1."),
     _row("--ip-adapters -ipa", "ip_adapters", "NAME", parsers.address, "Model",
          "IP-Adapters, 'NAME;scale=0.8;subfolder=FOLDER;weight-name=FILE' each, with their images by adapter: in the "
-         "image seed. SD, SDXL, Kolors, SD3, Flux.1. Several work together.",
+         "image seed; for a part of the run with ;start=0;end=0.25. SD, SDXL, Kolors, SD3, Flux.1. Several work "
+         "together.",
          many=True, completion="path", field="model.ip_adapters"),
     _row("--image-encoder -ie", "image_encoder", "NAME", parsers.address, "Model",
          "What sees the images of IP-Adapters, 'NAME;subfolder=FOLDER'. Default: the model's own, or image_encoder "
@@ -194,8 +119,9 @@ OPTIONS: tuple[Option, ...] = (
          "Several work together.",
          many=True, completion="path", field="model.control_nets"),
     _row("--t2i-adapters -t2i", "t2i_adapters", "NAME", parsers.address, "Model",
-         "T2I-Adapters, 'NAME;scale=0.8' each, with control= in the image seed. SD and SDXL, from a prompt alone. "
-         "Several work together.", many=True, completion="path", field="model.t2i_adapters"),
+         "T2I-Adapters, 'NAME;scale=0.8' each, with control= in the image seed; for a part of the run with "
+         ";start=0;end=0.25. SD and SDXL, from a prompt alone. Several work together.",
+         many=True, completion="path", field="model.t2i_adapters"),
     _row("--scheduler --schedulers -sch", "schedulers", "NAME", parsers.scheduler, "Model",
          "Scheduler class, with settings as in 'DDIMScheduler;clip-sample=false'. Several values multiply. "
          "Default: the model's own.", many=True, multiplies=True, completion="scheduler", field="scheduler"),
@@ -278,13 +204,23 @@ OPTIONS: tuple[Option, ...] = (
           f"How much of an input image is noised, above 0 and at most 1. Default: {DEFAULT_STRENGTH:g}.",
           field="strength"),
     _flag("--no-aspect -na", "no_aspect", "Images and latents",
-          "Pictures are stretched by resize=, in every image seed that says nothing of aspect=."),
+          "Pictures are stretched to their size, in every image seed that says nothing of aspect=. Default: they keep "
+          "their shape, and have the width that is asked for."),
     _row("--latents-processors -lp", "latents_processors", "PROCESSOR", parsers.processors, "Images and latents",
          "What is done to raw latents before they go in: 'scale;factor=1.1', 'noise;sigma=0.5;seed=1' (or timestep=). "
          "Several run one after the other.", many=True, choices=("scale;factor=", "noise;sigma=", "noise;timestep="),
          field="latents_processors", fill=writers.chain, write=writers.processor),
+    *(
+        _row(f"--{of}-image-processors {short}", f"{of}_image_processors", "PROCESSOR", parsers.image_processor,
+             "Images and latents", f"What is done to {what}, one after the other: {_PROCESSORS}. A + begins the "
+             "chain of the next one.", many=True, choices=tuple(PROCESSORS), field=f"{of}_image_processors")
+        for of, short, what in (
+            ("seed", "-sip", "input pictures"), ("mask", "-mip", "masks"), ("control", "-cip", "control images"),
+        )
+    ),
     _row("--output-size -s", "output_size", "SIZE", parsers.size, "Images and latents",
-         "Picture size in pixels, 512 or 512x768, in multiples of 8. Default: the input's, or the model's own.",
+         "Picture size in pixels, 512 or 512x768, in multiples of 8. A picture that goes in is brought to its width "
+         "and keeps its shape, but with --no-aspect. Default: the input's, or the model's own.",
          field="size"),
     _row("--num-frames", "num_frames", "N", parsers.whole(1, "frames", most=MOST_FRAMES), "Images and latents",
          "Frames of a clip, of models that make clips; what a model cannot make is refused with the nearest it can. "
