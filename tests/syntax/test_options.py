@@ -253,7 +253,7 @@ class TestMultiplying:
         ("--freeu-params 1,2", "dgenerate's and does not run here", "--freeu-params"),
         ("--second-model-inference-steps 3", "is of a refiner, and there is none", "--second-model-inference-steps"),
         ("--sdxl-refiner x --denoising-end 0.5", "exclude each other", "--denoising-end"),
-        ("--animation-format mp4", "animations are not made", "--animation-format"),
+        ("--animation-format mp4", "models that make clips write them by --image-format", "--animation-format"),
         ("--adetailer-detectors x", "does not run here", "--adetailer-detectors"),
         ("--dry-run", "magic's own line", "--dry-run"),
         ("extra", "belongs to no option", "extra"),
