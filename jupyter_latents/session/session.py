@@ -398,9 +398,9 @@ class Session:
 
     def _picture_of(self, latents: Latents, stage: Stage, _name: str) -> list[Image]:
         """Pictures of latents in the image position, by the VAE that the engine chooses."""
-        from jupyter_latents.latents.clip import stills
+        from jupyter_latents.latents.clip import frames_of
 
-        return stills(self.engine.decode(latents, stage.model))
+        return frames_of(self.engine.decode(latents, stage.model))
 
     def remember(self, latents: Latents) -> None:
         """Keeps the facts of latents, so that a bare file of the same tensor has them back.
