@@ -40,11 +40,12 @@ class Queue:
     @property
     def line(self) -> str:
         """What runs and waits, in words; empty where nothing does."""
-        if self.running is None:
+        run = self.running
+        if run is None:
             return ""
         count = len(self.waiting)
         waiting = f" · waiting: {count} run{'s'[count == 1 :]}" if count else ""
-        return ("stopping" if self.running.flag.asked else "running") + waiting
+        return f"{run.state if run.state in ('paused', 'stopping') else 'running'}{waiting}"
 
     def watch(self) -> None:
         """Has the end of each run told."""
