@@ -40,7 +40,7 @@ def shooter(lab: LabPage, folder: Path) -> Callable[[str, Locator], None]:
 def test_the_states_of_the_panel(lab: LabPage, tmp_path: Path) -> None:
     shoot = shooter(lab, Path(os.environ.get("STATES") or tmp_path))
     lab.page.set_viewport_size({"width": 1280, "height": 1900})
-    lab.write("states.ipynb", OPEN, f"panel({SKETCH!r})")
+    lab.write("states.ipynb", OPEN, f"panel({SKETCH!r})", f"panel({SKETCH.replace('30', '300')!r})")
     lab.open("states.ipynb")
     output = lab.run_cell(0)
     output.get_by_text("30 model evaluations").wait_for(timeout=90_000)
@@ -62,9 +62,10 @@ def test_the_states_of_the_panel(lab: LabPage, tmp_path: Path) -> None:
     expect(output.locator(".jl-head").first).to_contain_text("30 model evaluations")
     expect(output.locator(".dgp-bad")).to_have_count(0)
 
-    field(output, "Steps in all").fill("300")
+    output = lab.run_cell(2)
     press(output, "▶ Run")
-    output.get_by_role("button", name="Pause").click(timeout=90_000)
+    output.locator(".jl-large").first.wait_for(timeout=90_000)
+    output.get_by_role("button", name="Pause").click()
     output.get_by_role("button", name="Resume").wait_for()
     shoot("panel running", output)
     press(output, "▶ Run")
