@@ -15,6 +15,7 @@ from jupyter_latents.session.memory.facts_memory import FactsMemory
 from jupyter_latents.session.memory.memo import Memo
 from jupyter_latents.session.names.addresses import Addresses
 from jupyter_latents.session.names.bindings import check_free, drop, latents_named
+from jupyter_latents.session.names.numbers import numbers
 from jupyter_latents.session.names.resolve import Resolver
 from jupyter_latents.session.names.sizes import file_size
 from jupyter_latents.session.plans.planning import Plan
@@ -357,6 +358,7 @@ class Session:
             total_memory=machine.total_memory,
             print=observer.note,
             defaults={} if weighter == "none" else {"prompt.weighter": weighter},
+            modules={"numpy": numbers()},
             check=check,
         )
 
