@@ -62,11 +62,11 @@ def spell(template: str, spelling: Callable[[str], str] = plain, parts: Mapping[
 
 def readable(size: float) -> str:
     """Bytes as people write them: ``3.4 GB``."""
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 999.5:
             return f"{size:.3g} {unit}"
         size /= 1000
-    return f"{size:.3g} GB"
+    return f"{size:,.3g} TB" if size < 999.5 else f"{size:,.0f} TB"
 
 
 def ended(text: str) -> str:

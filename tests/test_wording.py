@@ -10,10 +10,25 @@ from jupyter_latents.errors import JupyterLatentsError, ModelError, Place, RunEr
 from jupyter_latents.session.blame import blame
 from jupyter_latents.syntax import Environment, Invocation, Script
 from jupyter_latents.syntax.options import OPTIONS
-from jupyter_latents.wording import option, plain, spell, without_advice
+from jupyter_latents.wording import option, plain, readable, spell, without_advice
 
 MODEL = "demo/scenes"
 OPTIONS_LINE = "--prompts cat --denoising-end 0.01 --inference-steps 4"
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (3.4e9, "3.4 GB"),
+        (999_600_000, "1 GB"),
+        (1.65e12, "1.65 TB"),
+        (1e18, "1,000,000 TB"),
+    ],
+)
+def test_bytes_are_written_without_exponents(size: float, said: str) -> None:
+    assert readable(size) == said
 
 
 @pytest.fixture

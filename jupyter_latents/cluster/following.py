@@ -70,6 +70,11 @@ class Following:
         self.observer.step(event, _RemoteLook(tuple(self._steps), self.inputs, self.preview))
         return self.stopped()
 
+    @property
+    def reached(self) -> int:
+        """The last step that was heard of; 0 before the first."""
+        return self._event.step if self._event is not None else 0
+
     def known(self) -> StageResult | None:
         """The stage as far as it was heard of, able to go on; None where there is nothing to go on from.
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Orders"]
 
 _ATTEMPTS = 6
-"""How often an item is begun: one that kills each of its workers would kill them all."""
+"""How many workers an item may lose without a step in between: one that kills each of its workers would kill all."""
 
 
 class _LostError(Exception):
@@ -64,7 +64,8 @@ class Orders:
             (result,) = self._on_worker(turn, (stage,), inputs)
             return result
 
-        for attempt in itertools.count(1):
+        reached, lost_here = 0, 0
+        for _ in itertools.count():
             known = self.following.known() if keeps_law(stage.model.optimize) else None
             try:
                 return self._whole(go(stage, inputs) if known is None else run_rest(known, stage, inputs, go))
@@ -73,7 +74,9 @@ class Orders:
                     raise
                 return known
             except _LostError as lost:
-                self._replace(turn, attempt, lost)
+                further = self.following.reached > reached
+                reached, lost_here = self.following.reached, 1 if further else lost_here + 1
+                self._replace(turn, lost_here, lost)
         raise RunError("no worker did it.")  # the loop has no other end
 
     def _whole(self, result: StageResult) -> StageResult:

@@ -33,6 +33,8 @@ class LiveScreen(OutputScreen):
     reloaded, or opened later, knows no display ids: its view is given the output and puts it in its own place.
     """
 
+    live = True
+
     def __init__(self, view: RunView, display_id: str | None = None) -> None:
         super().__init__(view, display_id)
         self.widget: Any = None
@@ -128,12 +130,14 @@ class LiveScreen(OutputScreen):
             run.pause()
         elif command == "resume" and run is not None:
             run.resume()
+        elif command in ("cancel", "advance") and type(content.get("place")) is int:
+            (self.view.cancel if command == "cancel" else self.view.advance)(content["place"])
         else:
             self._asked.append(content)
         self.view.poke()
 
     def _answer(self, content: dict[str, Any]) -> None:
-        from jupyter_latents.display.actions import answer, whole_picture
+        from jupyter_latents.display.actions import answer, cell_asked, whole_picture
 
         command = content.get("cmd")
         if command == "sync":
@@ -151,6 +155,9 @@ class LiveScreen(OutputScreen):
             whole = whole_picture(self.view, content)
             if whole is not None:
                 self.widget.send({"whole": {"b": 0}}, [whole])
+            return
+        if command == "cell":
+            self.widget.send(cell_asked(self.view, content))
             return
         said = answer(self.view, content)
         if said is not None:

@@ -23,6 +23,8 @@ class Screen(Protocol):
     """Whether others can show the same view beside it."""
     pictures: bool
     """Whether it shows pictures: where no screen does, none are made."""
+    live: bool
+    """Whether somebody looks while the run goes on."""
 
     @property
     def open(self) -> bool:
@@ -49,6 +51,7 @@ class OutputScreen:
 
     shares = True
     pictures = True
+    live = False
 
     def __init__(self, view: RunView, display_id: str | None = None, *, updates: bool = True) -> None:
         self.view = view
@@ -78,8 +81,12 @@ class OutputScreen:
         """Nothing: what is not looked at is not sent."""
 
     def finish(self) -> None:
-        """See `Screen.finish`."""
-        self._publish(self.bundle(), update=True)
+        """See `Screen.finish`; a console shows the picture of an output or its text, so that each is one here."""
+        bundle = self.bundle()
+        if not self._updates and "image/png" in bundle:
+            publish({"text/plain": bundle["text/plain"]}, uuid.uuid4().hex, by=self._publisher)
+            bundle["text/plain"] = f"{self.view.record.title}: a picture"
+        self._publish(bundle, update=True)
 
     def bundle(self) -> dict[str, Any]:
         """The lasting output; of a run that ended before its first step there is nothing to look at but its words."""
@@ -97,6 +104,7 @@ class TerminalScreen:
 
     shares = False
     pictures = False
+    live = False
 
     def __init__(self, view: RunView) -> None:
         self.view = view

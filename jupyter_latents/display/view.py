@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,7 +12,7 @@ from jupyter_latents.display.pictures.channels import quantise
 from jupyter_latents.display.pictures.images import frame
 from jupyter_latents.display.records.fill import FRAME_SIDE, fill_channels, fill_end, fill_frames
 from jupyter_latents.display.records.pace import PreviewPace
-from jupyter_latents.display.records.run_record import RunRecord
+from jupyter_latents.display.records.run_record import QueuedRun, RunRecord
 from jupyter_latents.display.records.stage_record import Point, own_sigma
 from jupyter_latents.display.screens import Screen, shell
 from jupyter_latents.engine import checked_preview_vae
@@ -21,7 +22,7 @@ from jupyter_latents.threads import start_thread
 from jupyter_latents.wording import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from jupyter_latents.engine import ItemEvent, Look, Phase, StageResult, StepEvent, WorkerRow
     from jupyter_latents.latents.value import Latents
@@ -32,6 +33,7 @@ __all__ = ["RunView", "Watched", "view_of"]
 _SEND_SECONDS = 0.1  # between two updates that nobody asked for
 _UNPUMPED_SECONDS = 0.6  # without a pump for so long, events send themselves
 _FILLING_SECONDS = 0.2  # for the frames that are missing at the end; the cell waits for them
+_STEADY_FRAMES = 24  # that are made at the end where no clock decides: as many each time
 _GOING = ("queued", "running", "paused", "stopping")
 
 
@@ -40,6 +42,7 @@ class Watched(Protocol):
 
     error: BaseException | None
     watcher: Any
+    queue: Any
 
     @property
     def held(self) -> float:
@@ -144,7 +147,7 @@ class RunView:
             if self.tells_error and self.run is not None and self.run.error is not None:
                 self.record.error = visible(str(getattr(self.run.error, "message", self.run.error)).split("\n")[0])
             if self._pace.any and self._has_pictures:
-                fill_frames(self.record, time.monotonic() + _FILLING_SECONDS)
+                fill_frames(self.record, self._deadline(), _STEADY_FRAMES if self._steady else None)
             for screen in self._screens:
                 screen.finish()
             self._finished = True  # only now: an interrupt on the way has the next call do it
@@ -172,7 +175,8 @@ class RunView:
     def step(self, event: StepEvent, look: Look) -> None:
         """See `jupyter_latents.engine.observer.Observer.step`."""
         point = Point(event.step, own_sigma(event.noise), look=look)
-        if self._has_pictures and self._pace.wants(event, self.record):
+        due = self._pace.asked or not self._steady
+        if self._has_pictures and due and self._pace.wants(event, self.record):
             with self._pace.account(self.record):
                 self._preview(point, look)
         with self._lock:
@@ -190,8 +194,7 @@ class RunView:
         """See `jupyter_latents.engine.observer.Observer.result`."""
         with self._lock:
             self.record.add_result(result.latents, result.images, result.start, result.span, result.switches)
-            deadline = time.monotonic() + _FILLING_SECONDS if self._has_pictures else 0.0
-            fill_channels(self.record.stages[-1], deadline)
+            fill_channels(self.record.stages[-1], self._deadline() if self._has_pictures else 0.0)
             if self._pace.any and self._has_pictures:
                 fill_end(self.record.stages[-1])
         self._send_unpumped(force=True)
@@ -210,6 +213,16 @@ class RunView:
     def _has_pictures(self) -> bool:
         """Whether pictures are of use: not where it is shown in a terminal alone."""
         return not self._screens or any(screen.pictures for screen in self._screens)
+
+    @property
+    def _steady(self) -> bool:
+        """Whether no clock decides which steps have pictures, so that the same run leaves the same output."""
+        unseen = bool(self._screens) and not any(screen.live for screen in self._screens)
+        return self._pace.asked or (unseen and self._preview_vae is None)
+
+    def _deadline(self) -> float:
+        """Until when pictures and channels that are missing are made."""
+        return math.inf if self._steady else time.monotonic() + _FILLING_SECONDS
 
     def _preview(self, point: Point, look: Look) -> None:
         """Gives a step its frame and its channels; a failure costs the picture and not the run."""
@@ -241,8 +254,38 @@ class RunView:
             if self.run is not None and self.run.state in _GOING:
                 self.record.state = self.run.state
             self._sent = time.monotonic()
+            self.record.queue = tuple(self._waiting())
             for screen in screens:
                 screen.update()
+
+    def _waiting(self) -> Iterator[QueuedRun]:
+        """The runs that wait for their turn; those that are to end are gone from the line at once."""
+        for run in self._queued:
+            title = run.watcher.record.title if run.watcher is not None else ""
+            yield QueuedRun(visible(title) or "a run", run is self.run)
+
+    @property
+    def _queued(self) -> list[Any]:
+        queue = self.run.queue if self.run is not None else None
+        return [run for run in queue.waiting[1:] if not run.flag.asked] if queue is not None else []
+
+    def cancel(self, place: int) -> None:
+        """Takes a run out of the queue.
+
+        Args:
+            place: Where it stands, 0 for the next.
+        """
+        if 0 <= place < len(self._queued):
+            self._queued[place].stop()
+
+    def advance(self, place: int) -> None:
+        """Lets a run that waits be the next.
+
+        Args:
+            place: Where it stands, 0 for the next.
+        """
+        if self.run is not None and 0 <= place < len(self._queued):
+            self.run.queue.advance(self._queued[place])
 
     def _follows(self, screen: Screen) -> bool:
         """Whether a screen has still something to show."""

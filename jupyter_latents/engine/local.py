@@ -25,7 +25,7 @@ from jupyter_latents.engine.prepare import prepare
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.rules.origin import fps_of
 from jupyter_latents.engine.seed_batch import run_batch
-from jupyter_latents.engine.stage_run import StageRun, Stops
+from jupyter_latents.engine.stage_run import StageRun, Watch, Weights
 from jupyter_latents.engine.vae import codec
 from jupyter_latents.engine.vae.bridge import converter
 from jupyter_latents.engine.vae.decoder import Decoder
@@ -124,7 +124,7 @@ class LocalEngine:
         phases = _Phases(stage, observer, stop_asked)
 
         def go(stage: Stage, inputs: Inputs) -> StageResult:
-            return self._attempt(stage, inputs, observer, Stops(phases.begin, stopped))
+            return self._attempt(stage, inputs, Watch(observer, phases.begin, stopped))
 
         def finish(done: StageResult, stage: Stage) -> StageResult:
             return self._finished(done, stage, observer)
@@ -150,11 +150,11 @@ class LocalEngine:
             return
         first = stages[0]
         phases = _Phases(first, observer, stop_asked)
-        stops = Stops(phases.begin, stopped)
+        watch = Watch(observer, phases.begin, stopped)
         try:
             with phases.telling():
-                model = self._loaded(first, observer, stops)
-                together = run_batch(model, stages, observer, stops, self._decoder.vae_of)
+                weights = Weights(self._loaded(first, watch), self._decoder.vae_of)
+                together = run_batch(stages, weights, watch)
         except (RunError, ModelError, *_FOREIGN) as error:
             if isinstance(error, ModelError) and error.option != "batch_size":
                 raise
@@ -170,22 +170,23 @@ class LocalEngine:
             if result.stopped:
                 return
 
-    def _loaded(self, stage: Stage, observer: Observer, stops: Stops, without: Collection[str] = ()) -> LoadedModel:
+    def _loaded(self, stage: Stage, watch: Watch, without: Collection[str] = ()) -> LoadedModel:
         """A stage's model, some of its parts left out; the observer is told what is read."""
-        stops.before(Phase("loading", Reading(stage.model.name)))
-        model = self.cache.load(stage.model, lambda reading: stops.before(Phase("loading", reading)), without)
+        watch.before(Phase("loading", Reading(stage.model.name)))
+        model = self.cache.load(stage.model, lambda reading: watch.before(Phase("loading", reading)), without)
         for note in unused_notes(model.facts):
-            observer.note(note, warning=True)
+            watch.observer.note(note, warning=True)
         if stage.model.offload and model.offload is None:
-            observer.note(f"{stage.model.offload} offload changes nothing here: there is no accelerator")
+            watch.observer.note(f"{stage.model.offload} offload changes nothing here: there is no accelerator")
         return model
 
-    def _attempt(self, stage: Stage, inputs: Inputs, observer: Observer, stops: Stops) -> StageResult:
+    def _attempt(self, stage: Stage, inputs: Inputs, watch: Watch) -> StageResult:
         prepared = prepare(stage, Given.of(inputs))
         if prepared.facts.lacking:
             prepared = prepare(stage, Given.of(inputs), whole(stage.model))
-        model = self._loaded(stage, observer, stops, EXPERTS if prepared.experts else ())
-        run = StageRun(model, prepared, inputs, observer, stops, self._decoder.vae_of, self._with(stage, observer))
+        model = self._loaded(stage, watch, EXPERTS if prepared.experts else ())
+        weights = Weights(model, self._decoder.vae_of, self._with(stage, watch.observer))
+        run = StageRun(prepared, inputs, weights, watch)
         try:
             return run.go()
         except JupyterLatentsError as error:

@@ -14,7 +14,8 @@ import torch
 
 from jupyter_latents.engine.layout import LAYOUTS
 from jupyter_latents.engine.models.describe import describe
-from jupyter_latents.engine.models.families import FAMILIES, Family, generic
+from jupyter_latents.engine.models.families import FAMILIES, generic
+from jupyter_latents.engine.models.family import Family
 from jupyter_latents.engine.schedule import schedulers, timesteps
 from jupyter_latents.engine.schedule.table import SCHEDULER_ERRORS
 from jupyter_latents.engine.schedule.timesteps import ARGUMENTS, Request

@@ -69,6 +69,7 @@ class Prepared:
         switches: The steps of the whole schedule at which that changes.
         experts: Windows of one denoiser each that tile the steps, of a model with two; else empty.
         decodings: How latents in the place of pictures become pictures.
+        warnings: Those of the notes that say that the stage was asked for one thing and given another.
     """
 
     stage: Stage
@@ -86,6 +87,7 @@ class Prepared:
     switches: tuple[int, ...]
     decodings: tuple[Decoding, ...] = ()
     experts: tuple[ExpertWindow, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def pieces(self) -> list[tuple[StageWindow, tuple[str, ...] | None]]:
@@ -118,7 +120,20 @@ class Prepared:
         """The whole steps that run."""
         return self.entering.span
 
-    def loop(self, window: StageWindow) -> Loop:
+    def call_of(self, window: StageWindow) -> Call:
+        """The pipeline with mode, size, strength and batch, for the steps of a window.
+
+        Args:
+            window: One of its windows.
+        """
+        facts, active = self.facts, window.active
+        pipeline = self.call.pipeline
+        if facts.steering_by(active) != facts.steering:
+            pipeline = pipeline_of(self.call.mode, window.stage, facts, active)
+        loop = self._loop(window) if facts.steering else None
+        return replace(self.call, stage=window.stage, pipeline=pipeline, loop=loop, active=active)
+
+    def _loop(self, window: StageWindow) -> Loop:
         """The timesteps that the pipeline's loop sees for a window: those from its start to the schedule's end.
 
         Args:
@@ -150,13 +165,6 @@ class Prepared:
         return schedulers.level(self.scheduler, self.span.end_index)
 
     @property
-    def warnings(self) -> tuple[str, ...]:
-        """Those of the notes that say that the stage was asked for one thing and given another."""
-        way = self.entering.way
-        own = (way.warning,) if way is not None and way.warning else ()
-        return (*own, *unused_notes(self.facts))
-
-    @property
     def verdict(self) -> str:
         """How given latents enter, in words; which VAE decodes those in the place of a picture; empty without."""
         if self.latents is None:
@@ -186,7 +194,7 @@ class Prepared:
     @property
     def _items(self) -> int:
         """Latents that the pipeline makes at once: for several input images it makes as many for each."""
-        images = len(self.given.images)
+        images = 0 if self.facts.family.takes_clips else len(self.given.images)
         return self.call.batch if images < 2 else int(self.arguments["num_images_per_prompt"]) * images
 
 
@@ -228,7 +236,9 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     whole = stage_windows(stage, replace(span, start=0, end=span.of), grid)
     windows, experts = windows_of(whole, span), expert_windows(facts, scheduler, span)
     switches = {*(one.start for one in whole[1:]), *(one.start for one in experts[1:])}
-    beside = (*unused_notes(facts), *beside, *((f"experts: {', '.join(map(str, experts))}",) if experts else ()))
+    beside, doubt = (*unused_notes(facts), *beside), entering.way.warning if entering.way is not None else ""
+    warnings = (*notes, *beside, *prompt_remarks(stage), *filter(None, (doubt,)))
+    beside = (*beside, *((f"experts: {', '.join(map(str, experts))}",) if experts else ()))
     alone = sharing_note(stage, given, len(pieces(windows, experts)))
     steering = (*prompt_remarks(stage), *steering_remarks(windows), passes_remark(windows, span, facts), alone)
     told = (
@@ -242,7 +252,7 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     weights = facts.values * _itemsize(stage, facts)
     return Prepared(
         stage, facts, given, latents, crosses, call, arguments, scheduler, entering, told, weights, windows,
-        tuple(sorted(switches)), decodings, experts,
+        tuple(sorted(switches)), decodings, experts, warnings,
     )  # fmt: skip
 
 
@@ -259,9 +269,9 @@ def _call(stage: Stage, given: Given, entered: Standing | None, facts: ModelFact
     mode = check_mode(stage, given, entered, facts)
     size, notes = picture_size(stage, entered, given, facts)
     batch = stage.batch_size if entered is None else entered.shape[0]
-    frames = frame_count(stage, entered, facts)
+    frames = frame_count(stage, entered, facts, given)
     strength, pipeline = _strength(stage, given, entered), pipeline_of(mode, stage, facts)
-    fps = frame_rate(stage, entered, facts)
+    fps = frame_rate(stage, entered, facts, given)
     before = None if entered is not None else size_before(stage, given, facts)
     call = Call(stage, given, mode, size, pipeline, strength, batch, frames, fps, before=before)
     facts.check(call)

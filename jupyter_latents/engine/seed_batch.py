@@ -5,7 +5,7 @@ Kernels round by the size of a batch, so on most devices the latents are those o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -13,41 +13,34 @@ from typing import Any
 import torch
 
 from jupyter_latents.engine.given.inputs import Inputs
-from jupyter_latents.engine.models.cache import LoadedModel
-from jupyter_latents.engine.observer import Observer
 from jupyter_latents.engine.prepare import prepare
 from jupyter_latents.engine.result import StageResult
-from jupyter_latents.engine.stage_run import StageRun, Stops
+from jupyter_latents.engine.stage_run import StageRun, Watch, Weights
 from jupyter_latents.engine.tap.states import StepState
-from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import Stage
 
 __all__ = ["run_batch"]
 
 
-def run_batch(
-    model: LoadedModel, stages: Sequence[Stage], observer: Observer, stops: Stops, vae_of: Callable[[Latents], Any]
-) -> list[StageResult]:
+def run_batch(stages: Sequence[Stage], weights: Weights, watch: Watch) -> list[StageResult]:
     """Runs stages that differ in their seeds alone as one batch.
 
     Args:
-        model: The model, loaded.
         stages: The stages.
-        observer: Is told phases and steps of the whole batch.
-        stops: Where it may end early.
-        vae_of: Finds the VAE that latents belong to.
+        weights: What they run on.
+        watch: Who watches the whole batch.
 
     Returns:
         A result for each stage, which can be continued alone.
     """
     whole = replace(stages[0], batch_size=len(stages), batch_seeds=False)  # it is the batch, and is told nothing of one
-    together = StageRun(model, prepare(whole, facts=model.facts), Inputs(), observer, stops, vae_of)
+    together = StageRun(prepare(whole, facts=weights.model.facts), Inputs(), weights, watch)
     together.generator = [torch.Generator("cpu").manual_seed(stage.seed or 0) for stage in stages]
     together.steps()
     results = []
     for number, stage in enumerate(stages):
-        alone = StageRun(model, prepare(stage, facts=model.facts), Inputs(), observer, stops, vae_of)
-        alone.done = replace(
+        alone = StageRun(prepare(stage, facts=weights.model.facts), Inputs(), weights, watch)
+        alone.made.done = replace(
             together.done, states=[_item(state, number, len(stages)) for state in together.done.states]
         )
         results.append(alone.result())

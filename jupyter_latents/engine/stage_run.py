@@ -10,20 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from jupyter_latents.engine.failures.extremes import Extreme, extreme_of
-from jupyter_latents.engine.failures.finite import LateCheck, check_finite, is_finite
 from jupyter_latents.engine.given.incoming import RAW_FORM, is_raw
 from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.layout import LAYOUTS
 from jupyter_latents.engine.libraries.compat import with_clip_skip
 from jupyter_latents.engine.models.cache import LoadedModel
 from jupyter_latents.engine.observer import Observer, Phase, StepEvent
-from jupyter_latents.engine.outcome import RunOrigin, StepLog, finite, last_latents, newest_latents, result_of
+from jupyter_latents.engine.outcome import RunOrigin, StepLog
 from jupyter_latents.engine.prepare import Prepared, prepare
 from jupyter_latents.engine.prompts.encoding import prompt_encoder
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.engine.rules.calls import call_arguments, picture_arguments
-from jupyter_latents.engine.rules.origin import fps_of
+from jupyter_latents.engine.run_steps import RunSteps
 from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.engine.schedule.entering import Entering, enter
 from jupyter_latents.engine.schedule.level_tensor import level_tensor, onward_draws
@@ -32,66 +30,72 @@ from jupyter_latents.engine.steering import StageWindow, changed
 from jupyter_latents.engine.tap.finish import FINISHES
 from jupyter_latents.engine.tap.states import Entry, Generators, StepState
 from jupyter_latents.engine.tap.tap import Tap
-from jupyter_latents.engine.vae import codec
 from jupyter_latents.engine.vae.bridge import bridge
-from jupyter_latents.errors import LatentsError, RunError, StoppedError
+from jupyter_latents.errors import RunError, StoppedError
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.wording import option
 
 if TYPE_CHECKING:
-    import numpy as np
-    from PIL.Image import Image
+    pass
 
-    from jupyter_latents.latents.clip import Clip
-
-__all__ = ["StageRun", "Stops"]
+__all__ = ["StageRun", "Watch", "Weights"]
 
 
 @dataclass(frozen=True, slots=True)
-class Stops:
-    """Where a stage may end early.
+class Watch:
+    """Who watches a stage run, and may end it early.
 
     Attributes:
+        observer: Is told phases and steps.
         before: Tells the observer a phase before the first step; raises `StoppedError` where it shall not go on.
         after: Asked after each step; True ends the stage there.
     """
 
+    observer: Observer
     before: Callable[[Phase], None]
     after: Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What a stage runs on.
+
+    Attributes:
+        model: The model, loaded.
+        vae_of: Finds the VAE that latents belong to.
+        load: Loads the model with these of its experts, the others left out.
+    """
+
+    model: LoadedModel
+    vae_of: Callable[[Latents], Any]
+    load: Callable[[tuple[str, ...]], LoadedModel] | None = None
 
 
 class StageRun:
     """One run of one stage, as it was prepared; holds what its steps share.
 
     Args:
-        model: The model, loaded.
         prepared: What is to be done.
         inputs: The stage's resolved image seed.
-        observer: Is told phases and steps.
-        stops: Where it may end early.
-        vae_of: Finds the VAE that latents belong to.
-        load: Loads the model with these of its experts, the others left out.
+        weights: What it runs on.
+        watch: Who watches it.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - each is another's to decide
-        self,
-        model: LoadedModel,
-        prepared: Prepared,
-        inputs: Inputs,
-        observer: Observer,
-        stops: Stops,
-        vae_of: Callable[[Latents], Any],
-        load: Callable[[tuple[str, ...]], LoadedModel] | None = None,
-    ) -> None:
-        self.model, self.prepared, self.inputs, self.observer, self.stops = model, prepared, inputs, observer, stops
-        self.stage, self.facts, self.family = prepared.stage, model.facts, model.facts.family
-        self.vae_of, self.load = vae_of, load
+    def __init__(self, prepared: Prepared, inputs: Inputs, weights: Weights, watch: Watch) -> None:
+        self.prepared, self.inputs, self.weights, self.watch = prepared, inputs, weights, watch
+        self.model, self.observer = weights.model, watch.observer
+        self.stage, self.facts, self.family = prepared.stage, self.model.facts, self.model.facts.family
         self.layout = LAYOUTS[self.family.layout]
         self.given = prepared.latents if isinstance(prepared.latents, Latents) else None
         self.parents = tuple(latents.digest for latents in inputs.latents)
-        self.done, self._late = StepLog(), LateCheck()
         self.seed = self._seed()
         self.generator: Generators = self._fresh_generator()
+        self.made = RunSteps(self.layout, self._origin)
+
+    @property
+    def done(self) -> StepLog:
+        """The steps that are done."""
+        return self.made.done
 
     def go(self) -> StageResult:
         """Runs it."""
@@ -109,7 +113,7 @@ class StageRun:
         self.done.shape = facts.space.shape_for(*call.size, call.batch, call.frames)
         self.done.switches = self.prepared.switches
         pictures = picture_arguments(call, self.family, self.inputs)
-        self.stops.before(Phase("encoding"))
+        self.watch.before(Phase("encoding"))
         for window, experts in self.prepared.pieces:
             self._window(window, pictures, self._model(experts))
             if self.done.stopped:
@@ -117,14 +121,12 @@ class StageRun:
 
     def _model(self, experts: tuple[str, ...] | None) -> LoadedModel:
         """The model with those of its denoisers that the next steps need; the others may leave."""
-        return self.model if experts is None or self.load is None else self.load(experts)
+        return self.model if experts is None or self.weights.load is None else self.weights.load(experts)
 
     def _window(self, window: StageWindow, pictures: Mapping[str, Any], model: LoadedModel) -> None:
         """Runs the steps of one window, which go on from those that are done as a stage of their own would."""
         goes_on = bool(self.done.states)
-        call = replace(
-            self.prepared.call, stage=window.stage, loop=self.prepared.loop(window) if self.facts.steering else None
-        )
+        call = self.prepared.call_of(window)
         own = call_arguments(call, self.family)
         arguments = {**own, **pictures, **self.facts.arguments(call, self.inputs)}
         if goes_on:
@@ -140,7 +142,7 @@ class StageRun:
             partial(self._go_on if goes_on else self._enter, window),
             self._after_step,
             None if encoder is None else encoder.encode,
-            self._extreme,
+            self.made.extreme,
             FINISHES[self.family.finish],
         )
         try:
@@ -150,7 +152,7 @@ class StageRun:
                 arguments,
                 partial(model.prepared, window.active),
             )
-            self._refuse(self._late.settle())
+            self.made.settle()
         except StoppedError:
             if not goes_on:
                 raise
@@ -158,9 +160,9 @@ class StageRun:
 
     def _bridge(self, given: Latents) -> None:
         """Brings the given latents into the model's space; a converter of somebody's own may make another size."""
-        self.stops.before(Phase("bridging"))
+        self.watch.before(Phase("bridging"))
         crossed = bridge(
-            given, lambda: self.vae_of(given), self.model.vae_for_decoding, self.facts.space, self.family.align
+            given, lambda: self.weights.vae_of(given), self.model.vae_for_decoding, self.facts.space, self.family.align
         )
         again = "" if given.is_clean else f", noised again to {given.noise}"
         self.observer.note(f"bridged space: the clean estimate went from {given.space} to {self.facts.space}{again}")
@@ -245,96 +247,32 @@ class StageRun:
     def _begin(self, span: Span, scheduler: Any) -> None:
         self.done.span, self.done.scheduler = span, scheduler
         level = schedulers.level(scheduler, span.start_index)
-        self.stops.before(Phase("denoising", span=span, noise=level, switches=self.done.switches))
+        self.watch.before(Phase("denoising", span=span, noise=level, switches=self.done.switches))
 
     def _after_step(self, state: StepState) -> bool:
         span = self.done.span
         step = span.step(state.index) if span is not None else None
         if span is None or step is None:
             return True
-        self.done.states.append(state)
-        self._refuse(self._late.add(state.latents))
+        self.made.add(state)
         event = StepEvent(step, state.index, span, schedulers.level(self.done.scheduler, state.index))
-        self.observer.step(event, self)
-        if step < span.end and self.stops.after():
+        self.observer.step(event, self.made)
+        if step < span.end and self.watch.after():
             self.done.stopped = True
             return False
         return True
 
-    def _refuse(self, values: torch.Tensor | None) -> None:
-        """Sees that a step has made numbers.
-
-        Args:
-            values: What a step has made that are none; None where all are.
-
-        Raises:
-            RunError: NaN or infinite values; says which part made them.
-        """
-        if values is None:
-            return
-        state = next(state for state in self.done.states if state.latents is values)
-        step = self.done.span.step(state.index) if self.done.span is not None else None
-        by_denoiser = state.denoised is None or not is_finite(state.denoised)
-        part = f"the {self.facts.denoiser}" if by_denoiser else type(self.done.scheduler).__name__
-        where = f"{part} of {self.stage.model.name}, at step {step} of {self.prepared.span.of},"
-        check_finite(values, where, self.model.dtype, extreme=self._extreme)
-
-    def _extreme(self) -> Extreme | None:
-        """What came in that is to blame where a part makes NaN or infinity."""
-        return extreme_of(self.stage, self.given)
-
-    def latents(self, step: int) -> Latents:
-        """See `Look.latents`."""
-        span = self.done.span
-        states = [state for state in tuple(self.done.states) if span and (span.step(state.index) or 0) <= step]
-        done = finite(replace(self.done, states=states))
-        if span is None or done is None or span.step(done.states[-1].index) != step:
-            raise LatentsError(f"step {step} of {self.stage.model.name} is not there; choose a step that is done.")
-        return last_latents(done, self._origin)
-
-    def newest(self) -> Latents:
-        """See `Look.newest`."""
-        return newest_latents(self.done, self._origin)
-
-    def preview(self, tiny: str | None = None) -> list[Image | Clip]:
-        """See `Look.preview`."""
-        self._refuse(self._late.settle())
-        state = self.done.states[-1]
-        shown = state.denoised if state.denoised is not None else state.latents
-        return self.model.previewer(tiny).images(self._unpacked(shown))
-
-    def values(self) -> np.ndarray[Any, Any]:
-        """See `Look.values`."""
-        self._refuse(self._late.settle())
-        return self._unpacked(self.done.states[-1].latents).float().cpu().numpy()
-
-    def _unpacked(self, held: torch.Tensor) -> torch.Tensor:
-        return self.layout.unpack(held, self.done.shape)
-
-    @property
     def _origin(self) -> RunOrigin:
         prepared = self.prepared
         return RunOrigin(self.model, self.stage, self.seed, prepared.strength, self.given, self.parents, prepared.said)
 
     def result(self) -> StageResult:
-        """What its steps made, decoded where it is clean; stopped and without pictures where the decoding was ended."""
-        if not self.done.states or self.done.span is None:
-            raise RunError(f"{self.stage.model.name} ran no step: its pipeline called no callback_on_step_end.")
-        latents = last_latents(self.done, self._origin)
-        images: tuple[Image | Clip, ...] = ()
-        if latents.is_clean:
-            self.observer.phase(Phase("decoding"))
-            try:
-                pictures = codec.decode(latents.tensor, self.model.vae_for_decoding)
-                images = tuple(codec.to_pil(pictures, fps_of(latents.provenance)))
-            except StoppedError:
-                self.done.stopped = True  # its steps are done, and stay
-        return result_of(self.done, self._origin, latents, images)
+        """What its steps made, decoded where it is clean; see `RunSteps.result`."""
+        return self.made.result(self.observer)
 
     def partial(self) -> StageResult | None:
-        """What there is after a failure: the steps done before it, ready to be continued; None before the first."""
-        done = finite(self.done)
-        return result_of(done, self._origin, last_latents(done, self._origin)) if done is not None else None
+        """What there is after a failure; see `RunSteps.partial`."""
+        return self.made.partial()
 
     @property
     def scheduler_name(self) -> str:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Latents"]
 
+_GAP = "   "  # between two facts in one row
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Latents(LatentsData):
@@ -134,7 +136,7 @@ class Latents(LatentsData):
         if self.provenance.seed is not None:
             guidance, said = self.provenance.guidance_scale, self.provenance.options.get("guidance_scale")
             rows["seed"] = f"{self.provenance.seed}{self._place()}"
-            rows["seed"] += f"   guidance {said or f'{guidance:g}'}" if guidance is not None else ""
+            rows["seed"] += f"{_GAP}guidance {said or f'{guidance:g}'}" if guidance is not None else ""
         if self.provenance.operation != "denoise":
             rows["made by"] = self.provenance.operation
         rows["assumed"] = self.provenance.options.get("assumed", "")
@@ -154,7 +156,7 @@ class Latents(LatentsData):
 
     def __repr__(self) -> str:
         facts = [f"{name}: {text}" for name, text in self.facts().items() if name != "latents"]
-        return visible(f"Latents({', '.join(facts)}, shape {self.shape})")
+        return visible(f"Latents({', '.join(facts)}, shape {self.shape})").replace(_GAP, ", ")
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return services.mimebundle(self)

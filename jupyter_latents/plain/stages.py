@@ -16,7 +16,8 @@ from jupyter_latents.stage import ModelSource, Stage, StageOptions
 from jupyter_latents.syntax import Environment, Script
 from jupyter_latents.syntax.options.fields import with_values
 from jupyter_latents.syntax.options.keywords import KEYWORDS
-from jupyter_latents.syntax.options.table import OPTIONS, Option
+from jupyter_latents.syntax.options.option import Option
+from jupyter_latents.syntax.options.table import OPTIONS
 from jupyter_latents.syntax.prompts import split_weighter
 
 __all__ = ["stage_of"]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, MutableMapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import machine
-from jupyter_latents.engine import import_libraries, scheduler_names
-from jupyter_latents.errors import NameNotFoundError, SettingError
+from jupyter_latents.engine import scheduler_names
+from jupyter_latents.errors import LatentsError, NameNotFoundError
+from jupyter_latents.session.cells.onward import onward
 from jupyter_latents.session.cells.origins import Origins
-from jupyter_latents.session.cells.writing import texts_of, texts_of_sheet
+from jupyter_latents.session.cells.sources import FromStage
+from jupyter_latents.session.cells.writing import cell_of, texts_of, texts_of_sheet
 from jupyter_latents.session.memory.facts_memory import FactsMemory
 from jupyter_latents.session.memory.memo import Memo
 from jupyter_latents.session.names.addresses import Addresses
@@ -18,13 +21,15 @@ from jupyter_latents.session.names.bindings import check_free, drop, latents_nam
 from jupyter_latents.session.names.numbers import numbers
 from jupyter_latents.session.names.resolve import Resolver
 from jupyter_latents.session.names.sizes import file_size
+from jupyter_latents.session.place import EnginePlace
 from jupyter_latents.session.plans.planning import Plan
 from jupyter_latents.session.plans.verdict import verdict
 from jupyter_latents.session.process import PROCESS
+from jupyter_latents.session.results import PastResult, PastResults
 from jupyter_latents.session.runs.run import Run
 from jupyter_latents.session.runs.steps import OnStep, Watching
 from jupyter_latents.session.tasks import Task, Work
-from jupyter_latents.settings import SETTINGS, Settings, is_executor
+from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Environment, Script
 from jupyter_latents.syntax.names import python_name
@@ -50,10 +55,11 @@ class Session:
         names: The kernel's variables.
         executor: Runs what is submitted, after what other sessions on the same engine submitted before.
         settings: Sizes and budgets.
-        memo: Results of stages, so that none is run twice.
+        memo: PastResults of stages, so that none is run twice.
         addresses: Files that runs fetched.
         notices: What libraries said and was told; it is told once.
         origins: What made each result.
+        results: The results, newest first.
 
     Args:
         names: Where results are bound and variables looked up: the kernel's namespace.
@@ -74,27 +80,21 @@ class Session:
         self.memo = Memo(self.settings)
         self.addresses = Addresses()
         self.notices: set[str] = set()
-        self._given, self._place = engine, ""
-        self._engine: Engine | None = None
+        self._place = EnginePlace(PROCESS, self.settings, engine)
         self._bound: set[str] = set()
         self._facts = FactsMemory()
         self.origins = Origins(self._facts.find)
+        self.results = PastResults(self.origins.of)
 
     @property
     def engine(self) -> Engine:
         """The engine; that of this process, which all sessions share, is made when first asked for (it loads torch)."""
-        if self._given is not None:
-            return self._given
-        if self.place != "local":
-            return PROCESS.workers(self.place, self.settings)
-        if self._engine is None:
-            self._engine = PROCESS.engine(self.settings)
-        return self._engine
+        return self._place.engine
 
     @property
     def place(self) -> str:
         """Where its stages run: ``local``, ``ray`` or the address of a cluster's head."""
-        return self._place or self.settings.executor
+        return self._place.name
 
     def run_on(self, executor: str) -> str:
         """Runs stages there from now on.
@@ -108,45 +108,22 @@ class Session:
         Raises:
             SettingError: It is none of these, or the session was given an engine of its own.
         """
-        self._place = self._checked(executor)
+        self._place = self._place.at(executor)
         return "stages run in this process" if executor == "local" else f"stages run on workers ({executor})"
 
     def on(self, executor: str) -> Session:
         """This session with its stages run elsewhere; see `run_on`."""
         other = copy.copy(self)
-        other._place = self._checked(executor)  # noqa: SLF001 - of the same class
+        other._place = self._place.at(executor)  # noqa: SLF001 - of the same class
         return other
-
-    def _checked(self, executor: str) -> str:
-        if not is_executor(executor):
-            raise SettingError(
-                f"the executor {executor!r} is none; give local, ray for workers on this machine, or the host:port of "
-                "a Ray cluster's head."
-            )
-        if self._given is not None:
-            raise SettingError("this session was given an engine of its own; it runs on that.")
-        return executor
 
     def workers(self) -> list[WorkerRow]:
         """What each worker does now; none where stages run in this process."""
-        engine: Any = self.engine
-        return engine.workers() if self._given is None and self.place != "local" else []
+        return self._place.workers()
 
     def load_engine(self, tell: Callable[[PhaseName], None]) -> None:
-        """Imports what the engine of this process needs, and starts workers, where this is to be done yet.
-
-        Args:
-            tell: Called before what takes its time.
-
-        Raises:
-            StoppedError: The run that this belongs to is to end.
-            SettingError: The workers cannot be started.
-        """
-        if self._given is None and self._engine is None:
-            import_libraries(lambda: tell("importing"))
-        if self._given is None and self.place != "local" and not PROCESS.has_workers(self.place):
-            tell("starting")
-            PROCESS.workers(self.place, self.settings)
+        """Imports what the engine needs, and starts workers, where this is to be done yet; see `EnginePlace.load`."""
+        self._place.load(tell)
 
     def check(self, script: Script) -> None:
         """Finds what can be found wrong in a script before anything runs.
@@ -230,6 +207,56 @@ class Session:
             several: The latents, at least one.
         """
         return texts_of_sheet(several, list(map(self.origins.of, several)), self.settings.metadata)
+
+    def cell(self, *several: Latents) -> str:
+        """The cell that makes latents, from the first stage that led to them on; empty where nobody knows it.
+
+        Args:
+            several: The latents; those of one sweep are one invocation.
+        """
+        return cell_of(list(map(self.origins.of, several)))
+
+    def cell_of_result(self, one: PastResult) -> str:
+        """The cell that makes a result again, though its latents be gone; see `cell`.
+
+        Args:
+            one: The result.
+        """
+        return cell_of([one.source])
+
+    def cell_onward(self, one: PastResult, name: str = "") -> str:
+        """The cell that goes on from a result; empty where nobody knows what made it.
+
+        Args:
+            one: The result.
+            name: The variable that holds it; empty to have the cell make it first.
+        """
+        source = one.source
+        return cell_of([onward(source, name, clean=not one.noise)]) if isinstance(source, FromStage) else ""
+
+    def bind_result(self, name: str, one: PastResult) -> str:
+        """Binds the latents of an earlier result to a name.
+
+        Args:
+            name: The variable.
+            one: The result.
+
+        Returns:
+            The variable's name.
+
+        Raises:
+            LatentsError: Nobody holds the latents any more.
+            NameNotFoundError: The name is no identifier.
+            ScriptError: It holds something that no script made.
+        """
+        latents = one.latents or self._facts.find(one.digest)
+        if latents is None:
+            raise LatentsError("nobody holds these latents any more; the cell that is copied makes them again.")
+        if reason := unbindable(python_name(name)):
+            raise NameNotFoundError(f"{name!r} cannot be a variable: {reason}.")
+        check_free(python_name(name), self.names, self._bound)
+        self.bind(python_name(name), latents)
+        return python_name(name)
 
     def save(self, name: str, file: str) -> str:
         """Writes a variable's latents to a file.
@@ -357,6 +384,7 @@ class Session:
             have_feature=machine.have_feature,
             total_memory=machine.total_memory,
             print=observer.note,
+            warn=partial(observer.note, warning=True),
             defaults={} if weighter == "none" else {"prompt.weighter": weighter},
             modules={"numpy": numbers()},
             check=check,
@@ -372,9 +400,9 @@ class Session:
 
     def _picture_of(self, latents: Latents, stage: Stage, _name: str) -> list[Image]:
         """Pictures of latents in the image position, by the VAE that the engine chooses."""
-        from jupyter_latents.latents.clip import stills
+        from jupyter_latents.latents.clip import frames_of
 
-        return stills(self.engine.decode(latents, stage.model))
+        return frames_of(self.engine.decode(latents, stage.model))
 
     def remember(self, latents: Latents) -> None:
         """Keeps the facts of latents, so that a bare file of the same tensor has them back.

@@ -7,17 +7,14 @@ from __future__ import annotations
 
 from jupyter_latents.addresses import Address, address_of, read_address
 from jupyter_latents.points import Point, Scales, SigmaPoint, StepPoint
+from jupyter_latents.stage.parts import LatentsProcessor, Output, Prompt, Window
 from jupyter_latents.stage.seeds import AdapterImage, Held, ImageSeed, Reference, Size
 from jupyter_latents.stage.sweeps import Axis, Choice, Sweep, Value, axes_of, label_of
 from jupyter_latents.stage.values import (
     DEFAULT_STRENGTH,
-    LatentsProcessor,
     ModelSource,
-    Output,
-    Prompt,
     Stage,
     StageOptions,
-    Window,
 )
 
 __all__ = [

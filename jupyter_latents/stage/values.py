@@ -3,55 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from types import MappingProxyType
 from typing import Any, TypedDict, Unpack
 
 from jupyter_latents.above import above
 from jupyter_latents.addresses import Address, address_of
-from jupyter_latents.points import Point, Scales, point_of, scales_of
+from jupyter_latents.points import Scales, scales_of
+from jupyter_latents.stage.parts import LatentsProcessor, Output, Prompt, Window, argument
 from jupyter_latents.stage.seeds import ImageSeed, Size
 from jupyter_latents.stage.sweeps import Sweep
 
 __all__ = [
     "DEFAULT_STRENGTH",
-    "LatentsProcessor",
     "ModelSource",
-    "Output",
-    "Prompt",
     "Stage",
     "StageOptions",
-    "Window",
 ]
 
 DEFAULT_STRENGTH = 0.8
 """How much an image without latents is noised where a stage does not say."""
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Which part of the denoising a stage runs: fractions of 0 to 1, steps from 2 on, or noise levels.
-
-    Attributes:
-        start: ``--denoising-start``, which may be given as text; None when not given.
-        end: ``--denoising-end``; None when not given.
-    """
-
-    start: Point | None = None
-    end: Point | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "start", point_of(self.start))
-        object.__setattr__(self, "end", point_of(self.end))
-
-
-@dataclass(frozen=True, slots=True)
-class LatentsProcessor:
-    """One ``--latents-processors`` link: ``scale`` or ``noise`` with its arguments."""
-
-    name: str
-    arguments: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +44,7 @@ class ModelSource:
         vae: Another VAE, dgenerate's ``Class;model=...`` form or a plain name. This and all addresses below may be
             given as text, which is read.
         loras: LoRA addresses, ``path;scale=0.8;start=0;end=0.5`` each.
-        t2i_adapters: Addresses of T2I-Adapters, ``path;scale=0.8`` each.
+        t2i_adapters: Addresses of T2I-Adapters, ``path;scale=0.8;start=0;end=0.5`` each.
         unet: Another U-Net, ``path;subfolder=unet`` or a plain name.
         transformer: Another transformer, likewise.
         control_nets: ControlNet addresses, ``path;scale=0.8;start=0;end=1`` each.
@@ -85,7 +56,8 @@ class ModelSource:
         offline: Never ask the hub.
         optimize: What makes it faster or smaller, ``taylorseer;interval=3`` each; see `optimizations`.
         image_encoder: What sees the images of IP-Adapters; None for the model's or the adapter's own.
-        ip_adapters: Addresses of IP-Adapters, ``path;scale=0.8`` each.
+        ip_adapters: Addresses of IP-Adapters, ``path;scale=0.8;start=0;end=0.5`` each.
+        text_encoders: Other text encoders in their order, ``path;subfolder=text_encoder`` each; ``+`` for the own.
         textual_inversions: Addresses of textual inversions, ``path;token=<word>`` each.
     """
 
@@ -108,11 +80,12 @@ class ModelSource:
     optimize: tuple[Address, ...] = field(default=(), metadata={"addon": "optimizations"})
     textual_inversions: tuple[Address, ...] = field(default=(), metadata={"addon": "inversions"})
 
-    ip_adapters: tuple[Address, ...] = field(default=(), metadata={"addon": "ip_adapters"})
+    ip_adapters: tuple[Address, ...] = field(default=(), metadata={"addon": "ip_adapters", "windows": True})
     image_encoder: Address | None = field(default=None, metadata={"address": True})
-    t2i_adapters: tuple[Address, ...] = field(default=(), metadata={"addon": "t2i_adapters"})
+    t2i_adapters: tuple[Address, ...] = field(default=(), metadata={"addon": "t2i_adapters", "windows": True})
     unet: Address | None = field(default=None, metadata={"addon": "unet"})
     transformer: Address | None = field(default=None, metadata={"addon": "transformer"})
+    text_encoders: tuple[Address, ...] = field(default=(), metadata={"addon": "text_encoders"})
 
     def __post_init__(self) -> None:
         for row in fields(self):
@@ -124,56 +97,6 @@ def _read(given: Any, name: str, *, several: bool) -> Address | tuple[Address, .
     if not several:
         return address_of(given, name)
     return tuple(address for value in given if (address := address_of(value, name)))
-
-
-def _argument(name: str, default: str | None = None) -> Any:
-    """A field that is an argument of a diffusers pipeline's call.
-
-    Args:
-        name: The argument. A stage that gives it is refused where the pipeline does not take it.
-        default: What a stage that does not give it holds.
-    """
-    return field(default=default, metadata={"argument": name})
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """The texts of a stage; second and third go to a model's further text encoders.
-
-    `weighter` says what reads weights and schedules in them, ``a1111``, and may be given as text; without one, or with
-    ``none``, they are text.
-    """
-
-    positive: str = ""
-    negative: str = _argument("negative_prompt", "")
-    second: str | None = _argument("prompt_2")
-    second_negative: str | None = _argument("negative_prompt_2")
-    third: str | None = _argument("prompt_3")
-    third_negative: str | None = _argument("negative_prompt_3")
-    weighter: Address | None = None
-
-    def __post_init__(self) -> None:
-        weighter = address_of(self.weighter, "prompt_weighter")
-        none = weighter is not None and weighter.name.lower() == "none" and not weighter.settings
-        object.__setattr__(self, "weighter", None if none else weighter)
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """Where a stage's result is written; nothing is written when path and format are both None.
-
-    Attributes:
-        path: Folder of ``--output-path``.
-        format: ``png``, ``jpg``, ``webp`` for pictures, ``pt``, ``pth``, ``safetensors``, ``latent`` for latents,
-            ``png;latents`` for pictures with their latents inside.
-        prefix: Start of the file names.
-        overwrite: Whether an existing file may be replaced; otherwise a number is appended.
-    """
-
-    path: str | None = None
-    format: str | None = None
-    prefix: str | None = None
-    overwrite: bool = False
 
 
 class StageOptions(TypedDict, total=False):
@@ -223,6 +146,7 @@ class StageOptions(TypedDict, total=False):
     revision: str
     subfolder: str
     vae: str
+    text_encoders: str | Sequence[str]
     textual_inversions: str | Sequence[str]
     loras: str | Sequence[str]
     ip_adapters: str | Sequence[str]
@@ -243,6 +167,9 @@ class StageOptions(TypedDict, total=False):
     output_path: str | os.PathLike[str]
     output_prefix: str
     output_overwrite: bool
+    output_metadata: bool
+    output_configs: bool
+    batch_grid_size: str
     image_format: str
     into: str
     force: bool
@@ -289,31 +216,31 @@ class Stage:
     """
 
     model: ModelSource
-    prompt: Prompt = Prompt()
+    prompt: Prompt = field(default=Prompt())
     seed: int | None = None
     num_inference_steps: int = 30
     guidance_scale: float | Scales = 5.0
     guidance_asked: bool = field(default=False, compare=False, repr=False)
-    guidance_rescale: float | None = _argument("guidance_rescale")
-    max_sequence_length: int | None = _argument("max_sequence_length")
-    pag_scale: float | None = _argument("pag_scale")
-    pag_adaptive_scale: float | None = _argument("pag_adaptive_scale")
+    guidance_rescale: float | None = argument("guidance_rescale")
+    max_sequence_length: int | None = argument("max_sequence_length")
+    pag_scale: float | None = argument("pag_scale")
+    pag_adaptive_scale: float | None = argument("pag_adaptive_scale")
     strength: float | None = None
     scheduler: Address | None = None
-    sigmas: tuple[float, ...] | None = _argument("sigmas")
-    window: Window = Window()
+    sigmas: tuple[float, ...] | None = argument("sigmas")
+    window: Window = field(default=Window())
     image_seed: ImageSeed | None = None
     size: Size | None = None
-    num_frames: int | None = _argument("num_frames")
+    num_frames: int | None = argument("num_frames")
     fps: float | None = None
     batch_size: int = 1
     batch_seeds: bool = False
-    clip_skip: int | None = _argument("clip_skip")
+    clip_skip: int | None = argument("clip_skip")
     latents_processors: tuple[LatentsProcessor, ...] = ()
     seed_image_processors: tuple[Address, ...] = ()
     mask_image_processors: tuple[Address, ...] = ()
     control_image_processors: tuple[Address, ...] = ()
-    output: Output = Output()
+    output: Output = field(default=Output())
     into: str | None = None
     force: bool = False
     sweep: Sweep | None = field(default=None, compare=False, repr=False)

@@ -11,7 +11,7 @@ from jupyter_latents.wording import visible
 from .invocation import Invocation
 from .script import Script
 from .templates.environment import Environment
-from .worker import Foreseen, Waiting, Worker, count
+from .worker import Foreseen, Said, Waiting, Worker, count
 
 __all__ = ["Evaluation", "Foreseen", "Waiting"]
 
@@ -53,9 +53,9 @@ class Evaluation:
         self.environment = environment
         self._worker = Worker(script, environment, schedulers)
         self._worker.count = count
-        self._print = environment.print
+        self._print, self._warn = environment.print, environment.warn or environment.print
         self._current: Foreseen | None = None
-        environment.print = self._worker.say
+        environment.print, environment.warn = self._worker.say, self._worker.warn
         environment.waits = self._worker
         environment.veils = True
 
@@ -77,7 +77,7 @@ class Evaluation:
     @property
     def printed(self) -> list[str]:
         """What the script printed ahead and nobody has seen yet, for display."""
-        return [visible(self.environment.shown(step)) for step in self._worker.steps if isinstance(step, str)]
+        return [visible(self.environment.shown(step.text)) for step in self._worker.steps if isinstance(step, Said)]
 
     def ahead(self) -> list[Invocation]:
         """Evaluates as far as can be told before anything runs.
@@ -107,7 +107,8 @@ class Evaluation:
                 if isinstance(step, Foreseen):
                     self._current = step
                     return step.invocation.real()
-                self._print(visible(self.environment.hidden(step)))
+                show = self._warn if step.warning else self._print
+                show(visible(self.environment.hidden(step.text)))
             if worker.error is not None:
                 raise worker.error
             if worker.ended or worker.closed:

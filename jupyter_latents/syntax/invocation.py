@@ -13,7 +13,8 @@ from jupyter_latents.stage import ModelSource, Stage, Sweep
 from .options.arguments import Arguments
 from .options.choices import choice_of
 from .options.fields import with_values
-from .options.table import NESTING, OPTIONS, Option
+from .options.option import Option
+from .options.table import NESTING, OPTIONS
 from .text.lines import nothing
 
 __all__ = ["Invocation"]

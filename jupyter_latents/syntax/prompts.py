@@ -9,7 +9,7 @@ import re
 
 from jupyter_latents.stage import Prompt
 
-__all__ = ["format_prompt", "split_prompt", "split_weighter"]
+__all__ = ["escape_prompt", "format_prompt", "split_prompt", "split_weighter"]
 
 _WEIGHTER = re.compile(r"\s*<\s*weighter\s*:([^<>]*)>\s*", re.IGNORECASE)
 _MARKS = re.compile(r"""\\;|[;"']""")
@@ -59,11 +59,16 @@ def split_weighter(text: str) -> tuple[str, str]:
     return (tag[1].strip(), text[tag.end() :]) if tag else ("", text)
 
 
+def escape_prompt(text: str) -> str:
+    """A text as a positive prompt that is read back as it is."""
+    return text.replace(";", "\\;")
+
+
 def _plain(text: str) -> str:
     return text.replace("\\;", ";").strip()
 
 
 def format_prompt(prompt: Prompt) -> str:
     """Returns the prompt as "positive; negative", so that it reads back the same."""
-    positive = prompt.positive.replace(";", "\\;")
+    positive = escape_prompt(prompt.positive)
     return f"{positive}; {prompt.negative}" if prompt.negative else positive

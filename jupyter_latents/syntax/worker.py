@@ -16,7 +16,7 @@ from .templates.environment import Environment
 from .templates.promises import Drawn, Promise
 from .templates.veiled import Veiled
 
-__all__ = ["Foreseen", "Waiting", "Worker", "count"]
+__all__ = ["Foreseen", "Said", "Waiting", "Worker", "count"]
 
 _PATIENCE = 1.0
 """Seconds that a closed evaluation is given to end."""
@@ -52,6 +52,19 @@ class Foreseen:
     into: Promise | None
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A line that is to be shown when its turn comes.
+
+    Attributes:
+        text: The line.
+        warning: Whether it says that the script is read otherwise than it seems.
+    """
+
+    text: str
+    warning: bool = False
+
+
 class _ClosedError(BaseException):
     """Nobody asks for the rest."""
 
@@ -66,7 +79,7 @@ class Worker:
 
     def __init__(self, script: Script, environment: Environment, schedulers: Collection[str]) -> None:
         self.environment = environment
-        self.steps: deque[Foreseen | str] = deque()
+        self.steps: deque[Foreseen | Said] = deque()
         self.waiting: Waiting | None = None
         self.error: BaseException | None = None
         self.ahead = self.ended = self.closed = False
@@ -164,4 +177,8 @@ class Worker:
 
     def say(self, text: str) -> None:
         """Keeps what a script prints until its turn comes."""
-        self.steps.append(text)
+        self.steps.append(Said(text))
+
+    def warn(self, text: str) -> None:
+        """Keeps a warning likewise."""
+        self.steps.append(Said(text, warning=True))

@@ -1,6 +1,8 @@
 """Terminals, programs and latents' own bundles."""
 
 import io
+import json
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ from jupyter_latents.display.pictures.images import montage, png
 from jupyter_latents.display.records.of_latents import record_of
 from jupyter_latents.display.records.run_record import RunRecord
 from jupyter_latents.display.texts import stage_label, status
-from jupyter_latents.display.view import RunView, view_of
+from jupyter_latents.display.view import _STEADY_FRAMES, RunView, view_of
 from jupyter_latents.engine import Phase, Span, StepEvent
 from jupyter_latents.latents.facts import Noise
 from jupyter_latents.latents.value import Latents
@@ -137,14 +139,47 @@ def test_a_notebook_without_a_history_file_is_live(front_end: Recorder, monkeypa
     assert isinstance(choose_screen(RunView()), LiveScreen)
 
 
-def test_a_console_gets_the_result_as_one_more_output(front_end: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_console_gets_the_result_as_text_and_picture(front_end: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(screens, "shell", lambda: SimpleNamespace(kernel=Asked(CONSOLE)))
     run_to_its_end(RunView())
-    (_, first, _), (_, last, _) = front_end.bundles
-    assert [update for _, _, update in front_end.bundles] == [False, False]
+    (_, first, _), (_, told, _), (_, last, _) = front_end.bundles
+    assert [update for _, _, update in front_end.bundles] == [False, False, False]
     assert first == {"text/plain": "run: started"}
-    assert last["text/plain"].startswith("base → final: 30 steps")
+    assert list(told) == ["text/plain"]
+    assert told["text/plain"].startswith("base → final: 30 steps")
+    assert sorted(last) == ["image/png", "text/html", "text/plain"]
+    assert last["text/plain"] == "base → final: a picture"
     assert front_end.messages == []
+
+
+TIMES = re.compile(r"[\d.]+ steps/s · [\d.]+ (?:ms|s|min)")
+
+
+def untimed(bundle: dict[str, Any]) -> str:
+    return TIMES.sub("TIME", json.dumps(bundle, ensure_ascii=False))
+
+
+@pytest.mark.parametrize("every", [None, 7])
+def test_the_same_run_leaves_the_same_output_however_long_it_takes(
+    front_end: Recorder, monkeypatch: pytest.MonkeyPatch, every: int | None
+) -> None:
+    monkeypatch.setattr(screens, "shell", lambda: SimpleNamespace(kernel=Asked(PROGRAM)))
+    monkeypatch.setattr("jupyter_latents.display.records.pace._SECONDS", 0.0)
+    for seconds, share in ((60.0, 0.0), (0.0, 1e9)):
+        monkeypatch.setattr("jupyter_latents.display.view._FILLING_SECONDS", seconds)
+        monkeypatch.setattr("jupyter_latents.display.records.pace._SHARE", share)
+        run_to_its_end(RunView(preview_every=every))
+    (_, _, _), (_, one, _), (_, _, _), (_, other, _) = front_end.bundles
+    assert "TIME" in untimed(one)
+    assert untimed(one) == untimed(other)
+
+
+def test_a_run_that_nobody_looks_at_gets_a_number_of_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(screens, "shell", lambda: SimpleNamespace(kernel=Asked(PROGRAM)))
+    view = RunView()
+    run_to_its_end(view)
+    framed = [point for one in view.record.stages for point in one.points if point.frame]
+    assert len(framed) == _STEADY_FRAMES + 1, "the last is the picture itself"
 
 
 def test_a_driven_kernel_gets_one_output_and_its_update(front_end: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 from IPython.core.interactiveshell import InteractiveShell
+from PIL import Image
 
 import jupyter_latents as jl
 from jupyter_latents.errors import (
@@ -126,7 +127,7 @@ def test_an_error_has_the_traceback_of_who_waits() -> None:
     with pytest.raises(NameNotFoundError) as told:
         jl.run(text)
     assert {entry.path.name for entry in told.traceback} <= {
-        *("test_run.py", "calls.py", "waiting.py", "runs.py", "conftest.py")
+        *("test_run.py", "calls.py", "waiting.py", "run.py", "conftest.py")
     }
 
 
@@ -247,6 +248,23 @@ def test_what_a_run_says_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "jupyter_latents")
     jl.run(f"\\print hello\n{SCRIPT}")
     assert "hello" in caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("--prompts '(cat:1.3)'", "is painted as text"),
+        ("--prompts 'a {{ colour }} cat'", "'colour' is not there"),
+        ("--prompts cat --image-seeds photo --image-seed-strengths 1", "hardly anything of the picture is kept"),
+        ("--prompts cat --image-seeds photo;32 --output-size 64", "is resized to 32x32 by its seed and then to"),
+    ],
+)
+def test_what_is_done_otherwise_than_written_is_shown_by_itself(
+    options: str, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    size = "" if "--output-size" in options else "--output-size 64"
+    jl.run(f"{MODEL} {options} {size} --seeds 7 --inference-steps 2", names={"photo": Image.new("RGB", (64, 64))})
+    assert any(record.levelno == logging.WARNING and told in record.message for record in caplog.records)
 
 
 # Ends

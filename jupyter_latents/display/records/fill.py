@@ -64,18 +64,19 @@ def fill_point(point: Point, latents: Latents) -> None:
         point.channels = quantise(latents.tensor[0].float().numpy())
 
 
-def fill_frames(record: RunRecord, deadline: float) -> None:
+def fill_frames(record: RunRecord, deadline: float, most: int | None = None) -> None:
     """Makes the frames that are missing, evenly over the run, until the deadline; those made before are taken again.
 
     Args:
         record: The run.
         deadline: Monotonic time after which no more frames are made.
+        most: How many are made at most; None for all.
     """
     from jupyter_latents.latents.tensors import checksum
 
     for stage in record.stages:
         _recall(stage)
-    for point, latents in _missing(record):
+    for point, latents in _missing(record)[:most]:
         if time.monotonic() >= deadline:
             return
         try:

@@ -36,6 +36,11 @@ class PreviewPace:
         """Whether there may be previews at all."""
         return self._every != 0
 
+    @property
+    def asked(self) -> bool:
+        """Whether somebody said which steps get one."""
+        return self._every is not None
+
     def begin(self) -> float:
         """The run begins; when, in seconds of the monotonic clock."""
         self._latest = time.monotonic()

@@ -174,6 +174,25 @@ function drawNotes(view) {
   view.noteList.replaceChildren(...notes.map(([text, warning]) => make("li", warning ? "jl-warning" : "", text)));
 }
 
+// What waits behind the run that goes on, in order: each can be taken out, or put first.
+function drawQueue(view) {
+  const queue = view.state.queue || [];
+  const key = JSON.stringify(queue);
+  shown(view.queue, Boolean(view.port) && queue.length > 0);
+  if (view.queue.dataset.key === key) return;
+  view.queue.dataset.key = key;
+  const rows = queue.map(([title, own], place) => {
+    const row = make("span", "jl-waits");
+    const name = make("b", "", own ? `${title} (this one)` : title);
+    const act = (cmd) => () => view.port.send({ cmd, place });
+    row.append(make("span", "jl-place", `${place + 1}.`), name);
+    if (place) row.append(button("Next", act("advance"), `let ${title} be the next`));
+    row.append(button("Cancel", act("cancel"), `cancel ${title}`));
+    return row;
+  });
+  view.queue.replaceChildren(make("span", "jl-place", "Waiting"), ...rows);
+}
+
 function drawCrew(view) {
   const { headings, rows = [] } = view.state.crew || {};
   shown(view.crew, rows.length > 0);
@@ -295,6 +314,9 @@ function drawCompare(view) {
 
 // What the page holds of a picture is a copy; the line is for the one that was made, or for that of a step.
 function drawMenu(view, stage, index) {
+  const swept = isSwept(view);
+  shown(view.own, swept && (Boolean(view.port) || Boolean(heldCell(view.state, index))));
+  shown(view.sheet, swept && (Boolean(view.port) || (Boolean(stage) && stage.name.endsWith("]"))));
   if (view.port || index < 0) return;
   const decoded = view.sources(index)[0] === (stage.pictures || [])[0];
   put(view.copied, decoded ? `Picture .png as shown here${stage.made || ""}` : "Picture .png: the preview of this step");
@@ -326,6 +348,12 @@ function buildMenu(view) {
     for (const kind of FORMATS)
       entry(`Copy the line to save .${kind}`, () => view.copy(`${view.expression}.save("${view.name}.${kind}")`));
   }
+  view.sheet = entry(view.port ? "Sheet of all .png" : "Copy the line to save the sheet of all", () => {
+    const [name] = view.state.stages[view.looked()].name.split("[");
+    if (view.port) view.port.send({ cmd: "sheet" });
+    else view.copy(`${name}.grid().save("${name}.png")`);
+  });
+  view.own = entry("Copy the cell of this picture", () => view.askForCell(false, false));
   menu.append(make("summary", "jl-button", "Export \u25be"), list);
   menu.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !menu.open) return;

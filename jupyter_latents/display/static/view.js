@@ -6,7 +6,7 @@ class View {
   constructor(root, port) {
     this.root = root;
     this.port = port;
-    this.state = { title: "", state: "", status: port ? "waiting for the kernel" : "", stages: [], points: [], notes: [], crew: {}, sweeps: [] };
+    this.state = { title: "", state: "", status: port ? "waiting for the kernel" : "", stages: [], points: [], notes: [], crew: {}, sweeps: [], queue: [] };
     this.selected = null; // null follows the newest step
     this.against = null; // the point to compare with
     this.asked = new Set(); // the steps whose pictures the kernel was asked for
@@ -30,7 +30,7 @@ class View {
     this.body = body;
     this.foot = this.buildFoot();
     this.picture.onwhole = () => this.enlarge();
-    this.root.append(this.buildHead(), body, this.buildCrew(), this.buildNotes(), this.foot);
+    this.root.append(this.buildHead(), this.buildQueue(), body, this.buildCrew(), this.buildNotes(), this.foot);
     this.enlarged = new Enlarged(this.root);
     this.help = new Help(this.root);
   }
@@ -49,7 +49,8 @@ class View {
     });
     const help = button("?", () => this.help.open(), "keys and words");
     help.title = "keys and words";
-    head.append(this.title, this.status, this.heard, make("span", "jl-space"), this.pause, this.stop, help);
+    const cells = buildCellButtons(this);
+    head.append(this.title, this.status, this.heard, make("span", "jl-space"), ...cells, this.pause, this.stop, help);
     return head;
   }
 
@@ -99,6 +100,14 @@ class View {
     return this.notes;
   }
 
+  buildQueue() {
+    this.queue = make("div", "jl-queue");
+    this.queue.setAttribute("role", "group");
+    this.queue.setAttribute("aria-label", "runs that wait");
+    shown(this.queue, false);
+    return this.queue;
+  }
+
   buildCrew() {
     this.crew = make("details", "jl-crew");
     this.crewTold = make("summary");
@@ -110,7 +119,7 @@ class View {
 
   buildFoot() {
     const foot = make("div", "jl-foot");
-    this.branch = button(this.port ? "Branch here" : "Copy", () => this.branchHere());
+    this.branch = button(this.port ? "Branch here" : "Copy line", () => this.branchHere());
     this.line = make("code", "jl-line");
     this.said = make("span", "jl-said");
     this.said.setAttribute("role", "status");
@@ -147,6 +156,7 @@ class View {
     drawBar(this);
     drawStrip(this);
     drawResults(this);
+    drawQueue(this);
     drawCrew(this);
     drawNotes(this);
     this.drawSelected();
@@ -224,6 +234,7 @@ class View {
     shown(this.menu, Boolean(point));
     drawMenu(this, stage, index);
     drawCompare(this);
+    drawCellButtons(this);
     this.askForPicture(index, point);
   }
 
@@ -257,11 +268,20 @@ class View {
     else this.copy(this.line.textContent);
   }
 
-  copy(text) {
-    navigator.clipboard.writeText(text).then(
-      () => put(this.said, "copied"),
-      () => put(this.said, "select the line to copy it"),
-    );
+  async copy(text, done = "copied") {
+    put(this.said, (await copyText(text)) ? done : "this browser lets nothing be copied");
+  }
+
+  // The cell of the chosen step, or of all pictures of the sweep: copied, or put below this one.
+  askForCell(whole, fresh) {
+    const point = this.at();
+    if (this.port) this.port.send({ cmd: "cell", point, whole, new: fresh });
+    else this.copy(heldCell(this.state, whole ? "whole" : point), "the cell is copied");
+  }
+
+  takeCell(cell, fresh) {
+    if (fresh && this.port.insert(cell)) put(this.said, "the cell stands below");
+    else this.copy(cell, "the cell is copied");
   }
 
   toggleCompare() {

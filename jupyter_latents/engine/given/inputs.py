@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from jupyter_latents.stage import Stage
@@ -23,7 +24,7 @@ class Inputs:
 
     Attributes:
         latents: Raw latents to start from.
-        images: Pictures in the image position, all of one size.
+        images: Pictures in the image position, all of one size; of a clip, its frames.
         masks: Inpaint masks.
         controls: Control images.
         adapters: Images of each IP-Adapter.
@@ -32,6 +33,7 @@ class Inputs:
             they were not.
         notes: What is to be told of the pictures.
         decoded: The facts of latents that pictures, masks and control images were decoded from.
+        fps: Frames a second of a clip; 0 where nobody says.
     """
 
     latents: tuple[Latents, ...] = ()
@@ -43,6 +45,7 @@ class Inputs:
     decoded: Sequence[Standing] = ()
     adapters: tuple[tuple[Image, ...], ...] = ()
     sized: tuple[int, int] | None = None
+    fps: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class Given:
         asked: See `Inputs`.
         notes: See `Inputs`.
         decoded: See `Inputs`.
+        fps: See `Inputs`.
     """
 
     latents: Sequence[Standing] = ()
@@ -70,6 +74,7 @@ class Given:
     decoded: Sequence[Standing] = ()
     adapters: tuple[int, ...] = ()
     sized: tuple[int, int] | None = None
+    fps: float = 0.0
 
     @staticmethod
     def of(inputs: Inputs) -> Given:
@@ -77,9 +82,8 @@ class Given:
         sizes = tuple(image.size for image in inputs.images)
         masks, controls = len(inputs.masks), len(inputs.controls)
         adapters = tuple(map(len, inputs.adapters))
-        return Given(
-            inputs.latents, sizes, masks, controls, inputs.asked, inputs.notes, inputs.decoded, adapters, inputs.sized
-        )
+        beside = (inputs.asked, inputs.notes, inputs.decoded, adapters, inputs.sized, inputs.fps)
+        return Given(inputs.latents, sizes, masks, controls, *beside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,7 @@ class Call:
         fps: Frames a second of clips.
         loop: What its loop sees; None while that is not known.
         before: (width, height) in pixels that pictures have before processors make them `size`; None for that size.
+        active: Which addresses of the model's fields hold meanwhile, for fields in which one does not always.
     """
 
     stage: Stage
@@ -124,6 +129,7 @@ class Call:
     fps: float = 0.0
     loop: Loop | None = None
     before: tuple[int, int] | None = None
+    active: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def pag(self) -> bool:

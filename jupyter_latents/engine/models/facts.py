@@ -13,7 +13,7 @@ from jupyter_latents import demo
 from jupyter_latents.engine.given.inputs import Call, Inputs
 from jupyter_latents.engine.models.addons.addon import Addon
 from jupyter_latents.engine.models.experts import EXPERTS
-from jupyter_latents.engine.models.families import Family
+from jupyter_latents.engine.models.family import Family
 from jupyter_latents.engine.models.files.digests import files_digest
 from jupyter_latents.engine.models.parts import PartSource, parts_of, with_defaults
 from jupyter_latents.engine.models.places.hub import HubFiles
@@ -125,7 +125,16 @@ class ModelFacts:
     @property
     def steering(self) -> frozenset[str]:
         """How addons steer it, so that its pipelines are others; see `Family.special`."""
-        return frozenset(addon.steering for addon in self.addons if addon.steering)
+        return self.steering_by({})
+
+    def steering_by(self, active: Mapping[str, tuple[int, ...]]) -> frozenset[str]:
+        """How those addons steer it of which something holds.
+
+        Args:
+            active: Which addresses of fields hold, for fields in which one does not always.
+        """
+        upon = [addon for addon in self.addons if active.get(addon.field) != ()]
+        return frozenset(addon.steering for addon in upon if addon.steering)
 
     @property
     def ignores_guidance(self) -> bool:

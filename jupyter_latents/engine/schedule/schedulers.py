@@ -1,7 +1,4 @@
-"""Real diffusers schedulers: built by name, read for their noise levels, their changing state taken and given back.
-
-Nothing here changes a scheduler's tables or class; state is set only on schedulers that this package made itself.
-"""
+"""Real diffusers schedulers: built by name, read for their noise levels; nothing here changes their tables or class."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ import json
 import math
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -19,7 +16,7 @@ import torch
 from jupyter_latents.engine.schedule.limits import check_kinds, check_settings
 from jupyter_latents.engine.schedule.table import BACKWARDS, FORMS, SCHEDULER_ERRORS, SIGMAS_AS_GIVEN, scheduler_names
 from jupyter_latents.errors import ModelError, ScriptError, nearest
-from jupyter_latents.latents.facts import CLEAN, Form, Noise, StateValue
+from jupyter_latents.latents.facts import CLEAN, Form, Noise
 from jupyter_latents.latents.form_table import ROWS
 from jupyter_latents.stage import Address, address_of
 from jupyter_latents.wording import option
@@ -32,15 +29,10 @@ __all__ = [
     "has_levels",
     "level",
     "near",
-    "restore",
     "schedule_digest",
     "sigma_of_timestep",
-    "state",
-    "state_baseline",
 ]
 
-# Attributes that each run makes anew: a Brownian tree from its seed (a function of time, not of history), begin index.
-_REBUILT = frozenset({"noise_sampler", "_begin_index"})
 _ROUNDING = 1e-5  # of the largest value of a table
 # What diffusers' own defaults get wrong for latents, where the settings of a model of another scheduler say nothing.
 _FOR_LATENTS = {
@@ -77,6 +69,9 @@ def build(name: Address | str | None, own_class: str, own_config: Mapping[str, A
         raise ScriptError(
             f"no scheduler {wanted!r}{nearest(wanted, known)} Known: {', '.join(known)}.", option="schedulers"
         )
+    lacking = [name for name in getattr(scheduler_class, "_backends", ()) if find_spec(name) is None]
+    if lacking:
+        raise ModelError(_needs(wanted, lacking), option="schedulers")
     config = dict(own_config)
     parameters = inspect.signature(scheduler_class.__init__).parameters
     accepted = set(parameters) - {"self", "kwargs"}
@@ -99,8 +94,15 @@ def build(name: Address | str | None, own_class: str, own_config: Mapping[str, A
         check_kinds(settings, parameters, source)
     try:
         return scheduler_class.from_config(named, **overrides)
+    except ImportError as error:
+        raise ModelError(_needs(f"{wanted} with beta sigmas", ["scipy"]), option="schedulers") from error
     except SCHEDULER_ERRORS as error:
         raise ModelError(f"{wanted} cannot be made with these settings: {error}", option="schedulers") from error
+
+
+def _needs(what: str, libraries: Sequence[str]) -> str:
+    lacking = " and ".join(libraries)
+    return f"{what} needs {lacking}, not installed here: pip install 'jupyter-latents[samplers]', or take another."
 
 
 def _typed(text: str) -> Any:
@@ -253,70 +255,3 @@ def _differ_by_rounding(table: torch.Tensor | None, other: torch.Tensor | None) 
     if table is None or other is None or table.shape != other.shape:
         return table is other
     return not table.numel() or bool((table - other).abs().max() <= _ROUNDING * other.abs().max())
-
-
-def state_baseline(scheduler: Any) -> dict[str, Any]:
-    """What a scheduler's attributes are before its first step; lists copied, as schedulers change them in place."""
-    return {name: list(value) if isinstance(value, list) else value for name, value in vars(scheduler).items()}
-
-
-def state(scheduler: Any, baseline: Mapping[str, Any]) -> Mapping[str, StateValue] | None:
-    """The attributes that stepping has changed, tensors cloned where they are.
-
-    Args:
-        scheduler: A scheduler in the middle of its schedule.
-        baseline: `state_baseline` of it after ``set_timesteps``.
-
-    Returns:
-        Name to value; None where an attribute of an unknown kind changed, so that exact continuation cannot be
-        promised.
-    """
-    changed: dict[str, StateValue] = {}
-    for name, value in vars(scheduler).items():
-        if name in _REBUILT or _same(value, baseline.get(name, _MISSING)):
-            continue
-        if not _travels(value):
-            return None
-        changed[name] = _copy(value)
-    return MappingProxyType(changed)
-
-
-def restore(scheduler: Any, saved: Mapping[str, StateValue], device: torch.device) -> None:
-    """Gives a scheduler that this package made the state of an earlier run.
-
-    Args:
-        scheduler: A scheduler after ``set_timesteps`` with the same schedule.
-        saved: What `state` returned.
-        device: Where its history tensors go.
-    """
-    for name, value in saved.items():
-        if not hasattr(type(scheduler), name):
-            setattr(scheduler, name, _copy(value, device))
-
-
-_MISSING = object()
-
-
-def _same(value: Any, before: Any) -> bool:
-    if value is before:
-        return True
-    if isinstance(value, list) and isinstance(before, list):
-        return len(value) == len(before) and all(new is old for new, old in zip(value, before, strict=True))
-    if isinstance(value, torch.Tensor) or isinstance(before, torch.Tensor):
-        return False
-    return type(value) is type(before) and bool(value == before)
-
-
-def _travels(value: Any) -> bool:
-    if isinstance(value, (list, tuple)):
-        return all(_travels(item) for item in value)
-    return value is None or isinstance(value, (bool, int, float, str, torch.Tensor))
-
-
-def _copy(value: Any, device: torch.device | None = None) -> Any:
-    if isinstance(value, torch.Tensor):
-        copied = value.detach().clone()
-        return copied.to(device) if device is not None and copied.dim() > 0 else copied
-    if isinstance(value, (list, tuple)):
-        return type(value)(_copy(item, device) for item in value)
-    return value

@@ -16,7 +16,8 @@ from typing import Any
 import torch
 
 from jupyter_latents.engine.failures.extremes import Extreme
-from jupyter_latents.engine.schedule import beginning, estimates, schedulers
+from jupyter_latents.engine.schedule import beginning, estimates, state
+from jupyter_latents.engine.schedule.strength import cut_by_strength
 from jupyter_latents.engine.tap.finish import FINISHES, Finish
 from jupyter_latents.engine.tap.pipeline import tapped
 from jupyter_latents.engine.tap.scheduler import WindowedScheduler
@@ -90,9 +91,8 @@ class Tap:
         """
         pipeline = tapped(pipeline_class)(**components, scheduler=WindowedScheduler(self))
         if "strength" in call and hasattr(pipeline, "get_timesteps"):
-            self._by_strength = lambda: pipeline.get_timesteps(
-                int(call["num_inference_steps"]), float(call["strength"]), self.scheduler.timesteps.device
-            )
+            steps, strength = int(call["num_inference_steps"]), float(call["strength"])
+            self._by_strength = lambda: cut_by_strength(pipeline.get_timesteps, self.scheduler, steps, strength)
         pipeline.jupyter_latents_tap = self
         pipeline.set_progress_bar_config(disable=True)
         try:
@@ -114,7 +114,7 @@ class Tap:
             self._indices = beginning.indices(self.scheduler, entry.start_index)
         if hasattr(self.scheduler, "set_begin_index") and self._entry.start_index > 0:
             self.scheduler.set_begin_index(self._entry.start_index)
-        self._baseline = schedulers.state_baseline(self.scheduler)
+        self._baseline = state.baseline(self.scheduler)
         self._deliver()
 
     def latents_prepared(self, latents: torch.Tensor, beside: tuple[Any, ...] = ()) -> torch.Tensor:
@@ -175,7 +175,7 @@ class Tap:
         self._stepped = True
         if self._entry.scheduler_state is not None and self._prepared is not None:
             self._entered, own = beginning.without_entry(self._entry.scheduler_state)
-            schedulers.restore(self.scheduler, own, self._prepared.device)
+            state.restore(self.scheduler, own, self._prepared.device)
         if self._entry.generator_state is not None and isinstance(self.generator, torch.Generator):
             self.generator.set_state(self._entry.generator_state)
 
@@ -221,16 +221,17 @@ class Tap:
         if self._last is not None:
             at, model_output, sample = self._last
             estimate = estimates.denoised(self.scheduler, at, model_output, sample)
+            estimate = None if estimate is None else self._finish.estimate(estimate, latents)
         if index == len(self.scheduler.timesteps):
-            latents = self._finish(latents, self._beside)
-        state = StepState(
+            latents = self._finish.latents(latents, self._beside)
+        made = StepState(
             index,
             latents.detach().clone(),
             estimate,
-            beginning.with_entry(self.scheduler, schedulers.state(self.scheduler, self._baseline), self._entered),
+            beginning.with_entry(self.scheduler, state.of(self.scheduler, self._baseline), self._entered),
             _state_of(self.generator),
         )
-        goes_on = self._on_step(state)
+        goes_on = self._on_step(made)
         if not goes_on or index >= entry.end_index:
             raise _WindowEndError
         return {}

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jupyter_latents.errors import LatentsError, LatentsFileError
 from jupyter_latents.formats import FORMATS, FileFormat, endings, format_in, format_of
 from jupyter_latents.latents import services
-from jupyter_latents.latents.arguments import file_path, number
-from jupyter_latents.latents.facts import CLEAN, Form, Noise
+from jupyter_latents.latents.arguments import file_path
+from jupyter_latents.latents.facts import Form
 from jupyter_latents.latents.files.atomic import check_readable, write_whole
-from jupyter_latents.latents.files.comfy_file import RAW_VAE, model_from_raw
-from jupyter_latents.latents.files.content import Codec, Content, as_batch, plain, warn
+from jupyter_latents.latents.files.claims import Claim, claim_of, facts_of
+from jupyter_latents.latents.files.content import Codec, Content, plain, warn
 from jupyter_latents.latents.files.picture_file import read_picture_latents
 from jupyter_latents.latents.files.safetensors_file import read_safetensors_bytes
-from jupyter_latents.latents.forms import check_level, convert
-from jupyter_latents.latents.packing import picture_size
-from jupyter_latents.latents.spaces import FLOW_SPACES, SPACES, Space, find_space, for_shape
-from jupyter_latents.latents.tensors import as_tensor, check_tensor
+from jupyter_latents.latents.spaces import Space
+from jupyter_latents.latents.tensors import as_tensor
 
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
@@ -83,37 +81,6 @@ def save(latents: Latents, path: str | Path) -> Path:
     return target
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What a caller says of latents that do not say it themselves.
-
-    Attributes:
-        space: The latent space.
-        sigma: Noise level in variance-exploding terms.
-        form: How signal and noise are mixed.
-        size: (width, height) in pixels of the picture, for packed latents.
-        must_fit: Whether a size that latents do not have is told.
-    """
-
-    space: Space | None = None
-    sigma: float | None = None
-    form: Form | None = None
-    size: tuple[int, int] | None = None
-    must_fit: bool = True
-
-
-def _claim(space: object, sigma: object, form: Any, size: object) -> Claim:
-    """The arguments of a caller, checked one by one."""
-    given: Any = space
-    own = None if given is None else find_space(given)
-    if form is not None:
-        check_level(0.0, form)
-    level = None if sigma is None else number(sigma, "sigma", "it is a number, 0 for clean latents.")
-    if level is not None:
-        check_level(level, form or "vp")
-    return Claim(own, level, form, None if size is None else picture_size(size))
-
-
 def load(  # noqa: PLR0913 - a file may lack each of these
     cls: type[Latents],
     path: str | Path,
@@ -147,7 +114,7 @@ def load(  # noqa: PLR0913 - a file may lack each of these
     Warns:
         LatentsWarning: Something was assumed, or left out because it was damaged.
     """
-    return _read(cls, file_path(path), _claim(space, sigma, form, size), verify=verify)
+    return _read(cls, file_path(path), claim_of(space, sigma, form, size), verify=verify)
 
 
 def _read(cls: type[Latents], source: Path, claim: Claim, *, verify: bool) -> Latents:
@@ -188,7 +155,7 @@ def from_tensor(
     Warns:
         LatentsWarning: Something was assumed.
     """
-    return _latents(cls, Content(plain(as_tensor(tensor))), _claim(space, sigma, form, size), "the tensor")
+    return _latents(cls, Content(plain(as_tensor(tensor))), claim_of(space, sigma, form, size), "the tensor")
 
 
 def of_size(cls: type[Latents], source: object, size: tuple[int, int] | None) -> Latents:
@@ -214,7 +181,7 @@ def of_size(cls: type[Latents], source: object, size: tuple[int, int] | None) ->
 
 def _latents(cls: type[Latents], content: Content, claim: Claim, name: str) -> Latents:
     """Latents of what was read; what was assumed and left out is said."""
-    facts, assumed = _facts(content, claim)
+    facts, assumed = facts_of(content, claim)
     latents = cls(**facts)
     for part in content.left_out:
         warn(f"{name}: left out is {part}.")
@@ -241,70 +208,6 @@ def from_bytes(cls: type[Latents], content: bytes) -> Latents:
     if found.left_out:
         raise LatentsFileError(f"these bytes are damaged: left out would be {'; '.join(found.left_out)}.")
     try:
-        return cls(**_facts(found, Claim())[0])
+        return cls(**facts_of(found, Claim())[0])
     except LatentsError as error:
         raise LatentsFileError(f"these bytes hold no latents: {error.template}") from error
-
-
-def _facts(content: Content, claim: Claim) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The arguments that latents are made of, and what was assumed."""
-    space = _space_of(content.space, claim.space, content.tensor.shape)
-    noise, assumed = _noise_of(content, space, claim.sigma, claim.form)
-    tensor, read_as = as_batch(content.tensor, space, claim.size)
-    space = for_shape(space, tensor.shape) if space is not None else None
-    assumed = (*content.assumed, *read_as, *assumed)
-    check_tensor(tensor)
-    if content.raw:
-        tensor = tensor.float()  # as ComfyUI reads them
-        if space is None:
-            space = for_shape(Space(RAW_VAE, tensor.shape[1]), tensor.shape)
-            names = [known.name for known in SPACES.values() if known.channels == space.channels]
-            hint = f" (perhaps {' or '.join(names)})" if names else ""
-            assumed = (
-                *assumed,
-                f"its model is not known{hint} and the values stay the VAE's own; give space= to convert them",
-            )
-        elif tensor.shape[1] == space.channels:
-            tensor = model_from_raw(tensor, space)
-        if noise is not None:
-            tensor = convert(tensor, noise.sigma, "ve", noise.form)
-    facts = {name: getattr(content, name) for name in ("position", "resume", "provenance", "denoised")}
-    return {"tensor": tensor, "space": space, "noise": noise, **facts}, assumed
-
-
-def _space_of(found: Space | None, given: Space | None, shape: Sequence[int]) -> Space | None:
-    if given is not None and found is not None and found.moves:
-        given = for_shape(given, shape)
-    if found is not None and given is not None and not found.same_as(given):
-        raise LatentsError(
-            f"the file says {found}, but space= says {given}. "
-            "Leave space= out, or change it after loading with replace()."
-        )
-    return found or given
-
-
-def _noise_of(
-    content: Content, space: Space | None, sigma: float | None, form: Form | None
-) -> tuple[Noise | None, tuple[str, ...]]:
-    found = content.noise
-    if found is not None:
-        if (sigma is not None and sigma != found.sigma) or (
-            form is not None and form != found.form and not found.is_clean
-        ):
-            said = f"sigma={sigma}" if sigma is not None else f"form={form!r}"
-            raise LatentsError(
-                f"the file says sigma {found.sigma:g} in form {found.form}, but {said} was given. Leave it out."
-            )
-        return found, ()
-    if sigma is None:
-        if form is not None:
-            raise LatentsError(f"form={form!r} was given without sigma=; both are needed to know the noise.")
-        return None, ()
-    if sigma == 0.0:
-        return CLEAN, ()
-    if form is not None:
-        return Noise(float(sigma), form), ()
-    if content.raw:
-        return Noise(float(sigma), "ve"), ()
-    likely: Form = "flow" if space is not None and space.name in FLOW_SPACES else "ve"
-    return Noise(float(sigma), likely), (f"its noise has the form {likely!r}; give form= if its scheduler has another",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from .table import BY_NAME, DTYPES, GROUPS, NESTING, OPTIONS, Option
+from .option import Option
+from .table import BY_NAME, DTYPES, GROUPS, NESTING, OPTIONS
 
 __all__ = ["BY_NAME", "DTYPES", "GROUPS", "NESTING", "OPTIONS", "Option"]

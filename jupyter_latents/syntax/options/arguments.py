@@ -18,10 +18,11 @@ from jupyter_latents.wording import option as reference
 from . import parsers
 from .faults import fault, named, spelling
 from .magic_options import MAGIC_NAMES
+from .option import Option
 from .rules.checks import check
 from .rules.refused import ELSEWHERE, HARMLESS, SHORT_HARMLESS, refusal
 from .second_stage import REWRITTEN, SECOND, SHORT
-from .table import BY_NAME, OPTIONS, Option
+from .table import BY_NAME, OPTIONS
 
 __all__ = ["Arguments", "VeiledError", "read_arguments"]
 

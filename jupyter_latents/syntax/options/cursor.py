@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .table import BY_NAME, Option
+from .option import Option
+from .table import BY_NAME
 
 __all__ = ["Spot", "spot"]
 

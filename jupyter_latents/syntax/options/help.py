@@ -12,9 +12,10 @@ from jupyter_latents.syntax.directives import DIRECTIVES
 from jupyter_latents.syntax.seeds import SEED_KEYS
 
 from .magic_options import MAGIC_OPTIONS, MagicOption
+from .option import Option
 from .rules.refused import HARMLESS, SHORT, refusal
 from .second_stage import REWRITTEN, refiner_help
-from .table import BY_NAME, GROUPS, OPTIONS, Option
+from .table import BY_NAME, GROUPS, OPTIONS
 
 __all__ = ["full_help", "help_text", "option_help"]
 

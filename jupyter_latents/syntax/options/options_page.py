@@ -9,9 +9,10 @@ from jupyter_latents.syntax.directives import DIRECTIVES
 from jupyter_latents.syntax.seeds import SEED_KEYS
 
 from .magic_options import MAGIC_OPTIONS
+from .option import Option
 from .rules.refused import HARMLESS, REFUSED
 from .second_stage import BEFORE, SECOND
-from .table import GROUPS, NESTING, OPTIONS, Option
+from .table import GROUPS, NESTING, OPTIONS
 
 __all__ = ["page"]
 

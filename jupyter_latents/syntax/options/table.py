@@ -5,22 +5,21 @@ A further option is a row here and a field in `jupyter_latents.stage.values`, wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from jupyter_latents.formats import FORMATS, listed
 from jupyter_latents.optimizations import OPTIMIZATIONS
 from jupyter_latents.processing import PROCESSORS
 from jupyter_latents.prompts import WEIGHTERS
-from jupyter_latents.stage import DEFAULT_STRENGTH, Stage
+from jupyter_latents.stage import DEFAULT_STRENGTH
 from jupyter_latents.syntax.seeds import parse_seed
 
 from . import parsers, writers
-from .fields import default, value_at
+from .fields import default
 from .model_types import MODEL_TYPES, OTHER_TYPES
+from .option import Option
 
-__all__ = ["BY_NAME", "DTYPES", "GROUPS", "MOST", "NAMES", "NESTING", "OPTIONS", "Option"]
+__all__ = ["BY_NAME", "DTYPES", "GROUPS", "MOST", "NAMES", "NESTING", "OPTIONS"]
 
 DTYPES: dict[str, str | None] = {
     "auto": "auto",
@@ -45,83 +44,6 @@ _IMAGE_FORMATS: dict[str, str | None] = {
     **{name: row.ending for row in _PICTURES_FIRST for name in (row.ending, *row.also)},
     "png;latents": "png;latents",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One row of the table.
-
-    Attributes:
-        names: The long name first, then other spellings.
-        dest: Key of the value in an invocation.
-        metavar: Name of a value in help; empty for a switch that takes none.
-        parse: How one value is read.
-        group: Heading in help.
-        help: What it does, with unit, range and default.
-        many: Whether it takes several values.
-        multiplies: Whether several values make several stages.
-        completion: What its values complete to: ``model``, ``scheduler``, ``seed``, ``path``, ``variable`` or empty.
-        choices: Allowed values, for completion.
-        field: Path of the stage's field that it fills, such as ``seed`` or ``model.dtype``; empty for none.
-        gives: What a switch puts into the field.
-        fill: Gives the values by field, for an option that fills more than `field`.
-        write: How one value of the field is written.
-        covers: `dest` of an option that is left out where this one is written.
-    """
-
-    names: tuple[str, ...]
-    dest: str
-    metavar: str
-    parse: parsers.Parser
-    group: str
-    help: str
-    many: bool = False
-    multiplies: bool = False
-    completion: str = ""
-    choices: tuple[str, ...] = ()
-    field: str = ""
-    gives: Any = True
-    fill: writers.Filler | None = None
-    write: writers.Writer = writers.plain
-    covers: str = ""
-
-    @property
-    def name(self) -> str:
-        """The long name."""
-        return self.names[0]
-
-    @property
-    def flag(self) -> bool:
-        """Whether it takes no value."""
-        return not self.metavar
-
-    @property
-    def gathers(self) -> bool:
-        """Whether its field holds all its values at once."""
-        return self.many and not self.multiplies
-
-    def values(self, given: Any) -> Mapping[str, Any]:
-        """What it puts into a stage, by the path of the field.
-
-        Args:
-            given: The value given; all of them in a tuple where the option gathers them.
-        """
-        if self.fill is not None:
-            return self.fill(given)
-        return {self.field: self.gives if self.flag else given} if self.field else {}
-
-    def words(self, stage: Stage) -> tuple[str, ...] | None:
-        """Its words for a stage; a switch has none. None where the option is left out.
-
-        Args:
-            stage: The stage.
-        """
-        value = value_at(stage, self.field) if self.field else None
-        if self.flag:
-            return () if value == self.gives else None
-        if value is None or value == () or value == default(self.field):
-            return None
-        return tuple(self.write(one, stage) for one in (value if self.gathers else (value,)))
 
 
 GROUPS = ("Model", "Prompts", "Denoising", "Seeds", "Images and latents", "Output", "Memory", "Notebook")
@@ -172,6 +94,10 @@ OPTIONS: tuple[Option, ...] = (
          "Textual inversions, 'NAME;token=<word>' each: words that prompts may then hold. Default of token: the file's "
          "own, or its name. SD and SDXL. Several are used together; they do not multiply.",
          many=True, completion="path", field="model.textual_inversions"),
+    _row("--text-encoders -te", "text_encoders", "NAME", parsers.address, "Model",
+         "Other text encoders in their order, 'NAME;subfolder=FOLDER;variant=NAME;dtype=DTYPE' or "
+         "'CLIPTextModel;model=NAME' each; + for the model's own. Those not named are the model's own.",
+         many=True, completion="path", field="model.text_encoders"),
     _row("--unet -un", "unet", "NAME", parsers.address, "Model",
          "Another U-Net, 'NAME;subfolder=FOLDER;variant=NAME;dtype=DTYPE': hub name, folder or file. Default: the "
          "model's own.", completion="path", field="model.unet"),
@@ -185,7 +111,8 @@ OPTIONS: tuple[Option, ...] = (
          "Multiplies the scales of all LoRAs. Default: 1."),
     _row("--ip-adapters -ipa", "ip_adapters", "NAME", parsers.address, "Model",
          "IP-Adapters, 'NAME;scale=0.8;subfolder=FOLDER;weight-name=FILE' each, with their images by adapter: in the "
-         "image seed. SD, SDXL, Kolors, SD3, Flux.1. Several work together.",
+         "image seed; for a part of the run with ;start=0;end=0.25. SD, SDXL, Kolors, SD3, Flux.1. Several work "
+         "together.",
          many=True, completion="path", field="model.ip_adapters"),
     _row("--image-encoder -ie", "image_encoder", "NAME", parsers.address, "Model",
          "What sees the images of IP-Adapters, 'NAME;subfolder=FOLDER'. Default: the model's own, or image_encoder "
@@ -196,8 +123,9 @@ OPTIONS: tuple[Option, ...] = (
          "Several work together.",
          many=True, completion="path", field="model.control_nets"),
     _row("--t2i-adapters -t2i", "t2i_adapters", "NAME", parsers.address, "Model",
-         "T2I-Adapters, 'NAME;scale=0.8' each, with control= in the image seed. SD and SDXL, from a prompt alone. "
-         "Several work together.", many=True, completion="path", field="model.t2i_adapters"),
+         "T2I-Adapters, 'NAME;scale=0.8' each, with control= in the image seed; for a part of the run with "
+         ";start=0;end=0.25. SD and SDXL, from a prompt alone. Several work together.",
+         many=True, completion="path", field="model.t2i_adapters"),
     _row("--scheduler --schedulers -sch", "schedulers", "NAME", parsers.scheduler, "Model",
          "Scheduler class, with settings as in 'DDIMScheduler;clip-sample=false'. Several values multiply. "
          "Default: the model's own.", many=True, multiplies=True, completion="scheduler", field="scheduler"),
@@ -315,6 +243,16 @@ OPTIONS: tuple[Option, ...] = (
          field="output.prefix"),
     _flag("--output-overwrite -ox", "output_overwrite", "Output",
           "Replace files of the same name. Default: a number is added.", field="output.overwrite"),
+    _flag("--output-configs -oc", "output_configs", "Output",
+          "Write beside each file a .dgen file of its name, the script that makes it; "
+          "python -m jupyter_latents runs it.",
+          field="output.configs"),
+    _flag("--output-metadata -om", "output_metadata", "Output",
+          "Write that script into png and jpg too, where dgenerate's tools find it (DgenerateConfig, in jpg the EXIF "
+          "UserComment), whatever %config JupyterLatents.metadata says.", field="output.metadata"),
+    _row("--batch-grid-size -bgs", "batch_grid_size", "COLUMNSxROWS", parsers.cells, "Output",
+         "Write the pictures of a batch as one, a grid of so many columns and rows. Default: a file each.",
+         field="output.grid"),
     _row("--image-format -if", "image_format", "FORMAT", parsers.choice(_IMAGE_FORMATS, "image format"), "Output",
          f"{listed('picture', 'or')} write pictures; {listed('film', 'and')} write clips, as webp does; "
          f"{listed('latents', 'and')} write latents; png;latents writes pictures with their latents inside. Of a clip, "

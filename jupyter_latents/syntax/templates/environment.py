@@ -73,6 +73,7 @@ class Environment:
         picture_size: (width, height) of a picture's file.
         total_memory: Memory of a device, called with ``unit="gib"`` and the like.
         print: Where ``\print`` and ``\echo`` write.
+        warn: Is told what is read otherwise than it seems; None for `print`.
         random_seed: Makes one seed of ``--gen-seeds``.
         captured: Objects that templates handed to image seeds, by the name that stands for them.
         exited: Whether the script ran ``\exit``.
@@ -99,6 +100,7 @@ class Environment:
     picture_size: Callable[[str], tuple[int, int]] = _no_picture
     total_memory: Callable[..., float] = _no_memory
     print: Callable[[str], None] = print
+    warn: Callable[[str], None] | None = None
     random_seed: Callable[[], int] = field(default=lambda: random.SystemRandom().randrange(2**32))
     captured: dict[str, object] = field(default_factory=dict)
     promised: dict[str, object] = field(default_factory=dict)
@@ -122,7 +124,7 @@ class Environment:
         self.preceding = ""  # what stands before the template that is evaluated
 
     def note(self, text: str, place: Place | None = None) -> None:
-        """Prints something that is worth a line and no error, once for each place.
+        """Warns of something that is no error, once for each place.
 
         Args:
             text: A clause.
@@ -131,7 +133,7 @@ class Environment:
         where = f"line {place.line}: " if place is not None else ""
         if where + text not in self._noted:
             self._noted.add(where + text)
-            self.print(where + text)
+            (self.warn or self.print)(where + text)
 
     @property
     def in_seed(self) -> bool:

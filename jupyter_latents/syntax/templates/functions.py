@@ -9,7 +9,7 @@ from functools import wraps
 from typing import Any
 
 from jupyter_latents.stage import Prompt
-from jupyter_latents.syntax.prompts import format_prompt
+from jupyter_latents.syntax.prompts import escape_prompt, format_prompt
 from jupyter_latents.syntax.text.located import Line, Located
 from jupyter_latents.syntax.text.quoting import quote, read_words
 
@@ -18,7 +18,7 @@ from .marks import veiled_names
 from .sizes import SIZES
 from .veiled import Veiled
 
-__all__ = ["FUNCTIONS"]
+__all__ = ["FILTERS", "FUNCTIONS"]
 
 
 def _range(*numbers: int) -> range:
@@ -52,6 +52,13 @@ def _format_prompt(prompts: Any) -> str:
     if isinstance(prompts, (str, Prompt, Veiled)):
         return quote(format_prompt(prompts) if isinstance(prompts, Prompt) else str(prompts))
     return " ".join(_format_prompt(prompt) for prompt in prompts)
+
+
+def _prompt(texts: Any) -> Any:
+    """A text, or each of several, as a positive prompt: its semicolons begin no negative one."""
+    if isinstance(texts, Prompt):
+        return format_prompt(texts)
+    return escape_prompt(str(texts)) if isinstance(texts, (str, int, float)) else [_prompt(text) for text in texts]
 
 
 def _format_size(size: Iterable[Any]) -> str:
@@ -109,3 +116,6 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "format_model_type": str,
     **SIZES,
 }  # fmt: skip
+
+FILTERS: dict[str, Callable[..., Any]] = {"prompt": _prompt}
+"""What is a filter alone: as a function it would stand in the place of a variable of that name."""

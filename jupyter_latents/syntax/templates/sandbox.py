@@ -16,6 +16,7 @@ from jupyter_latents.wording import ended
 
 from . import sight
 from .environment import Environment
+from .functions import FILTERS
 from .guard import check_arguments, join_texts, modulo, name_of, our_error, result_of, safe_filter, safe_test
 from .limits import add, check_length, joined, multiply, percent, power
 from .marks import without_lines
@@ -152,6 +153,7 @@ class Sandbox(SandboxedEnvironment):
         for name in _FILTERS_LEFT_OUT:
             self.filters.pop(name)
         self.filters.update({name: self._functions[name] for name in self._functions.keys() - self.filters.keys()})
+        self.filters.update(FILTERS)
         for name in _FILTERS_THAT_FILL:
             self.filters[name] = _bounded(self.filters[name])
         self.filters["attr"] = self.getattr

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from jupyter_latents.engine.schedule import schedulers
+from jupyter_latents.engine.schedule import schedulers, state
 from jupyter_latents.engine.schedule.table import BACKWARDS, FORMS
 from jupyter_latents.errors import ModelError, ScriptError
 from jupyter_latents.latents import CLEAN
@@ -100,17 +100,17 @@ def test_state_is_all_that_stepping_changes(name: str) -> None:
     start = noise() * float(made(name).init_noise_sigma)
     whole = walked(made(name), 0, None, start, torch.Generator().manual_seed(5))
     first, generator = made(name), torch.Generator().manual_seed(5)
-    baseline = schedulers.state_baseline(first)
+    baseline = state.baseline(first)
     cut = 4
     half = walked(first, 0, cut, start, generator)
-    saved, drawn = schedulers.state(first, baseline), generator.get_state()
+    saved, drawn = state.of(first, baseline), generator.get_state()
     assert saved is not None
     walked(first, cut, None, half, generator)
     second = made(name)
     if hasattr(second, "set_begin_index"):
         second.set_begin_index(cut)
     second.scale_model_input(half, second.timesteps[cut])
-    schedulers.restore(second, saved, torch.device("cpu"))
+    state.restore(second, saved, torch.device("cpu"))
     generator = torch.Generator()
     generator.set_state(drawn)
     assert torch.equal(walked(second, cut, None, half, generator), whole)
@@ -119,9 +119,9 @@ def test_state_is_all_that_stepping_changes(name: str) -> None:
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_tables_do_not_travel(name: str) -> None:
     scheduler = made(name)
-    baseline = schedulers.state_baseline(scheduler)
+    baseline = state.baseline(scheduler)
     walked(scheduler, 0, 4, noise(), torch.Generator().manual_seed(5))
-    saved = schedulers.state(scheduler, baseline)
+    saved = state.of(scheduler, baseline)
     assert not {"sigmas", "timesteps", "alphas_cumprod", "betas", "noise_sampler"} & set(saved)
 
 
@@ -195,3 +195,30 @@ def test_levels_follow_the_schedule_that_is_set_and_are_read_once() -> None:
     scheduler.set_timesteps(5)
     assert [schedulers.level(scheduler, index).sigma for index in range(5)] == scheduler.sigmas[:-1].tolist()
     assert schedulers.level(scheduler, 5).is_clean
+
+
+# Libraries that few schedulers need.
+
+
+@pytest.mark.parametrize(
+    ("name", "library"),
+    [("LMSDiscreteScheduler;use-karras-sigmas=true", "scipy"), ("DPMSolverSDEScheduler", "torchsde")],
+)
+def test_a_scheduler_whose_library_is_not_installed_says_which(
+    name: str, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import diffusers
+    from diffusers.utils import dummy_torch_and_scipy_objects, dummy_torch_and_torchsde_objects
+
+    stand_ins = {"scipy": dummy_torch_and_scipy_objects, "torchsde": dummy_torch_and_torchsde_objects}
+    plain = name.partition(";")[0]
+    monkeypatch.setattr(diffusers, plain, getattr(stand_ins[library], plain))
+    monkeypatch.setattr(schedulers, "find_spec", lambda name: None if name == library else name)
+    with pytest.raises(ModelError, match=rf"needs {library}, not installed here: pip install .*\[samplers\]"):
+        made(name)
+
+
+def test_beta_sigmas_without_scipy_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("diffusers.schedulers.scheduling_euler_discrete.is_scipy_available", lambda: False)
+    with pytest.raises(ModelError, match="with beta sigmas needs scipy"):
+        made("EulerDiscreteScheduler;use-beta-sigmas=true")

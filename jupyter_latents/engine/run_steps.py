@@ -1,0 +1,143 @@
+"""The steps that a run has done: shown to who watches it, checked, and made a result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from jupyter_latents.engine.failures.extremes import Extreme, extreme_of
+from jupyter_latents.engine.failures.finite import LateCheck, check_finite, is_finite
+from jupyter_latents.engine.layout import Layout
+from jupyter_latents.engine.observer import Observer, Phase
+from jupyter_latents.engine.outcome import RunOrigin, StepLog, finite, last_latents, newest_latents, result_of
+from jupyter_latents.engine.result import StageResult
+from jupyter_latents.engine.rules.origin import fps_of
+from jupyter_latents.engine.tap.states import StepState
+from jupyter_latents.engine.vae import codec
+from jupyter_latents.errors import LatentsError, RunError, StoppedError
+from jupyter_latents.latents.value import Latents
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL.Image import Image
+
+    from jupyter_latents.latents.clip import Clip
+
+__all__ = ["RunSteps"]
+
+
+class RunSteps:
+    """The steps of a run as far as it has come; a `Look`.
+
+    Attributes:
+        done: The steps.
+
+    Args:
+        layout: How the pipeline's loop holds latents.
+        origin: What the run is of.
+    """
+
+    def __init__(self, layout: Layout, origin: Callable[[], RunOrigin]) -> None:
+        self.done = StepLog()
+        self._layout, self._origin, self._late = layout, origin, LateCheck()
+
+    def add(self, state: StepState) -> None:
+        """Takes a step.
+
+        Raises:
+            RunError: It, or one before it, made NaN or infinite values.
+        """
+        self.done.states.append(state)
+        self._refuse(self._late.add(state.latents))
+
+    def settle(self) -> None:
+        """Sees that all steps have made numbers.
+
+        Raises:
+            RunError: One has made NaN or infinite values.
+        """
+        self._refuse(self._late.settle())
+
+    def extreme(self) -> Extreme | None:
+        """What came in that is to blame where a part makes NaN or infinity."""
+        origin = self._origin()
+        return extreme_of(origin.stage, origin.started)
+
+    def _refuse(self, values: torch.Tensor | None) -> None:
+        """Sees that a step has made numbers.
+
+        Args:
+            values: What a step has made that are none; None where all are.
+
+        Raises:
+            RunError: NaN or infinite values; says which part made them.
+        """
+        if values is None:
+            return
+        origin, span = self._origin(), self.done.span
+        state = next(state for state in self.done.states if state.latents is values)
+        step = span.step(state.index) if span is not None else None
+        by_denoiser = state.denoised is None or not is_finite(state.denoised)
+        part = f"the {origin.model.facts.denoiser}" if by_denoiser else type(self.done.scheduler).__name__
+        whole = span.of if span is not None else "?"
+        where = f"{part} of {origin.stage.model.name}, at step {step} of {whole},"
+        check_finite(values, where, origin.model.dtype, extreme=self.extreme)
+
+    def latents(self, step: int) -> Latents:
+        """See `Look.latents`."""
+        span, origin = self.done.span, self._origin()
+        states = [state for state in tuple(self.done.states) if span and (span.step(state.index) or 0) <= step]
+        done = finite(replace(self.done, states=states))
+        if span is None or done is None or span.step(done.states[-1].index) != step:
+            raise LatentsError(f"step {step} of {origin.stage.model.name} is not there; choose a step that is done.")
+        return last_latents(done, origin)
+
+    def newest(self) -> Latents:
+        """See `Look.newest`."""
+        return newest_latents(self.done, self._origin())
+
+    def preview(self, tiny: str | None = None) -> list[Image | Clip]:
+        """See `Look.preview`."""
+        self.settle()
+        state = self.done.states[-1]
+        shown = state.denoised if state.denoised is not None else state.latents
+        return self._origin().model.previewer(tiny).images(self._unpacked(shown))
+
+    def values(self) -> np.ndarray[Any, Any]:
+        """See `Look.values`."""
+        self.settle()
+        return self._unpacked(self.done.states[-1].latents).float().cpu().numpy()
+
+    def _unpacked(self, held: torch.Tensor) -> torch.Tensor:
+        return self._layout.unpack(held, self.done.shape)
+
+    def result(self, observer: Observer) -> StageResult:
+        """What they made, decoded where it is clean; stopped and without pictures where the decoding was ended.
+
+        Args:
+            observer: Is told that they are decoded.
+
+        Raises:
+            RunError: There are none.
+        """
+        origin = self._origin()
+        if not self.done.states or self.done.span is None:
+            raise RunError(f"{origin.stage.model.name} ran no step: its pipeline called no callback_on_step_end.")
+        latents = last_latents(self.done, origin)
+        images: tuple[Image | Clip, ...] = ()
+        if latents.is_clean:
+            observer.phase(Phase("decoding"))
+            try:
+                pictures = codec.decode(latents.tensor, origin.model.vae_for_decoding)
+                images = tuple(codec.to_pil(pictures, fps_of(latents.provenance)))
+            except StoppedError:
+                self.done.stopped = True  # its steps are done, and stay
+        return result_of(self.done, origin, latents, images)
+
+    def partial(self) -> StageResult | None:
+        """What there is after a failure: the steps done before it, ready to be continued; None before the first."""
+        done, origin = finite(self.done), self._origin()
+        return result_of(done, origin, last_latents(done, origin)) if done is not None else None

@@ -1,0 +1,83 @@
+"""What stepping changes of a scheduler, taken from one that this package made and given back to another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import torch
+
+from jupyter_latents.latents.facts import StateValue
+
+__all__ = ["baseline", "of", "restore"]
+
+# Attributes that each run makes anew: a Brownian tree from its seed (a function of time, not of history), begin index.
+_REBUILT = frozenset({"noise_sampler", "_begin_index"})
+
+
+def baseline(scheduler: Any) -> dict[str, Any]:
+    """What a scheduler's attributes are before its first step; lists copied, as schedulers change them in place."""
+    return {name: list(value) if isinstance(value, list) else value for name, value in vars(scheduler).items()}
+
+
+def of(scheduler: Any, before: Mapping[str, Any]) -> Mapping[str, StateValue] | None:
+    """The attributes that stepping has changed, tensors cloned where they are.
+
+    Args:
+        scheduler: A scheduler in the middle of its schedule.
+        before: `baseline` of it after ``set_timesteps``.
+
+    Returns:
+        Name to value; None where an attribute of an unknown kind changed, so that exact continuation cannot be
+        promised.
+    """
+    changed: dict[str, StateValue] = {}
+    for name, value in vars(scheduler).items():
+        if name in _REBUILT or _same(value, before.get(name, _MISSING)):
+            continue
+        if not _travels(value):
+            return None
+        changed[name] = _copy(value)
+    return MappingProxyType(changed)
+
+
+def restore(scheduler: Any, saved: Mapping[str, StateValue], device: torch.device) -> None:
+    """Gives a scheduler that this package made the state of an earlier run.
+
+    Args:
+        scheduler: A scheduler after ``set_timesteps`` with the same schedule.
+        saved: What `of` returned.
+        device: Where its history tensors go.
+    """
+    for name, value in saved.items():
+        if not hasattr(type(scheduler), name):
+            setattr(scheduler, name, _copy(value, device))
+
+
+_MISSING = object()
+
+
+def _same(value: Any, before: Any) -> bool:
+    if value is before:
+        return True
+    if isinstance(value, list) and isinstance(before, list):
+        return len(value) == len(before) and all(new is old for new, old in zip(value, before, strict=True))
+    if isinstance(value, torch.Tensor) or isinstance(before, torch.Tensor):
+        return False
+    return type(value) is type(before) and bool(value == before)
+
+
+def _travels(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(_travels(item) for item in value)
+    return value is None or isinstance(value, (bool, int, float, str, torch.Tensor))
+
+
+def _copy(value: Any, device: torch.device | None = None) -> Any:
+    if isinstance(value, torch.Tensor):
+        copied = value.detach().clone()
+        return copied.to(device) if device is not None and copied.dim() > 0 else copied
+    if isinstance(value, (list, tuple)):
+        return type(value)(_copy(item, device) for item in value)
+    return value
