@@ -130,6 +130,8 @@ class LiveScreen(OutputScreen):
             run.pause()
         elif command == "resume" and run is not None:
             run.resume()
+        elif command in ("cancel", "advance") and type(content.get("place")) is int:
+            (self.view.cancel if command == "cancel" else self.view.advance)(content["place"])
         else:
             self._asked.append(content)
         self.view.poke()

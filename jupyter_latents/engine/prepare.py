@@ -194,7 +194,7 @@ class Prepared:
     @property
     def _items(self) -> int:
         """Latents that the pipeline makes at once: for several input images it makes as many for each."""
-        images = len(self.given.images)
+        images = 0 if self.facts.family.takes_clips else len(self.given.images)
         return self.call.batch if images < 2 else int(self.arguments["num_images_per_prompt"]) * images
 
 
@@ -269,9 +269,9 @@ def _call(stage: Stage, given: Given, entered: Standing | None, facts: ModelFact
     mode = check_mode(stage, given, entered, facts)
     size, notes = picture_size(stage, entered, given, facts)
     batch = stage.batch_size if entered is None else entered.shape[0]
-    frames = frame_count(stage, entered, facts)
+    frames = frame_count(stage, entered, facts, given)
     strength, pipeline = _strength(stage, given, entered), pipeline_of(mode, stage, facts)
-    fps = frame_rate(stage, entered, facts)
+    fps = frame_rate(stage, entered, facts, given)
     before = None if entered is not None else size_before(stage, given, facts)
     call = Call(stage, given, mode, size, pipeline, strength, batch, frames, fps, before=before)
     facts.check(call)

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from jupyter_latents import compare
-from jupyter_latents.display.records.run_record import RunRecord
+from jupyter_latents.display.records.run_record import QueuedRun, RunRecord
 from tests.browser.states import COPIED, Shot, ran, running, say, show_live, show_static, sweep_stages
 from tests.display.fake_run import landscape, two_stages
 
@@ -152,9 +152,16 @@ def test_failed(page: Page, shot: Shot) -> None:
 
 
 def test_queued(page: Page, shot: Shot) -> None:
-    show_live(page, RunRecord(planned=tuple(two_stages()), state="queued"))
-    expect(page.locator(".jl-status")).to_have_text("waiting for an earlier run")
+    record = RunRecord(planned=tuple(two_stages()), state="queued")
+    record.queue = (QueuedRun("night", own=False), QueuedRun("base → final", own=True), QueuedRun("xy", own=False))
+    show_live(page, record)
+    expect(page.locator(".jl-status")).to_have_text("waiting for 2 earlier runs")
     expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    expect(page.locator(".jl-waits b")).to_have_text(["night", "base → final (this one)", "xy"])
+    page.get_by_role("button", name="let xy be the next").click()
+    assert page.evaluate("model.sent.at(-1)") == {"cmd": "advance", "place": 2}
+    page.get_by_role("button", name="cancel night").click()
+    assert page.evaluate("model.sent.at(-1)") == {"cmd": "cancel", "place": 0}
     shot("queued")
 
 

@@ -6,7 +6,7 @@ class View {
   constructor(root, port) {
     this.root = root;
     this.port = port;
-    this.state = { title: "", state: "", status: port ? "waiting for the kernel" : "", stages: [], points: [], notes: [], crew: {}, sweeps: [] };
+    this.state = { title: "", state: "", status: port ? "waiting for the kernel" : "", stages: [], points: [], notes: [], crew: {}, sweeps: [], queue: [] };
     this.selected = null; // null follows the newest step
     this.against = null; // the point to compare with
     this.asked = new Set(); // the steps whose pictures the kernel was asked for
@@ -30,7 +30,7 @@ class View {
     this.body = body;
     this.foot = this.buildFoot();
     this.picture.onwhole = () => this.enlarge();
-    this.root.append(this.buildHead(), body, this.buildCrew(), this.buildNotes(), this.foot);
+    this.root.append(this.buildHead(), this.buildQueue(), body, this.buildCrew(), this.buildNotes(), this.foot);
     this.enlarged = new Enlarged(this.root);
     this.help = new Help(this.root);
   }
@@ -100,6 +100,14 @@ class View {
     return this.notes;
   }
 
+  buildQueue() {
+    this.queue = make("div", "jl-queue");
+    this.queue.setAttribute("role", "group");
+    this.queue.setAttribute("aria-label", "runs that wait");
+    shown(this.queue, false);
+    return this.queue;
+  }
+
   buildCrew() {
     this.crew = make("details", "jl-crew");
     this.crewTold = make("summary");
@@ -148,6 +156,7 @@ class View {
     drawBar(this);
     drawStrip(this);
     drawResults(this);
+    drawQueue(this);
     drawCrew(this);
     drawNotes(this);
     this.drawSelected();

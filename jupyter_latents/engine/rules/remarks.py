@@ -56,6 +56,8 @@ def _numbers(call: Call, latents: Standing | None) -> Iterator[str]:
 def _pictures(call: Call, latents: Standing | None) -> Iterator[str]:
     sizes = dict.fromkeys(call.given.images)
     made = Size(*call.size)
+    if 1 < call.frames < len(call.given.images):
+        yield f"the first {call.frames} of {len(call.given.images)} frames are used"
     if len(sizes) > 1:
         shown = ", ".join(str(Size(*size)) for size in sizes)
         yield f"pictures of {shown} are brought to one size, {made}"

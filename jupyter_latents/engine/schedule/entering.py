@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,7 @@ from jupyter_latents.engine.schedule import beginning, handoff, schedulers
 from jupyter_latents.engine.schedule.handoff import Entrance
 from jupyter_latents.engine.schedule.history import NO_HISTORY, objection
 from jupyter_latents.engine.schedule.likeness import deviation_of, doubt
+from jupyter_latents.engine.schedule.strength import cut_by_strength
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.errors import WindowError
 from jupyter_latents.latents.value import Latents
@@ -98,7 +100,8 @@ def first_step(pipeline: type, mode: str, scheduler: Any, stage: Stage, strength
     if not hasattr(pipeline, "get_timesteps"):
         return 0
     stub, whole = SimpleNamespace(scheduler=scheduler), scheduler.timesteps
-    kept, left = pipeline.get_timesteps(stub, stage.num_inference_steps, strength, whole.device)
+    own = partial(pipeline.get_timesteps, stub)
+    kept, left = cut_by_strength(own, scheduler, stage.num_inference_steps, strength)
     if len(kept) == 0 or (left < 1 and mode == "inpaint"):  # PNDM's repeated timestep is left, and inpainting asks
         steps = stage.num_inference_steps
         raise WindowError(
@@ -166,5 +169,7 @@ def _lost_history(given: Standing, scheduler: Any, way: Entrance, family: Family
         return "" if given.has_history else NO_HISTORY
     if not isinstance(given, Latents) or given.resume is None:
         return NO_HISTORY
-    loop = LAYOUTS[family.layout].pack(given.tensor.to("meta")).shape
-    return objection(given.resume, scheduler, way.span.start_index, loop)
+    layout = LAYOUTS[family.layout]
+    steered = layout.steered if given.provenance.options.get("pictures") == "1" else None
+    stepped = (steered or layout.pack)(given.tensor.to("meta")).shape
+    return objection(given.resume, scheduler, way.span.start_index, stepped)

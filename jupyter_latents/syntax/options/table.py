@@ -94,6 +94,10 @@ OPTIONS: tuple[Option, ...] = (
          "Textual inversions, 'NAME;token=<word>' each: words that prompts may then hold. Default of token: the file's "
          "own, or its name. SD and SDXL. Several are used together; they do not multiply.",
          many=True, completion="path", field="model.textual_inversions"),
+    _row("--text-encoders -te", "text_encoders", "NAME", parsers.address, "Model",
+         "Other text encoders in their order, 'NAME;subfolder=FOLDER;variant=NAME;dtype=DTYPE' or "
+         "'CLIPTextModel;model=NAME' each; + for the model's own. Those not named are the model's own.",
+         many=True, completion="path", field="model.text_encoders"),
     _row("--unet -un", "unet", "NAME", parsers.address, "Model",
          "Another U-Net, 'NAME;subfolder=FOLDER;variant=NAME;dtype=DTYPE': hub name, folder or file. Default: the "
          "model's own.", completion="path", field="model.unet"),
@@ -239,6 +243,16 @@ OPTIONS: tuple[Option, ...] = (
          field="output.prefix"),
     _flag("--output-overwrite -ox", "output_overwrite", "Output",
           "Replace files of the same name. Default: a number is added.", field="output.overwrite"),
+    _flag("--output-configs -oc", "output_configs", "Output",
+          "Write beside each file a .dgen file of its name, the script that makes it; "
+          "python -m jupyter_latents runs it.",
+          field="output.configs"),
+    _flag("--output-metadata -om", "output_metadata", "Output",
+          "Write that script into png and jpg too, where dgenerate's tools find it (DgenerateConfig, in jpg the EXIF "
+          "UserComment), whatever %config JupyterLatents.metadata says.", field="output.metadata"),
+    _row("--batch-grid-size -bgs", "batch_grid_size", "COLUMNSxROWS", parsers.cells, "Output",
+         "Write the pictures of a batch as one, a grid of so many columns and rows. Default: a file each.",
+         field="output.grid"),
     _row("--image-format -if", "image_format", "FORMAT", parsers.choice(_IMAGE_FORMATS, "image format"), "Output",
          f"{listed('picture', 'or')} write pictures; {listed('film', 'and')} write clips, as webp does; "
          f"{listed('latents', 'and')} write latents; png;latents writes pictures with their latents inside. Of a clip, "
