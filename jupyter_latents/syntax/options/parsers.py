@@ -301,6 +301,7 @@ def _expression(value: str, locate: Locator) -> str:
 
 _PROCESSORS: dict[str, tuple[dict[str, Parser], frozenset[str]]] = {
     "scale": ({"factor": number()}, frozenset({"factor"})),
+    "upscale": ({"factor": number(above=0, most=8)}, frozenset({"factor"})),
     "noise": ({"sigma": number(0), "timestep": whole(0), "seed": _SEED}, frozenset({"sigma", "timestep"})),
 }
 
@@ -329,7 +330,7 @@ def _processor(value: str, locate: Locator) -> LatentsProcessor:
         )
     if name not in _PROCESSORS:
         raise ScriptError(
-            f"'{name}' is no latents processor{nearest(name, _PROCESSORS) or '.'} Known: scale, noise.",
+            f"'{name}' is no latents processor{nearest(name, _PROCESSORS) or '.'} Known: {', '.join(_PROCESSORS)}.",
             place=_at(value, locate),
         )
     known, wanted = _PROCESSORS[name]
