@@ -192,7 +192,8 @@ OPTIONS: tuple[Option, ...] = (
           "result is noisy latents for a next stage. Several values share their common steps. Default: 1.",
           field="window.end"),
     _each("--sigmas -si", "sigmas", "SIGMAS", parsers.sigmas, "Denoising",
-          "Noise levels instead of the schedule's, '14.6,7.1,2.9,0.8' in the scheduler's unit, falling.",
+          "Noise levels instead of the schedule's, '14.6,7.1,2.9,0.8' in the scheduler's unit, falling; or worked out "
+          "of them, 'expr: sigmas * 0.95', with functions of numpy.",
           field="sigmas", fill=writers.fill_sigmas, write=writers.sigmas, covers="inference_steps"),
     _each("--seeds -se", "seeds", "SEED", parsers.seed, "Seeds",
           "Seeds of the noise, 0 to 2^64 - 1. Default: the latents' own, or one at random.", field="seed"),
