@@ -167,6 +167,9 @@ class StageOptions(TypedDict, total=False):
     output_path: str | os.PathLike[str]
     output_prefix: str
     output_overwrite: bool
+    output_metadata: bool
+    output_configs: bool
+    batch_grid_size: str
     image_format: str
     into: str
     force: bool

@@ -96,7 +96,7 @@ def test_no_aspect_speaks_for_every_seed_that_resizes() -> None:
     assert kept.aspect is True
 
 
-@pytest.mark.parametrize("given", ["--output-metadata", "-oc", "--batch-grid-size 2x2", "--safety-checker"])
+@pytest.mark.parametrize("given", ["--output-auto1111-metadata", "-oam", "--safety-checker"])
 def test_what_changes_nothing_is_taken_with_a_note(given: str) -> None:
     made = one(f"{given} --seeds 3")
     assert made.stages() == one("--seeds 3").stages()
@@ -253,7 +253,7 @@ class TestMultiplying:
         ("--freeu-params 1,2", "dgenerate's and does not run here", "--freeu-params"),
         ("--second-model-inference-steps 3", "is of a refiner, and there is none", "--second-model-inference-steps"),
         ("--sdxl-refiner x --denoising-end 0.5", "exclude each other", "--denoising-end"),
-        ("--animation-format mp4", "animations are not made", "--animation-format"),
+        ("--animation-format mp4", "models that make clips write them by --image-format", "--animation-format"),
         ("--adetailer-detectors x", "does not run here", "--adetailer-detectors"),
         ("--dry-run", "magic's own line", "--dry-run"),
         ("extra", "belongs to no option", "extra"),

@@ -213,7 +213,8 @@ OPTIONS: tuple[Option, ...] = (
           "their shape, and have the width that is asked for."),
     _row("--latents-processors -lp", "latents_processors", "PROCESSOR", parsers.processors, "Images and latents",
          "What is done to raw latents before they go in: 'scale;factor=1.1', 'noise;sigma=0.5;seed=1' (or timestep=). "
-         "Several run one after the other.", many=True, choices=("scale;factor=", "noise;sigma=", "noise;timestep="),
+         "'upscale;factor=2' enlarges them. Several run one after the other.", many=True,
+         choices=("scale;factor=", "noise;sigma=", "noise;timestep=", "upscale;factor="),
          field="latents_processors", fill=writers.chain, write=writers.processor),
     *(
         _row(f"--{of}-image-processors {short}", f"{of}_image_processors", "PROCESSOR", parsers.image_processor,
@@ -244,6 +245,16 @@ OPTIONS: tuple[Option, ...] = (
          field="output.prefix"),
     _flag("--output-overwrite -ox", "output_overwrite", "Output",
           "Replace files of the same name. Default: a number is added.", field="output.overwrite"),
+    _flag("--output-configs -oc", "output_configs", "Output",
+          "Write beside each file a .dgen file of its name, the script that makes it; "
+          "python -m jupyter_latents runs it.",
+          field="output.configs"),
+    _flag("--output-metadata -om", "output_metadata", "Output",
+          "Write that script into png and jpg too, where dgenerate's tools find it (DgenerateConfig, in jpg the EXIF "
+          "UserComment), whatever %config JupyterLatents.metadata says.", field="output.metadata"),
+    _row("--batch-grid-size -bgs", "batch_grid_size", "COLUMNSxROWS", parsers.cells, "Output",
+         "Write the pictures of a batch as one, a grid of so many columns and rows. Default: a file each.",
+         field="output.grid"),
     _row("--image-format -if", "image_format", "FORMAT", parsers.choice(_IMAGE_FORMATS, "image format"), "Output",
          f"{listed('picture', 'or')} write pictures; {listed('film', 'and')} write clips, as webp does; "
          f"{listed('latents', 'and')} write latents; png;latents writes pictures with their latents inside. Of a clip, "
