@@ -102,7 +102,8 @@ OPTIONS: tuple[Option, ...] = (
          "Another U-Net, 'NAME;subfolder=FOLDER;variant=NAME;dtype=DTYPE': hub name, folder or file. Default: the "
          "model's own.", completion="path", field="model.unet"),
     _row("--transformer -tf", "transformer", "NAME", parsers.address, "Model",
-         "Another transformer, likewise. Default: the model's own.", completion="path", field="model.transformer"),
+         "Another transformer, likewise, or a .gguf file. Default: the model's own.",
+         completion="path", field="model.transformer"),
     _row("--loras --lora -lra", "loras", "NAME", parsers.address, "Model",
          "LoRA weights, 'NAME;scale=0.8' each, for a part of the run with ;start=0;end=0.25 (or steps, or sigma=0.9). "
          "Several are used together; they do not multiply.",
