@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.engine import Silent
+from jupyter_latents.session.cells.provenance import cell_lines, ending_at
 from jupyter_latents.stage import Stage
-from jupyter_latents.syntax.cells import cell_lines, ending_at
 
 if TYPE_CHECKING:
     import numpy as np

@@ -33,6 +33,7 @@ _WHOLE = {
     "denoising_start": "start",
     "denoising_end": "end",
     "into": "into",
+    "output_path": "output",
 }
 _SEVERAL = {"seeds": "seed", "inference_steps": "steps", "guidance_scales": "guidance", "strengths": "strength"}
 _MARK = re.compile(f"{re.escape(UNKNOWN)}(.)", re.DOTALL)
@@ -68,7 +69,7 @@ def _forms(part: Block | Logical) -> Iterator[StageForm]:
     line = Line(1, masked, masked)
     expanded = expand(Logical(Located.of(line)), Environment(environ=_Marks(templates)))
     _name_variables(expanded, templates)
-    for stage in in_two_stages(read_words(expanded)):
+    for stage in in_two_stages(read_words(expanded), Environment().random_seed):
         yield _form(stage.words, templates, part.text)
 
 

@@ -155,6 +155,16 @@ def size(value: str, locate: Locator) -> Size:
     return made
 
 
+def cells(value: str, locate: Locator) -> Size:
+    """Columns and rows of a grid, ``3x2``, or ``2`` for as many of both."""
+    match = re.fullmatch(r"([1-9]\d{0,3})(?:[xX]([1-9]\d{0,3}))?", value.strip())
+    if not match:
+        raise ScriptError(
+            f"'{value}' is no grid; write columns and rows, such as 3x2, each 1 or more.", place=_at(value, locate)
+        )
+    return Size(int(match[1]), int(match[2] or match[1]))
+
+
 def choice(allowed: Mapping[str, str | None], what: str, elsewhere: Mapping[str, str] = MappingProxyType({})) -> Parser:
     """One of the names in `allowed`, whose values are what it is taken as; `elsewhere` says why others are none."""
 
