@@ -25,7 +25,7 @@ export IPYTHONDIR := $(CURDIR)/$(BUILD)/jupyter/ipython
 unexport JUPYTER_PATH JUPYTER_CONFIG_PATH PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test check format bench browser clean distclean
+.PHONY: help demo lab test check format bench browser docs walk clean distclean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -53,6 +53,12 @@ format: $(VENV)/.test  ## let ruff lay out the code and mend what it can
 
 bench: $(VENV)/.test  ## print the benchmarks
 	HF_HUB_OFFLINE=1 $(PY) -m tests.benchmarks
+
+docs: $(VENV)/.docs  ## build the documentation site, strictly; it is in build/site
+	@$(PY) tests/tools/docs.py
+
+walk: $(VENV)/.test  ## build the wheel, install it in an environment of its own and use it as a stranger would
+	@$(PY) tests/tools/walk.py
 
 browser: $(VENV)/.test  ## install Chromium for the browser tests, where that can be done
 	@sh tests/tools/browser.sh $(PY)
@@ -87,3 +93,8 @@ $(VENV)/.test: $(VENV)/.torch pyproject.toml tests/constraints.txt
 	@echo "Installing jupyter_latents, JupyterLab and what the tests need ..."
 	@$(PIP) install --constraint tests/constraints.txt --editable '.[test]'
 	@touch $(VENV)/.lab $@
+
+$(VENV)/.docs: $(VENV)/.test
+	@echo "Installing what the documentation site needs ..."
+	@$(PIP) install --constraint tests/constraints.txt --editable '.[docs,test]'
+	@touch $@

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from jupyter_latents.display.panel import panel
+    from jupyter_latents.display.past import gallery
     from jupyter_latents.display.pictures.comparing import compare
     from jupyter_latents.engine.vae.bridge import register_converter
     from jupyter_latents.latents import Latents, LatentsSequence
@@ -37,6 +38,7 @@ __all__ = [
     "Step",
     "cell_from",
     "compare",
+    "gallery",
     "load_ipython_extension",
     "panel",
     "register_converter",
@@ -54,6 +56,7 @@ _LAZY = {
     "Step": "jupyter_latents.session.runs.steps",
     "cell_from": "jupyter_latents.session.cells.reading",
     "compare": "jupyter_latents.display.pictures.comparing",
+    "gallery": "jupyter_latents.display.past",
     "panel": "jupyter_latents.display.panel",
     "register_converter": "jupyter_latents.engine.vae.bridge",
     "run": "jupyter_latents.plain",

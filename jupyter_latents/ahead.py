@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.settings import SETTINGS
@@ -16,9 +17,9 @@ __all__ = ["Ahead"]
 _FIRST_CELL = (
     "jupyter_latents.display.view",
     "jupyter_latents.display.wiring",
-    "diffusers.schedulers.scheduling_lms_discrete",  # with scipy
     "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion",  # with the text encoder of most models
 )
+_WITH_SCIPY = "diffusers.schedulers.scheduling_lms_discrete"
 
 
 class Ahead:
@@ -55,6 +56,6 @@ def _import(flag: StopFlag) -> None:
 
     try:
         with heeding(flag):
-            import_libraries(lambda: None, *_FIRST_CELL)
+            import_libraries(lambda: None, *_FIRST_CELL, *([_WITH_SCIPY] if find_spec("scipy") else []))
     except StoppedError:  # the process ends
         return

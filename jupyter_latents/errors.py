@@ -127,7 +127,13 @@ class ScriptError(JupyterLatentsError):
 
 
 class HelpAskedError(ScriptError):
-    """A script asks for an option's help, ``--seeds?``; the message is the help. A cell shows it and runs nothing."""
+    """A script asks for an option's help, ``--seeds?``; the message is the help. A cell shows it and runs nothing.
+
+    Attributes:
+        alone: Whether the rest of the script waits. In dgenerate's own ``--scheduler help`` it goes on.
+    """
+
+    alone = True
 
 
 class NameNotFoundError(JupyterLatentsError):

@@ -15,7 +15,7 @@ from typing import TypeAlias
 from jupyter_latents.errors import SettingError
 
 __all__ = [
-    "BoundaryPoint", "Fault", "Point", "Scales", "SigmaPoint", "StepPoint", "before", "first_scale",
+    "MOST_STEPS", "BoundaryPoint", "Fault", "Point", "Scales", "SigmaPoint", "StepPoint", "before", "first_scale",
     "largest_scale", "point_of", "read_point", "read_scales",
     "rough_step", "scales_in", "scales_of",
 ]  # fmt: skip

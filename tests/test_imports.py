@@ -16,20 +16,33 @@ TOP = "jupyter_latents"
 # From the top down: a room may import what stands below it. The package's own `__init__` is the top.
 ROOMS = [
     *(TOP, "__main__", "cli", "magics", "ahead", "config", "completer", "plain", "display", "session", "cluster"),
-    *("machine", "engine", "latents", "syntax", "pictures", "prompts", "optimizations", "stage", "addresses", "points"),
+    *(
+        "machine",
+        "engine",
+        "latents",
+        "syntax",
+        "pictures",
+        "processing",
+        "prompts",
+        "optimizations",
+        "stage",
+        "addresses",
+        "points",
+    ),
     *("demo", "settings"),
     *("formats", "samplers", "paths", "stopping", "errors", "wording", "above", "threads"),
 ]
 # Where less than "all below" is allowed.
 NARROWER = {
     "syntax": {
-        *("paths", "prompts", "optimizations", "stage", "points", "formats", "samplers", "errors", "wording", "threads")
+        *("paths", "processing", "prompts", "optimizations", "stage", "points", "formats", "samplers", "errors"),
+        *("wording", "threads"),
     },
     "latents": {"paths", "pictures", "stage", "formats", "errors", "wording", "above"},
     "cluster": {*("engine", "latents", "optimizations", "stage", "settings", "paths", "stopping", "errors", "threads")},
     "engine": {
         *("paths", "latents", "prompts", "optimizations", "stage", "points", "stopping", "errors", "wording", "demo"),
-        "settings",
+        *("processing", "settings"),
     },
     "ahead": {"engine", "settings", "stopping", "threads", "errors"},
     "magics": {
@@ -49,6 +62,7 @@ NARROWER = {
         "latents",
     },
     "pictures": {"paths", "stage", "addresses", "points", "formats", "samplers", "errors", "wording"},
+    "processing": {"addresses", "formats", "errors"},
     "prompts": {"addresses", "errors", "wording"},
     "optimizations": {"addresses", "errors", "wording"},
     "stage": {"addresses", "points", "above"},
@@ -78,6 +92,7 @@ NOT_FOR = {
     "paths": NOTEBOOK | HEAVY,
     "threads": NOTEBOOK | HEAVY,
     "optimizations": NOTEBOOK | HEAVY,
+    "processing": NOTEBOOK | (HEAVY - {"PIL", "numpy", "scipy"}),
     "prompts": NOTEBOOK | HEAVY,
     "stage": NOTEBOOK | HEAVY,
     "addresses": NOTEBOOK | HEAVY,

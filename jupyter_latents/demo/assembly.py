@@ -57,8 +57,8 @@ def restored(base: bytes, packed: bytes) -> bytes:
     import numpy as np
 
     planes = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(2, -1)
-    summed: bytes = (np.frombuffer(base, "<u2") + np.ascontiguousarray(planes.T).view("<u2").ravel()).tobytes()
-    return summed
+    apart = np.ascontiguousarray(planes.T).view("<u2").ravel()
+    return bytes((np.frombuffer(base, "<u2") + apart).tobytes())
 
 
 def _whole(whole: Path, scenes: Path, own: Path) -> Path:

@@ -10,19 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.display.pictures.images import jpeg
+from jupyter_latents.display.records.cells import cell_of_point, cell_of_sweep, swept
 from jupyter_latents.display.records.fill import fill_point
 from jupyter_latents.errors import JupyterLatentsError, LatentsError
 from jupyter_latents.formats import FORMATS
 from jupyter_latents.latents.arguments import shown
 from jupyter_latents.paths import is_there
 from jupyter_latents.pictures.metadata.texts import picture_bytes
+from jupyter_latents.stage import label_of
 
 if TYPE_CHECKING:
     from jupyter_latents.display.records.run_record import RunRecord
     from jupyter_latents.display.records.stage_record import Point, StageRecord
     from jupyter_latents.display.view import RunView
 
-__all__ = ["answer", "point_at", "whole_picture"]
+__all__ = ["answer", "cell_asked", "point_at", "whole_picture"]
 
 _KINDS = (*(row.ending for row in FORMATS if row.holds == "latents"), "png")
 _FAILURES = (JupyterLatentsError, OSError, RuntimeError, ValueError)  # none of them may end the run that is shown
@@ -33,12 +35,12 @@ def answer(view: RunView, content: dict[str, Any]) -> str | None:
 
     Args:
         view: The view.
-        content: The message; ``cmd`` is ``branch``, ``export`` or ``picture``.
+        content: The message; ``cmd`` is ``branch``, ``export``, ``sheet`` or ``picture``.
 
     Returns:
         What there is to say, or why it could not be done; None for nothing.
     """
-    acts = {"branch": _branch, "export": _export, "picture": _picture}
+    acts = {"branch": _branch, "export": _export, "sheet": _sheet, "picture": _picture}
     act = acts.get(str(content.get("cmd")))
     try:
         return act(view, content) if act is not None else None
@@ -99,6 +101,43 @@ def _picture(view: RunView, content: dict[str, Any]) -> None:
     """
     stage, point = point_at(view.record, content)
     fill_point(point, stage.latents_at(point))
+
+
+def cell_asked(view: RunView, content: dict[str, Any]) -> dict[str, Any]:
+    """The cell that a message asks for, or why there is none, as a message to the view.
+
+    Args:
+        view: The view.
+        content: The message; ``whole`` for the cell of all pictures of a sweep, else ``point`` is the step;
+            ``new`` to put it into the notebook.
+    """
+    try:
+        cell = cell_of_sweep(view.record) if content.get("whole") is True else ""
+        cell = cell or cell_of_point(*point_at(view.record, content))
+    except _FAILURES as error:
+        return {"said": str(error) or type(error).__name__}
+    if not cell:
+        return {"said": "nobody knows what made these latents; they come from elsewhere"}
+    return {"cell": cell.rstrip("\n"), "new": content.get("new") is True}
+
+
+def _sheet(view: RunView, _content: dict[str, Any]) -> str:
+    """Writes the contact sheet of the last sweep into the working directory.
+
+    Raises:
+        LatentsError: There is no sweep.
+        LatentsFileError: The file cannot be written.
+    """
+    from jupyter_latents.latents.sequence import LatentsSequence
+
+    made = [(one.stage.sweep, one.latents) for one in swept(view.record)]
+    choices = tuple(sweep.choice for sweep, latents in made if sweep is not None and latents is not None)
+    latents = tuple(one for _, one in made if one is not None)
+    if len(latents) < 2:
+        raise LatentsError("no options took several values, so that there is no sheet of them.")
+    several = LatentsSequence(latents, tuple(map(label_of, choices)), choices)
+    target = _free(swept(view.record)[0].name or "sheet", "png")
+    return f"saved {several.grid().save(target)}"
 
 
 def whole_picture(view: RunView, content: dict[str, Any]) -> bytes | None:

@@ -135,7 +135,7 @@ class LiveScreen(OutputScreen):
         self.view.poke()
 
     def _answer(self, content: dict[str, Any]) -> None:
-        from jupyter_latents.display.actions import answer, whole_picture
+        from jupyter_latents.display.actions import answer, cell_asked, whole_picture
 
         command = content.get("cmd")
         if command == "sync":
@@ -153,6 +153,9 @@ class LiveScreen(OutputScreen):
             whole = whole_picture(self.view, content)
             if whole is not None:
                 self.widget.send({"whole": {"b": 0}}, [whole])
+            return
+        if command == "cell":
+            self.widget.send(cell_asked(self.view, content))
             return
         said = answer(self.view, content)
         if said is not None:

@@ -8,9 +8,21 @@ from importlib import resources
 
 from jupyter_latents.formats import offered
 
-__all__ = ["live_script", "page_script", "page_style", "static_file"]
+__all__ = [
+    "gallery_script", "gallery_style", "live_gallery_script", "live_script", "page_script", "page_style", "static_file",
+]  # fmt: skip
 
-_SHARED = ("parts.js", "help.js", "channels.js", "picture.js", "grid.js", "draw.js", "view.js")
+_SHARED = (
+    "parts.js",
+    "cells.js",
+    "help.js",
+    "channels.js",
+    "enlarged.js",
+    "picture.js",
+    "grid.js",
+    "draw.js",
+    "view.js",
+)
 
 
 @cache
@@ -19,16 +31,16 @@ def static_file(name: str) -> str:
     return resources.files("jupyter_latents.display").joinpath("static", name).read_text("utf-8")
 
 
-def _script(last: str) -> str:
-    """The shared files and one more, after the file formats that they offer."""
-    files = (static_file(name) for name in (*_SHARED, last))
+def _script(*more: str) -> str:
+    """The shared files and more, after the file formats that they offer."""
+    files = (static_file(name) for name in (*_SHARED, *more))
     return "\n".join((f"const FORMATS = {json.dumps(offered())};", *files))
 
 
 @cache
 def live_script() -> str:
     """The module that the widget runs."""
-    return _script("live.js")
+    return _script("notebook.js", "live.js")
 
 
 def page_script(key: str) -> str:
@@ -49,6 +61,36 @@ def _page_script() -> str:
 def page_style() -> str:
     """The style of a self-contained output."""
     return "\n".join(_stripped(static_file("view.css")))
+
+
+_GALLERY = ("parts.js", "cells.js", "enlarged.js", "gallery.js")
+
+
+@cache
+def live_gallery_script() -> str:
+    """The module that the gallery's widget runs."""
+    return "\n".join(map(static_file, (*_GALLERY, "notebook.js", "gallery_live.js")))
+
+
+def gallery_script(key: str) -> str:
+    """What a self-contained gallery runs; see `page_script`.
+
+    Args:
+        key: Tells its elements from those of other outputs on the page.
+    """
+    return _gallery_page().replace("$key", key)
+
+
+@cache
+def _gallery_page() -> str:
+    text = "\n".join(map(static_file, (*_GALLERY, "gallery_page.js")))
+    return "\n".join(line for line in _stripped(text) if not line.startswith("//"))
+
+
+@cache
+def gallery_style() -> str:
+    """The style of a gallery."""
+    return "\n".join(_stripped(static_file("view.css") + static_file("gallery.css")))
 
 
 def _stripped(text: str) -> list[str]:

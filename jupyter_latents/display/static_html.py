@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.display import payload, still
 from jupyter_latents.display.pictures.images import data_uri, jpeg, montage, png, shrunk
+from jupyter_latents.display.records.cells import Cells, cells_of
 from jupyter_latents.display.scripts import page_script, page_style, static_file
 from jupyter_latents.display.texts import status, summary
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["BUDGETS", "Budget", "last_picture", "run_bundle", "run_html", "script_json"]
 
 _FILM_BYTES = 110_000  # of the clips of a stage at most, before base64
+_CELLS = 4  # steps whose cells are told, for each frame that is kept
 _PNG_PART = 0.16  # of the bundle's size; base64 makes a quarter of it
 
 
@@ -99,8 +101,9 @@ def run_bundle(record: RunRecord, size: int = 300_000) -> dict[str, Any]:
         bundle["image/png"] = base64.b64encode(png(picture, int(size * _PNG_PART))).decode()
     rest = size - sum(len(part.encode()) for part in bundle.values())
     many = sum(bool(stage.pictures) for stage in record.stages) >= _MANY
+    cells = cells_of(record)
     for budget in _SWEEP if many else BUDGETS:
-        bundle["text/html"] = run_html(record, budget)
+        bundle["text/html"] = run_html(record, budget, cells)
         if len(bundle["text/html"].encode()) <= rest:
             break
     return bundle
@@ -127,14 +130,16 @@ def script_json(data: Any) -> str:
     return text
 
 
-def run_html(record: RunRecord, budget: Budget) -> str:
+def run_html(record: RunRecord, budget: Budget, cells: Cells | None = None) -> str:
     """The run as HTML that needs neither kernel nor network, and shows its pictures without scripts too.
 
     Args:
         record: The run.
         budget: How much of it to keep.
+        cells: The cells that lead to what it shows; None for those of the record.
     """
     data = payload.head(record)
+    data["cells"] = (cells_of(record) if cells is None else cells).payload(_CELLS * budget.frames)
     data["points"] = _points(record, budget)
     for stage, described in zip(record.stages, data["stages"], strict=False):
         described["pictures"], described["made"] = _pictures(stage, budget.picture)

@@ -50,6 +50,7 @@ def session_with_display(names: MutableMapping[str, Any] | None = None) -> Sessi
             _arguments,
             session.texts,
             lambda several, x, y: _sheet(session, several, x, y),
+            session.cell,
         )
     )
     running = shell()

@@ -12,6 +12,7 @@ from jupyter_latents.engine.failures.extremes import check_range
 from jupyter_latents.engine.given.incoming import incoming
 from jupyter_latents.engine.given.inputs import Call, Given, Loop
 from jupyter_latents.engine.given.outline import Outline, Standing
+from jupyter_latents.engine.given.processing import check_chains
 from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.engine.models.experts import ExpertWindow, check_experts, expert_windows, pieces
 from jupyter_latents.engine.models.facts import ModelFacts
@@ -28,7 +29,7 @@ from jupyter_latents.engine.rules.origin import provenance_of
 from jupyter_latents.engine.rules.passes import passes_of, passes_remark
 from jupyter_latents.engine.rules.remarks import remarks
 from jupyter_latents.engine.rules.sharing import sharing_note
-from jupyter_latents.engine.rules.sizes import picture_size
+from jupyter_latents.engine.rules.sizes import picture_size, size_before
 from jupyter_latents.engine.schedule import beginning, schedulers, timesteps
 from jupyter_latents.engine.schedule.entering import Entering, enter, first_step
 from jupyter_latents.engine.schedule.fit import check_fits
@@ -119,7 +120,20 @@ class Prepared:
         """The whole steps that run."""
         return self.entering.span
 
-    def loop(self, window: StageWindow) -> Loop:
+    def call_of(self, window: StageWindow) -> Call:
+        """The pipeline with mode, size, strength and batch, for the steps of a window.
+
+        Args:
+            window: One of its windows.
+        """
+        facts, active = self.facts, window.active
+        pipeline = self.call.pipeline
+        if facts.steering_by(active) != facts.steering:
+            pipeline = pipeline_of(self.call.mode, window.stage, facts, active)
+        loop = self._loop(window) if facts.steering else None
+        return replace(self.call, stage=window.stage, pipeline=pipeline, loop=loop, active=active)
+
+    def _loop(self, window: StageWindow) -> Loop:
         """The timesteps that the pipeline's loop sees for a window: those from its start to the schedule's end.
 
         Args:
@@ -251,13 +265,15 @@ def _call(stage: Stage, given: Given, entered: Standing | None, facts: ModelFact
         entered: The latents that enter its schedule, in the model's space; None without.
         facts: Its model's.
     """
+    check_chains(stage, given)
     mode = check_mode(stage, given, entered, facts)
     size, notes = picture_size(stage, entered, given, facts)
     batch = stage.batch_size if entered is None else entered.shape[0]
     frames = frame_count(stage, entered, facts)
     strength, pipeline = _strength(stage, given, entered), pipeline_of(mode, stage, facts)
     fps = frame_rate(stage, entered, facts)
-    call = Call(stage, given, mode, size, pipeline, strength, batch, frames, fps)
+    before = None if entered is not None else size_before(stage, given, facts)
+    call = Call(stage, given, mode, size, pipeline, strength, batch, frames, fps, before=before)
     facts.check(call)
     check_memory(call, facts, _itemsize(stage, facts))
     return call, notes

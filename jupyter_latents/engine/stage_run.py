@@ -126,9 +126,7 @@ class StageRun:
     def _window(self, window: StageWindow, pictures: Mapping[str, Any], model: LoadedModel) -> None:
         """Runs the steps of one window, which go on from those that are done as a stage of their own would."""
         goes_on = bool(self.done.states)
-        call = replace(
-            self.prepared.call, stage=window.stage, loop=self.prepared.loop(window) if self.facts.steering else None
-        )
+        call = self.prepared.call_of(window)
         own = call_arguments(call, self.family)
         arguments = {**own, **pictures, **self.facts.arguments(call, self.inputs)}
         if goes_on:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
 
 __all__ = [
-    "Services", "decode", "fits", "grid", "mimebundle", "picture_file", "preview", "provide", "sheet", "texts",
+    "Services", "cell", "decode", "fits", "grid", "mimebundle", "picture_file", "preview", "provide", "sheet", "texts",
     "to_diffusers", "view",
 ]  # fmt: skip
 
@@ -45,6 +45,7 @@ class Services:
         arguments: Latents, a pipeline or None, and whether the last bit counts, to the arguments of its call.
         texts: Latents, and which of their batch a picture is of, to what it says of how it was made.
         sheet: Several latents, the options of columns and rows, to a contact sheet.
+        cell: Latents to the cell that makes all of them, empty where nobody knows it.
     """
 
     decode: Callable[[Latents], list[Image | Clip]]
@@ -56,6 +57,7 @@ class Services:
     arguments: Callable[[Latents, Any, bool], dict[str, Any]]
     texts: Callable[[Latents, int], dict[str, str]]
     sheet: Callable[[LatentsSequence, str, str], Sheet]
+    cell: Callable[..., str]
 
 
 _services: list[Services] = []
@@ -162,6 +164,15 @@ def texts(latents: Latents, item: int = 0) -> dict[str, str]:
         item: Which of the batch it is of.
     """
     return _current().texts(latents, item)
+
+
+def cell(*several: Latents) -> str:
+    """The cell that makes latents, from the first stage that led to them on; empty where nobody knows it.
+
+    Args:
+        several: The latents; those of one sweep are one invocation.
+    """
+    return _current().cell(*several)
 
 
 def grid(latents: LatentsSequence) -> dict[str, Any]:

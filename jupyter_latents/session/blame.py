@@ -7,7 +7,6 @@ from itertools import islice
 from jupyter_latents.errors import JupyterLatentsError, Place, ScriptError
 from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Invocation, unsupported
-from jupyter_latents.syntax.options.faults import spelling
 from jupyter_latents.wording import option
 
 __all__ = ["blame", "check_parts"]
@@ -36,7 +35,7 @@ def blame(invocation: Invocation, error: JupyterLatentsError, number: int = 0) -
     Returns:
         The error.
     """
-    error.spelled(spelling)
+    error.spelled(invocation.arguments.spelling)
     place = _place(invocation, error, number)
     return error if place is None else error.at(place)
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import machine
 from jupyter_latents.engine import import_libraries, scheduler_names
-from jupyter_latents.errors import NameNotFoundError, SettingError
+from jupyter_latents.errors import LatentsError, NameNotFoundError, SettingError
+from jupyter_latents.session.cells.onward import onward
 from jupyter_latents.session.cells.origins import Origins
-from jupyter_latents.session.cells.writing import texts_of, texts_of_sheet
+from jupyter_latents.session.cells.sources import FromStage
+from jupyter_latents.session.cells.writing import cell_of, texts_of, texts_of_sheet
 from jupyter_latents.session.memory.facts_memory import FactsMemory
 from jupyter_latents.session.memory.memo import Memo
 from jupyter_latents.session.names.addresses import Addresses
@@ -21,6 +23,7 @@ from jupyter_latents.session.names.sizes import file_size
 from jupyter_latents.session.plans.planning import Plan
 from jupyter_latents.session.plans.verdict import verdict
 from jupyter_latents.session.process import PROCESS
+from jupyter_latents.session.results import PastResult, PastResults
 from jupyter_latents.session.runs.run import Run
 from jupyter_latents.session.runs.steps import OnStep, Watching
 from jupyter_latents.session.tasks import Task, Work
@@ -50,10 +53,11 @@ class Session:
         names: The kernel's variables.
         executor: Runs what is submitted, after what other sessions on the same engine submitted before.
         settings: Sizes and budgets.
-        memo: Results of stages, so that none is run twice.
+        memo: PastResults of stages, so that none is run twice.
         addresses: Files that runs fetched.
         notices: What libraries said and was told; it is told once.
         origins: What made each result.
+        results: The results, newest first.
 
     Args:
         names: Where results are bound and variables looked up: the kernel's namespace.
@@ -79,6 +83,7 @@ class Session:
         self._bound: set[str] = set()
         self._facts = FactsMemory()
         self.origins = Origins(self._facts.find)
+        self.results = PastResults(self.origins.of)
 
     @property
     def engine(self) -> Engine:
@@ -230,6 +235,56 @@ class Session:
             several: The latents, at least one.
         """
         return texts_of_sheet(several, list(map(self.origins.of, several)), self.settings.metadata)
+
+    def cell(self, *several: Latents) -> str:
+        """The cell that makes latents, from the first stage that led to them on; empty where nobody knows it.
+
+        Args:
+            several: The latents; those of one sweep are one invocation.
+        """
+        return cell_of(list(map(self.origins.of, several)))
+
+    def cell_of_result(self, one: PastResult) -> str:
+        """The cell that makes a result again, though its latents be gone; see `cell`.
+
+        Args:
+            one: The result.
+        """
+        return cell_of([one.source])
+
+    def cell_onward(self, one: PastResult, name: str = "") -> str:
+        """The cell that goes on from a result; empty where nobody knows what made it.
+
+        Args:
+            one: The result.
+            name: The variable that holds it; empty to have the cell make it first.
+        """
+        source = one.source
+        return cell_of([onward(source, name, clean=not one.noise)]) if isinstance(source, FromStage) else ""
+
+    def bind_result(self, name: str, one: PastResult) -> str:
+        """Binds the latents of an earlier result to a name.
+
+        Args:
+            name: The variable.
+            one: The result.
+
+        Returns:
+            The variable's name.
+
+        Raises:
+            LatentsError: Nobody holds the latents any more.
+            NameNotFoundError: The name is no identifier.
+            ScriptError: It holds something that no script made.
+        """
+        latents = one.latents or self._facts.find(one.digest)
+        if latents is None:
+            raise LatentsError("nobody holds these latents any more; the cell that is copied makes them again.")
+        if reason := unbindable(python_name(name)):
+            raise NameNotFoundError(f"{name!r} cannot be a variable: {reason}.")
+        check_free(python_name(name), self.names, self._bound)
+        self.bind(python_name(name), latents)
+        return python_name(name)
 
     def save(self, name: str, file: str) -> str:
         """Writes a variable's latents to a file.

@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from jupyter_latents.engine import Silent
+from jupyter_latents.session.cells.provenance import cell_lines, ending_at
 from jupyter_latents.stage import Stage
-from jupyter_latents.syntax.cells import cell_lines, ending_at
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine import StageResult
+    import numpy as np
+    from PIL.Image import Image
+
+    from jupyter_latents.engine import Look, Observer, Phase, Span, StageResult, StepEvent
+    from jupyter_latents.latents.clip import Clip
     from jupyter_latents.latents.facts import Provenance
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["Story"]
+__all__ = ["Story", "ToldSteps"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +83,51 @@ class Story:
         if key == "optimize":
             return " ".join(map(str, self.told.model.optimize))
         return str(getattr(self.told.model, key, None) or value)
+
+
+class ToldSteps(Silent):
+    """An observer of one stage whose steps say where they come from as its result will.
+
+    Args:
+        observer: Is told the rest.
+        say: The latents of a step as they are told, from those that the engine gives and the steps that the stage runs.
+    """
+
+    def __init__(self, observer: Observer, say: Callable[[Latents, Span], Latents]) -> None:
+        self._observer, self._say = observer, say
+
+    def phase(self, phase: Phase) -> None:
+        """See `Observer.phase`."""
+        self._observer.phase(phase)
+
+    def step(self, event: StepEvent, look: Look) -> None:
+        """See `Observer.step`."""
+        self._observer.step(event, _ToldLook(look, lambda latents: self._say(latents, event.span)))
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        """See `Observer.note`."""
+        self._observer.note(text, warning=warning)
+
+
+@dataclass(frozen=True, slots=True)
+class _ToldLook:
+    """A look whose latents say where they come from."""
+
+    look: Look
+    say: Callable[[Latents], Latents]
+
+    def latents(self, step: int) -> Latents:
+        """See `Look.latents`."""
+        return self.say(self.look.latents(step))
+
+    def newest(self) -> Latents:
+        """See `Look.newest`."""
+        return self.say(self.look.newest())
+
+    def preview(self, tiny: str | None = None) -> list[Image | Clip]:
+        """See `Look.preview`."""
+        return self.look.preview(tiny)
+
+    def values(self) -> np.ndarray[Any, Any]:
+        """See `Look.values`."""
+        return self.look.values()

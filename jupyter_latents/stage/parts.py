@@ -29,6 +29,13 @@ class Window:
         object.__setattr__(self, "start", point_of(self.start))
         object.__setattr__(self, "end", point_of(self.end))
 
+    @property
+    def words(self) -> str:
+        """As settings of an address: ``;start=0.2;end=12``; empty for the whole run."""
+        return "".join(
+            f";{name}={point}" for name, point in (("start", self.start), ("end", self.end)) if point is not None
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class LatentsProcessor:

@@ -44,7 +44,7 @@ class ModelSource:
         vae: Another VAE, dgenerate's ``Class;model=...`` form or a plain name. This and all addresses below may be
             given as text, which is read.
         loras: LoRA addresses, ``path;scale=0.8;start=0;end=0.5`` each.
-        t2i_adapters: Addresses of T2I-Adapters, ``path;scale=0.8`` each.
+        t2i_adapters: Addresses of T2I-Adapters, ``path;scale=0.8;start=0;end=0.5`` each.
         unet: Another U-Net, ``path;subfolder=unet`` or a plain name.
         transformer: Another transformer, likewise.
         control_nets: ControlNet addresses, ``path;scale=0.8;start=0;end=1`` each.
@@ -56,7 +56,7 @@ class ModelSource:
         offline: Never ask the hub.
         optimize: What makes it faster or smaller, ``taylorseer;interval=3`` each; see `optimizations`.
         image_encoder: What sees the images of IP-Adapters; None for the model's or the adapter's own.
-        ip_adapters: Addresses of IP-Adapters, ``path;scale=0.8`` each.
+        ip_adapters: Addresses of IP-Adapters, ``path;scale=0.8;start=0;end=0.5`` each.
         textual_inversions: Addresses of textual inversions, ``path;token=<word>`` each.
     """
 
@@ -79,9 +79,9 @@ class ModelSource:
     optimize: tuple[Address, ...] = field(default=(), metadata={"addon": "optimizations"})
     textual_inversions: tuple[Address, ...] = field(default=(), metadata={"addon": "inversions"})
 
-    ip_adapters: tuple[Address, ...] = field(default=(), metadata={"addon": "ip_adapters"})
+    ip_adapters: tuple[Address, ...] = field(default=(), metadata={"addon": "ip_adapters", "windows": True})
     image_encoder: Address | None = field(default=None, metadata={"address": True})
-    t2i_adapters: tuple[Address, ...] = field(default=(), metadata={"addon": "t2i_adapters"})
+    t2i_adapters: tuple[Address, ...] = field(default=(), metadata={"addon": "t2i_adapters", "windows": True})
     unet: Address | None = field(default=None, metadata={"addon": "unet"})
     transformer: Address | None = field(default=None, metadata={"addon": "transformer"})
 
@@ -132,6 +132,9 @@ class StageOptions(TypedDict, total=False):
     latents: object
     strength: float
     latents_processors: str | Sequence[str]
+    seed_image_processors: str | Sequence[str]
+    mask_image_processors: str | Sequence[str]
+    control_image_processors: str | Sequence[str]
     width: int
     height: int
     num_images_per_prompt: int
@@ -196,6 +199,10 @@ class Stage:
         batch_seeds: Whether stages that differ in their seeds alone may run as one batch.
         clip_skip: CLIP layers to skip.
         latents_processors: What is done to incoming latents before use.
+        seed_image_processors: What is done to input pictures, ``canny;lower=50`` each, which may be given as text;
+            ``+`` begins the chain of the next picture.
+        mask_image_processors: To masks.
+        control_image_processors: To control images.
         output: Where files go.
         into: Kernel variable to bind the result to.
         force: Run again even where a kept result would answer.
@@ -224,6 +231,9 @@ class Stage:
     batch_seeds: bool = False
     clip_skip: int | None = argument("clip_skip")
     latents_processors: tuple[LatentsProcessor, ...] = ()
+    seed_image_processors: tuple[Address, ...] = ()
+    mask_image_processors: tuple[Address, ...] = ()
+    control_image_processors: tuple[Address, ...] = ()
     output: Output = field(default=Output())
     into: str | None = None
     force: bool = False
@@ -232,6 +242,8 @@ class Stage:
     def __post_init__(self) -> None:
         object.__setattr__(self, "scheduler", address_of(self.scheduler, "schedulers"))
         object.__setattr__(self, "guidance_scale", scales_of(self.guidance_scale))
+        for name in ("seed_image_processors", "mask_image_processors", "control_image_processors"):
+            object.__setattr__(self, name, _read(getattr(self, name), name, several=True))
 
     @staticmethod
     def of(model: str | os.PathLike[str], /, **options: Unpack[StageOptions]) -> Stage:

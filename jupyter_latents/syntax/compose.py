@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from jupyter_latents.errors import SettingError
@@ -142,13 +142,29 @@ def lines(model: str, rows: Rows, *, variables: bool = False) -> dict[str, str]:
     return made
 
 
+def stage_lines(
+    stage: Stage, write: Callable[[str], str] = str, rows: Rows | None = None, *, variables: bool = False
+) -> dict[str, str]:
+    """The lines of a stage; see `lines`. All cells are written by it.
+
+    Args:
+        stage: The stage.
+        write: How each word is written.
+        rows: The words of its options, where they are not its own alone.
+        variables: See `word`.
+    """
+    words = rows_of(stage) if rows is None else rows
+    made = {dest: tuple(map(write, texts)) for dest, texts in words.items()}
+    return lines(write(literal(stage.model.name)), made, variables=variables)
+
+
 def compose(stages: Iterable[Stage]) -> str:
     """The script that reads back as these stages, for the body of a ``%%dgen`` cell.
 
     Args:
         stages: Stages as scripts make them.
     """
-    blocks = ["\n".join(lines(literal(stage.model.name), rows_of(stage)).values()) for stage in stages]
+    blocks = ["\n".join(stage_lines(stage).values()) for stage in stages]
     return "\n\n".join(blocks) + "\n" if blocks else ""
 
 

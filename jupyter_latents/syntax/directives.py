@@ -31,12 +31,14 @@ class Directive:
         usage: How it is written.
         help: One sentence.
         arguments: Least number of arguments.
+        idle: Whether it is dgenerate's, does nothing here and changes nothing: it is told.
     """
 
     run: Callable[[Logical, int, Environment], None] | None
     usage: str
     help: str
     arguments: int = 0
+    idle: bool = False
 
 
 def _assignment(line: Logical, start: int, environment: Environment) -> tuple[str, int]:
@@ -140,6 +142,31 @@ def _nothing(_line: Logical, _start: int, _environment: Environment) -> None:
     """Accepted; there is nothing to do."""
 
 
+def _told(name: str, why: str) -> Callable[[Logical, int, Environment], None]:
+    """Accepted, and told."""
+
+    def run(line: Logical, _start: int, environment: Environment) -> None:
+        environment.note(f"\\{name} changes nothing: {why}", line.text.place(0, len(name) + 1))
+
+    return run
+
+
+_CACHES = "models are cached by size, and leave when others need the room"
+_IDLE = {
+    "save_modules": "models are cached and share their parts without it",
+    "clear_modules": "models are cached and share their parts without it",
+    **{
+        f"clear_{what}_cache": _CACHES
+        for what in ("object", "device", "model", "pipeline", "unet", "vae", "text_encoder", "controlnet", "adapter",
+                     "transformer", "image_encoder", "image_processor", "prompt_upscaler", "prompt_weighter")
+    },
+    "list_object_caches": "%%dgen --models lists what is loaded",
+    **dict.fromkeys(
+        ("help", "templates_help", "functions_help", "directives_help", "quantizer_help", "image_processor_help",
+         "latents_processor_help", "prompt_weighter_help", "prompt_upscaler_help"),
+        "%%dgen --help shows what there is",
+    ),
+}  # fmt: skip
 _RUN_IN_CELL = "run it in a cell of its own"
 DIRECTIVES: dict[str, Directive] = {
     "set": Directive(_set, r"\set NAME TEXT", "Sets a name to text, after expansion.", 2),
@@ -153,6 +180,7 @@ DIRECTIVES: dict[str, Directive] = {
     "echo": Directive(_echo, r"\echo WORD...", "Prints words, after expansion and unquoting."),
     "exit": Directive(_exit, r"\exit", "Ends the script; what ran before stays."),
     "reset_lineno": Directive(_nothing, r"\reset_lineno", "Accepted and ignored."),
+    **{name: Directive(_told(name, why), f"\\{name}", why, idle=True) for name, why in _IDLE.items()},
     **{
         name: Directive(None, f"\\{name}", reason)
         for name, reason in {
@@ -164,15 +192,8 @@ DIRECTIVES: dict[str, Directive] = {
             "prompt_upscale": "prompt upscalers are not part of this project",
             "civitai_links": "CivitAI links are not part of this project",
             "to_diffusers": "model conversion is not part of this project",
-            "save_modules": "models are cached and share their parts without it; remove the line",
-            "use_modules": "models are cached and share their parts without it; remove the line",
-            "clear_modules": "models are cached and share their parts without it; remove the line",
-            "clear_object_cache": "models are cached by size; remove the line",
-            "clear_device_cache": "models are cached by size; remove the line",
-            "list_object_caches": "models are cached by size; remove the line",
-            "templates_help": "use %%dgen --help",
-            "functions_help": "use %%dgen --help",
-            "directives_help": "use %%dgen --help",
+            "use_modules": "models of one name share their parts without it; name another model's by --vae and --unet",
+            "auto1111_metadata": "pictures of A1111's are read by %%dgen --from PICTURE",
             "import_plugins": "dgenerate's plugins cannot run here",
             **dict.fromkeys(
                 ("cd", "pushd", "popd", "pwd", "ls", "mkdir", "rmdir", "rm", "mv", "cp", "cat"),
@@ -187,7 +208,7 @@ DIRECTIVES: dict[str, Directive] = {
 def _find(line: Logical) -> tuple[str, Directive, int]:
     match = _NAME.match(line.text.text)
     name, start = (match[1], match.end()) if match else ("", 1)
-    known = [key for key, directive in DIRECTIVES.items() if directive.run]
+    known = [key for key, directive in DIRECTIVES.items() if directive.run and not directive.idle]
     if name not in DIRECTIVES:
         raise ScriptError(
             f"'\\{name}' is no directive{nearest(name, known) or '.'}", place=line.text.place(0, len(name) + 1)

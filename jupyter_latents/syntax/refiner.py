@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
@@ -12,7 +12,7 @@ from jupyter_latents.errors import JupyterLatentsError, ScriptError, nearest
 from .addresses import parse_address
 from .expand import UNKNOWN
 from .options.second_stage import BEFORE, EDIT, FRACTION, FRACTIONS, REFINER, REWRITTEN, SECOND, SHORT
-from .options.table import BY_NAME
+from .options.table import BY_NAME, MOST
 from .seeds import parse_seed
 from .text.quoting import Word, rendered
 
@@ -61,11 +61,12 @@ class _Given:
         return [self.option, *self.values]
 
 
-def in_two_stages(words: Sequence[Word]) -> Iterator[StageWords]:
+def in_two_stages(words: Sequence[Word], draw: Callable[[], object] = int) -> Iterator[StageWords]:
     """The invocations that one becomes: itself, or a pair for each fraction and value where a refiner goes on.
 
     Args:
         words: Its words.
+        draw: Draws a seed of ``--gen-seeds``, where both stages of a pair are to have the same.
 
     Raises:
         ScriptError: Options of a refiner without one, or beside what it does not go with.
@@ -81,7 +82,8 @@ def in_two_stages(words: Sequence[Word]) -> Iterator[StageWords]:
         raise ScriptError(text, place=first.option.place)
     base = [one for one in given if one.name not in REWRITTEN]
     edit = EDIT in own or _edits(base)
-    _check(base, own, edit=edit)
+    _check(base, own)
+    base = [_drawn(one, draw) for one in base] if edit else base
     fractions = own[FRACTIONS].values if FRACTIONS in own else (rendered(FRACTION, own[REFINER].option),)
     choices = list(_choices(base, edit=edit))
     if len(choices) * len(fractions) > 1 and (into := _of(base, "into")):
@@ -134,14 +136,20 @@ def _masked(text: str) -> bool:
         return False  # said where the seed is read
 
 
-def _check(base: Sequence[_Given], own: dict[str, _Given], *, edit: bool) -> None:
+def _drawn(one: _Given, draw: Callable[[], object]) -> _Given:
+    """``--seeds`` for ``--gen-seeds``; another option, or a number that cannot be, as it is."""
+    count = one.values[0].text if one.dest == "gen_seeds" and len(one.values) == 1 else ""
+    if not count.isdecimal() or not 0 < int(count) <= MOST:
+        return one
+    seeds = tuple(rendered(str(draw()), one.option, quoted=True) for _ in range(int(count)))
+    return _Given(rendered("--seeds", one.option), "--seeds", seeds)
+
+
+def _check(base: Sequence[_Given], own: dict[str, _Given]) -> None:
     for dest in ("denoising_start", "denoising_end"):
         if one := _of(base, dest):
             text = f"'{one.option.text}' and {REFINER} exclude each other; write the two stages yourself."
             raise ScriptError(text, place=one.option.place)
-    if edit and (many := _of(base, "gen_seeds")):
-        text = f"'{many.option.text}' does not go with a refiner of finished pictures; give --seeds."
-        raise ScriptError(text, place=many.option.place)
     for name in (FRACTIONS, *SECOND):
         wanted = BY_NAME[SECOND[name]].flag if name in SECOND else False
         if name in own and not own[name].values and not wanted:
@@ -173,7 +181,7 @@ def _pair(
     words = [name]
     given = {SECOND[one.name]: one for one in own.values() if one.name in SECOND}
     for option, one in given.items():
-        words += [rendered(option, one.option), *one.values]
+        words += [Word(rendered(option, one.option).value, one.option.written), *one.values]
     for key, value in settings.items():
         words += [rendered(f"--{key}", refiner), value]
     there = {BY_NAME[option].dest for option in given} | set(settings)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from jupyter_latents.errors import NameNotFoundError, ScriptError
+from jupyter_latents.errors import HelpAskedError, NameNotFoundError, ScriptError
 from jupyter_latents.paths import explain, opened
 
 from .directives import check_directive, run_directive
@@ -17,7 +17,7 @@ from .invocation import Invocation
 from .options.arguments import VeiledError, read_arguments
 from .options.rules.remarks import remarks
 from .patterns import matched
-from .refiner import in_two_stages
+from .refiner import StageWords, in_two_stages
 from .templates.environment import Environment
 from .templates.marks import veiled_names
 from .templates.template import check_template, render_block
@@ -28,6 +28,7 @@ from .text.quoting import Word, read_words, rendered
 __all__ = ["Script", "parse"]
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
+_HELP = ("help", "helpargs")
 _SETS = re.compile(r"(?:\\set[pe]?|\\gen_seeds|\{%[-+]?\s*(?:set|for|macro))\s+(\w+)")
 
 
@@ -79,7 +80,8 @@ class Script:
         Raises:
             ScriptError: Something is wrong, and where.
         """
-        after_block = False
+        after_block, others = False, 0
+        asked: HelpAskedError | None = None
         for part in LineReader(self._lines(), check=stopped):
             if isinstance(part, Block):
                 _check_block(part)
@@ -89,9 +91,15 @@ class Script:
                 words = read_words(expand(part, None))
                 if after_block and words and words[0].text.startswith("-"):
                     words.insert(0, rendered(UNKNOWN, words[0]))  # the block may have made the model
-                for one in in_two_stages(words) if words else ():
+                pair = list(in_two_stages(words)) if words else []
+                help_ = _help(pair, schedulers)
+                asked, others = asked or help_, others + (help_ is None)
+                for one in pair if help_ is None else ():
                     read_arguments(one.words, schedulers=schedulers)
             after_block = isinstance(part, Block)
+            others += after_block
+        if asked is not None and not others:
+            raise asked
 
     def invocations(self, environment: Environment, *, schedulers: Collection[str] = ()) -> Iterator[Invocation]:
         """Runs directives and templates, and yields each invocation when its line is reached.
@@ -114,7 +122,10 @@ class Script:
                 run_directive(part, environment)
             else:
                 words = list(matched(read_words(expand(part, environment)), environment))
-                for one in in_two_stages(words) if words else ():
+                pair = list(in_two_stages(words, environment.random_seed)) if words else []
+                if asked := _help(pair, schedulers):
+                    environment.print(asked.message)
+                for one in pair if asked is None else ():
                     if one.note:
                         environment.note(one.note, one.words[0].place)
                     yield _invocation(one.words, environment, schedulers)
@@ -133,6 +144,18 @@ def parse(text: str, environment: Environment | None = None, *, first_line: int 
     script = Script(text, first_line)
     script.check()
     return tuple(script.invocations(environment or Environment()))
+
+
+def _help(pair: Sequence[StageWords], schedulers: Collection[str]) -> HelpAskedError | None:
+    """The help that an invocation asks for in dgenerate's way, ``--scheduler help``; it then runs nothing."""
+    for one in pair if any(word.text.lower() in _HELP for made in pair for word in made.words) else ():
+        try:
+            read_arguments(one.words, schedulers=schedulers)
+        except HelpAskedError as asked:
+            return None if asked.alone else asked
+        except (ScriptError, VeiledError):
+            continue  # said where it is read to be run
+    return None
 
 
 def _check_block(block: Block) -> None:

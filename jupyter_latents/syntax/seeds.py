@@ -109,13 +109,16 @@ def _key_value(piece: Piece) -> tuple[str, Piece]:
     return match[1].lower(), piece.cut(match.end())
 
 
-def parse_seed(text: str, place: Place | Locator | None = None, *, steered: bool = False) -> ImageSeed:
+def parse_seed(
+    text: str, place: Place | Locator | None = None, *, steered: bool = False, sized: bool = False
+) -> ImageSeed:
     """Reads one value of ``--image-seeds``.
 
     Args:
         text: The value, without the quotes of the script around it.
         place: Where it stands in a script.
         steered: Whether control images steer the stage: then images that stand alone are these.
+        sized: Whether the stage says a size, to which images are brought.
 
     Returns:
         The seed, which :func:`format_seed` prints back.
@@ -145,7 +148,7 @@ def parse_seed(text: str, place: Place | Locator | None = None, *, steered: bool
         else:
             seed = _short(seed, part, seen, short)
             short += 1
-    _check(seed, whole)
+    _check(seed, whole, sized=sized)
     alone = seed.images and not (seed.batch or seed.masks or seed.latents or seed.controls or seed.floyd)
     if steered and alone:
         return replace(seed, images=(), controls=seed.images, plain=True)
@@ -194,14 +197,14 @@ def _short(seed: ImageSeed, part: Piece, seen: set[str], index: int) -> ImageSee
     raise part.fail(f"'{part.text}' has no name here; write NAME=VALUE, such as mask={part.text}.")
 
 
-def _check(seed: ImageSeed, whole: Piece) -> None:
+def _check(seed: ImageSeed, whole: Piece, *, sized: bool) -> None:
     """Checks counts and combinations."""
     images, latents, masks = len(seed.images), len(seed.latents), len(seed.masks)
     if masks and not images:
         raise whole.fail("A mask needs an image to paint on; write IMAGE;mask=MASK.", "mask")
     if masks > 1 and masks != images:
         raise whole.fail(f"There are {masks} masks for {images} images; give one mask for all or one each.")
-    _check_sizes(seed, whole)
+    _check_sizes(seed, whole, sized=sized)
     if images and latents and images != latents:
         raise whole.fail(f"There are {latents} latents for {images} images; give one for each image.", "latents")
     if seed.align is not None and seed.resize is not None:
@@ -217,7 +220,7 @@ def _check(seed: ImageSeed, whole: Piece) -> None:
         raise whole.fail("frame-start and frame-end need an image.", "frame")
 
 
-def _check_sizes(seed: ImageSeed, whole: Piece) -> None:
+def _check_sizes(seed: ImageSeed, whole: Piece, *, sized: bool) -> None:
     """Checks that what resizes has something to resize."""
     given = {"resize": seed.resize, "align": seed.align, "aspect": seed.aspect}
     names = [name for name, value in given.items() if value is not None]
@@ -228,7 +231,7 @@ def _check_sizes(seed: ImageSeed, whole: Piece) -> None:
             "does not change either: resize them in Python, a.resize((128, 128)).",
             str(seed.resize) if str(seed.resize) in whole.text else names[0],
         )
-    if seed.aspect is not None and seed.resize is None:
+    if seed.aspect is not None and seed.resize is None and not sized:
         raise whole.fail("aspect= says how an image is resized; add resize=512, or leave it out.", "aspect")
 
 

@@ -1,4 +1,4 @@
-"""Prints the benchmarks: ``python -m tests.benchmarks [SECTION ...]``, or ``accelerator``, which needs nothing else."""
+"""Prints the benchmarks: ``python -m tests.benchmarks [SECTION ...]``, or ``kept``, or ``accelerator``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ def main() -> None:
         from tests.benchmarks.accelerator.command import main as on_the_accelerator
 
         sys.exit(on_the_accelerator(given[1:]))
+    if given[:1] == ["kept"]:
+        from tests.benchmarks.kept import main as kept
+
+        sys.exit(kept(given[1:]))
     from tests.benchmarks.on_the_cpu import main as on_the_cpu
 
     on_the_cpu(given)

@@ -24,7 +24,7 @@ from tests.benchmarks.accelerator.trace import counted
 from tests.tiny.fixtures import one_thread  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs/performance.md"
+PAGE = ROOT / "docs/accelerator.md"
 TINY = ["--tiny", "--device", "cpu", "--out"]
 
 # What a machine with an accelerator has, as distributions; with the wheels that is all the programme may import.

@@ -2,14 +2,20 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.chromium import find_chromium
 from tests.browser.lab_page import CHROMIUM_FLAGS, LabPage, LabServer
+from tests.browser.states import Shot
 
 expect.set_options(timeout=30_000)  # five seconds are not enough for a step and a page on a busy machine
+# What stands out of the view to the right, but for what can be scrolled to.
+FITS = """(root) => [...root.querySelectorAll('*')].filter((one) => one.offsetParent
+    && !one.closest('.jl-scroll, .jl-tabs') && one.getBoundingClientRect().right
+    > root.getBoundingClientRect().right + 1).map((one) => one.className).join()"""
 
 
 @pytest.fixture(scope="session")
@@ -52,3 +58,27 @@ def lab(browser_context: BrowserContext, lab_server: LabServer) -> Iterator[LabP
     if lab_page.name:
         lab_page.shut_kernel()
     page.close()
+
+
+@pytest.fixture
+def page(browser_context: BrowserContext) -> Iterator[Page]:
+    """An empty page that raises what its scripts do."""
+    made = browser_context.new_page()
+    made.set_viewport_size({"width": 780, "height": 900})
+    faults: list[str] = []
+    made.on("pageerror", lambda error: faults.append(str(error)))
+    yield made
+    made.close()
+    assert faults == []
+
+
+@pytest.fixture
+def shot(page: Page, tmp_path: Path) -> Shot:
+    """Makes the screenshot of a state; nothing may stand out to the right."""
+    folder = Path(os.environ.get("STATES") or tmp_path)
+
+    def shoot(state: str) -> None:
+        assert page.evaluate(FITS, page.locator("div.jl").first.element_handle()) == ""
+        page.screenshot(path=folder / f"{state}.png", full_page=True)
+
+    return shoot

@@ -2,6 +2,7 @@
 
 import base64
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +19,9 @@ from jupyter_latents.stage import Prompt, Stage, Sweep
 from tests.display.fake_run import SUNSET, fake_previews, noise_at, stage, start
 
 NIGHT = "a starry night over the sea"
+# What is copied, also where a page has no clipboard of its own.
+COPIED = "document.addEventListener('copy', (event) => (window.copied = event.target.value))"
+Shot = Callable[[str], None]
 PAGE = """<!doctype html><html data-jp-theme-light="{light}" style="color-scheme: {scheme}"><meta charset="utf-8">
 <body style="margin: 0; padding: 8px; background: {back}">{body}</body></html>"""
 LIVE = """{script}

@@ -1,56 +1,25 @@
 """Each state of the view has a screenshot under its name; `STATES=folder` keeps them."""
 
-import os
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from jupyter_latents import compare
 from jupyter_latents.display.records.run_record import RunRecord
-from tests.browser.states import ran, running, say, show_live, show_static, sweep_stages
+from tests.browser.states import COPIED, Shot, ran, running, say, show_live, show_static, sweep_stages
 from tests.display.fake_run import landscape, two_stages
 
 pytestmark = pytest.mark.browser
-# What stands out of the view to the right, but for what can be scrolled to.
-FITS = """(root) => [...root.querySelectorAll('*')].filter((one) => one.offsetParent
-    && !one.closest('.jl-scroll, .jl-tabs') && one.getBoundingClientRect().right
-    > root.getBoundingClientRect().right + 1).map((one) => one.className).join()"""
 PROMPTS = ["a beautiful sunset over the mountains", "a starry night over the sea"]
 WIDTHS = (360, 400, 600, 780, 1600)
-
-
-@pytest.fixture
-def page(browser_context: BrowserContext) -> Iterator[Page]:
-    """An empty page that raises what its scripts do."""
-    made = browser_context.new_page()
-    made.set_viewport_size({"width": 780, "height": 900})
-    faults: list[str] = []
-    made.on("pageerror", lambda error: faults.append(str(error)))
-    yield made
-    made.close()
-    assert faults == []
-
-
-@pytest.fixture
-def shot(page: Page, tmp_path: Path) -> Callable[[str], None]:
-    """Makes the screenshot of a state; nothing may stand out to the right."""
-    folder = Path(os.environ.get("STATES") or tmp_path)
-
-    def shoot(state: str) -> None:
-        assert page.evaluate(FITS, page.locator("div.jl").first.element_handle()) == ""
-        page.screenshot(path=folder / f"{state}.png", full_page=True)
-
-    return shoot
 
 
 def chosen(page: Page, label: str) -> None:
     page.get_by_role("button", name=label, exact=True).first.click()
 
 
-def test_sweep(page: Page, shot: Callable[[str], None]) -> None:
+def test_sweep(page: Page, shot: Shot) -> None:
     html = show_static(page, ran(sweep_stages()))
     assert len(html) < 300_000
     expect(page.locator(".jl-title")).to_have_text("xy")
@@ -86,7 +55,7 @@ def test_the_keyboard_walks_a_sweep(page: Page) -> None:
     expect(page.get_by_role("dialog", name="enlarged picture")).not_to_be_visible()
 
 
-def test_sweep_running(page: Page, shot: Callable[[str], None]) -> None:
+def test_sweep_running(page: Page, shot: Shot) -> None:
     show_live(page, running(sweep_stages(), 5))
     expect(page.locator(".jl-status")).to_contain_text("picture 6 of 24 · denoising 3 of 4")
     expect(page.locator(".jl-pick:not([disabled])")).to_have_count(6)
@@ -98,7 +67,7 @@ def test_sweep_running(page: Page, shot: Callable[[str], None]) -> None:
     expect(page.get_by_role("tab", selected=True)).to_have_text("a beautiful sunset over the mountains")
 
 
-def test_enlarged(page: Page, shot: Callable[[str], None]) -> None:
+def test_enlarged(page: Page, shot: Shot) -> None:
     record = ran(sweep_stages())
     show_live(page, record)
     page.locator(".jl-large").first.click()
@@ -107,7 +76,7 @@ def test_enlarged(page: Page, shot: Callable[[str], None]) -> None:
     shot("enlarged")
 
 
-def test_help(page: Page, shot: Callable[[str], None]) -> None:
+def test_help(page: Page, shot: Shot) -> None:
     show_static(page, ran(two_stages()))
     page.get_by_label("step", exact=True).press("?")
     expect(page.get_by_role("dialog", name="keys and words")).to_contain_text("how much noise is in the latents")
@@ -118,6 +87,43 @@ def test_help(page: Page, shot: Callable[[str], None]) -> None:
     expect(page.get_by_role("dialog", name="keys and words")).to_be_visible()
 
 
+def test_the_cell_of_a_step_and_of_a_sweep_is_copied_without_a_kernel(page: Page) -> None:
+    show_static(page, ran(two_stages()))
+    page.evaluate(COPIED)
+    copy = page.get_by_role("button", name="Copy cell")
+    copy.click()
+    assert page.evaluate("copied").splitlines()[-1] == "--seeds 7"
+    page.get_by_label("step", exact=True).fill("12")
+    copy.click()
+    assert page.evaluate("copied").splitlines()[-1] == "--denoising-end 0.4"
+    show_static(page, ran(sweep_stages()))
+    page.evaluate(COPIED)
+    copy.click()
+    assert page.evaluate("copied").splitlines()[-1] == "--seeds 1 2 3 4"
+    page.get_by_role("tab").first.click()
+    chosen(page, "xy · guidance 4, seed 2, prompt a beautiful sunset over the mountains")
+    page.get_by_text("Export").click()
+    page.get_by_role("button", name="Copy the cell of this picture").click()
+    assert page.evaluate("copied").splitlines()[-1] == "--seeds 2"
+    page.get_by_text("Export").click()
+    page.get_by_role("button", name="Copy the line to save the sheet of all").click()
+    assert page.evaluate("copied") == 'xy.grid().save("xy.png")'
+
+
+def test_the_kernel_writes_the_cell_of_a_paused_run(page: Page) -> None:
+    show_live(page, running(two_stages(), 0, 12))
+    copy = page.get_by_role("button", name="Copy cell")
+    expect(copy).to_be_hidden()  # the cell that runs stands above
+    say(page, running(two_stages(), 0, 12, "paused"))
+    expect(page.get_by_role("button", name="New cell")).to_be_hidden()  # this page is no notebook
+    page.evaluate(COPIED)
+    copy.click()
+    assert page.evaluate("model.sent.at(-1)") == {"cmd": "cell", "point": 11, "whole": False, "new": False}
+    page.evaluate("model.say({cell: '%%dgen', new: false})")
+    expect(page.locator(".jl-said")).to_have_text("the cell is copied")
+    assert page.evaluate("copied") == "%%dgen"
+
+
 def test_words_are_explained_where_they_stand(page: Page) -> None:
     show_static(page, ran(two_stages()))
     page.get_by_label("step", exact=True).press("ArrowLeft")
@@ -126,7 +132,7 @@ def test_words_are_explained_where_they_stand(page: Page) -> None:
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_running_and_paused(page: Page, shot: Callable[[str], None], dark: bool) -> None:
+def test_running_and_paused(page: Page, shot: Shot, dark: bool) -> None:
     theme = "dark" if dark else "light"
     show_live(page, running(two_stages(), 0, 12), dark=dark)
     expect(page.locator(".jl-status")).to_contain_text("denoising 12 of 30")
@@ -136,7 +142,7 @@ def test_running_and_paused(page: Page, shot: Callable[[str], None], dark: bool)
     shot(f"paused-{theme}")
 
 
-def test_failed(page: Page, shot: Callable[[str], None]) -> None:
+def test_failed(page: Page, shot: Shot) -> None:
     record = running(two_stages(), 0, 12)
     record.end("failed", None)
     record.error = "out of memory: 8 GB were asked for"
@@ -145,14 +151,14 @@ def test_failed(page: Page, shot: Callable[[str], None]) -> None:
     shot("failed")
 
 
-def test_queued(page: Page, shot: Callable[[str], None]) -> None:
+def test_queued(page: Page, shot: Shot) -> None:
     show_live(page, RunRecord(planned=tuple(two_stages()), state="queued"))
     expect(page.locator(".jl-status")).to_have_text("waiting for an earlier run")
     expect(page.get_by_role("button", name="Stop")).to_be_visible()
     shot("queued")
 
 
-def test_compare(page: Page, shot: Callable[[str], None]) -> None:
+def test_compare(page: Page, shot: Shot) -> None:
     made = compare(landscape(256, 1), landscape(256, 4), ("before", "after"))
     page.set_content(made._repr_mimebundle_()["text/html"])
     expect(page.locator(".jl-half")).to_have_text(["before", "after"])
@@ -164,7 +170,7 @@ def test_compare(page: Page, shot: Callable[[str], None]) -> None:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_a_sweep_fits_every_width(page: Page, shot: Callable[[str], None], width: int) -> None:
+def test_a_sweep_fits_every_width(page: Page, shot: Shot, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     show_static(page, ran(sweep_stages()), dark=width == 400)
     shot(f"sweep-{width}")

@@ -126,8 +126,18 @@ def fake_previews(side: int) -> None:
             ),
             mimebundle=lambda latents: {"text/plain": repr(latents)},
             texts=lambda latents, item: {},
+            cell=fake_cell,
         )
     )
+
+
+def fake_cell(*several: Latents) -> str:
+    """A cell as a session writes it, without what went in."""
+    one = several[0]
+    seeds = " ".join(dict.fromkeys(str(each.provenance.seed) for each in several))
+    end = "" if one.position is None or one.is_clean else f"--denoising-end {one.position.step / one.position.of:g}\n"
+    prompt = f'--prompts "{one.provenance.prompt}"'
+    return f"%%dgen\n# jupyter_latents\n\n{one.provenance.model}\n{prompt}\n--seeds {seeds}\n{end}"
 
 
 def fake_work(

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from jupyter_latents.display import live
-from jupyter_latents.display.actions import answer
+from jupyter_latents.display.actions import answer, cell_asked
 from jupyter_latents.display.live import LiveScreen
 from jupyter_latents.display.view import RunView, view_of
 from jupyter_latents.errors import RunError, SettingError
@@ -482,3 +482,24 @@ def front_end_frame() -> bytes:
     from tests.display.fake_run import landscape
 
     return jpeg(landscape(64))
+
+
+def test_the_cell_of_a_step_is_asked_of_the_kernel(front_end: Recorder) -> None:
+    view = RunView()
+    screen = shown(view)
+    finished_run(view, two_stages())
+    tell(screen, cmd="sync", page="a")
+    tell(screen, cmd="cell", point=11, new=True)
+    view.poke()
+    told = [message for message, _ in front_end.messages if "cell" in message]
+    assert told == [{"cell": cell_asked(view, {"point": 11})["cell"], "new": True}]
+    assert told[0]["cell"].splitlines()[-1] == "--denoising-end 0.4"
+    assert "no step is selected" in cell_asked(view, {"point": "x", "whole": 1})["said"]
+
+
+def test_latents_from_elsewhere_have_no_cell(front_end: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    del front_end
+    view = RunView()
+    finished_run(view, two_stages())
+    monkeypatch.setattr("jupyter_latents.latents.services.cell", lambda *_: "")
+    assert "come from elsewhere" in cell_asked(view, {"point": 0})["said"]

@@ -19,10 +19,10 @@ from jupyter_latents.errors import JupyterLatentsError, ModelError
 from jupyter_latents.stage import Address, Stage, StepPoint, Window
 from tests import tiny
 from tests.engine.cases import SCHEDULERS, Bench, equal, in_memory, through_file
-from tests.tables.steered import SWITCHES, WAYS, Files, by_hand, differs, files_in, steered
+from tests.tables.steered import SWITCHES, WAYS, Files, Place, by_hand, differs, files_in, stage_at, steered
 
 THIN = ("DPMSolverMultistepScheduler", "EulerAncestralDiscreteScheduler", "HeunDiscreteScheduler")
-ALTERED = ["guidance", "LoRA", "ControlNet"]  # prompts have tests of their own
+ALTERED = ["guidance", "LoRA", "ControlNet", "IP-Adapter", "T2I-Adapter"]  # prompts have tests of their own
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +33,7 @@ def files(bench: Bench) -> Files:
 @pytest.mark.parametrize("scheduler", THIN)
 @pytest.mark.parametrize("name", ALTERED)
 def test_a_stage_that_changes_is_its_stages(bench: Bench, name: str, scheduler: str) -> None:
-    assert differs(bench, name, scheduler, 0.5, through_file) == ""
+    assert differs(bench, name, Place(scheduler=scheduler), 0.5, through_file) == ""
 
 
 @pytest.mark.slow
@@ -42,14 +42,15 @@ def test_a_stage_that_changes_is_its_stages(bench: Bench, name: str, scheduler: 
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 @pytest.mark.parametrize("name", WAYS)
 def test_every_scheduler_runs_every_change(bench: Bench, name: str, scheduler: str, at: float, carry: Any) -> None:
-    assert differs(bench, name, scheduler, at, carry) == ""
+    assert differs(bench, name, Place(scheduler=scheduler), at, carry) == ""
 
 
 @pytest.mark.parametrize(("name", "mode"), [("guidance", "inpaint"), ("LoRA", "img2img"), ("ControlNet", "img2img")])
 def test_every_mode_runs_changes(bench: Bench, name: str, mode: str) -> None:
     stage = bench.stage("sd15", strength=0.8, scheduler="DDIMScheduler")
-    whole = steered(bench, name, stage, 0.6, mode)
-    assert equal(whole, by_hand(bench, name, stage, 0.6, mode=mode)[-1])
+    place = Place(mode=mode)
+    whole = steered(bench, name, stage, 0.6, place)
+    assert equal(whole, by_hand(bench, name, stage, 0.6, place=place)[-1])
     assert whole.switches == ((6,) if name != "ControlNet" else ())
 
 
@@ -218,5 +219,5 @@ def test_a_dropped_pass_is_told(bench: Bench) -> None:
 
 @pytest.mark.parametrize("name", WAYS)
 def test_every_change_has_an_effect(bench: Bench, name: str) -> None:
-    stage = bench.stage("sd15", scheduler="DDIMScheduler", num_inference_steps=5)
+    stage = replace(stage_at(bench, name, Place(scheduler="DDIMScheduler")), num_inference_steps=5)
     assert not equal(steered(bench, name, stage, 0.4), steered(bench, name, stage, 0.8))

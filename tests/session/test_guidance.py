@@ -72,6 +72,33 @@ def test_a_sweep_over_the_switch_costs_the_common_steps_once(desk: Desk) -> None
         assert result.switches == forced.switches
 
 
+@pytest.mark.parametrize("scales", [("7", "7@0,2@0.6"), ("7@0,2@0.6", "7"), ("7", "7@0,2@0.4", "7@0,2@1")])
+def test_one_scale_shares_its_steps_with_scales_that_begin_so(desk: Desk, scales: tuple[str, ...]) -> None:
+    script = f"{START} --guidance-scales {' '.join(scales)}"
+    expected = {2: [10, 4], 3: [10, 6, 1]}[len(scales)]
+    assert [stage.evaluations - stage.saved for stage in desk.plan(script).stages] == expected
+    results = desk.run(script).results
+    assert [result.evaluations for result in results] == expected
+    for result, forced in zip(results, desk.run(f"{script} --force").results, strict=True):
+        assert torch.equal(result.latents.tensor, forced.latents.tensor)
+        assert result.latents.provenance.options == forced.latents.provenance.options
+        assert result.switches == forced.switches
+
+
+def test_one_scale_that_ends_early_shares_what_it_has(desk: Desk) -> None:
+    desk.run(f"{START} --guidance-scales 7 --denoising-end 0.3")
+    assert desk.run(f"{START} --guidance-scales 7@0,2@0.6").model_evaluations == 7
+    assert desk.run(f"{START} --guidance-scales 7").model_evaluations == 4
+    assert desk.run(f"{START} --guidance-scales 6").model_evaluations == 10
+
+
+def test_what_is_common_says_where_it_comes_from_by_the_stage_that_asks(desk: Desk) -> None:
+    desk.run(f"{START} --guidance-scales 7@0,2@0.8 --denoising-end 0.4")
+    result = desk.run(f"{START} --guidance-scales 7@0,2@0.6 --denoising-end 0.4").results[0]
+    assert {step.provenance.options["guidance_scale"] for step in result.latents.trajectory} == {"7@0,2@0.6"}
+    assert result.evaluations == 1
+
+
 def test_other_guidance_before_the_switch_is_another_stage(desk: Desk) -> None:
     script = f"{START} --guidance-scales 7@0,2@0.4 6@0,2@0.6"
     assert [result.evaluations for result in desk.run(script).results] == [10, 10]

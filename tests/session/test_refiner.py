@@ -80,6 +80,33 @@ def test_a_finished_picture_is_changed_where_diffusers_cannot_stop_midway(
     assert desk["final"].is_clean
 
 
+@pytest.mark.parametrize("written", ["-gs2 x", "-ifs2 0", "--sdxl-refiner-guidance-rescales 5", "-sir 3,4"])
+def test_an_error_names_the_option_as_it_was_written(written: str) -> None:
+    with pytest.raises(ScriptError) as caught:
+        parse(f"m --prompts a --sdxl-refiner r {written}")
+    assert caught.value.message.startswith(f"{written.split(maxsplit=1)[0]}: ")
+
+
+def test_an_error_of_the_plan_names_it_so_too(desk: Desk) -> None:
+    first, second = desk.plan(f"{BASE} --sdxl-refiner <sdxl-refiner> -sch2 DDIMScheduler -sir 3,2,1").stages
+    assert not first.refused
+    assert "-sir" in str(second.error)
+
+
+def test_both_stages_of_a_pair_have_the_seed_that_was_drawn(desk: Desk) -> None:
+    base = BASE.replace("--seeds 3", "--gen-seeds 2")
+    script = f"{base} --sdxl-refiner-edit --sdxl-refiner <sdxl-refiner> -hnf 0.7"
+    planned = desk.plan(script).stages
+    assert [(one.refused, one.draws) for one in planned] == [("", True)] * 4
+    seeds = [result.latents.provenance.seed for result in desk.run(script).results]
+    assert seeds[0] == seeds[1] != seeds[2] == seeds[3]
+    desk.run(f"{BASE.replace('--seeds 3', f'--seeds {seeds[2]}')} --into base")
+    desk.run(
+        f"{BASE.replace('--seeds 3', f'--seeds {seeds[2]}')} --sdxl-refiner-edit --sdxl-refiner <sdxl-refiner> -hnf 0.7"
+    )
+    assert desk["before_refiner"].digest == desk["base"].digest
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -87,7 +114,10 @@ def test_a_finished_picture_is_changed_where_diffusers_cannot_stop_midway(
         ("--sdxl-refiner r --denoising-start 0.5", "exclude each other; write the two stages yourself"),
         ("--sdxl-refiner 'r;speed=1'", "'speed' is no setting of a refiner"),
         ("--sdxl-refiner r -ifs2", "'-ifs2' needs a value"),
-        ("--sdxl-refiner r --sdxl-refiner-edit --gen-seeds 2", "give --seeds"),
+        (
+            "--sdxl-refiner r --sdxl-refiner-edit --gen-seeds many",
+            "'many' is not allowed; give a whole number of seeds",
+        ),
         ("--sdxl-refiner r --sdxl-refiner-edit -hnf much", "is no fraction"),
         ("--sdxl-refiner r --guidance-scales 2 3 --into x", "several pairs of stages cannot bear one name"),
     ],

@@ -10,7 +10,7 @@ import pytest
 from jupyter_latents.session import Session, Task
 from jupyter_latents.syntax import Script
 from tests.engine.cases import SCHEDULERS
-from tests.tables.schedules import PAGE, WAYS, page, recorded
+from tests.tables.schedules import ELSEWHERE, PAGE, WAYS, page, recorded
 
 TEXT = (Path(__file__).parents[2] / "docs" / "schedules.md").read_text(encoding="utf-8")
 CELLS = re.findall(r"```\n%%dgen[^\n]*\n(.*?)```", TEXT, re.DOTALL)
@@ -30,4 +30,5 @@ def test_the_table_is_what_was_recorded_for_every_scheduler_of_the_split_law() -
     found = recorded()
     assert set(found["answers"]) == set(SCHEDULERS)
     assert all(set(ways) == set(WAYS) for ways in found["answers"].values())
-    assert PAGE.read_text(encoding="utf-8") == page(found["answers"], found["versions"])
+    assert set(found["elsewhere"]) == set(ELSEWHERE)
+    assert PAGE.read_text(encoding="utf-8") == page(found)

@@ -90,6 +90,7 @@ models = st.builds(
 processors = st.sampled_from([("scale", "factor", "1.1"), ("noise", "sigma", "0.5"), ("noise", "timestep", "3")]).map(
     lambda row: LatentsProcessor(row[0], MappingProxyType({row[1]: row[2]}))
 )
+image_processors = st.sampled_from([Address("mirror"), Address("+"), Address("canny", {"lower": "20"})])
 outputs = st.builds(
     Output, st.none() | plain_texts, st.sampled_from([None, "png", "latent"]), st.none() | prefixes, st.booleans()
 )
@@ -128,6 +129,8 @@ def stages(draw: st.DrawFn) -> Stage:
         batch_size=draw(st.just(1) if not seed or len(seed.images or seed.latents) > 1 else st.integers(1, 4)),
         clip_skip=draw(st.none() | st.integers(0, 3)),
         latents_processors=tuple(draw(st.lists(processors, max_size=2))),
+        seed_image_processors=tuple(draw(st.lists(image_processors, max_size=3))),
+        control_image_processors=tuple(draw(st.lists(image_processors, max_size=3))),
         output=draw(outputs),
         into=draw(st.none() | st.just("base")),
         force=draw(st.booleans()),

@@ -9,6 +9,7 @@ from jupyter_latents.errors import HelpAskedError, ScriptError
 from jupyter_latents.machine import have_feature
 from jupyter_latents.samplers import sampler
 from jupyter_latents.syntax import Environment, Script, parse
+from jupyter_latents.syntax.directives import DIRECTIVES
 from jupyter_latents.syntax.options import second_stage
 from jupyter_latents.syntax.options.rules.refused import ELSEWHERE, SHORT, SHORT_HARMLESS, refusal
 from jupyter_latents.syntax.options.table import BY_NAME
@@ -106,6 +107,29 @@ def test_samplers_of_other_programs_are_known(name: str, written: str | None) ->
 def test_scheduler_help_lists_them() -> None:
     with pytest.raises(HelpAskedError, match=r"Schedulers: .*EulerDiscreteScheduler"):
         Script("m --scheduler help").check(schedulers=scheduler_names())
+
+
+@pytest.mark.parametrize("asks", ["--scheduler help", "--sdxl-refiner r --second-model-scheduler helpargs"])
+def test_a_script_goes_on_after_such_a_question_which_runs_nothing(asks: str) -> None:
+    script = Script(f"m {asks}\n\nm --prompts cat")
+    script.check(schedulers=scheduler_names())
+    said: list[str] = []
+    made = list(script.invocations(Environment(print=said.append), schedulers=scheduler_names()))
+    assert [one.first("prompts") for one in made] == ["cat"]
+    assert len(said) == 1
+    assert said[0].startswith("Schedulers: ")
+
+
+def test_what_only_tidies_up_in_dgenerate_is_taken_and_told_once() -> None:
+    said: list[str] = []
+    for name in [name for name, row in DIRECTIVES.items() if row.idle]:
+        script = Script(f"\\{name} x vae\nm --prompts cat")
+        script.check()
+        assert len(list(script.invocations(Environment(print=said.append)))) == 1
+        assert said.pop().startswith(f"line 1: \\{name} changes nothing: ")
+        assert not said
+    with pytest.raises(ScriptError, match="dgenerate's and does not run here"):
+        Script("\\use_modules x").check()
 
 
 @pytest.mark.parametrize(

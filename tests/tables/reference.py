@@ -74,9 +74,15 @@ class PlainRun:
 
 
 def asked_size(row: Row) -> Size | None:
-    """The size asked for: the option's, else the picture's, resized by its width where its aspect is kept."""
+    """The size asked for: the option's, else the picture's, resized by its width where its aspect is kept.
+
+    Beside the option a picture that nothing resizes keeps its aspect, in multiples of 8.
+    """
     if row.size:
         width, _, height = row.size.partition("x")
+        if row.mode != "txt2img" and not row.resize:
+            kept = row.picture[1] * int(width) // row.picture[0]
+            return int(width), kept if kept == int(height or width) else max(8, kept // 8 * 8)
         return int(width), int(height or width)
     if row.mode == "txt2img":
         return None
@@ -91,7 +97,7 @@ def resized(row: Row) -> Size:
     width, _, height = words[0].partition("x")
     if "aspect=false" in words:
         return int(width), int(height or width)
-    return int(width), round(row.picture[1] * int(width) / row.picture[0])
+    return int(width), row.picture[1] * int(width) // row.picture[0]
 
 
 def rule_size(row: Row) -> Size | None:

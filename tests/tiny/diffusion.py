@@ -165,26 +165,28 @@ def controlnet(seed: int = 0) -> Any:
     return parts.fill(model, seed)
 
 
-def lora(path: str | Path, seed: int = 0, rank: int = 2) -> Path:
-    """Write a LoRA for ``sd15`` (the U-Net's attention, peft's key names) to ``path`` and return the path.
+def lora(path: str | Path, seed: int = 0, rank: int = 2, denoiser: Any = None, part: str = "unet") -> Path:
+    """Write a LoRA (the denoiser's attention, peft's key names) to ``path`` and return the path.
 
     Args:
         path: A ``.safetensors`` file to write.
         seed: Seed of its random values.
         rank: Rank of its matrices.
+        denoiser: What it is for; None for the U-Net of ``sd15``.
+        part: Name of that.
     """
     import torch
     from safetensors.torch import save_file
 
     path = Path(path)
-    unet = sd15(0).unet
+    denoiser = sd15(0).unet if denoiser is None else denoiser
     generator = torch.Generator().manual_seed(seed)
     tensors = {}
-    for name, module in unet.named_modules():
+    for name, module in denoiser.named_modules():
         if name.endswith(("to_q", "to_k", "to_v", "to_out.0")):
             rows, columns = module.weight.shape
-            tensors[f"unet.{name}.lora_A.weight"] = torch.randn(rank, columns, generator=generator) / 2
-            tensors[f"unet.{name}.lora_B.weight"] = torch.randn(rows, rank, generator=generator) / 2
+            tensors[f"{part}.{name}.lora_A.weight"] = torch.randn(rank, columns, generator=generator) / 2
+            tensors[f"{part}.{name}.lora_B.weight"] = torch.randn(rows, rank, generator=generator) / 2
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, str(path))
     return path

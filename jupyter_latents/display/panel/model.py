@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from jupyter_latents.errors import JupyterLatentsError, NameNotFoundError, ScriptError
-from jupyter_latents.syntax.cells import cell_of
+from jupyter_latents.session.cells.provenance import cell_of
 from jupyter_latents.syntax.compose import Made
 from jupyter_latents.syntax.expand import expand
 from jupyter_latents.syntax.options.arguments import Arguments, read_arguments

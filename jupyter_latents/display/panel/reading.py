@@ -68,7 +68,7 @@ def _forms(part: Block | Logical) -> Iterator[StageForm]:
     line = Line(1, masked, masked)
     expanded = expand(Logical(Located.of(line)), Environment(environ=_Marks(templates)))
     _name_variables(expanded, templates)
-    for stage in in_two_stages(read_words(expanded)):
+    for stage in in_two_stages(read_words(expanded), Environment().random_seed):
         yield _form(stage.words, templates, part.text)
 
 
@@ -157,15 +157,22 @@ def _line(dest: str, words: Sequence[Word], templates: list[str]) -> str:
     if not any(one.value.dynamic for one in words):
         return lines("-", {dest: texts}, variables=True)[dest]
     bare = [not one.quoted and one.text == one.written.text for one in words]
-    written = [text if raw else word(text, quoted=True, variables=True) for text, raw in zip(texts, bare, strict=True)]
+    written = [
+        _restored(one.text, templates) if raw else word(text, quoted=True, variables=True)
+        for one, text, raw in zip(words, texts, bare, strict=True)
+    ]
     return " ".join([lines("-", {dest: ()})[dest], *written])
 
 
 def _unmasked(text: str, templates: list[str]) -> str:
     """A text with its templates and the names of variables; other dollars are marked as text."""
-    held = [templates[ord(mark) - _FIRST] for mark in _MARK.findall(text)]
-    pieces = _MARK.split(plain_dollars(text, named=any(one[0] in "$%" for one in held)))[::2]
-    return "".join(piece + one for piece, one in zip(pieces, [*held, ""], strict=True))
+    named = any(templates[ord(mark) - _FIRST][0] in "$%" for mark in _MARK.findall(text))
+    return _restored(plain_dollars(text, named=named), templates)
+
+
+def _restored(text: str, templates: list[str]) -> str:
+    """A text with its templates and the names of variables; all else as it was written."""
+    return _MARK.sub(lambda found: templates[ord(found[1]) - _FIRST], text)
 
 
 def _take_prompts(form: StageForm, words: dict[str, list[str]]) -> None:

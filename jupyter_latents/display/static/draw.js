@@ -295,6 +295,9 @@ function drawCompare(view) {
 
 // What the page holds of a picture is a copy; the line is for the one that was made, or for that of a step.
 function drawMenu(view, stage, index) {
+  const swept = isSwept(view);
+  shown(view.own, swept && (Boolean(view.port) || Boolean(heldCell(view.state, index))));
+  shown(view.sheet, swept && (Boolean(view.port) || (Boolean(stage) && stage.name.endsWith("]"))));
   if (view.port || index < 0) return;
   const decoded = view.sources(index)[0] === (stage.pictures || [])[0];
   put(view.copied, decoded ? `Picture .png as shown here${stage.made || ""}` : "Picture .png: the preview of this step");
@@ -326,6 +329,12 @@ function buildMenu(view) {
     for (const kind of FORMATS)
       entry(`Copy the line to save .${kind}`, () => view.copy(`${view.expression}.save("${view.name}.${kind}")`));
   }
+  view.sheet = entry(view.port ? "Sheet of all .png" : "Copy the line to save the sheet of all", () => {
+    const [name] = view.state.stages[view.looked()].name.split("[");
+    if (view.port) view.port.send({ cmd: "sheet" });
+    else view.copy(`${name}.grid().save("${name}.png")`);
+  });
+  view.own = entry("Copy the cell of this picture", () => view.askForCell(false, false));
   menu.append(make("summary", "jl-button", "Export \u25be"), list);
   menu.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !menu.open) return;

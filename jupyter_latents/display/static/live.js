@@ -3,7 +3,6 @@
 const ASK_AGAIN = 400; // milliseconds; the first request may be lost while the kernel's subshell is being made
 
 const GONE = ["restarting", "autorestarting", "terminating", "dead"]; // a kernel's states that a run does not survive
-const WIDGET = "application/vnd.jupyter.widget-view+json";
 
 function receive(view, urls, message, buffers) {
   const { state } = view;
@@ -33,20 +32,8 @@ function receive(view, urls, message, buffers) {
   for (const { g, b } of message.pictures || []) state.stages[g].pictures = b.map(url);
   if (message.whole) view.enlarged.replace(url(message.whole.b));
   if ("said" in message) put(view.said, message.said);
+  if ("cell" in message) view.takeCell(message.cell, message.new);
   view.draw();
-}
-
-// Puts the lasting output in the widget's place, where the page is a notebook of JupyterLab's: one that was reloaded, or
-// opened after the cell had begun, no longer knows which output a display id means. Others keep the view as it is.
-function settle(context, { lasting: data, model }) {
-  const cells = context?.model?.cells;
-  for (let cell = 0; cells && cell < cells.length; cell++) {
-    const outputs = cells.get(cell).outputs;
-    for (let place = 0; outputs && place < outputs.length; place++) {
-      if (outputs.get(place).data[WIDGET]?.model_id !== model) continue;
-      outputs.set(place, { output_type: "display_data", data, metadata: {} });
-    }
-  }
 }
 
 // What is left of a run whose kernel has ended: the last picture and the last words. Nothing can be pressed any more.
@@ -74,10 +61,11 @@ function bytesOf(buffer) {
 function render({ model, el }) {
   const urls = [];
   const page = String(Math.random());
-  const view = new View(el, { send: (command) => model.send(command) });
   const context = model.widget_manager?.context; // of the notebook, where there is one
   let lasting = null; // what shall stand in the widget's place
   let id = "";
+  const insert = (cell) => insertCell(context, id, cell);
+  const view = new View(el, { send: (command) => model.send(command), inserts: inserts(context), insert });
   const listen = (message, buffers) => {
     id = message.model || id;
     if (!message.lasting) return receive(view, urls, message, buffers);

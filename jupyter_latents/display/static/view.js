@@ -49,7 +49,8 @@ class View {
     });
     const help = button("?", () => this.help.open(), "keys and words");
     help.title = "keys and words";
-    head.append(this.title, this.status, this.heard, make("span", "jl-space"), this.pause, this.stop, help);
+    const cells = buildCellButtons(this);
+    head.append(this.title, this.status, this.heard, make("span", "jl-space"), ...cells, this.pause, this.stop, help);
     return head;
   }
 
@@ -110,7 +111,7 @@ class View {
 
   buildFoot() {
     const foot = make("div", "jl-foot");
-    this.branch = button(this.port ? "Branch here" : "Copy", () => this.branchHere());
+    this.branch = button(this.port ? "Branch here" : "Copy line", () => this.branchHere());
     this.line = make("code", "jl-line");
     this.said = make("span", "jl-said");
     this.said.setAttribute("role", "status");
@@ -224,6 +225,7 @@ class View {
     shown(this.menu, Boolean(point));
     drawMenu(this, stage, index);
     drawCompare(this);
+    drawCellButtons(this);
     this.askForPicture(index, point);
   }
 
@@ -257,11 +259,20 @@ class View {
     else this.copy(this.line.textContent);
   }
 
-  copy(text) {
-    navigator.clipboard.writeText(text).then(
-      () => put(this.said, "copied"),
-      () => put(this.said, "select the line to copy it"),
-    );
+  async copy(text, done = "copied") {
+    put(this.said, (await copyText(text)) ? done : "this browser lets nothing be copied");
+  }
+
+  // The cell of the chosen step, or of all pictures of the sweep: copied, or put below this one.
+  askForCell(whole, fresh) {
+    const point = this.at();
+    if (this.port) this.port.send({ cmd: "cell", point, whole, new: fresh });
+    else this.copy(heldCell(this.state, whole ? "whole" : point), "the cell is copied");
+  }
+
+  takeCell(cell, fresh) {
+    if (fresh && this.port.insert(cell)) put(this.said, "the cell stands below");
+    else this.copy(cell, "the cell is copied");
   }
 
   toggleCompare() {

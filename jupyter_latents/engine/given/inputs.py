@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from jupyter_latents.stage import Stage
@@ -110,6 +111,8 @@ class Call:
         frames: Frames of each clip; 1 for pictures.
         fps: Frames a second of clips.
         loop: What its loop sees; None while that is not known.
+        before: (width, height) in pixels that pictures have before processors make them `size`; None for that size.
+        active: Which addresses of the model's fields hold meanwhile, for fields in which one does not always.
     """
 
     stage: Stage
@@ -122,6 +125,8 @@ class Call:
     frames: int = 1
     fps: float = 0.0
     loop: Loop | None = None
+    before: tuple[int, int] | None = None
+    active: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def pag(self) -> bool:

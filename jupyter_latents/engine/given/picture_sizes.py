@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from jupyter_latents.stage import AdapterImage, ImageSeed
 
-__all__ = ["asked_size", "round_down", "size_after_resize"]
+__all__ = ["ALIGN", "asked_size", "round_down", "size_after_resize"]
 
-_ALIGN = 8  # pixels that an input picture's sides are multiples of, where nobody says
+ALIGN = 8
+"""Pixels that an input picture's sides are multiples of, where nobody says."""
 
 
 def round_down(pixels: int, align: int) -> int:
@@ -25,7 +26,7 @@ def asked_size(size: tuple[int, int], seed: ImageSeed | AdapterImage) -> tuple[i
         return size
     width, height = seed.resize.width, seed.resize.height
     kept = seed.aspect is not False and (width, height) != size
-    return width, round(size[1] * width / size[0]) if kept else height
+    return width, int(size[1] * (width / size[0])) if kept else height
 
 
 def size_after_resize(size: tuple[int, int], seed: ImageSeed | AdapterImage) -> tuple[int, int]:
@@ -38,5 +39,5 @@ def size_after_resize(size: tuple[int, int], seed: ImageSeed | AdapterImage) -> 
     if seed.resize is None and seed.align is None:
         return size
     width, height = asked_size(size, seed)
-    align = seed.align or _ALIGN
+    align = seed.align or ALIGN
     return round_down(width, align), round_down(height, align)

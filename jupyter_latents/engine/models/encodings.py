@@ -17,7 +17,7 @@ _PLAIN = (type(None), bool, int, float, str)
 
 
 class Encodings:
-    """Outputs of text encoders and VAEs by encoder and input.
+    """Outputs of encoders of texts and images and of VAEs by encoder and input.
 
     The least recently used leave first, and all with their encoder.
 
@@ -38,13 +38,15 @@ class Encodings:
         self._lock = threading.Lock()
 
     def remembering(self, components: Mapping[str, Any]) -> dict[str, Any]:
-        """A pipeline's components with text encoders, and a VAE that encodes, that run once for each input.
+        """A pipeline's components with encoders of texts and images and a VAE that encodes, each once for an input.
 
         Args:
             components: The pipeline's components.
         """
         made = {
-            name: _Remembering(part, self) if name.startswith("text_encoder") and callable(part) else part
+            name: _Remembering(part, self)
+            if name.startswith(("text_encoder", "image_encoder")) and callable(part)
+            else part
             for name, part in components.items()
         }
         vae = made.get("vae")
@@ -92,7 +94,7 @@ class Encodings:
 
 
 class _Remembering:
-    """A text encoder seen by a pipeline: calls go through `Encodings`, all else to the encoder."""
+    """An encoder seen by a pipeline: calls go through `Encodings`, all else to the encoder."""
 
     def __init__(self, encoder: Any, encodings: Encodings) -> None:
         self._encoder, self._encodings = encoder, encodings

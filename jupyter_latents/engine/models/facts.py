@@ -125,7 +125,16 @@ class ModelFacts:
     @property
     def steering(self) -> frozenset[str]:
         """How addons steer it, so that its pipelines are others; see `Family.special`."""
-        return frozenset(addon.steering for addon in self.addons if addon.steering)
+        return self.steering_by({})
+
+    def steering_by(self, active: Mapping[str, tuple[int, ...]]) -> frozenset[str]:
+        """How those addons steer it of which something holds.
+
+        Args:
+            active: Which addresses of fields hold, for fields in which one does not always.
+        """
+        upon = [addon for addon in self.addons if active.get(addon.field) != ()]
+        return frozenset(addon.steering for addon in upon if addon.steering)
 
     @property
     def ignores_guidance(self) -> bool:

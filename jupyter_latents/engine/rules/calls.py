@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from jupyter_latents.engine.given.inputs import Call, Given, Inputs
+from jupyter_latents.engine.given.processing import holes, pictures
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.family import Family
 from jupyter_latents.errors import HandoffError, ModelError
@@ -127,13 +128,11 @@ def picture_arguments(call: Call, family: Family, inputs: Inputs) -> dict[str, A
     import torch
 
     found: dict[str, Any] = {}
-    if inputs.images and family.pictured:
-        (picture,) = inputs.images
-        found["image"] = picture.resize(call.size) if picture.size != call.size else picture
-    elif inputs.images:
-        found["image"] = [image.resize(call.size) if image.size != call.size else image for image in inputs.images]
+    images = pictures(call, inputs)
+    if images:
+        found["image"] = images[0] if family.pictured else images
     elif needs_blank(call.pipeline, family, Given.of(inputs)):
         found["image"] = torch.zeros_like(inputs.latents[0].tensor[:1])  # the tap replaces what is made of them
     if inputs.masks:
-        found["mask_image"] = [mask.resize(call.size) for mask in inputs.masks]
+        found["mask_image"] = holes(call, inputs)
     return found

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from jupyter_latents.engine.given.inputs import Given
@@ -94,13 +96,16 @@ def _check_steered(stage: Stage, given: Given, latents: Standing | None, facts: 
         )
 
 
-def pipeline_of(mode: str, stage: Stage, facts: ModelFacts) -> type:
+def pipeline_of(
+    mode: str, stage: Stage, facts: ModelFacts, active: Mapping[str, tuple[int, ...]] = MappingProxyType({})
+) -> type:
     """The diffusers class that runs a mode.
 
     Args:
         mode: ``txt2img``, ``img2img`` or ``inpaint``.
         stage: What is asked for.
         facts: Its model's.
+        active: Which addresses of its fields hold, for fields in which one does not always.
 
     Raises:
         ModelError: diffusers has none that can be tapped.
@@ -108,7 +113,7 @@ def pipeline_of(mode: str, stage: Stage, facts: ModelFacts) -> type:
     import diffusers
 
     pag = {"pag"} if stage.pag_scale is not None or stage.pag_adaptive_scale is not None else set()
-    name = facts.family.pipeline_name(mode, facts.steering | pag)
+    name = facts.family.pipeline_name(mode, facts.steering_by(active) | pag)
     found: type | None = getattr(diffusers, name, None)
     if found is None or not hasattr(found, "prepare_latents"):
         raise ModelError(
@@ -134,7 +139,7 @@ def check_sigmas(stage: Stage, scheduler: Any, facts: ModelFacts, mode: str) -> 
         ModelError: It cannot noise an input image, takes no sigmas or none so high, or is for models of another kind.
     """
     family, own = facts.family, facts.scheduler
-    timesteps.check_takes(scheduler, family.schedule, family.name, mode)
+    timesteps.check_takes(scheduler, family.schedule, family.name, mode, steered=bool(facts.steering))
     _check_kind(scheduler, schedulers.build(None, *own), family.name)
     if stage.sigmas is None:
         return

@@ -8,6 +8,7 @@ import json
 import math
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -68,6 +69,9 @@ def build(name: Address | str | None, own_class: str, own_config: Mapping[str, A
         raise ScriptError(
             f"no scheduler {wanted!r}{nearest(wanted, known)} Known: {', '.join(known)}.", option="schedulers"
         )
+    lacking = [name for name in getattr(scheduler_class, "_backends", ()) if find_spec(name) is None]
+    if lacking:
+        raise ModelError(_needs(wanted, lacking), option="schedulers")
     config = dict(own_config)
     parameters = inspect.signature(scheduler_class.__init__).parameters
     accepted = set(parameters) - {"self", "kwargs"}
@@ -90,8 +94,15 @@ def build(name: Address | str | None, own_class: str, own_config: Mapping[str, A
         check_kinds(settings, parameters, source)
     try:
         return scheduler_class.from_config(named, **overrides)
+    except ImportError as error:
+        raise ModelError(_needs(f"{wanted} with beta sigmas", ["scipy"]), option="schedulers") from error
     except SCHEDULER_ERRORS as error:
         raise ModelError(f"{wanted} cannot be made with these settings: {error}", option="schedulers") from error
+
+
+def _needs(what: str, libraries: Sequence[str]) -> str:
+    lacking = " and ".join(libraries)
+    return f"{what} needs {lacking}, not installed here: pip install 'jupyter-latents[samplers]', or take another."
 
 
 def _typed(text: str) -> Any:

@@ -143,7 +143,7 @@ ARGUMENTS: Mapping[str, Callable[[Any, Request], dict[str, Any]]] = MappingProxy
 _PASS_SIGMAS = frozenset({"linear", "lumina2", "z-image", "flux", "flux2"})
 
 
-def check_takes(scheduler: Any, way: str, family: str, mode: str = "txt2img") -> None:
+def check_takes(scheduler: Any, way: str, family: str, mode: str = "txt2img", *, steered: bool = False) -> None:
     """Raises where a family's pipeline asks of a scheduler what it cannot do.
 
     Args:
@@ -151,6 +151,7 @@ def check_takes(scheduler: Any, way: str, family: str, mode: str = "txt2img") ->
         way: A row of `ARGUMENTS`.
         family: The family's name, for the message.
         mode: ``txt2img``, ``img2img`` or ``inpaint``.
+        steered: Whether addons steer it, whose pipelines ask for less.
 
     Raises:
         ModelError: It cannot noise an input image, or takes no sigmas where the pipeline passes its own.
@@ -163,7 +164,7 @@ def check_takes(scheduler: Any, way: str, family: str, mode: str = "txt2img") ->
         )
     if way not in _PASS_SIGMAS or "sigmas" in inspect.signature(scheduler.set_timesteps).parameters:
         return
-    makes_own = way == "flux2" or (way == "flux" and mode == "txt2img")  # diffusers asks only there
+    makes_own = way == "flux2" or (way == "flux" and mode == "txt2img" and not steered)  # diffusers asks only there
     if makes_own and scheduler.config.get("use_flow_sigmas"):
         return
     flow = "use_flow_sigmas=true;prediction_type=flow_prediction"

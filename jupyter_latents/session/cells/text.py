@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from jupyter_latents.pictures.metadata.recipe import Operation, Recipe, StagePart, fill_in
 from jupyter_latents.stage import Reference, Stage
-from jupyter_latents.syntax.compose import lines, literal, rows_of
+from jupyter_latents.syntax.compose import rows_of, stage_lines
 from jupyter_latents.syntax.sweeps import rows_of_sweep
 from jupyter_latents.wording import visible
 
@@ -58,7 +58,7 @@ def _lines(part: StagePart | Operation, made: set[str], *, variables: bool) -> I
     rows = dict((part.more and rows_of_sweep((stage, *_alike(stage, part.more)))) or rows_of(stage))
     if marks:
         rows["image_seeds"] = tuple(_named(text, marks) for text in rows["image_seeds"])
-    yield from lines(literal(stage.model.name), rows, variables=variables).values()
+    yield from stage_lines(stage, rows=rows, variables=variables).values()
 
 
 def _alike(stage: Stage, more: Iterable[Stage]) -> Iterator[Stage]:

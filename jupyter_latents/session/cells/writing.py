@@ -13,7 +13,7 @@ from jupyter_latents.pictures.metadata.texts import OURS, PARAMETERS
 from jupyter_latents.samplers import sampler_name
 from jupyter_latents.session.cells.chain import Chain, chain_of
 from jupyter_latents.session.cells.shortened import public_name
-from jupyter_latents.session.cells.sources import Source
+from jupyter_latents.session.cells.sources import Elsewhere, Source
 from jupyter_latents.session.cells.text import cell_text
 from jupyter_latents.stage import address_of
 from jupyter_latents.syntax.options.writers import plain
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
     from jupyter_latents.settings import MetadataLevel
 
-__all__ = ["parameters_of", "texts_of", "texts_of_sheet"]
+__all__ = ["cell_of", "parameters_of", "texts_of", "texts_of_sheet"]
 
 
 def texts_of(latents: Latents, source: Source, level: MetadataLevel, item: int = 0) -> dict[str, str]:
@@ -85,10 +85,24 @@ def _sampler(text: str) -> tuple[str, str]:
     return sampler_name(address.name, address.settings) if address is not None else ("", "")
 
 
+def cell_of(sources: Sequence[Source]) -> str:
+    """The cell that makes latents, as their pictures say it; empty where nobody knows what made them.
+
+    Args:
+        sources: What made each; those of one sweep are written as one.
+    """
+    if all(isinstance(source, Elsewhere) for source in sources):
+        return ""
+    return _cell(chain_of(*sources))
+
+
+def _cell(chain: Chain) -> str:
+    program = f"jupyter_latents {_libraries().get('jupyter-latents', '')}".strip()
+    return cell_text(chain.recipe(program), variables=True)
+
+
 def _record(digest: str, chain: Chain, item: int) -> str:
-    versions = _libraries()
-    cell = cell_text(chain.recipe(f"jupyter_latents {versions.get('jupyter-latents', '')}".strip()), variables=True)
-    return write_record(Record(cell, digest, item, chain.models, chain.inputs, versions))
+    return write_record(Record(_cell(chain), digest, item, chain.models, chain.inputs, _libraries()))
 
 
 def _libraries() -> Mapping[str, str]:

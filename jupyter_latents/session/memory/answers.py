@@ -51,7 +51,7 @@ class Answers:
         if course is None or inputs is None or not key:
             return planned, planned.outline
         leads = leads_of(stage, course.windows, inputs, self._models)
-        span, before = course.span, self._before(key, leads)
+        span, before = course.span, self._before(key, leads, course.span.end)
         self._reached[key] = max(span.end, self._reached.get(key, 0))
         for lead in leads:
             self._reached[lead.key] = max(lead.end, self._reached.get(lead.key, 0))
@@ -66,9 +66,9 @@ class Answers:
         latents = found.latents if found is not None and kept == span.end else outline
         return replace(planned, saved=span.evaluations_to(known)), latents
 
-    def _before(self, key: str, leads: Sequence[Lead]) -> int:
-        """The step that earlier stages of the plan reach for a stage."""
-        common = (min(lead.end, self._reached.get(lead.key, 0)) for lead in leads)
+    def _before(self, key: str, leads: Sequence[Lead], end: int) -> int:
+        """The step that earlier stages of the plan reach for a stage; its last one it runs itself, as `Memo` says."""
+        common = (min(lead.end, self._reached.get(lead.key, 0), end - 1) for lead in leads)
         return max(self._reached.get(key, 0), *common, 0)
 
     def _inputs(self, planned: PlannedStage, stage: Stage, resolver: Resolver) -> Inputs | None:

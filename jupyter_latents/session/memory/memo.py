@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["Memo", "continues"]
 
 
+_LEADS = 256  # from so many on, those of results that have left are looked for
+
+
 @dataclass(frozen=True, slots=True)
 class _Entry:
     """A result and the checksum of what was in it when it was kept."""
@@ -50,6 +53,7 @@ class Memo:
         self.store: Store | None = None
         self._kept: OrderedDict[str, _Entry] = OrderedDict()
         self._leads: dict[str, tuple[str, int]] = {}  # a lead's key to that of a stage with it, and how far it goes
+        self._most_leads = _LEADS
         self._lock = threading.RLock()  # a dry run looks while a background run keeps
 
     def run(
@@ -96,7 +100,7 @@ class Memo:
         leads: Sequence[Lead],
     ) -> StageResult:
         before = self.find(key, stage)
-        kept = None if stage.force else before or self._led(stage, leads)
+        kept = None if stage.force else self._furthest(before, stage, leads)
         try:
             result = go(stage, inputs) if kept is None else _answer(kept, stage, inputs, go)
         except RunError as error:
@@ -112,7 +116,9 @@ class Memo:
     def _lead(self, key: str, result: StageResult, leads: Sequence[Lead], tell: Callable[[str], None]) -> None:
         """Notes how far a kept result goes for others that begin as it does, in memory and in the store."""
         with self._lock:
-            self._leads = {name: known for name, known in self._leads.items() if known[0] in self._kept}
+            if len(self._leads) > self._most_leads:
+                self._leads = {name: known for name, known in self._leads.items() if known[0] in self._kept}
+                self._most_leads = max(_LEADS, 2 * len(self._leads))
             for lead in leads:
                 end = min(lead.end, _reach(result))
                 if end > self._leads.get(lead.key, (key, 0))[1]:
@@ -126,12 +132,23 @@ class Memo:
         except JupyterLatentsError as error:
             tell(f"the store did not take this result: {error.message}")
 
+    def _furthest(self, own: StageResult | None, stage: Stage, leads: Sequence[Lead]) -> StageResult | None:
+        """What is kept of a stage, or what it has in common with another one where that goes further."""
+        if own is not None and own.step_of(stage.window.end) <= _reach(own):
+            return own
+        led = self._led(stage, leads)
+        return led if led is not None and (own is None or _reach(led) > _reach(own)) else own
+
     def _led(self, stage: Stage, leads: Sequence[Lead]) -> StageResult | None:
-        """The longest beginning of a stage that another one, kept in memory or in the store, has in common with it."""
+        """The longest beginning of a stage that another one, kept in memory or in the store, has in common with it.
+
+        Its last step is left out: the stage runs that itself, and its result says of all where it comes from.
+        """
         for lead in reversed(leads) if continues(stage) else ():
             for key, end in self._known(lead):
                 kept = self._sound(key) or self._stored(key)
-                known = _up_to(kept, min(end, lead.end)) if kept is not None else None
+                most = min(end, lead.end, kept.step_of(stage.window.end) - 1) if kept is not None else 0
+                known = _up_to(kept, most) if kept is not None else None
                 if known is not None and known.latents.resume is not None:
                     return known
         return None
@@ -187,7 +204,7 @@ class Memo:
             stage: What is asked for.
             leads: What it may have in common with others.
         """
-        kept = self.find(key, stage) or self._led(stage, leads) if key and not stage.force else None
+        kept = self._furthest(self.find(key, stage), stage, leads) if key and not stage.force else None
         if kept is None:
             return None
         wanted = kept.step_of(stage.window.end)

@@ -13,6 +13,7 @@ from jupyter_latents.paths import is_folder, is_there, opened
 from jupyter_latents.pictures.arrays import check_numbers
 from jupyter_latents.pictures.reading import is_image, is_picture, note_of, read_mask, read_picture
 from jupyter_latents.session.names.addresses import download
+from jupyter_latents.session.names.changes import changed, changed_sizes
 from jupyter_latents.session.names.items import expression_hint, item_of
 from jupyter_latents.session.names.kinds import TENSOR_ENDINGS, is_outline, is_standing, is_tensor_like, is_usable
 from jupyter_latents.session.names.positions import Positions
@@ -71,10 +72,11 @@ class Resolver:
         latents = [item for value, text in seen.latents for item in self._standing(value, text, size)]
         return Inputs(
             cast("tuple[Latents, ...]", tuple(latents)),  # a run knows no outlines
-            tuple(bring_to_size(image, seed) for image in self._read(seen.images, stage, read_picture)),
-            tuple(self._read(seen.masks, stage, read_mask)),
+            tuple(bring_to_size(image, seed)
+                  for image in changed(self._read(seen.images, stage, read_picture), stage.seed_image_processors)),
+            tuple(changed(self._read(seen.masks, stage, read_mask), stage.mask_image_processors)),
             self._controls(seen, seed, stage),
-            self._asked(seen, seed, model.space),
+            self._asked(seen, seed, stage, model.space),
             self._notes(seen, model.space),
             seen.decoded,
             tuple(
@@ -82,7 +84,7 @@ class Resolver:
                       for item, name, own in adapter for image in self._read([(item, name)], stage, read_picture))
                 for adapter in seen.adapters
             ),
-            self._sized(seen, seed, model.space),
+            self._sized(seen, seed, stage, model.space),
         )  # fmt: skip
 
     def given(self, stage: Stage, model: ModelCard) -> Given:
@@ -101,15 +103,16 @@ class Resolver:
         seen, space = self._seen(stage, model), model.space
         return Given(
             tuple(item for value, text in seen.latents for item in self._standing(value, text, stage_size(stage))),
-            tuple(size_in(size, seed) for size in sizes_of(seen.images, space)),
+            tuple(size_in(size, seed)
+                  for size in changed_sizes(sizes_of(seen.images, space), stage.seed_image_processors)),
             len(sizes_of(seen.masks, space)),
             len(sizes_of(seen.controls, space)),
-            self._asked(seen, seed, space),
+            self._asked(seen, seed, stage, space),
             self._notes(seen, space),
             seen.decoded,
             tuple(len(sizes_of([(item, name) for item, name, _ in adapter], space)) for adapter in seen.adapters),
-            self._sized(seen, seed, space),
-        )
+            self._sized(seen, seed, stage, space),
+        )  # fmt: skip
 
     def _seen(self, stage: Stage, model: ModelCard) -> Positions:
         """What stands in each position of a stage's image seed.
@@ -140,12 +143,13 @@ class Resolver:
 
     def _controls(self, seen: Positions, seed: ImageSeed, stage: Stage) -> tuple[Image, ...]:
         """The control images; at the seed's size where they stand in the image position."""
-        images = self._read(seen.controls, stage, read_picture)
+        images = changed(self._read(seen.controls, stage, read_picture), stage.control_image_processors)
         return tuple(bring_to_size(image, seed) if seed.plain else image for image in images)
 
-    def _sized(self, seen: Positions, seed: ImageSeed, space: Space) -> tuple[int, int] | None:
+    def _sized(self, seen: Positions, seed: ImageSeed, stage: Stage, space: Space) -> tuple[int, int] | None:
         """The size of the first control image, where such an image gives the picture's."""
         sizes = sizes_of(seen.controls[:1], space) if seed.plain else []
+        sizes = changed_sizes(sizes, stage.control_image_processors)
         return size_in(sizes[0], seed) if sizes else None
 
     def _called(self, reference: Reference) -> str:
@@ -153,9 +157,10 @@ class Resolver:
         name = reference.text.partition("[")[0]
         return "what the template gives" if name in self.captured and reference.kind == "variable" else reference.text
 
-    def _asked(self, seen: Positions, seed: ImageSeed, space: Space) -> tuple[int, int] | None:
+    def _asked(self, seen: Positions, seed: ImageSeed, stage: Stage, space: Space) -> tuple[int, int] | None:
         """The size that the first picture was to have, where its seed resizes it."""
         sizes = sizes_of(seen.images[:1], space) if (seed.resize or seed.align) is not None else []
+        sizes = changed_sizes(sizes, stage.seed_image_processors)
         return asked_size(sizes[0], seed) if sizes else None
 
     def _notes(self, seen: Positions, space: Space) -> tuple[str, ...]:

@@ -62,6 +62,14 @@ class Job:
         )
 
     @property
+    def name_of_last(self) -> str:
+        """Python that names what its last stage made; empty where that is bound to nothing, or to a ``$NAME``."""
+        name = self.told[len(self.made) - 1].into or ""
+        if not name.isidentifier():
+            return ""
+        return f"{name}[{len(self.made) - 1}]" if len(self.stages) > 1 else name
+
+    @property
     def is_whole(self) -> bool:
         """Whether all of its stages came to their end."""
         return len(self.made) == len(self.stages) and not self.made[-1].stopped

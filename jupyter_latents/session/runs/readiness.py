@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_latents.engine import Given, Phase, Reading, is_steered
 from jupyter_latents.session.memory.identity import key_of
-from jupyter_latents.session.memory.leads import Lead, leads_of
+from jupyter_latents.session.memory.leads import Lead, alike, leads_of
 from jupyter_latents.session.memory.stand_ins import digest_inputs
 
 if TYPE_CHECKING:
@@ -76,10 +76,9 @@ class Readiness:
         return Resolved(stage, inputs, key_of(stage, digested, self.models), self._leads(stage, inputs, digested))
 
     def _leads(self, stage: Stage, inputs: Inputs, digested: Inputs) -> tuple[Lead, ...]:
-        """What a stage that may change as it goes on has in common with others."""
-        if not is_steered(stage):
-            return ()
-        windows = self.models.engine.prepare(stage, Given.of(inputs)).windows
+        """What a stage may have in common with others."""
+        steered = is_steered(stage)
+        windows = self.models.engine.prepare(stage, Given.of(inputs)).windows if steered else alike(stage)
         return leads_of(stage, windows, digested, self.models)
 
     def _card(self, stage: Stage, resolver: Resolver) -> ModelCard:

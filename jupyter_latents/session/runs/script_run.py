@@ -22,12 +22,13 @@ from jupyter_latents.session.runs.readiness import Readiness, Resolved
 from jupyter_latents.session.runs.run import Run
 from jupyter_latents.session.runs.side_by_side import SideBySide, names_itself
 from jupyter_latents.session.spreading import spread, spread_from
-from jupyter_latents.session.story import Story
+from jupyter_latents.session.story import Story, ToldSteps
 from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Evaluation
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine import Inputs, Observer
+    from jupyter_latents.engine import Inputs, Observer, Span
+    from jupyter_latents.latents.value import Latents
     from jupyter_latents.session.models import Models
     from jupyter_latents.session.session import Session
 
@@ -113,6 +114,7 @@ class ScriptRun:
             job.made.append(result)
             self.run.results.append(result)
             self._bind(stage.into, job, several=several)
+            self.session.results.add(result, job.name_of_last)
             try:
                 if not result.stopped:
                     written = self._written(stage, result, self.observer)
@@ -133,8 +135,7 @@ class ScriptRun:
             resolved, result = self._alone(job, stage, ready)
         if result.saved:
             result = self._recalled(job, at, resolved, result)
-        written = as_script(job.script[at], self.evaluation.environment)
-        self.session.origins.keep(written, stage, result, ready.resolver.value)
+        self._keep_origin(job, at, result)
         self.session.remember(result.latents)
         return self._decoded(result)
 
@@ -223,7 +224,8 @@ class ScriptRun:
             self.observer.note(f"{len(fresh)} seeds run as one batch: their last bits may differ from single runs")
             stepped, stop_asked = self._stepped(stage, len(alike) - 1), self.run.stop_asked
             batch = [job.stages[number] for number in fresh]
-            results = self.models.engine.run_together(batch, self.observer, stepped, stop_asked)
+            steps = ToldSteps(self.observer, lambda latents, span: self._told_part(job, first, latents, span).latents)
+            results = self.models.engine.run_together(batch, steps, stepped, stop_asked)
             try:
                 for number, result in zip(fresh, results, strict=False):
                     job.ready[number] = result
@@ -259,6 +261,22 @@ class ScriptRun:
         story = Story(job.stages[at], job.script[at], job.told[at], self.evaluation.environment.hidden)
         return story.on(result)
 
+    def _told_step(self, job: Job, at: int, given: tuple[Stage, Inputs], latents: Latents, span: Span) -> Latents:
+        """A step of a stage that still runs, in the words of the script; its cell is that of the stage, ended there."""
+        course = self.models.engine.prepare(given[0], Given.of(given[1]))
+        told = self._told_part(job, at, latents, span)
+        self._keep_origin(job, at, replace(told, rule=course.rule, train_timesteps=course.train_timesteps))
+        return told.latents
+
+    def _told_part(self, job: Job, at: int, latents: Latents, span: Span) -> StageResult:
+        """What there is of a stage, in the words of the script."""
+        return self._told(job, at, StageResult(latents, (), span, 0, stopped=True))
+
+    def _keep_origin(self, job: Job, at: int, result: StageResult) -> None:
+        """Remembers what made a result, or what there is of it."""
+        written = as_script(job.script[at], self.evaluation.environment)
+        self.session.origins.keep(written, job.stages[at], result, self._readiness().resolver.value)
+
     def _recalled(self, job: Job, at: int, resolved: Resolved, result: StageResult) -> StageResult:
         """A result of which steps were kept, as the present cell made it; tells what a run of all its steps tells."""
         course = self.models.engine.prepare(resolved.stage, Given.of(resolved.inputs))
@@ -286,7 +304,8 @@ class ScriptRun:
         """The result of a stage from the engine, told in the words of the script; what an error holds of it, too."""
         try:
             observer, stopped, stop_asked = asked
-            return self._told(job, at, self.models.engine.run(*given, observer, stopped, stop_asked))
+            steps = ToldSteps(observer, partial(self._told_step, job, at, given))
+            return self._told(job, at, self.models.engine.run(*given, steps, stopped, stop_asked))
         except RunError as error:
             if isinstance(error.partial, StageResult):
                 error.partial = self._told(job, at, error.partial)
@@ -299,6 +318,7 @@ class ScriptRun:
             self.run.results.append(error.partial)
             job.made.append(error.partial)
             self._bind(stage.into, job, several=len(job.stages) > 1)
+            self.session.results.add(error.partial, job.name_of_last)
 
     def _bind(self, name: str | None, job: Job, *, several: bool) -> None:
         if name:

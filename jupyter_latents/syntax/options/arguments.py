@@ -16,12 +16,12 @@ from jupyter_latents.syntax.text.quoting import Word, unquote
 from jupyter_latents.wording import option as reference
 
 from . import parsers
-from .faults import fault, named
+from .faults import fault, named, spelling
 from .magic_options import MAGIC_NAMES
 from .option import Option
 from .rules.checks import check
 from .rules.refused import ELSEWHERE, HARMLESS, SHORT_HARMLESS, refusal
-from .second_stage import REWRITTEN
+from .second_stage import REWRITTEN, SECOND, SHORT
 from .table import BY_NAME, OPTIONS
 
 __all__ = ["Arguments", "VeiledError", "read_arguments"]
@@ -71,6 +71,12 @@ class Arguments:
         """The first value of an option, or `default`."""
         values = self.values.get(dest)
         return values[0] if values else default
+
+    def spelling(self, dest: str) -> str:
+        """An option as the script wrote it where that is another name, of a refiner's; else as scripts write it."""
+        word = self.options.get(dest)
+        written = word.written.text if word is not None else ""
+        return written if SHORT.get(written, written) in SECOND else spelling(dest)
 
     def place(self, dest: str, index: int = 0) -> Place | None:
         """Where a value of an option stands; the option where it has none, the model where it was not given."""
@@ -155,13 +161,25 @@ def read_arguments(
             place=words[0].place if words else None,
         )
     arguments = Arguments(words[0])
+    try:
+        _read(arguments, words, injected)
+        check(arguments, schedulers)
+    except HelpAskedError:
+        raise
+    except ScriptError as error:
+        error.spelled(arguments.spelling)
+        error.args = (error.message,)
+        raise
+    return arguments
+
+
+def _read(arguments: Arguments, words: Sequence[Word], injected: Sequence[Word]) -> None:
+    """Sorts the words by option and reads the values."""
     _sort([part for word in words[1:] for part in _split_equals(word)], arguments, replace=False)
     _sort([part for word in injected for part in _split_equals(word)], arguments, replace=True)
     for option in OPTIONS:
         if option.dest in arguments.options:
             _parse(option, arguments)
-    check(arguments, schedulers)
-    return arguments
 
 
 def _sort(words: list[Word], arguments: Arguments, *, replace: bool) -> None:
@@ -244,9 +262,10 @@ def _parse(option: Option, arguments: Arguments) -> None:
 
 def _value(option: Option, word: Word, arguments: Arguments) -> Any:
     """One value, read; images alone are control images beside what takes these, as in dgenerate."""
-    if option.dest != "image_seeds" or not _STEERING & arguments.options.keys():
+    if option.dest != "image_seeds":
         return option.parse(word.text, word.locate)
-    seed = parse_seed(word.text, word.locate, steered=True)
+    steered, sized = bool(_STEERING & arguments.options.keys()), "output_size" in arguments.options
+    seed = parse_seed(word.text, word.locate, steered=steered, sized=sized)
     if seed.plain:
         several = len(seed.controls) > 1
         text = f"{word.text} {'are the control images' if several else 'is the control image'}, and no picture goes in"

@@ -77,7 +77,7 @@ def _proposals(
         yield from _magic(at, cursor, list_path)
     elif word.startswith("\\"):
         for name, directive in DIRECTIVES.items():
-            if directive.run and name.startswith(word[1:]):
+            if directive.run and not directive.idle and name.startswith(word[1:]):
                 yield Completion("\\" + name, at.start, cursor, "directive", directive.help)
     elif at.first:
         yield from _plain(word, cursor, sources["model"], "model")

@@ -52,7 +52,7 @@ def _sections(width: int) -> Iterator[tuple[str, list[str]]]:
     for group in GROUPS:
         yield group, [_entry(_head(option), _help(option), width) for option in OPTIONS if option.group == group]
     yield "dgenerate's refiner", [_entry(name, text, width) for name, text in refiner_help().items()]
-    known = [directive for directive in DIRECTIVES.values() if directive.run]
+    known = [directive for directive in DIRECTIVES.values() if directive.run and not directive.idle]
     yield "Directives", [_entry(directive.usage, directive.help, width) for directive in known]
 
 

@@ -54,9 +54,10 @@ def _rows() -> Iterator[str]:
     yield "| of the refiner | in its stage |\n|---|---|"
     yield from (f"| `{name}` | `{option}` |" for name, option in SECOND.items())
     yield "\n## Directives\n\n| directive | meaning |\n|---|---|"
-    yield from (f"| `{d.usage}` | {_cell(d.help)} |" for d in DIRECTIVES.values() if d.run)
+    yield from (f"| `{d.usage}` | {_cell(d.help)} |" for d in DIRECTIVES.values() if d.run and not d.idle)
     yield "\n## What dgenerate has and changes nothing here\n\n| name | why |\n|---|---|"
     yield from (f"| `{name}` | {_cell(why)} |" for name, (why, _) in HARMLESS.items())
+    yield from (f"| `{d.usage}` | {_cell(d.help)} |" for d in DIRECTIVES.values() if d.idle)
     yield "\n## What dgenerate has and this project does not run\n\n| name | reason |\n|---|---|"
     yield from (f"| `{n}{'…' if n.endswith('-') else ''}` | {_cell(reason)} |" for n, reason in REFUSED.items())
     yield from (f"| `\\{n}` | {_cell(d.help)} |" for n, d in DIRECTIVES.items() if not d.run)

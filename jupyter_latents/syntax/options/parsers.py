@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from jupyter_latents.errors import Place, ScriptError, SettingError, nearest
 from jupyter_latents.optimizations import choice_of
 from jupyter_latents.points import read_point, read_scales
+from jupyter_latents.processing import AND, IDLE, check_processor
 from jupyter_latents.prompts import weighter_of
 from jupyter_latents.samplers import exact_sampler, sampler
 from jupyter_latents.stage import Address, LatentsProcessor, Point, Scales, Size
@@ -23,8 +24,8 @@ from jupyter_latents.wording import option
 from .names import unbindable
 
 __all__ = [
-    "Parser", "address", "choice", "device", "guidance", "identifier", "number", "optimization", "point", "prefix",
-    "processors", "scheduler", "seed", "sigmas", "size", "text", "weighter", "whole",
+    "Parser", "address", "choice", "device", "guidance", "identifier", "image_processor", "number", "optimization",
+    "point", "prefix", "processors", "scheduler", "seed", "sigmas", "size", "text", "weighter", "whole",
 ]  # fmt: skip
 
 Parser: TypeAlias = Callable[[str, Locator], Any]
@@ -210,6 +211,19 @@ def optimization(value: str, locate: Locator) -> Address:
     except SettingError as error:
         raise ScriptError(error.message, place=_at(value, locate)) from error
     return found
+
+
+def image_processor(value: str, locate: Locator) -> Address:
+    """What is done to a picture, ``canny;lower=50``, without what changes nothing; ``+`` for the next picture."""
+    found = parse_address(value, locate)
+    if found == Address(AND):
+        return found
+    kept = Address(found.name, MappingProxyType({key: text for key, text in found.settings.items() if key not in IDLE}))
+    try:
+        check_processor(kept)
+    except SettingError as error:
+        raise ScriptError(error.message, place=_at(value, locate)) from error
+    return kept
 
 
 def weighter(value: str, locate: Locator) -> Address:

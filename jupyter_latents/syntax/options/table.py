@@ -9,6 +9,7 @@ from typing import Any
 
 from jupyter_latents.formats import FORMATS, listed
 from jupyter_latents.optimizations import OPTIMIZATIONS
+from jupyter_latents.processing import PROCESSORS
 from jupyter_latents.prompts import WEIGHTERS
 from jupyter_latents.stage import DEFAULT_STRENGTH
 from jupyter_latents.syntax.seeds import parse_seed
@@ -37,6 +38,7 @@ MOST = 100_000
 """Most steps of a schedule, most seeds at once, and most stages of an invocation."""
 MOST_FRAMES = 10_000
 _PICTURES_FIRST = sorted(FORMATS, key=lambda row: row.holds == "latents")
+_PROCESSORS = "; ".join(f"{name} ({row.about})" for name, row in PROCESSORS.items())
 _WEIGHTERS = ", ".join(f"{name} ({row.about})" for name, row in WEIGHTERS.items() if not row.refused)
 _IMAGE_FORMATS: dict[str, str | None] = {
     **{name: row.ending for row in _PICTURES_FIRST for name in (row.ending, *row.also)},
@@ -105,7 +107,8 @@ OPTIONS: tuple[Option, ...] = (
          "Multiplies the scales of all LoRAs. Default: 1."),
     _row("--ip-adapters -ipa", "ip_adapters", "NAME", parsers.address, "Model",
          "IP-Adapters, 'NAME;scale=0.8;subfolder=FOLDER;weight-name=FILE' each, with their images by adapter: in the "
-         "image seed. SD, SDXL, Kolors, SD3, Flux.1. Several work together.",
+         "image seed; for a part of the run with ;start=0;end=0.25. SD, SDXL, Kolors, SD3, Flux.1. Several work "
+         "together.",
          many=True, completion="path", field="model.ip_adapters"),
     _row("--image-encoder -ie", "image_encoder", "NAME", parsers.address, "Model",
          "What sees the images of IP-Adapters, 'NAME;subfolder=FOLDER'. Default: the model's own, or image_encoder "
@@ -116,8 +119,9 @@ OPTIONS: tuple[Option, ...] = (
          "Several work together.",
          many=True, completion="path", field="model.control_nets"),
     _row("--t2i-adapters -t2i", "t2i_adapters", "NAME", parsers.address, "Model",
-         "T2I-Adapters, 'NAME;scale=0.8' each, with control= in the image seed. SD and SDXL, from a prompt alone. "
-         "Several work together.", many=True, completion="path", field="model.t2i_adapters"),
+         "T2I-Adapters, 'NAME;scale=0.8' each, with control= in the image seed; for a part of the run with "
+         ";start=0;end=0.25. SD and SDXL, from a prompt alone. Several work together.",
+         many=True, completion="path", field="model.t2i_adapters"),
     _row("--scheduler --schedulers -sch", "schedulers", "NAME", parsers.scheduler, "Model",
          "Scheduler class, with settings as in 'DDIMScheduler;clip-sample=false'. Several values multiply. "
          "Default: the model's own.", many=True, multiplies=True, completion="scheduler", field="scheduler"),
@@ -200,13 +204,23 @@ OPTIONS: tuple[Option, ...] = (
           f"How much of an input image is noised, above 0 and at most 1. Default: {DEFAULT_STRENGTH:g}.",
           field="strength"),
     _flag("--no-aspect -na", "no_aspect", "Images and latents",
-          "Pictures are stretched by resize=, in every image seed that says nothing of aspect=."),
+          "Pictures are stretched to their size, in every image seed that says nothing of aspect=. Default: they keep "
+          "their shape, and have the width that is asked for."),
     _row("--latents-processors -lp", "latents_processors", "PROCESSOR", parsers.processors, "Images and latents",
          "What is done to raw latents before they go in: 'scale;factor=1.1', 'noise;sigma=0.5;seed=1' (or timestep=). "
          "Several run one after the other.", many=True, choices=("scale;factor=", "noise;sigma=", "noise;timestep="),
          field="latents_processors", fill=writers.chain, write=writers.processor),
+    *(
+        _row(f"--{of}-image-processors {short}", f"{of}_image_processors", "PROCESSOR", parsers.image_processor,
+             "Images and latents", f"What is done to {what}, one after the other: {_PROCESSORS}. A + begins the "
+             "chain of the next one.", many=True, choices=tuple(PROCESSORS), field=f"{of}_image_processors")
+        for of, short, what in (
+            ("seed", "-sip", "input pictures"), ("mask", "-mip", "masks"), ("control", "-cip", "control images"),
+        )
+    ),
     _row("--output-size -s", "output_size", "SIZE", parsers.size, "Images and latents",
-         "Picture size in pixels, 512 or 512x768, in multiples of 8. Default: the input's, or the model's own.",
+         "Picture size in pixels, 512 or 512x768, in multiples of 8. A picture that goes in is brought to its width "
+         "and keeps its shape, but with --no-aspect. Default: the input's, or the model's own.",
          field="size"),
     _row("--num-frames", "num_frames", "N", parsers.whole(1, "frames", most=MOST_FRAMES), "Images and latents",
          "Frames of a clip, of models that make clips; what a model cannot make is refused with the nearest it can. "

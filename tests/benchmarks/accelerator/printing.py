@@ -1,4 +1,4 @@
-"""The tables that ``docs/performance.md`` holds between two marks, from the JSON file."""
+"""The tables that ``docs/accelerator.md`` holds between two marks, from the JSON file."""
 
 from __future__ import annotations
 

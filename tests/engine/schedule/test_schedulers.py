@@ -195,3 +195,30 @@ def test_levels_follow_the_schedule_that_is_set_and_are_read_once() -> None:
     scheduler.set_timesteps(5)
     assert [schedulers.level(scheduler, index).sigma for index in range(5)] == scheduler.sigmas[:-1].tolist()
     assert schedulers.level(scheduler, 5).is_clean
+
+
+# Libraries that few schedulers need.
+
+
+@pytest.mark.parametrize(
+    ("name", "library"),
+    [("LMSDiscreteScheduler;use-karras-sigmas=true", "scipy"), ("DPMSolverSDEScheduler", "torchsde")],
+)
+def test_a_scheduler_whose_library_is_not_installed_says_which(
+    name: str, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import diffusers
+    from diffusers.utils import dummy_torch_and_scipy_objects, dummy_torch_and_torchsde_objects
+
+    stand_ins = {"scipy": dummy_torch_and_scipy_objects, "torchsde": dummy_torch_and_torchsde_objects}
+    plain = name.partition(";")[0]
+    monkeypatch.setattr(diffusers, plain, getattr(stand_ins[library], plain))
+    monkeypatch.setattr(schedulers, "find_spec", lambda name: None if name == library else name)
+    with pytest.raises(ModelError, match=rf"needs {library}, not installed here: pip install .*\[samplers\]"):
+        made(name)
+
+
+def test_beta_sigmas_without_scipy_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("diffusers.schedulers.scheduling_euler_discrete.is_scipy_available", lambda: False)
+    with pytest.raises(ModelError, match="with beta sigmas needs scipy"):
+        made("EulerDiscreteScheduler;use-beta-sigmas=true")

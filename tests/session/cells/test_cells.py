@@ -14,9 +14,9 @@ from jupyter_latents.display.panel.model import PanelModel
 from jupyter_latents.display.panel.variables import latents_of
 from jupyter_latents.latents import Latents
 from jupyter_latents.session import Session
+from jupyter_latents.session.cells.provenance import cell_lines
 from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Environment, parse
-from jupyter_latents.syntax.cells import cell_lines
 from tests import tiny as tinies
 from tests.session.conftest import Desk
 from tests.syntax.test_compose import stages

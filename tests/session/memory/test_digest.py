@@ -119,7 +119,8 @@ OF["Stage"] = Stage(
     model=OF["ModelSource"], prompt=OF["Prompt"], seed=1, guidance_rescale=0.5, strength=0.5, scheduler="a",
     num_frames=5, fps=8.0, max_sequence_length=64, pag_scale=3.0, pag_adaptive_scale=0.5, sweep=Sweep(1, 2),
     sigmas=(1.0,), window=OF["Window"], image_seed=ImageSeed(), size=OF["Size"], clip_skip=1,
-    latents_processors=(OF["LatentsProcessor"],), output=Output(), into="a",
+    latents_processors=(OF["LatentsProcessor"],), output=Output(), into="a", seed_image_processors=("mirror",),
+    mask_image_processors=("invert",), control_image_processors=("canny",),
 )  # fmt: skip
 CASES = [(kind, field.name) for kind, value in OF.items() for field in fields(value)]
 OTHER = {

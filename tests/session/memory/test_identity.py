@@ -61,6 +61,12 @@ CHANGED: dict[str, tuple[str, str]] = {
     "gen_seeds": (f"{BASE} --gen-seeds 1", f"{BASE} --gen-seeds 1"),
     "image_seeds": (PHOTO, PHOTO.replace("photo", "edges")),
     "latents_processors": (GO_ON, f"{GO_ON} --latents-processors 'noise;sigma=0.1;seed=1'"),
+    "seed_image_processors": (PHOTO, f"{PHOTO} --seed-image-processors mirror"),
+    "mask_image_processors": (
+        PHOTO.replace("photo", "photo;mask=edges"),
+        f"{PHOTO.replace('photo', 'photo;mask=edges')} --mask-image-processors invert",
+    ),
+    "control_image_processors": (CONTROLLED, f"{CONTROLLED} --control-image-processors mirror"),
     "seeds": (SEEDED, SEEDED.replace("--seeds 3", "--seeds 4")),
 }
 # Options that change where a result goes, not what it is: they are answered from memory.

@@ -125,7 +125,7 @@ def test_force_takes_the_place_of_what_is_stored(desk: Desk, folder: Path) -> No
     (file,) = folder.glob("*.zip")
     (longer,) = [file.rename(file.with_name(file.name.replace("000006", "000009")))]
     desk.run(f"{FIRST} --force")
-    assert [left.name for left in folder.iterdir()] == [file.name]
+    assert [left.name for left in folder.glob("*.zip")] == [file.name]
     before = file.stat().st_mtime_ns
     desk.run(f"{FIRST} --force")
     assert file.stat().st_mtime_ns > before
@@ -205,6 +205,12 @@ def test_what_stages_have_in_common_is_kept_on_disk_too(desk: Desk, folder: Path
     for result, whole in zip(swept.results, fresh.run(script.replace("0.9 ", "0.9 --force ")).results, strict=True):
         assert torch.equal(result.latents.tensor, whole.latents.tensor)
         assert result.switches == whole.switches
+
+
+def test_one_scale_shares_its_steps_on_disk_too(desk: Desk, folder: Path) -> None:
+    desk.session.keep_in(str(folder))
+    assert desk.run(f"{SWEPT} 7").model_evaluations == 6
+    assert again(desk, folder).run(f"{SWEPT} 7@0,2@0.5").model_evaluations == 3
 
 
 def test_prompts_of_another_kernel_share_their_beginning(desk: Desk, folder: Path) -> None:

@@ -111,6 +111,15 @@ class Addon(ABC):
         """
         return nullcontext()
 
+    def holds(self, call: Call, count: int) -> tuple[int, ...]:
+        """The places of its addresses that hold at a call.
+
+        Args:
+            call: The call.
+            count: How many addresses there are.
+        """
+        return call.active.get(self.field, tuple(range(count)))
+
     def objection(self, _call: Call, /) -> str:
         """Why it cannot serve a call, known before any weights load; empty where it can."""
         return ""

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from jupyter_latents.engine.given.inputs import Call, Inputs, Loop
+from jupyter_latents.engine.given.processing import guides
 from jupyter_latents.engine.models.addons.addon import Addon
 from jupyter_latents.engine.models.addons.address import OptionAddress, entry_of, fault, locate, part_at
 from jupyter_latents.engine.models.facts import ModelFacts
@@ -120,7 +121,7 @@ class Controls(Addon):
 
     def arguments(self, call: Call, inputs: Inputs, /) -> dict[str, Any]:
         """The control images with their scales, starts and ends."""
-        pictures = [image.resize(call.size) for image in inputs.controls]
+        pictures = guides(call, inputs)
         apart = call.mode != "txt2img" or "control_image" in inspect.signature(call.pipeline.__call__).parameters
         ends = [_seen(spec, call.loop) for spec in self.specs]
         values: dict[str, list[Any]] = {

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,18 +14,19 @@ from jupyter_latents.engine.given.inputs import Call, Inputs
 from jupyter_latents.engine.models.addons.addon import Addon
 from jupyter_latents.engine.models.addons.address import OptionAddress, entry_of, fault, locate, part_at
 from jupyter_latents.engine.models.addons.ip_shapes import FAMILIES, misfit, shapes_in
+from jupyter_latents.engine.models.addons.ip_windows import some_adapters
 from jupyter_latents.engine.models.addons.weight_file import WeightFile, weight_file
-from jupyter_latents.engine.models.facts import ModelFacts
+from jupyter_latents.engine.models.facts import DENOISERS, ModelFacts
 from jupyter_latents.engine.models.files.weights import weight_files
 from jupyter_latents.engine.models.parts import PartSource
 from jupyter_latents.engine.models.places.hub import HubFiles
 from jupyter_latents.engine.models.readers import assemble, translation_of_errors
-from jupyter_latents.stage import Address, ModelSource
+from jupyter_latents.stage import Address, ModelSource, Window
 from jupyter_latents.wording import option
 
 __all__ = ["Adapter", "IpAdapters", "find_addon"]
 
-_KEYS = ("scale", "weight-name", "revision", "subfolder")
+_KEYS = ("scale", "start", "end", "weight-name", "revision", "subfolder")
 _ENCODER_KEYS = ("revision", "variant", "subfolder", "dtype")
 _FILES = (
     "ip-adapter_sd15.safetensors",
@@ -39,10 +41,11 @@ _EXTRACTOR = "feature_extractor"
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """An IP-Adapter and how strongly it works."""
+    """An IP-Adapter, how strongly it works, and for which steps."""
 
     file: WeightFile
     scale: float = 1.0
+    window: Window = field(default_factory=Window)
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class IpAdapters(Addon):
     extractor: PartSource | None = None
 
     mark = "ip-adapters"
+    field = _DEST
     last = True
     dest = _DEST
 
@@ -70,14 +74,19 @@ class IpAdapters(Addon):
 
     @property
     def digest(self) -> str:
-        """Files and scales, with the image encoder."""
+        """Files, scales and windows, with the image encoder."""
+        return self.key + "".join(one.window.words for one in self.found)
+
+    @property
+    def key(self) -> str:
+        """Without the windows: the adapters lie in the denoiser and are switched on and off there."""
         rows = [(one.file.digest, one.scale) for one in self.found]
         return repr((rows, [(part.digest, part.dtype) for part in self.parts]))
 
     @property
     def story(self) -> str:
-        """Files and scales."""
-        return " ".join(f"{one.file.path.name};scale={one.scale:g}" for one in self.found)
+        """Files, scales and windows."""
+        return " ".join(f"{one.file.path.name};scale={one.scale:g}{one.window.words}" for one in self.found)
 
     @property
     def parts(self) -> tuple[PartSource, ...]:
@@ -148,11 +157,20 @@ class IpAdapters(Addon):
             return f"an IP-Adapter of {_MANY[self.kind]} takes one image; give it one, not a.png + b.png."
         return ""
 
-    def arguments(self, _call: Call, inputs: Inputs, /) -> dict[str, Any]:
-        """The images of each adapter."""
+    @contextmanager
+    def during(self, parts: Mapping[str, Any], active: tuple[int, ...], /) -> Iterator[None]:
+        """Only some of the adapters work; without any, the denoiser is as it was before them."""
+        with some_adapters(next(parts[name] for name in DENOISERS if name in parts), active):
+            yield
+
+    def arguments(self, call: Call, inputs: Inputs, /) -> dict[str, Any]:
+        """The images of each adapter that holds."""
+        seen = [inputs.adapters[place] for place in self.holds(call, len(self.found))]
+        if not seen:
+            return {}
         if self.kind == "sd3":
-            return {"ip_adapter_image": inputs.adapters[0][0]}
-        return {"ip_adapter_image": [list(images) if len(images) > 1 else images[0] for images in inputs.adapters]}
+            return {"ip_adapter_image": seen[0][0]}
+        return {"ip_adapter_image": [list(images) if len(images) > 1 else images[0] for images in seen]}
 
 
 _MANY = MappingProxyType({"sd3": "SD3", "flux": "Flux.1"})
@@ -182,7 +200,8 @@ def find_addon(source: ModelSource, facts: ModelFacts) -> IpAdapters:
                 f"{file.path.name} does not fit {facts.name} ({facts.family.name}): {reason}. Use one made for it.",
             )
     found = tuple(
-        Adapter(file, entry.number("scale", 1.0, -100, 100)) for file, entry in zip(files, entries, strict=True)
+        Adapter(file, entry.number("scale", 1.0, -100, 100), entry.window())
+        for file, entry in zip(files, entries, strict=True)
     )
     return IpAdapters(found, kind, encoder, _extractor(facts, encoder))
 

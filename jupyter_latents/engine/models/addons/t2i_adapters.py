@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from jupyter_latents.engine.given.inputs import Call, Inputs
+from jupyter_latents.engine.given.processing import guides
 from jupyter_latents.engine.models.addons.addon import Addon
 from jupyter_latents.engine.models.addons.address import OptionAddress, entry_of, fault, locate, part_at
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.parts import PartSource
-from jupyter_latents.stage import ModelSource
+from jupyter_latents.stage import ModelSource, Window
 from jupyter_latents.wording import option
 
 __all__ = ["Sketcher", "T2IAdapters", "find_addon"]
 
-_KEYS = ("scale", "revision", "variant", "subfolder", "dtype")
+_KEYS = ("scale", "start", "end", "revision", "variant", "subfolder", "dtype")
 _DEST = "t2i_adapters"
 _CHANNELS = (320, 640, 1280, 1280)  # of diffusers' T2IAdapter, where a configuration names none
 
 
 @dataclass(frozen=True, slots=True)
 class Sketcher:
-    """A T2I-Adapter and how strongly it works."""
+    """A T2I-Adapter, how strongly it works, and for which steps."""
 
     part: PartSource
     scale: float = 1.0
+    window: Window = field(default_factory=Window)
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class T2IAdapters(Addon):
 
     found: tuple[Sketcher, ...]
 
+    field = _DEST
     dest = _DEST
 
     @property
@@ -44,13 +47,13 @@ class T2IAdapters(Addon):
 
     @property
     def digest(self) -> str:
-        """Files and scales."""
-        return repr([(one.part.digest, one.part.dtype, one.scale) for one in self.found])
+        """Files, scales and windows."""
+        return repr([(one.part.digest, one.part.dtype, one.scale, one.window.words) for one in self.found])
 
     @property
     def story(self) -> str:
-        """Names and scales."""
-        return " ".join(f"{one.part.folder.name};scale={one.scale:g}" for one in self.found)
+        """Names, scales and windows."""
+        return " ".join(f"{one.part.folder.name};scale={one.scale:g}{one.window.words}" for one in self.found)
 
     @property
     def parts(self) -> tuple[PartSource, ...]:
@@ -80,13 +83,18 @@ class T2IAdapters(Addon):
         return ""
 
     def arguments(self, call: Call, inputs: Inputs, /) -> dict[str, Any]:
-        """The control images, in grey for the networks that see grey, with their scales."""
+        """The control images, in grey for the networks that see grey, with their scales: 0 for those that do not hold.
+
+        Where none holds, the pipeline is the one without them, and takes nothing.
+        """
+        active = self.holds(call, len(self.found))
+        if not active:
+            return {}
         greys = [one.part.config.get("in_channels", 3) == 1 for one in self.found]
         images = [
-            image.resize(call.size).convert("L" if grey else "RGB")
-            for image, grey in zip(inputs.controls, greys, strict=True)
+            image.convert("L" if grey else "RGB") for image, grey in zip(guides(call, inputs), greys, strict=True)
         ]
-        scales = [one.scale for one in self.found]
+        scales = [one.scale if place in active else 0.0 for place, one in enumerate(self.found)]
         several = len(images) > 1
         return {
             "image": images if several else images[0],
@@ -104,7 +112,7 @@ def find_addon(source: ModelSource, facts: ModelFacts) -> T2IAdapters:
         raise fault(_DEST, f"{facts.name} ({facts.family.name}) runs no T2I-Adapters in diffusers; leave them out.")
     entries = [entry_of(_DEST, address, _KEYS) for address in source.t2i_adapters]
     found = tuple(
-        Sketcher(_part(entry, index, source, facts), entry.number("scale", 1.0, -100, 100))
+        Sketcher(_part(entry, index, source, facts), entry.number("scale", 1.0, -100, 100), entry.window())
         for index, entry in enumerate(entries)
     )
     if len({(_factor(one.part), one.part.config.get("adapter_type")) for one in found}) > 1:

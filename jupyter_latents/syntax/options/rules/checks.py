@@ -63,7 +63,9 @@ def check(arguments: Arguments, schedulers: Collection[str]) -> None:
     for index, given in enumerate(arguments.values.get("schedulers", ())):
         if given.name.lower() in ("help", "helpargs"):
             names = ", ".join(sorted(schedulers)) or "none are known here"
-            raise HelpAskedError(f"Schedulers: {names}.\nSettings follow them, 'DDIMScheduler;clip-sample=false'.")
+            asked = HelpAskedError(f"Schedulers: {names}.\nSettings follow them, 'DDIMScheduler;clip-sample=false'.")
+            asked.alone = False
+            raise asked
         if schedulers and given.name not in schedulers:
             raise fault(
                 f"{option('schedulers')}: '{given.name}' is no scheduler{nearest(given.name, schedulers) or '.'}",
@@ -78,7 +80,8 @@ def _fill(arguments: Arguments) -> None:
     if fuse is not None and "loras" in arguments.values:
         arguments.values["loras"] = tuple(_scaled(lora, fuse) for lora in arguments.values["loras"])
     if "no_aspect" in arguments.options and "image_seeds" in arguments.values:
-        arguments.values["image_seeds"] = tuple(map(_stretched, arguments.values["image_seeds"]))
+        sized = "output_size" in arguments.options
+        arguments.values["image_seeds"] = tuple(_stretched(seed, sized) for seed in arguments.values["image_seeds"])
 
 
 def _scaled(lora: Address, fuse: float) -> Address:
@@ -91,13 +94,20 @@ def _scaled(lora: Address, fuse: float) -> Address:
     return Address(lora.name, MappingProxyType({**lora.settings, "scale": f"{scale:g}"}))
 
 
-def _stretched(seed: ImageSeed) -> ImageSeed:
+def _stretched(seed: ImageSeed, sized: bool) -> ImageSeed:
+    """A seed whose pictures are stretched where it says nothing of that.
+
+    Args:
+        seed: The seed.
+        sized: Whether the stage says a size, to which its pictures are brought.
+    """
     adapters = tuple(
         tuple(replace(one, aspect=False) if one.resize and one.aspect is None else one for one in adapter)
         for adapter in seed.adapters
     )
     plain = replace(seed, adapters=adapters)
-    return replace(plain, aspect=False) if seed.resize is not None and seed.aspect is None else plain
+    resized = seed.resize is not None or (sized and (seed.images or seed.plain))
+    return replace(plain, aspect=False) if resized and seed.aspect is None else plain
 
 
 def _check_count(arguments: Arguments) -> None:

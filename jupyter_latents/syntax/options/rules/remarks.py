@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from jupyter_latents.errors import Place
+from jupyter_latents.processing import IDLE
 from jupyter_latents.syntax.options.table import NAMES
 from jupyter_latents.syntax.prompts import split_weighter
 
@@ -65,5 +66,9 @@ def _idle(arguments: Arguments) -> Iterator[tuple[str, Place | None]]:
             yield f"{NAMES[dest]} does nothing: no file is written without {NAMES['output_path']}", given[dest].place
     if "latents_processors" in given and "image_seeds" not in given and not arguments.open:
         yield f"{NAMES['latents_processors']} does nothing: no latents are given", given["latents_processors"].place
+    for dest in ("seed_image_processors", "mask_image_processors", "control_image_processors"):
+        for word in arguments.words.get(dest, ()):
+            if idle := [key for key in IDLE if re.search(rf";\s*{key.replace('-', '[-_]')}\s*=", word.text)]:
+                yield f"{' and '.join(f'{key}=' for key in idle)} changes nothing: {IDLE[idle[0]]}", word.place
     if "batch_seeds" in given and not given.keys() & {"seeds", "gen_seeds"} and not arguments.open:
         yield f"{NAMES['batch_seeds']} does nothing: there is one seed", given["batch_seeds"].place

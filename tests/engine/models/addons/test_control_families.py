@@ -73,6 +73,13 @@ def reference(bench: Bench, name: str, mode: str, settings: str) -> torch.Tensor
     return unpacked(made(prompt=PROMPT, generator=generator, **size, **given).images, family)
 
 
+def test_a_scheduler_that_its_pipeline_cannot_set_is_refused_before_weights_load(bench: Bench) -> None:
+    flow = "DPMSolverMultistepScheduler;use_flow_sigmas=true;prediction_type=flow_prediction"
+    prepare(bench.stage("flux", scheduler=flow))
+    with pytest.raises(ModelError, match="passes sigmas of its own, and DPMSolverMultistepScheduler takes none"):
+        prepare(stage(bench, "flux", "", scheduler=flow), Given(controls=1))
+
+
 @pytest.mark.parametrize(
     ("name", "mode", "settings"),
     [pytest.param(*case, marks=() if case[0] in QUICK else pytest.mark.slow) for case in CASES],

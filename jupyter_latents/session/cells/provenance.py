@@ -1,4 +1,4 @@
-"""The cell that made latents: written when a stage has run, and read again by whoever opens them."""
+"""The cell that latents say of themselves: written when a stage has run, and read again by whoever opens them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,25 @@ from dataclasses import replace
 
 from jupyter_latents.errors import ScriptError
 from jupyter_latents.stage import Reference, Stage
-
-from .compose import ORDER, Made, compose, done_fraction, from_provenance, lines, literal, plain_dollars, rows_of
-from .expand import expand
-from .script import Script
-from .seeds import format_seed, parse_seed
-from .templates.environment import CAPTURED
-from .templates.marks import named, unveil, veiled_names
-from .text.lines import Block, LineReader
-from .text.located import Line
-from .text.quoting import read_words
+from jupyter_latents.syntax.compose import (
+    ORDER,
+    Made,
+    compose,
+    done_fraction,
+    from_provenance,
+    lines,
+    literal,
+    plain_dollars,
+    stage_lines,
+)
+from jupyter_latents.syntax.expand import expand
+from jupyter_latents.syntax.script import Script
+from jupyter_latents.syntax.seeds import format_seed, parse_seed
+from jupyter_latents.syntax.templates.environment import CAPTURED
+from jupyter_latents.syntax.templates.marks import named, unveil, veiled_names
+from jupyter_latents.syntax.text.lines import Block, LineReader
+from jupyter_latents.syntax.text.located import Line
+from jupyter_latents.syntax.text.quoting import read_words
 
 __all__ = ["cell_lines", "cell_of", "ending_at"]
 
@@ -30,12 +39,10 @@ def cell_lines(stage: Stage) -> dict[str, str]:
         stage: A stage of a script; veiled values of the environment in it become ``$NAME``. A token that opens the hub
             is left out, unless it is such a value, and so is that it runs again whatever is kept.
     """
-    stage = replace(stage, force=False)
     token = stage.model.auth_token
     if token and unveil(token, lambda *_: "").strip():
         stage = replace(stage, model=replace(stage.model, auth_token=None))
-    rows = {dest: tuple(map(_live, words)) for dest, words in rows_of(stage).items()}
-    return lines(_live(literal(stage.model.name)), rows, variables=True)
+    return stage_lines(replace(stage, force=False), _live, variables=True)
 
 
 def _live(text: str) -> str:

@@ -1,0 +1,8 @@
+"""Image processors: what is done to pictures before a stage takes them, by dgenerate's names."""
+
+from __future__ import annotations
+
+from .chains import AND, chain_of, chain_size, chains, processed
+from .table import IDLE, PROCESSORS, check_processor
+
+__all__ = ["AND", "IDLE", "PROCESSORS", "chain_of", "chain_size", "chains", "check_processor", "processed"]
