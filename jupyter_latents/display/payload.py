@@ -33,6 +33,7 @@ def head(record: RunRecord) -> dict[str, Any]:
         "busy": record.state == "running" and bool(record.phases) and record.phases[-1].name != "denoising",
         "stages": stages,
         "sweeps": list(_place(stages, planned)),
+        "queue": [[one.title, one.own] for one in record.queue] if record.ended is None else [],
         "against": record.against,
         "still": record.still,
         "notes": [[note.text, note.warning] for note in record.notes],

@@ -91,11 +91,17 @@ def doing(record: RunRecord) -> str:
     if record.ended is not None:
         return _ended(record)
     if record.state == "queued":
-        return "waiting for an earlier run"
+        return _place(record)
     if told := items_text(record):
         return {"paused": "paused · ", "stopping": "stopping · "}.get(record.state, "") + told
     phase = record.phases[-1] if record.phases else None
     return _phase(record, phase) if phase is not None else "starting"
+
+
+def _place(record: RunRecord) -> str:
+    """Where a run stands that waits."""
+    ahead = next((place for place, one in enumerate(record.queue) if one.own), 0)
+    return f"waiting for {ahead + 1} earlier runs" if ahead else "waiting for an earlier run"
 
 
 def items_text(record: RunRecord) -> str:

@@ -18,8 +18,8 @@ from jupyter_latents.errors import LatentsFileError
 from jupyter_latents.formats import endings, format_of
 from jupyter_latents.latents.clip import Clip
 from jupyter_latents.paths import destination, explain, is_there
-from jupyter_latents.pictures.metadata.texts import no_room, write_picture
-from jupyter_latents.stage import Stage
+from jupyter_latents.pictures.metadata.texts import CONFIG, no_room, write_picture
+from jupyter_latents.stage import Size, Stage
 from jupyter_latents.stopping import check
 from jupyter_latents.wording import option
 
@@ -33,6 +33,7 @@ __all__ = ["check_writable", "write", "writes"]
 
 _FOLDER = "output"  # dgenerate's own default
 _IN_NAMES = str.maketrans({"@": "-", ",": "-", "=": None})
+_SCRIPT = ".dgen"
 _LONGEST = 80  # characters of a model's name in a file's
 _OUTSIDE = re.compile(r"[/\\\x00]")
 
@@ -103,6 +104,7 @@ def write(
     pictures: Sequence[Image | Clip],
     texts: Callable[[int], Mapping[str, str]],
     tell: Callable[[str], None],
+    cell: Callable[[], str] = str,
 ) -> list[str]:
     """Writes what ``--output-path`` and ``--image-format`` ask for.
 
@@ -115,9 +117,10 @@ def write(
         pictures: Its decoded pictures.
         texts: What each of them, by its number, says of how it was made.
         tell: Is told of texts that a file has no room for.
+        cell: Gives the cell that makes the result.
 
     Returns:
-        The files written; empty when the stage asks for none.
+        The files written, without the scripts beside them; empty when the stage asks for none.
 
     Raises:
         LatentsFileError: A file cannot be written; nothing half-written stays.
@@ -127,8 +130,12 @@ def write(
     if wanted.path is None and wanted.format is None:
         return []
     folder = _folder(stage)
+    script = cell().partition("\n")[2].lstrip("\n") if wanted.metadata or wanted.configs else ""
+    said = partial(_with_script, texts, script) if wanted.metadata else texts
     try:
-        return _written(stage, result, pictures, folder, partial(_write_picture, texts=texts, tell=tell))
+        files = _written(stage, result, pictures, folder, partial(_write_picture, texts=said, tell=tell))
+        _write_scripts(files if wanted.configs else (), script)
+        return files
     except LatentsFileError as error:
         error.option = error.option or "output_path"
         raise
@@ -140,10 +147,39 @@ def write(
         ) from error
 
 
+def _with_script(texts: Callable[[int], Mapping[str, str]], script: str, number: int) -> dict[str, str]:
+    """The texts of a picture with its script beside them."""
+    return {**texts(number), CONFIG: script}
+
+
+def _write_scripts(files: Sequence[str], script: str) -> None:
+    """Writes the script that makes them beside each of some files."""
+    from jupyter_latents.latents.files.atomic import write_whole
+
+    for file in files:
+        write_whole(Path(file).with_suffix(_SCRIPT), script.encode())
+
+
+def _joined(pictures: Sequence[Image | Clip], grid: Size | None) -> Sequence[Image | Clip]:
+    """The pictures of a batch as one, as dgenerate joins them; what has no place in the grid gets further rows."""
+    from PIL import Image as PilImage
+
+    stills = [one for one in pictures if not isinstance(one, Clip)]
+    if grid is None or len(pictures) < 2 or len(stills) < len(pictures):
+        return pictures
+    width, height = stills[0].size
+    rows = max(grid.height, -(-len(stills) // grid.width))
+    joined = PilImage.new("RGB", (grid.width * width, rows * height))
+    for number, one in enumerate(stills):
+        joined.paste(one, (number % grid.width * width, number // grid.width * height))
+    return [joined]
+
+
 def _written(
     stage: Stage, result: StageResult, pictures: Sequence[Image | Clip], folder: Path, picture_to: Callable[..., None]
 ) -> list[str]:
     wanted = stage.output
+    free = partial(_free, folder, overwrite=wanted.overwrite, beside=wanted.configs)
     if wanted.prefix and _OUTSIDE.search(wanted.prefix):
         raise LatentsFileError(
             f"{wanted.prefix!r} cannot start a file's name: file names stay inside {folder}.", option="output_prefix"
@@ -152,14 +188,15 @@ def _written(
     usual = "mp4" if result.latents.moves else "png"
     ending, _, beside = (wanted.format or usual).partition(";")
     if f".{ending}" in endings("latents"):
-        target = _free(folder, stem, ending, overwrite=wanted.overwrite)
+        target = free(stem, ending)
         return [result.latents.save(target).as_posix()]
     targets = []
+    pictures = _joined(pictures, wanted.grid)
     chunks = _chunks(result.latents) if beside else [b""] * len(pictures)
     for number, (one, chunk) in enumerate(zip(pictures, chunks, strict=True)):
         name = stem if len(pictures) == 1 else f"{stem}_{number + 1}"
         for picture, rest in _files(one, ending):
-            target = _free(folder, name + rest, ending, overwrite=wanted.overwrite)
+            target = free(name + rest, ending)
             picture_to(picture, target, number, latents=b"" if rest not in ("", "_0001") else chunk)
             targets.append(target.as_posix())
     return targets
@@ -251,10 +288,10 @@ def _slug(stage: Stage) -> str:
     return f"{model}_st_{stage.num_inference_steps}_g_{stage.guidance_scale:g}{part}".translate(_IN_NAMES)
 
 
-def _free(folder: Path, stem: str, ending: str, *, overwrite: bool) -> Path:
-    """A path that does not overwrite: a number is appended where the name is taken."""
+def _free(folder: Path, stem: str, ending: str, *, overwrite: bool, beside: bool = False) -> Path:
+    """A path that does not overwrite: a number is appended where the name, or that of its script, is taken."""
     target, number = folder / f"{stem}.{ending}", 1
-    while _taken(target) and not overwrite:
+    while (_taken(target) or (beside and _taken(target.with_suffix(_SCRIPT)))) and not overwrite:
         number += 1
         target = folder / f"{stem}_{number}.{ending}"
     if target.is_symlink():

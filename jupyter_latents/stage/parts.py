@@ -9,6 +9,7 @@ from typing import Any
 
 from jupyter_latents.addresses import Address, address_of
 from jupyter_latents.points import Point, point_of
+from jupyter_latents.stage.seeds import Size
 
 __all__ = ["LatentsProcessor", "Output", "Prompt", "Window", "argument"]
 
@@ -87,9 +88,15 @@ class Output:
             ``png;latents`` for pictures with their latents inside.
         prefix: Start of the file names.
         overwrite: Whether an existing file may be replaced; otherwise a number is appended.
+        grid: Columns and rows of the one picture that holds a batch; None for a file each.
+        metadata: Whether pictures hold their script as dgenerate's do.
+        configs: Whether each file has its script beside it.
     """
 
     path: str | None = None
     format: str | None = None
     prefix: str | None = None
     overwrite: bool = False
+    grid: Size | None = None
+    metadata: bool = False
+    configs: bool = False

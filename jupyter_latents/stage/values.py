@@ -57,6 +57,7 @@ class ModelSource:
         optimize: What makes it faster or smaller, ``taylorseer;interval=3`` each; see `optimizations`.
         image_encoder: What sees the images of IP-Adapters; None for the model's or the adapter's own.
         ip_adapters: Addresses of IP-Adapters, ``path;scale=0.8;start=0;end=0.5`` each.
+        text_encoders: Other text encoders in their order, ``path;subfolder=text_encoder`` each; ``+`` for the own.
         textual_inversions: Addresses of textual inversions, ``path;token=<word>`` each.
     """
 
@@ -84,6 +85,7 @@ class ModelSource:
     t2i_adapters: tuple[Address, ...] = field(default=(), metadata={"addon": "t2i_adapters", "windows": True})
     unet: Address | None = field(default=None, metadata={"addon": "unet"})
     transformer: Address | None = field(default=None, metadata={"addon": "transformer"})
+    text_encoders: tuple[Address, ...] = field(default=(), metadata={"addon": "text_encoders"})
 
     def __post_init__(self) -> None:
         for row in fields(self):
@@ -144,6 +146,7 @@ class StageOptions(TypedDict, total=False):
     revision: str
     subfolder: str
     vae: str
+    text_encoders: str | Sequence[str]
     textual_inversions: str | Sequence[str]
     loras: str | Sequence[str]
     ip_adapters: str | Sequence[str]
@@ -164,6 +167,9 @@ class StageOptions(TypedDict, total=False):
     output_path: str | os.PathLike[str]
     output_prefix: str
     output_overwrite: bool
+    output_metadata: bool
+    output_configs: bool
+    batch_grid_size: str
     image_format: str
     into: str
     force: bool

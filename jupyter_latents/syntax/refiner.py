@@ -18,14 +18,17 @@ from .text.quoting import Word, rendered
 
 __all__ = ["StageWords", "in_two_stages"]
 
-_LAST = ("output_path", "output_prefix", "output_overwrite", "image_format", "into")
+_LAST = (
+    "output_path", "output_prefix", "output_overwrite", "output_metadata", "output_configs", "batch_grid_size",
+    "image_format", "into",
+)  # fmt: skip
 # What the refiner's stage takes over from the first, where it says nothing of its own.
 _SHARED = (
     "dtype", "variant", "auth_token", "offline", "device", "vae", "vae_tiling", "vae_slicing", "optimize", "prompts",
     "negative_prompts", "prompt_weighter", "inference_steps", "guidance_scales", "guidance_rescales", "schedulers",
     "model_cpu_offload", "model_sequential_offload", "force",
 )  # fmt: skip
-_FIRST_ALONE = ("textual_inversions", "loras", "ip_adapters")
+_FIRST_ALONE = ("text_encoders", "textual_inversions", "unet", "loras", "ip_adapters")
 _URI = ("revision", "variant", "subfolder", "dtype")
 
 

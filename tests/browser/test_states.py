@@ -6,9 +6,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from jupyter_latents import compare
-from jupyter_latents.display.records.run_record import RunRecord
+from jupyter_latents.display.records.run_record import QueuedRun, RunRecord
 from tests.browser.states import COPIED, Shot, ran, running, say, show_live, show_static, sweep_stages
-from tests.display.fake_run import landscape, two_stages
+from tests.display.fake_run import landscape, stage, two_stages
 
 pytestmark = pytest.mark.browser
 PROMPTS = ["a beautiful sunset over the mountains", "a starry night over the sea"]
@@ -124,6 +124,32 @@ def test_the_kernel_writes_the_cell_of_a_paused_run(page: Page) -> None:
     assert page.evaluate("copied") == "%%dgen"
 
 
+def test_every_step_gets_its_picture_where_somebody_chooses_so(page: Page) -> None:
+    show_live(page, running(two_stages(), 0, 12, "paused"))
+    page.get_by_label("a picture of every step").check()
+    assert page.evaluate("model.sent.at(-1)") == {"cmd": "each", "on": True}
+
+
+@pytest.mark.parametrize(
+    ("element", "name", "value", "scheme"),
+    [
+        ("html", "theme", "dark", "dark"),  # Colab
+        ("html", "theme", "light", "light"),
+        ("body", "class", "vscode-dark", "dark"),
+        ("body", "class", "vscode-light", "light"),
+        ("body", "class", "vscode-high-contrast", "dark"),
+        ("body", "class", "vscode-high-contrast vscode-high-contrast-light", "light"),
+    ],
+)
+def test_colab_and_vscode_choose_the_colours(page: Page, element: str, name: str, value: str, scheme: str) -> None:
+    show_static(page, ran([stage("final")]))
+    page.evaluate("() => document.documentElement.removeAttribute('data-jp-theme-light')")
+    page.evaluate("([on, name, value]) => document.querySelector(on).setAttribute(name, value)", [element, name, value])
+    expect(page.locator("div.jl").last).to_have_css("color-scheme", scheme)
+    back = "rgb(15, 19, 24)" if scheme == "dark" else "rgb(255, 255, 255)"
+    expect(page.locator("div.jl").last).to_have_css("background-color", back)
+
+
 def test_words_are_explained_where_they_stand(page: Page) -> None:
     show_static(page, ran(two_stages()))
     page.get_by_label("step", exact=True).press("ArrowLeft")
@@ -152,9 +178,16 @@ def test_failed(page: Page, shot: Shot) -> None:
 
 
 def test_queued(page: Page, shot: Shot) -> None:
-    show_live(page, RunRecord(planned=tuple(two_stages()), state="queued"))
-    expect(page.locator(".jl-status")).to_have_text("waiting for an earlier run")
+    record = RunRecord(planned=tuple(two_stages()), state="queued")
+    record.queue = (QueuedRun("night", own=False), QueuedRun("base → final", own=True), QueuedRun("xy", own=False))
+    show_live(page, record)
+    expect(page.locator(".jl-status")).to_have_text("waiting for 2 earlier runs")
     expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    expect(page.locator(".jl-waits b")).to_have_text(["night", "base → final (this one)", "xy"])
+    page.get_by_role("button", name="let xy be the next").click()
+    assert page.evaluate("model.sent.at(-1)") == {"cmd": "advance", "place": 2}
+    page.get_by_role("button", name="cancel night").click()
+    assert page.evaluate("model.sent.at(-1)") == {"cmd": "cancel", "place": 0}
     shot("queued")
 
 

@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 HEAD, OTHER, PORT = "10.77.0.1", "10.77.0.2", 6379
+AGENTS = {"metrics-export": 6401, "dashboard-agent-grpc": 6402, "dashboard-agent-listen": 6403, "runtime-env-agent": 6404}
+"""Ports that are given are not waited for, which Ray does for a few seconds only."""
 SECONDS = 240
 SCRIPT = """\
 demo/scenes --prompts cat --seeds 1 2 3 4 --inference-steps 6 --output-size 64 --denoising-end 0.5 --into base
@@ -65,14 +67,16 @@ def second_host() -> Iterator[list[str]]:
 def main(folder: str) -> None:
     """Starts both hosts, runs the sweep on them and in this process, and prints what is equal."""
     ray = [str(Path(sys.executable).parent / "ray"), "start", "--block", "--num-cpus=1", "--disable-usage-stats"]
+    ray += [f"--{name}-port={number}" for name, number in AGENTS.items()]
     head = [f"--node-ip-address={HEAD}", f"--port={PORT}", "--head", f"--temp-dir={folder}"]
     member = [f"--node-ip-address={OTHER}", f"--address={HEAD}:{PORT}"]
-    os.environ.update(RAY_AUTH_MODE="disabled", RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0", RAY_DASHBOARD="0")
-    with second_host() as there, process(*ray, *head, "--include-dashboard=false"), process(*there, *ray, *member):
-        print(json.dumps(_found()))
+    os.environ.update(RAY_AUTH_MODE="disabled", RAY_raylet_start_wait_time_s="180")
+    head += ["--include-dashboard=false"]
+    with second_host() as there, process(*ray, *head) as one, process(*there, *ray, *member) as other:
+        print(json.dumps(_found([one, other])))
 
 
-def _found() -> dict[str, object]:
+def _found(hosts: list[subprocess.Popen[bytes]]) -> dict[str, object]:
     import torch
 
     from jupyter_latents.cluster import ray_engine
@@ -86,6 +90,8 @@ def _found() -> dict[str, object]:
     torch.set_num_threads(1)
     deadline = time.monotonic() + SECONDS
     while True:
+        if ended := [host.args for host in hosts if host.poll() is not None]:
+            raise RuntimeError(f"Ray has ended: {ended}")
         try:
             engine = ray_engine(f"{HEAD}:{PORT}", Settings())
         except SettingError:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from jupyter_latents.display import live
+from jupyter_latents.display import live, payload
 from jupyter_latents.display.actions import answer, cell_asked
 from jupyter_latents.display.live import LiveScreen
 from jupyter_latents.display.view import RunView, view_of
@@ -16,7 +16,7 @@ from jupyter_latents.errors import RunError, SettingError
 from jupyter_latents.session.runs.executor import LocalExecutor
 from jupyter_latents.session.runs.run import Run
 from tests.display.conftest import Recorder
-from tests.display.fake_run import Drawn, kept_result, latents_at, stage, start, step_event, two_stages
+from tests.display.fake_run import Drawn, fake_work, kept_result, latents_at, stage, start, step_event, two_stages
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -503,3 +503,43 @@ def test_latents_from_elsewhere_have_no_cell(front_end: Recorder, monkeypatch: p
     finished_run(view, two_stages())
     monkeypatch.setattr("jupyter_latents.latents.services.cell", lambda *_: "")
     assert "come from elsewhere" in cell_asked(view, {"point": 0})["said"]
+
+
+def test_the_queue_is_told_cut_and_ordered(front_end: Recorder) -> None:
+    gate, queue = Gate(), LocalExecutor()
+    views = [RunView() for _ in range(3)]
+    runs = [queue.submit(fake_work(view, [stage(f"made{n}", end=0.1)], gate)) for n, view in enumerate(views)]
+    for view, run, number in zip(views, runs, range(3), strict=True):
+        view.plan([stage(f"made{number}")])
+        view.attach(run)
+    screen = shown(views[0])
+    tell(screen, cmd="sync", page="a")
+    views[0].pump()
+    assert [one.title for one in views[0].record.queue] == ["made1", "made2"]
+    tell(screen, cmd="advance", place=1)
+    assert queue.waiting == (runs[0], runs[2], runs[1])
+    tell(screen, cmd="cancel", place=1)
+    assert runs[1].wait(20)
+    tell(screen, cmd="cancel", place=7)
+    tell(screen, cmd="advance", place="x")
+    gate.open()
+    assert all(run.wait(20) for run in runs)
+    assert [run.state for run in runs] == ["done", "stopped", "done"]
+    for view in views:
+        view.finish()
+    assert payload.head(views[0].record)["queue"] == []
+
+
+def test_each_step_has_its_picture_from_when_somebody_chooses_so(front_end: Recorder) -> None:
+    gate, view = Gate(), RunView(preview_every=0)
+    run = start(view, [stage("base", end=0.2)], gate)
+    screen = shown(view)
+    gate.open(4)
+    until(view, 3)
+    tell(screen, cmd="each", on=True)
+    tell(screen, cmd="each", on="yes")
+    gate.open(2)
+    until(view, 5)
+    pictured = [point.frame is not None for point in view.record.stages[0].points]
+    let_go(view, run, gate)
+    assert pictured == [False, False, False, True, True]

@@ -31,7 +31,7 @@ def test_help_finds_the_nearest_and_tells_of_dgenerates_own() -> None:
     with pytest.raises(ScriptError, match="did you mean denoising-start"):
         help_text("denoisin-start")
     assert "does not run here" in help_text("plugin-modules")
-    assert "is taken and changes nothing: pictures carry their cell" in help_text("output-metadata")
+    assert "is taken and changes nothing: pictures carry A1111's" in help_text("output-auto1111-metadata")
     assert "Sets a name to text" in help_text("\\set")
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jupyter_latents.latents.facts import Noise
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["Note", "PhaseRecord", "RunRecord"]
+__all__ = ["Note", "PhaseRecord", "QueuedRun", "RunRecord"]
 
 
 @dataclass(slots=True)
@@ -39,6 +39,19 @@ class PhaseRecord:
     def name(self) -> str:
         """The phase's name."""
         return self.phase.name
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedRun:
+    """A run that waits.
+
+    Attributes:
+        title: What it is called.
+        own: Whether it is the run of this view.
+    """
+
+    title: str
+    own: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +80,7 @@ class RunRecord:
         items: How far each of the stages is that run at the same time, by its place among the stages.
         workers: What each worker does, or did last.
         still: Whether it shows results alone, and tells of no run.
+        queue: What waits for its turn after the run that goes on, in order.
         against: The stage that lies over the one that is looked at, or None.
     """
 
@@ -83,6 +97,7 @@ class RunRecord:
     items: dict[int, ItemEvent] = field(default_factory=dict)
     workers: tuple[WorkerRow, ...] = ()
     still: bool = False
+    queue: tuple[QueuedRun, ...] = ()
     against: int | None = None
 
     @property

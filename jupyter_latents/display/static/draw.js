@@ -174,6 +174,25 @@ function drawNotes(view) {
   view.noteList.replaceChildren(...notes.map(([text, warning]) => make("li", warning ? "jl-warning" : "", text)));
 }
 
+// What waits behind the run that goes on, in order: each can be taken out, or put first.
+function drawQueue(view) {
+  const queue = view.state.queue || [];
+  const key = JSON.stringify(queue);
+  shown(view.queue, Boolean(view.port) && queue.length > 0);
+  if (view.queue.dataset.key === key) return;
+  view.queue.dataset.key = key;
+  const rows = queue.map(([title, own], place) => {
+    const row = make("span", "jl-waits");
+    const name = make("b", "", own ? `${title} (this one)` : title);
+    const act = (cmd) => () => view.port.send({ cmd, place });
+    row.append(make("span", "jl-place", `${place + 1}.`), name);
+    if (place) row.append(button("Next", act("advance"), `let ${title} be the next`));
+    row.append(button("Cancel", act("cancel"), `cancel ${title}`));
+    return row;
+  });
+  view.queue.replaceChildren(make("span", "jl-place", "Waiting"), ...rows);
+}
+
 function drawCrew(view) {
   const { headings, rows = [] } = view.state.crew || {};
   shown(view.crew, rows.length > 0);

@@ -11,6 +11,7 @@ from typing import Any
 from jupyter_latents.engine.given.inputs import Given
 from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.engine.models.facts import ModelFacts
+from jupyter_latents.engine.rules.frames import check_clip
 from jupyter_latents.engine.schedule import schedulers, timesteps
 from jupyter_latents.errors import HandoffError, ModelError
 from jupyter_latents.stage import Stage
@@ -66,6 +67,8 @@ def check_mode(stage: Stage, given: Given, latents: Standing | None, facts: Mode
         )
     if facts.family.pictured:
         _check_steered(stage, given, latents, facts)
+    elif facts.family.takes_clips and given.images:
+        check_clip(stage, given, facts)
     if given.masks:
         return "inpaint"
     return "img2img" if given.images or (latents is not None and facts.family.txt2img is None) else "txt2img"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 __all__ = [
+    "CONFIG",
     "LATENTS",
     "MOST",
     "OURS",
@@ -34,6 +35,8 @@ __all__ = [
 
 OURS = "jupyter_latents"
 PARAMETERS = "parameters"
+CONFIG = "DgenerateConfig"
+"""The script of a picture as dgenerate calls it; in EXIF it stands in the place of `PARAMETERS`."""
 LATENTS = b"ltNS"  # its letters' cases say: may be left out, private, unsafe to copy into a changed picture
 MOST = 4_000_000
 """Characters of the longest text that is read."""
@@ -130,13 +133,14 @@ def _exif(texts: Mapping[str, str]) -> bytes:
     exif = Exif()
     if OURS in texts:
         exif.get_ifd(_EXIF)[_NOTE] = texts[OURS].encode("ascii", "replace")
-    if PARAMETERS in texts:
-        exif.get_ifd(_EXIF)[_COMMENT] = _UNICODE + texts[PARAMETERS].encode("utf-16-be")
+    comment = texts.get(CONFIG) or texts.get(PARAMETERS)
+    if comment is not None:
+        exif.get_ifd(_EXIF)[_COMMENT] = _UNICODE + comment.encode("utf-16-be")
     return exif.tobytes()
 
 
 def _jpeg(texts: Mapping[str, str], _latents: bytes) -> tuple[dict[str, Any], tuple[str, ...]]:
-    for keys in (tuple(texts), (OURS,), (PARAMETERS,)):
+    for keys in (tuple(texts), (CONFIG,), (OURS,), (PARAMETERS,)):
         part = {key: texts[key] for key in keys if key in texts}
         if part and len(exif := _exif(part)) <= _MOST_EXIF:
             return {"exif": exif}, tuple(part)
@@ -195,7 +199,8 @@ def _png_texts(image: Any) -> dict[str, str]:
 def _exif_texts(image: Any) -> dict[str, str]:
     own = image.getexif().get_ifd(_EXIF)
     comment, note = own.get(_COMMENT), own.get(_NOTE)
-    found = {PARAMETERS: _comment_text(comment)} if isinstance(comment, (bytes, str)) else {}
+    text = _comment_text(comment) if isinstance(comment, (bytes, str)) else ""
+    found = {CONFIG if text.startswith(f"# {OURS} ") else PARAMETERS: text} if text else {}
     return found | ({OURS: note.decode("ascii", "replace")} if isinstance(note, bytes) else {})
 
 

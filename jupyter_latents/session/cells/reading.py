@@ -10,7 +10,7 @@ from jupyter_latents.errors import JupyterLatentsError, NameNotFoundError, Setti
 from jupyter_latents.paths import opened
 from jupyter_latents.pictures.metadata.programs import recipe_of
 from jupyter_latents.pictures.metadata.record import is_record, read_record
-from jupyter_latents.pictures.metadata.texts import OURS, read_texts
+from jupyter_latents.pictures.metadata.texts import CONFIG, OURS, read_texts
 from jupyter_latents.session.cells.operations import is_expression
 from jupyter_latents.session.cells.text import MAGIC, cell_text
 from jupyter_latents.stopping import check
@@ -66,6 +66,8 @@ def cell_of(texts: Mapping[str, str], name: str) -> str:
     ours = texts.get(OURS, "")
     if is_record(ours):
         return _checked(read_record(ours, name).cell, name)
+    if texts.get(CONFIG, "").startswith(f"# {OURS} "):  # its script alone, where the record was left out
+        return _checked(f"{MAGIC}\n{texts[CONFIG]}", name)
     return cell_text(recipe_of(texts, name))
 
 

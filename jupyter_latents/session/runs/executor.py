@@ -1,4 +1,4 @@
-"""Runs on this machine: a worker thread each, one at a time, with stop and pause flags."""
+"""Runs on this machine: a worker thread each, one at a time, in an order that may be changed."""
 
 from __future__ import annotations
 
@@ -42,11 +42,23 @@ class LocalExecutor:
         if threading.current_thread().name.startswith("jupyter-latents"):
             raise SettingError("a run cannot start another run and wait for it; start it from a cell.")
         run = Run()
+        run.queue = self
         run.flag.on_stop(self._wake)
         with self._turn:
             self._waiting.append(run)
         run.thread = start_thread(lambda: self._in_turn(run, work, unstarted), f"jupyter-latents-{id(run)}", run.stop)
         return run
+
+    def advance(self, run: Run) -> None:
+        """Lets a run that waits be the next; one that has begun or ended stays where it is.
+
+        Args:
+            run: The run.
+        """
+        with self._turn:
+            if run in list(self._waiting)[2:]:
+                self._waiting.remove(run)
+                self._waiting.insert(1, run)
 
     def _wake(self) -> None:
         """A run is to end: it may be one that waits."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jupyter_latents.engine import StageResult
     from jupyter_latents.latents.sequence import LatentsSequence
     from jupyter_latents.latents.value import Latents
+    from jupyter_latents.session.runs.executor import LocalExecutor
 
 __all__ = ["Made", "Run"]
 
@@ -51,6 +52,7 @@ class Run:
         steps: How often the run has asked whether to stop: once a step, and once before each stage.
         flag: Ends or holds it; all of its work heeds it.
         watcher: The view that was attached to it, or None.
+        queue: The executor in whose queue it stands, or None.
         thread: What it runs on, or None before it is submitted.
     """
 
@@ -65,6 +67,7 @@ class Run:
         self.steps = 0
         self.flag = StopFlag()
         self.watcher: Any = None
+        self.queue: LocalExecutor | None = None
         self._ended = threading.Event()
         self._begun = threading.Event()
         self.thread: threading.Thread | None = None

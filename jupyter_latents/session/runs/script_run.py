@@ -330,6 +330,7 @@ class ScriptRun:
             return []
         observer.phase(Phase("saving"))
         pictures = list(result.images) or self.models.engine.decode(result.latents)
-        files = outputs.write(stage, result, pictures, partial(self.session.texts, result.latents), observer.note)
+        texts, cell = partial(self.session.texts, result.latents), partial(self.session.cell, result.latents)
+        files = outputs.write(stage, result, pictures, texts, observer.note, cell)
         self.session.origins.wrote(files, result.latents)
         return files

@@ -28,6 +28,9 @@ _OWN = {
     "output_path": "output_path",
     "output_prefix": "output_prefix",
     "output_overwrite": "output_overwrite",
+    "output_metadata": "output_metadata",
+    "output_configs": "output_configs",
+    "batch_grid_size": "batch_grid_size",
     "image_format": "image_format",
 }
 _NOT_HERE = {"output_size", "image_seeds", "batch_seeds"}  # parts of these have names; the last is of several stages

@@ -155,6 +155,16 @@ def size(value: str, locate: Locator) -> Size:
     return made
 
 
+def cells(value: str, locate: Locator) -> Size:
+    """Columns and rows of a grid, ``3x2``, or ``2`` for as many of both."""
+    match = re.fullmatch(r"([1-9]\d{0,3})(?:[xX]([1-9]\d{0,3}))?", value.strip())
+    if not match:
+        raise ScriptError(
+            f"'{value}' is no grid; write columns and rows, such as 3x2, each 1 or more.", place=_at(value, locate)
+        )
+    return Size(int(match[1]), int(match[2] or match[1]))
+
+
 def choice(allowed: Mapping[str, str | None], what: str, elsewhere: Mapping[str, str] = MappingProxyType({})) -> Parser:
     """One of the names in `allowed`, whose values are what it is taken as; `elsewhere` says why others are none."""
 
@@ -277,6 +287,7 @@ def sigmas(value: str, locate: Locator) -> tuple[float, ...]:
 
 _PROCESSORS: dict[str, tuple[dict[str, Parser], frozenset[str]]] = {
     "scale": ({"factor": number()}, frozenset({"factor"})),
+    "upscale": ({"factor": number(above=0, most=8)}, frozenset({"factor"})),
     "noise": ({"sigma": number(0), "timestep": whole(0), "seed": _SEED}, frozenset({"sigma", "timestep"})),
 }
 
@@ -305,7 +316,7 @@ def _processor(value: str, locate: Locator) -> LatentsProcessor:
         )
     if name not in _PROCESSORS:
         raise ScriptError(
-            f"'{name}' is no latents processor{nearest(name, _PROCESSORS) or '.'} Known: scale, noise.",
+            f"'{name}' is no latents processor{nearest(name, _PROCESSORS) or '.'} Known: {', '.join(_PROCESSORS)}.",
             place=_at(value, locate),
         )
     known, wanted = _PROCESSORS[name]

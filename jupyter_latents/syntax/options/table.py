@@ -94,6 +94,10 @@ OPTIONS: tuple[Option, ...] = (
          "Textual inversions, 'NAME;token=<word>' each: words that prompts may then hold. Default of token: the file's "
          "own, or its name. SD and SDXL. Several are used together; they do not multiply.",
          many=True, completion="path", field="model.textual_inversions"),
+    _row("--text-encoders -te", "text_encoders", "NAME", parsers.address, "Model",
+         "Other text encoders in their order, 'NAME;subfolder=FOLDER;variant=NAME;dtype=DTYPE' or "
+         "'CLIPTextModel;model=NAME' each; + for the model's own. Those not named are the model's own.",
+         many=True, completion="path", field="model.text_encoders"),
     _row("--unet -un", "unet", "NAME", parsers.address, "Model",
          "Another U-Net, 'NAME;subfolder=FOLDER;variant=NAME;dtype=DTYPE': hub name, folder or file. Default: the "
          "model's own.", completion="path", field="model.unet"),
@@ -174,9 +178,9 @@ OPTIONS: tuple[Option, ...] = (
           field="guidance_rescale"),
     _flag("--pag -pag", "pag", "Denoising",
           "Perturbed attention guidance, at a scale of 3 where none is given. SD, SDXL, SD3, Kolors."),
-    _each("--pag-scales -pags", "pag_scales", "SCALE", parsers.number(0), "Denoising",
+    _each("--pag-scales -pags", "pag_scales", "SCALE", parsers.number(0, most=1e6), "Denoising",
           "Scale of perturbed attention guidance, 0 or more. Default: 3 with --pag, else none.", field="pag_scale"),
-    _each("--pag-adaptive-scales -pagas", "pag_adaptive_scales", "SCALE", parsers.number(0), "Denoising",
+    _each("--pag-adaptive-scales -pagas", "pag_adaptive_scales", "SCALE", parsers.number(0, most=1e6), "Denoising",
           "How fast perturbed attention guidance fades during the run, 0 or more. Default: 0, not at all.",
           field="pag_adaptive_scale"),
     _each("--denoising-start -ds", "denoising_start", "POINT", parsers.point, "Denoising",
@@ -208,7 +212,8 @@ OPTIONS: tuple[Option, ...] = (
           "their shape, and have the width that is asked for."),
     _row("--latents-processors -lp", "latents_processors", "PROCESSOR", parsers.processors, "Images and latents",
          "What is done to raw latents before they go in: 'scale;factor=1.1', 'noise;sigma=0.5;seed=1' (or timestep=). "
-         "Several run one after the other.", many=True, choices=("scale;factor=", "noise;sigma=", "noise;timestep="),
+         "'upscale;factor=2' enlarges them. Several run one after the other.", many=True,
+         choices=("scale;factor=", "noise;sigma=", "noise;timestep=", "upscale;factor="),
          field="latents_processors", fill=writers.chain, write=writers.processor),
     *(
         _row(f"--{of}-image-processors {short}", f"{of}_image_processors", "PROCESSOR", parsers.image_processor,
@@ -239,6 +244,16 @@ OPTIONS: tuple[Option, ...] = (
          field="output.prefix"),
     _flag("--output-overwrite -ox", "output_overwrite", "Output",
           "Replace files of the same name. Default: a number is added.", field="output.overwrite"),
+    _flag("--output-configs -oc", "output_configs", "Output",
+          "Write beside each file a .dgen file of its name, the script that makes it; "
+          "python -m jupyter_latents runs it.",
+          field="output.configs"),
+    _flag("--output-metadata -om", "output_metadata", "Output",
+          "Write that script into png and jpg too, where dgenerate's tools find it (DgenerateConfig, in jpg the EXIF "
+          "UserComment), whatever %config JupyterLatents.metadata says.", field="output.metadata"),
+    _row("--batch-grid-size -bgs", "batch_grid_size", "COLUMNSxROWS", parsers.cells, "Output",
+         "Write the pictures of a batch as one, a grid of so many columns and rows. Default: a file each.",
+         field="output.grid"),
     _row("--image-format -if", "image_format", "FORMAT", parsers.choice(_IMAGE_FORMATS, "image format"), "Output",
          f"{listed('picture', 'or')} write pictures; {listed('film', 'and')} write clips, as webp does; "
          f"{listed('latents', 'and')} write latents; png;latents writes pictures with their latents inside. Of a clip, "

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from jupyter_latents.errors import HelpAskedError, SettingError, nearest
+from jupyter_latents.formats import format_of, listed
 from jupyter_latents.optimizations import choices_of
 from jupyter_latents.points import before
 from jupyter_latents.stage import Address, ImageSeed
@@ -51,6 +52,7 @@ def check(arguments: Arguments, schedulers: Collection[str]) -> None:
     _check_prompts(arguments)
     _check_images(arguments)
     _check_optimize(arguments)
+    _check_files(arguments)
     _fill(arguments)
     if "pag" in arguments.options and "pag_scales" not in arguments.options:
         arguments.values["pag_scales"], arguments.options["pag_scales"] = (PAG_SCALE,), arguments.options["pag"]
@@ -202,6 +204,30 @@ def _check_optimize(arguments: Arguments) -> None:
         except SettingError as error:
             text = f"{option('optimize')}: {error.template}"
             raise fault(text, "optimize", arguments.place("optimize", count - 1)) from error
+
+
+def _check_files(arguments: Arguments) -> None:
+    """Checks what is asked of files against what their format holds."""
+    ending = str(arguments.first("image_format") or "png").partition(";")[0]
+    kind = format_of(ending)
+    for dest, fits, formats in (
+        ("output_metadata", ending in ("png", "jpg", "jpeg"), "png or jpg"),
+        ("batch_grid_size", kind is not None and kind.holds == "picture", listed("picture", "or")),
+    ):
+        if dest in arguments.options and not fits:
+            raise fault(
+                f"{option(dest)} is of pictures, and {option('image_format')} {ending} holds no such; write {formats}.",
+                dest,
+                arguments.options[dest].place,
+            )
+    grid, count = arguments.first("batch_grid_size"), arguments.first("batch_size", 1)
+    if grid is not None and count > grid.width * grid.height:
+        raise fault(
+            f"{option('batch_grid_size')} {grid} has {grid.width * grid.height} places, and {option('batch_size')} "
+            f"makes {count} pictures; give a larger grid.",
+            "batch_grid_size",
+            arguments.place("batch_grid_size"),
+        )
 
 
 def _check_images(arguments: Arguments) -> None:

@@ -61,9 +61,12 @@ def _idle(arguments: Arguments) -> Iterator[tuple[str, Place | None]]:
         text = f"{NAMES['inference_steps']} does nothing beside {NAMES['sigmas']}, which make the steps"
         yield text, given["inference_steps"].place
     writes = {"output_path", "image_format"} & given.keys()
-    for dest in ("output_prefix", "output_overwrite"):
+    for dest in ("output_prefix", "output_overwrite", "output_metadata", "output_configs", "batch_grid_size"):
         if dest in given and not writes:
             yield f"{NAMES[dest]} does nothing: no file is written without {NAMES['output_path']}", given[dest].place
+    if "batch_grid_size" in given and writes and "batch_size" not in given and not arguments.open:
+        text = f"{NAMES['batch_grid_size']} does nothing without {NAMES['batch_size']}: each picture has a file"
+        yield text, given["batch_grid_size"].place
     if "latents_processors" in given and "image_seeds" not in given and not arguments.open:
         yield f"{NAMES['latents_processors']} does nothing: no latents are given", given["latents_processors"].place
     for dest in ("seed_image_processors", "mask_image_processors", "control_image_processors"):
