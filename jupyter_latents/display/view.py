@@ -269,6 +269,14 @@ class RunView:
         queue = self.run.queue if self.run is not None else None
         return [run for run in queue.waiting[1:] if not run.flag.asked] if queue is not None else []
 
+    def preview_each(self, *, on: bool) -> None:
+        """Has each step's picture made from now on, or as before.
+
+        Args:
+            on: Whether each is.
+        """
+        self._pace.each(on=on)
+
     def cancel(self, place: int) -> None:
         """Takes a run out of the queue.
 

@@ -31,9 +31,10 @@ from jupyter_latents.engine.rules.remarks import remarks
 from jupyter_latents.engine.rules.sharing import sharing_note
 from jupyter_latents.engine.rules.sizes import picture_size, size_before
 from jupyter_latents.engine.schedule import beginning, schedulers, timesteps
-from jupyter_latents.engine.schedule.entering import Entering, enter, first_step
+from jupyter_latents.engine.schedule.entering import Entering, enter, enter_noised, first_step
 from jupyter_latents.engine.schedule.fit import check_fits
 from jupyter_latents.engine.schedule.handoff import grid_of
+from jupyter_latents.engine.schedule.strength import renoises
 from jupyter_latents.engine.schedule.trial import check_steps
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.engine.steering import StageWindow, stage_windows, steering_remarks, windows_of
@@ -216,7 +217,7 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     latents = incoming(stage, given.latents, facts)
     check_range(latents, _dtype(stage, facts))
     scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=stage.seed or 0)
-    crosses = _crosses(stage, latents, scheduler, facts)
+    crosses = _crosses(stage, latents, scheduler, facts, pictures=bool(given.images))
     entered = crossing(latents, facts.space, facts.family.align) if latents is not None and crosses else latents
     call, notes = _call(stage, given, entered, facts)
     arguments = call_arguments(call, facts.family)
@@ -226,7 +227,10 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     timesteps.set_timesteps(scheduler, facts.family.schedule, request)
     noised = bool(given.images) and latents is None and not facts.family.pictured
     first = first_step(call.pipeline, call.mode, scheduler, stage, call.strength) if noised else 0
-    entering = enter(stage, entered, scheduler, facts.family, first, facts.boundary)
+    if renoises(stage, entered, pictures=bool(given.images)):
+        entering = enter_noised(stage, scheduler, facts.family, facts.boundary)
+    else:
+        entering = enter(stage, entered, scheduler, facts.family, first, facts.boundary)
     check_memory(call, facts, _itemsize(stage, facts), entering.span.end - entering.span.start, scheduler)
     check_steps(scheduler, entering.schedule, entering.span.start_index, entering.span.end_index)
     decodings = tuple(decoding(one, facts, stage.model) for one in given.decoded)
@@ -290,11 +294,11 @@ def _itemsize(stage: Stage, facts: ModelFacts) -> int:
     return int(_dtype(stage, facts).itemsize)
 
 
-def _crosses(stage: Stage, latents: Standing | None, scheduler: Any, facts: ModelFacts) -> bool:
+def _crosses(stage: Stage, latents: Standing | None, scheduler: Any, facts: ModelFacts, *, pictures: bool) -> bool:
     """Whether the given latents must cross into the model's space."""
     if latents is not None:
-        backwards = schedulers.backwards(scheduler)
-        return not check_fits(latents, facts.space, stage.model.name, backwards=backwards)
+        begins = schedulers.backwards(scheduler) or renoises(stage, latents, pictures=pictures)
+        return not check_fits(latents, facts.space, stage.model.name, backwards=begins)
     if stage.window.start:
         raise WindowError(
             f"{option('denoising_start')} {stage.window.start:g} needs latents to start from: "

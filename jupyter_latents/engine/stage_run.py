@@ -25,6 +25,7 @@ from jupyter_latents.engine.run_steps import RunSteps
 from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.engine.schedule.entering import Entering, enter
 from jupyter_latents.engine.schedule.level_tensor import level_tensor, onward_draws
+from jupyter_latents.engine.schedule.strength import noised_again
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.engine.steering import StageWindow, changed
 from jupyter_latents.engine.tap.finish import FINISHES
@@ -187,6 +188,10 @@ class StageRun:
         end_index = entering.span.index(window.end) if len(self.prepared.pieces) > 1 else entering.span.end_index
         if self.given is None or entering.way is None:
             return Entry(entering.span.start_index, end_index)
+        if entering.renoised:
+            clean = self.given.tensor.to(self.model.device)
+            noised, after = noised_again(clean, scheduler, entering.span.start_index, self.seed)
+            return Entry(entering.span.start_index, end_index, self.layout.pack(noised), None, after)
         extra = torch.Generator("cpu").manual_seed((self.seed ^ 0x9E3779B9) % 2**63)
         raw = any(is_raw(latents, self.facts) for latents in self.inputs.latents)
         form = RAW_FORM if raw else entering.way.form

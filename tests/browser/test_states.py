@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from jupyter_latents import compare
 from jupyter_latents.display.records.run_record import QueuedRun, RunRecord
 from tests.browser.states import COPIED, Shot, ran, running, say, show_live, show_static, sweep_stages
-from tests.display.fake_run import landscape, two_stages
+from tests.display.fake_run import landscape, stage, two_stages
 
 pytestmark = pytest.mark.browser
 PROMPTS = ["a beautiful sunset over the mountains", "a starry night over the sea"]
@@ -122,6 +122,32 @@ def test_the_kernel_writes_the_cell_of_a_paused_run(page: Page) -> None:
     page.evaluate("model.say({cell: '%%dgen', new: false})")
     expect(page.locator(".jl-said")).to_have_text("the cell is copied")
     assert page.evaluate("copied") == "%%dgen"
+
+
+def test_every_step_gets_its_picture_where_somebody_chooses_so(page: Page) -> None:
+    show_live(page, running(two_stages(), 0, 12, "paused"))
+    page.get_by_label("a picture of every step").check()
+    assert page.evaluate("model.sent.at(-1)") == {"cmd": "each", "on": True}
+
+
+@pytest.mark.parametrize(
+    ("element", "name", "value", "scheme"),
+    [
+        ("html", "theme", "dark", "dark"),  # Colab
+        ("html", "theme", "light", "light"),
+        ("body", "class", "vscode-dark", "dark"),
+        ("body", "class", "vscode-light", "light"),
+        ("body", "class", "vscode-high-contrast", "dark"),
+        ("body", "class", "vscode-high-contrast vscode-high-contrast-light", "light"),
+    ],
+)
+def test_colab_and_vscode_choose_the_colours(page: Page, element: str, name: str, value: str, scheme: str) -> None:
+    show_static(page, ran([stage("final")]))
+    page.evaluate("() => document.documentElement.removeAttribute('data-jp-theme-light')")
+    page.evaluate("([on, name, value]) => document.querySelector(on).setAttribute(name, value)", [element, name, value])
+    expect(page.locator("div.jl").last).to_have_css("color-scheme", scheme)
+    back = "rgb(15, 19, 24)" if scheme == "dark" else "rgb(255, 255, 255)"
+    expect(page.locator("div.jl").last).to_have_css("background-color", back)
 
 
 def test_words_are_explained_where_they_stand(page: Page) -> None:

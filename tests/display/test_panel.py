@@ -191,7 +191,7 @@ def test_stop_ends_a_run_and_its_latents_stay(opened: Any, session: Session) -> 
     while opened.results.run is None:
         time.sleep(0.01)
     assert not opened.widgets.buttons["stop"].disabled
-    assert opened.widgets.queue.value.count("running") == 1
+    assert "running" in opened.widgets.now.value
     click(opened, "stop")
     opened.wait()
     assert "stopped" in opened.widgets.status.value

@@ -139,6 +139,7 @@ torch.save(LocalEngine().run(stage, Inputs((Latents.load(file),))).latents.tenso
 """
 
 
+@pytest.mark.slow  # in this process above, from a file; and test_law.py and test_pickles.py go on in new processes
 def test_a_new_process_goes_on_with_the_other_expert(bench, whole):
     window = Window(None, BOUNDARY / STEPS)
     file = bench.engine.run(stage_of(bench, "wan22", window=window)).latents.save(bench.scratch / "high.safetensors")

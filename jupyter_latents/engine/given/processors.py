@@ -3,6 +3,7 @@
 | processor | what it does |
 |---|---|
 | ``scale;factor=1.1`` | multiplies the tensor, as dgenerate does |
+| ``upscale;factor=2`` | enlarges them: the clean estimate is interpolated, the noise drawn anew to the same sigma |
 | ``noise;sigma=0.5;seed=1`` | adds noise of that standard deviation (in variance-exploding terms) |
 | ``noise;timestep=600`` | brings the latents up to the level of the receiving model's timestep |
 """
@@ -13,14 +14,18 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.errors import HandoffError, LatentsError
-from jupyter_latents.latents.operations import add_noise
+from jupyter_latents.latents.operations import add_noise, resize
+from jupyter_latents.latents.spaces import for_shape
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import LatentsProcessor
 from jupyter_latents.wording import option
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["process"]
 
@@ -74,12 +79,23 @@ def _noise(latents: Latents, arguments: Mapping[str, str], scheduler: Any) -> La
     return _result(latents, add_noise(latents, to, seed=seed), "noise", arguments)
 
 
+def _upscale(latents: Latents, arguments: Mapping[str, str], _scheduler: Any) -> Latents:
+    """The clean estimate interpolated, and noised again to the same sigma."""
+    factor, space = float(arguments["factor"]), for_shape(latents.space, latents.shape)
+    cells = [max(1, round(side * factor / space.factor)) for side in space.size_of(latents.shape)]
+    made = resize(latents, [count * space.factor for count in cells])
+    return _result(latents, made, "upscale", arguments, made.denoised)
+
+
 _PROCESSORS: Mapping[str, Callable[[Latents, Mapping[str, str], Any], Latents]] = MappingProxyType(
-    {"scale": _scale, "noise": _noise}
+    {"scale": _scale, "noise": _noise, "upscale": _upscale}
 )
 
 
-def _result(parent: Latents, result: Latents, name: str, arguments: Mapping[str, str]) -> Latents:
+def _result(
+    parent: Latents, result: Latents, name: str, arguments: Mapping[str, str], denoised: torch.Tensor | None = None
+) -> Latents:
     options = MappingProxyType({**parent.provenance.options, **arguments})
     provenance = replace(parent.provenance, operation=name, options=options, parents=(parent.digest,), cell="")
-    return result.replace(provenance=provenance, position=None, resume=None, trajectory=(), denoised=parent.denoised)
+    estimate = parent.denoised if denoised is None else denoised
+    return result.replace(provenance=provenance, position=None, resume=None, trajectory=(), denoised=estimate)

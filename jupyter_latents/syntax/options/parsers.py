@@ -287,6 +287,7 @@ def sigmas(value: str, locate: Locator) -> tuple[float, ...]:
 
 _PROCESSORS: dict[str, tuple[dict[str, Parser], frozenset[str]]] = {
     "scale": ({"factor": number()}, frozenset({"factor"})),
+    "upscale": ({"factor": number(above=0, most=8)}, frozenset({"factor"})),
     "noise": ({"sigma": number(0), "timestep": whole(0), "seed": _SEED}, frozenset({"sigma", "timestep"})),
 }
 
@@ -315,7 +316,7 @@ def _processor(value: str, locate: Locator) -> LatentsProcessor:
         )
     if name not in _PROCESSORS:
         raise ScriptError(
-            f"'{name}' is no latents processor{nearest(name, _PROCESSORS) or '.'} Known: scale, noise.",
+            f"'{name}' is no latents processor{nearest(name, _PROCESSORS) or '.'} Known: {', '.join(_PROCESSORS)}.",
             place=_at(value, locate),
         )
     known, wanted = _PROCESSORS[name]

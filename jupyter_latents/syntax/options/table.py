@@ -178,9 +178,9 @@ OPTIONS: tuple[Option, ...] = (
           field="guidance_rescale"),
     _flag("--pag -pag", "pag", "Denoising",
           "Perturbed attention guidance, at a scale of 3 where none is given. SD, SDXL, SD3, Kolors."),
-    _each("--pag-scales -pags", "pag_scales", "SCALE", parsers.number(0), "Denoising",
+    _each("--pag-scales -pags", "pag_scales", "SCALE", parsers.number(0, most=1e6), "Denoising",
           "Scale of perturbed attention guidance, 0 or more. Default: 3 with --pag, else none.", field="pag_scale"),
-    _each("--pag-adaptive-scales -pagas", "pag_adaptive_scales", "SCALE", parsers.number(0), "Denoising",
+    _each("--pag-adaptive-scales -pagas", "pag_adaptive_scales", "SCALE", parsers.number(0, most=1e6), "Denoising",
           "How fast perturbed attention guidance fades during the run, 0 or more. Default: 0, not at all.",
           field="pag_adaptive_scale"),
     _each("--denoising-start -ds", "denoising_start", "POINT", parsers.point, "Denoising",
@@ -212,7 +212,8 @@ OPTIONS: tuple[Option, ...] = (
           "their shape, and have the width that is asked for."),
     _row("--latents-processors -lp", "latents_processors", "PROCESSOR", parsers.processors, "Images and latents",
          "What is done to raw latents before they go in: 'scale;factor=1.1', 'noise;sigma=0.5;seed=1' (or timestep=). "
-         "Several run one after the other.", many=True, choices=("scale;factor=", "noise;sigma=", "noise;timestep="),
+         "'upscale;factor=2' enlarges them. Several run one after the other.", many=True,
+         choices=("scale;factor=", "noise;sigma=", "noise;timestep=", "upscale;factor="),
          field="latents_processors", fill=writers.chain, write=writers.processor),
     *(
         _row(f"--{of}-image-processors {short}", f"{of}_image_processors", "PROCESSOR", parsers.image_processor,
