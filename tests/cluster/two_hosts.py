@@ -16,7 +16,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 HEAD, OTHER, PORT = "10.77.0.1", "10.77.0.2", 6379
-AGENTS = {"metrics-export": 6401, "dashboard-agent-grpc": 6402, "dashboard-agent-listen": 6403, "runtime-env-agent": 6404}
+AGENTS = {
+    "metrics-export": 6401,
+    "dashboard-agent-grpc": 6402,
+    "dashboard-agent-listen": 6403,
+    "runtime-env-agent": 6404,
+}
 """Ports that are given are not waited for, which Ray does for a few seconds only."""
 SECONDS = 240
 SCRIPT = """\
