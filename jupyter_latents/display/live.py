@@ -132,6 +132,8 @@ class LiveScreen(OutputScreen):
             run.resume()
         elif command in ("cancel", "advance") and type(content.get("place")) is int:
             (self.view.cancel if command == "cancel" else self.view.advance)(content["place"])
+        elif command == "each" and isinstance(content.get("on"), bool):
+            self.view.preview_each(on=content["on"])
         else:
             self._asked.append(content)
         self.view.poke()

@@ -261,13 +261,21 @@ class RunView:
     def _waiting(self) -> Iterator[QueuedRun]:
         """The runs that wait for their turn; those that are to end are gone from the line at once."""
         for run in self._queued:
-            title = run.watcher.record.title if run.watcher is not None else ""
-            yield QueuedRun(visible(title) or "a run", run is self.run)
+            told = run.watcher.record.title if run.watcher is not None else ""
+            yield QueuedRun(visible(told or run.title) or "a run", run is self.run)
 
     @property
     def _queued(self) -> list[Any]:
         queue = self.run.queue if self.run is not None else None
         return [run for run in queue.waiting[1:] if not run.flag.asked] if queue is not None else []
+
+    def preview_each(self, *, on: bool) -> None:
+        """Has each step's picture made from now on, or as before.
+
+        Args:
+            on: Whether each is.
+        """
+        self._pace.each(on=on)
 
     def cancel(self, place: int) -> None:
         """Takes a run out of the queue.

@@ -18,6 +18,7 @@ from jupyter_latents.session.memory.facts_memory import FactsMemory
 from jupyter_latents.session.memory.memo import Memo
 from jupyter_latents.session.names.addresses import Addresses
 from jupyter_latents.session.names.bindings import check_free, drop, latents_named
+from jupyter_latents.session.names.numbers import numbers
 from jupyter_latents.session.names.resolve import Resolver
 from jupyter_latents.session.names.sizes import file_size
 from jupyter_latents.session.place import EnginePlace
@@ -163,7 +164,9 @@ class Session:
             finally:
                 watching.end(run.results)
 
-        return self.executor.submit(work, lambda run: observer.note(run.left))
+        run = self.executor.submit(work, lambda run: observer.note(run.left))
+        run.title = task.script.title
+        return run
 
     def plan(self, task: Task, check: Callable[[], None] = lambda: None) -> Plan:
         """What a script would do, without loading weights, asking the network or running anything.
@@ -385,6 +388,7 @@ class Session:
             print=observer.note,
             warn=partial(observer.note, warning=True),
             defaults={} if weighter == "none" else {"prompt.weighter": weighter},
+            modules={"numpy": numbers()},
             check=check,
         )
 

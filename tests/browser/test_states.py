@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from jupyter_latents import compare
 from jupyter_latents.display.records.run_record import QueuedRun, RunRecord
 from tests.browser.states import COPIED, Shot, ran, running, say, show_live, show_static, sweep_stages
-from tests.display.fake_run import landscape, two_stages
+from tests.display.fake_run import landscape, stage, two_stages
 
 pytestmark = pytest.mark.browser
 PROMPTS = ["a beautiful sunset over the mountains", "a starry night over the sea"]
@@ -124,6 +124,32 @@ def test_the_kernel_writes_the_cell_of_a_paused_run(page: Page) -> None:
     assert page.evaluate("copied") == "%%dgen"
 
 
+def test_every_step_gets_its_picture_where_somebody_chooses_so(page: Page) -> None:
+    show_live(page, running(two_stages(), 0, 12, "paused"))
+    page.get_by_label("a picture of every step").check()
+    assert page.evaluate("model.sent.at(-1)") == {"cmd": "each", "on": True}
+
+
+@pytest.mark.parametrize(
+    ("element", "name", "value", "scheme"),
+    [
+        ("html", "theme", "dark", "dark"),  # Colab
+        ("html", "theme", "light", "light"),
+        ("body", "class", "vscode-dark", "dark"),
+        ("body", "class", "vscode-light", "light"),
+        ("body", "class", "vscode-high-contrast", "dark"),
+        ("body", "class", "vscode-high-contrast vscode-high-contrast-light", "light"),
+    ],
+)
+def test_colab_and_vscode_choose_the_colours(page: Page, element: str, name: str, value: str, scheme: str) -> None:
+    show_static(page, ran([stage("final")]))
+    page.evaluate("() => document.documentElement.removeAttribute('data-jp-theme-light')")
+    page.evaluate("([on, name, value]) => document.querySelector(on).setAttribute(name, value)", [element, name, value])
+    expect(page.locator("div.jl").last).to_have_css("color-scheme", scheme)
+    back = "rgb(15, 19, 24)" if scheme == "dark" else "rgb(255, 255, 255)"
+    expect(page.locator("div.jl").last).to_have_css("background-color", back)
+
+
 def test_words_are_explained_where_they_stand(page: Page) -> None:
     show_static(page, ran(two_stages()))
     page.get_by_label("step", exact=True).press("ArrowLeft")
@@ -181,6 +207,17 @@ def test_a_sweep_fits_every_width(page: Page, shot: Shot, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     show_static(page, ran(sweep_stages()), dark=width == 400)
     shot(f"sweep-{width}")
+
+
+@pytest.mark.parametrize("width", [360, 480, 700, 760, 1600])
+def test_no_button_of_the_head_stands_alone_in_a_row(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    show_live(page, running(two_stages(), 1, 6, state="paused"))
+    acts = page.locator(".jl-acts")
+    acts.get_by_text("New cell").evaluate("(button) => { button.hidden = false; }")  # as in JupyterLab
+    expect(acts.get_by_role("button", name="Resume")).to_be_visible()
+    tops = acts.evaluate("(row) => [...row.children].filter((one) => one.offsetHeight).map((one) => one.offsetTop)")
+    assert len(set(tops)) == 1
 
 
 def test_a_sweep_of_two_stages_shows_the_chosen_way_on_its_bar(page: Page) -> None:

@@ -166,11 +166,11 @@ def test_it_is_text_in_every_part_of_the_panel(shown_panel: Any, text: str) -> N
     opened.widgets.say_text_error(text)
     opened.editor.tell(text, text)
     opened.widgets.say_summary(text)
-    opened.widgets.say_queue(text)
+    opened.widgets.say_queue(text, text)
     kept = [widget for widget in vars(opened.widgets).values() if isinstance(widget, HTML)]
     said = [one.value for one in (*kept, *opened.editor.notes.values())]
     said += [shown.value for shown in opened.editor.errors.values() if shown.value]
-    assert len(said) == 7, "each HTML widget is looked at here"
+    assert len(said) == 8, "each HTML widget is looked at here"
     for html in said:
         harmless(html, text)
     for name in ("prompt", "model", "image"):

@@ -528,3 +528,18 @@ def test_the_queue_is_told_cut_and_ordered(front_end: Recorder) -> None:
     for view in views:
         view.finish()
     assert payload.head(views[0].record)["queue"] == []
+
+
+def test_each_step_has_its_picture_from_when_somebody_chooses_so(front_end: Recorder) -> None:
+    gate, view = Gate(), RunView(preview_every=0)
+    run = start(view, [stage("base", end=0.2)], gate)
+    screen = shown(view)
+    gate.open(4)
+    until(view, 3)
+    tell(screen, cmd="each", on=True)
+    tell(screen, cmd="each", on="yes")
+    gate.open(2)
+    until(view, 5)
+    pictured = [point.frame is not None for point in view.record.stages[0].points]
+    let_go(view, run, gate)
+    assert pictured == [False, False, False, True, True]

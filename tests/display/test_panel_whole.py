@@ -122,17 +122,18 @@ def held(session: Session) -> Iterator[Any]:
 def test_runs_wait_in_a_queue_and_can_be_taken_out(opened: Any, session: Session, held: Any) -> None:
     click(opened, "run")
     opened._clicks.wait()
-    assert "running · waiting: 1 run" in opened.widgets.queue.value
+    assert "a run goes on" in opened.widgets.now.value
+    assert "waiting: 1 run" in opened.widgets.later.value
     click(opened, "run")
     opened._clicks.wait()
-    assert "waiting: 2 runs" in opened.widgets.queue.value
+    assert "waiting: 2 runs" in opened.widgets.later.value
     click(opened, "cancel")
     assert "2 runs taken out of the queue" in opened.widgets.status.value
     assert opened.widgets.buttons["cancel"].disabled
     held.set()
     opened.wait()
     assert "base" not in session.names
-    assert opened.widgets.queue.value == ""
+    assert opened.widgets.now.value == opened.widgets.later.value == ""
     click(opened, "run")
     opened.wait()
     assert "base" in session.names

@@ -209,7 +209,7 @@ class Panel:
     def _show_buttons(self) -> None:
         widgets, asked = self.widgets, self._clicks.waits("run")
         widgets.buttons["run"].disabled = asked
-        widgets.say_queue(self.queue.line)
+        widgets.say_queue(self.queue.now, self.queue.later)
         widgets.let("stop", on=asked or self.queue.running is not None)
         widgets.let("cancel", on=bool(self.queue.waiting))
         widgets.let("undo", on=self._whole.can_undo)

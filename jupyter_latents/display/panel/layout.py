@@ -79,7 +79,8 @@ class PanelWidgets:
             button.add_class(f"dgp-do-{name}")
             button.add_class("jl-button")
         self.buttons["run"].button_style = "primary"
-        self.summary, self.status, self.queue, self.text_error = (ipywidgets.HTML() for _ in range(4))
+        self.summary, self.status, self.text_error = (ipywidgets.HTML() for _ in range(3))
+        self.now, self.later = ipywidgets.HTML(), ipywidgets.HTML()
         self.stages = boxed(ipywidgets.HBox, "dgp-stages")
         self.text = ipywidgets.Textarea(rows=9, continuous_update=False, description="Script")
         self.text.add_class("dgp-code")
@@ -102,7 +103,7 @@ class PanelWidgets:
             self.more,
             self._bar("dgp-band dgp-status", self.status, "undo"),
             self.editor,
-            self._bar("jl-foot", "text", _space(), self.queue, "stop", "cancel"),
+            self._bar("jl-foot", "text", _space(), self.now, "stop", self.later, "cancel"),
             self.text_part,
             self.presses,
         )
@@ -148,9 +149,10 @@ class PanelWidgets:
         """Says in the head what the stages come to."""
         self.summary.value = f'<span class="jl-status">{html.escape(text)}</span>'
 
-    def say_queue(self, text: str) -> None:
-        """Says at the foot what runs and waits."""
-        self.queue.value = f'<span class="jl-status" role="status">{html.escape(text)}</span>' if text else ""
+    def say_queue(self, now: str, later: str) -> None:
+        """Says at the foot what runs and what waits."""
+        for shown, text in ((self.now, now), (self.later, later)):
+            shown.value = f'<span class="jl-status" role="status">{html.escape(text)}</span>' if text else ""
 
     def say(self, text: str, *, fault: bool = False) -> None:
         """Says a line to whoever looks or listens.

@@ -38,13 +38,18 @@ class Queue:
         return tuple(run for run in self._session.executor.waiting[1:] if not run.flag.asked)
 
     @property
-    def line(self) -> str:
-        """What runs and waits, in words; empty where nothing does."""
-        if self.running is None:
+    def now(self) -> str:
+        """What is done now, in words; empty where nothing runs."""
+        run = self.running
+        if run is None:
             return ""
+        return "a run is stopping" if run.flag.asked else "a run goes on"
+
+    @property
+    def later(self) -> str:
+        """What waits, in words; empty where nothing does."""
         count = len(self.waiting)
-        waiting = f" · waiting: {count} run{'s'[count == 1 :]}" if count else ""
-        return ("stopping" if self.running.flag.asked else "running") + waiting
+        return f"waiting: {count} run{'s'[count == 1 :]}" if count else ""
 
     def watch(self) -> None:
         """Has the end of each run told."""

@@ -28,7 +28,7 @@ class PreviewPace:
     """
 
     def __init__(self, every: int | None) -> None:
-        self._every = every
+        self._every = self._given = every
         self._latest, self._wait, self._spent = 0.0, _SECONDS, 0.0
 
     @property
@@ -40,6 +40,14 @@ class PreviewPace:
     def asked(self) -> bool:
         """Whether somebody said which steps get one."""
         return self._every is not None
+
+    def each(self, *, on: bool) -> None:
+        """Whoever looks chooses: each step gets one from now on, or as many as was asked for before.
+
+        Args:
+            on: Whether each does.
+        """
+        self._every = 1 if on else self._given
 
     def begin(self) -> float:
         """The run begins; when, in seconds of the monotonic clock."""

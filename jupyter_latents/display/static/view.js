@@ -50,7 +50,11 @@ class View {
     const help = button("?", () => this.help.open(), "keys and words");
     help.title = "keys and words";
     const cells = buildCellButtons(this);
-    head.append(this.title, this.status, this.heard, make("span", "jl-space"), ...cells, this.pause, this.stop, help);
+    const said = make("div", "jl-headline");
+    said.append(this.title, this.status, this.heard);
+    const acts = make("div", "jl-acts");
+    acts.append(...cells, this.pause, this.stop, help);
+    head.append(said, acts);
     return head;
   }
 
@@ -69,8 +73,21 @@ class View {
     this.legend = make("div", "jl-legend");
     const track = make("div", "jl-track");
     track.append(this.bar, this.scrubber);
-    axis.append(track, this.legend);
+    axis.append(track, this.legend, this.buildEach());
     return axis;
+  }
+
+  // The choice to have every step's picture made while the run goes on, which takes its time.
+  buildEach() {
+    this.each = make("label", "jl-each");
+    const box = make("input");
+    box.type = "checkbox";
+    box.addEventListener("change", () => this.port.send({ cmd: "each", on: box.checked }));
+    keepKeys(box);
+    this.each.append(box, " a picture of every step");
+    this.each.title = "each takes its time; without it there are as many as cost next to nothing";
+    shown(this.each, false);
+    return this.each;
   }
 
   buildStrip() {
@@ -143,12 +160,14 @@ class View {
     this.axis = new Axis(state, pathOf(state, this.looked()));
     put(this.title, state.title);
     put(this.status, state.left ? `${state.status} · ${state.left}` : state.status);
+    this.root.classList.toggle("jl-failed", state.state === "failed");
     put(this.heard, state.heard || "");
     shown(this.body, state.stages.length > 0);
     shown(this.foot, state.points.length > 0);
     const going = Boolean(this.port) && ["queued", "running", "paused", "stopping"].includes(state.state);
     shown(this.pause, going);
     shown(this.stop, going);
+    shown(this.each, going && state.state !== "stopping");
     put(this.pause, state.state === "paused" ? "Resume" : "Pause");
     this.stop.disabled = state.state === "stopping";
     this.bar.classList.toggle("jl-busy", Boolean(state.busy) && going);

@@ -34,6 +34,12 @@ def check_clip(stage: Stage, given: Given, facts: ModelFacts) -> None:
             f"makes no clips of clips. Use Wan 2.1, or leave {option('image_seeds', 'image')} out.",
             option="image_seeds",
         )
+    if stage.seed_image_processors:
+        raise ModelError(
+            f"{option('seed_image_processors')} are for pictures, and a clip is given. Process its frames in Python, "
+            "and give the list.",
+            option="seed_image_processors",
+        )
     if len(given.images) == 1:
         raise HandoffError(
             f"{name} makes clips of clips, and one picture is given. Give a film (clip.mp4), a clip's variable, or a "
