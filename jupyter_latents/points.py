@@ -177,6 +177,8 @@ def read_scales(text: str, fault: Fault = _plain_fault) -> float | Scales:
     places: list[tuple[int, int]] = []
     for start, part in _split(text):
         scale, at, point = part.partition("@")
+        if not part.strip():
+            raise fault(f"'{text}' has nothing beside a comma; take it out.", start, max(1, len(part)))
         if not at and parts:
             raise fault(f"'{part.strip()}' does not say from where on; write {part.strip()}@0.6.", start, len(part))
         offset = start + len(scale) + 1

@@ -104,6 +104,8 @@ def test_guidance_by_points_is_read_and_written() -> None:
         ("1e9", "at most 1e+06", 0, 3),
         ("7@0.2,2@0.6", "does not say with which scale the run begins", 2, 3),
         ("7@0,2", "'2' does not say from where on; write 2@0.6", 4, 1),
+        ("7@0,", "has nothing beside a comma; take it out", 4, 1),
+        ("7@0,,2@0.5", "has nothing beside a comma", 4, 1),
         ("7@0,2@", "is not allowed; give a fraction", 6, 1),
         ("7@0,2@1.5", "'1.5' is not allowed", 6, 3),
         ("7@0,x@0.5", "'x' is not allowed", 4, 1),

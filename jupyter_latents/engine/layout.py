@@ -22,10 +22,12 @@ class Layout:
     Attributes:
         pack: Unpacked latents to what the loop holds.
         unpack: What the loop holds, with the unpacked shape, to a tensor of that shape.
+        steered: Unpacked latents to what the scheduler steps where a picture steers them; None for what `pack` makes.
     """
 
     pack: Callable[[torch.Tensor], torch.Tensor]
     unpack: Callable[[torch.Tensor, tuple[int, ...]], torch.Tensor]
+    steered: Callable[[torch.Tensor], torch.Tensor] | None = None
 
 
 LAYOUTS: dict[str, Layout] = {
@@ -42,7 +44,11 @@ LAYOUTS: dict[str, Layout] = {
         lambda latents, _shape: latents.transpose(1, 2).contiguous(),
     ),
     # LTX-Video: every latent pixel of every frame is a token, LTXPipeline._pack_latents
-    "frames": Layout(to_tokens, lambda tokens, shape: tokens.transpose(1, 2).reshape(len(tokens), -1, *shape[-3:])),
+    "frames": Layout(
+        to_tokens,
+        lambda tokens, shape: tokens.transpose(1, 2).reshape(len(tokens), -1, *shape[-3:]),
+        lambda latents: latents[:, :, 1:],
+    ),
     # Flux.2: latents live patchified (batch-norm space) and become tokens, Flux2Pipeline._pack_latents
     "tokens": Layout(to_tokens, lambda tokens, shape: from_tokens(tokens, *shape[-2:])),
 }

@@ -31,15 +31,17 @@ from jupyter_latents.engine.rules.remarks import remarks
 from jupyter_latents.engine.rules.sharing import sharing_note
 from jupyter_latents.engine.rules.sizes import picture_size, size_before
 from jupyter_latents.engine.schedule import beginning, schedulers, timesteps
-from jupyter_latents.engine.schedule.entering import Entering, enter, first_step
+from jupyter_latents.engine.schedule.entering import Entering, enter, enter_noised, first_step
+from jupyter_latents.engine.schedule.expressions import levels_of
 from jupyter_latents.engine.schedule.fit import check_fits
 from jupyter_latents.engine.schedule.handoff import grid_of
+from jupyter_latents.engine.schedule.strength import renoises
 from jupyter_latents.engine.schedule.trial import check_steps
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.engine.steering import StageWindow, stage_windows, steering_remarks, windows_of
 from jupyter_latents.engine.vae.bridge import crossing
 from jupyter_latents.engine.vae.receiving import Decoding, decoding
-from jupyter_latents.errors import WindowError
+from jupyter_latents.errors import ModelError, WindowError
 from jupyter_latents.latents.facts import Noise, Position
 from jupyter_latents.stage import DEFAULT_STRENGTH, Stage
 from jupyter_latents.wording import option
@@ -194,7 +196,7 @@ class Prepared:
     @property
     def _items(self) -> int:
         """Latents that the pipeline makes at once: for several input images it makes as many for each."""
-        images = len(self.given.images)
+        images = 0 if self.facts.family.takes_clips else len(self.given.images)
         return self.call.batch if images < 2 else int(self.arguments["num_images_per_prompt"]) * images
 
 
@@ -216,9 +218,12 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     latents = incoming(stage, given.latents, facts)
     check_range(latents, _dtype(stage, facts))
     scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=stage.seed or 0)
-    crosses = _crosses(stage, latents, scheduler, facts)
+    crosses = _crosses(stage, latents, scheduler, facts, pictures=bool(given.images))
     entered = crossing(latents, facts.space, facts.family.align) if latents is not None and crosses else latents
     call, notes = _call(stage, given, entered, facts)
+    if isinstance(stage.sigmas, str):
+        stage = _worked_out(stage, stage.sigmas, call, facts)
+        call = replace(call, stage=stage)
     arguments = call_arguments(call, facts.family)
     check_clip_skip(stage, facts)
     check_sigmas(stage, scheduler, facts, call.mode)
@@ -226,7 +231,10 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     timesteps.set_timesteps(scheduler, facts.family.schedule, request)
     noised = bool(given.images) and latents is None and not facts.family.pictured
     first = first_step(call.pipeline, call.mode, scheduler, stage, call.strength) if noised else 0
-    entering = enter(stage, entered, scheduler, facts.family, first, facts.boundary)
+    if renoises(stage, entered, pictures=bool(given.images)):
+        entering = enter_noised(stage, scheduler, facts.family, facts.boundary)
+    else:
+        entering = enter(stage, entered, scheduler, facts.family, first, facts.boundary)
     check_memory(call, facts, _itemsize(stage, facts), entering.span.end - entering.span.start, scheduler)
     check_steps(scheduler, entering.schedule, entering.span.start_index, entering.span.end_index)
     decodings = tuple(decoding(one, facts, stage.model) for one in given.decoded)
@@ -269,14 +277,30 @@ def _call(stage: Stage, given: Given, entered: Standing | None, facts: ModelFact
     mode = check_mode(stage, given, entered, facts)
     size, notes = picture_size(stage, entered, given, facts)
     batch = stage.batch_size if entered is None else entered.shape[0]
-    frames = frame_count(stage, entered, facts)
+    frames = frame_count(stage, entered, facts, given)
     strength, pipeline = _strength(stage, given, entered), pipeline_of(mode, stage, facts)
-    fps = frame_rate(stage, entered, facts)
+    fps = frame_rate(stage, entered, facts, given)
     before = None if entered is not None else size_before(stage, given, facts)
     call = Call(stage, given, mode, size, pipeline, strength, batch, frames, fps, before=before)
     facts.check(call)
     check_memory(call, facts, _itemsize(stage, facts))
     return call, notes
+
+
+def _worked_out(stage: Stage, text: str, call: Call, facts: ModelFacts) -> Stage:
+    """A stage with the sigmas that its expression makes of those of its schedule."""
+    own = schedulers.build(stage.scheduler, *facts.scheduler, seed=stage.seed or 0)
+    request = timesteps.request(replace(stage, sigmas=None), facts, call.size, call.mode, call.frames)
+    timesteps.set_timesteps(own, facts.family.schedule, request)
+    levels = getattr(own, "sigmas", None)
+    if levels is None:
+        raise ModelError(
+            f"{type(own).__name__} has no sigmas to work with. Leave {option('sigmas')} out, or use another "
+            f"{option('schedulers')}, such as EulerDiscreteScheduler.",
+            option="sigmas",
+        )
+    made = levels_of(text, torch.as_tensor(levels).float().cpu().numpy())
+    return replace(stage, sigmas=made, num_inference_steps=len(made))
 
 
 def _dtype(stage: Stage, facts: ModelFacts) -> torch.dtype:
@@ -290,11 +314,11 @@ def _itemsize(stage: Stage, facts: ModelFacts) -> int:
     return int(_dtype(stage, facts).itemsize)
 
 
-def _crosses(stage: Stage, latents: Standing | None, scheduler: Any, facts: ModelFacts) -> bool:
+def _crosses(stage: Stage, latents: Standing | None, scheduler: Any, facts: ModelFacts, *, pictures: bool) -> bool:
     """Whether the given latents must cross into the model's space."""
     if latents is not None:
-        backwards = schedulers.backwards(scheduler)
-        return not check_fits(latents, facts.space, stage.model.name, backwards=backwards)
+        begins = schedulers.backwards(scheduler) or renoises(stage, latents, pictures=pictures)
+        return not check_fits(latents, facts.space, stage.model.name, backwards=begins)
     if stage.window.start:
         raise WindowError(
             f"{option('denoising_start')} {stage.window.start:g} needs latents to start from: "

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from jupyter_latents.engine.given.incoming import RAW_FORM, is_raw
+from jupyter_latents.engine.given.incoming import RAW_FORM, brought, has_network, is_raw
 from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.layout import LAYOUTS
 from jupyter_latents.engine.libraries.compat import with_clip_skip
@@ -25,6 +25,7 @@ from jupyter_latents.engine.run_steps import RunSteps
 from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.engine.schedule.entering import Entering, enter
 from jupyter_latents.engine.schedule.level_tensor import level_tensor, onward_draws
+from jupyter_latents.engine.schedule.strength import noised_again
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.engine.steering import StageWindow, changed
 from jupyter_latents.engine.tap.finish import FINISHES
@@ -107,6 +108,8 @@ class StageRun:
         facts = self.facts
         for note in self.prepared.notes:
             self.observer.note(note, warning=note in self.prepared.warnings)
+        if has_network(self.stage):
+            self._upscale()
         if self.given is not None and self.prepared.crosses:
             self._bridge(self.given)
         call = self.prepared.call
@@ -158,6 +161,11 @@ class StageRun:
                 raise
             self.done.stopped = True  # while the next texts were encoded: the steps that are done stay
 
+    def _upscale(self) -> None:
+        """Has a network change the given latents, which the plan knew the facts of."""
+        self.watch.before(Phase("bridging"))
+        self._go_on_with(brought(self.stage, self.inputs.latents, self.facts, self.model.vae_for_decoding))
+
     def _bridge(self, given: Latents) -> None:
         """Brings the given latents into the model's space; a converter of somebody's own may make another size."""
         self.watch.before(Phase("bridging"))
@@ -166,14 +174,18 @@ class StageRun:
         )
         again = "" if given.is_clean else f", noised again to {given.noise}"
         self.observer.note(f"bridged space: the clean estimate went from {given.space} to {self.facts.space}{again}")
-        self.given, self.inputs = crossed, replace(self.inputs, latents=(crossed,))
+        self._go_on_with(crossed)
+
+    def _go_on_with(self, latents: Latents) -> None:
+        """Takes latents in the place of those that were given; they are processed already."""
+        self.given, self.inputs = latents, replace(self.inputs, latents=(latents,))
         plain = replace(self.stage, latents_processors=())
         self.prepared = replace(prepare(plain, Given.of(self.inputs), self.facts), stage=self.stage)
 
     def _seed(self) -> int:
         if self.stage.seed is not None:
             return self.stage.seed
-        own = self.given.provenance.seed if self.given is not None else None
+        own = self.prepared.latents.provenance.seed if self.prepared.latents is not None else None
         return own if own is not None else secrets.randbelow(2**32)
 
     def _fresh_generator(self) -> torch.Generator:
@@ -187,6 +199,10 @@ class StageRun:
         end_index = entering.span.index(window.end) if len(self.prepared.pieces) > 1 else entering.span.end_index
         if self.given is None or entering.way is None:
             return Entry(entering.span.start_index, end_index)
+        if entering.renoised:
+            clean = self.given.tensor.to(self.model.device)
+            noised, after = noised_again(clean, scheduler, entering.span.start_index, self.seed)
+            return Entry(entering.span.start_index, end_index, self.layout.pack(noised), None, after)
         extra = torch.Generator("cpu").manual_seed((self.seed ^ 0x9E3779B9) % 2**63)
         raw = any(is_raw(latents, self.facts) for latents in self.inputs.latents)
         form = RAW_FORM if raw else entering.way.form

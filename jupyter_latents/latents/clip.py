@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-__all__ = ["FPS", "Clip", "check_fps", "check_still", "still", "stills"]
+__all__ = ["FPS", "Clip", "check_fps", "check_still", "frames_of", "still", "stills"]
 
 FPS = 16
 """Frames a second where nobody says, as Wan's models make them."""
@@ -149,6 +149,11 @@ def check_still(ending: str | None, model: str) -> None:
 def still(picture: Image | Clip) -> Image:
     """A picture, or the one that stands for a clip."""
     return picture.still if isinstance(picture, Clip) else picture
+
+
+def frames_of(pictures: Sequence[Image | Clip]) -> list[Image]:
+    """All pictures, those of clips frame by frame."""
+    return [frame for one in pictures for frame in (one if isinstance(one, Clip) else (one,))]
 
 
 def stills(pictures: Sequence[Image | Clip]) -> list[Image]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from jupyter_latents.errors import NameNotFoundError
 from jupyter_latents.pictures.arrays import eight_bits, is_pixels, picture_of
 from jupyter_latents.pictures.files import opened
+from jupyter_latents.pictures.film_files import Frame
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -30,8 +31,8 @@ def is_image(value: Any) -> TypeGuard[Image]:
 
 
 def is_picture(value: Any) -> bool:
-    """Whether a value is a picture by itself: a PIL picture, an array of pixels, or the bytes of a picture file."""
-    return is_image(value) or is_pixels(value) or isinstance(value, bytes)
+    """Whether a value is a picture by itself: a PIL picture, an array of pixels, a frame, or the bytes of a file."""
+    return is_image(value) or is_pixels(value) or isinstance(value, (bytes, Frame))
 
 
 def size_of(value: Any, name: str, check: Callable[[], None] = _unasked) -> tuple[int, int]:
@@ -45,6 +46,8 @@ def size_of(value: Any, name: str, check: Callable[[], None] = _unasked) -> tupl
     Raises:
         NameNotFoundError: It is no picture that can be read.
     """
+    if isinstance(value, Frame):
+        return value.size
     if isinstance(value, (Path, bytes)):
         with opened(value, name, check) as image:
             return _upright_size(image)
@@ -101,6 +104,8 @@ def read_mask(value: Any, name: str, check: Callable[[], None] = _unasked) -> Im
 
 
 def _read(value: Any, name: str, check: Callable[[], None], wanted: tuple[str, str]) -> Image:
+    if isinstance(value, Frame):
+        value = value.picture
     if isinstance(value, (Path, bytes)):
         with opened(value, name, check) as image:
             image.load()

@@ -8,8 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import machine
-from jupyter_latents.engine import import_libraries, scheduler_names
-from jupyter_latents.errors import LatentsError, NameNotFoundError, SettingError
+from jupyter_latents.engine import scheduler_names
+from jupyter_latents.errors import LatentsError, NameNotFoundError
 from jupyter_latents.session.cells.onward import onward
 from jupyter_latents.session.cells.origins import Origins
 from jupyter_latents.session.cells.sources import FromStage
@@ -18,8 +18,10 @@ from jupyter_latents.session.memory.facts_memory import FactsMemory
 from jupyter_latents.session.memory.memo import Memo
 from jupyter_latents.session.names.addresses import Addresses
 from jupyter_latents.session.names.bindings import check_free, drop, latents_named
+from jupyter_latents.session.names.numbers import numbers
 from jupyter_latents.session.names.resolve import Resolver
 from jupyter_latents.session.names.sizes import file_size
+from jupyter_latents.session.place import EnginePlace
 from jupyter_latents.session.plans.planning import Plan
 from jupyter_latents.session.plans.verdict import verdict
 from jupyter_latents.session.process import PROCESS
@@ -27,7 +29,7 @@ from jupyter_latents.session.results import PastResult, PastResults
 from jupyter_latents.session.runs.run import Run
 from jupyter_latents.session.runs.steps import OnStep, Watching
 from jupyter_latents.session.tasks import Task, Work
-from jupyter_latents.settings import SETTINGS, Settings, is_executor
+from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Environment, Script
 from jupyter_latents.syntax.names import python_name
@@ -78,8 +80,7 @@ class Session:
         self.memo = Memo(self.settings)
         self.addresses = Addresses()
         self.notices: set[str] = set()
-        self._given, self._place = engine, ""
-        self._engine: Engine | None = None
+        self._place = EnginePlace(PROCESS, self.settings, engine)
         self._bound: set[str] = set()
         self._facts = FactsMemory()
         self.origins = Origins(self._facts.find)
@@ -88,18 +89,12 @@ class Session:
     @property
     def engine(self) -> Engine:
         """The engine; that of this process, which all sessions share, is made when first asked for (it loads torch)."""
-        if self._given is not None:
-            return self._given
-        if self.place != "local":
-            return PROCESS.workers(self.place, self.settings)
-        if self._engine is None:
-            self._engine = PROCESS.engine(self.settings)
-        return self._engine
+        return self._place.engine
 
     @property
     def place(self) -> str:
         """Where its stages run: ``local``, ``ray`` or the address of a cluster's head."""
-        return self._place or self.settings.executor
+        return self._place.name
 
     def run_on(self, executor: str) -> str:
         """Runs stages there from now on.
@@ -113,45 +108,22 @@ class Session:
         Raises:
             SettingError: It is none of these, or the session was given an engine of its own.
         """
-        self._place = self._checked(executor)
+        self._place = self._place.at(executor)
         return "stages run in this process" if executor == "local" else f"stages run on workers ({executor})"
 
     def on(self, executor: str) -> Session:
         """This session with its stages run elsewhere; see `run_on`."""
         other = copy.copy(self)
-        other._place = self._checked(executor)  # noqa: SLF001 - of the same class
+        other._place = self._place.at(executor)  # noqa: SLF001 - of the same class
         return other
-
-    def _checked(self, executor: str) -> str:
-        if not is_executor(executor):
-            raise SettingError(
-                f"the executor {executor!r} is none; give local, ray for workers on this machine, or the host:port of "
-                "a Ray cluster's head."
-            )
-        if self._given is not None:
-            raise SettingError("this session was given an engine of its own; it runs on that.")
-        return executor
 
     def workers(self) -> list[WorkerRow]:
         """What each worker does now; none where stages run in this process."""
-        engine: Any = self.engine
-        return engine.workers() if self._given is None and self.place != "local" else []
+        return self._place.workers()
 
     def load_engine(self, tell: Callable[[PhaseName], None]) -> None:
-        """Imports what the engine of this process needs, and starts workers, where this is to be done yet.
-
-        Args:
-            tell: Called before what takes its time.
-
-        Raises:
-            StoppedError: The run that this belongs to is to end.
-            SettingError: The workers cannot be started.
-        """
-        if self._given is None and self._engine is None:
-            import_libraries(lambda: tell("importing"))
-        if self._given is None and self.place != "local" and not PROCESS.has_workers(self.place):
-            tell("starting")
-            PROCESS.workers(self.place, self.settings)
+        """Imports what the engine needs, and starts workers, where this is to be done yet; see `EnginePlace.load`."""
+        self._place.load(tell)
 
     def check(self, script: Script) -> None:
         """Finds what can be found wrong in a script before anything runs.
@@ -416,6 +388,7 @@ class Session:
             print=observer.note,
             warn=partial(observer.note, warning=True),
             defaults={} if weighter == "none" else {"prompt.weighter": weighter},
+            modules={"numpy": numbers()},
             check=check,
         )
 
@@ -429,9 +402,9 @@ class Session:
 
     def _picture_of(self, latents: Latents, stage: Stage, _name: str) -> list[Image]:
         """Pictures of latents in the image position, by the VAE that the engine chooses."""
-        from jupyter_latents.latents.clip import stills
+        from jupyter_latents.latents.clip import frames_of
 
-        return stills(self.engine.decode(latents, stage.model))
+        return frames_of(self.engine.decode(latents, stage.model))
 
     def remember(self, latents: Latents) -> None:
         """Keeps the facts of latents, so that a bare file of the same tensor has them back.

@@ -82,8 +82,8 @@ class ImageSeed:
         resize: Size to bring images to.
         aspect: Whether resizing keeps the aspect ratio; None when not said.
         align: Pixels to which sizes are aligned; None when not said.
-        frame_start: First frame of a video; parsed, refused when run.
-        frame_end: Last frame of a video; parsed, refused when run.
+        frame_start: First frame that is taken of a clip; None for its first.
+        frame_end: Last frame that is taken of a clip; None for its last.
         batch: Whether the plural form ``images:`` was used.
         plain: Whether control images stand in the image position, as dgenerate writes them: they give the size then.
     """

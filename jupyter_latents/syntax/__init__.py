@@ -10,6 +10,7 @@ from .prompts import format_prompt
 from .script import Script, parse
 from .seeds import format_seed, parse_seed, unsupported
 from .templates.environment import Environment
+from .templates.libraries import Library
 from .templates.promises import Promise, real
 from .text.quoting import quote
 
@@ -18,6 +19,7 @@ __all__ = [
     "Evaluation",
     "Foreseen",
     "Invocation",
+    "Library",
     "Promise",
     "PromptRow",
     "Script",

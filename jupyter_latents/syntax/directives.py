@@ -138,6 +138,16 @@ def _exit(_line: Logical, _start: int, environment: Environment) -> None:
     environment.exited = True
 
 
+def _import(line: Logical, start: int, environment: Environment) -> None:
+    words = read_words(expand(line, environment, start=start))
+    texts = [word.text for word in words]
+    if texts[0] not in environment.modules or texts[1:2] not in ([], ["as"]) or len(texts) not in (1, 3):
+        known = ", ".join(f"\\import {name} as NAME" for name in environment.modules) or "nothing"
+        text = f"'{' '.join(texts)}' is not imported from scripts; there is {known}. Import others in Python, and"
+        raise ScriptError(f"{text} name the variables that they make.", place=words[0].place)
+    environment.set(texts[-1], environment.modules[texts[0]], words[-1].place)
+
+
 def _nothing(_line: Logical, _start: int, _environment: Environment) -> None:
     """Accepted; there is nothing to do."""
 
@@ -179,13 +189,13 @@ DIRECTIVES: dict[str, Directive] = {
     "print": Directive(_print, r"\print TEXT", "Prints text as it is, after expansion."),
     "echo": Directive(_echo, r"\echo WORD...", "Prints words, after expansion and unquoting."),
     "exit": Directive(_exit, r"\exit", "Ends the script; what ran before stays."),
+    "import": Directive(_import, r"\import numpy as NAME", "Gives numpy's functions of numbers a name.", 1),
     "reset_lineno": Directive(_nothing, r"\reset_lineno", "Accepted and ignored."),
     **{name: Directive(_told(name, why), f"\\{name}", why, idle=True) for name, why in _IDLE.items()},
     **{
         name: Directive(None, f"\\{name}", reason)
         for name, reason in {
             "exec": f"running programs is not part of the cell; {_RUN_IN_CELL} with !",
-            "import": "modules are not imported from scripts; import it in a Python cell, its variables are readable",
             "download": f"downloads are not part of the cell; {_RUN_IN_CELL}",
             "web_cache": "there is no web cache here",
             "image_process": "image processors are not part of this project",

@@ -28,7 +28,7 @@ _SHARED = (
     "negative_prompts", "prompt_weighter", "inference_steps", "guidance_scales", "guidance_rescales", "schedulers",
     "model_cpu_offload", "model_sequential_offload", "force",
 )  # fmt: skip
-_FIRST_ALONE = ("textual_inversions", "loras", "ip_adapters")
+_FIRST_ALONE = ("text_encoders", "textual_inversions", "unet", "loras", "ip_adapters")
 _URI = ("revision", "variant", "subfolder", "dtype")
 
 

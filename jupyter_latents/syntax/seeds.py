@@ -96,8 +96,8 @@ SEED_KEYS: dict[str, tuple[str, Callable[[Piece], Any], str]] = {
     "resize": ("resize", _size, "size that images are brought to, 512 or 512x768"),
     "align": ("align", _whole(1), "pixels that sizes are rounded to, 8 by default"),
     "aspect": ("aspect", _truth, "whether resizing keeps the aspect ratio, true or false"),
-    "frame-start": ("frame_start", _whole(0), "first frame of a video; read, then refused"),
-    "frame-end": ("frame_end", _whole(0), "last frame of a video; read, then refused"),
+    "frame-start": ("frame_start", _whole(0), "first frame of a clip that is taken, counted from 0"),
+    "frame-end": ("frame_end", _whole(0), "last frame of a clip that is taken, itself too"),
 }
 """Keys of the long form: the field of ImageSeed, how it is read, and what it means."""
 
@@ -237,12 +237,7 @@ def _check_sizes(seed: ImageSeed, whole: Piece, *, sized: bool) -> None:
 
 def unsupported(seed: ImageSeed) -> list[str]:
     """Returns the parts of a seed that are read but cannot be run here, by name."""
-    parts = {
-        "floyd": seed.floyd,
-        "frame-start": seed.frame_start,
-        "frame-end": seed.frame_end,
-    }
-    return [name for name, value in parts.items() if value is not None]
+    return ["floyd"] if seed.floyd is not None else []
 
 
 def format_seed(seed: ImageSeed) -> str:

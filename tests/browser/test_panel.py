@@ -27,33 +27,51 @@ def back_from(handle: Locator, step: int) -> None:
     handle.page.keyboard.press("ArrowLeft")
 
 
+def field(output: Locator, label: str) -> Locator:
+    """The control of a field; sections and lists of all have names of their own."""
+    return output.locator("input[type=text], textarea, select").and_(output.get_by_label(label, exact=True))
+
+
+def press(output: Locator, name: str) -> None:
+    """Clicks a button of the panel."""
+    output.locator(".dgp-panel").get_by_role("button", name=name, exact=True).click()
+
+
 def test_from_an_empty_panel_to_a_picture(lab: LabPage, tmp_path: Path) -> None:
     lab.write("panel.ipynb", OPEN, "1 + 1", "base.position, final.is_clean")
     lab.open("panel.ipynb")
     output, page = lab.run_cell(0, 120), lab.page
-    output.get_by_label("Prompt").fill("a hill <img onerror=x>")  # mouse and keyboard fill the same fields
-    output.get_by_label("Steps").click()
+    field(output, "Prompt").fill("a hill <img onerror=x>")  # mouse and keyboard fill the same fields
+    field(output, "Steps in all").click()
     page.keyboard.type("-4")
     output.get_by_text("give a whole number of steps, 1 or more").wait_for()
+    expect(field(output, "Steps in all")).to_have_attribute("aria-invalid", "true")
     page.keyboard.press("Backspace")
     page.keyboard.press("Backspace")
     page.keyboard.type("4")
+    press(output, "Cell text")
     script = output.get_by_label("Script")
     expect(script).to_have_value(re.compile("--inference-steps 4"))
     output.get_by_text("give a whole number of steps").first.wait_for(state="detached")
+    output.get_by_role("slider", name="Steps in all, slider").focus()
+    page.keyboard.press("ArrowRight")
+    expect(field(output, "Steps in all")).to_have_value("5")
+    page.keyboard.press("ArrowLeft")
+    expect(script).to_have_value(re.compile("--inference-steps 4"))
 
     output.get_by_role("button", name="+ Stage").focus()
     page.keyboard.press("Enter")
-    output.get_by_role("button", name="2. demo/scenes → final").wait_for()
-    back_from(output.get_by_role("slider").first, 3)
+    output.get_by_role("button", name="final demo/scenes").wait_for()
+    back_from(output.get_by_role("slider", name="Steps of this stage, start"), 3)
     output.get_by_text("2 evaluations").wait_for(timeout=90_000)
     page.wait_for_function(
         "() => [...document.querySelectorAll('textarea')].some(one => one.value.includes('--denoising-start 0.5'))"
     )
-    output.get_by_role("button", name="1. demo/scenes → base").click()
-    expect(output.get_by_label("Name")).to_have_value("base")
-    back_from(output.get_by_role("slider").last, 3)  # and Run at once: the click must not overtake it
-    output.get_by_role("button", name="Run").first.focus()
+    output.get_by_role("button", name="base demo/scenes").click()
+    expect(field(output, "Save as variable")).to_have_value("base")
+    expect(output.get_by_role("button", name="base demo/scenes")).to_have_attribute("aria-pressed", "true")
+    back_from(output.get_by_role("slider", name="Steps of this stage, end"), 3)  # and Run at once: it must not overtake
+    output.get_by_role("button", name="▶ Run").focus()
     page.keyboard.press("Enter")
     output.get_by_text("done: 2 stages, 4 model evaluations; bound: base, final").wait_for(timeout=120_000)
     output.locator("img").first.wait_for()
@@ -66,17 +84,36 @@ def test_from_an_empty_panel_to_a_picture(lab: LabPage, tmp_path: Path) -> None:
     assert any("image/png" in one.get("data", {}) for one in saved), "a run of the open panel stays in the notebook"
     assert lab.screenshot(tmp_path / "panel.png").stat().st_size > 10_000
 
+
+def test_files_a_pasted_cell_and_a_new_one(lab: LabPage) -> None:
+    lab.write("files.ipynb", OPEN)
+    lab.open("files.ipynb")
+    output, page = lab.run_cell(0, 120), lab.page
+    press(output, "Cell text")
+    script = output.get_by_label("Script")
     carried = page.evaluate_handle(DROPPED)
     for event in ("dragover", "drop"):
-        output.get_by_label("Image").dispatch_event(event, {"dataTransfer": carried})
-    expect(output.get_by_label("Image")).to_have_value("my_photo")
+        field(output, "Picture").dispatch_event(event, {"dataTransfer": carried})
+    expect(field(output, "Picture")).to_have_value("my_photo")
     expect(script).to_have_value(re.compile('--image-seeds "my_photo'))
 
+    for event in ("dragover", "drop"):
+        output.locator(".dgp-panel .jl-head").dispatch_event(event, {"dataTransfer": carried})
+    expect(output.get_by_role("alert")).to_contain_text("my photo.png")  # it does not say how it was made
+
     script.fill("demo/paper\n--seeds 9")
-    output.get_by_role("button", name="Apply text").click()
-    output.get_by_role("button", name="1. demo/paper").wait_for()
-    expect(output.get_by_label("Seed")).to_have_value("9")
-    output.get_by_role("button", name="Close").click()
+    press(output, "Apply text")
+    output.get_by_role("button", name="stage 1 demo/paper").wait_for()
+    expect(field(output, "Seed")).to_have_value("9")
+    output.get_by_label("Model: choose from all").select_option("demo/flow")
+    expect(field(output, "Model")).to_have_value("demo/flow")
+    press(output, "New cell")
+    output.get_by_text("a cell below holds these stages").wait_for()
+    assert page.evaluate("() => window.panel.content.model.cells.get(1).sharedModel.source") == (
+        "%%dgen\ndemo/flow\n--seeds 9"
+    )
+    press(output, "⋯")
+    press(output, "Close panel")
     output.get_by_text("%%dgen").first.wait_for()
     expect(output.get_by_role("button", name="+ Stage")).to_have_count(0)
     saved = lab.save().cells[0].outputs
@@ -103,21 +140,21 @@ def test_a_click_comes_after_what_was_typed_before_it(lab: LabPage) -> None:
     lab.write("held.ipynb", HELD)
     lab.open("held.ipynb")
     output, page = lab.run_cell(0, 120), lab.page
-    output.get_by_label("Prompt").click()
+    field(output, "Prompt").click()
     page.keyboard.press("End")
     page.keyboard.type(" hill by the sea")  # the kernel answers none of these letters yet
     output.get_by_role("button", name="+ Stage").click()
     script = output.get_by_label("Script")
     expect(script).to_have_value(re.compile("--into final"))
     assert script.input_value().count('--prompts "x hill by the sea"') == 2
-    expect(output.get_by_label("Prompt")).to_have_value("x hill by the sea")
+    expect(field(output, "Prompt")).to_have_value("x hill by the sea")
 
 
 def test_a_panel_that_is_saved_open_shows_its_text_when_it_is_opened_again(lab: LabPage) -> None:
     lab.write("open.ipynb", OPEN)
     lab.open("open.ipynb")
     output = lab.run_cell(0, 120)
-    output.get_by_label("Seed").fill("77")
+    field(output, "Seed").fill("77")
     text = output.locator("pre.dgp-saved")
     expect(text).to_contain_text("--seeds 77")
     expect(text).to_be_hidden()

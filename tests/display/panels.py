@@ -19,6 +19,21 @@ demo/scenes
 --denoising-start 0.5
 --into final"""
 
+SKETCH = """\
+demo/scenes
+--prompts "a beautiful sunset over the mountains"
+--seeds 7
+--inference-steps 30
+--denoising-end 0.8
+--into base
+
+demo/paper
+--prompts "clouds in the sky on a sunny day"
+--image-seeds "latents: base"
+--inference-steps 30
+--denoising-start 0.8
+--into final"""
+
 
 def click(opened: Any, name: str) -> None:
     opened.widgets.buttons[name].click()

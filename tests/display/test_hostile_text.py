@@ -164,14 +164,15 @@ def test_it_is_text_in_every_part_of_the_panel(shown_panel: Any, text: str) -> N
     opened._show_stages()
     opened._say(text, fault=True)
     opened.widgets.say_text_error(text)
-    opened.editor.tell(text)
-    said = [one.value for one in (opened.widgets.status, opened.widgets.text_error, opened.editor.note)]
+    opened.editor.tell(text, text)
+    opened.widgets.say_summary(text)
+    opened.widgets.say_queue(text, text)
+    kept = [widget for widget in vars(opened.widgets).values() if isinstance(widget, HTML)]
+    said = [one.value for one in (*kept, *opened.editor.notes.values())]
     said += [shown.value for shown in opened.editor.errors.values() if shown.value]
-    assert len(said) == 4
+    assert len(said) == 8, "each HTML widget is looked at here"
     for html in said:
         harmless(html, text)
-    kept = {widget for widget in vars(opened.widgets).values() if isinstance(widget, HTML)}
-    assert kept == {opened.widgets.status, opened.widgets.text_error}, "each HTML widget is looked at here"
     for name in ("prompt", "model", "image"):
         opened.editor.controls[name].value = text
     harmless(shown_panel._static()["text/html"], text.replace("\u2028", "\u2028"))
@@ -195,10 +196,11 @@ def test_it_is_text_in_messages_to_the_live_view(front_end: Any, text: str) -> N
 
 
 def test_no_script_of_ours_writes_html() -> None:
-    from jupyter_latents.display.panel import drops, presses
+    from jupyter_latents.display.panel.front import drops, presses, slides
     from jupyter_latents.display.scripts import live_script, page_script
 
-    for source in (live_script(), page_script("0"), presses.Presses._esm, drops.Drops._esm):
+    panel = (presses.Presses, drops.Drops, slides.Slide)
+    for source in (live_script(), page_script("0"), *(one._esm for one in panel)):
         assert not re.search(r"(inner|outer)HTML\s*\+?=|insertAdjacentHTML|document\.write|eval\(", str(source))
 
 

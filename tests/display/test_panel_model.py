@@ -170,7 +170,7 @@ def test_more_holds_options_and_nothing_that_begins_something_else(more: str) ->
 
 @pytest.mark.parametrize("text", ["a\ufffc\ue000b", "\ufffc", "\ufffc\ufffc{{ x }}", "\ufffc$HOME"])
 def test_the_characters_that_mark_templates_may_be_typed(text: str) -> None:
-    model = applied(f'demo/scenes --prompts "{text}" --output-path "{text}"')
+    model = applied(f'demo/scenes --prompts "{text}" --output-prefix "{text}"')
     assert model.form.prompt == text
     assert text in model.form.more
 
@@ -198,20 +198,21 @@ def test_what_cannot_be_shown_is_refused_with_its_place(text: str, line: int, pa
 
 BAD: list[tuple[str, str, str, str]] = [
     ("seed", "seven", "seed", "Seed: 'seven' is not allowed; give a whole number, 0 or more."),
-    ("steps", "0", "steps", "Steps: '0' is not allowed; give a whole number of steps, 1 or more."),
+    ("steps", "0", "steps", "Steps in all: '0' is not allowed; give a whole number of steps, 1 or more."),
     ("guidance", "-1", "guidance", "Guidance: '-1' is not allowed; give a number, 0 or more."),
     ("size", "500", "size", "Size: 500 pixels is no multiple of 8; the nearest that is: 496."),
-    ("scheduler", "Nonsense", "scheduler", "Scheduler: 'Nonsense' is no scheduler."),
-    ("into", "1x", "into", "Name: '1x' cannot be a kernel variable: use letters, digits and _, no digit first."),
+    ("scheduler", "Nonsense", "scheduler", "Sampler: 'Nonsense' is no scheduler."),
+    ("into", "1x", "into",
+     "Save as variable: '1x' cannot be a kernel variable: use letters, digits and _, no digit first."),
     ("strength", "2", "strength", "Strength: '2' is not allowed; give a number, above 0 and at most 1."),
-    ("strength", "0.5", "strength", "'Strength' has nothing to begin from; add Image IMAGE."),
-    ("start", "0.5", "window", "'Window start' has nothing to begin from; add Latents 'latents: NAME'."),
-    ("end", "0", "window", "Window end 0 leaves nothing to run; give a fraction above 0."),
+    ("strength", "0.5", "strength", "'Strength' has nothing to begin from; add Picture IMAGE."),
+    ("start", "0.5", "window", "'Steps of this stage (start)' has nothing to begin from; add Latents 'latents: NAME'."),
+    ("end", "0", "window", "Steps of this stage (end) 0 leaves nothing to run; give a fraction above 0."),
     ("mask", "hole.png", "mask",
      "Mask: An image seed begins with an image or a word with a colon; write IMAGE;mask=..."),
     ("latents", "a, ,b", "latents",
      "Latents: An image seed names nothing here; give a variable, a path or an address."),
-    ("image", "'x", "image", "Image: The quotes of 'x do not match; quote the whole part."),
+    ("image", "'x", "image", "Picture: The quotes of 'x do not match; quote the whole part."),
     ("more", "--image-seeds 'a, ,b'", "more",
      "--image-seeds: Several images in one seed are written 'images: a, b'."),
     ("more", "--dtipe x", "more", "'--dtipe' is no option; did you mean --dtype?"),
@@ -220,10 +221,10 @@ BAD: list[tuple[str, str, str, str]] = [
     ("more", "--seeds 3", "more", "'Seed' is given twice for this model."),
 ]  # fmt: skip
 SPELLED = {
-    "Seed": "--seeds", "Steps": "--inference-steps", "Guidance": "--guidance-scales", "Size": "--output-size",
-    "Scheduler": "--scheduler", "Name": "--into", "Strength": "--image-seed-strengths", "Image": "--image-seeds",
-    "Latents": "--image-seeds", "Mask": "--image-seeds",
-    "Window start": "--denoising-start", "Window end": "--denoising-end",
+    "Seed": "--seeds", "Steps in all": "--inference-steps", "Guidance": "--guidance-scales", "Size": "--output-size",
+    "Sampler": "--scheduler", "Save as variable": "--into", "Strength": "--image-seed-strengths",
+    "Picture": "--image-seeds", "Latents": "--image-seeds", "Mask": "--image-seeds",
+    "Steps of this stage (start)": "--denoising-start", "Steps of this stage (end)": "--denoising-end",
 }  # fmt: skip
 
 
@@ -237,7 +238,7 @@ def test_a_bad_value_is_marked_at_its_field_and_told_by_its_label(
     assert model.marks(scheduler_names()) == [Mark(1, where, message)]
     with pytest.raises(ScriptError) as caught:
         Script(model.text).check(schedulers=scheduler_names())
-    assert caught.value.message == re.sub("|".join(SPELLED), lambda found: SPELLED[found[0]], message)
+    assert caught.value.message == re.sub("|".join(map(re.escape, SPELLED)), lambda found: SPELLED[found[0]], message)
 
 
 def test_each_stage_has_its_own_mark() -> None:
@@ -295,7 +296,7 @@ def test_an_error_of_a_run_is_told_by_labels() -> None:
     error = WindowError(text, option="denoising_end")
     error.spelled(spelling)
     assert error.message == "--denoising-end 0.9 needs --image-seeds, or leave --vae out"
-    assert applied(TWO).mark(error).message == "Window end 0.9 needs Image, or leave --vae out"
+    assert applied(TWO).mark(error).message == "Steps of this stage (end) 0.9 needs Picture, or leave --vae out"
 
 
 def test_an_added_stage_goes_on_from_the_one_before() -> None:

@@ -35,7 +35,7 @@ def test_nothing_is_done_while_the_typed_script_cannot_be_read(opened: Any, name
     opened.wait()
     assert opened.widgets.text.value == typed
     assert "did you mean --seeds" in opened.widgets.text_error.value
-    assert "cannot be read; mend it first" in opened.widgets.status.value
+    assert "cannot be read; mend it first, or discard it" in opened.widgets.status.value
     assert (opened.text, opened.results.run) == (TWO, None)
     opened.widgets.text.value = "demo/scenes --seeds 9"
     assert opened.widgets.text_error.value == "", "it was said of another text"
@@ -183,5 +183,7 @@ def test_a_wrong_text_is_told_with_line_and_caret_and_stays(opened: Any) -> None
     assert opened.widgets.text.value == "demo/paper\n--seeds <x>"
     assert opened.text == TWO
     opened.editor.controls["seed"].value = "8"
+    assert opened.widgets.text.value == "demo/paper\n--seeds <x>"
+    click(opened, "discard")
     assert opened.widgets.text.value == TWO.replace("--seeds 7", "--seeds 8")
     assert opened.widgets.text_error.value == ""

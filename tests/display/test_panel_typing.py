@@ -76,7 +76,7 @@ def test_what_is_typed_while_a_thread_shows_the_forms_is_never_taken_back(
     assert opened.editor.controls["prompt"].value == "a sea", "what was taken in gives way to the forms again"
 
 
-def test_a_script_that_is_typed_stays_until_it_is_applied_or_the_forms_change(opened: Any) -> None:
+def test_a_script_that_is_typed_stays_until_it_is_applied_or_discarded(opened: Any) -> None:
     typed = "demo/paper\n--sedes 9"
     opened.widgets.text.value = typed
     opened.refresh()  # as after each cell and at a run's end
@@ -92,4 +92,8 @@ def test_a_script_that_is_typed_stays_until_it_is_applied_or_the_forms_change(op
     assert (opened.widgets.text.value, opened.widgets.text_error.value) == (ONE, "")
     opened.widgets.text.value = typed
     opened.editor.controls["seed"].value = "8"
+    assert opened.widgets.text.value == typed, "a field that changes takes nothing away that was typed"
+    assert opened.model.form.seed == "8"
+    opened.widgets.buttons["discard"].click()
     assert opened.widgets.text.value == ONE.replace("7", "8")
+    assert opened.widgets.buttons["discard"].disabled

@@ -10,7 +10,8 @@ from tests.engine.cases import FLOW_SCHEDULERS, MODES, Bench, equal, in_memory, 
 from tests.tables.verdicts import law
 from tests.tiny import FAMILIES
 
-SPLITS = [(0.5,), (0.8,), (0.4, 0.7)]
+SPLITS = [(0.5,), (0.4, 0.7)]
+LATE = [(0.8,)]
 REFUSED = {
     ("sdxl-refiner", "txt2img"): "SDXL refiner has no txt2img pipeline",
     ("kolors", "inpaint"): "Kolors has no inpaint pipeline",
@@ -41,8 +42,19 @@ FLOW_CASES = {
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_cell_of_the_matrix_is_equal_or_refused_by_name(bench: Bench, family: str, mode: str) -> None:
+    check_cell(bench, family, mode, SPLITS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_cell_is_equal_cut_late_too(bench: Bench, family: str, mode: str) -> None:
+    check_cell(bench, family, mode, LATE)
+
+
+def check_cell(bench: Bench, family: str, mode: str, splits: list[tuple[float, ...]]) -> None:
     strength = {} if mode == "txt2img" else {"strength": 0.7}
-    verdict = law(bench, family, mode, SPLITS, **strength)
+    verdict = law(bench, family, mode, splits, **strength)
     if (family, mode) in REFUSED:
         assert verdict.word == "refused"
         assert verdict.detail.startswith(f"ModelError: {REFUSED[family, mode]}")

@@ -19,13 +19,26 @@ from tests.engine.cases import SCHEDULERS, Bench, equal, in_memory, through_file
 from tests.latents.strategies import same_state
 
 CUTS = [(0.2,), (0.5,), (0.8,), (0.3, 0.6)]
+FEW = [(0.5,), (0.3, 0.6)]
 FILED = ("DPMSolverMultistepScheduler", "EulerAncestralDiscreteScheduler", "DPMSolverSDEScheduler")
 """A multistep history, a random stream, a Brownian tree."""
 
 
-@pytest.mark.parametrize("cuts", CUTS, ids=str)
+@pytest.mark.parametrize("cuts", FEW, ids=str)
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_windows_end_where_the_whole_run_ends(bench: Bench, scheduler: str, cuts: tuple[float, ...]) -> None:
+    """Wherever a run is cut; here in its middle and twice, and at the end of each step below."""
+    check_windows(bench, scheduler, cuts)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cuts", [cuts for cuts in CUTS if cuts not in FEW], ids=str)
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_windows_in_full(bench: Bench, scheduler: str, cuts: tuple[float, ...]) -> None:
+    check_windows(bench, scheduler, cuts)
+
+
+def check_windows(bench: Bench, scheduler: str, cuts: tuple[float, ...]) -> None:
     whole = bench.whole("sd15", scheduler=scheduler)
     parts = bench.split("sd15", cuts, scheduler=scheduler)
     assert equal(parts[-1], whole)

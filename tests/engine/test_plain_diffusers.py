@@ -146,7 +146,8 @@ def test_a_scheduler_swapped_by_name_is_the_one_built_for_latents(
     assert torch.equal(ours.latents.tensor, call(bench, "sd15", "txt2img", scheduler, output_type="latent").images)
 
 
-FRACTIONS = (0.2, 0.45, 0.8)
+FRACTIONS = (0.45, *(pytest.param(fraction, marks=pytest.mark.slow) for fraction in (0.2, 0.8)))
+"""One that is between two steps here, all in full."""
 NATIVE = [("sdxl", "sdxl"), ("sdxl", "sdxl-refiner"), ("kolors", "kolors")]
 
 

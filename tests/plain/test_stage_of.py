@@ -82,6 +82,7 @@ EACH: dict[str, tuple[Any, str]] = {
     "ip_adapters": ("a/b;scale=0.5", '--ip-adapters "a/b;scale=0.5"'),
     "image_encoder": ("some/encoder", "--image-encoder some/encoder"),
     "t2i_adapters": ("some/net", "--t2i-adapters some/net"),
+    "text_encoders": (["+", "some/encoder"], "--text-encoders + some/encoder"),
     "unet": ("some/unet", "--unet some/unet"),
     "transformer": ("some/transformer", "--transformer some/transformer"),
     "max_sequence_length": (64, "--max-sequence-length 64"),

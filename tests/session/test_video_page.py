@@ -10,6 +10,7 @@ import pytest
 from tests.session.conftest import Desk
 
 PAGE = Path(__file__).parents[2] / "docs" / "video.md"
+MEMORY = PAGE.with_name("video-memory.md")
 
 
 def blocks(kind: str) -> list[str]:
@@ -25,11 +26,14 @@ def test_what_the_page_shows_runs(desk: Desk, tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.chdir(tmp_path)
     session_with_display(desk.session.names)
-    (script,), (python,) = blocks(""), blocks("python")
+    (script, further), (python,) = blocks(""), blocks("python")
     small = script.replace("832x480", "32").replace("81", "9").replace("40", "4")
     desk.run(small.replace("%%dgen\n", "").replace("Wan-AI/Wan2.2-T2V-A14B-Diffusers", "<wan22>"))
     names = dict(desk.session.names)
     exec(python, names)
+    small = further.replace("end=80", "end=8").replace("%%dgen\n", "--inference-steps 4\n")
+    desk.run(small.replace("--inference-steps 4\nWan-AI/Wan2.1-T2V-1.3B-Diffusers", "<wan21> --inference-steps 4"))
+    assert desk.session.names["painted"].frames == 9
     assert (names["high"].position.fraction, len(names["film"])) == (0.5, 9)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["boat.safetensors", "boat.webp"]
 
@@ -37,7 +41,7 @@ def test_what_the_page_shows_runs(desk: Desk, tmp_path: Path, monkeypatch: pytes
 def test_the_memory_table_is_that_of_the_published_configurations() -> None:
     from tests.tables.video_memory import table
 
-    assert table() in PAGE.read_text(encoding="utf-8")
+    assert table() in MEMORY.read_text(encoding="utf-8")
 
 
 def test_the_arithmetic_of_weights_is_what_the_tiny_model_takes(desk: Desk) -> None:

@@ -54,7 +54,6 @@ def test_short_names_stand_for_options_that_are_not_here() -> None:
         ("--sdxl-original-sizes", "follow the output size"),
         ("--sdxl-negative-crops-coords-top-left", "follow the output size"),
         ("--sdxl-second-prompts", "use --second-prompts"),
-        ("--text-encoders", "taken from the model itself"),
         ("--hi-diffusion-no-raunet", "changed attention"),
         ("--quantizer-help", "lists what there is"),
     ],

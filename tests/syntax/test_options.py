@@ -39,7 +39,7 @@ def test_every_option_reaches_its_stage() -> None:
     made = stage(
         "--model-type torch-sdxl --dtype f16 --variant fp16 --revision main --subfolder s --vae v.safetensors "
         "--unet u --transformer tf --max-sequence-length 64 --pag-scales 2 --pag-adaptive-scales 0.1 --t2i-adapters t "
-        "--textual-inversions w;token=x --ip-adapters i;scale=0.5 --image-encoder e "
+        "--text-encoders + te --textual-inversions w;token=x --ip-adapters i;scale=0.5 --image-encoder e "
         "--loras l1;scale=0.5 l2 --control-nets c;scale=0.8;start=0;end=1 "
         "--scheduler DDIMScheduler;clip-sample=false "
         "--quantizer bnb;bits=4 --optimize channels-last taylorseer;interval=4 "
@@ -56,6 +56,7 @@ def test_every_option_reaches_its_stage() -> None:
         "m", "sdxl", "main", "fp16", "s", "float16", "cuda:1", "v.safetensors", ("l1;scale=0.5", "l2"),
         ("c;scale=0.8;start=0;end=1",), "bnb;bits=4", "model", True, True, "t", True,
         ("channels-last", "taylorseer;interval=4"), ("w;token=x",), ("i;scale=0.5",), "e", ("t",), "u", "tf",
+        ("+", "te"),
     )  # fmt: skip
     assert made.prompt == Prompt("a", "b", "c", "d", "e", None)
     assert (made.clip_skip, made.num_inference_steps, made.guidance_scale, made.guidance_rescale) == (1, 12, 0.0, 0.7)
@@ -252,7 +253,7 @@ class TestMultiplying:
         ("--freeu-params 1,2", "dgenerate's and does not run here", "--freeu-params"),
         ("--second-model-inference-steps 3", "is of a refiner, and there is none", "--second-model-inference-steps"),
         ("--sdxl-refiner x --denoising-end 0.5", "exclude each other", "--denoising-end"),
-        ("--animation-format mp4", "animations are not made", "--animation-format"),
+        ("--animation-format mp4", "models that make clips write them by --image-format", "--animation-format"),
         ("--adetailer-detectors x", "does not run here", "--adetailer-detectors"),
         ("--dry-run", "magic's own line", "--dry-run"),
         ("extra", "belongs to no option", "extra"),

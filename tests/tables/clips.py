@@ -12,6 +12,7 @@ from jupyter_latents.latents import Latents
 from jupyter_latents.stage import Size, Window
 from tests.engine.cases import Bench, in_memory, picture, through_file, windows
 from tests.engine.test_clips import BOUNDARY, SCHEDULERS, STEPS, of_picture, plain, stage_of
+from tests.engine.test_clips_of_ltx import of_picture as ltx_of_picture
 from tests.tables.setting import bench
 
 SPLITS = ((1,), (BOUNDARY,), (4,), (1, 3, 5))
@@ -23,6 +24,8 @@ TITLES = {
     ("wan22-i2v", True): "Wan 2.2, image to video, two experts",
     ("wan22-ti2v", True): "Wan 2.2 TI2V-5B, image to video",
     ("ltx", False): "LTX-Video, text to video",
+    ("ltx", True): "LTX-Video, image to video",
+    ("ltx-condition", False): "LTX-Video 0.9.5, text to video",
     ("hunyuan-video", False): "HunyuanVideo, text to video",
 }
 
@@ -58,7 +61,7 @@ def ends(made: Bench, family: str, pictured: bool, scheduler: str | None) -> str
 def _reference(made: Bench, family: str, pictured: bool, scheduler: str | None, side: int) -> torch.Tensor:
     folder = made.folder(family)
     if pictured:
-        return of_picture(folder, scheduler)
+        return ltx_of_picture(folder, scheduler, side) if family == "ltx" else of_picture(folder, scheduler)
     found = plain(folder, scheduler, width=side, height=side)
     if family == "cogvideox":
         return found.transpose(1, 2)

@@ -1,4 +1,4 @@
-"""Prints the memory table of ``docs/video.md``, from shells of the published models without their weights.
+"""Prints the memory table of ``docs/video-memory.md``, from shells of the published models without their weights.
 
 Run: ``python -m tests.tables.video_memory``.
 """

@@ -188,6 +188,14 @@ def ltx(seed: int = 0) -> Any:
     )
 
 
+def ltx_condition(seed: int = 0) -> Any:
+    """LTX-Video from 0.9.5 on: its timesteps fall slowly at first."""
+    from diffusers import FlowMatchEulerDiscreteScheduler, LTXConditionPipeline
+
+    parts_of = {**ltx(seed).components, "scheduler": FlowMatchEulerDiscreteScheduler()}
+    return LTXConditionPipeline(**parts_of)
+
+
 def _vision(seed: int, width: int = 16) -> dict[str, Any]:
     """The picture encoder of Wan 2.1's image-to-video models."""
     from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModel

@@ -35,6 +35,7 @@ CLIPS: dict[str, Callable[..., DiffusionPipeline]] = {
     "cogvideox": film.cogvideox,
     "hunyuan-video": film.hunyuan_video,
     "ltx": film.ltx,
+    "ltx-condition": film.ltx_condition,
     "wan21": film.wan21,
     "wan22": film.wan22,
     "wan21-i2v": film.wan21_i2v,

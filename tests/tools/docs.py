@@ -16,13 +16,15 @@ PAGES = ROOT / "build" / "docs-notebooks"
 def main() -> int:
     """Executes, builds and says how long it took."""
     sys.path.insert(0, str(ROOT))
+    os.environ.update(TRANSFORMERS_VERBOSITY="error", TQDM_DISABLE="1")
     from tests.test_notebooks import STAND_IN
     from tests.tiny import hub_cache
 
     began = time.perf_counter()
     hub = PAGES / "hub"
     hub_cache(hub, STAND_IN)
-    given = {"HF_HUB_CACHE": str(hub), "HF_HUB_OFFLINE": "1", "NO_MKDOCS_2_WARNING": "1", "PYTHONPATH": str(ROOT)}
+    given = {"HF_HUB_CACHE": str(hub), "HF_HUB_OFFLINE": "1", "NO_MKDOCS_2_WARNING": "1"}
+    given["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
         command = [sys.executable, str(ROOT / "tests/tools/demo.py"), str(notebook), str(PAGES / notebook.stem)]
         if subprocess.run(command, env={**os.environ, **given}, stdout=subprocess.DEVNULL, check=False).returncode:

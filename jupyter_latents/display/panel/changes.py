@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.errors import JupyterLatentsError, LatentsError
+from jupyter_latents.latents.sequence import LatentsSequence
+from jupyter_latents.pictures.metadata.texts import read_texts
+from jupyter_latents.session.cells.reading import cell_of
 
 from .fields import worded
 from .model import Mark, PanelModel
@@ -72,6 +75,33 @@ class Changes:
         else:
             setattr(form, name, bound)
         return f"{file} is bound to {bound}"
+
+    def open_picture(self, file: str, content: bytes) -> str:
+        """The cell that a picture leads back to.
+
+        Args:
+            file: The picture's name.
+            content: Its bytes.
+
+        Raises:
+            NameNotFoundError: It is no picture, or does not say how it was made.
+        """
+        return cell_of(read_texts(content, file).texts, file)
+
+    def last_seed(self, form: StageForm, result: Any) -> str:
+        """The seed that a stage's result was made with.
+
+        Args:
+            form: The stage's.
+            result: The last result of all; for a stage whose own has no name.
+
+        Returns:
+            The seed; empty where there is no result, or it says none.
+        """
+        made = self.session.names.get(form.into, result) if form.into else result
+        last = made[-1] if isinstance(made, LatentsSequence) and len(made) else made
+        seed = getattr(getattr(last, "provenance", None), "seed", None)
+        return "" if seed is None else str(seed)
 
     def fill(self, name: str) -> None:
         """Fills the selected form from what latents say of how they were made.

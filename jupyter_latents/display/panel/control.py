@@ -11,22 +11,24 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.engine import scheduler_names
 from jupyter_latents.errors import JupyterLatentsError
-from jupyter_latents.syntax.script import Script
 
 from .changes import Changes
 from .editor import StageEditor
+from .errands import Errands
 from .face import Face
 from .fields import worded
+from .front.drops import ANYWHERE
+from .front.presses import Press
 from .layout import PanelWidgets
 from .model import PanelModel
 from .plans.forecast import Forecast
 from .plans.knowledge import Knowledge
-from .presses import Press
+from .queue import Queue
 from .rest import Clicks
 from .results import Results, ending
 from .script_field import ScriptField
+from .whole import Whole
 
 if TYPE_CHECKING:
     from jupyter_latents.session import Session
@@ -68,33 +70,48 @@ class Panel:
         self._clicks = Clicks()
         self._forecast = Forecast(session, model, self._known, self._lock, self._show_stages)
         self.results = Results(session, self._run_ended)
+        self.queue = Queue(session, self.refresh)
         self._face = Face(model, self._known, session.names, self._editor_of, self._select)
-        self._field = ScriptField(self._face.widgets, model)
+        self._field = ScriptField(self._face.widgets, model, self._typed)
+        self._whole = Whole(model, self._face.widgets, self._field, self._changes, self._say)
+        self._errands = Errands(model, self.results, self.queue, self._clicks, self._say)
         self._faulty: str | None = None  # the text that a fault was told of
+        self._asked_to_close = False
         self._connect()
         self.refresh()
 
     def _connect(self) -> None:
-        work: dict[str, Callable[[], None]] = {
+        changing: dict[str, Callable[[], None]] = {
             "add": self.model.add,
             "duplicate": self.model.duplicate,
             "up": lambda: self.model.move(-1),
             "down": lambda: self.model.move(1),
-            "remove": self.model.remove,
-            "fill": lambda: self._changes.fill(self.widgets.origin.value),
+            "remove": lambda: self._whole.replace(self.model.remove),
+            "fill": lambda: self._whole.replace(lambda: self._changes.fill(self.widgets.origin.value)),
         }
-        for name, act in work.items():
-            self.widgets.buttons[name].on_click(lambda _, act=act: self._do(act))
-        self.widgets.buttons["stop"].on_click(lambda _: self._do(self._stop, read=False))
-        self.widgets.buttons["close"].on_click(lambda _: self.close())
+        beside: dict[str, Callable[[], None]] = {
+            "undo": self._whole.undo,
+            "stop": self._errands.stop,
+            "cancel": self._errands.cancel,
+            "discard": self._whole.discard,
+            "text": lambda: self.widgets.open("text"),
+            "more": lambda: self.widgets.open("more"),
+            "close": self._close,
+        }
         reading: dict[str, Callable[[], None]] = {
-            "run": lambda: self._do(self._run),
-            "dry_run": lambda: self._do(self._dry_run),
+            "run": lambda: self._do(self._errands.run),
+            "dry_run": lambda: self._do(lambda: self._errands.dry_run(self._planned)),
+            "new_cell": lambda: self._do(lambda: self._whole.write_cell(self._wrote_cell), read=False),
             "apply": self._apply,
         }
+        buttons = self.widgets.buttons
+        for name, act in changing.items():
+            buttons[name].on_click(lambda _, act=act: self._do(act))
+        for name, act in beside.items():
+            buttons[name].on_click(lambda _, act=act: self._do(act, read=False))
         for name, act in reading.items():
-            self.widgets.buttons[name].on_click(lambda _, name=name, act=act: self._ask(name, act))
-
+            buttons[name].on_click(lambda _, name=name, act=act: self._ask(name, act))
+        self.widgets.on_picture(self._uploaded_whole)
         self.widgets.presses.on_press(self._press)
 
     def _press(self, press: Press) -> None:
@@ -104,7 +121,7 @@ class Panel:
                 self._face.press(press)
 
     def _editor_of(self, form: StageForm) -> StageEditor:
-        return StageEditor(partial(self._edited, form), partial(self._uploaded, form))
+        return StageEditor(partial(self._edited, form), partial(self._uploaded, form), partial(self._last_seed, form))
 
     @property
     def widgets(self) -> PanelWidgets:
@@ -120,6 +137,23 @@ class Panel:
     def text(self) -> str:
         """The equivalent cell, without its ``%%dgen`` line."""
         return self.model.text
+
+    @property
+    def typed(self) -> str:
+        """What a person has typed as a script and no stage has taken in; empty where there is nothing."""
+        return self._field.typed
+
+    @property
+    def left_text(self) -> str:
+        """What stays when the panel goes: the equivalent cell, or what was typed in place of it."""
+        return self._field.left
+
+    def type_script(self, text: str) -> None:
+        """Puts a text into the script's field as if it were typed, with what is wrong with it."""
+        with self._lock:
+            self._field.put(text)
+            self._field.read(self._whole.keep)
+            self.refresh()
 
     def wait(self, timeout: float = 60) -> None:
         """Waits until what was clicked has begun, and the plan and the run that go on are shown.
@@ -147,17 +181,20 @@ class Panel:
         with self._lock:
             if self.closed:
                 return
-            text = self.model.text
-            if text != self._told:
-                self._told = text
-                self._changed(text)
+            self._tell_text()
             if not self._clicks.waits("apply"):
                 self._field.write()
-            if self._faulty not in (None, text):
+            if self._faulty not in (None, self.model.text):
                 self._say("")
             self._face.show_choices()
             self._show_stages()
             self._forecast.ask()
+
+    def _tell_text(self) -> None:
+        text = self.left_text
+        if text != self._told:
+            self._told = text
+            self._changed(text)
 
     def _say(self, text: str, *, fault: bool = False) -> None:
         """Says a line; a fault is told until the stages are others."""
@@ -165,11 +202,18 @@ class Panel:
         self.widgets.say(text, fault=fault)
 
     def _show_stages(self) -> None:
-        self._face.show_stages(busy=self._busy)
+        self.queue.watch()
+        self._face.show_stages()
+        self._show_buttons()
 
-    @property
-    def _busy(self) -> bool:
-        return self.results.busy or self._clicks.waits("run")
+    def _show_buttons(self) -> None:
+        widgets, asked = self.widgets, self._clicks.waits("run")
+        widgets.buttons["run"].disabled = asked
+        widgets.say_queue(self.queue.now, self.queue.later)
+        widgets.let("stop", on=asked or self.queue.running is not None)
+        widgets.let("cancel", on=bool(self.queue.waiting))
+        widgets.let("undo", on=self._whole.can_undo)
+        widgets.let("discard", on=bool(self.typed))
 
     # What people do.
 
@@ -185,8 +229,10 @@ class Panel:
                 return
             self._apply_what_waits()
             try:
-                if read and self._field.read() is not None:
-                    self._say("The script below was changed and cannot be read; mend it first.", fault=True)
+                if read and self._field.read(self._whole.keep) is not None:
+                    self._say(
+                        "The cell text below was changed and cannot be read; mend it first, or discard it.", fault=True
+                    )
                 else:
                     act()
             except JupyterLatentsError as error:
@@ -198,7 +244,7 @@ class Panel:
         with self._lock:
             if not self.closed:
                 self._clicks.ask(name, act)
-                self._face.show_buttons(busy=self._busy)
+                self._show_buttons()
 
     def _apply_what_waits(self) -> None:
         """A text that waits to be applied comes before what is done after that click."""
@@ -211,17 +257,33 @@ class Panel:
             if not self._face.waits(form, name, value):
                 return
             self._clicks.cancel("apply")
-            self._field.read()
+            self._field.read(self._whole.keep)
             self._face.accept(form, name, value)
             self._changes.edit(form, name, value)
             self.refresh()
 
+    def _typed(self) -> None:
+        with self._lock:
+            if not self.closed:
+                self._tell_text()
+                self._show_buttons()
+
     def _uploaded(self, form: StageForm, name: str, file: str, content: bytes) -> None:
+        if name == ANYWHERE:
+            self._uploaded_whole(file, content)
+            return
+
         def take() -> None:
             if said := self._changes.upload(form, name, file, content):
                 self._say(said)
 
         self._do(take)
+
+    def _last_seed(self, form: StageForm) -> str:
+        seed = self._changes.last_seed(form, self.results.run and self.results.run.result)
+        if not seed:
+            self._say("There is no result of this stage yet whose seed could be used again.")
+        return seed
 
     def _select(self, index: int) -> None:
         with self._lock:
@@ -231,38 +293,24 @@ class Panel:
 
     def _apply(self) -> None:
         with self._lock:
-            if not self.closed and self._field.read() is None:
+            if not self.closed and self._field.read(self._whole.keep) is None:
                 self.refresh()
 
-    def _script(self) -> Script | None:
-        """The script; None where a field is marked, which is then shown."""
-        marks = self.model.marks(scheduler_names())
-        if marks:
-            self.model.selected = marks[0].index
-            self._say(f"stage {marks[0].index + 1}: {marks[0].message}", fault=True)
-            return None
-        if not self.model.text:
-            self._say("There is nothing to run; choose a model.", fault=True)
-            return None
-        return Script(self.model.text)
+    def _uploaded_whole(self, file: str, content: bytes) -> None:
+        self._do(lambda: self._whole.open_picture(file, content))
 
-    def _run(self) -> None:
-        script = self._script()
-        if script is not None:
-            self._say("running; the kernel is free meanwhile")
-            self.results.start(script)
+    def _wrote_cell(self, done: bool) -> None:
+        with self._lock:
+            if not self.closed:
+                self._whole.wrote_cell(done)
 
-    def _stop(self) -> None:
-        if self._clicks.cancel("run"):
-            self._say("stopped before it began")
-        else:
-            self.results.stop()
-
-    def _dry_run(self) -> None:
-        script = self._script()
-        if script is not None:
-            self._say("planning")
-            self.results.plan(script, self._planned)
+    def _close(self) -> None:
+        if self._field.read(self._whole.keep) is not None and not self._asked_to_close:
+            self._asked_to_close = True
+            said = "The cell text below cannot be read as it stands. Close panel again leaves it as text; or mend it."
+            self._say(said, fault=True)
+            return
+        self.close()
 
     # What threads tell.
 
@@ -273,11 +321,12 @@ class Panel:
 
     def _run_ended(self, run: Run) -> None:
         with self._lock:
-            if self.closed or run is not self.results.run:
+            if self.closed:
                 return
             if isinstance(run.error, JupyterLatentsError):
                 self._known.blame(self.model.mark(run.error))
-            names = ", ".join(dict.fromkeys(form.into for form in self.model.forms if form.into in self._session.names))
-            self._say(ending(run) + (f"; bound: {names}" if names else ""), fault=run.error is not None)
+            if run.results or run.error is not None or run is self.results.run:
+                bound = ", ".join(dict.fromkeys(run.bound))
+                self._say(ending(run) + (f"; bound: {bound}" if bound else ""), fault=run.error is not None)
             self._forecast.forget()
             self.refresh()

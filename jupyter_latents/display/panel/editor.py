@@ -7,100 +7,86 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any
 
 import ipywidgets
 from traitlets import TraitError
 
-from jupyter_latents.syntax.options.fields import default
-
-from .drops import Drops
+from .choices import Choices, samplers
 from .fields import FIELDS, FieldRow
 from .form import StageForm
+from .front.controls import all_of, boxed, control, offer, sections, seed_buttons, slide, upload
+from .front.drops import Drops
 from .plans.outlook import Schedule
 
-__all__ = ["Choices", "StageEditor"]
-
-_OWN_SCHEDULER = "the model's own"
-
-
-@dataclass(frozen=True, slots=True)
-class Choices:
-    """What the controls propose.
-
-    Attributes:
-        models: Model names.
-        schedulers: Scheduler names.
-        latents: Variables with latents.
-        pictures: Variables with pictures.
-    """
-
-    models: Sequence[str] = ()
-    schedulers: Sequence[str] = ()
-    latents: Sequence[str] = ()
-    pictures: Sequence[str] = ()
+__all__ = ["StageEditor"]
 
 
 class StageEditor:
     """Shows one form at a time.
 
+    Attributes:
+        controls: What holds each field's content.
+        errors: What is wrong with each field.
+        lists: All that a field can be, where there is such a list.
+        uploads: The fields' buttons for files.
+        buttons: Those beside the seed, by name.
+
     Args:
         changed: Is told of each change: the field's name and its new text, or two steps for ``window``.
         uploaded: Is given a field's name, the file's name and its bytes.
+        last_seed: Gives the seed that the stage's last result was made with; empty where there is none.
     """
 
     def __init__(
-        self, changed: Callable[[str, Any], None], uploaded: Callable[[str, str, bytes], None] = lambda *_: None
+        self,
+        changed: Callable[[str, Any], None],
+        uploaded: Callable[[str, str, bytes], None] = lambda *_: None,
+        last_seed: Callable[[], str] = lambda: "",
     ) -> None:
         self.controls: dict[str, Any] = {}
         self.errors: dict[str, Any] = {}
+        self.lists: dict[str, Any] = {}
         self.uploads: dict[str, Any] = {}
-        self._changed, self._uploaded = changed, uploaded
+        self._slides: dict[str, Any] = {}
+        self._schedulers: tuple[str, ...] = ()
+        self._changed, self._uploaded, self._last_seed = changed, uploaded, last_seed
         self._quiet = threading.local()  # what one thread shows must not hide what comes to another meanwhile
         self._heard: dict[str, Any] = {}  # the last content of each field that came from the front end
         self._taken: dict[str, Any] = {}  # the value of each control that was last shown or told
-        self.note = ipywidgets.HTML()
-        self.dice = ipywidgets.Button(icon="random", tooltip="Another seed at random")
-        self.dice.add_class("dgp-do-dice")
-        self.dice.on_click(lambda _: self._roll())
-        boxes = [self._box(row) for row in FIELDS]
+        self.notes = {"window": ipywidgets.HTML(), "model": ipywidgets.HTML()}
+        self.buttons = seed_buttons(self._roll, self._reuse)
+        boxes = {row.name: self._box(row) for row in FIELDS}
         self.drops = Drops(tuple(self.uploads), uploaded)
-        self.box = ipywidgets.Box([*boxes, self.drops])
-        self.box.add_class("dgp-grid")
+        self.box = boxed(ipywidgets.VBox, "dgp-sections", *sections(boxes), self.drops)
 
     def _box(self, row: FieldRow) -> Any:
-        control = self.controls[row.name] = _control(row)
-        self._taken[row.name] = control.value
-        control.observe(lambda change: self._tell(row.name, change["new"]), "value")
+        held = self.controls[row.name] = control(row)
+        self._taken[row.name] = held.value
+        held.observe(lambda change: self._tell(row.name, change["new"]), "value")
         error = self.errors[row.name] = ipywidgets.HTML()
-        beside = [control]
-        if row.name == "seed":
-            beside.append(self.dice)
+        error.add_class("dgp-said")
+        beside = [held, *(self.buttons.values() if row.name == "seed" else ())]
+        if row.kind == "choice":
+            self.lists[row.name] = all_of(row, lambda value: setattr(held, "value", value))
+            beside.append(self.lists[row.name])
+        if made := slide(row):
+            self._slides[row.name] = made
+            beside.append(made)
         if row.upload:
             beside.append(self._upload(row))
-        line = ipywidgets.HBox(beside)
-        line.add_class("dgp-row")
-        below = [self.note, error] if row.name == "window" else [error]
-        box = ipywidgets.VBox([line, *below])
-        box.add_class("dgp-field")
-        if row.wide:
-            box.add_class("dgp-wide")
-        if row.upload:
-            box.add_class("dgp-drop")
-            box.add_class(f"dgp-drop-{row.name}")
-        return box
+        line = boxed(ipywidgets.HBox, "dgp-row", *beside)
+        note = [self.notes[row.name]] if row.name in self.notes else []
+        for one in note:
+            one.add_class("dgp-said")
+        style = f"dgp-field{' dgp-wide' * row.wide}{f' dgp-drop dgp-drop-{row.name}' if row.upload else ''}"
+        return boxed(ipywidgets.VBox, style, line, *note, error)
 
     def _upload(self, row: FieldRow) -> Any:
-        upload = ipywidgets.FileUpload(
-            accept=row.upload,
-            multiple=False,
-            description="File",
-            tooltip=f"{row.label} from a file ({row.upload}), or drop one here",
-        )
-        upload.observe(lambda change: self._take(row.name, change["new"]), "value")
-        self.uploads[row.name] = upload
-        return upload
+        tip = f"{row.label} from a file ({row.upload}), or drop one here"
+        made = upload(f"{row.label} from a file", row.upload, tip, lambda files: self._take(row.name, files))
+        self.uploads[row.name] = made
+        return made
 
     def show(self, form: StageForm, schedule: Schedule) -> None:
         """Shows a form; controls that show it already, or hold what is not accepted yet, are left as they are.
@@ -136,7 +122,7 @@ class StageEditor:
     @property
     def typed_in(self) -> list[Any]:
         """The fields whose content a front end may keep back while a person types."""
-        return [control for row in FIELDS if row.kind != "list" for control in (self.controls[row.name],)]
+        return [self.controls[row.name] for row in FIELDS if row.kind != "list"]
 
     def take_typed(self, typed: Mapping[str, Any]) -> None:
         """Takes what came with a click, where it has not come before: it may be old by now.
@@ -146,27 +132,37 @@ class StageEditor:
         Args:
             typed: Content by the field's model. What a field does not take is refused where its own message comes, too.
         """
-        for name, control in self.controls.items():
-            given = typed.get(control.model_id)
+        for name, held in self.controls.items():
+            given = typed.get(held.model_id)
             given = tuple(given) if isinstance(given, list) else given
             if given is not None and given != self._heard.get(name):
                 with suppress(TraitError):
-                    control.value = given
+                    held.value = given
             elif given is not None and self.waits(name, given):
                 self._changed(name, given)
 
     def propose(self, choices: Choices) -> None:
         """Renews what the controls propose."""
+        pictures = [*choices.pictures, *choices.latents]
+        proposals = {"model": choices.models, "latents": choices.latents, "image": pictures, "mask": pictures}
         with self._silent():
-            self._options("model", choices.models)
-            self._options("latents", choices.latents)
-            for name in ("image", "mask"):
-                self._options(name, [*choices.pictures, *choices.latents])
-            self._list("scheduler", choices.schedulers, self.controls["scheduler"].value)
+            for name, values in proposals.items():
+                wanted = tuple(dict.fromkeys(values))
+                if self.controls[name].options != wanted:
+                    self.controls[name].options = wanted
+                offer(self.lists[name], wanted)
+            self._schedulers = tuple(choices.schedulers)
+            self._list("scheduler", self.controls["scheduler"].value)
 
-    def tell(self, text: str) -> None:
-        """Shows in words what the stage will do."""
-        _say(self.note, text, "dgp-note")
+    def tell(self, text: str, model: str = "") -> None:
+        """Shows in words what the stage will do.
+
+        Args:
+            text: Its steps.
+            model: What its model is.
+        """
+        _say(self.notes["window"], text, "dgp-note")
+        _say(self.notes["model"], model, "dgp-note")
 
     def mark(self, marks: Mapping[str, str]) -> None:
         """Marks fields with their messages, and unmarks all others.
@@ -181,15 +177,17 @@ class StageEditor:
             mark("dgp-bad")
 
     def _set(self, row: FieldRow, text: str) -> None:
-        control = self.controls[row.name]
+        held = self.controls[row.name]
         if self._is_on_its_way(row.name):
             return
         if row.kind == "list":
-            self._list(row.name, [value for _, value in control.options if value], text)
-        typed = control.value
+            self._list(row.name, text)
+        typed = held.value
         if (typed.strip() if row.name == "model" else typed) != text:  # blanks typed around a name are no part of it
-            control.value = typed = text
+            held.value = typed = text
         self._taken[row.name] = typed
+        if row.name in self._slides:
+            self._slides[row.name].follow(text)
 
     def _is_on_its_way(self, name: str) -> bool:
         """Whether a control holds what a person has typed and no form has yet: it must not be overwritten."""
@@ -208,20 +206,19 @@ class StageEditor:
         slider.max = steps
         self._taken["window"] = slider.value
 
-    def _options(self, name: str, values: Sequence[str]) -> None:
-        wanted = tuple(dict.fromkeys(values))
-        if self.controls[name].options != wanted:
-            self.controls[name].options = wanted
-
-    def _list(self, name: str, values: Sequence[str], chosen: str) -> None:
+    def _list(self, name: str, chosen: str) -> None:
         """Renews a list; the choice is set again, since new options take it back."""
-        wanted = tuple(_listed(values, chosen))
+        wanted = tuple(samplers(self._schedulers, chosen))
         if self.controls[name].options != wanted:
             self.controls[name].options = wanted
         self.controls[name].value = chosen
 
     def _roll(self) -> None:
         self.controls["seed"].value = str(secrets.randbelow(2**32))
+
+    def _reuse(self) -> None:
+        if seed := self._last_seed():
+            self.controls["seed"].value = seed
 
     def _tell(self, name: str, value: Any) -> None:
         if not self._is_quiet():
@@ -244,25 +241,6 @@ class StageEditor:
 
     def _is_quiet(self) -> bool:
         return getattr(self._quiet, "on", False)
-
-
-def _control(row: FieldRow) -> Any:
-    common = {"description": row.label, "continuous_update": True}
-    if row.kind == "list":
-        return ipywidgets.Dropdown(description=row.label, options=_listed((), ""))
-    if row.kind == "range":
-        steps = default("num_inference_steps")
-        return ipywidgets.IntRangeSlider(value=(0, steps), min=0, max=steps, **common)
-    if row.kind == "area":
-        return ipywidgets.Textarea(placeholder=row.hint, rows=2, **common)
-    kind = ipywidgets.Combobox if row.kind == "choice" else ipywidgets.Text
-    return kind(placeholder=row.hint, **common)
-
-
-def _listed(values: Sequence[str], chosen: str) -> list[tuple[str, str]]:
-    """Scheduler names with the model's own first, and a chosen one with settings of its own."""
-    names = dict.fromkeys([*values, *([chosen] if chosen else [])])
-    return [(_OWN_SCHEDULER, ""), *((name, name) for name in names)]
 
 
 def _say(widget: Any, text: str, style: str) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 
 from jupyter_latents.engine import known_models, scheduler_names
 
-from .editor import Choices, StageEditor
+from .choices import Choices
+from .editor import StageEditor
 from .form import StageForm
+from .front.presses import Press
 from .layout import PanelWidgets, StageRow, close_all
 from .model import Mark, PanelModel
 from .plans.knowledge import Knowledge
-from .presses import Press
 from .variables import latents_of, pictures_of
 
 __all__ = ["Face"]
@@ -64,7 +65,7 @@ class Face:
         """Puts in what was typed into fields before a button was clicked, and clicks it."""
         for _, editor in tuple(self._editors):
             editor.take_typed(press.typed)
-        buttons = {**self.widgets.buttons, "dice": self.editor.dice}
+        buttons = {**self.widgets.buttons, **self.editor.buttons}
         row = self._rows[press.index].button if 0 <= press.index < len(self._rows) else None
         button = row if press.button == "stage" else buttons.get(press.button)
         if button is not None and not button.disabled:
@@ -80,12 +81,8 @@ class Face:
         """Whether a change is still to be put into a form; see `StageEditor.waits`."""
         return any(own is form and editor.waits(name, value) for own, editor in self._editors)
 
-    def show_stages(self, *, busy: bool) -> None:
-        """Shows the list of stages and the chosen one.
-
-        Args:
-            busy: Whether a run goes on.
-        """
+    def show_stages(self) -> None:
+        """Shows the stages and the chosen one, and lets only those buttons be pressed that can do something."""
         marks, forms = self._known.marks(), self._model.forms
         for index in range(len(self._rows), len(forms)):
             self._rows.append(StageRow(partial(self._chosen, index)))
@@ -96,14 +93,10 @@ class Face:
             fault = next((mark.message for mark in marks if mark.index == index), "")
             row.show(self._line(index, form), selected=index == self._model.selected, fault=fault)
         _put(self.widgets.stages, [row.button for row in self._rows])
+        self.widgets.say_summary(self._summary(marks))
         self._show_form(marks)
-        self.show_buttons(busy=busy)
-
-    def show_buttons(self, *, busy: bool) -> None:
-        """Lets only those buttons be pressed that can do something."""
         buttons, index = self.widgets.buttons, self._model.selected
-        buttons["up"].disabled, buttons["down"].disabled = index == 0, index == len(self._model.forms) - 1
-        buttons["stop"].disabled, buttons["run"].disabled = not busy, busy
+        buttons["up"].disabled, buttons["down"].disabled = index == 0, index == len(forms) - 1
 
     def show_choices(self) -> None:
         """Renews what there is to choose from."""
@@ -127,7 +120,12 @@ class Face:
         faults = {mark.field: mark.message for mark in marks if mark.index == index}
         editor.mark(faults)
         outlook = self._known.outlook(index)
-        editor.tell(faults.get("") or (outlook and outlook.text) or self._window(index, form))
+        told = (
+            faults.get("")
+            or (outlook and outlook.text)
+            or self._known.schedule(form).in_words(*self._window(index, form))
+        )
+        editor.tell(told, outlook.model if outlook is not None else "")
         _put(self.widgets.editor, [editor.box])
         self.widgets.presses.fields = [one.model_id for one in (*editor.typed_in, self.widgets.text)]
         kept = [(own, one) for own, one in self._editors if any(own is other for other in self._model.forms)]
@@ -142,14 +140,30 @@ class Face:
         close_all(self.widgets.box)
 
     def _line(self, index: int, form: StageForm) -> str:
-        name = f" → {form.into}" if form.into else ""
-        return f"{index + 1}. {form.model or 'no model'}{name} · {self._window(index, form)}"
+        start, end = self._window(index, form)
+        return f"{form.into or f'stage {index + 1}'}\n{form.model or 'no model'} · steps {start}–{end}"
 
-    def _window(self, index: int, form: StageForm) -> str:
+    def _summary(self, marks: list[Mark]) -> str:
+        """What the stages come to: how many, evaluations, hand-overs between them; or how many fields are wrong."""
+        forms = self._model.forms
+        made = [form.into for form in forms if form.into]
+        parts = [(len(forms), "stage"), (sum(one.evaluations for one in self._known.outlooks()), "model evaluation")]
+        parts.append((sum(form.latents in made for form in forms if form.latents), "hand-over"))
+        if marks:
+            parts = [(len(forms), "stage"), (len(marks), "field to mend")]
+        return " · ".join(_several(count, what) for count, what in parts if count)
+
+    def _window(self, index: int, form: StageForm) -> tuple[int, int]:
         schedule, outlook = self._known.schedule(form), self._known.outlook(index)
         if outlook is not None and outlook.window is not None:
-            return schedule.in_words(*outlook.window)
-        return schedule.in_words(schedule.step_of_text(form.start, 0), schedule.step_of_text(form.end, schedule.steps))
+            return outlook.window
+        return schedule.step_of_text(form.start, 0), schedule.step_of_text(form.end, schedule.steps)
+
+
+def _several(count: int, what: str) -> str:
+    """``1 stage``, ``2 fields to mend``."""
+    first, _, rest = what.partition(" to ")
+    return f"{count} {first}{'s'[count == 1 :]}{f' to {rest}' if rest else ''}"
 
 
 def _put(box: Any, children: list[Any]) -> None:

@@ -37,6 +37,7 @@ class StageForm:
         mask: Variable or path of the inpaint mask.
         latents: Variable or path of the latents to go on from.
         into: Variable that the result is bound to.
+        output: Folder that files are written to.
         more: All other options, as script text.
     """
 
@@ -55,6 +56,7 @@ class StageForm:
     mask: str = ""
     latents: str = ""
     into: str = ""
+    output: str = ""
     more: str = ""
 
     def take(self, other: StageForm) -> None:
@@ -90,6 +92,7 @@ class StageForm:
             "denoising_start": self.start,
             "denoising_end": self.end,
             "into": self.into,
+            "output_path": self.output,
         }
         several = {
             "seeds": self.seed,

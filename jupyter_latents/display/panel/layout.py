@@ -3,53 +3,64 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Sequence
-from functools import cache
-from importlib import resources
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets
 
-from .presses import Presses
+from jupyter_latents.formats import endings
+
+from .front import panel_style
+from .front.controls import boxed, upload
+from .front.presses import Presses
 
 __all__ = ["PanelWidgets", "StageRow", "close_all"]
 
 _NOTE = (
-    '<span class="dgp-note">This is the same as a cell: select all, copy, and paste it under <code>%%dgen</code>. '
-    "Or paste the text of a cell here and apply it.</span>"
+    '<span class="dgp-note">The fields, as the text of a <code>%%dgen</code> cell. Type here, or paste a cell, '
+    "and apply it.</span>"
 )
 _BUTTONS = (
-    ("add", "+ Stage", "Add a stage that goes on from this one's latents"),
-    ("duplicate", "Duplicate", "Copy this stage"),
-    ("up", "↑", "Move this stage up"),
-    ("down", "↓", "Move this stage down"),
-    ("remove", "Remove", "Take this stage away"),
-    ("run", "▶ Run", "Run all stages in the background"),
-    ("stop", "■ Stop", "End the run at the next step; what it has made stays"),
+    ("new_cell", "New cell", "Put these stages into a cell below"),
     ("dry_run", "Dry run", "Show the plan; nothing runs"),
-    ("close", "Close", "Leave the cell's text in place of the panel; results stay"),
+    ("run", "▶ Run", "Run all stages in the background; behind a run that goes on"),
+    ("add", "+ Stage", "Add a stage that goes on from this one's latents"),
+    ("more", "⋯", "More to do with stages"),
+    ("duplicate", "Duplicate", "Copy this stage"),
+    ("up", "← Earlier", "Move this stage before the one before it"),
+    ("down", "Later →", "Move this stage behind the next one"),
+    ("remove", "Remove", "Take this stage away"),
+    ("fill", "Fill stage", "Fill this stage from what made these latents"),
+    ("close", "Close panel", "Leave the cell's text in place of the panel; results stay"),
+    ("undo", "Undo", "Put back what the fields held before"),
+    ("text", "Cell text", "Show the cell that the fields stand for"),
+    ("stop", "■ Stop", "End the run at the next step; what it has made stays"),
+    ("cancel", "Cancel", "Take all runs that wait out of the queue"),
     ("apply", "Apply text", "Fill the fields from the text above"),
-    ("fill", "Fill stage", "Fill the chosen stage from what made these latents"),
+    ("discard", "Discard text", "Take the fields' own text back"),
 )
+_NO_LATENTS = ("choose latents", "")
+_HIDDEN = "dgp-hidden"
+_SHUT = "dgp-shut"
 
 
 class StageRow:
-    """One line of the list of stages.
+    """One of the stages.
 
     Args:
         chosen: Is called when it is clicked.
     """
 
     def __init__(self, chosen: Callable[[], None]) -> None:
-        self.button = ipywidgets.Button(tooltip="Show this stage")
+        self.button = ipywidgets.Button()
         self.button.add_class("dgp-do-stage")
         self.button.on_click(lambda _: chosen())
 
     def show(self, text: str, *, selected: bool, fault: str) -> None:
-        """Shows a stage in one line.
+        """Shows a stage.
 
         Args:
-            text: Its line.
+            text: Its name, and below it what it is.
             selected: Whether it is the one in the editor.
             fault: What is wrong with it, or empty.
         """
@@ -66,36 +77,82 @@ class PanelWidgets:
         self.buttons = {name: ipywidgets.Button(description=label, tooltip=tip) for name, label, tip in _BUTTONS}
         for name, button in self.buttons.items():
             button.add_class(f"dgp-do-{name}")
+            button.add_class("jl-button")
         self.buttons["run"].button_style = "primary"
-        self.stages = _boxed(ipywidgets.VBox, "dgp-stages")
-        self.status = ipywidgets.HTML()
+        self.summary, self.status, self.text_error = (ipywidgets.HTML() for _ in range(3))
+        self.now, self.later = ipywidgets.HTML(), ipywidgets.HTML()
+        self.stages = boxed(ipywidgets.HBox, "dgp-stages")
         self.text = ipywidgets.Textarea(rows=9, continuous_update=False, description="Script")
         self.text.add_class("dgp-code")
-        self.text_error = ipywidgets.HTML()
-        self.editor = _boxed(ipywidgets.VBox, "dgp-editor")
+        self.editor = boxed(ipywidgets.VBox, "dgp-editor")
         self.presses = Presses()
-        self.origin = ipywidgets.Dropdown(description="Latents", options=[("choose", "")])
-        self.box = _boxed(
+        self.origin = ipywidgets.Dropdown(description="Copy from", options=[_NO_LATENTS])
+        tip = "Fill the panel from what a picture says of how it was made; or drop the picture anywhere on the panel"
+        self.picture = upload("Open picture", ",".join(endings("picture")), tip, self._take)
+        self._opened: Callable[[str, bytes], None] = lambda _file, _content: None
+        self.more = self._bar(
+            "dgp-part-more dgp-shut", "duplicate", "up", "down", "remove", self.origin, "fill", self.picture, "close"
+        )
+        self.text_part = self._text_part()
+        self.box = boxed(
             ipywidgets.VBox,
-            "dgp-panel",
-            ipywidgets.HTML(f"<style>{_style()}</style>", layout={"display": "none"}),
-            self.stages,
-            self._bar("add", "duplicate", "up", "down", "remove"),
+            "jl dgp-panel",
+            ipywidgets.HTML(f"<style>{panel_style()}</style>", layout={"display": "none"}),
+            self._bar("jl-head", _title(), self.summary, _space(), "new_cell", "dry_run", "run"),
+            self._bar("dgp-band", self.stages, "add", _space(), "more"),
+            self.more,
+            self._bar("dgp-band dgp-status", self.status, "undo"),
             self.editor,
-            self._bar("run", "stop", "dry_run", "close"),
-            self.status,
-            self._text_part(),
+            self._bar("jl-foot", "text", _space(), self.now, "stop", self.later, "cancel"),
+            self.text_part,
             self.presses,
         )
+        for name in ("undo", "stop", "cancel", "discard"):
+            self.let(name, on=False)
 
     def _text_part(self) -> Any:
-        apply = self._bar("apply")
-        fill = _boxed(ipywidgets.HBox, "dgp-bar", self.origin, self.buttons["fill"])
+        bar = self._bar("", "apply", "discard")
         note = ipywidgets.HTML(_NOTE)
-        return _boxed(ipywidgets.VBox, "dgp-text", self.text, self.text_error, note, apply, fill)
+        return boxed(ipywidgets.VBox, "dgp-text dgp-part-text dgp-shut", self.text, self.text_error, note, bar)
 
-    def _bar(self, *names: str) -> Any:
-        return _boxed(ipywidgets.HBox, "dgp-bar", *(self.buttons[name] for name in names))
+    def _bar(self, style: str, *parts: Any) -> Any:
+        found = (self.buttons[part] if isinstance(part, str) else part for part in parts)
+        return boxed(ipywidgets.HBox, f"dgp-bar {style}", *found)
+
+    def on_picture(self, opened: Callable[[str, bytes], None]) -> None:
+        """Has a picture told that was chosen to fill the panel from: its name and its bytes."""
+        self._opened = opened
+
+    def _take(self, files: Sequence[Mapping[str, Any]]) -> None:
+        if files:
+            self.picture.value = ()
+            self._opened(str(files[0]["name"]), bytes(files[0]["content"]))
+
+    def let(self, button: str, *, on: bool) -> None:
+        """Shows a button where it can do something, and hides it where not."""
+        shown = self.buttons[button]
+        shown.disabled = not on
+        (shown.remove_class if on else shown.add_class)(_HIDDEN)
+
+    def open(self, part: str, *, on: bool | None = None) -> None:
+        """Opens or shuts what is folded.
+
+        Args:
+            part: ``text`` or ``more``.
+            on: Whether it shall be open; None for the other way.
+        """
+        box = self.text_part if part == "text" else self.more
+        on = _SHUT in box._dom_classes if on is None else on  # noqa: SLF001 - ipywidgets has no other way to ask
+        (box.remove_class if on else box.add_class)(_SHUT)
+
+    def say_summary(self, text: str) -> None:
+        """Says in the head what the stages come to."""
+        self.summary.value = f'<span class="jl-status">{html.escape(text)}</span>'
+
+    def say_queue(self, now: str, later: str) -> None:
+        """Says at the foot what runs and what waits."""
+        for shown, text in ((self.now, now), (self.later, later)):
+            shown.value = f'<span class="jl-status" role="status">{html.escape(text)}</span>' if text else ""
 
     def say(self, text: str, *, fault: bool = False) -> None:
         """Says a line to whoever looks or listens.
@@ -111,10 +168,12 @@ class PanelWidgets:
         """Says what is wrong with the text, with its line and caret; empty for nothing."""
         said = f'<div class="dgp-error" role="alert"><pre>{html.escape(text)}</pre></div>' if text else ""
         self.text_error.value = said
+        if text:
+            self.open("text", on=True)
 
     def offer_latents(self, names: Sequence[str]) -> None:
         """Renews the list of latents that can fill a stage."""
-        wanted = (("choose", ""), *((name, name) for name in names))
+        wanted = (_NO_LATENTS, *((name, name) for name in names))
         if self.origin.options != wanted:
             chosen = self.origin.value
             self.origin.options = wanted
@@ -131,12 +190,11 @@ def close_all(widget: Any) -> None:
     widget.close()
 
 
-@cache
-def _style() -> str:
-    return resources.files(__package__).joinpath("static", "panel.css").read_text(encoding="utf-8")
+def _title() -> Any:
+    return ipywidgets.HTML('<b class="jl-title">Panel</b>')
 
 
-def _boxed(kind: Any, style: str, *children: Any) -> Any:
-    box = kind(children)
-    box.add_class(style)
-    return box
+def _space() -> Any:
+    space = ipywidgets.HTML()
+    space.add_class("jl-space")
+    return space

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from jupyter_latents.errors import JupyterLatentsError, NameNotFoundError, ScriptError
@@ -18,13 +18,14 @@ from jupyter_latents.syntax.text.lines import Block, LineReader, Logical
 from jupyter_latents.syntax.text.located import Line
 from jupyter_latents.syntax.text.quoting import read_words
 
-from .fields import FIELD_OF_OPTION, worded
+from .fields import FIELD_OF_OPTION, label, worded
 from .form import StageForm
 from .reading import read_forms
 
 __all__ = ["Mark", "PanelModel"]
 
-_OTHERS_NEED = {"model", "image_seeds", "more"}  # without these lines others would be wrong that are not
+_OTHERS_NEED = {"image_seeds", "more"}  # without these lines others would be wrong that are not
+_LEANING = frozenset({"strength", "window"})  # namely these
 _NAMES = ("base", "final")
 _HANDOVER = "0.8"
 
@@ -118,12 +119,25 @@ class PanelModel:
         Raises:
             ScriptError: It is wrong, or cannot be shown; the forms stay as they are.
         """
-        made = read_forms(text) or [StageForm()]
-        for form, given in zip(self.forms, made, strict=False):
-            form.take(given)
+        self.put(read_forms(text))
+
+    def put(self, given: Sequence[StageForm], selected: int | None = None) -> None:
+        """Fills the forms from others; each stays the same stage as far as there are as many.
+
+        Args:
+            given: The others.
+            selected: Which one is shown; the present one by default.
+        """
+        made = list(given) or [StageForm()]
+        for form, other in zip(self.forms, made, strict=False):
+            form.take(other)
         self.forms[len(made) :] = []
         self.forms.extend(made[len(self.forms) :])
-        self.selected = min(self.selected, len(self.forms) - 1)
+        self.selected = min(self.selected if selected is None else selected, len(self.forms) - 1)
+
+    def copied(self) -> PanelModel:
+        """The same stages as values of their own."""
+        return PanelModel([copy.copy(form) for form in self.forms], self.selected)
 
     def fill(self, latents: Made, known: Mapping[str, Made]) -> None:
         """Fills the selected form from what latents say they come from; its own name stays.
@@ -172,10 +186,11 @@ class PanelModel:
     def _marks_of(self, index: int, numbered: dict[int, str], schedulers: Collection[str]) -> Iterator[Mark]:
         """The first fault of a stage; then, without the line it stands in, the next one."""
         where = self.lines()
-        left = dict(numbered)
+        left, hidden = dict(numbered), frozenset[str]()
         if not _is_one(self.forms[index]):
-            yield Mark(index, "more", "More holds options, such as --dtype float16; this begins something else.")
-            return
+            said = f"{label('more')}: options such as --dtype float16 stand here; this begins something else."
+            yield Mark(index, "more", said)
+            left, hidden = {n: line for n, line in left.items() if where[n][1] != "more"}, _LEANING
         while left:
             try:
                 Script("\n".join(left.get(n, "# blamed") for n in numbered), min(numbered)).check(schedulers=schedulers)
@@ -183,10 +198,13 @@ class PanelModel:
                 if not self.forms[index].model.strip():
                     yield Mark(index, "model", worded(error))
                     return
-                yield self.mark(error, index)
+                mark = self.mark(error, index)
+                if mark.field not in hidden:
+                    yield mark
                 number = error.place.line if error.place is not None else 0
-                if number not in left or where[number][1] in _OTHERS_NEED:
+                if number not in left or where[number][1] == "model":
                     return
+                hidden = _LEANING if where[number][1] in _OTHERS_NEED else hidden
                 del left[number]
             else:
                 return

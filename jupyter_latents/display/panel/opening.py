@@ -25,7 +25,7 @@ _INSTEAD = """.jp-OutputArea:has(.dgp-saved):not(:has(.dgp-panel)) > .jp-OutputA
 > .lm-Panel.jp-OutputArea-output) { display: none }"""
 
 _open: list[OpenPanel] = []
-_left_text: list[str] = []
+_left: list[tuple[PanelModel, str]] = []  # the stages of the last one, and what was typed and not taken in
 
 
 def panel(start: str | Latents | None = None, *, session: Session | None = None) -> OpenPanel:
@@ -49,9 +49,14 @@ def panel(start: str | Latents | None = None, *, session: Session | None = None)
 
     if session is None:
         session = session_with_display(_kernel_names())
-    model = _model(start, session)
+    model = _model(start, session) if start is not None or not (_open or _left) else None
     close_open()
+    typed = ""
+    if model is None:
+        model, typed = _left[0][0].copied(), _left[0][1]
     opened = OpenPanel(session, model)
+    if typed:
+        opened.panel.type_script(typed)
     _open.append(opened)
     return opened
 
@@ -108,7 +113,8 @@ class OpenPanel:
             self.panel.results.show()
 
     def __repr__(self) -> str:
-        return f"%%dgen\n{self.text}"
+        text = self.panel.left_text
+        return text if text.startswith("%%dgen") else f"%%dgen\n{text}"
 
     def _static(self) -> dict[str, Any]:
         """What stays: the cell's text."""
@@ -116,7 +122,7 @@ class OpenPanel:
 
     def _saved(self) -> dict[str, Any]:
         """What a saved notebook shows in place of a panel that was open; beside the panel it is not seen."""
-        text = html.escape(f"%%dgen\n{self.panel.text}")
+        text = html.escape(repr(self))
         return {"text/html": f'<style>{_INSTEAD}</style><pre class="dgp-saved">{text}</pre>', "text/plain": ""}
 
     def _changed(self, _: str) -> None:
@@ -129,7 +135,7 @@ class OpenPanel:
         from jupyter_latents.display.screens import publish
 
         self._unhook()
-        _left_text[:] = [self.text]
+        _left[:] = [(self.panel.model.copied(), self.panel.typed)]
         if self in _open:
             _open.remove(self)
         for display_id in self._display_ids:
@@ -156,8 +162,6 @@ def _model(start: str | Latents | None, session: Session) -> PanelModel:
         raise SettingError(f"start is {shown(start)}; {wanted}")
     elif start is not None:
         made.fill(start, {n: one for n, one in latents_of(session.names).items() if hasattr(one, "provenance")})
-    elif _open or _left_text:
-        made.apply(_open[0].text if _open else _left_text[0])
     return made
 
 

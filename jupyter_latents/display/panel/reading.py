@@ -33,6 +33,7 @@ _WHOLE = {
     "denoising_start": "start",
     "denoising_end": "end",
     "into": "into",
+    "output_path": "output",
 }
 _SEVERAL = {"seeds": "seed", "inference_steps": "steps", "guidance_scales": "guidance", "strengths": "strength"}
 _MARK = re.compile(f"{re.escape(UNKNOWN)}(.)", re.DOTALL)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Results", "ending"]
 
 _EMPTY = "Runs and dry runs of the panel appear here and stay in the notebook."
+_SMALL = "font: 13px/1.45 system-ui, sans-serif"
 _EARLIER = 8  # results that stay folded below the newest one
 _SHARE = 4  # each of them has a quarter of a whole output's size
 
@@ -36,9 +37,10 @@ class Results:
     """Outputs of their own, not widgets: a saved notebook keeps what they show.
 
     The newest result stands first; those before it are folded below it, in an output that a live view never replaces.
+    A run that waits for another one is shown when that has ended.
 
     Attributes:
-        run: The last run.
+        run: The run that is shown, or was last.
         view: What shows it.
 
     Args:
@@ -53,21 +55,23 @@ class Results:
         self._newest_id, self._earlier_id = uuid.uuid4().hex, uuid.uuid4().hex
         self._newest: Plan | RunView | tuple[str, str] | None = None
         self._earlier: deque[tuple[str, str]] = deque(maxlen=_EARLIER)
-        self._watcher: threading.Thread | None = None
+        self._lock = threading.RLock()
+        self._waiting: deque[tuple[Run, RunView]] = deque()
+        self._watchers: list[threading.Thread] = []
 
     @property
     def busy(self) -> bool:
-        """Whether its run goes on."""
-        return self.run is not None and not self.run.wait(0)
+        """Whether one of its runs goes on or waits."""
+        return bool(self._waiting) or (self.run is not None and not self.run.wait(0))
 
     def show(self) -> None:
         """Makes the outputs, empty; what is shown comes there."""
-        hint = f'<span style="opacity: .6">{_EMPTY}</span>'
+        hint = f'<span style="{_SMALL}; opacity: .65">{_EMPTY}</span>'
         publish({"text/html": hint, "text/plain": _EMPTY}, self._newest_id)
         publish(self._earlier_bundle(), self._earlier_id)
 
     def start(self, script: Script) -> Run:
-        """Starts a script and shows it; returns at once.
+        """Starts a script, behind one that runs, and shows it when it is its turn; returns at once.
 
         Args:
             script: The script, checked.
@@ -75,13 +79,27 @@ class Results:
         from jupyter_latents.display.view import RunView
         from jupyter_latents.session import Task
 
-        self._fold()
-        view = self.view = self._newest = RunView(bind=self._session.names.__setitem__)
-        run = self.run = self._session.start(Task(script), view)
-        view.show(self._newest_id)
-        view.attach(run)
-        self._watcher = start_thread(lambda: self._watch(run, view), "dgen-panel-run")
+        with self._lock:
+            going = self.busy
+            view = RunView(bind=self._session.names.__setitem__)
+            run = self._session.start(Task(script), view)
+            view.attach(run)
+            self._waiting.append((run, view))
+            if not going:
+                self._next()
+        self._work(lambda: self._watch(run, view), "dgen-panel-run")
         return run
+
+    def _next(self) -> None:
+        """Shows the next run, where one waits to be shown."""
+        while self._waiting:
+            run, view = self._waiting.popleft()
+            if run.wait(0) and not run.results:
+                continue  # it was taken out of the queue
+            self._fold()
+            self.run, self.view, self._newest = run, view, view
+            view.show(self._newest_id)
+            return
 
     def plan(self, script: Script, planned: Callable[[JupyterLatentsError | None], None]) -> None:
         """Shows what a script would do; returns at once.
@@ -90,22 +108,23 @@ class Results:
             script: The script, checked.
             planned: Is called in a thread when it is shown, with what went wrong.
         """
-        self._watcher = start_thread(lambda: self._plan(script, planned), "dgen-panel-plan")
-
-    def stop(self) -> None:
-        """Ends the run at the next whole step."""
-        if self.run is not None:
-            self.run.stop()
+        self._work(lambda: self._plan(script, planned), "dgen-panel-plan")
 
     def wait(self, timeout: float = 60) -> None:
-        """Waits until the run or plan that goes on is shown."""
-        if self._watcher is not None:
-            self._watcher.join(timeout)
+        """Waits until the runs and plans that go on are shown."""
+        for thread in tuple(self._watchers):
+            thread.join(timeout)
+
+    def _work(self, work: Callable[[], None], name: str) -> None:
+        self._watchers = [one for one in self._watchers if one.is_alive()] + [start_thread(work, name)]
 
     def _watch(self, run: Run, view: RunView) -> None:
         run.wait()
-        view.finish()
-        self._newest = _folded(view)
+        with self._lock:
+            if run is self.run:
+                view.finish()
+                self._newest = _folded(view)
+                self._next()
         self._ended(run)
 
     def _plan(self, script: Script, planned: Callable[[JupyterLatentsError | None], None]) -> None:
@@ -116,13 +135,14 @@ class Results:
         except JupyterLatentsError as error:
             planned(error)
             return
-        if self.busy:  # the live view keeps its place
-            self._earlier.appendleft(_folded(plan))
-            publish(self._earlier_bundle(), self._earlier_id, update=True)
-        else:
-            self._fold()
-            self._newest = plan
-            publish({"text/html": plan_html(plan), "text/plain": repr(plan)}, self._newest_id, update=True)
+        with self._lock:
+            if self.busy:  # the live view keeps its place
+                self._earlier.appendleft(_folded(plan))
+                publish(self._earlier_bundle(), self._earlier_id, update=True)
+            else:
+                self._fold()
+                self._newest = plan
+                publish({"text/html": plan_html(plan), "text/plain": repr(plan)}, self._newest_id, update=True)
         planned(None)
 
     def _fold(self) -> None:
@@ -133,7 +153,8 @@ class Results:
             publish(self._earlier_bundle(), self._earlier_id, update=True)
 
     def _earlier_bundle(self) -> dict[str, Any]:
-        parts = (f"<details><summary>{escape(title)}</summary>{html}</details>" for title, html in tuple(self._earlier))
+        line = f'<summary style="{_SMALL}; padding: 5px 2px; cursor: pointer">'
+        parts = (f"<details>{line}{escape(title)}</summary>{html}</details>" for title, html in tuple(self._earlier))
         return {"text/html": "".join(parts), "text/plain": "\n".join(title for title, _ in tuple(self._earlier))}
 
 

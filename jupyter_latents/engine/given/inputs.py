@@ -24,7 +24,7 @@ class Inputs:
 
     Attributes:
         latents: Raw latents to start from.
-        images: Pictures in the image position, all of one size.
+        images: Pictures in the image position, all of one size; of a clip, its frames.
         masks: Inpaint masks.
         controls: Control images.
         adapters: Images of each IP-Adapter.
@@ -33,6 +33,7 @@ class Inputs:
             they were not.
         notes: What is to be told of the pictures.
         decoded: The facts of latents that pictures, masks and control images were decoded from.
+        fps: Frames a second of a clip; 0 where nobody says.
     """
 
     latents: tuple[Latents, ...] = ()
@@ -44,6 +45,7 @@ class Inputs:
     decoded: Sequence[Standing] = ()
     adapters: tuple[tuple[Image, ...], ...] = ()
     sized: tuple[int, int] | None = None
+    fps: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Given:
         asked: See `Inputs`.
         notes: See `Inputs`.
         decoded: See `Inputs`.
+        fps: See `Inputs`.
     """
 
     latents: Sequence[Standing] = ()
@@ -71,6 +74,7 @@ class Given:
     decoded: Sequence[Standing] = ()
     adapters: tuple[int, ...] = ()
     sized: tuple[int, int] | None = None
+    fps: float = 0.0
 
     @staticmethod
     def of(inputs: Inputs) -> Given:
@@ -78,9 +82,8 @@ class Given:
         sizes = tuple(image.size for image in inputs.images)
         masks, controls = len(inputs.masks), len(inputs.controls)
         adapters = tuple(map(len, inputs.adapters))
-        return Given(
-            inputs.latents, sizes, masks, controls, inputs.asked, inputs.notes, inputs.decoded, adapters, inputs.sized
-        )
+        beside = (inputs.asked, inputs.notes, inputs.decoded, adapters, inputs.sized, inputs.fps)
+        return Given(inputs.latents, sizes, masks, controls, *beside)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ class Family:
             noised to no strength.
         when: Name of a setting of ``model_index.json`` that is true in models of this row; empty for all.
         finish: What the pipeline does to its latents after the loop, a row of `finish.FINISHES`.
+        later: Why what stands in the place of a picture is not taken, though diffusers takes it; empty where it is.
         foreseen: Whether the pipeline is known to set the timesteps of `schedule`; else only its run tells them.
     """
 
@@ -73,7 +74,13 @@ class Family:
     pictured: bool = False
     when: str = ""
     finish: str = ""
+    later: str = ""
     foreseen: bool = True
+
+    @property
+    def takes_clips(self) -> bool:
+        """Whether what stands in the place of a picture is a clip, which is noised to a strength."""
+        return bool(self.frames) and self.img2img is not None and not self.pictured
 
     def pipeline_name(self, mode: str, steering: Collection[str] = ()) -> str:
         """The diffusers class for a mode.
@@ -97,6 +104,8 @@ class Family:
                 )
             return steered
         name: str | None = getattr(self, mode)
+        if name is None and self.later:
+            raise ModelError(f"{self.name}: {self.later}.", option="image_seeds")
         if name is None:
             have = [other for other in ("txt2img", "img2img", "inpaint") if getattr(self, other)]
             raise ModelError(f"{self.name} has no {mode} pipeline in diffusers; it runs {', '.join(have)}.")

@@ -35,7 +35,7 @@ def call_arguments(call: Call, family: Family) -> dict[str, Any]:
             f"{family.name} takes no negative prompt: its guidance is distilled into the model. Leave it out."
         )
     for name in explicit:
-        if name not in accepted:
+        if name not in accepted and not (name == "num_frames" and given.images and family.takes_clips):
             raise ModelError(
                 f"{call.pipeline.__name__} takes no {name.replace('_', ' ')}; leave out the option that sets it."
             )
@@ -46,7 +46,7 @@ def call_arguments(call: Call, family: Family) -> dict[str, Any]:
     if given.images or needs_blank(call.pipeline, family, given):
         wanted["strength"] = call.strength
     arguments = {name: value for name, value in wanted.items() if name in accepted}
-    return _for_images(arguments, given) if len(given.images) > 1 else arguments
+    return _for_images(arguments, given) if len(given.images) > 1 and not family.takes_clips else arguments
 
 
 def check_clip_skip(stage: Stage, facts: ModelFacts) -> None:
@@ -129,7 +129,9 @@ def picture_arguments(call: Call, family: Family, inputs: Inputs) -> dict[str, A
 
     found: dict[str, Any] = {}
     images = pictures(call, inputs)
-    if images:
+    if images and family.takes_clips:
+        found["video"] = images[: call.frames]
+    elif images:
         found["image"] = images[0] if family.pictured else images
     elif needs_blank(call.pipeline, family, Given.of(inputs)):
         found["image"] = torch.zeros_like(inputs.latents[0].tensor[:1])  # the tap replaces what is made of them

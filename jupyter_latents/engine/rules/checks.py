@@ -11,6 +11,7 @@ from typing import Any
 from jupyter_latents.engine.given.inputs import Given
 from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.engine.models.facts import ModelFacts
+from jupyter_latents.engine.rules.frames import check_clip
 from jupyter_latents.engine.schedule import schedulers, timesteps
 from jupyter_latents.errors import HandoffError, ModelError
 from jupyter_latents.stage import Stage
@@ -66,6 +67,8 @@ def check_mode(stage: Stage, given: Given, latents: Standing | None, facts: Mode
         )
     if facts.family.pictured:
         _check_steered(stage, given, latents, facts)
+    elif facts.family.takes_clips and given.images:
+        check_clip(stage, given, facts)
     if given.masks:
         return "inpaint"
     return "img2img" if given.images or (latents is not None and facts.family.txt2img is None) else "txt2img"
@@ -141,7 +144,7 @@ def check_sigmas(stage: Stage, scheduler: Any, facts: ModelFacts, mode: str) -> 
     family, own = facts.family, facts.scheduler
     timesteps.check_takes(scheduler, family.schedule, family.name, mode, steered=bool(facts.steering))
     _check_kind(scheduler, schedulers.build(None, *own), family.name)
-    if stage.sigmas is None:
+    if stage.levels is None:
         return
     if "sigmas" not in inspect.signature(scheduler.set_timesteps).parameters:
         raise ModelError(
@@ -150,11 +153,11 @@ def check_sigmas(stage: Stage, scheduler: Any, facts: ModelFacts, mode: str) -> 
             option="sigmas",
         )
     flow = schedulers.form_of(scheduler) == "flow"
-    if max(stage.sigmas) > (1 if flow else _MOST_SIGMA):
+    if max(stage.levels) > (1 if flow else _MOST_SIGMA):
         allowed = (
             "those of a flow model are shares of noise, 0 to 1" if flow else f"they lie between 0 and {_MOST_SIGMA:,}"
         )
-        raise ModelError(f"{option('sigmas')} holds {max(stage.sigmas):g}; {allowed}.", option="sigmas")
+        raise ModelError(f"{option('sigmas')} holds {max(stage.levels):g}; {allowed}.", option="sigmas")
 
 
 def _check_kind(scheduler: Any, own: Any, family: str) -> None:

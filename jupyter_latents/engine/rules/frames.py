@@ -2,23 +2,73 @@
 
 from __future__ import annotations
 
+from jupyter_latents.engine.given.inputs import Given
 from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.errors import HandoffError, ModelError
 from jupyter_latents.latents.clip import check_fps, check_still
-from jupyter_latents.stage import Stage
+from jupyter_latents.stage import Size, Stage
 from jupyter_latents.wording import option
 
-__all__ = ["frame_count", "frame_rate"]
+__all__ = ["check_clip", "frame_count", "frame_rate"]
+
+_NOTHING = Given()
 
 
-def frame_count(stage: Stage, latents: Standing | None, facts: ModelFacts) -> int:
+def check_clip(stage: Stage, given: Given, facts: ModelFacts) -> None:
+    """Sees that what stands in the place of a picture is one clip that a model can take.
+
+    Args:
+        stage: What is asked for.
+        given: What goes into it.
+        facts: Its model's.
+
+    Raises:
+        HandoffError: One picture, or frames of several sizes.
+        ModelError: A model with two denoisers, of which diffusers' pipeline knows one; or several clips at once.
+    """
+    name, sizes = stage.model.name, list(dict.fromkeys(given.images))
+    if facts.boundary is not None:
+        raise ModelError(
+            f"{name} has two experts, and {facts.family.pipeline_name('img2img')} of diffusers runs one alone: it "
+            f"makes no clips of clips. Use Wan 2.1, or leave {option('image_seeds', 'image')} out.",
+            option="image_seeds",
+        )
+    if stage.seed_image_processors:
+        raise ModelError(
+            f"{option('seed_image_processors')} are for pictures, and a clip is given. Process its frames in Python, "
+            "and give the list.",
+            option="seed_image_processors",
+        )
+    if len(given.images) == 1:
+        raise HandoffError(
+            f"{name} makes clips of clips, and one picture is given. Give a film (clip.mp4), a clip's variable, or a "
+            "list of pictures.",
+            option="image_seeds",
+        )
+    if len(sizes) > 1:
+        shown = " and ".join(str(Size(*size)) for size in sizes[:3])
+        raise HandoffError(
+            f"the frames of a clip are of one size, and here are {shown}. "
+            "Bring them to one, such as with resize=640x360 after them.",
+            option="image_seeds",
+        )
+    if stage.batch_size > 1:
+        raise ModelError(
+            f"{facts.family.pipeline_name('img2img')} makes one clip at a time of a clip. Leave {option('batch_size')} "
+            f"out, or give several {option('seeds')}.",
+            option="batch_size",
+        )
+
+
+def frame_count(stage: Stage, latents: Standing | None, facts: ModelFacts, given: Given = _NOTHING) -> int:
     """Frames of each clip that a stage makes; 1 for pictures.
 
     Args:
         stage: What is asked for.
         latents: The latents that enter its schedule, in the model's own space; None without.
         facts: Its model's.
+        given: What goes into it; a clip has frames of its own.
 
     Raises:
         HandoffError: Another number than the latents have.
@@ -38,34 +88,49 @@ def frame_count(stage: Stage, latents: Standing | None, facts: ModelFacts) -> in
                 "frames. Leave it out.",
                 option="num_frames",
             )
+        if facts.family.takes_clips and 0 < len(given.images) < found:
+            raise HandoffError(
+                f"the clip has {len(given.images)} frames, and the latents {found}: give the clip that they were made "
+                "of, or the latents alone.",
+                option="image_seeds",
+            )
         return found
     if facts.config(facts.denoiser).get("patch_size_t") is not None and facts.family.layout == "frames first":
         raise ModelError(
             f"{stage.model.name} is a CogVideoX 1.5, whose pipeline fills its frames up; that does not run here yet. "
             "Use CogVideoX 2b or 5b."
         )
-    wanted = facts.family.frames if asked is None else asked
+    clip = len(given.images) if facts.family.takes_clips else 0
+    wanted = asked or clip or facts.family.frames
     over = (wanted - 1) % space.frame_factor
     if over:
         below, above = wanted - over, wanted - over + space.frame_factor
+        said = f"{option('num_frames')} is {wanted}" if asked else f"the clip has {wanted} frames"
+        cut = "" if asked else f" {option('num_frames')} {below} takes the first {below}."
         raise ModelError(
-            f"{option('num_frames')} is {wanted}, and {stage.model.name} makes {space.frame_factor} frames at a time "
-            f"after the first: {below} or {above} are nearest.",
+            f"{said}, and {stage.model.name} makes {space.frame_factor} frames at a time after the first: {below} or "
+            f"{above} are nearest.{cut}",
+            option="num_frames" if asked else "image_seeds",
+        )
+    if clip and wanted > clip:
+        raise ModelError(
+            f"{option('num_frames')} is {wanted}, and the clip has {clip} frames. Leave it out, or give fewer.",
             option="num_frames",
         )
     return wanted
 
 
-def frame_rate(stage: Stage, latents: Standing | None, facts: ModelFacts) -> float:
-    """Frames a second of the clips that a stage makes: as asked for, as the latents say, or as the model was trained.
+def frame_rate(stage: Stage, latents: Standing | None, facts: ModelFacts, given: Given = _NOTHING) -> float:
+    """Frames a second of the clips that a stage makes: as asked for, as latents or clip say, or as it was trained.
 
     Args:
         stage: What is asked for.
         latents: The latents that enter its schedule; None without.
         facts: Its model's.
+        given: What goes into it.
     """
     own = latents.provenance.number("fps", 0.01, 120.0) if latents is not None else None
-    return stage.fps or own or float(facts.family.fps)
+    return stage.fps or own or given.fps or float(facts.family.fps)
 
 
 def _check_still(stage: Stage, facts: ModelFacts) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from jupyter_latents.engine.given.inputs import Call
 from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.engine.models.facts import ModelFacts
+from jupyter_latents.engine.schedule.strength import renoises
 from jupyter_latents.stage import Size, Stage
 
 __all__ = ["remarks"]
@@ -46,7 +47,8 @@ def _strength(call: Call) -> str:
 
 def _numbers(call: Call, latents: Standing | None) -> Iterator[str]:
     stage = call.stage
-    if stage.strength is not None and not call.given.images:
+    taken = bool(call.given.images) or renoises(stage, latents, pictures=False)
+    if stage.strength is not None and not taken:
         beside = "beside latents, which carry their noise" if latents is not None else "without a picture"
         yield f"strength {stage.strength:g} has no effect {beside}"
     if latents is not None and stage.batch_size not in (1, latents.shape[0]):
@@ -56,6 +58,8 @@ def _numbers(call: Call, latents: Standing | None) -> Iterator[str]:
 def _pictures(call: Call, latents: Standing | None) -> Iterator[str]:
     sizes = dict.fromkeys(call.given.images)
     made = Size(*call.size)
+    if 1 < call.frames < len(call.given.images):
+        yield f"the first {call.frames} of {len(call.given.images)} frames are used"
     if len(sizes) > 1:
         shown = ", ".join(str(Size(*size)) for size in sizes)
         yield f"pictures of {shown} are brought to one size, {made}"

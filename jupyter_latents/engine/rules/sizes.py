@@ -47,7 +47,7 @@ def picture_size(
     size, asked = _rounded(wanted, align), wanted if stage.size or given.asked is None else given.asked
     notes = []
     if stage.size is not None and wanted != (stage.size.width, stage.size.height):
-        shape = f"the picture keeps its shape; {option('no_aspect')} stretches it"
+        shape = "the picture keeps its shape; aspect=false in its seed stretches it"
         notes.append(f"size {stage.size} becomes {Size(*wanted)}: {shape}")
     if size != asked:
         notes.append(f"size {Size(*asked)} is rounded to {Size(*size)}: {name} makes multiples of {align} pixels")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,7 @@ from jupyter_latents.engine.schedule import beginning, handoff, schedulers
 from jupyter_latents.engine.schedule.handoff import Entrance
 from jupyter_latents.engine.schedule.history import NO_HISTORY, objection
 from jupyter_latents.engine.schedule.likeness import deviation_of, doubt
+from jupyter_latents.engine.schedule.strength import cut_by_strength
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.errors import WindowError
 from jupyter_latents.latents.value import Latents
@@ -20,7 +22,7 @@ from jupyter_latents.optimizations import keeps_law
 from jupyter_latents.stage import Stage
 from jupyter_latents.wording import option
 
-__all__ = ["Entering", "enter", "first_step"]
+__all__ = ["Entering", "enter", "enter_noised", "first_step"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Entering:
         first: First step that the strength of a picture allows; 0 without one.
         way: How the given latents enter; None without.
         lost: Why they go on without their history though they stand in this very schedule; empty where they do not.
+        renoised: Whether they are clean and noised to a strength.
     """
 
     schedule: str
@@ -40,6 +43,7 @@ class Entering:
     first: int = 0
     way: Entrance | None = None
     lost: str = ""
+    renoised: bool = False
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -98,15 +102,56 @@ def first_step(pipeline: type, mode: str, scheduler: Any, stage: Stage, strength
     if not hasattr(pipeline, "get_timesteps"):
         return 0
     stub, whole = SimpleNamespace(scheduler=scheduler), scheduler.timesteps
-    kept, left = pipeline.get_timesteps(stub, stage.num_inference_steps, strength, whole.device)
+    own = partial(pipeline.get_timesteps, stub)
+    kept, left = cut_by_strength(own, scheduler, stage.num_inference_steps, strength)
     if len(kept) == 0 or (left < 1 and mode == "inpaint"):  # PNDM's repeated timestep is left, and inpainting asks
-        steps = stage.num_inference_steps
-        raise WindowError(
-            f"strength {strength:g} of {steps} {'step' if steps == 1 else 'steps'} leaves no step to run. "
-            f"Raise {option('strengths')} to {1 / steps:.3g} or more, or {option('inference_steps')}.",
-            option="strengths",
-        )
+        raise _no_step(strength, stage.num_inference_steps)
     return (len(whole) - len(kept)) // int(scheduler.order)
+
+
+def _no_step(strength: float, steps: int) -> WindowError:
+    return WindowError(
+        f"strength {strength:g} of {steps} {'step' if steps == 1 else 'steps'} leaves no step to run. "
+        f"Raise {option('strengths')} to {1 / steps:.3g} or more, or {option('inference_steps')}.",
+        option="strengths",
+    )
+
+
+def step_of_strength(family: Family, scheduler: Any, stage: Stage) -> int:
+    """The step at which clean latents enter by a stage's strength, by the rule of its family's image-to-image pipeline.
+
+    Raises:
+        WindowError: The strength leaves no step.
+    """
+    import diffusers
+
+    strength, steps = stage.strength or 0.0, stage.num_inference_steps
+    pipeline = getattr(diffusers, family.img2img or family.txt2img or "", object)
+    if hasattr(pipeline, "get_timesteps"):
+        return first_step(pipeline, "img2img", scheduler, stage, strength)
+    if int(steps * strength) < 1:
+        raise _no_step(strength, steps)
+    return steps - min(int(steps * strength), steps)
+
+
+def enter_noised(stage: Stage, scheduler: Any, family: Family, boundary: float | None = None) -> Entering:
+    """Decides which steps run where clean latents are noised to a strength.
+
+    Args:
+        stage: What is asked for.
+        scheduler: The receiving scheduler with its whole schedule set.
+        family: The model's family.
+        boundary: See `Grid`.
+
+    Raises:
+        WindowError: No step lies in the window.
+    """
+    first = step_of_strength(family, scheduler, stage)
+    span = handoff.grid_of(scheduler, family.fraction, boundary).span(stage.window, first)
+    level = schedulers.level(scheduler, span.start_index)
+    note = f"clean latents are noised to {level}, where a strength of {stage.strength:g} begins"
+    way = Entrance(span, level, False, (note,))
+    return Entering(schedulers.schedule_digest(scheduler), span, first, way, renoised=True)
 
 
 def enter(
@@ -166,5 +211,7 @@ def _lost_history(given: Standing, scheduler: Any, way: Entrance, family: Family
         return "" if given.has_history else NO_HISTORY
     if not isinstance(given, Latents) or given.resume is None:
         return NO_HISTORY
-    loop = LAYOUTS[family.layout].pack(given.tensor.to("meta")).shape
-    return objection(given.resume, scheduler, way.span.start_index, loop)
+    layout = LAYOUTS[family.layout]
+    steered = layout.steered if given.provenance.options.get("pictures") == "1" else None
+    stepped = (steered or layout.pack)(given.tensor.to("meta")).shape
+    return objection(given.resume, scheduler, way.span.start_index, stepped)

@@ -19,7 +19,7 @@ def check_fits(latents: Standing, space: Space, model: str, *, backwards: bool =
         latents: What is handed over.
         space: The receiving model's space.
         model: Its name, for the message.
-        backwards: Whether the receiving scheduler adds noise, so that clean latents are what it begins with.
+        backwards: Whether clean latents are what a stage begins with: its scheduler adds noise, or it noises them.
 
     Raises:
         HandoffError: Fully denoised latents, or another space and no way to bring them there, as between clips and
@@ -29,7 +29,8 @@ def check_fits(latents: Standing, space: Space, model: str, *, backwards: bool =
         raise HandoffError(
             "these latents are fully denoised, so `latents:` has nothing left to denoise. Make them with "
             f"{option('denoising_end')} (such as 0.8), or put them in the image position "
-            f"({option('image_seeds', 'image')} NAME), where they are decoded. "
+            f"({option('image_seeds', 'image')} NAME), where they are decoded; {option('strengths')} noises them to a "
+            "strength as they are. "
             f"{option('schedulers')} DDIMInverseScheduler takes them back to noise."
         )
     own = latents.space if latents.space is not None and latents.space.name != RAW_VAE else None

@@ -60,7 +60,7 @@ def request(
     if facts.space.moves:
         count = frames or stage.num_frames or facts.family.frames
         tokens = math.prod(facts.space.shape_for(*size, 1, count)[2:])
-    return Request(stage.num_inference_steps, tokens, stage.sigmas, facts.space.channels, mode)
+    return Request(stage.num_inference_steps, tokens, stage.levels, facts.space.channels, mode)
 
 
 def _plain(_scheduler: Any, request: Request) -> dict[str, Any]:
@@ -100,6 +100,13 @@ def _to_zero(_scheduler: Any, request: Request) -> dict[str, Any]:
     return {"sigmas": list(sigmas)}
 
 
+def _linear_quadratic(_scheduler: Any, request: Request) -> dict[str, Any]:
+    """LTXConditionPipeline: timesteps that fall slowly at first."""
+    from diffusers.pipelines.ltx.pipeline_ltx_condition import linear_quadratic_schedule
+
+    return {"timesteps": linear_quadratic_schedule(request.num_inference_steps) * 1000}
+
+
 def _lumina2(scheduler: Any, request: Request) -> dict[str, Any]:
     """Lumina2Pipeline: as `_linear`, but what it takes for the number of tokens is the number of channels."""
     return {**_linear(scheduler, request), "mu": _shift(scheduler, request.channels, 1.15)}
@@ -133,6 +140,7 @@ ARGUMENTS: Mapping[str, Callable[[Any, Request], dict[str, Any]]] = MappingProxy
         "linear": _linear,
         "lumina2": _lumina2,
         "to zero": _to_zero,
+        "linear quadratic": _linear_quadratic,
         "flux": _flux,
         "flux2": _flux2,
         "z-image": _z_image,
@@ -160,6 +168,12 @@ def check_takes(scheduler: Any, way: str, family: str, mode: str = "txt2img", *,
         raise ModelError(
             f"{type(scheduler).__name__} cannot noise an image, so it runs no {mode}; "
             f"use another {option('schedulers')}.",
+            option="schedulers",
+        )
+    if way == "linear quadratic" and "timesteps" not in inspect.signature(scheduler.set_timesteps).parameters:
+        raise ModelError(
+            f"{family} passes timesteps of its own, and {type(scheduler).__name__} takes none. Use "
+            "FlowMatchEulerDiscreteScheduler.",
             option="schedulers",
         )
     if way not in _PASS_SIGMAS or "sigmas" in inspect.signature(scheduler.set_timesteps).parameters:

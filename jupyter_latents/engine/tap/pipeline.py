@@ -67,8 +67,8 @@ def tapped(pipeline_class: type) -> type:
         return own if rest is None else (own, *rest)
 
     def get_timesteps(self: Any, *args: Any, **kwargs: Any) -> Any:
-        timesteps, steps = pipeline_class.get_timesteps(self, *args, **kwargs)  # type: ignore[attr-defined]
-        return self.jupyter_latents_tap.cut(timesteps), steps
+        *before, timesteps, steps = pipeline_class.get_timesteps(self, *args, **kwargs)  # type: ignore[attr-defined]
+        return (*before, self.jupyter_latents_tap.cut(timesteps), steps)
 
     def encode_prompt(self: Any, *args: Any, **kwargs: Any) -> Any:
         own, encode = pipeline_class.encode_prompt, self.jupyter_latents_tap.encode  # type: ignore[attr-defined]

@@ -38,7 +38,8 @@ class WindowedScheduler:
 
         @functools.wraps(real.step)
         def step(model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-            kwargs.update(tap.stepping(model_output, sample))
+            forward = kwargs.get("per_token_timesteps") is None  # such steps take what is added, not the velocity
+            kwargs.update(tap.stepping(model_output if forward else -model_output, sample))
             if draws and not args:
                 kwargs.setdefault("generator", tap.generator)  # flow pipelines pass none, and noise would be global
             return real.step(model_output, timestep, sample, *args, **kwargs)

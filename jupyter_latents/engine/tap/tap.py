@@ -17,6 +17,7 @@ import torch
 
 from jupyter_latents.engine.failures.extremes import Extreme
 from jupyter_latents.engine.schedule import beginning, estimates, state
+from jupyter_latents.engine.schedule.strength import cut_by_strength
 from jupyter_latents.engine.tap.finish import FINISHES, Finish
 from jupyter_latents.engine.tap.pipeline import tapped
 from jupyter_latents.engine.tap.scheduler import WindowedScheduler
@@ -90,9 +91,8 @@ class Tap:
         """
         pipeline = tapped(pipeline_class)(**components, scheduler=WindowedScheduler(self))
         if "strength" in call and hasattr(pipeline, "get_timesteps"):
-            self._by_strength = lambda: pipeline.get_timesteps(
-                int(call["num_inference_steps"]), float(call["strength"]), self.scheduler.timesteps.device
-            )
+            steps, strength = int(call["num_inference_steps"]), float(call["strength"])
+            self._by_strength = lambda: cut_by_strength(pipeline.get_timesteps, self.scheduler, steps, strength)
         pipeline.jupyter_latents_tap = self
         pipeline.set_progress_bar_config(disable=True)
         try:
@@ -221,8 +221,9 @@ class Tap:
         if self._last is not None:
             at, model_output, sample = self._last
             estimate = estimates.denoised(self.scheduler, at, model_output, sample)
+            estimate = None if estimate is None else self._finish.estimate(estimate, latents)
         if index == len(self.scheduler.timesteps):
-            latents = self._finish(latents, self._beside)
+            latents = self._finish.latents(latents, self._beside)
         made = StepState(
             index,
             latents.detach().clone(),

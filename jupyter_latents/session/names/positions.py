@@ -22,6 +22,7 @@ class Positions:
         masks: The same of masks.
         controls: The same of control images.
         adapters: The same of each IP-Adapter's images, with how each is resized.
+        fps: Frames a second of a clip among the images; 0 where nobody says.
     """
 
     latents: tuple[tuple[Any, str], ...]
@@ -29,6 +30,7 @@ class Positions:
     masks: tuple[tuple[Any, str], ...]
     controls: tuple[tuple[Any, str], ...]
     adapters: tuple[tuple[tuple[Any, str, AdapterImage], ...], ...] = ()
+    fps: float = 0.0
 
     @property
     def pictured(self) -> tuple[tuple[Any, str], ...]:

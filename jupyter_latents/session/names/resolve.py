@@ -14,6 +14,7 @@ from jupyter_latents.pictures.arrays import check_numbers
 from jupyter_latents.pictures.reading import is_image, is_picture, note_of, read_mask, read_picture
 from jupyter_latents.session.names.addresses import download
 from jupyter_latents.session.names.changes import changed, changed_sizes
+from jupyter_latents.session.names.clips import check_no_film, frames_in, speed_of
 from jupyter_latents.session.names.items import expression_hint, item_of
 from jupyter_latents.session.names.kinds import TENSOR_ENDINGS, is_outline, is_standing, is_tensor_like, is_usable
 from jupyter_latents.session.names.positions import Positions
@@ -85,6 +86,7 @@ class Resolver:
                 for adapter in seen.adapters
             ),
             self._sized(seen, seed, stage, model.space),
+            seen.fps,
         )  # fmt: skip
 
     def given(self, stage: Stage, model: ModelCard) -> Given:
@@ -112,6 +114,7 @@ class Resolver:
             seen.decoded,
             tuple(len(sizes_of([(item, name) for item, name, _ in adapter], space)) for adapter in seen.adapters),
             self._sized(seen, seed, stage, space),
+            seen.fps,
         )  # fmt: skip
 
     def _seen(self, stage: Stage, model: ModelCard) -> Positions:
@@ -139,7 +142,10 @@ class Resolver:
                   for item, name in self._items(self.value(one.image), one.image.text, "an adapter image"))
             for adapter in seed.adapters
         )  # fmt: skip
-        return Positions(tuple(latents), pictures, holes, guides, adapters)
+        check_no_film((*holes, *guides, *((item, name) for one in adapters for item, name, _ in one)), model)
+        frames = tuple(frames_in(pictures, seed, model))
+        fps = speed_of((*frames[:1], *images)) if model.takes_clips else 0.0
+        return Positions(tuple(latents), frames, holes, guides, adapters, fps)
 
     def _controls(self, seen: Positions, seed: ImageSeed, stage: Stage) -> tuple[Image, ...]:
         """The control images; at the seed's size where they stand in the image position."""

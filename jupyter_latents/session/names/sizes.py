@@ -53,8 +53,11 @@ def sizes_of(items: Iterable[tuple[Any, str]], space: Space) -> list[tuple[int, 
     found: list[tuple[int, int]] = []
     for item, name in items:
         if is_standing(item):
-            own = space if item.space is None or item.space.name == _RAW else item.space
-            found += [own.size_of(item.shape)] * item.shape[0]
+            from jupyter_latents.latents.spaces import for_shape
+
+            said = space if item.space is None or item.space.name == _RAW else item.space
+            own = for_shape(said, item.shape)
+            found += [own.size_of(item.shape)] * item.shape[0] * own.frames_of(item.shape)
         else:
             found.append(size_of(item, name, check))
     return found

@@ -94,7 +94,7 @@ class Readiness:
 
     def _picture_of(self, latents: Latents, stage: Stage, name: str) -> list[Image]:
         """Pictures of latents in the place of a picture, by the VAE that the engine chooses."""
-        from jupyter_latents.latents.clip import stills
+        from jupyter_latents.latents.clip import frames_of
 
         self.observer.phase(Phase("decoding", subject=name))
-        return stills(self.models.engine.decode(latents, stage.model))
+        return frames_of(self.models.engine.decode(latents, stage.model))

@@ -94,11 +94,16 @@ OPTIONS: tuple[Option, ...] = (
          "Textual inversions, 'NAME;token=<word>' each: words that prompts may then hold. Default of token: the file's "
          "own, or its name. SD and SDXL. Several are used together; they do not multiply.",
          many=True, completion="path", field="model.textual_inversions"),
+    _row("--text-encoders -te", "text_encoders", "NAME", parsers.address, "Model",
+         "Other text encoders in their order, 'NAME;subfolder=FOLDER;variant=NAME;dtype=DTYPE' or "
+         "'CLIPTextModel;model=NAME' each; + for the model's own. Those not named are the model's own.",
+         many=True, completion="path", field="model.text_encoders"),
     _row("--unet -un", "unet", "NAME", parsers.address, "Model",
          "Another U-Net, 'NAME;subfolder=FOLDER;variant=NAME;dtype=DTYPE': hub name, folder or file. Default: the "
          "model's own.", completion="path", field="model.unet"),
     _row("--transformer -tf", "transformer", "NAME", parsers.address, "Model",
-         "Another transformer, likewise. Default: the model's own.", completion="path", field="model.transformer"),
+         "Another transformer, likewise, or a .gguf file. Default: the model's own.",
+         completion="path", field="model.transformer"),
     _row("--loras --lora -lra", "loras", "NAME", parsers.address, "Model",
          "LoRA weights, 'NAME;scale=0.8' each, for a part of the run with ;start=0;end=0.25 (or steps, or sigma=0.9). "
          "Several are used together; they do not multiply.",
@@ -174,9 +179,9 @@ OPTIONS: tuple[Option, ...] = (
           field="guidance_rescale"),
     _flag("--pag -pag", "pag", "Denoising",
           "Perturbed attention guidance, at a scale of 3 where none is given. SD, SDXL, SD3, Kolors."),
-    _each("--pag-scales -pags", "pag_scales", "SCALE", parsers.number(0), "Denoising",
+    _each("--pag-scales -pags", "pag_scales", "SCALE", parsers.number(0, most=1e6), "Denoising",
           "Scale of perturbed attention guidance, 0 or more. Default: 3 with --pag, else none.", field="pag_scale"),
-    _each("--pag-adaptive-scales -pagas", "pag_adaptive_scales", "SCALE", parsers.number(0), "Denoising",
+    _each("--pag-adaptive-scales -pagas", "pag_adaptive_scales", "SCALE", parsers.number(0, most=1e6), "Denoising",
           "How fast perturbed attention guidance fades during the run, 0 or more. Default: 0, not at all.",
           field="pag_adaptive_scale"),
     _each("--denoising-start -ds", "denoising_start", "POINT", parsers.point, "Denoising",
@@ -188,7 +193,8 @@ OPTIONS: tuple[Option, ...] = (
           "result is noisy latents for a next stage. Several values share their common steps. Default: 1.",
           field="window.end"),
     _each("--sigmas -si", "sigmas", "SIGMAS", parsers.sigmas, "Denoising",
-          "Noise levels instead of the schedule's, '14.6,7.1,2.9,0.8' in the scheduler's unit, falling.",
+          "Noise levels instead of the schedule's, '14.6,7.1,2.9,0.8' in the scheduler's unit, falling; or worked out "
+          "of them, 'expr: sigmas * 0.95', with functions of numpy.",
           field="sigmas", fill=writers.fill_sigmas, write=writers.sigmas, covers="inference_steps"),
     _each("--seeds -se", "seeds", "SEED", parsers.seed, "Seeds",
           "Seeds of the noise, 0 to 2^64 - 1. Default: the latents' own, or one at random.", field="seed"),
@@ -208,7 +214,9 @@ OPTIONS: tuple[Option, ...] = (
           "their shape, and have the width that is asked for."),
     _row("--latents-processors -lp", "latents_processors", "PROCESSOR", parsers.processors, "Images and latents",
          "What is done to raw latents before they go in: 'scale;factor=1.1', 'noise;sigma=0.5;seed=1' (or timestep=). "
-         "Several run one after the other.", many=True, choices=("scale;factor=", "noise;sigma=", "noise;timestep="),
+         "'upscale;factor=2' enlarges them, 'upscaler;model=NAME' by LTX-Video's network. Several run one "
+         "after the other.", many=True,
+         choices=("scale;factor=", "noise;sigma=", "noise;timestep=", "upscale;factor=", "upscaler;model="),
          field="latents_processors", fill=writers.chain, write=writers.processor),
     *(
         _row(f"--{of}-image-processors {short}", f"{of}_image_processors", "PROCESSOR", parsers.image_processor,

@@ -18,6 +18,7 @@ from jupyter_latents.syntax.text.quoting import quote
 
 from .functions import FUNCTIONS
 from .kinds import ITERATORS
+from .libraries import Library, files, paths
 from .limits import LIMIT
 from .marks import bare_marks, drawn_later, veil, veiled_names
 from .promises import Drawn, Promise, Waits, real
@@ -81,6 +82,7 @@ class Environment:
             waits.
         veils: Whether ``$NAME`` stays a mark until a value is wanted, so that texts to show or keep never hold it.
         defaults: Values of a stage's fields where an invocation gives none, by path.
+        modules: Libraries that a script may import, by name.
         check: Called for each line, turn of a loop, call and stage; it raises to stop.
     """
 
@@ -106,6 +108,7 @@ class Environment:
     foreseeing: bool = False
     veils: bool = False
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    modules: Mapping[str, Library] = field(default_factory=dict)
     check: Callable[[], None] = nothing
 
     def __post_init__(self) -> None:
@@ -155,9 +158,27 @@ class Environment:
             "total_memory": self.total_memory,
             "image_size": image_size(self.picture_size),
             "quote": self.quote,
+            "unquote": self.unquote,
             "gen_seeds": self.gen_seeds,
         }
-        return {**FUNCTIONS, **own}
+        libraries = (*self.libraries.values(), *self.modules.values())
+        return {**FUNCTIONS, **own, **{name: member for one in libraries for name, member in one.functions()}}
+
+    @cached_property
+    def libraries(self) -> Mapping[str, Library]:
+        """Libraries that scripts call without a word before."""
+        return {"glob": files(self._written), "os": paths(self._written)}
+
+    def _written(self) -> object:
+        return real(self.written)
+
+    def unquote(self, value: Any, expand: bool = False) -> list[str]:
+        """The template function ``unquote``: the words of a text, with the files in place of patterns."""
+        words: list[str] = FUNCTIONS["unquote"](value)
+        if not expand:
+            return words
+        found = self.libraries["glob"].look("glob")
+        return [name for word in words for name in (found(word) if "*" in word or "?" in word else [word])]
 
     def gen_seeds(self, count: int) -> list[Any]:
         """The template function ``gen_seeds``."""
@@ -231,11 +252,11 @@ class Environment:
     @property
     def visible(self) -> Seen:
         """Every name that a template can read; the script's own names come first."""
-        return self._seen(self.names, ChainMap(self.promised, self.kernel))  # type: ignore[arg-type]
+        return self._seen(self.names, ChainMap(self.promised, self.kernel, self.libraries))  # type: ignore[arg-type]
 
     def snapshot(self) -> Seen:
         """The names of this moment; a template block keeps them while its lines change them."""
-        return self._seen(dict(self.names), {**self.kernel, **self.promised})
+        return self._seen(dict(self.names), {**self.libraries, **self.kernel, **self.promised})
 
     def _seen(self, names: dict[str, object], kernel: Mapping[str, object]) -> Seen:
         own: list[Mapping[str, object]] = [Fixed(self), names, self.functions, self.captured]
@@ -249,7 +270,7 @@ class Environment:
         """
         if not name.isidentifier():
             raise ScriptError(f"'{name}' cannot be a name; use letters, digits and _, no digit first.", place=place)
-        if name in RESERVED or name in self.functions:
+        if name in RESERVED or name in self.functions or name in self.libraries:
             raise ScriptError(f"'{name}' is kept by the language and cannot be set; choose another name.", place=place)
         self.names[name] = value
 

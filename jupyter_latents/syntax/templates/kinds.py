@@ -97,6 +97,7 @@ NAMED: dict[str, str] = {
     "jupyter_latents.latents.value.Latents": _LATENTS,
     "jupyter_latents.latents.sequence.LatentsSequence": "items labels choices axes label count index",
     "jupyter_latents.latents.trajectory.Trajectory": "count index",
+    "jupyter_latents.syntax.templates.libraries.Library": "",
     "jupyter_latents.syntax.templates.promises.Promise": "",
     "jupyter_latents.syntax.templates.promises.Drawn": "strip lstrip rstrip",
     "jupyter_latents.syntax.templates.veiled.Veiled": "strip lstrip rstrip startswith endswith",

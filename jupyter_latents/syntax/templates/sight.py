@@ -19,6 +19,7 @@ from jupyter_latents.errors import ScriptError, nearest
 from jupyter_latents.wording import kind_of
 
 from .kinds import HEIRS, INSIDE, NAMED, PYTHON
+from .libraries import Library
 from .limits import LIMIT, check_format, check_text
 from .promises import Drawn, Promise
 from .veiled import Veiled
@@ -161,6 +162,8 @@ def attribute(value: Any, name: str, own: object = None) -> Any:
     """
     if isinstance(value, Promise) and not (isinstance(value, Drawn) and name in {"strip", "lstrip", "rstrip"}):
         value = admit(value.look(), value.name)
+    if isinstance(value, Library):
+        return value.look(name)
     if isinstance(value, Veiled) and name not in _VEILED and hasattr(str, name):
         value.refuse(f"'.{name}'")
     names = _OWN_LIST if value is own and own is not None else names_of(type(value))
@@ -180,7 +183,6 @@ def attribute(value: Any, name: str, own: object = None) -> Any:
 _OTHERS = {
     "last_seeds": "bind the result, --into base, and write {{ base.provenance.seed }}",
     "last_seed": "bind the result, --into base, and write {{ base.provenance.seed }}",
-    "glob": "write the pattern without quotes, *.png, or \\sete files *.png",
     "path": "use basename(), dirname() and abspath()",
     "saved_modules": "models are cached and share their parts without it",
 }

@@ -19,7 +19,11 @@ SHORT = "--prompts cat --inference-steps 2 --seeds 1"
     [
         ("--output-size 64 --batch-size 100000000", "of memory", "100000000"),
         ("--output-size 800000x800000 --batch-size 2", "of memory", "800000x800000"),
-        ("--image-seeds photo;frame-start=1", "frame-start in --image-seeds is read but", "photo;frame-start=1"),
+        (
+            "--image-seeds photo;frame-start=1",
+            "frame-start=1 is for models that",
+            "photo;frame-start=1",
+        ),
         ("--image-seeds photo;floyd=photo", "floyd in --image-seeds is read but", "photo;floyd=photo"),
         ("--image-encoder x", "--image-encoder is for the images of --ip-adapters", "x"),
         ("--quantizer sdnq;type=int4", "--quantizer sdnq is not known here; use bnb;bits=4", "sdnq;type=int4"),

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from jupyter_latents.display.panel.model import PanelModel
 from jupyter_latents.engine import scheduler_names
-from jupyter_latents.errors import JupyterLatentsError, StoppedError
+from jupyter_latents.errors import StoppedError
 
+from .faults import find
 from .knowledge import Knowledge
-from .outlook import Outlook, Planner, look
+from .outlook import Planner, look
 
 if TYPE_CHECKING:
     from jupyter_latents.session import Session
@@ -40,9 +41,9 @@ class Forecast:
         self._closed = False
 
     def ask(self) -> None:
-        """Asks about the present text, once; not while a fault in it can be seen without planning."""
+        """Asks about the present text, once."""
         text = self._model.text
-        if text != self._asked and text and not self._model.marks(scheduler_names()):
+        if text != self._asked and text:
             self._asked = text
             self._planner.ask(text)
 
@@ -64,21 +65,18 @@ class Forecast:
         with self._lock:
             if not self._is_current(text):
                 return
-            counts = self._model.counts()
+            copied = self._model.copied()
+            seen = self._model.marks(scheduler_names())
         try:
-            outlooks: list[Outlook] = look(self._session, text, counts, self._planner.check)
-            failed: JupyterLatentsError | None = None
+            found = find(
+                copied, seen, lambda model: look(self._session, model.text, model.counts(), self._planner.check)
+            )
         except StoppedError:
             return  # the next question, or nobody, is answered
-        except JupyterLatentsError as error:
-            outlooks, failed = [], error
         with self._lock:
-            if not self._is_current(text):
-                return
-            self._known.learn(text, outlooks)
-            if failed is not None:
-                self._known.blame(self._model.mark(failed))
-            self._learned()
+            if self._is_current(text):
+                self._known.learn(text, found.outlooks, found.marks)
+                self._learned()
 
     def _is_current(self, text: str) -> bool:
         return not self._closed and text == self._model.text

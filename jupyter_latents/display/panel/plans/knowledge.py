@@ -27,16 +27,16 @@ class Knowledge:
         self._late: tuple[str, list[Mark]] = ("", [])
         self._schedules: dict[tuple[str, ...], Schedule] = {}
 
-    def learn(self, text: str, outlooks: list[Outlook]) -> None:
+    def learn(self, text: str, outlooks: list[Outlook], marks: list[Mark]) -> None:
         """Keeps what a plan found.
 
         Args:
             text: The text that was planned, the model's own.
             outlooks: One a form.
+            marks: Its faults that can only be seen so.
         """
         self._text, self._outlooks = text, outlooks
-        errors = [(index, outlook.error) for index, outlook in enumerate(outlooks)]
-        self._late = (text, [self._model.mark(error, index) for index, error in errors if error is not None])
+        self._late = (text, marks)
         for form, outlook in zip(self._model.forms, outlooks, strict=False):
             if outlook.schedule is not None:
                 if len(self._schedules) >= _KEPT:
@@ -47,10 +47,16 @@ class Knowledge:
         """Keeps a fault of the present text."""
         self._late = (self._model.text, [mark])
 
+    def outlooks(self) -> list[Outlook]:
+        """What is known of all forms; empty where the text has changed since."""
+        return self._outlooks if self._text == self._model.text else []
+
     def marks(self) -> list[Mark]:
         """The faults of the present text."""
         marks = self._model.marks(scheduler_names())
-        return marks or (self._late[1] if self._late[0] == self._model.text else [])
+        late = self._late[1] if self._late[0] == self._model.text else []
+        places = {(mark.index, mark.field) for mark in marks}
+        return [*marks, *(mark for mark in late if (mark.index, mark.field) not in places)]
 
     def outlook(self, index: int) -> Outlook | None:
         """What is known of a form, if the text has not changed since."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from jupyter_latents.engine import FractionRule, Grid, schedule_of
 from jupyter_latents.errors import JupyterLatentsError, StoppedError
 from jupyter_latents.points import Point, read_point
 from jupyter_latents.threads import start_thread
+from jupyter_latents.wording import readable
 
 if TYPE_CHECKING:
     from jupyter_latents.session import Session
@@ -94,12 +95,16 @@ class Outlook:
         error: Why it cannot run, or None.
         schedule: Its whole schedule, where the model is known.
         window: First step and the step after the last.
+        evaluations: Steps that the model will run.
+        model: What the model is, in words; empty where nobody knows.
     """
 
     text: str = ""
     error: JupyterLatentsError | None = None
     schedule: Schedule | None = None
     window: tuple[int, int] | None = None
+    evaluations: int = 0
+    model: str = ""
 
 
 def look(session: Session, text: str, counts: list[int], check: Callable[[], None] = lambda: None) -> list[Outlook]:
@@ -121,25 +126,28 @@ def look(session: Session, text: str, counts: list[int], check: Callable[[], Non
     from jupyter_latents.syntax.script import Script
 
     with session.engine.scope(lambda _text, _matters: None):
-        return _outlooks(session.plan(Task(Script(text)), check), counts)
+        plan = session.plan(Task(Script(text)), check)
+        return _outlooks(plan, counts, {name for row in session.holdings() for name in row.models})
 
 
-def _outlooks(plan: Plan, counts: list[int]) -> list[Outlook]:
+def _outlooks(plan: Plan, counts: list[int], loaded: set[str]) -> list[Outlook]:
     """An outlook for each form; those behind a line that waits say so."""
     planned, found, position = plan.stages, [], 0
     for count in counts:
         stages = planned[position : position + count]
-        found.append(_outlook(stages[0], len(stages)) if stages else Outlook(plan.waiting))
+        found.append(_outlook(stages, loaded) if stages else Outlook(plan.waiting))
         position += count
     return found
 
 
-def _outlook(planned: PlannedStage, several: int) -> Outlook:
+def _outlook(stages: Sequence[PlannedStage], loaded: set[str]) -> Outlook:
+    planned, several = stages[0], len(stages)
     schedule = _schedule(planned)
     if planned.later:
         return Outlook(planned.later, schedule=schedule)
-    if planned.refused or planned.span is None or schedule is None:
-        return Outlook(error=planned.error, schedule=schedule)
+    error = next((one.error for one in stages if one.error is not None), None)
+    if error is not None or planned.span is None or schedule is None:
+        return Outlook(error=error, schedule=schedule)
     span = planned.span
     parts = [
         schedule.in_words(span.start, span.end),
@@ -148,7 +156,19 @@ def _outlook(planned: PlannedStage, several: int) -> Outlook:
         planned.verdict,
         *planned.notes,
     ]
-    return Outlook(" · ".join(part for part in parts if part), None, schedule, (span.start, span.end))
+    told = " · ".join(part for part in parts if part)
+    evaluations = sum(one.evaluations for one in stages)
+    return Outlook(told, None, schedule, (span.start, span.end), evaluations, _model(planned, loaded))
+
+
+def _model(planned: PlannedStage, loaded: set[str]) -> str:
+    """What a model is: its family, the size of its pictures and weights, whether it is loaded."""
+    course = planned.course
+    if course is None:
+        return ""
+    name = course.stage.model.name
+    parts = [course.model.family, f"{readable(course.weights)} of weights" if course.weights else ""]
+    return " · ".join([*(part for part in parts if part), *(["loaded"] if name in loaded else [])])
 
 
 def _schedule(planned: PlannedStage) -> Schedule | None:

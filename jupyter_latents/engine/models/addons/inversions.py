@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ _FILES = ("learned_embeds.safetensors", "learned_embeds.bin")
 _DEST = "textual_inversions"
 _ENDINGS = ("", "_2")
 _CLIPS = {"clip_l": "", "clip_g": "_2"}  # how files for SDXL call the encoders
+_MARKED = re.compile(r"<[^<>\s|:]+>")  # as inversions' words are mostly written; no tag and no token of CLIP's own
 _NAMELESS = ("emb_params", "*", "")
 
 
@@ -96,6 +98,16 @@ class Inversions(Addon):
                         text_encoder=own[f"text_encoder{ending}"],
                     )
         return {name: part.eval() if hasattr(part, "eval") else part for name, part in own.items()}
+
+    def objection(self, call: Call, /) -> str:
+        """A prompt holds ``<word>``, and no inversion has that."""
+        tokens = [one.token for one in self.found]
+        for word in _MARKED.findall(" ".join(_texts(call.stage.prompt))):
+            if word not in tokens:
+                hint = nearest(word, tokens) or "."
+                have = f"The words are {', '.join(tokens)}" if len(tokens) > 1 else f"The word is {tokens[0]}"
+                return f"the prompt holds {word}, the word of no textual inversion{hint} {have}."
+        return ""
 
     def notes(self, call: Call, /) -> tuple[str, ...]:
         """That a prompt does not name a word."""

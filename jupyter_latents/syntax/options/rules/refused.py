@@ -7,10 +7,10 @@ import re
 __all__ = ["ELSEWHERE", "HARMLESS", "REFUSED", "REWRITING", "SHORT", "SHORT_HARMLESS", "refusal"]
 
 _FAMILIES = "their model families are not part of latents interchange"
-_ANIMATION = "videos and animations are not made here; use --image-format png"
+_ANIMATION = "models that make clips write them by --image-format mp4, gif, webm, apng or webp"
+_CUT = 'write it in the image seed: "clip.mp4;frame-start=0;frame-end=16"'
 _PROCESSORS = "image processors are not part of this project; change the picture in Python and name the variable"
 REWRITING = "prompts are not rewritten here; write the prompt as it should be read"
-_PARTS = "not yet: text encoders are taken from the model itself"
 _CACHED_STEPS = "a split could not be exact; --optimize taylorseer or first-block-cache is such a cache, and says so"
 _HELP = "%%dgen --help lists what there is here"
 _TERMINAL = "it is for dgenerate in a terminal; remove it"
@@ -20,8 +20,8 @@ _CACHE = "models are cached and released by this project itself; remove the opti
 
 REFUSED: dict[str, str] = {
     "--animation-format": _ANIMATION,
-    "--frame-start": _ANIMATION,
-    "--frame-end": _ANIMATION,
+    "--frame-start": _CUT,
+    "--frame-end": _CUT,
     "--no-frames": _ANIMATION,
     "--upscaler-noise-levels": _FAMILIES,
     "--floyd-": _FAMILIES,
@@ -30,7 +30,6 @@ REFUSED: dict[str, str] = {
     "--second-model-prompt-upscaler": REWRITING,
     "--second-model-second-prompt-upscaler": REWRITING,
     "--second-model-original-config": "what a single file is made of is read off its tensors; remove the option",
-    "--second-model-unet": "not yet: the refiner's U-Net is its own",
     "--second-model-quantizer-map": "the quantizer applies to the large parts of a model; remove the option",
     "--sdxl-refiner-freeu-params": "changed features are not part of this project",
     "--sdxl-refiner-deep-cache": _CACHED_STEPS,
@@ -65,8 +64,6 @@ REFUSED: dict[str, str] = {
     "--post-processors": _PROCESSORS,
     "--img2img-latents-processors": "change the latents in Python and name the variable in --image-seeds",
     "--latents-post-processors": "change the latents in Python after the stage",
-    "--text-encoders": _PARTS,
-    "--second-model-text-encoders": _PARTS,
     "--original-config": "what a single file is made of is read off its tensors; remove the option",
     "--hi-diffusion": "changed attention is not part of this project, a split could not be exact",
     "--tea-cache": _CACHED_STEPS,
@@ -110,9 +107,6 @@ SHORT_HARMLESS = {
 
 SHORT = {
     "-af": "--animation-format",
-    "-te": "--text-encoders",
-    "-te2": "--second-model-text-encoders",
-    "-un2": "--second-model-unet",
     "-fs": "--frame-start",
     "-fe": "--frame-end",
     "-olc": "--original-config",
@@ -187,6 +181,7 @@ ELSEWHERE: dict[str, str] = {
     "--init-image": "write --image-seeds photo.png",
     "--mask": "write --image-seeds 'photo.png;mask=hole.png'",
     "--latents": "write --image-seeds 'latents: base'",
+    "--group-offload": "not yet: whole parts leave by --model-cpu-offload, single layers by --model-sequential-offload",
     "--controlnet": "write --control-nets NAME, and control=lines.png in the image seed",
     "--model": "write the model first, without an option: demo/scenes --prompts cat",
     "--output": "write --output-path FOLDER",

@@ -117,3 +117,13 @@ def test_a_word_comes_from_the_file_or_its_name_and_is_missed_in_a_prompt(
     assert not prepare(Stage(model=model, prompt=Prompt("an owl"))).notes
     (note,) = prepare(Stage(model=model, prompt=Prompt("an (olw)"))).notes
     assert note == "no prompt holds owl, the word of a textual inversion; did you mean olw?"
+
+
+@pytest.mark.parametrize("prompt", ["an <olw>", "an <owl> and [<owl>:<olw>:0.5]", "an (<olw>:1.2)"])
+def test_an_unknown_word_in_angle_brackets_is_refused_before_weights_load(bench: Bench, prompt: str) -> None:
+    word = tinies.inversion(bench.scratch / "bird.safetensors")
+    model = replace(bench.stage("sd15").model, textual_inversions=(f"{word};token=<owl>",))
+    with pytest.raises(ModelError, match=r"holds <olw>, .*; did you mean <owl>\? The word is <owl>") as caught:
+        prepare(Stage(model=model, prompt=Prompt(prompt)))
+    assert caught.value.option == "textual_inversions"
+    prepare(Stage(model=model, prompt=Prompt("an <owl> <3 <|endoftext|>")))

@@ -32,11 +32,22 @@ function render({ model, el }) {
     model.send({ ...press, typed: Object.fromEntries(typed) });
     typed.clear();
   };
+  // A cell for the notebook; where the front end cannot, the kernel shows its text.
+  const told = (message) => {
+    if (typeof message.cell !== "string") return;
+    model.send({ inserted: insertCell(manager?.context, message.below, message.cell) });
+  };
+  const leave = { reach: () => {} };
+  const settle = setTimeout(() => { leave.reach = reach(el); }); // it is in the page by then
+  model.on("msg:custom", told);
   model.on("change:fields", listen);
   document.addEventListener("click", clicked, true);
   listen();
   return () => {
     document.removeEventListener("click", clicked, true);
+    clearTimeout(settle);
+    leave.reach();
+    model.off("msg:custom", told);
     model.off("change:fields", listen);
   };
 }

@@ -1,14 +1,15 @@
-"""Clicks that carry what was typed before them; see ``presses.js``."""
+"""Clicks that carry what was typed before them, and cells that the page puts into the notebook; see ``presses.js``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib import resources
 from typing import Any
 
 import traitlets
 from anywidget import AnyWidget
+
+from .files import front_script
 
 __all__ = ["Press", "Presses"]
 
@@ -18,8 +19,8 @@ class Press:
     """A click.
 
     Attributes:
-        button: The button's name; ``stage`` for a line of the list of stages.
-        index: Which line of that list.
+        button: The button's name; ``stage`` for one of the stages.
+        index: Which of these.
         typed: What was put into fields since the last click, by the fields' models.
     """
 
@@ -29,26 +30,42 @@ class Press:
 
 
 class Presses(AnyWidget):
-    """Tells clicks on buttons of the class ``dgp-do-NAME``; it is not seen.
+    """Tells clicks on buttons of the class ``dgp-do-NAME``, and names what ipywidgets leaves unnamed; it is not seen.
 
     Attributes:
         fields: The models of the fields whose content a click carries.
     """
 
-    _esm = resources.files(__package__).joinpath("static", "presses.js").read_text(encoding="utf-8")
+    _esm = front_script("reach.js", "/notebook.js", "presses.js")
     fields: Any = traitlets.List().tag(sync=True)
 
     def __init__(self) -> None:
         super().__init__(layout={"display": "none"})
         self._pressed: Callable[[Press], None] = lambda _: None
+        self._answered: Callable[[bool], None] = lambda _: None
         self.on_msg(lambda _, content, __: self._take(content))
 
     def on_press(self, pressed: Callable[[Press], None]) -> None:
         """Has clicks told."""
         self._pressed = pressed
 
+    def insert_cell(self, text: str, panel: str, answered: Callable[[bool], None]) -> None:
+        """Asks the page to put a cell below the panel's.
+
+        Args:
+            text: The whole cell.
+            panel: The model of the panel's box.
+            answered: Is told whether the front end can.
+        """
+        self._answered = answered
+        self.send({"cell": text, "below": panel})
+
     def _take(self, content: object) -> None:
         found = content if isinstance(content, dict) else {}
+        if type(inserted := found.get("inserted")) is bool:
+            answered, self._answered = self._answered, lambda _: None
+            answered(inserted)
+            return
         button, index, typed = found.get("button"), found.get("index", -1), found.get("typed")
         if isinstance(button, str) and type(index) is int and isinstance(typed, dict):
             self._pressed(Press(button, index, typed))

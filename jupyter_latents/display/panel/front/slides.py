@@ -1,0 +1,47 @@
+"""A slider beside a field of numbers: it types into the field, which stays what counts; see ``slide.js``."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import traitlets
+from anywidget import AnyWidget
+
+from .files import front_script
+
+__all__ = ["Slide"]
+
+
+class Slide(AnyWidget):
+    """A slider that has no value of its own.
+
+    Attributes:
+        label: What a screen reader calls it.
+        span: Lowest and highest value, and its step.
+        at: Where it stands.
+
+    Args:
+        label: What the field is called.
+        slide: Lowest and highest value, step, and what an empty field means.
+    """
+
+    _esm = front_script("slide.js")
+    label = traitlets.Unicode().tag(sync=True)
+    span: Any = traitlets.List().tag(sync=True)
+    at = traitlets.Float().tag(sync=True)
+
+    def __init__(self, label: str, slide: tuple[float, float, float, float]) -> None:
+        *span, self._empty = slide
+        super().__init__(label=f"{label}, slider", span=span, at=self._empty)
+        self.add_class("dgp-slide")
+
+    def follow(self, text: str) -> None:
+        """Stands where a field's text says; of several numbers at the first, and where it is none stays."""
+        first = text.split()[:1]
+        try:
+            value = float(first[0]) if first else self._empty
+        except ValueError:
+            return
+        if math.isfinite(value) and value != self.at:
+            self.at = value

@@ -1,0 +1,122 @@
+"""Other text encoders in the place of the model's own, which read its tokenizers' tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jupyter_latents.engine.models.addons.addon import Addon
+from jupyter_latents.engine.models.addons.address import OptionAddress, entry_of, fault, locate, part_at
+from jupyter_latents.engine.models.facts import ModelFacts
+from jupyter_latents.engine.models.parts import PartSource, class_of
+from jupyter_latents.engine.models.readers import translation_of_errors
+from jupyter_latents.stage import Address, ModelSource
+from jupyter_latents.wording import option
+
+__all__ = ["TextEncoders", "find_addon"]
+
+_DEST = "text_encoders"
+_KEYS = ("model", "revision", "variant", "subfolder", "dtype")
+_OWN, _NONE = "+", "null"
+_SAME = ("hidden_size", "d_model", "projection_dim", "vocab_size", "max_position_embeddings", "num_hidden_layers")
+"""What of its configuration decides which tokens it reads and what it gives the denoiser."""
+
+
+@dataclass(frozen=True)
+class TextEncoders(Addon):
+    """The text encoders of a stage that are not the model's own.
+
+    Attributes:
+        found: Each, by the name of the part whose place it takes.
+        names: How the stage names them.
+    """
+
+    found: tuple[PartSource, ...]
+    names: tuple[str, ...]
+
+    dest = _DEST
+
+    @property
+    def digest(self) -> str:
+        """Their files and dtypes."""
+        return repr([(part.name, part.digest, part.dtype) for part in self.found])
+
+    @property
+    def story(self) -> str:
+        """The last parts of their names, ``+`` for the model's own."""
+        return " ".join(self.names)
+
+    @property
+    def parts(self) -> tuple[PartSource, ...]:
+        """Those, in the place of the model's own."""
+        return self.found
+
+
+def find_addon(source: ModelSource, facts: ModelFacts) -> TextEncoders:
+    """The text encoders that a stage names, ``Class;model=NAME`` or a plain name each, ``+`` for the model's own.
+
+    Raises:
+        ModelError: The model has not so many, or one cannot be found, is of another class, or reads or gives
+            something else.
+    """
+    own = [facts.own[name] for name in sorted(facts.own) if name.startswith("text_encoder")]
+    asked = source.text_encoders
+    if len(asked) > len(own):
+        have = f"has {len(own)}" if own else "has none of its own"
+        raise fault(_DEST, f"{len(asked)} are named, and {facts.name} ({facts.family.name}) {have}; give no more.")
+    found = [_found(address, part, source, facts) for address, part in zip(asked, own, strict=False)]
+    names = tuple(_OWN if address.name == _OWN else Path(_name(address)).name for address in asked)
+    return TextEncoders(tuple(part for part in found if part is not None), names)
+
+
+def _found(address: Address, own: PartSource, source: ModelSource, facts: ModelFacts) -> PartSource | None:
+    """A text encoder; None for the model's own."""
+    if address.name == _OWN and not address.settings:
+        return None
+    if address.name.lower() == _NONE:
+        raise fault(_DEST, f"null is not read yet: {facts.name} runs with all its text encoders. Write + for its own.")
+    entry = entry_of(_DEST, address, _KEYS)
+    name = _name(address)
+    part = _part(entry, name, own, source)
+    wanted = entry.name if entry.get("model") is not None else own.class_name
+    if part.class_name != wanted or wanted != own.class_name:
+        raise fault(
+            _DEST, f"{name} is a {part.class_name}, and the {own.name} of {facts.name} a {own.class_name}; use one."
+        )
+    if other := _difference(part, own):
+        raise fault(_DEST, f"{name} does not fit the {own.name} of {facts.name}: {other}. Use one made for it.")
+    return part
+
+
+def _name(address: Address) -> str:
+    return address.get("model") or address.name
+
+
+def _part(entry: OptionAddress, name: str, own: PartSource, source: ModelSource) -> PartSource:
+    place = locate(entry, name, source, ("config.json", f"{own.name}/config.json"))
+    folder = place.folder
+    if folder is None:
+        raise fault(_DEST, f"{name} is one file, and those are not read yet; give a folder of transformers.")
+    inner = folder if (folder / "config.json").is_file() else folder / own.name
+    if not (inner / "config.json").is_file():
+        raise fault(_DEST, f"{folder} has neither a config.json nor a {own.name} folder; add ;subfolder=NAME.")
+    return part_at(entry, place, inner, own.name, own.library)
+
+
+def _difference(part: PartSource, own: PartSource) -> str:
+    """The first setting in which two text encoders differ, in words; empty where they are exchangeable."""
+    theirs, ours = (_settings(one) for one in (part, own))
+    for key in _SAME:
+        if theirs.get(key) != ours.get(key):
+            return f"{key} {theirs.get(key)}, and that has {ours.get(key)}"
+    return ""
+
+
+def _settings(part: PartSource) -> Mapping[str, Any]:
+    """Its configuration with the defaults of its class, which transformers does not write."""
+    kind = getattr(class_of(part.library, part.class_name, part.name), "config_class", None)
+    with translation_of_errors(f"{option(_DEST)} {part.folder}", dest=_DEST):
+        found: Mapping[str, Any] = kind(**part.config).to_dict() if kind is not None else part.config
+    return found

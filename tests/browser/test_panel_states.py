@@ -1,0 +1,79 @@
+"""Each state of the panel has screenshots under its name: light, dark, 400 pixels wide; `STATES=folder` keeps them."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.browser.conftest import FITS
+from tests.browser.lab_page import LabPage
+from tests.browser.test_panel import OPEN, field, press
+from tests.display.panels import SKETCH
+
+pytestmark = pytest.mark.browser
+THEME = """async (theme) => {
+    await window.jupyterapp.commands.execute('apputils:change-theme', {theme: `JupyterLab ${theme}`});
+}"""
+WRONG = {"Model": "demo/scenery", "Seed": "x", "Guidance": "-1", "Save as variable": "my picture", "Picture": "nix.png"}
+
+
+def shooter(lab: LabPage, folder: Path) -> Callable[[str, Locator], None]:
+    """Makes the screenshots of a state; nothing may stand out to the right."""
+
+    def shoot(state: str, output: Locator) -> None:
+        panel = output.locator(".dgp-panel")
+        for kind, theme, width in (("light", "Light", 760), ("dark", "Dark", 760), ("400", "Light", 400)):
+            lab.page.evaluate(THEME, theme)
+            light = str(theme == "Light").lower()
+            lab.page.locator(f"body[data-jp-theme-light={light}]").wait_for(state="attached")
+            output.evaluate("(one, width) => { one.style.width = `${width + 40}px`; }", width)
+            for shown in output.locator("div.jl").all():
+                shown.evaluate("(one, width) => { one.style.maxWidth = `${width}px`; }", width)
+            assert panel.evaluate(FITS) == ""
+            output.screenshot(path=folder / f"{state}-{kind}.png", timeout=60_000)
+        lab.page.evaluate(THEME, "Light")
+
+    return shoot
+
+
+def test_the_states_of_the_panel(lab: LabPage, tmp_path: Path) -> None:
+    shoot = shooter(lab, Path(os.environ.get("STATES") or tmp_path))
+    lab.page.set_viewport_size({"width": 1280, "height": 1900})
+    lab.write("states.ipynb", OPEN, f"panel({SKETCH!r})", f"panel({SKETCH.replace('30', '300')!r})")
+    lab.open("states.ipynb")
+    output = lab.run_cell(0)
+    output.get_by_text("30 model evaluations").wait_for(timeout=90_000)
+    shoot("panel empty", output)
+
+    output = lab.run_cell(1)
+    expect(output.locator(".jl-head")).to_contain_text("2 stages · 30 model evaluations · 1 hand-over", timeout=90_000)
+    for label, text in WRONG.items():
+        field(output, label).fill(text)
+    expect(output.locator(".jl-head").first).to_contain_text("6 fields to mend")  # base is made no more
+    shoot("panel with faults", output)
+    for label, text in {
+        **dict.fromkeys(WRONG, ""),
+        "Model": "demo/scenes",
+        "Save as variable": "base",
+        "Seed": "7",
+    }.items():
+        field(output, label).fill(text)
+    expect(output.locator(".jl-head").first).to_contain_text("30 model evaluations")
+    expect(output.locator(".dgp-bad")).to_have_count(0)
+
+    output = lab.run_cell(2)
+    press(output, "▶ Run")
+    output.locator(".jl-large").first.wait_for(timeout=90_000)
+    output.get_by_role("button", name="Pause").click()
+    output.get_by_role("button", name="Resume").wait_for()
+    shoot("panel running", output)
+    press(output, "▶ Run")
+    output.get_by_text("waiting: 1 run").wait_for()
+    shoot("panel queued", output)
+    press(output, "Cancel")
+    output.get_by_text("1 run taken out of the queue").wait_for()
+    press(output, "■ Stop")
+    output.get_by_text("stopped: ").first.wait_for()
+    shoot("panel stopped", output)
