@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from importlib import resources
 
@@ -10,6 +11,7 @@ from jupyter_latents.formats import offered
 
 __all__ = [
     "gallery_script", "gallery_style", "live_gallery_script", "live_script", "page_script", "page_style", "static_file",
+    "still_style",
 ]  # fmt: skip
 
 _SHARED = (
@@ -23,6 +25,10 @@ _SHARED = (
     "draw.js",
     "view.js",
 )
+
+
+_RULE = re.compile(r"[^{}]+\{(?:[^{}]|\{[^{}]*\})*\}")
+_CLASS = re.compile(r"\.(jl-[\w-]+)")
 
 
 @cache
@@ -91,6 +97,21 @@ def _gallery_page() -> str:
 def gallery_style() -> str:
     """The style of a gallery."""
     return "\n".join(_stripped(static_file("view.css") + static_file("gallery.css")))
+
+
+def still_style(html: str) -> str:
+    """The part of the style that a page without scripts needs.
+
+    Args:
+        html: The page.
+    """
+    return "\n".join(rule for rule in _RULE.findall(page_style()) if _styles(rule, html))
+
+
+def _styles(rule: str, html: str) -> bool:
+    """Whether one of the selectors of a rule has nothing but classes that a page has."""
+    selectors = rule.partition("{")[0].split(",")
+    return rule.startswith("@") or any(all(name in html for name in _CLASS.findall(one)) for one in selectors)
 
 
 def _stripped(text: str) -> list[str]:

@@ -36,7 +36,7 @@ def several_bundle(several: Sequence[Pictured], heading: str, text: str, size: i
     """
     if not several:
         return {"text/plain": text}
-    return {**run_bundle(record_of_several(several, heading), size), "text/plain": text}
+    return run_bundle(record_of_several(several, heading), size, text)
 
 
 def pictures_bundle(pictures: Sequence[Image | Clip], labels: Sequence[str], text: str, size: int) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_latents.display import payload, still
 from jupyter_latents.display.pictures.images import data_uri, jpeg, montage, png, shrunk
 from jupyter_latents.display.records.cells import Cells, cells_of
-from jupyter_latents.display.scripts import page_script, page_style, static_file
+from jupyter_latents.display.scripts import page_script, page_style, static_file, still_style
 from jupyter_latents.display.texts import status, summary
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ __all__ = ["BUDGETS", "Budget", "last_picture", "run_bundle", "run_html", "scrip
 
 _FILM_BYTES = 110_000  # of the clips of a stage at most, before base64
 _CELLS = 4  # steps whose cells are told, for each frame that is kept
+_TEXT_PART = 10
 _PNG_PART = 0.16  # of the bundle's size; base64 makes a quarter of it
 
 
@@ -85,17 +86,18 @@ _MANY = 5
 _SMALL = 64
 
 
-def run_bundle(record: RunRecord, size: int = 300_000) -> dict[str, Any]:
+def run_bundle(record: RunRecord, size: int = 300_000, text: str = "") -> dict[str, Any]:
     """The lasting output of a run.
 
     Args:
         record: The run.
         size: Bytes that the whole bundle may have; frames are thinned and made smaller until it fits.
+        text: The same as text; by itself its summary.
 
     Returns:
         ``text/html``, ``text/plain`` and, where there is a picture, ``image/png`` (base64).
     """
-    bundle: dict[str, Any] = {"text/plain": summary(record)}
+    bundle: dict[str, Any] = {"text/plain": _cut(text or summary(record), size // _TEXT_PART)}
     picture = last_picture(record)
     if picture is not None:
         bundle["image/png"] = base64.b64encode(png(picture, int(size * _PNG_PART))).decode()
@@ -107,6 +109,14 @@ def run_bundle(record: RunRecord, size: int = 300_000) -> dict[str, Any]:
         if len(bundle["text/html"].encode()) <= rest:
             break
     return bundle
+
+
+def _cut(text: str, most: int) -> str:
+    """A text of at most so many bytes, whole lines of it."""
+    lines = text.splitlines()
+    while len("\n".join(lines).encode()) > most and len(lines) > 1:
+        lines = [*lines[: len(lines) * 2 // 3], "\u2026"] if len(lines) > 2 else lines[:1]
+    return "\n".join(lines)
 
 
 def last_picture(record: RunRecord) -> Image | None:
@@ -144,22 +154,24 @@ def run_html(record: RunRecord, budget: Budget, cells: Cells | None = None) -> s
     for stage, described in zip(record.stages, data["stages"], strict=False):
         described["pictures"], described["made"] = _pictures(stage, budget.picture)
     key = _key(data)
-    return Template(static_file("static.html")).substitute(
-        key=key,
-        style=page_style(),
-        title=escape(record.title),
-        status=escape(status(record)),
-        bar=still.bar(data["stages"]),
-        legend=still.legend(data["stages"]),
-        picture=still.picture(data) if budget.picture else _all(record),
-        grid=still.grid(data),
-        strip=still.strip(data),
-        facts=still.facts(data),
-        tiles=still.tiles(record),
-        line=escape(still.line(record)),
-        notes=still.notes(record),
-        scripts=_scripts(data, key) if budget.script else "",
-    )
+    parts = {
+        "key": key,
+        "title": escape(record.title),
+        "status": escape(status(record)),
+        "bar": still.bar(data["stages"]),
+        "legend": still.legend(data["stages"]),
+        "picture": still.picture(data) if budget.picture else _all(record),
+        "grid": still.grid(data),
+        "strip": still.strip(data),
+        "facts": still.facts(data),
+        "tiles": still.tiles(record),
+        "line": escape(still.line(record)),
+        "notes": still.notes(record),
+        "scripts": _scripts(data, key) if budget.script else "",
+    }
+    page = Template(static_file("static.html"))
+    style = page_style() if budget.script else still_style(page.substitute(parts, style=""))
+    return page.substitute(parts, style=style)
 
 
 def _key(data: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from jupyter_latents import compare
 from jupyter_latents.display.records.run_record import QueuedRun, RunRecord
+from jupyter_latents.display.static_html import Budget, run_bundle, run_html
 from tests.browser.states import COPIED, Shot, ran, running, say, show_live, show_static, sweep_stages
 from tests.display.fake_run import landscape, stage, two_stages
 
@@ -228,11 +229,18 @@ def test_a_sweep_of_two_stages_shows_the_chosen_way_on_its_bar(page: Page) -> No
     expect(page.locator(".jl-name")).to_have_text(["demo/scenes, steps 0–3 of 4", "demo/paper, steps 3–4 of 4"])
 
 
-@pytest.mark.parametrize(("size", "tables"), [(300_000, 2), (60_000, 2), (30_000, 0)])
-def test_a_sweep_keeps_its_size_and_shows_its_pictures_without_scripts(page: Page, size: int, tables: int) -> None:
-    html = show_static(page, ran(sweep_stages()), size=size)
-    assert len(html) < size
+def test_a_sweep_that_has_room_for_no_grid_shows_one_picture_of_all(page: Page) -> None:
+    page.set_content(run_html(ran(sweep_stages()), Budget(1, 32, 0, 0, script=False)))
+    expect(page.locator("table.jl-lattice")).to_have_count(0)
+    expect(page.locator(".jl-large")).to_have_count(1)
+
+
+@pytest.mark.parametrize("size", [300_000, 60_000, 30_000])
+def test_a_sweep_keeps_its_size_and_shows_its_pictures_without_scripts(page: Page, size: int) -> None:
+    record = ran(sweep_stages())
+    assert sum(len(part.encode()) for part in run_bundle(record, size).values()) <= size
+    html = show_static(page, record, size=size)
     page.set_content(re.sub(r"<script.*?</script>", "", html, flags=re.DOTALL))
-    expect(page.locator("table.jl-lattice")).to_have_count(tables)
-    expect(page.locator(".jl-axisname")).to_have_text(PROMPTS if tables else [])
-    expect(page.locator(".jl-lattice img" if tables else ".jl-large")).to_have_count(12 * tables or 1)
+    expect(page.locator("table.jl-lattice")).to_have_count(2)
+    expect(page.locator(".jl-axisname")).to_have_text(PROMPTS)
+    expect(page.locator(".jl-lattice img")).to_have_count(24)
