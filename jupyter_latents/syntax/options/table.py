@@ -102,7 +102,8 @@ OPTIONS: tuple[Option, ...] = (
          "Another U-Net, 'NAME;subfolder=FOLDER;variant=NAME;dtype=DTYPE': hub name, folder or file. Default: the "
          "model's own.", completion="path", field="model.unet"),
     _row("--transformer -tf", "transformer", "NAME", parsers.address, "Model",
-         "Another transformer, likewise. Default: the model's own.", completion="path", field="model.transformer"),
+         "Another transformer, likewise, or a .gguf file. Default: the model's own.",
+         completion="path", field="model.transformer"),
     _row("--loras --lora -lra", "loras", "NAME", parsers.address, "Model",
          "LoRA weights, 'NAME;scale=0.8' each, for a part of the run with ;start=0;end=0.25 (or steps, or sigma=0.9). "
          "Several are used together; they do not multiply.",
@@ -213,8 +214,9 @@ OPTIONS: tuple[Option, ...] = (
           "their shape, and have the width that is asked for."),
     _row("--latents-processors -lp", "latents_processors", "PROCESSOR", parsers.processors, "Images and latents",
          "What is done to raw latents before they go in: 'scale;factor=1.1', 'noise;sigma=0.5;seed=1' (or timestep=). "
-         "'upscale;factor=2' enlarges them. Several run one after the other.", many=True,
-         choices=("scale;factor=", "noise;sigma=", "noise;timestep=", "upscale;factor="),
+         "'upscale;factor=2' enlarges them, 'upscaler;model=NAME' by LTX-Video's network. Several run one "
+         "after the other.", many=True,
+         choices=("scale;factor=", "noise;sigma=", "noise;timestep=", "upscale;factor=", "upscaler;model="),
          field="latents_processors", fill=writers.chain, write=writers.processor),
     *(
         _row(f"--{of}-image-processors {short}", f"{of}_image_processors", "PROCESSOR", parsers.image_processor,
