@@ -5,17 +5,22 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jupyter_latents.engine.schedule import schedulers, timesteps
 from jupyter_latents.errors import ModelError
-from jupyter_latents.stage import EXPRESSION
+from jupyter_latents.stage import EXPRESSION, Stage
 from jupyter_latents.wording import option
 
-__all__ = ["levels_of"]
+if TYPE_CHECKING:
+    from jupyter_latents.engine.models.facts import ModelFacts
+
+__all__ = ["levels_of", "with_levels"]
 
 _MOST = 100_000
 _OPERATIONS: Mapping[type, Callable[..., Any]] = MappingProxyType(
@@ -33,6 +38,33 @@ _FUNCTIONS = frozenset(
     "abs ceil clip concatenate cos cumsum diff exp flip floor geomspace linspace log log10 log2 logspace max maximum "  # noqa: SIM905
     "mean median min minimum power round sin sort sqrt sum tan tanh".split()
 )
+
+
+def with_levels(stage: Stage, facts: ModelFacts, size: tuple[int, int], mode: str, frames: int) -> Stage:
+    """A stage with the noise levels that its expression makes of those of its schedule.
+
+    Args:
+        stage: What is asked for.
+        facts: Its model's.
+        size: (width, height) in pixels.
+        mode: ``txt2img``, ``img2img`` or ``inpaint``.
+        frames: Frames of a clip.
+
+    Raises:
+        ModelError: See `levels_of`; or its scheduler has no levels of the kind.
+    """
+    own = schedulers.build(stage.scheduler, *facts.scheduler, seed=stage.seed or 0)
+    asked = timesteps.request(replace(stage, sigmas=None), facts, size, mode, frames)
+    timesteps.set_timesteps(own, facts.family.schedule, asked)
+    levels = getattr(own, "sigmas", None)
+    if levels is None:
+        raise ModelError(
+            f"{type(own).__name__} has no sigmas to work with. Leave {option('sigmas')} out, or use another "
+            f"{option('schedulers')}, such as EulerDiscreteScheduler.",
+            option="sigmas",
+        )
+    made = levels_of(str(stage.sigmas), np.asarray(levels, dtype="float32"))
+    return replace(stage, sigmas=made, num_inference_steps=len(made))
 
 
 def levels_of(text: str, levels: np.ndarray[Any, Any]) -> tuple[float, ...]:
