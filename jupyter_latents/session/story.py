@@ -78,11 +78,9 @@ class Story:
 
     def _option(self, key: str, value: str) -> str:
         """An option as the script says it; one that it leaves to the model as the result has it."""
-        if key == "scheduler":
-            return str(self.told.scheduler or value)
-        if key == "optimize":
-            return " ".join(map(str, self.told.model.optimize))
-        return str(getattr(self.told.model, key, None) or value)
+        asked = self.told.scheduler if key == "scheduler" else getattr(self.told.model, key, None)
+        several = asked if isinstance(asked, tuple) else (asked,)
+        return " ".join(str(one) for one in several if one) or value
 
 
 class ToldSteps(Silent):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -13,6 +15,7 @@ from jupyter_latents.points import read_scales
 from jupyter_latents.session.cells.writing import parameters_of
 from jupyter_latents.syntax import parse
 from jupyter_latents.syntax.compose import compose, from_provenance
+from tests import tiny
 from tests.session.conftest import Desk
 
 START = "<sd15> --prompts cat --seeds 3 --inference-steps 10 --output-size 64 --scheduler EulerDiscreteScheduler"
@@ -90,6 +93,14 @@ def test_one_scale_that_ends_early_shares_what_it_has(desk: Desk) -> None:
     assert desk.run(f"{START} --guidance-scales 7@0,2@0.6").model_evaluations == 7
     assert desk.run(f"{START} --guidance-scales 7").model_evaluations == 4
     assert desk.run(f"{START} --guidance-scales 6").model_evaluations == 10
+
+
+def test_what_is_put_on_a_model_is_told_as_the_script_writes_it(desk: Desk, tmp_path: Path) -> None:
+    files = [tiny.inversion(tmp_path / f"{name}.safetensors", vectors=1) for name in ("fox", "owl")]
+    named = [f"{file};token=<{file.stem}>" for file in files]
+    script = f"{START} --textual-inversions {' '.join(map(repr, named))}".replace("cat", "'a <fox> <owl>'")
+    options = desk.run(script).results[0].latents.provenance.options
+    assert options["textual_inversions"] == " ".join(named)
 
 
 def test_what_is_common_says_where_it_comes_from_by_the_stage_that_asks(desk: Desk) -> None:
