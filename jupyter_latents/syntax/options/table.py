@@ -102,7 +102,8 @@ OPTIONS: tuple[Option, ...] = (
          "Another U-Net, 'NAME;subfolder=FOLDER;variant=NAME;dtype=DTYPE': hub name, folder or file. Default: the "
          "model's own.", completion="path", field="model.unet"),
     _row("--transformer -tf", "transformer", "NAME", parsers.address, "Model",
-         "Another transformer, likewise. Default: the model's own.", completion="path", field="model.transformer"),
+         "Another transformer, likewise, or a .gguf file. Default: the model's own.",
+         completion="path", field="model.transformer"),
     _row("--loras --lora -lra", "loras", "NAME", parsers.address, "Model",
          "LoRA weights, 'NAME;scale=0.8' each, for a part of the run with ;start=0;end=0.25 (or steps, or sigma=0.9). "
          "Several are used together; they do not multiply.",
@@ -192,7 +193,8 @@ OPTIONS: tuple[Option, ...] = (
           "result is noisy latents for a next stage. Several values share their common steps. Default: 1.",
           field="window.end"),
     _each("--sigmas -si", "sigmas", "SIGMAS", parsers.sigmas, "Denoising",
-          "Noise levels instead of the schedule's, '14.6,7.1,2.9,0.8' in the scheduler's unit, falling.",
+          "Noise levels instead of the schedule's, '14.6,7.1,2.9,0.8' in the scheduler's unit, falling; or worked out "
+          "of them, 'expr: sigmas * 0.95', with functions of numpy.",
           field="sigmas", fill=writers.fill_sigmas, write=writers.sigmas, covers="inference_steps"),
     _each("--seeds -se", "seeds", "SEED", parsers.seed, "Seeds",
           "Seeds of the noise, 0 to 2^64 - 1. Default: the latents' own, or one at random.", field="seed"),
