@@ -12,10 +12,12 @@ import pytest
 from PIL import Image, ImageSequence
 
 from jupyter_latents.display.wiring import session_with_display
-from jupyter_latents.errors import JupyterLatentsError, LatentsFileError, LatentsWarning, SettingError
+from jupyter_latents.errors import JupyterLatentsError, LatentsFileError, LatentsWarning, RunError, SettingError
 from jupyter_latents.latents.clip import Clip
+from jupyter_latents.stage import ModelSource
 from jupyter_latents.syntax import parse
 from tests.session.conftest import Desk
+from tests.session.runs.test_out_of_memory import full_when
 
 CLIP = "<wan22> --prompts cat --inference-steps 3 --output-size 32 --num-frames 5 --seeds 3"
 
@@ -212,3 +214,13 @@ def test_a_film_whose_text_the_codec_cannot_take_is_written_without_it_and_told(
 def test_frames_of_several_sizes_are_no_film(tmp_path: Path):
     with pytest.raises(LatentsFileError, match="frames of a film are of one size"):
         Clip([*frames(1), *frames(1, side=32)]).save(tmp_path / "odd.mp4")
+
+
+def test_a_clip_that_no_memory_decodes_leaves_its_latents(desk: Desk):
+    """An hour's steps are not lost in the last decode: the latents are bound, and decode when there is room."""
+    vae = desk.session.engine.cache.load(ModelSource(str(desk.models("wan22")))).parts["vae"]
+    with full_when(vae.decoder, lambda _: True), pytest.raises(RunError, match="ran out of memory"):
+        desk.run(f"{CLIP} --into clip")
+    clip = desk.session.names["clip"]
+    assert (clip.is_clean, clip.frames, clip.position.step) == (True, 5, 3)
+    assert len(desk.session.engine.decode(clip)[0]) == 5

@@ -10,6 +10,7 @@ import torch
 from jupyter_latents.engine.given.inputs import Inputs
 from jupyter_latents.latents import Latents
 from jupyter_latents.stage import Size, Window
+from tests.engine import test_clips_of_clips as of_clips
 from tests.engine.cases import Bench, in_memory, picture, through_file, windows
 from tests.engine.test_clips import BOUNDARY, SCHEDULERS, STEPS, of_picture, plain, stage_of
 from tests.engine.test_clips_of_ltx import of_picture as ltx_of_picture
@@ -78,6 +79,29 @@ def _end(
     return found.tensor
 
 
+def ends_of_clip(made: Bench, family: str, scheduler: str | None) -> str:
+    """A table's cell for clips of clips, whose strength leaves steps 2 to 6."""
+    expected = of_clips.plain(made.folder(family), family, scheduler)
+    given = of_clips.clip()
+    for cuts in ((), (3,), (4,), (3, 5)):
+        for carry in (in_memory, through_file):
+            latents: tuple[Latents, ...] = ()
+            for window in windows(*(cut / STEPS for cut in cuts)) if cuts else [Window()]:
+                stage = of_clips.of_clip(made, family, window=window, scheduler=scheduler)
+                found = made.engine.run(stage, Inputs(latents, images=given)).latents
+                latents = (carry(found, made.scratch),)
+            if not torch.equal(found.tensor, expected):
+                return f"**differs at {cuts}**"
+    return "="
+
+
+def clip_rows(made: Bench) -> tuple[str, str]:
+    """The row of Wan 2.1, and the sentence of CogVideoX."""
+    cells = [ends_of_clip(made, "wan21", scheduler) for scheduler in SCHEDULERS]
+    own = ends_of_clip(made, "cogvideox", None)
+    return f"| Wan 2.1, video to video (strength 0.7; 3, 4, 3/5) | {' | '.join(cells)} |", f"; video to video: {own}"
+
+
 def section(made: Bench) -> str:
     """The whole section."""
     names = [scheduler.partition(";")[0].removesuffix("Scheduler") for scheduler in SCHEDULERS]
@@ -91,7 +115,8 @@ def section(made: Bench) -> str:
         for (family, pictured), title in TITLES.items()
     ]
     own = f"CogVideoX, text to video, with its own CogVideoXDDIMScheduler: {ends(made, 'cogvideox', False, None)}"
-    return head + "\n".join([*rows, "", own]) + "\n"
+    clips, beside = clip_rows(made)
+    return head + "\n".join([*rows, clips, "", own + beside]) + "\n"
 
 
 if __name__ == "__main__":
