@@ -193,3 +193,12 @@ def test_links_lead_somewhere() -> None:
                 headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
                 slugs = {re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", line.lower()).strip()) for line in headings}
                 assert heading in slugs, f"{page.name}: #{heading}"
+
+
+def test_the_words_on_the_screen_are_those_of_the_code() -> None:
+    package = DOCS.parent / "jupyter_latents"
+    code = "\n".join(file.read_text("utf-8") for kind in ("*.py", "*.js") for file in package.rglob(kind))
+    shown = text_of("glossary").partition("## On the screen")[2]
+    for word in ("exact continuation", "Branch here", "model evaluations kept from before"):
+        assert word in shown
+        assert word in code

@@ -25,7 +25,7 @@ def head(record: RunRecord) -> dict[str, Any]:
     stages = [stage_data(stage, label) for stage, label in zip(record.stages, names, strict=True)] + plan(record)
     planned = [*(stage.stage for stage in record.stages), *record.planned[len(record.stages) :]]
     return {
-        "title": record.title,
+        "title": record.title or next((one.title for one in record.queue if one.own), ""),
         "state": record.state,
         "status": doing(record),
         "left": time_left(record),

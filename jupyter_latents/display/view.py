@@ -261,8 +261,8 @@ class RunView:
     def _waiting(self) -> Iterator[QueuedRun]:
         """The runs that wait for their turn; those that are to end are gone from the line at once."""
         for run in self._queued:
-            title = run.watcher.record.title if run.watcher is not None else ""
-            yield QueuedRun(visible(title) or "a run", run is self.run)
+            told = run.watcher.record.title if run.watcher is not None else ""
+            yield QueuedRun(visible(told or run.title) or "a run", run is self.run)
 
     @property
     def _queued(self) -> list[Any]:

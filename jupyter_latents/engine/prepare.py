@@ -32,6 +32,7 @@ from jupyter_latents.engine.rules.sharing import sharing_note
 from jupyter_latents.engine.rules.sizes import picture_size, size_before
 from jupyter_latents.engine.schedule import beginning, schedulers, timesteps
 from jupyter_latents.engine.schedule.entering import Entering, enter, enter_noised, first_step
+from jupyter_latents.engine.schedule.expressions import levels_of
 from jupyter_latents.engine.schedule.fit import check_fits
 from jupyter_latents.engine.schedule.handoff import grid_of
 from jupyter_latents.engine.schedule.strength import renoises
@@ -40,7 +41,7 @@ from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.engine.steering import StageWindow, stage_windows, steering_remarks, windows_of
 from jupyter_latents.engine.vae.bridge import crossing
 from jupyter_latents.engine.vae.receiving import Decoding, decoding
-from jupyter_latents.errors import WindowError
+from jupyter_latents.errors import ModelError, WindowError
 from jupyter_latents.latents.facts import Noise, Position
 from jupyter_latents.stage import DEFAULT_STRENGTH, Stage
 from jupyter_latents.wording import option
@@ -220,6 +221,9 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     crosses = _crosses(stage, latents, scheduler, facts, pictures=bool(given.images))
     entered = crossing(latents, facts.space, facts.family.align) if latents is not None and crosses else latents
     call, notes = _call(stage, given, entered, facts)
+    if isinstance(stage.sigmas, str):
+        stage = _worked_out(stage, stage.sigmas, call, facts)
+        call = replace(call, stage=stage)
     arguments = call_arguments(call, facts.family)
     check_clip_skip(stage, facts)
     check_sigmas(stage, scheduler, facts, call.mode)
@@ -281,6 +285,22 @@ def _call(stage: Stage, given: Given, entered: Standing | None, facts: ModelFact
     facts.check(call)
     check_memory(call, facts, _itemsize(stage, facts))
     return call, notes
+
+
+def _worked_out(stage: Stage, text: str, call: Call, facts: ModelFacts) -> Stage:
+    """A stage with the sigmas that its expression makes of those of its schedule."""
+    own = schedulers.build(stage.scheduler, *facts.scheduler, seed=stage.seed or 0)
+    request = timesteps.request(replace(stage, sigmas=None), facts, call.size, call.mode, call.frames)
+    timesteps.set_timesteps(own, facts.family.schedule, request)
+    levels = getattr(own, "sigmas", None)
+    if levels is None:
+        raise ModelError(
+            f"{type(own).__name__} has no sigmas to work with. Leave {option('sigmas')} out, or use another "
+            f"{option('schedulers')}, such as EulerDiscreteScheduler.",
+            option="sigmas",
+        )
+    made = levels_of(text, torch.as_tensor(levels).float().cpu().numpy())
+    return replace(stage, sigmas=made, num_inference_steps=len(made))
 
 
 def _dtype(stage: Stage, facts: ModelFacts) -> torch.dtype:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from jupyter_latents.engine.given.incoming import RAW_FORM, is_raw
+from jupyter_latents.engine.given.incoming import RAW_FORM, brought, has_network, is_raw
 from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.layout import LAYOUTS
 from jupyter_latents.engine.libraries.compat import with_clip_skip
@@ -108,6 +108,8 @@ class StageRun:
         facts = self.facts
         for note in self.prepared.notes:
             self.observer.note(note, warning=note in self.prepared.warnings)
+        if has_network(self.stage):
+            self._upscale()
         if self.given is not None and self.prepared.crosses:
             self._bridge(self.given)
         call = self.prepared.call
@@ -159,6 +161,11 @@ class StageRun:
                 raise
             self.done.stopped = True  # while the next texts were encoded: the steps that are done stay
 
+    def _upscale(self) -> None:
+        """Has a network change the given latents, which the plan knew the facts of."""
+        self.watch.before(Phase("bridging"))
+        self._go_on_with(brought(self.stage, self.inputs.latents, self.facts, self.model.vae_for_decoding))
+
     def _bridge(self, given: Latents) -> None:
         """Brings the given latents into the model's space; a converter of somebody's own may make another size."""
         self.watch.before(Phase("bridging"))
@@ -167,14 +174,18 @@ class StageRun:
         )
         again = "" if given.is_clean else f", noised again to {given.noise}"
         self.observer.note(f"bridged space: the clean estimate went from {given.space} to {self.facts.space}{again}")
-        self.given, self.inputs = crossed, replace(self.inputs, latents=(crossed,))
+        self._go_on_with(crossed)
+
+    def _go_on_with(self, latents: Latents) -> None:
+        """Takes latents in the place of those that were given; they are processed already."""
+        self.given, self.inputs = latents, replace(self.inputs, latents=(latents,))
         plain = replace(self.stage, latents_processors=())
         self.prepared = replace(prepare(plain, Given.of(self.inputs), self.facts), stage=self.stage)
 
     def _seed(self) -> int:
         if self.stage.seed is not None:
             return self.stage.seed
-        own = self.given.provenance.seed if self.given is not None else None
+        own = self.prepared.latents.provenance.seed if self.prepared.latents is not None else None
         return own if own is not None else secrets.randbelow(2**32)
 
     def _fresh_generator(self) -> torch.Generator:

@@ -164,7 +164,9 @@ class Session:
             finally:
                 watching.end(run.results)
 
-        return self.executor.submit(work, lambda run: observer.note(run.left))
+        run = self.executor.submit(work, lambda run: observer.note(run.left))
+        run.title = task.script.title
+        return run
 
     def plan(self, task: Task, check: Callable[[], None] = lambda: None) -> Plan:
         """What a script would do, without loading weights, asking the network or running anything.

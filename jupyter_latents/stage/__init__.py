@@ -12,6 +12,7 @@ from jupyter_latents.stage.seeds import AdapterImage, Held, ImageSeed, Reference
 from jupyter_latents.stage.sweeps import Axis, Choice, Sweep, Value, axes_of, label_of
 from jupyter_latents.stage.values import (
     DEFAULT_STRENGTH,
+    EXPRESSION,
     ModelSource,
     Stage,
     StageOptions,
@@ -19,6 +20,7 @@ from jupyter_latents.stage.values import (
 
 __all__ = [
     "DEFAULT_STRENGTH",
+    "EXPRESSION",
     "AdapterImage",
     "Address",
     "Axis",

@@ -16,10 +16,14 @@ from jupyter_latents.stage.sweeps import Sweep
 
 __all__ = [
     "DEFAULT_STRENGTH",
+    "EXPRESSION",
     "ModelSource",
     "Stage",
     "StageOptions",
 ]
+
+EXPRESSION = "expr:"
+"""How sigmas begin that are worked out of a schedule's own."""
 
 DEFAULT_STRENGTH = 0.8
 """How much an image without latents is noised where a stage does not say."""
@@ -195,7 +199,8 @@ class Stage:
             image without latents).
         scheduler: Scheduler class name with its arguments (``DDIMScheduler;clip-sample=false``), which may be given as
             text; None for the model's own.
-        sigmas: Custom sigmas instead of a schedule of `num_inference_steps`.
+        sigmas: Custom sigmas instead of a schedule of `num_inference_steps`; or ``expr: sigmas * 0.95``, which works
+            them out of those of that schedule.
         window: Which part of the denoising to run.
         image_seed: Images, masks and latents that go in.
         size: Picture size; None for the input's size or the model's default.
@@ -227,7 +232,7 @@ class Stage:
     pag_adaptive_scale: float | None = argument("pag_adaptive_scale")
     strength: float | None = None
     scheduler: Address | None = None
-    sigmas: tuple[float, ...] | None = argument("sigmas")
+    sigmas: tuple[float, ...] | str | None = argument("sigmas")
     window: Window = field(default=Window())
     image_seed: ImageSeed | None = None
     size: Size | None = None
@@ -250,6 +255,11 @@ class Stage:
         object.__setattr__(self, "guidance_scale", scales_of(self.guidance_scale))
         for name in ("seed_image_processors", "mask_image_processors", "control_image_processors"):
             object.__setattr__(self, name, _read(getattr(self, name), name, several=True))
+
+    @property
+    def levels(self) -> tuple[float, ...] | None:
+        """Custom sigmas; None without, and where they are to be worked out."""
+        return None if isinstance(self.sigmas, str) else self.sigmas
 
     @staticmethod
     def of(model: str | os.PathLike[str], /, **options: Unpack[StageOptions]) -> Stage:

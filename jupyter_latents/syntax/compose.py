@@ -176,6 +176,7 @@ def rows_of(stage: Stage) -> dict[str, tuple[str, ...]]:
     """
     found = {option.dest: option.words(stage) for option in OPTIONS}
     covered = {option.covers for option in OPTIONS if found[option.dest] is not None}
+    covered -= {"inference_steps"} if isinstance(stage.sigmas, str) else set()
     return {
         dest: tuple(literal(text) for text in words)
         for dest, words in found.items()

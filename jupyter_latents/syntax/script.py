@@ -31,6 +31,9 @@ _NEWLINE = re.compile(r"\r\n|\r|\n")
 _HELP = ("help", "helpargs")
 _SETS = re.compile(r"(?:\\set[pe]?|\\gen_seeds|\{%[-+]?\s*(?:set|for|macro))\s+(\w+)")
 
+_INTO = re.compile(r"(?:^|\s)--into\s+([A-Za-z_]\w*)")
+_TITLE = 48
+
 
 @dataclass(frozen=True)
 class Script:
@@ -45,6 +48,14 @@ class Script:
     text: str
     first_line: int = 1
     source: str = "cell"
+
+    @property
+    def title(self) -> str:
+        """What to call it before it is read: the names that it binds, else its first words; ``$NAME`` stays."""
+        lines = [line.strip() for line in self.text.splitlines()]
+        said = [line for line in lines if line and not line.startswith(("#", "\\", "{"))]
+        bound = dict.fromkeys(name for line in said for name in _INTO.findall(line))
+        return " \u2192 ".join(bound) or "".join(said[:1])[:_TITLE]
 
     @staticmethod
     def in_file(name: str) -> Script:

@@ -29,7 +29,8 @@ def shooter(lab: LabPage, folder: Path) -> Callable[[str, Locator], None]:
             light = str(theme == "Light").lower()
             lab.page.locator(f"body[data-jp-theme-light={light}]").wait_for(state="attached")
             output.evaluate("(one, width) => { one.style.width = `${width + 40}px`; }", width)
-            panel.evaluate("(one, width) => { one.style.maxWidth = `${width}px`; }", width)
+            for shown in output.locator("div.jl").all():
+                shown.evaluate("(one, width) => { one.style.maxWidth = `${width}px`; }", width)
             assert panel.evaluate(FITS) == ""
             output.screenshot(path=folder / f"{state}-{kind}.png", timeout=60_000)
         lab.page.evaluate(THEME, "Light")

@@ -209,6 +209,17 @@ def test_a_sweep_fits_every_width(page: Page, shot: Shot, width: int) -> None:
     shot(f"sweep-{width}")
 
 
+@pytest.mark.parametrize("width", [360, 480, 700, 760, 1600])
+def test_no_button_of_the_head_stands_alone_in_a_row(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    show_live(page, running(two_stages(), 1, 6, state="paused"))
+    acts = page.locator(".jl-acts")
+    acts.get_by_text("New cell").evaluate("(button) => { button.hidden = false; }")  # as in JupyterLab
+    expect(acts.get_by_role("button", name="Resume")).to_be_visible()
+    tops = acts.evaluate("(row) => [...row.children].filter((one) => one.offsetHeight).map((one) => one.offsetTop)")
+    assert len(set(tops)) == 1
+
+
 def test_a_sweep_of_two_stages_shows_the_chosen_way_on_its_bar(page: Page) -> None:
     base = sweep_stages(prompts=1, name="base", window=two_stages()[0].window)
     final = sweep_stages(prompts=1, name="final", window=two_stages()[1].window, model=two_stages()[1].model)

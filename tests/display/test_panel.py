@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import time
 from dataclasses import fields
 from typing import Any
 
@@ -188,10 +187,9 @@ def test_stop_ends_a_run_and_its_latents_stay(opened: Any, session: Session) -> 
     opened.editor.controls["steps"].value = "400"
     opened.editor.controls["seed"].value = "11"
     click(opened, "run")
-    while opened.results.run is None:
-        time.sleep(0.01)
+    opened._clicks.wait()
     assert not opened.widgets.buttons["stop"].disabled
-    assert "running" in opened.widgets.now.value
+    assert "a run goes on" in opened.widgets.now.value
     click(opened, "stop")
     opened.wait()
     assert "stopped" in opened.widgets.status.value

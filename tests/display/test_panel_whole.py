@@ -122,7 +122,7 @@ def held(session: Session) -> Iterator[Any]:
 def test_runs_wait_in_a_queue_and_can_be_taken_out(opened: Any, session: Session, held: Any) -> None:
     click(opened, "run")
     opened._clicks.wait()
-    assert "running" in opened.widgets.now.value
+    assert "a run goes on" in opened.widgets.now.value
     assert "waiting: 1 run" in opened.widgets.later.value
     click(opened, "run")
     opened._clicks.wait()

@@ -11,7 +11,7 @@ import torch
 from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.prepare import prepare
 from jupyter_latents.errors import HandoffError, ModelError
-from jupyter_latents.stage import Size, Window
+from jupyter_latents.stage import LatentsProcessor, Size, Window
 from tests.engine.cases import Bench, in_memory, picture, through_file
 from tests.engine.test_clips import FRAMES, PROMPT, SCHEDULERS, STEPS, plain, stage_of
 
@@ -52,6 +52,84 @@ def test_ltx_makes_clips_of_pictures_whole_and_split(bench: Bench, scheduler: st
         assert torch.equal(last.latents.tensor, expected), step
     with pytest.raises(HandoffError, match="makes clips of a picture, which steers every step"):
         prepare(stage_of(bench, "ltx", **options), Given((whole.at(step=4),)))
+
+
+@pytest.fixture(scope="module")
+def upscaler(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny network of the class that LTX-Video's upscalers are of, as its repositories lay it out."""
+    from diffusers.pipelines.ltx.modeling_latent_upsampler import LTXLatentUpsamplerModel
+
+    from tests.tiny import parts
+
+    folder = tmp_path_factory.mktemp("upscaler")
+    network = LTXLatentUpsamplerModel(in_channels=8, mid_channels=32, num_blocks_per_stage=1)
+    parts.fill(network, 3).save_pretrained(folder / "latent_upsampler")
+    return folder
+
+
+def three_calls(folder: Path, upscaler: Path, tone: float) -> torch.Tensor:
+    """Plain diffusers: a clip, its latents enlarged, and four of ten steps upon them."""
+    import diffusers
+    from diffusers.pipelines.ltx.modeling_latent_upsampler import LTXLatentUpsamplerModel
+
+    pipeline = diffusers.LTXConditionPipeline.from_pretrained(folder)
+    network = LTXLatentUpsamplerModel.from_pretrained(upscaler / "latent_upsampler")
+    enlarge = diffusers.LTXLatentUpsamplePipeline(vae=pipeline.vae, latent_upsampler=network)
+    for one in (pipeline, enlarge):
+        one.set_progress_bar_config(disable=True)
+    settings: dict[str, Any] = {"prompt": PROMPT, "num_frames": FRAMES, "guidance_scale": 3.0, "output_type": "latent"}
+    first = pipeline(
+        **settings, width=64, height=32, num_inference_steps=STEPS, generator=torch.Generator("cpu").manual_seed(7)
+    ).frames
+    larger = enlarge(latents=first, output_type="latent", tone_map_compression_ratio=tone).frames
+    return pipeline(
+        **settings, width=128, height=64, num_inference_steps=10, denoise_strength=0.4, latents=larger,
+        generator=torch.Generator("cpu").manual_seed(8),
+    ).frames  # fmt: skip
+
+
+@pytest.mark.parametrize("tone", [0.0, 0.6])
+def test_two_stages_with_an_upscaler_between_are_three_calls_of_diffusers(bench: Bench, upscaler: Path, tone: float):
+    expected = three_calls(bench.folder("ltx-condition"), upscaler, tone)
+    base = bench.engine.run(stage_of(bench, "ltx-condition", **SIZE)).latents
+    link = LatentsProcessor("upscaler", {"model": str(upscaler), **({"tone": str(tone)} if tone else {})})
+    options: dict[str, Any] = {"seed": 8, "num_inference_steps": 10, "strength": 0.4}
+    options |= {"size": None, "num_frames": None, "latents_processors": (link,)}
+    prepared = prepare(stage_of(bench, "ltx-condition", **options), Given((base,)))
+    assert (prepared.outline.shape, prepared.span.start) == ((1, 8, 2, 8, 16), 6)
+    assert prepared.verdict == "changed by upscaler"
+    made = bench.engine.run(stage_of(bench, "ltx-condition", **options), Inputs((base,))).latents
+    assert torch.equal(made.tensor, expected)
+    part = stage_of(bench, "ltx-condition", **options, window=Window(None, 0.8))
+    given = through_file(bench.engine.run(part, Inputs((base,))).latents, bench.scratch)
+    options = {"num_inference_steps": 10, "size": None, "num_frames": None}
+    last = bench.engine.run(stage_of(bench, "ltx-condition", **options), Inputs((given,)))
+    assert torch.equal(last.latents.tensor, expected)
+
+
+def test_noisy_latents_go_through_an_upscaler_at_their_sigma(bench: Bench, upscaler: Path):
+    base = bench.engine.run(stage_of(bench, "ltx-condition", window=Window(None, 0.5), **SIZE)).latents
+    link = (LatentsProcessor("upscaler", {"model": str(upscaler)}),)
+    options: dict[str, Any] = {"size": None, "num_frames": None, "latents_processors": link}
+    prepared = prepare(stage_of(bench, "ltx-condition", **options), Given((base,)))
+    assert prepared.span.start == 3
+    assert prepared.latents.noise.sigma == pytest.approx(base.noise.sigma)
+    made = bench.engine.run(stage_of(bench, "ltx-condition", **options), Inputs((base,))).latents
+    assert made.shape == prepared.outline.shape
+
+
+def test_an_upscaler_of_something_else_is_refused_before_weights_load(bench: Bench, upscaler: Path, tmp_path: Path):
+    def stage(family: str, name: Path) -> Any:
+        link = LatentsProcessor("upscaler", {"model": str(name)})
+        return stage_of(bench, family, size=None, num_frames=None, latents_processors=(link,))
+
+    clip = prepare(stage_of(bench, "wan21", window=Window(None, 0.5))).outline
+    with pytest.raises(ModelError, match=r"enlarges clips of LTX-Video \(8 channels\), and .* works in Wan2.1 space"):
+        prepare(stage("wan21", upscaler), Given((clip,)))
+    with pytest.raises(ModelError, match="is a WanTransformer3DModel, and LTXLatentUpsamplerModel is what runs here"):
+        prepare(stage("wan21", bench.folder("wan21") / "transformer"), Given((clip,)))
+    with pytest.raises(ModelError):
+        prepare(stage("wan21", tmp_path), Given((clip,)))
 
 
 def test_later_versions_of_ltx_are_whole_and_split_as_diffusers_makes_them(bench: Bench):

@@ -530,3 +530,16 @@ def test_a_file_may_begin_with_a_byte_order_mark(tmp_path):
     file = tmp_path / "cell.dgen"
     file.write_bytes(b"\xef\xbb\xbf" + TWO_STAGES.encode())
     assert Script.in_file(str(file)) == Script(TWO_STAGES, source=str(file))
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("# x\n\\set a b\nm --prompts a\n--into base\n\nn --into final", "base → final"),
+        ("demo/scenes --prompts $NAME", "demo/scenes --prompts $NAME"),
+        ("", ""),
+        ("x" * 90, "x" * 48),
+    ],
+)
+def test_a_script_has_a_title_before_it_is_read(text: str, title: str) -> None:
+    assert Script(text).title == title

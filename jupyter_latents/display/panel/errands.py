@@ -36,7 +36,7 @@ class Errands:
         script = self._script()
         if script is not None:
             waits = self._queue.running is not None
-            self._say("in the queue" if waits else "running; the kernel is free meanwhile")
+            self._say("in the queue, behind the run that goes on" if waits else "running; the kernel is free meanwhile")
             self._results.start(script)
 
     def dry_run(self, planned: Callable[[JupyterLatentsError | None], None]) -> None:

@@ -39,11 +39,11 @@ class Queue:
 
     @property
     def now(self) -> str:
-        """What is done now, in a word; empty where nothing runs."""
+        """What is done now, in words; empty where nothing runs."""
         run = self.running
         if run is None:
             return ""
-        return run.state if run.state in ("paused", "stopping") else "running"
+        return "a run is stopping" if run.flag.asked else "a run goes on"
 
     @property
     def later(self) -> str:

@@ -83,6 +83,7 @@ class Results:
             going = self.busy
             view = RunView(bind=self._session.names.__setitem__)
             run = self._session.start(Task(script), view)
+            view.attach(run)
             self._waiting.append((run, view))
             if not going:
                 self._next()
@@ -98,7 +99,6 @@ class Results:
             self._fold()
             self.run, self.view, self._newest = run, view, view
             view.show(self._newest_id)
-            view.attach(run)
             return
 
     def plan(self, script: Script, planned: Callable[[JupyterLatentsError | None], None]) -> None:

@@ -50,7 +50,11 @@ class View {
     const help = button("?", () => this.help.open(), "keys and words");
     help.title = "keys and words";
     const cells = buildCellButtons(this);
-    head.append(this.title, this.status, this.heard, make("span", "jl-space"), ...cells, this.pause, this.stop, help);
+    const said = make("div", "jl-headline");
+    said.append(this.title, this.status, this.heard);
+    const acts = make("div", "jl-acts");
+    acts.append(...cells, this.pause, this.stop, help);
+    head.append(said, acts);
     return head;
   }
 

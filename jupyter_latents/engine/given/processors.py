@@ -4,6 +4,7 @@
 |---|---|
 | ``scale;factor=1.1`` | multiplies the tensor, as dgenerate does |
 | ``upscale;factor=2`` | enlarges them: the clean estimate is interpolated, the noise drawn anew to the same sigma |
+| ``upscaler;model=NAME`` | the same by the latent upscaler of LTX-Video; see `upscalers` |
 | ``noise;sigma=0.5;seed=1`` | adds noise of that standard deviation (in variance-exploding terms) |
 | ``noise;timestep=600`` | brings the latents up to the level of the receiving model's timestep |
 """
@@ -27,16 +28,25 @@ from jupyter_latents.wording import option
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["process"]
+__all__ = ["NETWORK", "process"]
+
+NETWORK = "upscaler"
+"""The processor that is a network of its own."""
 
 
-def process(latents: Latents, chain: tuple[LatentsProcessor, ...], scheduler: Any) -> Latents:
+def process(
+    latents: Latents,
+    chain: tuple[LatentsProcessor, ...],
+    scheduler: Any,
+    upscaled: Callable[[Latents, LatentsProcessor], Latents],
+) -> Latents:
     """Latents after a chain of processors, in order; history and position are dropped, since they no longer hold.
 
     Args:
         latents: Incoming latents.
         chain: The processors.
         scheduler: The receiving model's scheduler, for levels given by timestep.
+        upscaled: What an upscaler's network makes of latents, or would make.
 
     Raises:
         HandoffError: Noise is to be added to latents whose own noise level is not known, or is above the one asked for;
@@ -44,6 +54,10 @@ def process(latents: Latents, chain: tuple[LatentsProcessor, ...], scheduler: An
     """
     for link in chain:
         try:
+            if link.name == NETWORK:
+                made = upscaled(latents, link)
+                latents = _result(latents, made, link.name, link.arguments, made.denoised)
+                continue
             latents = _PROCESSORS[link.name](latents, link.arguments, scheduler)
         except LatentsError as error:
             raise HandoffError(

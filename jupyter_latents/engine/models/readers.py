@@ -11,6 +11,7 @@ from typing import Any
 
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.files.index_rows import SKIPPED
+from jupyter_latents.engine.models.files.single_files import is_gguf
 from jupyter_latents.engine.models.files.unused import keep_uncounted, keep_unused, unused_in_logs
 from jupyter_latents.engine.models.memory import is_out_of_memory
 from jupyter_latents.engine.models.parts import PartSource, class_of
@@ -94,7 +95,7 @@ def read_part(part: PartSource, dtype: Any, model: str, further: Mapping[str, An
     what = f"{part.name} of {model}"
     with translation_of_errors(what, part.values * dtype.itemsize):
         if part.form == "file":
-            settings = {"config": str(part.folder.parent), "subfolder": part.folder.name}
+            settings = {"config": str(part.folder.parent), "subfolder": part.folder.name, **_unpacking(part, dtype)}
             with unused_in_logs() as left:
                 module = found.from_single_file(str(part.weights[0]), **settings, dtype=dtype, local_files_only=True)
             _check_whole(module, part, what)
@@ -108,6 +109,15 @@ def read_part(part: PartSource, dtype: Any, model: str, further: Mapping[str, An
     _refuse_missing(sorted(info.get("missing_keys", ())), part, what)
     keep_unused(part, info.get("unexpected_keys", ()))
     return _ready(module)
+
+
+def _unpacking(part: PartSource, dtype: Any) -> dict[str, Any]:
+    """How a part whose weights stay quantized in its file computes: each layer unpacks its own as it runs."""
+    if not is_gguf(part.weights[0]):
+        return {}
+    from diffusers import GGUFQuantizationConfig
+
+    return {"quantization_config": GGUFQuantizationConfig(compute_dtype=dtype)}
 
 
 def _check_whole(module: Any, part: PartSource, what: str) -> None:

@@ -144,7 +144,7 @@ def check_sigmas(stage: Stage, scheduler: Any, facts: ModelFacts, mode: str) -> 
     family, own = facts.family, facts.scheduler
     timesteps.check_takes(scheduler, family.schedule, family.name, mode, steered=bool(facts.steering))
     _check_kind(scheduler, schedulers.build(None, *own), family.name)
-    if stage.sigmas is None:
+    if stage.levels is None:
         return
     if "sigmas" not in inspect.signature(scheduler.set_timesteps).parameters:
         raise ModelError(
@@ -153,11 +153,11 @@ def check_sigmas(stage: Stage, scheduler: Any, facts: ModelFacts, mode: str) -> 
             option="sigmas",
         )
     flow = schedulers.form_of(scheduler) == "flow"
-    if max(stage.sigmas) > (1 if flow else _MOST_SIGMA):
+    if max(stage.levels) > (1 if flow else _MOST_SIGMA):
         allowed = (
             "those of a flow model are shares of noise, 0 to 1" if flow else f"they lie between 0 and {_MOST_SIGMA:,}"
         )
-        raise ModelError(f"{option('sigmas')} holds {max(stage.sigmas):g}; {allowed}.", option="sigmas")
+        raise ModelError(f"{option('sigmas')} holds {max(stage.levels):g}; {allowed}.", option="sigmas")
 
 
 def _check_kind(scheduler: Any, own: Any, family: str) -> None:

@@ -60,7 +60,7 @@ def request(
     if facts.space.moves:
         count = frames or stage.num_frames or facts.family.frames
         tokens = math.prod(facts.space.shape_for(*size, 1, count)[2:])
-    return Request(stage.num_inference_steps, tokens, stage.sigmas, facts.space.channels, mode)
+    return Request(stage.num_inference_steps, tokens, stage.levels, facts.space.channels, mode)
 
 
 def _plain(_scheduler: Any, request: Request) -> dict[str, Any]:

@@ -76,12 +76,12 @@ def key_of(stage: Stage, inputs: Inputs, models: Models) -> str:
 
     Returns:
         The digest; empty where the stage makes something else each time: with a seed at random, or through code of
-        somebody's own.
+        somebody's own; and where a network changes its latents, whose files no digest knows.
 
     Raises:
         ModelError: The stage names a device or dtype that is not there.
     """
-    if not _has_seed(stage, inputs):
+    if not _has_seed(stage, inputs) or any("model" in link.arguments for link in stage.latents_processors):
         return ""
     spaces = [latents.space for latents in inputs.latents if latents.space is not None]
     numerics = models.engine.numerics(stage.model, spaces, inputs.decoded)

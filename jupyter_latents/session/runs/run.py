@@ -52,6 +52,7 @@ class Run:
         steps: How often the run has asked whether to stop: once a step, and once before each stage.
         flag: Ends or holds it; all of its work heeds it.
         watcher: The view that was attached to it, or None.
+        title: What to call it before its stages are known.
         queue: The executor in whose queue it stands, or None.
         thread: What it runs on, or None before it is submitted.
     """
@@ -67,6 +68,7 @@ class Run:
         self.steps = 0
         self.flag = StopFlag()
         self.watcher: Any = None
+        self.title = ""
         self.queue: LocalExecutor | None = None
         self._ended = threading.Event()
         self._begun = threading.Event()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from jupyter_latents.points import read_point, read_scales
 from jupyter_latents.processing import AND, IDLE, check_processor
 from jupyter_latents.prompts import weighter_of
 from jupyter_latents.samplers import exact_sampler, sampler
-from jupyter_latents.stage import Address, LatentsProcessor, Point, Scales, Size
+from jupyter_latents.stage import EXPRESSION, Address, LatentsProcessor, Point, Scales, Size
 from jupyter_latents.syntax.addresses import parse_address
 from jupyter_latents.syntax.names import python_name
 from jupyter_latents.syntax.templates.marks import undrawn_in
@@ -265,8 +266,10 @@ def scheduler(value: str, locate: Locator) -> Address:
     return found
 
 
-def sigmas(value: str, locate: Locator) -> tuple[float, ...]:
-    """Noise levels, ``14.6,7.1,2.9,0.8``, each lower than the one before."""
+def sigmas(value: str, locate: Locator) -> tuple[float, ...] | str:
+    """Noise levels, ``14.6,7.1,2.9,0.8``, each lower than the one before; or an expression of the schedule's own."""
+    if value.strip().startswith(EXPRESSION):
+        return _expression(value.strip(), locate)
     parsed: list[float] = []
     offset = 0
     for part in value.split(","):
@@ -285,8 +288,20 @@ def sigmas(value: str, locate: Locator) -> tuple[float, ...]:
     return tuple(parsed)
 
 
+def _expression(value: str, locate: Locator) -> str:
+    source = value.removeprefix(EXPRESSION).strip()
+    try:
+        ast.parse(source, mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        reason = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise ScriptError(f"'{source}' is no expression: {reason}; write {EXPRESSION} sigmas * 0.95.",
+                          place=_at(value, locate)) from error  # fmt: skip
+    return f"{EXPRESSION} {source}"
+
+
 _PROCESSORS: dict[str, tuple[dict[str, Parser], frozenset[str]]] = {
     "scale": ({"factor": number()}, frozenset({"factor"})),
+    "upscaler": ({"model": text, "adain": number(-10, most=10), "tone": number(0, most=1)}, frozenset({"model"})),
     "upscale": ({"factor": number(above=0, most=8)}, frozenset({"factor"})),
     "noise": ({"sigma": number(0), "timestep": whole(0), "seed": _SEED}, frozenset({"sigma", "timestep"})),
 }

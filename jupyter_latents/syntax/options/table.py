@@ -102,7 +102,8 @@ OPTIONS: tuple[Option, ...] = (
          "Another U-Net, 'NAME;subfolder=FOLDER;variant=NAME;dtype=DTYPE': hub name, folder or file. Default: the "
          "model's own.", completion="path", field="model.unet"),
     _row("--transformer -tf", "transformer", "NAME", parsers.address, "Model",
-         "Another transformer, likewise. Default: the model's own.", completion="path", field="model.transformer"),
+         "Another transformer, likewise, or a .gguf file. Default: the model's own.",
+         completion="path", field="model.transformer"),
     _row("--loras --lora -lra", "loras", "NAME", parsers.address, "Model",
          "LoRA weights, 'NAME;scale=0.8' each, for a part of the run with ;start=0;end=0.25 (or steps, or sigma=0.9). "
          "Several are used together; they do not multiply.",
@@ -192,7 +193,8 @@ OPTIONS: tuple[Option, ...] = (
           "result is noisy latents for a next stage. Several values share their common steps. Default: 1.",
           field="window.end"),
     _each("--sigmas -si", "sigmas", "SIGMAS", parsers.sigmas, "Denoising",
-          "Noise levels instead of the schedule's, '14.6,7.1,2.9,0.8' in the scheduler's unit, falling.",
+          "Noise levels instead of the schedule's, '14.6,7.1,2.9,0.8' in the scheduler's unit, falling; or worked out "
+          "of them, 'expr: sigmas * 0.95', with functions of numpy.",
           field="sigmas", fill=writers.fill_sigmas, write=writers.sigmas, covers="inference_steps"),
     _each("--seeds -se", "seeds", "SEED", parsers.seed, "Seeds",
           "Seeds of the noise, 0 to 2^64 - 1. Default: the latents' own, or one at random.", field="seed"),
@@ -212,8 +214,9 @@ OPTIONS: tuple[Option, ...] = (
           "their shape, and have the width that is asked for."),
     _row("--latents-processors -lp", "latents_processors", "PROCESSOR", parsers.processors, "Images and latents",
          "What is done to raw latents before they go in: 'scale;factor=1.1', 'noise;sigma=0.5;seed=1' (or timestep=). "
-         "'upscale;factor=2' enlarges them. Several run one after the other.", many=True,
-         choices=("scale;factor=", "noise;sigma=", "noise;timestep=", "upscale;factor="),
+         "'upscale;factor=2' enlarges them, 'upscaler;model=NAME' by LTX-Video's network. Several run one "
+         "after the other.", many=True,
+         choices=("scale;factor=", "noise;sigma=", "noise;timestep=", "upscale;factor=", "upscaler;model="),
          field="latents_processors", fill=writers.chain, write=writers.processor),
     *(
         _row(f"--{of}-image-processors {short}", f"{of}_image_processors", "PROCESSOR", parsers.image_processor,

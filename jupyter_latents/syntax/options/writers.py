@@ -42,13 +42,17 @@ def chain(given: Iterable[tuple[LatentsProcessor, ...]]) -> Mapping[str, Any]:
     return {"latents_processors": tuple(link for links in given for link in links)}
 
 
-def sigmas(value: tuple[float, ...], _stage: Stage) -> str:
-    """All sigmas in one word."""
+def sigmas(value: tuple[float, ...] | str, _stage: Stage) -> str:
+    """All sigmas in one word, or the expression that makes them."""
+    if isinstance(value, str):
+        return value
     return ",".join(map(plain, value))
 
 
-def fill_sigmas(value: tuple[float, ...]) -> Mapping[str, Any]:
-    """The sigmas, and the number of steps that they make."""
+def fill_sigmas(value: tuple[float, ...] | str) -> Mapping[str, Any]:
+    """The sigmas, and the number of steps that they make; an expression is worked out of that many as are given."""
+    if isinstance(value, str):
+        return {"sigmas": value}
     return {"sigmas": value, "num_inference_steps": max(1, sum(sigma > 0 for sigma in value))}
 
 

@@ -129,7 +129,7 @@ session = Session()
 if sys.argv[2] != "-":
     session.keep_in(sys.argv[2])
 run = session.start(Task(Script(cell_from(sys.argv[1]).partition("\\n")[2], 2)), Silent())
-run.wait(100)
+run.wait()
 print(run.error or "", [r.evaluations for r in run.results], run.results[-1].latents.digest)
 """
 

@@ -101,6 +101,7 @@ VALUES = (
         t2i_adapters=("a",),
         unet="u",
         transformer="t",
+        text_encoders=("e",),
     ),
     Noise(1.0, "ve", 3.0),
     Position(1, 2, "a", "b", "c"),

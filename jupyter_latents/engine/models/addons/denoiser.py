@@ -11,7 +11,7 @@ from typing import Any
 from jupyter_latents.engine.models.addons.addon import Addon
 from jupyter_latents.engine.models.addons.address import OptionAddress, entry_of, fault, locate, part_at
 from jupyter_latents.engine.models.facts import ModelFacts
-from jupyter_latents.engine.models.files.single_files import is_weight_file
+from jupyter_latents.engine.models.files.single_files import is_gguf, is_weight_file
 from jupyter_latents.engine.models.parts import PartSource, with_defaults
 from jupyter_latents.engine.models.places.hub import HubFiles
 from jupyter_latents.stage import Address, ModelSource
@@ -76,10 +76,8 @@ def denoiser_of(dest: str, address: Address, source: ModelSource, facts: ModelFa
     if own is None:
         raise fault(dest, f"{facts.name} ({facts.family.name}) has no {dest}; it has a {facts.denoiser}.")
     entry = entry_of(dest, address, _KEYS)
-    if entry.name.lower().endswith(".gguf"):
-        lacking = importlib.util.find_spec("gguf") is None
-        first = "GGUF files need gguf, which is not installed: pip install gguf. They " if lacking else "GGUF files "
-        raise fault(dest, f"{first}are not read yet; give a diffusers folder or a .safetensors file.")
+    if is_gguf(entry.name):
+        _check_gguf(dest)
     part = _part(entry, dest, source, own)
     if part.class_name != own.class_name:
         raise fault(
@@ -97,13 +95,31 @@ def _part(entry: OptionAddress, dest: str, source: ModelSource, own: PartSource)
     if folder is None:
         hub = file if isinstance(file, HubFiles) else None
         path = Path(hub.names[0]) if hub is not None else place.root
-        if not is_weight_file(path):
+        if hub is not None and is_gguf(path):
+            raise fault(dest, f"GGUF files on the hub are not read yet; fetch {path.name} and give its path.")
+        if not is_weight_file(path) and not is_gguf(path):
             raise fault(dest, f"{path} is no weight file; give a .safetensors file or a diffusers folder.")
         return replace(own, weights=(path,), variant=None, form="file", dtype=entry.get("dtype"), hub=hub)
     inner = folder if (folder / "config.json").is_file() else folder / dest
     if not (inner / "config.json").is_file():
         raise fault(dest, f"{folder} has neither a config.json nor a {dest} folder; add ;subfolder=NAME.")
     return part_at(entry, place, inner, dest)
+
+
+def _check_gguf(dest: str) -> None:
+    """Sees that GGUF files can be read.
+
+    Raises:
+        ModelError: They are read for transformers alone, with the library gguf.
+    """
+    if dest != "transformer":
+        raise fault(dest, f"GGUF files are read for {option('transformer')} alone; give a diffusers folder.")
+    if importlib.util.find_spec("gguf") is None:
+        raise fault(
+            dest,
+            "GGUF files need gguf, which is not installed: pip install 'jupyter-latents[gguf]'. Or give a diffusers "
+            "folder or a .safetensors file.",
+        )
 
 
 def _difference(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:

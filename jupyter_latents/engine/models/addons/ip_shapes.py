@@ -58,7 +58,7 @@ def misfit(facts: ModelFacts, shapes: Shapes, encoder: Mapping[str, Any]) -> str
     if not kind:
         return "it holds no IP-Adapter"
     if kind == "face":
-        return "it reads embeddings of faces, which stages do not give"
+        return "it is a FaceID adapter, which reads embeddings of faces that stages do not give yet"
     if kind != wanted:
         return f"it is made for {_OTHERS[kind]}"
     return _projection(shapes, encoder) or (_attention(facts, shapes) if kind == "unet" else _layers(facts, shapes))

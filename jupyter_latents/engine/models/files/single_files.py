@@ -17,7 +17,7 @@ from jupyter_latents.engine.models.places.names import Wanted, cached_folder
 from jupyter_latents.errors import ModelError
 from jupyter_latents.wording import option
 
-__all__ = ["Checkpoint", "inspect_checkpoint", "is_checkpoint", "is_weight_file", "tensor_shapes"]
+__all__ = ["Checkpoint", "inspect_checkpoint", "is_checkpoint", "is_gguf", "is_weight_file", "tensor_shapes"]
 
 _SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin")
 # Where diffusers' guess is not certain: the layout that --model-type stands for.
@@ -83,6 +83,11 @@ class Checkpoint:
 def is_weight_file(path: Path) -> bool:
     """Whether a name is that of a weight file."""
     return path.suffix.lower() in _SUFFIXES
+
+
+def is_gguf(path: Path | str) -> bool:
+    """Whether a name is that of a GGUF file, whose weights stay quantized."""
+    return str(path).lower().endswith(".gguf")
 
 
 def is_checkpoint(path: Path) -> bool:

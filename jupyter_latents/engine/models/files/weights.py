@@ -104,5 +104,5 @@ def value_count(files: Iterable[Path]) -> int:
         if path.suffix == ".safetensors":
             total += sum(math.prod(shape) for shape in header(path).values())
         else:
-            total += path.stat().st_size // (2 if "fp16" in path.name else 4)
+            total += path.stat().st_size // (2 if "fp16" in path.name or path.suffix.lower() == ".gguf" else 4)
     return total

@@ -181,6 +181,7 @@ ELSEWHERE: dict[str, str] = {
     "--init-image": "write --image-seeds photo.png",
     "--mask": "write --image-seeds 'photo.png;mask=hole.png'",
     "--latents": "write --image-seeds 'latents: base'",
+    "--group-offload": "not yet: whole parts leave by --model-cpu-offload, single layers by --model-sequential-offload",
     "--controlnet": "write --control-nets NAME, and control=lines.png in the image seed",
     "--model": "write the model first, without an option: demo/scenes --prompts cat",
     "--output": "write --output-path FOLDER",

@@ -56,7 +56,7 @@ def _idle(arguments: Arguments) -> Iterator[tuple[str, Place | None]]:
     """Options that stand for nothing beside others."""
     given = arguments.options
     steps, sigmas = arguments.values.get("inference_steps", ()), arguments.values.get("sigmas", ())
-    counts = {sum(sigma > 0 for sigma in levels) for levels in sigmas}
+    counts = {sum(sigma > 0 for sigma in levels) for levels in sigmas if not isinstance(levels, str)}
     if counts and steps and set(steps) != counts:
         text = f"{NAMES['inference_steps']} does nothing beside {NAMES['sigmas']}, which make the steps"
         yield text, given["inference_steps"].place

@@ -63,7 +63,7 @@ def test_all_but_it_is_shared_and_given_back(bench: Bench) -> None:
     ("family", "dest", "name", "message"),
     [
         ("sd15", "transformer", "x", "has no transformer; it has a unet"),
-        ("flux", "transformer", "x.gguf", "GGUF files .*are not read yet; give a diffusers folder"),
+        ("sd15", "unet", "x.gguf", "GGUF files are read for .*transformer.* alone; give a diffusers folder"),
         ("sd15", "unet", "<vae>", "is a AutoencoderKL, and .* has a UNet2DConditionModel"),
         ("sd15", "unet", "<sdxl>", "is of another family .cross_attention_dim 48, and the model has 32"),
         ("sd15", "unet", "x;speed=1", "no setting 'speed'"),
@@ -76,3 +76,44 @@ def test_what_does_not_fit_is_refused_before_weights_load(
     with pytest.raises(ModelError, match=message) as caught:
         describe(ModelSource(str(tiny(family)), **{dest: known.get(name, name)}))
     assert caught.value.option == dest
+
+
+def test_a_gguf_file_works_as_in_diffusers_and_keeps_the_law(bench: Bench) -> None:
+    pytest.importorskip("gguf")
+    import diffusers
+
+    made = tinies.build("flux", 1).transformer
+    file = tinies.gguf_file(bench.scratch / "flux.gguf", made)
+    whole = bench.engine.run(stage(bench, "flux", file))
+    reference = plain(bench.folder("flux"))
+    unpacking = diffusers.GGUFQuantizationConfig(compute_dtype=torch.float32)
+    settings = {"config": str(bench.folder("flux")), "subfolder": "transformer", "torch_dtype": torch.float32}
+    other_one = type(made).from_single_file(str(file), quantization_config=unpacking, **settings)
+    reference.register_modules(transformer=other_one.eval())
+    generator = torch.Generator().manual_seed(7)
+    size = {"num_inference_steps": 10, "width": 64, "height": 64, "output_type": "latent", "guidance_scale": 3.0}
+    assert torch.equal(whole.latents.tensor, unpacked(reference(PROMPT, generator=generator, **size).images, "flux"))
+    first = bench.engine.run(stage(bench, "flux", file, window=Window(None, 0.5))).latents
+    assert equal(whole, bench.engine.run(stage(bench, "flux", file, window=Window(0.5)), inputs("txt2img", first)))
+    assert not equal(whole, bench.whole("flux"))
+    assert whole.latents.provenance.options["transformer"] == "flux.gguf"
+    content = file.read_bytes()
+    for broken in (content[: len(content) // 2], b"GGUF" + bytes(200), b""):
+        file.write_bytes(broken)
+        with pytest.raises(ModelError, match="transformer of"):
+            ModelCache().load(stage(bench, "flux", file).model)
+
+
+def test_a_transformer_is_a_safetensors_file_too(bench: Bench) -> None:
+    folder = other(bench, "flux")
+    (file,) = folder.glob("*.safetensors")
+    alone = file.rename(bench.scratch / "alone.safetensors")
+    whole = bench.engine.run(stage(bench, "flux", alone))
+    assert not equal(whole, bench.whole("flux"))
+    assert equal(whole, bench.engine.run(stage(bench, "flux", other(bench, "flux"))))
+
+
+def test_gguf_files_need_their_library(tiny: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(ModelError, match=r"GGUF files need gguf, which is not installed: pip install .*\[gguf\]"):
+        describe(ModelSource(str(tiny("flux")), transformer="x.gguf"))

@@ -142,6 +142,20 @@ def test_what_does_not_fit_is_refused_before_weights_load(tiny: Callable[[str], 
     describe(ModelSource(str(tiny("sd15")), ip_adapters=(str(alone),), image_encoder=str(own.parent / "image_encoder")))
 
 
+@pytest.mark.parametrize("plus", [False, True])
+def test_adapters_of_faces_are_refused_by_name(plus: bool, tiny: Callable[[str], Path], bench: Bench) -> None:
+    from safetensors.torch import load_file, save_file
+
+    own = adapters(bench, "sd15")[0]
+    held = {name: one for name, one in load_file(own).items() if name.startswith("ip_adapter.")}
+    faces = ["norm.weight", "proj.0.weight", "proj.2.weight"] + ["perceiver_resampler.proj_in.weight"] * plus
+    held |= {f"image_proj.{name}": torch.zeros(8, 8) for name in faces}
+    face = own.with_name("ip-adapter-faceid.safetensors")
+    save_file(held, face)
+    with pytest.raises(ModelError, match="it is a FaceID adapter, which reads embeddings of faces"):
+        describe(ModelSource(str(tiny("sd15")), ip_adapters=(str(face),)))
+
+
 def test_a_file_that_lacks_tensors_is_refused(bench: Bench) -> None:
     from safetensors.torch import load_file, save_file
 
