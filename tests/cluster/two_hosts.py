@@ -16,13 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 HEAD, OTHER, PORT = "10.77.0.1", "10.77.0.2", 6379
-AGENTS = {
-    "metrics-export": 6401,
-    "dashboard-agent-grpc": 6402,
-    "dashboard-agent-listen": 6403,
-    "runtime-env-agent": 6404,
-}
-"""Ports that are given are not waited for, which Ray does for a few seconds only."""
+AGENTS = ("metrics-export", "dashboard-agent-grpc", "dashboard-agent-listen", "runtime-env-agent")
+"""Whose ports are given: for others that agents choose Ray waits for a few seconds only."""
 SECONDS = 240
 SCRIPT = """\
 demo/scenes --prompts cat --seeds 1 2 3 4 --inference-steps 6 --output-size 64 --denoising-end 0.5 --into base
@@ -72,12 +67,13 @@ def second_host() -> Iterator[list[str]]:
 def main(folder: str) -> None:
     """Starts both hosts, runs the sweep on them and in this process, and prints what is equal."""
     ray = [str(Path(sys.executable).parent / "ray"), "start", "--block", "--num-cpus=1", "--disable-usage-stats"]
-    ray += [f"--{name}-port={number}" for name, number in AGENTS.items()]
+    ray += [f"--{name}-port={number}" for number, name in enumerate(AGENTS, 6401)]
     head = [f"--node-ip-address={HEAD}", f"--port={PORT}", "--head", f"--temp-dir={folder}"]
+    retry = ["sh", "-c", 'until "$@"; do sleep 1; done', "sh"]  # a busy machine starts none within 30 seconds
     member = [f"--node-ip-address={OTHER}", f"--address={HEAD}:{PORT}"]
-    os.environ.update(RAY_AUTH_MODE="disabled", RAY_raylet_start_wait_time_s="180")
+    os.environ["RAY_AUTH_MODE"] = "disabled"
     head += ["--include-dashboard=false"]
-    with second_host() as there, process(*ray, *head) as one, process(*there, *ray, *member) as other:
+    with second_host() as there, process(*retry, *ray, *head) as one, process(*retry, *there, *ray, *member) as other:
         print(json.dumps(_found([one, other])))
 
 
