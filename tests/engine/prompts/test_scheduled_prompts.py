@@ -204,8 +204,8 @@ def test_changes_are_told(bench: Bench) -> None:
 
 
 def test_a_scheduler_without_a_history_to_carry_says_so(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    from jupyter_latents.engine.schedule import schedulers
+    from jupyter_latents.engine.schedule import state
 
-    monkeypatch.setattr(schedulers, "state", lambda *_: None)
+    monkeypatch.setattr(state, "of", lambda *_: None)
     with pytest.raises(RunError, match="cannot go on with another prompt at step 3"):
         run(bench, "sd15", a1111(TEXT.format(0.5)), num_inference_steps=6)

@@ -58,6 +58,10 @@ class Files:
         tinies.build("sd15", seed).unet.save_pretrained(self.folder / f"unet-{seed}")
         return str(self.folder / f"unet-{seed}")
 
+    def text_encoders(self, seed: int) -> tuple[str]:
+        tinies.build("sd15", seed).text_encoder.save_pretrained(self.folder / f"encoder-{seed}")
+        return (str(self.folder / f"encoder-{seed}"),)
+
     def loras(self, seed: int) -> tuple[str]:
         return (str(tinies.lora(self.folder / f"lora-{seed}.safetensors", seed=seed)),)
 
@@ -96,6 +100,7 @@ CHANGED = {
     "ip_adapters": {"unet", "image_encoder"},
     "t2i_adapters": {"adapter"},
     "unet": {"unet"},
+    "text_encoders": {"text_encoder"},
     "optimize": {"unet"},
 }
 
