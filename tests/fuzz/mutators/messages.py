@@ -22,7 +22,24 @@ _ODD = (
     "é\u202e\x00", "\ud800", "a" * 5_000, [], [0], ["png"], {}, {"a": 1}, [[[]]], "safetensors", "pt", "latent",
     "../x", "/etc/passwd",
 )  # fmt: skip
-_COMMANDS = ("stop", "pause", "resume", "sync", "left", "branch", "export", "picture", "?", "")
+_COMMANDS = (
+    "stop",
+    "pause",
+    "resume",
+    "sync",
+    "left",
+    "branch",
+    "export",
+    "picture",
+    "cell",
+    "each",
+    "cancel",
+    "advance",
+    "whole",
+    "sheet",
+    "?",
+    "",
+)
 _KEYS = ("cmd", "point", "kind", "picture", "page", "field", "file", "button", "typed", "event", "value", "index")
 _TEXTS = (
     "7", "1 2", "a hill; rain", "{{ x", "{{ 1 + 1 }}", "$HOME", "--seeds", "'", '"', "\\", "512x", "\n", "base", "nan",
@@ -55,7 +72,12 @@ def tell_view(messages: list[Any]) -> None:
     view = RunView(bind=lambda *_: None)
     view.stage(0, stage(), "base")
     view.result(_result(latents_at(stage(), 3), [latents_at(stage(), step) for step in (1, 2, 3)]))
-    view.run = SimpleNamespace(state="running", error=None, held=0.0, **dict.fromkeys(("stop", "pause", "resume"), _no))  # type: ignore[assignment]
+    acts = dict.fromkeys(("stop", "pause", "resume"), _no)
+    run = SimpleNamespace(
+        state="running", error=None, held=0.0, watcher=None, title="a", flag=SimpleNamespace(asked=False), **acts
+    )
+    run.queue = SimpleNamespace(waiting=[run, SimpleNamespace(**vars(run))], advance=_no)
+    view.run = run  # type: ignore[assignment]
     screen = LiveScreen(view)
     screen.widget = SimpleNamespace(
         send=_sendable, model_id="0", on_msg=_no, layout=SimpleNamespace(close=_no), close=_no

@@ -29,6 +29,7 @@ _FITTING = {
     "N": "2", "SCALE": "2", "FRACTION": "0.5", "POINT": "0.5", "SIZE": "64", "NAME": "x", "PROMPT": "a", "TYPE": "sd",
     "DTYPE": "float32", "FORMAT": "png", "DEVICE": "cpu", "FOLDER": "o", "TEXT": "t", "STRENGTH": "0.5",
     "SIGMAS": "3,2", "COUNT": "2", "TOKEN": "t", "BRANCH": "main", "PROCESSOR": "scale;factor=2", "SEED": "1", "": "",
+    "COLUMNSxROWS": "2x1",
 }  # fmt: skip
 
 
