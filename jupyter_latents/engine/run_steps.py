@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -34,15 +33,17 @@ class RunSteps:
 
     Attributes:
         done: The steps.
+        origin: What the run is of.
 
     Args:
         layout: How the pipeline's loop holds latents.
-        origin: What the run is of.
+        origin: See the attribute. No function of the run: both would hold each other, and the model, until the garbage
+            collector comes.
     """
 
-    def __init__(self, layout: Layout, origin: Callable[[], RunOrigin]) -> None:
-        self.done = StepLog()
-        self._layout, self._origin, self._late = layout, origin, LateCheck()
+    def __init__(self, layout: Layout, origin: RunOrigin) -> None:
+        self.done, self.origin = StepLog(), origin
+        self._layout, self._late = layout, LateCheck()
 
     def add(self, state: StepState) -> None:
         """Takes a step.
@@ -63,7 +64,7 @@ class RunSteps:
 
     def extreme(self) -> Extreme | None:
         """What came in that is to blame where a part makes NaN or infinity."""
-        origin = self._origin()
+        origin = self.origin
         return extreme_of(origin.stage, origin.started)
 
     def _refuse(self, values: torch.Tensor | None) -> None:
@@ -77,7 +78,7 @@ class RunSteps:
         """
         if values is None:
             return
-        origin, span = self._origin(), self.done.span
+        origin, span = self.origin, self.done.span
         state = next(state for state in self.done.states if state.latents is values)
         step = span.step(state.index) if span is not None else None
         by_denoiser = state.denoised is None or not is_finite(state.denoised)
@@ -88,7 +89,7 @@ class RunSteps:
 
     def latents(self, step: int) -> Latents:
         """See `Look.latents`."""
-        span, origin = self.done.span, self._origin()
+        span, origin = self.done.span, self.origin
         states = [state for state in tuple(self.done.states) if span and (span.step(state.index) or 0) <= step]
         done = finite(replace(self.done, states=states))
         if span is None or done is None or span.step(done.states[-1].index) != step:
@@ -97,14 +98,14 @@ class RunSteps:
 
     def newest(self) -> Latents:
         """See `Look.newest`."""
-        return newest_latents(self.done, self._origin())
+        return newest_latents(self.done, self.origin)
 
     def preview(self, tiny: str | None = None) -> list[Image | Clip]:
         """See `Look.preview`."""
         self.settle()
         state = self.done.states[-1]
         shown = state.denoised if state.denoised is not None else state.latents
-        return self._origin().model.previewer(tiny).images(self._unpacked(shown))
+        return self.origin.model.previewer(tiny).images(self._unpacked(shown))
 
     def values(self) -> np.ndarray[Any, Any]:
         """See `Look.values`."""
@@ -123,7 +124,7 @@ class RunSteps:
         Raises:
             RunError: There are none.
         """
-        origin = self._origin()
+        origin = self.origin
         if not self.done.states or self.done.span is None:
             raise RunError(f"{origin.stage.model.name} ran no step: its pipeline called no callback_on_step_end.")
         latents = last_latents(self.done, origin)
@@ -139,5 +140,5 @@ class RunSteps:
 
     def partial(self) -> StageResult | None:
         """What there is after a failure: the steps done before it, ready to be continued; None before the first."""
-        done, origin = finite(self.done), self._origin()
+        done, origin = finite(self.done), self.origin
         return result_of(done, origin, last_latents(done, origin)) if done is not None else None

@@ -91,7 +91,7 @@ class StageRun:
         self.parents = tuple(latents.digest for latents in inputs.latents)
         self.seed = self._seed()
         self.generator: Generators = self._fresh_generator()
-        self.made = RunSteps(self.layout, self._origin)
+        self.made = RunSteps(self.layout, self._origin())
 
     @property
     def done(self) -> StepLog:
@@ -181,6 +181,7 @@ class StageRun:
         self.given, self.inputs = latents, replace(self.inputs, latents=(latents,))
         plain = replace(self.stage, latents_processors=())
         self.prepared = replace(prepare(plain, Given.of(self.inputs), self.facts), stage=self.stage)
+        self.made.origin = self._origin()
 
     def _seed(self) -> int:
         if self.stage.seed is not None:

@@ -13,7 +13,7 @@ import gc, json, threading
 from ipywidgets.widgets.widget import _instances
 from jupyter_latents.display.live import LiveScreen, close_old_views
 from jupyter_latents.display.view import RunView
-from jupyter_latents.session.runs import Run
+from jupyter_latents.session.runs.run import Run
 from comm import get_comm_manager
 close_old_views()  # as the next view would
 for thread in threading.enumerate():

@@ -40,7 +40,22 @@ _COMMANDS = (
     "?",
     "",
 )
-_KEYS = ("cmd", "point", "kind", "picture", "page", "field", "file", "button", "typed", "event", "value", "index")
+_KEYS = (
+    "cmd",
+    "point",
+    "kind",
+    "picture",
+    "page",
+    "field",
+    "file",
+    "button",
+    "typed",
+    "event",
+    "value",
+    "index",
+    "place",
+    "on",
+)
 _TEXTS = (
     "7", "1 2", "a hill; rain", "{{ x", "{{ 1 + 1 }}", "$HOME", "--seeds", "'", '"', "\\", "512x", "\n", "base", "nan",
     "1e400", "-0", "99999999999999999999", "EulerDiscreteScheduler", "demo/paper", "</script>", "\ufffc\ue000", "a, b",

@@ -49,6 +49,7 @@ CHANGED: dict[str, tuple[str, str]] = {
     "unet": (SEEDED, f"{SEEDED} --unet '{{other}}/unet'"),
     "transformer": (SD3, f"{SD3} --transformer '{{third}}'"),
     "max_sequence_length": (SD3, f"{SD3} --max-sequence-length 16"),
+    "text_encoders": (SEEDED, f"{SEEDED} --text-encoders '{{other}}/text_encoder'"),
     "t2i_adapters": (SKETCHED, SKETCHED.replace("{sketch}", "{sketch};scale=0.5")),
     "pag": (SEEDED, f"{SEEDED} --pag"),
     "pag_scales": (f"{SEEDED} --pag", f"{SEEDED} --pag-scales 2"),
@@ -74,6 +75,9 @@ ALIKE = {
     "output_path": f"{SEEDED} --output-path '{{above}}'",
     "output_prefix": f"{SEEDED} --output-prefix a",
     "output_overwrite": f"{SEEDED} --output-overwrite",
+    "output_configs": f"{SEEDED} --output-path '{{above}}' --output-configs",
+    "output_metadata": f"{SEEDED} --output-path '{{above}}' --output-metadata",
+    "batch_grid_size": f"{SEEDED} --output-path '{{above}}' --batch-grid-size 2x1",
     "into": f"{SEEDED} --into other",
 }
 ELSEWHERE = {
