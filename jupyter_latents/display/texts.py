@@ -142,6 +142,8 @@ def _phase(record: RunRecord, phase: PhaseRecord) -> str:
     at = stage.points[-1].step if stage.points else stage.start
     sweep = stage.stage.sweep
     parts = [f"picture {sweep.number + 1} of {sweep.of}"] if sweep is not None else []
+    if record.state == "paused":
+        return " · ".join([*parts, f"paused at step {at} of {stage.of}"])
     parts.append(f"denoising {at} of {stage.of}")
     if record.speed:
         parts.append(_speed(record.speed))
@@ -158,7 +160,7 @@ def summary(record: RunRecord) -> str:
     """The finished run in a few lines of plain text."""
     lines = [f"{record.title or 'run'}: {status(record)}"]
     for stage in record.stages:
-        lines.append(f"  {stage.variable or '(not bound)'}: {stage_label(stage)}")
+        lines.append(f"  {stage.variable or '(no variable)'}: {stage_label(stage)}")
         lines.extend(f"    {name}: {text}" for name, text in stage.facts.items())
     notes = [("warning" if note.warning else "note", "; ".join(note.text.splitlines())) for note in record.notes]
     lines.extend(f"  {kind}: {text}" for kind, text in notes)

@@ -246,7 +246,7 @@ def test_the_bar_tells_levels_stages_and_progress(lab: LabPage) -> None:
     expect(bar).to_have_attribute("aria-valuenow", "5")
     expect(bar).to_have_attribute("aria-valuemax", "30")
     until(output.locator(".jl-done"), SHARES, [21, 0])  # 5 of 24 steps, none of 6
-    expect(output.locator(".jl-levels span")).to_have_text(["σ 14.6"])
+    expect(output.locator(".jl-levels span")).to_have_text(["σ 14.6", "clean"])
     expect(output.locator(".jl-name")).to_have_text(["demo/scenes, steps 0–24 of 30", "demo/paper, steps 24–30 of 30"])
     output.get_by_role("button", name="Pause").click()  # what holds it lets go of a paused run: its step ends
     expect(bar).to_have_attribute("aria-valuenow", "6")
@@ -324,7 +324,7 @@ def test_pausing_and_scrubbing_make_the_pictures_of_the_steps_looked_at(lab: Lab
     expect(output.locator(".jl-status")).to_contain_text("denoising 5 of 30")
     expect(output.locator(".jl-large").first).to_be_hidden()
     output.get_by_role("button", name="Pause").click()  # what holds it lets go of a paused run: its step ends
-    expect(output.locator(".jl-status")).to_contain_text("denoising 6 of 30")
+    expect(output.locator(".jl-status")).to_contain_text("paused at step 6 of 30")
     picture = output.locator(".jl-large").first
     expect(picture).to_have_attribute("alt", re.compile("step 6 of 30$"))  # its own, no other in its place
     newest = picture.get_attribute("src") or ""

@@ -51,7 +51,7 @@ def test_the_states_of_the_panel(lab: LabPage, tmp_path: Path) -> None:
     expect(output.locator(".jl-head")).to_contain_text("2 stages · 30 model evaluations · 1 hand-over", timeout=90_000)
     for label, text in WRONG.items():
         field(output, label).fill(text)
-    expect(output.locator(".jl-head").first).to_contain_text("6 fields to mend")  # base is made no more
+    expect(output.locator(".jl-head").first).to_contain_text("6 fields to fix")  # base is made no more
     shoot("panel with faults", output)
     for label, text in {
         **dict.fromkeys(WRONG, ""),

@@ -164,8 +164,10 @@ def test_running_and_paused(page: Page, shot: Shot, dark: bool) -> None:
     show_live(page, running(two_stages(), 0, 12), dark=dark)
     expect(page.locator(".jl-status")).to_contain_text("denoising 12 of 30")
     shot(f"running-{theme}")
+    expect(page.locator(".jl-levels span")).to_have_text(["σ 14.6", "clean"])
     say(page, running(two_stages(), 0, 12, "paused"))
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
+    expect(page.locator(".jl-status")).to_have_text("paused at step 12 of 30")
     shot(f"paused-{theme}")
 
 
@@ -185,7 +187,7 @@ def test_queued(page: Page, shot: Shot) -> None:
     expect(page.locator(".jl-status")).to_have_text("waiting for 2 earlier runs")
     expect(page.get_by_role("button", name="Stop")).to_be_visible()
     expect(page.locator(".jl-waits b")).to_have_text(["night", "base → final (this one)", "xy"])
-    page.get_by_role("button", name="let xy be the next").click()
+    page.get_by_role("button", name="move xy to the front").click()
     assert page.evaluate("model.sent.at(-1)") == {"cmd": "advance", "place": 2}
     page.get_by_role("button", name="cancel night").click()
     assert page.evaluate("model.sent.at(-1)") == {"cmd": "cancel", "place": 0}
@@ -207,6 +209,8 @@ def test_compare(page: Page, shot: Shot) -> None:
 def test_a_sweep_fits_every_width(page: Page, shot: Shot, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     show_static(page, ran(sweep_stages()), dark=width == 400)
+    over = "(one) => one.scrollWidth - one.clientWidth"
+    assert [page.locator(part).evaluate(over) for part in (".jl-tabs", ".jl-scroll")] == [0, 0]
     shot(f"sweep-{width}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from dataclasses import fields
 from typing import Any
 
@@ -193,6 +194,29 @@ def test_stop_ends_a_run_and_its_latents_stay(opened: Any, session: Session) -> 
     click(opened, "stop")
     opened.wait()
     assert "stopped" in opened.widgets.status.value
+
+
+def test_a_paused_run_is_called_so(opened: Any) -> None:
+    now = opened.widgets.now
+    paused, goes_on = threading.Event(), threading.Event()
+    opened.editor.controls["steps"].value = "400"
+    click(opened, "run")
+    opened._clicks.wait()
+    assert "running; the kernel is free meanwhile" in opened.widgets.status.value
+    now.observe(lambda change: (paused if "1 run is paused" in change.new else goes_on).set(), "value")
+    opened.results.run.pause()
+    assert paused.wait(60)
+    assert "paused; press Resume below" in opened.widgets.status.value
+    click(opened, "run")
+    opened._clicks.wait()
+    assert "in the queue, behind a paused run" in opened.widgets.status.value
+    goes_on.clear()
+    opened.results.run.resume()
+    assert goes_on.wait(60)
+    assert "in the queue, behind the run that goes on" in opened.widgets.status.value
+    click(opened, "cancel")
+    click(opened, "stop")
+    opened.wait()
 
 
 def test_an_error_of_the_run_is_marked_too(opened: Any, session: Session) -> None:

@@ -27,7 +27,9 @@ def test_every_wrong_field_is_marked_at_once_and_cleared_when_it_is_right(opened
         opened.editor.controls[name].value = value
     opened.wait()
     assert set(errors(opened)) == set(wrong)
-    assert "11 fields to mend" in opened.widgets.summary.value, "base, that the next stage needs, is made no more"
+    assert '<span class="dgp-error">11 fields to fix</span>' in opened.widgets.summary.value, (
+        "base, that the next stage needs, is made no more"
+    )
     for name, value in right.items():
         opened.editor.controls[name].value = value
         assert name not in errors(opened), "cleared as soon as it is right"

@@ -35,7 +35,7 @@ def test_nothing_is_done_while_the_typed_script_cannot_be_read(opened: Any, name
     opened.wait()
     assert opened.widgets.text.value == typed
     assert "did you mean --seeds" in opened.widgets.text_error.value
-    assert "cannot be read; mend it first, or discard it" in opened.widgets.status.value
+    assert "cannot be read; fix it first, or discard it" in opened.widgets.status.value
     assert (opened.text, opened.results.run) == (TWO, None)
     opened.widgets.text.value = "demo/scenes --seeds 9"
     assert opened.widgets.text_error.value == "", "it was said of another text"

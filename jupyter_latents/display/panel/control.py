@@ -15,7 +15,7 @@ from jupyter_latents.errors import JupyterLatentsError
 
 from .changes import Changes
 from .editor import StageEditor
-from .errands import Errands
+from .errands import FARES, Errands
 from .face import Face
 from .fields import worded
 from .front.drops import ANYWHERE
@@ -70,11 +70,12 @@ class Panel:
         self._clicks = Clicks()
         self._forecast = Forecast(session, model, self._known, self._lock, self._show_stages)
         self.results = Results(session, self._run_ended)
-        self.queue = Queue(session, self.refresh)
+        self.queue = Queue(session, self._queue_changed)
         self._face = Face(model, self._known, session.names, self._editor_of, self._select)
         self._field = ScriptField(self._face.widgets, model, self._typed)
         self._whole = Whole(model, self._face.widgets, self._field, self._changes, self._say)
         self._errands = Errands(model, self.results, self.queue, self._clicks, self._say)
+        self._said = ""
         self._faulty: str | None = None  # the text that a fault was told of
         self._asked_to_close = False
         self._connect()
@@ -199,6 +200,7 @@ class Panel:
     def _say(self, text: str, *, fault: bool = False) -> None:
         """Says a line; a fault is told until the stages are others."""
         self._faulty = self.model.text if fault else None
+        self._said = text
         self.widgets.say(text, fault=fault)
 
     def _show_stages(self) -> None:
@@ -231,7 +233,7 @@ class Panel:
             try:
                 if read and self._field.read(self._whole.keep) is not None:
                     self._say(
-                        "The cell text below was changed and cannot be read; mend it first, or discard it.", fault=True
+                        "The cell text below was changed and cannot be read; fix it first, or discard it.", fault=True
                     )
                 else:
                     act()
@@ -307,7 +309,7 @@ class Panel:
     def _close(self) -> None:
         if self._field.read(self._whole.keep) is not None and not self._asked_to_close:
             self._asked_to_close = True
-            said = "The cell text below cannot be read as it stands. Close panel again leaves it as text; or mend it."
+            said = "The cell text below cannot be read as it stands. Close panel again leaves it as text; or fix it."
             self._say(said, fault=True)
             return
         self.close()
@@ -318,6 +320,13 @@ class Panel:
         with self._lock:
             if not self.closed:
                 self._say(worded(error) if error else "the plan; nothing was run", fault=error is not None)
+
+    def _queue_changed(self) -> None:
+        with self._lock:
+            if not self.closed:
+                if self._said in FARES:
+                    self._say(self._errands.fares)
+                self.refresh()
 
     def _run_ended(self, run: Run) -> None:
         with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from jupyter_latents.engine import scheduler_names
 from jupyter_latents.errors import JupyterLatentsError
@@ -14,7 +15,15 @@ from .rest import Clicks
 from .results import Results
 from .whole import Say
 
-__all__ = ["Errands"]
+if TYPE_CHECKING:
+    from jupyter_latents.session.runs.run import Run
+
+__all__ = ["FARES", "Errands"]
+
+_BEHIND, _BEHIND_PAUSED = "in the queue, behind the run that goes on", "in the queue, behind a paused run"
+_RUNNING, _PAUSED = "running; the kernel is free meanwhile", "paused; press Resume below"
+FARES = frozenset({_BEHIND, _BEHIND_PAUSED, _RUNNING, _PAUSED})
+"""How a run may fare until it ends, in words."""
 
 
 class Errands:
@@ -30,14 +39,21 @@ class Errands:
 
     def __init__(self, model: PanelModel, results: Results, queue: Queue, clicks: Clicks, say: Say) -> None:
         self._model, self._results, self._queue, self._clicks, self._say = model, results, queue, clicks, say
+        self._run: Run | None = None
+
+    @property
+    def fares(self) -> str:
+        """How the run that was asked for last fares, in words."""
+        if self._run in self._queue.waiting:
+            return _BEHIND_PAUSED if self._queue.paused else _BEHIND
+        return _PAUSED if self._queue.paused else _RUNNING
 
     def run(self) -> None:
         """Runs the stages, behind what runs already."""
         script = self._script()
         if script is not None:
-            waits = self._queue.running is not None
-            self._say("in the queue, behind the run that goes on" if waits else "running; the kernel is free meanwhile")
-            self._results.start(script)
+            self._run = self._results.start(script)
+            self._say(self.fares)
 
     def dry_run(self, planned: Callable[[JupyterLatentsError | None], None]) -> None:
         """Shows what a run would do.

@@ -93,7 +93,7 @@ class Face:
             fault = next((mark.message for mark in marks if mark.index == index), "")
             row.show(self._line(index, form), selected=index == self._model.selected, fault=fault)
         _put(self.widgets.stages, [row.button for row in self._rows])
-        self.widgets.say_summary(self._summary(marks))
+        self.widgets.say_summary(self._summary(marks), _several(len(marks), "field to fix") if marks else "")
         self._show_form(marks)
         buttons, index = self.widgets.buttons, self._model.selected
         buttons["up"].disabled, buttons["down"].disabled = index == 0, index == len(forms) - 1
@@ -144,13 +144,13 @@ class Face:
         return f"{form.into or f'stage {index + 1}'}\n{form.model or 'no model'} · steps {start}–{end}"
 
     def _summary(self, marks: list[Mark]) -> str:
-        """What the stages come to: how many, evaluations, hand-overs between them; or how many fields are wrong."""
+        """What the stages come to: how many, and with no field wrong evaluations and hand-overs between them."""
         forms = self._model.forms
         made = [form.into for form in forms if form.into]
         parts = [(len(forms), "stage"), (sum(one.evaluations for one in self._known.outlooks()), "model evaluation")]
         parts.append((sum(form.latents in made for form in forms if form.latents), "hand-over"))
         if marks:
-            parts = [(len(forms), "stage"), (len(marks), "field to mend")]
+            del parts[1:]
         return " · ".join(_several(count, what) for count, what in parts if count)
 
     def _window(self, index: int, form: StageForm) -> tuple[int, int]:
@@ -161,7 +161,7 @@ class Face:
 
 
 def _several(count: int, what: str) -> str:
-    """``1 stage``, ``2 fields to mend``."""
+    """``1 stage``, ``2 fields to fix``."""
     first, _, rest = what.partition(" to ")
     return f"{count} {first}{'s'[count == 1 :]}{f' to {rest}' if rest else ''}"
 

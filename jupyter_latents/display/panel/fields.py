@@ -47,7 +47,7 @@ _STEPS, _GUIDANCE = default("num_inference_steps"), default("guidance_scale")
 FIELDS: tuple[FieldRow, ...] = (
     FieldRow("Model", "model", "Model", "choice", "demo model, hub name or folder", wide=True),
     FieldRow("Prompt", "prompt", "Prompt", "area", "what to paint", wide=True),
-    FieldRow("Prompt", "negative", "Without", "text", "what to keep out", wide=True),
+    FieldRow("Prompt", "negative", "Negative prompt", "text", "what to keep out", wide=True),
     FieldRow("Steps", "window", "Steps of this stage", "range", wide=True),
     FieldRow("Steps", "steps", "Steps in all", "text", plain(_STEPS), slide=(1, 100, 1, _STEPS)),
     FieldRow("Steps", "scheduler", "Sampler", "list"),

@@ -145,9 +145,10 @@ class PanelWidgets:
         on = _SHUT in box._dom_classes if on is None else on  # noqa: SLF001 - ipywidgets has no other way to ask
         (box.remove_class if on else box.add_class)(_SHUT)
 
-    def say_summary(self, text: str) -> None:
-        """Says in the head what the stages come to."""
-        self.summary.value = f'<span class="jl-status">{html.escape(text)}</span>'
+    def say_summary(self, text: str, fault: str = "") -> None:
+        """Says in the head what the stages come to, and what is wrong with them."""
+        wrong = f' · <span class="dgp-error">{html.escape(fault)}</span>' if fault else ""
+        self.summary.value = f'<span class="jl-status">{html.escape(text)}{wrong}</span>'
 
     def say_queue(self, now: str, later: str) -> None:
         """Says at the foot what runs and what waits."""

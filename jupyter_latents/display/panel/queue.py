@@ -19,7 +19,7 @@ class Queue:
 
     Args:
         session: Runs them.
-        changed: Is called in a thread when one of them has ended.
+        changed: Is called in a thread when one of them has ended, is paused or goes on.
     """
 
     def __init__(self, session: Session, changed: Callable[[], None]) -> None:
@@ -38,12 +38,20 @@ class Queue:
         return tuple(run for run in self._session.executor.waiting[1:] if not run.flag.asked)
 
     @property
+    def paused(self) -> bool:
+        """Whether the run that goes on is held."""
+        run = self.running
+        return run is not None and run.flag.paused and not run.flag.asked
+
+    @property
     def now(self) -> str:
         """What is done now, in words; empty where nothing runs."""
         run = self.running
         if run is None:
             return ""
-        return "a run is stopping" if run.flag.asked else "a run goes on"
+        if run.flag.asked:
+            return "a run is stopping"
+        return "1 run is paused" if self.paused else "a run goes on"
 
     @property
     def later(self) -> str:
@@ -52,7 +60,7 @@ class Queue:
         return f"waiting: {count} run{'s'[count == 1 :]}" if count else ""
 
     def watch(self) -> None:
-        """Has the end of each run told."""
+        """Has the end of each run told, and each pause."""
         for run in self._session.executor.waiting:
             if run not in self._watched:
                 self._watched.add(run)
@@ -70,7 +78,12 @@ class Queue:
             run.stop()
         return len(waiting)
 
+    def _told(self, _word: str) -> None:
+        """A run is paused or goes on; whoever says so may hold a lock that the panel waits for."""
+        start_thread(self._changed, "dgen-panel-queue")
+
     def _wait(self, run: Run) -> None:
-        run.wait()
+        with run.flag.heard_by(self._told):
+            run.wait()
         self._watched.discard(run)
         self._changed()

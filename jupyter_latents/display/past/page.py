@@ -70,7 +70,7 @@ def gallery_text(found: Sequence[PastResult]) -> str:
                 filter(
                     None,
                     (
-                        one.name or "(not bound)",
+                        one.name or "(no variable)",
                         one.prompt[:60],
                         "" if one.seed is None else f"seed {one.seed}",
                         one.noise,
@@ -150,6 +150,6 @@ def _card(session: Session, one: PastResult, side: int) -> str:
     picture = f'<img alt="" src="{data_uri(content)}">' if content else '<div class="jl-none"></div>'
     words = one.noise or ("" if one.seed is None else f"seed {one.seed}")
     return (
-        f'<figure class="jl-card">{picture}<figcaption><b>{escape(visible(one.name or "not bound"))}</b>'
+        f'<figure class="jl-card">{picture}<figcaption><b>{escape(visible(one.name or "no variable"))}</b>'
         f"<span>{escape(visible(one.prompt))}</span><span>{escape(words)}</span></figcaption></figure>"
     )

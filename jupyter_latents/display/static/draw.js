@@ -43,9 +43,10 @@ function drawLegend({ state, axis, legend }) {
   const stages = axis.path.map((index) => state.stages[index]);
   const marks = axis.path.map((index, place) => [
     axis.begins[index],
-    state.stages[index].sigma || endLevel(state, axis, axis.path[place - 1]),
+    levelText(state.stages[index].sigma || endLevel(state, axis, axis.path[place - 1])),
   ]);
-  marks.push([axis.length, endLevel(state, axis, axis.path.at(-1))]);
+  const end = levelText(endLevel(state, axis, axis.path.at(-1)));
+  marks.push([axis.length, end || (marks.length && marks[0][1] ? comingEnd(stages.at(-1)) : "")]);
   const few = stages.length <= 4 ? stages : [];
   const alike = few.length > 1 && new Set(few.map((stage) => stage.where)).size === 1; // a product: tell them apart
   const texts = few.map((stage) => (alike ? stage.label : stage.where));
@@ -54,12 +55,12 @@ function drawLegend({ state, axis, legend }) {
   legend.dataset.key = key;
   const levels = make("div", "jl-levels");
   let free = 0;
-  for (const [position, sigma] of marks) {
+  for (const [position, text] of marks) {
     const share = axis.length ? position / axis.length : 0;
-    if (!sigma || (share < free && share < 1)) continue;
-    const level = make("span", share === 1 ? "jl-last" : share ? "jl-joint" : "", `σ ${sigma}`);
+    if (!text || (share < free && share < 1)) continue;
+    const level = make("span", share === 1 ? "jl-last" : share ? "jl-joint" : "", text);
     level.style.left = `${share * 100}%`;
-    level.title = WORDS["\u03c3"];
+    level.title = text.startsWith("σ") ? WORDS["\u03c3"] : "";
     levels.append(level);
     free = Math.min(share + 0.12, 0.9);
   }
@@ -67,6 +68,15 @@ function drawLegend({ state, axis, legend }) {
   for (const [index, text] of texts.entries()) names.append(make("span", `jl-name jl-hue${index % 4}`, text));
   if (!few.length) names.append(make("span", "", `${stages.length} stages`));
   legend.replaceChildren(levels, names);
+}
+
+function levelText(sigma) {
+  return sigma ? `σ ${sigma}` : "";
+}
+
+// What the bar leads to while the last stage has not come there: one that runs to the end of its schedule ends clean.
+function comingEnd({ start, steps, of }) {
+  return start + steps === of ? "clean" : `step ${start + steps}`;
 }
 
 // The level at which a stage ended, or stands where it is the last one begun.
@@ -186,7 +196,7 @@ function drawQueue(view) {
     const name = make("b", "", own ? `${title} (this one)` : title);
     const act = (cmd) => () => view.port.send({ cmd, place });
     row.append(make("span", "jl-place", `${place + 1}.`), name);
-    if (place) row.append(button("Next", act("advance"), `let ${title} be the next`));
+    if (place) row.append(button("Move to front", act("advance"), `move ${title} to the front`));
     row.append(button("Cancel", act("cancel"), `cancel ${title}`));
     return row;
   });

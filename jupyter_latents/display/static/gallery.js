@@ -115,9 +115,9 @@ class Gallery {
     if (one.f) Object.assign(picture, { src: one.f, alt: "", loading: "lazy" });
     const words = make("figcaption");
     const seed = one.seed === null ? "" : `seed ${one.seed}`;
-    words.append(make("b", "", one.name || "not bound"), make("span", "", one.prompt || one.model), make("span", "", one.noise || seed));
+    words.append(make("b", "", one.name || "no variable"), make("span", "", one.prompt || one.model), make("span", "", one.noise || seed));
     card.append(picture, words);
-    card.setAttribute("aria-label", [one.name || "not bound", one.prompt, one.noise || seed, one.model].filter(Boolean).join(", "));
+    card.setAttribute("aria-label", [one.name || "no variable", one.prompt, one.noise || seed, one.model].filter(Boolean).join(", "));
     keepKeys(card);
     return card;
   }
@@ -153,11 +153,11 @@ class Gallery {
     const seed = one.seed === null ? "" : `seed ${one.seed}`;
     put(this.prompt, one.prompt || "no prompt");
     const called = held && held !== one.name ? `now ${held}` : "";
-    put(this.where, [one.name || "not bound", called, one.noise || "clean", seed, one.model, age(one.at)].filter(Boolean).join(" \u00b7 "));
+    put(this.where, [one.name || "no variable", called, one.noise || "clean", seed, one.model, age(one.at)].filter(Boolean).join(" \u00b7 "));
     shown(this.copyCell, one.cell.length > 0);
     shown(this.newCell, one.cell.length > 0 && Boolean(this.port && this.port.inserts));
     shown(this.onward, one.next.length > 0);
-    put(this.onward, this.port ? "Go on from it" : "Copy a cell that goes on");
+    put(this.onward, this.port ? "Go on from it" : "Copy cell to go on from it");
     shown(this.group, Boolean(this.port));
     shown(this.compare, Boolean(this.port) && this.second !== null);
     if (this.named !== this.chosen) this.name.value = held ? "" : `result_${one.id}`;

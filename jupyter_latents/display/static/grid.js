@@ -46,10 +46,6 @@ class Grid {
       one.setAttribute("aria-selected", String(tab === this.tab));
       one.tabIndex = tab === this.tab ? 0 : -1;
     });
-    const open = this.tabs.children[this.tab];
-    const out = open.offsetLeft + open.offsetWidth - this.tabs.offsetLeft - this.tabs.clientWidth;
-    if (this.drawn !== this.tab) this.tabs.scrollLeft = Math.max(0, out);
-    this.drawn = this.tab;
   }
 
   tabButton(text, tab) {
