@@ -67,8 +67,11 @@ def test_the_views_stop_reaches_a_running_cell(kernel: KernelSession) -> None:
 
 
 def test_the_interrupt_button_ends_a_cell(kernel: KernelSession) -> None:
+    shell = kernel.subshell()
     cell = kernel.start(RUN.format(line="", seed=3, steps=STEPS, name="pressed"))
-    kernel.wait_for_message(is_view)
+    view = kernel.wait_for_message(is_view)["content"]["comm_id"]
+    kernel.send_custom(view, {"cmd": "sync", "page": "one"}, shell)
+    kernel.wait_for_message(lambda message: "points" in str(message["content"]))  # a step is done
     kernel.interrupt()
     assert "Interrupted" in kernel.finish(cell).error
     assert 0 < stopped_at(kernel, "pressed") < STEPS

@@ -211,7 +211,7 @@ def _check_files(arguments: Arguments) -> None:
     ending = str(arguments.first("image_format") or "png").partition(";")[0]
     kind = format_of(ending)
     for dest, fits, formats in (
-        ("output_metadata", ending in ("png", "jpg", "jpeg"), "png or jpg"),
+        ("output_metadata", kind is not None and kind.writer in ("PNG", "JPEG"), "png or jpg"),
         ("batch_grid_size", kind is not None and kind.holds == "picture", listed("picture", "or")),
     ):
         if dest in arguments.options and not fits:
