@@ -104,11 +104,26 @@ class JupyterLatentsError(Exception):
     def rewritten(self, rewrite: Callable[[str], str]) -> JupyterLatentsError:
         """Returns this error with another message, in which options stay spelled as they are.
 
+        So do the errors that it came from; one of somebody else that would be rewritten is no longer named as a cause,
+        as a traceback shows it.
+
         Args:
             rewrite: Makes a text of a text; it is given the message and its template.
         """
-        self.template, self.message = rewrite(self.template), rewrite(self.message)
-        self.args = (self.message,)
+        error: BaseException = self
+        seen = set[int]()
+        while id(error) not in seen:
+            seen.add(id(error))
+            if isinstance(error, JupyterLatentsError):
+                error.template, error.message = rewrite(error.template), rewrite(error.message)
+                error.args = (error.message,)
+            before = error.__cause__ or error.__context__
+            if before is None:
+                break
+            if not isinstance(before, JupyterLatentsError) and rewrite(str(before)) != str(before):
+                error.__cause__ = error.__context__ = None
+                break
+            error = before
         return self
 
     def at(self, place: Place) -> JupyterLatentsError:

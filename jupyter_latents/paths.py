@@ -6,7 +6,7 @@ import errno
 import os
 from pathlib import Path
 
-__all__ = ["destination", "explain", "is_file", "is_folder", "is_there", "leaves", "opened"]
+__all__ = ["destination", "explain", "here", "is_file", "is_folder", "is_there", "leaves", "opened"]
 
 _REASONS = {
     errno.ENOSPC: "the disk is full",
@@ -39,6 +39,14 @@ def opened(text: str) -> Path:
         return Path(os.path.expanduser(text))  # noqa: PTH111 - `Path.expanduser` raises for a name that is not there
     except ValueError:  # a NUL character in a name
         return Path(text)
+
+
+def here() -> Path:
+    """The folder that paths are taken from; an empty path where somebody deleted it."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return Path()
 
 
 def leaves(text: str) -> bool:

@@ -51,7 +51,10 @@ def size_of(value: Any, name: str, check: Callable[[], None] = _unasked) -> tupl
     if isinstance(value, (Path, bytes)):
         with opened(value, name, check) as image:
             return _upright_size(image)
-    return _upright_size(value if is_image(value) else picture_of(value, name))
+    size = _upright_size(value if is_image(value) else picture_of(value, name))
+    if 0 in size:
+        raise NameNotFoundError(f"{name} is a picture of {size[0]}x{size[1]} pixels; at least 1x1 is read.", name=name)
+    return size
 
 
 def note_of(value: Any, name: str, check: Callable[[], None] = _unasked) -> str:
@@ -72,7 +75,9 @@ def note_of(value: Any, name: str, check: Callable[[], None] = _unasked) -> str:
         _check_mode(value, getattr(value, "format", "") or "", name)
     # A phone's MPO is a photograph with a small one behind it.
     several = is_image(value) and getattr(value, "is_animated", False) and getattr(value, "format", "") != "MPO"
-    return f"{name} holds several pictures; the first is used" if several else ""
+    shown = value.tell() + 1 if several else 1  # of a picture that somebody opened, and may have moved on
+    which = "the first" if shown == 1 else f"number {shown}, where it stands,"
+    return f"{name} holds several pictures; {which} is used" if several else ""
 
 
 def read_picture(value: Any, name: str, check: Callable[[], None] = _unasked) -> Image:
@@ -100,7 +105,14 @@ def read_mask(value: Any, name: str, check: Callable[[], None] = _unasked) -> Im
     Raises:
         NameNotFoundError: See `read_picture`.
     """
-    return _read(value, name, check, ("L", "black"))
+    mask = _read(value, name, check, ("L", "black"))
+    if mask.getextrema() in ((0, 1), (1, 1)):
+        raise NameNotFoundError(
+            f"{name} cannot be used as a mask: its values are 0 and 1, and 255 is white. Give truth values (mask > 0) "
+            "or 255 times as much.",
+            name=name,
+        )
+    return mask
 
 
 def _read(value: Any, name: str, check: Callable[[], None], wanted: tuple[str, str]) -> Image:

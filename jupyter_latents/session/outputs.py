@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from jupyter_latents.engine import StageResult
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["check_writable", "write", "writes"]
+__all__ = ["check_writable", "folder_of", "write", "writes"]
 
 _FOLDER = "output"  # dgenerate's own default
 _IN_NAMES = str.maketrans({"@": "-", ",": "-", "=": None})
@@ -54,15 +54,15 @@ def check_writable(stage: Stage) -> None:
     """
     if not writes(stage):
         return
-    reason = _against(_folder(stage))
+    reason = _against(folder_of(stage))
     if reason:
         raise LatentsFileError(
-            f"nothing can be written to {_folder(stage)}: {reason}. Give another {option('output_path')}.",
+            f"nothing can be written to {folder_of(stage)}: {reason}. Give another {option('output_path')}.",
             option="output_path",
         )
 
 
-def _folder(stage: Stage) -> Path:
+def folder_of(stage: Stage) -> Path:
     """Where a stage's files go."""
     named = stage.output.path or _FOLDER
     try:
@@ -129,7 +129,7 @@ def write(
     wanted = stage.output
     if wanted.path is None and wanted.format is None:
         return []
-    folder = _folder(stage)
+    folder = folder_of(stage)
     script = cell().partition("\n")[2].lstrip("\n") if wanted.metadata or wanted.configs else ""
     said = partial(_with_script, texts, script) if wanted.metadata else texts
     try:

@@ -7,6 +7,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 from jupyter_latents.engine import local_engine
+from jupyter_latents.session.names.model_names import ModelNames
 from jupyter_latents.session.runs.executor import LocalExecutor
 from jupyter_latents.settings import SETTINGS, Settings
 
@@ -22,10 +23,11 @@ class Process:
 
     Attributes:
         queue: Runs of all sessions on the engine of the process, one at a time.
+        model_names: What models are called that the environment names.
     """
 
     def __init__(self) -> None:
-        self.queue = LocalExecutor()
+        self.queue, self.model_names = LocalExecutor(), ModelNames()
         self._engine: LocalEngine | None = None
         self._clusters: dict[str, RayEngine] = {}
         self._making = threading.Lock()

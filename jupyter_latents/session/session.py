@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, MutableMapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import machine
 from jupyter_latents.engine import scheduler_names
-from jupyter_latents.errors import LatentsError, NameNotFoundError
+from jupyter_latents.errors import JupyterLatentsError, LatentsError, NameNotFoundError
 from jupyter_latents.session.cells.onward import onward
 from jupyter_latents.session.cells.origins import Origins
 from jupyter_latents.session.cells.sources import FromStage
@@ -18,6 +19,7 @@ from jupyter_latents.session.memory.facts_memory import FactsMemory
 from jupyter_latents.session.memory.memo import Memo
 from jupyter_latents.session.names.addresses import Addresses
 from jupyter_latents.session.names.bindings import check_free, drop, latents_named
+from jupyter_latents.session.names.model_names import ModelNames
 from jupyter_latents.session.names.numbers import numbers
 from jupyter_latents.session.names.resolve import Resolver
 from jupyter_latents.session.names.sizes import file_size
@@ -325,9 +327,15 @@ class Session:
         """
         drop(self.names, names)
 
+    @property
+    def model_names(self) -> ModelNames:
+        """What models are called that the environment names, in all sessions of the process."""
+        return PROCESS.model_names
+
     def holdings(self) -> list[PartRow]:
-        """The parts of models that are loaded, most recently used first."""
-        return self.engine.holdings()
+        """The parts of models that are loaded, most recently used first; models are called as scripts called them."""
+        hidden = self.model_names.hidden
+        return [replace(row, models=tuple(map(hidden, row.models))) for row in self.engine.holdings()]
 
     def unload(self, name: str | None = None) -> str:
         """Lets go of a model's parts, or of all, for every session on the same engine.
@@ -338,7 +346,10 @@ class Session:
         Returns:
             How much memory that was, as text.
         """
-        return readable(self.engine.unload(name))
+        try:
+            return readable(self.engine.unload(self.model_names.real(name) if name is not None else None))
+        except JupyterLatentsError as error:
+            raise error.rewritten(self.model_names.hidden) from None
 
     def keep_in(self, folder: str | None) -> str:
         """Keeps results of stages in a folder from now on, and answers from it.

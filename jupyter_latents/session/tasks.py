@@ -136,7 +136,10 @@ class Work:
             raise
         except BaseException as error:  # a KeyboardInterrupt may quote a value, too
             text = environment.hidden(cause(error), keys=True)
-            raise RunError(f"the run failed unexpectedly: {text}") from error
+            failure = RunError(f"the run failed unexpectedly: {text}")
+            if text != cause(error):  # a traceback would show it
+                raise failure from None
+            raise failure from error
         finally:
             evaluation.close()
 

@@ -10,6 +10,7 @@ import resource
 import struct
 import time
 import zipfile
+from pathlib import Path
 
 import pytest
 import safetensors.torch
@@ -360,3 +361,12 @@ def test_what_killed_writers_left_is_deleted_by_the_next_one(tmp_path):
     path = some_latents().save(tmp_path / "some.pt")
     assert not old.exists()
     assert sorted(tmp_path.iterdir()) == sorted([young, foreign, path])
+
+
+@pytest.mark.parametrize("ending", ["safetensors", "pt", "npz", "npy", "latent"])
+def test_values_that_are_no_numbers_are_not_written(ending: str, tmp_path: Path) -> None:
+    latents = some_latents()
+    latents.tensor[:] = torch.nan
+    with pytest.raises(LatentsError, match="NaN or infinite values of"):
+        latents.save(tmp_path / f"x.{ending}")
+    assert not list(tmp_path.iterdir())

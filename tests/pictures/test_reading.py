@@ -155,6 +155,32 @@ def test_the_first_of_several_pictures_is_used_and_told(kind: str, tmp_path: Pat
     assert note_of(as_file(first, tmp_path, kind), "photo") == ""
 
 
+def test_an_opened_picture_that_somebody_moved_on_is_used_where_it_stands(tmp_path: Path) -> None:
+    first, second = PIL.Image.new("RGB", (4, 6), (255, 0, 0)), PIL.Image.new("RGB", (4, 6), (0, 0, 255))
+    with PIL.Image.open(as_file(first, tmp_path, "GIF", save_all=True, append_images=[second])) as opened:
+        opened.seek(1)
+        assert note_of(opened, "photo") == "photo holds several pictures; number 2, where it stands, is used"
+        assert np.array_equal(values(read_picture(opened, "photo")), values(second))
+
+
+@pytest.mark.parametrize("size", [(0, 0), (0, 5), (5, 0)])
+def test_a_picture_without_pixels_is_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(NameNotFoundError, match="at least 1x1 is read"):
+        size_of(PIL.Image.new("RGB", size), "photo")
+    with pytest.raises(NameNotFoundError, match="at least 1x1 is read"):
+        size_of(PIL.Image.new("L", size, 255), "mask")
+
+
+def test_a_mask_of_zeros_and_ones_is_refused() -> None:
+    small = np.zeros((6, 4), np.uint8)
+    small[2:] = 1
+    for mask in (small, PIL.Image.fromarray(small), np.ones((6, 4), np.uint8)):
+        with pytest.raises(NameNotFoundError, match="0 and 1, and 255 is white"):
+            read_mask(mask, "mask")
+    assert read_mask(small > 0, "mask").getextrema() == (0, 255)
+    assert read_mask(np.zeros((6, 4), np.uint8), "mask").getextrema() == (0, 0)
+
+
 def test_a_mask_is_black_where_it_is_transparent() -> None:
     strokes = PIL.Image.new("RGBA", (4, 6), (255, 255, 255, 0))
     strokes.paste((255, 255, 255, 255), (0, 0, 2, 6))

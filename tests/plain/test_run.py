@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
+import os
 import pkgutil
 import signal
 import threading
@@ -21,6 +22,7 @@ from jupyter_latents.errors import (
     HandoffError,
     JupyterLatentsError,
     NameNotFoundError,
+    RunError,
     ScriptError,
     SettingError,
     StoppedError,
@@ -290,6 +292,23 @@ def test_iteration_and_get_raise_what_the_run_failed_with() -> None:
         jl.start(text).get()
     assert told.value.place is not None
     assert told.value.place.line == 5
+
+
+def test_a_stop_iteration_of_on_step_ends_the_iteration_with_an_error_of_ours() -> None:
+    def enough(_step: Step) -> None:
+        raise StopIteration
+
+    with pytest.raises(RunError, match="on_step raised StopIteration"):
+        list(jl.start(f"{SCRIPT} --force", on_step=enough))
+
+
+def test_files_go_where_the_run_began(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "first").mkdir()
+    (tmp_path / "then").mkdir()
+    monkeypatch.chdir(tmp_path / "first")
+    jl.run(f"{SCRIPT.replace('7', '7 8')} --output-path made", on_step=lambda _step: os.chdir(tmp_path / "then"))
+    assert len(list((tmp_path / "first" / "made").iterdir())) == 2
+    assert not list((tmp_path / "then").iterdir())
 
 
 def test_a_context_stops_its_run_at_the_end() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from jupyter_latents import Latents
-from jupyter_latents.errors import JupyterLatentsError
+from jupyter_latents.errors import JupyterLatentsError, ModelError
 from jupyter_latents.session import Task
 from jupyter_latents.syntax import Script
 from tests.session.conftest import SECONDS, Desk, Notes
@@ -250,6 +251,35 @@ def test_a_name_in_quotes_that_the_engine_reads_shows_nothing(
     assert "$TOKEN" in told
     (stage, *_) = (one for one in desk.plan(line).stages if one.error is not None)
     assert SECRET not in f"{stage.error} {stage.error.args} {stage}"
+
+
+def causes(error: BaseException | None) -> str:
+    """What a traceback shows: an error and all that it came from."""
+    return "" if error is None else f"{error!r} {error} " + causes(error.__cause__ or error.__context__)
+
+
+@pytest.mark.usefixtures("secret")
+@pytest.mark.parametrize("options", ["--optimize $TOKEN", "--loras $TOKEN.safetensors", "--scheduler $TOKEN"])
+def test_no_cause_of_an_error_shows_a_value(options: str, desk: Desk) -> None:
+    _, error = ran(desk, f"<sd15> --prompts cat {SHORT} {options}")
+    assert error is not None
+    assert SECRET not in causes(error)
+
+
+@pytest.mark.usefixtures("secret")
+def test_held_models_are_called_as_scripts_call_them(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN", str(tmp_path / SECRET))
+    shutil.copytree(desk.models("sd15"), tmp_path / SECRET / "m")
+    desk.run(f"$TOKEN/m --prompts cat {SHORT}")
+    (called,) = {name for row in desk.session.holdings() for name in row.models}
+    assert called == "$TOKEN/m"
+    with pytest.raises(ModelError) as told:
+        desk.session.unload("another")
+    assert SECRET not in str(told.value)
+    assert desk.session.unload("$TOKEN/m") != "0 B"
+    assert desk.session.holdings() == []
 
 
 @pytest.mark.usefixtures("secret")

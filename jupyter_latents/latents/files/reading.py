@@ -20,7 +20,7 @@ from jupyter_latents.latents.files.content import Codec, Content, plain, warn
 from jupyter_latents.latents.files.picture_file import read_picture_latents
 from jupyter_latents.latents.files.safetensors_file import read_safetensors_bytes
 from jupyter_latents.latents.spaces import Space
-from jupyter_latents.latents.tensors import as_tensor
+from jupyter_latents.latents.tensors import as_tensor, check_tensor
 
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
@@ -68,9 +68,11 @@ def save(latents: Latents, path: str | Path) -> Path:
     Raises:
         LatentsFileError: Unknown ending, facts missing that the format needs, several pictures for one file, or the
             file cannot be written.
+        LatentsError: Its values are NaN or infinite.
         ModelError: A picture is asked for, and the VAE is not at hand.
     """
     target = file_path(path)
+    check_tensor(latents.tensor)  # whose values somebody may have changed in place
     kind = format_of(target.suffix)
     if kind is not None and kind.films and (kind.holds == "film" or latents.moves):
         write_whole(target, services.film_file(latents, kind.ending))

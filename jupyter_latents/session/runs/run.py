@@ -208,6 +208,8 @@ class Run:
             yield step
             index += 1
         self.wait()
+        if isinstance(self.error, StopIteration):  # no generator can raise that
+            raise RunError(f"on_step raised {cause(self.error)}") from self.error
         self.check()
 
     async def __aiter__(self) -> AsyncIterator[Step]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_latents.engine import Given, Phase, StageResult, wide
 from jupyter_latents.errors import JupyterLatentsError, RunError, StoppedError
+from jupyter_latents.paths import here
 from jupyter_latents.session import outputs
 from jupyter_latents.session.blame import blame, check_parts
 from jupyter_latents.session.cells.shortened import as_script
@@ -48,6 +49,7 @@ class ScriptRun:
         ahead: Reads the models of later stages.
         fetch: Fetches what image seeds name by address.
         stages: Those that the observer was told of; grows where the script is evaluated further.
+        place: The folder that paths are taken from, however a kernel changes its own meanwhile.
     """
 
     session: Session
@@ -58,6 +60,7 @@ class ScriptRun:
     ahead: ReadAhead
     fetch: Callable[[str], Path]
     stages: list[Stage]
+    place: Path = field(default_factory=here)
 
     def script(self, *, force: bool = False) -> None:
         """Runs the script to its end, or until the run is stopped.
@@ -76,6 +79,8 @@ class ScriptRun:
             for stage in stages:
                 expand_names(stage, self.evaluation.environment)
             told = tuple(rewrite(stage, self.evaluation.environment.hidden) for stage in script)
+            for stage, shown in zip(stages, told, strict=True):
+                self.session.model_names.remember(stage.model.name, shown.model.name)
             job = Job(invocation, spread_from(asked, self.session.names), stages, script, told)
             self._tell_stages(job.told)
             job.beside = self._begin_beside(job)
@@ -329,6 +334,8 @@ class ScriptRun:
         if stage.output.path is None and stage.output.format is None:
             return []
         observer.phase(Phase("saving"))
+        if here() != self.place:
+            stage = replace(stage, output=replace(stage.output, path=str(self.place / outputs.folder_of(stage))))
         pictures = list(result.images) or self.models.engine.decode(result.latents)
         texts, cell = partial(self.session.texts, result.latents), partial(self.session.cell, result.latents)
         files = outputs.write(stage, result, pictures, texts, observer.note, cell)
