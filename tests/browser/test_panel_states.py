@@ -12,7 +12,7 @@ from tests.browser.lab_page import LabPage
 from tests.browser.test_panel import OPEN, field, press
 from tests.display.panels import SKETCH
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]  # it takes pictures of fifteen states; what they show is tested beside
+pytestmark = [pytest.mark.browser, pytest.mark.slow]  # what the pictures show is tested in test_panel.py
 THEME = """async (theme) => {
     await window.jupyterapp.commands.execute('apputils:change-theme', {theme: `JupyterLab ${theme}`});
 }"""
