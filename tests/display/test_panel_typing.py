@@ -11,6 +11,7 @@ import pytest
 
 from jupyter_latents.display.panel import panel
 from jupyter_latents.display.panel.opening import close_open
+from jupyter_latents.display.panel.plans.outlook import Planner
 from jupyter_latents.session import Session
 
 SECONDS = 30
@@ -97,3 +98,28 @@ def test_a_script_that_is_typed_stays_until_it_is_applied_or_discarded(opened: A
     opened.widgets.buttons["discard"].click()
     assert opened.widgets.text.value == ONE.replace("7", "8")
     assert opened.widgets.buttons["discard"].disabled
+
+
+def test_a_question_that_comes_as_the_planner_ends_is_answered() -> None:
+    """Its thread saw that nothing was asked; the one who then asked saw that there was a thread, and started none."""
+    answered: list[str] = []
+    planner = Planner(answered.append)
+    lock, late = planner._lock, ["second"]
+
+    class Turns:
+        """The planner's lock; the second question comes just before its thread takes it to end."""
+
+        def __enter__(self) -> None:
+            mine = threading.current_thread() is planner._thread
+            if mine and late and answered and planner._asked is None:
+                planner.ask(late.pop())
+            lock.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            lock.release()
+
+    planner._lock = Turns()  # type: ignore[assignment]
+    planner.ask("first")
+    planner.wait(SECONDS)
+    planner.wait(SECONDS)
+    assert answered == ["first", "second"]

@@ -236,17 +236,22 @@ class Planner:
         try:
             while (text := self._next()) is not None:
                 self._answer(text)
-        finally:
+        except BaseException:
             with self._lock:
                 self._thread = None
+            raise
 
     def _next(self) -> str | None:
-        """The last question once no new one comes for a while; None when there is none."""
-        while self._asked is not None:
+        """The last question once no new one comes for a while; None when there is none, and the thread is to end."""
+        while True:
+            with self._lock:
+                if self._asked is None:
+                    self._thread = None  # under one lock with the look: a question from now on starts another
+                    return None
             self._again.clear()
             if self._again.wait(_PAUSE):
                 continue
             with self._lock:
                 text, self._asked = self._asked, None
+            if text is not None:
                 return text
-        return None
