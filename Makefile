@@ -32,9 +32,11 @@ help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1 - /p' $(MAKEFILE_LIST) | awk -F ' - ' '{ printf "  %-16s %s\n", $$1, $$2 }'
 
 demo: $(VENV)/.lab  ## run the quickstart notebook; pictures, latents and HTML land in build/demo
+	@mkdir -p $(IPYTHONDIR)  # IPython warns where its parent is not there
 	@HF_HUB_OFFLINE=1 $(PY) tests/tools/demo.py notebooks/01-quickstart.ipynb $(BUILD)/demo
 
 lab: $(VENV)/.lab  ## open the quickstart notebook in JupyterLab
+	@mkdir -p $(IPYTHONDIR)
 	@$(PY) tests/tools/quiet_lab.py $(JUPYTERLAB_SETTINGS_DIR)
 	$(PY) -m jupyterlab --ServerApp.root_dir=notebooks --LabApp.default_url=/lab/tree/01-quickstart.ipynb \
 		--LabApp.extension_manager=readonly $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
