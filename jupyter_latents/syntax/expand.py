@@ -37,12 +37,16 @@ class _Expander:
             start = match.end(1)
             if len(match[1]) % 2 or (self.quote == "'" and not self.raw):
                 continue
-            self.made(self.value(match[2] or match[3] or match[4]), start, match.end())
+            self.made(self.value(match[2] or match[3] or match[4], start, match.end()), start, match.end())
             start = match.end()
         self.copy(start, end)
 
-    def value(self, name: str) -> str:
-        return UNKNOWN if self.environment is None else self.environment.variable(name)
+    def value(self, name: str, start: int, end: int) -> str:
+        if self.environment is None:
+            return UNKNOWN
+        if not self.raw:
+            self.environment.note_unset(name, self.source.place(start, end - start))
+        return self.environment.variable(name)
 
     def copy(self, start: int, end: int) -> None:
         r"""Copies written text; outside quotes ``\#`` is a ``#`` that begins no comment."""
@@ -92,7 +96,11 @@ class _Expander:
             return
         text = "".join(_environ_in_template(text[part.start : part.end], part.kind) for part in segments(text))
         self.environment.preceding = "" if _OTHER.search(self.source.text, start, end) else self.source.text[:start]
-        self.made(render(text, self.environment, self.source.place(start, end - start)), start, end)
+        self.environment.in_words = not self.raw
+        try:
+            self.made(render(text, self.environment, self.source.place(start, end - start)), start, end)
+        finally:
+            self.environment.in_words = False
 
 
 def _environ_in_template(text: str, kind: str) -> str:

@@ -112,6 +112,18 @@ def test_a_mask_of_truth_values_is_a_mask(desk: Desk) -> None:
     assert torch.equal(desk["ours"].tensor, desk["right"].tensor)
 
 
+def test_as_many_masks_as_pictures_or_one(desk: Desk) -> None:
+    desk.session.names |= {"photo": picture(64), "holes": [Image.new("L", (64, 64), 255)] * 2}
+    assert "there are 2 masks for 1 images; give one mask for all or one each" in refusal(desk, "'photo;mask=holes'")
+
+
+def test_a_buffer_of_bytes_is_no_list_of_pictures(desk: Desk) -> None:
+    desk.session.names["raw"] = memoryview(np.zeros((64, 64, 3), np.uint8))
+    for seed in ("raw", "'latents: raw'"):
+        assert "raw is a memoryview" in refusal(desk, seed)
+    assert "no variable 'other'" in refusal(desk, "other")
+
+
 def test_a_missing_picture_names_no_folder_instead(desk: Desk) -> None:
     Path("drawings").mkdir()
     Path("photo.jpg").touch()

@@ -33,7 +33,7 @@ def check_mode(stage: Stage, given: Given, latents: Standing | None, facts: Mode
         facts: Its model's.
 
     Raises:
-        HandoffError: A mask without a picture.
+        HandoffError: A mask without a picture, or another number of masks than of pictures.
         ModelError: A model that paints in without a mask, or control images that fit no ControlNet.
     """
     if given.masks and not given.images:
@@ -41,6 +41,11 @@ def check_mode(stage: Stage, given: Given, latents: Standing | None, facts: Mode
         raise HandoffError(
             f"a mask needs the picture that it is of{beside}: photo.png;mask=mask.png"
             f"{';latents=NAME' if latents is not None else ''}."
+        )
+    if given.masks > 1 and given.masks != len(given.images):
+        raise HandoffError(
+            f"there are {given.masks} masks for {len(given.images)} images; give one mask for all or one each.",
+            option="image_seeds",
         )
     if facts.needs_mask and not given.masks:
         raise ModelError(

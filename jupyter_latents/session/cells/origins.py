@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +17,7 @@ from jupyter_latents.pictures.reading import is_image
 from jupyter_latents.session.cells.operations import expression_of
 from jupyter_latents.session.cells.shortened import public_name, public_reference, public_stage
 from jupyter_latents.session.cells.sources import Brought, Derived, Elsewhere, FromStage, Going, Source, depth_of
+from jupyter_latents.session.names.kinds import is_list
 from jupyter_latents.stage import ImageSeed, Reference, Stage, Window
 from jupyter_latents.syntax.compose import done_fraction
 
@@ -177,7 +178,7 @@ class Origins:
             return self._file(Reference(value, "path"), opened(value))
         if isinstance(value, Path):
             return self._file(name, value)
-        if isinstance(value, Sequence) and not isinstance(value, bytes) and value:
+        if is_list(value):
             several = enumerate(value) if len(value) > 1 else ((None, value[0]),)
             items = [(_item(name, index), item) for index, item in several]
             return [going for one, item in items for going in self._going(one, item)]

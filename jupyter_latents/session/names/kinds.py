@@ -9,7 +9,7 @@ from typing import Any
 from jupyter_latents.formats import endings, holds_latents
 from jupyter_latents.pictures.reading import is_picture
 
-__all__ = ["TENSOR_ENDINGS", "is_outline", "is_standing", "is_tensor_like", "is_usable"]
+__all__ = ["TENSOR_ENDINGS", "is_list", "is_outline", "is_standing", "is_tensor_like", "is_usable"]
 
 TENSOR_ENDINGS = endings("latents")
 
@@ -35,7 +35,13 @@ def is_tensor_like(value: Any) -> bool:
     return hasattr(value, "__dlpack__") and "float" in str(getattr(value, "dtype", "float"))
 
 
+def is_list(value: Any) -> bool:
+    """Whether a value is several values in an order, one or more: no text, no bytes and no numbers of a range."""
+    raw = str | bytes | bytearray | memoryview | range
+    return isinstance(value, Sequence) and not isinstance(value, raw) and len(value) > 0
+
+
 def is_usable(value: Any) -> bool:
     """Whether a value can stand in an image seed."""
-    several = isinstance(value, Sequence) and bool(value) and all(map(is_tensor_like, value))
+    several = is_list(value) and all(map(is_tensor_like, value))
     return is_picture(value) or is_tensor_like(value) or is_standing(value) or several

@@ -16,7 +16,14 @@ from jupyter_latents.session.names.addresses import download
 from jupyter_latents.session.names.changes import changed, changed_sizes
 from jupyter_latents.session.names.clips import check_no_film, frames_in, speed_of
 from jupyter_latents.session.names.items import expression_hint, item_of
-from jupyter_latents.session.names.kinds import TENSOR_ENDINGS, is_outline, is_standing, is_tensor_like, is_usable
+from jupyter_latents.session.names.kinds import (
+    TENSOR_ENDINGS,
+    is_list,
+    is_outline,
+    is_standing,
+    is_tensor_like,
+    is_usable,
+)
 from jupyter_latents.session.names.positions import Positions
 from jupyter_latents.session.names.sizes import bring_to_size, size_in, sizes_of, stage_size, stretch_notes
 from jupyter_latents.session.plans.later import Later
@@ -209,7 +216,7 @@ class Resolver:
             yield value, str(value)
         elif isinstance(value, str):
             yield from self._items(self.value(Reference(value, "path")), text, what)
-        elif isinstance(value, Sequence) and value:
+        elif is_list(value):
             for item in value:
                 yield from self._items(item, _item_of(text), what)
         elif not is_tensor_like(value) and not hasattr(value, "__array__"):
@@ -305,7 +312,7 @@ class Resolver:
                 return [of_size(Latents, value, size)]
             except LatentsError as error:
                 raise LatentsError(f"{text}: {error.template}") from error
-        if isinstance(value, Sequence) and value:
+        if is_list(value):
             return [latents for item in value for latents in self._plain(item, _item_of(text), size)]
         raise HandoffError(
             f"{text} is {kind_of(value)}; `latents:` takes Latents, tensors, arrays, files of them, or a list of these."

@@ -120,6 +120,7 @@ class Environment:
         self.whole: Promise | None = None  # of last_images, where even their count is not known
         self.written: Promise | None = None  # of the latest invocation that writes files
         self.telling = False  # whether what is evaluated is for people to read
+        self.in_words = False  # whether the template that is evaluated writes words of an invocation
         self.place: Place | None = None  # the line that is evaluated
         self.preceding = ""  # what stands before the template that is evaluated
 
@@ -134,6 +135,11 @@ class Environment:
         if where + text not in self._noted:
             self._noted.add(where + text)
             (self.warn or self.print)(where + text)
+
+    def note_unset(self, name: str, place: Place | None) -> None:
+        """Warns where a variable of the environment that is not set is written into the words of a line."""
+        if not self.telling and name not in self.changes and name not in self.environ:
+            self.note(f"the environment has no variable {name}, and nothing stands in its place", place)
 
     @property
     def in_seed(self) -> bool:

@@ -210,7 +210,9 @@ class Sandbox(SandboxedEnvironment):
         if environment is None or (lone and (not isinstance(name, str) or name in environment.mentioned)):
             return
         if isinstance(value._undefined_obj, Variables):  # noqa: SLF001 - see above
-            return  # a variable that is not set is empty, as in a shell
+            if environment.in_words:  # elsewhere it is empty without a word, as in a shell: scripts test for that
+                environment.note_unset(str(name), environment.place)
+            return
         text, hint = value._undefined_message, ""  # noqa: SLF001 - see above
         if lone:
             text, hint = f"'{name}' is not there", nearest(str(name), self.names or ())
