@@ -102,7 +102,7 @@ class JupyterLatentsError(Exception):
         return self
 
     def rewritten(self, rewrite: Callable[[str], str]) -> JupyterLatentsError:
-        """Returns this error with another message, in which options stay spelled as they are.
+        """Returns this error with other texts, its message and its values; options stay spelled as they are.
 
         So do the errors that it came from; one of somebody else that would be rewritten is no longer named as a cause,
         as a traceback shows it.
@@ -115,7 +115,8 @@ class JupyterLatentsError(Exception):
         while id(error) not in seen:
             seen.add(id(error))
             if isinstance(error, JupyterLatentsError):
-                error.template, error.message = rewrite(error.template), rewrite(error.message)
+                texts = {key: text for key, text in vars(error).items() if isinstance(text, str) and key != "option"}
+                vars(error).update({key: rewrite(text) for key, text in texts.items()})
                 error.args = (error.message,)
             before = error.__cause__ or error.__context__
             if before is None:

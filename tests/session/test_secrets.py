@@ -97,7 +97,7 @@ def test_a_secret_is_in_no_byte_of_what_is_told_kept_and_written(desk: Desk, tmp
 def test_a_secret_is_in_no_byte_of_an_error(line: str, desk: Desk) -> None:
     observer, error = ran(desk, line)
     assert error is not None
-    told = f"{error} {error.template} {error.args} {error._render_traceback_()} {observer.lines} {observer.told}"
+    told = f"{error} {vars(error)} {error.args} {error._render_traceback_()} {observer.lines} {observer.told}"
     assert SECRET not in told
     assert "$TOKEN" in told
 
@@ -119,7 +119,7 @@ def test_a_secret_that_is_read_as_a_key_is_in_no_letter_of_an_error(
     monkeypatch.setenv("KEY", "Hunter2-Secret_XYZ")
     observer, error = ran(desk, line)
     assert error is not None
-    told = f"{error} {error.template} {error.args} {error._render_traceback_()} {observer.lines}"
+    told = f"{error} {vars(error)} {error.args} {error._render_traceback_()} {observer.lines}"
     assert not [piece for piece in ("hunter2", "xyz") if piece in told.lower()]
     assert "$KEY" in told
 
@@ -246,7 +246,7 @@ def test_a_name_in_quotes_that_the_engine_reads_shows_nothing(
     line = f"<sd15> --prompts cat {SHORT} {options.format(name.format())}"
     observer, error = ran(desk, line)
     assert error is not None
-    told = f"{error} {error.template} {error.args} {error._render_traceback_()} {observer.lines} {observer.told}"
+    told = f"{error} {vars(error)} {error.args} {error._render_traceback_()} {observer.lines} {observer.told}"
     assert SECRET not in told
     assert "$TOKEN" in told
     (stage, *_) = (one for one in desk.plan(line).stages if one.error is not None)
