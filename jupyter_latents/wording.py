@@ -6,11 +6,12 @@ reference reads ``denoising start`` wherever the message is shown, and ``--denoi
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["ended", "kind_of", "option", "plain", "readable", "spell", "visible", "without_advice"]
+__all__ = ["as_html", "ended", "kind_of", "option", "plain", "readable", "spell", "visible", "without_advice"]
 
 # What reads otherwise than the option's name.
 _WORDS = {
@@ -108,6 +109,15 @@ def visible(text: str) -> str:
         text: Any text; tabs and ends of lines stay.
     """
     return UNSEEN.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode("ascii"), text)
+
+
+def as_html(text: str) -> str:
+    """A text as HTML shows it, in attributes too: its tags are text, and what cannot be seen is written out.
+
+    Args:
+        text: Any text; see `visible`.
+    """
+    return html.escape(visible(text))
 
 
 def without_advice(text: str) -> str:

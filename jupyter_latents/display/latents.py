@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import math
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.display.pictures.channels import quantise
 from jupyter_latents.display.pictures.images import data_uri, montage, png
 from jupyter_latents.display.pictures.images import shown as shown_as
 from jupyter_latents.display.scripts import page_style
+from jupyter_latents.wording import as_html
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,11 +39,13 @@ def latents_bundle(latents: Latents, pictures: Sequence[Image | Clip]) -> dict[s
     columns = max(1, math.ceil(len(pictures) ** 0.5))
     side = max(64, _PICTURE // columns)
     shown = "".join(
-        f'<img class="jl-large" alt="{escape(_alt(latents, number, len(pictures)))}" '
+        f'<img class="jl-large" alt="{as_html(_alt(latents, number, len(pictures)))}" '
         f'src="{data_uri(shown_as(picture, side))}">'
         for number, picture in enumerate(pictures)
     )
-    rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in latents.facts().items())
+    rows = "".join(
+        f"<tr><th>{as_html(name)}</th><td>{as_html(text)}</td></tr>" for name, text in latents.facts().items()
+    )
     channels = quantise(latents.tensor[0].float().numpy())
     tiles = (
         f'<div class="jl-tiles"><img class="jl-tiles-still" alt="the {channels.count} channels of the latents" '

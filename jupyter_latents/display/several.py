@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.display.pictures.images import data_uri, montage, png
@@ -12,6 +11,7 @@ from jupyter_latents.display.pictures.images import shown as shown_as
 from jupyter_latents.display.records.of_several import Pictured, record_of_several
 from jupyter_latents.display.scripts import page_style
 from jupyter_latents.display.static_html import run_bundle
+from jupyter_latents.wording import as_html
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -61,8 +61,8 @@ def pictures_bundle(pictures: Sequence[Image | Clip], labels: Sequence[str], tex
 
 def _figures(pictures: Sequence[Image | Clip], labels: Sequence[str], side: int) -> str:
     cells = "".join(
-        f'<figure class="jl-cell" tabindex="0"><img alt="{escape(label) or f"picture {number + 1}"}" '
-        f'src="{data_uri(shown_as(picture, side))}"><figcaption>{escape(label)}</figcaption></figure>'
+        f'<figure class="jl-cell" tabindex="0"><img alt="{as_html(label) or f"picture {number + 1}"}" '
+        f'src="{data_uri(shown_as(picture, side))}"><figcaption>{as_html(label)}</figcaption></figure>'
         for number, (picture, label) in enumerate(zip(pictures, labels, strict=True))
     )
     body = f'<div class="jl-body"><div class="jl-grid">{cells}</div></div>'

@@ -6,8 +6,8 @@ import base64
 import hashlib
 import io
 import json
+import re
 from dataclasses import dataclass
-from html import escape
 from string import Template
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from jupyter_latents.display.pictures.images import data_uri, jpeg, montage, png
 from jupyter_latents.display.records.cells import Cells, cells_of
 from jupyter_latents.display.scripts import page_script, page_style, static_file, still_style
 from jupyter_latents.display.texts import status, summary
+from jupyter_latents.wording import UNSEEN, as_html
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +31,7 @@ __all__ = ["BUDGETS", "Budget", "last_picture", "run_bundle", "run_html", "scrip
 _FILM_BYTES = 110_000  # of the clips of a stage at most, before base64
 _CELLS = 4  # steps whose cells are told, for each frame that is kept
 _TEXT_PART = 10
+_MARKS = re.compile(f"[<>&]|{UNSEEN.pattern}")
 _PNG_PART = 0.16  # of the bundle's size; base64 makes a quarter of it
 
 
@@ -133,11 +135,9 @@ def last_picture(record: RunRecord) -> Image | None:
 
 
 def script_json(data: Any) -> str:
-    """JSON that stands safely inside a ``<script>`` element."""
+    """JSON that stands safely inside a ``<script>`` element, with no character in it that cannot be seen."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    for mark in "<>&\u2028\u2029":
-        text = text.replace(mark, f"\\u{ord(mark):04x}")
-    return text
+    return _MARKS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def run_html(record: RunRecord, budget: Budget, cells: Cells | None = None) -> str:
@@ -156,8 +156,8 @@ def run_html(record: RunRecord, budget: Budget, cells: Cells | None = None) -> s
     key = _key(data)
     parts = {
         "key": key,
-        "title": escape(record.title),
-        "status": escape(status(record)),
+        "title": as_html(record.title),
+        "status": as_html(status(record)),
         "bar": still.bar(data["stages"]),
         "legend": still.legend(data["stages"]),
         "picture": still.picture(data) if budget.picture else _all(record),
@@ -165,7 +165,7 @@ def run_html(record: RunRecord, budget: Budget, cells: Cells | None = None) -> s
         "strip": still.strip(data),
         "facts": still.facts(data),
         "tiles": still.tiles(record),
-        "line": escape(still.line(record)),
+        "line": as_html(still.line(record)),
         "notes": still.notes(record),
         "scripts": _scripts(data, key) if budget.script else "",
     }
@@ -235,7 +235,7 @@ def _encoded(picture: Image) -> str:
 def _all(record: RunRecord) -> str:
     """One small picture of all results."""
     sheet = montage([shrunk(picture, _SMALL) for stage in record.stages for picture in stage.pictures])
-    return f'<img class="jl-large" alt="{escape(record.title)}, the pictures" src="{data_uri(jpeg(sheet, 128, 60))}">'
+    return f'<img class="jl-large" alt="{as_html(record.title)}, the pictures" src="{data_uri(jpeg(sheet, 128, 60))}">'
 
 
 def _resized(frame: bytes, side: int) -> bytes:

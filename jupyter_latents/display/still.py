@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jupyter_latents.display.pictures.images import data_uri
+from jupyter_latents.wording import as_html
 
 if TYPE_CHECKING:
     from jupyter_latents.display.records.run_record import RunRecord
@@ -49,8 +49,8 @@ def legend(stages: Sequence[dict[str, Any]]) -> str:
     """What each stage ran, after the noise level at which it began."""
     parts = []
     for index, stage in enumerate(stages):
-        level = f", from σ {escape(stage['sigma'])}" if stage["sigma"] else ""
-        parts.append(f'<span class="jl-name jl-hue{index % 4}">{escape(stage["where"])}{level}</span>')
+        level = f", from σ {as_html(stage['sigma'])}" if stage["sigma"] else ""
+        parts.append(f'<span class="jl-name jl-hue{index % 4}">{as_html(stage["where"])}{level}</span>')
     return f'<div class="jl-names">{" ".join(parts)}</div>'
 
 
@@ -64,7 +64,7 @@ def picture(data: dict[str, Any]) -> str:
             data["stages"][number]["pictures"] = [None] * len(pictures)
             side = round(_SHOWN / len(pictures) ** 0.5)
             return "".join(
-                f'<img class="jl-large" width="{side}" alt="{escape(data["title"])}, the picture" '
+                f'<img class="jl-large" width="{side}" alt="{as_html(data["title"])}, the picture" '
                 f'data-stage="{number}" data-picture="{place}" src="{source}">'
                 for place, source in enumerate(pictures)
             )
@@ -82,17 +82,17 @@ def grid(data: dict[str, Any]) -> str:
     parts = []
     for tab, title in enumerate(sweep["tabs"]):
         names = "&emsp;".join(
-            f"{escape(sweep[side]['name'])} {mark}" for side, mark in (("rows", "\u2193"), ("columns", "\u2192"))
+            f"{as_html(sweep[side]['name'])} {mark}" for side, mark in (("rows", "\u2193"), ("columns", "\u2192"))
             if sweep[side]["name"]
         )  # fmt: skip
-        head = "".join(f'<th scope="col">{escape(value)}</th>' for value in sweep["columns"]["values"])
+        head = "".join(f'<th scope="col">{as_html(value)}</th>' for value in sweep["columns"]["values"])
         rows = "".join(
-            f'<tr><th scope="row">{escape(value)}</th>'
+            f'<tr><th scope="row">{as_html(value)}</th>'
             + "".join(f"<td>{_cell(data, cells.get((tab, row, at)))}</td>" for at in range(_wide(sweep, cells)))
             + "</tr>"
             for row, value in enumerate(sweep["rows"]["values"])
         )
-        parts.append(f'<div class="jl-axisname">{escape(title)}</div>' if title else "")
+        parts.append(f'<div class="jl-axisname">{as_html(title)}</div>' if title else "")
         parts.append(f'<table class="jl-lattice"><tr><th class="jl-corner">{names}</th>{head}</tr>{rows}</table>')
     return f'<div class="jl-sweep"><div class="jl-scroll">{"".join(parts)}</div></div>'
 
@@ -117,7 +117,7 @@ def _cell(data: dict[str, Any], index: int | None) -> str:
         return ""
     stage = data["stages"][index]
     source, stage["pictures"][0] = stage["pictures"][0], None
-    return f'<img width="86" alt="{escape(stage["label"])}" data-stage="{index}" data-picture="0" src="{source}">'
+    return f'<img width="86" alt="{as_html(stage["label"])}" data-stage="{index}" data-picture="0" src="{source}">'
 
 
 def strip(data: dict[str, Any]) -> str:
@@ -138,7 +138,7 @@ def facts(data: dict[str, Any]) -> str:
     points = [point for point in data["points"] if point["g"] == len(stages) - 1]
     if points and not stages[-1]["bare"]:
         rows.insert(1, ["noise", points[-1]["n"]])
-    return "".join(f'<tr><th scope="row">{escape(name)}</th><td>{escape(text)}</td></tr>' for name, text in rows)
+    return "".join(f'<tr><th scope="row">{as_html(name)}</th><td>{as_html(text)}</td></tr>' for name, text in rows)
 
 
 def tiles(record: RunRecord) -> str:
@@ -164,7 +164,7 @@ def notes(record: RunRecord) -> str:
     if not record.notes:
         return ""
     items = "".join(
-        f'<li class="{"jl-warning" if note.warning else "jl-plain"}">{escape(note.text)}</li>' for note in record.notes
+        f'<li class="{"jl-warning" if note.warning else "jl-plain"}">{as_html(note.text)}</li>' for note in record.notes
     )
     count = f"{len(record.notes)} note{'s' if len(record.notes) > 1 else ''}"
     return f'<details class="jl-notes"><summary>{count}</summary><ul>{items}</ul></details>'
@@ -173,4 +173,4 @@ def notes(record: RunRecord) -> str:
 def _frame(data: dict[str, Any], index: int, style: str, side: int) -> str:
     point = data["points"][index]
     source = point.pop("f")
-    return f'<img class="{style}" width="{side}" alt="{escape(point["n"])}" data-point="{index}" src="{source}">'
+    return f'<img class="{style}" width="{side}" alt="{as_html(point["n"])}" data-point="{index}" src="{source}">'

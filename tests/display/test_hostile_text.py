@@ -30,6 +30,7 @@ from jupyter_latents.engine.observer import Phase, Reading
 from jupyter_latents.errors import LatentsError
 from jupyter_latents.session import Session
 from jupyter_latents.stage import Address, ModelSource, Prompt
+from jupyter_latents.wording import UNSEEN
 from tests.display.fake_run import landscape, latents_at, stage, step_event
 
 HOSTILE = (
@@ -145,6 +146,13 @@ def _folded(shown: Any) -> str:
 @pytest.mark.parametrize("place", PLACES)
 def test_it_is_text_in_every_output(place: str, text: str) -> None:
     harmless(PLACES[place](text), text)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_what_cannot_be_seen_is_written_out_in_every_output(place: str) -> None:
+    html = PLACES[place]("cat \x1b[31m\u202egpj.exe")
+    assert not UNSEEN.findall(html)
+    assert "\\u202egpj.exe" in html
 
 
 @pytest.fixture

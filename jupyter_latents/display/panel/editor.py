@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,6 +10,8 @@ from typing import Any
 
 import ipywidgets
 from traitlets import TraitError
+
+from jupyter_latents.wording import as_html
 
 from .choices import Choices, samplers
 from .fields import FIELDS, FieldRow
@@ -244,6 +245,6 @@ class StageEditor:
 
 
 def _say(widget: Any, text: str, style: str) -> None:
-    made = f'<span class="{style}" role="status">{html.escape(text)}</span>' if text else ""
+    made = f'<span class="{style}" role="status">{as_html(text)}</span>' if text else ""
     if widget.value != made:
         widget.value = made

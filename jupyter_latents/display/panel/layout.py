@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets
 
 from jupyter_latents.formats import endings
+from jupyter_latents.wording import as_html
 
 from .front import panel_style
 from .front.controls import boxed, upload
@@ -147,13 +147,13 @@ class PanelWidgets:
 
     def say_summary(self, text: str, fault: str = "") -> None:
         """Says in the head what the stages come to, and what is wrong with them."""
-        wrong = f' · <span class="dgp-error">{html.escape(fault)}</span>' if fault else ""
-        self.summary.value = f'<span class="jl-status">{html.escape(text)}{wrong}</span>'
+        wrong = f' · <span class="dgp-error">{as_html(fault)}</span>' if fault else ""
+        self.summary.value = f'<span class="jl-status">{as_html(text)}{wrong}</span>'
 
     def say_queue(self, now: str, later: str) -> None:
         """Says at the foot what runs and what waits."""
         for shown, text in ((self.now, now), (self.later, later)):
-            shown.value = f'<span class="jl-status" role="status">{html.escape(text)}</span>' if text else ""
+            shown.value = f'<span class="jl-status" role="status">{as_html(text)}</span>' if text else ""
 
     def say(self, text: str, *, fault: bool = False) -> None:
         """Says a line to whoever looks or listens.
@@ -163,11 +163,11 @@ class PanelWidgets:
             fault: Whether it tells what is wrong.
         """
         style, role = ("dgp-error", "alert") if fault else ("dgp-note", "status")
-        self.status.value = f'<div class="{style}" role="{role}">{html.escape(text)}</div>' if text else ""
+        self.status.value = f'<div class="{style}" role="{role}">{as_html(text)}</div>' if text else ""
 
     def say_text_error(self, text: str) -> None:
         """Says what is wrong with the text, with its line and caret; empty for nothing."""
-        said = f'<div class="dgp-error" role="alert"><pre>{html.escape(text)}</pre></div>' if text else ""
+        said = f'<div class="dgp-error" role="alert"><pre>{as_html(text)}</pre></div>' if text else ""
         self.text_error.value = said
         if text:
             self.open("text", on=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.errors import SettingError
+from jupyter_latents.wording import as_html
 
 from .form import StageForm
 from .model import PanelModel
@@ -118,11 +118,11 @@ class OpenPanel:
 
     def _static(self) -> dict[str, Any]:
         """What stays: the cell's text."""
-        return {"text/html": f"<pre>{html.escape(repr(self))}</pre>", "text/plain": repr(self)}
+        return {"text/html": f"<pre>{as_html(repr(self))}</pre>", "text/plain": repr(self)}
 
     def _saved(self) -> dict[str, Any]:
         """What a saved notebook shows in place of a panel that was open; beside the panel it is not seen."""
-        text = html.escape(repr(self))
+        text = as_html(repr(self))
         return {"text/html": f'<style>{_INSTEAD}</style><pre class="dgp-saved">{text}</pre>', "text/plain": ""}
 
     def _changed(self, _: str) -> None:

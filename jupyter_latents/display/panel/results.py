@@ -6,7 +6,6 @@ import threading
 import uuid
 from collections import deque
 from collections.abc import Callable
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.display.screens import publish
@@ -15,6 +14,7 @@ from jupyter_latents.display.texts import status
 from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.settings import SETTINGS
 from jupyter_latents.threads import start_thread
+from jupyter_latents.wording import as_html
 
 from .fields import worded
 
@@ -154,7 +154,7 @@ class Results:
 
     def _earlier_bundle(self) -> dict[str, Any]:
         line = f'<summary style="{_SMALL}; padding: 5px 2px; cursor: pointer">'
-        parts = (f"<details>{line}{escape(title)}</summary>{html}</details>" for title, html in tuple(self._earlier))
+        parts = (f"<details>{line}{as_html(title)}</summary>{html}</details>" for title, html in tuple(self._earlier))
         return {"text/html": "".join(parts), "text/plain": "\n".join(title for title, _ in tuple(self._earlier))}
 
 

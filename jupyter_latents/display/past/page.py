@@ -7,14 +7,13 @@ import io
 import time
 import uuid
 from collections.abc import Sequence
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.display.pictures.images import data_uri, jpeg, montage, png
 from jupyter_latents.display.scripts import gallery_script, gallery_style
 from jupyter_latents.display.static_html import script_json
 from jupyter_latents.display.texts import duration
-from jupyter_latents.wording import visible
+from jupyter_latents.wording import as_html, visible
 
 if TYPE_CHECKING:
     from jupyter_latents.session import Session
@@ -150,6 +149,6 @@ def _card(session: Session, one: PastResult, side: int) -> str:
     picture = f'<img alt="" src="{data_uri(content)}">' if content else '<div class="jl-none"></div>'
     words = one.noise or ("" if one.seed is None else f"seed {one.seed}")
     return (
-        f'<figure class="jl-card">{picture}<figcaption><b>{escape(visible(one.name or "no variable"))}</b>'
-        f"<span>{escape(visible(one.prompt))}</span><span>{escape(words)}</span></figcaption></figure>"
+        f'<figure class="jl-card">{picture}<figcaption><b>{as_html(one.name or "no variable")}</b>'
+        f"<span>{as_html(one.prompt)}</span><span>{as_html(words)}</span></figcaption></figure>"
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import io
 import time
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_latents.display.texts import duration
 from jupyter_latents.errors import ModelError, RunError
 from jupyter_latents.session.names.variables import latents_in
-from jupyter_latents.wording import readable, visible
+from jupyter_latents.wording import as_html, readable, visible
 
 if TYPE_CHECKING:
     from jupyter_latents.engine import PartRow
@@ -73,7 +72,7 @@ class Listing:
 
     def _repr_html_(self) -> str:
         if not self.rows:
-            return f"<div>{html.escape(repr(self))}</div>"
+            return f"<div>{as_html(repr(self))}</div>"
         head = "".join(f"<th style='text-align:left'>{heading}</th>" for heading in _HEADINGS)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(map(_html_row, self.rows))}</tbody></table>"
 
@@ -128,7 +127,7 @@ def listing(names: Mapping[str, Any]) -> Listing:
 
 def _html_row(row: Row) -> str:
     name, *rest = row.cells()
-    cells = (f"<code>{html.escape(name)}</code>", _picture(row), *map(html.escape, rest))
+    cells = (f"<code>{as_html(name)}</code>", _picture(row), *map(as_html, rest))
     return "<tr>" + "".join(f"<td style='text-align:left'>{cell}</td>" for cell in cells) + "</tr>"
 
 
@@ -142,4 +141,4 @@ def _picture(row: Row) -> str:
     content = io.BytesIO()
     picture.resize((48, round(48 * picture.height / picture.width))).save(content, "JPEG", quality=85)
     encoded = base64.b64encode(content.getvalue()).decode()
-    return f'<img alt="preview of {html.escape(row.name)}" src="data:image/jpeg;base64,{encoded}">'
+    return f'<img alt="preview of {as_html(row.name)}" src="data:image/jpeg;base64,{encoded}">'

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jupyter_latents.session.plans.planning import Plan
+
+from jupyter_latents.wording import as_html
 
 __all__ = ["plan_html", "show_plans"]
 
@@ -20,10 +21,10 @@ def plan_html(plan: Plan) -> str:
     Args:
         plan: The plan.
     """
-    printed = "".join(f"<div>{escape(line)}</div>" for line in plan.printed)
+    printed = "".join(f"<div>{as_html(line)}</div>" for line in plan.printed)
     body = "".join(_row("td", cells) for cells in plan.rows())
     table = f"<table><thead>{_row('th', plan.headings)}</thead><tbody>{body}</tbody></table>"
-    below = "".join(f"<div>{escape(line)}</div>" for line in (plan.waiting, plan.summary) if line)
+    below = "".join(f"<div>{as_html(line)}</div>" for line in (plan.waiting, plan.summary) if line)
     return f"{printed}{table}{below}"
 
 
@@ -33,4 +34,4 @@ def show_plans(shell: Any) -> None:
 
 
 def _row(tag: str, cells: Iterable[str]) -> str:
-    return "<tr>" + "".join(f"<{tag} style='text-align:left'>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+    return "<tr>" + "".join(f"<{tag} style='text-align:left'>{as_html(cell)}</{tag}>" for cell in cells) + "</tr>"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jupyter_latents.wording import visible
+from jupyter_latents.wording import as_html, visible
 
 if TYPE_CHECKING:
     from jupyter_latents.engine import WorkerRow
@@ -42,11 +41,11 @@ class WorkerTable:
 
     def _repr_html_(self) -> str:
         if not self.rows:
-            return f"<div>{html.escape(repr(self))}</div>"
+            return f"<div>{as_html(repr(self))}</div>"
         head = "".join(f"<th style='text-align:left'>{heading}</th>" for heading in WORKER_HEADINGS)
         body = "".join(f"<tr>{_cells(worker_cells(row))}</tr>" for row in self.rows)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _cells(texts: Sequence[str]) -> str:
-    return "".join(f"<td style='text-align:left'>{html.escape(visible(text))}</td>" for text in texts)
+    return "".join(f"<td style='text-align:left'>{as_html(text)}</td>" for text in texts)
