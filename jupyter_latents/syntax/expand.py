@@ -111,8 +111,10 @@ def _environ_in_template(text: str, kind: str) -> str:
 
 
 def _tagged(parts: list[Segment]) -> tuple[int, int] | None:
-    """The part of a line from its first tag to its last, which is rendered as one template."""
-    tags = [part for part in parts if part.kind == "{%"]
+    """The part of a line from its first tag to what reads it last, which is rendered as one template."""
+    tags = [part for part in parts if part.kind in ("{%", "{{")]
+    while tags and tags[0].kind == "{{":
+        tags.pop(0)
     return (tags[0].start, tags[-1].end) if tags else None
 
 

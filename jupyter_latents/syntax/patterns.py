@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from glob import glob
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from jupyter_latents.errors import ScriptError
@@ -12,6 +11,7 @@ from jupyter_latents.paths import opened
 
 from .templates.environment import Environment
 from .templates.promises import real
+from .text.file_search import search
 from .text.located import Located
 from .text.quoting import Word
 
@@ -41,7 +41,7 @@ def matched(words: Iterable[Word], environment: Environment, wild: str = "*") ->
             continue
         text = environment.open(word.text)
         real(environment.written)
-        found = _matches(str(opened(text)))
+        found = _matches(str(opened(text)), environment.check)
         if not found and "*" in text:
             raise ScriptError(
                 f"'{word.text}' matches no file in {Path.cwd()}; quote it where it is no file pattern.",
@@ -59,8 +59,8 @@ def _file(name: str, word: Word) -> Word:
     return Word(Located.made(text, origin) if origin else word.value, word.written, quoted=True)
 
 
-def _matches(pattern: str) -> list[str]:
+def _matches(pattern: str, check: Callable[[], None]) -> list[str]:
     try:
-        return sorted(glob(pattern))  # noqa: PTH207 - a folder that vanishes meanwhile is no fault
+        return sorted(search(pattern, check))
     except ValueError:  # what no name can hold
         return []

@@ -29,7 +29,7 @@ __all__ = ["Script", "parse"]
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _HELP = ("help", "helpargs")
-_SETS = re.compile(r"(?:\\set[pe]?|\\gen_seeds|\{%[-+]?\s*(?:set|for|macro))\s+(\w+)")
+_SETS = re.compile(r"\\(?:set[pe]?|gen_seeds)\s+(\w+)|\{%[-+]?\s*(set|for|endfor|macro)\b\s*(\w*)")
 
 _INTO = re.compile(r"(?:^|\s)--into\s+([A-Za-z_]\w*)")
 _TITLE = 48
@@ -124,7 +124,7 @@ class Script:
         Raises:
             ScriptError: Something is wrong, and where.
         """
-        environment.mentioned = frozenset(_SETS.findall(self.text))
+        environment.mentioned = frozenset(_mentioned(self.text))
         for part in LineReader(self._lines(), lambda lines: render_block(lines, environment), environment.check):
             if isinstance(part, Block):
                 continue
@@ -144,6 +144,15 @@ class Script:
                         return
             if environment.exited:
                 return
+
+
+def _mentioned(text: str) -> Iterator[str]:
+    """Names that a line of a script sets, reached or not; what a loop of a template sets is gone with its turn."""
+    loops = 0
+    for found in _SETS.finditer(text):
+        loops += {"for": 1, "endfor": -1}.get(found[2], 0)
+        if found[1] or (found[2] in ("set", "macro") and loops <= 0):
+            yield found[1] or found[3]
 
 
 def parse(text: str, environment: Environment | None = None, *, first_line: int = 1) -> tuple[Invocation, ...]:

@@ -146,6 +146,8 @@ def test_what_only_tidies_up_in_dgenerate_is_taken_and_told_once() -> None:
         ('m --prompts "a {{ colour }} house"', "line 1: 'colour' is not there, and nothing stands in its place"),
         ('\\set color red\nm --prompts "a {{ colour }} house"', "line 2: 'colour' is not there, and nothing"),
         ("{% if x %}\n\\set flag --force\n{% endif %}\nm {{ flag }}", ""),
+        ("m --prompts \"{% for i in [1] %}{% set c = 'red' %}{% endfor %}a {{ c }} house\"", "'c' is not there, and"),
+        ("m --prompts \"{% if x %}{% set c = 'red' %}{% endif %}a {{ c }} house\"", ""),
         ("m --sigmas 3,2,1 --inference-steps 5", "--inference-steps does nothing beside --sigmas"),
         ("m --sigmas 3,2,1 --inference-steps 3", ""),
         ("m --output-size 64 --output-size 128", "line 1: --output-size is given twice, and the last one counts"),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import glob
+import itertools
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from jupyter_latents.errors import JupyterLatentsError
+from jupyter_latents.errors import JupyterLatentsError, StoppedError
 from jupyter_latents.session.names.numbers import numbers
 from jupyter_latents.syntax import Environment, parse
+from jupyter_latents.syntax.text.file_search import search
 
 
 @pytest.fixture
@@ -49,6 +52,7 @@ def test_numpy_makes_sigmas() -> None:
     text = f"\\import numpy as np\n\\setp steps 5\n\\print {{{{ csv({levels}) }}}}"
     right = np.exp(np.linspace(np.log(14.0), np.log(0.002), 5)) * 0.95
     assert said(text) == [",".join(map(str, right))]
+    assert said("\\import numpy as np\n\\print {{ np.sum(np.concatenate([np.ones(3), np.full((2,), 2)])) }}") == ["7.0"]
     assert said("\\import numpy\n\\setp x numpy.arange(0, 3) ** 2\n\\print {{ x.tolist() }}") == ["[0, 1, 4]"]
 
 
@@ -68,6 +72,10 @@ def test_numpy_makes_sigmas() -> None:
         ("\n\\import numpy as np\n\\print {{ np.fromfile('x') }}", "'numpy.fromfile' is not here"),
         ("\n\\import numpy as np\n\\print {{ np.linspace(0, 1, 10000000) }}", "are the most here"),
         ("\n\\import numpy as np\n\\print {{ np.array('x') }}", "it takes numbers"),
+        ("\n\\import numpy as np\n\\print {{ np.ones((20000, 20000)) }}", "are the most here"),
+        ("\n\\import numpy as np\n\\print {{ np.arange(0, 1, 0.0000001) }}", "are the most here"),
+        ("\n\\import numpy as np\n\\print {{ np.linspace(np.ones(1000), 1, 10000) }}", "are the most here"),
+        ("\n\\import numpy as np\n\\print {{ np.maximum(np.ones((5000, 1)), np.ones((1, 5000))) }}", "are the most"),
         ("\n\\set glob x", "is kept by the language"),
     ],
 )
@@ -81,3 +89,27 @@ def test_the_environments_values_are_not_handed_to_them(monkeypatch: pytest.Monk
     environment = Environment(environ=os.environ, veils=True)
     with pytest.raises(JupyterLatentsError, match="HIDDEN_FOLDER"):
         parse("\\print {{ glob.glob(env.HIDDEN_FOLDER) }}", environment)
+
+
+def test_a_search_in_folders_finds_what_glob_finds_and_can_be_stopped(files: Path) -> None:
+    for path in ("a/b/c.png", "a/.hidden/x.png", "b/c/d/e.png", ".hidden.png", "b/[q].png"):
+        (files / path).parent.mkdir(parents=True, exist_ok=True)
+        (files / path).touch()
+    parts = ("*", "**", "a", "b", "*.png", "?", ".", "[ab]", "", ".*", "[[]q].png", "c.txt")
+    for pattern in {"/".join(chosen) for size in (1, 2, 3) for chosen in itertools.product(parts, repeat=size)} - {""}:
+        if pattern.startswith("/") or "//" in pattern:
+            continue
+        for recursive in (False, True):
+            found = sorted(search(pattern, lambda: None, recursive=recursive))
+            likened = {one for one in glob.glob(pattern, recursive=recursive) if os.path.lexists(one)}  # noqa: PTH207 - what it is like
+            assert found == sorted(likened)  # glob tells of c.txt/** as of a folder
+    entered: list[str] = []
+
+    def check() -> None:
+        entered.append("")
+        if len(entered) == 3:
+            raise StoppedError("stop")
+
+    with pytest.raises(StoppedError):
+        parse("\\print {{ glob.glob('./**', recursive=True) }}", Environment(print=entered.append, check=check))
+    assert len(entered) == 3

@@ -274,6 +274,10 @@ class TestDirectives:
     def test_set_may_name_by_template(self) -> None:
         assert run("\\set n key\n\\set {{ n }} v\n\\print {{ key }}").said == ["v"]
 
+    def test_what_a_line_sets_is_read_on_it(self) -> None:
+        assert run("\\print {% set x = 'red' %}a {{ x }} house {{ x }}").said == ["a red house red"]
+        assert run("\\print {% macro m(a) %}<{{ a }}>{% endmacro %}{{ m(3) }}").said == ["<3>"]
+
     def test_an_unset_name_renders_empty(self) -> None:
         assert run("m --seeds 1 {{ optimization }}").stages[0].seed == 1
 

@@ -173,7 +173,7 @@ class Environment:
     @cached_property
     def libraries(self) -> Mapping[str, Library]:
         """Libraries that scripts call without a word before."""
-        return {"glob": files(self._written), "os": paths(self._written)}
+        return {"glob": files(self._written, self.check), "os": paths(self._written)}
 
     def _written(self) -> object:
         return real(self.written)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Callable, Iterator, Mapping
-from glob import glob
+from itertools import islice
 from typing import Any
 
 from jupyter_latents.errors import ScriptError, nearest
+from jupyter_latents.syntax.text.file_search import search
 
 from .limits import LIMIT
 
@@ -48,19 +49,20 @@ class Library:
         return f"<the functions of {self.name}>"
 
 
-def files(wait: Callable[[], object]) -> Library:
+def files(wait: Callable[[], object], check: Callable[[], None]) -> Library:
     """``glob``.
 
     Args:
         wait: Returns when what the script is yet to write is there.
+        check: Called in each folder that is searched; it raises to stop.
     """
 
     def found(pattern: str, recursive: bool = False) -> list[str]:
         wait()
-        names = sorted(glob(str(pattern), recursive=recursive))  # noqa: PTH207 - names as the pattern writes them
+        names = list(islice(search(str(pattern), check, recursive=recursive), LIMIT + 1))
         if len(names) > LIMIT:
-            raise ValueError(f"{len(names)} files match; {LIMIT} are the most")
-        return names
+            raise ValueError(f"more than {LIMIT} files match, and {LIMIT} are the most")
+        return sorted(names)
 
     found.__name__ = "glob"
     return Library("glob", {"glob": found, "iglob": found})
