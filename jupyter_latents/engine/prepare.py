@@ -39,7 +39,7 @@ from jupyter_latents.engine.schedule.strength import renoises
 from jupyter_latents.engine.schedule.trial import check_steps
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.engine.steering import StageWindow, stage_windows, steering_remarks, windows_of
-from jupyter_latents.engine.vae.bridge import crossing
+from jupyter_latents.engine.vae.bridge import crossing, way
 from jupyter_latents.engine.vae.receiving import Decoding, decoding
 from jupyter_latents.errors import WindowError
 from jupyter_latents.latents.facts import Noise, Position
@@ -173,7 +173,8 @@ class Prepared:
             vaes = dict.fromkeys(one.vae for one in self.decodings)
             return f"decoded by {' and '.join(vaes)}" if vaes else ""
         if self.crosses:
-            return f"bridged space, {self.latents.space} to {self.facts.space}"
+            by = way(self.latents.space, self.facts.space)
+            return f"bridged space, {self.latents.space} to {self.facts.space}{by}"
         return self.entering.word(self.stage, self.latents, self.facts.digest)
 
     @property

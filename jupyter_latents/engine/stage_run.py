@@ -31,7 +31,7 @@ from jupyter_latents.engine.steering import StageWindow, changed
 from jupyter_latents.engine.tap.finish import FINISHES
 from jupyter_latents.engine.tap.states import Entry, Generators, StepState
 from jupyter_latents.engine.tap.tap import Tap
-from jupyter_latents.engine.vae.bridge import bridge
+from jupyter_latents.engine.vae.bridge import bridge, way
 from jupyter_latents.errors import RunError, StoppedError
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.wording import option
@@ -172,8 +172,10 @@ class StageRun:
         crossed = bridge(
             given, lambda: self.weights.vae_of(given), self.model.vae_for_decoding, self.facts.space, self.family.align
         )
-        again = "" if given.is_clean else f", noised again to {given.noise}"
-        self.observer.note(f"bridged space: the clean estimate went from {given.space} to {self.facts.space}{again}")
+        by, again = way(given.space, self.facts.space), "" if given.is_clean else f", noised again to {given.noise}"
+        self.observer.note(
+            f"bridged space: the clean estimate went from {given.space} to {self.facts.space}{by}{again}"
+        )
         self._go_on_with(crossed)
 
     def _go_on_with(self, latents: Latents) -> None:

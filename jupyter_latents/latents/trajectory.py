@@ -181,7 +181,7 @@ def at(latents: Latents, fraction: float | None = None, *, step: int | None = No
     wanted_part = "it is a part of the schedule, 0 to 1."
     part = 0.0 if fraction is None else number(fraction, "fraction", wanted_part)
     if not 0.0 <= part <= 1.0:
-        raise SettingError(f"fraction is {shown(fraction)}; {wanted_part}")
+        raise SettingError(f"fraction is {shown(fraction)}; {wanted_part} A number of steps is at(step=12).")
     steps = None if step is None else whole(step, "step", "it is a whole number of steps, 0 or more.")
     if not latents.trajectory or latents.position is None:
         raise LatentsError(

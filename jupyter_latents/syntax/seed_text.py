@@ -120,13 +120,17 @@ def reference(piece: Piece) -> Reference:
     """
     text = piece.text
     if not text:
-        raise piece.fail("An image seed names nothing here; give a variable, a path or an address.")
+        raise piece.fail(
+            "An image seed names nothing here; give a variable or a path, and quote a seed that holds a space."
+        )
     quoted = text[0] in "\"'"
     if quoted and string_end(text, 0) != len(text):
         raise piece.fail(f"The quotes of {text} do not match; quote the whole part.")
     content = _content(text) if quoted else text
     if not content.strip():
-        raise piece.fail("An image seed names nothing between these quotes; give a variable, a path or an address.")
+        raise piece.fail(
+            "An image seed names nothing here; give a variable or a path, and quote a seed that holds a space."
+        )
     if _URL.match(content):
         return Reference(content, "url")
     name = content if quoted else python_name(content)

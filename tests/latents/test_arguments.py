@@ -117,6 +117,7 @@ def test_any_argument_works_or_is_refused_in_our_words(name: str, tmp_path: Path
         (lambda one: one.resize(1.5), "size is 1.5; give"),
         (lambda one: one.resize((8, 8), mode=3), "mode is 3; allowed are bilinear"),
         (lambda one: one.at("x"), "fraction is 'x'; it is a part of the schedule"),
+        (lambda one: one.at(12), r"A number of steps is at\(step=12\)"),
         (lambda one: one.at(1.5), "fraction is 1.5; it is a part"),
         (lambda one: one.at(step=1.5), "step is 1.5; it is a whole number"),
         (lambda one: one.add_noise(to="x"), "to is 'x'; it is a noise level"),

@@ -157,6 +157,9 @@ def test_what_only_tidies_up_in_dgenerate_is_taken_and_told_once() -> None:
         ('m --prompts "a {{ env.NOT_SET }}"', "line 1: the environment has no variable NOT_SET"),
         ("\\set x $NOT_SET\n{% if not env.NOT_SET and not x %}\nm --prompts a\n{% endif %}", ""),
         ("\\env NOT_SET=here\nm --prompts a -o $NOT_SET/x", ""),
+        ("m -o out --batch-size 2 --batch-grid-size 2x1", ""),
+        ("m -o out/photo.png", "--output-path names a folder, and out/photo.png will be one; --output-prefix begins"),
+        ("m --prompts '\u201ca\u201d'", ""),
         ("m --latents-processors 'scale;factor=2'", "--latents-processors does nothing"),
         ("m --batch-seeds", "--batch-seeds does nothing"),
     ],
@@ -165,6 +168,13 @@ def test_what_may_be_meant_otherwise_is_told_once(text: str, note: str) -> None:
     notes = said(text)
     assert len(notes) == bool(note)
     assert note in "".join(notes)
+
+
+@pytest.mark.parametrize("text", ["m --prom$X cat --seeds 1", 'm --prompts "<weighter: $X> a"', "m --$X 4 5 6 -o out"])
+def test_what_the_environment_completes_is_judged_at_the_run(text: str) -> None:
+    Script(text).check()
+    with pytest.raises(ScriptError, match=r"zz'? is no (option|prompt weighter)"):
+        list(Script(text).invocations(Environment(environ={"X": "zz"})))
 
 
 def test_a_note_of_a_loop_comes_once() -> None:
@@ -191,6 +201,13 @@ def test_the_last_of_two_values_counts() -> None:
         ("m --prompt-weighter compel", "write the weights as .* and use a1111"),
         ("m --seeds {{ last_seeds }}", "bind the result"),
         ("\\setp x last_seeds", "bind the result"),
+        ("m -o out --batch-size 2 --batch-grid-size 2x1 --image-format 'png;latents'", "holds those of one; write"),
+        ("m --prompts \u201ca cat\u201d", "write straight quotes"),
+        ("m --prompt x --steps 20 --seed 3", "did you mean --prompts[?] Nor is --steps, --seed[.]"),
+        ("m --steps 20", "write --inference-steps 20[.]"),
+        ("m --sampler 'Euler a'", "write --scheduler 'Euler a'[.]"),
+        ("m --width 128", "write --output-size 512x768[.]"),
+        ("m --image-seeds latents: half", "quote a seed that holds a space"),
         ("m --prompts {{ ['a', 'b'] }}", "gives a list here.* write {{ quote"),
         ("m --auth-token a b-secret", "^A second token belongs to no option"),
         ("\\gen_seeds s none", "no number of seeds"),

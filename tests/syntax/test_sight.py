@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import glob
 import os
 import pathlib
 import random
@@ -109,9 +110,9 @@ def test_data_and_its_reading_methods_are_seen(text: str, shown: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "os.system('x')",
-        "os",
-        "os is defined",
+        "pathlib.os.system('x')",
+        "pathlib",
+        "pathlib is defined",
         "spy",
         "spy.x",
         "spy[0]",
@@ -141,7 +142,7 @@ def test_data_and_its_reading_methods_are_seen(text: str, shown: str) -> None:
 def test_what_is_no_data_is_refused_before_its_code_runs(text: str) -> None:
     spy = Spy()
     kernel = {
-        "os": os,
+        "pathlib": pathlib,
         "spy": spy,
         "spies": [spy],
         "nested": {"a": (1, [spy])},
@@ -279,16 +280,36 @@ def test_the_length_of_a_loop_is_known() -> None:
         "{'a': 1}|tojson(indent=1000000000)",
         "'a'|indent(1000000000)",
         "['a']|map('center', 1000000000)|list",
+        "(10 ** 300) ** 300",
+        "[[' ' * 99999] * 1000]",
+        "[([[0] * 1000] * 1000)]|tojson",
+        "([[0] * 1000] * 1000) == ([[0] * 1000] * 1000)",
+        "([[0] * 1000] * 1000)|string",
+        "([[0] * 10] * 9999)|sum(start=[])",
+        "wide * tall",
+        "wide - tall",
     ],
 )
 def test_what_would_take_all_memory_is_refused_before(text: str) -> None:
+    wide, tall = np.ones((1, 9000)), np.ones((9000, 1))
     tracemalloc.start()
     try:
-        with pytest.raises(ScriptError, match=r"longer than|more than 1000 digits|is refused"):
-            printed(f"{{{{ {text} }}}}")
+        with pytest.raises(ScriptError, match=r"longer than|more than 1000 digits|(is|are) refused|too many"):
+            printed(f"{{{{ {text} }}}}", wide=wide, tall=tall)
         assert tracemalloc.get_traced_memory()[1] < 20_000_000
     finally:
         tracemalloc.stop()
+
+
+def test_lists_within_lists_are_counted_as_often_as_they_stand() -> None:
+    doubled = "\\setp x [0]\n" + "\\setp x [x, x]\n" * 60
+    with pytest.raises(ScriptError, match="more than 1000000 items in all"):
+        list(Script(doubled + "\\print {{ x }}").invocations(Environment()))
+    assert printed("{{ [[1, 2], [3]]|sum(start=[]) }}{{ [1, 2]|sum }}{{ [{'a': 2}]|sum('a', 5) }}") == "[1, 2, 3]37"
+
+
+def test_a_module_of_the_notebook_hides_no_library_of_scripts() -> None:
+    assert printed("{{ os.path.join('a', 'b') }} {{ glob.glob('./*.nothing') }}", os=os, glob=glob) == "a/b []"
 
 
 @pytest.mark.parametrize("step", ["a + a", "a ~ a", "[a, a]|join", "'%s%s' % (a, a)", "'{}{}'.format(a, a)"])

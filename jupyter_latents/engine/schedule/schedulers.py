@@ -82,7 +82,7 @@ def build(name: Address | str | None, own_class: str, own_config: Mapping[str, A
     if unknown:
         allowed = ", ".join(sorted(accepted))
         raise ScriptError(
-            f"{wanted} has no setting {unknown[0]!r}{nearest(unknown[0], accepted)} It takes: {allowed}.",
+            f"{wanted} has no setting {unknown[0]!r}{nearest(unknown[0], accepted) or '.'} It takes: {allowed}.",
             option="schedulers",
         )
     if "noise_sampler_seed" in accepted and config.get("noise_sampler_seed") is None:

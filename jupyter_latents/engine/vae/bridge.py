@@ -25,7 +25,7 @@ from jupyter_latents.latents.spaces import Space
 from jupyter_latents.latents.tensors import check_tensor
 from jupyter_latents.latents.value import Latents
 
-__all__ = ["Converter", "bridge", "converter", "crossing", "register_converter"]
+__all__ = ["Converter", "bridge", "converter", "crossing", "register_converter", "way"]
 
 Converter = Callable[[torch.Tensor], torch.Tensor]
 _converters: dict[tuple[str, str], Converter] = {}
@@ -56,6 +56,17 @@ def register_converter(giver: str, receiver: str, module: Converter | None) -> N
 def converter(giver: Space, receiver: Space) -> Converter | None:
     """The registered converter between two spaces, or None."""
     return _converters.get((giver.name, receiver.name))
+
+
+def way(giver: Space | None, receiver: Space) -> str:
+    """By what latents cross from one space to another, to be put behind a clause: a converter, or nothing to say.
+
+    Args:
+        giver: The space that they come from.
+        receiver: The space that they go to.
+    """
+    own = converter(giver, receiver) if giver is not None else None
+    return "" if own is None else f", by the registered converter {getattr(own, '__name__', type(own).__name__)}"
 
 
 def bridge(given: Latents, giver_vae: Callable[[], Any], receiver_vae: Any, space: Space, align: int) -> Latents:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from jupyter_latents.errors import LatentsError, LatentsFileError
-from jupyter_latents.formats import FORMATS, FileFormat, endings, format_in, format_of
+from jupyter_latents.formats import FORMATS, FileFormat, endings, format_in, format_of, listed
 from jupyter_latents.latents import services
 from jupyter_latents.latents.arguments import file_path
 from jupyter_latents.latents.facts import Form
@@ -40,15 +40,20 @@ PICTURE = ".png"
 """The ending of pictures that may hold latents."""
 
 
-def _codec_of(path: Path, found: FileFormat | None) -> Codec:
+def _codec_of(path: Path, found: FileFormat | None, also: str = "") -> Codec:
     """How a file of that row is read and written.
+
+    Args:
+        path: The file.
+        found: The row.
+        also: What else could be written, a clause for the message.
 
     Raises:
         LatentsFileError: There is no row, or one of pictures.
     """
     if found is None or found.holds != "latents":
         given = f"the ending {path.suffix!r}" if path.suffix else "no ending"
-        raise LatentsFileError(f"{path} has {given}; latents files end in {', '.join(ENDINGS)}.")
+        raise LatentsFileError(f"{path} has {given}; latents files end in {', '.join(ENDINGS)}{also}.")
     return CODECS[found.ending]
 
 
@@ -79,7 +84,8 @@ def save(latents: Latents, path: str | Path) -> Path:
     elif kind is not None and kind.holds == "picture":
         write_whole(target, services.picture_file(latents, kind.writer))
     else:
-        write_whole(target, _codec_of(target, kind).write(latents))
+        also = f", pictures of them in {listed('picture', 'or', dot='.')}"
+        write_whole(target, _codec_of(target, kind, also).write(latents))
     return target
 
 

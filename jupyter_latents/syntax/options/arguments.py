@@ -20,7 +20,7 @@ from .faults import fault, named, spelling
 from .magic_options import MAGIC_NAMES
 from .option import Option
 from .rules.checks import check
-from .rules.refused import ELSEWHERE, HARMLESS, SHORT_HARMLESS, refusal
+from .rules.refused import ELSEWHERE, HARMLESS, SHORT_HARMLESS, instead, refusal
 from .second_stage import REWRITTEN, SECOND, SHORT
 from .table import BY_NAME, OPTIONS
 
@@ -28,6 +28,7 @@ __all__ = ["Arguments", "VeiledError", "read_arguments"]
 
 _OPTION = re.compile(r"--?[A-Za-z]")
 _EQUALS = re.compile(r"(--[A-Za-z][\w-]*)=")
+_CURLY = "\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb"  # quotation marks of printed text
 _STEERING = {"control_nets", "t2i_adapters"}
 _TEXTS = (parsers.text, parsers.prompt, parsers.address)
 _CAPTURED = re.compile(re.escape(CAPTURED) + r"\d+")
@@ -115,7 +116,16 @@ def _answer(word: Word) -> None:
     raise HelpAskedError(text, place=word.place)
 
 
-def _find(word: Word) -> Option:
+def _find(word: Word, value: str = "") -> Option:
+    """The option that a word names.
+
+    Args:
+        word: The word.
+        value: What follows it, for what to write in its place.
+
+    Raises:
+        ScriptError: None.
+    """
     option = BY_NAME.get(word.text)
     if option is not None:
         return option
@@ -124,13 +134,50 @@ def _find(word: Word) -> Option:
     if name in MAGIC_NAMES:
         raise ScriptError(f"'{name}' belongs on the magic's own line, behind %%dgen.", place=word.place)
     if name in ELSEWHERE:
-        raise ScriptError(f"'{name}' is no option here; {ELSEWHERE[name]}.", place=word.place)
+        raise ScriptError(f"'{name}' is no option here; {instead(name, value)}.", place=word.place)
     reason = refusal(name)
     if reason:
         raise ScriptError(f"'{name}' is dgenerate's and does not run here: {reason}.", place=word.place)
     long = [known for known in (*BY_NAME, *REWRITTEN) if known.startswith("--")] if name.startswith("--") else BY_NAME
     hint = nearest(name, long) or "; %%dgen --help lists them all."
     raise ScriptError(f"'{name}' is no option{hint}", place=word.place)
+
+
+def _known(words: Sequence[Word], at: int) -> Option:
+    """The option at a place among words.
+
+    Raises:
+        ScriptError: None; it names further ones that are none, too.
+    """
+    value = words[at + 1].written.text if at + 1 < len(words) and not _is_option(words[at + 1]) else ""
+    try:
+        return _find(words[at], value)
+    except HelpAskedError:
+        raise
+    except ScriptError as error:
+        more = [word.text for word in words[at + 1 :] if _is_option(word) and _is_unknown(word)]
+        if not more:
+            raise
+        raise ScriptError(f"{error.message} Nor is {', '.join(dict.fromkeys(more))}.", place=error.place) from error
+
+
+def _is_unknown(word: Word) -> bool:
+    try:
+        _find(word)
+    except HelpAskedError:
+        return False
+    except ScriptError:
+        return SHORT_HARMLESS.get(word.text, word.text) not in HARMLESS
+    return False
+
+
+def _straight(word: Word) -> None:
+    """Raises where a word begins with a quotation mark of printed text, which ends at no space."""
+    if not word.quoted and not word.value.dynamic and word.text[:1] in tuple(_CURLY):
+        raise ScriptError(
+            f"{word.text[0]} is a letter here and quotes nothing; write straight quotes, ' or \", around a text.",
+            place=word.locate(0, 1),
+        )
 
 
 def _unsure(word: Word) -> bool:
@@ -184,6 +231,8 @@ def _read(arguments: Arguments, words: Sequence[Word], injected: Sequence[Word])
 
 def _sort(words: list[Word], arguments: Arguments, *, replace: bool) -> None:
     """Gives each option the words that follow it."""
+    for word in words:
+        _straight(word)
     position = 0
     while position < len(words):
         word = words[position]
@@ -204,7 +253,12 @@ def _sort(words: list[Word], arguments: Arguments, *, replace: bool) -> None:
             arguments.notes.append((f"{word.text} changes nothing: {why}", word.place))
             position += int(valued and position < len(words) and not _is_option(words[position]))
             continue
-        option = _find(word)
+        if _unsure(word):  # another option at the run, perhaps
+            arguments.open = True
+            while position < len(words) and not _is_option(words[position]):
+                position += 1
+            continue
+        option = _known(words, position - 1)
         if option.dest in arguments.options and not replace:
             if option.many or option.flag:
                 raise fault(f"'{reference(option.dest)}' is given twice for this model.", option.dest, word.place)

@@ -13,7 +13,7 @@ from jupyter_latents.syntax.seeds import SEED_KEYS
 
 from .magic_options import MAGIC_OPTIONS, MagicOption
 from .option import Option
-from .rules.refused import HARMLESS, SHORT, refusal
+from .rules.refused import ELSEWHERE, HARMLESS, SHORT, instead, refusal
 from .second_stage import REWRITTEN, refiner_help
 from .table import BY_NAME, GROUPS, OPTIONS
 
@@ -94,6 +94,8 @@ def option_help(name: str, width: int | None = None) -> str:
             return f"--{bare}\n      dgenerate's; it does not run here: {reason}."
         if harmless := HARMLESS.get(SHORT.get(name, f"--{bare}")):
             return f"--{bare}\n      dgenerate's; it is taken and changes nothing: {harmless[0]}."
+        if f"--{bare}" in ELSEWHERE:
+            return f"--{bare}\n      another program's; {instead(f'--{bare}')}."
         known = {**{n.lstrip("-"): None for n in (*BY_NAME, *REWRITTEN)}, **magic}
         raise ScriptError(f"'{name}' is no option{nearest(bare, known) or '; %%dgen --help lists them all.'}")
     text = _help(found) if isinstance(found, Option) else found.help

@@ -9,17 +9,18 @@ from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import GeneratorType
+from types import GeneratorType, ModuleType
 from typing import Any
 
 from jupyter_latents.errors import Place, ScriptError
 from jupyter_latents.syntax.text.lines import nothing
 from jupyter_latents.syntax.text.quoting import quote
+from jupyter_latents.wording import ended
 
 from .functions import FUNCTIONS
 from .kinds import ITERATORS
 from .libraries import Library, files, paths
-from .limits import LIMIT
+from .limits import LIMIT, check_whole
 from .marks import bare_marks, drawn_later, veil, veiled_names
 from .promises import Drawn, Promise, Waits, real
 from .sight import Seen, admit
@@ -175,6 +176,11 @@ class Environment:
         """Libraries that scripts call without a word before."""
         return {"glob": files(self._written, self.check), "os": paths(self._written)}
 
+    @property
+    def _kept_free(self) -> dict[str, Library]:
+        """The libraries whose names are modules in the kernel, which templates do not see."""
+        return {name: one for name, one in self.libraries.items() if isinstance(self.kernel.get(name), ModuleType)}
+
     def _written(self) -> object:
         return real(self.written)
 
@@ -229,7 +235,15 @@ class Environment:
         return Veiled(text, self._open, self.values.within) if self.veils else self.unveiled(text)
 
     def seen(self, value: object) -> Any:
-        """A value as templates see it: `veiled` where it is a text."""
+        """A value as templates see it: `veiled` where it is a text.
+
+        Raises:
+            ScriptError: It holds too much.
+        """
+        try:
+            check_whole(value)
+        except ValueError as error:
+            raise ScriptError(ended(f"This is too large for a template: {error}")) from error
         return self.veiled(value) if isinstance(value, str) else value
 
     def _open(self, value: Veiled) -> str:
@@ -258,11 +272,11 @@ class Environment:
     @property
     def visible(self) -> Seen:
         """Every name that a template can read; the script's own names come first."""
-        return self._seen(self.names, ChainMap(self.promised, self.kernel, self.libraries))  # type: ignore[arg-type]
+        return self._seen(self.names, ChainMap(self.promised, self._kept_free, self.kernel, self.libraries))  # type: ignore[arg-type]
 
     def snapshot(self) -> Seen:
         """The names of this moment; a template block keeps them while its lines change them."""
-        return self._seen(dict(self.names), {**self.libraries, **self.kernel, **self.promised})
+        return self._seen(dict(self.names), {**self.libraries, **self.kernel, **self._kept_free, **self.promised})
 
     def _seen(self, names: dict[str, object], kernel: Mapping[str, object]) -> Seen:
         own: list[Mapping[str, object]] = [Fixed(self), names, self.functions, self.captured]
@@ -308,7 +322,7 @@ class Environment:
             value = list(value)
         if callable(value) and any(value is function for function in self.functions.values()):
             raise ValueError("a function stands here without its call; write () after its name")
-        admit(value, "this value")
+        admit(self.seen(value), "this value")
         if self.telling:
             return for_people(value, self.captured)
         return for_scripts(value) if has_text(value) else self.capture(value)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from itertools import zip_longest
 from typing import Any
 
 __all__ = [
-    "LIMIT", "add", "check_format", "check_length", "check_text", "joined", "multiply", "percent", "power", "rounded",
-    "shift",
+    "LIMIT", "add", "check_format", "check_length", "check_shapes", "check_text", "check_whole", "joined", "multiply",
+    "percent", "power", "rounded", "shift",
 ]  # fmt: skip
 
 LIMIT = 100_000
@@ -16,6 +19,16 @@ LIMIT = 100_000
 _TEXT = 10 * LIMIT
 """Longest text that is put together of others."""
 
+
+_WHOLE = 1_000_000
+"""Items of a list and of the lists in it, at most."""
+_NUMBERS = 10_000_000
+"""Of an array that two smaller ones are put together to, at most."""
+_BITS = 4096
+"""Of a whole number, at most; Python writes no number of more than 4,300 digits."""
+_LETTERS = 20
+"""Letters that count as much as an item."""
+_HOLDERS = (list, tuple, dict, set, frozenset, deque)
 
 _DIGITS = re.compile(r"\d+")
 _NESTED = re.compile(r"\{[^{}]*\{|%[^%\w]*\*|\.\*")
@@ -32,6 +45,56 @@ def check_length(length: int) -> None:
     """
     if length > _TEXT:
         raise ValueError(f"a text or list longer than {_TEXT} is refused")
+
+
+def check_whole(value: Any) -> None:
+    """Checks how much a list or dict holds in all, what stands in it several times counted as often.
+
+    Args:
+        value: Any value.
+
+    Raises:
+        ValueError: Too much to be written, compared or looked through.
+    """
+    if not isinstance(value, _HOLDERS):
+        return
+    totals: dict[int, int] = {}
+    waiting: list[tuple[Any, bool]] = [(value, False)]
+    while waiting:
+        one, entered = waiting.pop()
+        if id(one) in totals and not entered:
+            continue
+        parts = [*one.keys(), *one.values()] if isinstance(one, Mapping) else one
+        if not entered:
+            totals[id(one)] = 1
+            waiting.append((one, True))
+            waiting.extend((part, False) for part in parts if isinstance(part, _HOLDERS))
+            continue
+        total = sum(totals[id(part)] if isinstance(part, _HOLDERS) else 1 + _letters(part) for part in parts)
+        if total > _WHOLE:
+            raise ValueError(f"a list that holds more than {_WHOLE} items in all is refused")
+        totals[id(one)] = 1 + total
+
+
+def _letters(part: Any) -> int:
+    return len(part) // _LETTERS if isinstance(part, str) else 0
+
+
+def check_shapes(left: Any, right: Any) -> None:
+    """Checks how many numbers come out where two arrays or tensors are put together.
+
+    Args:
+        left: Any value.
+        right: Another.
+
+    Raises:
+        ValueError: Too many.
+    """
+    shapes = [tuple(getattr(one, "shape", ())) for one in (left, right)]
+    sides = zip_longest(*(reversed(shape) for shape in shapes), fillvalue=1)
+    count, largest = math.prod(max(pair) for pair in sides), max(map(math.prod, shapes))
+    if count > max(_NUMBERS, largest):
+        raise ValueError(f"an array of more than {_NUMBERS} numbers is refused")
 
 
 def add(left: Any, right: Any) -> Any:
@@ -131,7 +194,8 @@ def power(base: Any, exponent: Any, modulus: Any = None) -> Any:
         return pow(base, exponent, modulus)
     if isinstance(exponent, (int, float)) and abs(exponent) > 1000:
         raise ValueError("exponents above 1000 are refused")
-    if isinstance(base, int) and base.bit_length() > 1024:
+    whole = isinstance(base, int) and isinstance(exponent, (int, float)) and base not in (0, 1, -1)
+    if whole and base.bit_length() * abs(exponent) > _BITS:
         raise ValueError("powers of numbers this large are refused")
     return pow(base, exponent)
 
@@ -145,7 +209,7 @@ def multiply(left: Any, right: Any) -> Any:
     for sequence, count in ((left, right), (right, left)):
         if isinstance(sequence, (str, bytes, list, tuple)) and isinstance(count, int) and len(sequence) * count > LIMIT:
             raise ValueError(f"a text or list longer than {LIMIT} is refused")
-    if isinstance(left, int) and isinstance(right, int) and left.bit_length() + right.bit_length() > 4096:
+    if isinstance(left, int) and isinstance(right, int) and left.bit_length() + right.bit_length() > _BITS:
         raise ValueError("numbers this large are refused")
     return left * right
 

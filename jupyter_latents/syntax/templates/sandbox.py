@@ -18,7 +18,7 @@ from . import sight
 from .environment import Environment
 from .functions import FILTERS
 from .guard import check_arguments, join_texts, modulo, name_of, our_error, result_of, safe_filter, safe_test
-from .limits import add, check_length, joined, multiply, percent, power
+from .limits import add, check_length, check_shapes, joined, multiply, percent, power
 from .marks import without_lines
 from .promises import Promise, real
 from .variables import Variables
@@ -35,6 +35,7 @@ _OWN = {_TURNS, _LOOK, _SLICED, _COMPARED, _CONCAT}
 _UNSEEING = {"join", "string", "trim", "quote", "default", "d"} | _OWN
 _FILTERS_THAT_FILL = ("batch", "center", "indent", "round", "slice", "tojson", "truncate", "wordwrap")
 _FILTERS_LEFT_OUT = ("random", "attr")
+_MOST_LISTS = 1_000
 _OTHER_FILES = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
 
 
@@ -79,6 +80,19 @@ def _short(join: Any) -> Any:
         return join(first, items, *arguments, **keywords)
 
     return short
+
+
+def _added(add_up: Any) -> Any:
+    """The filter ``sum``, of few lists: each one more is copied with all before it."""
+
+    @wraps(add_up)
+    def added(first: Any, value: Any, attribute: Any = None, start: Any = 0) -> Any:
+        items = list(value)
+        if not isinstance(start, (int, float)) and len(items) > _MOST_LISTS:
+            raise ValueError(f"{len(items)} lists are too many; {_MOST_LISTS} are put together at most")
+        return add_up(first, items, attribute, start)
+
+    return added
 
 
 class _Table(dict[str, Any]):
@@ -141,7 +155,7 @@ class Sandbox(SandboxedEnvironment):
     """
 
     context_class = _Context
-    intercepted_binops = frozenset({"*", "**", "+", "%"})
+    intercepted_binops = frozenset({"*", "**", "+", "%", "-", "/", "//"})
 
     def __init__(
         self, environment: Environment | None = None, names: Mapping[str, Any] | None = None, *, block: bool = False
@@ -163,6 +177,7 @@ class Sandbox(SandboxedEnvironment):
         self.filters[_CONCAT] = joined
         self.filters["format"] = _formatted
         self.filters["join"] = _short(self.filters["join"])
+        self.filters["sum"] = _added(self.filters["sum"])
         self.filters["replace"] = _short(self.filters["replace"])
         self.binop_table.update({"*": multiply, "**": power, "+": add, "%": percent})
         self.filters[_SLICED] = self._sliced
@@ -191,6 +206,7 @@ class Sandbox(SandboxedEnvironment):
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """A sum, product, power or rest of values that are put together in bounds."""
         left, right = self._seen(left), self._seen(right)
+        check_shapes(left, right)
         if operator == "%":
             return modulo(left, right)
         return self._seen(super().call_binop(context, operator, left, right))

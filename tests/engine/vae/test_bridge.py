@@ -99,7 +99,10 @@ def test_a_converter_needs_no_model_of_the_giver() -> None:
 
 
 def test_a_registered_converter_replaces_decoding_and_encoding(bench: Bench) -> None:
-    register_converter("SD", "SDXL", lambda clean: clean * 2)
+    def double(clean: Any) -> Any:
+        return clean * 2
+
+    register_converter("SD", "SDXL", double)
     try:
         latents = giver(bench)
         assert torch.equal(crossed(bench, latents, "sdxl").denoised, latents.denoised * 2)

@@ -1,7 +1,10 @@
 """A plan tells what the run then does, and loads nothing."""
 
+from typing import Any
+
 import pytest
 
+from jupyter_latents import register_converter
 from jupyter_latents.display.tables.plan import plan_html
 from jupyter_latents.errors import ModelError
 from jupyter_latents.latents import CLEAN, Resume
@@ -14,6 +17,13 @@ PAIRS = {
     "sd3": "",
     "flux": "",
 }
+
+
+class Widen:
+    """A converter from 4 to 16 channels."""
+
+    def __call__(self, clean: Any) -> Any:
+        return clean.repeat(1, 4, 1, 1)
 
 
 def pair(family: str, options: str = "") -> str:
@@ -60,6 +70,14 @@ def test_the_plan_names_what_is_converted(desk: Desk) -> None:
 def test_the_plan_says_which_space_is_bridged(desk: Desk) -> None:
     script = pair("sd15").replace("<sd15> --prompts dog", "<sd3> --prompts dog")
     assert "bridged space" in desk.plan(script).stages[1].verdict
+    register_converter("SD", "SD3", Widen())
+    try:
+        assert desk.plan(script).stages[1].verdict.endswith("by the registered converter Widen")
+        desk.run(script)
+        assert any("by the registered converter Widen, noised again" in line for line in desk.notes.lines)
+    finally:
+        register_converter("SD", "SD3", None)
+    assert "converter" not in desk.plan(script).stages[1].verdict
 
 
 @pytest.mark.parametrize(("size", "family"), [(64, "flux2"), (72, "sd3"), (64, "sdxl-refiner")])

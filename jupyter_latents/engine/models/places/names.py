@@ -130,7 +130,7 @@ def not_found(wanted: Wanted, reason: str = "") -> ModelError:
         hint = nearest(name, known)
         more = f" Known here: {', '.join(known)}." if known else ""
         return ModelError(
-            f"{what} {name!r} is no folder or file here{hint}{'' if hint.endswith('?') else '.'}{more}",
+            f"{what} {name!r} is no folder or file in {Path.cwd()}{hint}{'' if hint.endswith('?') else '.'}{more}",
             option=wanted.dest,
         )
     revisions = cached_revisions(name)
@@ -141,8 +141,10 @@ def not_found(wanted: Wanted, reason: str = "") -> ModelError:
             option=wanted.dest,
         )
     if revisions:
+        here = cached_folder(name, wanted.marks, wanted.revision) is not None
+        lacks = "files that this stage needs are missing" if here else f"none of {', '.join(wanted.marks)}"
         return ModelError(
-            f"{what} {name!r} is only partly in the hub's cache on this machine (none of {', '.join(wanted.marks)})"
+            f"{what} {name!r} is only partly in the hub's cache on this machine ({lacks})"
             f"{f'; {reason}' if reason else ''}. Fetch the rest where there is a network: hf download {name}",
             option=wanted.dest,
         )

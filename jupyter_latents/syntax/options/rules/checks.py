@@ -14,7 +14,9 @@ from jupyter_latents.errors import HelpAskedError, SettingError, nearest
 from jupyter_latents.formats import format_of, listed
 from jupyter_latents.optimizations import choices_of
 from jupyter_latents.points import before
+from jupyter_latents.samplers import SAMPLERS
 from jupyter_latents.stage import Address, ImageSeed
+from jupyter_latents.syntax.expand import UNKNOWN
 from jupyter_latents.syntax.options.faults import fault
 from jupyter_latents.syntax.options.parsers import weighter
 from jupyter_latents.syntax.options.table import MOST, NESTING
@@ -69,11 +71,10 @@ def check(arguments: Arguments, schedulers: Collection[str]) -> None:
             asked.alone = False
             raise asked
         if schedulers and given.name not in schedulers:
-            raise fault(
-                f"{option('schedulers')}: '{given.name}' is no scheduler{nearest(given.name, schedulers) or '.'}",
-                "schedulers",
-                arguments.place("schedulers", index),
-            )
+            known = [row.name for row in SAMPLERS]
+            hint = nearest(given.name, (*schedulers, *known)) or f"; there are {', '.join(known[:6])} and others."
+            text = f"{option('schedulers')}: '{given.name}' is no scheduler{hint}"
+            raise fault(text, "schedulers", arguments.place("schedulers", index))
 
 
 def _fill(arguments: Arguments) -> None:
@@ -185,6 +186,8 @@ def _check_prompts(arguments: Arguments) -> None:
 
 def _check_tag(word: Word, dest: str, place: Place | None) -> None:
     """Checks what stands in angle brackets at the head of a prompt."""
+    if UNKNOWN in word.text.partition(">")[0]:
+        return  # it is read at the run
     name, rest = split_weighter(word.text)
     if name or rest != word.text:
         if dest != "prompts":
@@ -221,6 +224,9 @@ def _check_files(arguments: Arguments) -> None:
                 arguments.options[dest].place,
             )
     grid, count = arguments.first("batch_grid_size"), arguments.first("batch_size", 1)
+    if grid is not None and str(arguments.first("image_format")).endswith(";latents"):
+        text = f"{option('batch_grid_size')} is a picture of several latents, and a file holds those of one; write "
+        raise fault(f"{text}{option('image_format')} {ending}.", "image_format", arguments.place("image_format"))
     if grid is not None and count > grid.width * grid.height:
         raise fault(
             f"{option('batch_grid_size')} {grid} has {grid.width * grid.height} places, and {option('batch_size')} "

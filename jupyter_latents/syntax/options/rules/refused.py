@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["ELSEWHERE", "HARMLESS", "REFUSED", "REWRITING", "SHORT", "SHORT_HARMLESS", "refusal"]
+__all__ = ["ELSEWHERE", "HARMLESS", "REFUSED", "REWRITING", "SHORT", "SHORT_HARMLESS", "instead", "refusal"]
 
 _FAMILIES = "their model families are not part of latents interchange"
 _ANIMATION = "models that make clips write them by --image-format mp4, gif, webm, apng or webp"
@@ -191,6 +191,18 @@ ELSEWHERE: dict[str, str] = {
     "--quantize": "write --quantizer 'bnb;bits=4'",
 }
 """What options are called in other programs, and what to write here."""
+
+
+def instead(name: str, value: str = "") -> str:
+    """What to write in the place of another program's option, with the value that was given to it.
+
+    Args:
+        name: A name of `ELSEWHERE`.
+        value: The value, as it is written; empty for an example.
+    """
+    words = ELSEWHERE[name]
+    plain = re.fullmatch(r"(write --(?!output-size)[\w-]+) \S+", words)
+    return f"{plain[1]} {value}" if plain and value else words
 
 
 def refusal(name: str) -> str | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_latents.errors import Place
+from jupyter_latents.formats import format_of
 from jupyter_latents.processing import IDLE
 from jupyter_latents.syntax.options.table import NAMES
 from jupyter_latents.syntax.prompts import split_weighter
@@ -64,6 +66,10 @@ def _idle(arguments: Arguments) -> Iterator[tuple[str, Place | None]]:
     for dest in ("output_prefix", "output_overwrite", "output_metadata", "output_configs", "batch_grid_size"):
         if dest in given and not writes:
             yield f"{NAMES[dest]} does nothing: no file is written without {NAMES['output_path']}", given[dest].place
+    for word in arguments.words.get("output_path", ()):
+        if not word.value.dynamic and format_of(Path(word.text).suffix) and not Path(word.text).is_dir():
+            text = f"{NAMES['output_path']} names a folder, and {word.text} will be one"
+            yield f"{text}; {NAMES['output_prefix']} begins the names of files", word.place
     if "batch_grid_size" in given and writes and "batch_size" not in given and not arguments.open:
         text = f"{NAMES['batch_grid_size']} does nothing without {NAMES['batch_size']}: each picture has a file"
         yield text, given["batch_grid_size"].place
