@@ -211,7 +211,8 @@ class LocalEngine:
         """A result whose steps are all done, decoded."""
         observer.phase(Phase("decoding"))
         try:
-            pictures = codec.decode(done.latents.tensor, self.cache.load(stage.model).vae_for_decoding)
+            model = self.cache.load(stage.model)
+            pictures = codec.decode(model.facts.space.seen(done.latents.tensor), model.vae_for_decoding)
             images = codec.to_pil(pictures, fps_of(done.latents.provenance))
         except StoppedError:
             return replace(done, stopped=True)

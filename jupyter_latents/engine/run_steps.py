@@ -105,7 +105,8 @@ class RunSteps:
         self.settle()
         state = self.done.states[-1]
         shown = state.denoised if state.denoised is not None else state.latents
-        return self.origin.model.previewer(tiny).images(self._unpacked(shown))
+        model = self.origin.model
+        return model.previewer(tiny).images(model.facts.space.seen(self._unpacked(shown)))
 
     def values(self) -> np.ndarray[Any, Any]:
         """See `Look.values`."""
@@ -132,7 +133,7 @@ class RunSteps:
         if latents.is_clean:
             observer.phase(Phase("decoding"))
             try:
-                pictures = codec.decode(latents.tensor, origin.model.vae_for_decoding)
+                pictures = codec.decode(origin.model.facts.space.seen(latents.tensor), origin.model.vae_for_decoding)
                 images = tuple(codec.to_pil(pictures, fps_of(latents.provenance)))
             except StoppedError:
                 self.done.stopped = True  # its steps are done, and stay

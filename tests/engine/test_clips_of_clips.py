@@ -15,10 +15,10 @@ from jupyter_latents.engine.prepare import prepare
 from jupyter_latents.errors import HandoffError, ModelError
 from jupyter_latents.stage import Size, Window
 from tests.engine.cases import Bench, in_memory, through_file
-from tests.engine.test_clips import FRAMES, PROMPT, SCHEDULERS, STEPS, stage_of
+from tests.engine.test_clips import PROMPT, SCHEDULERS, STEPS, stage_of
 
 CLASSES = {"wan21": "WanVideoToVideoPipeline", "cogvideox": "CogVideoXVideoToVideoPipeline"}
-STRENGTH = 0.7
+STRENGTH, FRAMES = 0.7, 9
 
 
 def clip(frames: int = FRAMES, side: int = 32) -> tuple[Image.Image, ...]:

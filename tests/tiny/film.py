@@ -49,7 +49,7 @@ def _text(seed: int) -> dict[str, Any]:
     return {"tokenizer": tokenizer, "text_encoder": parts.fill(parts.t5_text(tokenizer, umt5=True), seed)}
 
 
-def cogvideox(seed: int = 0) -> Any:
+def cogvideox(seed: int = 0, **config: Any) -> Any:
     """CogVideoX: frames before channels, noise predicted as velocity."""
     from diffusers import AutoencoderKLCogVideoX, CogVideoXDDIMScheduler, CogVideoXPipeline, CogVideoXTransformer3DModel
 
@@ -78,6 +78,7 @@ def cogvideox(seed: int = 0) -> Any:
         temporal_compression_ratio=4,
         max_text_seq_length=226,
         use_rotary_positional_embeddings=True,
+        **config,
     )
     tokenizer = words.t5_tokenizer()
     return CogVideoXPipeline(
@@ -286,4 +287,62 @@ def wan22(seed: int = 0) -> Any:
         transformer=_wan_transformer(seed),
         transformer_2=_wan_transformer(seed + 1),
         boundary_ratio=0.875,
+    )
+
+
+def cogvideox15(seed: int = 0) -> Any:
+    """CogVideoX 1.5: its denoiser takes two latent frames at a time."""
+    return cogvideox(seed, patch_size_t=2, patch_bias=False)
+
+
+def hunyuan_video15(seed: int = 0) -> Any:
+    """HunyuanVideo 1.5: Qwen 2.5 VL and ByT5 as text encoders, its guidance a part of its own, no callback."""
+    from diffusers import (
+        AutoencoderKLHunyuanVideo15,
+        ClassifierFreeGuidance,
+        FlowMatchEulerDiscreteScheduler,
+        HunyuanVideo15Pipeline,
+        HunyuanVideo15Transformer3DModel,
+    )
+    from transformers import ByT5Tokenizer, Qwen2_5_VLTextConfig, Qwen2_5_VLTextModel
+
+    vae = AutoencoderKLHunyuanVideo15(latent_channels=4, block_out_channels=(8, 8, 8, 8, 8), layers_per_block=1)
+    transformer = HunyuanVideo15Transformer3DModel(
+        in_channels=9,
+        out_channels=4,
+        num_attention_heads=2,
+        attention_head_dim=16,
+        num_layers=1,
+        num_refiner_layers=1,
+        text_embed_dim=16,
+        text_embed_2_dim=32,
+        image_embed_dim=12,
+        rope_axes_dim=(4, 6, 6),
+        target_size=64,
+        task_type="t2v",
+    )
+    tokenizer, tokenizer_2 = words.qwen2_tokenizer(2048), ByT5Tokenizer(extra_ids=0)
+    tokenizer.truncation_side = "left"  # the template has more of its letters than there is room for
+    qwen = Qwen2_5_VLTextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        max_position_embeddings=2048,
+        rope_scaling={"rope_type": "default", "mrope_section": [1, 1, 2]},
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=tokenizer.eos_token_id,
+    )
+    return HunyuanVideo15Pipeline(
+        text_encoder=parts.fill(Qwen2_5_VLTextModel(qwen), seed),
+        tokenizer=tokenizer,
+        transformer=parts.fill(transformer, seed),
+        vae=parts.fill(vae, parts.VAE_SEED),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=5.0),
+        text_encoder_2=parts.fill(parts.t5_text(tokenizer_2), seed),
+        tokenizer_2=tokenizer_2,
+        guider=ClassifierFreeGuidance(guidance_scale=6.0),
     )

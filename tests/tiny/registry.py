@@ -33,7 +33,9 @@ FAMILIES: dict[str, Callable[..., DiffusionPipeline]] = {
 
 CLIPS: dict[str, Callable[..., DiffusionPipeline]] = {
     "cogvideox": film.cogvideox,
+    "cogvideox15": film.cogvideox15,
     "hunyuan-video": film.hunyuan_video,
+    "hunyuan-video15": film.hunyuan_video15,
     "ltx": film.ltx,
     "ltx-condition": film.ltx_condition,
     "wan21": film.wan21,

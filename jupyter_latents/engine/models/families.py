@@ -191,6 +191,18 @@ FAMILIES: tuple[Family, ...] = (
         guided_above=0.0,
     ),
     Family(
+        "CogVideoX 1.5",
+        ("cogvideox",),
+        ("CogVideoXPipeline", "CogVideoXVideoToVideoPipeline"),
+        "CogVideoXPipeline",
+        layout="frames first",
+        default_size=(1360, 768),
+        align=16,
+        frames=81,
+        when="patch_size_t",
+        later="diffusers' CogVideoXVideoToVideoPipeline does not fill its frames up; it makes clips of texts",
+    ),
+    Family(
         "CogVideoX",
         ("cogvideox",),
         ("CogVideoXPipeline", "CogVideoXVideoToVideoPipeline"),
@@ -201,6 +213,19 @@ FAMILIES: tuple[Family, ...] = (
         align=16,
         frames=49,
         fps=8,
+    ),
+    Family(
+        "HunyuanVideo 1.5",
+        ("hunyuan-video",),
+        ("HunyuanVideo15Pipeline",),
+        "HunyuanVideo15Pipeline",
+        schedule="to zero",
+        guidance="guider",
+        half="bfloat16",
+        default_size=(1280, 720),
+        align=16,
+        frames=121,
+        fps=24,
     ),
     Family(
         "HunyuanVideo",
@@ -315,14 +340,14 @@ def generic(pipeline_class_name: str) -> Family:
     )
 
 
-def family_of(pipeline_class_name: str, index: Mapping[str, Any] = MappingProxyType({})) -> Family:
+def family_of(pipeline_class_name: str, settings: Mapping[str, Any] = MappingProxyType({})) -> Family:
     """The family that a ``model_index.json`` means.
 
     Args:
         pipeline_class_name: Its ``_class_name``.
-        index: All of it.
+        settings: All of it, and the configuration of its denoiser.
     """
     for family in FAMILIES:
-        if pipeline_class_name in family.made_as and (not family.when or index.get(family.when) is True):
+        if pipeline_class_name in family.made_as and (not family.when or settings.get(family.when)):
             return family
     return generic(pipeline_class_name)

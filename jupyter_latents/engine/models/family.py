@@ -31,7 +31,7 @@ class Family:
         schedule: What its pipeline passes to ``set_timesteps``, a row of `shifts.ARGUMENTS`.
         layout: How the loop packs latents, a row of `layout.LAYOUTS`.
         default_size: Pixels, or (width, height), where the model's configuration names none.
-        guidance: Name of the call's argument for the guidance scale.
+        guidance: Name of the call's argument for the guidance scale; ``guider`` where a part of that name holds it.
         half: The half precision that suits the family on an accelerator.
         align: Picture sizes are multiples of this many pixels.
         negative: Whether a negative prompt has an effect.
@@ -44,7 +44,8 @@ class Family:
         fps: Frames a second that it was trained on.
         pictured: Whether a picture steers every step (image to video), so that each stage of a run needs it, and it is
             noised to no strength.
-        when: Name of a setting of ``model_index.json`` that is true in models of this row; empty for all.
+        when: Name of a setting of ``model_index.json``, or of the denoiser, that models of this row have; empty for
+            all.
         finish: What the pipeline does to its latents after the loop, a row of `finish.FINISHES`.
         later: Why what stands in the place of a picture is not taken, though diffusers takes it; empty where it is.
         foreseen: Whether the pipeline is known to set the timesteps of `schedule`; else only its run tells them.

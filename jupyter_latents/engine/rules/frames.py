@@ -95,29 +95,31 @@ def frame_count(stage: Stage, latents: Standing | None, facts: ModelFacts, given
                 option="image_seeds",
             )
         return found
-    if facts.config(facts.denoiser).get("patch_size_t") is not None and facts.family.layout == "frames first":
-        raise ModelError(
-            f"{stage.model.name} is a CogVideoX 1.5, whose pipeline fills its frames up; that does not run here yet. "
-            "Use CogVideoX 2b or 5b."
-        )
     clip = len(given.images) if facts.family.takes_clips else 0
     wanted = asked or clip or facts.family.frames
-    over = (wanted - 1) % space.frame_factor
-    if over:
-        below, above = wanted - over, wanted - over + space.frame_factor
-        said = f"{option('num_frames')} is {wanted}" if asked else f"the clip has {wanted} frames"
-        cut = "" if asked else f" {option('num_frames')} {below} takes the first {below}."
-        raise ModelError(
-            f"{said}, and {stage.model.name} makes {space.frame_factor} frames at a time after the first: {below} or "
-            f"{above} are nearest.{cut}",
-            option="num_frames" if asked else "image_seeds",
-        )
+    _check_count(wanted, stage, facts)
     if clip and wanted > clip:
         raise ModelError(
             f"{option('num_frames')} is {wanted}, and the clip has {clip} frames. Leave it out, or give fewer.",
             option="num_frames",
         )
     return wanted
+
+
+def _check_count(wanted: int, stage: Stage, facts: ModelFacts) -> None:
+    """Raises where a model makes no clip of so many frames; names the nearest two."""
+    step = facts.space.frame_step
+    over = (wanted - 1) % step
+    if not over:
+        return
+    below, above = wanted - over, wanted - over + step
+    said = f"{option('num_frames')} is {wanted}" if stage.num_frames else f"the clip has {wanted} frames"
+    cut = "" if stage.num_frames else f" {option('num_frames')} {below} takes the first {below}."
+    raise ModelError(
+        f"{said}, and {stage.model.name} makes {step} frames at a time after the first: {below} or {above} are nearest."
+        f"{cut}",
+        option="num_frames" if stage.num_frames else "image_seeds",
+    )
 
 
 def frame_rate(stage: Stage, latents: Standing | None, facts: ModelFacts, given: Given = _NOTHING) -> float:

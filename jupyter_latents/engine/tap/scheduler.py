@@ -42,7 +42,7 @@ class WindowedScheduler:
             kwargs.update(tap.stepping(model_output if forward else -model_output, sample))
             if draws and not args:
                 kwargs.setdefault("generator", tap.generator)  # flow pipelines pass none, and noise would be global
-            return real.step(model_output, timestep, sample, *args, **kwargs)
+            return tap.stepped(real.step(model_output, timestep, sample, *args, **kwargs))
 
         self._tap = tap
         self.set_timesteps = set_timesteps

@@ -3,7 +3,8 @@
 A pipeline is given (1) a scheduler held by composition, whose visible timesteps start where the window starts, (2) its
 starting latents after its own ``prepare_latents``, (3) a callback after each step that ends the window. Pipelines
 without a row in the family table run through the same seam when they have ``prepare_latents``, a scheduler and
-``callback_on_step_end`` (or the older ``callback``).
+``callback_on_step_end`` (or the older ``callback``). Of those with a row that have no callback, and do nothing to their
+latents after the scheduler's step, that step tells.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class Tap:
         self._indices: Sequence[int] = range(0)
         self._steps = 0
         self._entered: int | None = None
-        self._stepped = False
+        self._stepped = self._told_by_scheduler = False
         self._last: tuple[int, torch.Tensor, torch.Tensor] | None = None
 
     def run(
@@ -198,6 +199,12 @@ class Tap:
         self._steps += 1
         return beginning.order(self.scheduler, index, self._entered)
 
+    def stepped(self, made: Any) -> Any:
+        """The scheduler has stepped; what its ``step`` returned, which goes on to the pipeline."""
+        if self._told_by_scheduler:
+            self._after_step(made[0] if isinstance(made, tuple) else made.prev_sample)
+        return made
+
     def _reached(self, steps: int) -> int:
         """Timestep index of the latents after so many calls of the scheduler's ``step``."""
         ahead = self._indices[steps : steps + 1]
@@ -205,7 +212,11 @@ class Tap:
 
     def _callback(self, pipeline_class: type) -> dict[str, Any]:
         """The call's arguments that have the pipeline tell each step; PixArt has only the older callback."""
-        if "callback_on_step_end" in inspect.signature(pipeline_class.__call__).parameters:
+        accepted = inspect.signature(pipeline_class.__call__).parameters
+        self._told_by_scheduler = not {"callback_on_step_end", "callback"} & set(accepted)
+        if self._told_by_scheduler:
+            return {}
+        if "callback_on_step_end" in accepted:
             return {
                 "callback_on_step_end": lambda _pipeline, _step, _timestep, values: self._after_step(values["latents"]),
                 "callback_on_step_end_tensor_inputs": ["latents"],

@@ -136,7 +136,7 @@ def _crossed(
     own = converter(giver, space)
     if own is not None:
         return _checked(own(clean), clean, giver, space)
-    pictures = codec.decode(clean, giver_vae())
+    pictures = codec.decode(giver.seen(clean), giver_vae())
     height, width = pictures.shape[-2:]
     wanted = (round_down(height, align), round_down(width, align))
     if wanted != (height, width):

@@ -27,7 +27,8 @@ __all__ = ["decode", "encode", "scaling_of_vae", "space_of", "to_pil"]
 # Names of spaces: (channels, scaling factor) to name; the numbers themselves are the VAE's.
 _WAN_CHANNELS = 16
 _LTX, _COG = "AutoencoderKLLTXVideo", "AutoencoderKLCogVideoX"
-_HUNYUAN = "AutoencoderKLHunyuanVideo"
+_HUNYUAN, _HUNYUAN15 = "AutoencoderKLHunyuanVideo", "AutoencoderKLHunyuanVideo15"
+_COG_GROUP = 2  # latent frames at once: AutoencoderKLCogVideoX makes other frames of an even number
 _NAMES = {(4, 0.18215): "SD", (4, 0.13025): "SDXL", (16, 1.5305): "SD3", (16, 0.3611): "Flux"}
 
 
@@ -80,24 +81,36 @@ def _ltx_space(config: Mapping[str, Any], digest: str) -> Space:
     return Space("LTX", channels, int(factor), scale, vae=digest, axes=AXES[1], frame_factor=int(frames))
 
 
-def _hunyuan_space(config: Mapping[str, Any], digest: str) -> Space:
+def _hunyuan_space(config: Mapping[str, Any], digest: str, name: str = "HunyuanVideo") -> Space:
     """That of HunyuanVideo's VAE."""
     factor, frames = int(config["spatial_compression_ratio"]), int(config["temporal_compression_ratio"])
     channels, scale = int(config["latent_channels"]), float(config["scaling_factor"])
-    return Space("HunyuanVideo", channels, factor, scale, vae=digest, axes=AXES[1], frame_factor=frames)
+    return Space(name, channels, factor, scale, vae=digest, axes=AXES[1], frame_factor=frames)
 
 
 def _cog_space(config: Mapping[str, Any], digest: str) -> Space:
     """That of CogVideoX's VAE."""
     factor, frames = 2 ** (len(config["block_out_channels"]) - 1), int(config["temporal_compression_ratio"])
     channels, scale = int(config["latent_channels"]), float(config["scaling_factor"])
-    return Space("CogVideoX", channels, factor, scale, vae=digest, axes=AXES[1], frame_factor=frames)
+    return Space(
+        "CogVideoX", channels, factor, scale, vae=digest, axes=AXES[1], frame_factor=frames, frame_group=_COG_GROUP
+    )
 
 
 _CLIPS: Mapping[str, Callable[[Mapping[str, Any], str], Space]] = MappingProxyType(
-    {"AutoencoderKLWan": _wan_space, _LTX: _ltx_space, _COG: _cog_space, _HUNYUAN: _hunyuan_space}
+    {
+        "AutoencoderKLWan": _wan_space,
+        _LTX: _ltx_space,
+        _COG: _cog_space,
+        _HUNYUAN: _hunyuan_space,
+        _HUNYUAN15: partial(_hunyuan_space, name="HunyuanVideo 1.5"),
+    }
 )
 """VAEs of clips, by class."""
+
+
+_ALONE = frozenset({_HUNYUAN15})
+"""VAEs that decode one clip at a time: the attention mask of diffusers' has no room for a batch."""
 
 
 def _check_numbers(vae_class: str, config: Mapping[str, Any]) -> None:
@@ -191,7 +204,8 @@ def _decoded(latents: torch.Tensor, vae: Any) -> torch.Tensor:
         raw = raw.unsqueeze(2)
     # LTX-Video's pipelines decode at timestep 0 where nobody asks for another.
     timed = {"temb": raw.new_zeros(len(raw))} if vae.config.get("timestep_conditioning") else {}
-    pictures: torch.Tensor = vae.decode(raw, **timed, return_dict=False)[0]
+    parts = raw.chunk(len(raw)) if type(vae).__name__ in _ALONE else (raw,)
+    pictures = torch.cat([vae.decode(part, **timed, return_dict=False)[0] for part in parts])
     if pictures.dim() > latents.dim():
         pictures = pictures[:, :, 0]
     return pictures.float().cpu()
