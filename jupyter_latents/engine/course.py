@@ -25,7 +25,7 @@ def card_of(facts: ModelFacts) -> ModelCard:
         facts.family.direct_latents,
         "" if facts.lacking else facts.identity,
         facts.lacking,
-        facts.family.takes_clips,
+        facts.family.reads_clips,
     )
 
 

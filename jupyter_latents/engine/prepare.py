@@ -30,6 +30,7 @@ from jupyter_latents.engine.rules.passes import passes_of, passes_remark
 from jupyter_latents.engine.rules.remarks import remarks
 from jupyter_latents.engine.rules.sharing import sharing_note
 from jupyter_latents.engine.rules.sizes import picture_size, size_before
+from jupyter_latents.engine.rules.sound import check_sound
 from jupyter_latents.engine.schedule import beginning, schedulers, timesteps
 from jupyter_latents.engine.schedule.entering import Entering, enter, enter_noised, first_step
 from jupyter_latents.engine.schedule.expressions import with_levels
@@ -196,7 +197,7 @@ class Prepared:
     @property
     def _items(self) -> int:
         """Latents that the pipeline makes at once: for several input images it makes as many for each."""
-        images = 0 if self.facts.family.takes_clips else len(self.given.images)
+        images = 0 if self.facts.family.reads_clips else len(self.given.images)
         return self.call.batch if images < 2 else int(self.arguments["num_images_per_prompt"]) * images
 
 
@@ -235,6 +236,7 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
         entering = enter_noised(stage, scheduler, facts.family, facts.boundary)
     else:
         entering = enter(stage, entered, scheduler, facts.family, first, facts.boundary)
+    check_sound(entered, facts, entering)
     check_memory(call, facts, _itemsize(stage, facts), entering.span.end - entering.span.start, scheduler)
     check_steps(scheduler, entering.schedule, entering.span.start_index, entering.span.end_index)
     decodings = tuple(decoding(one, facts, stage.model) for one in given.decoded)

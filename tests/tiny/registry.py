@@ -38,6 +38,7 @@ CLIPS: dict[str, Callable[..., DiffusionPipeline]] = {
     "hunyuan-video15": film.hunyuan_video15,
     "ltx": film.ltx,
     "ltx-condition": film.ltx_condition,
+    "ltx2": film.ltx2,
     "wan21": film.wan21,
     "wan22": film.wan22,
     "wan21-i2v": film.wan21_i2v,

@@ -11,7 +11,7 @@ from typing import Any
 from jupyter_latents.engine.given.inputs import Given
 from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.engine.models.facts import ModelFacts
-from jupyter_latents.engine.rules.frames import check_clip
+from jupyter_latents.engine.rules.frames import check_clip, check_lead
 from jupyter_latents.engine.schedule import schedulers, timesteps
 from jupyter_latents.errors import HandoffError, ModelError
 from jupyter_latents.stage import Stage
@@ -87,7 +87,9 @@ def _check_steered(stage: Stage, given: Given, latents: Standing | None, facts: 
             f"{name} makes clips of a picture, which steers every step; {beside}.",
             option="image_seeds" if latents is not None else None,
         )
-    if len(given.images) > 1:
+    if facts.family.leads and len(given.images) > 1:
+        check_lead(given, facts)
+    elif len(given.images) > 1:
         raise ModelError(
             f"{name} makes a clip of one picture, and {len(given.images)} are given. Give one.", option="image_seeds"
         )

@@ -10,7 +10,7 @@ from jupyter_latents.latents.clip import check_fps, check_still
 from jupyter_latents.stage import Size, Stage
 from jupyter_latents.wording import option
 
-__all__ = ["check_clip", "frame_count", "frame_rate"]
+__all__ = ["check_clip", "check_lead", "frame_count", "frame_rate"]
 
 _NOTHING = Given()
 
@@ -27,7 +27,7 @@ def check_clip(stage: Stage, given: Given, facts: ModelFacts) -> None:
         HandoffError: One picture, or frames of several sizes.
         ModelError: A model with two denoisers, of which diffusers' pipeline knows one; or several clips at once.
     """
-    name, sizes = stage.model.name, list(dict.fromkeys(given.images))
+    name = stage.model.name
     if facts.boundary is not None:
         raise ModelError(
             f"{name} has two experts, and {facts.family.pipeline_name('img2img')} of diffusers runs one alone: it "
@@ -46,18 +46,44 @@ def check_clip(stage: Stage, given: Given, facts: ModelFacts) -> None:
             "list of pictures.",
             option="image_seeds",
         )
+    _check_sizes(given)
+    if stage.batch_size > 1:
+        raise ModelError(
+            f"{facts.family.pipeline_name('img2img')} makes one clip at a time of a clip. Leave {option('batch_size')} "
+            f"out, or give several {option('seeds')}.",
+            option="batch_size",
+        )
+
+
+def check_lead(given: Given, facts: ModelFacts) -> None:
+    """Sees that several pictures are a clip that a result can begin with.
+
+    Args:
+        given: What goes into a stage.
+        facts: Its model's.
+
+    Raises:
+        HandoffError: Frames of several sizes, or a number of them that are no whole latent frames.
+    """
+    _check_sizes(given)
+    count, step = len(given.images), facts.space.frame_step
+    over = (count - 1) % step
+    if over:
+        raise HandoffError(
+            f"the clip that the result is to begin with has {count} frames, and {facts.name} takes {step} at a time "
+            f"after the first: {count - over} or {count - over + step} are nearest.",
+            option="image_seeds",
+        )
+
+
+def _check_sizes(given: Given) -> None:
+    sizes = list(dict.fromkeys(given.images))
     if len(sizes) > 1:
         shown = " and ".join(str(Size(*size)) for size in sizes[:3])
         raise HandoffError(
             f"the frames of a clip are of one size, and here are {shown}. "
             "Bring them to one, such as with resize=640x360 after them.",
             option="image_seeds",
-        )
-    if stage.batch_size > 1:
-        raise ModelError(
-            f"{facts.family.pipeline_name('img2img')} makes one clip at a time of a clip. Leave {option('batch_size')} "
-            f"out, or give several {option('seeds')}.",
-            option="batch_size",
         )
 
 
@@ -98,6 +124,12 @@ def frame_count(stage: Stage, latents: Standing | None, facts: ModelFacts, given
     clip = len(given.images) if facts.family.takes_clips else 0
     wanted = asked or clip or facts.family.frames
     _check_count(wanted, stage, facts)
+    if facts.family.leads and len(given.images) > wanted:
+        raise ModelError(
+            f"the clip that the result is to begin with has {len(given.images)} frames, and it is {wanted} long. Give "
+            f"fewer, or more {option('num_frames')}.",
+            option="image_seeds",
+        )
     if clip and wanted > clip:
         raise ModelError(
             f"{option('num_frames')} is {wanted}, and the clip has {clip} frames. Leave it out, or give fewer.",

@@ -26,7 +26,7 @@ __all__ = ["decode", "encode", "scaling_of_vae", "space_of", "to_pil"]
 
 # Names of spaces: (channels, scaling factor) to name; the numbers themselves are the VAE's.
 _WAN_CHANNELS = 16
-_LTX, _COG = "AutoencoderKLLTXVideo", "AutoencoderKLCogVideoX"
+_LTX, _LTX2, _COG = "AutoencoderKLLTXVideo", "AutoencoderKLLTX2Video", "AutoencoderKLCogVideoX"
 _HUNYUAN, _HUNYUAN15 = "AutoencoderKLHunyuanVideo", "AutoencoderKLHunyuanVideo15"
 _COG_GROUP = 2  # latent frames at once: AutoencoderKLCogVideoX makes other frames of an even number
 _NAMES = {(4, 0.18215): "SD", (4, 0.13025): "SDXL", (16, 1.5305): "SD3", (16, 0.3611): "Flux"}
@@ -71,14 +71,14 @@ def _wan_space(config: Mapping[str, Any], digest: str) -> Space:
     )
 
 
-def _ltx_space(config: Mapping[str, Any], digest: str) -> Space:
+def _ltx_space(config: Mapping[str, Any], digest: str, name: str = "LTX") -> Space:
     """That of LTX-Video's VAE, whose means and deviations are among its weights."""
     halvings = sum(map(bool, config["spatio_temporal_scaling"]))
     factor = config.get("spatial_compression_ratio") or config["patch_size"] * 2**halvings
     frames = config.get("temporal_compression_ratio") or config["patch_size_t"] * 2**halvings
     scale = float(config.get("scaling_factor") or 1.0)
     channels = int(config["latent_channels"])
-    return Space("LTX", channels, int(factor), scale, vae=digest, axes=AXES[1], frame_factor=int(frames))
+    return Space(name, channels, int(factor), scale, vae=digest, axes=AXES[1], frame_factor=int(frames))
 
 
 def _hunyuan_space(config: Mapping[str, Any], digest: str, name: str = "HunyuanVideo") -> Space:
@@ -101,6 +101,7 @@ _CLIPS: Mapping[str, Callable[[Mapping[str, Any], str], Space]] = MappingProxyTy
     {
         "AutoencoderKLWan": _wan_space,
         _LTX: _ltx_space,
+        _LTX2: partial(_ltx_space, name="LTX-2"),
         _COG: _cog_space,
         _HUNYUAN: _hunyuan_space,
         _HUNYUAN15: partial(_hunyuan_space, name="HunyuanVideo 1.5"),
@@ -152,7 +153,7 @@ def scaling_of_vae(vae: Any, like: torch.Tensor) -> Scaling:
         return Scaling(vae.bn.running_mean.view(1, -1, 1, 1).to(like), std)
     if type(vae).__name__ == _COG:
         return Scaling(scale=config.scaling_factor, order="inverse")
-    if type(vae).__name__ == _LTX:
+    if type(vae).__name__ in (_LTX, _LTX2):
         mean, std = (per_channel(values) for values in (vae.latents_mean, vae.latents_std))
         return Scaling(mean, std, config.scaling_factor)
     if "z_dim" in config:
