@@ -265,7 +265,7 @@ def test_frames_that_a_model_cannot_make_name_the_nearest(bench, asked, nearest)
     assert caught.value.option == "num_frames"
 
 
-@pytest.mark.parametrize("put", [{"loras": ("l",)}, {"optimize": ("channels-last",)}, {"transformer": "other"}])
+@pytest.mark.parametrize("put", [{"optimize": ("channels-last",)}, {"transformer": "other"}])
 def test_what_would_change_one_expert_alone_is_refused(put):
     source, (name,) = ModelSource("m", **put), put
     check_experts(source, None)

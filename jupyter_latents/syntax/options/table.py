@@ -105,8 +105,8 @@ OPTIONS: tuple[Option, ...] = (
          "Another transformer, likewise, or a .gguf file. Default: the model's own.",
          completion="path", field="model.transformer"),
     _row("--loras --lora -lra", "loras", "NAME", parsers.address, "Model",
-         "LoRA weights, 'NAME;scale=0.8' each, for a part of the run with ;start=0;end=0.25 (or steps, or sigma=0.9). "
-         "Several are used together; they do not multiply.",
+         "LoRA weights, 'NAME;scale=0.8' each, for a part of the run with ;start=0;end=0.25 (or steps, or sigma=0.9), "
+         "of a model with two experts with ;expert=high or low. Several are used together; they do not multiply.",
          many=True, completion="path", field="model.loras"),
     _row("--lora-fuse-scale -lrfs", "lora_fuse_scale", "SCALE", parsers.number(), "Model",
          "Multiplies the scales of all LoRAs. Default: 1."),
