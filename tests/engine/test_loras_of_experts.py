@@ -44,13 +44,13 @@ def plain(bench: Bench, files: dict[str, Path], scales: dict[str, float]) -> tor
 
     pipeline = diffusers.DiffusionPipeline.from_pretrained(bench.folder("wan22"))
     pipeline.set_progress_bar_config(disable=True)
-    for name in scales:
+    for name, scale in scales.items():
         pipeline.load_lora_weights(
             str(files[name].parent), weight_name=files[name].name, adapter_name=name,
             load_into_transformer_2=name == "low",
         )  # fmt: skip
         expert = pipeline.transformer_2 if name == "low" else pipeline.transformer
-        expert.set_adapters([name], [scales[name]])
+        expert.set_adapters([name], [scale])
     return pipeline(
         PROMPT, height=32, width=32, num_frames=FRAMES, num_inference_steps=STEPS, guidance_scale=3.0,
         generator=torch.Generator("cpu").manual_seed(7), output_type="latent",
@@ -86,7 +86,7 @@ def test_a_lora_says_its_expert(bench: Bench, files: dict[str, Path]):
             prepare(stage(bench, f"{name}{text}"))
         assert caught.value.option == "loras"
     single = stage_of(bench, "wan21")
-    with pytest.raises(ModelError, match="expert=low of .* is for models with two experts"):
+    with pytest.raises(ModelError, match=r"expert=low of .* is for models with two experts"):
         prepare(replace(single, model=replace(single.model, loras=(f"{name};expert=low",))))
     digests = {describe(stage(bench, f"{name};expert={one}").model).digest for one in ("high", "low")}
     assert len({*digests, describe(stage(bench).model).digest}) == 3
