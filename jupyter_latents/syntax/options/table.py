@@ -214,8 +214,8 @@ OPTIONS: tuple[Option, ...] = (
           "their shape, and have the width that is asked for."),
     _row("--latents-processors -lp", "latents_processors", "PROCESSOR", parsers.processors, "Images and latents",
          "What is done to raw latents before they go in: 'scale;factor=1.1', 'noise;sigma=0.5;seed=1' (or timestep=). "
-         "'upscale;factor=2' enlarges them, 'upscaler;model=NAME' by LTX-Video's network. Several run one "
-         "after the other.", many=True,
+         "'upscale;factor=2' enlarges them, 'upscaler;model=NAME' by LTX-Video's network or Stable Diffusion's. "
+         "Several run one after the other.", many=True,
          choices=("scale;factor=", "noise;sigma=", "noise;timestep=", "upscale;factor=", "upscaler;model="),
          field="latents_processors", fill=writers.chain, write=writers.processor),
     *(

@@ -197,7 +197,7 @@ def _expert(entry: OptionAddress, facts: ModelFacts) -> str:
         if named is not None:
             raise fault("loras", f"expert={named} of {entry.name} is for models with two experts. Leave it out.")
         return ""
-    if named not in _EXPERTS:
+    if named is None or named not in _EXPERTS:
         said = (
             f"expert={named} of {entry.name} is none of" if named is not None else f"{entry.name} does not say which of"
         )
