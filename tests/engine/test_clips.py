@@ -22,7 +22,7 @@ from jupyter_latents.engine.models.cache import ModelCache
 from jupyter_latents.engine.models.experts import check_experts
 from jupyter_latents.engine.observer import Silent
 from jupyter_latents.engine.prepare import prepare
-from jupyter_latents.errors import HandoffError, JupyterLatentsError, ModelError, WindowError
+from jupyter_latents.errors import HandoffError, JupyterLatentsError, LatentsError, ModelError, WindowError
 from jupyter_latents.latents import CLEAN, Latents
 from jupyter_latents.latents.clip import Clip
 from jupyter_latents.points import point_of
@@ -433,3 +433,25 @@ def test_dimensions_are_those_that_diffusers_would_make(bench):
     assert prepare(stage_of(bench, "wan21", size=None, num_frames=None)).call.size == (832, 480)
     assert prepare(stage_of(bench, "wan21", size=None, num_frames=None)).call.frames == 81
     assert Prompt().weighter is None
+
+
+def test_a_long_clip_keeps_some_of_its_steps_and_tells_which(bench, whole, monkeypatch):
+    """Where all would take more than may be kept; the last and that between the experts stay, and go on exactly."""
+    monkeypatch.setattr("jupyter_latents.engine.run_steps.SETTINGS", Settings(trajectory_memory=20_000))
+    told: list[str] = []
+
+    class Notes(Silent):
+        def note(self, text: str, *, warning: bool = False) -> None:
+            told.append(text)
+
+    made = bench.engine.run(stage_of(bench, "wan22"), observer=Notes()).latents
+    assert torch.equal(made.tensor, whole("wan22"))
+    steps = made.trajectory.steps
+    assert len(steps) < STEPS
+    assert {BOUNDARY, STEPS} <= set(steps)
+    assert any(f"{STEPS - len(steps)} steps of this clip are not kept" in text for text in told)
+    missing = next(step for step in range(min(steps), STEPS) if step not in steps)
+    with pytest.raises(LatentsError, match=f"step {missing} is not kept: .*The nearest are"):
+        made.at(step=missing)
+    last = bench.engine.run(stage_of(bench, "wan22"), Inputs((made.at(step=BOUNDARY),))).latents
+    assert torch.equal(last.tensor, whole("wan22"))
