@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.prepare import prepare
@@ -55,9 +56,11 @@ def test_ltx_makes_clips_of_pictures_whole_and_split(bench: Bench, scheduler: st
         prepare(stage_of(bench, "ltx", **options), Given((whole.at(step=4),)))
 
 
-@pytest.mark.parametrize("count", [1, 5])
-def test_later_versions_begin_with_a_picture_or_a_clip_whole_and_split(bench: Bench, count: int):
-    """What they begin with is noised anew before each step, from the run's own draws."""
+LEAD: dict[str, Any] = {**SIZE, "num_frames": 9, "num_inference_steps": 4}
+
+
+def lead(bench: Bench, count: int) -> tuple[tuple[Image.Image, ...], torch.Tensor]:
+    """A clip of so many frames, and diffusers' own run that begins with it."""
     import diffusers
 
     given = tuple(frame.resize((64, 32)) for frame in clip(count))
@@ -68,7 +71,13 @@ def test_later_versions_begin_with_a_picture_or_a_clip_whole_and_split(bench: Be
         generator=torch.Generator("cpu").manual_seed(7), output_type="latent",
         **({"image": given[0]} if count == 1 else {"video": [list(given)]}),
     ).frames  # fmt: skip
-    options: dict[str, Any] = {**SIZE, "num_frames": 9, "num_inference_steps": 4}
+    return given, expected
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_later_versions_begin_with_a_picture_or_a_clip_whole_and_split(bench: Bench, count: int):
+    """What they begin with is noised anew before each step, from the run's own draws."""
+    (given, expected), options = lead(bench, count), LEAD
     whole = bench.engine.run(stage_of(bench, "ltx-condition", **options), Inputs(images=given)).latents
     assert torch.equal(whole.tensor, expected)
     assert torch.equal(whole.denoised[:, :, 0], whole.tensor[:, :, 0])
