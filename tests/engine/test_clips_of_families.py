@@ -51,6 +51,7 @@ CASES = {
     "cogvideox15": Case("CogVideoX", frames=9),
     "hunyuan-video": Case("HunyuanVideo"),
     "hunyuan-video15": Case("HunyuanVideo 1.5"),
+    "skyreels": Case("Wan2.1", Size(32, 32)),
 }
 
 

@@ -37,6 +37,7 @@ OWN = {
     "cogvideox": "CogVideoX",
     "cogvideox15": "CogVideoX 1.5",
     "hunyuan-video15": "HunyuanVideo 1.5",
+    "skyreels": "SkyReels V2",
 }
 
 HEAD = """

@@ -469,3 +469,16 @@ def _scatter(vae: Any) -> None:
     generator = torch.Generator().manual_seed(parts.VAE_SEED)
     vae.latents_mean.copy_(torch.randn(vae.latents_mean.shape, generator=generator) / 10)
     vae.latents_std.copy_(1 + torch.rand(vae.latents_std.shape, generator=generator))
+
+
+def skyreels(seed: int = 0) -> Any:
+    """SkyReels V2, text to video: Wan's VAE and texts, a denoiser of its own."""
+    from diffusers import SkyReelsV2Pipeline, SkyReelsV2Transformer3DModel
+
+    transformer = SkyReelsV2Transformer3DModel(
+        num_attention_heads=2, attention_head_dim=12, text_dim=32, freq_dim=16, ffn_dim=32, num_layers=1,
+        rope_max_seq_len=32,
+    )  # fmt: skip
+    return SkyReelsV2Pipeline(
+        **_text(seed), vae=_wan_vae(), scheduler=_uni_pc(8.0), transformer=parts.fill(transformer, seed)
+    )

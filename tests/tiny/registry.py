@@ -39,6 +39,7 @@ CLIPS: dict[str, Callable[..., DiffusionPipeline]] = {
     "ltx": film.ltx,
     "ltx-condition": film.ltx_condition,
     "ltx2": film.ltx2,
+    "skyreels": film.skyreels,
     "wan21": film.wan21,
     "wan22": film.wan22,
     "wan21-i2v": film.wan21_i2v,

@@ -291,6 +291,17 @@ FAMILIES: tuple[Family, ...] = (
         sound=True,
     ),
     Family(
+        "SkyReels V2",
+        ("wan",),
+        ("SkyReelsV2Pipeline",),
+        "SkyReelsV2Pipeline",
+        half="bfloat16",
+        default_size=(960, 544),
+        align=16,
+        frames=97,
+        fps=24,
+    ),
+    Family(
         "Wan TI2V",
         ("wan",),
         ("WanPipeline", "WanImageToVideoPipeline"),
