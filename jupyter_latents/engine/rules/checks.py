@@ -19,9 +19,8 @@ from jupyter_latents.wording import option
 
 __all__ = ["check_mode", "check_sigmas", "pipeline_of"]
 
-_NEEDS = dict.fromkeys(
-    ("SkyReelsV2Pipeline", "WanImageToVideoPipeline"), "ftfy"
-)  # what a pipeline calls without asking whether it is there
+# What a pipeline calls without asking whether it is there.
+_NEEDS = dict.fromkeys(("SkyReelsV2Pipeline", "WanImageToVideoPipeline"), "ftfy")
 _MOST_SIGMA = 10_000  # models are trained up to 15 (SD), 80 (EDM) or 4096 (zero terminal SNR)
 
 
