@@ -53,7 +53,11 @@ def of_clip(bench: Bench, family: str, **options: Any) -> Any:
     return stage_of(bench, family, num_frames=None, strength=STRENGTH, **options)
 
 
-CASES = [*(("wan21", scheduler) for scheduler in (None, *list(SCHEDULERS)[1:])), ("cogvideox", None)]
+CASES = [
+    ("wan21", None),
+    ("cogvideox", None),
+    *(pytest.param("wan21", scheduler, marks=pytest.mark.slow) for scheduler in list(SCHEDULERS)[1:]),
+]
 
 
 @pytest.mark.parametrize(("family", "scheduler"), CASES)

@@ -57,7 +57,7 @@ def same(made: Latents, expected: tuple[torch.Tensor, torch.Tensor]) -> bool:
     return torch.equal(made.tensor, clip) and made.sound is not None and torch.equal(made.sound, sound)
 
 
-@pytest.mark.parametrize("scheduler", [None, UNI_PC])
+@pytest.mark.parametrize("scheduler", [UNI_PC, pytest.param(None, marks=pytest.mark.slow)])
 def test_clip_and_sound_are_those_of_diffusers_whole_and_split(bench: Bench, scheduler: str | None):
     """With UniPC the sound has a history of its own."""
     expected = both(bench, scheduler)

@@ -118,7 +118,8 @@ def crossing(given: Standing, space: Space, align: int) -> Outline:
     """
     own = given.space or space
     width, height = (round_down(pixels, align) for pixels in own.size_of(given.shape))
-    shape = space.shape_for(width, height, given.shape[0])
+    frames = own.frames_of(given.shape) if own.moves else 1
+    shape = space.shape_for(width, height, given.shape[0], frames)
     made = given.provenance
     return Outline(shape, space, _noise_after(given.noise), None, made, has_history=False)
 
@@ -134,13 +135,15 @@ def _crossed(
     clean: torch.Tensor, giver: Space, giver_vae: Callable[[], Any], receiver_vae: Any, space: Space, align: int
 ) -> torch.Tensor:
     own = converter(giver, space)
-    if own is not None:
+    if own is not None and not giver.moves:
         return _checked(own(clean), clean, giver, space)
     pictures = codec.decode(giver.seen(clean), giver_vae())
     height, width = pictures.shape[-2:]
     wanted = (round_down(height, align), round_down(width, align))
     if wanted != (height, width):
-        pictures = F.interpolate(pictures, wanted, mode="bicubic", antialias=True)
+        flat = pictures.transpose(1, 2).flatten(0, 1) if pictures.dim() > 4 else pictures
+        sized = F.interpolate(flat, wanted, mode="bicubic", antialias=True)
+        pictures = sized.unflatten(0, (len(pictures), -1)).transpose(1, 2) if pictures.dim() > 4 else sized
     return codec.encode(pictures.clamp(-1, 1), receiver_vae)
 
 

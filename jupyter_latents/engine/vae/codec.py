@@ -217,11 +217,11 @@ def encode(pictures: torch.Tensor, vae: Any) -> torch.Tensor:
     """Encodes pictures to latents in model space, the mean of the posterior.
 
     Args:
-        pictures: (batch, 3, height, width), -1 to 1.
+        pictures: (batch, 3, height, width), -1 to 1, or clips (batch, 3, frames, height, width).
         vae: The VAE.
 
     Returns:
-        Latents (batch, channels, height/factor, width/factor), float32, on the CPU.
+        Latents (batch, channels, height/factor, width/factor), those of clips with frames, float32, on the CPU.
 
     Raises:
         StoppedError: See `decode`.
@@ -235,7 +235,7 @@ def encode(pictures: torch.Tensor, vae: Any) -> torch.Tensor:
 
 def _encoded(pictures: torch.Tensor, vae: Any) -> torch.Tensor:
     pictures = pictures.to(device=vae.device, dtype=vae.dtype)
-    one_frame = _has_frames(vae)
+    one_frame = _has_frames(vae) and pictures.dim() == 4
     encoded = vae.encode(pictures.unsqueeze(2) if one_frame else pictures)
     raw = encoded.latent if hasattr(encoded, "latent") else encoded.latent_dist.mode()
     raw = patchify(raw) if _has_patches(vae) else raw.squeeze(2) if one_frame else raw
