@@ -30,7 +30,7 @@ from jupyter_latents.engine.rules.passes import passes_of, passes_remark
 from jupyter_latents.engine.rules.remarks import remarks
 from jupyter_latents.engine.rules.sharing import sharing_note
 from jupyter_latents.engine.rules.sizes import picture_size, size_before
-from jupyter_latents.engine.rules.sound import check_sound
+from jupyter_latents.engine.rules.sound import check_sound, sound_note
 from jupyter_latents.engine.schedule import beginning, schedulers, timesteps
 from jupyter_latents.engine.schedule.entering import Entering, enter, enter_noised, first_step
 from jupyter_latents.engine.schedule.expressions import with_levels
@@ -248,14 +248,13 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     switches = {*(one.start for one in whole[1:]), *(one.start for one in experts[1:])}
     beside, doubt = (*unused_notes(facts), *beside), entering.way.warning if entering.way is not None else ""
     warnings = (*notes, *beside, *prompt_remarks(stage), *filter(None, (doubt,)))
-    beside = (*beside, *((f"experts: {', '.join(map(str, experts))}",) if experts else ()))
+    beside = (*beside, *((f"experts: {', '.join(map(str, experts))}",) if experts else ()), sound_note(facts))
     alone = sharing_note(stage, given, len(pieces(windows, experts)))
     steering = (*prompt_remarks(stage), *steering_remarks(windows), passes_remark(windows, span, facts), alone)
     told = (
         *notes,
         *facts.notes(call),
-        *beside,
-        *filter(None, steering),
+        *filter(None, (*beside, *steering)),
         *entering.notes,
         *(choice.note for choice in optimize),
     )

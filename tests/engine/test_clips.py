@@ -454,6 +454,12 @@ def test_a_long_clip_keeps_some_of_its_steps_and_tells_which(bench, whole, monke
     assert torch.equal(last.tensor, whole("wan22"))
 
 
+def test_clips_of_a_size_that_the_receiver_lacks_are_resized_frame_by_frame(bench):
+    made = bench.engine.run(stage_of(bench, "wan21", size=Size(80, 48), window=Window(None, 0.5))).latents
+    last = bench.engine.run(stage_of(bench, "ltx", size=None, num_frames=None), Inputs((made,))).latents
+    assert (made.size, last.size, last.frames) == ((80, 48), (64, 32), FRAMES)
+
+
 @pytest.mark.parametrize(("giver", "receiver"), [("wan21", "ltx"), ("ltx", "wan21")])
 def test_clips_cross_from_one_space_to_another_through_pixels(bench, giver, receiver):
     """The clean estimate is decoded and encoded, frame for frame, and noised again to the same sigma."""

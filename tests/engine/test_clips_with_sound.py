@@ -84,7 +84,10 @@ def test_a_clip_does_not_go_on_without_its_sound(bench: Bench):
     """It would begin as noise beside a picture that is half done."""
     made = bench.engine.run(stage_of(bench, "ltx2", window=Window(None, 0.5), **OPTIONS)).latents
     again = {**OPTIONS, "size": None, "num_frames": None}
-    assert prepare(stage_of(bench, "ltx2", **again), Given((made,))).entering.exact
+    prepared = prepare(stage_of(bench, "ltx2", **again), Given((made,)))
+    assert prepared.entering.exact
+    assert any("its sound is made, too" in note for note in prepared.notes)
+    assert not any("its sound" in note for note in prepared.warnings)
     assert made.flip().sound is None
     for given, options in (
         (made.flip(), {}),

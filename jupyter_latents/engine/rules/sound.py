@@ -8,7 +8,17 @@ from jupyter_latents.engine.schedule.entering import Entering
 from jupyter_latents.errors import HandoffError
 from jupyter_latents.wording import option
 
-__all__ = ["check_sound"]
+__all__ = ["check_sound", "sound_note"]
+
+
+def sound_note(facts: ModelFacts) -> str:
+    """What becomes of the sound that a model makes; empty where it makes none.
+
+    Args:
+        facts: The model's.
+    """
+    said = "its sound is made, too, and travels with the latents (clip.sound); films have none"
+    return said if facts.family.sound else ""
 
 
 def check_sound(latents: Standing | None, facts: ModelFacts, entering: Entering) -> None:

@@ -141,10 +141,15 @@ def _crossed(
     height, width = pictures.shape[-2:]
     wanted = (round_down(height, align), round_down(width, align))
     if wanted != (height, width):
-        flat = pictures.transpose(1, 2).flatten(0, 1) if pictures.dim() > 4 else pictures
-        sized = F.interpolate(flat, wanted, mode="bicubic", antialias=True)
-        pictures = sized.unflatten(0, (len(pictures), -1)).transpose(1, 2) if pictures.dim() > 4 else sized
+        pictures = _sized(pictures, wanted)
     return codec.encode(pictures.clamp(-1, 1), receiver_vae)
+
+
+def _sized(pictures: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Pictures, or the frames of clips, at another (height, width)."""
+    flat = pictures.transpose(1, 2).flatten(0, 1) if pictures.dim() > 4 else pictures
+    made = F.interpolate(flat, size, mode="bicubic", antialias=True)
+    return made.reshape(len(pictures), -1, *made.shape[1:]).transpose(1, 2) if pictures.dim() > 4 else made
 
 
 def _checked(converted: object, clean: torch.Tensor, giver: Space, space: Space) -> torch.Tensor:
