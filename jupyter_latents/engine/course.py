@@ -47,7 +47,7 @@ def course_of(prepared: Prepared) -> Course:
         passes=prepared.passes,
         weights=prepared.weights,
         outline=prepared.outline,
-        shares=shares(prepared.stage, prepared.given, len(prepared.pieces)),
+        shares=shares(prepared.stage, prepared.given, len(prepared.pieces), prepared.facts.family),
         warnings=prepared.warnings,
     )
 

@@ -162,3 +162,21 @@ def test_a_guider_that_does_otherwise_at_other_steps_is_refused(bench: Bench, tm
     (other / "model_index.json").write_text(json.dumps({**index, "guider": guider}))
     with pytest.raises(ModelError, match=r"the guider of .* says (stop 0\.5|AdaptiveProjectedGuidance)"):
         prepare(stage_of(bench, str(other), size=Size(64, 64)))
+
+
+@pytest.mark.parametrize("family", ["cogvideox", "cogvideox15", "hunyuan-video15"])
+def test_families_that_make_one_clip_at_a_time_refuse_several(bench: Bench, family: str):
+    """Diffusers' CogVideoX takes the number and makes one clip, HunyuanVideo 1.5 fails in its denoiser."""
+    options = CASES[family].options
+    with pytest.raises(ModelError, match="makes one clip at a time in diffusers, and 2 are asked for") as caught:
+        prepare(stage_of(bench, family, batch_size=2, **options))
+    assert caught.value.option == "batch_size"
+    shared = prepare(stage_of(bench, family, batch_seeds=True, **options))
+    assert any("not as one batch: " in note and "one clip at a time" in note for note in shared.notes)
+
+
+def test_a_batch_of_clips_has_a_sound_for_each(bench: Bench):
+    made = bench.engine.run(
+        stage_of(bench, "ltx2", batch_size=2, size=Size(64, 32), num_frames=5, num_inference_steps=2)
+    )
+    assert (made.latents.shape[0], made.latents.sound.shape[0], len(made.images)) == (2, 2, 2)

@@ -200,6 +200,7 @@ FAMILIES: tuple[Family, ...] = (
         align=16,
         frames=81,
         when="patch_size_t",
+        alone=True,
         later="diffusers' CogVideoXVideoToVideoPipeline does not fill its frames up; it makes clips of texts",
     ),
     Family(
@@ -213,6 +214,7 @@ FAMILIES: tuple[Family, ...] = (
         align=16,
         frames=49,
         fps=8,
+        alone=True,
     ),
     Family(
         "HunyuanVideo 1.5",
@@ -226,6 +228,7 @@ FAMILIES: tuple[Family, ...] = (
         align=16,
         frames=121,
         fps=24,
+        alone=True,
     ),
     Family(
         "HunyuanVideo",

@@ -49,6 +49,7 @@ class Family:
             all.
         finish: What the pipeline does to its latents after the loop, a row of `finish.FINISHES`.
         later: Why what stands in the place of a picture is not taken, though diffusers takes it; empty where it is.
+        alone: Whether its pipelines make one clip at a time: diffusers' take a larger number and make one, or fail.
         sound: Whether sound is made with a clip, whose latents travel beside the clip's.
         foreseen: Whether the pipeline is known to set the timesteps of `schedule`; else only its run tells them.
     """
@@ -79,6 +80,7 @@ class Family:
     when: str = ""
     finish: str = ""
     later: str = ""
+    alone: bool = False
     sound: bool = False
     foreseen: bool = True
 

@@ -10,7 +10,7 @@ from jupyter_latents.latents.clip import check_fps, check_still
 from jupyter_latents.stage import Size, Stage
 from jupyter_latents.wording import option
 
-__all__ = ["check_clip", "check_lead", "frame_count", "frame_rate"]
+__all__ = ["check_alone", "check_clip", "check_lead", "frame_count", "frame_rate"]
 
 _NOTHING = Given()
 
@@ -53,6 +53,27 @@ def check_clip(stage: Stage, given: Given, facts: ModelFacts) -> None:
             f"out, or give several {option('seeds')}.",
             option="batch_size",
         )
+
+
+def check_alone(batch: int, given: Given, facts: ModelFacts) -> None:
+    """Sees that a model which makes one clip at a time is asked for one.
+
+    Args:
+        batch: How many it is asked for.
+        given: What goes into the stage.
+        facts: The model's.
+
+    Raises:
+        ModelError: It is asked for several.
+    """
+    if not facts.family.alone or batch == 1:
+        return
+    said = f"Leave {option('batch_size')} out, or give several {option('seeds')}."
+    raise ModelError(
+        f"{facts.family.name} makes one clip at a time in diffusers, and {batch} are asked for. "
+        + ("Give the latents one by one; split() parts them." if given.latents else said),
+        option="image_seeds" if given.latents else "batch_size",
+    )
 
 
 def check_lead(given: Given, facts: ModelFacts) -> None:
