@@ -18,7 +18,7 @@ from jupyter_latents.engine.prepare import prepare
 from jupyter_latents.errors import JupyterLatentsError, ModelError, SettingError
 from jupyter_latents.stage import Size, Window
 from tests.engine.cases import PROMPT, Bench, in_memory, through_file
-from tests.engine.test_clips import stage_of
+from tests.engine.test_clips import SCHEDULERS, stage_of
 
 SQUARE = Size(64, 64)
 
@@ -180,3 +180,10 @@ def test_a_batch_of_clips_has_a_sound_for_each(bench: Bench):
         stage_of(bench, "ltx2", batch_size=2, size=Size(64, 32), num_frames=5, num_inference_steps=2)
     )
     assert (made.latents.shape[0], made.latents.sound.shape[0], len(made.images)) == (2, 2, 2)
+
+
+@pytest.mark.parametrize("family", ["hunyuan-video", "hunyuan-video15"])
+def test_a_scheduler_that_takes_no_sigmas_is_refused_where_the_pipeline_passes_some(bench: Bench, family: str):
+    for scheduler in ("FlowMatchHeunDiscreteScheduler", list(SCHEDULERS)[-1]):
+        with pytest.raises(ModelError, match="passes sigmas of its own, and .* takes none"):
+            prepare(stage_of(bench, family, scheduler=scheduler, **CASES[family].options))
