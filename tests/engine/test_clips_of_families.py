@@ -185,5 +185,5 @@ def test_a_batch_of_clips_has_a_sound_for_each(bench: Bench):
 @pytest.mark.parametrize("family", ["hunyuan-video", "hunyuan-video15"])
 def test_a_scheduler_that_takes_no_sigmas_is_refused_where_the_pipeline_passes_some(bench: Bench, family: str):
     for scheduler in ("FlowMatchHeunDiscreteScheduler", list(SCHEDULERS)[-1]):
-        with pytest.raises(ModelError, match="passes sigmas of its own, and .* takes none"):
+        with pytest.raises(ModelError, match=r"passes sigmas of its own, and .* takes none"):
             prepare(stage_of(bench, family, scheduler=scheduler, **CASES[family].options))
