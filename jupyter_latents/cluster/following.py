@@ -80,7 +80,7 @@ class Following:
 
         The last step is left out where only the decoding was missing: it is run again, to end in it.
         """
-        steps, span = [step for step in self._steps if step.resume is not None], self._span
+        steps, span = [step for step in self._steps if step.resume is not None and not step.is_clean], self._span
         last = steps[-1].position if steps else None
         if span is None or last is None:
             return None

@@ -29,7 +29,7 @@ class ModelCard:
         direct_latents: Whether latents in the image position go in undecoded where a start is given.
         identity: Tells all of its files from others that make another result; empty where some are lacking.
         lacking: What is to be fetched before it runs, in words.
-        takes_clips: Whether what stands in the place of a picture is a clip.
+        takes_clips: Whether what stands in the place of a picture may be a clip.
     """
 
     name: str

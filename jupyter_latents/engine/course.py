@@ -25,7 +25,7 @@ def card_of(facts: ModelFacts) -> ModelCard:
         facts.family.direct_latents,
         "" if facts.lacking else facts.identity,
         facts.lacking,
-        facts.family.takes_clips,
+        facts.family.reads_clips,
     )
 
 
@@ -47,7 +47,7 @@ def course_of(prepared: Prepared) -> Course:
         passes=prepared.passes,
         weights=prepared.weights,
         outline=prepared.outline,
-        shares=shares(prepared.stage, prepared.given, len(prepared.pieces)),
+        shares=shares(prepared.stage, prepared.given, len(prepared.pieces), prepared.facts.family),
         warnings=prepared.warnings,
     )
 

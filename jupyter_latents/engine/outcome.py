@@ -20,6 +20,7 @@ from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.engine.tap.leaving import on_cpu
 from jupyter_latents.engine.tap.states import StepState
 from jupyter_latents.latents.facts import CLEAN, Position, Provenance, Resume
+from jupyter_latents.latents.sound import KEY
 from jupyter_latents.latents.trajectory import Trajectory
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import Stage
@@ -159,6 +160,8 @@ def _latents(done: StepLog, origin: RunOrigin, state: StepState) -> Latents:
     resume = None
     if noise is not CLEAN and state.scheduler is not None:
         resume = Resume(state.scheduler, _one_state(state.generator), versions())
+    elif state.scheduler is not None and KEY in state.scheduler:
+        resume = Resume(MappingProxyType({KEY: state.scheduler[KEY]}), None, versions())
     layout = LAYOUTS[facts.family.layout]
     estimate = state.denoised
     if estimate is not None:

@@ -23,13 +23,14 @@ from jupyter_latents.engine.models.optimize import check_optimize
 from jupyter_latents.engine.prompts.windows import check_prompts, prompt_remarks
 from jupyter_latents.engine.rules.calls import call_arguments, check_clip_skip
 from jupyter_latents.engine.rules.checks import check_mode, check_sigmas, pipeline_of
-from jupyter_latents.engine.rules.frames import frame_count, frame_rate
+from jupyter_latents.engine.rules.frames import check_alone, frame_count, frame_rate
 from jupyter_latents.engine.rules.needs import check_memory
 from jupyter_latents.engine.rules.origin import provenance_of
 from jupyter_latents.engine.rules.passes import passes_of, passes_remark
 from jupyter_latents.engine.rules.remarks import remarks
 from jupyter_latents.engine.rules.sharing import sharing_note
 from jupyter_latents.engine.rules.sizes import picture_size, size_before
+from jupyter_latents.engine.rules.sound import check_sound, sound_note
 from jupyter_latents.engine.schedule import beginning, schedulers, timesteps
 from jupyter_latents.engine.schedule.entering import Entering, enter, enter_noised, first_step
 from jupyter_latents.engine.schedule.expressions import with_levels
@@ -197,7 +198,7 @@ class Prepared:
     @property
     def _items(self) -> int:
         """Latents that the pipeline makes at once: for several input images it makes as many for each."""
-        images = 0 if self.facts.family.takes_clips else len(self.given.images)
+        images = 0 if self.facts.family.reads_clips else len(self.given.images)
         return self.call.batch if images < 2 else int(self.arguments["num_images_per_prompt"]) * images
 
 
@@ -236,6 +237,7 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
         entering = enter_noised(stage, scheduler, facts.family, facts.boundary)
     else:
         entering = enter(stage, entered, scheduler, facts.family, first, facts.boundary)
+    check_sound(entered, facts, entering)
     check_memory(call, facts, _itemsize(stage, facts), entering.span.end - entering.span.start, scheduler)
     check_steps(scheduler, entering.schedule, entering.span.start_index, entering.span.end_index)
     decodings = tuple(decoding(one, facts, stage.model) for one in given.decoded)
@@ -247,14 +249,13 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     switches = {*(one.start for one in whole[1:]), *(one.start for one in experts[1:])}
     beside, doubt = (*unused_notes(facts), *beside), entering.way.warning if entering.way is not None else ""
     warnings = (*notes, *beside, *prompt_remarks(stage), *filter(None, (doubt,)))
-    beside = (*beside, *((f"experts: {', '.join(map(str, experts))}",) if experts else ()))
-    alone = sharing_note(stage, given, len(pieces(windows, experts)))
+    beside = (*beside, *((f"experts: {', '.join(map(str, experts))}",) if experts else ()), sound_note(facts))
+    alone = sharing_note(stage, given, len(pieces(windows, experts)), facts.family)
     steering = (*prompt_remarks(stage), *steering_remarks(windows), passes_remark(windows, span, facts), alone)
     told = (
         *notes,
         *facts.notes(call),
-        *beside,
-        *filter(None, steering),
+        *filter(None, (*beside, *steering)),
         *entering.notes,
         *(choice.note for choice in optimize),
     )
@@ -278,6 +279,7 @@ def _call(stage: Stage, given: Given, entered: Standing | None, facts: ModelFact
     mode = check_mode(stage, given, entered, facts)
     size, notes = picture_size(stage, entered, given, facts)
     batch = stage.batch_size if entered is None else entered.shape[0]
+    check_alone(batch, given, facts)
     frames = frame_count(stage, entered, facts, given)
     strength, pipeline = _strength(stage, given, entered), pipeline_of(mode, stage, facts)
     fps = frame_rate(stage, entered, facts, given)

@@ -18,6 +18,8 @@ from jupyter_latents.engine.tap.states import StepState
 from jupyter_latents.engine.vae import codec
 from jupyter_latents.errors import LatentsError, RunError, StoppedError
 from jupyter_latents.latents.value import Latents
+from jupyter_latents.settings import SETTINGS
+from jupyter_latents.wording import readable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,12 +29,15 @@ if TYPE_CHECKING:
 
 __all__ = ["RunSteps"]
 
+_LAST = 2  # steps at the end that always stay
+
 
 class RunSteps:
     """The steps of a run as far as it has come; a `Look`.
 
     Attributes:
         done: The steps.
+        thinned: How many of a clip's were let go of.
         origin: What the run is of.
 
     Args:
@@ -42,7 +47,7 @@ class RunSteps:
     """
 
     def __init__(self, layout: Layout, origin: RunOrigin) -> None:
-        self.done, self.origin = StepLog(), origin
+        self.done, self.origin, self.thinned = StepLog(), origin, 0
         self._layout, self._late = layout, LateCheck()
 
     def add(self, state: StepState) -> None:
@@ -53,6 +58,21 @@ class RunSteps:
         """
         self.done.states.append(state)
         self._refuse(self._late.add(state.latents))
+        if self.origin.model.facts.space.moves:
+            self._thin(self.done.states)
+
+    def _thin(self, states: list[StepState]) -> None:
+        """Lets every second step of a clip go where all take more than may be kept of past runs.
+
+        The last two stay, and those where what steers the run changes. A clip's step takes megabytes by the dozen.
+        """
+        if len(states) <= _LAST or sum(state.size for state in states) <= SETTINGS.trajectory_memory:
+            return
+        span = self.done.span
+        marks = {span.index(step) for step in self.done.switches} if span is not None else set()
+        kept = [state for number, state in enumerate(states[:-_LAST]) if number % 2 or state.index in marks]
+        self.thinned += len(states) - _LAST - len(kept)
+        states[:] = [*kept, *states[-_LAST:]]
 
     def settle(self) -> None:
         """Sees that all steps have made numbers.
@@ -105,7 +125,8 @@ class RunSteps:
         self.settle()
         state = self.done.states[-1]
         shown = state.denoised if state.denoised is not None else state.latents
-        return self.origin.model.previewer(tiny).images(self._unpacked(shown))
+        model = self.origin.model
+        return model.previewer(tiny).images(model.facts.space.seen(self._unpacked(shown)))
 
     def values(self) -> np.ndarray[Any, Any]:
         """See `Look.values`."""
@@ -129,10 +150,15 @@ class RunSteps:
             raise RunError(f"{origin.stage.model.name} ran no step: its pipeline called no callback_on_step_end.")
         latents = last_latents(self.done, origin)
         images: tuple[Image | Clip, ...] = ()
+        if self.thinned:
+            observer.note(
+                f"{self.thinned} steps of this clip are not kept: all would take more than "
+                f"{readable(SETTINGS.trajectory_memory)} (%config JupyterLatents.trajectory_memory)"
+            )
         if latents.is_clean:
             observer.phase(Phase("decoding"))
             try:
-                pictures = codec.decode(latents.tensor, origin.model.vae_for_decoding)
+                pictures = codec.decode(origin.model.facts.space.seen(latents.tensor), origin.model.vae_for_decoding)
                 images = tuple(codec.to_pil(pictures, fps_of(latents.provenance)))
             except StoppedError:
                 self.done.stopped = True  # its steps are done, and stay

@@ -15,6 +15,7 @@ from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.layout import LAYOUTS
 from jupyter_latents.engine.libraries.compat import with_clip_skip
 from jupyter_latents.engine.models.cache import LoadedModel
+from jupyter_latents.engine.models.guiders import guided
 from jupyter_latents.engine.observer import Observer, Phase, StepEvent
 from jupyter_latents.engine.outcome import RunOrigin, StepLog
 from jupyter_latents.engine.prepare import Prepared, prepare
@@ -136,7 +137,7 @@ class StageRun:
             self.generator = self._fresh_generator()  # what it drew by then comes with the latents
         encoder = prompt_encoder(self.stage, self.family.text)
         scheduler = schedulers.build(self.stage.scheduler, *self.facts.scheduler, seed=self.seed)
-        components = model.components(call.pipeline)
+        components = guided(model.components(call.pipeline), self.family, call.stage.guidance_scale)
         if self.stage.clip_skip is not None:
             components = with_clip_skip(components)
         tap = Tap(

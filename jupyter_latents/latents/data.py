@@ -14,6 +14,7 @@ from jupyter_latents.errors import LatentsError
 from jupyter_latents.latents.arguments import shown
 from jupyter_latents.latents.facts import Noise, Position, Provenance, Resume
 from jupyter_latents.latents.forms import check_level
+from jupyter_latents.latents.sound import sound_of
 from jupyter_latents.latents.spaces import Space, for_shape, likely_spaces
 from jupyter_latents.latents.tensors import check_tensor, tensor_digest
 from jupyter_latents.latents.trajectory import Trajectory
@@ -122,6 +123,11 @@ class LatentsData:
     def size(self) -> tuple[int, int]:
         """Picture size in pixels as (width, height)."""
         return for_shape(self.space, self.shape).size_of(self.shape)
+
+    @property
+    def sound(self) -> torch.Tensor | None:
+        """Latents of the sound that belongs to a clip of LTX-2, (batch, tokens, channels); None without."""
+        return sound_of(self.resume)
 
     @property
     def made_at(self) -> float:

@@ -9,12 +9,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
+from typing import Any
 
 from jupyter_latents.errors import SettingError, nearest
 from jupyter_latents.latents.arguments import bounded, number, settle, shown, texts
 
 __all__ = [
-    "AXES", "FLOW_SPACES", "SPACES", "UNKNOWN_SPACE", "Space", "find_space", "for_shape", "likely_spaces",
+    "AXES", "FLOW_SPACES", "SPACES", "UNKNOWN_SPACE", "USUAL", "Space", "find_space", "for_shape", "likely_spaces",
 ]  # fmt: skip
 
 # The axes that a tensor of latents may have: batch, channels, frames, height, width.
@@ -59,6 +60,8 @@ class Space:
         vae: Digest of the VAE's files, empty when not known.
         axes: The axes of the unpacked tensor, one of `AXES`.
         frame_factor: Frames of the clip for one latent frame; the first latent frame is one frame, as in causal VAEs.
+        frame_group: Latent frames after the first come so many at a time: the VAE decodes no others (CogVideoX).
+        filler: Latent frames before those of the clip which the denoiser needs, and nobody sees (CogVideoX 1.5).
 
     Raises:
         SettingError: Axes that are not known, or a number that no space can have.
@@ -74,6 +77,8 @@ class Space:
     vae: str = ""
     axes: str = AXES[0]
     frame_factor: int = 1
+    frame_group: int = 1
+    filler: int = 0
 
     def __post_init__(self) -> None:
         if self.axes not in AXES:
@@ -85,6 +90,8 @@ class Space:
             channels=channels,
             factor=bounded(self.factor, "the factor of a space", 1, _MOST_FACTOR),
             frame_factor=bounded(self.frame_factor, "the frame_factor of a space", 1, _MOST_FRAMES),
+            frame_group=bounded(self.frame_group, "the frame_group of a space", 1, _MOST_FRAMES),
+            filler=bounded(self.filler, "the filler of a space", 0, _MOST_FRAMES),
             scaling_factor=_scale(self.scaling_factor, "scaling_factor", zero=False),
             shift_factor=_scale(self.shift_factor, "shift_factor", zero=True),
             channel_mean=_scales(self.channel_mean, "channel_mean", channels, zero=True),
@@ -128,11 +135,24 @@ class Space:
             shape: Shape of the unpacked tensor, in the order of `axes`.
         """
         lengths = dict(zip(self.axes.split(), shape, strict=True))
-        return (lengths.get("f", 1) - 1) * self.frame_factor + 1
+        return (lengths.get("f", 1) - self.filler - 1) * self.frame_factor + 1
 
     def latent_frames(self, frames: int) -> int:
-        """Latent frames of a clip of so many frames, rounded down."""
-        return max(0, frames - 1) // self.frame_factor + 1
+        """Latent frames of a clip of so many frames, rounded down, with those that nobody sees."""
+        return max(0, frames - 1) // self.frame_factor + 1 + self.filler
+
+    @property
+    def frame_step(self) -> int:
+        """Frames that a clip has more at least than the next shorter one."""
+        return self.frame_factor * self.frame_group
+
+    def seen(self, values: Any) -> Any:
+        """The part of latents that is decoded: all but the filler.
+
+        Args:
+            values: A tensor of this space.
+        """
+        return values[:, :, self.filler :] if self.filler else values
 
     def cells(self, pixels: Sequence[float]) -> tuple[int, ...]:
         """Lengths in picture pixels as whole latent pixels, rounded down."""
@@ -153,7 +173,7 @@ class Space:
         return (
             len(named) < 2
             and (self.channels, self.factor, self.axes) == (other.channels, other.factor, other.axes)
-            and self.frame_factor == other.frame_factor
+            and (self.frame_factor, self.filler) == (other.frame_factor, other.filler)
             and (self.channel_mean, self.channel_std) == (other.channel_mean, other.channel_std)
             and math.isclose(self.scaling_factor, other.scaling_factor, rel_tol=1e-4)
             and math.isclose(self.shift_factor, other.shift_factor, abs_tol=1e-4)
@@ -165,10 +185,12 @@ class Space:
 
     def __repr__(self) -> str:
         """The fields; the usual axes are left out, since digests of models and stages are made of this text."""
-        usual = {"axes": AXES[0], "frame_factor": 1}
-        names = [field.name for field in fields(self) if getattr(self, field.name) != usual.get(field.name, self)]
+        names = [field.name for field in fields(self) if getattr(self, field.name) != USUAL.get(field.name, self)]
         return f"Space({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 
+
+USUAL: Mapping[str, Any] = MappingProxyType({"axes": AXES[0], "frame_factor": 1, "frame_group": 1, "filler": 0})
+"""What goes without saying, in files and digests of earlier versions too."""
 
 UNKNOWN_SPACE = Space("unknown", 4)  # stands in where nobody said the space: most VAEs have its factor
 _UNKNOWN_CLIPS = Space("unknown", 16, axes=AXES[1], frame_factor=4)

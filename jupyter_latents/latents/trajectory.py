@@ -190,6 +190,12 @@ def at(latents: Latents, fraction: float | None = None, *, step: int | None = No
     wanted = steps if steps is not None else int(part * latents.position.of + 1e-6)
     by_step = {one.position.step: one for one in latents.trajectory if one.position}
     if wanted not in by_step:
+        near = sorted(sorted(by_step, key=lambda one: abs(one - wanted))[:2])
+        if min(by_step) < wanted < max(by_step):
+            raise LatentsError(
+                f"step {wanted} is not kept: of a long run of clips only some are. The nearest are "
+                f"{' and '.join(map(str, near))}; %config JupyterLatents.trajectory_memory says how much is kept."
+            )
         raise LatentsError(
             f"step {wanted} was not run here: "
             f"this run kept steps {min(by_step)} to {max(by_step)} of {latents.position.of}."

@@ -15,10 +15,10 @@ from jupyter_latents.engine.prepare import prepare
 from jupyter_latents.errors import HandoffError, ModelError
 from jupyter_latents.stage import Size, Window
 from tests.engine.cases import Bench, in_memory, through_file
-from tests.engine.test_clips import FRAMES, PROMPT, SCHEDULERS, STEPS, stage_of
+from tests.engine.test_clips import PROMPT, SCHEDULERS, STEPS, stage_of
 
 CLASSES = {"wan21": "WanVideoToVideoPipeline", "cogvideox": "CogVideoXVideoToVideoPipeline"}
-STRENGTH = 0.7
+STRENGTH, FRAMES = 0.7, 9
 
 
 def clip(frames: int = FRAMES, side: int = 32) -> tuple[Image.Image, ...]:
@@ -53,7 +53,11 @@ def of_clip(bench: Bench, family: str, **options: Any) -> Any:
     return stage_of(bench, family, num_frames=None, strength=STRENGTH, **options)
 
 
-CASES = [*(("wan21", scheduler) for scheduler in (None, *list(SCHEDULERS)[1:])), ("cogvideox", None)]
+CASES = [
+    ("wan21", None),
+    ("cogvideox", None),
+    *(pytest.param("wan21", scheduler, marks=pytest.mark.slow) for scheduler in list(SCHEDULERS)[1:]),
+]
 
 
 @pytest.mark.parametrize(("family", "scheduler"), CASES)

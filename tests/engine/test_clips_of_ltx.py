@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.prepare import prepare
@@ -14,6 +15,7 @@ from jupyter_latents.errors import HandoffError, ModelError
 from jupyter_latents.stage import LatentsProcessor, Size, Window
 from tests.engine.cases import Bench, in_memory, picture, through_file
 from tests.engine.test_clips import FRAMES, PROMPT, SCHEDULERS, STEPS, plain, stage_of
+from tests.engine.test_clips_of_clips import clip
 
 SIZE = {"size": Size(64, 32)}
 UNI_PC = next(iter(SCHEDULERS))
@@ -52,6 +54,53 @@ def test_ltx_makes_clips_of_pictures_whole_and_split(bench: Bench, scheduler: st
         assert torch.equal(last.latents.tensor, expected), step
     with pytest.raises(HandoffError, match="makes clips of a picture, which steers every step"):
         prepare(stage_of(bench, "ltx", **options), Given((whole.at(step=4),)))
+
+
+LEAD: dict[str, Any] = {**SIZE, "num_frames": 9, "num_inference_steps": 4}
+
+
+def lead(bench: Bench, count: int) -> tuple[tuple[Image.Image, ...], torch.Tensor]:
+    """A clip of so many frames, and diffusers' own run that begins with it."""
+    import diffusers
+
+    given = tuple(frame.resize((64, 32)) for frame in clip(count))
+    pipeline = diffusers.DiffusionPipeline.from_pretrained(bench.folder("ltx-condition"))
+    pipeline.set_progress_bar_config(disable=True)
+    expected = pipeline(
+        prompt=PROMPT, width=64, height=32, num_frames=9, num_inference_steps=4, guidance_scale=3.0,
+        generator=torch.Generator("cpu").manual_seed(7), output_type="latent",
+        **({"image": given[0]} if count == 1 else {"video": [list(given)]}),
+    ).frames  # fmt: skip
+    return given, expected
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_later_versions_begin_with_a_picture_or_a_clip_whole_and_split(bench: Bench, count: int):
+    """What they begin with is noised anew before each step, from the run's own draws."""
+    (given, expected), options = lead(bench, count), LEAD
+    whole = bench.engine.run(stage_of(bench, "ltx-condition", **options), Inputs(images=given)).latents
+    assert torch.equal(whole.tensor, expected)
+    assert torch.equal(whole.denoised[:, :, 0], whole.tensor[:, :, 0])
+    for carry, step in ((in_memory, 1), (through_file, 3)):
+        stage = stage_of(bench, "ltx-condition", window=Window(None, step / 4), **options)
+        first = carry(bench.engine.run(stage, Inputs(images=given)).latents, bench.scratch)
+        last = bench.engine.run(stage_of(bench, "ltx-condition", **options), Inputs((first,), images=given))
+        assert torch.equal(last.latents.tensor, expected), step
+    with pytest.raises(HandoffError, match="makes clips of a picture, which steers every step"):
+        prepare(stage_of(bench, "ltx-condition", **options), Given((first,)))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        (((64, 32),) * 4, "is to begin with has 4 frames, .* 1 or 5 are nearest"),
+        (((64, 32),) * 13, "has 13 frames, and it is 9 long"),
+        (((64, 32),) * 4 + ((32, 32),), "of one size, and here are 64x32 and 32x32"),
+    ],
+)
+def test_what_no_clip_can_begin_with_is_refused_before_weights_load(bench: Bench, sizes: Any, message: str):
+    with pytest.raises((HandoffError, ModelError), match=message):
+        prepare(stage_of(bench, "ltx-condition", size=Size(64, 32), num_frames=9), Given(images=sizes))
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +190,5 @@ def test_later_versions_of_ltx_are_whole_and_split_as_diffusers_makes_them(bench
         last = bench.engine.run(stage_of(bench, "ltx-condition", **SIZE), Inputs((through_file(made, bench.scratch),)))
         assert torch.equal(last.latents.tensor, expected), step
     assert torch.allclose(whole.denoised, whole.tensor, atol=1e-4)  # they step by what is added, not by the velocity
-    with pytest.raises(ModelError, match=r"LTX-Video 0.9.5: pictures and clips that condition it are not taken yet"):
-        prepare(stage_of(bench, "ltx-condition", **SIZE), Given(images=((64, 32),)))
     with pytest.raises(ModelError, match="passes timesteps of its own, and UniPCMultistepScheduler takes none"):
         prepare(stage_of(bench, "ltx-condition", scheduler=UNI_PC, **SIZE))

@@ -97,3 +97,18 @@ def test_a_model_of_sound_is_refused_by_name(desk: Desk, tmp_path: Path):
 def test_a_picture_file_is_no_film(tmp_path: Path):
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     assert film_of(tmp_path / "a.png", "a.png", lambda: None) is None
+
+
+def test_a_film_or_a_picture_may_be_what_a_clip_begins_with(desk: Desk, film: Clip, tmp_path: Path):
+    film.save(tmp_path / "clip.apng")
+    desk.session.names["photo"] = film[0]
+    script = (
+        f"{desk.models('ltx-condition')} --prompts cat --inference-steps 2 --output-size 64x32 --num-frames 9 --seeds 3"
+    )
+    made = desk.run(f"{script} --image-seeds '{tmp_path}/clip.apng;frame-end=4'").results[-1].latents
+    assert (made.frames, made.provenance.options["fps"]) == (9, "8")
+    one = desk.run(f"{script} --image-seeds photo").results[-1].latents
+    assert (one.frames, one.provenance.options["fps"]) == (9, "25")
+    assert not np.array_equal(np.asarray(made), np.asarray(one))
+    (planned,) = desk.plan(f"{script} --image-seeds '{tmp_path}/clip.apng;frame-end=3'").stages
+    assert "1 or 5 are nearest" in planned.refused

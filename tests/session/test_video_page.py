@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,10 +40,45 @@ def test_what_the_page_shows_runs(desk: Desk, tmp_path: Path, monkeypatch: pytes
     assert sorted(path.name for path in tmp_path.iterdir()) == ["boat.safetensors", "boat.webp"]
 
 
-def test_the_memory_table_is_that_of_the_published_configurations() -> None:
-    from tests.tables.video_memory import table
+@pytest.mark.slow  # some minutes of operations without values
+def test_the_memory_tables_are_those_of_the_published_configurations() -> None:
+    from tests.tables.video_memory import parts_table, ways_table
 
-    assert table() in MEMORY.read_text(encoding="utf-8")
+    assert all(table() in MEMORY.read_text(encoding="utf-8") for table in (parts_table, ways_table))
+
+
+def test_the_page_says_what_the_experts_weights_take() -> None:
+    from diffusers import WanTransformer3DModel
+
+    from tests.tables.video_memory import BYTES, shell, text_values, values
+
+    weights = (values(shell(WanTransformer3DModel, {})), text_values())
+    row = " | ".join(f"{count * BYTES / 1e9:.2f} GB" for count in weights)
+    assert f"| Wan 2.2 A14B | {row} |" in MEMORY.read_text(encoding="utf-8")
+
+
+def test_what_is_counted_without_values_is_what_the_tiny_model_takes() -> None:
+    """A step and a decoding: counted of operations without values, with them, and as torch's profiler sees it."""
+    import torch
+
+    from tests.tables.peaks import foreseen, measured
+    from tests.tiny import build
+
+    pipeline = build("wan22")
+    said, latents = torch.zeros(1, 64, 32), torch.zeros(1, 16, 2, 8, 8)
+
+    def work(device: str) -> tuple[Any, Any]:
+        denoiser, vae = (copy.deepcopy(part).to(device) for part in (pipeline.transformer, pipeline.vae))
+        given, text, timestep = (tensor.to(device) for tensor in (latents, said, torch.zeros(1)))
+        return (
+            lambda: denoiser(hidden_states=given, timestep=timestep, encoder_hidden_states=text, return_dict=False),
+            lambda: vae.decode(given, return_dict=False),
+        )
+
+    for without, done in zip(work("meta"), work("cpu"), strict=True):
+        counted = foreseen(without)
+        assert counted == pytest.approx(foreseen(done), rel=0.02)
+        assert counted <= measured(done) <= 5 * counted  # kernels of the CPU unfold what they convolve
 
 
 def test_the_arithmetic_of_weights_is_what_the_tiny_model_takes(desk: Desk) -> None:

@@ -11,6 +11,9 @@ from jupyter_latents.engine.given.inputs import Inputs
 from jupyter_latents.latents import Latents
 from jupyter_latents.stage import Size, Window
 from tests.engine import test_clips_of_clips as of_clips
+from tests.engine import test_clips_of_families as of_families
+from tests.engine import test_clips_of_ltx as of_ltx
+from tests.engine import test_clips_with_sound as with_sound
 from tests.engine.cases import Bench, in_memory, picture, through_file, windows
 from tests.engine.test_clips import BOUNDARY, SCHEDULERS, STEPS, of_picture, plain, stage_of
 from tests.engine.test_clips_of_ltx import of_picture as ltx_of_picture
@@ -28,6 +31,13 @@ TITLES = {
     ("ltx", True): "LTX-Video, image to video",
     ("ltx-condition", False): "LTX-Video 0.9.5, text to video",
     ("hunyuan-video", False): "HunyuanVideo, text to video",
+}
+
+OWN = {
+    "cogvideox": "CogVideoX",
+    "cogvideox15": "CogVideoX 1.5",
+    "hunyuan-video15": "HunyuanVideo 1.5",
+    "skyreels": "SkyReels V2",
 }
 
 HEAD = """
@@ -64,8 +74,6 @@ def _reference(made: Bench, family: str, pictured: bool, scheduler: str | None, 
     if pictured:
         return ltx_of_picture(folder, scheduler, side) if family == "ltx" else of_picture(folder, scheduler)
     found = plain(folder, scheduler, width=side, height=side)
-    if family == "cogvideox":
-        return found.transpose(1, 2)
     return found.transpose(1, 2).reshape(1, -1, 2, side // 8, side // 8) if family == "ltx" else found
 
 
@@ -95,11 +103,54 @@ def ends_of_clip(made: Bench, family: str, scheduler: str | None) -> str:
     return "="
 
 
-def clip_rows(made: Bench) -> tuple[str, str]:
-    """The row of Wan 2.1, and the sentence of CogVideoX."""
+def clip_row(made: Bench) -> str:
+    """The row of Wan 2.1's clips of clips."""
     cells = [ends_of_clip(made, "wan21", scheduler) for scheduler in SCHEDULERS]
-    own = ends_of_clip(made, "cogvideox", None)
-    return f"| Wan 2.1, video to video (strength 0.7; 3, 4, 3/5) | {' | '.join(cells)} |", f"; video to video: {own}"
+    return f"| Wan 2.1, video to video (strength 0.7; 3, 4, 3/5) | {' | '.join(cells)} |"
+
+
+def own_rows(made: Bench) -> list[str]:
+    """Families that are tried with the scheduler that they come with, split after each of four steps."""
+    rows = ["| family, with its own scheduler; four steps, 1, 2, 3, 1/2/3 | |", "|---|---|"]
+    rows += [f"| {title}, text to video | {ends_of_text(made, family)} |" for family, title in OWN.items()]
+    rows.append(f"| LTX-2, text to video, the sound too | {ends_with_sound(made)} |")
+    leads = ((1, "picture"), (5, "clip"))
+    rows += [f"| LTX-Video 0.9.5, beginning with a {what} | {ends_of_lead(made, count)} |" for count, what in leads]
+    again = ends_of_clip(made, "cogvideox", None)
+    return [*rows, f"| CogVideoX, video to video (strength 0.7; six steps, 3, 4, 3/5) | {again} |"]
+
+
+def _tried(made: Bench, family: str, options: dict[str, Any], images: Any, same: Callable[[Latents], bool]) -> str:
+    for cuts in ((), (1,), (2,), (3,), (1, 2, 3)):
+        for carry in (in_memory, through_file):
+            given: tuple[Latents, ...] = ()
+            for window in windows(*(cut / 4 for cut in cuts)) if cuts else [Window()]:
+                stage = stage_of(made, family, window=window, **options)
+                found = made.engine.run(stage, Inputs(given, images=images)).latents
+                given = (carry(found, made.scratch),)
+            if not same(given[0]):
+                return f"**differs at {cuts}**"
+    return "="
+
+
+def ends_of_text(made: Bench, family: str) -> str:
+    """A table's cell."""
+    case = of_families.CASES[family]
+    expected = of_families.plain(made.folder(family), case, output_type="latent")
+    expected = of_families.unpacked(expected, family, case)
+    return _tried(made, family, case.options, (), lambda found: torch.equal(found.tensor, expected))
+
+
+def ends_with_sound(made: Bench) -> str:
+    """A table's cell."""
+    expected = with_sound.both(made)
+    return _tried(made, "ltx2", with_sound.OPTIONS, (), lambda found: with_sound.same(found, expected))
+
+
+def ends_of_lead(made: Bench, count: int) -> str:
+    """A table's cell."""
+    given, expected = of_ltx.lead(made, count)
+    return _tried(made, "ltx-condition", of_ltx.LEAD, given, lambda found: torch.equal(found.tensor, expected))
 
 
 def section(made: Bench) -> str:
@@ -114,9 +165,7 @@ def section(made: Bench) -> str:
         f"| {title} | {' | '.join(ends(made, family, pictured, scheduler) for scheduler in SCHEDULERS)} |"
         for (family, pictured), title in TITLES.items()
     ]
-    own = f"CogVideoX, text to video, with its own CogVideoXDDIMScheduler: {ends(made, 'cogvideox', False, None)}"
-    clips, beside = clip_rows(made)
-    return head + "\n".join([*rows, clips, "", own + beside]) + "\n"
+    return head + "\n".join([*rows, clip_row(made), "", *own_rows(made)]) + "\n"
 
 
 if __name__ == "__main__":

@@ -304,3 +304,36 @@ def union_controlnet(seed: int = 0) -> Any:
         num_trans_channel=8, num_trans_head=2, num_proj_channel=8,
     )  # fmt: skip
     return parts.fill(made, seed)
+
+
+def latent_upscaler(seed: int = 0) -> Any:
+    """Stable Diffusion's latent upscaler: a U-Net of its own blocks that takes the small latents beside the noise."""
+    from diffusers import EulerDiscreteScheduler, StableDiffusionLatentUpscalePipeline, UNet2DConditionModel
+
+    tokenizer = words.clip_tokenizer()
+    unet = UNet2DConditionModel(
+        act_fn="gelu",
+        attention_head_dim=8,
+        norm_num_groups=None,
+        block_out_channels=(32, 32, 64, 64),
+        time_cond_proj_dim=160,
+        conv_in_kernel=1,
+        conv_out_kernel=1,
+        cross_attention_dim=32,
+        down_block_types=("KDownBlock2D",) + ("KCrossAttnDownBlock2D",) * 3,
+        up_block_types=("KCrossAttnUpBlock2D",) * 3 + ("KUpBlock2D",),
+        in_channels=8,
+        out_channels=5,
+        mid_block_type=None,
+        only_cross_attention=False,
+        resnet_time_scale_shift="scale_shift",
+        time_embedding_type="fourier",
+        timestep_post_act="gelu",
+    )
+    return StableDiffusionLatentUpscalePipeline(
+        vae=parts.fill(parts.sd_vae(), parts.VAE_SEED),
+        text_encoder=parts.fill(parts.clip_text(tokenizer), seed),
+        tokenizer=tokenizer,
+        unet=parts.fill(unet, seed),
+        scheduler=EulerDiscreteScheduler(prediction_type="sample"),
+    )

@@ -49,7 +49,7 @@ def _text(seed: int) -> dict[str, Any]:
     return {"tokenizer": tokenizer, "text_encoder": parts.fill(parts.t5_text(tokenizer, umt5=True), seed)}
 
 
-def cogvideox(seed: int = 0) -> Any:
+def cogvideox(seed: int = 0, **config: Any) -> Any:
     """CogVideoX: frames before channels, noise predicted as velocity."""
     from diffusers import AutoencoderKLCogVideoX, CogVideoXDDIMScheduler, CogVideoXPipeline, CogVideoXTransformer3DModel
 
@@ -78,6 +78,7 @@ def cogvideox(seed: int = 0) -> Any:
         temporal_compression_ratio=4,
         max_text_seq_length=226,
         use_rotary_positional_embeddings=True,
+        **config,
     )
     tokenizer = words.t5_tokenizer()
     return CogVideoXPipeline(
@@ -142,7 +143,6 @@ def hunyuan_video(seed: int = 0) -> Any:
 
 def ltx(seed: int = 0) -> Any:
     """LTX-Video: every latent pixel a token, the means and deviations of its VAE among the weights."""
-    import torch
     from diffusers import (
         AutoencoderKLLTXVideo,
         FlowMatchEulerDiscreteScheduler,
@@ -164,9 +164,7 @@ def ltx(seed: int = 0) -> Any:
         down_block_types=("LTXVideoDownBlock3D",) * 4,
     )
     parts.fill(vae, parts.VAE_SEED)
-    generator = torch.Generator().manual_seed(parts.VAE_SEED)
-    vae.latents_mean.copy_(torch.randn(8, generator=generator) / 10)
-    vae.latents_std.copy_(1 + torch.rand(8, generator=generator))
+    _scatter(vae)
     transformer = LTXVideoTransformer3DModel(
         in_channels=8,
         out_channels=8,
@@ -286,4 +284,201 @@ def wan22(seed: int = 0) -> Any:
         transformer=_wan_transformer(seed),
         transformer_2=_wan_transformer(seed + 1),
         boundary_ratio=0.875,
+    )
+
+
+def cogvideox15(seed: int = 0) -> Any:
+    """CogVideoX 1.5: its denoiser takes two latent frames at a time."""
+    return cogvideox(seed, patch_size_t=2, patch_bias=False)
+
+
+def hunyuan_video15(seed: int = 0) -> Any:
+    """HunyuanVideo 1.5: Qwen 2.5 VL and ByT5 as text encoders, its guidance a part of its own, no callback."""
+    from diffusers import (
+        AutoencoderKLHunyuanVideo15,
+        ClassifierFreeGuidance,
+        FlowMatchEulerDiscreteScheduler,
+        HunyuanVideo15Pipeline,
+        HunyuanVideo15Transformer3DModel,
+    )
+    from transformers import ByT5Tokenizer, Qwen2_5_VLTextConfig, Qwen2_5_VLTextModel
+
+    vae = AutoencoderKLHunyuanVideo15(latent_channels=4, block_out_channels=(8, 8, 8, 8, 8), layers_per_block=1)
+    transformer = HunyuanVideo15Transformer3DModel(
+        in_channels=9,
+        out_channels=4,
+        num_attention_heads=2,
+        attention_head_dim=16,
+        num_layers=1,
+        num_refiner_layers=1,
+        text_embed_dim=16,
+        text_embed_2_dim=32,
+        image_embed_dim=12,
+        rope_axes_dim=(4, 6, 6),
+        target_size=64,
+        task_type="t2v",
+    )
+    tokenizer, tokenizer_2 = words.qwen2_tokenizer(2048), ByT5Tokenizer(extra_ids=0)
+    tokenizer.truncation_side = "left"  # the template has more of its letters than there is room for
+    qwen = Qwen2_5_VLTextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        max_position_embeddings=2048,
+        rope_scaling={"rope_type": "default", "mrope_section": [1, 1, 2]},
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=tokenizer.eos_token_id,
+    )
+    return HunyuanVideo15Pipeline(
+        text_encoder=parts.fill(Qwen2_5_VLTextModel(qwen), seed),
+        tokenizer=tokenizer,
+        transformer=parts.fill(transformer, seed),
+        vae=parts.fill(vae, parts.VAE_SEED),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=5.0),
+        text_encoder_2=parts.fill(parts.t5_text(tokenizer_2), seed),
+        tokenizer_2=tokenizer_2,
+        guider=ClassifierFreeGuidance(guidance_scale=6.0),
+    )
+
+
+def ltx2(seed: int = 0) -> Any:
+    """LTX-2: a clip and its sound, each with latents of its own; Gemma 3 as text encoder."""
+    from diffusers import (
+        AutoencoderKLLTX2Audio,
+        AutoencoderKLLTX2Video,
+        FlowMatchEulerDiscreteScheduler,
+        LTX2Pipeline,
+        LTX2VideoTransformer3DModel,
+    )
+    from diffusers.pipelines.ltx2 import LTX2TextConnectors, LTX2Vocoder
+
+    encoder, tokenizer = _gemma3(seed), words.gemma_tokenizer()
+    vae = AutoencoderKLLTX2Video(
+        latent_channels=4,
+        block_out_channels=(8, 8, 8),
+        down_block_types=("LTX2VideoDownBlock3D",) * 3,
+        decoder_block_out_channels=(8, 8),
+        layers_per_block=(1, 1, 1, 1),
+        decoder_layers_per_block=(1, 1, 1),
+        spatio_temporal_scaling=(True, True, False),
+        decoder_spatio_temporal_scaling=(True, True),
+        decoder_inject_noise=(False, False, False),
+        downsample_type=("spatiotemporal", "spatiotemporal", "spatial"),
+        upsample_type=("spatiotemporal", "spatiotemporal"),
+        upsample_residual=(False, False),
+        upsample_factor=(1, 1),
+        patch_size=2,
+        decoder_causal=False,
+    )
+    audio_vae = AutoencoderKLLTX2Audio(
+        base_channels=8,
+        ch_mult=(1,),
+        num_res_blocks=1,
+        resolution=32,
+        latent_channels=4,
+        mel_bins=8,
+    )
+    for one in (vae, audio_vae):
+        parts.fill(one, parts.VAE_SEED)
+        _scatter(one)
+    transformer = LTX2VideoTransformer3DModel(
+        in_channels=4,
+        out_channels=4,
+        num_attention_heads=2,
+        attention_head_dim=8,
+        cross_attention_dim=16,
+        vae_scale_factors=(4, 8, 8),
+        audio_in_channels=8,
+        audio_out_channels=8,
+        audio_num_attention_heads=2,
+        audio_attention_head_dim=4,
+        audio_cross_attention_dim=8,
+        num_layers=1,
+        caption_channels=16,
+        rope_double_precision=False,
+        rope_type="split",
+    )
+    heads = {"num_attention_heads": 2, "attention_head_dim": 8, "num_layers": 1, "num_learnable_registers": None}
+    connectors = LTX2TextConnectors(
+        caption_channels=16,
+        text_proj_in_factor=2,
+        **{f"{kind}_connector_{name}": value for kind in ("video", "audio") for name, value in heads.items()},
+        connector_rope_base_seq_len=32,
+        rope_double_precision=False,
+        rope_type="split",
+    )
+    vocoder = LTX2Vocoder(
+        in_channels=16,
+        hidden_channels=16,
+        upsample_kernel_sizes=[4, 4],
+        upsample_factors=[2, 2],
+        resnet_kernel_sizes=[3],
+        resnet_dilations=[[1, 3, 5]],
+        output_sampling_rate=16000,
+    )
+    return LTX2Pipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(
+            use_dynamic_shifting=True, base_shift=0.95, max_shift=2.05, base_image_seq_len=1024, shift_terminal=0.1
+        ),
+        vae=vae,
+        audio_vae=audio_vae,
+        text_encoder=encoder,
+        tokenizer=tokenizer,
+        connectors=parts.fill(connectors, seed),
+        transformer=parts.fill(transformer, seed),
+        vocoder=parts.fill(vocoder, seed),
+    )
+
+
+def _gemma3(seed: int) -> Any:
+    """Gemma 3 of one layer."""
+    from transformers import Gemma3Config, Gemma3ForConditionalGeneration
+
+    config = Gemma3Config(
+        text_config={
+            "vocab_size": len(words.gemma_tokenizer()),
+            "hidden_size": 16,
+            "intermediate_size": 16,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 1,
+            "head_dim": 8,
+            "max_position_embeddings": 1024,
+        },
+        vision_config={
+            "hidden_size": 8,
+            "intermediate_size": 8,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 1,
+            "image_size": 28,
+            "patch_size": 14,
+        },
+        mm_tokens_per_image=4,
+    )
+    return parts.fill(Gemma3ForConditionalGeneration(config), seed)
+
+
+def _scatter(vae: Any) -> None:
+    """Means and deviations among the weights of a VAE that are not 0 and 1."""
+    import torch
+
+    generator = torch.Generator().manual_seed(parts.VAE_SEED)
+    vae.latents_mean.copy_(torch.randn(vae.latents_mean.shape, generator=generator) / 10)
+    vae.latents_std.copy_(1 + torch.rand(vae.latents_std.shape, generator=generator))
+
+
+def skyreels(seed: int = 0) -> Any:
+    """SkyReels V2, text to video: Wan's VAE and texts, a denoiser of its own."""
+    from diffusers import SkyReelsV2Pipeline, SkyReelsV2Transformer3DModel
+
+    transformer = SkyReelsV2Transformer3DModel(
+        num_attention_heads=2, attention_head_dim=12, text_dim=32, freq_dim=16, ffn_dim=32, num_layers=1,
+        rope_max_seq_len=32,
+    )  # fmt: skip
+    return SkyReelsV2Pipeline(
+        **_text(seed), vae=_wan_vae(), scheduler=_uni_pc(8.0), transformer=parts.fill(transformer, seed)
     )

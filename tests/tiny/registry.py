@@ -33,9 +33,13 @@ FAMILIES: dict[str, Callable[..., DiffusionPipeline]] = {
 
 CLIPS: dict[str, Callable[..., DiffusionPipeline]] = {
     "cogvideox": film.cogvideox,
+    "cogvideox15": film.cogvideox15,
     "hunyuan-video": film.hunyuan_video,
+    "hunyuan-video15": film.hunyuan_video15,
     "ltx": film.ltx,
     "ltx-condition": film.ltx_condition,
+    "ltx2": film.ltx2,
+    "skyreels": film.skyreels,
     "wan21": film.wan21,
     "wan22": film.wan22,
     "wan21-i2v": film.wan21_i2v,

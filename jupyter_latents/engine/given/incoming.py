@@ -70,7 +70,9 @@ def brought(stage: Stage, given: Sequence[Latents], facts: ModelFacts, vae: Any)
     Raises:
         JupyterLatentsError: See `incoming`; or the network cannot be read.
     """
-    return _changed(stage, given, facts, lambda latents, link: upscaler_of(link, stage.model, facts).made(latents, vae))
+    return _changed(
+        stage, given, facts, lambda latents, link: upscaler_of(link, stage.model, facts).made(latents, vae, stage)
+    )
 
 
 def _changed(

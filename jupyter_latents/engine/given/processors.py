@@ -4,7 +4,7 @@
 |---|---|
 | ``scale;factor=1.1`` | multiplies the tensor, as dgenerate does |
 | ``upscale;factor=2`` | enlarges them: the clean estimate is interpolated, the noise drawn anew to the same sigma |
-| ``upscaler;model=NAME`` | the same by the latent upscaler of LTX-Video; see `upscalers` |
+| ``upscaler;model=NAME`` | the same by the latent upscaler of LTX-Video or Stable Diffusion; see `upscalers` |
 | ``noise;sigma=0.5;seed=1`` | adds noise of that standard deviation (in variance-exploding terms) |
 | ``noise;timestep=600`` | brings the latents up to the level of the receiving model's timestep |
 """

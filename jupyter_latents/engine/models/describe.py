@@ -18,6 +18,7 @@ from jupyter_latents.engine.models.files.settings_check import check_settings
 from jupyter_latents.engine.models.files.single_files import inspect_checkpoint, is_checkpoint
 from jupyter_latents.engine.models.files.variants import check_variant, lacks_variant, no_variant
 from jupyter_latents.engine.models.files.weights import variants
+from jupyter_latents.engine.models.guiders import check_guider
 from jupyter_latents.engine.models.parts import SEEING, PartSource, parts_of, read_json
 from jupyter_latents.engine.models.pipelines import RUNS, reason_against
 from jupyter_latents.engine.models.places.find import find
@@ -188,8 +189,11 @@ def _facts(
     lacking += [] if any(part in parts for part in DENOISERS) else ["unet or transformer"]
     if lacking:
         raise ModelError(f"{source.name} ({name}) cannot be run: it has no {' and no '.join(lacking)}. {RUNS}")
-    facts = ModelFacts(source.name, folder, name, index, family_of(name, index), parts, checkpoint=checkpoint)
+    denoiser = next(parts[part].config for part in DENOISERS if part in parts)
+    family = family_of(name, {**denoiser, **index})
+    facts = ModelFacts(source.name, folder, name, index, family, parts, checkpoint=checkpoint)
     check_settings(facts)
+    check_guider(facts)
     _check_channels(facts)
     return facts
 

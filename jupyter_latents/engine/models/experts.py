@@ -50,7 +50,7 @@ def check_experts(source: ModelSource, boundary: float | None) -> None:
     Raises:
         ModelError: Something is.
     """
-    for dest in ("loras", "optimize", "transformer"):
+    for dest in ("optimize", "transformer"):
         if boundary is not None and getattr(source, dest):
             raise ModelError(
                 f"{option(dest)} is not put on models with two experts yet, as {source.name} is: it would change one "

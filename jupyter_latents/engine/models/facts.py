@@ -109,7 +109,10 @@ class ModelFacts:
         """The latent space its denoiser works in, with the digest of the VAE that decodes it."""
         vae = self.own["vae"]
         space = space_of(vae.class_name, with_defaults(vae, f"vae of {self.name}"), vae.digest)
-        return replace(space, name=_demo_spaces().get(space.vae, space.name), vae=self.digests["vae"])
+        together = int(self.config(self.denoiser).get("patch_size_t") or 1)
+        filler = together - 1 if space.frame_group == together else 0  # diffusers fills an odd number up
+        name = _demo_spaces().get(space.vae, space.name)
+        return replace(space, name=name, vae=self.digests["vae"], filler=filler)
 
     @property
     def hub(self) -> tuple[HubFiles, ...]:

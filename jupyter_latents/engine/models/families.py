@@ -191,6 +191,19 @@ FAMILIES: tuple[Family, ...] = (
         guided_above=0.0,
     ),
     Family(
+        "CogVideoX 1.5",
+        ("cogvideox",),
+        ("CogVideoXPipeline", "CogVideoXVideoToVideoPipeline"),
+        "CogVideoXPipeline",
+        layout="frames first",
+        default_size=(1360, 768),
+        align=16,
+        frames=81,
+        when="patch_size_t",
+        alone=True,
+        later="diffusers' CogVideoXVideoToVideoPipeline does not fill its frames up; it makes clips of texts",
+    ),
+    Family(
         "CogVideoX",
         ("cogvideox",),
         ("CogVideoXPipeline", "CogVideoXVideoToVideoPipeline"),
@@ -201,6 +214,21 @@ FAMILIES: tuple[Family, ...] = (
         align=16,
         frames=49,
         fps=8,
+        alone=True,
+    ),
+    Family(
+        "HunyuanVideo 1.5",
+        ("hunyuan-video",),
+        ("HunyuanVideo15Pipeline",),
+        "HunyuanVideo15Pipeline",
+        schedule="to zero",
+        guidance="guider",
+        half="bfloat16",
+        default_size=(1280, 720),
+        align=16,
+        frames=121,
+        fps=24,
+        alone=True,
     ),
     Family(
         "HunyuanVideo",
@@ -237,6 +265,7 @@ FAMILIES: tuple[Family, ...] = (
         ("ltx-video",),
         ("LTXConditionPipeline",),
         "LTXConditionPipeline",
+        "LTXConditionPipeline",
         schedule="linear quadratic",
         layout="frames",
         half="bfloat16",
@@ -244,7 +273,36 @@ FAMILIES: tuple[Family, ...] = (
         align=32,
         frames=161,
         fps=25,
-        later="pictures and clips that condition it are not taken yet; it makes clips of texts",
+        pictured=True,
+        leads=True,
+        finish="conditioned",
+    ),
+    Family(
+        "LTX-2",
+        ("ltx-video",),
+        ("LTX2Pipeline",),
+        "LTX2Pipeline",
+        schedule="linear",
+        layout="frames",
+        half="bfloat16",
+        default_size=(768, 512),
+        align=32,
+        frames=121,
+        fps=24,
+        later="diffusers puts a picture through a film codec first, which is not done here; it makes clips of texts",
+        guided_above=0.0,  # its sound has guidance of its own
+        sound=True,
+    ),
+    Family(
+        "SkyReels V2",
+        ("wan",),
+        ("SkyReelsV2Pipeline",),
+        "SkyReelsV2Pipeline",
+        half="bfloat16",
+        default_size=(960, 544),
+        align=16,
+        frames=97,
+        fps=24,
     ),
     Family(
         "Wan TI2V",
@@ -315,14 +373,14 @@ def generic(pipeline_class_name: str) -> Family:
     )
 
 
-def family_of(pipeline_class_name: str, index: Mapping[str, Any] = MappingProxyType({})) -> Family:
+def family_of(pipeline_class_name: str, settings: Mapping[str, Any] = MappingProxyType({})) -> Family:
     """The family that a ``model_index.json`` means.
 
     Args:
         pipeline_class_name: Its ``_class_name``.
-        index: All of it.
+        settings: All of it, and the configuration of its denoiser.
     """
     for family in FAMILIES:
-        if pipeline_class_name in family.made_as and (not family.when or index.get(family.when) is True):
+        if pipeline_class_name in family.made_as and (not family.when or settings.get(family.when)):
             return family
     return generic(pipeline_class_name)

@@ -31,7 +31,7 @@ class Family:
         schedule: What its pipeline passes to ``set_timesteps``, a row of `shifts.ARGUMENTS`.
         layout: How the loop packs latents, a row of `layout.LAYOUTS`.
         default_size: Pixels, or (width, height), where the model's configuration names none.
-        guidance: Name of the call's argument for the guidance scale.
+        guidance: Name of the call's argument for the guidance scale; ``guider`` where a part of that name holds it.
         half: The half precision that suits the family on an accelerator.
         align: Picture sizes are multiples of this many pixels.
         negative: Whether a negative prompt has an effect.
@@ -44,9 +44,13 @@ class Family:
         fps: Frames a second that it was trained on.
         pictured: Whether a picture steers every step (image to video), so that each stage of a run needs it, and it is
             noised to no strength.
-        when: Name of a setting of ``model_index.json`` that is true in models of this row; empty for all.
+        leads: Whether a clip may stand in that picture's place, which the result begins with.
+        when: Name of a setting of ``model_index.json``, or of the denoiser, that models of this row have; empty for
+            all.
         finish: What the pipeline does to its latents after the loop, a row of `finish.FINISHES`.
         later: Why what stands in the place of a picture is not taken, though diffusers takes it; empty where it is.
+        alone: Whether its pipelines make one clip at a time: diffusers' take a larger number and make one, or fail.
+        sound: Whether sound is made with a clip, whose latents travel beside the clip's.
         foreseen: Whether the pipeline is known to set the timesteps of `schedule`; else only its run tells them.
     """
 
@@ -72,15 +76,23 @@ class Family:
     frames: int = 0
     fps: int = 16
     pictured: bool = False
+    leads: bool = False
     when: str = ""
     finish: str = ""
     later: str = ""
+    alone: bool = False
+    sound: bool = False
     foreseen: bool = True
 
     @property
     def takes_clips(self) -> bool:
         """Whether what stands in the place of a picture is a clip, which is noised to a strength."""
         return bool(self.frames) and self.img2img is not None and not self.pictured
+
+    @property
+    def reads_clips(self) -> bool:
+        """Whether a clip may stand in the place of a picture."""
+        return self.takes_clips or self.leads
 
     def pipeline_name(self, mode: str, steering: Collection[str] = ()) -> str:
         """The diffusers class for a mode.

@@ -30,7 +30,7 @@ __all__ = ["SEEING", "PartSource", "class_of", "parts_of", "read_json", "with_de
 SEEING = ("WanImageToVideoPipeline",)
 """Pipelines that use their picture encoder after all."""
 
-_CONFIGURATIONS = ("config.json", "scheduler_config.json")
+_CONFIGURATIONS = ("config.json", "scheduler_config.json", "guider_config.json")
 
 
 @dataclass(frozen=True)

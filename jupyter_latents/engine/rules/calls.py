@@ -43,10 +43,11 @@ def call_arguments(call: Call, family: Family) -> dict[str, Any]:
     if family.frames:
         rate = int(call.fps) if call.fps == int(call.fps) else call.fps
         wanted |= {"num_frames": call.frames, "frame_rate": rate}
-    if given.images or needs_blank(call.pipeline, family, given):
+    if (given.images and not family.pictured) or needs_blank(call.pipeline, family, given):
         wanted["strength"] = call.strength
     arguments = {name: value for name, value in wanted.items() if name in accepted}
-    return _for_images(arguments, given) if len(given.images) > 1 and not family.takes_clips else arguments
+    several = len(given.images) > 1 and not family.reads_clips
+    return _for_images(arguments, given) if several else arguments
 
 
 def check_clip_skip(stage: Stage, facts: ModelFacts) -> None:
@@ -131,8 +132,10 @@ def picture_arguments(call: Call, family: Family, inputs: Inputs) -> dict[str, A
     images = pictures(call, inputs)
     if images and family.takes_clips:
         found["video"] = images[: call.frames]
+    elif images and family.pictured:
+        found |= {"image": images[0]} if len(images) == 1 else {"video": [images]}
     elif images:
-        found["image"] = images[0] if family.pictured else images
+        found["image"] = images
     elif needs_blank(call.pipeline, family, Given.of(inputs)):
         found["image"] = torch.zeros_like(inputs.latents[0].tensor[:1])  # the tap replaces what is made of them
     if inputs.masks:

@@ -11,7 +11,7 @@ from typing import Any
 from jupyter_latents.engine.given.inputs import Given
 from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.engine.models.facts import ModelFacts
-from jupyter_latents.engine.rules.frames import check_clip
+from jupyter_latents.engine.rules.frames import check_clip, check_lead
 from jupyter_latents.engine.schedule import schedulers, timesteps
 from jupyter_latents.errors import HandoffError, ModelError
 from jupyter_latents.stage import Stage
@@ -19,7 +19,8 @@ from jupyter_latents.wording import option
 
 __all__ = ["check_mode", "check_sigmas", "pipeline_of"]
 
-_NEEDS = {"WanImageToVideoPipeline": "ftfy"}  # what a pipeline calls without asking whether it is there
+# What a pipeline calls without asking whether it is there.
+_NEEDS = dict.fromkeys(("SkyReelsV2Pipeline", "WanImageToVideoPipeline"), "ftfy")
 _MOST_SIGMA = 10_000  # models are trained up to 15 (SD), 80 (EDM) or 4096 (zero terminal SNR)
 
 
@@ -92,7 +93,9 @@ def _check_steered(stage: Stage, given: Given, latents: Standing | None, facts: 
             f"{name} makes clips of a picture, which steers every step; {beside}.",
             option="image_seeds" if latents is not None else None,
         )
-    if len(given.images) > 1:
+    if facts.family.leads and len(given.images) > 1:
+        check_lead(given, facts)
+    elif len(given.images) > 1:
         raise ModelError(
             f"{name} makes a clip of one picture, and {len(given.images)} are given. Give one.", option="image_seeds"
         )

@@ -10,7 +10,7 @@ from jupyter_latents.latents.clip import check_fps, check_still
 from jupyter_latents.stage import Size, Stage
 from jupyter_latents.wording import option
 
-__all__ = ["check_clip", "frame_count", "frame_rate"]
+__all__ = ["check_alone", "check_clip", "check_lead", "frame_count", "frame_rate"]
 
 _NOTHING = Given()
 
@@ -27,7 +27,7 @@ def check_clip(stage: Stage, given: Given, facts: ModelFacts) -> None:
         HandoffError: One picture, or frames of several sizes.
         ModelError: A model with two denoisers, of which diffusers' pipeline knows one; or several clips at once.
     """
-    name, sizes = stage.model.name, list(dict.fromkeys(given.images))
+    name = stage.model.name
     if facts.boundary is not None:
         raise ModelError(
             f"{name} has two experts, and {facts.family.pipeline_name('img2img')} of diffusers runs one alone: it "
@@ -46,18 +46,65 @@ def check_clip(stage: Stage, given: Given, facts: ModelFacts) -> None:
             "list of pictures.",
             option="image_seeds",
         )
+    _check_sizes(given)
+    if stage.batch_size > 1:
+        raise ModelError(
+            f"{facts.family.pipeline_name('img2img')} makes one clip at a time of a clip. Leave {option('batch_size')} "
+            f"out, or give several {option('seeds')}.",
+            option="batch_size",
+        )
+
+
+def check_alone(batch: int, given: Given, facts: ModelFacts) -> None:
+    """Sees that a model which makes one clip at a time is asked for one.
+
+    Args:
+        batch: How many it is asked for.
+        given: What goes into the stage.
+        facts: The model's.
+
+    Raises:
+        ModelError: It is asked for several.
+    """
+    if not facts.family.alone or batch == 1:
+        return
+    said = f"Leave {option('batch_size')} out, or give several {option('seeds')}."
+    raise ModelError(
+        f"{facts.family.name} makes one clip at a time in diffusers, and {batch} are asked for. "
+        + ("Give the latents one by one; split() parts them." if given.latents else said),
+        option="image_seeds" if given.latents else "batch_size",
+    )
+
+
+def check_lead(given: Given, facts: ModelFacts) -> None:
+    """Sees that several pictures are a clip that a result can begin with.
+
+    Args:
+        given: What goes into a stage.
+        facts: Its model's.
+
+    Raises:
+        HandoffError: Frames of several sizes, or a number of them that are no whole latent frames.
+    """
+    _check_sizes(given)
+    count, step = len(given.images), facts.space.frame_step
+    over = (count - 1) % step
+    if over:
+        raise HandoffError(
+            f"the clip that the result is to begin with has {count} frames, and {facts.name} takes {step} at a time "
+            f"after the first: {count - over} or {count - over + step} are nearest.",
+            option="image_seeds",
+        )
+
+
+def _check_sizes(given: Given) -> None:
+    sizes = list(dict.fromkeys(given.images))
     if len(sizes) > 1:
         shown = " and ".join(str(Size(*size)) for size in sizes[:3])
         raise HandoffError(
             f"the frames of a clip are of one size, and here are {shown}. "
             "Bring them to one, such as with resize=640x360 after them.",
             option="image_seeds",
-        )
-    if stage.batch_size > 1:
-        raise ModelError(
-            f"{facts.family.pipeline_name('img2img')} makes one clip at a time of a clip. Leave {option('batch_size')} "
-            f"out, or give several {option('seeds')}.",
-            option="batch_size",
         )
 
 
@@ -95,22 +142,14 @@ def frame_count(stage: Stage, latents: Standing | None, facts: ModelFacts, given
                 option="image_seeds",
             )
         return found
-    if facts.config(facts.denoiser).get("patch_size_t") is not None and facts.family.layout == "frames first":
-        raise ModelError(
-            f"{stage.model.name} is a CogVideoX 1.5, whose pipeline fills its frames up; that does not run here yet. "
-            "Use CogVideoX 2b or 5b."
-        )
     clip = len(given.images) if facts.family.takes_clips else 0
     wanted = asked or clip or facts.family.frames
-    over = (wanted - 1) % space.frame_factor
-    if over:
-        below, above = wanted - over, wanted - over + space.frame_factor
-        said = f"{option('num_frames')} is {wanted}" if asked else f"the clip has {wanted} frames"
-        cut = "" if asked else f" {option('num_frames')} {below} takes the first {below}."
+    _check_count(wanted, stage, facts)
+    if facts.family.leads and len(given.images) > wanted:
         raise ModelError(
-            f"{said}, and {stage.model.name} makes {space.frame_factor} frames at a time after the first: {below} or "
-            f"{above} are nearest.{cut}",
-            option="num_frames" if asked else "image_seeds",
+            f"the clip that the result is to begin with has {len(given.images)} frames, and it is {wanted} long. Give "
+            f"fewer, or more {option('num_frames')}.",
+            option="image_seeds",
         )
     if clip and wanted > clip:
         raise ModelError(
@@ -118,6 +157,22 @@ def frame_count(stage: Stage, latents: Standing | None, facts: ModelFacts, given
             option="num_frames",
         )
     return wanted
+
+
+def _check_count(wanted: int, stage: Stage, facts: ModelFacts) -> None:
+    """Raises where a model makes no clip of so many frames; names the nearest two."""
+    step = facts.space.frame_step
+    over = (wanted - 1) % step
+    if not over:
+        return
+    below, above = wanted - over, wanted - over + step
+    said = f"{option('num_frames')} is {wanted}" if stage.num_frames else f"the clip has {wanted} frames"
+    cut = "" if stage.num_frames else f" {option('num_frames')} {below} takes the first {below}."
+    raise ModelError(
+        f"{said}, and {stage.model.name} makes {step} frames at a time after the first: {below} or {above} are nearest."
+        f"{cut}",
+        option="num_frames" if stage.num_frames else "image_seeds",
+    )
 
 
 def frame_rate(stage: Stage, latents: Standing | None, facts: ModelFacts, given: Given = _NOTHING) -> float:

@@ -17,6 +17,7 @@ from jupyter_latents.engine.schedule.likeness import deviation_of, doubt
 from jupyter_latents.engine.schedule.strength import cut_by_strength
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.errors import WindowError
+from jupyter_latents.latents.sound import sound_of
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.optimizations import keeps_law
 from jupyter_latents.stage import Stage
@@ -211,6 +212,8 @@ def _lost_history(given: Standing, scheduler: Any, way: Entrance, family: Family
         return "" if given.has_history else NO_HISTORY
     if not isinstance(given, Latents) or given.resume is None:
         return NO_HISTORY
+    if family.sound and sound_of(given.resume) is None:
+        return "their sound is not there"
     layout = LAYOUTS[family.layout]
     steered = layout.steered if given.provenance.options.get("pictures") == "1" else None
     stepped = (steered or layout.pack)(given.tensor.to("meta")).shape

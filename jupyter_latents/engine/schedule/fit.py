@@ -59,7 +59,7 @@ def check_fits(latents: Standing, space: Space, model: str, *, backwards: bool =
 
 
 def _check_axes(latents: Standing, own: Space | None, space: Space, model: str) -> None:
-    """Raises where clips meet a model of pictures, pictures one of clips, or clips one of another space."""
+    """Raises where clips meet a model of pictures, pictures one of clips, or clips a space without their frames."""
     moves = for_shape(None, latents.shape).moves
     kinds = ("clips", "pictures")
     if moves != space.moves:
@@ -69,12 +69,33 @@ def _check_axes(latents: Standing, own: Space | None, space: Space, model: str) 
             f"Continue them with a model of {ours}."
         )
     if moves and own is not None and not own.same_as(space):
-        raise HandoffError(
-            f"these clips are of {own}, and {model} works in {space}. Clips do not cross from one space to another "
-            f"yet: continue them with a model of {own.name} latents."
-        )
+        _check_frames(own.frames_of(latents.shape), space, model)
 
 
 def _shape_of(space: Space) -> str:
     names = {"b": "batch", "c": "channels", "f": "frames", "h": "height", "w": "width"}
     return ", ".join(names[axis] for axis in space.axes.split())
+
+
+def _check_frames(frames: int, space: Space, model: str) -> None:
+    """Raises where clips cannot cross into a space: through pixels they keep their frames, which it must have.
+
+    Args:
+        frames: Those of each clip.
+        space: The receiving space.
+        model: The receiving model, for the message.
+
+    Raises:
+        HandoffError: It has no such number of frames, or begins with frames that no pixels make.
+    """
+    over = (frames - 1) % space.frame_step
+    if over:
+        raise HandoffError(
+            f"these clips have {frames} frames, and {model} makes {space.frame_step} at a time after the first: as "
+            f"they cross into {space} they keep their frames. Cut them to {frames - over} by clip[0:{frames - over}]."
+        )
+    if space.filler:
+        raise HandoffError(
+            f"{model} fills its clips up before their first frame, which no other clip has; these do not cross into "
+            "it. Continue them with a model of their own space."
+        )

@@ -9,6 +9,7 @@ import torch
 
 from jupyter_latents.engine.libraries.versions import versions
 from jupyter_latents.latents.facts import Resume
+from jupyter_latents.latents.sound import KEY, LATENTS
 
 __all__ = ["NO_HISTORY", "objection"]
 
@@ -38,6 +39,11 @@ def _scheduler_objection(
     saved: Mapping[str, Any], fresh: Mapping[str, Any], start_index: int, shape: torch.Size | None
 ) -> str:
     for name, value in saved.items():
+        if name == KEY and isinstance(value, Mapping):
+            own = {inner: one for inner, one in value.items() if inner != LATENTS}
+            if objected := _scheduler_objection(own, fresh, start_index, None):
+                return objected
+            continue
         now = fresh.get(name)
         if not isinstance(now, _SETTABLE):
             return f"it would overwrite the scheduler's {name}"

@@ -148,7 +148,7 @@ ARGUMENTS: Mapping[str, Callable[[Any, Request], dict[str, Any]]] = MappingProxy
 )
 """Row of the family table to what its pipeline passes."""
 
-_PASS_SIGMAS = frozenset({"linear", "lumina2", "z-image", "flux", "flux2"})
+_PASS_SIGMAS = frozenset({"linear", "lumina2", "to zero", "z-image", "flux", "flux2"})
 
 
 def check_takes(scheduler: Any, way: str, family: str, mode: str = "txt2img", *, steered: bool = False) -> None:

@@ -21,11 +21,20 @@ class Finish:
     Attributes:
         latents: The latents after the last step, and what ``prepare_latents`` returned beside its latents, to the
             pipeline's own.
-        estimate: The clean estimate of what the scheduler stepped, and the latents after that step, to one of all.
+        estimate: The clean estimate of what the scheduler stepped, the latents after that step, and what is beside
+            them, to one of all.
+        begin: Latents that a run starts from, those that ``prepare_latents`` made, and what is beside them, to what the
+            loop starts from.
+        draws_first: Whether the loop draws from the generator before the scheduler steps, and nothing draws between
+            ``prepare_latents`` and the loop.
     """
 
     latents: Callable[[torch.Tensor, tuple[Any, ...]], torch.Tensor] = lambda latents, _beside: latents
-    estimate: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = lambda estimate, _latents: estimate
+    estimate: Callable[[torch.Tensor, torch.Tensor, tuple[Any, ...]], torch.Tensor] = (
+        lambda estimate, _latents, _beside: estimate
+    )
+    begin: Callable[[torch.Tensor, torch.Tensor, tuple[Any, ...]], torch.Tensor] = lambda given, _own, _beside: given
+    draws_first: bool = False
 
 
 def _first_frame(latents: torch.Tensor, beside: tuple[Any, ...]) -> torch.Tensor:
@@ -37,7 +46,7 @@ def _first_frame(latents: torch.Tensor, beside: tuple[Any, ...]) -> torch.Tensor
     return blended
 
 
-def _with_first_frame(estimate: torch.Tensor, latents: torch.Tensor) -> torch.Tensor:
+def _with_first_frame(estimate: torch.Tensor, latents: torch.Tensor, _beside: tuple[Any, ...]) -> torch.Tensor:
     """LTXImageToVideoPipeline steps the frames after the first, unpacked; the first is that of the picture."""
     if estimate.dim() == latents.dim():  # from a text alone
         return estimate
@@ -45,6 +54,17 @@ def _with_first_frame(estimate: torch.Tensor, latents: torch.Tensor) -> torch.Te
     return torch.cat([latents[:, :first].to(estimate.dtype), to_tokens(estimate)], dim=1)
 
 
+def _conditioned(values: torch.Tensor, own: torch.Tensor, beside: tuple[Any, ...]) -> torch.Tensor:
+    """LTXConditionPipeline makes the tokens of a picture anew before each step, from those that it prepared."""
+    mask = beside[0]
+    return values if mask is None else torch.where((mask == 1).unsqueeze(-1), own.to(values), values)
+
+
 FINISHES: Mapping[str, Finish] = MappingProxyType(
-    {"": Finish(), "first frame": Finish(_first_frame), "frames after the first": Finish(estimate=_with_first_frame)}
+    {
+        "": Finish(),
+        "first frame": Finish(_first_frame),
+        "frames after the first": Finish(estimate=_with_first_frame),
+        "conditioned": Finish(estimate=_conditioned, begin=_conditioned, draws_first=True),
+    }
 )

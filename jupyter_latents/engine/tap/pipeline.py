@@ -23,6 +23,11 @@ _ENCODING = {
 """What pipelines do before their first step that takes long, and by which kind of part."""
 
 
+_SOUND = "prepare_audio_latents"
+_COUNTING = ("convert_velocity_to_x0", "convert_x0_to_velocity")
+"""Methods that look a noise level up by the number of a step."""
+
+
 def _heard(method: Callable[..., Any], kind: str) -> Callable[..., Any]:
     """A pipeline's method that ends where the run is to end, or where a part made what is no number.
 
@@ -45,6 +50,25 @@ def _heard(method: Callable[..., Any], kind: str) -> Callable[..., Any]:
 def _encoder_dtype(pipeline: Any) -> Any:
     encoders = (getattr(pipeline, name, None) for name in ("text_encoder", "text_encoder_2", "text_encoder_3"))
     return next((encoder.dtype for encoder in encoders if encoder is not None), torch.float32)
+
+
+def _with_sound(pipeline_class: Any) -> dict[str, Any]:
+    """Methods of a pipeline that makes sound with its clips; its own count its loop's steps, not the schedule's."""
+
+    def prepare_audio_latents(self: Any, *args: Any, **kwargs: Any) -> Any:
+        prepared = pipeline_class.prepare_audio_latents(self, *args, **kwargs)
+        return self.jupyter_latents_tap.partner.prepared(prepared)
+
+    def counted(name: str) -> Callable[..., Any]:
+        own = getattr(pipeline_class, name)
+
+        def method(self: Any, sample: Any, output: Any, step_idx: int, scheduler: Any = None) -> Any:
+            return own(self, sample, output, step_idx + self.jupyter_latents_tap.offset(), scheduler)
+
+        return method
+
+    found = {name: counted(name) for name in _COUNTING if hasattr(pipeline_class, name)}
+    return {**found, "prepare_audio_latents": prepare_audio_latents} if _SOUND in vars(pipeline_class) else found
 
 
 @functools.cache
@@ -82,6 +106,7 @@ def tapped(pipeline_class: type) -> type:
     if "encode_prompt" in methods:
         methods["encode_prompt"] = _heard(encode_prompt, _ENCODING["encode_prompt"])
     methods["prepare_latents"] = _heard(prepare_latents, "vae")
+    methods |= _with_sound(pipeline_class)
     if hasattr(pipeline_class, "get_timesteps"):
         methods["get_timesteps"] = get_timesteps
     for name, method in methods.items():

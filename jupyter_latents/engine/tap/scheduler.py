@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from jupyter_latents.engine.schedule import schedulers
+from jupyter_latents.engine.tap.partner import PartnerScheduler
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.tap.tap import Tap
@@ -42,7 +43,7 @@ class WindowedScheduler:
             kwargs.update(tap.stepping(model_output if forward else -model_output, sample))
             if draws and not args:
                 kwargs.setdefault("generator", tap.generator)  # flow pipelines pass none, and noise would be global
-            return real.step(model_output, timestep, sample, *args, **kwargs)
+            return tap.stepped(real.step(model_output, timestep, sample, *args, **kwargs))
 
         self._tap = tap
         self.set_timesteps = set_timesteps
@@ -59,6 +60,10 @@ class WindowedScheduler:
     def timesteps(self) -> torch.Tensor:
         """Those that the pipeline is to step through."""
         return self._tap.timesteps
+
+    def __deepcopy__(self, memo: Any) -> PartnerScheduler:
+        """The copy that a pipeline makes to step the sound of a clip with (LTX-2)."""
+        return PartnerScheduler(self._tap.partner, self._tap.scheduler, self._tap.offset)
 
     def __len__(self) -> int:
         return len(self._tap.scheduler)

@@ -51,3 +51,15 @@ class StepState:
     denoised: torch.Tensor | None
     scheduler: Mapping[str, StateValue] | None
     generator: torch.Tensor | tuple[torch.Tensor, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of its tensors."""
+        return _bytes((self.latents, self.denoised, self.scheduler))
+
+
+def _bytes(value: object) -> int:
+    if isinstance(value, torch.Tensor):
+        return value.numel() * value.element_size()
+    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ()
+    return sum(map(_bytes, parts))

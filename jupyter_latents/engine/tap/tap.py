@@ -3,7 +3,8 @@
 A pipeline is given (1) a scheduler held by composition, whose visible timesteps start where the window starts, (2) its
 starting latents after its own ``prepare_latents``, (3) a callback after each step that ends the window. Pipelines
 without a row in the family table run through the same seam when they have ``prepare_latents``, a scheduler and
-``callback_on_step_end`` (or the older ``callback``).
+``callback_on_step_end`` (or the older ``callback``). Of those with a row that have no callback, and do nothing to their
+latents after the scheduler's step, that step tells.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from jupyter_latents.engine.failures.extremes import Extreme
 from jupyter_latents.engine.schedule import beginning, estimates, state
 from jupyter_latents.engine.schedule.strength import cut_by_strength
 from jupyter_latents.engine.tap.finish import FINISHES, Finish
+from jupyter_latents.engine.tap.partner import Partner
 from jupyter_latents.engine.tap.pipeline import tapped
 from jupyter_latents.engine.tap.scheduler import WindowedScheduler
 from jupyter_latents.engine.tap.states import Entry, Generators, StepState
 from jupyter_latents.errors import HandoffError
+from jupyter_latents.latents.sound import KEY
 from jupyter_latents.wording import option
 
 __all__ = ["Tap"]
@@ -71,7 +74,8 @@ class Tap:
         self._indices: Sequence[int] = range(0)
         self._steps = 0
         self._entered: int | None = None
-        self._stepped = False
+        self._stepped = self._told_by_scheduler = False
+        self.partner = Partner()
         self._last: tuple[int, torch.Tensor, torch.Tensor] | None = None
 
     def run(
@@ -115,6 +119,7 @@ class Tap:
         if hasattr(self.scheduler, "set_begin_index") and self._entry.start_index > 0:
             self.scheduler.set_begin_index(self._entry.start_index)
         self._baseline = state.baseline(self.scheduler)
+        self.partner.deliver(entry.scheduler_state)
         self._deliver()
 
     def latents_prepared(self, latents: torch.Tensor, beside: tuple[Any, ...] = ()) -> torch.Tensor:
@@ -126,8 +131,10 @@ class Tap:
         self._prepared, self._beside = latents.clone(), beside
         if self._entry is not None and self._entry.latents is not None:
             self._check(self._entry.latents)
-            given = self._entry.latents.to(latents.device, latents.dtype)
+            given = self._finish.begin(self._entry.latents.to(latents.device, latents.dtype), latents, beside)
             self._prepared = torch.empty_like(given).copy_(given)
+        if self._finish.draws_first:
+            self._restore_generator()
         return self._prepared
 
     @property
@@ -175,9 +182,16 @@ class Tap:
         self._stepped = True
         if self._entry.scheduler_state is not None and self._prepared is not None:
             self._entered, own = beginning.without_entry(self._entry.scheduler_state)
+            own = {name: value for name, value in own.items() if name != KEY}
             state.restore(self.scheduler, own, self._prepared.device)
-        if self._entry.generator_state is not None and isinstance(self.generator, torch.Generator):
-            self.generator.set_state(self._entry.generator_state)
+        if not self._finish.draws_first:
+            self._restore_generator()
+
+    def _restore_generator(self) -> None:
+        """Gives the generator its earlier state, once what is drawn before the loop is drawn."""
+        state_before = self._entry.generator_state if self._entry is not None else None
+        if state_before is not None and isinstance(self.generator, torch.Generator):
+            self.generator.set_state(state_before)
 
     def scale_model_input(self, sample: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         """The scheduler's own, in the state that the first step begins with."""
@@ -187,8 +201,11 @@ class Tap:
 
     def set_begin_index(self, begin_index: int = 0) -> None:
         """The scheduler's own, counted from where the window starts."""
-        offset = self._entry.start_index if self._entry is not None and self._by_strength is None else 0
-        self.scheduler.set_begin_index(offset + begin_index)
+        self.scheduler.set_begin_index(self.offset() + begin_index)
+
+    def offset(self) -> int:
+        """Timesteps of the schedule that the pipeline does not see, since the window starts behind them."""
+        return self._entry.start_index if self._entry is not None and self._by_strength is None else 0
 
     def stepping(self, model_output: torch.Tensor, sample: torch.Tensor) -> Mapping[str, Any]:
         """The scheduler is about to step; further arguments of its ``step``."""
@@ -198,6 +215,12 @@ class Tap:
         self._steps += 1
         return beginning.order(self.scheduler, index, self._entered)
 
+    def stepped(self, made: Any) -> Any:
+        """The scheduler has stepped; what its ``step`` returned, which goes on to the pipeline."""
+        if self._told_by_scheduler:
+            self._after_step(made[0] if isinstance(made, tuple) else made.prev_sample)
+        return made
+
     def _reached(self, steps: int) -> int:
         """Timestep index of the latents after so many calls of the scheduler's ``step``."""
         ahead = self._indices[steps : steps + 1]
@@ -205,7 +228,11 @@ class Tap:
 
     def _callback(self, pipeline_class: type) -> dict[str, Any]:
         """The call's arguments that have the pipeline tell each step; PixArt has only the older callback."""
-        if "callback_on_step_end" in inspect.signature(pipeline_class.__call__).parameters:
+        accepted = inspect.signature(pipeline_class.__call__).parameters
+        self._told_by_scheduler = not {"callback_on_step_end", "callback"} & set(accepted)
+        if self._told_by_scheduler:
+            return {}
+        if "callback_on_step_end" in accepted:
             return {
                 "callback_on_step_end": lambda _pipeline, _step, _timestep, values: self._after_step(values["latents"]),
                 "callback_on_step_end_tensor_inputs": ["latents"],
@@ -221,14 +248,16 @@ class Tap:
         if self._last is not None:
             at, model_output, sample = self._last
             estimate = estimates.denoised(self.scheduler, at, model_output, sample)
-            estimate = None if estimate is None else self._finish.estimate(estimate, latents)
+            estimate = None if estimate is None else self._finish.estimate(estimate, latents, self._beside)
         if index == len(self.scheduler.timesteps):
             latents = self._finish.latents(latents, self._beside)
         made = StepState(
             index,
             latents.detach().clone(),
             estimate,
-            beginning.with_entry(self.scheduler, state.of(self.scheduler, self._baseline), self._entered),
+            self.partner.beside(
+                beginning.with_entry(self.scheduler, state.of(self.scheduler, self._baseline), self._entered)
+            ),
             _state_of(self.generator),
         )
         goes_on = self._on_step(made)

@@ -129,7 +129,8 @@ def crossing(given: Standing, space: Space, align: int) -> Outline:
     """
     own = given.space or space
     width, height = (round_down(pixels, align) for pixels in own.size_of(given.shape))
-    shape = space.shape_for(width, height, given.shape[0])
+    frames = own.frames_of(given.shape) if own.moves else 1
+    shape = space.shape_for(width, height, given.shape[0], frames)
     made = given.provenance
     return Outline(shape, space, _noise_after(given.noise), None, made, has_history=False)
 
@@ -145,14 +146,21 @@ def _crossed(
     clean: torch.Tensor, giver: Space, giver_vae: Callable[[], Any], receiver_vae: Any, space: Space, align: int
 ) -> torch.Tensor:
     own = converter(giver, space)
-    if own is not None:
+    if own is not None and not giver.moves:
         return _checked(own(clean), clean, giver, space)
-    pictures = codec.decode(clean, giver_vae())
+    pictures = codec.decode(giver.seen(clean), giver_vae())
     height, width = pictures.shape[-2:]
     wanted = (round_down(height, align), round_down(width, align))
     if wanted != (height, width):
-        pictures = F.interpolate(pictures, wanted, mode="bicubic", antialias=True)
+        pictures = _sized(pictures, wanted)
     return codec.encode(pictures.clamp(-1, 1), receiver_vae)
+
+
+def _sized(pictures: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Pictures, or the frames of clips, at another (height, width)."""
+    flat = pictures.transpose(1, 2).flatten(0, 1) if pictures.dim() > 4 else pictures
+    made = F.interpolate(flat, size, mode="bicubic", antialias=True)
+    return made.reshape(len(pictures), -1, *made.shape[1:]).transpose(1, 2) if pictures.dim() > 4 else made
 
 
 def _checked(converted: object, clean: torch.Tensor, giver: Space, space: Space) -> torch.Tensor:

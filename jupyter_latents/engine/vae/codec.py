@@ -26,8 +26,9 @@ __all__ = ["decode", "encode", "scaling_of_vae", "space_of", "to_pil"]
 
 # Names of spaces: (channels, scaling factor) to name; the numbers themselves are the VAE's.
 _WAN_CHANNELS = 16
-_LTX, _COG = "AutoencoderKLLTXVideo", "AutoencoderKLCogVideoX"
-_HUNYUAN = "AutoencoderKLHunyuanVideo"
+_LTX, _LTX2, _COG = "AutoencoderKLLTXVideo", "AutoencoderKLLTX2Video", "AutoencoderKLCogVideoX"
+_HUNYUAN, _HUNYUAN15 = "AutoencoderKLHunyuanVideo", "AutoencoderKLHunyuanVideo15"
+_COG_GROUP = 2  # latent frames at once: AutoencoderKLCogVideoX makes other frames of an even number
 _NAMES = {(4, 0.18215): "SD", (4, 0.13025): "SDXL", (16, 1.5305): "SD3", (16, 0.3611): "Flux"}
 
 
@@ -70,34 +71,47 @@ def _wan_space(config: Mapping[str, Any], digest: str) -> Space:
     )
 
 
-def _ltx_space(config: Mapping[str, Any], digest: str) -> Space:
+def _ltx_space(config: Mapping[str, Any], digest: str, name: str = "LTX") -> Space:
     """That of LTX-Video's VAE, whose means and deviations are among its weights."""
     halvings = sum(map(bool, config["spatio_temporal_scaling"]))
     factor = config.get("spatial_compression_ratio") or config["patch_size"] * 2**halvings
     frames = config.get("temporal_compression_ratio") or config["patch_size_t"] * 2**halvings
     scale = float(config.get("scaling_factor") or 1.0)
     channels = int(config["latent_channels"])
-    return Space("LTX", channels, int(factor), scale, vae=digest, axes=AXES[1], frame_factor=int(frames))
+    return Space(name, channels, int(factor), scale, vae=digest, axes=AXES[1], frame_factor=int(frames))
 
 
-def _hunyuan_space(config: Mapping[str, Any], digest: str) -> Space:
+def _hunyuan_space(config: Mapping[str, Any], digest: str, name: str = "HunyuanVideo") -> Space:
     """That of HunyuanVideo's VAE."""
     factor, frames = int(config["spatial_compression_ratio"]), int(config["temporal_compression_ratio"])
     channels, scale = int(config["latent_channels"]), float(config["scaling_factor"])
-    return Space("HunyuanVideo", channels, factor, scale, vae=digest, axes=AXES[1], frame_factor=frames)
+    return Space(name, channels, factor, scale, vae=digest, axes=AXES[1], frame_factor=frames)
 
 
 def _cog_space(config: Mapping[str, Any], digest: str) -> Space:
     """That of CogVideoX's VAE."""
     factor, frames = 2 ** (len(config["block_out_channels"]) - 1), int(config["temporal_compression_ratio"])
     channels, scale = int(config["latent_channels"]), float(config["scaling_factor"])
-    return Space("CogVideoX", channels, factor, scale, vae=digest, axes=AXES[1], frame_factor=frames)
+    return Space(
+        "CogVideoX", channels, factor, scale, vae=digest, axes=AXES[1], frame_factor=frames, frame_group=_COG_GROUP
+    )
 
 
 _CLIPS: Mapping[str, Callable[[Mapping[str, Any], str], Space]] = MappingProxyType(
-    {"AutoencoderKLWan": _wan_space, _LTX: _ltx_space, _COG: _cog_space, _HUNYUAN: _hunyuan_space}
+    {
+        "AutoencoderKLWan": _wan_space,
+        _LTX: _ltx_space,
+        _LTX2: partial(_ltx_space, name="LTX-2"),
+        _COG: _cog_space,
+        _HUNYUAN: _hunyuan_space,
+        _HUNYUAN15: partial(_hunyuan_space, name="HunyuanVideo 1.5"),
+    }
 )
 """VAEs of clips, by class."""
+
+
+_ALONE = frozenset({_HUNYUAN15})
+"""VAEs that decode one clip at a time: the attention mask of diffusers' has no room for a batch."""
 
 
 def _check_numbers(vae_class: str, config: Mapping[str, Any]) -> None:
@@ -139,7 +153,7 @@ def scaling_of_vae(vae: Any, like: torch.Tensor) -> Scaling:
         return Scaling(vae.bn.running_mean.view(1, -1, 1, 1).to(like), std)
     if type(vae).__name__ == _COG:
         return Scaling(scale=config.scaling_factor, order="inverse")
-    if type(vae).__name__ == _LTX:
+    if type(vae).__name__ in (_LTX, _LTX2):
         mean, std = (per_channel(values) for values in (vae.latents_mean, vae.latents_std))
         return Scaling(mean, std, config.scaling_factor)
     if "z_dim" in config:
@@ -191,7 +205,8 @@ def _decoded(latents: torch.Tensor, vae: Any) -> torch.Tensor:
         raw = raw.unsqueeze(2)
     # LTX-Video's pipelines decode at timestep 0 where nobody asks for another.
     timed = {"temb": raw.new_zeros(len(raw))} if vae.config.get("timestep_conditioning") else {}
-    pictures: torch.Tensor = vae.decode(raw, **timed, return_dict=False)[0]
+    parts = raw.chunk(len(raw)) if type(vae).__name__ in _ALONE else (raw,)
+    pictures = torch.cat([vae.decode(part, **timed, return_dict=False)[0] for part in parts])
     if pictures.dim() > latents.dim():
         pictures = pictures[:, :, 0]
     return pictures.float().cpu()
@@ -202,11 +217,11 @@ def encode(pictures: torch.Tensor, vae: Any) -> torch.Tensor:
     """Encodes pictures to latents in model space, the mean of the posterior.
 
     Args:
-        pictures: (batch, 3, height, width), -1 to 1.
+        pictures: (batch, 3, height, width), -1 to 1, or clips (batch, 3, frames, height, width).
         vae: The VAE.
 
     Returns:
-        Latents (batch, channels, height/factor, width/factor), float32, on the CPU.
+        Latents (batch, channels, height/factor, width/factor), those of clips with frames, float32, on the CPU.
 
     Raises:
         StoppedError: See `decode`.
@@ -220,7 +235,7 @@ def encode(pictures: torch.Tensor, vae: Any) -> torch.Tensor:
 
 def _encoded(pictures: torch.Tensor, vae: Any) -> torch.Tensor:
     pictures = pictures.to(device=vae.device, dtype=vae.dtype)
-    one_frame = _has_frames(vae)
+    one_frame = _has_frames(vae) and pictures.dim() == 4
     encoded = vae.encode(pictures.unsqueeze(2) if one_frame else pictures)
     raw = encoded.latent if hasattr(encoded, "latent") else encoded.latent_dist.mode()
     raw = patchify(raw) if _has_patches(vae) else raw.squeeze(2) if one_frame else raw

@@ -21,6 +21,7 @@ from jupyter_latents.engine.vae.receiving import decoding
 from jupyter_latents.errors import JupyterLatentsError, LatentsWarning, ModelError, RunError, cause
 from jupyter_latents.latents.clip import FPS, Clip
 from jupyter_latents.latents.files.comfy_file import model_from_raw
+from jupyter_latents.latents.spaces import for_shape
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import ModelSource
 from jupyter_latents.wording import option, readable
@@ -56,7 +57,7 @@ class Decoder:
             HandoffError: No VAE is known that decodes them for the receiver.
             RunError: It failed, or ran out of memory whatever was tried.
         """
-        clean = latents.tensor if latents.is_clean or latents.denoised is None else latents.denoised
+        clean = _clean(latents)
         if receiver is None:
             return self._pictures(clean, self.vae_of(latents), fps_of(latents.provenance))
         facts = describe(receiver)
@@ -96,7 +97,7 @@ class Decoder:
         """
         if not latents.provenance.model:
             raise ModelError("these latents do not say which model made them, so there is no preview of them.")
-        clean = latents.tensor if latents.is_clean or latents.denoised is None else latents.denoised
+        clean = _clean(latents)
         vae = self.vae_of(latents)
         space = latents.space if latents.space and latents.space.vae else describe(source_of(latents.provenance)).space
         return self._cache.previewer(space, vae, tiny).images(clean)
@@ -156,3 +157,10 @@ class Decoder:
         yield f"models not in use were let go of ({readable(freed)})", vae
         if hasattr(vae, "enable_tiling") and not getattr(vae, "use_tiling", False):
             yield "the VAE works in tiles", vae_with_switches(vae, ModelSource("these latents", vae_tiling=True))
+
+
+def _clean(latents: Latents) -> torch.Tensor:
+    """Clean latents or their clean estimate, without frames that nobody sees."""
+    clean = latents.tensor if latents.is_clean or latents.denoised is None else latents.denoised
+    seen: torch.Tensor = for_shape(latents.space, latents.shape).seen(clean)
+    return seen

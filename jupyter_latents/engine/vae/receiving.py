@@ -47,7 +47,7 @@ def decoding(latents: Standing, facts: ModelFacts, receiver: ModelSource) -> Dec
     Raises:
         HandoffError: No VAE is known that decodes them.
     """
-    if len(latents.shape) > len(AXES[0].split()) and not facts.family.takes_clips:
+    if len(latents.shape) > len(AXES[0].split()) and not facts.family.reads_clips:
         raise HandoffError(
             f"latents of shape {latents.shape} are a clip, and a picture is wanted. Decode them and give one frame, "
             "such as clip.decode()[0].",

@@ -13,7 +13,7 @@ import torch
 
 from jupyter_latents.latents.facts import Noise, Position, Provenance, StateValue
 from jupyter_latents.latents.forms import check_level
-from jupyter_latents.latents.spaces import AXES, Space
+from jupyter_latents.latents.spaces import USUAL, Space
 
 __all__ = [
     "noise_from",
@@ -48,8 +48,7 @@ def space_from(record: Mapping[str, Any]) -> Space:
         tuple(record["channel_mean"]),
         tuple(record["channel_std"]),
         record["vae"],
-        record.get("axes", AXES[0]),
-        record.get("frame_factor", 1),
+        *(record.get(name, usual) for name, usual in USUAL.items()),
     )
 
 
@@ -196,9 +195,4 @@ def state_from(record: Any, tensors: Mapping[str, torch.Tensor]) -> StateValue:
 
 def space_record(space: Space) -> dict[str, Any]:
     """A JSON object of a space; the usual axes go without saying, as in files of earlier versions."""
-    record = asdict(space)
-    if space.axes == AXES[0]:
-        del record["axes"]
-    if space.frame_factor == 1:
-        del record["frame_factor"]
-    return record
+    return {name: value for name, value in asdict(space).items() if name not in USUAL or USUAL[name] != value}

@@ -36,12 +36,19 @@ def cut(latents: Latents, frames: slice) -> Latents:
             "picture by crop()."
         )
     start, stop = _bounds(frames, latents.frames)
-    factor = for_shape(latents.space, latents.shape).frame_factor
-    _check_start(start, factor)
-    _check_stop(start, stop, factor, latents.frames)
-    part = slice(0 if start == 0 else (start - 1) // factor + 1, (stop - 1) // factor + 1)
-    denoised = None if latents.denoised is None else latents.denoised[:, :, part].clone()
-    return derive([latents], "cut", {"start": start, "stop": stop}, latents.tensor[:, :, part].clone(), denoised)
+    space = for_shape(latents.space, latents.shape)
+    factor = space.frame_factor
+    _check_start(start, space.frame_step)
+    _check_stop(start, stop, space.frame_step, latents.frames)
+    kept = [*range(0 if start == 0 else (start - 1) // factor + 1, (stop - 1) // factor + 1)]
+    part = [*range(space.filler), *(space.filler + frame for frame in kept)]
+    if len(kept) % space.frame_group != 1 % space.frame_group:
+        raise SettingError(
+            f"frames {start} to {stop} are {len(kept)} latent frames, and {space} has them by {space.frame_group} "
+            "after the first. Begin at 0."
+        )
+    denoised = None if latents.denoised is None else latents.denoised[:, :, part]
+    return derive([latents], "cut", {"start": start, "stop": stop}, latents.tensor[:, :, part], denoised)
 
 
 def _bounds(frames: object, count: int) -> tuple[int, int]:

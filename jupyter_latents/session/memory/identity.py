@@ -76,15 +76,15 @@ def key_of(stage: Stage, inputs: Inputs, models: Models) -> str:
 
     Returns:
         The digest; empty where the stage makes something else each time: with a seed at random, or through code of
-        somebody's own; and where a network changes its latents, whose files no digest knows.
+        somebody's own.
 
     Raises:
         ModelError: The stage names a device or dtype that is not there.
     """
-    if not _has_seed(stage, inputs) or any("model" in link.arguments for link in stage.latents_processors):
+    if not _has_seed(stage, inputs):
         return ""
     spaces = [latents.space for latents in inputs.latents if latents.space is not None]
-    numerics = models.engine.numerics(stage.model, spaces, inputs.decoded)
+    numerics = models.engine.numerics(stage.model, spaces, inputs.decoded, stage.latents_processors)
     if numerics is None:
         return ""
     whole = (fingerprint(stage), fingerprint(inputs), models.card(stage.model).identity, numerics)

@@ -301,7 +301,16 @@ def _expression(value: str, locate: Locator) -> str:
 
 _PROCESSORS: dict[str, tuple[dict[str, Parser], frozenset[str]]] = {
     "scale": ({"factor": number()}, frozenset({"factor"})),
-    "upscaler": ({"model": text, "adain": number(-10, most=10), "tone": number(0, most=1)}, frozenset({"model"})),
+    "upscaler": (
+        {
+            "model": text,
+            "adain": number(-10, most=10),
+            "tone": number(0, most=1),
+            "steps": whole(1),
+            "guidance": number(0),
+        },
+        frozenset({"model"}),
+    ),
     "upscale": ({"factor": number(above=0, most=8)}, frozenset({"factor"})),
     "noise": ({"sigma": number(0), "timestep": whole(0), "seed": _SEED}, frozenset({"sigma", "timestep"})),
 }

@@ -105,8 +105,8 @@ OPTIONS: tuple[Option, ...] = (
          "Another transformer, likewise, or a .gguf file. Default: the model's own.",
          completion="path", field="model.transformer"),
     _row("--loras --lora -lra", "loras", "NAME", parsers.address, "Model",
-         "LoRA weights, 'NAME;scale=0.8' each, for a part of the run with ;start=0;end=0.25 (or steps, or sigma=0.9). "
-         "Several are used together; they do not multiply.",
+         "LoRA weights, 'NAME;scale=0.8' each, for a part of the run with ;start=0;end=0.25 (or steps, or sigma=0.9), "
+         "of a model with two experts with ;expert=high or low. Several are used together; they do not multiply.",
          many=True, completion="path", field="model.loras"),
     _row("--lora-fuse-scale -lrfs", "lora_fuse_scale", "SCALE", parsers.number(), "Model",
          "Multiplies the scales of all LoRAs. Default: 1."),
@@ -214,8 +214,8 @@ OPTIONS: tuple[Option, ...] = (
           "their shape, and have the width that is asked for."),
     _row("--latents-processors -lp", "latents_processors", "PROCESSOR", parsers.processors, "Images and latents",
          "What is done to raw latents before they go in: 'scale;factor=1.1', 'noise;sigma=0.5;seed=1' (or timestep=). "
-         "'upscale;factor=2' enlarges them, 'upscaler;model=NAME' by LTX-Video's network. Several run one "
-         "after the other.", many=True,
+         "'upscale;factor=2' enlarges them, 'upscaler;model=NAME' by LTX-Video's network or Stable Diffusion's. "
+         "Several run one after the other.", many=True,
          choices=("scale;factor=", "noise;sigma=", "noise;timestep=", "upscale;factor=", "upscaler;model="),
          field="latents_processors", fill=writers.chain, write=writers.processor),
     *(

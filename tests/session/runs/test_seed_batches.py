@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 
 from jupyter_latents.engine.given.inputs import Given
+from jupyter_latents.engine.models.families import generic
 from jupyter_latents.engine.rules.sharing import sharing_note
 from jupyter_latents.latents import LatentsSequence
 from jupyter_latents.session import Session
@@ -115,7 +116,7 @@ def test_a_batch_is_told_of_once(desk: Desk) -> None:
     [(Given(controls=1), "the stage has a control image"), (Given(adapters=(1,)), "has images of an IP-Adapter")],
 )
 def test_what_is_put_beside_noise_is_named(given: Given, why: str) -> None:
-    assert why in sharing_note(Stage(model=ModelSource("m"), seed=3, batch_seeds=True), given, 1)
+    assert why in sharing_note(Stage(model=ModelSource("m"), seed=3, batch_seeds=True), given, 1, generic("P"))
 
 
 def test_a_stopped_batch_leaves_all_its_latents(desk: Desk) -> None:

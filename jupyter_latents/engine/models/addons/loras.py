@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from jupyter_latents.engine.models.addons.addon import Addon
-from jupyter_latents.engine.models.addons.address import entry_of, fault
+from jupyter_latents.engine.models.addons.address import OptionAddress, entry_of, fault
 from jupyter_latents.engine.models.addons.lora_shapes import misfit
 from jupyter_latents.engine.models.addons.weight_file import WeightFile, weight_file
+from jupyter_latents.engine.models.experts import EXPERTS
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.files.digests import files_digest
 from jupyter_latents.engine.models.places.hub import HubFiles
@@ -23,7 +25,8 @@ from jupyter_latents.wording import option
 
 __all__ = ["Lora", "Loras", "find_addon"]
 
-_KEYS = ("scale", "start", "end", "weight-name", "revision", "subfolder")
+_KEYS = ("scale", "start", "end", "expert", "weight-name", "revision", "subfolder")
+_EXPERTS: Mapping[str, str] = MappingProxyType(dict(zip(("high", "low"), EXPERTS, strict=True)))
 _MOST = 100  # the largest scale, of either sign
 _FILES = ("pytorch_lora_weights.safetensors", "pytorch_lora_weights.bin")
 
@@ -38,6 +41,7 @@ class Lora:
         digest: Digest of file and scale.
         hub: The file, where it is on the hub alone.
         window: The steps for which it works, as its address says.
+        expert: The denoiser that it is put on, of a model with two; empty for the one that there is.
     """
 
     path: Path
@@ -45,6 +49,7 @@ class Lora:
     digest: str
     hub: HubFiles | None = None
     window: Window = field(default_factory=Window)
+    expert: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ class Loras(Addon):
             parts = {name.partition(".")[0] for name in names} & set(facts.sources)
             if not parts:
                 raise _unfit(facts, lora, "none of its tensors belongs to a part of this model")
-            found |= parts
+            found |= {lora.expert or name if name == EXPERTS[0] else name for name in parts}
         return tuple(name for name in facts.sources if name in found)
 
     def put_on(self, facts: ModelFacts, parts: Mapping[str, Any], own: Mapping[str, Any], /) -> Mapping[str, Any]:
@@ -105,9 +110,19 @@ class Loras(Addon):
         Raises:
             ModelError: A LoRA does not fit the model.
         """
-        pipeline = assemble(_pipeline_class(facts), facts, {**parts, **own})
-        names = [f"lora_{index}" for index in range(len(self.files))]
-        for name, lora in zip(names, self.files, strict=True):
+        for expert in dict.fromkeys(lora.expert for lora in self.files):
+            if not expert:
+                self._load(facts, {**parts, **own}, own, expert)
+            elif expert in own:  # in the place of the one that diffusers loads into unasked
+                one = {EXPERTS[0]: own[expert]}
+                self._load(facts, {**parts, EXPERTS[1]: None, **one}, one, expert)
+        return {name: part.eval() for name, part in own.items()}
+
+    def _load(self, facts: ModelFacts, parts: Mapping[str, Any], own: Mapping[str, Any], expert: str) -> None:
+        """Loads the files of one expert, or all where there is one denoiser."""
+        pipeline = assemble(_pipeline_class(facts), facts, parts)
+        wanted = {f"lora_{place}": lora for place, lora in enumerate(self.files) if lora.expert == expert}
+        for name, lora in wanted.items():
             try:
                 pipeline.load_lora_weights(
                     str(lora.path.parent), weight_name=lora.path.name, adapter_name=name, local_files_only=True
@@ -116,8 +131,7 @@ class Loras(Addon):
                 raise _unfit(facts, lora, str(error).splitlines()[0][:200]) from error
             if not any(name in getattr(part, "peft_config", {}) for part in own.values()):
                 raise _unfit(facts, lora, "none of its tensors found its place")
-        pipeline.set_adapters(names, [lora.scale for lora in self.files])
-        return {name: part.eval() for name, part in own.items()}
+        pipeline.set_adapters(list(wanted), [lora.scale for lora in wanted.values()])
 
     @contextmanager
     def during(self, parts: Mapping[str, Any], active: tuple[int, ...], /) -> Iterator[None]:
@@ -132,11 +146,17 @@ class Loras(Addon):
     def _switch(self, parts: Iterable[Any], active: tuple[int, ...]) -> None:
         from diffusers.utils.peft_utils import set_adapter_layers, set_weights_and_activate_adapters
 
-        names, scales = [f"lora_{place}" for place in active], [self.files[place].scale for place in active]
+        wanted = {f"lora_{place}": self.files[place].scale for place in active}
         for part in parts:
-            set_adapter_layers(part, bool(active))
-            if active:
-                set_weights_and_activate_adapters(part, names, scales)
+            here = {name: scale for name, scale in wanted.items() if name in part.peft_config or not self._parted}
+            set_adapter_layers(part, bool(here))
+            if here:
+                set_weights_and_activate_adapters(part, list(here), list(here.values()))
+
+    @property
+    def _parted(self) -> bool:
+        """Whether each is put on one of two experts."""
+        return any(lora.expert for lora in self.files)
 
 
 def find_addon(source: ModelSource, facts: ModelFacts) -> Loras:
@@ -146,7 +166,7 @@ def find_addon(source: ModelSource, facts: ModelFacts) -> Loras:
         ModelError: peft is not installed, the pipeline takes no LoRAs, one cannot be found or does not fit, or its
             folder holds several files and none is named.
     """
-    found = [_lora(address, source) for address in source.loras]
+    found = [_lora(address, source, facts) for address in source.loras]
     if importlib.util.find_spec("peft") is None:
         raise fault(
             "loras", "these need peft, which is not installed: pip install 'jupyter-latents[lora]', or leave them out."
@@ -158,10 +178,31 @@ def find_addon(source: ModelSource, facts: ModelFacts) -> Loras:
     return Loras(tuple(lora for lora, _ in found))
 
 
-def _lora(address: Address, source: ModelSource) -> tuple[Lora, WeightFile]:
+def _lora(address: Address, source: ModelSource, facts: ModelFacts) -> tuple[Lora, WeightFile]:
     entry = entry_of("loras", address, _KEYS)
+    expert = _expert(entry, facts)
     file, scale = weight_file(entry, source, _FILES), entry.number("scale", 1.0, -_MOST, _MOST)
-    return Lora(file.path, scale, files_digest([(repr(scale), file.digest)]), file.hub, entry.window()), file
+    digest = files_digest([(f"{expert}{scale!r}", file.digest)])
+    return Lora(file.path, scale, digest, file.hub, entry.window(), expert), file
+
+
+def _expert(entry: OptionAddress, facts: ModelFacts) -> str:
+    """Name of the denoiser that a LoRA is put on; empty where the model has one.
+
+    Raises:
+        ModelError: It names none of two, or one where there is one denoiser.
+    """
+    named, both = entry.get("expert"), " or ".join(f"{entry.name};expert={name}" for name in _EXPERTS)
+    if facts.boundary is None:
+        if named is not None:
+            raise fault("loras", f"expert={named} of {entry.name} is for models with two experts. Leave it out.")
+        return ""
+    if named is None or named not in _EXPERTS:
+        said = (
+            f"expert={named} of {entry.name} is none of" if named is not None else f"{entry.name} does not say which of"
+        )
+        raise fault("loras", f"{said} the two experts of {facts.name}, for high and low noise levels. Give {both}.")
+    return _EXPERTS[named]
 
 
 def _with_window(lora: Lora) -> str:
