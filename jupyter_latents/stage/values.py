@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypedDict, Unpack
 
 from jupyter_latents.above import above
 from jupyter_latents.addresses import Address, address_of
 from jupyter_latents.points import Scales, scales_of
 from jupyter_latents.stage.parts import LatentsProcessor, Output, Prompt, Window, argument
-from jupyter_latents.stage.seeds import ImageSeed, Size
+from jupyter_latents.stage.seeds import ImageSeed, Reference, Size
 from jupyter_latents.stage.sweeps import Sweep
 
 __all__ = [
@@ -21,6 +21,9 @@ __all__ = [
     "Stage",
     "StageOptions",
 ]
+
+_CHAINS = ("seed_image_processors", "mask_image_processors", "control_image_processors", "post_processors")
+_LINKS = ("latents_processors", "img2img_latents_processors", "latents_post_processors")
 
 EXPRESSION = "expr:"
 """How sigmas begin that are worked out of a schedule's own."""
@@ -138,9 +141,12 @@ class StageOptions(TypedDict, total=False):
     latents: object
     strength: float
     latents_processors: str | Sequence[str]
+    img2img_latents_processors: str | Sequence[str]
+    latents_post_processors: str | Sequence[str]
     seed_image_processors: str | Sequence[str]
     mask_image_processors: str | Sequence[str]
     control_image_processors: str | Sequence[str]
+    post_processors: str | Sequence[str]
     width: int
     height: int
     num_images_per_prompt: int
@@ -210,10 +216,13 @@ class Stage:
         batch_seeds: Whether stages that differ in their seeds alone may run as one batch.
         clip_skip: CLIP layers to skip.
         latents_processors: What is done to incoming latents before use.
+        img2img_latents_processors: What is done to latents in the place of a picture, before they are decoded.
+        latents_post_processors: What is done to the latents that it makes, after all steps.
         seed_image_processors: What is done to input pictures, ``canny;lower=50`` each, which may be given as text;
             ``+`` begins the chain of the next picture.
         mask_image_processors: To masks.
         control_image_processors: To control images.
+        post_processors: What is done to the pictures that it makes, one after the other.
         output: Where files go.
         into: Kernel variable to bind the result to.
         force: Run again even where a kept result would answer.
@@ -242,9 +251,12 @@ class Stage:
     batch_seeds: bool = False
     clip_skip: int | None = argument("clip_skip")
     latents_processors: tuple[LatentsProcessor, ...] = ()
+    img2img_latents_processors: tuple[LatentsProcessor, ...] = ()
+    latents_post_processors: tuple[LatentsProcessor, ...] = ()
     seed_image_processors: tuple[Address, ...] = ()
     mask_image_processors: tuple[Address, ...] = ()
     control_image_processors: tuple[Address, ...] = ()
+    post_processors: tuple[Address, ...] = ()
     output: Output = field(default=Output())
     into: str | None = None
     force: bool = False
@@ -253,8 +265,44 @@ class Stage:
     def __post_init__(self) -> None:
         object.__setattr__(self, "scheduler", address_of(self.scheduler, "schedulers"))
         object.__setattr__(self, "guidance_scale", scales_of(self.guidance_scale))
-        for name in ("seed_image_processors", "mask_image_processors", "control_image_processors"):
+        for name in _CHAINS:
             object.__setattr__(self, name, _read(getattr(self, name), name, several=True))
+
+    @property
+    def links(self) -> tuple[LatentsProcessor, ...]:
+        """All that is done to latents before and after its steps."""
+        return (*self.latents_processors, *self.img2img_latents_processors, *self.latents_post_processors)
+
+    @property
+    def pasted(self) -> tuple[Reference, ...]:
+        """The latents that these take besides, in their order."""
+        return tuple(link.other for link in self.links if link.other is not None)
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """All that it is given: by its image seed, and by what is done to latents."""
+        return (*(self.image_seed.references if self.image_seed is not None else ()), *self.pasted)
+
+    def renamed(self, names: Callable[[Reference], Sequence[Reference]]) -> Stage:
+        """The same with other names for what it is given.
+
+        Args:
+            names: What stands for a reference; see `ImageSeed.renamed`.
+        """
+        seed = None if self.image_seed is None else self.image_seed.renamed(names)
+        chains: dict[str, Any] = {
+            chain: tuple(
+                link if link.other is None else replace(link, other=next(iter(names(link.other)), link.other))
+                for link in getattr(self, chain)
+            )
+            for chain in _LINKS
+        }
+        return replace(self, image_seed=seed, **chains)
+
+    @property
+    def before_post(self) -> Stage:
+        """The same without what is done to its result after the steps."""
+        return replace(self, latents_post_processors=(), post_processors=())
 
     @property
     def levels(self) -> tuple[float, ...] | None:

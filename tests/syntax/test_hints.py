@@ -153,6 +153,17 @@ def test_what_only_tidies_up_in_dgenerate_is_taken_and_told_once() -> None:
         ("m --output-prefix x -o out", ""),
         ("m --latents-processors 'scale;factor=2'", "--latents-processors does nothing"),
         ("m --batch-seeds", "--batch-seeds does nothing"),
+        ("m --lora-fuse-scale 0.5", "--lora-fuse-scale does nothing without --loras"),
+        ("m --lora-fuse-scale 0.5 --loras x", ""),
+        ("m --image-seeds a --no-aspect", "--no-aspect does nothing: no picture is brought to a size"),
+        ("m --image-seeds 'a;resize=64' --no-aspect", ""),
+        ("m --image-seeds a --output-size 64 --no-aspect", ""),
+        ("m --no-aspect --output-size 64", "--no-aspect does nothing"),
+        ("m --pag-adaptive-scales 0.5", "--pag-adaptive-scales alone turns --pag on, at a scale of 3"),
+        ("m --pag --pag-adaptive-scales 0.5", ""),
+        ("m --post-processors mirror --image-format pt", "--post-processors changes pictures, and --image-format pt"),
+        ("m --post-processors mirror", ""),
+        ("m --post-processors 'mirror;device=cpu'", "device= changes nothing"),
     ],
 )
 def test_what_may_be_meant_otherwise_is_told_once(text: str, note: str) -> None:

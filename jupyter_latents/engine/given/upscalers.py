@@ -18,7 +18,7 @@ from jupyter_latents.latents.operations import add_noise
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import Address, LatentsProcessor, ModelSource
 
-__all__ = ["Upscaler", "upscaler_of"]
+__all__ = ["Upscaler", "noised", "upscaler_of"]
 
 _DEST, _CLASS, _PART = "latents_processors", "LTXLatentUpsamplerModel", "latent_upsampler"
 
@@ -46,7 +46,12 @@ class Upscaler:
         more = 2 if config.get("spatial_upsample", True) else 1
         frames = 2 * frames - 1 if config.get("temporal_upsample") else frames
         blank = torch.zeros(()).expand(batch, channels, frames, more * height, more * width)
-        return _noised(latents, blank)
+        return noised(latents, blank)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that decide what it makes."""
+        return (self.folder / "config.json", *sorted(self.folder.glob("*.safetensors")))
 
     def made(self, latents: Latents, vae: Any) -> Latents:
         """What it makes of the clean estimate, noised again to the sigma of the latents.
@@ -70,7 +75,7 @@ class Upscaler:
         }
         with torch.no_grad():
             found = pipeline(latents=clean.to(vae.device), output_type="latent", return_dict=False, **numbers)[0]
-        return _noised(latents, found.to("cpu", latents.tensor.dtype))
+        return noised(latents, found.to("cpu", latents.tensor.dtype))
 
 
 def upscaler_of(link: LatentsProcessor, source: ModelSource, facts: ModelFacts) -> Upscaler:
@@ -111,8 +116,13 @@ def upscaler_of(link: LatentsProcessor, source: ModelSource, facts: ModelFacts) 
     return Upscaler(inner, config, name, link.arguments)
 
 
-def _noised(latents: Latents, clean: torch.Tensor) -> Latents:
-    """Clean values with the facts of latents, noised again to their sigma."""
+def noised(latents: Latents, clean: torch.Tensor) -> Latents:
+    """Clean values with the facts of latents, noised again to their sigma.
+
+    Args:
+        latents: The latents.
+        clean: What was made of their clean estimate.
+    """
     made = latents.replace(tensor=clean, denoised=clean, noise=CLEAN, position=None, resume=None, trajectory=())
     if latents.is_clean or latents.noise is None:
         return made
