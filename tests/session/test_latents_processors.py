@@ -178,8 +178,12 @@ def test_noisy_latents_cross_by_the_interposer_at_their_level(half: Desk, tmp_pa
     rest = REST.replace("<sd15>", "<sdxl>").format("base")
     ours = made(half, f"{rest} --latents-processors 'interposer;source=v1;target=xl;model={file}'")
     assert ours.is_clean
-    (planned,) = half.plan(f"{rest} --latents-processors 'interposer;source=v1;target=xl;model={file}'").stages
+    script = f"{rest} --latents-processors 'interposer;source=v1;target=xl;model={file}'"
+    (planned,) = half.plan(script).stages
     assert "interposer" in planned.verdict
+    assert half.run(script).model_evaluations == 0
+    converter(file, seed=1)
+    assert half.run(script).model_evaluations > 0
 
 
 def test_pictures_are_changed_after_the_steps(half: Desk, tmp_path: Path) -> None:

@@ -172,6 +172,25 @@ def test_what_may_be_meant_otherwise_is_told_once(text: str, note: str) -> None:
     assert note in "".join(notes)
 
 
+def test_what_the_invocation_before_was_given_is_read_by_dgenerates_names() -> None:
+    script = """
+\\print {{ last_seeds }}{{ '--device ' + injected_device if injected_device else '' }}
+m --prompts cat --seeds 1 2 --output-size 64x128 --loras 'x;scale=0.5' y --inference-steps 7 --image-seeds a.png
+\\print {{ last_seeds }} {{ format_size(last_output_size) }} {{ last_lora_uris | join(' ') }} {{ last_model_path }}
+\\print {{ last_inference_steps }} {{ last_guidance_scales }} {{ last_image_seeds[0] }} {{ last_vae_uri }}
+\\setp twice [seed * 2 for seed in last_seeds]
+n --seeds {{ quote(twice) }} --prompts dog
+"""
+    assert said(script) == ["[]", "[1, 2] 64x128 x;scale=0.5 y m", "[7] [5.0] a.png None"]
+    (first, second) = Script(script).invocations(Environment(environ={}, print=lambda _: None))
+    assert second.values["seeds"] == (2, 4)
+    assert first.values["seeds"] == (1, 2)
+
+
+def test_a_token_is_no_name_of_a_template() -> None:
+    assert "secret" not in "".join(said("m --auth-token secret\n\\print {{ last_auth_token }}"))
+
+
 def test_a_note_of_a_loop_comes_once() -> None:
     assert len(said("{% for i in range(5) %}\nm --prompts a b\n{% endfor %}")) == 1
 
@@ -189,13 +208,13 @@ def test_the_last_of_two_values_counts() -> None:
             "<upscaler: ...> does not run here: prompts",
         ),
         ('m --prompts " <weighter: sd-embd> a"', "'sd-embd' is no prompt weighter; did you mean sd-embed?"),
-        ('m --prompts "<weighter: compel> a"', "compel does not run here: compel's grammar is not read here"),
+        ('m --prompts "<weighter: compel;syntax=x> a"', "syntax=x is not allowed; write compel or sdwui"),
         ('m --prompts "<weighter: a1111;syntax=x> a"', "'syntax' is no setting of a1111; allowed: schedules"),
         ('m --second-prompts "<weighter: a1111> a"', "stands at the head of --prompts, for all prompts"),
         ("m --prompts '<weighter: a1111'", "it names one weighter, and ends with >"),
-        ("m --prompt-weighter compel", "write the weights as .* and use a1111"),
-        ("m --seeds {{ last_seeds }}", "bind the result"),
-        ("\\setp x last_seeds", "bind the result"),
+        ("m --prompt-weighter sd-embed;x=1", "'x' is no setting of sd-embed; it has none"),
+        ("m --seeds {{ last_seed }}", "bind the result"),
+        ("\\setp x last_seed", "bind the result"),
         ("m --prompts {{ ['a', 'b'] }}", "gives a list here.* write {{ quote"),
         ("m --auth-token a b-secret", "^A second token belongs to no option"),
         ("\\gen_seeds s none", "no number of seeds"),

@@ -39,7 +39,7 @@ MOST = 100_000
 MOST_FRAMES = 10_000
 _PICTURES_FIRST = sorted(FORMATS, key=lambda row: row.holds == "latents")
 _PROCESSORS = "; ".join(f"{name} ({row.about})" for name, row in PROCESSORS.items())
-_WEIGHTERS = ", ".join(f"{name} ({row.about})" for name, row in WEIGHTERS.items() if not row.refused)
+_WEIGHTERS = ", ".join(f"{name} ({row.about})" for name, row in WEIGHTERS.items())
 _IMAGE_FORMATS: dict[str, str | None] = {
     **{name: row.ending for row in _PICTURES_FIRST for name in (row.ending, *row.also)},
     "png;latents": "png;latents",
@@ -166,7 +166,7 @@ OPTIONS: tuple[Option, ...] = (
          f"What reads weights in all prompts of the stage: {_WEIGHTERS}. A prompt may name its own at its head, "
          "'<weighter: a1111> (fox:1.3)'. none: all is text. Default: that of %config "
          "JupyterLatents.prompt_weighter, or none.",
-         completion="", choices=(*(name for name, row in WEIGHTERS.items() if not row.refused), "none"),
+         completion="", choices=(*WEIGHTERS, "none"),
          field="prompt.weighter"),
     _each("--clip-skips -cs", "clip_skips", "N", parsers.whole(0, "layers"), "Prompts",
           "CLIP layers to skip from the end, 0 or more. Default: the model's own.", field="clip_skip"),

@@ -62,6 +62,7 @@ class Environment:
         names: What ``\set`` and its like have set.
         last_images: Files (or kept results) that the invocation before made; change it through :meth:`finished`.
         last_prompts: Prompts of the invocation before.
+        last: What else scripts read of it, by name; a script may set these names itself.
         injected_args: Words put at the end of every invocation; scripts read and change the list.
         environ: Environment variables.
         kernel: Kernel variables, readable in templates.
@@ -89,6 +90,7 @@ class Environment:
     names: dict[str, object] = field(default_factory=dict)
     last_images: list[str] = field(default_factory=list)
     last_prompts: list[Any] = field(default_factory=list)
+    last: Mapping[str, Any] = field(default_factory=dict)
     injected_args: list[str] = field(default_factory=list)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     kernel: Mapping[str, object] = field(default_factory=dict)
@@ -259,7 +261,7 @@ class Environment:
         return self._seen(dict(self.names), {**self.libraries, **self.kernel, **self.promised})
 
     def _seen(self, names: dict[str, object], kernel: Mapping[str, object]) -> Seen:
-        own: list[Mapping[str, object]] = [Fixed(self), names, self.functions, self.captured]
+        own: list[Mapping[str, object]] = [Fixed(self), names, self.functions, self.captured, self.last]
         return Seen(ChainMap(*own), kernel, self.veiled)  # type: ignore[arg-type]
 
     def set(self, name: str, value: object, place: Place | None) -> None:
