@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from jupyter_latents.errors import ScriptError, nearest
+from jupyter_latents.errors import JupyterLatentsError, ScriptError, nearest
 
 from .expand import expand
+from .image_process import ImageProcess, is_question, read_image_process
 from .patterns import matched
 from .templates.environment import Environment
 from .templates.expression import evaluate
@@ -148,6 +149,30 @@ def _import(line: Logical, start: int, environment: Environment) -> None:
     environment.set(texts[-1], environment.modules[texts[0]], words[-1].place)
 
 
+def _image_process(line: Logical, start: int, environment: Environment) -> None:
+    place = line.text.place(0, len("\\image_process"))
+    words = list(matched(read_words(expand(line, environment, start=start)), environment))
+    if is_question(words):
+        environment.note(f"\\image_process: {DIRECTIVES['image_process'].usage}", place)
+        return
+    asked = read_image_process(words, place, environment.note)
+    environment.at_run("\\image_process", place)
+    try:
+        files = environment.image_process(_opened(asked, environment))
+    except JupyterLatentsError as error:
+        if place is not None:
+            error.at(place)
+        raise
+    environment.last_images[:] = [environment.values.veiled_again(file) for file in files]
+    environment.whole = None
+
+
+def _opened(asked: ImageProcess, environment: Environment) -> ImageProcess:
+    """The same with the environment's values in the names of files."""
+    inputs, outputs = (tuple(map(environment.open, names)) for names in (asked.inputs, asked.outputs))
+    return replace(asked, inputs=inputs, outputs=outputs)
+
+
 def _nothing(_line: Logical, _start: int, _environment: Environment) -> None:
     """Accepted; there is nothing to do."""
 
@@ -190,6 +215,12 @@ DIRECTIVES: dict[str, Directive] = {
     "echo": Directive(_echo, r"\echo WORD...", "Prints words, after expansion and unquoting."),
     "exit": Directive(_exit, r"\exit", "Ends the script; what ran before stays."),
     "import": Directive(_import, r"\import numpy as NAME", "Gives numpy's functions of numbers a name.", 1),
+    "image_process": Directive(
+        _image_process,
+        r"\image_process FILE... --output FILE... --processors PROCESSOR...",
+        r"Changes pictures by image processors; last_images names what it has written.",
+        1,
+    ),
     "reset_lineno": Directive(_nothing, r"\reset_lineno", "Accepted and ignored."),
     **{name: Directive(_told(name, why), f"\\{name}", why, idle=True) for name, why in _IDLE.items()},
     **{
@@ -198,7 +229,6 @@ DIRECTIVES: dict[str, Directive] = {
             "exec": f"running programs is not part of the cell; {_RUN_IN_CELL} with !",
             "download": f"downloads are not part of the cell; {_RUN_IN_CELL}",
             "web_cache": "there is no web cache here",
-            "image_process": "image processors are not part of this project",
             "prompt_upscale": "prompt upscalers are not part of this project",
             "civitai_links": "CivitAI links are not part of this project",
             "to_diffusers": "model conversion is not part of this project",
