@@ -40,7 +40,8 @@ def edged(image: Image, settings: Settings) -> Image:
     pixels = np.asarray(_at(image, size))[..., ::-1]  # OpenCV's order, which decides between equal slopes
     if settings.get("blur"):
         pixels = blurred(pixels)
-    way = {"otsu": otsu, "triangle": triangle, "median": np.median}.get(settings.get("threshold-algo", ""))
+    ways: Mapping[str, Callable[[Any], Any]] = {"otsu": otsu, "triangle": triangle, "median": np.median}
+    way = ways.get(settings.get("threshold-algo", ""))
     if settings.get("gray") or way is not None:
         pixels = grey(pixels[..., ::-1])
     lower, upper = settings["lower"], settings["upper"]

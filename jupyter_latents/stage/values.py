@@ -20,7 +20,17 @@ __all__ = [
     "ModelSource",
     "Stage",
     "StageOptions",
+    "settings_of",
 ]
+
+_PART = ("revision", "variant", "subfolder", "dtype")
+_WINDOW = ("scale", "start", "end")
+
+
+def _addon(name: str, settings: tuple[str, ...], **more: Any) -> Any:
+    """A field of addresses, with the module that finds what they name and the settings that they take."""
+    return field(default=(), metadata={"addon": name, "settings": settings, **more})
+
 
 _CHAINS = ("seed_image_processors", "mask_image_processors", "control_image_processors", "post_processors")
 _LINKS = ("latents_processors", "img2img_latents_processors", "latents_post_processors")
@@ -75,9 +85,9 @@ class ModelSource:
     subfolder: str | None = None
     dtype: str = "auto"
     device: str | None = None
-    vae: Address | None = field(default=None, metadata={"addon": "vae"})
-    loras: tuple[Address, ...] = field(default=(), metadata={"addon": "loras", "windows": True})
-    control_nets: tuple[Address, ...] = field(default=(), metadata={"addon": "controlnets"})
+    vae: Address | None = field(default=None, metadata={"addon": "vae", "settings": ("model", *_PART)})
+    loras: tuple[Address, ...] = _addon("loras", (*_WINDOW, "weight-name", "revision", "subfolder"), windows=True)
+    control_nets: tuple[Address, ...] = _addon("controlnets", (*_WINDOW, "mode", *_PART))
     quantizer: Address | None = field(default=None, metadata={"addon": "quantizer"})
     offload: str | None = None
     vae_tiling: bool = False
@@ -85,19 +95,31 @@ class ModelSource:
     auth_token: str | None = field(default=None, repr=False)
     offline: bool = False
     optimize: tuple[Address, ...] = field(default=(), metadata={"addon": "optimizations"})
-    textual_inversions: tuple[Address, ...] = field(default=(), metadata={"addon": "inversions"})
+    textual_inversions: tuple[Address, ...] = _addon("inversions", ("token", "weight-name", "revision", "subfolder"))
 
-    ip_adapters: tuple[Address, ...] = field(default=(), metadata={"addon": "ip_adapters", "windows": True})
-    image_encoder: Address | None = field(default=None, metadata={"address": True})
-    t2i_adapters: tuple[Address, ...] = field(default=(), metadata={"addon": "t2i_adapters", "windows": True})
-    unet: Address | None = field(default=None, metadata={"addon": "unet"})
-    transformer: Address | None = field(default=None, metadata={"addon": "transformer"})
-    text_encoders: tuple[Address, ...] = field(default=(), metadata={"addon": "text_encoders"})
+    ip_adapters: tuple[Address, ...] = _addon(
+        "ip_adapters", (*_WINDOW, "weight-name", "revision", "subfolder"), windows=True
+    )
+    image_encoder: Address | None = field(default=None, metadata={"address": True, "settings": _PART})
+    t2i_adapters: tuple[Address, ...] = _addon("t2i_adapters", (*_WINDOW, *_PART), windows=True)
+    unet: Address | None = field(default=None, metadata={"addon": "unet", "settings": _PART})
+    transformer: Address | None = field(default=None, metadata={"addon": "transformer", "settings": _PART})
+    text_encoders: tuple[Address, ...] = _addon("text_encoders", ("model", *_PART))
 
     def __post_init__(self) -> None:
         for row in fields(self):
             if "addon" in row.metadata or "address" in row.metadata:
                 object.__setattr__(self, row.name, _read(getattr(self, row.name), row.name, several=row.default == ()))
+
+
+def settings_of(name: str) -> tuple[str, ...]:
+    """The settings that the addresses of a model's field take.
+
+    Args:
+        name: The field, such as ``loras``.
+    """
+    found: tuple[str, ...] = next(row for row in fields(ModelSource) if row.name == name).metadata.get("settings", ())
+    return found
 
 
 def _read(given: Any, name: str, *, several: bool) -> Address | tuple[Address, ...] | None:

@@ -138,9 +138,8 @@ def read_image_process(
             taker = taker if taker.many else None
         else:
             values["inputs"].append(word.text)
-    made = ImageProcess(
-        **{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}, place=place
-    )
+    given: dict[str, Any] = {key: tuple(one) if isinstance(one, list) else one for key, one in values.items()}
+    made = ImageProcess(**given, place=place)
     _check(made, place)
     return made
 

@@ -16,7 +16,7 @@ from jupyter_latents.syntax.text.located import Locator
 
 from . import parsers
 
-__all__ = ["CHOICES", "INTERPOSED", "chain", "processors", "write_link"]
+__all__ = ["CHOICES", "INTERPOSED", "chain", "processors", "settings_of_link", "write_link"]
 
 INTERPOSED = {"source": ("v1", "xl", "v3", "fx"), "target": ("v1", "xl", "v3")}
 """The latent spaces that the interposer goes from and to: SD, SDXL, SD3 and Flux, as dgenerate calls them."""
@@ -99,6 +99,13 @@ _ROWS: Mapping[str, _Row] = MappingProxyType(
 CHOICES = ("scale;factor=", "noise;sigma=", "noise;timestep=", "upscale;factor=", "upscaler;model=",
            "interposer;source=", "composite;with=")  # fmt: skip
 """What completion offers."""
+
+
+def settings_of_link(name: str) -> tuple[str, ...]:
+    """The settings of a latents processor; none of a name that is none."""
+    row = _ROWS.get(name)
+    return tuple(row.reads) if row is not None else ()
+
 
 _KEY = re.compile(r"\s*([\w-]+)\s*=(.*)", re.DOTALL)
 
