@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from pathlib import Path
+
 import pytest
 
 from jupyter_latents.engine.schedule.table import scheduler_names
@@ -11,7 +14,8 @@ from jupyter_latents.samplers import sampler
 from jupyter_latents.syntax import Environment, Script, parse
 from jupyter_latents.syntax.directives import DIRECTIVES
 from jupyter_latents.syntax.options import second_stage
-from jupyter_latents.syntax.options.rules.refused import ELSEWHERE, SHORT, SHORT_HARMLESS, refusal
+from jupyter_latents.syntax.options.magic_options import MAGIC_NAMES
+from jupyter_latents.syntax.options.rules.refused import ELSEWHERE, HARMLESS, SHORT, SHORT_HARMLESS, refusal
 from jupyter_latents.syntax.options.table import BY_NAME
 
 # All short names of dgenerate's options.
@@ -256,3 +260,32 @@ def test_features_say_what_runs() -> None:
     assert [have_feature(name) for name in ("sdnq", "torchao", "gguf", "ncnn")] == [False] * 4
     with pytest.raises(Exception, match="no feature; did you mean bitsandbytes"):
         have_feature("bitsnbytes")
+
+
+def fate(name: str) -> str:
+    """What becomes of an option of dgenerate's, by one of its names."""
+    if name in BY_NAME:
+        return "run"
+    if second_stage.SHORT.get(name, name) in second_stage.REWRITTEN:
+        return "second stage"
+    if SHORT_HARMLESS.get(name, name) in HARMLESS:
+        return "note"
+    if name in MAGIC_NAMES:
+        return "magic"
+    return "refused" if name in ELSEWHERE or refusal(name) else "unknown"
+
+
+def test_the_language_page_counts_what_becomes_of_dgenerates_options() -> None:
+    folder = Path(__file__).parent
+    options = [line.split() for line in (folder / "dgenerate_options.txt").read_text().splitlines()]
+    fates = [{fate(name) for name in names} for names in options]
+    assert all(len(one) == 1 for one in fates), "an option's names do not have one fate"
+    count = Counter(next(iter(one)) for one in fates)
+    assert not count["unknown"]
+    said = (
+        f"Of dgenerate 5.0.0's {len(options)} options {count['run']} run under their own names, "
+        f"{count['second stage']} are rewritten into a second stage, {count['note']} change nothing and are taken with "
+        f"a note, {count['magic']} stand on the magic's own line, and {count['refused']} are refused, each with its "
+        "reason; none is unknown."
+    )
+    assert said in (folder.parents[1] / "docs" / "language.md").read_text()
