@@ -11,6 +11,7 @@ from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.stage import Prompt, Window
 from tests.engine.cases import Bench, plain
 from tests.engine.prompts.cases import prepared, run
+from tests.session.conftest import Desk, desk  # noqa: F401 - a fixture
 
 compel = pytest.importorskip("compel")
 TEXT, HIDDEN = "a (red barn)++ and a cat-", "(fox)1.4"
@@ -75,3 +76,19 @@ def test_what_compel_leaves_to_others_is_refused(
     with pytest.raises(JupyterLatentsError, match=says) as caught:
         prepared(bench, family, Prompt(text, weighter="compel"), **more)
     assert caught.value.option == option
+
+
+def test_a_published_script_runs_with_its_refiner(desk: Desk) -> None:  # noqa: F811
+    script = """
+<sdxl> --model-type torch-sdxl
+--sdxl-refiner <sdxl-refiner>
+--sdxl-high-noise-fractions 0.5
+--inference-steps 4 --seeds 1
+--output-size 64
+--prompt-weighter {}
+--second-model-prompt-weighter compel
+--prompts "Photo+ of a horse+ near the (open door)+, (high resolution)++; artwork"
+"""
+    run = desk.run(script.format("compel"))
+    other = desk.run(script.format("'compel;syntax=sdwui'").replace("+", ""))
+    assert not torch.equal(run.results[-1].latents.tensor, other.results[-1].latents.tensor)
