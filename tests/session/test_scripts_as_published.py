@@ -221,6 +221,23 @@ def test_a_script_runs_as_it_stands(desk: Desk, folder: Path, name: str) -> None
         assert Image.open(grid).size == (128, 64)
 
 
+def test_pictures_that_are_downloaded_are_fetched_where_they_are_used(desk: Desk, folder: Path) -> None:
+    from jupyter_latents.syntax import Environment, Script
+
+    script = """
+\\setp images []
+{% for i in range(0, 2) %}
+    \\download image "https://example.org/style/img{{i}}.png"
+    \\setp images images + [image]
+{% endfor %} !END
+\\setp images ' + '.join(images)
+m --ip-adapters x --image-seeds "adapter: {{ images }}" --prompts cat
+"""
+    (made,) = Script(script).invocations(Environment(environ={}, print=lambda _: None))
+    ((adapter,),) = [one.adapters for one in made.values["image_seeds"]]
+    assert [one.image.text for one in adapter] == [f"https://example.org/style/img{n}.png" for n in range(2)]
+
+
 REFUSED = {
     "--animation-format": ("<sd15> --prompts x\n--image-seeds horse.png\n--animation-format gif", 3),
     "CivitAI": ("\\set x 1\n\\civitai_links https://civitai.com/models/1", 2),
@@ -232,7 +249,8 @@ REFUSED = {
     "their model families": ("<sd15>\n--model-type sd\n--upscaler-noise-levels 20", 3),
     "size and crop conditions": ("<sdxl> --prompts x\n--sdxl-original-size 498x286", 2),
     "detailing after the picture": ("<sd15>\n--adetailer-detectors x.pt", 2),
-    "downloads are not": ("\\download image https://example.org/a.png", 1),
+    "is no address of a picture": ("\\download model https://example.org/a.safetensors", 1),
+    "take it away": ("\\download image https://example.org/a.png -o here.png", 1),
     "plugins cannot run": ("<sd15> --prompts x\n--plugin-modules my.py", 2),
 }  # fmt: skip
 
