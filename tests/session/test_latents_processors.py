@@ -157,6 +157,14 @@ def test_the_interposer_is_the_published_network(half: Desk, tmp_path: Path, sou
     assert ours.space.name == {"xl": "SDXL", "v3": "SD3"}[target]
 
 
+def test_no_path_of_this_machine_is_in_the_cell(half: Desk, tmp_path: Path) -> None:
+    converter(tmp_path / "net.safetensors")
+    link = f"interposer;source=v1;target=xl;model={tmp_path}/net.safetensors"
+    cell = half.session.cell(made(half, f"<sd15> {RUN} --latents-post-processors '{link}'"))
+    assert "model=net.safetensors" in cell
+    assert f"{tmp_path}/net" not in cell
+
+
 def test_converted_latents_become_a_picture_of_the_other_model(half: Desk, tmp_path: Path) -> None:
     file = tmp_path / "net.safetensors"
     converter(file)
