@@ -52,6 +52,13 @@ class LatentsProcessor:
     arguments: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     other: Reference | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _link, (self.name, dict(self.arguments), self.other)  # a read-only view of a dict cannot be pickled
+
+
+def _link(name: str, arguments: dict[str, str], other: Reference | None) -> LatentsProcessor:
+    return LatentsProcessor(name, MappingProxyType(arguments), other)
+
 
 def argument(name: str, default: str | None = None) -> Any:
     """A field that is an argument of a diffusers pipeline's call.

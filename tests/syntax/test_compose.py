@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType, SimpleNamespace
@@ -101,6 +102,11 @@ image_processors = st.sampled_from([Address("mirror"), Address("+"), Address("ca
 outputs = st.builds(
     Output, st.none() | plain_texts, st.sampled_from([None, "png", "latent"]), st.none() | prefixes, st.booleans()
 )
+
+
+@given(processors)
+def test_a_latents_processor_pickles(link: LatentsProcessor) -> None:
+    assert pickle.loads(pickle.dumps(link)) == link  # noqa: S301
 
 
 @st.composite
