@@ -40,7 +40,7 @@ class JupyterLatents(Configurable):
     ).tag(config=True)
 
     prompt_weighter = Enum(
-        ["none", *(name for name, row in WEIGHTERS.items() if not row.refused)],
+        ["none", *WEIGHTERS],
         SETTINGS.prompt_weighter,
         help="What reads weights and schedules in prompts where a cell does not say.",
     ).tag(config=True)

@@ -23,13 +23,13 @@ def imported() -> set[str]:
 
 
 def test_what_is_imported_is_asked_for() -> None:
-    extras = ("samplers", "film", "lora", "cluster", "lab")
+    extras = ("samplers", "film", "lora", "weights", "cluster", "lab")
     assert imported() - asked_for(*extras) - BROUGHT == set()
     assert {"huggingface-hub", "traitlets"} <= asked_for()
 
 
 def test_what_no_extra_should_need_is_no_dependency() -> None:
-    assert not {"scipy", "torchsde", "ray", "peft", "imageio", "ftfy"} & asked_for()
+    assert not {"scipy", "torchsde", "ray", "peft", "compel", "imageio", "ftfy"} & asked_for()
 
 
 def test_the_citation_says_what_the_project_says() -> None:

@@ -16,7 +16,7 @@ from jupyter_latents.cluster.pool import Pool, Turn
 from jupyter_latents.engine import Inputs, Item, Observer, StageResult, local_engine, process_numerics
 from jupyter_latents.errors import ModelError, RunError
 from jupyter_latents.settings import SETTINGS
-from jupyter_latents.stage import LatentsProcessor, ModelSource, Stage
+from jupyter_latents.stage import ModelSource, Stage
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -117,18 +117,12 @@ class RayEngine:
         return model if self._same else replace(model, device=None)
 
     def numerics(
-        self,
-        model: ModelSource,
-        spaces: Sequence[Space] = (),
-        decoded: Sequence[Standing] = (),
-        links: Sequence[LatentsProcessor] = (),
+        self, model: ModelSource, spaces: Sequence[Space] = (), decoded: Sequence[Standing] = ()
     ) -> str | None:
         """See `Engine.numerics`: what decides the bits in the workers."""
         if self._same:
-            return self._front.numerics(model, spaces, decoded, links)
-        found: str | None = self._of_one(
-            "numerics", replace(model, auth_token=None), list(spaces), list(decoded), list(links)
-        )
+            return self._front.numerics(model, spaces, decoded)
+        found: str | None = self._of_one("numerics", replace(model, auth_token=None), list(spaces), list(decoded))
         return found
 
     def run(

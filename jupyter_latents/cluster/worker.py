@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_latents.cluster.cards import WorkerCard
 from jupyter_latents.engine import Inputs, PartRow, Phase, Silent, local_engine, process_numerics
 from jupyter_latents.errors import JupyterLatentsError, RunError, cause
-from jupyter_latents.stage import LatentsProcessor, ModelSource, Stage
+from jupyter_latents.stage import ModelSource, Stage
 from jupyter_latents.stopping import StopFlag, heeding
 from jupyter_latents.threads import start_thread
 
@@ -94,15 +94,9 @@ class RayWorker:
         """See `Engine.fetch`."""
         self._engine.fetch(model)
 
-    def numerics(
-        self,
-        model: ModelSource,
-        spaces: Sequence[Space],
-        decoded: Sequence[Standing],
-        links: Sequence[LatentsProcessor] = (),
-    ) -> str | None:
+    def numerics(self, model: ModelSource, spaces: Sequence[Space], decoded: Sequence[Standing]) -> str | None:
         """See `Engine.numerics`."""
-        return self._engine.numerics(model, spaces, decoded, links)
+        return self._engine.numerics(model, spaces, decoded)
 
     def decode(self, latents: Latents, receiver: ModelSource | None, folder: str) -> list[Image | Clip]:
         """See `Engine.decode`."""

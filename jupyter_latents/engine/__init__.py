@@ -6,6 +6,7 @@ diffusers, not IPython. Importing this page imports neither.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.engine.answers import Course, Item, ModelCard, PartRow, ScheduleCard, WorkerRow
@@ -66,6 +67,7 @@ __all__ = [
     "StepEvent",
     "WideEngine",
     "WorkerRow",
+    "after_steps",
     "asked_size",
     "bare",
     "call_arguments",
@@ -74,6 +76,8 @@ __all__ = [
     "is_steered",
     "known_models",
     "local_engine",
+    "network_files",
+    "pictured",
     "process_numerics",
     "run_rest",
     "schedule_of",
@@ -126,6 +130,56 @@ def call_arguments(latents: Latents, pipeline: Any = None, *, exact: bool = Fals
     from jupyter_latents.engine.outgoing import call_arguments as arguments_of
 
     return arguments_of(latents, pipeline, exact=exact)
+
+
+def pictured(latents: Standing, number: int, stage: Stage, pasted: Sequence[Standing], *, foreseen: bool) -> Standing:
+    """Latents in the place of a picture, changed by ``--img2img-latents-processors``.
+
+    Args:
+        latents: The latents, or their outline.
+        number: Which of those in the place of pictures they are.
+        stage: The stage that takes them.
+        pasted: The latents that its processors take besides, in the order of `Stage.pasted`.
+        foreseen: Whether no network runs; what one makes is an outline then.
+
+    Raises:
+        JupyterLatentsError: A processor cannot change them.
+    """
+    from jupyter_latents.engine.given import changes
+
+    return changes.pictured(latents, number, stage, pasted, foreseen=foreseen)
+
+
+def network_files(stage: Stage) -> str | None:
+    """A digest of the files of the networks that change a stage's latents; None where they are not all here.
+
+    Args:
+        stage: The stage.
+
+    Raises:
+        JupyterLatentsError: A processor names no such network.
+    """
+    if not any(link.name in ("interposer", "upscaler") for link in stage.links):
+        return ""
+    from jupyter_latents.engine.given import changes
+
+    return changes.network_files(stage)
+
+
+def after_steps(stage: Stage, latents: Latents, pasted: Sequence[Latents]) -> Latents:
+    """The latents that a stage gives: what its steps made, changed by ``--latents-post-processors``.
+
+    Args:
+        stage: The stage.
+        latents: What its steps made.
+        pasted: See `pictured`.
+
+    Raises:
+        JupyterLatentsError: A processor cannot change them.
+    """
+    from jupyter_latents.engine.given import changes
+
+    return changes.result_of_post(stage, latents, pasted)
 
 
 def schedule_of(stage: Stage, size: tuple[int, int] | None = None) -> ScheduleCard:

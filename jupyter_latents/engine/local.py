@@ -12,8 +12,6 @@ from jupyter_latents.engine.course import card_of, course_of
 from jupyter_latents.engine.failures.relief import Relief, is_memory_error, let_go
 from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.given.outline import Standing
-from jupyter_latents.engine.given.processors import NETWORK
-from jupyter_latents.engine.given.upscalers import upscaler_of
 from jupyter_latents.engine.libraries import versions
 from jupyter_latents.engine.libraries.quiet import gather_messages
 from jupyter_latents.engine.models.cache import LoadedModel, ModelCache
@@ -34,7 +32,7 @@ from jupyter_latents.engine.vae.decoder import Decoder
 from jupyter_latents.errors import JupyterLatentsError, ModelError, RunError, StoppedError, cause
 from jupyter_latents.latents.spaces import Space
 from jupyter_latents.latents.value import Latents
-from jupyter_latents.stage import LatentsProcessor, ModelSource, Stage
+from jupyter_latents.stage import ModelSource, Stage
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -86,11 +84,7 @@ class LocalEngine:
         return course_of(prepare(stage, given))
 
     def numerics(
-        self,
-        model: ModelSource,
-        spaces: Sequence[Space] = (),
-        decoded: Sequence[Standing] = (),
-        links: Sequence[LatentsProcessor] = (),
+        self, model: ModelSource, spaces: Sequence[Space] = (), decoded: Sequence[Standing] = ()
     ) -> str | None:
         """See `Engine.numerics`."""
         facts, device = describe(model), device_of(model.device)
@@ -98,7 +92,6 @@ class LocalEngine:
             return None
         libraries = sorted(versions.versions_that_decide().items())
         others = [self._decoder.digest(latents, facts, model) for latents in decoded]
-        others += [upscaler_of(link, model, facts).digest for link in links if link.name == NETWORK]
         return repr((libraries, versions.numerics(device), str(dtype_of(model, facts, device)), *others))
 
     def read_ahead(self, model: ModelSource, tell: Callable[[Reading], None]) -> bool:

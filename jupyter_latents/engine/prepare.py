@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from jupyter_latents.engine.failures.extremes import check_range
+from jupyter_latents.engine.given.changes import outline_after
 from jupyter_latents.engine.given.incoming import incoming
 from jupyter_latents.engine.given.inputs import Call, Given, Loop
 from jupyter_latents.engine.given.outline import Outline, Standing
@@ -193,7 +194,8 @@ class Prepared:
             beside=self.said,
         )
         shape = facts.space.shape_for(*self.call.size, self._items, self.call.frames)
-        return Outline(shape, facts.space, self.end, position, made)
+        outline = Outline(shape, facts.space, self.end, position, made)
+        return outline_after(stage, outline, self.given.pasted, facts)
 
     @property
     def _items(self) -> int:
@@ -217,7 +219,7 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     check_experts(stage.model, facts.boundary)
     check_prompts(stage, facts.family.text, facts.family.name)
     optimize = check_optimize(stage.model, facts)
-    latents = incoming(stage, given.latents, facts)
+    latents = incoming(stage, given.latents, facts, given.pasted)
     check_range(latents, _dtype(stage, facts))
     scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=stage.seed or 0)
     crosses = _crosses(stage, latents, scheduler, facts, pictures=bool(given.images))

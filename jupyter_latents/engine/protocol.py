@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jupyter_latents.latents.clip import Clip
     from jupyter_latents.latents.spaces import Space
     from jupyter_latents.latents.value import Latents
-    from jupyter_latents.stage import LatentsProcessor, ModelSource, Stage
+    from jupyter_latents.stage import ModelSource, Stage
 
 __all__ = ["Engine", "WideEngine", "wide"]
 
@@ -71,11 +71,7 @@ class Engine(Protocol):
         """
 
     def numerics(
-        self,
-        model: ModelSource,
-        spaces: Sequence[Space] = (),
-        decoded: Sequence[Standing] = (),
-        links: Sequence[LatentsProcessor] = (),
+        self, model: ModelSource, spaces: Sequence[Space] = (), decoded: Sequence[Standing] = ()
     ) -> str | None:
         """What decides the bits of a result besides stage, inputs and files: libraries, device, dtype, switches.
 
@@ -83,7 +79,6 @@ class Engine(Protocol):
             model: What the stage names.
             spaces: The spaces of the latents that go in.
             decoded: The latents that become pictures, whose VAEs are told too where they are not the model's.
-            links: What is done to the latents; upscalers are told by their files.
 
         Returns:
             Text that tells them from others; None where nothing can, since code of somebody's own has a part in it.

@@ -28,7 +28,8 @@ def run_rest(
         go: Runs a stage.
     """
     rest = replace(stage, window=Window(None, stage.window.end), latents_processors=())
-    result = go(rest, replace(inputs, latents=(known.latents,)))
+    kept = inputs.pasted[len(inputs.pasted) - len(rest.pasted) :]
+    result = go(rest, replace(inputs, latents=(known.latents,), pasted=kept))
     made = replace(result.latents.provenance, parents=known.latents.provenance.parents)
     model = result.latents.position.model if result.latents.position is not None else ""
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from jupyter_latents.engine.given.incoming import RAW_FORM, brought, has_network, is_raw
+from jupyter_latents.engine.given.changes import has_network
+from jupyter_latents.engine.given.incoming import RAW_FORM, brought, is_raw
 from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.layout import LAYOUTS
 from jupyter_latents.engine.libraries.compat import with_clip_skip
@@ -109,7 +110,7 @@ class StageRun:
         facts = self.facts
         for note in self.prepared.notes:
             self.observer.note(note, warning=note in self.prepared.warnings)
-        if has_network(self.stage):
+        if has_network(self.stage.latents_processors):
             self._upscale()
         if self.given is not None and self.prepared.crosses:
             self._bridge(self.given)
@@ -165,7 +166,11 @@ class StageRun:
     def _upscale(self) -> None:
         """Has a network change the given latents, which the plan knew the facts of."""
         self.watch.before(Phase("bridging"))
-        self._go_on_with(brought(self.stage, self.inputs.latents, self.facts, self.model.vae_for_decoding))
+        self._go_on_with(
+            brought(
+                self.stage, self.inputs.latents, self.facts, lambda: self.model.vae_for_decoding, self.inputs.pasted
+            )
+        )
 
     def _bridge(self, given: Latents) -> None:
         """Brings the given latents into the model's space; a converter of somebody's own may make another size."""
@@ -181,8 +186,10 @@ class StageRun:
 
     def _go_on_with(self, latents: Latents) -> None:
         """Takes latents in the place of those that were given; they are processed already."""
-        self.given, self.inputs = latents, replace(self.inputs, latents=(latents,))
         plain = replace(self.stage, latents_processors=())
+        kept = len(plain.pasted)
+        pasted = self.inputs.pasted[len(self.inputs.pasted) - kept :]
+        self.given, self.inputs = latents, replace(self.inputs, latents=(latents,), pasted=pasted)
         self.prepared = replace(prepare(plain, Given.of(self.inputs), self.facts), stage=self.stage)
         self.made.origin = self._origin()
 

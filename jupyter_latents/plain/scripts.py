@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jupyter_latents.errors import SettingError
-from jupyter_latents.stage import ImageSeed, Reference, Stage
+from jupyter_latents.stage import Reference, Stage
 from jupyter_latents.syntax.compose import compose, rows_of
 from jupyter_latents.syntax.options.keywords import keyword_spelling
 
@@ -102,18 +102,14 @@ def _ordered(stages: Iterable[Stage], before: set[int]) -> Iterator[Stage]:
         yield stage
 
 
-def _references(seed: ImageSeed | None) -> Iterator[Reference]:
-    yield from seed.references if seed is not None else ()
-
-
 def _values(stage: Stage) -> Iterator[Reference]:
-    return (reference for reference in _references(stage.image_seed) if reference.kind == "value")
+    return (reference for reference in stage.references if reference.kind == "value")
 
 
 def _variables(stages: Iterable[Stage]) -> Iterator[str]:
     """Names that stages look up or bind themselves."""
     for stage in stages:
-        for reference in _references(stage.image_seed):
+        for reference in stage.references:
             if reference.kind == "variable":
                 yield reference.text.partition("[")[0]
         if stage.into:
@@ -150,10 +146,7 @@ class _Names:
     def named(self, stage: Stage) -> Stage:
         """A stage with variables in place of values."""
         into = self.results.get(id(stage), stage.into)
-        seed = stage.image_seed
-        if seed is not None:
-            seed = seed.renamed(lambda one: (self._variable(one),))
-        return replace(stage, into=into, image_seed=seed)
+        return replace(stage.renamed(lambda one: (self._variable(one),)), into=into)
 
     def _variable(self, reference: Reference) -> Reference:
         held = reference.held

@@ -60,7 +60,7 @@ PROCESSORS: Mapping[str, Processor] = MappingProxyType(
                 "blur": kind.truth,
                 "gray": kind.truth,
                 "sigma": kind.number(0, 1),
-                "threshold-algo": kind.choice("median"),
+                "threshold-algo": kind.choice("otsu", "triangle", "median"),
                 "detect-resolution": kind.size,
                 "detect-aspect": kind.truth,
                 "detect-align": kind.whole(1, 1024),

@@ -34,18 +34,19 @@ def edged(image: Image, settings: Settings) -> Image:
     import numpy as np
     from PIL.Image import fromarray
 
-    from .canny import blurred, edges, grey
+    from .canny import blurred, edges, grey, otsu, triangle
 
     size = _brought(image.size, settings.get("detect-resolution"), settings["detect-aspect"], settings["detect-align"])
     pixels = np.asarray(_at(image, size))[..., ::-1]  # OpenCV's order, which decides between equal slopes
     if settings.get("blur"):
         pixels = blurred(pixels)
-    median = settings.get("threshold-algo") == "median"
-    if settings.get("gray") or median:
+    ways: Mapping[str, Callable[[Any], Any]] = {"otsu": otsu, "triangle": triangle, "median": np.median}
+    way = ways.get(settings.get("threshold-algo", ""))
+    if settings.get("gray") or way is not None:
         pixels = grey(pixels[..., ::-1])
     lower, upper = settings["lower"], settings["upper"]
-    if median:
-        middle, spread = float(np.median(pixels)), settings["sigma"]
+    if way is not None:
+        middle, spread = float(way(pixels)), settings["sigma"]
         lower, upper = int(max(0, (1 - spread) * middle)), int(min(255, (1 + spread) * middle))
     found = edges(pixels, lower, upper, aperture=settings["aperture-size"], squares=bool(settings.get("l2-gradient")))
     return _at(fromarray(found).convert("RGB"), image.size)

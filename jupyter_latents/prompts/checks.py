@@ -28,6 +28,8 @@ def check_prompt(prompt: str, weighter: Weighter, *, positive: bool) -> None:
     Raises:
         SettingError: A bracket does not close or was never opened, or texts are joined by ``AND``.
     """
+    if weighter.syntax == "compel":
+        return
     _check_brackets(prompt)
     if not weighter.schedules or not positive:
         return

@@ -25,7 +25,8 @@ class Weighter:
         schedules: Whether it reads schedules, turns and ``AND``; else they are text.
         restores: Whether embeddings have their mean back after they were multiplied.
         breaks_at_commas: Whether a chunk that is full ends after one of its last commas.
-        refused: Why it does not run here, and what to do; empty where it does.
+        library: The library that reads and encodes prompts in its place; empty for none.
+        syntax: The grammar that such a library is given, ``compel`` or ``sdwui``; empty where it has one.
     """
 
     name: str
@@ -33,7 +34,8 @@ class Weighter:
     schedules: bool = False
     restores: bool = False
     breaks_at_commas: bool = False
-    refused: str = ""
+    library: str = ""
+    syntax: str = ""
 
 
 _ROWS = (
@@ -45,40 +47,44 @@ _ROWS = (
         breaks_at_commas=True,
     ),
     Weighter("sd-embed", "A1111's weights and BREAK, as dgenerate's sd-embed"),
-    Weighter(
-        "compel",
-        "compel's own grammar",
-        refused="compel's grammar is not read here; write the weights as (word:1.3) and use a1111",
-    ),
+    Weighter("compel", "compel's own, (barn)++, by the library of that name", library="compel", syntax="compel"),
 )
 
 WEIGHTERS: Mapping[str, Weighter] = MappingProxyType({row.name: row for row in _ROWS})
 """Every weighter, by its name."""
 
 
+_SETTINGS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {"a1111": {"schedules": ("true", "false")}, "compel": {"syntax": ("compel", "sdwui")}}
+)
+
+
 def weighter_of(given: Address) -> Weighter:
     """Reads a weighter.
 
     Args:
-        given: Its address: ``a1111``, or ``a1111;schedules=false`` for its weights alone.
+        given: Its address: ``a1111``, ``a1111;schedules=false`` for its weights alone, ``compel;syntax=sdwui`` for
+            A1111's weights in compel's arithmetic.
 
     Raises:
-        SettingError: There is no such weighter, it does not run here, or it has no such setting.
+        SettingError: There is no such weighter, or it has no such setting.
     """
-    row = WEIGHTERS.get(given.name.lower())
-    known = ", ".join(name for name, one in WEIGHTERS.items() if not one.refused)
+    row, known = WEIGHTERS.get(given.name.lower()), ", ".join(WEIGHTERS)
     if row is None:
         raise SettingError(
             f"'{given.name}' is no prompt weighter{nearest(given.name, WEIGHTERS) or '.'} Known: {known}.",
             option="prompt_weighter",
         )
-    if row.refused:
-        raise SettingError(f"{row.name} does not run here: {row.refused}.", option="prompt_weighter")
+    own = _SETTINGS.get(row.name, {})
     for key, value in given.settings.items():
-        if key != "schedules" or not row.schedules:
-            allowed = "allowed: schedules" if row.schedules else "it has none"
+        if key not in own:
+            allowed = f"allowed: {', '.join(own)}" if own else "it has none"
             raise SettingError(f"'{key}' is no setting of {row.name}; {allowed}.", option="prompt_weighter")
-        if value.lower() not in ("true", "false"):
-            raise SettingError(f"schedules={value} is not allowed; write true or false.", option="prompt_weighter")
-        row = replace(row, schedules=value.lower() == "true")
+        if value.lower() not in own[key]:
+            text = f"{key}={value} is not allowed; write {' or '.join(own[key])}."
+            raise SettingError(text, option="prompt_weighter")
+        if key == "schedules":
+            row = replace(row, schedules=value.lower() == "true")
+        else:
+            row = replace(row, syntax=value.lower())
     return row

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from jupyter_latents.engine import StageResult
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["check_writable", "folder_of", "write", "writes"]
+__all__ = ["check_writable", "folder_of", "write", "writes", "writes_latents"]
 
 _FOLDER = "output"  # dgenerate's own default
 _IN_NAMES = str.maketrans({"@": "-", ",": "-", "=": None})
@@ -41,6 +41,11 @@ _OUTSIDE = re.compile(r"[/\\\x00]")
 def writes(stage: Stage) -> bool:
     """Whether a stage writes files."""
     return stage.output.path is not None or stage.output.format is not None
+
+
+def writes_latents(stage: Stage) -> bool:
+    """Whether a stage writes latents alone."""
+    return stage.output.format is not None and f".{stage.output.format}" in endings("latents")
 
 
 def check_writable(stage: Stage) -> None:

@@ -17,12 +17,13 @@ from jupyter_latents.session.cells.sources import FromStage
 from jupyter_latents.session.cells.writing import cell_of, texts_of, texts_of_sheet
 from jupyter_latents.session.memory.facts_memory import FactsMemory
 from jupyter_latents.session.memory.memo import Memo
-from jupyter_latents.session.names.addresses import Addresses
+from jupyter_latents.session.names.addresses import Addresses, download
 from jupyter_latents.session.names.bindings import check_free, drop, latents_named
 from jupyter_latents.session.names.model_names import ModelNames
 from jupyter_latents.session.names.numbers import numbers
 from jupyter_latents.session.names.resolve import Resolver
 from jupyter_latents.session.names.sizes import file_size
+from jupyter_latents.session.picture_work import process_pictures
 from jupyter_latents.session.place import EnginePlace
 from jupyter_latents.session.plans.planning import Plan
 from jupyter_latents.session.plans.verdict import verdict
@@ -396,6 +397,7 @@ class Session:
             picture_size=file_size,
             have_feature=machine.have_feature,
             total_memory=machine.total_memory,
+            image_process=partial(process_pictures, fetch=download, check=check),
             print=observer.note,
             warn=partial(observer.note, warning=True),
             defaults={} if weighter == "none" else {"prompt.weighter": weighter},

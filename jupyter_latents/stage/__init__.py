@@ -16,6 +16,7 @@ from jupyter_latents.stage.values import (
     ModelSource,
     Stage,
     StageOptions,
+    settings_of,
 )
 
 __all__ = [
@@ -46,4 +47,5 @@ __all__ = [
     "axes_of",
     "label_of",
     "read_address",
+    "settings_of",
 ]

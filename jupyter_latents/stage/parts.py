@@ -9,7 +9,7 @@ from typing import Any
 
 from jupyter_latents.addresses import Address, address_of
 from jupyter_latents.points import Point, point_of
-from jupyter_latents.stage.seeds import Size
+from jupyter_latents.stage.seeds import Reference, Size
 
 __all__ = ["LatentsProcessor", "Output", "Prompt", "Window", "argument"]
 
@@ -40,10 +40,24 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class LatentsProcessor:
-    """One ``--latents-processors`` link: ``scale`` or ``noise`` with its arguments."""
+    """One link of ``--latents-processors`` and its kin.
+
+    Attributes:
+        name: ``scale``, ``noise`` and so on; ``+`` begins the chain of the next latents.
+        arguments: Its arguments, name to text.
+        other: The latents that it takes besides, of ``composite;with=NAME``.
+    """
 
     name: str
     arguments: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    other: Reference | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _link, (self.name, dict(self.arguments), self.other)  # a read-only view of a dict cannot be pickled
+
+
+def _link(name: str, arguments: dict[str, str], other: Reference | None) -> LatentsProcessor:
+    return LatentsProcessor(name, MappingProxyType(arguments), other)
 
 
 def argument(name: str, default: str | None = None) -> Any:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypedDict, Unpack
 
 from jupyter_latents.above import above
 from jupyter_latents.addresses import Address, address_of
 from jupyter_latents.points import Scales, scales_of
 from jupyter_latents.stage.parts import LatentsProcessor, Output, Prompt, Window, argument
-from jupyter_latents.stage.seeds import ImageSeed, Size
+from jupyter_latents.stage.seeds import ImageSeed, Reference, Size
 from jupyter_latents.stage.sweeps import Sweep
 
 __all__ = [
@@ -20,7 +20,20 @@ __all__ = [
     "ModelSource",
     "Stage",
     "StageOptions",
+    "settings_of",
 ]
+
+_PART = ("revision", "variant", "subfolder", "dtype")
+_WINDOW = ("scale", "start", "end")
+
+
+def _addon(name: str, settings: tuple[str, ...], **more: Any) -> Any:
+    """A field of addresses, with the module that finds what they name and the settings that they take."""
+    return field(default=(), metadata={"addon": name, "settings": settings, **more})
+
+
+_CHAINS = ("seed_image_processors", "mask_image_processors", "control_image_processors", "post_processors")
+_LINKS = ("latents_processors", "img2img_latents_processors", "latents_post_processors")
 
 EXPRESSION = "expr:"
 """How sigmas begin that are worked out of a schedule's own."""
@@ -72,9 +85,11 @@ class ModelSource:
     subfolder: str | None = None
     dtype: str = "auto"
     device: str | None = None
-    vae: Address | None = field(default=None, metadata={"addon": "vae"})
-    loras: tuple[Address, ...] = field(default=(), metadata={"addon": "loras", "windows": True})
-    control_nets: tuple[Address, ...] = field(default=(), metadata={"addon": "controlnets"})
+    vae: Address | None = field(default=None, metadata={"addon": "vae", "settings": ("model", *_PART)})
+    loras: tuple[Address, ...] = _addon(
+        "loras", (*_WINDOW, "expert", "weight-name", "revision", "subfolder"), windows=True
+    )
+    control_nets: tuple[Address, ...] = _addon("controlnets", (*_WINDOW, "mode", *_PART))
     quantizer: Address | None = field(default=None, metadata={"addon": "quantizer"})
     offload: str | None = None
     vae_tiling: bool = False
@@ -82,19 +97,31 @@ class ModelSource:
     auth_token: str | None = field(default=None, repr=False)
     offline: bool = False
     optimize: tuple[Address, ...] = field(default=(), metadata={"addon": "optimizations"})
-    textual_inversions: tuple[Address, ...] = field(default=(), metadata={"addon": "inversions"})
+    textual_inversions: tuple[Address, ...] = _addon("inversions", ("token", "weight-name", "revision", "subfolder"))
 
-    ip_adapters: tuple[Address, ...] = field(default=(), metadata={"addon": "ip_adapters", "windows": True})
-    image_encoder: Address | None = field(default=None, metadata={"address": True})
-    t2i_adapters: tuple[Address, ...] = field(default=(), metadata={"addon": "t2i_adapters", "windows": True})
-    unet: Address | None = field(default=None, metadata={"addon": "unet"})
-    transformer: Address | None = field(default=None, metadata={"addon": "transformer"})
-    text_encoders: tuple[Address, ...] = field(default=(), metadata={"addon": "text_encoders"})
+    ip_adapters: tuple[Address, ...] = _addon(
+        "ip_adapters", (*_WINDOW, "weight-name", "revision", "subfolder"), windows=True
+    )
+    image_encoder: Address | None = field(default=None, metadata={"address": True, "settings": _PART})
+    t2i_adapters: tuple[Address, ...] = _addon("t2i_adapters", (*_WINDOW, *_PART), windows=True)
+    unet: Address | None = field(default=None, metadata={"addon": "unet", "settings": _PART})
+    transformer: Address | None = field(default=None, metadata={"addon": "transformer", "settings": _PART})
+    text_encoders: tuple[Address, ...] = _addon("text_encoders", ("model", *_PART))
 
     def __post_init__(self) -> None:
         for row in fields(self):
             if "addon" in row.metadata or "address" in row.metadata:
                 object.__setattr__(self, row.name, _read(getattr(self, row.name), row.name, several=row.default == ()))
+
+
+def settings_of(name: str) -> tuple[str, ...]:
+    """The settings that the addresses of a model's field take.
+
+    Args:
+        name: The field, such as ``loras``.
+    """
+    found: tuple[str, ...] = next(row for row in fields(ModelSource) if row.name == name).metadata.get("settings", ())
+    return found
 
 
 def _read(given: Any, name: str, *, several: bool) -> Address | tuple[Address, ...] | None:
@@ -138,9 +165,12 @@ class StageOptions(TypedDict, total=False):
     latents: object
     strength: float
     latents_processors: str | Sequence[str]
+    img2img_latents_processors: str | Sequence[str]
+    latents_post_processors: str | Sequence[str]
     seed_image_processors: str | Sequence[str]
     mask_image_processors: str | Sequence[str]
     control_image_processors: str | Sequence[str]
+    post_processors: str | Sequence[str]
     width: int
     height: int
     num_images_per_prompt: int
@@ -210,10 +240,13 @@ class Stage:
         batch_seeds: Whether stages that differ in their seeds alone may run as one batch.
         clip_skip: CLIP layers to skip.
         latents_processors: What is done to incoming latents before use.
+        img2img_latents_processors: What is done to latents in the place of a picture, before they are decoded.
+        latents_post_processors: What is done to the latents that it makes, after all steps.
         seed_image_processors: What is done to input pictures, ``canny;lower=50`` each, which may be given as text;
             ``+`` begins the chain of the next picture.
         mask_image_processors: To masks.
         control_image_processors: To control images.
+        post_processors: What is done to the pictures that it makes, one after the other.
         output: Where files go.
         into: Kernel variable to bind the result to.
         force: Run again even where a kept result would answer.
@@ -242,9 +275,12 @@ class Stage:
     batch_seeds: bool = False
     clip_skip: int | None = argument("clip_skip")
     latents_processors: tuple[LatentsProcessor, ...] = ()
+    img2img_latents_processors: tuple[LatentsProcessor, ...] = ()
+    latents_post_processors: tuple[LatentsProcessor, ...] = ()
     seed_image_processors: tuple[Address, ...] = ()
     mask_image_processors: tuple[Address, ...] = ()
     control_image_processors: tuple[Address, ...] = ()
+    post_processors: tuple[Address, ...] = ()
     output: Output = field(default=Output())
     into: str | None = None
     force: bool = False
@@ -253,8 +289,44 @@ class Stage:
     def __post_init__(self) -> None:
         object.__setattr__(self, "scheduler", address_of(self.scheduler, "schedulers"))
         object.__setattr__(self, "guidance_scale", scales_of(self.guidance_scale))
-        for name in ("seed_image_processors", "mask_image_processors", "control_image_processors"):
+        for name in _CHAINS:
             object.__setattr__(self, name, _read(getattr(self, name), name, several=True))
+
+    @property
+    def links(self) -> tuple[LatentsProcessor, ...]:
+        """All that is done to latents before and after its steps."""
+        return (*self.latents_processors, *self.img2img_latents_processors, *self.latents_post_processors)
+
+    @property
+    def pasted(self) -> tuple[Reference, ...]:
+        """The latents that these take besides, in their order."""
+        return tuple(link.other for link in self.links if link.other is not None)
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """All that it is given: by its image seed, and by what is done to latents."""
+        return (*(self.image_seed.references if self.image_seed is not None else ()), *self.pasted)
+
+    def renamed(self, names: Callable[[Reference], Sequence[Reference]]) -> Stage:
+        """The same with other names for what it is given.
+
+        Args:
+            names: What stands for a reference; see `ImageSeed.renamed`.
+        """
+        seed = None if self.image_seed is None else self.image_seed.renamed(names)
+        chains: dict[str, Any] = {
+            chain: tuple(
+                link if link.other is None else replace(link, other=next(iter(names(link.other)), link.other))
+                for link in getattr(self, chain)
+            )
+            for chain in _LINKS
+        }
+        return replace(self, image_seed=seed, **chains)
+
+    @property
+    def before_post(self) -> Stage:
+        """The same without what is done to its result after the steps."""
+        return replace(self, latents_post_processors=(), post_processors=())
 
     @property
     def levels(self) -> tuple[float, ...] | None:

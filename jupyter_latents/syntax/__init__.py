@@ -5,6 +5,7 @@ from __future__ import annotations
 from jupyter_latents.prompts import PromptRow, prompt_schedule
 
 from .evaluation import Evaluation, Foreseen, Waiting
+from .image_process import ImageProcess
 from .invocation import Invocation
 from .prompts import format_prompt
 from .script import Script, parse
@@ -18,6 +19,7 @@ __all__ = [
     "Environment",
     "Evaluation",
     "Foreseen",
+    "ImageProcess",
     "Invocation",
     "Library",
     "Promise",

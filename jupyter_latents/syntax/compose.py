@@ -48,7 +48,8 @@ Rows = Mapping[str, Sequence[str]]
 
 _FIRST = (
     "prompts", "negative_prompts", "second_prompts", "third_prompts", "image_seeds", "strengths", "latents_processors",
-    "seeds", "inference_steps", "sigmas", "guidance_scales", "guidance_rescales", "denoising_start", "denoising_end",
+    "img2img_latents_processors", "seeds",
+    "inference_steps", "sigmas", "guidance_scales", "guidance_rescales", "denoising_start", "denoising_end",
     "schedulers", "output_size", "batch_size", "batch_seeds", "clip_skips",
 )  # fmt: skip
 _LAST = ("into", "force")

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
 
-from jupyter_latents.errors import ScriptError, nearest
+from jupyter_latents.errors import JupyterLatentsError, ScriptError, nearest
+from jupyter_latents.formats import format_of
 
 from .expand import expand
+from .image_process import ImageProcess, is_question, read_image_process
 from .patterns import matched
 from .templates.environment import Environment
 from .templates.expression import evaluate
@@ -148,6 +152,52 @@ def _import(line: Logical, start: int, environment: Environment) -> None:
     environment.set(texts[-1], environment.modules[texts[0]], words[-1].place)
 
 
+def _download(line: Logical, start: int, environment: Environment) -> None:
+    name, at = _assignment(line, start, environment)
+    words = read_words(expand(line, environment, start=at))
+    address, *more = words
+    kind = format_of(Path(urlsplit(address.text).path).suffix)
+    if not address.text.startswith(("http://", "https://")) or kind is None or kind.holds == "latents":
+        raise ScriptError(
+            f"'{environment.shown(address.text)}' is no address of a picture, and others are not fetched by a cell: "
+            "models are named by their hub name or file. Fetch it in a cell of its own.",
+            place=address.place,
+        )
+    for word in more:
+        if word.text not in ("-x", "--overwrite", "-t", "--text"):
+            raise ScriptError(
+                f"'{word.text}' of \\download does not run here: the picture is fetched where an image seed names it; "
+                "take it away.",
+                place=word.place,
+            )
+    environment.note(f"{name} is an address, which is fetched where an image seed names it", line.text.place(0, 9))
+    environment.set(name, environment.veiled(address.text), line.text.place(start, len(name)))
+
+
+def _image_process(line: Logical, start: int, environment: Environment) -> None:
+    place = line.text.place(0, len("\\image_process"))
+    words = list(matched(read_words(expand(line, environment, start=start)), environment))
+    if is_question(words):
+        environment.note(f"\\image_process: {DIRECTIVES['image_process'].usage}", place)
+        return
+    asked = read_image_process(words, place, environment.note)
+    environment.at_run("\\image_process", place)
+    try:
+        files = environment.image_process(_opened(asked, environment))
+    except JupyterLatentsError as error:
+        if place is not None:
+            error.at(place)
+        raise
+    environment.last_images[:] = [environment.values.veiled_again(file) for file in files]
+    environment.whole = None
+
+
+def _opened(asked: ImageProcess, environment: Environment) -> ImageProcess:
+    """The same with the environment's values in the names of files."""
+    inputs, outputs = (tuple(map(environment.open, names)) for names in (asked.inputs, asked.outputs))
+    return replace(asked, inputs=inputs, outputs=outputs)
+
+
 def _nothing(_line: Logical, _start: int, _environment: Environment) -> None:
     """Accepted; there is nothing to do."""
 
@@ -190,15 +240,25 @@ DIRECTIVES: dict[str, Directive] = {
     "echo": Directive(_echo, r"\echo WORD...", "Prints words, after expansion and unquoting."),
     "exit": Directive(_exit, r"\exit", "Ends the script; what ran before stays."),
     "import": Directive(_import, r"\import numpy as NAME", "Gives numpy's functions of numbers a name.", 1),
+    "download": Directive(
+        _download,
+        r"\download NAME ADDRESS",
+        "Sets a name to the address of a picture, which is fetched where an image seed names it.",
+        2,
+    ),
+    "image_process": Directive(
+        _image_process,
+        r"\image_process FILE... --output FILE... --processors PROCESSOR...",
+        r"Changes pictures by image processors; last_images names what it has written.",
+        1,
+    ),
     "reset_lineno": Directive(_nothing, r"\reset_lineno", "Accepted and ignored."),
     **{name: Directive(_told(name, why), f"\\{name}", why, idle=True) for name, why in _IDLE.items()},
     **{
         name: Directive(None, f"\\{name}", reason)
         for name, reason in {
             "exec": f"running programs is not part of the cell; {_RUN_IN_CELL} with !",
-            "download": f"downloads are not part of the cell; {_RUN_IN_CELL}",
             "web_cache": "there is no web cache here",
-            "image_process": "image processors are not part of this project",
             "prompt_upscale": "prompt upscalers are not part of this project",
             "civitai_links": "CivitAI links are not part of this project",
             "to_diffusers": "model conversion is not part of this project",

@@ -14,6 +14,7 @@ from jupyter_latents.paths import explain, opened
 from .directives import check_directive, run_directive
 from .expand import UNKNOWN, expand
 from .invocation import Invocation
+from .last import NOTHING_YET, last_names
 from .options.arguments import VeiledError, read_arguments
 from .options.rules.remarks import remarks
 from .patterns import matched
@@ -125,6 +126,7 @@ class Script:
             ScriptError: Something is wrong, and where.
         """
         environment.mentioned = frozenset(_mentioned(self.text))
+        environment.last = NOTHING_YET
         for part in LineReader(self._lines(), lambda lines: render_block(lines, environment), environment.check):
             if isinstance(part, Block):
                 continue
@@ -136,12 +138,16 @@ class Script:
                 pair = list(in_two_stages(words, environment.random_seed)) if words else []
                 if asked := _help(pair, schedulers):
                     environment.print(asked.message)
+                made: list[Invocation] = []
                 for one in pair if asked is None else ():
                     if one.note:
                         environment.note(one.note, one.words[0].place)
-                    yield _invocation(one.words, environment, schedulers)
+                    made.append(_invocation(one.words, environment, schedulers))
+                    yield made[-1]
                     if environment.exited:
                         return
+                if made:
+                    environment.last = {**NOTHING_YET, **last_names(made[0], environment.veiled)}
             if environment.exited:
                 return
 

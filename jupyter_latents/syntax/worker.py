@@ -13,7 +13,7 @@ from jupyter_latents.threads import start_thread
 from .invocation import Invocation
 from .script import Script
 from .templates.environment import Environment
-from .templates.promises import Drawn, Promise
+from .templates.promises import AtRun, Drawn, Promise
 from .templates.veiled import Veiled
 
 __all__ = ["Foreseen", "Said", "Waiting", "Worker", "count"]
@@ -156,7 +156,7 @@ class Worker:
     def wait(self, value: Promise) -> None:
         """Stops in front of a line until the value is there; on the asking side nobody would go on, so it returns."""
         while not value.made and threading.current_thread() is self._thread:
-            if isinstance(value, Veiled) and not self.environment.foreseeing:
+            if isinstance(value, (AtRun, Veiled)) and not self.environment.foreseeing:
                 break  # the run reads it
             if isinstance(value, Drawn) and not self.environment.foreseeing:
                 value.fulfil(value.text)

@@ -72,6 +72,12 @@ EACH: dict[str, tuple[Any, str]] = {
     "mask_image_processors": ("invert", "--mask-image-processors invert"),
     "control_image_processors": (("mirror", "canny;lower=20"), '--control-image-processors mirror "canny;lower=20"'),
     "latents_processors": ("scale;factor=1.1", '--latents-processors "scale;factor=1.1"'),
+    "img2img_latents_processors": ("scale;factor=2", '--img2img-latents-processors "scale;factor=2"'),
+    "latents_post_processors": (
+        ["scale;factor=2", "noise;sigma=1"],
+        '--latents-post-processors "scale;factor=2" "noise;sigma=1"',
+    ),
+    "post_processors": ("mirror", "--post-processors mirror"),
     "num_images_per_prompt": (2, "--batch-size 2"),
     "model_type": ("sd", "--model-type sd"),
     "torch_dtype": (torch.float16, "--dtype float16"),

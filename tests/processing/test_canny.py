@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from jupyter_latents.processing.canny import blurred, edges, grey
+from jupyter_latents.processing.canny import blurred, edges, grey, otsu, triangle
 
 
 def pixels() -> np.ndarray:
@@ -50,6 +50,21 @@ def test_edges_are_those_of_the_opencv_that_is_here(seed: int) -> None:
         for aperture, squares, low, high in ((3, False, 50, 100), (5, True, 200, 100), (7, False, 0, 33.5)):
             right = cv2.Canny(given, low, high, apertureSize=aperture, L2gradient=squares)
             assert np.array_equal(edges(given, low, high, aperture=aperture, squares=squares), right)
+
+
+def test_levels_that_part_a_picture_are_opencvs() -> None:
+    parts = (grey(pixels()), pixels()[..., 0], pixels()[:9, :9, 1], np.full((3, 3), 7, "uint8"))
+    # Made by OpenCV 5.0.0: `cv2.threshold(part, 0, 255, cv2.THRESH_OTSU)[0]`, and of cv2.THRESH_TRIANGLE.
+    assert [(otsu(part), triangle(part)) for part in parts] == [(105, 76), (95, 143), (42, 14), (0, 6)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_levels_are_those_of_the_opencv_that_is_here(seed: int) -> None:
+    cv2 = pytest.importorskip("cv2")
+    draw = np.random.default_rng(seed)
+    image = draw.normal(draw.uniform(0, 255), draw.uniform(1, 90), draw.integers(1, 40, 2)).clip(0, 255).astype("uint8")
+    wanted = [int(cv2.threshold(image, 0, 255, way)[0]) for way in (cv2.THRESH_OTSU, cv2.THRESH_TRIANGLE)]
+    assert [otsu(image), triangle(image)] == wanted
 
 
 def test_a_flat_picture_has_no_edges_and_a_step_has_one() -> None:

@@ -81,7 +81,7 @@ def test_chains_are_parted_by_plus() -> None:
         ("canny;lowwer=3", "did you mean lower?"),
         ("canny;lower=x", "give a number from 0 to 100000"),
         ("canny;aperture-size=4", "give an odd number from 3 to 7"),
-        ("canny;threshold-algo=otsu", "threshold-algo=otsu is not allowed; give median"),
+        ("canny;threshold-algo=best", "threshold-algo=best is not allowed; give otsu, triangle, median"),
         ("posterize", "posterize needs bits="),
         ("posterize;bits=9", "a whole number from 1 to 8"),
         ("resize", "needs size= or scale= or align="),

@@ -92,10 +92,8 @@ class ChildEngine:
     def prepare(self, stage: Stage, given: Given) -> Course:
         return self._beside.ask("prepare", stage, given)
 
-    def numerics(
-        self, model: ModelSource, spaces: Sequence[Any] = (), decoded: Sequence[Any] = (), links: Sequence[Any] = ()
-    ) -> str | None:
-        return self._beside.ask("numerics", model, spaces, decoded, links)
+    def numerics(self, model: ModelSource, spaces: Sequence[Any] = (), decoded: Sequence[Any] = ()) -> str | None:
+        return self._beside.ask("numerics", model, spaces, decoded)
 
     def read_ahead(self, model: ModelSource, tell: Callable[[Reading], None]) -> bool:
         def hears(_kind: str, values: tuple[Any, ...]) -> None:

@@ -84,7 +84,7 @@ def test_many_windows_are_listed_in_part(desk: Desk) -> None:
     ("options", "message", "part"),
     [
         ("--prompts cat --prompt-weighter a1112", "is no prompt weighter; did you mean a1111?", "a1112"),
-        ("--prompts cat --prompt-weighter compel", "write the weights as (word:1.3) and use a1111", "compel"),
+        ("--prompts cat --prompt-weighter 'compel;x=1'", "is no setting of compel; allowed: syntax", "compel;x=1"),
         ("--prompts '(cat' -pw a1111", "'(' at character 1 of the prompt is never closed", "'(cat'"),
         ("--prompts 'cat; dog)' -pw a1111", "')' at character 4 of the prompt closes no bracket", "'cat; dog)'"),
         ("--prompts 'cat' --negative-prompts '(dog' -pw a1111", "'(' at character 1 of the prompt", "'(dog'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType, SimpleNamespace
@@ -89,11 +90,23 @@ models = st.builds(
 )
 processors = st.sampled_from([("scale", "factor", "1.1"), ("noise", "sigma", "0.5"), ("noise", "timestep", "3")]).map(
     lambda row: LatentsProcessor(row[0], MappingProxyType({row[1]: row[2]}))
+) | st.sampled_from(
+    [
+        LatentsProcessor("+"),
+        LatentsProcessor("interposer", MappingProxyType({"source": "v1", "target": "xl"})),
+        LatentsProcessor("composite", MappingProxyType({"at": "64x0"}), Reference("other[0]", "variable")),
+        LatentsProcessor("composite", MappingProxyType({}), Reference("a b.pt", "path")),
+    ]
 )
 image_processors = st.sampled_from([Address("mirror"), Address("+"), Address("canny", {"lower": "20"})])
 outputs = st.builds(
     Output, st.none() | plain_texts, st.sampled_from([None, "png", "latent"]), st.none() | prefixes, st.booleans()
 )
+
+
+@given(processors)
+def test_a_latents_processor_pickles(link: LatentsProcessor) -> None:
+    assert pickle.loads(pickle.dumps(link)) == link  # noqa: S301
 
 
 @st.composite
@@ -111,6 +124,8 @@ def stages(draw: st.DrawFn) -> Stage:
         ip_adapters=adapters,
         textual_inversions=tuple(draw(st.lists(addresses, max_size=1))),
     )
+    output = draw(outputs)
+    alone = output.path is None and output.format is None
     return Stage(
         model=model,
         prompt=draw(prompts()),
@@ -129,9 +144,12 @@ def stages(draw: st.DrawFn) -> Stage:
         batch_size=draw(st.just(1) if not seed or len(seed.images or seed.latents) > 1 else st.integers(1, 4)),
         clip_skip=draw(st.none() | st.integers(0, 3)),
         latents_processors=tuple(draw(st.lists(processors, max_size=2))),
+        img2img_latents_processors=tuple(draw(st.lists(processors, max_size=2))),
+        latents_post_processors=tuple(draw(st.lists(processors, max_size=2))) if alone else (),
+        post_processors=tuple(draw(st.lists(st.just(Address("mirror")), max_size=1))),
         seed_image_processors=tuple(draw(st.lists(image_processors, max_size=3))),
         control_image_processors=tuple(draw(st.lists(image_processors, max_size=3))),
-        output=draw(outputs),
+        output=output,
         into=draw(st.none() | st.just("base")),
         force=draw(st.booleans()),
     )  # fmt: skip

@@ -153,6 +153,27 @@ def test_options_of_the_magics_line_are_sent_there() -> None:
         Script("demo/scenes --prompts x --preview-every 4").check()
 
 
+@pytest.mark.parametrize(
+    ("cell", "offered"),
+    [
+        ('--loras "x;sta', ["start="]),
+        ("--loras x;", ["scale=", "start=", "end=", "weight-name=", "revision=", "subfolder="]),
+        ("--control-nets 'x;scale=0.5;s", ["start=", "subfolder="]),
+        ("--vae x;mo", ["model="]),
+        ("--textual-inversions x;t", ["token="]),
+        ("--seed-image-processors canny;lo", ["lower="]),
+        ("--post-processors 'resize;s", ["size=", "scale="]),
+        ("--latents-processors composite;", ["with=", "at=", "feather="]),
+        ("--loras x;scale=", []),
+    ],
+)
+def test_settings_of_an_address_are_offered(cell: str, offered: list[str]) -> None:
+    text = f"%%dgen\nm {cell}"
+    found = complete(text, len(text))
+    assert [one.text for one in found] == offered
+    assert all(text[: one.start].endswith(";") and one.end == len(text) for one in found)
+
+
 def test_options_of_the_refiner_are_explained_offered_and_guessed() -> None:
     assert all(f"\n  {name}\n" in help_text() for name in REWRITTEN)
     told = " ".join(option_help("--sdxl-high-noise-fractions").split())  # however wide the terminal is

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from pathlib import Path
+
 import pytest
 
 from jupyter_latents.engine.schedule.table import scheduler_names
@@ -11,7 +14,8 @@ from jupyter_latents.samplers import sampler
 from jupyter_latents.syntax import Environment, Script, parse
 from jupyter_latents.syntax.directives import DIRECTIVES
 from jupyter_latents.syntax.options import second_stage
-from jupyter_latents.syntax.options.rules.refused import ELSEWHERE, SHORT, SHORT_HARMLESS, refusal
+from jupyter_latents.syntax.options.magic_options import MAGIC_NAMES
+from jupyter_latents.syntax.options.rules.refused import ELSEWHERE, HARMLESS, SHORT, SHORT_HARMLESS, refusal
 from jupyter_latents.syntax.options.table import BY_NAME
 
 # All short names of dgenerate's options.
@@ -162,6 +166,17 @@ def test_what_only_tidies_up_in_dgenerate_is_taken_and_told_once() -> None:
         ("m --prompts '\u201ca\u201d'", ""),
         ("m --latents-processors 'scale;factor=2'", "--latents-processors does nothing"),
         ("m --batch-seeds", "--batch-seeds does nothing"),
+        ("m --lora-fuse-scale 0.5", "--lora-fuse-scale does nothing without --loras"),
+        ("m --lora-fuse-scale 0.5 --loras x", ""),
+        ("m --image-seeds a --no-aspect", "--no-aspect does nothing: no picture is brought to a size"),
+        ("m --image-seeds 'a;resize=64' --no-aspect", ""),
+        ("m --image-seeds a --output-size 64 --no-aspect", ""),
+        ("m --no-aspect --output-size 64", "--no-aspect does nothing"),
+        ("m --pag-adaptive-scales 0.5", "--pag-adaptive-scales alone turns --pag on, at a scale of 3"),
+        ("m --pag --pag-adaptive-scales 0.5", ""),
+        ("m --post-processors mirror --image-format pt", "--post-processors changes pictures, and --image-format pt"),
+        ("m --post-processors mirror", ""),
+        ("m --post-processors 'mirror;device=cpu'", "device= changes nothing"),
     ],
 )
 def test_what_may_be_meant_otherwise_is_told_once(text: str, note: str) -> None:
@@ -175,6 +190,25 @@ def test_what_the_environment_completes_is_judged_at_the_run(text: str) -> None:
     Script(text).check()
     with pytest.raises(ScriptError, match=r"zz'? is no (option|prompt weighter)"):
         list(Script(text).invocations(Environment(environ={"X": "zz"})))
+
+
+def test_what_the_invocation_before_was_given_is_read_by_dgenerates_names() -> None:
+    script = """
+\\print {{ last_seeds }}{{ '--device ' + injected_device if injected_device else '' }}
+m --prompts cat --seeds 1 2 --output-size 64x128 --loras 'x;scale=0.5' y --inference-steps 7 --image-seeds a.png
+\\print {{ last_seeds }} {{ format_size(last_output_size) }} {{ last_lora_uris | join(' ') }} {{ last_model_path }}
+\\print {{ last_inference_steps }} {{ last_guidance_scales }} {{ last_image_seeds[0] }} {{ last_vae_uri }}
+\\setp twice [seed * 2 for seed in last_seeds]
+n --seeds {{ quote(twice) }} --prompts dog
+"""
+    assert said(script) == ["[]", "[1, 2] 64x128 x;scale=0.5 y m", "[7] [5.0] a.png None"]
+    (first, second) = Script(script).invocations(Environment(environ={}, print=lambda _: None))
+    assert second.values["seeds"] == (2, 4)
+    assert first.values["seeds"] == (1, 2)
+
+
+def test_a_token_is_no_name_of_a_template() -> None:
+    assert "secret" not in "".join(said("m --auth-token secret\n\\print {{ last_auth_token }}"))
 
 
 def test_a_note_of_a_loop_comes_once() -> None:
@@ -194,13 +228,10 @@ def test_the_last_of_two_values_counts() -> None:
             "<upscaler: ...> does not run here: prompts",
         ),
         ('m --prompts " <weighter: sd-embd> a"', "'sd-embd' is no prompt weighter; did you mean sd-embed?"),
-        ('m --prompts "<weighter: compel> a"', "compel does not run here: compel's grammar is not read here"),
+        ('m --prompts "<weighter: compel;syntax=x> a"', "syntax=x is not allowed; write compel or sdwui"),
         ('m --prompts "<weighter: a1111;syntax=x> a"', "'syntax' is no setting of a1111; allowed: schedules"),
         ('m --second-prompts "<weighter: a1111> a"', "stands at the head of --prompts, for all prompts"),
         ("m --prompts '<weighter: a1111'", "it names one weighter, and ends with >"),
-        ("m --prompt-weighter compel", "write the weights as .* and use a1111"),
-        ("m --seeds {{ last_seeds }}", "bind the result"),
-        ("\\setp x last_seeds", "bind the result"),
         ("m -o out --batch-size 2 --batch-grid-size 2x1 --image-format 'png;latents'", "holds those of one; write"),
         ("m --prompts \u201ca cat\u201d", "write straight quotes"),
         ("m --prompt x --steps 20 --seed 3", "did you mean --prompts[?] Nor is --steps, --seed[.]"),
@@ -208,6 +239,9 @@ def test_the_last_of_two_values_counts() -> None:
         ("m --sampler 'Euler a'", "write --scheduler 'Euler a'[.]"),
         ("m --width 128", "write --output-size 512x768[.]"),
         ("m --image-seeds latents: half", "quote a seed that holds a space"),
+        ("m --prompt-weighter sd-embed;x=1", "'x' is no setting of sd-embed; it has none"),
+        ("m --seeds {{ last_seed }}", "bind the result"),
+        ("\\setp x last_seed", "bind the result"),
         ("m --prompts {{ ['a', 'b'] }}", "gives a list here.* write {{ quote"),
         ("m --auth-token a b-secret", "^A second token belongs to no option"),
         ("\\gen_seeds s none", "no number of seeds"),
@@ -249,3 +283,32 @@ def test_features_say_what_runs() -> None:
     assert [have_feature(name) for name in ("sdnq", "torchao", "gguf", "ncnn")] == [False] * 4
     with pytest.raises(Exception, match="no feature; did you mean bitsandbytes"):
         have_feature("bitsnbytes")
+
+
+def fate(name: str) -> str:
+    """What becomes of an option of dgenerate's, by one of its names."""
+    if name in BY_NAME:
+        return "run"
+    if second_stage.SHORT.get(name, name) in second_stage.REWRITTEN:
+        return "second stage"
+    if SHORT_HARMLESS.get(name, name) in HARMLESS:
+        return "note"
+    if name in MAGIC_NAMES:
+        return "magic"
+    return "refused" if name in ELSEWHERE or refusal(name) else "unknown"
+
+
+def test_the_language_page_counts_what_becomes_of_dgenerates_options() -> None:
+    folder = Path(__file__).parent
+    options = [line.split() for line in (folder / "dgenerate_options.txt").read_text().splitlines()]
+    fates = [{fate(name) for name in names} for names in options]
+    assert all(len(one) == 1 for one in fates), "an option's names do not have one fate"
+    count = Counter(next(iter(one)) for one in fates)
+    assert not count["unknown"]
+    said = (
+        f"Of dgenerate 5.0.0's {len(options)} options {count['run']} run under their own names, "
+        f"{count['second stage']} are rewritten into a second stage, {count['note']} change nothing and are taken with "
+        f"a note, {count['magic']} stand on the magic's own line, and {count['refused']} are refused, each with its "
+        "reason; none is unknown."
+    )
+    assert said in (folder.parents[1] / "docs" / "language.md").read_text()

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from jupyter_latents.engine.given.changes import bench_of, changed, has_network
 from jupyter_latents.engine.given.outline import Outline, Standing
-from jupyter_latents.engine.given.processors import NETWORK, process
-from jupyter_latents.engine.given.upscalers import upscaler_of
 from jupyter_latents.engine.models.facts import ModelFacts
-from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.latents.facts import Form
 from jupyter_latents.latents.files.comfy_file import RAW_VAE, model_from_raw
 from jupyter_latents.latents.operations import batch
 from jupyter_latents.latents.value import Latents
-from jupyter_latents.stage import LatentsProcessor, Stage
+from jupyter_latents.stage import Stage
 
-__all__ = ["RAW_FORM", "brought", "has_network", "incoming", "is_raw"]
+__all__ = ["RAW_FORM", "brought", "incoming", "is_raw"]
 
 RAW_FORM: Form = "ve"
 """ComfyUI's files have signal coefficient 1."""
@@ -28,13 +26,16 @@ def is_raw(latents: Standing, facts: ModelFacts) -> bool:
     return space is not None and space.name == RAW_VAE and latents.shape[1] == facts.space.channels
 
 
-def incoming(stage: Stage, given: Sequence[Standing], facts: ModelFacts) -> Standing | None:
+def incoming(
+    stage: Stage, given: Sequence[Standing], facts: ModelFacts, pasted: Sequence[Standing] = ()
+) -> Standing | None:
     """The latents that a stage enters its schedule with, before they cross into its model's space.
 
     Args:
         stage: What is asked for.
         given: Latents, or outlines of latents to come.
         facts: The receiving model's.
+        pasted: The latents that its processors take besides.
 
     Returns:
         Latents where all of them are there, else the outline of what they will be; None where none are given.
@@ -46,45 +47,43 @@ def incoming(stage: Stage, given: Sequence[Standing], facts: ModelFacts) -> Stan
         return None
     if len(given) == 1 and not stage.latents_processors and not is_raw(given[0], facts):
         return given[0]
-    there = [item for item in given if isinstance(item, Latents)]
-    if len(there) == len(given) and not has_network(stage):
-        return _changed(stage, there, facts)
+    everything = (*given, *pasted) if stage.latents_processors else given
+    there = all(isinstance(item, Latents) for item in everything)
     blank = [item if isinstance(item, Latents) else Outline.of(item).stand_in() for item in given]
-    return Outline.of(_changed(stage, blank, facts))
+    made = _changed(stage, blank, facts, pasted)
+    return made if there and not has_network(stage.latents_processors) else Outline.of(made)
 
 
-def has_network(stage: Stage) -> bool:
-    """Whether a network changes what goes into a stage, so that only its run knows the values."""
-    return any(link.name == NETWORK for link in stage.latents_processors)
-
-
-def brought(stage: Stage, given: Sequence[Latents], facts: ModelFacts, vae: Any) -> Latents:
+def brought(
+    stage: Stage, given: Sequence[Latents], facts: ModelFacts, vae: Callable[[], Any], pasted: Sequence[Latents] = ()
+) -> Latents:
     """What `incoming` foresees, where a network makes it.
 
     Args:
         stage: What is asked for.
         given: Its latents.
         facts: The receiving model's.
-        vae: Its VAE.
+        vae: Finds its VAE.
+        pasted: See `incoming`.
 
     Raises:
         JupyterLatentsError: See `incoming`; or the network cannot be read.
     """
-    return _changed(
-        stage, given, facts, lambda latents, link: upscaler_of(link, stage.model, facts).made(latents, vae, stage)
-    )
+    return _changed(stage, given, facts, pasted, vae)
 
 
 def _changed(
     stage: Stage,
     given: Sequence[Latents],
     facts: ModelFacts,
-    upscaled: Callable[[Latents, LatentsProcessor], Latents] | None = None,
+    pasted: Sequence[Standing],
+    vae: Callable[[], Any] | None = None,
 ) -> Latents:
-    latents = given[0] if len(given) == 1 else batch(given)
-    if is_raw(latents, facts):
-        latents = latents.replace(tensor=model_from_raw(latents.tensor, facts.space), space=facts.space)
+    several = [
+        one.replace(tensor=model_from_raw(one.tensor, facts.space), space=facts.space) if is_raw(one, facts) else one
+        for one in given
+    ]
     if stage.latents_processors:
-        foreseen = upscaled or (lambda latents, link: upscaler_of(link, stage.model, facts).foreseen(latents))
-        latents = process(latents, stage.latents_processors, schedulers.build(None, *facts.scheduler), foreseen)
-    return latents
+        bench = bench_of(stage, pasted, facts, vae)
+        several = changed(several, stage.latents_processors, bench, "latents_processors")
+    return several[0] if len(several) == 1 else batch(several)

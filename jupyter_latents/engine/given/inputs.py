@@ -34,6 +34,7 @@ class Inputs:
         notes: What is to be told of the pictures.
         decoded: The facts of latents that pictures, masks and control images were decoded from.
         fps: Frames a second of a clip; 0 where nobody says.
+        pasted: Latents that processors take besides, in the order of `Stage.pasted`.
     """
 
     latents: tuple[Latents, ...] = ()
@@ -46,6 +47,7 @@ class Inputs:
     adapters: tuple[tuple[Image, ...], ...] = ()
     sized: tuple[int, int] | None = None
     fps: float = 0.0
+    pasted: tuple[Latents, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Given:
         notes: See `Inputs`.
         decoded: See `Inputs`.
         fps: See `Inputs`.
+        pasted: The facts of latents that processors take besides.
     """
 
     latents: Sequence[Standing] = ()
@@ -75,6 +78,7 @@ class Given:
     adapters: tuple[int, ...] = ()
     sized: tuple[int, int] | None = None
     fps: float = 0.0
+    pasted: Sequence[Standing] = ()
 
     @staticmethod
     def of(inputs: Inputs) -> Given:
@@ -82,7 +86,7 @@ class Given:
         sizes = tuple(image.size for image in inputs.images)
         masks, controls = len(inputs.masks), len(inputs.controls)
         adapters = tuple(map(len, inputs.adapters))
-        beside = (inputs.asked, inputs.notes, inputs.decoded, adapters, inputs.sized, inputs.fps)
+        beside = (inputs.asked, inputs.notes, inputs.decoded, adapters, inputs.sized, inputs.fps, inputs.pasted)
         return Given(inputs.latents, sizes, masks, controls, *beside)
 
 

@@ -2,63 +2,89 @@
 
 | processor | what it does |
 |---|---|
-| ``scale;factor=1.1`` | multiplies the tensor, as dgenerate does |
+| ``scale;factor=1.1`` | multiplies the tensor, then normalizes and clamps it where asked, as dgenerate does |
 | ``upscale;factor=2`` | enlarges them: the clean estimate is interpolated, the noise drawn anew to the same sigma |
 | ``upscaler;model=NAME`` | the same by the latent upscaler of LTX-Video or Stable Diffusion; see `upscalers` |
 | ``noise;sigma=0.5;seed=1`` | adds noise of that standard deviation (in variance-exploding terms) |
 | ``noise;timestep=600`` | brings the latents up to the level of the receiving model's timestep |
+| ``interposer;source=v1;target=xl`` | a network converts the clean estimate to another space; see `interposers` |
+| ``composite;with=NAME;at=64x0;feather=16`` | pastes others into them, at the noise level of these |
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.errors import HandoffError, LatentsError
-from jupyter_latents.latents.operations import add_noise, resize
+from jupyter_latents.latents.operations import add_noise, paste, resize
 from jupyter_latents.latents.spaces import for_shape
 from jupyter_latents.latents.value import Latents
-from jupyter_latents.stage import LatentsProcessor
+from jupyter_latents.stage import LatentsProcessor, Reference
 from jupyter_latents.wording import option
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["NETWORK", "process"]
+__all__ = ["AND", "NETWORKS", "Bench", "Chain", "chains", "process"]
 
-NETWORK = "upscaler"
-"""The processor that is a network of its own."""
+AND = "+"
+"""The link that begins the chain of the next latents."""
+NETWORKS = frozenset({"upscaler", "interposer"})
+"""The processors that are networks of their own."""
+
+Chain: TypeAlias = tuple[LatentsProcessor, ...]
 
 
-def process(
-    latents: Latents,
-    chain: tuple[LatentsProcessor, ...],
-    scheduler: Any,
-    upscaled: Callable[[Latents, LatentsProcessor], Latents],
-) -> Latents:
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What processors work with.
+
+    Attributes:
+        scheduler: The receiving model's, for levels given by timestep.
+        network: What a network makes of latents, or would make.
+        pasted: The latents that links take besides, by their names.
+    """
+
+    scheduler: Any
+    network: Callable[[Latents, LatentsProcessor], Latents]
+    pasted: Mapping[Reference, Latents] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def chains(links: Sequence[LatentsProcessor]) -> list[Chain]:
+    """The chain of each of several latents; no links are no chains."""
+    found: list[list[LatentsProcessor]] = [[]]
+    for link in links:
+        if link.name == AND:
+            found.append([])
+        else:
+            found[-1].append(link)
+    return [tuple(chain) for chain in found] if links else []
+
+
+def process(latents: Latents, chain: Chain, bench: Bench) -> Latents:
     """Latents after a chain of processors, in order; history and position are dropped, since they no longer hold.
 
     Args:
-        latents: Incoming latents.
+        latents: Latents.
         chain: The processors.
-        scheduler: The receiving model's scheduler, for levels given by timestep.
-        upscaled: What an upscaler's network makes of latents, or would make.
+        bench: What they work with.
 
     Raises:
         HandoffError: Noise is to be added to latents whose own noise level is not known, or is above the one asked for;
-            or a processor makes NaN or infinite values.
+            others do not go with them; or a processor makes NaN or infinite values.
     """
     for link in chain:
         try:
-            if link.name == NETWORK:
-                made = upscaled(latents, link)
+            if link.name in NETWORKS:
+                made = bench.network(latents, link)
                 latents = _result(latents, made, link.name, link.arguments, made.denoised)
-                continue
-            latents = _PROCESSORS[link.name](latents, link.arguments, scheduler)
+            else:
+                latents = _PROCESSORS[link.name](latents, link, bench)
         except LatentsError as error:
             raise HandoffError(
                 f"the {link.name} processor spoils latents of {str(latents.tensor.dtype).removeprefix('torch.')}: "
@@ -69,11 +95,20 @@ def process(
     return latents
 
 
-def _scale(latents: Latents, arguments: Mapping[str, str], _scheduler: Any) -> Latents:
-    return _result(latents, latents.replace(tensor=latents.tensor * float(arguments["factor"])), "scale", arguments)
+def _scale(latents: Latents, link: LatentsProcessor, _bench: Bench) -> Latents:
+    """Multiplied, brought to a standard deviation of 1, and clamped, in this order, each where it is asked."""
+    arguments = link.arguments
+    tensor = latents.tensor * float(arguments.get("factor", 1.0))
+    if arguments.get("normalize") == "true" and float(tensor.std()) > _FLAT:
+        tensor = tensor / tensor.std()
+    if {"clamp-min", "clamp-max"} & arguments.keys():
+        low, high = (float(arguments[key]) if key in arguments else None for key in ("clamp-min", "clamp-max"))
+        tensor = tensor.clamp(low, high)
+    return _result(latents, latents.replace(tensor=tensor), "scale", arguments)
 
 
-def _noise(latents: Latents, arguments: Mapping[str, str], scheduler: Any) -> Latents:
+def _noise(latents: Latents, link: LatentsProcessor, bench: Bench) -> Latents:
+    arguments, scheduler = link.arguments, bench.scheduler
     if latents.noise is None:
         raise HandoffError(
             "the noise processor needs to know how noisy the latents are, and these come from a file without facts. "
@@ -93,16 +128,29 @@ def _noise(latents: Latents, arguments: Mapping[str, str], scheduler: Any) -> La
     return _result(latents, add_noise(latents, to, seed=seed), "noise", arguments)
 
 
-def _upscale(latents: Latents, arguments: Mapping[str, str], _scheduler: Any) -> Latents:
+def _upscale(latents: Latents, link: LatentsProcessor, _bench: Bench) -> Latents:
     """The clean estimate interpolated, and noised again to the same sigma."""
+    arguments = link.arguments
     factor, space = float(arguments["factor"]), for_shape(latents.space, latents.shape)
     cells = [max(1, round(side * factor / space.factor)) for side in space.size_of(latents.shape)]
     made = resize(latents, [count * space.factor for count in cells])
     return _result(latents, made, "upscale", arguments, made.denoised)
 
 
-_PROCESSORS: Mapping[str, Callable[[Latents, Mapping[str, str], Any], Latents]] = MappingProxyType(
-    {"scale": _scale, "noise": _noise, "upscale": _upscale}
+def _composite(latents: Latents, link: LatentsProcessor, bench: Bench) -> Latents:
+    """Others pasted into them; clean ones are noised to the level of these first."""
+    other = bench.pasted[link.other] if link.other is not None else latents
+    noise, seed = latents.noise, latents.provenance.seed
+    if noise is not None and not noise.is_clean and other.is_clean:
+        other = add_noise(other, noise.sigma, seed=seed)
+    at = [int(side) for side in link.arguments.get("at", "0x0").lower().split("x")]
+    made = paste(latents, other, at, feather=float(link.arguments.get("feather", 0)), seed=seed)
+    return made.replace(position=None, resume=None, trajectory=())
+
+
+_FLAT = 1e-8  # a standard deviation that is none
+_PROCESSORS: Mapping[str, Callable[[Latents, LatentsProcessor, Bench], Latents]] = MappingProxyType(
+    {"scale": _scale, "noise": _noise, "upscale": _upscale, "composite": _composite}
 )
 
 

@@ -22,7 +22,7 @@ from jupyter_latents.latents.operations import add_noise
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import Address, LatentsProcessor, ModelSource, Stage
 
-__all__ = ["Upscaler", "upscaler_of"]
+__all__ = ["Upscaler", "noised", "upscaler_of"]
 
 _DEST, _CLASS, _PART = "latents_processors", "LTXLatentUpsamplerModel", "latent_upsampler"
 _DIFFUSING = "StableDiffusionLatentUpscalePipeline"
@@ -65,7 +65,7 @@ class Upscaler(ABC):
 
     def foreseen(self, latents: Latents) -> Latents:
         """Latents of the facts of what it will make of these; their values mean nothing."""
-        return _noised(latents, torch.zeros(()).expand(self.shape(latents.shape)))
+        return noised(latents, torch.zeros(()).expand(self.shape(latents.shape)))
 
     def made(self, latents: Latents, vae: Any, stage: Stage) -> Latents:
         """What it makes of the clean estimate, noised again to the sigma of the latents.
@@ -79,7 +79,7 @@ class Upscaler(ABC):
         seed = latents.provenance.seed if stage.seed is None else stage.seed
         with torch.no_grad():
             found = self.enlarged(clean, vae, stage, seed or 0)
-        return _noised(latents, found.to("cpu", latents.tensor.dtype))
+        return noised(latents, found.to("cpu", latents.tensor.dtype))
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,8 +241,13 @@ def _class_name(path: Path) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _noised(latents: Latents, clean: torch.Tensor) -> Latents:
-    """Clean values with the facts of latents, noised again to their sigma."""
+def noised(latents: Latents, clean: torch.Tensor) -> Latents:
+    """Clean values with the facts of latents, noised again to their sigma.
+
+    Args:
+        latents: The latents.
+        clean: What was made of their clean estimate.
+    """
     made = latents.replace(tensor=clean, denoised=clean, noise=CLEAN, position=None, resume=None, trajectory=())
     if latents.is_clean or latents.noise is None:
         return made

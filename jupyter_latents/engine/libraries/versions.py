@@ -13,7 +13,7 @@ __all__ = ["numerics", "versions", "versions_that_decide"]
 
 _DECIDING = (
     "torch", "diffusers", "transformers", "jupyter-latents", "tokenizers", "sentencepiece", "pillow", "scipy",
-    "torchsde", "peft", "accelerate", "bitsandbytes",
+    "torchsde", "peft", "accelerate", "bitsandbytes", "compel",
 )  # fmt: skip
 
 

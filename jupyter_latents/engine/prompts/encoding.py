@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from jupyter_latents.engine.prompts.compel import CompelEncoder
 from jupyter_latents.engine.prompts.layouts import TEXT_LAYOUTS, TextLayout
 from jupyter_latents.engine.prompts.tokens import ChunkOf, Token, Tokens, chunks_of
 from jupyter_latents.prompts import WeightedText, Weighter, attention, weighter_of
@@ -139,15 +140,17 @@ class PromptEncoder:
         return [token.weight for token in tokenizer.tokens(text)]
 
 
-def prompt_encoder(stage: Stage, text: str) -> PromptEncoder | None:
+def prompt_encoder(stage: Stage, text: str) -> PromptEncoder | CompelEncoder | None:
     """What encodes the prompts of a stage with their weights; None where no weights are read.
 
     Args:
         stage: What is asked for, prepared.
         text: The layout of the embeddings of its model's family.
     """
-    weighter = stage.prompt.weighter
-    return None if weighter is None else PromptEncoder(weighter_of(weighter), TEXT_LAYOUTS[text])
+    if stage.prompt.weighter is None:
+        return None
+    weighter = weighter_of(stage.prompt.weighter)
+    return CompelEncoder(weighter) if weighter.library else PromptEncoder(weighter, TEXT_LAYOUTS[text])
 
 
 def _own(texts: Mapping[str, tuple[WeightedText, ...]], sign: str, ending: str) -> tuple[WeightedText, ...] | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import Any
 
+from jupyter_latents.engine.prompts.compel import check_compel, check_text
 from jupyter_latents.engine.prompts.layouts import TEXT_LAYOUTS
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.errors import ModelError, SettingError
@@ -64,8 +65,12 @@ def check_prompts(stage: Stage, text: str, family: str) -> None:
             f"{option('prompt_weighter')} out, or give none.",
             option="prompt_weighter",
         )
+    if weighter.library:
+        check_compel(stage.clip_skip, text, family)
     for name, prompt in _texts(stage.prompt):
         with _blamed(name):
+            if weighter.library:
+                check_text(prompt, weighter)
             check_prompt(prompt, weighter, positive=not name.endswith("negative"))
 
 
@@ -98,7 +103,7 @@ def prompt_windows(stage: Stage, span: Span) -> tuple[PromptWindow, ...]:
     if not weighter.schedules:
         for name, prompt in _texts(stage.prompt):
             with _blamed(name):
-                attention(prompt)
+                _ = attention(prompt) if weighter.syntax != "compel" else ()
         return (PromptWindow(span.start, span.end, stage.prompt),)
     rows = {}
     for name, prompt in _texts(stage.prompt):

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 
 from jupyter_latents.engine.given.inputs import Call
 from jupyter_latents.engine.given.outline import Standing
+from jupyter_latents.engine.given.processors import AND
 from jupyter_latents.engine.models.facts import ModelFacts
+from jupyter_latents.engine.rules.passes import passes_a_step
 from jupyter_latents.engine.schedule.strength import renoises
+from jupyter_latents.points import largest_scale
 from jupyter_latents.stage import Size, Stage
 
 __all__ = ["remarks"]
@@ -22,7 +25,7 @@ def remarks(call: Call, facts: ModelFacts, latents: Standing | None, *, noised: 
         latents: The latents that enter its schedule; None without.
         noised: Whether a picture is noised to the stage's strength.
     """
-    own = (_guidance(call.stage, facts), _strength(call) if noised else "")
+    own = (_guidance(call.stage, facts), *_unguided(call.stage, facts), _strength(call) if noised else "")
     return tuple(filter(None, (*_numbers(call, latents), *_pictures(call, latents), *own)))
 
 
@@ -33,6 +36,18 @@ def _guidance(stage: Stage, facts: ModelFacts) -> str:
         return ""
     name, scale = stage.model.name, stage.guidance_scale
     return f"{name} was distilled without guidance: a guidance scale of {scale:g} changes nothing"
+
+
+def _unguided(stage: Stage, facts: ModelFacts) -> Iterator[str]:
+    """What only guidance heeds, where no step has any."""
+    if facts.family.guided_above is None or passes_a_step(stage, facts) > 1:
+        return
+    prompt, scale = stage.prompt, largest_scale(stage.guidance_scale)
+    why = "the model takes the scale as an input" if scale > facts.family.guided_above else f"the scale is {scale:g}"
+    if prompt.negative or prompt.second_negative or prompt.third_negative:
+        yield f"the negative prompt changes nothing without guidance: {why}"
+    if stage.guidance_rescale:
+        yield f"guidance rescale {stage.guidance_rescale:g} changes nothing without guidance: {why}"
 
 
 def _strength(call: Call) -> str:
@@ -51,6 +66,11 @@ def _numbers(call: Call, latents: Standing | None) -> Iterator[str]:
     if stage.strength is not None and not taken:
         beside = "beside latents, which carry their noise" if latents is not None else "without a picture"
         yield f"strength {stage.strength:g} has no effect {beside}"
+    count, several = len(call.given.latents), 1 + sum(link.name == AND for link in stage.latents_processors)
+    if stage.latents_processors and several < count:
+        yield (
+            f"latents processors change {several} of {count} latents, as in dgenerate; a + begins the chain of the next"
+        )
     if latents is not None and stage.batch_size not in (1, latents.shape[0]):
         yield f"batch size {stage.batch_size} has no effect beside latents, which are {latents.shape[0]}"
 

@@ -8,7 +8,7 @@ from itertools import chain, count
 
 from jupyter_latents.pictures.metadata.recipe import Operation, Part, Recipe, StagePart, fill_in
 from jupyter_latents.session.cells.sources import Brought, Derived, Elsewhere, FromStage, Going, Source, all_before
-from jupyter_latents.stage import ImageSeed, Reference
+from jupyter_latents.stage import Reference
 from jupyter_latents.syntax.options.names import unbindable
 from jupyter_latents.syntax.sweeps import rows_of_sweep
 from jupyter_latents.syntax.templates.environment import CAPTURED
@@ -146,16 +146,9 @@ class _Writing:
     def _stage(self, source: FromStage, into: str | None) -> None:
         remarks = list(source.remarks)
         named = {name: tuple(self._name(one, remarks) for one in several) for name, several in source.inputs.items()}
-        seed = source.stage.image_seed
-        stage = replace(source.stage, image_seed=_with_names(seed, named), into=into)
+        stage = replace(source.stage.renamed(lambda old: named.get(old, (old,))), into=into)
         self.chain.models[stage.model.name] = source.weights
         self.chain.parts.append(StagePart(stage, tuple(dict.fromkeys(remarks))))
-
-
-def _with_names(seed: ImageSeed | None, named: dict[Reference, tuple[Reference, ...]]) -> ImageSeed | None:
-    if seed is None:
-        return None
-    return seed.renamed(lambda old: named.get(old, (old,)))
 
 
 def _taken(source: Source) -> Iterator[str]:

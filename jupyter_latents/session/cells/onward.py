@@ -28,6 +28,8 @@ def onward(source: FromStage, name: str = "", *, clean: bool) -> FromStage:
     rest = replace(
         stage,
         image_seed=seed,
+        latents_processors=(),
+        img2img_latents_processors=(),
         window=Window() if clean else Window(stage.window.end, None),
         strength=DEFAULT_STRENGTH if clean else None,
         seed=None,
@@ -36,5 +38,5 @@ def onward(source: FromStage, name: str = "", *, clean: bool) -> FromStage:
         into=None,
         sweep=None,
     )
-    kept = {reference: source.inputs[reference] for reference in seed.references if reference in source.inputs}
+    kept = {reference: source.inputs[reference] for reference in rest.references if reference in source.inputs}
     return replace(source, stage=rest, inputs={**kept, here: (Brought(here, ""),) if name else (source,)})

@@ -18,7 +18,7 @@ from jupyter_latents.session.cells.operations import expression_of
 from jupyter_latents.session.cells.shortened import public_name, public_reference, public_stage
 from jupyter_latents.session.cells.sources import Brought, Derived, Elsewhere, FromStage, Going, Source, depth_of
 from jupyter_latents.session.names.kinds import is_list
-from jupyter_latents.stage import ImageSeed, Reference, Stage, Window
+from jupyter_latents.stage import Reference, Stage, Window
 from jupyter_latents.syntax.compose import done_fraction
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Origins:
         origin = result.latents.provenance
         public, remarks = public_stage(stage, origin.revision)
         seed = stage.seed if stage.seed is not None or _own_seed(given, value) else origin.seed
-        inputs = self._inputs(stage.image_seed, given.image_seed, value)
+        inputs = self._inputs(stage, given, value)
         source = FromStage(replace(public, seed=seed), remarks, origin.revision, MappingProxyType(inputs))
         entry = _Entry(source, result.span.end, result.rule, result.train_timesteps)
         with self._lock:
@@ -156,15 +156,15 @@ class Origins:
         if entry.rule != "steps" and latents.noise is not None and latents.noise.timestep is not None:
             end = round(1 - (latents.noise.timestep + 1) / entry.train_timesteps, 6)
         stage = entry.source.stage
-        source = replace(entry.source, stage=replace(stage, window=Window(stage.window.start, end), into=None))
+        source = replace(
+            entry.source, stage=replace(stage.before_post, window=Window(stage.window.start, end), into=None)
+        )
         self._made[latents] = replace(entry, source=source, reached=position.step)
         return source
 
     def _inputs(
-        self, written: ImageSeed | None, given: ImageSeed | None, value: Callable[[Reference], Any]
+        self, written: Stage, given: Stage, value: Callable[[Reference], Any]
     ) -> dict[Reference, tuple[Going, ...]]:
-        if written is None or given is None:
-            return {}
         pairs = zip(written.references, given.references, strict=True)
         return {name: tuple(self._going(name, value(real))) for name, real in pairs}
 

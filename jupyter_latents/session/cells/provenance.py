@@ -30,6 +30,7 @@ from jupyter_latents.syntax.text.quoting import read_words
 __all__ = ["cell_lines", "cell_of", "ending_at"]
 
 _END, _SEED = "denoising_end", "image_seeds"
+_POST = ("latents_post_processors", "post_processors")
 
 
 def cell_lines(stage: Stage) -> dict[str, str]:
@@ -58,7 +59,7 @@ def ending_at(cell: Mapping[str, str], latents: Made) -> dict[str, str]:
         latents: Latents that it made on its way.
     """
     end = done_fraction(latents.position) if latents.position is not None else None
-    made = {dest: line for dest, line in cell.items() if dest != _END}
+    made = {dest: line for dest, line in cell.items() if dest not in (_END, *_POST)}
     if end is not None:
         made |= lines("-", {_END: (f"{end:g}",)})
         made["model"] = cell["model"]

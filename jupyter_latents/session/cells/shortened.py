@@ -7,11 +7,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import PurePosixPath, PureWindowsPath
 from types import MappingProxyType
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from jupyter_latents.pictures.metadata.recipe import fill_in
 from jupyter_latents.session.plans.veils import rewrite
-from jupyter_latents.stage import Address, ModelSource, Output, Reference, Stage
+from jupyter_latents.stage import Address, LatentsProcessor, ModelSource, Output, Reference, Stage
 from jupyter_latents.syntax import Environment
 from jupyter_latents.syntax.compose import plain_dollars
 from jupyter_latents.syntax.templates.marks import mark, named, unveil, veil, veiled_names
@@ -73,7 +74,25 @@ def public_stage(stage: Stage, weights: str) -> tuple[Stage, tuple[str, ...]]:
     if output.path is not None and is_absolute(output.path):
         output = replace(output, path=None)
     output = output if output.path is not None or output.format is not None else Output()
-    return replace(stage, model=model, output=output, force=False), tuple(remarks)
+    chains = {name: _links(getattr(stage, name), remarks) for name in _CHAINS}
+    made: Stage = replace(stage, model=model, output=output, force=False, **chains)
+    return made, tuple(remarks)
+
+
+_CHAINS = ("latents_processors", "img2img_latents_processors", "latents_post_processors")
+
+
+def _links(links: tuple[LatentsProcessor, ...], remarks: list[str]) -> Any:
+    """Latents processors whose networks are named without absolute paths."""
+    made = []
+    for link in links:
+        file = link.arguments.get("model", "")
+        name = public_name(file)
+        if name != file:
+            remarks.append(fill_in(name, "the file or folder of that name"))
+        arguments = {**link.arguments, "model": name} if name != file else link.arguments
+        made.append(replace(link, arguments=MappingProxyType(dict(arguments))))
+    return tuple(made)
 
 
 def _model(model: ModelSource, weights: str) -> tuple[ModelSource, list[str]]:
@@ -102,6 +121,7 @@ def _model(model: ModelSource, weights: str) -> tuple[ModelSource, list[str]]:
         ip_adapters=addons(model.ip_adapters),
         image_encoder=addon(model.image_encoder),
         loras=addons(model.loras),
+        text_encoders=addons(model.text_encoders),
         unet=addon(model.unet),
         transformer=addon(model.transformer),
         t2i_adapters=addons(model.t2i_adapters),

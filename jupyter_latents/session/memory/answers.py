@@ -63,7 +63,8 @@ class Answers:
         known = max(span.start, min(span.end, max(kept, before)))
         if known < span.end and not continues(stage):
             known = span.start
-        latents = found.latents if found is not None and kept == span.end else outline
+        whole = found is not None and kept == span.end and not stage.latents_post_processors
+        latents = found.latents if found is not None and whole else outline
         return replace(planned, saved=span.evaluations_to(known)), latents
 
     def _before(self, key: str, leads: Sequence[Lead], end: int) -> int:
@@ -79,6 +80,8 @@ class Answers:
             inputs = digest_inputs(resolver, stage, planned.course.model)
         except JupyterLatentsError:
             return None  # a picture that nobody can read or that is not known yet: the run says so, the plan counts all
-        if not all(getattr(latents, "made", True) for latents in inputs.latents):  # outlines that nobody knows
+        if not all(
+            getattr(latents, "made", True) for latents in (*inputs.latents, *inputs.pasted)
+        ):  # outlines that nobody knows
             return None
         return inputs

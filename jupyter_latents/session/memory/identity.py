@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from jupyter_latents.engine import network_files
 from jupyter_latents.stage import Address
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ OUT: Mapping[str, Mapping[str, Out]] = MappingProxyType(
             "output": Out("says where files go"),
             "into": Out("says which variable is bound"),
             "force": Out("runs the same steps anew"),
+            "latents_post_processors": Out("done to what the steps made, after them"),
+            "post_processors": Out("done to the pictures of what the steps made"),
             "sweep": Out("says which of several stages it is; what they differ in enters"),
         },
         # The addons' files enter by the model's identity; their addresses enter, so that results say the right ones.
@@ -50,6 +53,7 @@ OUT: Mapping[str, Mapping[str, Out]] = MappingProxyType(
             "auth_token": Out("opens the hub, and is to be written nowhere"),
             "offline": Out("says where files come from; their content enters"),
         },
+        "LatentsProcessor": {"other": Out("what it stands for enters, as inputs")},
         "Window": {"end": Out("a longer result holds the steps of a shorter one")},
         "Inputs": {
             "asked": Out("the pictures are at their size already"),
@@ -76,18 +80,19 @@ def key_of(stage: Stage, inputs: Inputs, models: Models) -> str:
 
     Returns:
         The digest; empty where the stage makes something else each time: with a seed at random, or through code of
-        somebody's own.
+        somebody's own; and where the files of a network that changes its latents are not here.
 
     Raises:
         ModelError: The stage names a device or dtype that is not there.
     """
-    if not _has_seed(stage, inputs):
+    networks = network_files(stage)
+    if not _has_seed(stage, inputs) or networks is None:
         return ""
     spaces = [latents.space for latents in inputs.latents if latents.space is not None]
-    numerics = models.engine.numerics(stage.model, spaces, inputs.decoded, stage.latents_processors)
+    numerics = models.engine.numerics(stage.model, spaces, inputs.decoded)
     if numerics is None:
         return ""
-    whole = (fingerprint(stage), fingerprint(inputs), models.card(stage.model).identity, numerics)
+    whole = (fingerprint(stage), fingerprint(inputs), models.card(stage.model).identity, numerics, networks)
     return hashlib.sha256(repr(whole).encode()).hexdigest()
 
 

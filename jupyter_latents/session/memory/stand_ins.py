@@ -38,7 +38,7 @@ def digest_inputs(resolver: Resolver, stage: Stage, model: ModelCard) -> Inputs:
     Raises:
         JupyterLatentsError: See `Resolver.inputs`; nobody knows which latents a picture's will be.
     """
-    return replace(resolver, decode=partial(_stand_in, model.space)).inputs(stage, model)
+    return replace(resolver, decode=partial(_stand_in, model.space), foresees=True).inputs(stage, model)
 
 
 def _stand_in(space: Space, latents: Any, _stage: Stage, name: str) -> list[Image]:

@@ -13,7 +13,7 @@ from jupyter_latents.paths import is_folder, is_there, opened
 from jupyter_latents.pictures.arrays import check_numbers
 from jupyter_latents.pictures.reading import is_image, is_picture, note_of, read_mask, read_picture
 from jupyter_latents.session.names.addresses import download
-from jupyter_latents.session.names.changes import changed, changed_sizes
+from jupyter_latents.session.names.changes import as_decoded, changed, changed_sizes
 from jupyter_latents.session.names.clips import check_no_film, frames_in, speed_of
 from jupyter_latents.session.names.items import expression_hint, item_of
 from jupyter_latents.session.names.kinds import (
@@ -53,6 +53,7 @@ class Resolver:
         captured: Objects that templates handed over, by made name.
         known: Finds the facts of a bare tensor that this session made, by its digest; None when it did not.
         decode: Latents, the receiving stage and what it calls them to pictures.
+        foresees: Whether networks that change latents in the place of pictures do not run.
         fetch: An http or https address to a file.
     """
 
@@ -61,6 +62,7 @@ class Resolver:
     known: Callable[[Latents], Latents]
     decode: Callable[[Latents, Stage, str], list[Image]]
     fetch: Callable[[str], Path] = download
+    foresees: bool = False
 
     def inputs(self, stage: Stage, model: ModelCard) -> Inputs:
         """What a stage's image seed stands for; where that is latents to come, their outlines.
@@ -72,9 +74,9 @@ class Resolver:
         Raises:
             JupyterLatentsError: A name is not there, or is of no use in its position.
         """
-        seed = stage.image_seed
+        seed, pasted = stage.image_seed, cast("tuple[Latents, ...]", self._pasted(stage))
         if seed is None:
-            return Inputs()
+            return Inputs(pasted=pasted)
         seen = self._seen(stage, model)
         size = stage_size(stage)
         latents = [item for value, text in seen.latents for item in self._standing(value, text, size)]
@@ -94,6 +96,7 @@ class Resolver:
             ),
             self._sized(seen, seed, stage, model.space),
             seen.fps,
+            pasted,
         )  # fmt: skip
 
     def given(self, stage: Stage, model: ModelCard) -> Given:
@@ -106,10 +109,10 @@ class Resolver:
         Raises:
             JupyterLatentsError: See `inputs`.
         """
-        seed = stage.image_seed
+        seed, pasted = stage.image_seed, self._pasted(stage)
         if seed is None:
-            return Given()
-        seen, space = self._seen(stage, model), model.space
+            return Given(pasted=pasted)
+        seen, space = self._seen(stage, model, foresees=True), model.space
         return Given(
             tuple(item for value, text in seen.latents for item in self._standing(value, text, stage_size(stage))),
             tuple(size_in(size, seed)
@@ -122,9 +125,10 @@ class Resolver:
             tuple(len(sizes_of([(item, name) for item, name, _ in adapter], space)) for adapter in seen.adapters),
             self._sized(seen, seed, stage, space),
             seen.fps,
+            pasted,
         )  # fmt: skip
 
-    def _seen(self, stage: Stage, model: ModelCard) -> Positions:
+    def _seen(self, stage: Stage, model: ModelCard, *, foresees: bool = False) -> Positions:
         """What stands in each position of a stage's image seed.
 
         Latents in the image position of SDXL and Kolors go in undecoded where ``--denoising-start`` is given.
@@ -143,6 +147,7 @@ class Resolver:
             tuple(item for value, text in part for item in self._items(value, text, what))
             for part, what in ((images, "an image"), (masks, "a mask"), (controls, "a control image"))
         )
+        pictures = as_decoded(pictures, stage, self._pasted(stage), foresees=foresees or self.foresees)
         adapters = tuple(
             tuple((item, name, one)
                   for one in adapter
@@ -153,6 +158,17 @@ class Resolver:
         frames = tuple(frames_in(pictures, seed, model))
         fps = speed_of((*frames[:1], *images)) if model.takes_clips else 0.0
         return Positions(tuple(latents), frames, holes, guides, adapters, fps)
+
+    def _pasted(self, stage: Stage) -> tuple[Standing, ...]:
+        """The latents that processors take besides."""
+        found: list[Standing] = []
+        for reference in stage.pasted:
+            called = self._called(reference)
+            several = self._standing(self.value(reference), called, stage_size(stage))
+            if len(several) != 1:
+                raise HandoffError(f"{called} are {len(several)} latents, and composite takes one; write {called}[0].")
+            found.append(several[0])
+        return tuple(found)
 
     def _controls(self, seen: Positions, seed: ImageSeed, stage: Stage) -> tuple[Image, ...]:
         """The control images; at the seed's size where they stand in the image position."""

@@ -17,6 +17,7 @@ from jupyter_latents.session.blame import blame, check_parts
 from jupyter_latents.session.cells.shortened import as_script
 from jupyter_latents.session.memory.identity import key_of
 from jupyter_latents.session.plans.veils import expand_names, rewrite
+from jupyter_latents.session.runs.afterwards import finished, post_processed
 from jupyter_latents.session.runs.job import Job
 from jupyter_latents.session.runs.read_ahead import ReadAhead
 from jupyter_latents.session.runs.readiness import Readiness, Resolved
@@ -28,7 +29,10 @@ from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Evaluation
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from jupyter_latents.engine import Inputs, Observer, Span
+    from jupyter_latents.latents.clip import Clip
     from jupyter_latents.latents.value import Latents
     from jupyter_latents.session.models import Models
     from jupyter_latents.session.session import Session
@@ -140,9 +144,10 @@ class ScriptRun:
             resolved, result = self._alone(job, stage, ready)
         if result.saved:
             result = self._recalled(job, at, resolved, result)
-        self._keep_origin(job, at, result)
+        result = finished(resolved, self._decoded(result))
+        self._keep_origin(job, at, result, whole=not result.stopped)
         self.session.remember(result.latents)
-        return self._decoded(result)
+        return result
 
     def _readiness(self) -> Readiness:
         """Looks up what goes into the next stage."""
@@ -277,9 +282,10 @@ class ScriptRun:
         """What there is of a stage, in the words of the script."""
         return self._told(job, at, StageResult(latents, (), span, 0, stopped=True))
 
-    def _keep_origin(self, job: Job, at: int, result: StageResult) -> None:
-        """Remembers what made a result, or what there is of it."""
-        written = as_script(job.script[at], self.evaluation.environment)
+    def _keep_origin(self, job: Job, at: int, result: StageResult, *, whole: bool = False) -> None:
+        """Remembers what made a result, or what there is of it: then nothing was done after the steps."""
+        stage = job.script[at]
+        written = as_script(stage if whole else stage.before_post, self.evaluation.environment)
         self.session.origins.keep(written, job.stages[at], result, self._readiness().resolver.value)
 
     def _recalled(self, job: Job, at: int, resolved: Resolved, result: StageResult) -> StageResult:
@@ -330,13 +336,19 @@ class ScriptRun:
             self.run.bound.append(name)
             self.session.bind(name, job.latents(several=several))
 
+    def _pictures(self, stage: Stage, result: StageResult) -> list[Image | Clip]:
+        """The pictures of a result that has none yet, where files of pictures are asked for."""
+        if outputs.writes_latents(stage):
+            return []
+        return post_processed(stage, self.models.engine.decode(result.latents))
+
     def _written(self, stage: Stage, result: StageResult, observer: Observer) -> list[str]:
         if stage.output.path is None and stage.output.format is None:
             return []
         observer.phase(Phase("saving"))
         if here() != self.place:
             stage = replace(stage, output=replace(stage.output, path=str(self.place / outputs.folder_of(stage))))
-        pictures = list(result.images) or self.models.engine.decode(result.latents)
+        pictures = list(result.images) or self._pictures(stage, result)
         texts, cell = partial(self.session.texts, result.latents), partial(self.session.cell, result.latents)
         files = outputs.write(stage, result, pictures, texts, observer.note, cell)
         self.session.origins.wrote(files, result.latents)

@@ -173,9 +173,7 @@ def names_itself(stages: Sequence[Stage]) -> bool:
     """Whether one of the stages is given what another of them binds: they run one after the other then."""
     bound = {stage.into for stage in stages if stage.into}
     for stage in stages:
-        seed = stage.image_seed
-        parts = () if seed is None else (*seed.images, *seed.masks, *seed.latents, *seed.controls)
-        if any(part.kind == "variable" and part.text.partition("[")[0].strip() in bound for part in parts):
+        if any(part.kind == "variable" and part.text.partition("[")[0].strip() in bound for part in stage.references):
             return True
     return False
 

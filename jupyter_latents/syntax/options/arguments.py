@@ -298,9 +298,6 @@ def _parse(option: Option, arguments: Arguments) -> None:
                 option.dest,
                 word.place,
             )
-        if option.dest == "latents_processors" and word.text == "+":
-            text = "One chain of processors serves all latents here; take the + away."
-            raise fault(text, option.dest, word.place)
         try:
             values.append(_value(option, word, arguments))
         except JupyterLatentsError as error:

@@ -6,11 +6,16 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from jupyter_latents.processing import PROCESSORS
+from jupyter_latents.stage import settings_of
 from jupyter_latents.syntax.directives import DIRECTIVES
 from jupyter_latents.syntax.seeds import SEED_KEYS
 
+from . import parsers
 from .cursor import Spot, spot
+from .latents_processors import processors, settings_of_link
 from .magic_options import MAGIC_OPTIONS
+from .option import Option
 from .second_stage import refiner_help
 from .table import OPTIONS
 
@@ -134,12 +139,30 @@ def _values(
     if option is None:
         return
     typed = at.word.lstrip("\"'")
+    name, parted, setting = typed.rpartition(";")
+    keys = _settings(option, name.partition(";")[0].strip()) if parted and "=" not in setting else ()
+    for key in keys:
+        if key.startswith(setting.strip()) and f";{key}=" not in typed:
+            yield Completion(f"{key}=", cursor - len(setting.lstrip()), cursor, "keyword")
+    if keys:
+        return
     yield from _plain(typed, cursor, option.choices, "value")
     yield from _plain(typed, cursor, sources.get(option.completion, ()), option.completion or "value")
     if option.completion == "path":
         yield from _plain(typed, cursor, list_path(typed), "path")
     if not at.word and option.many:
         yield from _options("", at.start, cursor)
+
+
+def _settings(option: Option, name: str) -> tuple[str, ...]:
+    """The settings that a value of an option takes."""
+    part, _, field = option.field.partition(".")
+    if part == "model" and option.parse is parsers.address:
+        return settings_of(field)
+    if option.parse in (parsers.image_processor, parsers.post_processor):
+        row = PROCESSORS.get(name.lower())
+        return (*row.reads, "pre-resize") if row is not None else ()
+    return settings_of_link(name) if option.parse is processors else ()
 
 
 def _seed(

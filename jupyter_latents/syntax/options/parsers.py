@@ -15,7 +15,7 @@ from jupyter_latents.points import read_point, read_scales
 from jupyter_latents.processing import AND, IDLE, check_processor
 from jupyter_latents.prompts import weighter_of
 from jupyter_latents.samplers import exact_sampler, sampler
-from jupyter_latents.stage import EXPRESSION, Address, LatentsProcessor, Point, Scales, Size
+from jupyter_latents.stage import EXPRESSION, Address, Point, Scales, Size
 from jupyter_latents.syntax.addresses import parse_address
 from jupyter_latents.syntax.names import python_name
 from jupyter_latents.syntax.templates.marks import undrawn_in
@@ -26,12 +26,11 @@ from .names import unbindable
 
 __all__ = [
     "Parser", "address", "choice", "device", "guidance", "identifier", "image_processor", "number", "optimization",
-    "point", "prefix", "processors", "scheduler", "seed", "sigmas", "size", "text", "weighter", "whole",
+    "point", "post_processor", "prefix", "scheduler", "seed", "sigmas", "size", "text", "weighter", "whole",
 ]  # fmt: skip
 
 Parser: TypeAlias = Callable[[str, Locator], Any]
 
-_URI_KEY = re.compile(r"\s*([\w-]+)\s*=(.*)", re.DOTALL)
 _SCHEDULER = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -194,21 +193,6 @@ def device(value: str, locate: Locator) -> str:
     return value
 
 
-def _split_uri(value: str, locate: Locator) -> tuple[str, dict[str, str]]:
-    name, *parts = value.split(";")
-    arguments: dict[str, str] = {}
-    offset = len(name) + 1
-    for part in parts:
-        match = _URI_KEY.fullmatch(part)
-        if not match or not match[2].strip():
-            raise ScriptError(f"'{part.strip()}' should be NAME=VALUE.", place=locate(offset, max(1, len(part))))
-        if match[1] in arguments:
-            raise ScriptError(f"'{match[1]}' is given twice.", place=locate(offset, max(1, len(part))))
-        arguments[match[1]] = match[2].strip()
-        offset += len(part) + 1
-    return name.strip(), arguments
-
-
 def address(value: str, locate: Locator) -> Address:
     """A name or path with settings, ``NAME;key=value;key=value``."""
     return parse_address(value, locate)
@@ -235,6 +219,16 @@ def image_processor(value: str, locate: Locator) -> Address:
     except SettingError as error:
         raise ScriptError(error.message, place=_at(value, locate)) from error
     return kept
+
+
+def post_processor(value: str, locate: Locator) -> Address:
+    """What is done to the pictures that a stage makes, ``resize;scale=2``."""
+    found = image_processor(value, locate)
+    if found == Address(AND):
+        raise ScriptError(
+            "One chain of processors serves all pictures here; take the + away.", place=_at(value, locate)
+        )
+    return found
 
 
 def weighter(value: str, locate: Locator) -> Address:
@@ -297,60 +291,3 @@ def _expression(value: str, locate: Locator) -> str:
         raise ScriptError(f"'{source}' is no expression: {reason}; write {EXPRESSION} sigmas * 0.95.",
                           place=_at(value, locate)) from error  # fmt: skip
     return f"{EXPRESSION} {source}"
-
-
-_PROCESSORS: dict[str, tuple[dict[str, Parser], frozenset[str]]] = {
-    "scale": ({"factor": number()}, frozenset({"factor"})),
-    "upscaler": (
-        {
-            "model": text,
-            "adain": number(-10, most=10),
-            "tone": number(0, most=1),
-            "steps": whole(1),
-            "guidance": number(0),
-        },
-        frozenset({"model"}),
-    ),
-    "upscale": ({"factor": number(above=0, most=8)}, frozenset({"factor"})),
-    "noise": ({"sigma": number(0), "timestep": whole(0), "seed": _SEED}, frozenset({"sigma", "timestep"})),
-}
-
-
-def processors(value: str, locate: Locator) -> tuple[LatentsProcessor, ...]:
-    """One or more latents processors, ``scale;factor=1.2 + noise;sigma=0.5;seed=1``."""
-    made: list[LatentsProcessor] = []
-    offset = 0
-    for part in value.split("+"):
-        shift = offset + len(part) - len(part.lstrip())
-
-        def where(start: int, length: int, at: int = shift) -> Place | None:
-            return locate(at + start, length)
-
-        made.append(_processor(part.strip(), where))
-        offset += len(part) + 1
-    return tuple(made)
-
-
-def _processor(value: str, locate: Locator) -> LatentsProcessor:
-    name, arguments = _split_uri(value, locate)
-    if name == "interposer":
-        raise ScriptError(
-            "The interposer does not run here; clean latents cross by --image-seeds NAME, which decodes them.",
-            place=_at(value, locate),
-        )
-    if name not in _PROCESSORS:
-        raise ScriptError(
-            f"'{name}' is no latents processor{nearest(name, _PROCESSORS) or '.'} Known: {', '.join(_PROCESSORS)}.",
-            place=_at(value, locate),
-        )
-    known, wanted = _PROCESSORS[name]
-    for key, argument in arguments.items():
-        if key not in known:
-            raise ScriptError(
-                f"'{key}' is no argument of {name}{nearest(key, known) or '.'}", place=locate(value.find(key), len(key))
-            )
-        at = value.find("=", value.find(key)) + 1
-        known[key](argument, lambda start, length, at=at: locate(at + start, length))  # type: ignore[misc]
-    if len(wanted & arguments.keys()) != 1:
-        raise ScriptError(f"{name} needs {' or '.join(sorted(wanted))}, one of them.", place=_at(value, locate))
-    return LatentsProcessor(name, MappingProxyType(arguments))

@@ -14,7 +14,7 @@ from jupyter_latents.prompts import WEIGHTERS
 from jupyter_latents.stage import DEFAULT_STRENGTH
 from jupyter_latents.syntax.seeds import parse_seed
 
-from . import parsers, writers
+from . import latents_processors, parsers, writers
 from .fields import default
 from .model_types import MODEL_TYPES, OTHER_TYPES
 from .option import Option
@@ -39,7 +39,7 @@ MOST = 100_000
 MOST_FRAMES = 10_000
 _PICTURES_FIRST = sorted(FORMATS, key=lambda row: row.holds == "latents")
 _PROCESSORS = "; ".join(f"{name} ({row.about})" for name, row in PROCESSORS.items())
-_WEIGHTERS = ", ".join(f"{name} ({row.about})" for name, row in WEIGHTERS.items() if not row.refused)
+_WEIGHTERS = ", ".join(f"{name} ({row.about})" for name, row in WEIGHTERS.items())
 _IMAGE_FORMATS: dict[str, str | None] = {
     **{name: row.ending for row in _PICTURES_FIRST for name in (row.ending, *row.also)},
     "png;latents": "png;latents",
@@ -67,6 +67,13 @@ def _row(names: str, dest: str, metavar: str, parse: parsers.Parser, group: str,
 def _each(names: str, dest: str, metavar: str, parse: parsers.Parser, group: str, about: str, **more: Any) -> Option:
     """An option whose values make a stage each."""
     return _row(names, dest, metavar, parse, group, about, many=True, multiplies=True, **more)
+
+
+def _links(names: str, dest: str, group: str, about: str) -> Option:
+    """An option whose values are links of a chain of latents processors."""
+    return _row(names, dest, "PROCESSOR", latents_processors.processors, group, about, many=True,
+                choices=latents_processors.CHOICES, field=dest, fill=latents_processors.chain(dest),
+                write=latents_processors.write_link)  # fmt: skip
 
 
 def _flag(names: str, dest: str, group: str, about: str, field: str = "", gives: object = True) -> Option:
@@ -159,7 +166,7 @@ OPTIONS: tuple[Option, ...] = (
          f"What reads weights in all prompts of the stage: {_WEIGHTERS}. A prompt may name its own at its head, "
          "'<weighter: a1111> (fox:1.3)'. none: all is text. Default: that of %config "
          "JupyterLatents.prompt_weighter, or none.",
-         completion="", choices=(*(name for name, row in WEIGHTERS.items() if not row.refused), "none"),
+         completion="", choices=(*WEIGHTERS, "none"),
          field="prompt.weighter"),
     _each("--clip-skips -cs", "clip_skips", "N", parsers.whole(0, "layers"), "Prompts",
           "CLIP layers to skip from the end, 0 or more. Default: the model's own.", field="clip_skip"),
@@ -212,12 +219,16 @@ OPTIONS: tuple[Option, ...] = (
     _flag("--no-aspect -na", "no_aspect", "Images and latents",
           "Pictures are stretched to their size, in every image seed that says nothing of aspect=. Default: they keep "
           "their shape, and have the width that is asked for."),
-    _row("--latents-processors -lp", "latents_processors", "PROCESSOR", parsers.processors, "Images and latents",
-         "What is done to raw latents before they go in: 'scale;factor=1.1', 'noise;sigma=0.5;seed=1' (or timestep=). "
-         "'upscale;factor=2' enlarges them, 'upscaler;model=NAME' by LTX-Video's network or Stable Diffusion's. "
-         "Several run one after the other.", many=True,
-         choices=("scale;factor=", "noise;sigma=", "noise;timestep=", "upscale;factor=", "upscaler;model="),
-         field="latents_processors", fill=writers.chain, write=writers.processor),
+    _links("--latents-processors -lp", "latents_processors", "Images and latents",
+           "What is done to raw latents before they go in: 'scale;factor=1.1', 'noise;sigma=0.5;seed=1' or timestep=. "
+           "'upscale;factor=2' enlarges them, 'upscaler;model=NAME' by LTX-Video's network or Stable "
+            "Diffusion's; "
+           "'interposer;source=v1;target=xl' converts them by a network; 'composite;with=NAME;at=64x0;feather=16' "
+           "pastes others into them. Several run one after the other; a + begins the chain of the next latents."),
+    _links("--img2img-latents-processors -ilp", "img2img_latents_processors", "Images and latents",
+           "The same of latents in the place of a picture, before they are decoded."),
+    _links("--latents-post-processors -lpp", "latents_post_processors", "Images and latents",
+           "The same of the latents that the stage makes, after all its steps; not with pictures in files."),
     *(
         _row(f"--{of}-image-processors {short}", f"{of}_image_processors", "PROCESSOR", parsers.image_processor,
              "Images and latents", f"What is done to {what}, one after the other: {_PROCESSORS}. A + begins the "
@@ -240,6 +251,9 @@ OPTIONS: tuple[Option, ...] = (
     _flag("--batch-seeds", "batch_seeds", "Images and latents",
           "Run the seeds of one prompt as one batch, where memory allows: faster, and the same latents but for their "
           "last bits, as kernels round by the size of a batch. Default: one after the other.", field="batch_seeds"),
+    _row("--post-processors -pp", "post_processors", "PROCESSOR", parsers.post_processor, "Output",
+         "What is done to the pictures that the stage makes, one after the other: see --seed-image-processors. Latents "
+         "stay as they are.", many=True, choices=tuple(PROCESSORS), field="post_processors"),
     _row("--output-path -o", "output_path", "FOLDER", parsers.text, "Output",
          "Folder to write files to; it is made when missing. Nothing is written when neither this nor --image-format "
          "is given.", completion="path", field="output.path"),

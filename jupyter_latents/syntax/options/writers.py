@@ -5,16 +5,16 @@ Each writer takes the value of the option's field and the stage that it is from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from jupyter_latents.stage import ImageSeed, LatentsProcessor, Stage
+from jupyter_latents.stage import ImageSeed, Stage
 from jupyter_latents.syntax.prompts import split_prompt, split_weighter
 from jupyter_latents.syntax.seeds import format_seed
 
 __all__ = [
-    "Filler", "Writer", "chain", "fill_further_prompt", "fill_prompt", "fill_sigmas", "further_prompt",
-    "image_seed", "plain", "processor", "prompt", "sigmas",
+    "Filler", "Writer", "fill_further_prompt", "fill_prompt", "fill_sigmas", "further_prompt",
+    "image_seed", "plain", "prompt", "sigmas",
 ]  # fmt: skip
 
 Writer: TypeAlias = Callable[[Any, Stage], str]
@@ -30,16 +30,6 @@ def plain(value: object, _stage: Stage | None = None) -> str:
 def image_seed(value: ImageSeed, _stage: Stage) -> str:
     """All parts of an image seed."""
     return format_seed(value)
-
-
-def processor(link: LatentsProcessor, _stage: Stage) -> str:
-    """One link of ``--latents-processors``."""
-    return ";".join([link.name, *(f"{key}={value}" for key, value in link.arguments.items())])
-
-
-def chain(given: Iterable[tuple[LatentsProcessor, ...]]) -> Mapping[str, Any]:
-    """The links of all values, one after the other."""
-    return {"latents_processors": tuple(link for links in given for link in links)}
 
 
 def sigmas(value: tuple[float, ...] | str, _stage: Stage) -> str:

@@ -22,7 +22,7 @@ from .kinds import ITERATORS
 from .libraries import Library, files, paths
 from .limits import LIMIT, check_whole
 from .marks import bare_marks, drawn_later, veil, veiled_names
-from .promises import Drawn, Promise, Waits, real
+from .promises import AtRun, Drawn, Promise, Waits, real
 from .sight import Seen, admit
 from .sizes import image_size
 from .texts import for_people, for_scripts, has_text
@@ -41,6 +41,10 @@ CAPTURED = "__latents_"
 
 def _no_picture(file: str) -> tuple[int, int]:
     raise ScriptError(f"pictures cannot be read here, and {file!r} is to be measured.")
+
+
+def _no_pictures(asked: Any) -> list[str]:
+    raise ScriptError("pictures cannot be processed here.", place=asked.place)
 
 
 def _cpu() -> str:
@@ -63,6 +67,7 @@ class Environment:
         names: What ``\set`` and its like have set.
         last_images: Files (or kept results) that the invocation before made; change it through :meth:`finished`.
         last_prompts: Prompts of the invocation before.
+        last: What else scripts read of it, by name; a script may set these names itself.
         injected_args: Words put at the end of every invocation; scripts read and change the list.
         environ: Environment variables.
         kernel: Kernel variables, readable in templates.
@@ -72,6 +77,7 @@ class Environment:
         default_device: The device that stages run on where nobody says.
         have_feature: Whether a named feature, such as ``bitsandbytes``, is installed.
         picture_size: (width, height) of a picture's file.
+        image_process: Does what ``\image_process`` says, and names the files that it has written.
         total_memory: Memory of a device, called with ``unit="gib"`` and the like.
         print: Where ``\print`` and ``\echo`` write.
         warn: Is told what is read otherwise than it seems; None for `print`.
@@ -90,6 +96,7 @@ class Environment:
     names: dict[str, object] = field(default_factory=dict)
     last_images: list[str] = field(default_factory=list)
     last_prompts: list[Any] = field(default_factory=list)
+    last: Mapping[str, Any] = field(default_factory=dict)
     injected_args: list[str] = field(default_factory=list)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     kernel: Mapping[str, object] = field(default_factory=dict)
@@ -99,6 +106,7 @@ class Environment:
     default_device: Callable[..., str] = _cpu
     have_feature: Callable[..., bool] = _no
     picture_size: Callable[[str], tuple[int, int]] = _no_picture
+    image_process: Callable[[Any], list[str]] = _no_pictures
     total_memory: Callable[..., float] = _no_memory
     print: Callable[[str], None] = print
     warn: Callable[[str], None] | None = None
@@ -253,6 +261,18 @@ class Environment:
             raise ScriptError(f"'{value.name}' is read at the run alone.")
         return self.unveiled(value.text)
 
+    def at_run(self, what: str, place: Place | None) -> None:
+        """Waits for the run, where a line does what only that may do.
+
+        Raises:
+            ScriptError: The script is evaluated before its run, and nobody waits.
+        """
+        line = place.line if place is not None else 0
+        if self.waits is not None:
+            self.waits.wait(AtRun(what, line, self.waits))
+        if self.foreseeing:
+            raise ScriptError(f"{what} is done at the run alone.", place=place)
+
     def open(self, text: str) -> str:
         """A text with the environment's values, and the seeds that a run draws; waits for the run."""
         value = self.veiled(text)
@@ -279,7 +299,7 @@ class Environment:
         return self._seen(dict(self.names), {**self.libraries, **self.kernel, **self._kept_free, **self.promised})
 
     def _seen(self, names: dict[str, object], kernel: Mapping[str, object]) -> Seen:
-        own: list[Mapping[str, object]] = [Fixed(self), names, self.functions, self.captured]
+        own: list[Mapping[str, object]] = [Fixed(self), names, self.functions, self.captured, self.last]
         return Seen(ChainMap(*own), kernel, self.veiled)  # type: ignore[arg-type]
 
     def set(self, name: str, value: object, place: Place | None) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from jupyter_latents.errors import ScriptError
 
-__all__ = ["Drawn", "Promise", "Waits", "real"]
+__all__ = ["AtRun", "Drawn", "Promise", "Waits", "real"]
 
 
 class Waits(Protocol):
@@ -84,6 +84,15 @@ class Promise:
     for _name in "add sub mul truediv floordiv mod pow".split():  # noqa: SIM905
         locals()[f"__r{_name}__"] = _reflected(getattr(operator, f"__{_name}__"))
     __len__, __int__, __float__, __index__ = _through(len), _through(int), _through(float), _through(operator.index)
+
+
+class AtRun(Promise):
+    """What a line does that only the run may do; a foresight waits in front of it."""
+
+    @property
+    def reason(self) -> str:
+        """What the line waits for."""
+        return f"the run, which alone does {self.name}"
 
 
 class Drawn(Promise):

@@ -181,7 +181,6 @@ def attribute(value: Any, name: str, own: object = None) -> Any:
 
 
 _OTHERS = {
-    "last_seeds": "bind the result, --into base, and write {{ base.provenance.seed }}",
     "last_seed": "bind the result, --into base, and write {{ base.provenance.seed }}",
     "path": "use basename(), dirname() and abspath()",
     "saved_modules": "models are cached and share their parts without it",

@@ -9,7 +9,7 @@ import torch
 
 from jupyter_latents.engine.prompts.windows import PromptWindow, prompt_windows
 from jupyter_latents.engine.schedule.window import Span
-from jupyter_latents.errors import RunError, SettingError
+from jupyter_latents.errors import ModelError, RunError, SettingError
 from jupyter_latents.stage import Address, ModelSource, Prompt, Stage
 from tests.engine.cases import MODES, SCHEDULERS, Bench, equal, in_memory, through_file
 from tests.engine.prompts.cases import FAMILIES, a1111, by_hand, prepared, run
@@ -179,7 +179,7 @@ def test_sd_embed_reads_no_schedule(bench: Bench) -> None:
         (a1111("[a:(b:1e9):0.5]"), "'1e9' at character 4 of the prompt is no weight", "prompts"),
         (a1111("a cat AND a dog"), "'AND' at character 7 of the prompt joins texts", "prompts"),
         (a1111("at 12:30"), "':30' at character 6 of the prompt is a weight of the whole prompt", "prompts"),
-        (Prompt("a", weighter="compel"), "compel does not run here", "prompt_weighter"),
+        (Prompt("a", weighter="compel;syntax=a1111"), "write compel or sdwui", "prompt_weighter"),
         (Prompt("a", weighter="b1111"), "no prompt weighter; did you mean a1111", "prompt_weighter"),
         (Prompt("a", weighter="a1111;schedules=maybe"), "write true or false", "prompt_weighter"),
     ],
@@ -190,6 +190,12 @@ def test_what_cannot_be_read_is_refused_before_weights_load(
     with pytest.raises(SettingError, match=message) as caught:
         prepared(bench, "sd15", prompt)
     assert caught.value.option == option
+
+
+def test_compel_that_is_not_installed_is_asked_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jupyter_latents.engine.prompts.compel.importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(ModelError, match="pip install compel"):
+        prepared(bench, "sd15", Prompt("a", weighter="compel"))
 
 
 def test_a_prompt_that_only_looks_scheduled_is_told(bench: Bench) -> None:

@@ -23,6 +23,7 @@ from jupyter_latents.stage import (
     ModelSource,
     Output,
     Prompt,
+    Reference,
     Size,
     Stage,
     Sweep,
@@ -90,7 +91,7 @@ VALUES = (
     Size(8, 16),
     Window(0.25, 0.5),
     Prompt("a", "b", "c", "d", "e", "f", "a1111"),
-    LatentsProcessor("noise", {"sigma": "1"}),
+    LatentsProcessor("noise", {"sigma": "1"}, Reference("a", "variable")),
     ModelSource(
         *("a", "sd", "main", "fp16", "in", "float32", "cpu", "vae", ("l",), ("c",), "q", "model"),
         auth_token="t",
@@ -115,12 +116,16 @@ LATENTS = Latents(
 )
 IMAGE = Image.new("RGB", (2, 2))
 OF["Latents"] = LATENTS
-OF["Inputs"] = Inputs((LATENTS,), (IMAGE,), (IMAGE,), (IMAGE,), (8, 8), ("note",), (LATENTS,), ((IMAGE,),), (8, 8))
+OF["Inputs"] = Inputs(
+    (LATENTS,), (IMAGE,), (IMAGE,), (IMAGE,), (8, 8), ("note",), (LATENTS,), ((IMAGE,),), (8, 8), 8.0, (LATENTS,)
+)
 OF["Stage"] = Stage(
     model=OF["ModelSource"], prompt=OF["Prompt"], seed=1, guidance_rescale=0.5, strength=0.5, scheduler="a",
     num_frames=5, fps=8.0, max_sequence_length=64, pag_scale=3.0, pag_adaptive_scale=0.5, sweep=Sweep(1, 2),
     sigmas=(1.0,), window=OF["Window"], image_seed=ImageSeed(), size=OF["Size"], clip_skip=1,
-    latents_processors=(OF["LatentsProcessor"],), output=Output(), into="a", seed_image_processors=("mirror",),
+    latents_processors=(OF["LatentsProcessor"],), post_processors=("flip",),
+    img2img_latents_processors=(OF["LatentsProcessor"],), latents_post_processors=(OF["LatentsProcessor"],),
+    output=Output(), into="a", seed_image_processors=("mirror",),
     mask_image_processors=("invert",), control_image_processors=("canny",),
 )  # fmt: skip
 CASES = [(kind, field.name) for kind, value in OF.items() for field in fields(value)]

@@ -62,6 +62,10 @@ CHANGED: dict[str, tuple[str, str]] = {
     "gen_seeds": (f"{BASE} --gen-seeds 1", f"{BASE} --gen-seeds 1"),
     "image_seeds": (PHOTO, PHOTO.replace("photo", "edges")),
     "latents_processors": (GO_ON, f"{GO_ON} --latents-processors 'noise;sigma=0.1;seed=1'"),
+    "img2img_latents_processors": (
+        PHOTO.replace("photo", "part"),
+        f"{PHOTO.replace('photo', 'part')} --img2img-latents-processors 'scale;factor=0.5'",
+    ),
     "seed_image_processors": (PHOTO, f"{PHOTO} --seed-image-processors mirror"),
     "mask_image_processors": (
         PHOTO.replace("photo", "photo;mask=edges"),
@@ -79,10 +83,12 @@ ALIKE = {
     "output_metadata": f"{SEEDED} --output-path '{{above}}' --output-metadata",
     "batch_grid_size": f"{SEEDED} --output-path '{{above}}' --batch-grid-size 2x1",
     "into": f"{SEEDED} --into other",
+    "post_processors": f"{SEEDED} --post-processors mirror",
 }
 ELSEWHERE = {
     "seeds_to_images": "pairs seeds with image seeds",
     "image_format": "see output_path",
+    "latents_post_processors": "changes what the steps made, which is kept",
     "lora_fuse_scale": "multiplies the scales of loras",
     "no_aspect": "says aspect=false in image seeds",
 }
@@ -103,7 +109,7 @@ class Place:
         """Evaluations run and saved."""
         if "--variant" in script:
             save_folder("sd15", self.folder / "one", variants=(None, "fp16"))
-        if "'latents: part'" in script and "part" not in self.names:
+        if "part'" in script and "part" not in self.names:
             self.run(f"{SEEDED} --denoising-end 0.4 --into part")
         run = self.desk.run(script.format_map(self))
         return run.model_evaluations, run.saved_evaluations

@@ -115,6 +115,26 @@ def test_guidance_asked_for_is_told_where_it_is_the_usual_one(desk: Desk, words:
         assert any("changes nothing" in note for note in notes) is told
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("'cat; dog' --guidance-scales 1", "the negative prompt changes nothing without guidance: the scale is 1"),
+        ("cat --guidance-scales 1@0,0@0.5 --guidance-rescales 0.5", "guidance rescale 0.5 changes nothing without"),
+        ("'cat; dog' --guidance-scales 2", ""),
+        ("'cat; dog' --guidance-scales 2@0,1@0.5", ""),
+        ("cat --guidance-scales 1", ""),
+    ],
+)
+def test_what_only_guidance_heeds_is_told(desk: Desk, words: str, told: str) -> None:
+    script = f"<sd15> --seeds 3 --inference-steps 4 --output-size 64 --prompts {words}"
+    (planned,) = desk.plan(script).stages
+    desk.run(script)
+    for notes in (planned.notes, desk.notes.lines):
+        said = [note for note in notes if "without guidance" in note]
+        assert len(said) == bool(told)
+        assert told in "".join(said)
+
+
 def test_a_scale_that_is_the_usual_one_gives_the_kept_result(desk: Desk) -> None:
     script = "<sd15> --prompts cat --seeds 3 --inference-steps 2 --output-size 64"
     desk.run(script)

@@ -16,14 +16,14 @@ from jupyter_latents.engine.models.addons.address import OptionAddress, entry_of
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.parts import PartSource
 from jupyter_latents.errors import ModelError
-from jupyter_latents.stage import Address, ModelSource
+from jupyter_latents.stage import Address, ModelSource, settings_of
 from jupyter_latents.wording import option
 
 _DRAWS = 0  # seeds what SD3's pipeline draws from nobody's generator
 
 __all__ = ["ControlSpec", "Controls", "find_addon"]
 
-_KEYS = ("scale", "start", "end", "mode", "revision", "variant", "subfolder", "dtype")
+_KEYS = settings_of("control_nets")
 _WIDTHS = ("cross_attention_dim", "joint_attention_dim")
 _HEADS = ("num_attention_heads", "attention_head_dim")  # their product is the width of a transformer's blocks
 _UNION = "ControlNetUnionModel"

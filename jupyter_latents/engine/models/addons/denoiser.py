@@ -14,12 +14,11 @@ from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.files.single_files import is_gguf, is_weight_file
 from jupyter_latents.engine.models.parts import PartSource, with_defaults
 from jupyter_latents.engine.models.places.hub import HubFiles
-from jupyter_latents.stage import Address, ModelSource
+from jupyter_latents.stage import Address, ModelSource, settings_of
 from jupyter_latents.wording import option
 
 __all__ = ["Denoiser", "denoiser_of"]
 
-_KEYS = ("revision", "variant", "subfolder", "dtype")
 _SAME = (
     "in_channels", "out_channels", "cross_attention_dim", "joint_attention_dim", "caption_projection_dim",
     "pooled_projection_dim", "addition_embed_type", "guidance_embeds", "patch_size",
@@ -75,7 +74,7 @@ def denoiser_of(dest: str, address: Address, source: ModelSource, facts: ModelFa
     own = facts.own.get(dest)
     if own is None:
         raise fault(dest, f"{facts.name} ({facts.family.name}) has no {dest}; it has a {facts.denoiser}.")
-    entry = entry_of(dest, address, _KEYS)
+    entry = entry_of(dest, address, settings_of(dest))
     if is_gguf(entry.name):
         _check_gguf(dest)
     part = _part(entry, dest, source, own)

@@ -16,12 +16,12 @@ from jupyter_latents.engine.models.parts import PartSource, read_json
 from jupyter_latents.engine.models.places.hub import HubFiles
 from jupyter_latents.engine.models.readers import assemble, translation_of_errors
 from jupyter_latents.errors import ModelError, nearest
-from jupyter_latents.stage import Address, ModelSource, Prompt
+from jupyter_latents.stage import Address, ModelSource, Prompt, settings_of
 from jupyter_latents.wording import option
 
 __all__ = ["Inversion", "Inversions", "find_addon"]
 
-_KEYS = ("token", "weight-name", "revision", "subfolder")
+_KEYS = settings_of("textual_inversions")
 _FILES = ("learned_embeds.safetensors", "learned_embeds.bin")
 _DEST = "textual_inversions"
 _ENDINGS = ("", "_2")

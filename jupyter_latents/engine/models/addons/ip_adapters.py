@@ -21,13 +21,13 @@ from jupyter_latents.engine.models.files.weights import weight_files
 from jupyter_latents.engine.models.parts import PartSource
 from jupyter_latents.engine.models.places.hub import HubFiles
 from jupyter_latents.engine.models.readers import assemble, translation_of_errors
-from jupyter_latents.stage import Address, ModelSource, Window
+from jupyter_latents.stage import Address, ModelSource, Window, settings_of
 from jupyter_latents.wording import option
 
 __all__ = ["Adapter", "IpAdapters", "find_addon"]
 
-_KEYS = ("scale", "start", "end", "weight-name", "revision", "subfolder")
-_ENCODER_KEYS = ("revision", "variant", "subfolder", "dtype")
+_KEYS = settings_of("ip_adapters")
+_ENCODER_KEYS = settings_of("image_encoder")
 _FILES = (
     "ip-adapter_sd15.safetensors",
     "ip-adapter_sdxl.safetensors",

@@ -20,12 +20,12 @@ from jupyter_latents.engine.models.files.digests import files_digest
 from jupyter_latents.engine.models.places.hub import HubFiles
 from jupyter_latents.engine.models.readers import assemble, translation_of_errors
 from jupyter_latents.errors import ModelError
-from jupyter_latents.stage import Address, ModelSource, Window
+from jupyter_latents.stage import Address, ModelSource, Window, settings_of
 from jupyter_latents.wording import option
 
 __all__ = ["Lora", "Loras", "find_addon"]
 
-_KEYS = ("scale", "start", "end", "expert", "weight-name", "revision", "subfolder")
+_KEYS = settings_of("loras")
 _EXPERTS: Mapping[str, str] = MappingProxyType(dict(zip(("high", "low"), EXPERTS, strict=True)))
 _MOST = 100  # the largest scale, of either sign
 _FILES = ("pytorch_lora_weights.safetensors", "pytorch_lora_weights.bin")

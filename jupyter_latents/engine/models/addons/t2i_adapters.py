@@ -12,12 +12,12 @@ from jupyter_latents.engine.models.addons.addon import Addon
 from jupyter_latents.engine.models.addons.address import OptionAddress, entry_of, fault, locate, part_at
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.parts import PartSource
-from jupyter_latents.stage import ModelSource, Window
+from jupyter_latents.stage import ModelSource, Window, settings_of
 from jupyter_latents.wording import option
 
 __all__ = ["Sketcher", "T2IAdapters", "find_addon"]
 
-_KEYS = ("scale", "start", "end", "revision", "variant", "subfolder", "dtype")
+_KEYS = settings_of("t2i_adapters")
 _DEST = "t2i_adapters"
 _CHANNELS = (320, 640, 1280, 1280)  # of diffusers' T2IAdapter, where a configuration names none
 

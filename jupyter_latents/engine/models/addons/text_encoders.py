@@ -12,13 +12,13 @@ from jupyter_latents.engine.models.addons.address import OptionAddress, entry_of
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.parts import PartSource, class_of
 from jupyter_latents.engine.models.readers import translation_of_errors
-from jupyter_latents.stage import Address, ModelSource
+from jupyter_latents.stage import Address, ModelSource, settings_of
 from jupyter_latents.wording import option
 
 __all__ = ["TextEncoders", "find_addon"]
 
 _DEST = "text_encoders"
-_KEYS = ("model", "revision", "variant", "subfolder", "dtype")
+_KEYS = settings_of("text_encoders")
 _OWN, _NONE = "+", "null"
 _SAME = ("hidden_size", "d_model", "projection_dim", "vocab_size", "max_position_embeddings", "num_hidden_layers")
 """What of its configuration decides which tokens it reads and what it gives the denoiser."""

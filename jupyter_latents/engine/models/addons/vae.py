@@ -13,12 +13,12 @@ from jupyter_latents.engine.models.parts import PartSource, with_defaults
 from jupyter_latents.engine.models.places.hub import HubFiles
 from jupyter_latents.engine.vae.codec import space_of
 from jupyter_latents.errors import ModelError
-from jupyter_latents.stage import Address, ModelSource
+from jupyter_latents.stage import Address, ModelSource, settings_of
 from jupyter_latents.wording import option
 
 __all__ = ["Vae", "find_addon"]
 
-_KEYS = ("model", "revision", "variant", "subfolder", "dtype")
+_KEYS = settings_of("vae")
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,8 @@ def _file(entry: OptionAddress, place: Location, wanted: str | None, usual: tupl
     """The file that an address leads to, here or on the hub."""
     folder = place.folder
     if folder is None:
+        if wanted and Path(entry.name).name != wanted:
+            raise fault(entry.dest, f"{entry.name} is a file, and weight-name={wanted} names another; take it away.")
         return place.path
     if wanted and (folder / wanted).is_file():
         return folder / wanted

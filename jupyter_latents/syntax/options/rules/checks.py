@@ -223,6 +223,15 @@ def _check_files(arguments: Arguments) -> None:
                 dest,
                 arguments.options[dest].place,
             )
+    writes = {"output_path", "image_format"} & arguments.options.keys()
+    if "latents_post_processors" in arguments.options and writes and kind is not None and kind.holds != "latents":
+        raise fault(
+            f"{option('latents_post_processors')} changes latents, and pictures are written; write "
+            f"{option('image_format')} {listed('latents', 'or')}, or change the pictures by "
+            f"{option('post_processors')}.",
+            "latents_post_processors",
+            arguments.options["latents_post_processors"].place,
+        )
     grid, count = arguments.first("batch_grid_size"), arguments.first("batch_size", 1)
     if grid is not None and str(arguments.first("image_format")).endswith(";latents"):
         text = f"{option('batch_grid_size')} is a picture of several latents, and a file holds those of one; write "

@@ -9,7 +9,6 @@ __all__ = ["ELSEWHERE", "HARMLESS", "REFUSED", "REWRITING", "SHORT", "SHORT_HARM
 _FAMILIES = "their model families are not part of latents interchange"
 _ANIMATION = "models that make clips write them by --image-format mp4, gif, webm, apng or webp"
 _CUT = 'write it in the image seed: "clip.mp4;frame-start=0;frame-end=16"'
-_PROCESSORS = "image processors are not part of this project; change the picture in Python and name the variable"
 REWRITING = "prompts are not rewritten here; write the prompt as it should be read"
 _CACHED_STEPS = "a split could not be exact; --optimize taylorseer or first-block-cache is such a cache, and says so"
 _HELP = "%%dgen --help lists what there is here"
@@ -61,9 +60,6 @@ REFUSED: dict[str, str] = {
     "--third-prompt-upscaler": REWRITING,
     "--adetailer-": "detailing after the picture is not part of this project",
     "--inpaint-crop": "cropping around masks is not part of this project; crop in Python and name the variable",
-    "--post-processors": _PROCESSORS,
-    "--img2img-latents-processors": "change the latents in Python and name the variable in --image-seeds",
-    "--latents-post-processors": "change the latents in Python after the stage",
     "--original-config": "what a single file is made of is read off its tensors; remove the option",
     "--hi-diffusion": "changed attention is not part of this project, a split could not be exact",
     "--tea-cache": _CACHED_STEPS,
@@ -112,11 +108,8 @@ SHORT = {
     "-olc": "--original-config",
     "-olc2": "--second-model-original-config",
     "-nf": "--no-frames",
-    "-ilp": "--img2img-latents-processors",
-    "-lpp": "--latents-post-processors",
     "-pu": "--prompt-upscaler",
     "-pu2": "--second-model-prompt-upscaler",
-    "-pp": "--post-processors",
     "-igs": "--image-guidance-scales",
     "-uns": "--upscaler-noise-levels",
     "-rfu": "--sdxl-refiner-freeu-params",

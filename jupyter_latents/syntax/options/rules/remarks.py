@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["remarks"]
 
+_PROCESSED = (
+    "seed_image_processors", "mask_image_processors", "control_image_processors", "post_processors",
+    "latents_processors", "img2img_latents_processors", "latents_post_processors",
+)  # fmt: skip
 _PROMPTS = ("prompts", "negative_prompts", "second_prompts", "third_prompts")
 _WEIGHTS = re.compile(r"(?<!\\)\([^()]*:\s*[\d.]+\s*\)|(?<!\\)\[[^\[\]]*[:|][^\[\]]*\]|\bAND\b|\bBREAK\b")
 _PAINTED = {
@@ -54,6 +58,37 @@ def _reads(arguments: Arguments, weighter: object) -> bool:
     return str(given[0]).lower() != "none" if given else weighter is not None or "prompt_weighter" in arguments.unknown
 
 
+def _stretches(arguments: Arguments) -> bool:
+    """Whether a picture of an image seed is brought to a size."""
+    if "image_seeds" in arguments.unknown:
+        return True
+    sized = "output_size" in arguments.options
+    seeds = arguments.values.get("image_seeds", ())
+    adapters = (one for seed in seeds for adapter in seed.adapters for one in adapter)
+    return any(seed.resize or (sized and (seed.images or seed.plain)) for seed in seeds) or any(
+        one.resize for one in adapters
+    )
+
+
+def _beside(arguments: Arguments) -> Iterator[tuple[str, Place | None]]:
+    """Options that need another one to stand for something."""
+    given = arguments.options
+    if arguments.open:
+        return
+    if "lora_fuse_scale" in given and "loras" not in given:
+        yield f"{NAMES['lora_fuse_scale']} does nothing without {NAMES['loras']}", given["lora_fuse_scale"].place
+    if "no_aspect" in given and not _stretches(arguments):
+        yield f"{NAMES['no_aspect']} does nothing: no picture is brought to a size", given["no_aspect"].place
+    if "pag_adaptive_scales" in given and not given.keys() & {"pag", "pag_scales"}:
+        text = f"{NAMES['pag_adaptive_scales']} alone turns {NAMES['pag']} on, at a scale of 3"
+        yield text, given["pag_adaptive_scales"].place
+    ending = str(arguments.first("image_format") or "png")
+    kind = format_of(ending)
+    if "post_processors" in given and kind is not None and kind.holds == "latents":
+        text = f"{NAMES['post_processors']} changes pictures, and {NAMES['image_format']} {ending} writes latents"
+        yield text, given["post_processors"].place
+
+
 def _idle(arguments: Arguments) -> Iterator[tuple[str, Place | None]]:
     """Options that stand for nothing beside others."""
     given = arguments.options
@@ -75,7 +110,8 @@ def _idle(arguments: Arguments) -> Iterator[tuple[str, Place | None]]:
         yield text, given["batch_grid_size"].place
     if "latents_processors" in given and "image_seeds" not in given and not arguments.open:
         yield f"{NAMES['latents_processors']} does nothing: no latents are given", given["latents_processors"].place
-    for dest in ("seed_image_processors", "mask_image_processors", "control_image_processors"):
+    yield from _beside(arguments)
+    for dest in _PROCESSED:
         for word in arguments.words.get(dest, ()):
             if idle := [key for key in IDLE if re.search(rf";\s*{key.replace('-', '[-_]')}\s*=", word.text)]:
                 yield f"{' and '.join(f'{key}=' for key in idle)} changes nothing: {IDLE[idle[0]]}", word.place

@@ -187,6 +187,13 @@ def test_an_error_names_the_option_of_the_addon_and_spells_none(field: str, text
     assert "--" not in caught.value.message
 
 
+def test_a_file_that_is_named_twice_is_refused(tiny: Folders, files: Files) -> None:
+    (name,) = files.loras(1)
+    with pytest.raises(ModelError, match=r"is a file, and weight-name=other\.safetensors names another"):
+        describe(ModelSource(str(tiny("sd15")), loras=(f"{name};weight-name=other.safetensors",)))
+    describe(ModelSource(str(tiny("sd15")), loras=(f"{name};weight-name={Path(name).name}",)))
+
+
 # What addons give to a call.
 
 

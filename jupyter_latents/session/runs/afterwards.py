@@ -1,0 +1,59 @@
+"""What is done to a stage's result after its steps: ``--latents-post-processors`` and ``--post-processors``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from jupyter_latents.engine import StageResult, after_steps
+from jupyter_latents.processing import processed
+from jupyter_latents.stage import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PIL.Image import Image
+
+    from jupyter_latents.latents.clip import Clip
+    from jupyter_latents.session.runs.readiness import Resolved
+
+__all__ = ["finished", "post_processed"]
+
+
+def finished(resolved: Resolved, result: StageResult) -> StageResult:
+    """A result as its stage gives it; one that was stopped stays as it is.
+
+    Args:
+        resolved: The stage with what it was given.
+        result: What its steps made.
+
+    Raises:
+        JupyterLatentsError: A processor cannot change it.
+    """
+    stage = resolved.stage
+    if result.stopped:
+        return result
+    if stage.latents_post_processors:
+        made = after_steps(stage, result.latents, resolved.inputs.pasted)
+        return replace(result, latents=made, images=())
+    return replace(result, images=tuple(post_processed(stage, result.images)))
+
+
+def post_processed(stage: Stage, pictures: Sequence[Image | Clip]) -> list[Image | Clip]:
+    """Pictures as a stage gives them; of a clip each frame is changed.
+
+    Args:
+        stage: The stage.
+        pictures: What was decoded of its latents.
+    """
+    from jupyter_latents.latents.clip import Clip
+
+    links = stage.post_processors
+    if not links:
+        return list(pictures)
+    return [
+        Clip([processed(frame, links) for frame in one], one.fps, one.texts)
+        if isinstance(one, Clip)
+        else processed(one, links)
+        for one in pictures
+    ]
