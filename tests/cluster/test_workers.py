@@ -15,6 +15,7 @@ import torch
 
 from jupyter_latents.cluster import models
 from jupyter_latents.cluster.engine import RayEngine
+from jupyter_latents.cluster.parcels import Parcel
 from jupyter_latents.engine import ItemEvent, Look, Phase, Silent, StageResult, StepEvent, WorkerRow, local_engine
 from jupyter_latents.errors import HandoffError, ModelError, RunError
 from jupyter_latents.session import Session, Task
@@ -85,7 +86,12 @@ def expected(local: Any) -> dict[str, Any]:
 
 
 def evaluations(ray: RayEngine) -> int:
+    """Those that were heard of; `done_there` counts in the processes, as long as none is killed."""
     return sum(row.evaluations for row in ray.workers())
+
+
+def done_there(ray: RayEngine) -> int:
+    return sum(ray._of_all("evaluations"))
 
 
 def assert_same(found: Any, expected: dict[str, Any]) -> None:
@@ -107,10 +113,11 @@ def fewest(expected: dict[str, Any]) -> int:
 def test_a_sweep_on_two_workers_is_the_local_one_with_as_few_evaluations(
     ray: RayEngine, expected: dict[str, Any]
 ) -> None:
-    watch, before = Watch(), evaluations(ray)
+    watch, before, there = Watch(), evaluations(ray), done_there(ray)
     session, done = run(ray, SWEEP, watch)
     assert_same(session.names, expected)
     assert evaluations(ray) - before == fewest(expected) == done.model_evaluations
+    assert done_there(ray) - there == fewest(expected)
     assert len(watch.results) == 12
     assert {event.state for event, _ in watch.items} == {"waiting", "running", "done"}
     assert sorted({event.index for event, _ in watch.items}) == list(range(12))
@@ -128,10 +135,14 @@ def test_nothing_of_this_process_is_replaced(ray: RayEngine, expected: dict[str,
     assert type(print).__name__ == "builtin_function_or_method"
 
 
-def test_one_stage_is_watched_as_a_local_one(ray: RayEngine, local: Any) -> None:
+def test_one_stage_is_watched_as_a_local_one(ray: RayEngine, local: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = list[str]()
+    content = Parcel.content
+    monkeypatch.setattr(Parcel, "content", lambda own, digests: sent.extend(digests) or content(own, digests))
     script = SWEEP.replace(" 1 2 3", " 5").replace(" 0.5 0.8", " 0.5")
     here, there = Watch(), Watch()
     own, other = run(local, script, here)[0], run(ray, script, there)[0]
+    assert sent == [], "the second stage ran where the latents of the first were made"
     assert there.steps == here.steps
     assert there.phases == here.phases
     for name in ("base", "final"):
