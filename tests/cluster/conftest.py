@@ -27,6 +27,7 @@ def ray() -> Iterator[RayEngine]:
         pytest.skip("two workers need two cores")
     os.sched_setaffinity(0, sorted(cores)[:2])
     torch.set_num_threads(1)
+    os.environ.setdefault("RAY_worker_niceness", "0")  # of 15, as Ray has it, they starve beside other tests
     try:
         yield ray_engine(None, Settings())
     finally:

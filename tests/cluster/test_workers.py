@@ -38,6 +38,7 @@ class Watch(Silent):
     def __init__(self, heard: Callable[[ItemEvent], object] = lambda _: None) -> None:
         self.notes: list[str] = []
         self.items: list[tuple[ItemEvent, Sequence[WorkerRow]]] = []
+        self.looks: dict[int, Any] = {}
         self.steps: list[tuple[StepEvent, Any]] = []
         self.phases: list[str] = []
         self.results: list[StageResult] = []
@@ -53,8 +54,9 @@ class Watch(Silent):
         shown = look.latents(event.step)
         self.steps.append((event, (look.preview()[0].tobytes(), look.values().tobytes(), shown.digest)))
 
-    def item(self, event: ItemEvent, workers: Sequence[WorkerRow]) -> None:
+    def item(self, event: ItemEvent, workers: Sequence[WorkerRow], look: Look | None = None) -> None:
         self.items.append((event, workers))
+        self.looks[event.index] = look or self.looks.get(event.index)
         self.heard(event)
 
     def result(self, result: StageResult) -> None:
@@ -118,6 +120,7 @@ def test_a_sweep_on_two_workers_is_the_local_one_with_as_few_evaluations(
     assert_same(session.names, expected)
     assert evaluations(ray) - before == fewest(expected) == done.model_evaluations
     assert done_there(ray) - there == fewest(expected)
+    assert len({look.preview()[0].tobytes() for look in watch.looks.values()}) == 12, "each shows its own pictures"
     assert len(watch.results) == 12
     assert {event.state for event, _ in watch.items} == {"waiting", "running", "done"}
     assert sorted({event.index for event, _ in watch.items}) == list(range(12))
