@@ -8,13 +8,13 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.cluster.crew import Member, crew_of, here, is_loss
+from jupyter_latents.cluster.crew import Member, crew_of, here, is_loss, ray_fault
 from jupyter_latents.cluster.following import Following
 from jupyter_latents.cluster.models import check_models
 from jupyter_latents.cluster.orders import Orders
 from jupyter_latents.cluster.pool import Pool, Turn
 from jupyter_latents.engine import Inputs, Item, Observer, StageResult, local_engine, process_numerics
-from jupyter_latents.errors import ModelError, RunError
+from jupyter_latents.errors import JupyterLatentsError, ModelError, RunError
 from jupyter_latents.settings import SETTINGS
 from jupyter_latents.stage import ModelSource, Stage
 
@@ -105,7 +105,11 @@ class RayEngine:
     def fetch(self, model: ModelSource) -> None:
         """See `Engine.fetch`; each worker fetches with the token of its own environment."""
         self._front.fetch(self._here(model))
-        self._of_all("fetch", replace(model, auth_token=None))
+        for member in self._pool.members:
+            try:
+                self._ask(member, "fetch", replace(model, auth_token=None))
+            except ModelError as error:
+                raise ModelError(f"{member.card}: {error.message}") from error
 
     def prepare(self, stage: Stage, given: Given) -> Course:
         """See `Engine.prepare`."""
@@ -261,9 +265,11 @@ class RayEngine:
             return self._ray.get(getattr(member.actor, method).remote(*given))
         except exceptions.RayTaskError as error:
             cause = getattr(error, "cause", None)
-            if isinstance(cause, Exception):
+            if isinstance(cause, JupyterLatentsError):
                 raise cause from None
-            raise
+            raise ray_fault(error, member.card) or error from error
+        except exceptions.OutOfDiskError as error:
+            raise ray_fault(error, member.card) or error from error
 
     def _recovered(self, member: Member) -> Member | None:
         """A lost worker once it answers again, as the same kind; None where it will not or nobody waits for it."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import stopping
-from jupyter_latents.cluster.crew import here, is_loss
+from jupyter_latents.cluster.crew import here, is_loss, ray_fault
 from jupyter_latents.cluster.following import Following
 from jupyter_latents.cluster.parcels import Parcel
 from jupyter_latents.cluster.worker import Order
@@ -185,9 +185,11 @@ class Orders:
                     return
                 yield message
         except Exception as error:
-            if not is_loss(error):
-                raise
-            raise _LostError from error
+            if is_loss(error):
+                raise _LostError from error
+            if (fault := ray_fault(error, member.card, self.following.known())) is not None:
+                raise fault from error
+            raise
         raise _LostError
 
 
