@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import pickle
+from typing import Any
+
 import pytest
 import safetensors.torch
 import torch
@@ -30,6 +34,17 @@ def test_a_worker_is_sent_what_it_lacks_and_nothing_else() -> None:
     for came in (shelf.unpack(parcel.outline, parcel.tensors, content), shelf.unpack(parcel.outline, parcel.tensors)):
         assert [one.digest for one in came.latents] == [first.digest, second.digest]
         assert [one.facts() for one in came.latents] == [first.facts(), second.facts()]
+
+
+def test_another_thread_may_ask_for_a_digest_while_latents_are_packed() -> None:
+    latents = latents_at(stage("base"), 3)
+
+    class Meddling(pickle.Pickler):
+        def persistent_id(self, value: Any) -> None:
+            assert value is not latents.tensor or latents.digest
+
+    latents.__dict__.pop("digest", None)
+    Meddling(io.BytesIO()).dump(latents)
 
 
 def test_a_tensor_keeps_its_layout() -> None:
