@@ -125,7 +125,12 @@ class Orders:
             member.actor.steer.remote(order.number, word)
 
         with flag.heard_by(steer) if flag is not None else nullcontext():
-            return self._results(turn, self._messages(member, order, parcel), order.stages[0].model.name, steer)
+            try:
+                return self._results(turn, self._messages(member, order, parcel), order.stages[0].model.name, steer)
+            except _LostError:
+                if not self.pool.closed:
+                    steer("stop")  # perhaps it was out of reach only, and is still at it
+                raise
 
     def _results(
         self, turn: Turn, messages: Iterable[Message], model: str, steer: Callable[[str], None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import socket
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -80,6 +81,7 @@ class RayWorker:
         self._flags: dict[int, StopFlag] = {}
         self._shelf = TensorShelf()
         self._evaluations = 0
+        self._at_work = threading.Lock()
 
     def evaluations(self) -> int:
         """Model evaluations that this process has done, heard of or not."""
@@ -154,7 +156,7 @@ class RayWorker:
             return
 
         def work() -> None:
-            with heeding(flag):
+            with heeding(flag), self._at_work:  # another may end still, that was given up since nobody heard of it
                 _go_to(order.folder)
                 self._work(order, inputs, flag, said.put)
 

@@ -32,7 +32,12 @@ class Workers:
         actor = SimpleNamespace(run=SimpleNamespace(options=lambda **_: SimpleNamespace(remote=self.run)))
         member = SimpleNamespace(actor=actor, card="lab-3")
         self.pool = SimpleNamespace(
-            wait=lambda *_: member, lost=self.lose, number=lambda: 1, count=lambda *_: None, check=lambda *_: None
+            wait=lambda *_: member,
+            lost=self.lose,
+            closed=True,
+            number=lambda: 1,
+            count=lambda *_: None,
+            check=lambda *_: None,
         )
 
     def lose(self, _turn: Any) -> None:

@@ -299,7 +299,7 @@ def test_a_hundred_kills_at_random_moments(
 ) -> None:
     """They come while workers start, load, denoise and send; how many one stage may lose is tested elsewhere.
 
-    Between two lie at most twice the seconds of a whole sweep: where each worker is killed before its first step,
+    Between two lie at most the seconds of a whole sweep: where each worker is killed before its first step,
     nothing is ever done. `KILLS=20` makes it fewer.
     """
     seed = random.SystemRandom().randrange(2**32)
@@ -308,7 +308,7 @@ def test_a_hundred_kills_at_random_moments(
     began = time.monotonic()
     ray.unload()
     assert_same(run(ray, SWEEP)[0].names, expected)
-    most = 2 * (time.monotonic() - began)
+    most = time.monotonic() - began
     print("seed", seed, f"at most {most:.1f} s between two kills")
 
     def kill_on() -> None:
@@ -347,11 +347,15 @@ def test_a_sweep_of_75_items_with_a_second_stage_is_the_local_one(ray: RayEngine
 
     before = evaluations(ray)
     here, own = run(local, script)
-    there, other = run(ray, script, Watch(heard))
+    watch = Watch(heard)
+    there, other = run(ray, script, watch)
     assert (len(there.names["base"]), len(there.names["final"]), kills[0]) == (75, 75, 2)
     assert_same(there.names, dict(here.names))
     assert own.model_evaluations == other.model_evaluations
-    assert other.model_evaluations <= evaluations(ray) - before <= other.model_evaluations + 2
+    pictures = [[image.tobytes() for result in one.results for image in result.images] for one in (own, other)]
+    assert (len(pictures[0]), pictures[1]) == (75, pictures[0])
+    lost = sum("is gone" in note for note in watch.notes)  # more than were killed, where the machine is out of memory
+    assert other.model_evaluations <= evaluations(ray) - before <= other.model_evaluations + lost
 
 
 @pytest.mark.slow
