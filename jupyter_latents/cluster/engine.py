@@ -206,7 +206,8 @@ class RayEngine:
 
     def decode(self, latents: Latents, receiver: ModelSource | None = None) -> list[Image | Clip]:
         """See `Engine.decode`."""
-        pictures: list[Image | Clip] = self._of_one("decode", latents, receiver, here())
+        alone = latents.replace(trajectory=())
+        pictures: list[Image | Clip] = self._of_one("decode", alone, receiver, here())
         return pictures
 
     def preview(self, latents: Latents) -> list[Image | Clip]:

@@ -20,7 +20,7 @@ from jupyter_latents.cluster.pool import Pool, Turn
 from jupyter_latents.cluster.worker import Message, Order, RayWorker
 from jupyter_latents.engine import Inputs, Item, Silent, StageResult
 from jupyter_latents.settings import Settings
-from jupyter_latents.stage import Prompt, Stage, Window
+from jupyter_latents.stage import Prompt, Size, Stage, Window
 from tests.display.fake_run import stage
 
 NUMBERS = itertools.count()
@@ -66,7 +66,7 @@ def worker() -> RayWorker:
 
 
 def asked(**changes: Any) -> Stage:
-    return stage("base", prompt=Prompt("cat"), num_inference_steps=4, **changes)
+    return stage("base", prompt=Prompt("cat"), num_inference_steps=4, size=Size(64, 64), **changes)
 
 
 @pytest.mark.parametrize("end", [0.5, None])
