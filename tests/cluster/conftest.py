@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from jupyter_latents.cluster import ray_engine
 from jupyter_latents.cluster.engine import RayEngine
-from jupyter_latents.cluster.starting import Connection
+from jupyter_latents.cluster.starting import Connection, _library
 from jupyter_latents.settings import Settings
 from tests.tiny.fixtures import one_thread  # noqa: F401
+
+
+@pytest.fixture(scope="session")
+def ray_library() -> Any:
+    """Ray, imported as the engine imports it: it reads its settings then."""
+    return _library(None)
 
 
 @pytest.fixture(scope="module")

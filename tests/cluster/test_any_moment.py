@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-from ray import exceptions
 
 from jupyter_latents.cluster.crew import Member
 from jupyter_latents.cluster.following import Following
@@ -24,6 +23,12 @@ from jupyter_latents.stage import Prompt, Size, Stage, Window
 from tests.display.fake_run import stage
 
 NUMBERS = itertools.count()
+
+
+def _gone() -> Exception:
+    from ray import exceptions
+
+    return exceptions.ActorDiedError()
 
 
 class Mortal:
@@ -44,7 +49,7 @@ class Mortal:
         for message in self.worker.run(order):
             self.left -= 1
             if self.left == -1:
-                raise exceptions.ActorDiedError
+                raise _gone()
             self.said.append(message.kind)
             self.steps += message.kind == "step"
             yield message
@@ -61,7 +66,7 @@ def result_of(mortal: Mortal, one: Stage, inputs: Inputs) -> StageResult:
 
 
 @pytest.fixture(scope="module")
-def worker() -> RayWorker:
+def worker(ray_library: Any) -> RayWorker:
     return RayWorker(torch.get_num_threads(), Settings())
 
 

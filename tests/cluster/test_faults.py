@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ray import cloudpickle, exceptions
 
 from jupyter_latents.cluster import crew, starting
 from jupyter_latents.cluster.cards import WorkerCard
@@ -29,6 +28,18 @@ from tests.display.fake_run import latents_at, noise_at, stage
 
 CARD = WorkerCard("lab-3", 4711, "cpu", 1, "as here")
 STAGE = stage("base")
+
+
+@pytest.fixture(autouse=True)
+def imported(ray_library: Any) -> None:
+    """Faults are Ray's own."""
+
+
+def fault(name: str, *given: Any) -> Exception:
+    from ray import exceptions
+
+    made: Exception = getattr(exceptions, name)(*given)
+    return made
 
 
 def failing(error: Exception, steps: int) -> Orders:
@@ -52,14 +63,14 @@ def failing(error: Exception, steps: int) -> Orders:
     ("error", "told"),
     [
         (
-            exceptions.OutOfDiskError("Local disk is full"),
+            ("OutOfDiskError", "Local disk is full"),
             r"the disk of lab-3 \(cpu, process 4711\) or of this machine",
         ),
-        (exceptions.GetTimeoutError("no answer"), r"lab-3 \(cpu, process 4711\) failed unexpectedly: GetTimeoutError"),
+        (("GetTimeoutError", "no answer"), r"lab-3 \(cpu, process 4711\) failed unexpectedly: GetTimeoutError"),
     ],
 )
-def test_a_fault_of_ray_is_one_error_that_holds_the_steps_before_it(error: Exception, told: str) -> None:
-    orders = failing(error, 12)
+def test_a_fault_of_ray_is_one_error_that_holds_the_steps_before_it(error: tuple[str, str], told: str) -> None:
+    orders = failing(fault(*error), 12)
     turn = Turn(Item(orders.pool.number()), "base")
     orders.pool.queue(turn)
     with pytest.raises(RunError, match=told) as caught:
@@ -70,9 +81,9 @@ def test_a_fault_of_ray_is_one_error_that_holds_the_steps_before_it(error: Excep
 
 def test_what_ends_a_worker_is_a_loss() -> None:
     """Its stage goes on elsewhere."""
-    assert is_loss(exceptions.OutOfMemoryError("killed"))
-    assert is_loss(exceptions.LocalRayletDiedError())
-    assert not is_loss(exceptions.OutOfDiskError("full"))
+    assert is_loss(fault("OutOfMemoryError", "killed"))
+    assert is_loss(fault("LocalRayletDiedError"))
+    assert not is_loss(fault("OutOfDiskError", "full"))
 
 
 def test_a_full_disk_that_a_model_is_fetched_to_is_told_by_worker() -> None:
@@ -125,6 +136,8 @@ def test_a_machine_that_lacks_something_is_told_before_anything_runs(there: dict
 
 
 def test_a_machine_without_the_package_can_be_asked_for_its_versions() -> None:
+    from ray import cloudpickle
+
     content = cloudpickle.dumps(crew._by_value(crew._versions))
     texts = [argument for _, argument, _ in pickletools.genops(content) if isinstance(argument, str)]
     assert not [text for text in texts if text.startswith("jupyter_latents.")]
@@ -148,13 +161,13 @@ def test_a_session_keeps_what_was_done_when_a_worker_fails(monkeypatch: pytest.M
     from jupyter_latents.engine.local import LocalEngine
     from jupyter_latents.settings import Settings
 
-    engine, run = local_engine(Settings()), LocalEngine.run
+    engine, run, full_disk = local_engine(Settings()), LocalEngine.run, fault("OutOfDiskError", "full")
 
     def full(own: LocalEngine, one: Any, inputs: Inputs, observer: Any, *asked: Any) -> StageResult:
         done = run(own, one, inputs, observer, lambda: True, asked[1])
-        fault = crew.ray_fault(exceptions.OutOfDiskError("full"), CARD, done)
-        assert fault is not None
-        raise fault
+        told = crew.ray_fault(full_disk, CARD, done)
+        assert told is not None
+        raise told
 
     session = Session({}, engine=engine)
     script = Script("demo/scenes --prompts cat --seeds 3 --inference-steps 3 --output-size 64 --into base")
