@@ -191,8 +191,9 @@ class Narrator(Silent):
         del look
         self.screen.step(event.step, sigma_text(own_sigma(event.noise)))
 
-    def item(self, event: ItemEvent, workers: Sequence[WorkerRow]) -> None:
+    def item(self, event: ItemEvent, workers: Sequence[WorkerRow], look: Look | None = None) -> None:
         """See `Observer.item`: how many are done and at work; each is told as a stage once it is done."""
+        del look
         with self._told:
             if self._items.get(event.index) == event.state:
                 return

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import stopping
 from jupyter_latents.cluster.cards import WorkerCard
-from jupyter_latents.errors import SettingError, StoppedError
+from jupyter_latents.errors import RunError, SettingError, StoppedError, cause
 
 if TYPE_CHECKING:
     from jupyter_latents.cluster.starting import Connection
     from jupyter_latents.settings import Settings
 
-__all__ = ["Member", "crew_of", "is_loss"]
+__all__ = ["Member", "crew_of", "is_loss", "ray_fault"]
 
 _ANSWER_SECONDS = 300.0  # a worker imports torch before it answers
 _HEAR_SECONDS = 0.2  # between two questions whether the run that waits is to end
@@ -41,8 +41,31 @@ def is_loss(error: BaseException) -> bool:
     """Whether an error of Ray's says that a worker is gone, and not what happened in it."""
     from ray import exceptions
 
-    gone = (exceptions.RayActorError, exceptions.NodeDiedError, exceptions.ObjectLostError)
-    return isinstance(error, (*gone, exceptions.WorkerCrashedError, exceptions.RaySystemError))
+    gone = (exceptions.RayActorError, exceptions.NodeDiedError, exceptions.ObjectLostError, exceptions.RaySystemError)
+    ended = (exceptions.WorkerCrashedError, exceptions.OutOfMemoryError, exceptions.LocalRayletDiedError)
+    return isinstance(error, (*gone, *ended))
+
+
+def ray_fault(error: BaseException, card: WorkerCard, partial: Any = None) -> RunError | None:
+    """What an error of Ray's that is no loss says of a worker, as ours; None for one that is not Ray's.
+
+    Args:
+        error: The error.
+        card: The worker's.
+        partial: What was made before, or None.
+    """
+    from ray import exceptions
+
+    if not isinstance(error, exceptions.RayError):
+        return None
+    if isinstance(error, exceptions.OutOfDiskError):
+        why = (
+            f"the disk of {card} or of this machine is full, where Ray keeps what its memory has no room for. What was "
+            "done is kept; make room in the temporary folder of both and run it again."
+        )
+    else:
+        why = f"the worker {card} failed unexpectedly: {cause(getattr(error, 'cause', None) or error)}"
+    return RunError(why, partial=partial)
 
 
 def crew_of(connection: Connection, settings: Settings) -> list[Member]:

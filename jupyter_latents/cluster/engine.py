@@ -8,13 +8,13 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.cluster.crew import Member, crew_of, here, is_loss
+from jupyter_latents.cluster.crew import Member, crew_of, here, is_loss, ray_fault
 from jupyter_latents.cluster.following import Following
 from jupyter_latents.cluster.models import check_models
 from jupyter_latents.cluster.orders import Orders
 from jupyter_latents.cluster.pool import Pool, Turn
 from jupyter_latents.engine import Inputs, Item, Observer, StageResult, local_engine, process_numerics
-from jupyter_latents.errors import ModelError, RunError
+from jupyter_latents.errors import JupyterLatentsError, ModelError, RunError
 from jupyter_latents.settings import SETTINGS
 from jupyter_latents.stage import ModelSource, Stage
 
@@ -105,7 +105,11 @@ class RayEngine:
     def fetch(self, model: ModelSource) -> None:
         """See `Engine.fetch`; each worker fetches with the token of its own environment."""
         self._front.fetch(self._here(model))
-        self._of_all("fetch", replace(model, auth_token=None))
+        for member in self._pool.members:
+            try:
+                self._ask(member, "fetch", replace(model, auth_token=None))
+            except ModelError as error:
+                raise ModelError(f"{member.card}: {error.message}") from error
 
     def prepare(self, stage: Stage, given: Given) -> Course:
         """See `Engine.prepare`."""
@@ -136,8 +140,10 @@ class RayEngine:
         """See `Engine.run`."""
         following = Following(inputs, observer, _telling.get(), self._ends(stopped), self._previewed)
         orders = Orders(self._ray, self._pool, following, self._ends(stop_asked))
-        with self._in_turn(stage, inputs) as turn:
-            return orders.stage(turn, stage, inputs)
+        with self._in_turn(stage, inputs) as (turn, made):
+            result = orders.stage(turn, stage, inputs)
+            made.append(result.latents.digest)
+            return result
 
     def run_together(
         self,
@@ -149,7 +155,7 @@ class RayEngine:
         """See `Engine.run_together`; the batch runs on one worker."""
         following = Following(Inputs(), observer, _telling.get(), self._ends(stopped), self._previewed)
         orders = Orders(self._ray, self._pool, following, self._ends(stop_asked))
-        with self._in_turn(stages[0], Inputs()) as turn:
+        with self._in_turn(stages[0], Inputs()) as (turn, _):
             yield from orders.batch(turn, tuple(stages))
 
     def _ends(self, asked: Callable[[], bool]) -> Callable[[], bool]:
@@ -157,19 +163,19 @@ class RayEngine:
         return lambda: asked() or self._pool.closed
 
     @contextlib.contextmanager
-    def _in_turn(self, stage: Stage, inputs: Inputs) -> Iterator[Turn]:
-        """The turn that the present thread has, or one of its own."""
-        own = _turn.get()
+    def _in_turn(self, stage: Stage, inputs: Inputs) -> Iterator[tuple[Turn, list[str]]]:
+        """The turn that the present thread has, or one of its own; and a list for the digests of what is made in it."""
+        own, made = _turn.get(), list[str]()
         if own is not None:
-            yield own
+            yield own, made
             return
         near = tuple(latents.digest for latents in inputs.latents)
         turn = Turn(Item(self._pool.number(), stage.model.name, near), stage.into or stage.model.name)
         self._pool.queue(turn)
         try:
-            yield turn
+            yield turn, made
         finally:
-            self._pool.done(turn)
+            self._pool.done(turn, made)
 
     def begin(self, item: Item, name: str, work: Callable[[], Sequence[str]]) -> None:
         """Queues work that runs stages; see `WideEngine.begin`.
@@ -200,7 +206,8 @@ class RayEngine:
 
     def decode(self, latents: Latents, receiver: ModelSource | None = None) -> list[Image | Clip]:
         """See `Engine.decode`."""
-        pictures: list[Image | Clip] = self._of_one("decode", latents, receiver, here())
+        alone = latents.replace(trajectory=())
+        pictures: list[Image | Clip] = self._of_one("decode", alone, receiver, here())
         return pictures
 
     def preview(self, latents: Latents) -> list[Image | Clip]:
@@ -259,19 +266,22 @@ class RayEngine:
             return self._ray.get(getattr(member.actor, method).remote(*given))
         except exceptions.RayTaskError as error:
             cause = getattr(error, "cause", None)
-            if isinstance(cause, Exception):
+            if isinstance(cause, JupyterLatentsError):
                 raise cause from None
-            raise
+            raise ray_fault(error, member.card) or error from error
+        except exceptions.OutOfDiskError as error:
+            raise ray_fault(error, member.card) or error from error
 
     def _recovered(self, member: Member) -> Member | None:
-        """A lost worker once it answers again; None where it will not, or where nobody waits for it any more."""
+        """A lost worker once it answers again, as the same kind; None where it will not or nobody waits for it."""
         while True:
             try:
                 asked = member.actor.card.remote()
                 while not self._ray.wait([asked], timeout=_LOOK_SECONDS)[0]:
                     if self._pool.closed:
                         return None
-                return replace(member, card=self._ray.get(asked))
+                card = self._ray.get(asked)
+                return replace(member, card=card) if card.numerics == member.card.numerics else None
             except Exception as error:  # noqa: BLE001 - as long as it starts it says that it is not there
                 if self._pool.closed or type(error).__name__ == "ActorDiedError" or not is_loss(error):
                     return None

@@ -63,6 +63,8 @@ class Following:
 
     def _step(self, event: StepEvent, latents: Latents) -> bool:
         self.evaluations += 1
+        while self._steps and _number(self._steps[-1]) >= event.step:  # it is run again; see `known`
+            self._steps.pop()
         if self._steps:  # on a second worker it goes on from its own step, which is no parent of it
             latents = replace(latents, provenance=self._steps[0].provenance)
         self._steps.append(latents)
@@ -78,9 +80,11 @@ class Following:
     def known(self) -> StageResult | None:
         """The stage as far as it was heard of, able to go on; None where there is nothing to go on from.
 
-        The last step is left out where only the decoding was missing: it is run again, to end in it.
+        The last of all steps is left out: it is run again, to end in it.
         """
         steps, span = [step for step in self._steps if step.resume is not None and not step.is_clean], self._span
+        if span is not None and steps and _number(steps[-1]) >= span.end:
+            steps.pop()
         last = steps[-1].position if steps else None
         if span is None or last is None:
             return None
@@ -115,6 +119,11 @@ class _RemoteLook:
         """See `Look.values`."""
         found: np.ndarray[Any, Any] = self.steps[-1].tensor.float().numpy()
         return found
+
+
+def _number(step: Latents) -> int:
+    """Which step latents are; 0 for those that do not say."""
+    return step.position.step if step.position is not None else 0
 
 
 def with_steps(steps: Sequence[Latents], inputs: Inputs) -> Latents:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import stopping
-from jupyter_latents.cluster.crew import here, is_loss
+from jupyter_latents.cluster.crew import here, is_loss, ray_fault
 from jupyter_latents.cluster.following import Following
+from jupyter_latents.cluster.parcels import Parcel
 from jupyter_latents.cluster.worker import Order
 from jupyter_latents.engine import Inputs, StageResult, run_rest
 from jupyter_latents.errors import RunError, StoppedError
@@ -18,8 +19,10 @@ from jupyter_latents.optimizations import keeps_law
 from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
+    from jupyter_latents.cluster.cards import WorkerCard
     from jupyter_latents.cluster.crew import Member
     from jupyter_latents.cluster.pool import Pool, Turn
+    from jupyter_latents.cluster.worker import Message
 
 __all__ = ["Orders"]
 
@@ -61,8 +64,7 @@ class Orders:
         """
 
         def go(stage: Stage, inputs: Inputs) -> StageResult:
-            (result,) = self._on_worker(turn, (stage,), inputs)
-            return result
+            return self._on_worker(turn, (stage,), inputs)[0]
 
         reached, lost_here = 0, 0
         for _ in itertools.count():
@@ -89,7 +91,7 @@ class Orders:
         """The results of stages that run as one batch; one that a worker was lost over begins anew."""
         for attempt in itertools.count(1):
             try:
-                return list(self._on_worker(turn, stages, Inputs()))
+                return self._on_worker(turn, stages, Inputs())
             except _LostError as lost:
                 self._replace(turn, attempt, lost)
         raise RunError("no worker did it.")  # the loop has no other end
@@ -113,41 +115,73 @@ class Orders:
         onward = f"goes on from step {reached}" if reached else "begins again"
         self.following.observer.note(f"{where} is gone; {turn.name} {onward} on another", warning=True)
 
-    def _on_worker(self, turn: Turn, stages: tuple[Stage, ...], inputs: Inputs) -> Iterator[StageResult]:
-        member = self.pool.wait(turn, self.stop_asked)
-        order = Order(self.pool.number(), tuple(map(_sent, stages)), inputs, here())
+    def _on_worker(self, turn: Turn, stages: tuple[Stage, ...], inputs: Inputs) -> list[StageResult]:
+        member, parcel = self.pool.wait(turn, self.stop_asked), Parcel.of(inputs)
+        digests = tuple(parcel.tensors)
+        order = Order(self.pool.number(), tuple(map(_sent, stages)), parcel.outline, digests, here())
         flag = stopping.present()
 
         def steer(word: str) -> None:
             member.actor.steer.remote(order.number, word)
 
         with flag.heard_by(steer) if flag is not None else nullcontext():
-            return iter(self._results(turn, member, order, steer))
+            try:
+                return self._results(turn, self._messages(member, order, parcel), order.stages[0].model.name, steer)
+            except _LostError:
+                if not self.pool.closed:
+                    steer("stop")  # perhaps it was out of reach only, and is still at it
+                raise
 
-    def _results(self, turn: Turn, member: Member, order: Order, steer: Callable[[str], None]) -> list[StageResult]:
+    def _results(
+        self, turn: Turn, messages: Iterable[Message], model: str, steer: Callable[[str], None]
+    ) -> list[StageResult]:
         results: list[StageResult] = []
         error: BaseException | None = None
-        model = order.stages[0].model.name
-        for message in self._messages(member, order):
+        for message in messages:
             if message.kind == "result":
                 results.append(message.values[0])
             elif message.kind == "error":
                 error = message.values[0]
+            elif message.kind == "begun":
+                error = self._other_kind(turn, message.values[0]) or error
             else:
                 if message.kind == "step":
                     self.pool.count(turn, model)
-                if self.following.hear(message):
+                if self.following.hear(message) or error is not None:
                     steer("stop")
         if error is not None:
             raise error
         return results
 
-    def _messages(self, member: Member, order: Order) -> Iterator[Any]:
-        """What a worker says of an order, to its end.
+    def _other_kind(self, turn: Turn, card: WorkerCard) -> RunError | None:
+        """Notes which process runs a turn; an error where it makes other bits than the one in whose place it is."""
+        known = turn.member.card if turn.member is not None else card
+        self.pool.renew(turn, card)
+        if card.numerics == known.numerics:
+            return None
+        return RunError(
+            f"the worker {known} came back as {card}, whose results differ in their last bits: run it again."
+        )
+
+    def _messages(self, member: Member, order: Order, parcel: Parcel) -> Iterator[Message]:
+        """What a worker says of an order, to its end; it is sent the tensors that it lacks, and nothing else of them.
 
         Raises:
             _LostError: The worker is gone.
         """
+        lacking: dict[str, None] = {}
+        while True:
+            before = len(lacking)
+            for message in self._stream(member, order):
+                if message.kind == "lacking":
+                    lacking |= dict.fromkeys(message.values[0])
+                else:
+                    yield message
+            if len(lacking) == before:
+                return
+            order = replace(order, content=parcel.content(lacking))
+
+    def _stream(self, member: Member, order: Order) -> Iterator[Message]:
         try:
             said = member.actor.run.options(num_returns="streaming").remote(order)
             for reference in said:
@@ -156,9 +190,11 @@ class Orders:
                     return
                 yield message
         except Exception as error:
-            if not is_loss(error):
-                raise
-            raise _LostError from error
+            if is_loss(error):
+                raise _LostError from error
+            if (fault := ray_fault(error, member.card, self.following.known())) is not None:
+                raise fault from error
+            raise
         raise _LostError
 
 

@@ -7,8 +7,9 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from jupyter_latents.cluster.cards import WorkerCard
 from jupyter_latents.cluster.crew import Member
 from jupyter_latents.cluster.schedule import Assignment, WorkSchedule
 from jupyter_latents.engine import Item, StageResult, WorkerRow
@@ -182,6 +183,13 @@ class Pool:
             self._give(self._schedule.lose(turn.item.number))
             self._recovering += 1
         start_thread(lambda: self._await_return(member), "jupyter-latents-recovery")
+
+    def renew(self, turn: Turn, card: WorkerCard) -> None:
+        """A worker says who it is: another process than before, where it was lost while nobody asked it."""
+        member = turn.member
+        if member is not None and member.card != card:
+            with self._change:
+                turn.member = self._desks[member.name].member = replace(member, card=card)
 
     def count(self, turn: Turn, model: str) -> None:
         """A worker has done a step."""

@@ -1,9 +1,9 @@
 """Which worker does which item next: plain logic without clocks, threads or Ray, each step of it in constant time.
 
 A free worker is never idle while an item waits. Of what waits it takes first what a lost worker left, then what is
-given latents that were made or used there, then what runs on a model that it holds, and then the next of the model that
-was begun longest ago, so that workers spread over the models. An item that becomes ready chooses among free workers
-alike.
+given latents that were made or used there, or goes on from an item that was done there, then what runs on a model that
+it holds, and then the next of the model that was begun longest ago, so that workers spread over the models. An item
+that becomes ready chooses among free workers alike.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ __all__ = ["Assignment", "WorkSchedule"]
 _MODELS = 8
 """Models that a worker is taken to hold still, the last ones that it ran."""
 
-_THINGS = 10_000
-"""Latents whose whereabouts are remembered."""
+_THINGS = 20_000
+"""Latents and items that are done whose whereabouts are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +130,14 @@ class WorkSchedule:
             return [Assignment(item.number, worker)]
         self._ready.add(item.number)
         self._of_model.setdefault(item.model, deque()).append(item.number)
-        for place in {self._where[thing]: None for thing in item.near if thing in self._where}:
+        things = (*item.after, *item.near)
+        for place in {self._where[thing]: None for thing in things if thing in self._where}:
             if place in self._holds:
                 self._of_place.setdefault(place, deque()).append(item.number)
         return []
 
     def _best_free(self, item: Item) -> Hashable | None:
-        for thing in item.near:
+        for thing in (*item.after, *item.near):
             worker = self._where.get(thing)
             if worker is not None and worker in self._free:
                 return worker
@@ -208,7 +209,7 @@ class WorkSchedule:
         held.move_to_end(item.model)
         if len(held) > _MODELS:
             held.popitem(last=False)
-        for thing in (*item.near, *made):
+        for thing in (item.number, *item.near, *made):
             self._where[thing] = worker
             self._where.move_to_end(thing)
         while len(self._where) > _THINGS:

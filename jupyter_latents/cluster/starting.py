@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 import socket
+import sys
 import tempfile
 import threading
 from collections.abc import Callable
@@ -133,6 +134,11 @@ def _library(address: str | None) -> Any:
         raise SettingError(
             "workers need Ray, which is not installed: pip install 'jupyter-latents[cluster]', and start the kernel "
             "again."
+        )
+    if address is None and "ray" in sys.modules and not _ENVIRONMENT.keys() <= os.environ.keys():
+        raise SettingError(
+            "Ray was imported in this process already, for something else or for a cluster at an address, and reads "
+            "its settings then: start the kernel again and run %dgen --executor ray before anything imports Ray."
         )
     os.environ.update(_ALWAYS)
     if address is None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import queue
 import socket
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.cluster.cards import WorkerCard
+from jupyter_latents.cluster.parcels import LackingError, Parcel, TensorShelf
 from jupyter_latents.engine import Inputs, PartRow, Phase, Silent, local_engine, process_numerics
 from jupyter_latents.errors import JupyterLatentsError, RunError, cause
 from jupyter_latents.stage import ModelSource, Stage
@@ -33,7 +35,8 @@ class Message:
     """What a worker says while it runs an order.
 
     Attributes:
-        kind: ``phase``, ``step``, ``note``, ``said`` (by a library), ``result``, ``error`` or ``end``.
+        kind: ``begun`` (with the worker's card), ``lacking`` (tensors, by digest), ``phase``, ``step``, ``note``,
+            ``said`` (by a library), ``result``, ``error`` or ``end``.
         values: What belongs to it.
     """
 
@@ -48,14 +51,18 @@ class Order:
     Attributes:
         number: By which `RayWorker.steer` calls it.
         stages: One, or several that run as one batch.
-        inputs: Of the one.
+        inputs: Of the one, as the outline of a parcel.
+        digests: Of the parcel's tensors.
         folder: Where relative paths begin, if the worker has it.
+        content: Tensors that the worker lacked; see `Parcel.content`.
     """
 
     number: int
     stages: tuple[Stage, ...]
-    inputs: Inputs
+    inputs: bytes
+    digests: tuple[str, ...]
     folder: str
+    content: bytes = b""
 
 
 class RayWorker:
@@ -72,6 +79,13 @@ class RayWorker:
         torch.set_num_threads(threads)
         self._engine = local_engine(settings)
         self._flags: dict[int, StopFlag] = {}
+        self._shelf = TensorShelf()
+        self._evaluations = 0
+        self._at_work = threading.Lock()
+
+    def evaluations(self) -> int:
+        """Model evaluations that this process has done, heard of or not."""
+        return self._evaluations
 
     def card(self) -> WorkerCard:
         """Who it is."""
@@ -133,11 +147,18 @@ class RayWorker:
         """
         flag = self._flags.setdefault(order.number, StopFlag())
         said: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        yield Message("begun", (self.card(),))
+        try:
+            inputs = self._shelf.unpack(order.inputs, order.digests, order.content)
+        except LackingError as lacking:  # the flag stays: the order comes again
+            yield Message("lacking", (lacking.digests,))
+            yield Message("end")
+            return
 
         def work() -> None:
-            with heeding(flag):
+            with heeding(flag), self._at_work:  # another may end still, that was given up since nobody heard of it
                 _go_to(order.folder)
-                _run(self._engine, order, flag, said.put)
+                self._work(order, inputs, flag, said.put)
 
         start_thread(work, "jupyter-latents-order", flag.stop)
         while True:
@@ -148,24 +169,27 @@ class RayWorker:
             if message.kind == "end":
                 return
 
+    def _work(self, order: Order, inputs: Inputs, flag: StopFlag, say: Callable[[Message], None]) -> None:
+        """Runs an order and says all of it, whatever ends it."""
+        observer, engine = _Teller(say, self._count), self._engine
+        try:
+            with engine.scope(lambda text, matters: say(Message("said", (text, matters)))):
+                if len(order.stages) == 1:
+                    results = iter([engine.run(order.stages[0], inputs, observer, flag.hold, flag.hold)])
+                else:
+                    results = engine.run_together(order.stages, observer, flag.hold, flag.hold)
+                for result in results:
+                    self._shelf.put(Parcel.of(result.latents).tensors)
+                    say(Message("result", (result,)))
+        except JupyterLatentsError as error:
+            say(Message("error", (_plain(error),)))
+        except BaseException as error:  # noqa: BLE001 - the thread's edge: whatever it is, the session is told
+            say(Message("error", (RunError(f"a worker failed unexpectedly: {cause(error)}"),)))
+        finally:
+            say(Message("end"))
 
-def _run(engine: Any, order: Order, flag: StopFlag, say: Callable[[Message], None]) -> None:
-    """Runs an order and says all of it, whatever ends it."""
-    observer = _Teller(say)
-    try:
-        with engine.scope(lambda text, matters: say(Message("said", (text, matters)))):
-            if len(order.stages) == 1:
-                results = iter([engine.run(order.stages[0], order.inputs, observer, flag.hold, flag.hold)])
-            else:
-                results = engine.run_together(order.stages, observer, flag.hold, flag.hold)
-            for result in results:
-                say(Message("result", (result,)))
-    except JupyterLatentsError as error:
-        say(Message("error", (_plain(error),)))
-    except BaseException as error:  # noqa: BLE001 - the thread's edge: whatever it is, the session is told
-        say(Message("error", (RunError(f"a worker failed unexpectedly: {cause(error)}"),)))
-    finally:
-        say(Message("end"))
+    def _count(self) -> None:
+        self._evaluations += 1
 
 
 def _plain(error: JupyterLatentsError) -> JupyterLatentsError:
@@ -183,8 +207,8 @@ def _go_to(folder: str) -> None:
 class _Teller(Silent):
     """An observer that says everything."""
 
-    def __init__(self, say: Callable[[Message], None]) -> None:
-        self._say = say
+    def __init__(self, say: Callable[[Message], None], count: Callable[[], None]) -> None:
+        self._say, self._count = say, count
 
     def phase(self, phase: Phase) -> None:
         """See `Observer.phase`."""
@@ -192,6 +216,7 @@ class _Teller(Silent):
 
     def step(self, event: StepEvent, look: Look) -> None:
         """See `Observer.step`."""
+        self._count()
         self._say(Message("step", (event, look.newest())))
 
     def note(self, text: str, *, warning: bool = False) -> None:

@@ -48,6 +48,7 @@ class LiveScreen(OutputScreen):
         self._told: dict[str, Any] = {}
         self._marks: list[tuple[bool, bool]] = []
         self._pictures: set[int] = set()
+        self._looks: dict[int, bytes] = {}
 
     def show(self) -> None:
         """See `Screen.show`; a run that ends within a moment gets no widget at all."""
@@ -177,7 +178,7 @@ class LiveScreen(OutputScreen):
 
     def _forget(self) -> None:
         """What comes next is everything again."""
-        self._told, self._marks, self._pictures = {}, [], set()
+        self._told, self._marks, self._pictures, self._looks = {}, [], set(), {}
 
     def _send_news(self) -> None:
         """Sends what the front end has not: changed texts, new steps and frames, pictures of results."""
@@ -191,9 +192,20 @@ class LiveScreen(OutputScreen):
         pictures = self._new_pictures(buffers)
         if pictures:
             news["pictures"] = pictures
+        looks = self._new_looks(buffers)
+        if looks:
+            news["looks"] = looks
         if news:
             self._told = current
             self.widget.send(news, buffers)
+
+    def _new_looks(self, buffers: list[bytes]) -> list[dict[str, Any]]:
+        """Small pictures of stages that run at the same time, each by its stage's place."""
+        looks = dict(self.view.record.looks)
+        new = {index: look for index, look in looks.items() if self._looks.get(index) is not look}
+        self._looks, first = looks, len(buffers)
+        buffers.extend(new.values())
+        return [{"item": index, "b": place} for place, index in enumerate(new, first)]
 
     def _new_points(self, buffers: list[bytes]) -> list[dict[str, Any]]:
         found = []

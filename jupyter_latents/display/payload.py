@@ -41,19 +41,21 @@ def head(record: RunRecord) -> dict[str, Any]:
 
 
 def crew(record: RunRecord) -> dict[str, Any]:
-    """The workers while they run several stages at once: headings, and a row each with how far its stage is.
+    """The workers while they run several stages at once, and the stages at work: each one's place, name and step.
 
     It is no part of the output that stays: another time other workers do it.
     """
     if not record.workers or record.ended is not None:
         return {}
     at_work = {event.name: event for event in record.items.values() if event.state == "running"}
-    rows = []
+    rows, items = [], []
     for worker in record.workers:
         event = at_work.get(worker.item)
         far = f"{event.step} of {event.end}" if event is not None and event.end else ""
         rows.append([*map(visible, worker_cells(worker)), far])
-    return {"headings": [*WORKER_HEADINGS, "step"], "rows": rows}
+        if event is not None:
+            items.append([event.index, visible(event.name), far])
+    return {"headings": [*WORKER_HEADINGS, "step"], "rows": rows, "items": items}
 
 
 def _place(stages: Sequence[dict[str, Any]], planned: Sequence[Stage]) -> Iterator[dict[str, Any]]:

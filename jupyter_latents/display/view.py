@@ -32,6 +32,7 @@ __all__ = ["RunView", "Watched", "view_of"]
 
 _SEND_SECONDS = 0.1  # between two updates that nobody asked for
 _UNPUMPED_SECONDS = 0.6  # without a pump for so long, events send themselves
+_ITEM_SIDE = 128  # pixels of the small pictures of stages that run at the same time
 _FILLING_SECONDS = 0.2  # for the frames that are missing at the end; the cell waits for them
 _STEADY_FRAMES = 24  # that are made at the end where no clock decides: as many each time
 _GOING = ("queued", "running", "paused", "stopping")
@@ -199,15 +200,28 @@ class RunView:
                 fill_end(self.record.stages[-1])
         self._send_unpumped(force=True)
 
-    def item(self, event: ItemEvent, workers: Sequence[WorkerRow]) -> None:
+    def item(self, event: ItemEvent, workers: Sequence[WorkerRow], look: Look | None = None) -> None:
         """See `jupyter_latents.engine.observer.Observer.item`."""
+        picture = self._item_picture(event, look) if look is not None else b""
         with self._lock:
             if not self.record.stages and not self.record.items:
                 self.record.began = self._pace.begin()
             self.record.held = self.run.held if self.run is not None else 0.0
             self.record.items[event.index] = event
             self.record.workers = tuple(workers)
+            if picture:
+                self.record.looks[event.index] = picture
+            elif event.state != "running":
+                self.record.looks.pop(event.index, None)
         self._send_unpumped()
+
+    def _item_picture(self, event: ItemEvent, look: Look) -> bytes:
+        """A small picture of one of several stages that run at the same time; empty where none is due or looked at."""
+        seen = any(screen.live and screen.pictures for screen in self._screens)
+        if not seen or not self._pace.wants_of_item(event):
+            return b""
+        with self._pace.account_item(event):
+            return self._small(look, _ITEM_SIDE) or b""
 
     @property
     def _has_pictures(self) -> bool:
@@ -227,12 +241,17 @@ class RunView:
     def _preview(self, point: Point, look: Look) -> None:
         """Gives a step its frame and its channels; a failure costs the picture and not the run."""
         point.channels = quantise(look.values()[0])
+        point.frame = self._small(look, FRAME_SIDE)
+
+    def _small(self, look: Look, side: int) -> bytes | None:
+        """A preview with so many pixels a side at most; None where there is none."""
         try:
             pictures = look.preview(self._preview_vae)
-            point.frame = frame(pictures, FRAME_SIDE) if pictures else None
+            return frame(pictures, side) if pictures else None
         except (JupyterLatentsError, RuntimeError, ValueError) as error:
             said = getattr(error, "message", str(error)).split("\n")[0]
             self.record.add_note(f"a step has no preview: {said}", warning=False)
+            return None
 
     def _last_state(self) -> str:
         state = self.run.state if self.run is not None else "done"

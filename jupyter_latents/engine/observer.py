@@ -166,12 +166,13 @@ class Observer(Protocol):
     def result(self, result: StageResult) -> None:
         """The stage's result."""
 
-    def item(self, event: ItemEvent, workers: Sequence[WorkerRow]) -> None:
+    def item(self, event: ItemEvent, workers: Sequence[WorkerRow], look: Look | None = None) -> None:
         """One of several stages that run at the same time is further; called from a thread of its own.
 
         Args:
             event: How far it is.
             workers: What each worker does now.
+            look: Shows the step that is done; None where none was.
         """
 
 
@@ -196,5 +197,5 @@ class Silent:
     def result(self, result: StageResult) -> None:
         """See `Observer.result`."""
 
-    def item(self, event: ItemEvent, workers: Sequence[WorkerRow]) -> None:
+    def item(self, event: ItemEvent, workers: Sequence[WorkerRow], look: Look | None = None) -> None:
         """See `Observer.item`."""

@@ -104,6 +104,10 @@ class LatentsData:
         if self.space is not None and not self.space.holds(self.shape):
             raise LatentsError(f"latents of shape {self.shape} {_misfit(self.shape, self.space)}")
 
+    def __getstate__(self) -> dict[str, object]:
+        """What is pickled: a copy, since another thread may ask for the digest meanwhile, which is kept here."""
+        return self.__dict__.copy()
+
     @property
     def shape(self) -> tuple[int, ...]:
         """(batch, channels, height/factor, width/factor), with the frames after the channels for clips."""

@@ -108,6 +108,9 @@ def say(page: Page, record: RunRecord, **more: Any) -> None:
         if one.pictures:
             pictures.append({"g": index, "b": list(range(len(buffers), len(buffers) + len(one.pictures)))})
             buffers += [jpeg(picture) for picture in one.pictures]
+    looks = [{"item": index, "b": place} for place, index in enumerate(record.looks, len(buffers))]
+    buffers += record.looks.values()
+    more |= {"crew": payload.crew(record), "looks": looks}
     message = {"all": True, "model": "m", **payload.head(record), "points": points, "pictures": pictures, **more}
     content = [base64.b64encode(one).decode() for one in buffers]
     page.evaluate("([message, buffers]) => window.model.say(message, buffers)", [message, content])

@@ -1,13 +1,16 @@
 """Each state of the view has a screenshot under its name; `STATES=folder` keeps them."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from jupyter_latents import compare
+from jupyter_latents.display.pictures.images import jpeg
 from jupyter_latents.display.records.run_record import QueuedRun, RunRecord
 from jupyter_latents.display.static_html import Budget, run_bundle, run_html
+from jupyter_latents.engine import ItemEvent, WorkerRow
 from tests.browser.states import COPIED, Shot, ran, running, say, show_live, show_static, sweep_stages
 from tests.display.fake_run import landscape, stage, two_stages
 
@@ -66,6 +69,28 @@ def test_sweep_running(page: Page, shot: Shot) -> None:
     say(page, running(sweep_stages(), 13))
     expect(page.locator(".jl-facts")).to_contain_text("xy[2]")
     expect(page.get_by_role("tab", selected=True)).to_have_text("a beautiful sunset over the mountains")
+
+
+def test_workers(page: Page, shot: Shot) -> None:
+    record = running(sweep_stages(), 5)
+    names = [f"xy[{number}]" for number in range(5, 9)]
+    record.workers = tuple(
+        WorkerRow("lab-3", 4711 + number, "cpu", "busy", "demo/scenes", name, 12) for number, name in enumerate(names)
+    )
+    for number, name in enumerate(names, 5):
+        record.items[number] = ItemEvent(number, name, "running", "denoising", number - 4, 8)
+        record.looks[number] = jpeg(landscape(128, number))
+    del record.looks[8]
+    show_live(page, record)
+    looks = page.get_by_role("group", name="stages at work")
+    expect(looks.locator("figcaption")).to_have_text([f"xy[{number}] · {number - 4} of 8" for number in (5, 6, 7)])
+    expect(looks.get_by_role("img", name="preview of xy[6]")).to_have_js_property("naturalWidth", 128)
+    page.get_by_text("4 workers").click()
+    expect(page.locator(".jl-crew tr")).to_have_count(5)
+    shot("workers")
+    record.items[5] = replace(record.items[5], state="done")
+    say(page, record)
+    expect(looks.locator("img")).to_have_count(2)
 
 
 def test_enlarged(page: Page, shot: Shot) -> None:

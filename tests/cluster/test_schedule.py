@@ -56,6 +56,16 @@ def test_an_item_goes_where_its_latents_were_made() -> None:
     assert given(schedule.finish(2, "b", made=["made by 2"])) == [(3, "b")]
 
 
+def test_an_item_goes_where_the_one_before_it_was_done() -> None:
+    """It goes on from the steps of that one."""
+    schedule = schedule_of("abc")
+    schedule.add(Item(1, "x"))
+    schedule.add(Item(2, "x"))
+    schedule.add(Item(3, "x", near=("made by 1",), after=(2,)))
+    schedule.finish(1, "a", made=["made by 1"])
+    assert given(schedule.finish(2, "b")) == [(3, "b")]
+
+
 def test_what_comes_after_others_waits_for_all_of_them() -> None:
     schedule = schedule_of("ab")
     schedule.add(Item(1))

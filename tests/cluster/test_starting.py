@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 import threading
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -33,6 +35,16 @@ class SlowRay:
 
     def shutdown(self) -> None:
         self.started = 0
+
+
+def test_ray_that_somebody_imported_before_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has read its settings; the door to its processes would not open."""
+    monkeypatch.setitem(sys.modules, "ray", ModuleType("ray"))
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    monkeypatch.setattr(Connection, "_keeper", None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda *_: object())
+    with pytest.raises(SettingError, match=r"imported in this process already.*start the kernel again"):
+        Connection.start(None)
 
 
 def stopped() -> StopFlag:

@@ -82,7 +82,7 @@ def _found(hosts: list[subprocess.Popen[bytes]]) -> dict[str, object]:
 
     from jupyter_latents.cluster import ray_engine
     from jupyter_latents.cluster.starting import Connection
-    from jupyter_latents.engine import local_engine
+    from jupyter_latents.engine import Silent, local_engine
     from jupyter_latents.errors import SettingError
     from jupyter_latents.session import Session, Task
     from jupyter_latents.settings import Settings
@@ -106,7 +106,7 @@ def _found(hosts: list[subprocess.Popen[bytes]]) -> dict[str, object]:
     try:
         for one in (engine, local_engine(Settings())):
             session = Session({}, engine=one)
-            run = session.start(Task(Script(SCRIPT)))
+            run = session.start(Task(Script(SCRIPT)), Silent())
             assert run.wait(SECONDS), "it goes on"
             if run.error is not None:
                 raise run.error

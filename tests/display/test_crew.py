@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from io import BytesIO
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
+from PIL import Image
+
+from jupyter_latents.display.live import LiveScreen
 from jupyter_latents.display.payload import crew, head
 from jupyter_latents.display.static_html import Budget, run_html
 from jupyter_latents.display.tables.workers import WorkerTable
@@ -32,10 +39,37 @@ def test_the_view_says_who_does_what_and_how_far_it_is() -> None:
         ["lab-3", "4711", "cpu", "free", "demo/scenes", "", "12", ""],
         ["lab-4", "17", "A100", "busy", "demo/paper", "seed <3>", "7", "5 of 8"],
     ]
+    assert told["items"] == [[2, "seed <3>", "5 of 8"]]
     assert doing(record) == "1 of 3 done · 1 at work"
     assert head(record)["status"] == "1 of 3 done · 1 at work"
     record.state = "paused"
     assert doing(record) == "paused · 1 of 3 done · 1 at work"
+
+
+def test_each_stage_at_work_shows_its_newest_picture_to_whoever_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[dict[str, Any], list[bytes]]] = []
+    widget = SimpleNamespace(model_id="x", send=lambda news, buffers: sent.append((news, list(buffers))))
+    view, asked = watched(), list[int]()
+
+    def look(shade: int) -> Any:
+        return SimpleNamespace(preview=lambda _tiny: asked.append(shade) or [Image.new("L", (300, 200), shade)])
+
+    running = ItemEvent(2, "seed <3>", "running", "denoising", 6, 8)
+    view.item(running, [FREE, BUSY], look(0))
+    assert asked == [], "nobody looks"
+    screen = LiveScreen(view)
+    screen.widget = widget
+    view._screens.append(screen)
+    monkeypatch.setattr(view, "_send_unpumped", screen._send_news)
+    view.item(replace(running, step=7), [FREE, BUSY], look(90))
+    view.item(replace(running, step=8), [FREE, BUSY], look(180))
+    assert asked == [90], "no more than five a second"
+    news, buffers = sent[0]
+    assert news["looks"] == [{"item": 2, "b": 0}]
+    assert Image.open(BytesIO(buffers[0])).size == (128, 85)
+    assert "looks" not in sent[1][0]
+    view.item(replace(running, state="done"), [FREE, FREE])
+    assert view.record.looks == {}
 
 
 def test_what_stays_does_not_say_who_did_it() -> None:

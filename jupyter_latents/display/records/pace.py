@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from jupyter_latents.display.records.run_record import RunRecord
-    from jupyter_latents.engine import StepEvent
+    from jupyter_latents.engine import ItemEvent, StepEvent
     from jupyter_latents.stage import ModelSource, Size, Stage
 
 __all__ = ["PreviewPace"]
@@ -30,6 +30,8 @@ class PreviewPace:
     def __init__(self, every: int | None) -> None:
         self._every = self._given = every
         self._latest, self._wait, self._spent = 0.0, _SECONDS, 0.0
+        self._ended: dict[int, float] = {}  # of each of several stages at once: when its latest preview was there
+        self._took: dict[int, float] = {}  # and the seconds that it took
 
     @property
     def any(self) -> bool:
@@ -66,6 +68,25 @@ class PreviewPace:
         if self._every is None:
             return time.monotonic() - self._latest >= self._wait and self._affords(event, record)
         return (event.step - event.span.start) % self._every == 0 or event.step == event.span.end
+
+    def wants_of_item(self, event: ItemEvent) -> bool:
+        """Whether one of several stages that run at the same time gets one; each as often as if it ran alone.
+
+        Args:
+            event: How far it is.
+        """
+        if self._every:
+            return event.step % self._every == 0 or event.step == event.end
+        wait = max(_SECONDS, _SHARE * self._took.get(event.index, 0.0))
+        return self._every is None and time.monotonic() - self._ended.get(event.index, 0.0) >= wait
+
+    @contextmanager
+    def account_item(self, event: ItemEvent) -> Iterator[None]:
+        """Counts the seconds that a preview of one of several stages takes inside."""
+        began = time.monotonic()
+        yield
+        self._ended[event.index] = time.monotonic()
+        self._took[event.index] = self._ended[event.index] - began
 
     @contextmanager
     def account(self, record: RunRecord) -> Iterator[None]:

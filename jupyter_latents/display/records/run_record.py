@@ -79,6 +79,7 @@ class RunRecord:
         held: Seconds for which it has been paused; they are no part of its speed.
         items: How far each of the stages is that run at the same time, by its place among the stages.
         workers: What each worker does, or did last.
+        looks: The newest small picture of each of `items` that runs and has one, as JPEG.
         still: Whether it shows results alone, and tells of no run.
         queue: What waits for its turn after the run that goes on, in order.
         against: The stage that lies over the one that is looked at, or None.
@@ -96,6 +97,7 @@ class RunRecord:
     held: float = 0.0
     items: dict[int, ItemEvent] = field(default_factory=dict)
     workers: tuple[WorkerRow, ...] = ()
+    looks: dict[int, bytes] = field(default_factory=dict)
     still: bool = False
     queue: tuple[QueuedRun, ...] = ()
     against: int | None = None
@@ -186,6 +188,7 @@ class RunRecord:
             left: What the last stage had made when it failed, or None.
         """
         self.ended, self.state = time.monotonic(), state
+        self.looks.clear()
         if left is not None and self.stages and self.stages[-1].latents is None:
             self.stages[-1].take_result(left)
         for record in self.stages:

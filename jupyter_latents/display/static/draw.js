@@ -203,8 +203,27 @@ function drawQueue(view) {
   view.queue.replaceChildren(make("span", "jl-place", "Waiting"), ...rows);
 }
 
+function drawLooks(view, items) {
+  const seen = items.filter(([index]) => view.state.looks[index]);
+  const key = JSON.stringify([seen, seen.map(([index]) => view.state.looks[index])]);
+  shown(view.looks, seen.length > 0);
+  if (view.looks.dataset.key === key) return;
+  view.looks.dataset.key = key;
+  view.looks.replaceChildren(
+    ...seen.map(([index, name, step]) => {
+      const figure = make("figure");
+      const image = make("img");
+      image.src = view.state.looks[index];
+      image.alt = `preview of ${name}`;
+      figure.append(image, make("figcaption", "", [name, step].filter(Boolean).join(" · ")));
+      return figure;
+    }),
+  );
+}
+
 function drawCrew(view) {
-  const { headings, rows = [] } = view.state.crew || {};
+  const { headings, rows = [], items = [] } = view.state.crew || {};
+  drawLooks(view, items);
   shown(view.crew, rows.length > 0);
   if (!rows.length) return;
   put(view.crewTold, `${rows.length} workers`);

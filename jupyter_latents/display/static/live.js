@@ -17,6 +17,7 @@ function receive(view, urls, message, buffers) {
     urls.splice(0).forEach((old) => URL.revokeObjectURL(old));
     state.points = [];
     state.stages = [];
+    state.looks = {};
     view.asked.clear();
   }
   for (const name of ["title", "state", "status", "left", "heard", "busy", "notes", "crew", "sweeps", "queue"]) if (name in message) state[name] = message[name];
@@ -28,6 +29,11 @@ function receive(view, urls, message, buffers) {
     state.points[i] = { f: kept.f, v: kept.v, ...point };
     if (fb !== undefined) state.points[i].f = url(fb);
     if (vb !== undefined) state.points[i].v = channelData(v, bytesOf(buffers[vb]));
+  }
+  for (const { item, b } of message.looks || []) {
+    const old = state.looks[item];
+    state.looks[item] = url(b);
+    if (old) URL.revokeObjectURL(urls.splice(urls.indexOf(old), 1)[0]);
   }
   for (const { g, b } of message.pictures || []) state.stages[g].pictures = b.map(url);
   if (message.whole) view.enlarged.replace(url(message.whole.b));

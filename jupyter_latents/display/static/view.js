@@ -6,7 +6,7 @@ class View {
   constructor(root, port) {
     this.root = root;
     this.port = port;
-    this.state = { title: "", state: "", status: port ? "waiting for the kernel" : "", stages: [], points: [], notes: [], crew: {}, sweeps: [], queue: [] };
+    this.state = { title: "", state: "", status: port ? "waiting for the kernel" : "", stages: [], points: [], notes: [], crew: {}, looks: {}, sweeps: [], queue: [] };
     this.selected = null; // null follows the newest step
     this.against = null; // the point to compare with
     this.asked = new Set(); // the steps whose pictures the kernel was asked for
@@ -130,8 +130,14 @@ class View {
     this.crewTold = make("summary");
     this.crewTable = make("table");
     this.crew.append(this.crewTold, this.crewTable);
+    this.looks = make("div", "jl-looks");
+    this.looks.setAttribute("role", "group");
+    this.looks.setAttribute("aria-label", "stages at work");
     shown(this.crew, false);
-    return this.crew;
+    shown(this.looks, false);
+    const both = make("div");
+    both.append(this.looks, this.crew);
+    return both;
   }
 
   buildFoot() {

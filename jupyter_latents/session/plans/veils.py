@@ -158,8 +158,8 @@ class Hidden:
         """See `Observer.result`."""
         self._observer.result(result)
 
-    def item(self, event: ItemEvent, workers: Sequence[WorkerRow]) -> None:
+    def item(self, event: ItemEvent, workers: Sequence[WorkerRow], look: Look | None = None) -> None:
         """See `Observer.item`."""
         text = self._text
         rows = [replace(row, model=text(row.model), item=text(row.item)) for row in workers]
-        self._observer.item(replace(event, name=text(event.name)), rows)
+        self._observer.item(replace(event, name=text(event.name)), rows, look)

@@ -131,17 +131,17 @@ class SideBySide:
         for outcome in self._outcomes.values():
             outcome.ended.wait()
 
-    def _tell(self, event: ItemEvent) -> None:
+    def _tell(self, event: ItemEvent, look: Look | None = None) -> None:
         now = time.monotonic()
         if now - self._asked >= _TABLE_SECONDS or event.state in ("done", "failed"):
             self._asked, self._rows = now, self._engine.workers()
-        self._observer.item(event, self._rows)
+        self._observer.item(event, self._rows, look)
 
 
 class _Progress(Silent):
     """An observer of one stage that tells how far it is; notes go to the run's own."""
 
-    def __init__(self, observer: Observer, tell: Callable[[ItemEvent], None], event: ItemEvent) -> None:
+    def __init__(self, observer: Observer, tell: Callable[[ItemEvent, Look | None], None], event: ItemEvent) -> None:
         self._observer, self._tell_event, self._event = observer, tell, event
 
     def phase(self, phase: Phase) -> None:
@@ -153,8 +153,7 @@ class _Progress(Silent):
 
     def step(self, event: StepEvent, look: Look) -> None:
         """See `Observer.step`."""
-        del look
-        self._tell(replace(self._event, step=event.step, end=event.span.end))
+        self._tell(replace(self._event, step=event.step, end=event.span.end), look)
 
     def note(self, text: str, *, warning: bool = False) -> None:
         """See `Observer.note`."""
@@ -164,9 +163,9 @@ class _Progress(Silent):
         """The stage has ended."""
         self._tell(replace(self._event, state="failed" if failed else "done", phase=None))
 
-    def _tell(self, event: ItemEvent) -> None:
+    def _tell(self, event: ItemEvent, look: Look | None = None) -> None:
         self._event = event
-        self._tell_event(event)
+        self._tell_event(event, look)
 
 
 def names_itself(stages: Sequence[Stage]) -> bool:

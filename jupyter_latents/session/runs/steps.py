@@ -216,9 +216,9 @@ class Watching:
                     self._add(latents.position.step, latents.position.of, latents.noise)
         self._observer.result(result)
 
-    def item(self, event: ItemEvent, workers: Sequence[WorkerRow]) -> None:
+    def item(self, event: ItemEvent, workers: Sequence[WorkerRow], look: Look | None = None) -> None:
         """See `Observer.item`."""
-        self._observer.item(event, workers)
+        self._observer.item(event, workers, look)
 
     def _add(self, index: int, total: int, level: Noise | None) -> None:
         if self._stage is None:
