@@ -141,7 +141,7 @@ def _phase(record: RunRecord, phase: PhaseRecord) -> str:
     stage = record.stages[-1]
     at = stage.points[-1].step if stage.points else stage.start
     sweep = stage.stage.sweep
-    parts = [f"picture {sweep.number + 1} of {sweep.of}"] if sweep is not None else []
+    parts = [f"picture {sweep.place + 1} of {sweep.count}"] if sweep is not None else []
     if record.state == "paused":
         return " · ".join([*parts, f"paused at step {at} of {stage.of}"])
     parts.append(f"denoising {at} of {stage.of}")

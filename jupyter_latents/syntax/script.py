@@ -16,6 +16,7 @@ from .expand import UNKNOWN, expand
 from .invocation import Invocation
 from .options.arguments import VeiledError, read_arguments
 from .options.rules.remarks import remarks
+from .pairs import of_pair
 from .patterns import matched
 from .refiner import StageWords, in_two_stages
 from .templates.environment import Environment
@@ -139,7 +140,8 @@ class Script:
                 for one in pair if asked is None else ():
                     if one.note:
                         environment.note(one.note, one.words[0].place)
-                    yield _invocation(one.words, environment, schedulers)
+                    made = _invocation(one.words, environment, schedulers)
+                    yield of_pair(made, one.pair, lambda word: _opened(word, environment))
                     if environment.exited:
                         return
             if environment.exited:

@@ -122,6 +122,12 @@ function thumbFor(axis, from, to, at, pictured) {
   return own < 0 ? axis.nearest(at, pictured) : own;
 }
 
+// Whether a stage was led to by another one: it took all that that one took.
+function agrees({ choice }, { choice: before }) {
+  const own = new Map(choice);
+  return before.every(([name, value]) => own.get(name) === value);
+}
+
 // The sweep of the stage that is looked at, else the last one that has pictures.
 function drawSweep(view) {
   const { state, axis, grid } = view;
@@ -133,11 +139,14 @@ function drawSweep(view) {
   const entries = state.stages.map(({ group, place, label }, index) => ({ group, place, label, index }));
   for (const entry of entries) entry.source = axis.lastOf(entry.index) < 0 ? undefined : source(entry.index);
   const pictured = (sweep) => entries.some((entry) => entry.group === sweep.group && entry.source);
-  const here = view.looked();
+  const looked = state.stages[view.looked()] || {};
   const sweeps = state.sweeps || [];
-  const sweep = sweeps.find(({ group }) => group === (state.stages[here] || {}).group) || sweeps.findLast(pictured);
+  const sweep = sweeps.find(({ group, before }) => looked.group === group || looked.group === before) || sweeps.findLast(pictured);
   shown(grid.root, Boolean(sweep));
-  if (sweep) grid.show(sweep, entries.filter((entry) => entry.group === sweep.group), here);
+  if (!sweep) return false;
+  const own = entries.filter((entry) => entry.group === sweep.group);
+  const led = own.find((entry) => looked.group === sweep.before && agrees(state.stages[entry.index], looked));
+  grid.show(sweep, own, led ? led.index : view.looked());
   return Boolean(sweep);
 }
 
