@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.display.pictures.arrangement import arranged, value_text
 from jupyter_latents.display.tables.workers import WORKER_HEADINGS, worker_cells
-from jupyter_latents.display.texts import doing, sigma_text, spoken, stage_label, time_left
+from jupyter_latents.display.texts import advice, doing, sigma_text, spoken, stage_label, time_left
 from jupyter_latents.stage import label_of
 from jupyter_latents.wording import visible
 
@@ -29,11 +29,13 @@ def head(record: RunRecord) -> dict[str, Any]:
         "state": record.state,
         "status": doing(record),
         "left": time_left(record),
+        "next": advice(record),
         "heard": spoken(record),
         "busy": record.state == "running" and bool(record.phases) and record.phases[-1].name != "denoising",
         "stages": stages,
         "sweeps": list(_place(stages, planned)),
         "queue": [[one.title, one.own] for one in record.queue] if record.ended is None else [],
+        "heldup": record.held_up if record.ended is None else "",
         "against": record.against,
         "still": record.still,
         "notes": [[note.text, note.warning] for note in record.notes],
@@ -101,6 +103,7 @@ def stage_data(stage: StageRecord, label: str = "") -> dict[str, Any]:
         "name": stage.variable,
         "stem": stage.branch(0)[0].removesuffix("_0"),
         "line": line,
+        "rebound": stage.rebound,
         "label": label or stage.variable or stage.stage.model.name,
         "where": stage_label(stage),
         "start": stage.start,
@@ -108,6 +111,7 @@ def stage_data(stage: StageRecord, label: str = "") -> dict[str, Any]:
         "of": stage.of,
         "switches": stage.switches,
         "sigma": sigma_text(stage.first_sigma),
+        "form": stage.form,
         "batch": stage.latents.shape[0] if stage.latents is not None else stage.stage.batch_size,
         "facts": facts(stage),
         "bare": stage.bare,
@@ -133,7 +137,7 @@ def plan(record: RunRecord) -> list[dict[str, Any]]:
     """The stages that are known to come."""
     from jupyter_latents.display.records.stage_record import StageRecord
 
-    coming = [StageRecord(stage, stage.into or "", 0.0) for stage in record.planned[len(record.stages) :]]
+    coming = [StageRecord.beginning(stage, stage.into or "") for stage in record.planned[len(record.stages) :]]
     return [{**stage_data(stage, _label(stage) if stage.stage.sweep else ""), "coming": True} for stage in coming]
 
 

@@ -12,6 +12,7 @@ from jupyter_latents.display.records.run_record import RunRecord
 from jupyter_latents.display.records.stage_record import Point
 from jupyter_latents.display.still import bar
 from jupyter_latents.display.texts import (
+    advice,
     duration,
     progress_line,
     reading_text,
@@ -26,6 +27,8 @@ from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.latents.facts import CLEAN, Noise
 from jupyter_latents.stage import Prompt, Sweep
 from tests.display.fake_run import latents_at, stage, two_stages
+
+ONWARD = 'go on from step 22 of 30, which base holds: --image-seeds "latents: base".'
 
 
 def running(steps: int = 22) -> RunRecord:
@@ -114,6 +117,31 @@ def test_status_of_a_run_that_waits(state: str, expected: str) -> None:
     record = running()
     record.state = state
     assert status(record) == expected
+
+
+def test_a_run_that_waits_says_that_the_one_before_it_is_paused() -> None:
+    record = running()
+    record.state, record.held_up = "queued", "night"
+    assert status(record) == "waiting, since night is paused"
+
+
+@pytest.mark.parametrize(
+    ("state", "left", "expected"),
+    [
+        ("failed", False, "Next: change what it says and run it again."),
+        ("stopped", False, "Next: run it again."),
+        (
+            "stopped",
+            True,
+            f"Next: run it again; or {ONWARD}",
+        ),
+        ("done", True, ""),
+    ],
+)
+def test_a_run_that_ended_before_its_time_says_what_can_be_done(state: str, left: bool, expected: str) -> None:
+    record = running()
+    record.end(state, latents_at(two_stages()[0], 22) if left else None)
+    assert advice(record) == expected
 
 
 def test_a_screen_reader_hears_what_begins_and_ends_and_no_steps() -> None:

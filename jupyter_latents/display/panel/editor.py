@@ -12,6 +12,8 @@ from typing import Any
 import ipywidgets
 from traitlets import TraitError
 
+from jupyter_latents.display.words import tip
+
 from .choices import Choices, samplers
 from .fields import FIELDS, FieldRow
 from .form import StageForm
@@ -244,6 +246,7 @@ class StageEditor:
 
 
 def _say(widget: Any, text: str, style: str) -> None:
-    made = f'<span class="{style}" role="status">{html.escape(text)}</span>' if text else ""
+    told = html.escape(tip(text)) if style == "dgp-note" else ""
+    made = f'<span class="{style}" role="status" title="{told}">{html.escape(text)}</span>' if text else ""
     if widget.value != made:
         widget.value = made

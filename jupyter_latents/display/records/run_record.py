@@ -81,6 +81,7 @@ class RunRecord:
         workers: What each worker does, or did last.
         still: Whether it shows results alone, and tells of no run.
         queue: What waits for its turn after the run that goes on, in order.
+        held_up: What that run is called, where it is another one and paused, so that nothing goes on.
         against: The stage that lies over the one that is looked at, or None.
     """
 
@@ -98,6 +99,7 @@ class RunRecord:
     workers: tuple[WorkerRow, ...] = ()
     still: bool = False
     queue: tuple[QueuedRun, ...] = ()
+    held_up: str = ""
     against: int | None = None
 
     @property

@@ -19,7 +19,7 @@ function receive(view, urls, message, buffers) {
     state.stages = [];
     view.asked.clear();
   }
-  for (const name of ["title", "state", "status", "left", "heard", "busy", "notes", "crew", "sweeps", "queue"]) if (name in message) state[name] = message[name];
+  for (const name of ["title", "state", "status", "left", "next", "heard", "busy", "notes", "crew", "sweeps", "queue", "heldup"]) if (name in message) state[name] = message[name];
   if (message.stages) {
     state.stages = message.stages.map((stage, index) => ({ pictures: (state.stages[index] || {}).pictures, ...stage }));
   }
