@@ -156,6 +156,16 @@ class RunView:
     def _ipython_display_(self) -> None:
         self.show()
 
+    def _display_(self) -> Any:
+        """What marimo shows where a cell ends with it: a widget."""
+        from jupyter_latents.display.marimo import MarimoScreen
+
+        screen = MarimoScreen(self)
+        with self._lock:
+            screen.show()
+            self._screens.append(screen)
+        return screen.widget
+
     # The observer's methods, in the run's thread.
 
     def stage(self, _index: int, stage: Stage, name: str) -> None:
