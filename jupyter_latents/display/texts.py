@@ -145,6 +145,8 @@ def spoken(record: RunRecord) -> str:
 
 def _verb(phase: PhaseRecord) -> str:
     subject = visible(phase.phase.subject)
+    if phase.name == "importing" and subject:
+        return f"importing libraries: {subject}"
     return f"decoding {subject} into a picture" if subject else _VERBS.get(phase.name, phase.name)
 
 
