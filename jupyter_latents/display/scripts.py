@@ -68,7 +68,7 @@ def _page_script() -> str:
 @cache
 def page_style() -> str:
     """The style of a self-contained output."""
-    return "\n".join(_stripped(static_file("view.css")))
+    return "\n".join(_stripped(static_file("view.css") + static_file("run.css")))
 
 
 _GALLERY = ("parts.js", "cells.js", "enlarged.js", "gallery.js")

@@ -7,7 +7,7 @@ from typing import Any
 import traitlets
 from anywidget import AnyWidget
 
-from jupyter_latents.display.scripts import live_script, static_file
+from jupyter_latents.display.scripts import live_script, page_style
 
 __all__ = ["LiveWidget", "answer_on_the_asking_thread"]
 
@@ -20,7 +20,7 @@ class LiveWidget(AnyWidget):
     """
 
     _esm = live_script()
-    _css = static_file("view.css")
+    _css = page_style()
     still = traitlets.Unicode().tag(sync=True)
 
 

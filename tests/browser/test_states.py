@@ -174,6 +174,14 @@ def test_running_and_paused(page: Page, shot: Shot, dark: bool) -> None:
     shot(f"paused-{theme}")
 
 
+@pytest.mark.parametrize("state", ["light", "dark", "400 pixels"])
+def test_a_run_that_has_ended(page: Page, shot: Shot, state: str) -> None:
+    page.set_viewport_size({"width": 400 if state == "400 pixels" else 780, "height": 600})
+    show_static(page, ran(two_stages()), dark=state == "dark")
+    expect(page.locator(".jl-levels span").last).to_have_text("clean")
+    shot(state)
+
+
 def test_failed(page: Page, shot: Shot) -> None:
     record = running(two_stages(), 0, 12)
     record.end("failed", latents_at(two_stages()[0], 12))
