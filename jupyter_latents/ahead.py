@@ -56,6 +56,6 @@ def _import(flag: StopFlag) -> None:
 
     try:
         with heeding(flag):
-            import_libraries(lambda: None, *_FIRST_CELL, *([_WITH_SCIPY] if find_spec("scipy") else []))
+            import_libraries(lambda _: None, *_FIRST_CELL, *([_WITH_SCIPY] if find_spec("scipy") else []))
     except StoppedError:  # the process ends
         return

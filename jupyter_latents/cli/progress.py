@@ -171,7 +171,7 @@ class Narrator(Silent):
     def phase(self, phase: Phase) -> None:
         """See `Observer.phase`."""
         if phase.name == "importing":
-            self.screen.status("importing torch and diffusers", long=True)
+            self.screen.status(f"importing {phase.subject or 'libraries'}", long=True)
         elif phase.name == "starting":
             self.screen.status("starting workers", long=True)
         elif phase.name == "loading" and phase.reading is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.display.pictures.images import jpeg
-from jupyter_latents.display.records.cells import cell_of_point, cell_of_sweep, swept
+from jupyter_latents.display.records.cells import cell_of_point, cell_of_sweep
 from jupyter_latents.display.records.fill import fill_point
 from jupyter_latents.errors import JupyterLatentsError, LatentsError
 from jupyter_latents.formats import FORMATS
@@ -130,13 +130,13 @@ def _sheet(view: RunView, _content: dict[str, Any]) -> str:
     """
     from jupyter_latents.latents.sequence import LatentsSequence
 
-    made = [(one.stage.sweep, one.latents) for one in swept(view.record)]
+    made = [(one.stage.sweep, one.latents) for one in view.record.swept]
     choices = tuple(sweep.choice for sweep, latents in made if sweep is not None and latents is not None)
     latents = tuple(one for _, one in made if one is not None)
     if len(latents) < 2:
         raise LatentsError("no options took several values, so that there is no sheet of them.")
     several = LatentsSequence(latents, tuple(map(label_of, choices)), choices)
-    target = _free(swept(view.record)[0].name or "sheet", "png")
+    target = _free(view.record.swept[0].name or "sheet", "png")
     return f"saved {several.grid().save(target)}"
 
 

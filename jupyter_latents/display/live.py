@@ -132,7 +132,9 @@ class LiveScreen(OutputScreen):
         elif command == "resume" and run is not None:
             run.resume()
         elif command in ("cancel", "advance") and type(content.get("place")) is int:
-            (self.view.cancel if command == "cancel" else self.view.advance)(content["place"])
+            (self.view.queue.cancel if command == "cancel" else self.view.queue.advance)(content["place"])
+        elif command == "free" and isinstance(content.get("stop"), bool):
+            self.view.queue.free(stop=content["stop"])
         elif command == "each" and isinstance(content.get("on"), bool):
             self.view.preview_each(on=content["on"])
         else:

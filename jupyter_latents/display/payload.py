@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.display.pictures.arrangement import arranged, value_text
 from jupyter_latents.display.tables.workers import WORKER_HEADINGS, worker_cells
-from jupyter_latents.display.texts import doing, sigma_text, spoken, stage_label, time_left
+from jupyter_latents.display.texts import advice, doing, sigma_text, spoken, stage_label, time_left
 from jupyter_latents.stage import label_of
 from jupyter_latents.wording import visible
 
@@ -29,11 +29,13 @@ def head(record: RunRecord) -> dict[str, Any]:
         "state": record.state,
         "status": doing(record),
         "left": time_left(record),
+        "next": advice(record),
         "heard": spoken(record),
         "busy": record.state == "running" and bool(record.phases) and record.phases[-1].name != "denoising",
         "stages": stages,
         "sweeps": list(_place(stages, planned)),
         "queue": [[one.title, one.own] for one in record.queue] if record.ended is None else [],
+        "heldup": record.held_up if record.ended is None else "",
         "against": record.against,
         "still": record.still,
         "notes": [[note.text, note.warning] for note in record.notes],
@@ -59,22 +61,41 @@ def crew(record: RunRecord) -> dict[str, Any]:
 
 
 def _place(stages: Sequence[dict[str, Any]], planned: Sequence[Stage]) -> Iterator[dict[str, Any]]:
-    """Says of each stage to which invocation it belongs and where its picture stands; yields the sweeps among them."""
-    groups: list[list[int]] = []
-    for index, stage in enumerate(planned):
-        if not groups or stage.sweep is None or stage.sweep.number == 0:
-            groups.append([])
-        groups[-1].append(index)
+    """Says of each stage to which invocation it belongs and where its picture stands; yields the sweeps among them.
+
+    Of refined pairs the second stages are a sweep, and ``before`` is the group of those that lead to them.
+    """
+    groups = _groups(planned)
+    before = _before(groups, planned)
     for number, group in enumerate(groups):
         choices = [sweep.choice if (sweep := planned[index].sweep) is not None else () for index in group]
         grid = arranged(choices)
         for index, place, choice in zip(group, grid.places, choices, strict=True):
             told = [[name, value_text(value)] for name, value in choice]
             stages[index].update(group=number, place=list(place), choice=told)
-        if len(group) > 1:
+        if len(group) > 1 and number not in before.values():
             axes = {side: {"name": axis.name, "values": [value_text(value) for value in axis.values]}
                     for side, axis in (("rows", grid.rows), ("columns", grid.columns))}  # fmt: skip
-            yield {"group": number, "tabs": list(grid.tabs), **axes}
+            yield {"group": number, "before": before.get(number, -1), "tabs": list(grid.tabs), **axes}
+
+
+def _groups(planned: Sequence[Stage]) -> list[list[int]]:
+    """The stages of each invocation, and of refined pairs those that are the same one of their pair."""
+    groups: list[list[int]] = []
+    open_: dict[bool, list[int]] = {}
+    for index, stage in enumerate(planned):
+        refines = stage.sweep is not None and stage.sweep.refines
+        if refines not in open_ or stage.sweep is None or stage.sweep.place == 0:
+            open_ = {**open_, refines: []} if refines else {refines: []}
+            groups.append(open_[refines])
+        open_[refines].append(index)
+    return groups
+
+
+def _before(groups: Sequence[Sequence[int]], planned: Sequence[Stage]) -> dict[int, int]:
+    """For each group of second stages of refined pairs that of the first ones."""
+    sweeps = [planned[group[0]].sweep for group in groups]
+    return {number: number - 1 for number, sweep in enumerate(sweeps) if number and sweep is not None and sweep.refines}
 
 
 def stage_data(stage: StageRecord, label: str = "") -> dict[str, Any]:
@@ -84,6 +105,7 @@ def stage_data(stage: StageRecord, label: str = "") -> dict[str, Any]:
         "name": stage.variable,
         "stem": stage.branch(0)[0].removesuffix("_0"),
         "line": line,
+        "rebound": stage.rebound,
         "label": label or stage.variable or stage.stage.model.name,
         "where": stage_label(stage),
         "start": stage.start,
@@ -91,6 +113,7 @@ def stage_data(stage: StageRecord, label: str = "") -> dict[str, Any]:
         "of": stage.of,
         "switches": stage.switches,
         "sigma": sigma_text(stage.first_sigma),
+        "form": stage.form,
         "batch": stage.latents.shape[0] if stage.latents is not None else stage.stage.batch_size,
         "facts": facts(stage),
         "bare": stage.bare,
@@ -116,7 +139,7 @@ def plan(record: RunRecord) -> list[dict[str, Any]]:
     """The stages that are known to come."""
     from jupyter_latents.display.records.stage_record import StageRecord
 
-    coming = [StageRecord(stage, stage.into or "", 0.0) for stage in record.planned[len(record.stages) :]]
+    coming = [StageRecord.beginning(stage, stage.into or "") for stage in record.planned[len(record.stages) :]]
     return [{**stage_data(stage, _label(stage) if stage.stage.sweep else ""), "coming": True} for stage in coming]
 
 

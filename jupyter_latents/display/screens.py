@@ -8,7 +8,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jupyter_latents.display.publishing import Publisher, publish, shell
-from jupyter_latents.display.texts import progress_line, status, summary
+from jupyter_latents.display.texts import advice, progress_line, status, summary
 
 if TYPE_CHECKING:
     from jupyter_latents.display.view import RunView
@@ -93,7 +93,8 @@ class OutputScreen:
         record = self.view.record
         if record.state in ("failed", "stopped") and not any(stage.points or stage.pictures for stage in record.stages):
             notes = (note.text for note in record.notes)
-            return {"text/plain": "\n".join([f"{record.title or 'run'}: {status(record)}", *notes])}
+            said = [f"{record.title or 'run'}: {status(record)}", *notes, advice(record)]
+            return {"text/plain": "\n".join(filter(None, said))}
         from jupyter_latents.display.static_html import run_bundle
 
         return run_bundle(record, self.view.size)

@@ -7,6 +7,7 @@ import re
 from functools import cache
 from importlib import resources
 
+from jupyter_latents.display.words import WORDS
 from jupyter_latents.formats import offered
 
 __all__ = [
@@ -38,9 +39,10 @@ def static_file(name: str) -> str:
 
 
 def _script(*more: str) -> str:
-    """The shared files and more, after the file formats that they offer."""
+    """The shared files and more, after the file formats that they offer and the words that they explain."""
     files = (static_file(name) for name in (*_SHARED, *more))
-    return "\n".join((f"const FORMATS = {json.dumps(offered())};", *files))
+    given = (f"const FORMATS = {json.dumps(offered())};", f"const WORDS = {json.dumps(dict(WORDS))};")
+    return "\n".join((*given, *files))
 
 
 @cache
@@ -66,7 +68,7 @@ def _page_script() -> str:
 @cache
 def page_style() -> str:
     """The style of a self-contained output."""
-    return "\n".join(_stripped(static_file("view.css")))
+    return "\n".join(_stripped(static_file("view.css") + static_file("run.css")))
 
 
 _GALLERY = ("parts.js", "cells.js", "enlarged.js", "gallery.js")

@@ -15,7 +15,7 @@ from jupyter_latents.display import payload, still
 from jupyter_latents.display.pictures.images import data_uri, jpeg, montage, png, shrunk
 from jupyter_latents.display.records.cells import Cells, cells_of
 from jupyter_latents.display.scripts import page_script, page_style, static_file, still_style
-from jupyter_latents.display.texts import status, summary
+from jupyter_latents.display.texts import advice, status, summary
 from jupyter_latents.wording import UNSEEN, as_html
 
 if TYPE_CHECKING:
@@ -158,6 +158,7 @@ def run_html(record: RunRecord, budget: Budget, cells: Cells | None = None) -> s
         "key": key,
         "title": as_html(record.title),
         "status": as_html(status(record)),
+        "next": f'<div class="jl-next">{as_html(advice(record))}</div>' if advice(record) else "",
         "bar": still.bar(data["stages"]),
         "legend": still.legend(data["stages"]),
         "picture": still.picture(data) if budget.picture else _all(record),

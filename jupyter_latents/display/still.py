@@ -15,6 +15,7 @@ __all__ = ["bar", "facts", "grid", "legend", "line", "notes", "picture", "strip"
 
 _STRIP = 10
 _SHOWN = 320
+_FEW = 8  # stages that are told apart on the bar
 T = TypeVar("T")
 
 
@@ -29,7 +30,9 @@ def thinned(items: Sequence[T], count: int) -> list[T]:
 
 
 def bar(stages: Sequence[dict[str, Any]]) -> str:
-    """The bar's segments."""
+    """The bar's segments; of many stages, such as those of a sweep, one."""
+    if len(stages) > _FEW:
+        return '<div class="jl-segment jl-hue0"><div class="jl-done" style="width:100%"></div></div>'
     return "".join(
         f'<div class="jl-segment jl-hue{index % 4}" style="flex-grow:{stage["steps"]}">{_switches(stage)}</div>'
         for index, stage in enumerate(stages)
@@ -46,7 +49,9 @@ def _switches(stage: dict[str, Any]) -> str:
 
 
 def legend(stages: Sequence[dict[str, Any]]) -> str:
-    """What each stage ran, after the noise level at which it began."""
+    """What each stage ran, after the noise level at which it began; of many their number."""
+    if len(stages) > _FEW:
+        return f'<div class="jl-names">{len(stages)} stages</div>'
     parts = []
     for index, stage in enumerate(stages):
         level = f", from σ {as_html(stage['sigma'])}" if stage["sigma"] else ""

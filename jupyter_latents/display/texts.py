@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from jupyter_latents.engine import Reading
 
 __all__ = [
-    "doing", "duration", "items_text", "progress_line", "reading_text", "sigma_text", "spoken", "stage_label",
+    "advice", "doing", "duration", "items_text", "progress_line", "reading_text", "sigma_text", "spoken", "stage_label",
     "status", "summary", "time_left",
 ]  # fmt: skip
 
@@ -100,8 +100,24 @@ def doing(record: RunRecord) -> str:
 
 def _place(record: RunRecord) -> str:
     """Where a run stands that waits."""
+    if record.held_up:
+        return f"waiting, since {record.held_up} is paused"
     ahead = next((place for place, one in enumerate(record.queue) if one.own), 0)
     return f"waiting for {ahead + 1} earlier runs" if ahead else "waiting for an earlier run"
+
+
+def advice(record: RunRecord) -> str:
+    """What can be done after a run that ended before its time; empty after others."""
+    if record.ended is None or record.state not in ("failed", "stopped"):
+        return ""
+    again = "change what it says and run it again" if record.state == "failed" else "run it again"
+    last = record.stages[-1] if record.stages else None
+    if last is None or last.latents is None or not last.variable or not last.points:
+        return f"Next: {again}."
+    here = f"step {last.points[-1].step} of {last.of}"
+    return (
+        f'Next: {again}; or go on from {here}, which {last.variable} holds: --image-seeds "latents: {last.variable}".'
+    )
 
 
 def items_text(record: RunRecord) -> str:
@@ -129,6 +145,8 @@ def spoken(record: RunRecord) -> str:
 
 def _verb(phase: PhaseRecord) -> str:
     subject = visible(phase.phase.subject)
+    if phase.name == "importing" and subject:
+        return f"importing libraries: {subject}"
     return f"decoding {subject} into a picture" if subject else _VERBS.get(phase.name, phase.name)
 
 
@@ -141,7 +159,7 @@ def _phase(record: RunRecord, phase: PhaseRecord) -> str:
     stage = record.stages[-1]
     at = stage.points[-1].step if stage.points else stage.start
     sweep = stage.stage.sweep
-    parts = [f"picture {sweep.number + 1} of {sweep.of}"] if sweep is not None else []
+    parts = [f"picture {sweep.place + 1} of {sweep.count}"] if sweep is not None else []
     if record.state == "paused":
         return " · ".join([*parts, f"paused at step {at} of {stage.of}"])
     parts.append(f"denoising {at} of {stage.of}")

@@ -12,8 +12,9 @@ from jupyter_latents.display.pictures.channels import quantise
 from jupyter_latents.display.pictures.images import frame
 from jupyter_latents.display.records.fill import FRAME_SIDE, fill_channels, fill_end, fill_frames
 from jupyter_latents.display.records.pace import PreviewPace
-from jupyter_latents.display.records.run_record import QueuedRun, RunRecord
+from jupyter_latents.display.records.run_record import RunRecord
 from jupyter_latents.display.records.stage_record import Point, own_sigma
+from jupyter_latents.display.run_queue import RunQueue
 from jupyter_latents.display.screens import Screen, shell
 from jupyter_latents.engine import checked_preview_vae
 from jupyter_latents.errors import JupyterLatentsError
@@ -22,7 +23,7 @@ from jupyter_latents.threads import start_thread
 from jupyter_latents.wording import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from jupyter_latents.engine import ItemEvent, Look, Phase, StageResult, StepEvent, WorkerRow
     from jupyter_latents.latents.value import Latents
@@ -156,6 +157,16 @@ class RunView:
     def _ipython_display_(self) -> None:
         self.show()
 
+    def _display_(self) -> Any:
+        """What marimo shows where a cell ends with it: a widget."""
+        from jupyter_latents.display.marimo import MarimoScreen
+
+        screen = MarimoScreen(self)
+        with self._lock:
+            screen.show()
+            self._screens.append(screen)
+        return screen.widget
+
     # The observer's methods, in the run's thread.
 
     def stage(self, _index: int, stage: Stage, name: str) -> None:
@@ -273,20 +284,9 @@ class RunView:
             if self.run is not None and self.run.state in _GOING:
                 self.record.state = self.run.state
             self._sent = time.monotonic()
-            self.record.queue = tuple(self._waiting())
+            self.record.queue, self.record.held_up = self.queue.waiting, self.queue.held_up
             for screen in screens:
                 screen.update()
-
-    def _waiting(self) -> Iterator[QueuedRun]:
-        """The runs that wait for their turn; those that are to end are gone from the line at once."""
-        for run in self._queued:
-            told = run.watcher.record.title if run.watcher is not None else ""
-            yield QueuedRun(visible(told or run.title) or "a run", run is self.run)
-
-    @property
-    def _queued(self) -> list[Any]:
-        queue = self.run.queue if self.run is not None else None
-        return [run for run in queue.waiting[1:] if not run.flag.asked] if queue is not None else []
 
     def preview_each(self, *, on: bool) -> None:
         """Has each step's picture made from now on, or as before.
@@ -296,23 +296,10 @@ class RunView:
         """
         self._pace.each(on=on)
 
-    def cancel(self, place: int) -> None:
-        """Takes a run out of the queue.
-
-        Args:
-            place: Where it stands, 0 for the next.
-        """
-        if 0 <= place < len(self._queued):
-            self._queued[place].stop()
-
-    def advance(self, place: int) -> None:
-        """Lets a run that waits be the next.
-
-        Args:
-            place: Where it stands, 0 for the next.
-        """
-        if self.run is not None and 0 <= place < len(self._queued):
-            self.run.queue.advance(self._queued[place])
+    @property
+    def queue(self) -> RunQueue:
+        """The runs that wait, and the one that they wait for."""
+        return RunQueue(self.run)
 
     def _follows(self, screen: Screen) -> bool:
         """Whether a screen has still something to show."""

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+import traitlets
 from anywidget import AnyWidget
 
-from jupyter_latents.display.scripts import live_script, static_file
+from jupyter_latents.display.scripts import live_script, page_style
 
 __all__ = ["LiveWidget", "answer_on_the_asking_thread"]
 
 
 class LiveWidget(AnyWidget):
-    """Holds no state of its own: everything goes by custom messages."""
+    """Everything goes by custom messages.
+
+    Attributes:
+        still: What a page shows that no kernel answers, where nothing else stays there.
+    """
 
     _esm = live_script()
-    _css = static_file("view.css")
+    _css = page_style()
+    still = traitlets.Unicode().tag(sync=True)
 
 
 def answer_on_the_asking_thread(widget: Any) -> None:

@@ -93,7 +93,7 @@ def local_engine(settings: Settings) -> LocalEngine:
     Args:
         settings: Say how much memory its models may take.
     """
-    import_libraries(lambda: None)
+    import_libraries(lambda _: None)
     from jupyter_latents.engine.local import LocalEngine
     from jupyter_latents.engine.models.cache import ModelCache
 

@@ -62,7 +62,7 @@ class Phase:
         span: For denoising, the steps that run.
         noise: For denoising, the noise level at its start.
         switches: For denoising, the steps of the whole schedule at which what steers the stage changes.
-        subject: For decoding latents in the place of a picture, what the script calls them.
+        subject: For decoding latents in the place of a picture, what the script calls them; for imports, which library.
     """
 
     name: PhaseName

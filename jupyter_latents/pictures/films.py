@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.errors import LatentsError, LatentsFileError, LatentsWarning
 from jupyter_latents.formats import FILMS, FORMATS, FileFormat, format_of
-from jupyter_latents.pictures.metadata.texts import OURS, no_room, storable, write_picture
+from jupyter_latents.pictures.film_texts import FILM_KEYS
+from jupyter_latents.pictures.metadata.texts import no_room, storable, write_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -87,14 +88,15 @@ def _coded(frames: Sequence[Image], row: FileFormat, fps: float, texts: Mapping[
 
 
 def _said(texts: Mapping[str, str], row: FileFormat) -> list[str]:
-    """What says how it was made, as a word of the codec's command, which has an end."""
-    if OURS not in texts:
-        return []
-    text = storable(texts[OURS])
-    if len(text.encode()) > _MOST_SAID:
-        warnings.warn(no_room(row.ending, [OURS]), LatentsWarning, stacklevel=2)
-        return []
-    return ["-metadata", f"comment={text}"]
+    """What says how it was made, as words of the codec's command, which have an end."""
+    told: list[str] = []
+    for key, called in FILM_KEYS.items():
+        text = storable(texts.get(key, ""))
+        if len(text.encode()) > _MOST_SAID:
+            warnings.warn(no_room(row.ending, [key]), LatentsWarning, stacklevel=2)
+        elif text:
+            told += ["-metadata", f"{called}={text}"]
+    return told
 
 
 def _even(image: Image) -> Image:

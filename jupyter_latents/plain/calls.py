@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast, overload
 
 from jupyter_latents import session as sessions
+from jupyter_latents.display.marimo import in_marimo, refuse_to_bind
 from jupyter_latents.display.publishing import shell
 from jupyter_latents.engine import Silent
 from jupyter_latents.errors import JupyterLatentsError, ScriptError, SettingError
@@ -143,9 +144,20 @@ def start(
         session.check(job.script)
     except JupyterLatentsError as error:
         raise job.reworded(error) from error.__cause__
-    view = _view(session if executor is None else session.on(executor), names, running, job.written)
-    started = view.start(Task(job.script, force=force, reword=job.reworded), _Logged(), on_step)
+    among = _view(session if executor is None else session.on(executor), names, running, job.written)
+    task = Task(job.script, force=force, reword=job.reworded)
+    started = _seen(among, task, on_step) if in_marimo() else among.start(task, _Logged(), on_step)
     started.gives = job.given
+    return started
+
+
+def _seen(session: Session, task: Task, on_step: OnStep | None) -> Run:
+    """Starts a task with a view, which is drawn where a cell ends with the run."""
+    from jupyter_latents.display.view import RunView
+
+    view = RunView(bind=refuse_to_bind)
+    started = session.start(task, view, on_step)
+    view.attach(started)
     return started
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.engine import import_libraries
+from jupyter_latents.engine import Phase, import_libraries
 from jupyter_latents.errors import SettingError
 from jupyter_latents.settings import Settings, is_executor
 
 if TYPE_CHECKING:
-    from jupyter_latents.engine import Engine, PhaseName, WorkerRow
+    from jupyter_latents.engine import Engine, WorkerRow
     from jupyter_latents.session.process import Process
 
 __all__ = ["EnginePlace"]
@@ -75,7 +75,7 @@ class EnginePlace:
         engine: Any = self.engine
         return engine.workers() if self._on_workers else []
 
-    def load(self, tell: Callable[[PhaseName], None]) -> None:
+    def load(self, tell: Callable[[Phase], None]) -> None:
         """Imports what the engine needs, and starts workers, where this is to be done yet.
 
         Args:
@@ -86,7 +86,7 @@ class EnginePlace:
             SettingError: The workers cannot be started.
         """
         if self._given is None and self._own is None:
-            import_libraries(lambda: tell("importing"))
+            import_libraries(lambda what: tell(Phase("importing", subject=what)))
         if self._on_workers and not self._process.has_workers(self.name):
-            tell("starting")
+            tell(Phase("starting"))
             self._process.workers(self.name, self._settings)

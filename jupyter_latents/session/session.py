@@ -42,7 +42,7 @@ from jupyter_latents.wording import readable
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from jupyter_latents.engine import Engine, Observer, PartRow, PhaseName, WorkerRow
+    from jupyter_latents.engine import Engine, Observer, PartRow, Phase, WorkerRow
     from jupyter_latents.latents.clip import Clip
     from jupyter_latents.latents.value import Latents
 
@@ -124,7 +124,7 @@ class Session:
         """What each worker does now; none where stages run in this process."""
         return self._place.workers()
 
-    def load_engine(self, tell: Callable[[PhaseName], None]) -> None:
+    def load_engine(self, tell: Callable[[Phase], None]) -> None:
         """Imports what the engine needs, and starts workers, where this is to be done yet; see `EnginePlace.load`."""
         self._place.load(tell)
 

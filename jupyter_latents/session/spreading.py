@@ -8,7 +8,7 @@ from typing import Any
 
 from jupyter_latents.stage import Choice, Reference, Stage, Sweep
 
-__all__ = ["Outlines", "choices_of", "spread", "spread_from"]
+__all__ = ["Outlines", "bound_with", "choices_of", "spread", "spread_from"]
 
 
 class Outlines(list[Any]):
@@ -29,6 +29,23 @@ def choices_of(stages: Iterable[Stage]) -> tuple[Choice, ...]:
     return tuple(stage.sweep.choice if stage.sweep is not None else () for stage in stages)
 
 
+def bound_with(earlier: Any, made: Any, stages: Sequence[Stage]) -> Any:
+    """What a name will stand for: of several refined pairs with what the second stages before this one will make.
+
+    Args:
+        earlier: What the name stood for before.
+        made: What an invocation will make, `Outlines` where that is several.
+        stages: Its stages.
+    """
+    sweep = stages[0].sweep
+    if sweep is None or not sweep.refines:
+        return made
+    own = made if isinstance(made, Outlines) else Outlines([made], choices_of(stages))
+    if sweep.pair == 0 or not isinstance(earlier, Outlines):
+        return own
+    return Outlines([*earlier, *own], (*earlier.choices, *own.choices))
+
+
 def spread(stages: Sequence[Stage], names: Mapping[str, Any]) -> tuple[Stage, ...]:
     """The stages of an invocation, those whose latents are a sequence once for each of its items.
 
@@ -42,10 +59,9 @@ def spread(stages: Sequence[Stage], names: Mapping[str, Any]) -> tuple[Stage, ..
     made = [one for stage in stages for one in _items(stage, names)]
     if len(made) == len(stages):
         return tuple(made)
-    choices = choices_of(made)
     return tuple(
-        replace(stage, sweep=Sweep(number, len(made), choice))
-        for number, (stage, choice) in enumerate(zip(made, choices, strict=True))
+        replace(stage, sweep=replace(stage.sweep or Sweep(), number=number, of=len(made)))
+        for number, stage in enumerate(made)
     )
 
 
@@ -70,19 +86,23 @@ def _items(stage: Stage, names: Mapping[str, Any]) -> list[Stage]:
     several = names.get(name)
     if not isinstance(several, (LatentsSequence, Outlines)):
         return [stage]
-    own = stage.sweep.choice if stage.sweep is not None else ()
+    own = stage.sweep or Sweep()
     found = []
     for index in range(len(several)):
         one = replace(seed, latents=(Reference(f"{name}[{index}]", "variable"),))
-        choice = (*own, *_brought(own, name, index, several.choices))
-        sweep = Sweep(index, len(several), choice) if len(several) > 1 else stage.sweep
+        choice = (*own.choice, *_brought(own.choice, name, index, several.choices))
+        sweep = replace(own, number=index, of=len(several), choice=choice) if len(several) > 1 else stage.sweep
         found.append(replace(stage, image_seed=one, sweep=sweep))
     return found
 
 
 def _brought(own: Choice, name: str, index: int, choices: Sequence[Choice]) -> Choice:
-    """What tells an item of a sequence from the others, without a name that the stage's own options use."""
+    """What tells an item of a sequence from the others, without a name that the stage's own options use.
+
+    What the stage itself has taken alike, as the other one of its refined pair, is not said twice.
+    """
     if not any(choices):
         return ((name, index),)
     taken = {option for option, _ in own}
-    return tuple((f"{option} of {name}" if option in taken else option, value) for option, value in choices[index])
+    brought = (pair for pair in choices[index] if pair not in own)
+    return tuple((f"{option} of {name}" if option in taken else option, value) for option, value in brought)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from jupyter_latents.engine import Phase, Silent, scheduler_names
+from jupyter_latents.engine import Silent, scheduler_names
 from jupyter_latents.errors import (
     HandoffError,
     JupyterLatentsError,
@@ -110,7 +110,7 @@ class Work:
                 observer.note(text, warning=matters)
 
         try:
-            self.session.load_engine(lambda name: observer.phase(Phase(name)))
+            self.session.load_engine(observer.phase)
         except StoppedError as stopped:
             observer.note(stopped.message)
             return

@@ -21,11 +21,27 @@ class Sweep:
         number: Its place among them, 0 for the first.
         of: How many there are.
         choice: What the options took that tell it from the others.
+        pair: Where the invocation is one stage of a refined pair among others: which pair, 0 for the first.
+        pairs: How many pairs there are.
+        refines: Whether the invocation is the second one of its pair.
     """
 
     number: int = 0
     of: int = 1
     choice: Choice = ()
+    pair: int = 0
+    pairs: int = 1
+    refines: bool = False
+
+    @property
+    def place(self) -> int:
+        """Its place among the stages of all pairs that are the same one of their pair; else among the invocation's."""
+        return self.pair * self.of + self.number
+
+    @property
+    def count(self) -> int:
+        """How many of these there are."""
+        return self.pairs * self.of
 
 
 @dataclass(frozen=True, slots=True)

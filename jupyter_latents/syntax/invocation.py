@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jupyter_latents.errors import Place
-from jupyter_latents.stage import ModelSource, Stage, Sweep
+from jupyter_latents.stage import Choice, ModelSource, Stage, Sweep
 
 from .options.arguments import Arguments
 from .options.choices import choice_of
@@ -31,6 +31,7 @@ class Invocation:
         check: Called for each stage; it raises to stop.
         defaults: Values of fields where the invocation gives none, by path; those not in it are the stage's own.
         opens: Makes the same invocation with the environment's values, where some are veiled.
+        within: Which of several refined pairs it belongs to, and what tells that pair from the others.
     """
 
     model: str
@@ -39,6 +40,7 @@ class Invocation:
     check: Callable[[], None] = field(default=nothing, repr=False, compare=False)
     defaults: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     opens: Callable[[], Invocation] | None = field(default=None, repr=False, compare=False)
+    within: Sweep | None = field(default=None, compare=False)
 
     def real(self) -> Invocation:
         """The same with the environment's values, for the run."""
@@ -69,14 +71,21 @@ class Invocation:
         common = {option.dest: self._given(option) for option in OPTIONS if not option.multiplies}
         base = _filled(with_values(Stage(model=ModelSource(self.model)), self.defaults), common)
         choices = list(self.choices())
-        if len(choices) == 1:
+        if len(choices) == 1 and self.within is None:
             return (_filled(base, choices[0]),)
         telling = [dest for dest in choices[0] if len({repr(choice[dest]) for choice in choices}) > 1]
         return tuple(
-            replace(made, sweep=Sweep(number, len(choices), choice_of(made, choice, telling)))
+            replace(made, sweep=self._sweep(number, len(choices), choice_of(made, choice, telling)))
             for number, choice in enumerate(choices)
             for made in (_filled(base, choice),)
         )
+
+    def _sweep(self, number: int, of: int, choice: Choice) -> Sweep:
+        """Which of the stages one is; the own options of a refiner are called so, as the base may have them too."""
+        if self.within is None:
+            return Sweep(number, of, choice)
+        own = tuple((f"refiner {name}", value) for name, value in choice) if self.within.refines else choice
+        return replace(self.within, number=number, of=of, choice=(*self.within.choice, *own))
 
     def _given(self, option: Option) -> Any:
         """The value of an option that multiplies nothing; None where it was not given."""

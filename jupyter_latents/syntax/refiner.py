@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
 from jupyter_latents.errors import JupyterLatentsError, ScriptError, nearest
 
 from .addresses import parse_address
 from .expand import UNKNOWN
+from .options.choices import CALLED
 from .options.second_stage import BEFORE, EDIT, FRACTION, FRACTIONS, REFINER, REWRITTEN, SECOND, SHORT
 from .options.table import BY_NAME, MOST
+from .pairs import Pair
 from .seeds import parse_seed
 from .text.quoting import Word, rendered
 
@@ -29,6 +31,7 @@ _SHARED = (
     "model_cpu_offload", "model_sequential_offload", "force",
 )  # fmt: skip
 _FIRST_ALONE = ("text_encoders", "textual_inversions", "unet", "loras", "ip_adapters")
+_CUT = "high-noise fraction"  # what people call where the refiner begins
 _URI = ("revision", "variant", "subfolder", "dtype")
 
 
@@ -39,10 +42,12 @@ class StageWords:
     Attributes:
         words: The words; the first is the model.
         note: What is to be told of it; empty for nothing.
+        pair: Which pair it belongs to, where several values make several.
     """
 
     words: list[Word]
     note: str = ""
+    pair: Pair | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +93,17 @@ def in_two_stages(words: Sequence[Word], draw: Callable[[], object] = int) -> It
     _check(base, own)
     base = [_drawn(one, draw) for one in base] if edit else base
     fractions = own[FRACTIONS].values if FRACTIONS in own else (rendered(FRACTION, own[REFINER].option),)
-    choices = list(_choices(base, edit=edit))
-    if len(choices) * len(fractions) > 1 and (into := _of(base, "into")):
-        text = "several pairs of stages cannot bear one name; leave it out, or give one value of each option."
-        raise ScriptError(f"'{into.option.text}': {text}", place=into.option.place)
-    for chosen in choices:
-        for fraction in fractions:
-            yield from _pair(words[0], chosen, own, fraction, edit=edit)
+    pairs = list(itertools.product(_choices(base, edit=edit), fractions))
+    for number, (chosen, fraction) in enumerate(pairs):
+        told = [
+            (CALLED[one.dest], one.values[0])
+            for one, whole in zip(chosen, base, strict=True)
+            if len(one.values) < len(whole.values)
+        ]
+        told += [(_CUT, fraction)] if len(fractions) > 1 else []
+        for refines, stage in enumerate(_pair(words[0], chosen, own, fraction, edit=edit)):
+            pair = Pair(number, len(pairs), tuple(told), refines=bool(refines)) if len(pairs) > 1 else None
+            yield replace(stage, pair=pair)
 
 
 def _grouped(words: Sequence[Word]) -> Iterator[_Given]:

@@ -17,6 +17,7 @@ from .invocation import Invocation
 from .last import NOTHING_YET, last_names
 from .options.arguments import VeiledError, read_arguments
 from .options.rules.remarks import remarks
+from .pairs import of_pair
 from .patterns import matched
 from .refiner import StageWords, in_two_stages
 from .templates.environment import Environment
@@ -143,7 +144,7 @@ class Script:
                     if one.note:
                         environment.note(one.note, one.words[0].place)
                     made.append(_invocation(one.words, environment, schedulers))
-                    yield made[-1]
+                    yield of_pair(made[-1], one.pair, lambda word: _opened(word, environment))
                     if environment.exited:
                         return
                 if made:

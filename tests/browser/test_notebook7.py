@@ -1,4 +1,4 @@
-"""The two main flows in Notebook 7: two stages with progress and preview, and Stop."""
+"""The main flows in Notebook 7: two stages with progress and preview, Stop, and the panel."""
 
 import re
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from tests.browser.lab_page import LabServer, NotebookPage
+from tests.browser.test_panel import OPEN, field, press
 
 pytestmark = pytest.mark.browser
 
@@ -25,13 +26,15 @@ demo/scenes --prompts "a sunset over the sea" --seeds 7 --inference-steps 60 --d
 
 demo/paper --prompts "a sunset over the sea" --image-seeds "latents: base" --inference-steps 60
 --denoising-start 0.8 --into final"""
+PANEL = 'demo/scenes --prompts "a sunset over the sea" --seeds 7 --inference-steps 3 --into seven'
 LONG = '%%dgen\ndemo/scenes --prompts "a night over hills" --seeds 9 --inference-steps 900 --into part'
 
 
 @pytest.fixture(scope="module")
 def notebook(browser_context: BrowserContext, lab_server: LabServer) -> Iterator[NotebookPage]:
     page = NotebookPage(browser_context.new_page(), lab_server)
-    page.write("seven.ipynb", f"{LOAD}\n{HOLD}", TWO_STAGES, "final.is_clean", LONG, "part.position.step")
+    panel = f"{OPEN[:-1]}{PANEL!r})"
+    page.write("seven.ipynb", f"{LOAD}\n{HOLD}", TWO_STAGES, "final.is_clean", LONG, "part.position.step", panel)
     page.open("seven.ipynb")
     assert page.page.evaluate("window.jupyterapp.name") == "Jupyter Notebook"
     page.run_cell(0)
@@ -62,3 +65,19 @@ def test_stop_ends_the_run_and_binds_what_there_is(notebook: NotebookPage) -> No
     notebook.wait_for(run)
     expect(output.locator(".jl-status")).to_contain_text("stopped at step")
     assert 0 < int(notebook.said(4)) < 900
+
+
+def test_the_panel_runs_and_writes_its_cell(notebook: NotebookPage) -> None:
+    output = notebook.run_cell(5)
+    field(output, "Steps in all").fill("x")
+    expect(output.locator(".dgp-bad")).to_have_count(1)
+    field(output, "Steps in all").fill("2")
+    expect(output.locator(".dgp-bad")).to_have_count(0)
+    press(output, "▶ Run")
+    output.get_by_text("done: 1 stage, 2 model evaluations; bound: seven").wait_for(timeout=90_000)
+    expect(output.locator(".jl-one img").first).to_have_attribute("src", re.compile("^data:image"))
+    press(output, "New cell")
+    output.get_by_text("a cell below holds these stages").wait_for()
+    written = notebook.page.evaluate("() => window.panel.content.model.cells.get(6).sharedModel.source")
+    assert written.startswith("%%dgen\ndemo/scenes")
+    assert "--inference-steps 2" in written

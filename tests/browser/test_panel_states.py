@@ -40,7 +40,7 @@ def shooter(lab: LabPage, folder: Path) -> Callable[[str, Locator], None]:
 
 def test_the_states_of_the_panel(lab: LabPage, tmp_path: Path) -> None:
     shoot = shooter(lab, Path(os.environ.get("STATES") or tmp_path))
-    lab.page.set_viewport_size({"width": 1280, "height": 1900})
+    lab.page.set_viewport_size({"width": 1280, "height": 2600})
     lab.write("states.ipynb", OPEN, f"panel({SKETCH!r})", f"panel({SKETCH.replace('30', '300')!r})")
     lab.open("states.ipynb")
     output = lab.run_cell(0)

@@ -11,8 +11,10 @@ from jupyter_latents.display.pictures.images import jpeg
 from jupyter_latents.display.records.run_record import QueuedRun, RunRecord
 from jupyter_latents.display.static_html import Budget, run_bundle, run_html
 from jupyter_latents.engine import ItemEvent, WorkerRow
+from jupyter_latents.stage import Prompt
+from jupyter_latents.syntax import parse
 from tests.browser.states import COPIED, Shot, ran, running, say, show_live, show_static, sweep_stages
-from tests.display.fake_run import landscape, stage, two_stages
+from tests.display.fake_run import landscape, latents_at, stage, two_stages
 
 pytestmark = pytest.mark.browser
 PROMPTS = ["a beautiful sunset over the mountains", "a starry night over the sea"]
@@ -189,19 +191,32 @@ def test_running_and_paused(page: Page, shot: Shot, dark: bool) -> None:
     show_live(page, running(two_stages(), 0, 12), dark=dark)
     expect(page.locator(".jl-status")).to_contain_text("denoising 12 of 30")
     shot(f"running-{theme}")
-    expect(page.locator(".jl-levels span")).to_have_text(["σ 14.6", "clean"])
+    expect(page.locator(".jl-levels span")).to_have_text(["σ 14.6 (VE)", "clean"])
     say(page, running(two_stages(), 0, 12, "paused"))
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
     expect(page.locator(".jl-status")).to_have_text("paused at step 12 of 30")
     shot(f"paused-{theme}")
 
 
+@pytest.mark.parametrize("state", ["light", "dark", "400 pixels"])
+def test_a_run_that_has_ended(page: Page, shot: Shot, state: str) -> None:
+    page.set_viewport_size({"width": 400 if state == "400 pixels" else 780, "height": 600})
+    show_static(page, ran(two_stages()), dark=state == "dark")
+    expect(page.locator(".jl-levels span").last).to_have_text("clean")
+    shot(state)
+
+
 def test_failed(page: Page, shot: Shot) -> None:
     record = running(two_stages(), 0, 12)
-    record.end("failed", None)
-    record.error = "out of memory: 8 GB were asked for"
+    record.end("failed", latents_at(two_stages()[0], 12))
+    record.error = "out of memory: 8 GB were asked for; use --model-cpu-offload or a smaller --output-size"
     show_static(page, record)
-    expect(page.locator(".jl-status")).to_have_text("failed: out of memory: 8 GB were asked for")
+    expect(page.locator(".jl-status")).to_have_text(f"failed: {record.error}")
+    expect(page.locator(".jl-next")).to_have_text(
+        "Next: change what it says and run it again; or go on from step 12 of 30, which base holds: "
+        '--image-seeds "latents: base".'
+    )
+    expect(page.get_by_role("button", name="Copy cell")).to_be_visible()
     shot("failed")
 
 
@@ -212,11 +227,23 @@ def test_queued(page: Page, shot: Shot) -> None:
     expect(page.locator(".jl-status")).to_have_text("waiting for 2 earlier runs")
     expect(page.get_by_role("button", name="Stop")).to_be_visible()
     expect(page.locator(".jl-waits b")).to_have_text(["night", "base → final (this one)", "xy"])
+    shot("queued")
     page.get_by_role("button", name="move xy to the front").click()
     assert page.evaluate("model.sent.at(-1)") == {"cmd": "advance", "place": 2}
     page.get_by_role("button", name="cancel night").click()
     assert page.evaluate("model.sent.at(-1)") == {"cmd": "cancel", "place": 0}
-    shot("queued")
+
+
+def test_queued_behind_a_paused_run(page: Page, shot: Shot) -> None:
+    record = RunRecord(planned=tuple(two_stages()), state="queued", held_up="night")
+    record.queue = (QueuedRun("base → final", own=True),)
+    show_live(page, record)
+    expect(page.locator(".jl-status")).to_have_text("waiting, since night is paused")
+    page.get_by_role("button", name="resume night").click()
+    assert page.evaluate("model.sent.at(-1)") == {"cmd": "free", "stop": False}
+    page.get_by_role("button", name="stop night").click()
+    assert page.evaluate("model.sent.at(-1)") == {"cmd": "free", "stop": True}
+    shot("queued-behind-a-paused-run")
 
 
 def test_compare(page: Page, shot: Shot) -> None:
@@ -248,6 +275,27 @@ def test_no_button_of_the_head_stands_alone_in_a_row(page: Page, width: int) -> 
     expect(acts.get_by_role("button", name="Resume")).to_be_visible()
     tops = acts.evaluate("(row) => [...row.children].filter((one) => one.offsetHeight).map((one) => one.offsetTop)")
     assert len(set(tops)) == 1
+
+
+def test_a_sweep_over_refined_pairs_is_one_grid(page: Page, shot: Shot) -> None:
+    text = "demo/scenes --prompts a --seeds 1 --guidance-scales 3 5 --sdxl-refiner demo/paper -gs2 2 6 7 --into xy"
+    pairs = [
+        replace(one, num_inference_steps=5, scheduler="EulerDiscreteScheduler", prompt=Prompt(PROMPTS[0]))
+        for made in parse(text)
+        for one in made.stages()
+    ]
+    show_static(page, ran(pairs))
+    expect(page.locator(".jl-corner")).to_have_text("guidance ↓refiner guidance →")
+    expect(page.locator(".jl-pick:not([disabled])")).to_have_count(6)
+    expect(page.locator(".jl-status")).to_contain_text("6 pictures")
+    expect(page.locator(".jl-segment")).to_have_count(2)
+    chosen(page, "xy · guidance 3, refiner guidance 6")
+    page.get_by_label("step", exact=True).press("Home")  # a step of the base: the grid stays, and what it leads to
+    expect(page.locator(".jl-facts")).to_contain_text("demo/scenes")
+    expect(page.locator(".jl-pick[aria-pressed=true]")).to_have_count(1)
+    expect(page.locator(".jl-line")).to_have_text("a later stage has taken the name of this result")
+    expect(page.locator(".jl-corner")).to_have_text("guidance ↓refiner guidance →")
+    shot("sweep-of-refined-pairs")
 
 
 def test_a_sweep_of_two_stages_shows_the_chosen_way_on_its_bar(page: Page) -> None:

@@ -520,6 +520,13 @@ def test_the_queue_is_told_cut_and_ordered(front_end: Recorder) -> None:
     assert queue.waiting == (runs[0], runs[2], runs[1])
     tell(screen, cmd="cancel", place=1)
     assert runs[1].wait(20)
+    runs[0].pause()
+    views[2].show()
+    assert (views[2].queue.held_up, views[0].queue.held_up) == ("made0", "")
+    views[2].queue.free(stop=False)
+    assert runs[0].state == "running"
+    views[2].queue.free(stop=True)  # it is paused no more: who presses too late ends nothing
+    assert not runs[0].flag.asked
     tell(screen, cmd="cancel", place=7)
     tell(screen, cmd="advance", place="x")
     gate.open()

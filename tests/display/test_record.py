@@ -12,6 +12,7 @@ from jupyter_latents.display.records.run_record import RunRecord
 from jupyter_latents.display.records.stage_record import Point
 from jupyter_latents.display.still import bar
 from jupyter_latents.display.texts import (
+    advice,
     duration,
     progress_line,
     reading_text,
@@ -24,8 +25,10 @@ from jupyter_latents.display.texts import (
 from jupyter_latents.engine.observer import Phase, Reading
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.latents.facts import CLEAN, Noise
-from jupyter_latents.stage import Prompt
+from jupyter_latents.stage import Prompt, Sweep
 from tests.display.fake_run import latents_at, stage, two_stages
+
+ONWARD = 'go on from step 22 of 30, which base holds: --image-seeds "latents: base".'
 
 
 def running(steps: int = 22) -> RunRecord:
@@ -51,14 +54,21 @@ def test_title_counts_results_of_one_name_and_leaves_the_middle_out() -> None:
     assert record.title == "a × 2 → b → … → e"
 
 
-def test_several_results_of_one_name_are_places_of_a_list() -> None:
+def test_the_results_of_a_sweep_are_places_of_a_list() -> None:
     record = RunRecord()
-    for _ in range(2):
-        record.begin_stage(stage("out"), "out")
+    for number in range(2):
+        record.begin_stage(stage("out", sweep=Sweep(number, 2)), "out")
     assert [item.branch(12) for item in record.stages] == [
         ("out0_12", "out[0].at(step=12)"),
         ("out1_12", "out[1].at(step=12)"),
     ]
+
+
+def test_a_name_that_a_later_invocation_takes_leads_to_no_earlier_result() -> None:
+    record = RunRecord()
+    for _ in range(2):
+        record.begin_stage(stage("out"), "out")
+    assert [item.branch(12) for item in record.stages] == [("", ""), ("out_12", "out.at(step=12)")]
 
 
 def test_a_result_without_a_name_has_no_branch() -> None:
@@ -107,6 +117,31 @@ def test_status_of_a_run_that_waits(state: str, expected: str) -> None:
     record = running()
     record.state = state
     assert status(record) == expected
+
+
+def test_a_run_that_waits_says_that_the_one_before_it_is_paused() -> None:
+    record = running()
+    record.state, record.held_up = "queued", "night"
+    assert status(record) == "waiting, since night is paused"
+
+
+@pytest.mark.parametrize(
+    ("state", "left", "expected"),
+    [
+        ("failed", False, "Next: change what it says and run it again."),
+        ("stopped", False, "Next: run it again."),
+        (
+            "stopped",
+            True,
+            f"Next: run it again; or {ONWARD}",
+        ),
+        ("done", True, ""),
+    ],
+)
+def test_a_run_that_ended_before_its_time_says_what_can_be_done(state: str, left: bool, expected: str) -> None:
+    record = running()
+    record.end(state, latents_at(two_stages()[0], 22) if left else None)
+    assert advice(record) == expected
 
 
 def test_a_screen_reader_hears_what_begins_and_ends_and_no_steps() -> None:
@@ -200,7 +235,7 @@ def test_products_are_told_apart_by_their_negative_prompts() -> None:
     record = RunRecord()
     for negative in ("rain", ""):
         record.begin_stage(stage("out", prompt=Prompt("a hill", negative)), "out")
-    assert [one["label"] for one in head(record)["stages"]] == ["without rain", "out[1]"]
+    assert [one["label"] for one in head(record)["stages"]] == ["without rain", "out"]
 
 
 def test_progress_line_fits_the_terminal() -> None:

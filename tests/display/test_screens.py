@@ -442,7 +442,9 @@ def test_a_run_that_made_nothing_leaves_words(front_end: Recorder) -> None:
         bundle = screen.bundle()
         assert list(bundle) == ["text/plain"]
         assert words in bundle["text/plain"]
-        assert bundle["text/plain"].endswith("of the run")
+        said, advised = bundle["text/plain"].split("\n")[-2:]
+        assert said == "of the run"
+        assert advised.startswith("Next: ")
 
 
 def test_a_stage_that_was_ended_early_is_labelled_by_what_it_ran() -> None:

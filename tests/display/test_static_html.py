@@ -13,7 +13,7 @@ from jupyter_latents.display.records.fill import FRAME_SIDE, _missing
 from jupyter_latents.display.records.run_record import RunRecord
 from jupyter_latents.display.static_html import BUDGETS, Budget, run_bundle, run_html, script_json
 from jupyter_latents.display.still import thinned
-from jupyter_latents.stage import ModelSource, Prompt, Stage
+from jupyter_latents.stage import ModelSource, Prompt, Stage, Sweep
 from tests.display.fake_run import fake_previews, stage, start, two_stages
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\u2028${1}'\""
@@ -63,6 +63,13 @@ def test_a_run_of_two_whole_stages_stays_below_300_kilobytes(side: int) -> None:
     assert sum(len(part.encode()) for part in bundle.values()) < 300_000
     points = data_of(bundle["text/html"])["points"]
     assert len(points) == 60
+
+
+def test_a_long_sweep_stays_within_its_size() -> None:
+    stages = [stage("xy", seed=n, num_inference_steps=1, sweep=Sweep(n, 120, (("seed", n),))) for n in range(120)]
+    bundle = run_bundle(record_of_run(stages, 16), 30_000)
+    assert sum(len(part.encode()) for part in bundle.values()) <= 30_000
+    assert "120 stages" in bundle["text/html"]
 
 
 @pytest.mark.parametrize("size", [120_000, 60_000, 30_000])

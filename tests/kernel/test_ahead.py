@@ -81,12 +81,13 @@ def test_a_terminal_and_whoever_switched_it_off_import_nothing(
 
 
 def test_a_run_waits_for_imports_under_way_says_so_and_hears_a_stop(gates: SimpleNamespace) -> None:
-    first = threading.Thread(target=import_libraries, args=(lambda: None, "gated"))
+    first = threading.Thread(target=import_libraries, args=(lambda _: None, "gated"))
     first.start()
     gates.begun.wait(60)
     told, flag = [], StopFlag()
 
-    def tell() -> None:
+    def tell(what: str) -> None:
+        assert what.endswith(" of 5")
         told.append("importing")
         flag.stop()
 
@@ -95,7 +96,7 @@ def test_a_run_waits_for_imports_under_way_says_so_and_hears_a_stop(gates: Simpl
     assert told == ["importing"]
     gates.opened.set()
     first.join()
-    import_libraries(lambda: told.append("again"))
+    import_libraries(lambda _: told.append("again"))
     assert told == ["importing"]
 
 

@@ -202,6 +202,18 @@ def _(jl):
 def _(base):
     base.view()
     return
+
+@app.cell
+def _(jl):
+    started = jl.start("demo/scenes --prompts 'a red barn' --seeds 1 --inference-steps 4 --output-size 64")
+    started.wait()
+    started
+    return
+
+@app.cell
+def _(jl):
+    jl.panel()
+    return
 """
 
 
@@ -212,5 +224,7 @@ def test_marimo_shows_latents(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "marimo", "-y", "export", "html", "cells.py", "-o", "cells.html"]
     subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
     page = (tmp_path / "cells.html").read_text()
-    assert page.count("data:image/") >= 3
+    assert page.count("data:image/") >= 4
+    assert "a red barn" in page
+    assert "The panel is made of ipywidgets, which marimo does not show" in page
     assert "Latents(" not in page, "pictures in the place of text"

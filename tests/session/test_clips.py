@@ -99,6 +99,24 @@ def test_a_film_says_how_it_was_made(desk: Desk, tmp_path: Path):
     assert "num-frames 5" in read_texts(file, file.name).texts[OURS]
 
 
+@pytest.mark.parametrize("ending", ["mp4", "webm"])
+def test_a_coded_film_leads_back_to_its_cell(desk: Desk, tmp_path: Path, ending: str):
+    pytest.importorskip("imageio_ffmpeg")
+    from jupyter_latents.pictures.film_texts import read_film_texts
+    from jupyter_latents.pictures.metadata.texts import PARAMETERS
+    from jupyter_latents.session.cells.reading import cell_from
+
+    said = CLIP.replace("cat", "'cat = a; dog # one'")
+    desk.run(f"{said} --output-path '{tmp_path}' --image-format {ending} --into film")
+    (file,) = tmp_path.iterdir()
+    assert "--num-frames 5" in cell_from(file)
+    assert cell_from(file) == desk.session.cell(desk["film"])
+    assert "Steps: " in read_film_texts(file, "x")[PARAMETERS]
+    (tmp_path / f"bad.{ending}").write_bytes(file.read_bytes()[:40])
+    with pytest.raises(JupyterLatentsError, match="cannot be read as a film"):
+        cell_from(tmp_path / f"bad.{ending}")
+
+
 def test_a_kept_clip_answers_from_the_store(desk: Desk, tmp_path: Path):
     from jupyter_latents.session import Session
 

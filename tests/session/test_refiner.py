@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from jupyter_latents.errors import ScriptError
+from jupyter_latents.stage import axes_of
 from jupyter_latents.syntax import parse
 from jupyter_latents.syntax.refiner import in_two_stages
 from jupyter_latents.syntax.text.located import Line, Located
@@ -93,6 +94,24 @@ def test_an_error_of_the_plan_names_it_so_too(desk: Desk) -> None:
     assert "-sir" in str(second.error)
 
 
+def test_several_pairs_are_one_sweep_with_the_values_of_both_stages(desk: Desk) -> None:
+    given = f"{BASE.replace('-scales 3', '-scales 3 5')} 4 --sdxl-refiner <sdxl-refiner> -gs2 2 6 --into xy"
+    planned = [one.stage for one in desk.plan(given).stages]
+    desk.run(given)
+    choices = desk["xy"].choices
+    assert len(choices) == 8
+    assert [axis.name for axis in axes_of(choices)] == ["guidance", "refiner guidance", "seed"]
+    refined = [stage.sweep for stage in planned if stage.sweep is not None and stage.sweep.refines]
+    assert [sweep.choice for sweep in refined] == list(choices), "the plan foresees it"
+    assert [(sweep.place, sweep.count) for sweep in refined] == [(place, 8) for place in range(8)]
+    last = dict(choices[-1])
+    assert last == {"guidance": 5, "refiner guidance": 6.0, "seed": 4}
+    made = desk["xy"][-1]
+    one = BASE.replace("-scales 3", "-scales 5").replace("--seeds 3", "--seeds 4")
+    desk.run(f"{one} --sdxl-refiner <sdxl-refiner> -gs2 6 --into alone")
+    assert torch.equal(made.tensor, desk["alone"].tensor)
+
+
 def test_both_stages_of_a_pair_have_the_seed_that_was_drawn(desk: Desk) -> None:
     base = BASE.replace("--seeds 3", "--gen-seeds 2")
     script = f"{base} --sdxl-refiner-edit --sdxl-refiner <sdxl-refiner> -hnf 0.7"
@@ -119,7 +138,6 @@ def test_both_stages_of_a_pair_have_the_seed_that_was_drawn(desk: Desk) -> None:
             "'many' is not allowed; give a whole number of seeds",
         ),
         ("--sdxl-refiner r --sdxl-refiner-edit -hnf much", "is no fraction"),
-        ("--sdxl-refiner r --guidance-scales 2 3 --into x", "several pairs of stages cannot bear one name"),
     ],
 )
 def test_what_does_not_go_together_is_refused_where_it_stands(options: str, message: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import ipywidgets
 from traitlets import TraitError
 
+from jupyter_latents.display.words import tip
 from jupyter_latents.wording import as_html
 
 from .choices import Choices, samplers
@@ -245,6 +246,7 @@ class StageEditor:
 
 
 def _say(widget: Any, text: str, style: str) -> None:
-    made = f'<span class="{style}" role="status">{as_html(text)}</span>' if text else ""
+    told = as_html(tip(text)) if style == "dgp-note" else ""
+    made = f'<span class="{style}" role="status" title="{told}">{as_html(text)}</span>' if text else ""
     if widget.value != made:
         widget.value = made

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FARES", "Errands"]
 
-_BEHIND, _BEHIND_PAUSED = "in the queue, behind the run that goes on", "in the queue, behind a paused run"
+_BEHIND = "in the queue, behind the run that goes on"
+_BEHIND_PAUSED = "in the queue, behind a paused run: press Resume in its view, or ■ Stop below to end it"
 _RUNNING, _PAUSED = "running; the kernel is free meanwhile", "paused; press Resume below"
 FARES = frozenset({_BEHIND, _BEHIND_PAUSED, _RUNNING, _PAUSED})
 """How a run may fare until it ends, in words."""

@@ -85,7 +85,7 @@ class Face:
         """Shows the stages and the chosen one, and lets only those buttons be pressed that can do something."""
         marks, forms = self._known.marks(), self._model.forms
         for index in range(len(self._rows), len(forms)):
-            self._rows.append(StageRow(partial(self._chosen, index)))
+            self._rows.append(StageRow(partial(self._chosen, index), index))
         for row in self._rows[len(forms) :]:
             close_all(row.button)
         del self._rows[len(forms) :]
@@ -127,6 +127,7 @@ class Face:
         )
         editor.tell(told, outlook.model if outlook is not None else "")
         _put(self.widgets.editor, [editor.box])
+        self.widgets.paint(index)
         self.widgets.presses.fields = [one.model_id for one in (*editor.typed_in, self.widgets.text)]
         kept = [(own, one) for own, one in self._editors if any(own is other for other in self._model.forms)]
         for _, left in (pair for pair in self._editors if pair not in kept):

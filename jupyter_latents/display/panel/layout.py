@@ -14,7 +14,7 @@ from .front import panel_style
 from .front.controls import boxed, upload
 from .front.presses import Presses
 
-__all__ = ["PanelWidgets", "StageRow", "close_all"]
+__all__ = ["PanelWidgets", "StageRow", "close_all", "hue"]
 
 _NOTE = (
     '<span class="dgp-note">The fields, as the text of a <code>%%dgen</code> cell. Type here, or paste a cell, '
@@ -49,11 +49,13 @@ class StageRow:
 
     Args:
         chosen: Is called when it is clicked.
+        number: Which of the stages it is, 0 for the first.
     """
 
-    def __init__(self, chosen: Callable[[], None]) -> None:
+    def __init__(self, chosen: Callable[[], None], number: int) -> None:
         self.button = ipywidgets.Button()
         self.button.add_class("dgp-do-stage")
+        self.button.add_class(hue(number))
         self.button.on_click(lambda _: chosen())
 
     def show(self, text: str, *, selected: bool, fault: str) -> None:
@@ -172,6 +174,15 @@ class PanelWidgets:
         if text:
             self.open("text", on=True)
 
+    def paint(self, number: int) -> None:
+        """Gives the editor the colour of the stage that it shows.
+
+        Args:
+            number: Which of the stages that is, 0 for the first.
+        """
+        for one in range(4):
+            (self.editor.add_class if one == number % 4 else self.editor.remove_class)(hue(one))
+
     def offer_latents(self, names: Sequence[str]) -> None:
         """Renews the list of latents that can fill a stage."""
         wanted = (_NO_LATENTS, *((name, name) for name in names))
@@ -179,6 +190,15 @@ class PanelWidgets:
             chosen = self.origin.value
             self.origin.options = wanted
             self.origin.value = chosen if chosen in names else ""
+
+
+def hue(number: int) -> str:
+    """The class that gives a stage its colour, which it has on the bar of the view, too.
+
+    Args:
+        number: Which of the stages it is, 0 for the first.
+    """
+    return f"jl-hue{number % 4}"
 
 
 def close_all(widget: Any) -> None:

@@ -112,6 +112,12 @@ class OpenPanel:
             publish(self._saved(), self._text_ids[-1])
             self.panel.results.show()
 
+    def _display_(self) -> Any:
+        """What marimo shows: where the panel runs, and the text that it holds."""
+        from jupyter_latents.display.marimo import NO_PANEL
+
+        return f"{NO_PANEL}\n\n{self!r}"
+
     def __repr__(self) -> str:
         text = self.panel.left_text
         return text if text.startswith("%%dgen") else f"%%dgen\n{text}"

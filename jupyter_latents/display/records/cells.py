@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from jupyter_latents.display.records.stage_record import Point, StageRecord
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["Cells", "cell_of_point", "cell_of_sweep", "cells_of", "swept"]
+__all__ = ["Cells", "cell_of_point", "cell_of_sweep", "cells_of"]
 
 _MOST_STEPS = 240
 _LONGEST = 20_000  # characters of a cell that a page holds
@@ -85,17 +85,8 @@ def cell_of_sweep(record: RunRecord) -> str:
     Args:
         record: The run.
     """
-    made = list(_latents(swept(record)))
+    made = list(_latents(record.swept))
     return services.cell(*made) if len(made) > 1 else ""
-
-
-def swept(record: RunRecord) -> list[StageRecord]:
-    """The stages of the last sweep."""
-    found: list[StageRecord] = []
-    for stage in record.stages:
-        if stage.stage.sweep is not None:
-            found = [stage] if stage.stage.sweep.number == 0 else [*found, stage]
-    return found
 
 
 def _latents(stages: Sequence[StageRecord]) -> Iterator[Latents]:

@@ -82,6 +82,7 @@ class RunRecord:
         looks: The newest small picture of each of `items` that runs and has one, as JPEG.
         still: Whether it shows results alone, and tells of no run.
         queue: What waits for its turn after the run that goes on, in order.
+        held_up: What that run is called, where it is another one and paused, so that nothing goes on.
         against: The stage that lies over the one that is looked at, or None.
     """
 
@@ -100,6 +101,7 @@ class RunRecord:
     looks: dict[int, bytes] = field(default_factory=dict)
     still: bool = False
     queue: tuple[QueuedRun, ...] = ()
+    held_up: str = ""
     against: int | None = None
 
     @property
@@ -113,7 +115,7 @@ class RunRecord:
         counts: dict[str, int] = {}
         for name, stage in stages:
             shown = name or stage.model.name
-            if stage.sweep is None or stage.sweep.number == 0:  # of a sweep the status says how many pictures it has
+            if stage.sweep is None or stage.sweep.place == 0:  # of a sweep the status says how many pictures it has
                 counts[shown] = counts.get(shown, 0) + 1
             if shown not in names:
                 names.append(shown)
@@ -124,12 +126,25 @@ class RunRecord:
     @property
     def pictures(self) -> int:
         """How many pictures its sweep makes, or has made where it has ended; 0 where it has none."""
-        stages = [record.stage for record in self.stages]
-        sweeps = [stage.sweep for stage in stages if stage.sweep is not None]
+        sweeps = [record.stage.sweep for record in self.stages if record.stage.sweep is not None]
         if not sweeps:
             return 0
-        made = sum(record.latents is not None for record in self.stages if record.stage.sweep is not None)
-        return made if self.ended is not None else sweeps[-1].of
+        made = [record.latents for record in self.stages if record.stage.sweep is not None and record.latents]
+        clean = [latents for latents in made if latents.is_clean]  # those before them lead to them
+        return len(clean or made) if self.ended is not None else sweeps[-1].count
+
+    @property
+    def swept(self) -> list[StageRecord]:
+        """The stages of its last sweep; of refined pairs the second ones, as far as there are any."""
+        found: dict[bool, list[StageRecord]] = {}
+        for record in self.stages:
+            sweep = record.stage.sweep
+            if sweep is None:
+                continue
+            if sweep.place == 0:
+                found = {**found, True: []} if sweep.refines else {False: []}
+            found.setdefault(sweep.refines, []).append(record)
+        return found.get(True) or found.get(False, [])
 
     @property
     def seconds(self) -> float:
@@ -151,12 +166,21 @@ class RunRecord:
     def begin_stage(self, stage: Stage, name: str) -> StageRecord:
         """A stage begins."""
         record = StageRecord.beginning(stage, name)
-        same = [earlier for earlier in self.stages if name and earlier.name == name]
-        if same:
-            for place, earlier in enumerate([*same, record]):
-                earlier.place = place
+        record.place = self._place(record)
         self.stages.append(record)
         return record
+
+    def _place(self, record: StageRecord) -> int | None:
+        """Which of several results of its name a stage's is; those that the name stood for before lose it."""
+        sweep = record.stage.sweep
+        goes_on = sweep is not None and (sweep.number > 0 or (sweep.refines and sweep.pair > 0))
+        for earlier in self.stages if record.name and not goes_on else ():
+            earlier.rebound = earlier.rebound or earlier.name == record.name
+        if sweep is None:
+            return None
+        if sweep.refines:
+            return sweep.place
+        return sweep.number if sweep.of > 1 else None
 
     def begin_phase(self, phase: Phase) -> None:
         """A part of the time begins; denoising tells the stage's first level and its steps."""

@@ -66,6 +66,7 @@ class StageRecord:
         kept: Whether its result was kept from before, so that its steps were not run now.
         changes: The steps of the whole schedule at which what steers it changes.
         over: Whether its run has ended.
+        rebound: Whether a later stage has taken its name, so that nothing names its result any more.
     """
 
     stage: Stage
@@ -84,6 +85,7 @@ class StageRecord:
     kept: bool = False
     changes: tuple[int, ...] = ()
     over: bool = False
+    rebound: bool = False
 
     @classmethod
     def beginning(cls, stage: Stage, name: str) -> StageRecord:
@@ -128,6 +130,8 @@ class StageRecord:
     @property
     def variable(self) -> str:
         """Python that names its result, such as ``base`` or ``several[1]``."""
+        if self.rebound:
+            return ""
         return self.name if self.place is None or not self.name else f"{self.name}[{self.place}]"
 
     @property
@@ -149,7 +153,7 @@ class StageRecord:
 
     def branch(self, step: int) -> tuple[str, str]:
         """The name and the expression that branch at a step, such as ``base_12`` and ``base.at(step=12)``."""
-        if not self.name.isidentifier():  # none, or one of the environment, which stays $NAME
+        if self.rebound or not self.name.isidentifier():  # none, or one of the environment, which stays $NAME
             return "", ""
         stem = self.name if self.place is None else f"{self.name}{self.place}"
         return f"{stem}_{step}", f"{self.variable}.at(step={step})"

@@ -41,9 +41,10 @@ function switchAt(stage, step) {
 // σ at the joints of the bar, as far as there is room, and below what each stage runs.
 function drawLegend({ state, axis, legend }) {
   const stages = axis.path.map((index) => state.stages[index]);
+  const form = (stages[0] || {}).form; // said once, at the first level
   const marks = axis.path.map((index, place) => [
     axis.begins[index],
-    levelText(state.stages[index].sigma || endLevel(state, axis, axis.path[place - 1])),
+    levelText(state.stages[index].sigma || endLevel(state, axis, axis.path[place - 1]), place ? "" : form),
   ]);
   const end = levelText(endLevel(state, axis, axis.path.at(-1)));
   marks.push([axis.length, end || (marks.length && marks[0][1] ? comingEnd(stages.at(-1)) : "")]);
@@ -60,7 +61,7 @@ function drawLegend({ state, axis, legend }) {
     if (!text || (share < free && share < 1)) continue;
     const level = make("span", share === 1 ? "jl-last" : share ? "jl-joint" : "", text);
     level.style.left = `${share * 100}%`;
-    level.title = text.startsWith("σ") ? WORDS["\u03c3"] : "";
+    level.title = tipOf("noise", text);
     levels.append(level);
     free = Math.min(share + 0.12, 0.9);
   }
@@ -70,8 +71,9 @@ function drawLegend({ state, axis, legend }) {
   legend.replaceChildren(levels, names);
 }
 
-function levelText(sigma) {
-  return sigma ? `σ ${sigma}` : "";
+function levelText(sigma, form) {
+  if (Number(sigma) === 0 && sigma) return "clean";
+  return sigma ? `σ ${sigma}${form ? ` (${form})` : ""}` : "";
 }
 
 // What the bar leads to while the last stage has not come there: one that runs to the end of its schedule ends clean.
@@ -122,6 +124,12 @@ function thumbFor(axis, from, to, at, pictured) {
   return own < 0 ? axis.nearest(at, pictured) : own;
 }
 
+// Whether a stage was led to by another one: it took all that that one took.
+function agrees({ choice }, { choice: before }) {
+  const own = new Map(choice);
+  return before.every(([name, value]) => own.get(name) === value);
+}
+
 // The sweep of the stage that is looked at, else the last one that has pictures.
 function drawSweep(view) {
   const { state, axis, grid } = view;
@@ -133,11 +141,14 @@ function drawSweep(view) {
   const entries = state.stages.map(({ group, place, label }, index) => ({ group, place, label, index }));
   for (const entry of entries) entry.source = axis.lastOf(entry.index) < 0 ? undefined : source(entry.index);
   const pictured = (sweep) => entries.some((entry) => entry.group === sweep.group && entry.source);
-  const here = view.looked();
+  const looked = state.stages[view.looked()] || {};
   const sweeps = state.sweeps || [];
-  const sweep = sweeps.find(({ group }) => group === (state.stages[here] || {}).group) || sweeps.findLast(pictured);
+  const sweep = sweeps.find(({ group, before }) => looked.group === group || looked.group === before) || sweeps.findLast(pictured);
   shown(grid.root, Boolean(sweep));
-  if (sweep) grid.show(sweep, entries.filter((entry) => entry.group === sweep.group), here);
+  if (!sweep) return false;
+  const own = entries.filter((entry) => entry.group === sweep.group);
+  const led = own.find((entry) => looked.group === sweep.before && agrees(state.stages[entry.index], looked));
+  grid.show(sweep, own, led ? led.index : view.looked());
   return Boolean(sweep);
 }
 
@@ -184,23 +195,38 @@ function drawNotes(view) {
   view.noteList.replaceChildren(...notes.map(([text, warning]) => make("li", warning ? "jl-warning" : "", text)));
 }
 
-// What waits behind the run that goes on, in order: each can be taken out, or put first.
+// What waits behind the run that goes on, in order: each can be taken out, or put first. Where that run is paused nothing
+// goes on, and it can be let go on or ended from here.
 function drawQueue(view) {
   const queue = view.state.queue || [];
-  const key = JSON.stringify(queue);
-  shown(view.queue, Boolean(view.port) && queue.length > 0);
+  const paused = view.state.heldup;
+  const key = JSON.stringify([queue, paused]);
+  shown(view.queue, Boolean(view.port) && (queue.length > 0 || Boolean(paused)));
   if (view.queue.dataset.key === key) return;
   view.queue.dataset.key = key;
   const rows = queue.map(([title, own], place) => {
     const row = make("span", "jl-waits");
     const name = make("b", "", own ? `${title} (this one)` : title);
     const act = (cmd) => () => view.port.send({ cmd, place });
-    row.append(make("span", "jl-place", `${place + 1}.`), name);
-    if (place) row.append(button("Move to front", act("advance"), `move ${title} to the front`));
-    row.append(button("Cancel", act("cancel"), `cancel ${title}`));
+    row.append(make("span", "jl-place", place ? "then" : "next"), name);
+    const doing = make("span", "jl-doing");
+    if (place) doing.append(button("Move to front", act("advance"), `move ${title} to the front`));
+    doing.append(button("Cancel", act("cancel"), `cancel ${title}`));
+    row.append(doing);
     return row;
   });
-  view.queue.replaceChildren(make("span", "jl-place", "Waiting"), ...rows);
+  if (paused) rows.unshift(pausedRow(view, paused));
+  view.queue.replaceChildren(...rows);
+}
+
+function pausedRow({ port }, title) {
+  const row = make("span", "jl-waits");
+  const act = (stop) => () => port.send({ cmd: "free", stop });
+  row.append(make("span", "jl-place", "paused"), make("b", "", title));
+  const doing = make("span", "jl-doing");
+  doing.append(button("Resume", act(false), `resume ${title}`), button("Stop", act(true), `stop ${title}`));
+  row.append(doing);
+  return row;
 }
 
 function drawLooks(view, items) {

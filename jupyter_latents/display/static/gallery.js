@@ -10,6 +10,11 @@ function age(at) {
   return `${count} ${unit}${unit === "day" && count > 1 ? "s" : ""} ago`;
 }
 
+// A step and its noise as a card has room for them: `24 of 30, σ 0.37`; the whole is told of the chosen one.
+function shortNoise(noise) {
+  return noise.replace(/^step /, "").replace(/σ ([\d.]+).*/, (_, level) => `σ ${Number(Number(level).toPrecision(2))}`);
+}
+
 class Gallery {
   // `port` sends commands to the kernel; without one the gallery is a page of its own.
   constructor(root, port) {
@@ -115,7 +120,7 @@ class Gallery {
     if (one.f) Object.assign(picture, { src: one.f, alt: "", loading: "lazy" });
     const words = make("figcaption");
     const seed = one.seed === null ? "" : `seed ${one.seed}`;
-    words.append(make("b", "", one.name || "no variable"), make("span", "", one.prompt || one.model), make("span", "", one.noise || seed));
+    words.append(make("b", "", one.name || "no variable"), make("span", "", one.prompt || one.model), make("span", "", shortNoise(one.noise) || seed));
     card.append(picture, words);
     card.setAttribute("aria-label", [one.name || "no variable", one.prompt, one.noise || seed, one.model].filter(Boolean).join(", "));
     keepKeys(card);

@@ -1,13 +1,4 @@
-// What the keys do and what the words mean: by the ? key or button, and as tooltips of the words themselves.
-
-const WORDS = {
-  "\u03c3": "how much noise is in the latents: it falls from step to step, and 0 is clean",
-  VE: "the form in which noise is added to the picture and \u03c3 is its size (Stable Diffusion)",
-  flow: "the form in which noise takes the picture's place, from \u03c3 1 to 0 (SD3, Flux)",
-  evaluations: "how often the model was asked; what is kept from before costs none",
-  latents: "the numbers that the model works on; a VAE makes the picture of them",
-  continues: "whether going on from here equals the run that was never split",
-};
+// What the keys do and what the words mean (`WORDS`): by the ? key or button, and as tooltips of the words themselves.
 
 const TIPS = {
   latents: "latents",

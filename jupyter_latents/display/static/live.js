@@ -20,7 +20,7 @@ function receive(view, urls, message, buffers) {
     state.looks = {};
     view.asked.clear();
   }
-  for (const name of ["title", "state", "status", "left", "heard", "busy", "notes", "crew", "sweeps", "queue"]) if (name in message) state[name] = message[name];
+  for (const name of ["title", "state", "status", "left", "next", "heard", "busy", "notes", "crew", "sweeps", "queue", "heldup"]) if (name in message) state[name] = message[name];
   if (message.stages) {
     state.stages = message.stages.map((stage, index) => ({ pictures: (state.stages[index] || {}).pictures, ...stage }));
   }
@@ -74,6 +74,8 @@ function render({ model, el }) {
   const view = new View(el, { send: (command) => model.send(command), inserts: inserts(context), insert });
   const listen = (message, buffers) => {
     id = message.model || id;
+    still.remove();
+    shown(el, true);
     if (!message.lasting) return receive(view, urls, message, buffers);
     lasting = message;
     if (!message.later) settle(context, lasting);
@@ -84,6 +86,10 @@ function render({ model, el }) {
   context?.sessionContext?.statusChanged.connect(changed);
   model.on("msg:custom", listen);
   view.draw();
+  const still = document.createElement("div"); // until a kernel answers
+  still.innerHTML = model.get?.("still") || "";
+  if (still.firstChild) el.before(still);
+  shown(el, !still.firstChild);
   const ask = () => view.told || model.send({ cmd: "sync", page });
   const asking = setInterval(() => (view.told ? clearInterval(asking) : ask()), ASK_AGAIN);
   ask();

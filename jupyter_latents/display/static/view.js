@@ -1,6 +1,7 @@
 // The whole view of a run. `port` sends commands to the kernel; without one the view is a page of its own.
 
 const HINT = "--into NAME gives the result a name to branch from";
+const REBOUND = "a later stage has taken the name of this result";
 
 class View {
   constructor(root, port) {
@@ -30,7 +31,8 @@ class View {
     this.body = body;
     this.foot = this.buildFoot();
     this.picture.onwhole = () => this.enlarge();
-    this.root.append(this.buildHead(), this.buildQueue(), body, this.buildCrew(), this.buildNotes(), this.foot);
+    this.next = make("div", "jl-next");
+    this.root.append(this.buildHead(), this.next, this.buildQueue(), body, this.buildCrew(), this.buildNotes(), this.foot);
     this.enlarged = new Enlarged(this.root);
     this.help = new Help(this.root);
   }
@@ -168,6 +170,8 @@ class View {
     put(this.status, state.left ? `${state.status} · ${state.left}` : state.status);
     this.root.classList.toggle("jl-failed", state.state === "failed");
     put(this.heard, state.heard || "");
+    put(this.next, state.next || "");
+    shown(this.next, Boolean(state.next));
     shown(this.body, state.stages.length > 0);
     shown(this.foot, state.points.length > 0);
     const going = Boolean(this.port) && ["queued", "running", "paused", "stopping"].includes(state.state);
@@ -178,6 +182,7 @@ class View {
     this.stop.disabled = state.state === "stopping";
     this.bar.classList.toggle("jl-busy", Boolean(state.busy) && going);
     this.picture.root.classList.toggle("jl-blank", going && !state.points.some((point) => point.f));
+    shown(this.picture.root, state.state !== "queued");
     drawBar(this);
     drawStrip(this);
     drawResults(this);
@@ -277,7 +282,7 @@ class View {
     this.name = point && stage.line ? (ended ? stage.stem : `${stage.stem}_${point.s}`) : "";
     this.expression = ended ? stage.name : point ? `${stage.line}at(step=${point.s})` : "";
     const line = ended ? `${stage.name}.save("${stage.stem}.safetensors")` : `${this.name} = ${this.expression}`;
-    put(this.line, this.name ? line : point && !this.state.still ? HINT : "");
+    put(this.line, this.name ? line : !point || this.state.still ? "" : stage.rebound ? REBOUND : HINT);
     this.line.classList.toggle("jl-hint", !this.name);
     shown(this.branch, Boolean(this.name) && !(this.port && ended));
   }

@@ -22,22 +22,22 @@ _importing = threading.Lock()
 """One thread at a time: two that import parts of one library may each wait for the other."""
 
 
-def import_libraries(tell: Callable[[], None], *more: str) -> None:
+def import_libraries(tell: Callable[[str], None], *more: str) -> None:
     """Imports what is not there yet, after what another thread is importing.
 
     Args:
-        tell: Called first, where this takes its time.
+        tell: Called before what takes its time, with which library it is and how far all are: ``torch, 1 of 5``.
         more: Modules to import after the libraries.
 
     Raises:
         StoppedError: The run that this belongs to is to end.
     """
-    names = (*_LIBRARIES, *more)
-    if _importing.locked() or any(name not in sys.modules for name in names):
-        tell()
-    with _alone():
-        for name in _LIBRARIES:
+    with _alone(tell):
+        for number, name in enumerate(_LIBRARIES):
             stopping.check()
+            if name not in sys.modules:
+                tell(_how_far(number))
+                stopping.check()
             import_module(name)
         if more:
             _import_quietly(more)
@@ -53,9 +53,22 @@ def _import_quietly(names: tuple[str, ...]) -> None:
             import_module(name)
 
 
+def _how_far(number: int) -> str:
+    return f"{_LIBRARIES[number].partition('.')[0]}, {number + 1} of {len(_LIBRARIES)}"
+
+
+def _under_way() -> int:
+    """Which library another thread imports now: the last one that has begun."""
+    return max((number for number, name in enumerate(_LIBRARIES) if name in sys.modules), default=0)
+
+
 @contextmanager
-def _alone() -> Iterator[None]:
-    while not _importing.acquire(timeout=_ASK_SECONDS):
+def _alone(tell: Callable[[str], None]) -> Iterator[None]:
+    told = -1
+    while not _importing.acquire(timeout=0 if told < 0 else _ASK_SECONDS):
+        if told != _under_way():
+            told = _under_way()
+            tell(_how_far(told))
         stopping.check()
     try:
         yield

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from jupyter_latents.errors import JupyterLatentsError, NameNotFoundError, SettingError
 from jupyter_latents.paths import opened
+from jupyter_latents.pictures.film_files import is_film
+from jupyter_latents.pictures.film_texts import read_film_texts
 from jupyter_latents.pictures.metadata.programs import recipe_of
 from jupyter_latents.pictures.metadata.record import is_record, read_record
 from jupyter_latents.pictures.metadata.texts import CONFIG, OURS, read_texts
@@ -50,7 +52,8 @@ def cell_from(file: str | Path, check: Callable[[], None] = check) -> str:
     if not isinstance(given, (str, Path)) or not str(given):
         raise SettingError(f"cell_from was given a {type(given).__name__}; it takes the path of a picture.")
     name = str(file)
-    return cell_of(read_texts(opened(name), name, check).texts, name)
+    path = opened(name)
+    return cell_of(read_film_texts(path, name) if is_film(path) else read_texts(path, name, check).texts, name)
 
 
 def cell_of(texts: Mapping[str, str], name: str) -> str:

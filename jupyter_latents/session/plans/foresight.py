@@ -17,8 +17,8 @@ from jupyter_latents.session.outputs import check_writable, writes
 from jupyter_latents.session.plans.later import Later, UnforeseenError
 from jupyter_latents.session.plans.planning import Plan, PlannedStage
 from jupyter_latents.session.plans.veils import hider, is_stand_in, rewrite
-from jupyter_latents.session.spreading import Outlines, choices_of, spread, spread_from
-from jupyter_latents.stage import Choice, Stage
+from jupyter_latents.session.spreading import Outlines, bound_with, choices_of, spread, spread_from
+from jupyter_latents.stage import Stage
 from jupyter_latents.syntax import Evaluation, Foreseen, Invocation, Promise, real
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Foresight:
             told = rewrite(text, self.evaluation.environment.shown)
             self._planned.append(replace(planned, stage=replace(told, seed=None) if planned.draws else told))
             made.append(outline)
-        self._promise(foreseen, made, choices_of(stages))
+        self._promise(foreseen, made, stages)
 
     def _stages(self, invocation: Invocation) -> tuple[Stage, ...]:
         return spread(invocation.stages(), self.resolver.kernel)
@@ -149,17 +149,18 @@ class Foresight:
                 how = "fetched whole at the run, then judged: nothing else says what it is"
             raise UnforeseenError(f"{stage.model.name} is {how}") from error
 
-    def _promise(self, foreseen: Foreseen, made: Sequence[Any], choices: Sequence[Choice]) -> None:
+    def _promise(self, foreseen: Foreseen, made: Sequence[Any], stages: Sequence[Stage]) -> None:
         """Keeps what an invocation will make for those that take it."""
         place = foreseen.invocation.place
-        whole: Any = made[-1] if len(made) == 1 else Outlines(made, choices)
+        whole: Any = made[-1] if len(made) == 1 else Outlines(made, choices_of(stages))
         if any(outline is None for outline in made):
             whole = Later(f"judged at the run: it takes what line {place.line if place else '?'} is yet to make")
         parts = made if len(made) == len(foreseen.images) and not isinstance(whole, Later) else [whole]
         for index, promise in enumerate(foreseen.images):
             self._outlines[id(promise)] = parts[index] if len(parts) == len(foreseen.images) else whole
         if foreseen.into is not None:
-            self._bound[foreseen.into.name] = self._outlines[id(foreseen.into)] = whole
+            earlier = self._bound.get(foreseen.into.name)
+            self._bound[foreseen.into.name] = self._outlines[id(foreseen.into)] = bound_with(earlier, whole, stages)
 
 
 def counts(names: Mapping[str, Any]) -> Callable[[Invocation], int | None]:
@@ -176,7 +177,8 @@ def counts(names: Mapping[str, Any]) -> Callable[[Invocation], int | None]:
         stages = spread(invocation.stages(), ChainMap(bound, names))  # type: ignore[arg-type]
         into = invocation.first("into")
         if into:
-            bound[into] = Outlines(stages, choices_of(stages)) if len(stages) > 1 else None
+            whole = Outlines(stages, choices_of(stages)) if len(stages) > 1 else stages[0]
+            bound[into] = bound_with(bound.get(into), whole, stages)
         return None if any(map(_makes_several, stages)) else len(stages)
 
     return count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ class Job:
         beside: Those of its stages that run at the same time, or None.
         made: What its stages made, in order.
         files: What they wrote.
+        earlier: Of several refined pairs the second stages that ran before, whose results are bound with these.
     """
 
     invocation: Invocation
@@ -42,6 +44,24 @@ class Job:
     beside: SideBySide | None = None
     made: list[StageResult] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+    earlier: Sequence[Job] = ()
+
+    @property
+    def refines(self) -> bool:
+        """Whether it is the second stage of one of several refined pairs."""
+        sweep = self.told[0].sweep if self.told else None
+        return sweep is not None and sweep.refines
+
+    @property
+    def bound(self) -> Made:
+        """What its name stands for: with what the pairs before it made, where it is the second stage of one."""
+        from jupyter_latents.latents.sequence import LatentsSequence
+
+        if not self.refines:
+            return self.latents(several=len(self.stages) > 1)
+        told = [stage for job in (*self.earlier, self) for stage in job.told[: len(job.made)]]
+        choices, made = choices_of(told), [result for job in (*self.earlier, self) for result in job.made]
+        return LatentsSequence(tuple(one.latents for one in made), tuple(map(label_of, choices)), choices)
 
     def latents(self, *, several: bool) -> Made:
         """What it made: a labelled sequence where it has several stages."""
@@ -67,7 +87,9 @@ class Job:
         name = self.told[len(self.made) - 1].into or ""
         if not name.isidentifier():
             return ""
-        return f"{name}[{len(self.made) - 1}]" if len(self.stages) > 1 else name
+        before = sum(len(job.made) for job in self.earlier)
+        several = self.refines or len(self.stages) > 1
+        return f"{name}[{before + len(self.made) - 1}]" if several else name
 
     @property
     def is_whole(self) -> bool:

@@ -146,6 +146,10 @@ class Run:
             raise SettingError("this run was started without a view; run.result.view() shows what it has made.")
         return self.watcher
 
+    def _display_(self) -> Any:
+        """What marimo shows where a cell ends with it: its view, where it has one."""
+        return self.watcher if self.watcher is not None else repr(self)
+
     def wait(self, timeout: float | None = None) -> bool:
         """Waits until the run has ended and has let go of all that it held.
 

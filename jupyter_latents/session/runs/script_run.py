@@ -54,6 +54,7 @@ class ScriptRun:
         fetch: Fetches what image seeds name by address.
         stages: Those that the observer was told of; grows where the script is evaluated further.
         place: The folder that paths are taken from, however a kernel changes its own meanwhile.
+        refined: The second stages of several refined pairs so far.
     """
 
     session: Session
@@ -65,6 +66,7 @@ class ScriptRun:
     fetch: Callable[[str], Path]
     stages: list[Stage]
     place: Path = field(default_factory=here)
+    refined: list[Job] = field(default_factory=list)
 
     def script(self, *, force: bool = False) -> None:
         """Runs the script to its end, or until the run is stopped.
@@ -86,6 +88,7 @@ class ScriptRun:
             for stage, shown in zip(stages, told, strict=True):
                 self.session.model_names.remember(stage.model.name, shown.model.name)
             job = Job(invocation, spread_from(asked, self.session.names), stages, script, told)
+            job.earlier = self._earlier(job)
             self._tell_stages(job.told)
             job.beside = self._begin_beside(job)
             try:
@@ -98,13 +101,21 @@ class ScriptRun:
             self.run.made.append(job.latents(several=len(stages) > 1))
             self.evaluation.finished(job.files or [result.latents for result in job.made])
 
+    def _earlier(self, job: Job) -> tuple[Job, ...]:
+        """The second stages of refined pairs before this one, which is kept among them."""
+        sweep = job.told[0].sweep
+        if not job.refines or sweep is None:
+            return ()
+        self.refined[sweep.pair :] = [job]
+        return tuple(self.refined[:-1])
+
     def _run_all(self, job: Job) -> None:
         """Runs the stages of an invocation in order, until one of them is stopped; those that have begun are taken."""
         for stage in job.stages:
             begun = job.has_begun(len(job.made))
             if not begun and (self.run.should_stop() or (job.made and job.made[-1].stopped)):
                 return
-            self._run_one(job, stage, several=len(job.stages) > 1)
+            self._run_one(job, stage)
 
     def _tell_stages(self, stages: Sequence[Stage]) -> None:
         """Tells the observer of stages that were not foreseen."""
@@ -113,7 +124,7 @@ class ScriptRun:
             self.stages[first:] = stages
             self.observer.plan(tuple(self.stages))
 
-    def _run_one(self, job: Job, stage: Stage, *, several: bool) -> None:
+    def _run_one(self, job: Job, stage: Stage) -> None:
         """Runs one stage of an invocation, binds its result and writes its files."""
         number = job.numbers[len(job.made)]
         self.observer.stage(len(self.run.results), job.told[len(job.made)], stage.into or "")
@@ -122,7 +133,7 @@ class ScriptRun:
             result = self._stage(job, stage)
             job.made.append(result)
             self.run.results.append(result)
-            self._bind(stage.into, job, several=several)
+            self._bind(stage.into, job)
             self.session.results.add(result, job.name_of_last)
             try:
                 if not result.stopped:
@@ -328,13 +339,13 @@ class ScriptRun:
             self.session.remember(error.partial.latents)
             self.run.results.append(error.partial)
             job.made.append(error.partial)
-            self._bind(stage.into, job, several=len(job.stages) > 1)
+            self._bind(stage.into, job)
             self.session.results.add(error.partial, job.name_of_last)
 
-    def _bind(self, name: str | None, job: Job, *, several: bool) -> None:
+    def _bind(self, name: str | None, job: Job) -> None:
         if name:
             self.run.bound.append(name)
-            self.session.bind(name, job.latents(several=several))
+            self.session.bind(name, job.bound)
 
     def _pictures(self, stage: Stage, result: StageResult) -> list[Image | Clip]:
         """The pictures of a result that has none yet, where files of pictures are asked for."""

@@ -110,12 +110,12 @@ def sections(boxes: Mapping[str, Any]) -> list[Any]:
     found: dict[str, list[Any]] = {}
     for row in FIELDS:
         found.setdefault(row.section, []).append(boxes[row.name])
-    return [
-        boxed(
-            ipywidgets.VBox,
-            "dgp-section",
-            ipywidgets.HTML(f'<b class="dgp-h">{title}</b>'),
-            boxed(ipywidgets.Box, "dgp-grid", *children),
-        )
-        for title, children in found.items()
-    ]
+    return [_section(title, children) for title, children in found.items()]
+
+
+def _section(title: str, children: Sequence[Any]) -> Any:
+    """The fields of a section; where the first one is called as the section is, its label is the heading."""
+    grid = boxed(ipywidgets.Box, "dgp-grid", *children)
+    if any(row.label == title for row in FIELDS):
+        return boxed(ipywidgets.VBox, "dgp-section dgp-titled", grid)
+    return boxed(ipywidgets.VBox, "dgp-section", ipywidgets.HTML(f'<b class="dgp-h">{title}</b>'), grid)

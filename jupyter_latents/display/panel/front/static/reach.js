@@ -21,7 +21,7 @@ function reach(el) {
     }
     for (const section of panel.querySelectorAll(".dgp-section")) {
       set(section, "role", "group");
-      set(section, "aria-label", section.querySelector(".dgp-h")?.textContent || "");
+      set(section, "aria-label", section.querySelector(".dgp-h, .widget-label")?.textContent || "");
     }
     set(panel, "role", "region");
     set(panel, "aria-label", "panel of diffusion stages");

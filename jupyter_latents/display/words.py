@@ -1,0 +1,31 @@
+"""What the words on the screen mean, in a sentence each: the tooltips of the view and of the panel, and the help."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+__all__ = ["WORDS", "tip"]
+
+WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "σ": "how much noise is in the latents: it falls from step to step, and 0 is clean",
+        "VE": "the form in which noise is added to the picture and σ is its size (Stable Diffusion)",
+        "flow": "the form in which noise takes the picture's place, from σ 1 to 0 (SD3, Flux)",
+        "evaluations": "how often the model was asked; what is kept from before costs none",
+        "latents": "the numbers that the model works on; a VAE makes the picture of them",
+        "VAE": "the part of a model that makes a picture of latents, and latents of a picture",
+        "continues": "whether going on from here equals the run that was never split",
+    }
+)
+"""Each word as it stands on the screen."""
+
+
+def tip(text: str) -> str:
+    """What the words in a text mean, ``σ: how much noise …; VE: …``.
+
+    Args:
+        text: What is shown.
+    """
+    found = (word for word in WORDS if word in text or (word == "evaluations" and "evaluation" in text))
+    return "; ".join(f"{word}: {WORDS[word]}" for word in found)
