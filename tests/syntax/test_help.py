@@ -157,7 +157,7 @@ def test_options_of_the_magics_line_are_sent_there() -> None:
     ("cell", "offered"),
     [
         ('--loras "x;sta', ["start="]),
-        ("--loras x;", ["scale=", "start=", "end=", "weight-name=", "revision=", "subfolder="]),
+        ("--loras x;", ["scale=", "start=", "end=", "expert=", "weight-name=", "revision=", "subfolder="]),
         ("--control-nets 'x;scale=0.5;s", ["start=", "subfolder="]),
         ("--vae x;mo", ["model="]),
         ("--textual-inversions x;t", ["token="]),

@@ -237,10 +237,12 @@ def _sort(words: list[Word], arguments: Arguments, *, replace: bool) -> None:
     while position < len(words):
         word = words[position]
         position += 1
+        if _unsure(word):  # an option at the run, perhaps, with what follows as its values
+            arguments.open = True
+            while position < len(words) and not _is_option(words[position]):
+                position += 1
+            continue
         if not _is_option(word):
-            if _unsure(word):
-                arguments.open = True
-                continue
             secret = "auth_token" in arguments.options and arguments.words["auth_token"][-1:] == (words[position - 2],)
             raise ScriptError(
                 f"{'A second token' if secret else repr(word.text)} belongs to no option; quote values that hold "
@@ -252,11 +254,6 @@ def _sort(words: list[Word], arguments: Arguments, *, replace: bool) -> None:
             why, valued = HARMLESS[idle]
             arguments.notes.append((f"{word.text} changes nothing: {why}", word.place))
             position += int(valued and position < len(words) and not _is_option(words[position]))
-            continue
-        if _unsure(word):  # another option at the run, perhaps
-            arguments.open = True
-            while position < len(words) and not _is_option(words[position]):
-                position += 1
             continue
         option = _known(words, position - 1)
         if option.dest in arguments.options and not replace:
