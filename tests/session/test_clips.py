@@ -91,12 +91,15 @@ def test_frames_are_written_by_png(desk: Desk, tmp_path: Path):
     assert [file.name[-8:] for file in sorted(tmp_path.iterdir())] == [f"000{number}.png" for number in range(1, 6)]
 
 
-def test_a_film_says_how_it_was_made(desk: Desk, tmp_path: Path):
-    from jupyter_latents.pictures.metadata.texts import OURS, read_texts
+@pytest.mark.parametrize("ending", ["webp", "gif", "apng"])
+def test_a_film_leads_back_to_its_cell(desk: Desk, tmp_path: Path, ending: str):
+    from jupyter_latents.pictures.metadata.texts import PARAMETERS, read_texts
+    from jupyter_latents.session.cells.reading import cell_from
 
-    desk.run(f"{CLIP} --output-path '{tmp_path}' --image-format webp")
+    desk.run(f"{CLIP} --output-path '{tmp_path}' --image-format {ending} --into film")
     (file,) = tmp_path.iterdir()
-    assert "num-frames 5" in read_texts(file, file.name).texts[OURS]
+    assert cell_from(file) == desk.session.cell(desk["film"])
+    assert read_texts(file, file.name).texts[PARAMETERS] == desk.session.texts(desk["film"])[PARAMETERS]
 
 
 @pytest.mark.parametrize("ending", ["mp4", "webm"])

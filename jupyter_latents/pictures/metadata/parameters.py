@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-__all__ = ["Parameters", "read_parameters", "write_parameters"]
+__all__ = ["Parameters", "is_parameters", "read_parameters", "write_parameters"]
 
 _NEGATIVE = "Negative prompt:"
 _KEY = re.compile(r"\w[\w \-/+]{0,80}")
@@ -59,6 +59,11 @@ def read_parameters(text: str) -> Parameters:
         else:
             positive.append(line)
     return Parameters("\n".join(positive).strip(), "\n".join(negative).strip(), values)
+
+
+def is_parameters(text: str) -> bool:
+    """Whether a text has settings as A1111 writes them."""
+    return bool(read_parameters(text).values)
 
 
 def _pairs(line: str) -> Iterator[tuple[str, str]]:

@@ -1,5 +1,7 @@
 """The texts in a picture's file, written and read: PNG's text chunks, the EXIF of JPEG and WebP, GIF's comment.
 
+A GIF has one comment: A1111's text and, as the last line, our record.
+
 `OURS` is the record of this package, `PARAMETERS` the text that A1111 and its readers know. Latents stand in a chunk of
 PNG's own kind for private use, which other programs leave alone and drop when they change the picture.
 """
@@ -15,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from jupyter_latents.errors import NameNotFoundError
 from jupyter_latents.pictures.files import opened
+from jupyter_latents.pictures.metadata.parameters import is_parameters
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -152,7 +155,9 @@ def _webp(texts: Mapping[str, str], _latents: bytes) -> tuple[dict[str, Any], tu
 
 
 def _gif(texts: Mapping[str, str], _latents: bytes) -> tuple[dict[str, Any], tuple[str, ...]]:
-    return ({"comment": texts[OURS].encode("ascii", "replace")} if OURS in texts else {}), (OURS,)
+    said = filter(None, (texts.get(CONFIG) or texts.get(PARAMETERS), texts.get(OURS)))
+    comment = "\n".join(said).encode()
+    return ({"comment": comment} if comment else {}), tuple(texts)
 
 
 _ARGUMENTS: Mapping[str, Callable[[Mapping[str, str], bytes], tuple[dict[str, Any], tuple[str, ...]]]] = (
@@ -178,7 +183,7 @@ def read_texts(source: Path | bytes, name: str, check: Callable[[], None] = _una
     """
     with opened(source, name, check) as image:
         kind = image.format or ""
-        found = _png_texts(image) if kind == "PNG" else {**_exif_texts(image), **_comment(image)}
+        found = _png_texts(image) if kind == "PNG" else {**_comment(image), **_exif_texts(image)}
         latents = next((data for key, data in getattr(image, "private_chunks", ()) if key == LATENTS), b"")
     longest = max(map(len, found.values()), default=0)
     if longest > MOST:
@@ -216,5 +221,14 @@ def _comment_text(comment: bytes | str) -> str:
 
 
 def _comment(image: Any) -> dict[str, str]:
+    """The texts in a comment; what painting programs leave there says not how a picture was made."""
     comment = image.info.get("comment")
-    return {OURS: comment.decode("utf-8", "replace")} if isinstance(comment, bytes) else {}
+    if not isinstance(comment, bytes):
+        return {}
+    text = comment.decode("utf-8", "replace")
+    above, _, last = text.rpartition("\n")
+    found = {OURS: last} if last.startswith(f'{{"{OURS}":') else {}
+    said = above if found else text
+    if said.startswith(f"# {OURS} "):
+        return {CONFIG: said, **found}
+    return {PARAMETERS: said, **found} if said and (found or is_parameters(said)) else found

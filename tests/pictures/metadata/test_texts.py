@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,15 @@ from jupyter_latents.errors import NameNotFoundError
 from jupyter_latents.pictures.metadata.bounds import MOST_DEPTH, json_of, real, whole
 from jupyter_latents.pictures.metadata.parameters import Parameters, read_parameters, write_parameters
 from jupyter_latents.pictures.metadata.record import Record, is_record, read_record, write_record
-from jupyter_latents.pictures.metadata.texts import LATENTS, MOST, OURS, PARAMETERS, picture_bytes, read_texts
+from jupyter_latents.pictures.metadata.texts import (
+    CONFIG,
+    LATENTS,
+    MOST,
+    OURS,
+    PARAMETERS,
+    picture_bytes,
+    read_texts,
+)
 
 SAMPLES = Path(__file__).parents[4] / "shared" / "pictures"
 RECORD = write_record(
@@ -33,7 +42,7 @@ def sample(name: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
 def test_texts_come_back_as_they_were_written(kind: str) -> None:
     picture = Image.new("RGB", (8, 8), "teal")
     content = picture_bytes(picture, kind, {OURS: RECORD, PARAMETERS: TEXT}, b"latents")
@@ -58,8 +67,28 @@ def test_another_reader_finds_the_same(kind: str, tmp_path: Path) -> None:
     assert found.metadata["Size"] == "512x768"
 
 
-def test_a_gif_holds_the_record() -> None:
-    assert read_texts(picture_bytes(Image.new("P", (8, 8)), "GIF", {OURS: RECORD}), "it").texts[OURS] == RECORD
+@pytest.mark.parametrize("texts", [{OURS: RECORD}, {PARAMETERS: TEXT}, {CONFIG: "# jupyter_latents 1\ndemo/scenes"}])
+def test_a_gif_holds_what_it_is_given(texts: dict[str, str]) -> None:
+    content = picture_bytes(Image.new("P", (8, 8)), "GIF", texts)
+    assert read_texts(content, "it").texts == texts
+    with Image.open(BytesIO(content)) as image:
+        assert image.info["comment"].decode() == "".join(texts.values())
+
+
+def test_another_reader_finds_the_parameters_of_a_gif_in_its_comment() -> None:
+    content = picture_bytes(Image.new("RGB", (8, 8)), "GIF", {OURS: RECORD, PARAMETERS: TEXT})
+    with Image.open(BytesIO(content)) as image:
+        assert image.info["comment"].decode().startswith(f"{TEXT}\n")
+
+
+@pytest.mark.parametrize("kind", ["GIF", "JPEG"])
+def test_the_comment_of_a_painting_program_says_nothing(kind: str) -> None:
+    """It stood for our own record, and hid the one in EXIF."""
+    file, exif = BytesIO(), Image.Exif()
+    if kind == "JPEG":
+        exif.load(Image.open(BytesIO(picture_bytes(Image.new("RGB", (8, 8)), kind, {OURS: RECORD}))).info["exif"])
+    Image.new("RGB", (8, 8)).save(file, kind, comment=b"Created with GIMP", exif=exif)
+    assert read_texts(file.getvalue(), "it").texts == ({OURS: RECORD} if kind == "JPEG" else {})
 
 
 @pytest.mark.parametrize("name", ["a1111.png", "a1111.jpg", "text-after-idat.png"])
