@@ -149,7 +149,8 @@ class Trajectory(tuple["Latents", ...]):
         target = _target(path, ".mp4", fps, hold)
         frames = self.frames(side, item=item)
         frames += [frames[-1]] * max(0, round(hold * fps) - 1)
-        write_whole(target, film_bytes(frames, "mp4", fps, otherwise="use to_gif"))
+        texts = services.texts(self[-1], item)
+        write_whole(target, film_bytes(frames, "mp4", fps, texts, otherwise="use to_gif"))
         return FilmPath(target)
 
     def __repr__(self) -> str:

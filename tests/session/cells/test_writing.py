@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from PIL import Image
 
 from jupyter_latents import Latents, cell_from
 from jupyter_latents.errors import JupyterLatentsError, LatentsError, LatentsFileError, LatentsWarning
+from jupyter_latents.pictures.film_texts import read_film_texts
 from jupyter_latents.pictures.metadata.record import read_record
 from jupyter_latents.pictures.metadata.texts import OURS, PARAMETERS, read_texts
 from jupyter_latents.settings import Settings
@@ -230,7 +232,11 @@ def test_latents_save_a_picture_that_says_how_it_was_made(desk: Desk, monkeypatc
         desk.run(f"demo/scenes --prompts hill {SHORT} --seeds 3 --denoising-end 0.5 --into base")
         for ending in ("png", "jpg", "webp"):
             assert "--denoising-end 0.5" in cell_from(desk["base"].save(f"x.{ending}"))
-        assert "--seeds 3" in cell_from(desk["base"].trajectory.to_gif("x.gif"))
+        steps, film = desk["base"].trajectory, read_texts(desk["base"].trajectory.to_gif("x.gif"), "x").texts
+        assert "--seeds 3" in cell_from("x.gif")
+        if importlib.util.find_spec("imageio_ffmpeg"):
+            assert read_film_texts(steps.to_mp4("x.mp4"), "x") == film
+            assert cell_from("x.mp4") == cell_from("x.gif")
         desk.run(f"demo/scenes --prompts hill {SHORT} --seeds 3 --batch-size 2 --into two")
         with pytest.raises(LatentsFileError, match="split"):
             desk["two"].save("y.png")
