@@ -80,14 +80,16 @@ def harmless(html: str, text: str) -> None:
 
 
 def _record(text: str) -> RunRecord:
-    """A run whose every text is hostile, failed after a step."""
-    view = RunView(bind=lambda *_: None)
+    """A run whose every text is hostile, failed after a step that has a preview, however fast the machine is."""
+    view = RunView(bind=lambda *_: None, preview_every=1)
     view.stage(0, stage("base", prompt=Prompt(text, text), model=ModelSource(text), scheduler=Address(text)), "base")
     view.phase(Phase("loading", Reading(text, (text,), (text,))))
     view.record.stages[0].name = text
     view.note(text, warning=True)
     made = _latents(text)
-    view.step(step_event(1), SimpleNamespace(latents=lambda _: made, preview=list, values=made.tensor.numpy))
+    look = SimpleNamespace(latents=lambda _: made, preview=lambda _: [landscape(8)], values=made.tensor.numpy)
+    view.step(step_event(1), look)
+    assert view.record.stages[0].points[0].frame
     view.run = SimpleNamespace(  # type: ignore[assignment]
         state="failed", error=LatentsError(text), held=0.0, watcher=None
     )
