@@ -8,6 +8,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from jupyter_latents.display import view
 from jupyter_latents.display.records.fill import fill_end
 from jupyter_latents.display.records.run_record import RunRecord
+from jupyter_latents.display.scripts import live_script
 from jupyter_latents.display.static_html import BUDGETS, run_html
 from jupyter_latents.stage import Stage
 from tests.display.fake_run import fake_previews, stage, start, two_stages
@@ -55,3 +56,20 @@ def test_the_strip_keeps_each_model_to_its_own_part_and_ends_with_the_decoded_pi
     assert shown[7:] == ["23", "29", "29"], "base ends at step 24 of 30; from there on final is shown"
     large = page.locator(".jl-large").first.get_attribute("src")
     assert thumbs.last.locator("img").get_attribute("src") == large
+
+
+def test_what_a_kernel_left_in_a_widget_is_shown_and_runs_nothing(page: Page) -> None:
+    """As in marimo's exported pages, which anybody may have changed."""
+    hostile = '<img src=x onerror="window.hit = 1"><svg onload="window.hit = 1"></svg><script>window.hit = 1</script>'
+    still = f'<style>.mine {{ color: teal }}</style><p class="mine">a hill</p>{hostile}<a href=" javascript:hit=1">b</a>'
+    page.set_content("<div><div id=here></div></div>")
+    page.add_script_tag(content=live_script().replace("export default", "window.live ="))
+    page.evaluate(
+        """(still) => live.render({ el: document.querySelector("#here"),
+        model: { get: () => still, on() {}, off() {}, send() {} } })""",
+        still,
+    )
+    expect(page.get_by_text("a hill")).to_have_css("color", "rgb(0, 128, 128)")
+    page.get_by_text("b", exact=True).click(force=True)
+    page.wait_for_timeout(100)
+    assert page.evaluate("window.hit") is None

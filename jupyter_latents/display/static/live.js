@@ -60,6 +60,19 @@ function remains(view) {
   };
 }
 
+// The elements of a page of ours, which holds no scripts; whoever changed one of a saved notebook gets none to run.
+function inert(html) {
+  const { head, body } = new DOMParser().parseFromString(html, "text/html");
+  for (const part of [head, body]) {
+    part.querySelectorAll("script, iframe, object, embed, link, meta, base, form").forEach((one) => one.remove());
+    for (const one of part.querySelectorAll("*")) {
+      const alive = [...one.attributes].filter(({ name, value }) => /^on/i.test(name) || /^\s*javascript:/i.test(value));
+      alive.forEach(({ name }) => one.removeAttribute(name));
+    }
+  }
+  return [...head.childNodes, ...body.childNodes];
+}
+
 function bytesOf(buffer) {
   return new Uint8Array(buffer.buffer || buffer, buffer.byteOffset || 0, buffer.byteLength);
 }
@@ -87,7 +100,7 @@ function render({ model, el }) {
   model.on("msg:custom", listen);
   view.draw();
   const still = document.createElement("div"); // until a kernel answers
-  still.innerHTML = model.get?.("still") || "";
+  still.append(...inert(model.get?.("still") || ""));
   if (still.firstChild) el.before(still);
   shown(el, !still.firstChild);
   const ask = () => view.told || model.send({ cmd: "sync", page });
