@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import re
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -24,11 +25,11 @@ _ROW = re.compile(r"^([A-Za-z_]+)=((?:[^\\\n]|\\[\s\S])*)", re.MULTILINE)
 _SECONDS = 60
 
 
-def read_film_texts(path: Path, name: str) -> Mapping[str, str]:
+def read_film_texts(source: Path | bytes, name: str) -> Mapping[str, str]:
     """The texts in a film's file, by our keys.
 
     Args:
-        path: The file.
+        source: The file, or the bytes of one.
         name: What to call it.
 
     Raises:
@@ -40,6 +41,15 @@ def read_film_texts(path: Path, name: str) -> Mapping[str, str]:
         raise LatentsError(
             f"{name} is a film, and there is no codec here that reads what it says: pip install {package}."
         )
+    if isinstance(source, Path):
+        return _told(source, name)
+    with tempfile.TemporaryDirectory(prefix="jupyter-latents-") as folder:
+        path = Path(folder) / "film"  # what is in it is known by its bytes
+        path.write_bytes(source)
+        return _told(path, name)
+
+
+def _told(path: Path, name: str) -> Mapping[str, str]:
     codec: Any = importlib.import_module(_CODEC)
     whitelist = ["-protocol_whitelist", "file,crypto,data"]  # a playlist in a film's clothes reaches no network
     command = [codec.get_ffmpeg_exe(), "-v", "error", "-nostdin", *whitelist, "-i", str(path), "-f", "ffmetadata", "-"]

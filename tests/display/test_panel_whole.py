@@ -13,7 +13,9 @@ from PIL import Image
 from jupyter_latents.display import view
 from jupyter_latents.display.panel import results
 from jupyter_latents.display.screens import OutputScreen
-from jupyter_latents.pictures.metadata.texts import picture_bytes
+from jupyter_latents.pictures.films import film_bytes
+from jupyter_latents.pictures.metadata.record import Record, write_record
+from jupyter_latents.pictures.metadata.texts import OURS, picture_bytes
 from jupyter_latents.session import Session
 from tests.display.panels import TWO, click
 
@@ -26,6 +28,10 @@ def picture(**texts: str) -> bytes:
 
 def drop(opened: Any, file: str, content: bytes) -> None:
     opened.editor.drops._take({"field": "panel", "file": file}, [memoryview(content)])
+
+
+def choose(opened: Any, file: str, content: bytes) -> None:
+    opened.widgets._take(({"name": file, "content": content},))
 
 
 def test_a_picture_that_is_dropped_fills_the_stages(opened: Any, session: Session) -> None:
@@ -42,6 +48,25 @@ def test_a_picture_that_is_dropped_fills_the_stages(opened: Any, session: Sessio
     assert [form.into for form in opened.model.forms] == ["final"]
     click(opened, "undo")
     assert opened.model.text == TWO, "what was undone comes back"
+
+
+@pytest.mark.parametrize("ending", ["mp4", "webm", "gif", "apng"])
+def test_a_film_that_is_dropped_or_chosen_fills_the_stages(opened: Any, ending: str) -> None:
+    if ending in ("mp4", "webm"):
+        pytest.importorskip("imageio_ffmpeg")
+    frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "teal")]
+    content = film_bytes(frames, ending, 8, {OURS: write_record(Record(f"%%dgen\n{TWO}\n"))})
+    assert f".{ending}" in opened.widgets.picture.accept.split(",")
+    for take in (drop, choose):
+        click(opened, "remove")
+        assert opened.model.text != TWO
+        take(opened, f"made.{ending}", content)
+        assert opened.model.text == TWO
+        assert f"the stages are those of made.{ending}" in opened.widgets.status.value
+    drop(opened, "evil.mp4", b"#EXTM3U\n#EXTINF:1,\n/etc/hostname")
+    assert "evil.mp4" in opened.widgets.status.value
+    assert 'role="alert"' in opened.widgets.status.value
+    assert opened.model.text == TWO
 
 
 def test_a_picture_of_another_program_says_what_is_to_be_filled_in(opened: Any) -> None:

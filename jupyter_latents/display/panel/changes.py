@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.errors import JupyterLatentsError, LatentsError
 from jupyter_latents.latents.sequence import LatentsSequence
-from jupyter_latents.pictures.metadata.texts import read_texts
-from jupyter_latents.session.cells.reading import cell_of
+from jupyter_latents.session.cells.reading import cell_in
 
 from .fields import worded
 from .model import Mark, PanelModel
@@ -77,16 +76,17 @@ class Changes:
         return f"{file} is bound to {bound}"
 
     def open_picture(self, file: str, content: bytes) -> str:
-        """The cell that a picture leads back to.
+        """The cell that a picture or a film leads back to.
 
         Args:
-            file: The picture's name.
+            file: Its name.
             content: Its bytes.
 
         Raises:
-            NameNotFoundError: It is no picture, or does not say how it was made.
+            LatentsError: A film, and there is no codec here.
+            NameNotFoundError: It is neither, or does not say how it was made.
         """
-        return cell_of(read_texts(content, file).texts, file)
+        return cell_in(content, file)
 
     def last_seed(self, form: StageForm, result: Any) -> str:
         """The seed that a stage's result was made with.

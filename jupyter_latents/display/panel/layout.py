@@ -89,8 +89,9 @@ class PanelWidgets:
         self.editor = boxed(ipywidgets.VBox, "dgp-editor")
         self.presses = Presses()
         self.origin = ipywidgets.Dropdown(description="Copy from", options=[_NO_LATENTS])
-        tip = "Fill the panel from what a picture says of how it was made; or drop the picture anywhere on the panel"
-        self.picture = upload("Open picture", ",".join(endings("picture")), tip, self._take)
+        tip = "Fill the panel from what a picture or film says of how it was made; or drop one anywhere on the panel"
+        kinds = ",".join(endings("picture") + endings("film"))
+        self.picture = upload("Open picture", kinds, tip, self._take)
         self._opened: Callable[[str, bytes], None] = lambda _file, _content: None
         self.more = self._bar(
             "dgp-part-more dgp-shut", "duplicate", "up", "down", "remove", self.origin, "fill", self.picture, "close"
@@ -122,7 +123,7 @@ class PanelWidgets:
         return boxed(ipywidgets.HBox, f"dgp-bar {style}", *found)
 
     def on_picture(self, opened: Callable[[str, bytes], None]) -> None:
-        """Has a picture told that was chosen to fill the panel from: its name and its bytes."""
+        """Has a picture or film told that was chosen to fill the panel from: its name and its bytes."""
         self._opened = opened
 
     def _take(self, files: Sequence[Mapping[str, Any]]) -> None:

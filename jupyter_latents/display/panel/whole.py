@@ -68,14 +68,15 @@ class Whole:
         self._say("")
 
     def open_picture(self, file: str, content: bytes) -> None:
-        """Fills the stages from what a picture says of how it was made.
+        """Fills the stages from what a picture or film says of how it was made.
 
         Args:
-            file: The picture's name.
+            file: Its name.
             content: Its bytes.
 
         Raises:
-            NameNotFoundError: It is no picture, or says nothing.
+            LatentsError: A film, and there is no codec here.
+            NameNotFoundError: It is neither, or says nothing.
         """
         cell = self._changes.open_picture(file, content)
         remarks = [line.removeprefix("#").strip() for line in cell.splitlines() if line.startswith("#")]

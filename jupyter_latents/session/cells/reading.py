@@ -22,7 +22,7 @@ from jupyter_latents.syntax.text.located import Line
 from jupyter_latents.syntax.text.segments import segments
 from jupyter_latents.wording import visible
 
-__all__ = ["cell_from", "cell_of"]
+__all__ = ["cell_from", "cell_in", "cell_of"]
 
 _LONGEST = 400_000  # characters of a cell
 _NEWLINE = re.compile(r"\r\n|\r|\n")
@@ -38,13 +38,14 @@ def cell_from(file: str | Path, check: Callable[[], None] = check) -> str:
     wanted, and with ``not covered`` where something has no counterpart here.
 
     Args:
-        file: A PNG, JPEG, WebP or GIF file.
+        file: A PNG, JPEG, WebP, GIF, MP4 or WebM file.
         check: Called while the file is read; it raises to stop.
 
     Returns:
         The whole cell; its first line is ``%%dgen``.
 
     Raises:
+        LatentsError: An MP4 or WebM file, and there is no codec here.
         NameNotFoundError: The file is not there, no picture, or does not say how it was made.
         SettingError: It is no path.
     """
@@ -52,8 +53,23 @@ def cell_from(file: str | Path, check: Callable[[], None] = check) -> str:
     if not isinstance(given, (str, Path)) or not str(given):
         raise SettingError(f"cell_from was given a {type(given).__name__}; it takes the path of a picture.")
     name = str(file)
-    path = opened(name)
-    return cell_of(read_film_texts(path, name) if is_film(path) else read_texts(path, name, check).texts, name)
+    return cell_in(opened(name), name, check)
+
+
+def cell_in(source: Path | bytes, name: str, check: Callable[[], None] = check) -> str:
+    """The cell that the file of a picture or a film leads back to; see `cell_from`.
+
+    Args:
+        source: The file, or the bytes of one.
+        name: What it is called; its ending tells a film.
+        check: Called while a picture is read; it raises to stop.
+
+    Raises:
+        LatentsError: A film, and there is no codec here.
+        NameNotFoundError: It is neither, or does not say how it was made.
+    """
+    film = is_film(Path(name))
+    return cell_of(read_film_texts(source, name) if film else read_texts(source, name, check).texts, name)
 
 
 def cell_of(texts: Mapping[str, str], name: str) -> str:
