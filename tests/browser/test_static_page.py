@@ -61,7 +61,8 @@ def test_the_strip_keeps_each_model_to_its_own_part_and_ends_with_the_decoded_pi
 def test_what_a_kernel_left_in_a_widget_is_shown_and_runs_nothing(page: Page) -> None:
     """As in marimo's exported pages, which anybody may have changed."""
     hostile = '<img src=x onerror="window.hit = 1"><svg onload="window.hit = 1"></svg><script>window.hit = 1</script>'
-    still = f'<style>.mine {{ color: teal }}</style><p class="mine">a hill</p>{hostile}<a href=" javascript:hit=1">b</a>'
+    still = f'<style>.mine {{ color: teal }}</style><p class="mine">a hill</p>{hostile}'
+    still += '<a href=" javascript:window.hit=1">b</a>'
     page.set_content("<div><div id=here></div></div>")
     page.add_script_tag(content=live_script().replace("export default", "window.live ="))
     page.evaluate(
