@@ -140,3 +140,16 @@ def test_a_scale_that_is_the_usual_one_gives_the_kept_result(desk: Desk) -> None
     desk.run(script)
     desk.run(f"{script} --guidance-scales 5")
     assert any("kept from before" in line for line in desk.notes.lines)
+
+
+@pytest.mark.parametrize("model", ["demo/scenes", "<sd15>", "mine.safetensors"])
+def test_a_revision_of_what_is_on_no_hub_is_refused(desk: Desk, tmp_path: Path, model: str) -> None:
+    if model.startswith("mine"):
+        model = str(tinies.single_file("sd15", tmp_path / model))
+    said = refusal(desk, f"{model} {RUN} --revision x")
+    assert "--revision x chooses among those of a hub model. Leave --revision out." in said
+
+
+def test_a_revision_of_a_part_that_is_on_no_hub_is_refused(desk: Desk, tiny: Callable[[str], Path]) -> None:
+    said = refusal(desk, f"<sd15> {RUN} --vae '{tiny('sd15')}/vae;revision=x'")
+    assert "revision x chooses among those of a hub model. Leave revision out." in said

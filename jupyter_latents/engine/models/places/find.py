@@ -15,6 +15,7 @@ from jupyter_latents.engine.models.places.hub import HubFiles, absence, fetch, h
 from jupyter_latents.engine.models.places.names import Wanted, cached_folder, not_found
 from jupyter_latents.errors import ModelError, nearest
 from jupyter_latents.paths import is_there, leaves, opened
+from jupyter_latents.wording import option
 
 __all__ = ["find"]
 
@@ -34,10 +35,11 @@ def find(wanted: Wanted, settings: Callable[[], Path]) -> Path | HubFiles:
         The folder or file; of a link to a file of the hub that is not here, which one that is.
 
     Raises:
-        ModelError: It is nowhere.
+        ModelError: It is nowhere, or a revision is asked for of what is no repository of the hub.
     """
     name = wanted.name
     if name in demo.MODELS:
+        _check_revision(wanted, "a demo model")
         return demo.path(name)
     if name.startswith("demo/"):
         hint = nearest(name, demo.MODELS) or "."
@@ -46,6 +48,7 @@ def find(wanted: Wanted, settings: Callable[[], Path]) -> Path | HubFiles:
         )
     link = _LINK.fullmatch(name)
     if link:
+        _check_revision(wanted, f"a link to a file of revision {link[2]}")
         return _linked(wanted, *link.groups())
     if "://" in name:
         raise ModelError(
@@ -54,10 +57,22 @@ def find(wanted: Wanted, settings: Callable[[], Path]) -> Path | HubFiles:
         )
     path = opened(os.path.expandvars(name))  # what is kept of a cell says $NAME where the cell did
     if is_there(path):
+        _check_revision(wanted, "on this machine")
         return path
     if not wanted.is_repository:
         raise not_found(wanted)
     return cached_folder(name, wanted.marks, wanted.revision) or fetch(wanted, settings)
+
+
+def _check_revision(wanted: Wanted, what: str) -> None:
+    """Raises where a revision is asked for that would change nothing."""
+    if wanted.revision is None:
+        return
+    given = "revision" if wanted.dest else option("revision")
+    raise ModelError(
+        f"{wanted.name} is {what}: {given} {wanted.revision} chooses among those of a hub model. Leave {given} out.",
+        option=wanted.dest or "revision",
+    )
 
 
 def _linked(wanted: Wanted, name: str, revision: str, path: str) -> Path | HubFiles:
