@@ -32,6 +32,7 @@ from jupyter_latents.engine.rules.remarks import remarks
 from jupyter_latents.engine.rules.sharing import sharing_note
 from jupyter_latents.engine.rules.sizes import picture_size, size_before
 from jupyter_latents.engine.rules.sound import check_sound, sound_note
+from jupyter_latents.engine.rules.spacing import idle_spacings
 from jupyter_latents.engine.schedule import beginning, schedulers, timesteps
 from jupyter_latents.engine.schedule.entering import Entering, enter, enter_noised, first_step
 from jupyter_latents.engine.schedule.expressions import with_levels
@@ -249,6 +250,7 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     whole = stage_windows(stage, replace(span, start=0, end=span.of), grid)
     windows, experts = windows_of(whole, span), expert_windows(facts, scheduler, span)
     switches = {*(one.start for one in whole[1:]), *(one.start for one in experts[1:])}
+    beside = (*idle_spacings(stage, facts, scheduler, request), *beside)
     beside, doubt = (*unused_notes(facts), *beside), entering.way.warning if entering.way is not None else ""
     warnings = (*notes, *beside, *prompt_remarks(stage), *filter(None, (doubt,)))
     beside = (*beside, *((f"experts: {', '.join(map(str, experts))}",) if experts else ()), sound_note(facts))

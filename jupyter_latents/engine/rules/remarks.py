@@ -66,6 +66,8 @@ def _numbers(call: Call, latents: Standing | None) -> Iterator[str]:
     if stage.strength is not None and not taken:
         beside = "beside latents, which carry their noise" if latents is not None else "without a picture"
         yield f"strength {stage.strength:g} has no effect {beside}"
+    if stage.latents_processors and stage.image_seed is not None and not call.given.latents:
+        yield "latents processors change nothing: no latents are given"
     count, several = len(call.given.latents), 1 + sum(link.name == AND for link in stage.latents_processors)
     if stage.latents_processors and several < count:
         yield (

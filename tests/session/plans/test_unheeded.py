@@ -54,6 +54,10 @@ TOLD = {
         "'photo;latents=base;128x128'",
         "the picture of 128x128 is brought to the size of the latents, 64x64",
     ),
+    "processors of latents beside a picture": (
+        "photo --latents-processors 'scale;factor=2'",
+        "latents processors change nothing: no latents are given",
+    ),
     "a picture that fits": ("'photo;latents=base'", ""),
     "two sizes": ("'images: photo, wide'", "pictures of 64x64, 96x64 are brought to one size, 64x64"),
     "a small size": ("photo;14", "size 14x14 is rounded to 8x8"),
@@ -140,6 +144,25 @@ def test_a_scale_that_is_the_usual_one_gives_the_kept_result(desk: Desk) -> None
     desk.run(script)
     desk.run(f"{script} --guidance-scales 5")
     assert any("kept from before" in line for line in desk.notes.lines)
+
+
+@pytest.mark.parametrize(
+    ("model", "scheduler", "told"),
+    [
+        ("sd15", "EulerDiscreteScheduler;use-karras-sigmas=true", "use-karras-sigmas=true"),
+        ("sd15", "EulerDiscreteScheduler;use-exponential-sigmas=true", "use-exponential-sigmas=true"),
+        ("sd15", "EulerDiscreteScheduler;use-karras-sigmas=false", ""),
+        ("flux", "FlowMatchEulerDiscreteScheduler;use-karras-sigmas=true", ""),  # it spaces what it is given anew
+    ],
+)
+def test_a_spacing_that_changes_no_level_is_told(desk: Desk, model: str, scheduler: str, told: str) -> None:
+    levels = "1,0.5,0.1" if model == "flux" else "14,3,1"
+    script = f"<{model}> --prompts cat --seeds 3 --output-size 64 --scheduler '{scheduler}' --sigmas {levels}"
+    (planned,) = desk.plan(script).stages
+    desk.run(script)
+    for notes in (planned.notes, desk.notes.lines):
+        said = [note for note in notes if "beside sigmas of one's own" in note]
+        assert said == ([f"{told} of the scheduler changes nothing beside sigmas of one's own"] if told else [])
 
 
 @pytest.mark.parametrize("model", ["demo/scenes", "<sd15>", "mine.safetensors"])
