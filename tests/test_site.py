@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 import re
@@ -173,6 +174,20 @@ def test_the_drawings_are_those_of_the_script() -> None:
         sys.path.remove(str(DOCS / "site"))
     for name, draw in drawings.DRAWINGS.items():
         assert (DOCS / "images" / f"{name}.svg").read_text(encoding="utf-8") == draw()
+
+
+def test_a_notebooks_page_leads_back_to_the_site() -> None:
+    pytest.importorskip("mkdocs")
+    found = importlib.util.spec_from_file_location("hooks", DOCS / "site" / "hooks.py")
+    assert found is not None
+    assert found.loader is not None
+    hooks = importlib.util.module_from_spec(found)
+    found.loader.exec_module(hooks)
+    page = hooks.with_way_back("<html><body class='x'>It runs.</body></html>")
+    assert page.index("<body") < page.index("<nav") < page.index("It runs.")
+    links = re.findall(r'href="\.\./([\w-]+)\.html', page)
+    assert "start" in links
+    assert all((DOCS / f"{name}.md").is_file() for name in links)
 
 
 def test_the_moving_picture_moves_and_is_small() -> None:

@@ -132,7 +132,7 @@ def _library(address: str | None) -> Any:
     """Ray, imported with what its processes are to know."""
     if importlib.util.find_spec("ray") is None:
         raise SettingError(
-            "workers need Ray, which is not installed: pip install 'jupyter-latents[cluster]', and start the kernel "
+            'workers need Ray, which is not installed: pip install "jupyter-latents[cluster]", and start the kernel '
             "again."
         )
     if address is None and "ray" in sys.modules and not _ENVIRONMENT.keys() <= os.environ.keys():

@@ -76,9 +76,9 @@ def panel(context: BrowserContext, server: LabServer, theme: str) -> Path:
     page.evaluate(THEME, f"JupyterLab {theme}")
     lab.run_cell(0)
     output = lab.run_cell(1, timeout=120)
-    output.get_by_role("button", name="2. demo/paper").click()
-    output.get_by_text("clean · 6 evaluations").wait_for(timeout=180_000)
-    output.get_by_role("button", name="Run").first.click()
+    output.get_by_role("button", name="demo/paper · steps 24–30").click()
+    output.locator(".jl-head").first.get_by_text("30 model evaluations").wait_for(timeout=180_000)
+    output.get_by_role("button", name="▶ Run").click()
     output.get_by_text("done: 2 stages").wait_for(timeout=180_000)
     target = IMAGES / f"panel-{theme.lower()}.png"
     output.screenshot(path=target)

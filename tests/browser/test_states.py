@@ -136,6 +136,9 @@ def test_the_cell_of_a_step_and_of_a_sweep_is_copied_without_a_kernel(page: Page
     page.get_by_text("Export").click()
     page.get_by_role("button", name="Copy the line to save the sheet of all").click()
     assert page.evaluate("copied") == 'xy.grid().save("xy.png")'
+    page.get_by_text("Export").click()
+    page.get_by_role("button", name="Copy the line to save the whole picture").click()
+    assert page.evaluate("copied") == 'xy[5].save("xy5.png")'
 
 
 def test_the_kernel_writes_the_cell_of_a_paused_run(page: Page) -> None:

@@ -1,5 +1,6 @@
 """Terminals, programs and latents' own bundles."""
 
+import gc
 import io
 import json
 import re
@@ -18,6 +19,7 @@ from jupyter_latents.display.choice import choose_screen
 from jupyter_latents.display.live import LiveScreen
 from jupyter_latents.display.pictures.channels import quantise
 from jupyter_latents.display.pictures.images import montage, png
+from jupyter_latents.display.records import fill
 from jupyter_latents.display.records.of_latents import record_of
 from jupyter_latents.display.records.run_record import RunRecord
 from jupyter_latents.display.texts import stage_label, status
@@ -314,6 +316,29 @@ def test_a_kept_result_is_shown_with_its_steps() -> None:
     assert view.record.stages[0].first_sigma == noise_at(24, 30).sigma
     assert all(point.frame and point.channels for point in view.record.stages[0].points)
     assert status(view.record) == "kept from before"
+
+
+def test_a_kept_result_has_its_frames_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = tuple(latents_at(stage(), n) for n in range(1, 31))
+    frames = []
+    for _ in range(2):  # each answer from memory has latents of its own, around the same tensors
+        again = tuple(one.replace() for one in steps)
+        view = RunView()
+        view.stage(0, stage("final", start=0.8), "final")
+        view.result(kept_result(again[-1].replace(trajectory=again), landscape(64), start=24))
+        view.finish()
+        frames.append([point.frame for point in view.record.stages[0].points])
+        monkeypatch.setattr("jupyter_latents.display.records.fill._previews", None)
+    assert frames[0] == frames[1]
+    assert all(frames[1])
+
+
+def test_frames_are_let_go_with_their_tensors() -> None:
+    gc.collect()
+    before = len(fill._made)
+    test_missing_frames_are_made_at_the_end_from_the_kept_steps()
+    gc.collect()
+    assert len(fill._made) <= before
 
 
 KEPT = """demo/scenes --prompts x --seeds 1 --inference-steps 4 --denoising-end 0.5 --output-size 64 --into base

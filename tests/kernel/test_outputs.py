@@ -21,7 +21,7 @@ def is_lasting(message: dict) -> bool:
 def test_a_run_that_ends_while_a_cell_is_captured_keeps_its_output(kernel: KernelSession) -> None:
     started = kernel.execute(BEHIND, timeout=120)
     assert started.ok, started.error
-    assert started.data()[-1] == "<Run, started; print(run) tells how far it is, run.stop() ends it>"
+    assert started.data()[-1] == "<Run, started; run = _ names it, print(run) tells how far it is, run.stop() ends it>"
     cell = kernel.start("%%capture kept\nrun.resume(); run.wait(); run.watcher.finish()")
     lasting = kernel.wait_for_message(is_lasting)
     assert "later: 4 steps" in lasting["content"]["data"]["text/plain"]

@@ -30,7 +30,7 @@ def test_every_snippet_runs(
             printed = capsys.readouterr().out
         elif content.startswith("%%dgen"):
             assert printed == content
-    assert Path("lighthouse.png").is_file()
+    assert Path("sunset.png").is_file()
     assert Path("step4.png").is_file()
 
 

@@ -19,9 +19,9 @@ __all__ = ["FRAME_SIDE", "fill_channels", "fill_end", "fill_frames", "fill_point
 
 FRAME_SIDE = 256
 
-# Frames of latents that somebody keeps, with the checksum of what they show: a cell that is answered from memory shows
-# them without decoding anything.
-_made: weakref.WeakKeyDictionary[Latents, tuple[int, bytes]] = weakref.WeakKeyDictionary()
+# Frames by the id of the tensor they show, as long as somebody holds it, with what they were made of: a cell that is
+# answered from memory shows them without decoding anything. Each answer has latents of its own around the same tensors.
+_made: dict[int, tuple[tuple[Any, ...], bytes]] = {}
 
 
 def fill_channels(stage: StageRecord, deadline: float) -> None:
@@ -72,8 +72,6 @@ def fill_frames(record: RunRecord, deadline: float, most: int | None = None) -> 
         deadline: Monotonic time after which no more frames are made.
         most: How many are made at most; None for all.
     """
-    from jupyter_latents.latents.tensors import checksum
-
     for stage in record.stages:
         _recall(stage)
     for point, latents in _missing(record)[:most]:
@@ -81,7 +79,7 @@ def fill_frames(record: RunRecord, deadline: float, most: int | None = None) -> 
             return
         try:
             point.frame = frame(_previews(latents), FRAME_SIDE)
-            _made[latents] = checksum(latents), point.frame
+            _remember(latents, point.frame)
         except JupyterLatentsError as error:
             record.add_note(f"no preview of the steps: {error.message}", warning=False)
             return
@@ -95,18 +93,32 @@ def _previews(latents: Latents) -> list[Any]:
 
 def _recall(stage: StageRecord) -> None:
     """Gives a stage's steps the frames that were made of the same latents before, and remembers those it has."""
-    from jupyter_latents.latents.tensors import checksum
-
     kept = _kept(stage)
     for point in stage.points:
         latents = kept.get(point.step)
         if latents is None:
             continue
         if point.frame is None:
-            made = _made.get(latents)
-            point.frame = made[1] if made is not None and made[0] == checksum(latents) else None
+            made = _made.get(id(latents.tensor))
+            point.frame = made[1] if made is not None and made[0] == _made_of(latents) else None
         else:
-            _made[latents] = checksum(latents), point.frame
+            _remember(latents, point.frame)
+
+
+def _remember(latents: Latents, frame: bytes) -> None:
+    """Keeps a frame until the tensor it shows is gone."""
+    key = id(latents.tensor)
+    if key not in _made:
+        weakref.finalize(latents.tensor, _made.pop, key, None).atexit = False
+    _made[key] = _made_of(latents), frame
+
+
+def _made_of(latents: Latents) -> tuple[Any, ...]:
+    """What decides how a frame looks: the numbers, which may be changed in place, and whose they are."""
+    from jupyter_latents.latents.tensors import checksum
+
+    made = latents.provenance
+    return checksum(latents), latents.space, latents.noise, made.model, made.revision, made.options
 
 
 def _missing(record: RunRecord) -> list[tuple[Point, Latents]]:

@@ -398,7 +398,8 @@ function buildMenu(view) {
   } else {
     view.copied = entry("Picture .png", () => view.picture.download(`${view.name || "picture"}.png`));
     view.whole = entry("Copy the line to save the whole picture", () => {
-      view.copy(`${view.expression}.decode()[${Math.max(0, view.picture.enlarged)}].save("${view.name}.png")`);
+      const item = view.picture.items > 1 ? `.split()[${Math.max(0, view.picture.enlarged)}]` : "";
+      view.copy(`${view.expression}${item}.save("${view.name}.png")`);
     });
     for (const kind of FORMATS)
       entry(`Copy the line to save .${kind}`, () => view.copy(`${view.expression}.save("${view.name}.${kind}")`));

@@ -23,7 +23,7 @@ from jupyter_latents.engine.models.parts import SEEING, PartSource, parts_of, re
 from jupyter_latents.engine.models.pipelines import RUNS, reason_against
 from jupyter_latents.engine.models.places.find import find
 from jupyter_latents.engine.models.places.hub import HubFiles, fetch, hub_is_off, settings_of
-from jupyter_latents.engine.models.places.names import MODULAR, Wanted, cached_models, known_models
+from jupyter_latents.engine.models.places.names import MODULAR, Wanted, cached_models, download_line, known_models
 from jupyter_latents.errors import ModelError, nearest
 from jupyter_latents.paths import is_folder, is_there, opened
 from jupyter_latents.stage import ModelSource
@@ -171,7 +171,7 @@ def _partly(source: ModelSource, lacking: Sequence[str], *, unasked: bool) -> Mo
     """The error for a model of the hub that is here in part."""
     absent = ModelError(
         f"{source.name} is only partly in the hub's cache on this machine: {'; '.join(lacking)}. "
-        f"Fetch the rest where there is a network: hf download {source.name}"
+        f"Fetch the rest where there is a network: {download_line(source.name, ('model_index.json',), source.variant)}"
     )
     absent.unasked = unasked
     return absent

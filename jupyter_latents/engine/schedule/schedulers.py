@@ -102,7 +102,7 @@ def build(name: Address | str | None, own_class: str, own_config: Mapping[str, A
 
 def _needs(what: str, libraries: Sequence[str]) -> str:
     lacking = " and ".join(libraries)
-    return f"{what} needs {lacking}, not installed here: pip install 'jupyter-latents[samplers]', or take another."
+    return f'{what} needs {lacking}, not installed here: pip install "jupyter-latents[samplers]", or take another.'
 
 
 def _typed(text: str) -> Any:

@@ -58,6 +58,7 @@ def recipe_of(texts: Mapping[str, str], name: str) -> Recipe:
     known = ", ".join(dict.fromkeys(program.name.removesuffix(" 1").removesuffix(" 2") for program in PROGRAMS))
     raise NameNotFoundError(
         f"{name} does not say how it was made: it holds no text of jupyter_latents or of {known}. Pictures that were "
-        "edited, or sent by a messenger, often lost theirs; ask for the file as it was written.",
+        "edited, or sent by a messenger, often lost theirs; ask for the file as it was written. A Pillow picture of "
+        "decode() has none: latents.save() writes it.",
         name=name,
     )

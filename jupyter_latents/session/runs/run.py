@@ -257,7 +257,9 @@ class Run:
     def __repr__(self) -> str:
         """What stays true in a notebook that is saved; `str` tells how far it is."""
         return (
-            str(self) if self._ended.is_set() else "<Run, started; print(run) tells how far it is, run.stop() ends it>"
+            str(self)
+            if self._ended.is_set()
+            else "<Run, started; run = _ names it, print(run) tells how far it is, run.stop() ends it>"
         )
 
     def __str__(self) -> str:

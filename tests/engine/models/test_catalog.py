@@ -119,8 +119,10 @@ def test_unknown_names_are_refused_with_what_is_known(hub: Path) -> None:
     assert "did you mean demo/scenes?" in refusal(ModelSource("demo/scenen"))
     nowhere = refusal(ModelSource("stable-diffusion-v1-5/stable-diffusion-v1-6"))
     assert f"did you mean {SD15}?" in nowhere
-    assert "hf download stable-diffusion-v1-5/stable-diffusion-v1-6" in nowhere
+    assert 'hf download stable-diffusion-v1-5/stable-diffusion-v1-6 --include "*.json"' in nowhere
     assert "offline" in nowhere
+    linked = refusal(ModelSource("https://huggingface.co/somebody/some/blob/main/mine.safetensors"))
+    assert linked.endswith("hf download somebody/some mine.safetensors")
     assert "no folder or file" in refusal(ModelSource("./nothing/here/model"))
     assert "only links to files on the model hub" in refusal(ModelSource("https://example.com/x.safetensors"))
 

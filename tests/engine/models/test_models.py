@@ -418,7 +418,7 @@ def test_lora_that_does_not_fit_is_refused(tiny: Folders, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("module", "option", "message"),
     [
-        ("peft", {"loras": ("{lora}",)}, "pip install 'jupyter-latents[lora]'"),
+        ("peft", {"loras": ("{lora}",)}, 'pip install "jupyter-latents[lora]"'),
         ("bitsandbytes", {"quantizer": "bnb;bits=4"}, "pip install bitsandbytes"),
     ],
 )

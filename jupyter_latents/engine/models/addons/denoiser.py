@@ -116,7 +116,7 @@ def _check_gguf(dest: str) -> None:
     if importlib.util.find_spec("gguf") is None:
         raise fault(
             dest,
-            "GGUF files need gguf, which is not installed: pip install 'jupyter-latents[gguf]'. Or give a diffusers "
+            'GGUF files need gguf, which is not installed: pip install "jupyter-latents[gguf]". Or give a diffusers '
             "folder or a .safetensors file.",
         )
 

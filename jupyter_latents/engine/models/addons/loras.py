@@ -169,7 +169,7 @@ def find_addon(source: ModelSource, facts: ModelFacts) -> Loras:
     found = [_lora(address, source, facts) for address in source.loras]
     if importlib.util.find_spec("peft") is None:
         raise fault(
-            "loras", "these need peft, which is not installed: pip install 'jupyter-latents[lora]', or leave them out."
+            "loras", 'these need peft, which is not installed: pip install "jupyter-latents[lora]", or leave them out.'
         )
     taking = _pipeline_class(facts)
     for lora, file in found:

@@ -179,7 +179,7 @@ def _configurations(path: Path, layout: str, wanted: Wanted) -> Path:
             absent = ModelError(
                 f"{path} is a {layout} checkpoint; its configurations and tokenizers are those of {name}, which is "
                 f"not on this machine. Put them into the folder {beside[0]}, or fetch them where there is a network: "
-                f"hf download {name} {' '.join(f'--include {chr(39)}{pattern}{chr(39)}' for pattern in SETTINGS)}"
+                f"hf download {name} {' '.join(f'--include {chr(34)}{pattern}{chr(34)}' for pattern in SETTINGS)}"
             )
             absent.unasked = error.unasked
             raise absent from error

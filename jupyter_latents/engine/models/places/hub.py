@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from jupyter_latents.engine.models.places.names import Wanted, not_found
+from jupyter_latents.engine.models.places.names import SETTINGS, Wanted, not_found
 from jupyter_latents.errors import ModelError
 from jupyter_latents.wording import option
 
@@ -19,9 +19,6 @@ __all__ = ["SETTINGS", "HubFiles", "absence", "fetch", "files_of", "hub_is_off",
 T = TypeVar("T")
 
 _PROBE_SECONDS = 5.0
-
-SETTINGS = ("*.json", "*.txt", "*.model", "*.jinja")
-"""Files of a repository that say what a model is: configurations and vocabularies, no weights."""
 
 
 @dataclass(frozen=True, slots=True)

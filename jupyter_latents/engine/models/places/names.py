@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,16 +14,23 @@ from jupyter_latents.wording import option
 
 __all__ = [
     "MODULAR",
+    "SETTINGS",
     "Wanted",
     "cached_folder",
     "cached_models",
     "cached_revisions",
+    "download_line",
     "known_models",
     "not_found",
 ]
 
 MODULAR = "modular_model_index.json"
 """What a folder of diffusers' modular pipelines has in the place of a ``model_index.json``."""
+
+SETTINGS = ("*.json", "*.txt", "*.model", "*.jinja")
+"""Files of a repository that say what a model is: configurations and vocabularies, no weights."""
+
+_WEIGHTS = (".safetensors", ".ckpt", ".bin", ".pt", ".pth", ".gguf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +152,8 @@ def not_found(wanted: Wanted, reason: str = "") -> ModelError:
         lacks = "files that this stage needs are missing" if here else f"none of {', '.join(wanted.marks)}"
         return ModelError(
             f"{what} {name!r} is only partly in the hub's cache on this machine ({lacks})"
-            f"{f'; {reason}' if reason else ''}. Fetch the rest where there is a network: hf download {name}",
+            f"{f'; {reason}' if reason else ''}. Fetch the rest where there is a network: "
+            f"{download_line(name, wanted.marks)}",
             option=wanted.dest,
         )
     known = [] if wanted.dest else known_models()
@@ -153,9 +161,26 @@ def not_found(wanted: Wanted, reason: str = "") -> ModelError:
     return ModelError(
         f"{what} {name!r} is neither {kinds} in the hub's cache on this machine{f'; {reason}' if reason else ''}"
         f"{nearest(name, known) or '.'}{f' Known here: {_listed(known)}.' if known else ''} "
-        f"For use without network, fetch it once where there is one: hf download {name}",
+        f"For use without network, fetch it once where there is one: {download_line(name, wanted.marks)}",
         option=wanted.dest,
     )
+
+
+def download_line(name: str, marks: Sequence[str], variant: str | None = None) -> str:
+    """The line for a terminal that fetches of a repository what a stage reads, and not the same weights several times.
+
+    Args:
+        name: The repository.
+        marks: The file that is wanted, or the files that tell the folder; of a model one is ``model_index.json``.
+        variant: Which of the weights; None for the plain ones.
+    """
+    if len(marks) == 1 and Path(marks[0]).suffix.lower() in _WEIGHTS:
+        return f"hf download {name} {marks[0]}"
+    if "model_index.json" not in marks:
+        return f"hf download {name}"
+    chosen = f"*/*.{variant}*.safetensors" if variant else "*/*.safetensors"
+    rest = "" if variant else ' --exclude "*.fp16*"'
+    return " ".join([f"hf download {name}", *(f'--include "{pattern}"' for pattern in (*SETTINGS, chosen))]) + rest
 
 
 def _listed(names: list[str]) -> str:
