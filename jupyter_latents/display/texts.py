@@ -64,7 +64,7 @@ def reading_text(reading: Reading) -> str:
 
 
 def stage_label(stage: StageRecord) -> str:
-    """What a stage runs, ``demo/scenes, steps 0–24 of 30``; with ``, ended at 12`` where it was; or ``no step of 30``."""
+    """What a stage runs: ``demo/scenes, steps 0–24 of 30``, ``…, ended at 12`` where it was, or ``no step of 30``."""
     if stage.over and not stage.points and stage.latents is None:
         return f"{stage.stage.model.name}, no step of {stage.of}"
     end = stage.start + stage.steps
@@ -112,7 +112,7 @@ def advice(record: RunRecord) -> str:
     """What can be done after a run that ended before its time; empty after others."""
     if record.ended is None or record.state not in ("failed", "stopped"):
         return ""
-    again = "change the options and run the cell again" if record.state == "failed" else "run the cell again"
+    again = "change the options and run the cell again" if record.state == "failed" else "run it again"
     last = record.stages[-1] if record.stages else None
     if last is None or last.latents is None or not last.variable or not last.points:
         return f"Next: {again}."

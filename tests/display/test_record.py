@@ -129,11 +129,11 @@ def test_a_run_that_waits_says_that_the_one_before_it_is_paused() -> None:
     ("state", "left", "expected"),
     [
         ("failed", False, "Next: change the options and run the cell again."),
-        ("stopped", False, "Next: run the cell again."),
+        ("stopped", False, "Next: run it again."),
         (
             "stopped",
             True,
-            f"Next: run the cell again, or {ONWARD}",
+            f"Next: run it again, or {ONWARD}",
         ),
         ("done", True, ""),
     ],
