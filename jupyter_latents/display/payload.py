@@ -35,6 +35,7 @@ def head(record: RunRecord) -> dict[str, Any]:
         "stages": stages,
         "sweeps": list(_place(stages, planned)),
         "queue": [[one.title, one.own] for one in record.queue] if record.ended is None else [],
+        "ahead": record.ahead if record.ended is None else "",
         "heldup": record.held_up if record.ended is None else "",
         "against": record.against,
         "still": record.still,

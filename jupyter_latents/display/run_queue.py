@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.display.records.run_record import QueuedRun
@@ -27,13 +28,19 @@ class RunQueue:
     @property
     def waiting(self) -> tuple[QueuedRun, ...]:
         """Those that wait, in order; those that are to end are gone from it at once."""
-        return tuple(QueuedRun(_title(run), run is self._run) for run in self._runs)
+        return tuple(QueuedRun(self._name(run), run is self._run) for run in self._runs)
+
+    @property
+    def ahead(self) -> str:
+        """What the run that goes on is called, where it is another one and not paused; else nothing."""
+        first = self._first
+        return self._name(first) if first is not None and first.state != "paused" else ""
 
     @property
     def held_up(self) -> str:
         """What the run that goes on is called, where it is another one and paused; else nothing."""
         first = self._first
-        return _title(first) if first is not None and first.state == "paused" else ""
+        return self._name(first) if first is not None and first.state == "paused" else ""
 
     def cancel(self, place: int) -> None:
         """Takes a run out.
@@ -62,6 +69,13 @@ class RunQueue:
         first = self._first
         if first is not None and first.state == "paused":
             (first.stop if stop else first.resume)()
+
+    def _name(self, run: Any) -> str:
+        """A run's title; those of the same title are numbered from the second on, ``base → final (2)``."""
+        title = _title(run)
+        before = itertools.takewhile(lambda other: other is not run, self._queue.waiting)
+        number = sum(_title(other) == title for other in before)
+        return f"{title} ({number + 1})" if number else title
 
     @property
     def _runs(self) -> list[Any]:

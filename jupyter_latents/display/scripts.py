@@ -7,7 +7,7 @@ import re
 from functools import cache
 from importlib import resources
 
-from jupyter_latents.display.words import WORDS
+from jupyter_latents.display.words import BUTTONS, TERMS, WORDS
 from jupyter_latents.formats import offered
 
 __all__ = [
@@ -41,8 +41,9 @@ def static_file(name: str) -> str:
 def _script(*more: str) -> str:
     """The shared files and more, after the file formats that they offer and the words that they explain."""
     files = (static_file(name) for name in (*_SHARED, *more))
-    given = (f"const FORMATS = {json.dumps(offered())};", f"const WORDS = {json.dumps(dict(WORDS))};")
-    return "\n".join((*given, *files))
+    words = {"WORDS": WORDS, "TERMS": TERMS, "BUTTONS": BUTTONS}
+    given = (f"const {name} = {json.dumps(dict(of), ensure_ascii=False)};" for name, of in words.items())
+    return "\n".join((f"const FORMATS = {json.dumps(offered())};", *given, *files))
 
 
 @cache

@@ -157,6 +157,7 @@ def run_html(record: RunRecord, budget: Budget, cells: Cells | None = None) -> s
     parts = {
         "key": key,
         "title": as_html(record.title),
+        "state": "" if record.still else record.state,
         "status": as_html(status(record)),
         "next": f'<div class="jl-next">{as_html(advice(record))}</div>' if advice(record) else "",
         "bar": still.bar(data["stages"]),

@@ -152,7 +152,8 @@ def tiles(record: RunRecord) -> str:
     if not channels:
         return ""
     source = data_uri(channels[-1].tiles(), "png")
-    return f'<img class="jl-tiles-still" width="254" alt="the channels of the latents" src="{source}">'
+    picture = f'<img class="jl-tiles-still" width="254" alt="the channels of the latents" src="{source}">'
+    return f'{picture}<div class="jl-values">channels</div>'
 
 
 def line(record: RunRecord) -> str:

@@ -64,11 +64,13 @@ def reading_text(reading: Reading) -> str:
 
 
 def stage_label(stage: StageRecord) -> str:
-    """What a stage runs, or has run where it was ended early: ``demo/scenes, steps 0–24 of 30``, ``no step of 30``."""
+    """What a stage runs: ``demo/scenes, steps 0–24 of 30``, ``…, ended at 12`` where it was, or ``no step of 30``."""
     if stage.over and not stage.points and stage.latents is None:
         return f"{stage.stage.model.name}, no step of {stage.of}"
-    end = stage.points[-1].step if stage.points and stage.latents is not None else stage.start + stage.steps
-    return f"{stage.stage.model.name}, steps {stage.start}–{end} of {stage.of}"
+    end = stage.start + stage.steps
+    early = bool(stage.points) and stage.latents is not None and stage.points[-1].step < end
+    ended = f", ended at {stage.points[-1].step}" if early else ""
+    return f"{stage.stage.model.name}, steps {stage.start}–{end} of {stage.of}{ended}"
 
 
 def status(record: RunRecord) -> str:
@@ -110,14 +112,12 @@ def advice(record: RunRecord) -> str:
     """What can be done after a run that ended before its time; empty after others."""
     if record.ended is None or record.state not in ("failed", "stopped"):
         return ""
-    again = "change what it says and run it again" if record.state == "failed" else "run it again"
+    again = "change the options and run the cell again" if record.state == "failed" else "run it again"
     last = record.stages[-1] if record.stages else None
     if last is None or last.latents is None or not last.variable or not last.points:
         return f"Next: {again}."
-    here = f"step {last.points[-1].step} of {last.of}"
-    return (
-        f'Next: {again}; or go on from {here}, which {last.variable} holds: --image-seeds "latents: {last.variable}".'
-    )
+    step = last.points[-1].step
+    return f'Next: {again}, or go on from step {step}: a cell with --image-seeds "latents: {last.variable}".'
 
 
 def items_text(record: RunRecord) -> str:

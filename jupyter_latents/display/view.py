@@ -284,7 +284,8 @@ class RunView:
             if self.run is not None and self.run.state in _GOING:
                 self.record.state = self.run.state
             self._sent = time.monotonic()
-            self.record.queue, self.record.held_up = self.queue.waiting, self.queue.held_up
+            queue = self.queue
+            self.record.queue, self.record.ahead, self.record.held_up = queue.waiting, queue.ahead, queue.held_up
             for screen in screens:
                 screen.update()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-__all__ = ["WORDS", "tip"]
+__all__ = ["BUTTONS", "TERMS", "WORDS", "tip"]
 
 WORDS: Mapping[str, str] = MappingProxyType(
     {
@@ -19,6 +19,28 @@ WORDS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Each word as it stands on the screen."""
+
+TERMS: Mapping[str, str] = MappingProxyType(
+    {
+        "guidance": "how closely the picture keeps to the prompt; 1 is without guidance",
+        "sampler, schedule": "how each step takes noise away, and the noise levels that the steps lead through",
+        "seed": "the number that the noise is drawn from: the same seed and options give the same picture",
+        "stage": "a part of the steps that one model runs; the next stage goes on from its latents",
+        "hand-over": "where a stage takes the latents of the one before it, often with another model",
+        "channels": "the layers of the latents, each as a grey picture; an SD model has four",
+    }
+)
+"""Words that the help alone explains."""
+
+BUTTONS: Mapping[str, str] = MappingProxyType(
+    {
+        "Copy cell": "puts the cell that makes what is shown on the clipboard",
+        "New cell": "puts that cell into the notebook, below this one; it does not run by itself",
+        "Copy line": "puts the line beside it on the clipboard, to be pasted into a cell",
+        "Branch here": "binds the latents of the chosen step to the variable in the line beside it",
+    }
+)
+"""What the buttons put where."""
 
 
 def tip(text: str) -> str:

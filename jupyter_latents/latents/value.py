@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Latents"]
 
-_GAP = "   "  # between two facts in one row
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Latents(LatentsData):
@@ -136,7 +134,7 @@ class Latents(LatentsData):
         if self.provenance.seed is not None:
             guidance, said = self.provenance.guidance_scale, self.provenance.options.get("guidance_scale")
             rows["seed"] = f"{self.provenance.seed}{self._place()}"
-            rows["seed"] += f"{_GAP}guidance {said or f'{guidance:g}'}" if guidance is not None else ""
+            rows["guidance"] = "" if guidance is None else said or f"{guidance:g}"
         if self.provenance.operation != "denoise":
             rows["made by"] = self.provenance.operation
         rows["assumed"] = self.provenance.options.get("assumed", "")
@@ -156,7 +154,7 @@ class Latents(LatentsData):
 
     def __repr__(self) -> str:
         facts = [f"{name}: {text}" for name, text in self.facts().items() if name != "latents"]
-        return visible(f"Latents({', '.join(facts)}, shape {self.shape})").replace(_GAP, ", ")
+        return visible(f"Latents({', '.join(facts)}, shape {self.shape})")
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return services.mimebundle(self)

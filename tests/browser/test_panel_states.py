@@ -16,6 +16,16 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]  # what the pictures show i
 THEME = """async (theme) => {
     await window.jupyterapp.commands.execute('apputils:change-theme', {theme: `JupyterLab ${theme}`});
 }"""
+# A run goes on at step 12 until it is paused or stopped.
+HOLD = """import time
+from jupyter_latents.display.view import RunView
+step = RunView.step
+def held(self, event, look):
+    step(self, event, look)
+    while event.step == 12 and self.run.state == "running":
+        time.sleep(0.02)
+RunView.step = held
+"""
 WRONG = {"Model": "demo/scenery", "Seed": "x", "Guidance": "-1", "Save as variable": "my picture", "Picture": "nix.png"}
 
 
@@ -28,7 +38,7 @@ def shooter(lab: LabPage, folder: Path) -> Callable[[str, Locator], None]:
             lab.page.evaluate(THEME, theme)
             light = str(theme == "Light").lower()
             lab.page.locator(f"body[data-jp-theme-light={light}]").wait_for(state="attached")
-            output.evaluate("(one, width) => { one.style.width = `${width + 40}px`; }", width)
+            output.evaluate("(one, width) => { one.style.maxWidth = `${width + 80}px`; }", width)
             for shown in output.locator("div.jl").all():
                 shown.evaluate("(one, width) => { one.style.maxWidth = `${width}px`; }", width)
             assert panel.evaluate(FITS) == ""
@@ -41,7 +51,7 @@ def shooter(lab: LabPage, folder: Path) -> Callable[[str, Locator], None]:
 def test_the_states_of_the_panel(lab: LabPage, tmp_path: Path) -> None:
     shoot = shooter(lab, Path(os.environ.get("STATES") or tmp_path))
     lab.page.set_viewport_size({"width": 1280, "height": 2600})
-    lab.write("states.ipynb", OPEN, f"panel({SKETCH!r})", f"panel({SKETCH.replace('30', '300')!r})")
+    lab.write("states.ipynb", OPEN, f"panel({SKETCH!r})", f"{HOLD}panel({SKETCH!r})")
     lab.open("states.ipynb")
     output = lab.run_cell(0)
     output.get_by_text("30 model evaluations").wait_for(timeout=90_000)
@@ -65,10 +75,13 @@ def test_the_states_of_the_panel(lab: LabPage, tmp_path: Path) -> None:
 
     output = lab.run_cell(2)
     press(output, "▶ Run")
-    output.locator(".jl-large").first.wait_for(timeout=90_000)
+    output.get_by_text("denoising 12 of 30").first.wait_for(timeout=90_000)
+    output.locator(".jl-large").first.wait_for()
+    shoot("panel running", output)
+    expect(output.get_by_role("button", name="Pause")).to_be_visible()  # it went on all the while
     output.get_by_role("button", name="Pause").click()
     output.get_by_role("button", name="Resume").wait_for()
-    shoot("panel running", output)
+    shoot("panel paused", output)
     press(output, "▶ Run")
     output.get_by_text("waiting: 1 run").wait_for()
     shoot("panel queued", output)

@@ -108,6 +108,8 @@ def test_help(page: Page, shot: Shot) -> None:
     show_static(page, ran(two_stages()))
     page.get_by_label("step", exact=True).press("?")
     expect(page.get_by_role("dialog", name="keys and words")).to_contain_text("how much noise is in the latents")
+    for part in ("guidance", "sampler, schedule", "hand-over", "Copy cell", "Branch here"):
+        expect(page.locator(".jl-words dt", has_text=part)).to_have_count(1)
     shot("help")
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog", name="keys and words")).not_to_be_visible()
@@ -198,6 +200,8 @@ def test_running_and_paused(page: Page, shot: Shot, dark: bool) -> None:
     say(page, running(two_stages(), 0, 12, "paused"))
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
     expect(page.locator(".jl-status")).to_have_text("paused at step 12 of 30")
+    expect(page.get_by_role("button", name="Resume")).to_have_css("background-color", "rgb(47, 111, 235)")
+    expect(page.locator(".jl-values")).to_have_text("channels")
     shot(f"paused-{theme}")
 
 
@@ -206,6 +210,10 @@ def test_a_run_that_has_ended(page: Page, shot: Shot, state: str) -> None:
     page.set_viewport_size({"width": 400 if state == "400 pixels" else 780, "height": 600})
     show_static(page, ran(two_stages()), dark=state == "dark")
     expect(page.locator(".jl-levels span").last).to_have_text("clean")
+    expect(page.locator(".jl-facts tr").filter(has_text="guidance")).to_have_text("guidance5")
+    if state == "400 pixels":
+        widths = "(all) => all.map((one) => Math.round(one.getBoundingClientRect().width))"
+        assert len(set(page.locator(".jl-strip, .jl-large:visible").evaluate_all(widths))) == 1
     shot(state)
 
 
@@ -216,25 +224,36 @@ def test_failed(page: Page, shot: Shot) -> None:
     show_static(page, record)
     expect(page.locator(".jl-status")).to_have_text(f"failed: {record.error}")
     expect(page.locator(".jl-next")).to_have_text(
-        "Next: change what it says and run it again; or go on from step 12 of 30, which base holds: "
+        "Next: change the options and run the cell again, or go on from step 12: a cell with "
         '--image-seeds "latents: base".'
     )
     expect(page.get_by_role("button", name="Copy cell")).to_be_visible()
+    expect(page.locator(".jl-name")).to_have_text(
+        ["demo/scenes, steps 0–24 of 30, ended at 12", "demo/paper, steps 24–30 of 30"]
+    )
+    broken = page.locator(".jl-broke > .jl-done")
+    expect(broken).to_have_css("border-right", "14px solid rgb(197, 34, 31)")
+    expect(broken).to_have_attribute("style", "width: 50%;")
+    expect(page.locator(".jl-status")).to_have_attribute("data-state", "failed")
     shot("failed")
 
 
 def test_queued(page: Page, shot: Shot) -> None:
-    record = RunRecord(planned=tuple(two_stages()), state="queued")
+    record = RunRecord(planned=tuple(two_stages()), state="queued", ahead="morning")
     record.queue = (QueuedRun("night", own=False), QueuedRun("base → final", own=True), QueuedRun("xy", own=False))
     show_live(page, record)
     expect(page.locator(".jl-status")).to_have_text("waiting for 2 earlier runs")
-    expect(page.get_by_role("button", name="Stop")).to_be_visible()
-    expect(page.locator(".jl-waits b")).to_have_text(["night", "base → final (this one)", "xy"])
+    expect(page.locator(".jl-acts button:visible")).to_have_text(["Cancel", "?"])
+    expect(page.locator(".jl-waits b")).to_have_text(["morning", "night", "base → final (this one)", "xy"])
+    expect(page.locator(".jl-place")).to_have_text(["running", "next", "then", "then"])
+    expect(page.locator(".jl-doing").nth(2).get_by_role("button")).to_have_text(["Move to front"])
     shot("queued")
     page.get_by_role("button", name="move xy to the front").click()
     assert page.evaluate("model.sent.at(-1)") == {"cmd": "advance", "place": 2}
     page.get_by_role("button", name="cancel night").click()
     assert page.evaluate("model.sent.at(-1)") == {"cmd": "cancel", "place": 0}
+    page.get_by_role("button", name="cancel this run").click()
+    assert page.evaluate("model.sent.at(-1)") == {"cmd": "stop"}
 
 
 def test_queued_behind_a_paused_run(page: Page, shot: Shot) -> None:
@@ -244,6 +263,7 @@ def test_queued_behind_a_paused_run(page: Page, shot: Shot) -> None:
     expect(page.locator(".jl-status")).to_have_text("waiting, since night is paused")
     page.get_by_role("button", name="resume night").click()
     assert page.evaluate("model.sent.at(-1)") == {"cmd": "free", "stop": False}
+    expect(page.locator(".jl-doing").first.get_by_role("button")).to_have_text(["Resume", "Stop night"])
     page.get_by_role("button", name="stop night").click()
     assert page.evaluate("model.sent.at(-1)") == {"cmd": "free", "stop": True}
     shot("queued-behind-a-paused-run")

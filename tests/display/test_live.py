@@ -520,6 +520,7 @@ def test_the_queue_is_told_cut_and_ordered(front_end: Recorder) -> None:
     assert queue.waiting == (runs[0], runs[2], runs[1])
     tell(screen, cmd="cancel", place=1)
     assert runs[1].wait(20)
+    assert (views[2].queue.ahead, views[0].queue.ahead) == ("made0", "")
     runs[0].pause()
     views[2].show()
     assert (views[2].queue.held_up, views[0].queue.held_up) == ("made0", "")
@@ -535,6 +536,20 @@ def test_the_queue_is_told_cut_and_ordered(front_end: Recorder) -> None:
     for view in views:
         view.finish()
     assert payload.head(views[0].record)["queue"] == []
+
+
+def test_runs_of_the_same_name_are_numbered() -> None:
+    gate, queue = Gate(), LocalExecutor()
+    views = [RunView() for _ in range(3)]
+    runs = [queue.submit(fake_work(view, [stage("made", end=0.1)], gate)) for view in views]
+    for view, run in zip(views, runs, strict=True):
+        view.plan([stage("made")])
+        view.attach(run)
+    assert [one.title for one in views[2].queue.waiting] == ["made (2)", "made (3)"]
+    assert [one.own for one in views[2].queue.waiting] == [False, True]
+    assert views[2].queue.ahead == "made"
+    gate.open()
+    assert all(run.wait(20) for run in runs)
 
 
 def test_each_step_has_its_picture_from_when_somebody_chooses_so(front_end: Recorder) -> None:

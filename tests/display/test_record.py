@@ -28,7 +28,7 @@ from jupyter_latents.latents.facts import CLEAN, Noise
 from jupyter_latents.stage import Prompt, Sweep
 from tests.display.fake_run import latents_at, stage, two_stages
 
-ONWARD = 'go on from step 22 of 30, which base holds: --image-seeds "latents: base".'
+ONWARD = 'go on from step 22: a cell with --image-seeds "latents: base".'
 
 
 def running(steps: int = 22) -> RunRecord:
@@ -128,12 +128,12 @@ def test_a_run_that_waits_says_that_the_one_before_it_is_paused() -> None:
 @pytest.mark.parametrize(
     ("state", "left", "expected"),
     [
-        ("failed", False, "Next: change what it says and run it again."),
+        ("failed", False, "Next: change the options and run the cell again."),
         ("stopped", False, "Next: run it again."),
         (
             "stopped",
             True,
-            f"Next: run it again; or {ONWARD}",
+            f"Next: run it again, or {ONWARD}",
         ),
         ("done", True, ""),
     ],

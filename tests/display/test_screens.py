@@ -481,7 +481,7 @@ def test_a_stage_that_was_ended_early_is_labelled_by_what_it_ran() -> None:
     view.step(StepEvent(1, 1, Span(0, 30, 30, 1, 30), Noise(9.0, "ve")), drawn(list))
     assert stage_label(record).endswith("steps 0–30 of 30")
     view.result(kept_result(latents_at(item, 1)))
-    assert stage_label(record).endswith("steps 0–1 of 30")
+    assert stage_label(record).endswith("steps 0–30 of 30, ended at 1")
 
 
 @pytest.mark.parametrize("state", ["failed", "stopped"])

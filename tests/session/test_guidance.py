@@ -51,7 +51,7 @@ def test_where_it_comes_from_is_told(desk: Desk) -> None:
     latents = result.latents
     assert latents.provenance.guidance_scale == 7.0
     assert latents.provenance.options["guidance_scale"] == "7@0,2@0.6"
-    assert latents.facts()["seed"].endswith("guidance 7@0,2@0.6")
+    assert latents.facts()["guidance"] == "7@0,2@0.6"
     assert from_provenance(latents).guidance_scale == read_scales("7@0,2@0.6")
     assert "--guidance-scales 7@0,2@0.6" in latents.provenance.cell
     text = parameters_of(latents)

@@ -82,6 +82,7 @@ class RunRecord:
         looks: The newest small picture of each of `items` that runs and has one, as JPEG.
         still: Whether it shows results alone, and tells of no run.
         queue: What waits for its turn after the run that goes on, in order.
+        ahead: What that run is called, where it is another one and not paused.
         held_up: What that run is called, where it is another one and paused, so that nothing goes on.
         against: The stage that lies over the one that is looked at, or None.
     """
@@ -101,6 +102,7 @@ class RunRecord:
     looks: dict[int, bytes] = field(default_factory=dict)
     still: bool = False
     queue: tuple[QueuedRun, ...] = ()
+    ahead: str = ""
     held_up: str = ""
     against: int | None = None
 

@@ -204,5 +204,5 @@ def _expected_facts(stage: Stage) -> dict[str, str]:
     rows["prompt"] = stage.prompt.positive
     rows["negative prompt"] = stage.prompt.negative
     if stage.seed is not None:
-        rows["seed"] = f"{stage.seed}   guidance {stage.guidance_scale:g}"
+        rows |= {"seed": str(stage.seed), "guidance": f"{stage.guidance_scale:g}"}
     return {name: text for name, text in rows.items() if text}

@@ -25,6 +25,8 @@ function drawBar(view) {
     bar.children[place].firstChild.style.width = `${done * 100}%`;
   });
   const newest = axis.newest();
+  const broke = state.state === "failed" ? axis.path.findLast((index) => !state.stages[index].coming) : undefined;
+  axis.path.forEach((index, place) => bar.children[place].classList.toggle("jl-broke", index === broke));
   bar.setAttribute("aria-valuemax", axis.length);
   bar.setAttribute("aria-valuenow", newest ? axis.position(newest) : 0);
   drawLegend(view);
@@ -200,33 +202,36 @@ function drawNotes(view) {
 function drawQueue(view) {
   const queue = view.state.queue || [];
   const paused = view.state.heldup;
-  const key = JSON.stringify([queue, paused]);
+  const ahead = queue.some(([, own]) => own) ? view.state.ahead : ""; // what the words of a run that waits count too
+  const key = JSON.stringify([queue, ahead, paused]);
   shown(view.queue, Boolean(view.port) && (queue.length > 0 || Boolean(paused)));
   if (view.queue.dataset.key === key) return;
   view.queue.dataset.key = key;
   const rows = queue.map(([title, own], place) => {
-    const row = make("span", "jl-waits");
-    const name = make("b", "", own ? `${title} (this one)` : title);
     const act = (cmd) => () => view.port.send({ cmd, place });
-    row.append(make("span", "jl-place", place ? "then" : "next"), name);
-    const doing = make("span", "jl-doing");
-    if (place) doing.append(button("Move to front", act("advance"), `move ${title} to the front`));
-    doing.append(button("Cancel", act("cancel"), `cancel ${title}`));
-    row.append(doing);
-    return row;
+    const doing = [];
+    if (place) doing.push(button("Move to front", act("advance"), `move ${title} to the front`));
+    if (!own) doing.push(button("Cancel", act("cancel"), `cancel ${title}`)); // its own is in the head
+    return waits(place ? "then" : "next", own ? `${title} (this one)` : title, doing);
   });
+  if (ahead) rows.unshift(waits("running", ahead));
   if (paused) rows.unshift(pausedRow(view, paused));
   view.queue.replaceChildren(...rows);
 }
 
-function pausedRow({ port }, title) {
+function waits(place, title, acts = []) {
   const row = make("span", "jl-waits");
-  const act = (stop) => () => port.send({ cmd: "free", stop });
-  row.append(make("span", "jl-place", "paused"), make("b", "", title));
   const doing = make("span", "jl-doing");
-  doing.append(button("Resume", act(false), `resume ${title}`), button("Stop", act(true), `stop ${title}`));
-  row.append(doing);
+  doing.append(...acts);
+  row.append(make("span", "jl-place", place), make("b", "", title), doing);
   return row;
+}
+
+function pausedRow({ port }, title) {
+  const act = (stop) => () => port.send({ cmd: "free", stop });
+  const resume = button("Resume", act(false), `resume ${title}`);
+  resume.classList.add("jl-primary");
+  return waits("paused", title, [resume, button(`Stop ${title}`, act(true), `stop ${title}`)]);
 }
 
 function drawLooks(view, items) {
@@ -296,8 +301,8 @@ function drawChannels(view, index) {
   if (at < 0) at = points.findIndex((point) => point.v);
   const there = at >= 0 && points[at].g === (points[index] || {}).g;
   const batch = view.picture.items > 1;
-  const caption = [batch ? "channels of the first picture" : "", older(view, index, there ? at : -1)];
-  view.channels.show(there ? points[at].v : null, caption.filter(Boolean).join(", "), batch);
+  const caption = there ? tilesCaption(view, index, at, batch ? "channels of the first picture" : "channels") : "";
+  view.channels.show(there ? points[at].v : null, caption, batch);
 }
 
 // The step whose picture stands for the selected one, which had no time for its own; null where it shows its own.
@@ -308,14 +313,13 @@ function borrowed(view, index) {
   return framed < 0 || framed === index || decoded ? null : points[framed].s;
 }
 
-// Which of what is shown is of another step than the one selected.
-function older(view, index, channels) {
-  const parts = [];
+// What the tiles are called, and which of what is shown is of another step than the one selected.
+function tilesCaption(view, index, channels, name) {
   const picture = borrowed(view, index);
-  if (picture !== null) parts.push(["picture", picture]);
-  if (channels >= 0 && channels !== index) parts.push(["channels", view.state.points[channels].s]);
-  if (parts.length === 2 && parts[0][1] === parts[1][1]) return `picture and channels at step ${parts[0][1]}`;
-  return parts.map(([name, step]) => `${name} at step ${step}`).join(", ");
+  const step = channels === index ? null : view.state.points[channels].s;
+  if (step !== null && picture === step) return `picture and ${name} at step ${step}`;
+  const own = step === null ? name : `${name} at step ${step}`;
+  return picture === null ? own : `${own}, picture at step ${picture}`;
 }
 
 // What the large picture shows, for those who hear it.

@@ -1,9 +1,12 @@
-// What the keys do and what the words mean (`WORDS`): by the ? key or button, and as tooltips of the words themselves.
+// What the keys and buttons do and what the words mean (`BUTTONS`, `WORDS`, `TERMS`): by the ? key or button, and as tooltips of the words themselves.
 
 const TIPS = {
   latents: "latents",
   noise: "\u03c3",
   continues: "continues",
+  guidance: "guidance",
+  seed: "seed",
+  schedule: "sampler, schedule",
 };
 
 const KEYS = [
@@ -20,7 +23,8 @@ class Help {
     this.root.setAttribute("aria-label", "keys and words");
     const words = make("div", "jl-fullwords");
     words.append(make("b", "", "Keys and words"), make("span", "jl-space"), button("Close", () => this.root.close()));
-    this.root.append(words, this.list(KEYS, "kbd"), this.list(Object.entries(WORDS), "b"));
+    const parts = [["Keys", KEYS], ["Buttons", Object.entries(BUTTONS)], ["Words", Object.entries({ ...WORDS, ...TERMS })]];
+    this.root.append(words, ...parts.map(([title, rows]) => this.list(title, rows)));
     keepKeys(this.root);
     home.append(this.root);
     home.addEventListener("keydown", (event) => {
@@ -31,11 +35,12 @@ class Help {
     });
   }
 
-  list(rows, tag) {
+  list(title, rows) {
     const list = make("dl", "jl-words");
+    list.setAttribute("aria-label", title);
     for (const [name, text] of rows) {
       const head = make("dt");
-      head.append(make(tag, "", name));
+      head.append(make(rows === KEYS ? "kbd" : "b", "", name));
       list.append(head, make("dd", "", text));
     }
     return list;
@@ -48,7 +53,7 @@ class Help {
 
 // A sentence about what a word of the facts means; of the noise also about its form.
 function tipOf(name, text) {
-  const said = WORDS[TIPS[name]];
+  const said = WORDS[TIPS[name]] || TERMS[TIPS[name]];
   const form = Object.keys(WORDS).find((word) => name === "noise" && String(text).includes(`(${word})`));
   return [said, form ? `${form}: ${WORDS[form]}` : ""].filter(Boolean).join("; ");
 }

@@ -20,7 +20,7 @@ function receive(view, urls, message, buffers) {
     state.looks = {};
     view.asked.clear();
   }
-  for (const name of ["title", "state", "status", "left", "next", "heard", "busy", "notes", "crew", "sweeps", "queue", "heldup"]) if (name in message) state[name] = message[name];
+  for (const name of ["title", "state", "status", "left", "next", "heard", "busy", "notes", "crew", "sweeps", "queue", "ahead", "heldup"]) if (name in message) state[name] = message[name];
   if (message.stages) {
     state.stages = message.stages.map((stage, index) => ({ pictures: (state.stages[index] || {}).pictures, ...stage }));
   }

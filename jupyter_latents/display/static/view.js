@@ -175,10 +175,15 @@ class View {
     shown(this.body, state.stages.length > 0);
     shown(this.foot, state.points.length > 0);
     const going = Boolean(this.port) && ["queued", "running", "paused", "stopping"].includes(state.state);
-    shown(this.pause, going);
+    const waiting = state.state === "queued"; // nothing of it can be paused or kept yet
+    this.status.dataset.state = state.still ? "" : state.state;
+    shown(this.pause, going && !waiting);
     shown(this.stop, going);
     shown(this.each, going && state.state !== "stopping");
     put(this.pause, state.state === "paused" ? "Resume" : "Pause");
+    this.pause.classList.toggle("jl-primary", state.state === "paused");
+    put(this.stop, waiting ? "Cancel" : "Stop");
+    this.stop.ariaLabel = waiting ? "cancel this run" : null;
     this.stop.disabled = state.state === "stopping";
     this.bar.classList.toggle("jl-busy", Boolean(state.busy) && going);
     this.picture.root.classList.toggle("jl-blank", going && !state.points.some((point) => point.f));
