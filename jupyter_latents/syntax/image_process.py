@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from jupyter_latents.errors import Place, ScriptError, nearest
+from jupyter_latents.formats import endings, format_of
 from jupyter_latents.processing import AND, IDLE
 from jupyter_latents.stage import Address, Size
 
@@ -77,6 +78,7 @@ def _text(value: str, locate: Any) -> str:
     return str(found)
 
 
+_FRAMES = {ending[1:]: row.ending for ending in endings("picture") if (row := format_of(ending)) is not None}
 _NOT_HERE = "it runs on the CPU, and fetches no models"
 _ROWS: Mapping[str, _Row] = MappingProxyType(
     {
@@ -86,8 +88,7 @@ _ROWS: Mapping[str, _Row] = MappingProxyType(
         "--resize": _Row("size", _size),
         "--no-aspect": _Row("aspect", gives=False),
         "--align": _Row("align", parsers.whole(1, "pixels", most=1024)),
-        "--frame-format": _Row("ending", parsers.choice({"png": "png", "jpg": "jpg", "jpeg": "jpg", "webp": "webp"},
-                                                        "frame format")),
+        "--frame-format": _Row("ending", parsers.choice(_FRAMES, "frame format")),
         "--frame-start": _Row("start", parsers.whole(0, "frames")),
         "--frame-end": _Row("end", parsers.whole(0, "frames")),
         "--no-frames": _Row("frames", gives=False),

@@ -57,6 +57,7 @@ ADVICE: dict[str, Callable[[Any], Any]] = {
     "pictures hold uint8": to("uint8"),
     "astype('float32')": to("float32"),
     "several pictures as a list": list,
+    "give one mask for all": lambda value: value[0],
 }
 OTHER_MODEL = "Nothing says which model made them"  # which a conversion cannot mend
 SHAPE = ("a picture is (height, width)", "expected (batch, channels", "no dimension may be empty")
