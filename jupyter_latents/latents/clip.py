@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 from jupyter_latents.errors import LatentsFileError, SettingError
 from jupyter_latents.formats import FILMS, endings, format_of, listed
@@ -42,6 +42,15 @@ class Clip(list["Image"]):
     def __init__(self, frames: Iterable[Image], fps: float = FPS, texts: Mapping[str, str] | None = None) -> None:
         super().__init__(frames)
         self.fps, self.texts = fps, dict(texts or {})
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Image: ...
+    @overload
+    def __getitem__(self, index: slice) -> Clip: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> Image | Clip:
+        """A frame, or a clip of the frames of a slice, at the same speed."""
+        found: Any = super().__getitem__(index)
+        return Clip(found, self.fps, self.texts) if isinstance(index, slice) else found
 
     @property
     def still(self) -> Image:

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from jupyter_latents.errors import LatentsError, LatentsWarning, SettingError
 from jupyter_latents.latents import CLEAN, SPACES, Latents, Noise, batch
+from jupyter_latents.latents.clip import Clip
+from jupyter_latents.latents.facts import Provenance
 from jupyter_latents.latents.operations.resampling import each_frame
 from jupyter_latents.latents.spaces import for_shape
 
@@ -89,6 +92,22 @@ def test_pictures_have_no_slices_in_time():
 def test_flip_and_crop_leave_time_alone():
     assert torch.equal(clip().flip(vertical=True).tensor, clip().tensor.flip(-1, -2))
     assert torch.equal(clip().crop((8, 16, 32, 40)).tensor, clip().tensor[..., 2:5, 1:4])
+
+
+def test_a_clip_keeps_its_speed_and_what_steers_it_whatever_is_done_to_it():
+    options = {"fps": "12", "pictures": "1", "steps": "4"}
+    own = clip().replace(provenance=Provenance("m", options=options))
+    made = (own.flip(), own.crop((8, 16, 32, 40)), own[0:5], own.resize((56, 24)), batch([own, own]))
+    assert all({"fps": "12", "pictures": "1"}.items() <= one.provenance.options.items() for one in made)
+    assert "steps" not in made[0].provenance.options
+    other = clip().replace(provenance=Provenance("m", options={"fps": "24"}))
+    assert dict(own.blend(other, 0.5).provenance.options).get("fps") is None
+
+
+def test_a_slice_of_a_film_is_a_film():
+    film = Clip([Image.new("RGB", (8, 8))] * 5, 12, {"a": "b"})
+    assert (len(film[1:3]), film[1:3].fps, film[::-1].texts) == (2, 12, {"a": "b"})
+    assert film[0].size == (8, 8)
 
 
 @pytest.mark.parametrize("mode", ["edge", "reflect", "zero"])

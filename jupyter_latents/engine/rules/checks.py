@@ -87,8 +87,8 @@ def _check_steered(stage: Stage, given: Given, latents: Standing | None, facts: 
         latents is not None and latents.provenance.options.get("pictures") == "1"
     )  # fmt: skip
     if not given.images and needed:
-        beside = "latents that go on with it need that again: photo.png;latents=NAME" if latents is not None else (
-            "photo.png")  # fmt: skip
+        again = f"latents that go on with it need that again: {option('image_seeds')} 'photo.png;latents=NAME'"
+        beside = again if latents is not None else f"give one, {option('image_seeds')} photo.png"
         raise HandoffError(
             f"{name} makes clips of a picture, which steers every step; {beside}.",
             option="image_seeds" if latents is not None else None,

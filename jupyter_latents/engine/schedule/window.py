@@ -128,7 +128,7 @@ class Grid:
 
         Args:
             point: A fraction by the grid's rule, a step, or a noise level: the first step at or below it, or at or
-                above it in a schedule that adds noise.
+                above it in a schedule that adds noise. That of the experts' boundary means the boundary.
             dest: The option that gave it, for the error.
 
         Raises:
@@ -140,6 +140,8 @@ class Grid:
             if point.step > self.steps:
                 raise self._outside(point, dest)
             return point.step
+        if isinstance(point, SigmaPoint) and point.sigma == self.boundary:
+            return self._step_of_boundary(dest)
         if isinstance(point, SigmaPoint):
             return self._step_of_sigma(point, dest)
         if isinstance(point, BoundaryPoint):

@@ -83,6 +83,13 @@ def _maker(parents: Sequence[Latents]) -> str:
     return names.pop() if len(names) == 1 else ""
 
 
+def _kept(sources: Sequence[Provenance]) -> dict[str, str]:
+    """What holds of latents whatever is done to them: a clip's speed, and that a picture steers what goes on."""
+    speed = _common([source.options.get("fps", "") for source in sources], "")
+    steered = any(source.options.get("pictures") == "1" for source in sources)
+    return ({"fps": speed} if speed else {}) | ({"pictures": "1"} if steered else {})
+
+
 def common_space(parents: Sequence[Latents]) -> Space | None:
     """The space of latents that share one: as it is told by the first parent who knows the VAE, whichever comes first.
 
@@ -121,7 +128,7 @@ def derive(
         seed=_common([source.seed for source in sources], None),
         guidance_scale=_common([source.guidance_scale for source in sources], None),
         operation=operation,
-        options=MappingProxyType({name: str(value) for name, value in options.items()}),
+        options=MappingProxyType(_kept(sources) | {name: str(value) for name, value in options.items()}),
         parents=tuple(parent.digest for parent in parents),
     )
     dtype = first.tensor.dtype

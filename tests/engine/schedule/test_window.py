@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_latents.engine.schedule.window import Span, resolve, step_of_fraction
+from jupyter_latents.engine.schedule.window import Grid, Span, resolve, step_of_fraction
 from jupyter_latents.errors import WindowError
+from jupyter_latents.points import BoundaryPoint, SigmaPoint
 from jupyter_latents.stage import Window
 
 RULES = ("steps", "timesteps")
@@ -111,3 +112,10 @@ def test_the_training_rule_keeps_what_diffusers_keeps(fraction) -> None:
 def test_an_empty_window_names_both_steps() -> None:
     with pytest.raises(WindowError, match=r"denoising start 0.52 is step 5 of 10 and denoising end 0.55 is step 5"):
         resolve(Window(0.52, 0.55), [0.0] * 10, 1, rule="steps", train_timesteps=1000)
+
+
+def test_the_noise_level_of_the_boundary_means_the_boundary() -> None:
+    """Wan 2.2's own schedule has a step at σ 0.875156, which is shown as 0.875 and is the first expert's."""
+    grid = Grid((1000.0, 875.0, 700.0), sigmas=(1.0, 0.875156, 0.7, 0.0), boundary=0.875)
+    assert grid.step(SigmaPoint(0.875)) == grid.step(BoundaryPoint()) == 2
+    assert Grid(grid.timesteps, sigmas=grid.sigmas).step(SigmaPoint(0.875)) == 1, "as it is shown"
