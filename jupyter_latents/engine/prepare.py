@@ -15,7 +15,7 @@ from jupyter_latents.engine.given.inputs import Call, Given, Loop
 from jupyter_latents.engine.given.outline import Outline, Standing
 from jupyter_latents.engine.given.processing import check_chains
 from jupyter_latents.engine.models.describe import describe
-from jupyter_latents.engine.models.experts import ExpertWindow, check_experts, expert_windows, pieces
+from jupyter_latents.engine.models.experts import ExpertWindow, check_experts, expert_windows, pieces, shared_note
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.files.unused import unused_notes
 from jupyter_latents.engine.models.load import dtype_of
@@ -250,7 +250,7 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     whole = stage_windows(stage, replace(span, start=0, end=span.of), grid)
     windows, experts = windows_of(whole, span), expert_windows(facts, scheduler, span)
     switches = {*(one.start for one in whole[1:]), *(one.start for one in experts[1:])}
-    beside = (*idle_spacings(stage, facts, scheduler, request), *beside)
+    beside = (shared_note(experts, stage), *idle_spacings(stage, facts, scheduler, request), *beside)
     beside, doubt = (*unused_notes(facts), *beside), entering.way.warning if entering.way is not None else ""
     warnings = (*notes, *beside, *prompt_remarks(stage), *filter(None, (doubt,)))
     beside = (*beside, *((f"experts: {', '.join(map(str, experts))}",) if experts else ()), sound_note(facts))

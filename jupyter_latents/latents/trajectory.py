@@ -192,7 +192,8 @@ def at(latents: Latents, fraction: float | None = None, *, step: int | None = No
     by_step = {one.position.step: one for one in latents.trajectory if one.position}
     if wanted not in by_step:
         near = sorted(sorted(by_step, key=lambda one: abs(one - wanted))[:2])
-        if min(by_step) < wanted < max(by_step):
+        thinned = len(by_step) <= max(by_step) - min(by_step)  # the early steps are the first to go
+        if wanted < max(by_step) and (thinned or wanted > min(by_step)):
             raise LatentsError(
                 f"step {wanted} is not kept: of a long run of clips only some are. The nearest are "
                 f"{' and '.join(map(str, near))}; %config JupyterLatents.trajectory_memory says how much is kept."

@@ -14,9 +14,9 @@ from jupyter_latents.wording import option
 if TYPE_CHECKING:
     from jupyter_latents.engine.models.facts import ModelFacts
     from jupyter_latents.engine.steering import StageWindow
-    from jupyter_latents.stage import ModelSource
+    from jupyter_latents.stage import ModelSource, Stage
 
-__all__ = ["EXPERTS", "ExpertWindow", "check_experts", "expert_windows", "pieces"]
+__all__ = ["EXPERTS", "ExpertWindow", "check_experts", "expert_windows", "pieces", "shared_note"]
 
 EXPERTS = ("transformer", "transformer_2")
 """Names of the denoisers in a pipeline, that for the high noise levels first."""
@@ -89,6 +89,23 @@ def expert_windows(facts: ModelFacts, scheduler: Any, span: Span) -> tuple[Exper
     for window in found:
         _check(facts, window, span)
     return tuple(found)
+
+
+def shared_note(experts: Sequence[ExpertWindow], stage: Stage) -> str:
+    """That one step needs both experts where guidance changes between them; empty where that is not so.
+
+    Args:
+        experts: The windows of the stage.
+        stage: The stage.
+    """
+    both = [one for one in experts if len(one.parts) > 1 and not isinstance(stage.guidance_scale, (int, float))]
+    if not both:
+        return ""
+    at = both[0].start
+    return (
+        f"step {at} needs both experts, as a solver of second order looks ahead; it has one guidance, that of its "
+        "beginning, where diffusers gives each expert its own"
+    )
 
 
 def _check(facts: ModelFacts, window: ExpertWindow, span: Span) -> None:
