@@ -111,7 +111,7 @@ def test_a_session_with_an_engine_of_its_own_stays_on_it() -> None:
 def test_where_ray_is_missing_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "ray" else find(name, *rest))
-    with pytest.raises(SettingError, match=r"pip install 'jupyter-latents\[cluster\]'"):
+    with pytest.raises(SettingError, match=r'pip install "jupyter-latents\[cluster\]"'):
         Connection.start(None)
 
 

@@ -21,6 +21,7 @@ def check(classifier: Classifier, count: int, fractions: tuple[float, ...], leas
         assert figures.correlation > figures.unrelated + 0.1
 
 
+@pytest.mark.slow
 def test_handed_over_pictures_show_the_prompt_in_the_givers_layout(classifier: Classifier) -> None:
     check(classifier, 4, (0.5,), 0.75)
 

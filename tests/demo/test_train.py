@@ -66,6 +66,7 @@ def test_a_plan_without_length_is_refused() -> None:
         TrainingPlan().progress(0, 0)
 
 
+@pytest.mark.slow
 def test_processes_that_share_gradients_stay_equal(tmp_path: Path) -> None:
     together(halves, tmp_path, 2)
     first, second = (torch.load(tmp_path / f"rank-{rank}.pt", weights_only=True) for rank in range(2))
@@ -73,6 +74,7 @@ def test_processes_that_share_gradients_stay_equal(tmp_path: Path) -> None:
     assert float(first) > 0
 
 
+@pytest.mark.slow
 def test_the_command_makes_pipelines_that_load(tmp_path: Path) -> None:
     options = ["--steps", "1", "--pictures", "8", "--batch", "2", "--processes", "1"]
     main([*options, "--work", str(tmp_path / "work"), "--out", str(tmp_path / "out")])

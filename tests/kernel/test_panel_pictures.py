@@ -32,7 +32,7 @@ opened.wait()
 print(final.digest)"""
 
 
-@pytest.mark.parametrize("ending", ["png", "jpg"])
+@pytest.mark.parametrize("ending", ["png", pytest.param("jpg", marks=pytest.mark.slow)])
 def test_it_gives_the_same_latents(
     kernel: KernelSession, fresh_kernel: KernelSession, tmp_path: Path, ending: str
 ) -> None:

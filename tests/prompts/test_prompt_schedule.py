@@ -181,7 +181,7 @@ def test_twice_the_prompt_is_twice_the_work(kind: str) -> None:
 )
 def test_long_runs_are_read(part: str) -> None:
     """In quadratic time each takes minutes."""
-    for text in (part * 60_000, f"(a:{part * 60_000}", f"[a:{part * 60_000}"):
+    for text in (part * 20_000, f"(a:{part * 20_000}", f"[a:{part * 20_000}"):
         try:
             read(text)
         except SettingError:

@@ -35,7 +35,7 @@ def picture(bench: Bench) -> Latents:
 
 
 @pytest.mark.parametrize("inverse", PAIRS)
-@pytest.mark.parametrize("until", [None, 0.5])
+@pytest.mark.parametrize("until", [None, pytest.param(0.5, marks=pytest.mark.slow)])
 def test_inverted_latents_denoise_to_what_they_were(
     bench: Bench, picture: Latents, inverse: str, until: float | None
 ) -> None:
