@@ -29,7 +29,7 @@ SCHEDULES = ["", "Automatic", "Karras", "Exponential", "Beta", "SGM Uniform", "s
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_every_sampler_and_schedule_of_a_program_makes_a_scheduler(program: str) -> None:
     for name in PROGRAMS[program].split(", "):
-        for schedule in SCHEDULES:
+        for schedule in SCHEDULES if program == next(iter(PROGRAMS)) else SCHEDULES[::3]:
             found = schedule_of(name, schedule)
             assert found is not None, name
             address = read_address(found.scheduler)

@@ -42,9 +42,9 @@ def counted(kernel: KernelSession) -> dict[str, int]:
     return json.loads(done.text())
 
 
-@pytest.mark.parametrize("runs", [10, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("runs", [5, pytest.param(50, marks=pytest.mark.slow)])
 def test_many_runs_leave_no_widgets_comms_threads_or_views(fresh_kernel: KernelSession, runs: int) -> None:
-    """What a run leaves behind shows after ten of them; fifty on demand, under ``slow``."""
+    """What a run leaves behind shows after five of them; fifty on demand, under ``slow``."""
     kernel = fresh_kernel
     assert kernel.execute(LOAD).ok
     assert kernel.execute(RUN.format(seed=1000).replace("steps 10", "steps 60"), timeout=180).ok
