@@ -8,10 +8,21 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-__all__ = ["as_html", "ended", "kind_of", "option", "plain", "readable", "spell", "visible", "without_advice"]
+__all__ = [
+    "as_html",
+    "ended",
+    "hub_command",
+    "kind_of",
+    "option",
+    "plain",
+    "readable",
+    "spell",
+    "visible",
+    "without_advice",
+]
 
 # What reads otherwise than the option's name.
 _WORDS = {
@@ -118,6 +129,20 @@ def as_html(text: str) -> str:
         text: Any text; see `visible`.
     """
     return html.escape(visible(text))
+
+
+def hub_command(wanted: str, include: Iterable[str] = (), exclude: Iterable[str] = ()) -> str:
+    """The line for a terminal that fetches from the hub; its options are those of the hub's own command.
+
+    Args:
+        wanted: A repository, or one with a file of it.
+        include: Patterns of the files that are fetched; none for all.
+        exclude: Patterns of those that are not.
+    """
+    patterns = (("include", include), ("exclude", exclude))
+    return " ".join(
+        [f"hf download {wanted}", *(f'--{key} "{pattern}"' for key, several in patterns for pattern in several)]
+    )
 
 
 def without_advice(text: str) -> str:

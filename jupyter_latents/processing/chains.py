@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 from jupyter_latents.addresses import Address
 
@@ -20,9 +20,24 @@ AND = "+"
 Chain: TypeAlias = tuple[Address, ...]
 
 
-def chains(links: Sequence[Address]) -> list[Chain]:
-    """The chain of each picture; a ``+`` at an end, or beside another, is an empty one. No links are no chains."""
-    found: list[list[Address]] = [[]]
+class Link(Protocol):
+    """What is done in one place of a chain; ``+`` is the name of what parts two chains."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+
+LinkT = TypeVar("LinkT", bound=Link)
+
+
+def chains(links: Sequence[LinkT]) -> list[tuple[LinkT, ...]]:
+    """The chain of each picture, or of each latents; no links are no chains.
+
+    Args:
+        links: Those of a position; a ``+`` at an end, or beside another, parts an empty chain from the next.
+    """
+    found: list[list[LinkT]] = [[]]
     for link in links:
         if link.name == AND:
             found.append([])

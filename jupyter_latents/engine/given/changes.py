@@ -9,7 +9,7 @@ from typing import Any
 
 from jupyter_latents.engine.given.interposers import Interposer, interposer_of
 from jupyter_latents.engine.given.outline import Outline, Standing
-from jupyter_latents.engine.given.processors import NETWORKS, Bench, Chain, chains, process
+from jupyter_latents.engine.given.processors import NETWORKS, Bench, Chain, process
 from jupyter_latents.engine.given.upscalers import Upscaler, upscaler_of
 from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.engine.models.facts import ModelFacts
@@ -18,6 +18,7 @@ from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.errors import HandoffError, JupyterLatentsError
 from jupyter_latents.latents.facts import CLEAN
 from jupyter_latents.latents.value import Latents
+from jupyter_latents.processing import chains
 from jupyter_latents.stage import LatentsProcessor, Reference, Stage
 from jupyter_latents.wording import option
 

@@ -14,7 +14,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -30,10 +30,8 @@ from jupyter_latents.wording import option
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["AND", "NETWORKS", "Bench", "Chain", "chains", "process"]
+__all__ = ["NETWORKS", "Bench", "Chain", "process"]
 
-AND = "+"
-"""The link that begins the chain of the next latents."""
 NETWORKS = frozenset({"upscaler", "interposer"})
 """The processors that are networks of their own."""
 
@@ -53,17 +51,6 @@ class Bench:
     scheduler: Any
     network: Callable[[Latents, LatentsProcessor], Latents]
     pasted: Mapping[Reference, Latents] = field(default_factory=lambda: MappingProxyType({}))
-
-
-def chains(links: Sequence[LatentsProcessor]) -> list[Chain]:
-    """The chain of each of several latents; no links are no chains."""
-    found: list[list[LatentsProcessor]] = [[]]
-    for link in links:
-        if link.name == AND:
-            found.append([])
-        else:
-            found[-1].append(link)
-    return [tuple(chain) for chain in found] if links else []
 
 
 def process(latents: Latents, chain: Chain, bench: Bench) -> Latents:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from jupyter_latents.engine.given.inputs import Call
 from jupyter_latents.engine.given.outline import Standing
-from jupyter_latents.engine.given.processors import AND
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.rules.passes import passes_a_step
 from jupyter_latents.engine.schedule.strength import renoises
 from jupyter_latents.points import largest_scale
+from jupyter_latents.processing import AND
 from jupyter_latents.stage import Size, Stage
 
 __all__ = ["remarks"]

@@ -10,7 +10,7 @@ from jupyter_latents import demo
 from jupyter_latents.errors import ModelError, nearest
 from jupyter_latents.paths import is_there, opened
 from jupyter_latents.stage import ModelSource
-from jupyter_latents.wording import option
+from jupyter_latents.wording import hub_command, option
 
 __all__ = [
     "MODULAR",
@@ -175,12 +175,11 @@ def download_line(name: str, marks: Sequence[str], variant: str | None = None) -
         variant: Which of the weights; None for the plain ones.
     """
     if len(marks) == 1 and Path(marks[0]).suffix.lower() in _WEIGHTS:
-        return f"hf download {name} {marks[0]}"
+        return hub_command(f"{name} {marks[0]}")
     if "model_index.json" not in marks:
-        return f"hf download {name}"
+        return hub_command(name)
     chosen = f"*/*.{variant}*.safetensors" if variant else "*/*.safetensors"
-    rest = "" if variant else ' --exclude "*.fp16*"'
-    return " ".join([f"hf download {name}", *(f'--include "{pattern}"' for pattern in (*SETTINGS, chosen))]) + rest
+    return hub_command(name, (*SETTINGS, chosen), () if variant else ("*.fp16*",))
 
 
 def _listed(names: list[str]) -> str:
