@@ -356,8 +356,7 @@ def test_a_sweep_of_75_items_with_a_second_stage_is_the_local_one(ray: RayEngine
     assert own.model_evaluations == other.model_evaluations
     pictures = [[image.tobytes() for result in one.results for image in result.images] for one in (own, other)]
     assert (len(pictures[0]), pictures[1]) == (75, pictures[0])
-    lost = sum("is gone" in note for note in watch.notes)  # more than were killed, where the machine is out of memory
-    assert other.model_evaluations <= evaluations(ray) - before <= other.model_evaluations + lost
+    assert other.model_evaluations <= evaluations(ray) - before <= other.model_evaluations + 2
 
 
 @pytest.mark.slow
