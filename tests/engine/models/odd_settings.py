@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from jupyter_latents.engine import Inputs
 from jupyter_latents.engine.local import LocalEngine
 from jupyter_latents.engine.models.encodings import Encodings
 from jupyter_latents.errors import JupyterLatentsError
@@ -124,12 +125,12 @@ def stage_of(model: Path) -> Stage:
     )
 
 
-def answer_to(engine: LocalEngine, model: Path, change: Change) -> str:
+def answer_to(engine: LocalEngine, model: Path, change: Change, given: Inputs) -> str:
     """``runs``, ``refused: ...`` or, where it is not as it should be, ``raw: ...``, ``too long`` or ``memory: ...``."""
     with changed(model, change) as folder:
         try:
             with bounded():
-                engine.run(stage_of(folder))
+                engine.run(stage_of(folder), given)
                 return "runs"
         except JupyterLatentsError as error:
             said = error.message

@@ -15,6 +15,7 @@ from jupyter_latents.engine.local import LocalEngine
 from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import ModelSource, address_of
+from tests.engine.cases import inputs
 from tests.engine.models.odd_settings import answer_to, changes, stage_of
 from tests.tiny import FAMILIES
 
@@ -90,11 +91,12 @@ def test_what_nobody_wrote_means_nothing_and_is_taken(tiny: Callable[[str], Path
 def wrong(family: str, tiny: Callable[[str], Path], few: int | None) -> list[str]:
     """The changes of a family's settings whose answer is neither our error nor a run."""
     engine, model = LocalEngine(), tiny(family)
-    engine.run(stage_of(model))  # what is imported first takes its time
+    given = inputs("txt2img" if describe(ModelSource(str(model))).family.txt2img else "img2img")
+    engine.run(stage_of(model), given)  # what is imported first takes its time
     tried = list(changes(model))
     if few is not None:
         tried = random.Random(0).sample(tried, few)
-    answers = [(change, answer_to(engine, model, change)) for change in tried]
+    answers = [(change, answer_to(engine, model, change, given)) for change in tried]
     return [f"{change}: {answer}" for change, answer in answers if answer.partition(":")[0] not in ("runs", "refused")]
 
 
