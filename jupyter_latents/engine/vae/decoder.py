@@ -21,7 +21,7 @@ from jupyter_latents.engine.vae.receiving import decoding
 from jupyter_latents.errors import JupyterLatentsError, LatentsWarning, ModelError, RunError, cause
 from jupyter_latents.latents.clip import FPS, Clip
 from jupyter_latents.latents.files.comfy_file import model_from_raw
-from jupyter_latents.latents.spaces import for_shape
+from jupyter_latents.latents.spaces import Space, for_shape
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import ModelSource
 from jupyter_latents.wording import option, readable
@@ -105,24 +105,33 @@ class Decoder:
     def vae_of(self, latents: Latents) -> Any:
         """The VAE that latents belong to: that of the model that made them, in the dtype of its run, and only that.
 
+        Where the model's VAE was changed since, the old one is taken if it is still held.
+
         Raises:
-            ModelError: It is not at hand.
+            ModelError: It is not at hand, or the model of that name works in another space.
+
+        Warns:
+            LatentsWarning: The model's VAE is of other files than the one that they belong to.
         """
         space, name = latents.space, latents.provenance.model
-        digest = space.vae if space is not None else ""
         if name:
             maker = source_of(latents.provenance)
+            held = self._cache.find_vae(space.vae, maker.dtype) if space is not None and space.vae else None
             try:
-                return self._cache.load_vae(maker)
+                now, vae = describe(maker).space, held
+                if held is None or space is None or now.vae == space.vae:
+                    vae = self._cache.load_vae(maker)
             except ModelError as error:
-                held = self._cache.find_vae(digest, maker.dtype) if digest else None
-                if held is not None:
-                    return held
-                raise ModelError(
-                    f"latents of {name} are decoded by its own VAE ({space or 'space not known'}), and that model "
-                    f"is not at hand; another VAE would give a wrong picture. {error.template}",
-                    option=error.option,
-                ) from error
+                if held is None:
+                    raise ModelError(
+                        f"latents of {name} are decoded by its own VAE ({space or 'space not known'}), and that model "
+                        f"is not at hand; another VAE would give a wrong picture. {error.template}",
+                        option=error.option,
+                    ) from error
+                return held
+            if vae is not held:
+                _check_same(latents, now)
+            return vae
         raise ModelError(
             "these latents do not say which model made them, so no VAE can decode them. Put them in the image position "
             f"of a stage ({option('image_seeds', 'image')} NAME): its model's VAE decodes them."
@@ -157,6 +166,36 @@ class Decoder:
         yield f"models not in use were let go of ({readable(freed)})", vae
         if hasattr(vae, "enable_tiling") and not getattr(vae, "use_tiling", False):
             yield "the VAE works in tiles", vae_with_switches(vae, ModelSource("these latents", vae_tiling=True))
+
+
+def _check_same(latents: Latents, now: Space) -> None:
+    """Tells, or refuses, where the model that latents name has another VAE now than theirs.
+
+    Args:
+        latents: Latents that name the model which made them.
+        now: The space of the model that stands under that name now.
+
+    Raises:
+        ModelError: Its numbers mean something else.
+
+    Warns:
+        LatentsWarning: They mean the same, and its files are others.
+    """
+    space, name = latents.space, latents.provenance.model
+    if space is None or space.vae == now.vae:
+        return
+    if not space.same_as(now):
+        raise ModelError(
+            f"these latents are of {space} and say that {name} made them, which works in {now} now: its VAE would give "
+            "a wrong picture. Put the model's old files back, or say what they are with replace(space=...)."
+        )
+    if space.vae:
+        warnings.warn(
+            f"the VAE of {name} was changed since these latents were made: the picture is that of the new one, and may "
+            "be wrong. Make them again, or put its old files back",
+            LatentsWarning,
+            _CALLER,
+        )
 
 
 def _clean(latents: Latents) -> torch.Tensor:
