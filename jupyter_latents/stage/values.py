@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 _PART = ("revision", "variant", "subfolder", "dtype")
+_DENOISER = ("weight-name", *_PART)
 _WINDOW = ("scale", "start", "end")
 
 
@@ -104,8 +105,8 @@ class ModelSource:
     )
     image_encoder: Address | None = field(default=None, metadata={"address": True, "settings": _PART})
     t2i_adapters: tuple[Address, ...] = _addon("t2i_adapters", (*_WINDOW, *_PART), windows=True)
-    unet: Address | None = field(default=None, metadata={"addon": "unet", "settings": _PART})
-    transformer: Address | None = field(default=None, metadata={"addon": "transformer", "settings": _PART})
+    unet: Address | None = field(default=None, metadata={"addon": "unet", "settings": _DENOISER})
+    transformer: Address | None = field(default=None, metadata={"addon": "transformer", "settings": _DENOISER})
     text_encoders: tuple[Address, ...] = _addon("text_encoders", ("model", *_PART))
 
     def __post_init__(self) -> None:
