@@ -27,7 +27,7 @@ from jupyter_latents.engine.rules.checks import check_mode, check_sigmas, pipeli
 from jupyter_latents.engine.rules.frames import check_alone, frame_count, frame_rate
 from jupyter_latents.engine.rules.needs import check_memory
 from jupyter_latents.engine.rules.origin import provenance_of
-from jupyter_latents.engine.rules.passes import passes_of, passes_remark
+from jupyter_latents.engine.rules.passes import check_joined, passes_of, passes_remark
 from jupyter_latents.engine.rules.remarks import remarks
 from jupyter_latents.engine.rules.sharing import sharing_note
 from jupyter_latents.engine.rules.sizes import picture_size, size_before
@@ -249,6 +249,7 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     span, grid = entering.span, grid_of(scheduler, boundary=facts.boundary)
     whole = stage_windows(stage, replace(span, start=0, end=span.of), grid)
     windows, experts = windows_of(whole, span), expert_windows(facts, scheduler, span)
+    check_joined(windows, facts)
     switches = {*(one.start for one in whole[1:]), *(one.start for one in experts[1:])}
     beside = (shared_note(experts, stage), *idle_spacings(stage, facts, scheduler, request), *beside)
     beside, doubt = (*unused_notes(facts), *beside), entering.way.warning if entering.way is not None else ""
