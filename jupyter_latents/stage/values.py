@@ -67,7 +67,7 @@ class ModelSource:
         transformer: Another transformer, likewise.
         control_nets: ControlNet addresses, ``path;scale=0.8;start=0;end=1`` each.
         quantizer: Quantizer address, such as ``bnb;bits=4``.
-        offload: ``model``, ``sequential`` or None.
+        offload: ``model``, ``sequential``, ``group`` or None.
         vae_tiling: Decode and encode in tiles.
         vae_slicing: Decode and encode one picture at a time.
         auth_token: Hub token; never shown.
@@ -197,6 +197,7 @@ class StageOptions(TypedDict, total=False):
     device: str
     model_cpu_offload: bool
     model_sequential_offload: bool
+    model_group_offload: bool
     vae_tiling: bool
     vae_slicing: bool
     output_path: str | os.PathLike[str]

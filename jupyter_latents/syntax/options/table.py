@@ -286,6 +286,10 @@ OPTIONS: tuple[Option, ...] = (
     _flag("--model-sequential-offload -mqo", "model_sequential_offload", "Memory",
           "Keep single layers on the CPU between uses, slow and small. Without an accelerator it changes nothing.",
           field="model.offload", gives="sequential"),
+    _flag("--model-group-offload -mgo", "model_group_offload", "Memory",
+          "Keep single layers on the CPU between uses, the next ones on their way while one computes. Without an "
+          "accelerator it changes nothing.",
+          field="model.offload", gives="group"),
     _flag("--vae-tiling -vt", "vae_tiling", "Memory", "Decode and encode in tiles, for large pictures.",
           field="model.vae_tiling"),
     _flag("--vae-slicing -vs", "vae_slicing", "Memory", "Decode and encode a batch one picture at a time.",
