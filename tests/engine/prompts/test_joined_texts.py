@@ -215,3 +215,11 @@ def test_a_window_reads_its_text_as_it_stands() -> None:
     assert [(one.start, one.end) for one in windows] == [(0, 2), (2, 4)]
     for one in windows:
         assert prompt_windows(replace(stage, prompt=one.prompt), SPAN) == (replace(one, start=0, end=4),)
+
+
+def test_a_number_that_a_schedule_leaves_at_an_end_is_no_weight() -> None:
+    stage = Stage(model=ModelSource("x"), prompt=a1111("x:[1:2:0.5] AND y:0.3"))
+    assert [one.prompt.positive for one in prompt_windows(stage, SPAN)] == [
+        "x:1 :1.0 AND y :0.3",
+        "x:2 :1.0 AND y :0.3",
+    ]
