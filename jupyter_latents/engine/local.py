@@ -176,8 +176,6 @@ class LocalEngine:
         model = self.cache.load(stage.model, lambda reading: watch.before(Phase("loading", reading)), without)
         for note in unused_notes(model.facts):
             watch.observer.note(note, warning=True)
-        if stage.model.offload and model.offload is None:
-            watch.observer.note(f"{stage.model.offload} offload changes nothing here: there is no accelerator")
         return model
 
     def _attempt(self, stage: Stage, inputs: Inputs, watch: Watch) -> StageResult:

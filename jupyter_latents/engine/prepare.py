@@ -20,6 +20,7 @@ from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.files.unused import unused_notes
 from jupyter_latents.engine.models.load import dtype_of
 from jupyter_latents.engine.models.memory import device_of
+from jupyter_latents.engine.models.offload import check_offload, offload_note
 from jupyter_latents.engine.models.optimize import check_optimize
 from jupyter_latents.engine.prompts.windows import check_prompts, prompt_remarks
 from jupyter_latents.engine.rules.calls import call_arguments, check_clip_skip
@@ -27,7 +28,7 @@ from jupyter_latents.engine.rules.checks import check_mode, check_sigmas, pipeli
 from jupyter_latents.engine.rules.frames import check_alone, frame_count, frame_rate
 from jupyter_latents.engine.rules.needs import check_memory
 from jupyter_latents.engine.rules.origin import provenance_of
-from jupyter_latents.engine.rules.passes import passes_of, passes_remark
+from jupyter_latents.engine.rules.passes import check_joined, passes_of, passes_remark
 from jupyter_latents.engine.rules.remarks import remarks
 from jupyter_latents.engine.rules.sharing import sharing_note
 from jupyter_latents.engine.rules.sizes import picture_size, size_before
@@ -220,6 +221,7 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     check_experts(stage.model, facts.boundary)
     check_prompts(stage, facts.family.text, facts.family.name)
     optimize = check_optimize(stage.model, facts)
+    check_offload(stage.model, facts)
     latents = incoming(stage, given.latents, facts, given.pasted)
     check_range(latents, _dtype(stage, facts))
     scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=stage.seed or 0)
@@ -249,8 +251,14 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     span, grid = entering.span, grid_of(scheduler, boundary=facts.boundary)
     whole = stage_windows(stage, replace(span, start=0, end=span.of), grid)
     windows, experts = windows_of(whole, span), expert_windows(facts, scheduler, span)
+    check_joined(windows, facts)
     switches = {*(one.start for one in whole[1:]), *(one.start for one in experts[1:])}
-    beside = (shared_note(experts, stage), *idle_spacings(stage, facts, scheduler, request), *beside)
+    beside = (
+        offload_note(stage.model),
+        shared_note(experts, stage),
+        *idle_spacings(stage, facts, scheduler, request),
+        *beside,
+    )
     beside, doubt = (*unused_notes(facts), *beside), entering.way.warning if entering.way is not None else ""
     warnings = (*notes, *beside, *prompt_remarks(stage), *filter(None, (doubt,)))
     beside = (*beside, *((f"experts: {', '.join(map(str, experts))}",) if experts else ()), sound_note(facts))

@@ -136,7 +136,7 @@ class StageRun:
         arguments = {**own, **pictures, **self.facts.arguments(call, self.inputs)}
         if goes_on:
             self.generator = self._fresh_generator()  # what it drew by then comes with the latents
-        encoder = prompt_encoder(self.stage, self.family.text)
+        encoder = prompt_encoder(call.stage, self.family.text)
         scheduler = schedulers.build(self.stage.scheduler, *self.facts.scheduler, seed=self.seed)
         components = guided(model.components(call.pipeline), self.family, call.stage.guidance_scale)
         if self.stage.clip_skip is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .attention import BREAK, WeightedText, attention
 from .checks import check_prompt, remark
-from .parts import PromptPart, prompt_parts
+from .parts import PromptPart, joined, prompt_parts
 from .schedule import PromptRow, prompt_schedule
 from .weighters import WEIGHTERS, Weighter, weighter_of
 
@@ -17,6 +17,7 @@ __all__ = [
     "Weighter",
     "attention",
     "check_prompt",
+    "joined",
     "prompt_parts",
     "prompt_schedule",
     "remark",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from typing import NamedTuple
 
 from .faults import LARGEST, fault
 
-__all__ = ["PromptPart", "prompt_parts"]
+__all__ = ["PromptPart", "joined", "prompt_parts", "texts_between"]
 
 _AND = re.compile(r"\bAND\b")
 _WEIGHT = re.compile(r"\s*([-+]?(?:\d+\.?|\d*\.\d+))")
@@ -30,11 +32,35 @@ def prompt_parts(prompt: str) -> tuple[PromptPart, ...]:
     Raises:
         SettingError: A weight is too large.
     """
-    parts, start = [], 0
+    return tuple(_part(prompt, text, start) for text, start in texts_between(prompt))
+
+
+def texts_between(prompt: str) -> Iterator[tuple[str, int]]:
+    """The texts between ``AND`` as they are written, each with its offset in the prompt.
+
+    Args:
+        prompt: The prompt.
+    """
+    start = 0
     for text in _AND.split(prompt):
-        parts.append(_part(prompt, text, start))
+        yield text, start
         start += len(text) + len("AND")
-    return tuple(parts)
+
+
+def joined(parts: Iterable[PromptPart]) -> str:
+    """The prompt that reads back as these parts, but for spaces at their ends.
+
+    Args:
+        parts: The parts; none of their texts holds ``AND``.
+    """
+    return " AND ".join(map(_written, parts))
+
+
+def _written(part: PromptPart) -> str:
+    text = part.text.strip()
+    if part.weight == 1.0 and _part(text, text, 0) == PromptPart(text, 1.0):
+        return text
+    return f"{text} :{format(Decimal(repr(part.weight)), 'f')}"
 
 
 def _part(prompt: str, text: str, start: int) -> PromptPart:

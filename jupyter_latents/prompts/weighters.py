@@ -22,7 +22,8 @@ class Weighter:
     Attributes:
         name: As scripts write it.
         about: What it reads, in a clause.
-        schedules: Whether it reads schedules, turns and ``AND``; else they are text.
+        schedules: Whether it reads schedules and turns; else they are text.
+        joins: The same of ``AND``.
         restores: Whether embeddings have their mean back after they were multiplied.
         breaks_at_commas: Whether a chunk that is full ends after one of its last commas.
         library: The library that reads and encodes prompts in its place; empty for none.
@@ -32,6 +33,7 @@ class Weighter:
     name: str
     about: str
     schedules: bool = False
+    joins: bool = False
     restores: bool = False
     breaks_at_commas: bool = False
     library: str = ""
@@ -41,8 +43,9 @@ class Weighter:
 _ROWS = (
     Weighter(
         "a1111",
-        "A1111's weights, BREAK and schedules",
+        "A1111's weights, BREAK, AND and schedules",
         schedules=True,
+        joins=True,
         restores=True,
         breaks_at_commas=True,
     ),
@@ -55,7 +58,7 @@ WEIGHTERS: Mapping[str, Weighter] = MappingProxyType({row.name: row for row in _
 
 
 _SETTINGS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {"a1111": {"schedules": ("true", "false")}, "compel": {"syntax": ("compel", "sdwui")}}
+    {"a1111": {"schedules": ("true", "false"), "and": ("true", "false")}, "compel": {"syntax": ("compel", "sdwui")}}
 )
 
 
@@ -63,8 +66,8 @@ def weighter_of(given: Address) -> Weighter:
     """Reads a weighter.
 
     Args:
-        given: Its address: ``a1111``, ``a1111;schedules=false`` for its weights alone, ``compel;syntax=sdwui`` for
-            A1111's weights in compel's arithmetic.
+        given: Its address: ``a1111``, ``a1111;schedules=false`` for its weights alone (and with ``and=true`` for
+            ``AND`` besides), ``compel;syntax=sdwui`` for A1111's weights in compel's arithmetic.
 
     Raises:
         SettingError: There is no such weighter, or it has no such setting.
@@ -76,7 +79,7 @@ def weighter_of(given: Address) -> Weighter:
             option="prompt_weighter",
         )
     own = _SETTINGS.get(row.name, {})
-    for key, value in given.settings.items():
+    for key, value in sorted(given.settings.items(), key=lambda item: item[0] == "and"):
         if key not in own:
             allowed = f"allowed: {', '.join(own)}" if own else "it has none"
             raise SettingError(f"'{key}' is no setting of {row.name}; {allowed}.", option="prompt_weighter")
@@ -84,7 +87,9 @@ def weighter_of(given: Address) -> Weighter:
             text = f"{key}={value} is not allowed; write {' or '.join(own[key])}."
             raise SettingError(text, option="prompt_weighter")
         if key == "schedules":
-            row = replace(row, schedules=value.lower() == "true")
+            row = replace(row, schedules=value.lower() == "true", joins=value.lower() == "true")
+        elif key == "and":
+            row = replace(row, joins=value.lower() == "true")
         else:
             row = replace(row, syntax=value.lower())
     return row

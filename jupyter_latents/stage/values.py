@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 _PART = ("revision", "variant", "subfolder", "dtype")
+_DENOISER = ("weight-name", *_PART)
 _WINDOW = ("scale", "start", "end")
 
 
@@ -66,7 +67,7 @@ class ModelSource:
         transformer: Another transformer, likewise.
         control_nets: ControlNet addresses, ``path;scale=0.8;start=0;end=1`` each.
         quantizer: Quantizer address, such as ``bnb;bits=4``.
-        offload: ``model``, ``sequential`` or None.
+        offload: ``model``, ``sequential``, ``group`` or None.
         vae_tiling: Decode and encode in tiles.
         vae_slicing: Decode and encode one picture at a time.
         auth_token: Hub token; never shown.
@@ -104,8 +105,8 @@ class ModelSource:
     )
     image_encoder: Address | None = field(default=None, metadata={"address": True, "settings": _PART})
     t2i_adapters: tuple[Address, ...] = _addon("t2i_adapters", (*_WINDOW, *_PART), windows=True)
-    unet: Address | None = field(default=None, metadata={"addon": "unet", "settings": _PART})
-    transformer: Address | None = field(default=None, metadata={"addon": "transformer", "settings": _PART})
+    unet: Address | None = field(default=None, metadata={"addon": "unet", "settings": _DENOISER})
+    transformer: Address | None = field(default=None, metadata={"addon": "transformer", "settings": _DENOISER})
     text_encoders: tuple[Address, ...] = _addon("text_encoders", ("model", *_PART))
 
     def __post_init__(self) -> None:
@@ -196,6 +197,7 @@ class StageOptions(TypedDict, total=False):
     device: str
     model_cpu_offload: bool
     model_sequential_offload: bool
+    model_group_offload: bool
     vae_tiling: bool
     vae_slicing: bool
     output_path: str | os.PathLike[str]

@@ -103,6 +103,7 @@ EACH: dict[str, tuple[Any, str]] = {
     "device": ("cpu", "--device cpu"),
     "model_cpu_offload": (True, "--model-cpu-offload"),
     "model_sequential_offload": (True, "--model-sequential-offload"),
+    "model_group_offload": (True, "--model-group-offload"),
     "vae_tiling": (True, "--vae-tiling"),
     "vae_slicing": (True, "--vae-slicing"),
     "output_path": (Path("out"), "--output-path out"),

@@ -82,7 +82,7 @@ models = st.builds(
     vae=st.none() | addresses,
     loras=st.lists(addresses, max_size=2).map(tuple),
     quantizer=st.sampled_from([None, "bnb;bits=4"]),
-    offload=st.sampled_from([None, "model", "sequential"]),
+    offload=st.sampled_from([None, "model", "sequential", "group"]),
     vae_tiling=st.booleans(),
     auth_token=st.none() | st.just("token"),
     offline=st.booleans(),

@@ -235,6 +235,7 @@ class TestMultiplying:
         ("--seeds 1 --gen-seeds 2", "exclude each other", "--gen-seeds"),
         ("--gen-seeds 0", "1 or more", "0"),
         ("--model-cpu-offload --model-sequential-offload", "exclude each other", "--model-sequential-offload"),
+        ("--model-group-offload --model-cpu-offload", "exclude each other", "--model-group-offload"),
         ("--seeds-to-images --seeds 1 --image-seeds a b", "there are 1 and 2", "--seeds-to-images"),
         ("--prompts 'a; b' --negative-prompts c", "keep one", "'a; b'"),
         ("--into 1a", "cannot be a kernel variable", "1a"),

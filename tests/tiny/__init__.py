@@ -17,7 +17,7 @@ from tests.tiny.diffusion import (
     union_controlnet,
 )
 from tests.tiny.flow import flux_controlnet, flux_ip_adapter, qwen_controlnet, sd3_controlnet, sd3_ip_adapter
-from tests.tiny.gguf import gguf_file
+from tests.tiny.gguf import gguf_file, gguf_rows
 from tests.tiny.registry import FAMILIES, build
 from tests.tiny.single import single_file
 from tests.tiny.store import PUBLISHED, Published, hub_cache, save_folder
@@ -31,6 +31,7 @@ __all__ = [
     "flux_controlnet",
     "flux_ip_adapter",
     "gguf_file",
+    "gguf_rows",
     "hub_cache",
     "image_encoder",
     "inversion",

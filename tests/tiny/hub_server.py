@@ -36,7 +36,7 @@ class Hub:
     @property
     def weights(self) -> list[str]:
         """Those of the fetched files that hold weights."""
-        return [path for path in self.fetched if path.endswith((".safetensors", ".bin"))]
+        return [path for path in self.fetched if path.endswith((".safetensors", ".bin", ".gguf"))]
 
     def files(self, name: str) -> dict[str, Path]:
         """Path in the repository to the file."""

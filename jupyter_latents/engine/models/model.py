@@ -11,6 +11,7 @@ from typing import Any
 
 from jupyter_latents.engine.models.encodings import Encodings
 from jupyter_latents.engine.models.facts import ModelFacts
+from jupyter_latents.engine.models.offload import offloaded
 from jupyter_latents.engine.vae.preview import Previewer
 from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import ModelSource
@@ -31,7 +32,7 @@ class LoadedModel:
         previewer: Gives what makes small pictures of its latents, by a tiny autoencoder or None for the settings' way.
         decoder: Gives the VAE that decodes; see `vae_for_decoding`.
         encodings: Remembers what its text encoders made.
-        offload: ``model``, ``sequential`` or None, where there is an accelerator to offload from.
+        offload: ``model``, ``sequential``, ``group`` or None, where there is an accelerator to offload from.
     """
 
     facts: ModelFacts
@@ -98,17 +99,7 @@ class LoadedModel:
             if self.offload is None:
                 yield pipeline
                 return
-            try:
-                if self.offload == "sequential":
-                    pipeline.enable_sequential_cpu_offload(device=self.device)
-                else:
-                    pipeline.enable_model_cpu_offload(device=self.device)
-                yield pipeline
-            finally:
-                pipeline.remove_all_hooks()
-                for part in pipeline.components.values():
-                    if self.offload == "model" and hasattr(part, "requires_grad_"):
-                        part.to("cpu")
+            yield stack.enter_context(offloaded(pipeline, self.offload, self.device))
 
 
 @contextmanager

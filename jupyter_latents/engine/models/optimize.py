@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from jupyter_latents.engine.models.facts import ModelFacts
+from jupyter_latents.engine.models.files.single_files import is_gguf
 from jupyter_latents.engine.models.memory import device_of
 from jupyter_latents.engine.models.parts import PartSource, with_defaults
 from jupyter_latents.errors import ModelError, SettingError
@@ -126,6 +127,8 @@ def _compile(denoiser: Any, _settings: Mapping[str, float]) -> None:
 def _no_fusion(case: _Case) -> str:
     if case.source.quantizer:
         return f"it would not find the weights that {option('quantizer')} packs"
+    if (other := getattr(case.source, case.part.name)) and is_gguf(file := other.get("weight-name") or other.name):
+        return f"it would not find the weights that {Path(file).name} packs"
     if case.source.loras:
         return "fused products would leave the LoRAs out"
     if case.source.ip_adapters:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from jupyter_latents.engine.models.facts import ModelFacts
+from jupyter_latents.engine.models.files.gguf_files import unet_tensors
 from jupyter_latents.engine.models.files.index_rows import SKIPPED
 from jupyter_latents.engine.models.files.single_files import is_gguf
 from jupyter_latents.engine.models.files.unused import keep_uncounted, keep_unused, unused_in_logs
@@ -97,7 +98,7 @@ def read_part(part: PartSource, dtype: Any, model: str, further: Mapping[str, An
         if part.form == "file":
             settings = {"config": str(part.folder.parent), "subfolder": part.folder.name, **_unpacking(part, dtype)}
             with unused_in_logs() as left:
-                module = found.from_single_file(str(part.weights[0]), **settings, dtype=dtype, local_files_only=True)
+                module = found.from_single_file(_single(part, dtype), **settings, dtype=dtype, local_files_only=True)
             _check_whole(module, part, what)
             keep_unused(part, left.get(part.class_name, ()))
             return _ready(module)
@@ -109,6 +110,12 @@ def read_part(part: PartSource, dtype: Any, model: str, further: Mapping[str, An
     _refuse_missing(sorted(info.get("missing_keys", ())), part, what)
     keep_unused(part, info.get("unexpected_keys", ()))
     return _ready(module)
+
+
+def _single(part: PartSource, dtype: Any) -> str | dict[str, Any]:
+    """The file of a part as diffusers takes it; of a U-Net's GGUF file the tensors, in the shapes that it knows."""
+    file = part.weights[0]
+    return unet_tensors(file, dtype) if part.name == "unet" and is_gguf(file) else str(file)
 
 
 def _unpacking(part: PartSource, dtype: Any) -> dict[str, Any]:

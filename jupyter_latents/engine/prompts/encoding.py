@@ -10,19 +10,24 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
 from jupyter_latents.engine.prompts.compel import CompelEncoder
+from jupyter_latents.engine.prompts.composition import Composed, Composition
 from jupyter_latents.engine.prompts.layouts import TEXT_LAYOUTS, TextLayout
 from jupyter_latents.engine.prompts.tokens import ChunkOf, Token, Tokens, chunks_of
-from jupyter_latents.prompts import WeightedText, Weighter, attention, weighter_of
+from jupyter_latents.engine.prompts.windows import parts_of
+from jupyter_latents.prompts import WeightedText, Weighter, attention, prompt_parts, weighter_of
 from jupyter_latents.stage import Stage
 
 __all__ = ["PromptEncoder", "prompt_encoder"]
 
 _ENDINGS = ("", "_2", "_3")
+_DENOISERS = ("unet", "transformer")
+
+_Texts: TypeAlias = Mapping[str, tuple[WeightedText, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +37,27 @@ class PromptEncoder:
     Attributes:
         weighter: How weights are put on embeddings.
         layout: Where these stand.
+        composition: Takes what becomes of texts that steer together; None where there is one.
     """
 
     weighter: Weighter
     layout: TextLayout
+    composition: Composition | None = None
 
     def components(self, components: Mapping[str, Any]) -> dict[str, Any]:
-        """A pipeline's components with tokenizers that read chunks.
+        """A pipeline's components with tokenizers that read chunks, and a denoiser that heeds all texts.
 
         Args:
             components: The pipeline's components.
         """
         own = {f"tokenizer{ending}": ending == self.layout.whole for ending in _ENDINGS}
-        return {
+        made: dict[str, Any] = {
             name: Tokens(part, whole=own[name]) if name in own and part is not None else part
             for name, part in components.items()
         }
+        if self.composition is None:
+            return made
+        return {name: Composed(part, self.composition) if name in _DENOISERS else part for name, part in made.items()}
 
     def encode(self, method: Callable[..., Any], pipeline: Any, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
         """What ``encode_prompt`` returns, its prompts read with weights; texts without any are the pipeline's own.
@@ -60,13 +70,25 @@ class PromptEncoder:
         """
         bound = inspect.signature(method).bind(pipeline, *args, **options)
         bound.apply_defaults()
-        texts = self._texts(bound.arguments)
-        count = self._chunks(pipeline, texts)
+        given = dict(bound.arguments)
+        parts = [given] if self.composition is None else [{**given, **part} for part in _parts(given)]
+        texts = [self._texts(part) for part in parts]
+        count = max(self._chunks(pipeline, own) for own in texts)
+        encoded = []
+        for part, own in zip(parts, texts, strict=True):
+            bound.arguments.update(part)
+            encoded.append(self._encoded(method, bound, own, count))
+        if self.composition is not None:
+            self.composition.encoded[:] = encoded
+        return encoded[0]
+
+    def _encoded(self, method: Callable[..., Any], bound: inspect.BoundArguments, texts: _Texts, count: int) -> Any:
+        """What ``encode_prompt`` returns for texts in so many chunks."""
+        given, pipeline = dict(bound.arguments), bound.args[0]
         if count == 1 and all(_is_plain(pieces) for pieces in texts.values()):
             _give(bound.arguments, {name: pieces[0].text for name, pieces in texts.items()})
             return method(*bound.args, **bound.kwargs)
         made = []
-        given = dict(bound.arguments)
         for chunk in range(count):
             commas = self.weighter.breaks_at_commas
             bound.arguments.update(given)
@@ -150,7 +172,18 @@ def prompt_encoder(stage: Stage, text: str) -> PromptEncoder | CompelEncoder | N
     if stage.prompt.weighter is None:
         return None
     weighter = weighter_of(stage.prompt.weighter)
-    return CompelEncoder(weighter) if weighter.library else PromptEncoder(weighter, TEXT_LAYOUTS[text])
+    if weighter.library:
+        return CompelEncoder(weighter)
+    parts = parts_of(stage)
+    composition = Composition([part.weight for part in parts]) if len(parts) > 1 else None
+    return PromptEncoder(weighter, TEXT_LAYOUTS[text], composition)
+
+
+def _parts(given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The prompt of a call for each of the texts that it joins, as many as there were."""
+    prompt = given["prompt"]
+    texts = [part.text.strip() for part in prompt_parts(prompt if isinstance(prompt, str) else prompt[0])]
+    return [{"prompt": text if isinstance(prompt, str) else [text] * len(prompt)} for text in texts]
 
 
 def _own(texts: Mapping[str, tuple[WeightedText, ...]], sign: str, ending: str) -> tuple[WeightedText, ...] | None:

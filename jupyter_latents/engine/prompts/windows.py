@@ -13,11 +13,22 @@ from jupyter_latents.engine.prompts.compel import check_compel, check_text
 from jupyter_latents.engine.prompts.layouts import TEXT_LAYOUTS
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.errors import ModelError, SettingError
-from jupyter_latents.prompts import PromptRow, Weighter, attention, check_prompt, prompt_schedule, remark, weighter_of
+from jupyter_latents.prompts import (
+    PromptPart,
+    PromptRow,
+    Weighter,
+    attention,
+    check_prompt,
+    joined,
+    prompt_parts,
+    prompt_schedule,
+    remark,
+    weighter_of,
+)
 from jupyter_latents.stage import Address, Prompt, Stage
 from jupyter_latents.wording import option
 
-__all__ = ["PromptWindow", "check_prompts", "prompt_remarks", "prompt_windows"]
+__all__ = ["PromptWindow", "check_prompts", "parts_of", "prompt_remarks", "prompt_windows"]
 
 _OPTIONS = {
     "positive": "prompts",
@@ -71,7 +82,18 @@ def check_prompts(stage: Stage, text: str, family: str) -> None:
         with _blamed(name):
             if weighter.library:
                 check_text(prompt, weighter)
-            check_prompt(prompt, weighter, positive=not name.endswith("negative"))
+            check_prompt(prompt, weighter, positive=not name.endswith("negative"), first=name == "positive")
+
+
+def parts_of(stage: Stage) -> tuple[PromptPart, ...]:
+    """The texts of a stage's prompt that steer together, joined by ``AND``; one where it joins none.
+
+    Args:
+        stage: What is asked for; its prompts are checked.
+    """
+    weighter = _weighter(stage)
+    prompt = stage.prompt.positive
+    return prompt_parts(prompt) if weighter is not None and weighter.joins else (PromptPart(prompt, 1.0),)
 
 
 def prompt_remarks(stage: Stage) -> tuple[str, ...]:
@@ -105,19 +127,19 @@ def prompt_windows(stage: Stage, span: Span) -> tuple[PromptWindow, ...]:
             with _blamed(name):
                 _ = attention(prompt) if weighter.syntax != "compel" else ()
         return (PromptWindow(span.start, span.end, stage.prompt),)
-    rows = {}
+    rows, joins = {}, weighter.joins
     for name, prompt in _texts(stage.prompt):
         with _blamed(name):
-            rows[name] = prompt_schedule(prompt, span.of)
-    ends = {row.end_step for own in rows.values() for row in own}
+            rows[name] = _joined_rows(prompt, span.of) if joins and name == "positive" else _rows(prompt, span.of)
+    ends = {end for own in rows.values() for end, _ in own}
     edges = [span.start, *sorted(end for end in ends if span.start < end < span.end), span.end]
-    stops = {name: [row.end_step for row in own] for name, own in rows.items()}
+    stops = {name: [end for end, _ in own] for name, own in rows.items()}
     written: dict[Prompt, Prompt] = {}
     found: list[PromptWindow] = []
     for start, end in pairwise(edges):
-        texts: dict[str, Any] = {name: own[bisect_right(stops[name], start)].text for name, own in rows.items()}
+        texts: dict[str, Any] = {name: own[bisect_right(stops[name], start)][1] for name, own in rows.items()}
         read = replace(stage.prompt, **texts)
-        now = written[read] if read in written else written.setdefault(read, _as_written(read, span.of))
+        now = written[read] if read in written else written.setdefault(read, _as_written(read, span.of, weighter))
         if found and found[-1].prompt == now:
             found[-1] = replace(found[-1], end=end)
         else:
@@ -125,10 +147,50 @@ def prompt_windows(stage: Stage, span: Span) -> tuple[PromptWindow, ...]:
     return tuple(found)
 
 
-def _as_written(prompt: Prompt, steps: int) -> Prompt:
+def _rows(prompt: str, steps: int) -> tuple[tuple[int, str], ...]:
+    """The last step of each row of a prompt, and its text."""
+    return tuple((row.end_step, row.text) for row in prompt_schedule(prompt, steps))
+
+
+def _joined_rows(prompt: str, steps: int) -> tuple[tuple[int, str], ...]:
+    """The same of a positive prompt, each of whose parts changes by itself: ``AND`` splits it first, as in A1111.
+
+    Raises:
+        SettingError: A part cannot be read, or would hold ``AND`` at a step.
+    """
+    parts = prompt_parts(prompt)
+    if len(parts) == 1:
+        return _rows(prompt, steps)
+    schedules = [_rows(part.text, steps) for part in parts]
+    found = []
+    for end in sorted({end for own in schedules for end, _ in own}):
+        texts = [next(text for last, text in own if end <= last) for own in schedules]
+        now = tuple(PromptPart(text, part.weight) for text, part in zip(texts, parts, strict=True))
+        text = prompt if texts == [part.text for part in parts] else joined(now)
+        if len(prompt_parts(text)) != len(parts) or not all(one.strip() for one in texts):
+            raise SettingError(
+                f"at step {end} the prompt reads '{text}', in which AND joins {_counted(text)} texts and not "
+                f"{len(parts)}; give each of its parts a text at every step.",
+            )
+        found.append((end, text))
+    return tuple(found)
+
+
+def _counted(text: str) -> int:
+    return sum(bool(part.text.strip()) for part in prompt_parts(text))
+
+
+def _as_written(prompt: Prompt, steps: int, weighter: Weighter) -> Prompt:
     """Texts of one row each as a person would write them: where they would be read by steps again, they are not."""
-    again = any(_changes(text, prompt_schedule(text, steps)) for _, text in _texts(prompt))
-    return replace(prompt, weighter=Address("a1111", {"schedules": "false"})) if again else prompt
+    again = any(
+        _changes(part, prompt_schedule(part, steps))
+        for name, text in _texts(prompt)
+        for part in ([one.text for one in prompt_parts(text)] if weighter.joins and name == "positive" else [text])
+    )
+    if not again:
+        return prompt
+    joins = {"and": "true"} if weighter.joins and len(prompt_parts(prompt.positive)) > 1 else {}
+    return replace(prompt, weighter=Address("a1111", {"schedules": "false", **joins}))
 
 
 @contextmanager

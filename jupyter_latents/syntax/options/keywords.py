@@ -25,6 +25,7 @@ _OWN = {
     "batch_size": "num_images_per_prompt",
     "model_cpu_offload": "model_cpu_offload",
     "model_sequential_offload": "model_sequential_offload",
+    "model_group_offload": "model_group_offload",
     "output_path": "output_path",
     "output_prefix": "output_prefix",
     "output_overwrite": "output_overwrite",

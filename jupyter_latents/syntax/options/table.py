@@ -106,10 +106,11 @@ OPTIONS: tuple[Option, ...] = (
          "'CLIPTextModel;model=NAME' each; + for the model's own. Those not named are the model's own.",
          many=True, completion="path", field="model.text_encoders"),
     _row("--unet -un", "unet", "NAME", parsers.address, "Model",
-         "Another U-Net, 'NAME;subfolder=FOLDER;variant=NAME;dtype=DTYPE': hub name, folder or file. Default: the "
-         "model's own.", completion="path", field="model.unet"),
+         "Another U-Net, 'NAME;subfolder=FOLDER;variant=NAME;dtype=DTYPE': hub name, folder, file or link to a file of "
+         "the hub; 'NAME;weight-name=FILE' is a file in a folder or repository. Default: the model's own.",
+         completion="path", field="model.unet"),
     _row("--transformer -tf", "transformer", "NAME", parsers.address, "Model",
-         "Another transformer, likewise, or a .gguf file. Default: the model's own.",
+         "Another transformer, likewise. Files may be .gguf. Default: the model's own.",
          completion="path", field="model.transformer"),
     _row("--loras --lora -lra", "loras", "NAME", parsers.address, "Model",
          "LoRA weights, 'NAME;scale=0.8' each, for a part of the run with ;start=0;end=0.25 (or steps, or sigma=0.9), "
@@ -285,6 +286,10 @@ OPTIONS: tuple[Option, ...] = (
     _flag("--model-sequential-offload -mqo", "model_sequential_offload", "Memory",
           "Keep single layers on the CPU between uses, slow and small. Without an accelerator it changes nothing.",
           field="model.offload", gives="sequential"),
+    _flag("--model-group-offload -mgo", "model_group_offload", "Memory",
+          "Keep single layers on the CPU between uses, the next ones on their way while one computes. Without an "
+          "accelerator it changes nothing.",
+          field="model.offload", gives="group"),
     _flag("--vae-tiling -vt", "vae_tiling", "Memory", "Decode and encode in tiles, for large pictures.",
           field="model.vae_tiling"),
     _flag("--vae-slicing -vs", "vae_slicing", "Memory", "Decode and encode a batch one picture at a time.",

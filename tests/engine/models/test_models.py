@@ -6,12 +6,15 @@ import importlib.util
 import json
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from diffusers.hooks import HookRegistry
 
 from jupyter_latents.engine.given.inputs import Inputs
 from jupyter_latents.engine.local import LocalEngine
@@ -19,6 +22,7 @@ from jupyter_latents.engine.models.cache import LoadedModel, ModelCache
 from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.engine.models.readers import assemble
 from jupyter_latents.engine.observer import Reading, Silent
+from jupyter_latents.engine.prepare import prepare
 from jupyter_latents.errors import ModelError
 from jupyter_latents.settings import Settings
 from jupyter_latents.stage import ModelSource, Prompt, Size, Stage
@@ -461,7 +465,7 @@ def test_control_net_that_does_not_fit_is_refused(tiny: Folders, tmp_path: Path)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is an accelerator to offload from")
-@pytest.mark.parametrize("offload", ["model", "sequential"])
+@pytest.mark.parametrize("offload", ["model", "sequential", "group"])
 def test_offload_without_an_accelerator_is_said_to_change_nothing(offload: str, tiny: Folders) -> None:
     class Notes(Silent):
         def note(self, text: str, *, warning: bool = False) -> None:
@@ -479,7 +483,7 @@ def test_offload_without_an_accelerator_is_said_to_change_nothing(offload: str, 
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an accelerator")
-@pytest.mark.parametrize("offload", ["model", "sequential"])
+@pytest.mark.parametrize("offload", ["model", "sequential", "group"])
 def test_offload_leaves_shared_parts_as_they_were(offload: str, tiny: Folders) -> None:
     from diffusers import StableDiffusionPipeline
 
@@ -495,6 +499,55 @@ def test_offload_leaves_shared_parts_as_they_were(offload: str, tiny: Folders) -
     assert same(weights(model), before)
     assert model.vae_for_decoding.device.type == "cuda"
     assert model.vae.device.type == "cpu"
+
+
+@pytest.mark.parametrize("family", ["sd15", "sdxl", "flux"])
+def test_group_offload_gives_the_same_bits_and_leaves_no_hooks(
+    family: str, tiny: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hooks(model: LoadedModel) -> set[str]:
+        modules = (one for part in model.parts.values() if hasattr(part, "modules") for one in part.modules())
+        return {name for one in modules for name in getattr(one, "_diffusers_hook", HookRegistry(one)).hooks}
+
+    float8 = () if family == "sd15" else ("float8-weights",)
+    own, cache = source(tiny(family), optimize=float8), ModelCache()
+    plain = LocalEngine(cache).run(stage(own)).latents.tensor
+    model = cache.load(own)
+    denoiser = model.facts.denoiser
+    before, usual = {name: tensor.clone() for name, tensor in weights(model, denoiser).items()}, hooks(model)
+    seen = []
+
+    def load(*_args: object, **_options: object) -> LoadedModel:
+        return replace(model, offload="group")  # as on an accelerator, which the CPU stands in for
+
+    def prepared(self: LoadedModel, active: Any, pipeline: Any) -> Any:
+        return watched(own_prepared(self, active, pipeline))
+
+    @contextmanager
+    def watched(around: Any) -> Iterator[Any]:
+        with around as pipeline:
+            seen.append(hooks(model))
+            yield pipeline
+
+    own_prepared = LoadedModel.prepared
+    monkeypatch.setattr(LoadedModel, "prepared", prepared)
+    monkeypatch.setattr(cache, "load", load)
+    assert torch.equal(LocalEngine(cache).run(stage(own)).latents.tensor, plain)
+    assert all("group_offloading" in names for names in seen)
+    assert seen
+    assert hooks(model) == usual
+    assert same(weights(model, denoiser), before)
+
+
+def test_group_offload_says_what_it_cannot_be_combined_with(tiny: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = source(tiny("sd15"), offload="group", device="cpu")
+    assert "group offload changes nothing here: there is no accelerator" in prepare(stage(own)).notes
+    with pytest.raises(ModelError, match="taylorseer needs its layers where they are") as caught:
+        prepare(stage(replace(own, optimize=("taylorseer",))))
+    assert caught.value.option == "model_group_offload"
+    monkeypatch.setattr("diffusers.UNet2DConditionModel._supports_group_offloading", False)
+    with pytest.raises(ModelError, match="moves no layers of the unet, a UNet2DConditionModel; use model CPU offload"):
+        prepare(stage(own))
 
 
 # What is said when loading fails.

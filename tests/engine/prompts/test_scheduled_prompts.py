@@ -177,11 +177,11 @@ def test_sd_embed_reads_no_schedule(bench: Bench) -> None:
         (a1111("a [cat)]"), r"'\)' at character 7 of the prompt closes no bracket", "prompts"),
         (a1111("cat", "(a:1e9)"), "'1e9' at character 4 of the prompt is no weight", "negative_prompts"),
         (a1111("[a:(b:1e9):0.5]"), "'1e9' at character 4 of the prompt is no weight", "prompts"),
-        (a1111("a cat AND a dog"), "'AND' at character 7 of the prompt joins texts", "prompts"),
         (a1111("at 12:30"), "':30' at character 6 of the prompt is a weight of the whole prompt", "prompts"),
         (Prompt("a", weighter="compel;syntax=a1111"), "write compel or sdwui", "prompt_weighter"),
         (Prompt("a", weighter="b1111"), "no prompt weighter; did you mean a1111", "prompt_weighter"),
         (Prompt("a", weighter="a1111;schedules=maybe"), "write true or false", "prompt_weighter"),
+        (Prompt("a", weighter="a1111;and=maybe"), "write true or false", "prompt_weighter"),
     ],
 )
 def test_what_cannot_be_read_is_refused_before_weights_load(

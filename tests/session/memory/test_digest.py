@@ -58,6 +58,7 @@ FIELD_OF = {
     "vae_slicing": ("--vae-slicing", "ModelSource.vae_slicing"),
     "model_cpu_offload": ("--model-cpu-offload", "ModelSource.offload"),
     "model_sequential_offload": ("--model-sequential-offload", "ModelSource.offload"),
+    "model_group_offload": ("--model-group-offload", "ModelSource.offload"),
     "auth_token": ("--auth-token secret", "ModelSource.auth_token"),
     "offline": ("--offline-mode", "ModelSource.offline"),
     "force": ("--force", "Stage.force"),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from jupyter_latents.errors import HandoffError, ModelError
 from jupyter_latents.session import Session
@@ -29,7 +31,7 @@ PUBLISHED = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 def repositories(tmp_path_factory: pytest.TempPathFactory, tiny: Callable[[str], Path]) -> dict[str, Path]:
     """Repositories of models, VAEs, ControlNets, LoRAs, single files, and of a model with a variant alone."""
     folder = tmp_path_factory.mktemp("repositories")
-    there = {name: folder / name for name in ("vae", "net", "lora", "loras", "single", "half")}
+    there = {name: folder / name for name in ("vae", "net", "lora", "loras", "single", "half", "parts")}
     for path in there.values():
         path.mkdir(parents=True)
     tinies.build("sd15", seed=5).vae.save_pretrained(there["vae"])
@@ -40,6 +42,9 @@ def repositories(tmp_path_factory: pytest.TempPathFactory, tiny: Callable[[str],
     tinies.lora(there["loras"] / "two.safetensors", seed=2)
     tinies.single_file("sd15", there["single"] / "sd.safetensors")
     (there["single"] / "sd.ckpt").write_bytes(b"")
+    save_file(tinies.build("sd15", seed=5).unet.state_dict(), there["parts"] / "unet.safetensors")
+    if find_spec("gguf") is not None:
+        tinies.gguf_file(there["parts"] / "unet.gguf", tinies.build("sd15", seed=5).unet)
     save_folder("sd15", there["half"], variants=("fp16",))
     whole = {"some/sd": tiny("sd15"), "some/sdxl": tiny("sdxl"), PUBLISHED: tiny("sd15"), "some/flux": tiny("flux")}
     return whole | {f"some/{name}": path for name, path in there.items()}
@@ -119,6 +124,7 @@ LINK = "https://huggingface.co/some/{}/resolve/main/{}"
 STAGE = "<sd15> --prompts cat --seeds 3 --inference-steps 2 --output-size 64 --into final"
 CONTROLLED = f"{STAGE} --image-seeds 'control: photo'"
 REFUSED = f"{STAGE} --second-prompts dog"
+GGUF = pytest.mark.skipif(find_spec("gguf") is None, reason="gguf is not installed")
 XL = STAGE.replace("<sd15>", "<sdxl>")
 
 
@@ -144,6 +150,10 @@ def as_settings(hub: Hub) -> bool:
         (f"{STAGE} --loras some/loras", "one.safetensors, two.safetensors"),
         (f"{STAGE} --loras some/loras;weight-name=three.safetensors", "no file three.safetensors"),
         (f"{STAGE} --loras some/vae", "does not fit"),
+        (f"{REFUSED} --unet some/parts;weight-name=unet.safetensors", "prompt 2"),
+        (f"{STAGE} --unet some/parts;weight-name=no.safetensors", "no file no.safetensors"),
+        (f"{STAGE} --unet some/parts", "add ;subfolder=NAME, or ;weight-name=FILE"),
+        pytest.param(f"{REFUSED} --unet {LINK.format('parts', 'unet.gguf')}", "prompt 2", marks=GGUF),
         (f"{XL} --loras some/lora", "does not fit"),
         (f"{XL} --loras {LINK.format('lora', 'pytorch_lora_weights.safetensors')}", "does not fit"),
         ("some/sdxl --prompts cat --loras some/lora", "does not fit"),
@@ -180,6 +190,12 @@ def test_what_is_put_on_a_model_is_judged_before_its_weights_are_fetched(
          f"{STAGE} --vae '{{vae}}/diffusion_pytorch_model.safetensors'", ["diffusion_pytorch_model.safetensors"]),
         (f"{CONTROLLED} --control-nets some/net", f"{CONTROLLED} --control-nets '{{net}}'",
          ["diffusion_pytorch_model.safetensors"]),
+        (f"{STAGE} --unet some/parts;weight-name=unet.safetensors", f"{STAGE} --unet '{{parts}}/unet.safetensors'",
+         ["unet.safetensors"]),
+        pytest.param(f"{STAGE} --unet some/parts;weight-name=unet.gguf", f"{STAGE} --unet '{{parts}}/unet.gguf'",
+                     ["unet.gguf"], marks=GGUF),
+        pytest.param(f"{STAGE} --unet {LINK.format('parts', 'unet.gguf')}", f"{STAGE} --unet '{{parts}}/unet.gguf'",
+                     ["unet.gguf"], marks=GGUF),
         (f"{STAGE} --loras some/lora", f"{STAGE} --loras '{{lora}}'", ["pytorch_lora_weights.safetensors"]),
         (f"{STAGE} --loras some/loras;weight-name=two.safetensors;scale=0.5",
          f"{STAGE} --loras '{{loras}}/two.safetensors;scale=0.5'", ["two.safetensors"]),

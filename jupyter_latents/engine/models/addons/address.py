@@ -63,6 +63,18 @@ class OptionAddress:
             raise fault(self.dest, f"{key}={given} of {self.name} is not allowed; give a number{bounds}.")
         return value
 
+    @property
+    def dtype(self) -> str | None:
+        """The dtype that it asks for; None for the model's.
+
+        Raises:
+            ModelError: There is no such dtype.
+        """
+        given = self.get("dtype")
+        if given is not None and given not in _DTYPES:
+            raise fault(self.dest, f"dtype={given} is not allowed; use {', '.join(_DTYPES)}.")
+        return None if given == "auto" else given
+
     def window(self) -> Window:
         """The steps for which it holds, by ``start=`` and ``end=``: fractions, steps from 2 on, or noise levels.
 
@@ -192,11 +204,8 @@ def part_at(entry: OptionAddress, place: Location, folder: Path, name: str, libr
     class_name = _class_name(config if isinstance(config, dict) else {}, library)
     if not class_name:
         raise fault(entry.dest, f"{folder} names no {library} class in its config.json.")
-    variant, dtype = entry.get("variant"), entry.get("dtype")
-    if dtype is not None and dtype not in _DTYPES:
-        raise fault(entry.dest, f"dtype={dtype} is not allowed; use {', '.join(_DTYPES)}.")
-    own = None if dtype == "auto" else dtype
-    part = PartSource(name, library, class_name, folder, weight_files(folder, variant), variant, dtype=own)
+    variant = entry.get("variant")
+    part = PartSource(name, library, class_name, folder, weight_files(folder, variant), variant, dtype=entry.dtype)
     if not part.lacking and (variant is None or variant in variants(folder)):
         return part
     names = place.beside(folder)

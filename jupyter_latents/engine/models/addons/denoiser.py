@@ -10,10 +10,13 @@ from typing import Any
 
 from jupyter_latents.engine.models.addons.addon import Addon
 from jupyter_latents.engine.models.addons.address import OptionAddress, entry_of, fault, locate, part_at
+from jupyter_latents.engine.models.addons.weight_file import WeightFile, weight_file
 from jupyter_latents.engine.models.facts import ModelFacts
+from jupyter_latents.engine.models.files.gguf_files import gguf_shapes
 from jupyter_latents.engine.models.files.single_files import is_gguf, is_weight_file
 from jupyter_latents.engine.models.parts import PartSource, with_defaults
 from jupyter_latents.engine.models.places.hub import HubFiles
+from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import Address, ModelSource, settings_of
 from jupyter_latents.wording import option
 
@@ -50,8 +53,8 @@ class Denoiser(Addon):
 
     @property
     def story(self) -> str:
-        """The last part of its name."""
-        return Path(self.name).name
+        """Its file's name, or the last part of its own."""
+        return self.part.weights[0].name if self.part.form == "file" else Path(self.name).name
 
     @property
     def parts(self) -> tuple[PartSource, ...]:
@@ -75,9 +78,11 @@ def denoiser_of(dest: str, address: Address, source: ModelSource, facts: ModelFa
     if own is None:
         raise fault(dest, f"{facts.name} ({facts.family.name}) has no {dest}; it has a {facts.denoiser}.")
     entry = entry_of(dest, address, settings_of(dest))
-    if is_gguf(entry.name):
+    if is_gguf(entry.get("weight-name") or entry.name):
         _check_gguf(dest)
     part = _part(entry, dest, source, own)
+    if dest == "unet" and part.hub is None and part.weights and is_gguf(part.weights[0]):
+        _check_unet(part.weights[0], facts)
     if part.class_name != own.class_name:
         raise fault(
             dest, f"{entry.name} is a {part.class_name}, and {facts.name} has a {own.class_name}; use such a one."
@@ -89,35 +94,63 @@ def denoiser_of(dest: str, address: Address, source: ModelSource, facts: ModelFa
 
 
 def _part(entry: OptionAddress, dest: str, source: ModelSource, own: PartSource) -> PartSource:
+    if entry.get("weight-name"):
+        return _of_file(entry, weight_file(entry, source, ()), own)
     place = locate(entry, entry.name, source, ("config.json", f"{dest}/config.json"))
     folder, file = place.folder, place.file
     if folder is None:
         hub = file if isinstance(file, HubFiles) else None
         path = Path(hub.names[0]) if hub is not None else place.root
-        if hub is not None and is_gguf(path):
-            raise fault(dest, f"GGUF files on the hub are not read yet; fetch {path.name} and give its path.")
-        if not is_weight_file(path) and not is_gguf(path):
-            raise fault(dest, f"{path} is no weight file; give a .safetensors file or a diffusers folder.")
-        return replace(own, weights=(path,), variant=None, form="file", dtype=entry.get("dtype"), hub=hub)
+        return _of_file(entry, WeightFile(path, "", hub), own)
     inner = folder if (folder / "config.json").is_file() else folder / dest
     if not (inner / "config.json").is_file():
-        raise fault(dest, f"{folder} has neither a config.json nor a {dest} folder; add ;subfolder=NAME.")
+        raise fault(
+            dest, f"{folder} has neither a config.json nor a {dest} folder; add ;subfolder=NAME, or ;weight-name=FILE."
+        )
     return part_at(entry, place, inner, dest)
+
+
+def _of_file(entry: OptionAddress, file: WeightFile, own: PartSource) -> PartSource:
+    """The model's own part with the weights of a file, which is here or on the hub."""
+    path = file.path
+    if not is_weight_file(path) and not is_gguf(path):
+        raise fault(entry.dest, f"{path} is no weight file; give a .safetensors file or a diffusers folder.")
+    return replace(own, weights=(path,), variant=None, form="file", dtype=entry.dtype, hub=file.hub)
 
 
 def _check_gguf(dest: str) -> None:
     """Sees that GGUF files can be read.
 
     Raises:
-        ModelError: They are read for transformers alone, with the library gguf.
+        ModelError: The library gguf is not installed.
     """
-    if dest != "transformer":
-        raise fault(dest, f"GGUF files are read for {option('transformer')} alone; give a diffusers folder.")
     if importlib.util.find_spec("gguf") is None:
         raise fault(
             dest,
             'GGUF files need gguf, which is not installed: pip install "jupyter-latents[gguf]". Or give a diffusers '
             "folder or a .safetensors file.",
+        )
+
+
+def _check_unet(file: Path, facts: ModelFacts) -> None:
+    """Sees by its header that a GGUF file holds a U-Net that reads the texts of a model.
+
+    Raises:
+        ModelError: It is damaged, or holds another one.
+    """
+    try:
+        shapes = gguf_shapes(file)
+    except ModelError as error:
+        raise fault("unet", error.message) from error
+    read = {shape[-1] for name, shape in shapes.items() if name.endswith("attn2.to_k.weight")}
+    if not read:
+        raise fault("unet", f"{file} holds no U-Net: its first tensor is {next(iter(shapes), 'missing')!r}.")
+    width = facts.config("unet").get("cross_attention_dim")
+    if isinstance(width, int) and read != {width}:
+        raise fault(
+            "unet",
+            f"{file} is of another family (cross_attention_dim {min(read)}, and the model has {width}); use one made "
+            f"for {facts.family.name}.",
         )
 
 

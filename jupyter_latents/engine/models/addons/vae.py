@@ -75,7 +75,7 @@ def _part(entry: OptionAddress, name: str, source: ModelSource, own: PartSource)
         path = Path(hub.names[0]) if hub is not None else place.root
         if not is_weight_file(path):
             raise fault("vae", f"{path} is no weight file; give a .safetensors file or a diffusers folder.")
-        return replace(own, weights=(path,), variant=None, form="file", dtype=entry.get("dtype"), hub=hub)
+        return replace(own, weights=(path,), variant=None, form="file", dtype=entry.dtype, hub=hub)
     inner = folder if (folder / "config.json").is_file() else folder / "vae"
     if not (inner / "config.json").is_file():
         raise fault("vae", f"{folder} has neither a config.json nor a vae folder; add ;subfolder=NAME.")

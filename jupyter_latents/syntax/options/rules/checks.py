@@ -35,6 +35,7 @@ __all__ = ["check"]
 PAG_SCALE = 3.0
 """Scale of perturbed attention guidance where nobody says, as in diffusers and dgenerate."""
 
+_OFFLOADS = ("model_cpu_offload", "model_sequential_offload", "model_group_offload")
 _TAG = re.compile(r"\s*<\s*(upscaler|weighter)\s*:", re.IGNORECASE)
 
 
@@ -58,11 +59,12 @@ def check(arguments: Arguments, schedulers: Collection[str]) -> None:
     _fill(arguments)
     if "pag" in arguments.options and "pag_scales" not in arguments.options:
         arguments.values["pag_scales"], arguments.options["pag_scales"] = (PAG_SCALE,), arguments.options["pag"]
-    if {"model_cpu_offload", "model_sequential_offload"} <= arguments.values.keys():
+    first, *others = [dest for dest in _OFFLOADS if dest in arguments.values] or [""]
+    if others:
         raise fault(
-            f"{option('model_cpu_offload')} and {option('model_sequential_offload')} exclude each other; keep one.",
-            "model_sequential_offload",
-            arguments.options["model_sequential_offload"].place,
+            f"{option(first)} and {option(others[0])} exclude each other; keep one.",
+            others[0],
+            arguments.options[others[0]].place,
         )
     for index, given in enumerate(arguments.values.get("schedulers", ())):
         if given.name.lower() in ("help", "helpargs"):

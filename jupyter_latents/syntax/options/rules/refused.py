@@ -174,7 +174,7 @@ ELSEWHERE: dict[str, str] = {
     "--init-image": "write --image-seeds photo.png",
     "--mask": "write --image-seeds 'photo.png;mask=hole.png'",
     "--latents": "write --image-seeds 'latents: base'",
-    "--group-offload": "write --model-cpu-offload or --model-sequential-offload; groups of layers not yet",
+    "--group-offload": "write --model-group-offload",
     "--controlnet": "write --control-nets NAME, and control=lines.png in the image seed",
     "--model": "write the model first, without an option: demo/scenes --prompts cat",
     "--output": "write --output-path FOLDER",
