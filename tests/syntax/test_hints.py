@@ -279,6 +279,27 @@ def test_values_are_printed_as_dgenerate_prints_them(text: str, printed: str) ->
     assert said(f"\\print {text}") == [printed]
 
 
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ('"one # two" # three', '"one # two"'),
+        ('"a # b" "it goes on \\# and # ends', '"a # b" "it goes on # and'),
+        ("it's plain # why", "it's plain"),
+        ('"whole \\# text" \\# x', '"whole \\# text" # x'),
+        ('"it goes \\# on \\ # so\n    to the \\# end" # here', '"it goes # on to the # end"'),
+        ('"it goes on \\ # so\n    to # the end', '"it goes on to'),
+    ],
+)
+def test_comments_begin_where_dgenerate_begins_them(text: str, printed: str) -> None:
+    """A string that does not end on its line holds no ``#`` but an escaped one."""
+    assert said(f"\\set x {text}\n\\print {{{{ x }}}}") == [printed]
+
+
+def test_a_comment_that_cuts_a_quote_off_is_told() -> None:
+    with pytest.raises(ScriptError, match=r"A # behind it begins a comment; \\# is the character"):
+        said('m --prompts "first \\\n second # third"')
+
+
 def test_features_say_what_runs() -> None:
     assert [have_feature(name) for name in ("sdnq", "torchao", "gguf", "ncnn")] == [False] * 4
     with pytest.raises(Exception, match="no feature; did you mean bitsandbytes"):
