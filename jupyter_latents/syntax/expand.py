@@ -77,6 +77,15 @@ class _Expander:
                 self.quote = "" if self.quote else character
             position += 1
 
+    def named(self, made: str, start: int, end: int) -> str:
+        """The variable of the environment where rendered text stands behind a ``$``; else the text."""
+        before = "".join(part.text for part in self.parts[-1:])
+        marked = before.endswith("$") and (len(before) - len(before[:-1].rstrip("\\"))) % 2
+        if not marked or not re.fullmatch(r"[A-Za-z_]\w*", made) or (self.quote == "'" and not self.raw):
+            return made
+        self.parts[-1] = self.parts[-1][:-1]
+        return self.value(made, start, end)
+
     def template(self, start: int, end: int) -> None:
         """Renders the part of the line from `start` to `end`."""
         text = self.source.text[start:end]
@@ -90,7 +99,8 @@ class _Expander:
         self.environment.preceding = "" if _OTHER.search(self.source.text, start, end) else self.source.text[:start]
         self.environment.in_words = not self.raw
         try:
-            self.made(render(text, self.environment, self.source.place(start, end - start)), start, end)
+            made = render(text, self.environment, self.source.place(start, end - start))
+            self.made(self.named(made, start, end), start, end)
         finally:
             self.environment.in_words = False
 

@@ -300,6 +300,38 @@ def test_a_comment_that_cuts_a_quote_off_is_told() -> None:
         said('m --prompts "first \\\n second # third"')
 
 
+def test_a_name_behind_a_dollar_may_be_made_by_a_template() -> None:
+    text = "\\env A=one\n\\set name A\n\\set x ${{ name }}\n\\print {{ x }} \\${{ name }}\n\\echo '${{ name }}'"
+    assert said(text) == ["one \\$A", "$A"]
+
+
+def test_quoted_text_behind_a_pattern_goes_behind_each_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("dog.a", "dot.a", "cat.a"):
+        (tmp_path / name).touch()
+    assert said("\\echo d*'.x y'") == ["dog.a.x y dot.a.x y"]
+    assert said("\\echo \"d*\"'.x' a=d*'.x'") == ["\"d*\"'.x' a=d*'.x'"]
+    with pytest.raises(ScriptError, match="matches no file"):
+        said("\\echo f*'.x'")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("m --prompts x --model-type sd3-pix2pix", "edits a picture as told"),
+        ("m --prompts x --model-type flax", "Flax models are gone"),
+        ("m --prompts x --model-type qwen-image-layered", "into layers"),
+        ("m --prompts x --prompt-weighter llm4gen;weighter=sd-embed", "a language model of its own"),
+        ("m --prompts x --spectrum", "a split could not be exact"),
+        ("m --prompts x --flux-max-sequence-length 256", "write --max-sequence-length"),
+        ("m --prompts x --qwen-layered-layers 4", "model families"),
+    ],
+)
+def test_what_dgenerate_has_besides_is_refused_by_its_own_reason(text: str, says: str) -> None:
+    with pytest.raises(ScriptError, match=says):
+        said(text)
+
+
 def test_features_say_what_runs() -> None:
     assert [have_feature(name) for name in ("sdnq", "torchao", "gguf", "ncnn")] == [False] * 4
     with pytest.raises(Exception, match="no feature; did you mean bitsandbytes"):
