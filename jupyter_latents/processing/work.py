@@ -70,8 +70,9 @@ def spread(image: Image, settings: Settings) -> Image:
 
     from .smoothing import dilated, element
 
-    shape = {"r": "rectangle", "rect": "rectangle", "c": "ellipse", "circle": "ellipse", "+": "cross"}
-    neighbours = element(settings["size"], shape.get(settings["shape"], settings["shape"]))
+    names = {"r": "rectangle", "rect": "rectangle", "c": "ellipse", "circle": "ellipse", "+": "cross"}
+    shape = str(settings["shape"])
+    neighbours = element(settings["size"], names.get(shape, shape))
     return fromarray(dilated(np.asarray(image), neighbours, settings["steps"]))
 
 
