@@ -57,7 +57,6 @@ def test_short_names_stand_for_options_that_are_not_here() -> None:
         ("--sdxl-negative-aesthetic-scores", "refiner's own"),
         ("--sdxl-original-sizes", "follow the output size"),
         ("--sdxl-negative-crops-coords-top-left", "follow the output size"),
-        ("--sdxl-second-prompts", "use --second-prompts"),
         ("--hi-diffusion-no-raunet", "changed attention"),
         ("--quantizer-help", "lists what there is"),
     ],
@@ -323,13 +322,21 @@ def test_quoted_text_behind_a_pattern_goes_behind_each_file(tmp_path: Path, monk
         ("m --prompts x --model-type qwen-image-layered", "into layers"),
         ("m --prompts x --prompt-weighter llm4gen;weighter=sd-embed", "a language model of its own"),
         ("m --prompts x --spectrum", "a split could not be exact"),
-        ("m --prompts x --flux-max-sequence-length 256", "write --max-sequence-length"),
         ("m --prompts x --qwen-layered-layers 4", "model families"),
     ],
 )
 def test_what_dgenerate_has_besides_is_refused_by_its_own_reason(text: str, says: str) -> None:
     with pytest.raises(ScriptError, match=says):
         said(text)
+
+
+def test_options_are_known_by_the_names_that_they_had_before() -> None:
+    text = "m --prompts x --{0}second-prompts y --{1}max-sequence-length 64"
+    (older,), (now,) = (parse(text.format(*names)) for names in (("sdxl-", "flux-"), ("", "")))
+    assert older.stages() == now.stages()
+    text = "m --prompts x --sdxl-refiner r --{0}prompts z --{0}inference-steps 9 --{0}scheduler DDIMScheduler"
+    older, now = (parse(text.format(name)) for name in ("sdxl-refiner-", "second-model-"))
+    assert [one.stages() for one in older] == [one.stages() for one in now]
 
 
 def test_features_say_what_runs() -> None:
