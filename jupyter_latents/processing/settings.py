@@ -8,8 +8,9 @@ from typing import Any, TypeAlias
 
 from jupyter_latents.formats import MOST_PIXELS
 
-__all__ = ["Read", "box", "choice", "colour", "number", "sides", "size", "truth", "whole"]
+__all__ = ["Read", "box", "choice", "colour", "kernel", "number", "sides", "size", "truth", "whole"]
 
+_WIDEST = 999
 Read: TypeAlias = Callable[[str], Any]
 """Reads a setting; raises `ValueError` that says what is allowed."""
 
@@ -73,6 +74,14 @@ def size(text: str) -> tuple[int, int]:
     found = sides(1, 2)(text)
     if not 0 < found[0] * found[-1] <= MOST_PIXELS:
         raise ValueError(f"a size such as 512x768, of {MOST_PIXELS // 10**6} million pixels at most")
+    return found[0], found[-1]
+
+
+def kernel(text: str) -> tuple[int, int]:
+    """(width, height) of ``5`` or ``5x3``, odd numbers of pixels."""
+    found = sides(1, 2)(text)
+    if any(side % 2 == 0 or side > _WIDEST for side in found):
+        raise ValueError(f"one or two odd numbers up to {_WIDEST}, such as 5 or 5x3")
     return found[0], found[-1]
 
 

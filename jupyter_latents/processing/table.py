@@ -11,7 +11,21 @@ from jupyter_latents.addresses import Address
 from jupyter_latents.errors import SettingError, nearest
 
 from . import settings as kind
-from .work import cropped, cropped_size, edged, letterboxed, letterboxed_size, resized, resized_size, simple
+from .work import (
+    blurred,
+    cropped,
+    cropped_size,
+    edged,
+    framed,
+    framed_size,
+    letterboxed,
+    letterboxed_size,
+    lined,
+    resized,
+    resized_size,
+    simple,
+    spread,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -70,7 +84,23 @@ PROCESSORS: Mapping[str, Processor] = MappingProxyType(
         ),
         "crop": Processor("a part of it, box=LEFTxTOPxRIGHTxBOTTOM", cropped, {"box": kind.box},
                           size=cropped_size, needs=("box",)),
+        "dilate": Processor(
+            "its bright parts grown, size=3, steps=1; for masks",
+            spread,
+            {
+                "size": kind.kernel,
+                "steps": kind.whole(1, 1000),
+                "shape": kind.choice("rectangle", "rect", "r", "ellipse", "circle", "c", "cross", "+"),
+            },
+            {"size": (3, 3), "steps": 1, "shape": "rectangle"},
+        ),
         "flip": Processor("turned upside down", simple("flip")),
+        "gaussian-blur": Processor(
+            "smoothed, size=5; for masks",
+            blurred,
+            {"size": kind.kernel, "sigma-x": kind.number(0, 1000), "sigma-y": kind.number(0, 1000)},
+            {"size": (5, 5), "sigma-x": 0.0, "sigma-y": 0.0},
+        ),
         "grayscale": Processor("without colours", simple("grayscale")),
         "invert": Processor("its negative", simple("invert")),
         "letterbox": Processor(
@@ -87,7 +117,21 @@ PROCESSORS: Mapping[str, Processor] = MappingProxyType(
             letterboxed_size,
             ("box-size",),
         ),
+        "lineart-standard": Processor(
+            "its dark lines, white on black; gaussian-sigma=6",
+            lined,
+            {
+                "gaussian-sigma": kind.number(0, 100),
+                "intensity-threshold": kind.whole(0, 255),
+                "detect-resolution": kind.size,
+                "detect-aspect": kind.truth,
+                "detect-align": kind.whole(1, 1024),
+            },
+            {"gaussian-sigma": 6.0, "intensity-threshold": 8, "detect-aspect": True, "detect-align": 1},
+        ),
         "mirror": Processor("left and right changed over", simple("mirror")),
+        "outpaint-mask": Processor("a mask to paint around it, box=64 or LEFTxTOPxRIGHTxBOTTOM pixels", framed,
+                                   {"box": kind.sides(1, 2, 4)}, size=framed_size, needs=("box",)),
         "posterize": Processor("of fewer colours, bits=1 to 8", simple("posterize", "bits"), {"bits": kind.whole(1, 8)},
                                needs=("bits",)),
         "resize": Processor(
@@ -115,13 +159,13 @@ _LATER = "not yet; change the picture in Python, and name the variable"
 REFUSED: Mapping[str, str] = MappingProxyType(
     {
         **dict.fromkeys(
-            ("adetailer", "anyline", "hed", "inpaint", "leres", "lineart", "lineart-anime", "lineart-standard", "midas",
+            ("adetailer", "anyline", "hed", "inpaint", "leres", "lineart", "lineart-anime", "midas",
              "mlsd", "normal-bae", "openpose", "pidi", "sam", "teed", "u-sam", "upscaler", "upscaler-ncnn", "yolo",
              "yolo-sam", "zoe"),
             _NETWORK,
         ),
         **dict.fromkeys(
-            ("crop-to-mask", "dilate", "gaussian-blur", "outpaint-mask", "paste", "patchmatch"), _LATER
+            ("crop-to-mask", "paste", "patchmatch"), _LATER
         ),
     }
 )  # fmt: skip

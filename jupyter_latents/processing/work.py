@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 __all__ = [
-    "cropped", "cropped_size", "edged", "letterboxed", "letterboxed_size", "resized", "resized_size", "simple",
+    "blurred", "cropped", "cropped_size", "edged", "framed", "framed_size", "letterboxed", "letterboxed_size", "lined",
+    "resized", "resized_size", "simple", "spread",
 ]  # fmt: skip
 
 Size: TypeAlias = tuple[int, int]
@@ -50,6 +51,57 @@ def edged(image: Image, settings: Settings) -> Image:
         lower, upper = int(max(0, (1 - spread) * middle)), int(min(255, (1 + spread) * middle))
     found = edges(pixels, lower, upper, aperture=settings["aperture-size"], squares=bool(settings.get("l2-gradient")))
     return _at(fromarray(found).convert("RGB"), image.size)
+
+
+def blurred(image: Image, settings: Settings) -> Image:
+    """The picture, smoothed."""
+    import numpy as np
+    from PIL.Image import fromarray
+
+    from .smoothing import smoothed
+
+    return fromarray(smoothed(np.asarray(image), settings["size"], (settings["sigma-x"], settings["sigma-y"])))
+
+
+def spread(image: Image, settings: Settings) -> Image:
+    """The picture, its bright parts grown."""
+    import numpy as np
+    from PIL.Image import fromarray
+
+    from .smoothing import dilated, element
+
+    names = {"r": "rectangle", "rect": "rectangle", "c": "ellipse", "circle": "ellipse", "+": "cross"}
+    shape = str(settings["shape"])
+    neighbours = element(settings["size"], names.get(shape, shape))
+    return fromarray(dilated(np.asarray(image), neighbours, settings["steps"]))
+
+
+def lined(image: Image, settings: Settings) -> Image:
+    """Its dark lines; of the picture at ``detect-resolution``, brought back to its size."""
+    import numpy as np
+    from PIL.Image import fromarray
+
+    from .smoothing import line_art
+
+    size = _brought(image.size, settings.get("detect-resolution"), settings["detect-aspect"], settings["detect-align"])
+    found = line_art(np.asarray(_at(image, size)), settings["gaussian-sigma"], settings["intensity-threshold"])
+    return _at(fromarray(found).convert("RGB"), image.size)
+
+
+def framed(image: Image, settings: Settings) -> Image:
+    """A mask to paint around the picture: black where it is, white on a border."""
+    from PIL.Image import new
+
+    return letterboxed(new("RGB", image.size), _frame(settings))
+
+
+def framed_size(size: Size, settings: Settings) -> Size:
+    """What `framed` makes."""
+    return letterboxed_size(size, _frame(settings))
+
+
+def _frame(settings: Settings) -> Settings:
+    return {"box-size": settings["box"], "box-is-padding": True, "box-color": "#FFFFFF", "aspect-correct": True}
 
 
 def resized(image: Image, settings: Settings) -> Image:

@@ -62,6 +62,10 @@ _SETTINGS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 
 
+_ELSEWHERE = {"llm4gen": "it reads prompts with a language model of its own, and has a U-Net for it"}
+"""dgenerate's other weighters, with the reason."""
+
+
 def weighter_of(given: Address) -> Weighter:
     """Reads a weighter.
 
@@ -73,6 +77,11 @@ def weighter_of(given: Address) -> Weighter:
         SettingError: There is no such weighter, or it has no such setting.
     """
     row, known = WEIGHTERS.get(given.name.lower()), ", ".join(WEIGHTERS)
+    if given.name.lower() in _ELSEWHERE:
+        reason = _ELSEWHERE[given.name.lower()]
+        raise SettingError(
+            f"the prompt weighter {given.name} does not run here: {reason}. Known: {known}.", option="prompt_weighter"
+        )
     if row is None:
         raise SettingError(
             f"'{given.name}' is no prompt weighter{nearest(given.name, WEIGHTERS) or '.'} Known: {known}.",

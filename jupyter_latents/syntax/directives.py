@@ -217,8 +217,9 @@ _IDLE = {
     "clear_modules": "models are cached and share their parts without it",
     **{
         f"clear_{what}_cache": _CACHES
-        for what in ("object", "device", "model", "pipeline", "unet", "vae", "text_encoder", "controlnet", "adapter",
-                     "transformer", "image_encoder", "image_processor", "prompt_upscaler", "prompt_weighter")
+        for what in ("object", "device", "model", "pipeline", "unet", "vae", "text_encoder", "controlnet",
+                     "control_net", "adapter", "transformer", "image_encoder", "image_processor",
+                     "prompt_upscaler", "prompt_weighter")
     },
     "list_object_caches": "%%dgen --models lists what is loaded",
     **dict.fromkeys(

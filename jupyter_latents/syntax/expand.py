@@ -20,7 +20,6 @@ UNKNOWN = mark("unknown")
 _ENVIRON = re.compile(r"(?<!\\)(\\*)(?:\$\{([A-Za-z_]\w*)\}|\$([A-Za-z_]\w*)|%([A-Za-z_]\w*)%)")
 
 
-_HASH = re.compile(r"(?<!\\)\\#")
 _OTHER = re.compile(r"\s--?[A-Za-z]")
 
 
@@ -33,13 +32,13 @@ class _Expander:
     def literal(self, start: int, end: int) -> None:
         """Copies written text and expands environment names in it."""
         for match in _ENVIRON.finditer(self.source.text, start, end):
-            self.copy(start, match.end(1))
+            self.keep(start, match.end(1))
             start = match.end(1)
             if len(match[1]) % 2 or (self.quote == "'" and not self.raw):
                 continue
             self.made(self.value(match[2] or match[3] or match[4], start, match.end()), start, match.end())
             start = match.end()
-        self.copy(start, end)
+        self.keep(start, end)
 
     def value(self, name: str, start: int, end: int) -> str:
         if self.environment is None:
@@ -47,13 +46,6 @@ class _Expander:
         if not self.raw:
             self.environment.note_unset(name, self.source.place(start, end - start))
         return self.environment.variable(name)
-
-    def copy(self, start: int, end: int) -> None:
-        r"""Copies written text; outside quotes ``\#`` is a ``#`` that begins no comment."""
-        for match in _HASH.finditer(self.source.text, start, end):
-            self.keep(start, match.start())
-            start = match.start() + (not self.quote)
-        self.keep(start, end)
 
     def keep(self, start: int, end: int) -> None:
         self.parts.append(self.source[start:end])
@@ -85,6 +77,15 @@ class _Expander:
                 self.quote = "" if self.quote else character
             position += 1
 
+    def named(self, made: str, start: int, end: int) -> str:
+        """The variable of the environment where rendered text stands behind a ``$``; else the text."""
+        before = "".join(part.text for part in self.parts[-1:])
+        marked = before.endswith("$") and (len(before) - len(before[:-1].rstrip("\\"))) % 2
+        if not marked or not re.fullmatch(r"[A-Za-z_]\w*", made) or (self.quote == "'" and not self.raw):
+            return made
+        self.parts[-1] = self.parts[-1][:-1]
+        return self.value(made, start, end)
+
     def template(self, start: int, end: int) -> None:
         """Renders the part of the line from `start` to `end`."""
         text = self.source.text[start:end]
@@ -98,7 +99,8 @@ class _Expander:
         self.environment.preceding = "" if _OTHER.search(self.source.text, start, end) else self.source.text[:start]
         self.environment.in_words = not self.raw
         try:
-            self.made(render(text, self.environment, self.source.place(start, end - start)), start, end)
+            made = render(text, self.environment, self.source.place(start, end - start))
+            self.made(self.named(made, start, end), start, end)
         finally:
             self.environment.in_words = False
 

@@ -13,17 +13,19 @@ from .templates.environment import Environment
 from .templates.promises import real
 from .text.file_search import search
 from .text.located import Located
-from .text.quoting import Word
+from .text.quoting import Word, string_end, unquote
 
 __all__ = ["matched"]
 
+_HEAD = re.compile(r"""[^"';:=]*\*[^"';:=]*(?=["'])""")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def matched(words: Iterable[Word], environment: Environment, wild: str = "*") -> Iterator[Word]:
     """Words with the files in place of patterns.
 
-    Quoted words, words with a quoted part and addresses are no patterns. Where an earlier stage is yet to write files,
+    Quoted words, words with a quoted part and addresses are no patterns, but ``*'.png'`` puts the quoted text behind
+    each file, as dgenerate does. Where an earlier stage is yet to write files,
     a pattern waits for it. ``**`` is no more than ``*``, and hidden files are left out.
 
     Args:
@@ -36,20 +38,36 @@ def matched(words: Iterable[Word], environment: Environment, wild: str = "*") ->
     """
     for word in words:
         text = environment.values.within(word.text)
+        if tailed := _tailed(text):
+            found = _found(word, tailed[0], environment)
+            yield from (_file(environment.values.veiled_again(name, text) + tailed[1], word) for name in found)
+            continue
         if set("\"'") & set(word.written.text) or _URL.match(text) or not set(wild) & set(text):
             yield word
             continue
         text = environment.open(word.text)
-        real(environment.written)
-        found = _matches(str(opened(text)), environment.check)
-        if not found and "*" in text:
-            raise ScriptError(
-                f"'{word.text}' matches no file in {Path.cwd()}; quote it where it is no file pattern.",
-                place=word.place,
-            )
+        found = _found(word, text, environment)
         yield from (_file(environment.values.veiled_again(name, text), word) for name in found)
         if not found:
             yield word
+
+
+def _tailed(text: str) -> tuple[str, str] | None:
+    """A pattern and the quoted text behind it, which goes behind each file; None of other words."""
+    head = _HEAD.match(text)
+    end = head.end() if head else len(text)
+    return (text[:end], unquote(text[end:])) if end < len(text) == string_end(text, end) else None
+
+
+def _found(word: Word, text: str, environment: Environment) -> list[str]:
+    """The files that a pattern matches; one with ``*`` must match some."""
+    real(environment.written)
+    found = _matches(str(opened(text)), environment.check)
+    if not found and "*" in text:
+        raise ScriptError(
+            f"'{word.text}' matches no file in {Path.cwd()}; quote it where it is no file pattern.", place=word.place
+        )
+    return found
 
 
 def _file(name: str, word: Word) -> Word:

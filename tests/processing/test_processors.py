@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageFilter, ImageOps
 
 from jupyter_latents.addresses import read_address
 from jupyter_latents.errors import SettingError
 from jupyter_latents.processing import PROCESSORS, chain_of, chain_size, chains, check_processor, processed
 from jupyter_latents.processing.canny import edges
+from jupyter_latents.processing.smoothing import element, line_art, smoothed
 
 PIXELS = np.arange(40 * 60 * 3, dtype="uint32").reshape(40, 60, 3) * 7 % 251
 PICTURE = Image.fromarray(PIXELS.astype("uint8"))
@@ -34,6 +35,14 @@ RIGHT = {
     "letterbox;box-size=64;inner-size=30": lambda: ImageOps.expand(
         PICTURE.resize((30, 20), Image.Resampling.LANCZOS), (17, 22)
     ),
+    "gaussian-blur": lambda: Image.fromarray(smoothed(PIXELS.astype("uint8"), (5, 5))),
+    "gaussian-blur;size=9x3;sigma-x=2": lambda: Image.fromarray(smoothed(PIXELS.astype("uint8"), (9, 3), (2, 2))),
+    "dilate": lambda: PICTURE.filter(ImageFilter.MaxFilter(3)),
+    "dilate;size=5;steps=2;shape=r": lambda: PICTURE.filter(ImageFilter.MaxFilter(9)),
+    "lineart-standard": lambda: Image.fromarray(line_art(PIXELS.astype("uint8"), 6, 8)).convert("RGB"),
+    "outpaint-mask;box=4": lambda: ImageOps.expand(Image.new("RGB", (60, 40)), 4, (255,) * 3),
+    "outpaint-mask;box=2x4": lambda: ImageOps.expand(Image.new("RGB", (60, 40)), (2, 4), (255,) * 3),
+    "outpaint-mask;box=0x4x8x2": lambda: ImageOps.expand(Image.new("RGB", (60, 40)), (0, 4, 8, 2), (255,) * 3),
     "canny": lambda: Image.fromarray(edges(PIXELS.astype("uint8")[..., ::-1], 50, 100)).convert("RGB"),
     "canny;lower=100;upper=200;L2_gradient=true;aperture-size=5": lambda: Image.fromarray(
         edges(PIXELS.astype("uint8")[..., ::-1], 100, 200, aperture=5, squares=True)
@@ -77,7 +86,7 @@ def test_chains_are_parted_by_plus() -> None:
     [
         ("cany", "did you mean canny?"),
         ("openpose;include-hand=true", "openpose does not run here: it takes a network of its own"),
-        ("dilate", "not yet"),
+        ("paste", "not yet"),
         ("canny;lowwer=3", "did you mean lower?"),
         ("canny;lower=x", "give a number from 0 to 100000"),
         ("canny;aperture-size=4", "give an odd number from 3 to 7"),
@@ -98,3 +107,31 @@ def test_what_a_processor_does_not_take_is_refused_with_what_it_takes(text: str,
     with pytest.raises(SettingError) as refused:
         check_processor(read_address(text))
     assert says in refused.value.message
+
+
+POINT = np.pad(np.full((1, 1, 1), 255, "uint8"), ((4, 4), (4, 4), (0, 0)))
+BLURS: dict[tuple[tuple[int, int], float], tuple[list[int], list[int]]] = {
+    ((7, 7), 1.3): ([0, 2, 7, 18, 25, 18, 7, 2, 0], [0, 2, 7, 18, 25, 18, 7, 2, 0]),
+    ((3, 5), 0.0): ([0, 0, 0, 24, 48, 24, 0, 0, 0], [0, 0, 8, 32, 48, 32, 8, 0, 0]),
+    ((9, 1), 0.0): ([8, 13, 30, 51, 60, 51, 30, 13, 8], [0, 0, 0, 0, 60, 0, 0, 0, 0]),
+}
+"""Across and down the middle of a white point, smoothed by OpenCV 5.0.0."""
+
+
+@pytest.mark.parametrize("case", BLURS)
+def test_a_point_is_smoothed_as_by_opencv(case: tuple[tuple[int, int], float]) -> None:
+    made = smoothed(POINT, case[0], (case[1], case[1]))[..., 0]
+    assert (made[4].tolist(), made[:, 4].tolist()) == BLURS[case]
+
+
+@pytest.mark.parametrize(
+    ("size", "shape", "rows"),
+    [
+        ((5, 5), "ellipse", ["00100", "11111", "11111", "11111", "00100"]),
+        ((3, 7), "ellipse", ["010", "111", "111", "111", "111", "111", "010"]),
+        ((5, 1), "ellipse", ["00100"]),
+        ((3, 5), "cross", ["010", "010", "111", "010", "010"]),
+    ],
+)
+def test_what_spreads_has_the_shape_that_opencv_gives_it(size: tuple[int, int], shape: str, rows: list[str]) -> None:
+    assert ["".join(map(str, row)) for row in element(size, shape).astype(int)] == rows

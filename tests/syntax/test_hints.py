@@ -57,7 +57,6 @@ def test_short_names_stand_for_options_that_are_not_here() -> None:
         ("--sdxl-negative-aesthetic-scores", "refiner's own"),
         ("--sdxl-original-sizes", "follow the output size"),
         ("--sdxl-negative-crops-coords-top-left", "follow the output size"),
-        ("--sdxl-second-prompts", "use --second-prompts"),
         ("--hi-diffusion-no-raunet", "changed attention"),
         ("--quantizer-help", "lists what there is"),
     ],
@@ -277,6 +276,67 @@ def test_directives_of_dgenerate_for_seeds_and_the_environment() -> None:
 )
 def test_values_are_printed_as_dgenerate_prints_them(text: str, printed: str) -> None:
     assert said(f"\\print {text}") == [printed]
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ('"one # two" # three', '"one # two"'),
+        ('"a # b" "it goes on \\# and # ends', '"a # b" "it goes on # and'),
+        ("it's plain # why", "it's plain"),
+        ('"whole \\# text" \\# x', '"whole \\# text" # x'),
+        ('"it goes \\# on \\ # so\n    to the \\# end" # here', '"it goes # on to the # end"'),
+        ('"it goes on \\ # so\n    to # the end', '"it goes on to'),
+    ],
+)
+def test_comments_begin_where_dgenerate_begins_them(text: str, printed: str) -> None:
+    """A string that does not end on its line holds no ``#`` but an escaped one."""
+    assert said(f"\\set x {text}\n\\print {{{{ x }}}}") == [printed]
+
+
+def test_a_comment_that_cuts_a_quote_off_is_told() -> None:
+    with pytest.raises(ScriptError, match=r"A # behind it begins a comment; \\# is the character"):
+        said('m --prompts "first \\\n second # third"')
+
+
+def test_a_name_behind_a_dollar_may_be_made_by_a_template() -> None:
+    text = "\\env A=one\n\\set name A\n\\set x ${{ name }}\n\\print {{ x }} \\${{ name }}\n\\echo '${{ name }}'"
+    assert said(text) == ["one \\$A", "$A"]
+
+
+def test_quoted_text_behind_a_pattern_goes_behind_each_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("dog.a", "dot.a", "cat.a"):
+        (tmp_path / name).touch()
+    assert said("\\echo d*'.x y'") == ["dog.a.x y dot.a.x y"]
+    assert said("\\echo \"d*\"'.x' a=d*'.x'") == ["\"d*\"'.x' a=d*'.x'"]
+    with pytest.raises(ScriptError, match="matches no file"):
+        said("\\echo f*'.x'")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("m --prompts x --model-type sd3-pix2pix", "edits a picture as told"),
+        ("m --prompts x --model-type flax", "Flax models are gone"),
+        ("m --prompts x --model-type qwen-image-layered", "into layers"),
+        ("m --prompts x --prompt-weighter llm4gen;weighter=sd-embed", "a language model of its own"),
+        ("m --prompts x --spectrum", "a split could not be exact"),
+        ("m --prompts x --qwen-layered-layers 4", "model families"),
+    ],
+)
+def test_what_dgenerate_has_besides_is_refused_by_its_own_reason(text: str, says: str) -> None:
+    with pytest.raises(ScriptError, match=says):
+        said(text)
+
+
+def test_options_are_known_by_the_names_that_they_had_before() -> None:
+    text = "m --prompts x --{0}second-prompts y --{1}max-sequence-length 64"
+    (older,), (now,) = (parse(text.format(*names)) for names in (("sdxl-", "flux-"), ("", "")))
+    assert older.stages() == now.stages()
+    text = "m --prompts x --sdxl-refiner r --{0}prompts z --{0}inference-steps 9 --{0}scheduler DDIMScheduler"
+    older, now = (parse(text.format(name)) for name in ("sdxl-refiner-", "second-model-"))
+    assert [one.stages() for one in older] == [one.stages() for one in now]
 
 
 def test_features_say_what_runs() -> None:

@@ -63,3 +63,28 @@ def test_the_device_is_the_best_there_is(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(machine, "have_xpu", lambda *_: False)
     monkeypatch.setattr(machine, "have_mps", lambda *_: True)
     assert machine.default_device() == "mps"
+
+
+@pytest.mark.parametrize(
+    ("expression", "made"),
+    [
+        ("image_width('a.png') * 2", "60"),
+        ("image_height('a.png')", "20"),
+        ("scale_size('a.png', 2)", "60x40"),
+        ("scale_size('1024x768', 0.5)", "512x384"),
+        ("scale_size('512x768', (2, 1))", "1024x768"),
+        ("scale_size('512x768', '1x2', format_size=False)", "[512, 1536]"),
+    ],
+)
+def test_sizes_of_pictures_are_scaled(
+    expression: str, made: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (30, 20)).save("a.png")
+    assert printed(expression) == made
+
+
+@pytest.mark.parametrize("scale", ["0", "'x'", "1e9", "(1, 2, 3)"])
+def test_what_is_no_scale_is_refused(scale: str) -> None:
+    with pytest.raises(JupyterLatentsError):
+        printed(f"scale_size('64x64', {scale})")

@@ -57,7 +57,8 @@ class ModelFacts:
     def sources(self) -> dict[str, PartSource]:
         """Part name to where the part is; addons' parts stand in the place of the model's own."""
         brought = {part.name: part for addon in self.addons for part in addon.parts}
-        return {name: brought.get(name, part) for name, part in self.own.items()}
+        gone = {name for addon in self.addons for name in addon.without}
+        return {name: brought.get(name, part) for name, part in self.own.items() if name not in gone}
 
     @cached_property
     def further(self) -> dict[str, PartSource]:

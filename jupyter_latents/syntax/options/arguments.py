@@ -20,7 +20,7 @@ from .faults import fault, named, spelling
 from .magic_options import MAGIC_NAMES
 from .option import Option
 from .rules.checks import check
-from .rules.refused import ELSEWHERE, HARMLESS, SHORT_HARMLESS, instead, refusal
+from .rules.refused import ELSEWHERE, HARMLESS, OLDER, SHORT_HARMLESS, instead, refusal
 from .second_stage import REWRITTEN, SECOND, SHORT
 from .table import BY_NAME, OPTIONS
 
@@ -126,7 +126,7 @@ def _find(word: Word, value: str = "") -> Option:
     Raises:
         ScriptError: None.
     """
-    option = BY_NAME.get(word.text)
+    option = BY_NAME.get(OLDER.get(word.text, word.text))
     if option is not None:
         return option
     name = word.text.partition("=")[0]

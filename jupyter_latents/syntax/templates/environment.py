@@ -24,7 +24,7 @@ from .limits import LIMIT, check_whole
 from .marks import bare_marks, drawn_later, veil, veiled_names
 from .promises import AtRun, Drawn, Promise, Waits, real
 from .sight import Seen, admit
-from .sizes import image_size
+from .sizes import of_pictures
 from .texts import for_people, for_scripts, has_text
 from .values import Values
 from .variables import RESERVED, Fixed, Variables
@@ -171,7 +171,7 @@ class Environment:
             "default_device": self.default_device,
             "have_feature": self.have_feature,
             "total_memory": self.total_memory,
-            "image_size": image_size(self.picture_size),
+            **of_pictures(self.picture_size),
             "quote": self.quote,
             "unquote": self.unquote,
             "gen_seeds": self.gen_seeds,

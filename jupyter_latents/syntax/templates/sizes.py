@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-__all__ = ["SIZES", "image_size"]
+__all__ = ["SIZES", "of_pictures"]
 
 _Size: TypeAlias = "str | Sequence[int]"
+_MOST = 10**6
 _TEXT = re.compile(r"\s*(\d{1,6})(?:x(\d{1,6}))?\s*", re.IGNORECASE)
 
 
@@ -62,17 +64,41 @@ def _size_is_pow2(size: _Size) -> bool:
     return all(side > 0 and side & (side - 1) == 0 for side in _sides(size))
 
 
-def image_size(read: Callable[[str], tuple[int, int]]) -> Callable[..., Any]:
-    """The template function ``image_size``.
+def _scaled(side: int, scale: float) -> int:
+    made = round(side * scale) if math.isfinite(scale) else 0
+    if not 0 < made < _MOST:
+        raise ValueError(f"{side} pixels times {scale:g} is no size; give a scale above 0 that leaves pixels")
+    return made
+
+
+def of_pictures(read: Callable[[str], tuple[int, int]]) -> dict[str, Callable[..., Any]]:
+    """The template functions that read sizes of pictures, by name.
 
     Args:
         read: Says (width, height) of a picture's file.
     """
 
-    def function(file: str, format_size: bool = True) -> str | tuple[int, int]:
+    def image_size(file: str, format_size: bool = True) -> str | tuple[int, int]:
         return _made(read(str(file)), format_size)
 
-    return function
+    def scale_size(size: _Size, scale: float | _Size, format_size: bool = True) -> str | tuple[int, int]:
+        sides = read(size) if isinstance(size, str) and not _TEXT.fullmatch(size) else _sides(size)
+        scales = (scale, scale) if isinstance(scale, int | float) else _factors(scale)
+        return _made((_scaled(sides[0], scales[0]), _scaled(sides[1], scales[1])), format_size)
+
+    return {
+        "image_size": image_size,
+        "image_width": lambda file: read(str(file))[0],
+        "image_height": lambda file: read(str(file))[1],
+        "scale_size": scale_size,
+    }
+
+
+def _factors(scale: str | Sequence[float]) -> tuple[float, float]:
+    """What width and height are multiplied by: ``2``, ``2x1``, or two numbers."""
+    parts = scale.lower().split("x") if isinstance(scale, str) else scale
+    width, height = (parts[0], parts[0]) if len(parts) == 1 else parts
+    return float(width), float(height)
 
 
 SIZES: Mapping[str, Callable[..., Any]] = MappingProxyType(

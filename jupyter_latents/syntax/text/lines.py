@@ -8,14 +8,14 @@ parted from the one before.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from jupyter_latents.errors import ScriptError
 
 from .located import Line, Located, Origin, join
 from .segments import open_tags
-from .unfinished import Unfinished, without_comment
+from .unfinished import Unfinished, bare, without_comment
 
 __all__ = ["Block", "LineReader", "Logical", "nothing"]
 
@@ -156,14 +156,15 @@ class LineReader:
         line: Line | None = first
         whole, open_before = Unfinished(), False
         while line is not None:
-            text, quote = whole.without_comment(line.text) if open_before else without_comment(line.text)
+            text, escapes = (line.text, ()) if whole.waiting else bare(line.text)
+            text, quote = whole.without_comment(text) if open_before else without_comment(text)
             text = text.rstrip()
             backslash = text.endswith("\\")
             text = text[:-1] if backslash else text
             joined = backslash and text[-1:] not in _PARTS and text == text.rstrip()
             text = text.rstrip()
             indent = len(text) - len(text.lstrip())
-            parts.append(Located.of(line, indent, len(text)))
+            parts += _pieces(line, indent, len(text), escapes)
             gap = Located.made(" ", _end(line, len(text)))
             whole.add(text[indent:] + " ")
             joined = joined and not whole.cut
@@ -183,6 +184,14 @@ class LineReader:
         return Logical(join(parts).strip())
 
 
+def _pieces(line: Line, start: int, end: int, without: Iterable[int]) -> Iterator[Located]:
+    """The characters of a line from `start` to `end`, those at some offsets left out."""
+    for offset in without:
+        yield Located.of(line, start, offset)
+        start = offset + 1
+    yield Located.of(line, start, end)
+
+
 def _end(line: Line, offset: int) -> Origin:
     return Origin(line, max(0, offset - 1), max(1, offset))
 
@@ -198,9 +207,16 @@ def _open_quote(whole: Located) -> ScriptError:
     mark = whole.text[at]
     return ScriptError(
         f"The quote {mark} is never closed on this line; close it, end the line with \\ to go on, "
-        f"or write \\{mark} for the character itself.",
+        f"or write \\{mark} for the character itself{_hash(whole)}.",
         place=whole.place(at, 1),
     )
+
+
+def _hash(whole: Located) -> str:
+    r"""What else may be meant where a comment cut the line off."""
+    last = whole.origins[-1].line if whole.origins else None
+    cut = last is not None and len(bare(last.text)[0]) < len(last.text)
+    return ". A # behind it begins a comment; \\# is the character" if cut else ""
 
 
 def _unclosed(name: str, offset: int, lines: list[Line]) -> ScriptError:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .quoting import string_rest
 from .segments import Segment, State, scan, segments
 
-__all__ = ["Unfinished", "without_comment"]
+__all__ = ["Unfinished", "bare", "without_comment"]
 
 
 def _comment(text: str, parts: Sequence[Segment], quote: str = "") -> tuple[int, int, str]:
@@ -49,6 +49,31 @@ def without_comment(text: str) -> tuple[str, int]:
     """
     at, quote, _ = _comment(text, list(segments(text)))
     return (text, quote) if at < 0 else (text[:at], -1)
+
+
+def bare(text: str) -> tuple[str, tuple[int, ...]]:
+    r"""A physical line without the comment at its end, and the offsets of the backslashes in each ``\#`` of it.
+
+    Strings that end on the line, and template parts, may hold a ``#``. One that goes on over the end is bare text.
+    """
+    hidden = [part for part in segments(text) if part.kind != "text"]
+    index, position, open_end, escapes = 0, 0, False, []
+    while position < len(text):
+        while index < len(hidden) and hidden[index].end <= position:
+            index += 1
+        character, step = text[position], 1
+        if index < len(hidden) and hidden[index].start <= position:
+            step = hidden[index].end - position
+        elif character == "\\":
+            step = 2
+            escapes += [position] if text[position + 1 : position + 2] == "#" else []
+        elif character in "\"'" and not open_end:
+            end = string_rest(text, position + 1, character)
+            open_end, step = end < 0, max(end - position, 1)
+        elif character == "#" and (position == 0 or text[position - 1].isspace()):
+            return text[:position], tuple(escapes)
+        position += step
+    return text, tuple(escapes)
 
 
 @dataclass(frozen=True, slots=True)

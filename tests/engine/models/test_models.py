@@ -368,7 +368,7 @@ def test_vaes_that_do_not_fit_are_refused(tiny: Folders, tmp_path: Path) -> None
     assert "another latent space" in refusal(source(model, vae=str(tiny("sdxl"))))
     assert "16 channels" in refusal(source(model, vae=str(tiny("sd3"))))
     assert "not a AutoencoderTiny" in refusal(source(model, vae=f"AutoencoderTiny;model={model}"))
-    assert "is a UNet2DConditionModel, no VAE" in refusal(source(model, vae=str(model / "unet")))
+    assert "is a UNet2DConditionModel, which does not run here" in refusal(source(model, vae=str(model / "unet")))
     assert "did you mean subfolder?" in refusal(source(model, vae=f"AutoencoderKL;model={model};subfoldr=vae"))
     assert "neither a folder nor in the hub's cache" in refusal(source(model, vae="no/vae"))
 

@@ -51,6 +51,11 @@ class Addon(ABC):
         return ()
 
     @property
+    def without(self) -> tuple[str, ...]:
+        """Names of the model's own parts that are left out."""
+        return ()
+
+    @property
     def steering(self) -> str:
         """How it steers the model, whose pipelines are then others: ``control``, ``t2i``; see `Family.special`."""
         return ""

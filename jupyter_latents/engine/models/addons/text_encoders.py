@@ -20,6 +20,7 @@ __all__ = ["TextEncoders", "find_addon"]
 _DEST = "text_encoders"
 _KEYS = settings_of("text_encoders")
 _OWN, _NONE = "+", "null"
+_THIRD = 2
 _SAME = ("hidden_size", "d_model", "projection_dim", "vocab_size", "max_position_embeddings", "num_hidden_layers")
 """What of its configuration decides which tokens it reads and what it gives the denoiser."""
 
@@ -31,17 +32,19 @@ class TextEncoders(Addon):
     Attributes:
         found: Each, by the name of the part whose place it takes.
         names: How the stage names them.
+        left_out: Names of the model's parts that do without them.
     """
 
     found: tuple[PartSource, ...]
     names: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
     dest = _DEST
 
     @property
     def digest(self) -> str:
         """Their files and dtypes."""
-        return repr([(part.name, part.digest, part.dtype) for part in self.found])
+        return repr([*((part.name, part.digest, part.dtype) for part in self.found), *self.left_out])
 
     @property
     def story(self) -> str:
@@ -53,9 +56,16 @@ class TextEncoders(Addon):
         """Those, in the place of the model's own."""
         return self.found
 
+    @property
+    def without(self) -> tuple[str, ...]:
+        """The third text encoder of SD3 and its tokenizer, where it is left out."""
+        return self.left_out
+
 
 def find_addon(source: ModelSource, facts: ModelFacts) -> TextEncoders:
     """The text encoders that a stage names, ``Class;model=NAME`` or a plain name each, ``+`` for the model's own.
+
+    ``null`` leaves the third one of SD3 out, which diffusers then puts zeros in the place of.
 
     Raises:
         ModelError: The model has not so many, or one cannot be found, is of another class, or reads or gives
@@ -63,12 +73,20 @@ def find_addon(source: ModelSource, facts: ModelFacts) -> TextEncoders:
     """
     own = [facts.own[name] for name in sorted(facts.own) if name.startswith("text_encoder")]
     asked = source.text_encoders
+    left_out = _left_out(asked, facts)
+    asked = tuple(address for number, address in enumerate(asked) if not left_out or number != _THIRD)
     if len(asked) > len(own):
         have = f"has {len(own)}" if own else "has none of its own"
         raise fault(_DEST, f"{len(asked)} are named, and {facts.name} ({facts.family.name}) {have}; give no more.")
     found = [_found(address, part, source, facts) for address, part in zip(asked, own, strict=False)]
-    names = tuple(_OWN if address.name == _OWN else Path(_name(address)).name for address in asked)
-    return TextEncoders(tuple(part for part in found if part is not None), names)
+    names = tuple(_OWN if address.name == _OWN else Path(_name(address)).name for address in source.text_encoders)
+    return TextEncoders(tuple(part for part in found if part is not None), names, left_out)
+
+
+def _left_out(asked: tuple[Address, ...], facts: ModelFacts) -> tuple[str, ...]:
+    """The parts that a ``null`` in the third place leaves out; empty where there is none."""
+    third = asked[_THIRD].name.lower() if len(asked) > _THIRD else ""
+    return ("text_encoder_3", "tokenizer_3") if third == _NONE and facts.family.name == "SD3" else ()
 
 
 def _found(address: Address, own: PartSource, source: ModelSource, facts: ModelFacts) -> PartSource | None:
@@ -76,7 +94,11 @@ def _found(address: Address, own: PartSource, source: ModelSource, facts: ModelF
     if address.name == _OWN and not address.settings:
         return None
     if address.name.lower() == _NONE:
-        raise fault(_DEST, f"null is not read yet: {facts.name} runs with all its text encoders. Write + for its own.")
+        raise fault(
+            _DEST,
+            f"null leaves out the third text encoder of SD3 alone, and this is the {own.name} of {facts.name} "
+            f"({facts.family.name}). Write + for its own.",
+        )
     entry = entry_of(_DEST, address, _KEYS)
     name = _name(address)
     part = _part(entry, name, own, source)

@@ -60,7 +60,7 @@ def find_addon(source: ModelSource, facts: ModelFacts) -> Vae:
         raise ModelError(f"{option('vae')} {source.vae}: say which one, {entry.name};model=NAME.", option="vae")
     found = _part(entry, name, source, own)
     if not found.class_name.startswith(("Autoencoder", "AsymmetricAutoencoder")):
-        raise fault("vae", f"{name} is a {found.class_name}, no VAE.")
+        raise fault("vae", f"{name} is a {found.class_name}, which does not run here; use an AutoencoderKL or kin.")
     if wanted and wanted != found.class_name:
         raise fault("vae", f"{name} is a {found.class_name}, not a {wanted}; write {found.class_name};model={name}.")
     _check_space(source, own, found)

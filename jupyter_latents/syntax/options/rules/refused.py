@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["ELSEWHERE", "HARMLESS", "REFUSED", "REWRITING", "SHORT", "SHORT_HARMLESS", "instead", "refusal"]
+__all__ = ["ELSEWHERE", "HARMLESS", "OLDER", "REFUSED", "REWRITING", "SHORT", "SHORT_HARMLESS", "instead", "refusal"]
 
 _FAMILIES = "their model families are not part of latents interchange"
 _ANIMATION = "models that make clips write them by --image-format mp4, gif, webm, apng or webp"
@@ -40,7 +40,6 @@ REFUSED: dict[str, str] = {
     "--sdxl-refiner-negative-original-size": _SIZES,
     "--sdxl-refiner-negative-target-size": _SIZES,
     "--sdxl-refiner-negative-crops-coords": _SIZES,
-    "--sdxl-second-prompts": "use --second-prompts",
     "--sdxl-original-size": _SIZES,
     "--sdxl-target-size": _SIZES,
     "--sdxl-crops-coords": _SIZES,
@@ -50,9 +49,6 @@ REFUSED: dict[str, str] = {
     "--sdxl-aesthetic-score": _SCORES,
     "--sdxl-negative-aesthetic-score": _SCORES,
     "--sdxl-t2i-adapter-factor": "it counts over the steps that a stage runs, so a split could not be exact",
-    "--sd3-second-prompts": "use --second-prompts",
-    "--sd3-third-prompts": "use --third-prompts",
-    "--flux-second-prompts": "use --second-prompts",
     "--sd3-": "it is left to the model here; remove the option",
     "--flux-": "it is left to the model here; remove the option",
     "--prompt-upscaler": REWRITING,
@@ -66,6 +62,9 @@ REFUSED: dict[str, str] = {
     "--deep-cache": _CACHED_STEPS,
     "--ras": "skipped tokens are not part of this project, a split could not be exact",
     "--sada": _CACHED_STEPS,
+    "--spectrum": _CACHED_STEPS,
+    "--qwen-layered-": _FAMILIES,
+    "--unet2": "write --second-model-unet",
     "--freeu-params": "changed features are not part of this project",
     "--quantizer-map": "the quantizer applies to the large parts of a model; remove the option",
     "--quantizer2": "write --second-model-quantizer",
@@ -184,6 +183,16 @@ ELSEWHERE: dict[str, str] = {
     "--quantize": "write --quantizer 'bnb;bits=4'",
 }
 """What options are called in other programs, and what to write here."""
+
+OLDER: dict[str, str] = {
+    "--sdxl-second-prompts": "--second-prompts",
+    "--sd3-second-prompts": "--second-prompts",
+    "--sd3-third-prompts": "--third-prompts",
+    "--sd3-max-sequence-length": "--max-sequence-length",
+    "--flux-second-prompts": "--second-prompts",
+    "--flux-max-sequence-length": "--max-sequence-length",
+}
+"""What options were called in dgenerate before version 5, and what they are called now."""
 
 
 def instead(name: str, value: str = "") -> str:

@@ -56,6 +56,23 @@ def test_they_work_as_in_diffusers_and_keep_the_law(family: str, bench: Bench) -
     assert whole.latents.provenance.options["text_encoders"] == " ".join(told)
 
 
+def test_sd3_runs_without_its_third_as_in_diffusers(bench: Bench) -> None:
+    named = ("+", "+", "null")
+    whole = bench.engine.run(stage(bench, "sd3", named))
+    made = plain(bench.folder("sd3"))
+    made.register_modules(text_encoder_3=None, tokenizer_3=None)
+    generator = torch.Generator().manual_seed(7)
+    size = {"num_inference_steps": 10, "width": 64, "height": 64, "output_type": "latent", "guidance_scale": 3.0}
+    assert torch.equal(whole.latents.tensor, made(PROMPT, generator=generator, **size).images)
+    first = bench.engine.run(stage(bench, "sd3", named, window=Window(None, 0.5))).latents
+    assert equal(whole, bench.engine.run(stage(bench, "sd3", named, window=Window(0.5)), inputs("txt2img", first)))
+    assert not equal(whole, bench.whole("sd3"))
+    source = stage(bench, "sd3", named).model
+    assert "text_encoder_3" not in describe(source).parts
+    assert describe(source).identity != describe(replace(source, text_encoders=())).identity
+    assert whole.latents.provenance.options["text_encoders"] == "+ + null"
+
+
 def test_all_but_them_is_shared_and_given_back(bench: Bench) -> None:
     cache, source = ModelCache(), stage(bench, "sdxl", others(bench, "sdxl")).model
     cache.load(replace(source, text_encoders=()))
@@ -83,7 +100,7 @@ def test_a_class_may_stand_before_the_name_and_words_may_be_learnt(bench: Bench)
     ("family", "named", "message"),
     [
         ("sd15", ("+", "+"), "2 are named, and .* has 1; give no more"),
-        ("sd15", ("null",), "null is not read yet: .* Write \\+ for its own"),
+        ("sd15", ("null",), "null leaves out the third text encoder of SD3 alone, and this .* Write \\+ for its own"),
         ("sd15", ("<wide>",), "does not fit the text_encoder of .*: hidden_size 48, and that has 32"),
         ("sd15", ("<sdxl>;subfolder=text_encoder_2",), "is a CLIPTextModelWithProjection, and the text_encoder of"),
         ("sd15", ("T5EncoderModel;model=<sd15>;subfolder=text_encoder",), "is a CLIPTextModel, and the text_encoder"),
