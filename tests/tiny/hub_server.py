@@ -28,7 +28,7 @@ class Hub:
         address: Where it is.
     """
 
-    folders: Mapping[str, Path]
+    folders: dict[str, Path]
     fetched: list[str] = field(default_factory=list)
     heads: list[str] = field(default_factory=list)
     address: str = ""
@@ -45,7 +45,7 @@ class Hub:
 
 
 @contextmanager
-def serving(folders: Mapping[str, Path]) -> Iterator[Hub]:
+def serving(folders: dict[str, Path]) -> Iterator[Hub]:
     """Serves folders as repositories of a hub."""
     hub = Hub(folders)
 
@@ -54,7 +54,7 @@ def serving(folders: Mapping[str, Path]) -> Iterator[Hub]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     hub.address = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield hub

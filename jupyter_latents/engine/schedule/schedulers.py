@@ -43,6 +43,9 @@ _FOR_LATENTS = {
     "skip_prk_steps": True,
 }
 
+_STEPPED = ("set_timesteps", "step", "order")
+"""What a scheduler that steps through latents has; some classes of diffusers are made for tokens or proteins."""
+
 
 def build(name: Address | str | None, own_class: str, own_config: Mapping[str, Any], *, seed: int | None = None) -> Any:
     """A fresh scheduler for one run.
@@ -93,11 +96,16 @@ def build(name: Address | str | None, own_class: str, own_config: Mapping[str, A
         check_settings(settings, source)
         check_kinds(settings, parameters, source)
     try:
-        return scheduler_class.from_config(named, **overrides)
+        made = scheduler_class.from_config(named, **overrides)
     except ImportError as error:
         raise ModelError(_needs(f"{wanted} with beta sigmas", ["scipy"]), option="schedulers") from error
     except SCHEDULER_ERRORS as error:
         raise ModelError(f"{wanted} cannot be made with these settings: {error}", option="schedulers") from error
+    if not all(hasattr(made, name) for name in _STEPPED):
+        raise ModelError(
+            f"{wanted} is no scheduler of latents; use another {option('schedulers')}.", option="schedulers"
+        )
+    return made
 
 
 def _needs(what: str, libraries: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,9 +25,11 @@ PUBLISHED = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 """Where diffusers takes the configurations of a single file of Stable Diffusion 1."""
 
 
-def addons(folder: Path, tiny: Callable[[str], Path]) -> dict[str, Path]:
-    """Repositories of VAEs, ControlNets, LoRAs, single files, and of a model with a variant alone."""
-    there = {name: folder / "repositories" / name for name in ("vae", "net", "lora", "loras", "single", "half")}
+@pytest.fixture(scope="module")
+def repositories(tmp_path_factory: pytest.TempPathFactory, tiny: Callable[[str], Path]) -> dict[str, Path]:
+    """Repositories of models, VAEs, ControlNets, LoRAs, single files, and of a model with a variant alone."""
+    folder = tmp_path_factory.mktemp("repositories")
+    there = {name: folder / name for name in ("vae", "net", "lora", "loras", "single", "half")}
     for path in there.values():
         path.mkdir(parents=True)
     tinies.build("sd15", seed=5).vae.save_pretrained(there["vae"])
@@ -38,16 +41,16 @@ def addons(folder: Path, tiny: Callable[[str], Path]) -> dict[str, Path]:
     tinies.single_file("sd15", there["single"] / "sd.safetensors")
     (there["single"] / "sd.ckpt").write_bytes(b"")
     save_folder("sd15", there["half"], variants=("fp16",))
-    return {**{f"some/{name}": path for name, path in there.items()}, "some/flux": tiny("flux")}
+    whole = {"some/sd": tiny("sd15"), "some/sdxl": tiny("sdxl"), PUBLISHED: tiny("sd15"), "some/flux": tiny("flux")}
+    return whole | {f"some/{name}": path for name, path in there.items()}
 
 
 @pytest.fixture
-def hub(tiny: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+def hub(repositories: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A hub with models and what is put on them, none of them on this machine."""
     from huggingface_hub import constants, hf_api
 
-    folders = {"some/sd": tiny("sd15"), "some/sdxl": tiny("sdxl"), PUBLISHED: tiny("sd15"), **addons(tmp_path, tiny)}
-    with serving(folders) as made:
+    with serving(dict(repositories)) as made:
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(constants, "ENDPOINT", made.address)
@@ -207,8 +210,9 @@ def test_what_is_fetched_makes_what_the_same_files_make(
     assert torch.equal(final.tensor, own["final"].tensor)
 
 
-def test_a_variant_that_only_the_hub_has_is_fetched(desk: Desk, hub: Hub) -> None:
+def test_a_variant_that_only_the_hub_has_is_fetched(desk: Desk, hub: Hub, tmp_path: Path) -> None:
     line = STAGE.replace("<sd15>", "some/half")
+    hub.folders["some/half"] = shutil.copytree(hub.folders["some/half"], tmp_path / "half")
     save_folder("sd15", hub.folders["some/half"], variants=(None, "fp16"))
     desk.run(line)
     hub.fetched.clear()

@@ -139,6 +139,12 @@ def test_what_only_guidance_heeds_is_told(desk: Desk, words: str, told: str) -> 
         assert told in "".join(said)
 
 
+@pytest.mark.parametrize("words", ["--dtype float16", "--dtype bfloat16", ""])
+def test_a_dtype_that_a_processor_is_slow_in_is_told(desk: Desk, words: str) -> None:
+    (planned,) = desk.plan(f"<sd15> --prompts cat --inference-steps 2 --device cpu {words}").stages
+    assert any("slow on a CPU" in note for note in planned.notes) is ("float16" in words.split())
+
+
 def test_a_scale_that_is_the_usual_one_gives_the_kept_result(desk: Desk) -> None:
     script = "<sd15> --prompts cat --seeds 3 --inference-steps 2 --output-size 64"
     desk.run(script)
