@@ -11,8 +11,8 @@ from jupyter_latents.display.words import BUTTONS, TERMS, WORDS
 from jupyter_latents.formats import offered
 
 __all__ = [
-    "gallery_script", "gallery_style", "live_gallery_script", "live_script", "page_script", "page_style", "static_file",
-    "still_style",
+    "gallery_script", "gallery_style", "live_gallery_script", "live_script", "page_script", "page_style",
+    "restart_script", "static_file", "still_style",
 ]  # fmt: skip
 
 _SHARED = (
@@ -50,6 +50,12 @@ def _script(*more: str) -> str:
 def live_script() -> str:
     """The module that the widget runs."""
     return _script("notebook.js", "live.js")
+
+
+@cache
+def restart_script() -> str:
+    """The module that offers to go on after a run."""
+    return "\n".join(map(static_file, ("notebook.js", "restart.js")))
 
 
 def page_script(key: str) -> str:
@@ -98,8 +104,10 @@ def _gallery_page() -> str:
 
 @cache
 def gallery_style() -> str:
-    """The style of a gallery."""
-    return "\n".join(_stripped(static_file("view.css") + static_file("gallery.css")))
+    """The style of a gallery: what its scripts name, for the style of a view is long and a saved output small."""
+    style = "\n".join(_stripped(static_file("view.css") + static_file("gallery.css")))
+    named = "".join(map(static_file, (*_GALLERY, "gallery_page.js", "gallery_live.js")))
+    return "\n".join(rule for rule in _RULE.findall(style) if _styles(rule, named))
 
 
 def still_style(html: str) -> str:

@@ -3,13 +3,14 @@
 import re
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import BrowserContext, Locator, expect
 
-from tests.browser.lab_page import LabPage, until
+from tests.browser.lab_page import LabPage, LabServer, until
 
 pytestmark = pytest.mark.browser
 
@@ -18,7 +19,8 @@ SETUP = f"""import sys, time
 sys.path.insert(0, {str(REPOSITORY)!r})
 from jupyter_latents.display import RunView, view_of
 from tests.display.fake_run import *
-fake_previews(64)"""
+fake_previews(64)
+torch.set_num_threads(1)"""
 RUN = """view = RunView()
 view.plan(two_stages())
 view.show()
@@ -28,51 +30,14 @@ while not run.wait(0.1):
 view.finish()"""
 MADE = "steps = tuple(latents_at(stage(), n) for n in range(1, 25))\nbase = steps[-1].replace(trajectory=steps)"
 HOSTILE = "</script><img src=x onerror=window.hit=1>"
+QUICK = RUN.replace("time.sleep(0.2)", "None")
 
 
-# After some steps a run waits to be stopped.
-HOLD = """def hold():
-    time.sleep(0.1)
-    while view.record.stages[-1].done > 4 and view.run.state == "running":
-        time.sleep(0.02)"""
-
-
-def test_live_view_shows_progress_and_stop_ends_the_run(lab: LabPage) -> None:
-    held = RUN.replace("time.sleep(0.2)", "hold()")
-    lab.write("live.ipynb", f"{SETUP}\n{HOLD}", held, "run.state, view.record.stages[0].done < 24")
-    lab.open("live.ipynb")
-    lab.run_cell(0)
-    run = lab.start_cell(1)
-    output = lab.output(1)
-    expect(output.locator(".jl-status")).to_contain_text(re.compile(r"denoising \d+ of 30"), timeout=30_000)
-    expect(output.locator(".jl-one img").first).to_have_attribute("src", re.compile("^blob:"))
-    output.get_by_role("button", name="Stop").click()
-    lab.wait_for(run)
-    expect(output.locator(".jl-status")).to_contain_text("stopped at step")
-    assert lab.said(2) == "('stopped', True)"
-    kinds = {kind for output in lab.save().cells[1].outputs for kind in output.data}
-    assert kinds == {"text/html", "image/png", "text/plain"}
-
-
-def test_reopened_notebook_shows_its_run(lab: LabPage) -> None:
-    run = RUN.replace("0.2", "0.01").replace("two_stages()", f"[stage(prompt=Prompt({HOSTILE!r}))]")
-    run = run.replace("RunView()", "RunView(preview_every=1)")  # a frame for each step, however busy the machine is
-    lab.write("kept.ipynb", SETUP, run)
-    lab.open("kept.ipynb")
-    lab.run_cell(0)
-    lab.run_cell(1)
-    lab.save()
-    lab.shut_kernel()
-    lab.page.reload()
-    lab.open("kept.ipynb")
-    output = lab.output(1)
-    expect(output.locator(".jl-status")).to_contain_text("30 steps")
-    output.locator(".jl-thumb").nth(4).click()
-    expect(output.locator(".jl-line")).to_have_text("base_14 = base.at(step=14)")
-    output.locator(".jl-one").hover()
-    expect(output.locator(".jl-values")).to_contain_text(re.compile(r"\[:, [78], [78]\] = "))
-    expect(output.locator(".jl-facts")).to_contain_text(HOSTILE)
-    assert lab.page.evaluate("window.hit") is None
+def held(until: str, every: int | None = None) -> str:
+    """A run that waits while a condition on its record holds, to be stopped or paused."""
+    waits = f'while view.record.stages{until} and view.run.state == "running":\n        time.sleep(0.02)'
+    run = QUICK.replace("lambda: None", "hold").replace("RunView()", f"RunView(preview_every={every})")
+    return f"def hold():\n    time.sleep(0.02)\n    {waits}\n{run}"
 
 
 # It goes on when there is a file "go", and leaves a file "ended".
@@ -89,57 +54,72 @@ view = RunView()
 view.show()
 run = start(view, [stage()], hold)
 threading.Thread(target=contextvars.copy_context().run, args=(end,)).start()"""
+CELLS = {
+    "stopped": held("[-1].done > 4", 1),
+    "how it ended": "run.state, view.record.stages[0].done < 24",
+    "quick": QUICK.replace("view.show()", "view.show()\nview.note('2 messages\\nthe last: x')"),
+    "latents": f"{MADE}\nview_of(base)",
+    "bound": "base_12.position.step",
+    "bar": held("[0].done == 5"),
+    "older": held("[-1].done > 22", 20),
+    "looked": held("[-1].done > 4", 20),
+    "batch": QUICK.replace("two_stages()", "[stage('four', batch_size=4)]"),
+    "late": LATE,
+    # A frame for each step, however busy the machine is.
+    "hostile": QUICK.replace("two_stages()", f"[stage(prompt=Prompt({HOSTILE!r}))]").replace(
+        "RunView()", "RunView(preview_every=1)"
+    ),
+    "ended": held("[-1].done > 4", 1).partition("while not")[0],
+}
+NUMBER = {name: number for number, name in enumerate(CELLS, 1)}
 
 
-def test_a_page_that_opens_after_the_end_puts_the_lasting_output_in_its_place(lab: LabPage) -> None:
-    lab.write("late.ipynb", SETUP, LATE)
-    lab.open("late.ipynb")
+@pytest.fixture(scope="module")
+def shared(browser_context: BrowserContext, lab_server: LabServer) -> Iterator[LabPage]:
+    """One page, one notebook and one kernel for all tests here; the last ones open it again and end the kernel."""
+    lab = LabPage(browser_context.new_page(), lab_server)
+    lab.write("live.ipynb", SETUP, *CELLS.values())
+    lab.open("live.ipynb")
     lab.run_cell(0)
-    lab.run_cell(1)
-    expect(lab.output(1).locator(".jl-status")).to_contain_text("loading")
-    lab.save()
-    lab.page.goto("about:blank")
-    (lab.server.notebooks / "go").touch()
-    deadline = time.monotonic() + 60
-    while not (lab.server.notebooks / "ended").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    lab.open("late.ipynb")
-    expect(lab.output(1).locator(".jl-one img").first).to_have_attribute("src", re.compile("^data:"))
-    expect(lab.output(1).locator(".jl-status")).to_contain_text("30 steps")
-    saved = [set(output.data) for output in lab.save().cells[1].outputs]
-    assert saved == [{"text/html", "image/png", "text/plain"}]
+    yield lab
+    lab.shut_kernel()
+    lab.page.close()
 
 
-def test_a_saved_view_of_latents_needs_no_kernel(lab: LabPage) -> None:
-    lab.write("saved.ipynb", f"{SETUP}\n{MADE}", "view_of(base)")
-    lab.open("saved.ipynb")
-    lab.run_cell(0)
-    expect(lab.run_cell(1).locator(".jl-facts")).to_contain_text("sunset")
-    kinds = {kind for output in lab.save().cells[1].outputs for kind in output.data}
-    assert kinds == {"text/html", "image/png", "text/plain"}
-    expect(lab.output(1).locator(".jl-one img").first).to_have_attribute("src", re.compile("^data:"))
+def ran(lab: LabPage, name: str) -> Locator:
+    """Runs a cell to its end; its output."""
+    return lab.run_cell(NUMBER[name])
 
 
-def test_a_kernel_that_ends_leaves_the_last_picture(lab: LabPage) -> None:
-    lab.write("ended.ipynb", f"{SETUP}\n{HOLD}", RUN.partition("while")[0].replace("time.sleep(0.2)", "hold()"))
-    lab.open("ended.ipynb")
-    lab.run_cell(0)
-    lab.run_cell(1)
-    picture = lab.output(1).locator(".jl-one img").first
-    expect(picture).to_have_js_property("naturalWidth", 64)
-    lab.page.evaluate("() => window.panel.sessionContext.session.kernel.restart()")
-    expect(lab.output(1).get_by_role("button", name="Stop")).to_have_count(0)
-    expect(lab.output(1).locator("img")).to_have_attribute("src", re.compile("^data:image/png"))
-    (output,) = lab.save().cells[1].outputs
-    assert set(output.data) == {"text/html", "image/png", "text/plain"}
-    assert output.data["text/plain"].startswith("base → final: the kernel ended: denoising ")
-    assert output.data["text/html"].startswith("<div>base → final: the kernel ended: denoising ")
-    assert "<img " in output.data["text/html"], "the picture alone would hide the words"
-    assert not output.data["text/plain"].endswith("left")
+def begun(lab: LabPage, name: str) -> tuple[int, Locator]:
+    """Starts a cell; its number for `wait_for`, and its output."""
+    return lab.start_cell(NUMBER[name]), lab.output(NUMBER[name])
 
 
-def test_untrusted_notebook_keeps_the_picture(lab: LabPage) -> None:
+def kinds(lab: LabPage, name: str) -> set[str]:
+    """What the outputs of a cell are in the saved notebook."""
+    return {kind for output in lab.save().cells[NUMBER[name]].outputs for kind in output.data}
+
+
+def test_live_view_shows_progress_and_stop_ends_the_run(shared: LabPage) -> None:
+    run, output = begun(shared, "stopped")
+    expect(output.locator(".jl-status")).to_contain_text(re.compile(r"denoising \d+ of 30"), timeout=30_000)
+    expect(output.locator(".jl-one img").first).to_have_attribute("src", re.compile("^blob:"))
+    output.get_by_role("button", name="Stop").click()
+    shared.wait_for(run)
+    expect(output.locator(".jl-status")).to_contain_text("stopped at step")
+    assert shared.said(NUMBER["how it ended"]) == "('stopped', True)"
+    assert kinds(shared, "stopped") == {"text/html", "image/png", "text/plain"}
+
+
+def test_a_saved_view_of_latents_needs_no_kernel(shared: LabPage) -> None:
+    output = ran(shared, "latents")
+    expect(output.locator(".jl-facts")).to_contain_text("sunset")
+    assert kinds(shared, "latents") == {"text/html", "image/png", "text/plain"}
+    expect(output.locator(".jl-one img").first).to_have_attribute("src", re.compile("^data:"))
+
+
+def test_untrusted_notebook_keeps_the_picture(shared: LabPage, lab: LabPage) -> None:
     sys.path.insert(0, str(REPOSITORY))
     from tests.display.test_static_html import record_of_run, run_bundle, two_stages
 
@@ -155,22 +135,18 @@ def test_untrusted_notebook_keeps_the_picture(lab: LabPage) -> None:
     expect(large).to_have_js_property("naturalWidth", 128)
 
 
-def test_buttons_bind_and_export_in_the_kernel(lab: LabPage) -> None:
-    lab.write("act.ipynb", f"{SETUP}\n{MADE}", "view_of(base)", "base_12.position.step")
-    lab.open("act.ipynb")
-    lab.run_cell(0)
-    output = lab.run_cell(1)
+def test_buttons_bind_and_export_in_the_kernel(shared: LabPage) -> None:
+    output = ran(shared, "latents")
     output.locator(".jl-scrubber").fill("12")
     output.get_by_role("button", name="Branch here").click()
     expect(output.locator(".jl-said")).to_have_text("base_12 is bound (base.at(step=12))")
     output.locator(".jl-menu summary").click()
     output.get_by_role("button", name="Latents .safetensors").click()
     expect(output.locator(".jl-said")).to_have_text("saved base_12.safetensors")
-    assert (lab.server.notebooks / "base_12.safetensors").exists()
-    assert lab.said(2) == "12"
+    assert (shared.server.notebooks / "base_12.safetensors").exists()
+    assert shared.said(NUMBER["bound"]) == "12"
 
 
-QUICK = RUN.replace("0.2", "0.01")
 # WCAG's contrast of the text with what is behind it, the least over all elements that a selector finds.
 CONTRAST = """([root, selector]) => {
     const light = (color) => {
@@ -198,29 +174,22 @@ TEXTS = ".jl-title, .jl-status, .jl-name, .jl-levels span, .jl-facts th, .jl-fac
 THEME = "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
 
 
-def test_the_keyboard_walks_the_steps_and_reads_the_latents(lab: LabPage) -> None:
-    lab.write("keys.ipynb", SETUP, QUICK, f"{MADE}\nview_of(base)")
-    lab.open("keys.ipynb")
-    lab.run_cell(0)
-    for cell, last in ((1, 30), (2, 24)):  # the lasting output, and a live one
-        output = lab.run_cell(cell)
+def test_the_keyboard_walks_the_steps_and_reads_the_latents(shared: LabPage) -> None:
+    for cell, last in (("quick", 30), ("latents", 24)):  # the lasting output, and a live one
+        output = ran(shared, cell)
         scrubber = output.get_by_label("step", exact=True)
         expect(scrubber).to_be_enabled()
         for key, step in (("End", last), ("ArrowLeft", last - 1), ("Home", 1), ("ArrowRight", 2), ("ArrowUp", 3)):
             scrubber.press(key)
             expect(scrubber).to_have_attribute("aria-valuetext", re.compile(rf"step {step} of 30"))
         output.get_by_label("arrow keys read the latents").press("ArrowDown")
-        lab.page.keyboard.press("ArrowRight")
+        shared.page.keyboard.press("ArrowRight")
         expect(output.locator(".jl-values")).to_contain_text(re.compile(r"\[:, 9, 9\] = −?\d"))
-        assert lab.page.evaluate("panel.content.activeCellIndex") == cell, "JupyterLab took a key"
+        assert shared.page.evaluate("panel.content.activeCellIndex") == NUMBER[cell], "JupyterLab took a key"
 
 
-def test_two_stages_are_laid_over_each_other(lab: LabPage) -> None:
-    noted = QUICK.replace("view.finish", "view.note('2 messages\\nthe last: x')\nview.finish")
-    lab.write("compare.ipynb", SETUP, noted)
-    lab.open("compare.ipynb")
-    lab.run_cell(0)
-    output = lab.run_cell(1)
+def test_two_stages_are_laid_over_each_other(shared: LabPage) -> None:
+    output = ran(shared, "quick")
     before = output.locator(".jl-before")
     expect(before).to_be_hidden()
     output.get_by_role("button", name="Compare").click()
@@ -235,13 +204,8 @@ def test_two_stages_are_laid_over_each_other(lab: LabPage) -> None:
     expect(before).to_be_hidden()
 
 
-def test_the_bar_tells_levels_stages_and_progress(lab: LabPage) -> None:
-    held = QUICK.replace("time.sleep(0.01)", "hold()")
-    lab.write("bar.ipynb", f"{SETUP}\n{HOLD}".replace("stages[-1].done > 4", "stages[0].done == 5"), held)
-    lab.open("bar.ipynb")
-    lab.run_cell(0)
-    run = lab.start_cell(1)
-    output = lab.output(1)
+def test_the_bar_tells_levels_stages_and_progress(shared: LabPage) -> None:
+    run, output = begun(shared, "bar")
     bar = output.get_by_role("progressbar")
     expect(bar).to_have_attribute("aria-valuenow", "5")
     expect(bar).to_have_attribute("aria-valuemax", "30")
@@ -251,31 +215,23 @@ def test_the_bar_tells_levels_stages_and_progress(lab: LabPage) -> None:
     output.get_by_role("button", name="Pause").click()  # what holds it lets go of a paused run: its step ends
     expect(bar).to_have_attribute("aria-valuenow", "6")
     output.get_by_role("button", name="Resume").click()
-    lab.wait_for(run)
+    shared.wait_for(run)
     expect(bar).to_have_attribute("aria-valuenow", "30")
     until(output.locator(".jl-done"), SHARES, [100, 100])
     expect(output.locator(".jl-levels span")).to_have_text(["σ 14.6 (VE)", "σ 0.37", "clean"])
 
 
-def test_what_is_older_than_the_step_says_so(lab: LabPage) -> None:
-    late = QUICK.replace("RunView()", "RunView(preview_every=20)").replace("time.sleep(0.01)", "hold()")
-    lab.write("older.ipynb", f"{SETUP}\n{HOLD}".replace("> 4", "> 22"), late)
-    lab.open("older.ipynb")
-    lab.run_cell(0)
-    run = lab.start_cell(1)
-    output = lab.output(1)
+def test_what_is_older_than_the_step_says_so(shared: LabPage) -> None:
+    run, output = begun(shared, "older")
     expect(output.locator(".jl-values")).to_have_text("picture and channels at step 20")
     picture = output.locator(".jl-large").first
     expect(picture).to_have_attribute("alt", re.compile("step 23 of 30, picture at step 20$"))
     output.get_by_role("button", name="Stop").click()
-    lab.wait_for(run)
+    shared.wait_for(run)
 
 
-def test_batches_stand_in_a_grid_and_grow_when_clicked(lab: LabPage) -> None:
-    lab.write("grid.ipynb", SETUP, QUICK.replace("two_stages()", "[stage('four', batch_size=4)]"))
-    lab.open("grid.ipynb")
-    lab.run_cell(0)
-    output = lab.run_cell(1)
+def test_batches_stand_in_a_grid_and_grow_when_clicked(shared: LabPage) -> None:
+    output = ran(shared, "batch")
     expect(output.locator(".jl-enlarge")).to_have_count(4)
     output.get_by_label("enlarge picture 1").click()
     expect(output.locator(".jl-one")).to_be_visible()
@@ -285,36 +241,14 @@ def test_batches_stand_in_a_grid_and_grow_when_clicked(lab: LabPage) -> None:
     output.get_by_label("enlarge picture 3").click()
     output.locator(".jl-one").hover()
     expect(output.locator(".jl-values")).to_have_text("channels of the first picture")
-    with lab.page.expect_download() as download:
+    with shared.page.expect_download() as download:
         output.locator(".jl-menu summary").click()
         output.get_by_role("button", name="Picture .png").click()
     assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
-def test_it_is_readable_in_both_themes_and_400_pixels_wide(lab: LabPage, theme: str, tmp_path: Path) -> None:
-    lab.write("themes.ipynb", SETUP, f"{MADE}\nview_of(base)", QUICK)
-    lab.open("themes.ipynb")
-    lab.page.evaluate(THEME, theme)
-    lab.run_cell(0)
-    for cell in (1, 2):  # a live view, and the lasting output
-        output = lab.run_cell(cell)
-        expect(output.locator(".jl-facts")).to_contain_text("sunset")
-        view = output.locator(".jl").last
-        expect(view).to_have_css("color-scheme", theme.rpartition(" ")[2].lower())
-        until(view, f"(root) => ({CONTRAST})([root, {TEXTS!r}]) >= 4.5", wanted=True)
-        view.evaluate("(root) => { root.style.maxWidth = '400px'; }")
-        until(view, FITS, "")  # nothing stands out of 400 pixels
-        assert lab.screenshot(tmp_path / f"{cell}.png").stat().st_size > 10_000
-
-
-def test_pausing_and_scrubbing_make_the_pictures_of_the_steps_looked_at(lab: LabPage) -> None:
-    held = QUICK.replace("RunView()", "RunView(preview_every=20)").replace("time.sleep(0.01)", "hold()")
-    lab.write("looked.ipynb", f"{SETUP}\n{HOLD}", held)
-    lab.open("looked.ipynb")
-    lab.run_cell(0)
-    run = lab.start_cell(1)
-    output = lab.output(1)
+def test_pausing_and_scrubbing_make_the_pictures_of_the_steps_looked_at(shared: LabPage) -> None:
+    run, output = begun(shared, "looked")
     expect(output.locator(".jl-status")).to_contain_text("denoising 5 of 30")
     expect(output.locator(".jl-large").first).to_be_hidden()
     output.get_by_role("button", name="Pause").click()  # what holds it lets go of a paused run: its step ends
@@ -329,4 +263,66 @@ def test_pausing_and_scrubbing_make_the_pictures_of_the_steps_looked_at(lab: Lab
     output.get_by_role("button", name="Branch here").click()
     expect(output.locator(".jl-said")).to_have_text("base_5 is bound")
     output.get_by_role("button", name="Stop").click()
-    lab.wait_for(run)
+    shared.wait_for(run)
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Dark", "JupyterLab Light"])
+def test_it_is_readable_in_both_themes_and_400_pixels_wide(shared: LabPage, theme: str, tmp_path: Path) -> None:
+    shared.page.evaluate(THEME, theme)
+    for cell in ("latents", "quick"):  # a live view, and the lasting output
+        output = ran(shared, cell)
+        expect(output.locator(".jl-facts")).to_contain_text("sunset")
+        view = output.locator(".jl").last
+        expect(view).to_have_css("color-scheme", theme.rpartition(" ")[2].lower())
+        until(view, f"(root) => ({CONTRAST})([root, {TEXTS!r}]) >= 4.5", wanted=True)
+        view.evaluate("(root) => { root.style.maxWidth = '400px'; }")
+        until(view, FITS, "")  # nothing stands out of 400 pixels
+        assert shared.screenshot(tmp_path / f"{cell}.png").stat().st_size > 10_000
+
+
+def test_a_page_that_opens_after_the_end_puts_the_lasting_output_in_its_place(shared: LabPage) -> None:
+    output = ran(shared, "late")
+    expect(output.locator(".jl-status")).to_contain_text("loading")
+    shared.save()
+    shared.page.goto("about:blank")
+    (shared.server.notebooks / "go").touch()
+    deadline = time.monotonic() + 60
+    while not (shared.server.notebooks / "ended").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    shared.open("live.ipynb")
+    expect(output.locator(".jl-one img").first).to_have_attribute("src", re.compile("^data:"))
+    expect(output.locator(".jl-status")).to_contain_text("30 steps")
+    saved = [set(output.data) for output in shared.save().cells[NUMBER["late"]].outputs]
+    assert saved == [{"text/html", "image/png", "text/plain"}]
+
+
+def test_a_kernel_that_ends_leaves_the_last_picture(shared: LabPage) -> None:
+    ran(shared, "hostile")  # for the test below
+    output = ran(shared, "ended")
+    expect(output.locator(".jl-one img").first).to_have_js_property("naturalWidth", 64)
+    shared.page.evaluate("() => window.panel.sessionContext.session.kernel.restart()")
+    expect(output.get_by_role("button", name="Stop")).to_have_count(0)
+    expect(output.locator("img")).to_have_attribute("src", re.compile("^data:image/png"))
+    (saved,) = shared.save().cells[NUMBER["ended"]].outputs
+    assert set(saved.data) == {"text/html", "image/png", "text/plain"}
+    assert saved.data["text/plain"].startswith("base → final: the kernel ended: denoising ")
+    assert saved.data["text/html"].startswith("<div>base → final: the kernel ended: denoising ")
+    assert "<img " in saved.data["text/html"], "the picture alone would hide the words"
+    assert not saved.data["text/plain"].endswith("left")
+
+
+def test_reopened_notebook_shows_its_run(shared: LabPage) -> None:
+    output = shared.output(NUMBER["hostile"])
+    if not output.locator(".jl-status").count():  # where this test runs alone
+        ran(shared, "hostile")
+    shared.save()
+    shared.shut_kernel()
+    shared.open("live.ipynb")
+    expect(output.locator(".jl-status")).to_contain_text("30 steps")
+    output.locator(".jl-thumb").nth(4).click()
+    expect(output.locator(".jl-line")).to_have_text("base_14 = base.at(step=14)")
+    output.locator(".jl-one").hover()
+    expect(output.locator(".jl-values")).to_contain_text(re.compile(r"\[:, [78], [78]\] = "))
+    expect(output.locator(".jl-facts")).to_contain_text(HOSTILE)
+    assert shared.page.evaluate("window.hit") is None

@@ -1,15 +1,27 @@
 """The control panel in JupyterLab, with the mouse and the keyboard."""
 
+import base64
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Locator, expect
 
+from jupyter_latents.pictures.films import film_bytes
+from jupyter_latents.pictures.metadata.record import Record, write_record
+from jupyter_latents.pictures.metadata.texts import OURS
 from tests.browser.lab_page import LabPage
 
 pytestmark = pytest.mark.browser
 
+# A file with the given content, as a browser carries one that is dragged from a folder.
+CARRIED = """([name, type, content]) => {
+    const carried = new DataTransfer();
+    carried.items.add(new File([Uint8Array.from(atob(content), (one) => one.charCodeAt(0))], name, {type}));
+    return carried;
+}"""
 DROPPED = """async () => {
     const sheet = Object.assign(document.createElement('canvas'), {width: 8, height: 8});
     const picture = await new Promise((done) => sheet.toBlob(done, 'image/png'));
@@ -30,6 +42,19 @@ def back_from(handle: Locator, step: int) -> None:
 def field(output: Locator, label: str) -> Locator:
     """The control of a field; sections and lists of all have names of their own."""
     return output.locator("input[type=text], textarea, select").and_(output.get_by_label(label, exact=True))
+
+
+def film(ending: str) -> bytes:
+    """A film of ours, whose cell's prompt names its ending."""
+    cell = f'%%dgen\ndemo/scenes\n--prompts "waves, {ending}"\n--seeds 7\n'
+    texts = {OURS: write_record(Record(cell))}
+    return film_bytes([Image.new("RGB", (16, 16), (9, 9, shade)) for shade in (0, 90)], ending, 8, texts)
+
+
+def drop(on: Locator, carried: object) -> None:
+    """Drags a file over a part of the page and lets it fall."""
+    for event in ("dragover", "drop"):
+        on.dispatch_event(event, {"dataTransfer": carried})
 
 
 def press(output: Locator, name: str) -> None:
@@ -92,14 +117,18 @@ def test_files_a_pasted_cell_and_a_new_one(lab: LabPage) -> None:
     press(output, "Cell text")
     script = output.get_by_label("Script")
     carried = page.evaluate_handle(DROPPED)
-    for event in ("dragover", "drop"):
-        field(output, "Picture").dispatch_event(event, {"dataTransfer": carried})
+    drop(field(output, "Picture"), carried)
     expect(field(output, "Picture")).to_have_value("my_photo")
     expect(script).to_have_value(re.compile('--image-seeds "my_photo'))
 
-    for event in ("dragover", "drop"):
-        output.locator(".dgp-panel .jl-head").dispatch_event(event, {"dataTransfer": carried})
+    head = output.locator(".dgp-panel .jl-head")
+    drop(head, carried)
     expect(output.get_by_role("alert")).to_contain_text("my photo.png")  # it does not say how it was made
+
+    for ending in ("gif", *(["mp4"] if find_spec("imageio_ffmpeg") else [])):  # each leads back to its own cell
+        content = base64.b64encode(film(ending)).decode()
+        drop(head, page.evaluate_handle(CARRIED, [f"waves.{ending}", "", content]))
+        expect(script).to_have_value(f'demo/scenes\n--prompts "waves, {ending}"\n--seeds 7')
 
     script.fill("demo/paper\n--seeds 9")
     press(output, "Apply text")

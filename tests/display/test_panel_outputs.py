@@ -10,6 +10,7 @@ from jupyter_latents.display import screens, view
 from jupyter_latents.display.panel import panel, results
 from jupyter_latents.display.screens import OutputScreen
 from jupyter_latents.session import Session
+from jupyter_latents.settings import SETTINGS
 from tests.display.panels import TWO, click
 
 
@@ -56,6 +57,17 @@ def test_results_stay_below_those_that_come_after_them(opened: Any, monkeypatch:
     titles = list(shown.values())[1]["text/plain"].split("\n")
     assert len(titles) == 8, "the oldest leave"
     assert titles[-1].startswith("base → final")
+    earlier = list(shown.values())[1]
+    assert earlier["text/html"].count("<details>") == 8
+    assert sum(len(part.encode()) for part in earlier.values()) <= SETTINGS.output_size
+    monkeypatch.setattr(SETTINGS, "output_size", 12_000)  # as one output may weigh: the oldest keep their lines alone
+    click(opened, "dry_run")
+    opened.wait()
+    earlier = list(shown.values())[1]
+    assert sum(len(part.encode()) for part in earlier.values()) <= 12_000
+    assert 0 < earlier["text/html"].count("<details>") < 8
+    assert earlier["text/html"].count("cursor: pointer") == earlier["text/html"].count("<details>")
+    assert len(earlier["text/plain"].split("\n")) == 8
 
 
 def test_a_dry_run_beside_a_run_leaves_its_view_in_place(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:

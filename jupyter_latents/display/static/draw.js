@@ -154,13 +154,27 @@ function drawSweep(view) {
   return Boolean(sweep);
 }
 
+// Takes as much of a wide page as so many pictures side by side need; beside a narrow table stands the chosen one.
+function widen(view, pictures) {
+  const { grid, root } = view;
+  const beside = !grid.root.hidden && grid.columns > 0 && grid.columns <= 5;
+  root.classList.toggle("jl-wide", pictures > 0);
+  root.classList.toggle("jl-beside", beside);
+  needWidth(root, pictures, 28 + (grid.root.hidden || !grid.columns ? 0 : grid.side + 16) + (beside ? 580 : 0));
+  view.balance();
+}
+
 // Several results side by side, each with what tells it from the others.
 function drawResults(view) {
-  const { state, axis, results } = view;
-  if (drawSweep(view)) return shown(results, false);
+  const { state, results } = view;
+  if (drawSweep(view)) {
+    widen(view, view.grid.columns || view.grid.entries.length);
+    return shown(results, false);
+  }
   const made = state.stages.flatMap((stage, index) => (stage.pictures || []).map((source, at) => ({ stage, index, source, at })));
   const stages = new Set(made.map((entry) => entry.index));
   shown(results, stages.size > 1);
+  widen(view, stages.size > 1 ? made.length : 0);
   if (stages.size < 2) return;
   const key = made.map((entry) => `${entry.index}:${entry.at}:${entry.stage.label}`).join("|");
   if (results.dataset.key !== key) {

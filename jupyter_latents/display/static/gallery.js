@@ -23,7 +23,7 @@ class Gallery {
     this.state = { items: [], lines: [], count: 0, live: {} };
     this.chosen = null; // ids of results
     this.second = null;
-    root.classList.add("jl");
+    root.classList.add("jl", "jl-wide");
     root.setAttribute("role", "region");
     root.setAttribute("aria-label", "gallery of results");
     const body = make("div", "jl-body");
@@ -31,7 +31,7 @@ class Gallery {
     this.none = make("div", "jl-empty");
     this.cards.addEventListener("keydown", (event) => this.walk(event));
     body.append(this.cards, this.none);
-    this.enlarged = new Enlarged(root);
+    this.enlarged = new Enlarged(root, (by) => this.enlargeBeside(by));
     root.append(this.buildHead(), body, this.buildAbout(), this.buildFoot());
   }
 
@@ -107,6 +107,7 @@ class Gallery {
       this.cards.replaceChildren(...found.map((one) => this.card(one)));
     }
     shown(this.cards, found.length > 0);
+    needWidth(this.root, state.items.length, 28);
     shown(this.search, state.count > 1);
     this.drawChosen();
   }
@@ -117,7 +118,10 @@ class Gallery {
     card.dataset.id = one.id;
     card.title = one.prompt;
     const picture = one.f ? make("img") : make("div", "jl-none");
-    if (one.f) Object.assign(picture, { src: one.f, alt: "", loading: "lazy" });
+    if (one.f) {
+      Object.assign(picture, { src: one.f, alt: "", loading: "lazy" });
+      picture.addEventListener("load", () => picture.style.setProperty("max-width", `${SHARP * picture.naturalWidth}px`));
+    }
     const words = make("figcaption");
     const seed = one.seed === null ? "" : `seed ${one.seed}`;
     words.append(make("b", "", one.name || "no variable"), make("span", "", one.prompt || one.model), make("span", "", shortNoise(one.noise) || seed));
@@ -139,9 +143,23 @@ class Gallery {
   enlarge(id) {
     const one = this.item(id);
     if (!one.f) return;
-    this.enlarged.open(one.f, [one.name, one.prompt].filter(Boolean).join(", "), this.port ? "" : ", the small copy that this page holds");
+    const row = this.row();
+    const made = this.port ? "" : ", the small copy that this page holds";
+    this.enlarged.open(one.f, [one.name, one.prompt].filter(Boolean).join(", "), made, row.indexOf(id), row.length);
     this.opened = id;
     if (this.port) this.port.send({ cmd: "whole", item: id });
+  }
+
+  // The results that can be enlarged one after the other.
+  row() {
+    return this.found().filter((one) => one.f).map((one) => one.id);
+  }
+
+  enlargeBeside(by) {
+    const row = this.row();
+    [this.chosen, this.second] = [row[row.indexOf(this.opened) + by], null];
+    this.drawChosen();
+    this.enlarge(this.chosen);
   }
 
   drawChosen() {

@@ -11,6 +11,11 @@ class Grid {
     this.root.append(this.tabs, this.scroll);
     this.opened = null; // the tab that was clicked; null follows what is chosen
     this.root.addEventListener("keydown", (event) => this.walk(event));
+    this.entries = [];
+  }
+
+  balance() {
+    if (this.line) balance(this.line, this.entries.length);
   }
 
   // `entries` has for each stage of the sweep its index, place, label and source; `here` is the index of the chosen one.
@@ -66,15 +71,21 @@ class Grid {
     this.key = key;
     this.named = Boolean(sweep.columns.name);
     this.cells = new Map();
-    this.scroll.replaceChildren(sweep.rows.name ? this.table(sweep) : this.row(sweep));
+    this.line = null;
+    this.columns = sweep.rows.name ? sweep.columns.values.length : 0; // of a table
+    this.scroll.replaceChildren(this.columns ? this.table(sweep) : this.row(sweep));
   }
 
   table(sweep) {
     const table = make("table", "jl-lattice");
+    const names = [`${sweep.rows.name} \u2193`, `${sweep.columns.name} \u2192`];
+    const longest = Math.max(...[...names, ...sweep.rows.values].map((text) => text.length));
+    this.side = Math.min(152, 14 + 8 * longest); // pixels of the names and values at the left
     table.style.setProperty("--jl-count", sweep.columns.values.length);
+    table.style.setProperty("--jl-side", `${this.side}px`);
     const head = make("tr");
     const corner = make("th", "jl-corner");
-    corner.append(make("span", "", `${sweep.rows.name} \u2193`), make("span", "", `${sweep.columns.name} \u2192`));
+    corner.append(...names.map((name) => make("span", "", name)));
     head.append(corner, ...sweep.columns.values.map((text) => this.header(text, "col", sweep.columns.name)));
     const rows = sweep.rows.values.map((text, row) => {
       const line = make("tr");
@@ -98,7 +109,7 @@ class Grid {
   }
 
   row(sweep) {
-    const row = make("div", "jl-row");
+    const row = (this.line = make("div", "jl-row"));
     for (const entry of this.entries) {
       const cell = make("div");
       const text = this.named ? sweep.columns.values[entry.place[2]] : entry.label;
@@ -114,7 +125,9 @@ class Grid {
   cell(row, column) {
     const cell = button("", () => this.choose(Number(cell.dataset.stage)));
     cell.className = "jl-pick";
-    cell.append(make("img"));
+    const picture = make("img");
+    picture.addEventListener("load", () => this.scroll.style.setProperty("--jl-most", `${SHARP * picture.naturalWidth}px`));
+    cell.append(picture);
     cell.disabled = true;
     keepKeys(cell);
     this.cells.set(`${row},${column}`, cell);

@@ -29,6 +29,23 @@ function shown(element, yes) {
   element.hidden = !yes;
 }
 
+const [LEAST, MOST, GAP] = [104, 160, 8]; // pixels of a picture among others, and between two
+
+// As many columns as there is room for, or fewer, so that the rows are even and none has a single picture.
+function balance(box, count) {
+  const width = box.offsetWidth;
+  if (!width || !count) return;
+  const most = Math.max(1, Math.floor((width + GAP) / (Math.min(LEAST, width / 4) + GAP)));
+  const even = Math.ceil(count / Math.ceil(count / most));
+  const columns = [even, even - 1, most + 1].find((one) => one > 1 && count % one !== 1) ?? even;
+  box.style.gridTemplateColumns = `repeat(${columns}, minmax(0, ${MOST}px))`;
+}
+
+// The width that so many pictures side by side ask for; a page that is wider is left free.
+function needWidth(root, pictures, beside = 0) {
+  root.style.setProperty("--jl-need", `${pictures * (MOST + GAP) + beside}px`);
+}
+
 function number(value) {
   return (value < 0 ? "\u2212" : "") + Math.abs(value).toFixed(2);
 }

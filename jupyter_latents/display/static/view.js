@@ -31,10 +31,42 @@ class View {
     this.body = body;
     this.foot = this.buildFoot();
     this.picture.onwhole = () => this.enlarge();
-    this.next = make("div", "jl-next");
+    this.next = this.buildNext();
     this.root.append(this.buildHead(), this.next, this.buildQueue(), body, this.buildCrew(), this.buildNotes(), this.foot);
-    this.enlarged = new Enlarged(this.root);
+    this.enlarged = new Enlarged(this.root, (by) => this.enlargeBeside(by));
     this.help = new Help(this.root);
+    let width = 0;
+    const resized = () => width !== (width = this.root.offsetWidth) && requestAnimationFrame(() => this.balance());
+    new ResizeObserver(resized).observe(this.root);
+  }
+
+  // What can be done after a run that ended before its time: in words, and as buttons where a kernel offers them.
+  buildNext() {
+    const next = make("div", "jl-next");
+    this.ways = make("div", "jl-ways");
+    this.ways.setAttribute("role", "group");
+    this.ways.setAttribute("aria-label", "what to do next");
+    this.advice = make("div", "jl-advice");
+    shown(this.ways, false);
+    next.append(this.ways, this.advice);
+    return next;
+  }
+
+  offer({ ways, press, said }) {
+    const buttons = ways.map(([kind, label, tip]) => {
+      const one = button(label, () => {
+        for (const other of this.ways.children) other.disabled = true; // until the kernel answers
+        press(kind);
+      });
+      one.title = tip;
+      return one;
+    });
+    const had = [...this.ways.children].indexOf(document.activeElement);
+    buttons.at(-1)?.classList.add("jl-primary");
+    this.ways.replaceChildren(...buttons);
+    shown(this.ways, buttons.length > 0);
+    if (had >= 0) buttons[had]?.focus();
+    if (said) put(this.said, said);
   }
 
   buildHead() {
@@ -170,7 +202,7 @@ class View {
     put(this.status, state.left ? `${state.status} · ${state.left}` : state.status);
     this.root.classList.toggle("jl-failed", state.state === "failed");
     put(this.heard, state.heard || "");
-    put(this.next, state.next || "");
+    put(this.advice, state.next || "");
     shown(this.next, Boolean(state.next));
     shown(this.body, state.stages.length > 0);
     shown(this.foot, state.points.length > 0);
@@ -197,6 +229,11 @@ class View {
     this.drawSelected();
   }
 
+  balance() {
+    this.grid.balance();
+    if (!this.results.hidden) balance(this.results, this.results.childElementCount);
+  }
+
   at() {
     const last = this.state.points.length - 1;
     return this.selected === null ? last : Math.min(this.selected, last);
@@ -214,8 +251,26 @@ class View {
     const { pictures } = this.state.stages[this.state.points[index].g];
     const source = this.picture.main.getAttribute("src");
     const decoded = Boolean(pictures) && this.sources(index) === pictures;
-    this.enlarged.open(source, this.picture.main.alt, decoded ? this.state.stages[this.state.points[index].g].made : "");
+    const row = this.row();
+    const made = decoded ? this.state.stages[this.state.points[index].g].made : "";
+    this.enlarged.open(source, this.picture.main.alt, made, row.indexOf(index), row.length);
     if (this.port && decoded) this.port.send({ cmd: "whole", point: index, picture: Math.max(0, this.picture.enlarged) });
+  }
+
+  // The points that can be enlarged one after the other: those of the grid's pictures, else the steps that have one.
+  row() {
+    const here = this.at();
+    const swept = this.grid.root.hidden ? [] : this.grid.entries.filter((entry) => entry.source);
+    const ends = swept.map((entry) => this.axis.lastOf(entry.index));
+    if (ends.includes(here)) return ends;
+    const own = this.state.points.map((point, index) => (this.axis.on.has(point.g) && (this.thumbnail(point) || index === here) ? index : -1));
+    return own.filter((index) => index >= 0);
+  }
+
+  enlargeBeside(by) {
+    const row = this.row();
+    this.select(row[row.indexOf(this.at()) + by] ?? -1);
+    if (this.picture.main.getAttribute("src")) this.enlarge();
   }
 
   // A picture of the sweep is chosen; one that is chosen already is enlarged.
