@@ -276,14 +276,15 @@ def _falling(steps: int) -> list[float]:
 def _shift(scheduler: Any, tokens: int, max_shift: float) -> float:
     from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 
-    config = scheduler.config
-    mu: float = calculate_shift(
-        tokens,
-        config.get("base_image_seq_len", 256),
-        config.get("max_image_seq_len", 4096),
-        config.get("base_shift", 0.5),
-        config.get("max_shift", max_shift),
-    )
+    usual = {"base_image_seq_len": 256, "max_image_seq_len": 4096, "base_shift": 0.5, "max_shift": max_shift}
+    said = {name: scheduler.config.get(name, value) for name, value in usual.items()}
+    empty = next((name for name, value in said.items() if value is None), "")
+    if empty:
+        raise ModelError(
+            f"scheduler_config.json of the model says {empty} null; it is a number, such as {usual[empty]:g}.",
+            option="schedulers",
+        )
+    mu: float = calculate_shift(tokens, *said.values())
     return mu
 
 

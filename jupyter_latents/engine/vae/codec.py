@@ -14,7 +14,7 @@ from jupyter_latents.engine.ear import ear
 from jupyter_latents.engine.failures.extremes import extreme_latents
 from jupyter_latents.engine.failures.finite import check_finite
 from jupyter_latents.engine.layout import patchify, unpatchify
-from jupyter_latents.errors import ModelError
+from jupyter_latents.errors import ModelError, cause
 from jupyter_latents.latents.clip import FPS, Clip
 from jupyter_latents.latents.scaling import Scaling
 from jupyter_latents.latents.spaces import AXES, Space
@@ -44,6 +44,17 @@ def space_of(vae_class: str, config: Mapping[str, Any], digest: str = "") -> Spa
         ModelError: Its numbers are none that latents can be scaled by.
     """
     _check_numbers(vae_class, config)
+    try:
+        return _space(vae_class, config, digest)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"the VAE ({vae_class}) cannot be used: its config.json lacks a setting or holds another kind of value "
+            f"than its class reads ({cause(error)}). Fetch the VAE's config.json again."
+        ) from error
+
+
+def _space(vae_class: str, config: Mapping[str, Any], digest: str) -> Space:
+    """The same of a configuration whose numbers are in order."""
     if vae_class == "AutoencoderKLFlux2":
         blocks = len(config["block_out_channels"]) - 1
         return Space("Flux2", config["latent_channels"] * 4, 2**blocks * 2, vae=digest)

@@ -16,7 +16,7 @@ from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import ModelSource, address_of
 from tests.engine.cases import inputs
-from tests.engine.models.odd_settings import answer_to, changes, stage_of
+from tests.engine.models.odd_settings import Change, answer_to, changes, stage_of
 from tests.tiny import FAMILIES
 
 MANY = 10**7
@@ -43,6 +43,10 @@ NUMBERS: list[tuple[str, str, str, Any, str]] = [
     ("flux", "transformer", "num_single_layers", -1, "it is a whole number of 0 or more"),
     ("flux", "transformer", "joint_attention_dim", MANY, "no tensor of its weight file is longer than"),
     ("flux", "transformer", "attention_head_dim", "x", "it is a whole number of 1 or more"),
+    ("flux2", "transformer", "mlp_ratio", MANY, "no tensor of its weight file is longer than"),
+    ("qwen-image", "vae", "dim_mult", [], "it holds whole numbers of 1 or more"),
+    ("qwen-image", "vae", "dim_mult", [MANY, 2], "no tensor of its weight file is longer than"),
+    ("qwen-image", "text_encoder", "depth", MANY, "tensors: it asks for more than is there"),
 ]
 
 
@@ -64,6 +68,21 @@ def test_a_number_that_nothing_can_be_built_of_is_refused_by_name(
     with pytest.raises(ModelError, match=told) as refused:
         describe(source)
     assert f"says {name} " in refused.value.message
+
+
+@pytest.mark.parametrize(("name", "value"), [("temperal_downsample", 1.5), ("latents_mean", None)])
+def test_a_vae_whose_space_cannot_be_read_is_refused(
+    name: str, value: object, tiny: Callable[[str], Path], tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError, match=r"cannot be used: its config\.json lacks a setting or holds another kind"):
+        describe(said(tiny("qwen-image"), tmp_path, "vae", lambda own: {**own, name: value}))
+
+
+@pytest.mark.parametrize("family", ["flux", "flux2"])
+def test_a_shift_of_nothing_is_refused(family: str, tiny: Callable[[str], Path]) -> None:
+    odd = Change("scheduler/scheduler_config.json", ("max_shift",), None)
+    answer = answer_to(LocalEngine(), tiny(family), odd, inputs())
+    assert answer.startswith("refused: scheduler_config.json of the model says max_shift null; it is a number")
 
 
 def test_settings_that_are_none_are_refused(tiny: Callable[[str], Path], tmp_path: Path) -> None:

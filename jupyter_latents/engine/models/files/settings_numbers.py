@@ -29,6 +29,7 @@ class _Row:
         most: The most; ``layers`` for the tensors of the weight file, ``widths`` for the longest axis of one.
         needed: Whether it must be said where the class has a usual value.
         listed: Whether it is a list of numbers, and never one alone.
+        whole: Whether each is a whole number.
     """
 
     names: re.Pattern[str]
@@ -36,12 +37,15 @@ class _Row:
     most: int | str
     needed: bool = False
     listed: bool = False
+    whole: bool = True
 
 
 _ROWS = (
     _Row(re.compile(r"(decoder_|encoder_)?block_out_channels"), 1, "widths", needed=True, listed=True),
     _Row(re.compile(r"num_hidden_layers|num_layers|layers_per_block|n_layers"), 1, "layers", needed=True),
-    _Row(re.compile(r"(?!max_)\w+_layers(_per_block)?|\w+_blocks"), 0, "layers"),
+    _Row(re.compile(r"(?!max_)\w+_layers(_per_block)?|\w+_blocks|depth"), 0, "layers"),
+    _Row(re.compile(r"dim_mult"), 1, "widths", needed=True, listed=True),
+    _Row(re.compile(r"mlp_ratio"), 0, "widths", whole=False),
     _Row(re.compile(r"latent_channels|z_dim|base_dim"), 1, "widths", needed=True),
     _Row(re.compile(r"in_channels|out_channels|patch_size|hidden_size|all_patch_size"), 1, "widths"),
     _Row(
@@ -115,12 +119,13 @@ def _objection(value: Any, row: _Row, most: tuple[int, str], layers: int) -> str
     numbers = list(value) if is_list else [value]
     if not row.needed:  # layers of the layers of a level
         numbers = [one for inner in numbers for one in (inner if isinstance(inner, (list, tuple)) else [inner])]
-    kind = "it holds whole numbers" if is_list or row.listed else "it is a whole number"
+    whole, kinds = ("whole ", int) if row.whole else ("", (int, float))
+    kind = f"it holds {whole}numbers" if is_list or row.listed else f"it is a {whole}number"
     if (row.listed and not is_list) or not numbers:
         return f"{kind} of {row.least} or more."
     if len(numbers) > layers:
         return f"these are {len(numbers)}, and its weight file holds {layers} tensors: they do not belong together."
-    if any(isinstance(one, bool) or not isinstance(one, int) or one < row.least for one in numbers):
+    if any(isinstance(one, bool) or not isinstance(one, kinds) or one < row.least for one in numbers):
         return f"{kind} of {row.least} or more."
     if max(numbers, default=0) > most[0]:
         return f"{most[1]}: it asks for more than is there." if most[1] else f"{most[0]:,} is the most."
