@@ -169,19 +169,21 @@ _LATENTS_HELP = f"""%latents: the latents that this session's variables hold.
 
 
 def _start(session: Session, script: Script, options: MagicOptions) -> Run | None:
-    from jupyter_latents.display.restart import Restart
     from jupyter_latents.display.view import RunView
     from jupyter_latents.session import Task
 
     # A cell that waits for its run raises the run's error, so the view need not tell it too.
-    previews = {"preview_every": options.preview_every, "preview_vae": options.preview_vae}
-    settings: dict[str, Any] = {**previews, "verbose": options.verbose, "bind": session.names.__setitem__}
-    view = RunView(**settings, tells_error=options.background)
+    view = RunView(
+        preview_every=options.preview_every,
+        preview_vae=options.preview_vae,
+        verbose=options.verbose,
+        bind=session.names.__setitem__,
+        tells_error=options.background,
+    )
     view.show()
-    task = Task(script, options.arguments, options.force, options.verbose)
-    run = session.start(task, view)
+    run = session.start(Task(script, options.arguments, options.force, options.verbose), view)
     try:
-        view.attach(run, Restart(session, task, settings))
+        view.attach(run)
         if options.background:
             return run
         _wait(run, view)

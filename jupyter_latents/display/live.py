@@ -12,7 +12,6 @@ from jupyter_latents.display.pictures.images import shown
 from jupyter_latents.display.screens import OutputScreen
 
 if TYPE_CHECKING:
-    from jupyter_latents.display.publishing import Placing
     from jupyter_latents.display.records.stage_record import Point
     from jupyter_latents.display.view import RunView
 
@@ -30,21 +29,14 @@ class LiveScreen(OutputScreen):
     Where it cannot be heard while a cell runs (no subshells) it is told everything unasked, at a few moments only.
     Commands may arrive on any thread: they set flags or are queued until the next update.
 
-    Args:
-        view: What it shows.
-        display_id: The output to replace; a new one by default.
-        placing: Has the page make the output; the widget is there from the beginning, and tells what stays.
-
     The lasting output goes out twice. Under the display id it reaches the page that ran the cell. A page that was
     reloaded, or opened later, knows no display ids: its view is given the output and puts it in its own place.
     """
 
     live = True
 
-    def __init__(self, view: RunView, display_id: str | None = None, *, placing: Placing | None = None) -> None:
+    def __init__(self, view: RunView, display_id: str | None = None) -> None:
         super().__init__(view, display_id)
-        self._placing = placing
-        self._publisher = placing or self._publisher
         self.widget: Any = None
         self._asked: deque[dict[str, Any]] = deque()
         self._listening = False
@@ -62,7 +54,7 @@ class LiveScreen(OutputScreen):
         """See `Screen.show`; a run that ends within a moment gets no widget at all."""
         close_old_views()
         self._shown = time.monotonic()
-        if self.view.record.ended is not None or self._placing is not None:
+        if self.view.record.ended is not None:
             self._open_widget(update=self._replaces)
         else:
             super().show()
@@ -102,13 +94,9 @@ class LiveScreen(OutputScreen):
         """See `Screen.finish`; the widget waits until each page has the lasting output, or for the next view."""
         self._lasting = self.bundle()
         self._publish(self._lasting, update=True)
-        if len(self._pages) > 1 or self._placing is not None:
+        if len(self._pages) > 1:
             self._send_news()
             self._send_lasting()
-        if self.view.restart is not None:
-            from jupyter_latents.display.static_html import key_of
-
-            self.view.restart.offer(self.view.record, key_of(self._lasting))
 
     @property
     def open(self) -> bool:

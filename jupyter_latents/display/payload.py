@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.display.pictures.arrangement import arranged, value_text
-from jupyter_latents.display.records.ways import advice
 from jupyter_latents.display.tables.workers import WORKER_HEADINGS, worker_cells
-from jupyter_latents.display.texts import doing, sigma_text, spoken, stage_label, time_left
+from jupyter_latents.display.texts import advice, doing, sigma_text, spoken, stage_label, time_left
 from jupyter_latents.stage import label_of
 from jupyter_latents.wording import visible
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
-__all__ = ["FrontEnd", "Placing", "Publisher", "front_end", "publish", "shell"]
+__all__ = ["FrontEnd", "Publisher", "front_end", "publish", "shell"]
 
 FrontEnd = Literal["notebook", "program", "console"]
 _CLIENT = re.compile(r".+_\d+_\d+")
@@ -72,31 +72,7 @@ class Publisher:
                 publisher.unregister_hook(hook)
 
 
-class Placing:
-    """Has the page put an output into the notebook, where no cell runs that it could belong to; it updates none.
-
-    Args:
-        place: Is given the output and its id.
-    """
-
-    def __init__(self, place: Callable[[Mapping[str, Any], str], None]) -> None:
-        self._place = place
-
-    def publish(self, bundle: dict[str, Any], display_id: str, *, update: bool) -> None:
-        """See `Publisher.publish`.
-
-        Args:
-            bundle: Data by MIME type.
-            display_id: The output's id.
-            update: Whether it stands there already: its widget tells it the rest.
-        """
-        if not update:
-            self._place(bundle, display_id)
-
-
-def publish(
-    bundle: dict[str, Any], display_id: str, *, update: bool = False, by: Publisher | Placing | None = None
-) -> None:
+def publish(bundle: dict[str, Any], display_id: str, *, update: bool = False, by: Publisher | None = None) -> None:
     """Sends a display bundle under a display id.
 
     Args:

@@ -8,11 +8,9 @@ import uuid
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jupyter_latents.display.publishing import Publisher, publish, shell
-from jupyter_latents.display.records.ways import advice
-from jupyter_latents.display.texts import progress_line, status, summary
+from jupyter_latents.display.texts import advice, progress_line, status, summary
 
 if TYPE_CHECKING:
-    from jupyter_latents.display.publishing import Placing
     from jupyter_latents.display.view import RunView
 
 __all__ = ["OutputScreen", "Screen", "TerminalScreen", "publish", "shell"]
@@ -60,7 +58,7 @@ class OutputScreen:
         self.display_id = display_id or uuid.uuid4().hex
         self._replaces = display_id is not None
         self._updates = updates
-        self._publisher: Publisher | Placing = Publisher()
+        self._publisher = Publisher()
 
     @property
     def open(self) -> bool:

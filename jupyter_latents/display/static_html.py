@@ -14,26 +14,24 @@ from typing import TYPE_CHECKING, Any
 from jupyter_latents.display import payload, still
 from jupyter_latents.display.pictures.images import data_uri, jpeg, montage, png, shrunk
 from jupyter_latents.display.records.cells import Cells, cells_of
-from jupyter_latents.display.records.ways import advice
 from jupyter_latents.display.scripts import page_script, page_style, static_file, still_style
-from jupyter_latents.display.texts import status, summary
+from jupyter_latents.display.texts import advice, status, summary
 from jupyter_latents.wording import UNSEEN, as_html
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from PIL.Image import Image
 
     from jupyter_latents.display.records.run_record import RunRecord
     from jupyter_latents.display.records.stage_record import Point, StageRecord
 
-__all__ = ["BUDGETS", "Budget", "key_of", "last_picture", "run_bundle", "run_html", "script_json"]
+__all__ = ["BUDGETS", "Budget", "last_picture", "run_bundle", "run_html", "script_json"]
 
 _FILM_BYTES = 110_000  # of the clips of a stage at most, before base64
 _CELLS = 4  # steps whose cells are told, for each frame that is kept
 _TEXT_PART = 10
 _MARKS = re.compile(f"[<>&]|{UNSEEN.pattern}")
-_KEY = re.compile(r'data-jl="(\w+)"')
 _PNG_PART = 0.16  # of the bundle's size; base64 makes a quarter of it
 
 
@@ -182,16 +180,6 @@ def _key(data: dict[str, Any]) -> str:
     """Tells the elements of an output from others of a page; that of the same run is the same, however long it took."""
     lasting = [data["title"], data["stages"], data["points"], page_script("")]
     return hashlib.sha256(script_json(lasting).encode()).hexdigest()[:12]
-
-
-def key_of(bundle: Mapping[str, Any]) -> str:
-    """What tells the elements of a lasting output from others of a page; empty where it is text alone.
-
-    Args:
-        bundle: See `run_bundle`.
-    """
-    found = _KEY.search(bundle.get("text/html", ""))
-    return found[1] if found is not None else ""
 
 
 def _scripts(data: dict[str, Any], key: str) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from jupyter_latents.engine import Reading
 
 __all__ = [
-    "doing", "duration", "items_text", "progress_line", "reading_text", "sigma_text", "spoken", "stage_label",
+    "advice", "doing", "duration", "items_text", "progress_line", "reading_text", "sigma_text", "spoken", "stage_label",
     "status", "summary", "time_left",
 ]  # fmt: skip
 
@@ -106,6 +106,18 @@ def _place(record: RunRecord) -> str:
         return f"waiting, since {record.held_up} is paused"
     ahead = next((place for place, one in enumerate(record.queue) if one.own), 0)
     return f"waiting for {ahead + 1} earlier runs" if ahead else "waiting for an earlier run"
+
+
+def advice(record: RunRecord) -> str:
+    """What can be done after a run that ended before its time; empty after others."""
+    if record.ended is None or record.state not in ("failed", "stopped"):
+        return ""
+    again = "change the options and run the cell again" if record.state == "failed" else "run it again"
+    last = record.stages[-1] if record.stages else None
+    if last is None or last.latents is None or not last.variable or not last.points:
+        return f"Next: {again}."
+    step = last.points[-1].step
+    return f'Next: {again}, or go on from step {step}: a cell with --image-seeds "latents: {last.variable}".'
 
 
 def items_text(record: RunRecord) -> str:

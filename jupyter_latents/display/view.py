@@ -67,13 +67,6 @@ class Watched(Protocol):
         """Lets it go on."""
 
 
-class Restarting(Protocol):
-    """What offers to go on after a run that ended before its time."""
-
-    def offer(self, record: RunRecord, key: str) -> None:
-        """Offers it beside the output that has a key."""
-
-
 class RunView:
     """Observes a run and shows it.
 
@@ -109,7 +102,6 @@ class RunView:
         self.bind = bind or _bind_in_shell
         self.tells_error = tells_error
         self.run: Watched | None = None
-        self.restart: Restarting | None = None
         self._pace = PreviewPace(preview_every)
         self._preview_vae = checked_preview_vae(preview_vae)
         self._lock = threading.RLock()
@@ -121,14 +113,8 @@ class RunView:
         """Tells all stages that will come, for the bar and the time left; may be left out."""
         self.record.planned = tuple(stages)
 
-    def attach(self, run: Watched, restart: Restarting | None = None) -> None:
-        """Gives the run that Stop and Pause act on, and whose end ends the view.
-
-        Args:
-            run: The run.
-            restart: Starts it once more from its view, where it ends before its time; None for nothing to press.
-        """
-        self.restart = restart
+    def attach(self, run: Watched) -> None:
+        """Gives the run that Stop and Pause act on, and whose end ends the view."""
         self.run, run.watcher = run, self
         start_thread(lambda: self._watch(run), "view-of-run")
 
@@ -138,14 +124,7 @@ class RunView:
         Args:
             display_id: The output to replace; a new one by default.
         """
-        self.show_on(choose_screen(self, display_id))
-
-    def show_on(self, screen: Screen) -> None:
-        """Shows it on one screen more.
-
-        Args:
-            screen: The screen.
-        """
+        screen = choose_screen(self, display_id)
         with self._lock:
             screen.show()
             others = [other for other in self._screens if screen.shares and self._follows(other)]

@@ -37,8 +37,6 @@ BUTTONS: Mapping[str, str] = MappingProxyType(
         "Copy cell": "puts the cell that makes what is shown on the clipboard",
         "New cell": "puts that cell into the notebook, below this one; it does not run by itself",
         "Copy line": "puts the line beside it on the clipboard, to be pasted into a cell",
-        "Run again": "starts a run that failed or was stopped once more, below; what was made and is kept stays",
-        "Go on from": "runs the rest of its steps in a new cell, under a name of its own",
         "Branch here": "binds the latents of the chosen step to the variable in the line beside it",
     }
 )

@@ -229,17 +229,15 @@ class Session:
         """
         return cell_of([one.source])
 
-    def cell_onward(self, one: PastResult, name: str = "", into: str | None = None) -> str:
+    def cell_onward(self, one: PastResult, name: str = "") -> str:
         """The cell that goes on from a result; empty where nobody knows what made it.
 
         Args:
             one: The result.
             name: The variable that holds it; empty to have the cell make it first.
-            into: The variable that what comes of it is bound to; None for none.
         """
         source = one.source
-        rest = [onward(source, name, clean=not one.noise, into=into)] if isinstance(source, FromStage) else []
-        return cell_of(rest) if rest else ""
+        return cell_of([onward(source, name, clean=not one.noise)]) if isinstance(source, FromStage) else ""
 
     def bind_result(self, name: str, one: PastResult) -> str:
         """Binds the latents of an earlier result to a name.

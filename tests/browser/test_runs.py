@@ -187,30 +187,11 @@ def test_a_reloaded_page_and_a_second_tab_ask_for_what_they_missed(lab: LabPage)
     assert kinds == {"text/html", "image/png", "text/plain"}
 
 
-def test_a_button_goes_on_from_the_step_at_which_a_run_was_stopped(lab: LabPage) -> None:
-    stopped, below = lab.output(NUMBER["reloaded"]), lab.output(len(CELLS))
-    if not stopped.locator(".jl-advice").count():  # where the test above did not run
-        lab.run_cell(NUMBER["reloaded"])
-        under_way(lab, "reloaded")
-        press(lab, "reloaded", "Stop")
-    stopped.get_by_role("button", name=re.compile(r"Go on from step \d+")).press("Enter")
-    expect(below.locator(".jl-status")).to_contain_text(re.compile(r"denoising \d+ of"), timeout=60_000)
-    below.get_by_role("button", name="Stop").click()
-    expect(below.get_by_role("button", name="Run again")).to_be_visible()
-    expect(stopped.locator(".jl-ways button")).to_have_count(0)  # those of the last run alone
-    expect(stopped.locator(".jl-advice")).to_contain_text("Next: run it again")
-    made = lab.save().cells[len(CELLS)]
-    assert '--image-seeds "latents: reloaded"' in made.source
-    assert [set(output.data) for output in made.outputs] == [{"text/html", "image/png", "text/plain"}]
-
-
 def test_another_kernel_still_shows_the_runs(lab: LabPage) -> None:
     lab.save()
     lab.shut_kernel()
     lab.page.reload()
     lab.open("runs.ipynb")
-    expect(lab.output(len(CELLS)).locator(".jl-advice")).to_be_visible()
-    expect(lab.page.locator(".jl-ways button")).to_have_count(0)
     picture = lab.output(NUMBER["rest"]).locator(".jl-one img").first
     expect(picture).to_be_visible()
     assert picture.evaluate("(image) => image.decode().then(() => image.naturalWidth)") >= 128

@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 
 from jupyter_latents.display import live, screens
-from jupyter_latents.display.publishing import Placing
-from jupyter_latents.display.restart.port import close_ports
 from jupyter_latents.latents import services
 from jupyter_latents.session import Session
 from tests.display.panels import TWO
@@ -27,10 +25,7 @@ class Recorder:
         self.messages: list[tuple[dict[str, Any], list[bytes]]] = []
 
     def publish(self, bundle: dict[str, Any], display_id: str, *, update: bool = False, by: Any = None) -> None:
-        if isinstance(by, Placing):
-            by.publish(bundle, display_id, update=update)
-        else:
-            self.bundles.append((display_id, bundle, update))
+        self.bundles.append((display_id, bundle, update))
 
     def create_comm(self, *args: Any, **kwargs: Any) -> Any:
         import comm
@@ -54,7 +49,6 @@ def front_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
     shell = SimpleNamespace(kernel=object(), user_ns={})
     monkeypatch.setattr(screens, "shell", lambda: shell)
     yield recorder
-    close_ports()
     for screen in list(live._open):
         screen.close()
 

@@ -10,9 +10,9 @@ from jupyter_latents.display.latents import latents_bundle
 from jupyter_latents.display.payload import head
 from jupyter_latents.display.records.run_record import RunRecord
 from jupyter_latents.display.records.stage_record import Point
-from jupyter_latents.display.records.ways import advice
 from jupyter_latents.display.still import bar
 from jupyter_latents.display.texts import (
+    advice,
     duration,
     progress_line,
     reading_text,
@@ -128,7 +128,7 @@ def test_a_run_that_waits_says_that_the_one_before_it_is_paused() -> None:
 @pytest.mark.parametrize(
     ("state", "left", "expected"),
     [
-        ("failed", False, "Next: run it again, with other options where they are to blame."),
+        ("failed", False, "Next: change the options and run the cell again."),
         ("stopped", False, "Next: run it again."),
         (
             "stopped",

@@ -16,20 +16,6 @@ function takeOver(root) {
   root.className = "";
   root.append(inner);
   view.draw();
-  hearOffers(view, root.dataset.jl);
-}
-
-// A kernel that still has the run says what can be done; where none has it, nothing is ever heard.
-function hearOffers(view, key) {
-  const held = new WeakRef(view); // an output that is gone takes its pictures with it
-  const hear = ({ detail }) => {
-    const there = held.deref();
-    if (!there) document.removeEventListener("jl-offer", hear);
-    else if (detail.key === key) there.offer(detail);
-  };
-  if (!view.state.next) return;
-  document.addEventListener("jl-offer", hear);
-  document.dispatchEvent(new CustomEvent("jl-ask", { detail: key }));
 }
 
 for (const root of document.querySelectorAll('[data-jl="$key"]:not([data-jl-ready])')) {

@@ -12,14 +12,13 @@ __all__ = ["onward"]
 _HERE = Reference("the result", "variable")
 
 
-def onward(source: FromStage, name: str = "", *, clean: bool, into: str | None = None) -> FromStage:
+def onward(source: FromStage, name: str = "", *, clean: bool) -> FromStage:
     """What goes on from a result with the same model and options: to its end, or, where it is clean, as its picture.
 
     Args:
         source: What made the result.
         name: The variable that holds it; empty to have the cell make it first.
         clean: Whether no noise is left in it.
-        into: The variable that what comes of it is bound to; None for none.
     """
     stage = source.stage
     before = stage.image_seed or ImageSeed()
@@ -36,7 +35,7 @@ def onward(source: FromStage, name: str = "", *, clean: bool, into: str | None =
         seed=None,
         batch_size=1,
         output=Output(),
-        into=into,
+        into=None,
         sweep=None,
     )
     kept = {reference: source.inputs[reference] for reference in rest.references if reference in source.inputs}
