@@ -23,7 +23,7 @@ def imported() -> set[str]:
 
 
 def test_what_is_imported_is_asked_for() -> None:
-    extras = ("samplers", "film", "lora", "weights", "cluster", "lab")
+    extras = ("samplers", "film", "lora", "weights", "gguf", "cluster", "lab")
     assert imported() - asked_for(*extras) - BROUGHT == set()
     assert {"huggingface-hub", "traitlets"} <= asked_for()
 

@@ -44,9 +44,11 @@ def test_a_view_is_a_widget_that_answers_and_stays(front_end: Recorder) -> None:
 @pytest.mark.usefixtures("marimo")
 def test_a_started_run_is_shown_by_its_view(front_end: Recorder) -> None:
     run = jupyter_latents.start("demo/scenes --prompts cat --seeds 1 --inference-steps 1 --output-size 64")
-    assert isinstance(run._display_(), RunView)
+    view = run._display_()
+    assert isinstance(view, RunView)
     run.get()
-    assert "1 step" in run._display_()._display_().still
+    view.finish()  # as its thread does a moment later
+    assert "1 step" in view._display_().still
     with pytest.raises(SettingError, match="marimo makes variables in cells alone; copy the line for base_2"):
         refuse_to_bind("base_2", run.result)
     del front_end

@@ -178,7 +178,7 @@ def test_options_of_the_refiner_are_explained_offered_and_guessed() -> None:
     assert all(f"\n  {name}\n" in help_text() for name in REWRITTEN)
     told = " ".join(option_help("--sdxl-high-noise-fractions").split())  # however wide the terminal is
     assert "fraction of the steps. Default: 0.8" in told
-    cell = "%%dgen\nm --sdxl-refiner-p"
+    cell = "%%dgen\nm --sdxl-refiner-pa"
     found = [one.text for one in complete(cell, len(cell))]
     assert found == ["--sdxl-refiner-pag", "--sdxl-refiner-pag-scales", "--sdxl-refiner-pag-adaptive-scales"]
     with pytest.raises(ScriptError, match="did you mean --sdxl-refiner"):

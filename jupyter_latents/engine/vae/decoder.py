@@ -105,8 +105,6 @@ class Decoder:
     def vae_of(self, latents: Latents) -> Any:
         """The VAE that latents belong to: that of the model that made them, in the dtype of its run, and only that.
 
-        Where the model's VAE was changed since, the old one is taken if it is still held.
-
         Raises:
             ModelError: It is not at hand, or the model of that name works in another space.
 
@@ -116,21 +114,19 @@ class Decoder:
         space, name = latents.space, latents.provenance.model
         if name:
             maker = source_of(latents.provenance)
-            held = self._cache.find_vae(space.vae, maker.dtype) if space is not None and space.vae else None
             try:
-                now, vae = describe(maker).space, held
-                if held is None or space is None or now.vae == space.vae:
-                    vae = self._cache.load_vae(maker)
+                vae = self._cache.load_vae(maker)
+                now = describe(maker).space
             except ModelError as error:
-                if held is None:
-                    raise ModelError(
-                        f"latents of {name} are decoded by its own VAE ({space or 'space not known'}), and that model "
-                        f"is not at hand; another VAE would give a wrong picture. {error.template}",
-                        option=error.option,
-                    ) from error
-                return held
-            if vae is not held:
-                _check_same(latents, now)
+                held = self._cache.find_vae(space.vae, maker.dtype) if space is not None and space.vae else None
+                if held is not None:
+                    return held
+                raise ModelError(
+                    f"latents of {name} are decoded by its own VAE ({space or 'space not known'}), and that model "
+                    f"is not at hand; another VAE would give a wrong picture. {error.template}",
+                    option=error.option,
+                ) from error
+            _check_same(latents, now)
             return vae
         raise ModelError(
             "these latents do not say which model made them, so no VAE can decode them. Put them in the image position "
