@@ -11,8 +11,8 @@ from jupyter_latents.display.words import BUTTONS, TERMS, WORDS
 from jupyter_latents.formats import offered
 
 __all__ = [
-    "gallery_script", "gallery_style", "live_gallery_script", "live_script", "page_script", "page_style",
-    "restart_script", "static_file", "still_style",
+    "gallery_script", "gallery_style", "live_gallery_script", "live_script", "page_script", "page_style", "static_file",
+    "still_style",
 ]  # fmt: skip
 
 _SHARED = (
@@ -50,12 +50,6 @@ def _script(*more: str) -> str:
 def live_script() -> str:
     """The module that the widget runs."""
     return _script("notebook.js", "live.js")
-
-
-@cache
-def restart_script() -> str:
-    """The module that offers to go on after a run."""
-    return "\n".join(map(static_file, ("notebook.js", "restart.js")))
 
 
 def page_script(key: str) -> str:

@@ -31,42 +31,13 @@ class View {
     this.body = body;
     this.foot = this.buildFoot();
     this.picture.onwhole = () => this.enlarge();
-    this.next = this.buildNext();
+    this.next = make("div", "jl-next");
     this.root.append(this.buildHead(), this.next, this.buildQueue(), body, this.buildCrew(), this.buildNotes(), this.foot);
     this.enlarged = new Enlarged(this.root, (by) => this.enlargeBeside(by));
     this.help = new Help(this.root);
     let width = 0;
     const resized = () => width !== (width = this.root.offsetWidth) && requestAnimationFrame(() => this.balance());
     new ResizeObserver(resized).observe(this.root);
-  }
-
-  // What can be done after a run that ended before its time: in words, and as buttons where a kernel offers them.
-  buildNext() {
-    const next = make("div", "jl-next");
-    this.ways = make("div", "jl-ways");
-    this.ways.setAttribute("role", "group");
-    this.ways.setAttribute("aria-label", "what to do next");
-    this.advice = make("div", "jl-advice");
-    shown(this.ways, false);
-    next.append(this.ways, this.advice);
-    return next;
-  }
-
-  offer({ ways, press, said }) {
-    const buttons = ways.map(([kind, label, tip]) => {
-      const one = button(label, () => {
-        for (const other of this.ways.children) other.disabled = true; // until the kernel answers
-        press(kind);
-      });
-      one.title = tip;
-      return one;
-    });
-    const had = [...this.ways.children].indexOf(document.activeElement);
-    buttons.at(-1)?.classList.add("jl-primary");
-    this.ways.replaceChildren(...buttons);
-    shown(this.ways, buttons.length > 0);
-    if (had >= 0) buttons[had]?.focus();
-    if (said) put(this.said, said);
   }
 
   buildHead() {
@@ -202,7 +173,7 @@ class View {
     put(this.status, state.left ? `${state.status} · ${state.left}` : state.status);
     this.root.classList.toggle("jl-failed", state.state === "failed");
     put(this.heard, state.heard || "");
-    put(this.advice, state.next || "");
+    put(this.next, state.next || "");
     shown(this.next, Boolean(state.next));
     shown(this.body, state.stages.length > 0);
     shown(this.foot, state.points.length > 0);
