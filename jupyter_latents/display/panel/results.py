@@ -30,7 +30,7 @@ __all__ = ["Results", "ending"]
 _EMPTY = "Runs and dry runs of the panel appear here and stay in the notebook."
 _SMALL = "font: 13px/1.45 system-ui, sans-serif"
 _EARLIER = 8  # results that stay folded below the newest one
-_SHARE = 4  # each of them has a quarter of a whole output's size
+_TITLE = 200  # characters of the line of each
 
 
 class Results:
@@ -153,9 +153,19 @@ class Results:
             publish(self._earlier_bundle(), self._earlier_id, update=True)
 
     def _earlier_bundle(self) -> dict[str, Any]:
-        line = f'<summary style="{_SMALL}; padding: 5px 2px; cursor: pointer">'
-        parts = (f"<details>{line}{as_html(title)}</summary>{html}</details>" for title, html in tuple(self._earlier))
-        return {"text/html": "".join(parts), "text/plain": "\n".join(title for title, _ in tuple(self._earlier))}
+        """All of them in one output, which keeps to the size of one: of the oldest there may be the line alone."""
+        earlier = tuple(self._earlier)
+        text = "\n".join(title for title, _ in earlier)
+        lines = [f'<div style="{_SMALL}; padding: 5px 2px">{as_html(title)}</div>' for title, _ in earlier]
+        left = SETTINGS.output_size - sum(len(part.encode()) for part in (text, *lines))
+        for place, (title, html) in enumerate(earlier):
+            line = f'<summary style="{_SMALL}; padding: 5px 2px; cursor: pointer">{as_html(title)}</summary>'
+            part = f"<details>{line}{html}</details>"
+            more = len(part.encode()) - len(lines[place].encode())
+            if more > left:
+                break
+            left, lines[place] = left - more, part
+        return {"text/html": "".join(lines), "text/plain": text}
 
 
 def _folded(shown: Plan | RunView | tuple[str, str]) -> tuple[str, str]:
@@ -166,9 +176,13 @@ def _folded(shown: Plan | RunView | tuple[str, str]) -> tuple[str, str]:
     if isinstance(shown, tuple):
         return shown
     if not isinstance(shown, RunView):
-        return f"dry run: {shown.summary}", plan_html(shown)
-    bundle = run_bundle(shown.record, SETTINGS.output_size // _SHARE)
-    return f"{shown.record.title or 'run'}: {status(shown.record)}", bundle["text/html"]
+        return _line(f"dry run: {shown.summary}"), plan_html(shown)
+    bundle = run_bundle(shown.record, SETTINGS.output_size // _EARLIER)
+    return _line(f"{shown.record.title or 'run'}: {status(shown.record)}"), bundle["text/html"]
+
+
+def _line(title: str) -> str:
+    return title if len(title) <= _TITLE else f"{title[: _TITLE - 1]}\u2026"
 
 
 def ending(run: Run) -> str:
