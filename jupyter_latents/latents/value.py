@@ -71,6 +71,8 @@ class Latents(LatentsData):
     def replace(self, **changes: Any) -> Latents:
         """A copy with some attributes changed; see the class for their names. A space may be given by its name.
 
+        Another tensor of other values has no history: ``resume`` is None then, unless it is given too.
+
         Raises:
             LatentsError: No such attribute, or a value of another kind.
             SettingError: No space has that name.
@@ -83,6 +85,8 @@ class Latents(LatentsData):
         if isinstance(changes.get("space"), str):
             given = changes.get("tensor", self.tensor)
             changes["space"] = for_shape(find_space(changes["space"]), getattr(given, "shape", self.shape))
+        if "tensor" in changes and not _same_values(changes["tensor"], self.tensor):
+            changes.setdefault("resume", None)
         return dataclasses.replace(self, **changes)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
@@ -158,3 +162,10 @@ class Latents(LatentsData):
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return services.mimebundle(self)
+
+
+def _same_values(tensor: object, other: torch.Tensor) -> bool:
+    if not isinstance(tensor, torch.Tensor) or tensor is other:
+        return tensor is other
+    alike = (tensor.dtype, tensor.shape, tensor.device) == (other.dtype, other.shape, other.device)
+    return alike and torch.equal(tensor, other)

@@ -132,3 +132,14 @@ def test_an_option_that_is_no_usable_number_is_none(text: str | None) -> None:
     options = {} if text is None else {"steps": text}
     assert Provenance(options=options).number("steps", 1, 10_000) is None
     assert Provenance(options={"steps": "30"}).number("steps", 1, 10_000) == 30
+
+
+def test_another_tensor_has_no_history() -> None:
+    """It went on "exactly", with the outputs of steps that were another tensor's."""
+    made = some_latents()
+    assert made.replace(tensor=made.tensor.clone()).resume is made.resume
+    assert made.replace(noise=made.noise).resume is made.resume
+    other = made.replace(tensor=made.tensor * 0.5)
+    assert other.resume is None
+    assert other.facts()["continues"] == "without history"
+    assert made.replace(tensor=made.tensor * 0.5, resume=made.resume).resume is made.resume

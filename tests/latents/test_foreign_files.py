@@ -33,7 +33,7 @@ def refused(path: Path, match: str, **facts: Any) -> str:
 @pytest.mark.parametrize("dtype", strategies.DTYPES)
 def test_npz_keeps_everything_and_is_numpys(tmp_path: Path, dtype: torch.dtype) -> None:
     tensor = some_latents().tensor.to(dtype)
-    latents = some_latents(tensor=tensor, denoised=tensor / 2)
+    latents = some_latents(tensor=tensor, denoised=tensor / 2, resume=some_latents().resume)
     path = latents.save(tmp_path / "some.npz")
     assert path.read_bytes() == latents.save(tmp_path / "again.npz").read_bytes()
     found = Latents.load(path)
