@@ -101,7 +101,26 @@ def test_enlarged(page: Page, shot: Shot) -> None:
     page.locator(".jl-large").first.click()
     expect(page.get_by_role("dialog", name="enlarged picture")).to_be_visible()
     assert page.evaluate("model.sent.at(-1)") == {"cmd": "whole", "point": 95, "picture": 0}
+    dialog = page.get_by_role("dialog", name="enlarged picture")
+    expect(dialog.locator(".jl-count")).to_have_text("24 of 24")
+    expect(dialog.get_by_role("button", name="next picture")).to_have_attribute("aria-disabled", "true")
+    page.keyboard.press("ArrowRight")  # there is none: nothing happens
+    page.keyboard.press("ArrowLeft")
+    dialog.get_by_role("button", name="previous picture").click()
+    expect(dialog.get_by_role("status")).to_have_text(re.compile("^xy · guidance 7, seed 2, prompt a starry"))
+    expect(dialog.locator(".jl-count")).to_have_text("22 of 24")
+    assert page.evaluate("model.sent.at(-1)") == {"cmd": "whole", "point": 87, "picture": 0}
+    for _ in range(5):
+        page.keyboard.press("Tab")
+        assert page.evaluate("!document.activeElement.closest('.jl-body')"), "the focus left the window"
     shot("enlarged")
+    page.keyboard.press("Escape")
+    expect(dialog).not_to_be_visible()
+    expect(page.locator(".jl-facts")).to_contain_text("xy[21]")
+    show_static(page, ran(two_stages()))  # without a grid it walks the steps
+    page.locator(".jl-large").first.click()
+    page.keyboard.press("ArrowLeft")
+    expect(dialog.get_by_role("status")).to_have_text(re.compile("step 29 of 30$"))
 
 
 def test_help(page: Page, shot: Shot) -> None:
@@ -286,6 +305,11 @@ def test_a_sweep_fits_every_width(page: Page, shot: Shot, width: int) -> None:
     show_static(page, ran(sweep_stages()), dark=width == 400)
     over = "(one) => one.scrollWidth - one.clientWidth"
     assert [page.locator(part).evaluate(over) for part in (".jl-tabs", ".jl-scroll")] == [0, 0]
+    shown, made = page.locator(".jl-pick img").first.evaluate("(one) => [one.clientWidth, one.naturalWidth]")
+    assert {360: 40, 400: 48, 600: 92, 780: 130, 1600: 140}[width] <= shown <= min(160, 2 * made)
+    card = page.locator("div.jl").last.bounding_box()
+    assert card is not None
+    assert card["width"] > (width - 20 if width < 780 else 740 if width == 780 else 1300)
     shot(f"sweep-{width}")
 
 
