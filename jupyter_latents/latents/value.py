@@ -14,6 +14,7 @@ import torch
 from jupyter_latents.errors import LatentsError, nearest
 from jupyter_latents.latents import forms, packing, services, trajectory
 from jupyter_latents.latents.data import LatentsData
+from jupyter_latents.latents.facts import Noise
 from jupyter_latents.latents.files import reading
 from jupyter_latents.latents.operations import batches, cutting, geometry, levels, mixing, pasting
 from jupyter_latents.latents.spaces import find_space, for_shape
@@ -71,7 +72,8 @@ class Latents(LatentsData):
     def replace(self, **changes: Any) -> Latents:
         """A copy with some attributes changed; see the class for their names. A space may be given by its name.
 
-        Another tensor of other values has no history: ``resume`` is None then, unless it is given too.
+        Another tensor of other values has no history: ``resume`` is None then, unless it is given too. At another
+        noise they stand at no step of the schedule either: ``position`` is None then, too.
 
         Raises:
             LatentsError: No such attribute, or a value of another kind.
@@ -85,8 +87,12 @@ class Latents(LatentsData):
         if isinstance(changes.get("space"), str):
             given = changes.get("tensor", self.tensor)
             changes["space"] = for_shape(find_space(changes["space"]), getattr(given, "shape", self.shape))
-        if "tensor" in changes and not _same_values(changes["tensor"], self.tensor):
+        if self.changed_in_place or ("tensor" in changes and not _same_values(changes["tensor"], self.tensor)):
             changes.setdefault("resume", None)
+        noise = changes.get("noise", self.noise)
+        if isinstance(noise, Noise) and noise != self.noise:
+            changes.setdefault("resume", None)
+            changes.setdefault("position", None)
         return dataclasses.replace(self, **changes)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
@@ -143,7 +149,8 @@ class Latents(LatentsData):
             rows["made by"] = self.provenance.operation
         rows["assumed"] = self.provenance.options.get("assumed", "")
         if self.noise is not None and not self.is_clean:
-            rows["continues"] = "exactly, with its history" if self.resume else "without history"
+            own = self.resume is not None and not self.changed_in_place
+            rows["continues"] = "exactly, with its history" if own else "without history"
         return {name: text for name, text in rows.items() if text}
 
     def _place(self) -> str:

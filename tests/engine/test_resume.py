@@ -66,3 +66,11 @@ def test_a_second_order_history_matters(bench: Bench, base: Latents) -> None:
     """Else the tests above would pass for nothing."""
     bare, _ = going_on(bench, base.replace(resume=None))
     assert not equal(bare, bench.whole("sd15", scheduler=NAME))
+
+
+def test_values_changed_in_place_go_on_without_the_history_of_others(bench: Bench, base: Latents) -> None:
+    as_new, _ = going_on(bench, base.replace(tensor=base.tensor * 0.9))
+    base.tensor.mul_(0.9)
+    result, notes = going_on(bench, base)
+    assert any("without history: their values were changed in place" in note for note in notes.notes + notes.warnings)
+    assert equal(result, as_new)
