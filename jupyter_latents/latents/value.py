@@ -14,7 +14,6 @@ import torch
 from jupyter_latents.errors import LatentsError, nearest
 from jupyter_latents.latents import forms, packing, services, trajectory
 from jupyter_latents.latents.data import LatentsData
-from jupyter_latents.latents.facts import Noise
 from jupyter_latents.latents.files import reading
 from jupyter_latents.latents.operations import batches, cutting, geometry, levels, mixing, pasting
 from jupyter_latents.latents.spaces import find_space, for_shape
@@ -89,11 +88,11 @@ class Latents(LatentsData):
             changes["space"] = for_shape(find_space(changes["space"]), getattr(given, "shape", self.shape))
         if self.changed_in_place or ("tensor" in changes and not _same_values(changes["tensor"], self.tensor)):
             changes.setdefault("resume", None)
-        noise = changes.get("noise", self.noise)
-        if isinstance(noise, Noise) and noise != self.noise:
-            changes.setdefault("resume", None)
-            changes.setdefault("position", None)
-        return dataclasses.replace(self, **changes)
+        made = dataclasses.replace(self, **changes)
+        if made.noise == self.noise:
+            return made
+        elsewhere: dict[str, Any] = {"resume": None, "position": None}
+        return dataclasses.replace(made, **{name: none for name, none in elsewhere.items() if name not in changes})
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         array = self.tensor.float().numpy() if self.tensor.dtype == torch.bfloat16 else self.tensor.numpy()
