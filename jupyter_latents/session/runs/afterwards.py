@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jupyter_latents.latents.clip import Clip
     from jupyter_latents.session.runs.readiness import Resolved
 
-__all__ = ["decoded", "finished", "pictures_of"]
+__all__ = ["decoded", "finished", "with_pictures"]
 
 
 def decoded(result: StageResult, engine: Engine, observer: Observer) -> StageResult:
@@ -59,17 +59,17 @@ def finished(resolved: Resolved, result: StageResult) -> StageResult:
     return replace(result, images=tuple(_post_processed(stage, result.images)))
 
 
-def pictures_of(stage: Stage, result: StageResult, engine: Engine) -> list[Image | Clip]:
-    """The pictures of a result that has none yet, where files of pictures are asked for.
+def with_pictures(stage: Stage, result: StageResult, engine: Engine) -> StageResult:
+    """A result with the pictures that its files are made of, where it has none yet and files of pictures are asked for.
 
     Args:
         stage: The stage.
         result: What it made.
         engine: Decodes it.
     """
-    if writes_latents(stage):
-        return []
-    return _post_processed(stage, engine.decode(result.latents))
+    if result.images or writes_latents(stage):
+        return result
+    return replace(result, images=tuple(_post_processed(stage, engine.decode(result.latents))))
 
 
 def _post_processed(stage: Stage, pictures: Sequence[Image | Clip]) -> list[Image | Clip]:

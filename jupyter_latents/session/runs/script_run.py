@@ -16,7 +16,7 @@ from jupyter_latents.session import outputs
 from jupyter_latents.session.blame import blame, check_parts
 from jupyter_latents.session.memory.identity import key_of
 from jupyter_latents.session.plans.veils import expand_names, rewrite
-from jupyter_latents.session.runs.afterwards import decoded, finished, pictures_of
+from jupyter_latents.session.runs.afterwards import decoded, finished, with_pictures
 from jupyter_latents.session.runs.job import Job
 from jupyter_latents.session.runs.read_ahead import ReadAhead
 from jupyter_latents.session.runs.readiness import Readiness, Resolved
@@ -286,8 +286,8 @@ class ScriptRun:
         observer.phase(Phase("saving"))
         if here() != self.place:
             stage = replace(stage, output=replace(stage.output, path=str(self.place / outputs.folder_of(stage))))
-        pictures = list(result.images) or pictures_of(stage, result, self.models.engine)
+        result = with_pictures(stage, result, self.models.engine)
         texts, cell = partial(self.session.texts, result.latents), partial(self.session.cell, result.latents)
-        files = outputs.write(stage, result, pictures, texts, observer.note, cell)
+        files = outputs.write(stage, result, texts, observer.note, cell, self.run.files)
         self.session.origins.wrote(files, result.latents)
         return files
