@@ -18,7 +18,6 @@ from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.load import dtype_of
 from jupyter_latents.engine.models.memory import device_of
 from jupyter_latents.engine.models.offload import check_offload
-from jupyter_latents.engine.models.optimize import check_optimize
 from jupyter_latents.engine.prepared import Prepared
 from jupyter_latents.engine.prompts.windows import check_prompts
 from jupyter_latents.engine.rules.calls import call_arguments, check_clip_skip
@@ -94,7 +93,6 @@ def _check_model(stage: Stage, facts: ModelFacts) -> None:
     """Raises where a model cannot have what is put on it, or cannot read the texts."""
     check_experts(stage.model, facts.boundary)
     check_prompts(stage, facts.family.text, facts.family.name)
-    check_optimize(stage.model, facts)
     check_offload(stage.model, facts)
 
 
