@@ -9,7 +9,6 @@ from typing import Any
 from jupyter_latents.engine.observer import Silent, StepEvent
 from jupyter_latents.session.runs.run import Run
 from tests.tables.reference import Expected
-from tests.tables.rows import SEED
 
 __all__ = ["Ran", "Told", "judged", "said", "same_error"]
 
@@ -76,8 +75,9 @@ def judged(planned: Any, ran: Ran, number: int, right: Expected | None, factor: 
         "space": (planned.outline.space, latents.space, None),
     }
     origins = (planned.outline.provenance, latents.provenance)
-    pairs["seed"] = (*(one.seed for one in origins), SEED if right is not None else None)
     if right is not None:
+        if right.seed is not None:
+            pairs["seed"] = (*(one.seed for one in origins), right.seed)
         pairs["strength"] = (*(one.options.get("strength", "none") for one in origins), str(right.strength or "none"))
         pairs["batch"] = (planned.outline.shape[0], latents.shape[0], right.batch)
         pairs["size"] = (_pixels(planned.outline.shape, factor), _pixels(latents.shape, factor), right.size)

@@ -22,7 +22,7 @@ import torch
 from tests.engine.cases import mask, picture, plain
 from tests.tables.pipelines import ALIGN, CLASSES, MODES, Size
 from tests.tables.plain_run import scheduler_of
-from tests.tables.rows import Row
+from tests.tables.rows import SEED, Row
 
 __all__ = ["Expected", "PlainRun", "Reference", "expected", "plain_runs", "rule_size"]
 
@@ -231,6 +231,7 @@ class Expected:
         note: How a note begins that must be told, or empty.
         batch: Pictures made at once.
         strength: What the results say that their picture was noised to; None without a picture.
+        seed: What they say that their noise is of; None where nothing tells it.
     """
 
     refused: bool = False
@@ -241,6 +242,7 @@ class Expected:
     note: str = ""
     batch: int = 1
     strength: float | None = None
+    seed: int | None = SEED
 
 
 def expected(row: Row, reference: Reference, start: float | None = None) -> Expected | None:
