@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from jupyter_latents.errors import JupyterLatentsError, ScriptError, nearest
 from jupyter_latents.formats import format_of
 
+from .dgenerate_directives import IDLE, REFUSED
 from .expand import expand
 from .image_process import ImageProcess, is_question, read_image_process
 from .patterns import matched
@@ -211,24 +212,6 @@ def _told(name: str, why: str) -> Callable[[Logical, int, Environment], None]:
     return run
 
 
-_CACHES = "models are cached by size, and leave when others need the room"
-_IDLE = {
-    "save_modules": "models are cached and share their parts without it",
-    "clear_modules": "models are cached and share their parts without it",
-    **{
-        f"clear_{what}_cache": _CACHES
-        for what in ("object", "device", "model", "pipeline", "unet", "vae", "text_encoder", "controlnet",
-                     "control_net", "adapter", "transformer", "image_encoder", "image_processor",
-                     "prompt_upscaler", "prompt_weighter")
-    },
-    "list_object_caches": "%%dgen --models lists what is loaded",
-    **dict.fromkeys(
-        ("help", "templates_help", "functions_help", "directives_help", "quantizer_help", "image_processor_help",
-         "latents_processor_help", "prompt_weighter_help", "prompt_upscaler_help"),
-        "%%dgen --help shows what there is",
-    ),
-}  # fmt: skip
-_RUN_IN_CELL = "run it in a cell of its own"
 DIRECTIVES: dict[str, Directive] = {
     "set": Directive(_set, r"\set NAME TEXT", "Sets a name to text, after expansion.", 2),
     "setp": Directive(_setp, r"\setp NAME EXPRESSION", "Sets a name to the value of a Python expression.", 2),
@@ -254,24 +237,8 @@ DIRECTIVES: dict[str, Directive] = {
         1,
     ),
     "reset_lineno": Directive(_nothing, r"\reset_lineno", "Accepted and ignored."),
-    **{name: Directive(_told(name, why), f"\\{name}", why, idle=True) for name, why in _IDLE.items()},
-    **{
-        name: Directive(None, f"\\{name}", reason)
-        for name, reason in {
-            "exec": f"running programs is not part of the cell; {_RUN_IN_CELL} with !",
-            "web_cache": "there is no web cache here",
-            "prompt_upscale": "prompt upscalers are not part of this project",
-            "civitai_links": "CivitAI links are not part of this project",
-            "to_diffusers": "model conversion is not part of this project",
-            "use_modules": "models of one name share their parts without it; name another model's by --vae and --unet",
-            "auto1111_metadata": "pictures of A1111's are read by %%dgen --from PICTURE",
-            "import_plugins": "dgenerate's plugins cannot run here",
-            **dict.fromkeys(
-                ("cd", "pushd", "popd", "pwd", "ls", "mkdir", "rmdir", "rm", "mv", "cp", "cat"),
-                f"file commands are not part of the cell; {_RUN_IN_CELL} with % or !",
-            ),
-        }.items()
-    },
+    **{name: Directive(_told(name, why), f"\\{name}", why, idle=True) for name, why in IDLE.items()},
+    **{name: Directive(None, f"\\{name}", reason) for name, reason in REFUSED.items()},
 }
 """The directives; those without `run` are dgenerate's and are refused with the reason."""
 

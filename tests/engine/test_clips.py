@@ -278,6 +278,12 @@ def test_what_would_change_one_expert_alone_is_refused(put):
     assert caught.value.option == name
 
 
+def test_a_stage_that_would_change_one_expert_alone_is_refused_before_weights_load(bench):
+    stage = stage_of(bench, "wan22")
+    with pytest.raises(ModelError, match="is not put on models with two experts yet"):
+        prepare(replace(stage, model=replace(stage.model, optimize=("channels-last",))))
+
+
 def test_frames_are_those_of_the_latents(bench):
     given = bench.engine.run(stage_of(bench, "wan21", window=Window(None, 0.5))).latents
     assert prepare(stage_of(bench, "wan21", num_frames=None), Given((given,))).call.frames == FRAMES

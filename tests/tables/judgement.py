@@ -74,7 +74,11 @@ def judged(planned: Any, ran: Ran, number: int, right: Expected | None, factor: 
         "position": (planned.outline.position, latents.position, None),
         "space": (planned.outline.space, latents.space, None),
     }
+    origins = (planned.outline.provenance, latents.provenance)
     if right is not None:
+        if right.seed is not None:
+            pairs["seed"] = (*(one.seed for one in origins), right.seed)
+        pairs["strength"] = (*(one.options.get("strength", "none") for one in origins), str(right.strength or "none"))
         pairs["batch"] = (planned.outline.shape[0], latents.shape[0], right.batch)
         pairs["size"] = (_pixels(planned.outline.shape, factor), _pixels(latents.shape, factor), right.size)
         pairs["end timestep"] = (_rounded(planned.end.timestep), _rounded(latents.noise.timestep), right.levels[1])

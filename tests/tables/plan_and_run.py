@@ -191,7 +191,8 @@ def _second(relay: Relay, reference: Reference) -> Expected | None:
     begin, _, steps = right.span
     repeat = _has_pndm(relay.row) and "exact" not in relay.verdict and 0 < begin < steps - 1
     # The latents say the size. PNDM without its history runs the timestep after its entry twice.
-    return replace(right, note="", batch=right.batch * doubled, evaluations=right.evaluations + repeat)
+    seed = None if relay.carry == "pt" else right.seed  # bare tensors do not say it
+    return replace(right, note="", batch=right.batch * doubled, evaluations=right.evaluations + repeat, seed=seed)
 
 
 def _has_pndm(row: Row) -> bool:

@@ -22,7 +22,7 @@ import torch
 from tests.engine.cases import mask, picture, plain
 from tests.tables.pipelines import ALIGN, CLASSES, MODES, Size
 from tests.tables.plain_run import scheduler_of
-from tests.tables.rows import Row
+from tests.tables.rows import SEED, Row
 
 __all__ = ["Expected", "PlainRun", "Reference", "expected", "plain_runs", "rule_size"]
 
@@ -115,7 +115,7 @@ def plain_runs(row: Row) -> Iterator[PlainRun]:
     if row.mode == "txt2img":
         whole = PlainRun(row.family, row.mode, row.steps, None, size, None, row.scheduler, None, sigmas)
     else:
-        strength = DEFAULT_STRENGTH if row.strength is None else row.strength
+        strength = _strength(row)
         # A picture that nothing resizes goes in as it is: what the pipeline makes of its size is then diffusers' own.
         given = size if row.size or row.resize else row.picture
         whole = PlainRun(row.family, row.mode, row.steps, strength, size, given, row.scheduler, None, sigmas)
@@ -230,6 +230,8 @@ class Expected:
         levels: Training timestep at the start and at the end; None at the end of the schedule.
         note: How a note begins that must be told, or empty.
         batch: Pictures made at once.
+        strength: What the results say that their picture was noised to; None without a picture.
+        seed: What they say that their noise is of; None where nothing tells it.
     """
 
     refused: bool = False
@@ -239,6 +241,8 @@ class Expected:
     levels: tuple[float | None, float | None] = (None, None)
     note: str = ""
     batch: int = 1
+    strength: float | None = None
+    seed: int | None = SEED
 
 
 def expected(row: Row, reference: Reference, start: float | None = None) -> Expected | None:
@@ -268,9 +272,12 @@ def expected(row: Row, reference: Reference, start: float | None = None) -> Expe
     if len(runs) > 1 and start is None:  # SDXL's own denoising_end
         count = runs[1].get("evaluations", 0)
     levels = (timesteps[first], timesteps[last] if last < len(timesteps) else None)
-    return Expected(
-        False, (begin, end, steps), count, tuple(whole["size"]), levels, _note(row), max(row.batch, 1 + row.several)
-    )
+    batch, strength = max(row.batch, 1 + row.several), None if row.mode == "txt2img" else _strength(row)
+    return Expected(False, (begin, end, steps), count, tuple(whole["size"]), levels, _note(row), batch, strength)
+
+
+def _strength(row: Row) -> float:
+    return DEFAULT_STRENGTH if row.strength is None else row.strength
 
 
 def _step(row: Row, fraction: float, timesteps: list[float], order: int) -> int:

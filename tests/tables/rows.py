@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from tests.tables.pipelines import CLASSES, MODES, Size
 
-__all__ = ["OTHER_WAYS", "Relay", "Row", "all_relays", "all_rows", "thin"]
+__all__ = ["OTHER_WAYS", "SEED", "Relay", "Row", "all_relays", "all_rows", "thin"]
 
 _DIFFUSION = ("sd15", "sd2", "sdxl", "sdxl-refiner", "kolors", "demo/scenes")
 _FLOW = ("sd3", "flux", "qwen-image", "z-image", "flux2", "demo/flow")
@@ -31,6 +31,7 @@ FLOW_SCHEDULERS = (
     "UniPCMultistepScheduler;use_flow_sigmas=true;prediction_type=flow_prediction",
 )
 
+SEED = 3
 STEPS = tuple(range(1, 13))
 STRENGTHS = (None, 0.05, 0.1, 0.2, 0.3, 0.33, 0.4, 0.5, 0.6, 0.7, 0.79, 0.8, 0.9, 1.0)
 ENDS = (0.1, 0.3, 0.5, 0.79, 0.9, 1.0)
@@ -121,7 +122,7 @@ class Row:
     def script(self) -> str:
         """The whole script."""
         parts = (
-            f"<{self.family}> --prompts cat --seeds 3 {self.options}",
+            f"<{self.family}> --prompts cat --seeds {SEED} {self.options}",
             f"--output-size {self.size}" if self.size else "",
             f"--denoising-end {self.end}" if self.end is not None else "",
             f"--batch-size {self.batch}" if self.batch > 1 else "",

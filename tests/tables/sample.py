@@ -15,6 +15,7 @@ __all__ = ["TELLING", "AnyRow", "every", "family", "sample"]
 AnyRow: TypeAlias = Row | Relay | Refusal
 
 
+_EULER = "FlowMatchEulerDiscreteScheduler"
 _UNIPC = "UniPCMultistepScheduler;use_flow_sigmas=true;prediction_type=flow_prediction"
 
 TELLING: Mapping[str, tuple[AnyRow, ...]] = MappingProxyType(
@@ -68,11 +69,13 @@ TELLING: Mapping[str, tuple[AnyRow, ...]] = MappingProxyType(
         "window by timesteps": (
             Row("sdxl", steps=12, end=0.5),
             Row("sdxl", steps=10, end=0.099, scheduler="DDIMScheduler"),  # 901 is a timestep and the cutoff
+            Row("sdxl", steps=10, end=0.1984, scheduler="DDIMScheduler"),  # the cutoff is 802, and 801 a timestep
             Row("kolors", steps=12, end=0.5),
             Row("sdxl-refiner", "img2img", 12, 1.0, end=0.5),
         ),
         "evaluations of a second-order scheduler": (
             Row("sd15", steps=5, scheduler="HeunDiscreteScheduler"),
+            Row("sd15", steps=5, scheduler="HeunDiscreteScheduler", end=0.4),  # two of five, not one of four
             Row("sd15", "img2img", 10, 0.79, scheduler="KDPM2DiscreteScheduler"),
             Row("sdxl", steps=8, scheduler="HeunDiscreteScheduler", end=0.5),
             Row("sd3", steps=5, scheduler="FlowMatchHeunDiscreteScheduler", end=0.5),
@@ -84,6 +87,10 @@ TELLING: Mapping[str, tuple[AnyRow, ...]] = MappingProxyType(
             Row("sd15", "img2img", 4, 0.5, scheduler="EulerDiscreteScheduler", sigmas="14,7,3,2,1,0.5,0.2"),
             Row("flux", steps=4, sigmas="1,0.7,0.4"),
             Row("sd3", "img2img", 3, 0.79, sigmas="1,0.7,0.4,0.2,0.1"),
+        ),
+        "levels shifted by the number of tokens": (
+            Row("sd3", size="96x72", scheduler=f"{_EULER};use_dynamic_shifting=true"),
+            Row("z-image", size="96x72", scheduler=f"{_EULER};use_dynamic_shifting=true"),
         ),
         "pictures at once": (
             Row("sd15", batch=2),
@@ -106,7 +113,11 @@ TELLING: Mapping[str, tuple[AnyRow, ...]] = MappingProxyType(
             Row("flux2", "img2img"),
         ),
         "verdict": OTHER_WAYS,
-        "history lost": tuple(relay for relay in OTHER_WAYS if "without history" in relay.verdict),
+        "history lost": (
+            *(relay for relay in OTHER_WAYS if "without history" in relay.verdict),
+            Relay(Row("sd15", steps=8), carry="cell", alter="joined", verdict="without history"),
+        ),
+        "history of packed latents": (Relay(Row("flux", steps=8, scheduler=_UNIPC)),),
         "refused before weights": REFUSALS,
     }
 )

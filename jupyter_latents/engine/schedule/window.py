@@ -15,7 +15,7 @@ from jupyter_latents.points import BoundaryPoint
 from jupyter_latents.stage import Point, SigmaPoint, StepPoint, Window
 from jupyter_latents.wording import option
 
-__all__ = ["FractionRule", "Grid", "Span", "resolve", "step_of_fraction"]
+__all__ = ["FractionRule", "Grid", "Span", "step_of_fraction"]
 
 FractionRule: TypeAlias = Literal["steps", "timesteps"]
 _TOLERANCE = 1e-6
@@ -212,25 +212,6 @@ def _slack(sigma: float) -> float:
 def _shown(sigma: float) -> float:
     """A noise level with the digits that are shown: what is copied from there means that step."""
     return float(f"{sigma:.3g}")
-
-
-def resolve(
-    window: Window, timesteps: Sequence[float], order: int, *, rule: FractionRule, train_timesteps: int, first: int = 0
-) -> Span:
-    """Turns a window into whole steps, noise levels left aside; see `Grid.span`.
-
-    Args:
-        window: Start and end, None for the ends of the schedule.
-        timesteps: The full schedule, falling.
-        order: Timesteps of one whole step.
-        rule: How a fraction counts.
-        train_timesteps: T, the length of the training schedule.
-        first: First step that can run at all.
-
-    Raises:
-        WindowError: No step lies in the window, or an end of it is outside the schedule.
-    """
-    return Grid(timesteps, order, rule, train_timesteps).span(window, first)
 
 
 def _beginning(window: Window, start: int, steps: int) -> str:

@@ -7,33 +7,29 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.engine import Given, Phase, StageResult, wide
-from jupyter_latents.errors import JupyterLatentsError, RunError, StoppedError
+from jupyter_latents.errors import JupyterLatentsError, RunError
 from jupyter_latents.paths import here
 from jupyter_latents.session import outputs
 from jupyter_latents.session.blame import blame, check_parts
-from jupyter_latents.session.cells.shortened import as_script
 from jupyter_latents.session.memory.identity import key_of
 from jupyter_latents.session.plans.veils import expand_names, rewrite
-from jupyter_latents.session.runs.afterwards import finished, post_processed
+from jupyter_latents.session.runs.afterwards import decoded, finished, with_pictures
 from jupyter_latents.session.runs.job import Job
 from jupyter_latents.session.runs.read_ahead import ReadAhead
 from jupyter_latents.session.runs.readiness import Readiness, Resolved
 from jupyter_latents.session.runs.run import Run
 from jupyter_latents.session.runs.side_by_side import SideBySide, names_itself
+from jupyter_latents.session.runs.telling import Telling
 from jupyter_latents.session.spreading import spread, spread_from
-from jupyter_latents.session.story import Story, ToldSteps
-from jupyter_latents.stage import Stage
+from jupyter_latents.session.story import ToldSteps
+from jupyter_latents.stage import Reference, Stage
 from jupyter_latents.syntax import Evaluation
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
-    from jupyter_latents.engine import Inputs, Observer, Span
-    from jupyter_latents.latents.clip import Clip
-    from jupyter_latents.latents.value import Latents
+    from jupyter_latents.engine import Inputs, Observer
     from jupyter_latents.session.models import Models
     from jupyter_latents.session.session import Session
 
@@ -81,7 +77,7 @@ class ScriptRun:
             asked = tuple(replace(stage, force=stage.force or force) for stage in invocation.stages())
             stages = spread(asked, self.session.names)
             again = self.evaluation.environment.values.veiled_again  # an option may have needed a value itself
-            script = tuple(rewrite(stage, again) for stage in self._script(stages))
+            script = tuple(rewrite(stage, again) for stage in self._telling.script(stages))
             for stage in stages:
                 expand_names(stage, self.evaluation.environment)
             told = tuple(rewrite(stage, self.evaluation.environment.hidden) for stage in script)
@@ -154,11 +150,19 @@ class ScriptRun:
         else:
             resolved, result = self._alone(job, stage, ready)
         if result.saved:
-            result = self._recalled(job, at, resolved, result)
-        result = finished(resolved, self._decoded(result))
-        self._keep_origin(job, at, result, whole=not result.stopped)
+            result = self._telling.recalled(job, at, resolved, result)
+        result = finished(resolved, decoded(result, self.models.engine, self.observer))
+        self._telling.keep(job, at, result, whole=not result.stopped)
         self.session.remember(result.latents)
         return result
+
+    @property
+    def _telling(self) -> Telling:
+        """Says results in the words of the script."""
+        return Telling(self.session, self.models, self.observer, self.evaluation, self._value)
+
+    def _value(self, reference: Reference) -> Any:
+        return self._readiness().resolver.value(reference)
 
     def _readiness(self) -> Readiness:
         """Looks up what goes into the next stage."""
@@ -182,10 +186,10 @@ class ScriptRun:
 
         def go(stage: Stage, inputs: Inputs) -> StageResult:
             if at in job.ready:
-                return self._told(job, at, job.ready[at])
+                return self._telling.result(job, at, job.ready[at])
             asked = (self.observer, self._stepped(stage), self.run.stop_asked)
             try:
-                return self._engine_run(job, at, (stage, inputs), asked)
+                return self._telling.run(job, at, (stage, inputs), asked)
             except RunError as error:
                 self._bind_part(job, stage, error)
                 raise
@@ -213,20 +217,10 @@ class ScriptRun:
 
         def go_one(place: int, resolved: Resolved, observer: Observer) -> StageResult:
             asked = (observer, beside.should_stop, beside.stop_asked)
-            return self._remembered(resolved, lambda *given: self._engine_run(job, place, given, asked))
+            return self._remembered(resolved, lambda *given: self._telling.run(job, place, given, asked))
 
         beside.begin(several, go_one)
         return beside
-
-    def _decoded(self, result: StageResult) -> StageResult:
-        """A result with its pictures; one that was stopped while it decoded is kept without."""
-        if result.images or result.stopped or not result.latents.is_clean:
-            return result
-        self.observer.phase(Phase("decoding"))
-        try:
-            return replace(result, images=tuple(self.models.engine.decode(result.latents)))
-        except StoppedError:
-            return replace(result, stopped=True)
 
     def _run_together(self, job: Job, stage: Stage, inputs: Inputs, digested: Inputs) -> None:
         """Runs a stage and those behind it that differ in the seed alone as one batch, where the script asks for it."""
@@ -245,7 +239,8 @@ class ScriptRun:
             self.observer.note(f"{len(fresh)} seeds run as one batch: their last bits may differ from single runs")
             stepped, stop_asked = self._stepped(stage, len(alike) - 1), self.run.stop_asked
             batch = [job.stages[number] for number in fresh]
-            steps = ToldSteps(self.observer, lambda latents, span: self._told_part(job, first, latents, span).latents)
+            telling = self._telling
+            steps = ToldSteps(self.observer, lambda latents, span: telling.part(job, first, latents, span).latents)
             results = self.models.engine.run_together(batch, steps, stepped, stop_asked)
             try:
                 for number, result in zip(fresh, results, strict=False):
@@ -271,68 +266,6 @@ class ScriptRun:
 
         return stepped
 
-    def _script(self, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
-        """The stages of the present invocation as the script says them: the environment's values are veiled."""
-        veiled = self.evaluation.current
-        asked = veiled.stages() if veiled is not None and veiled.opens is not None else ()
-        return spread(asked, self.session.names) or stages
-
-    def _told(self, job: Job, at: int, result: StageResult) -> StageResult:
-        """A result that says where it comes from in the words of the script."""
-        story = Story(job.stages[at], job.script[at], job.told[at], self.evaluation.environment.hidden)
-        return story.on(result)
-
-    def _told_step(self, job: Job, at: int, given: tuple[Stage, Inputs], latents: Latents, span: Span) -> Latents:
-        """A step of a stage that still runs, in the words of the script; its cell is that of the stage, ended there."""
-        course = self.models.engine.prepare(given[0], Given.of(given[1]))
-        told = self._told_part(job, at, latents, span)
-        self._keep_origin(job, at, replace(told, rule=course.rule, train_timesteps=course.train_timesteps))
-        return told.latents
-
-    def _told_part(self, job: Job, at: int, latents: Latents, span: Span) -> StageResult:
-        """What there is of a stage, in the words of the script."""
-        return self._told(job, at, StageResult(latents, (), span, 0, stopped=True))
-
-    def _keep_origin(self, job: Job, at: int, result: StageResult, *, whole: bool = False) -> None:
-        """Remembers what made a result, or what there is of it: then nothing was done after the steps."""
-        stage = job.script[at]
-        written = as_script(stage if whole else stage.before_post, self.evaluation.environment)
-        self.session.origins.keep(written, job.stages[at], result, self._readiness().resolver.value)
-
-    def _recalled(self, job: Job, at: int, resolved: Resolved, result: StageResult) -> StageResult:
-        """A result of which steps were kept, as the present cell made it; tells what a run of all its steps tells."""
-        course = self.models.engine.prepare(resolved.stage, Given.of(resolved.inputs))
-        for note in course.notes:
-            self.observer.note(note, warning=note in course.warnings)
-        self._tell_saved(result)
-        return self._told(job, at, result)
-
-    def _tell_saved(self, result: StageResult) -> None:
-        if result.evaluations == 0:
-            self.observer.note("kept from before: no model evaluation (--force runs it again)")
-        else:
-            whole = result.evaluations + result.saved
-            self.observer.note(
-                f"{result.saved} of {whole} model evaluations kept from before (--force runs them again)"
-            )
-
-    def _engine_run(
-        self,
-        job: Job,
-        at: int,
-        given: tuple[Stage, Inputs],
-        asked: tuple[Observer, Callable[[], bool], Callable[[], bool]],
-    ) -> StageResult:
-        """The result of a stage from the engine, told in the words of the script; what an error holds of it, too."""
-        try:
-            observer, stopped, stop_asked = asked
-            steps = ToldSteps(observer, partial(self._told_step, job, at, given))
-            return self._told(job, at, self.models.engine.run(*given, steps, stopped, stop_asked))
-        except RunError as error:
-            if isinstance(error.partial, StageResult):
-                error.partial = self._told(job, at, error.partial)
-            raise
-
     def _bind_part(self, job: Job, stage: Stage, error: RunError) -> None:
         """Binds what a stage had made when it failed."""
         if isinstance(error.partial, StageResult):
@@ -347,19 +280,13 @@ class ScriptRun:
             self.run.bound.append(name)
             self.session.bind(name, job.bound)
 
-    def _pictures(self, stage: Stage, result: StageResult) -> list[Image | Clip]:
-        """The pictures of a result that has none yet, where files of pictures are asked for."""
-        if outputs.writes_latents(stage):
-            return []
-        return post_processed(stage, self.models.engine.decode(result.latents))
-
     def _written(self, stage: Stage, result: StageResult, observer: Observer) -> list[str]:
         if stage.output.path is None and stage.output.format is None:
             return []
         observer.phase(Phase("saving"))
         if here() != self.place:
             stage = replace(stage, output=replace(stage.output, path=str(self.place / outputs.folder_of(stage))))
-        result = result if result.images else replace(result, images=tuple(self._pictures(stage, result)))
+        result = with_pictures(stage, result, self.models.engine)
         texts, cell = partial(self.session.texts, result.latents), partial(self.session.cell, result.latents)
         files = outputs.write(stage, result, texts, observer.note, cell, self.run.files)
         self.session.origins.wrote(files, result.latents)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import wraps
 from typing import Any
 
 from jinja2 import TemplateSyntaxError, Undefined, UndefinedError, nodes
@@ -16,11 +15,12 @@ from jupyter_latents.wording import ended
 
 from . import sight
 from .environment import Environment
+from .filters import SafeTable, add_lists, bound_fill, bound_texts, format_values, look_into
 from .functions import FILTERS
 from .guard import check_arguments, join_texts, modulo, name_of, our_error, result_of, safe_filter, safe_test
-from .limits import add, check_length, check_shapes, joined, multiply, percent, power
+from .limits import add, check_shapes, joined, multiply, percent, power
 from .marks import without_lines
-from .promises import Promise, real
+from .promises import real
 from .variables import Variables
 from .veiled import Veiled, read
 
@@ -35,85 +35,12 @@ _OWN = {_TURNS, _LOOK, _SLICED, _COMPARED, _CONCAT}
 _UNSEEING = {"join", "string", "trim", "quote", "default", "d"} | _OWN
 _FILTERS_THAT_FILL = ("batch", "center", "indent", "round", "slice", "tojson", "truncate", "wordwrap")
 _FILTERS_LEFT_OUT = ("random", "attr")
-_MOST_LISTS = 1_000
 _OTHER_FILES = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
-
-
-def _looked_into(value: Any) -> Any:
-    """What promises stand for, also in a list."""
-    if isinstance(value, (list, tuple)) and any(isinstance(item, Promise) for item in value):
-        return [real(item) for item in value]
-    return real(value)
 
 
 def _through(name: str, node: nodes.Expr) -> nodes.Filter:
     """An expression through one of this sandbox's own filters."""
     return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
-
-
-def _bounded(fill: Callable[..., Any]) -> Callable[..., Any]:
-    """A filter that fills up to a number, which may not be too large."""
-
-    @wraps(fill)
-    def bounded(*arguments: Any, **keywords: Any) -> Any:
-        sight.check_width([*arguments, *keywords.values()])
-        return fill(*arguments, **keywords)
-
-    return bounded
-
-
-def _formatted(value: Any, *arguments: Any, **keywords: Any) -> Any:
-    """The filter ``format``: values in a text by ``%``."""
-    return percent(str(value), keywords or arguments)
-
-
-def _short(join: Any) -> Any:
-    """A filter of texts, after a check of how long the texts are that it is given."""
-
-    @wraps(join)
-    def short(first: Any, value: Any, *arguments: Any, **keywords: Any) -> Any:
-        items = list(value) if isinstance(value, Iterable) and not isinstance(value, (str, Mapping)) else value
-        parts = items if isinstance(items, list) else [items]
-        longest = max((len(given) for given in (*arguments, *keywords.values()) if isinstance(given, str)), default=0)
-        count = len(parts) if isinstance(items, list) else len(str(items)) + 1
-        check_length(sum(len(part) for part in parts if isinstance(part, str)) + count * longest)
-        return join(first, items, *arguments, **keywords)
-
-    return short
-
-
-def _added(add_up: Any) -> Any:
-    """The filter ``sum``, of few lists: each one more is copied with all before it."""
-
-    @wraps(add_up)
-    def added(first: Any, value: Any, attribute: Any = None, start: Any = 0) -> Any:
-        items = list(value)
-        if not isinstance(start, (int, float)) and len(items) > _MOST_LISTS:
-            raise ValueError(f"{len(items)} lists are too many; {_MOST_LISTS} are put together at most")
-        return add_up(first, items, attribute, start)
-
-    return added
-
-
-class _Table(dict[str, Any]):
-    """Filters or tests by name, each made safe when it is first asked for.
-
-    Args:
-        functions: The filters or tests.
-        safe: Makes one safe, given its name.
-    """
-
-    def __init__(self, functions: Mapping[str, Any], safe: Callable[[str, Any], Any]) -> None:
-        super().__init__(functions)
-        self._safe, self._ready = safe, dict[str, Any]()
-
-    def __getitem__(self, name: str) -> Any:
-        if name not in self._ready:
-            self._ready[name] = self._safe(name, super().__getitem__(name))
-        return self._ready[name]
-
-    def get(self, name: str, default: Any = None) -> Any:
-        return self[name] if super().__contains__(name) else default
 
 
 class _Turns:
@@ -169,21 +96,21 @@ class Sandbox(SandboxedEnvironment):
         self.filters.update({name: self._functions[name] for name in self._functions.keys() - self.filters.keys()})
         self.filters.update(FILTERS)
         for name in _FILTERS_THAT_FILL:
-            self.filters[name] = _bounded(self.filters[name])
+            self.filters[name] = bound_fill(self.filters[name])
         self.filters["attr"] = self.getattr
         self.filters[_TURNS] = self._turns
-        self.filters[_LOOK] = _looked_into
+        self.filters[_LOOK] = look_into
         self.globals = {}
         self.filters[_CONCAT] = joined
-        self.filters["format"] = _formatted
-        self.filters["join"] = _short(self.filters["join"])
-        self.filters["sum"] = _added(self.filters["sum"])
-        self.filters["replace"] = _short(self.filters["replace"])
+        self.filters["format"] = format_values
+        self.filters["join"] = bound_texts(self.filters["join"])
+        self.filters["sum"] = add_lists(self.filters["sum"])
+        self.filters["replace"] = bound_texts(self.filters["replace"])
         self.binop_table.update({"*": multiply, "**": power, "+": add, "%": percent})
         self.filters[_SLICED] = self._sliced
         self.filters[_COMPARED] = lambda value: read(self._seen(value))
-        self.filters = _Table(self.filters, self._safe_filter)
-        self.tests = _Table(self.tests, lambda name, one: safe_test(name, one, self._seen))
+        self.filters = SafeTable(self.filters, self._safe_filter)
+        self.tests = SafeTable(self.tests, lambda name, one: safe_test(name, one, self._seen))
 
     def _safe_filter(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         return function if name in _OWN else safe_filter(name, function, self._seen)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_latents.engine.schedule.window import Grid, Span, resolve, step_of_fraction
+from jupyter_latents.engine.schedule.window import Grid, Span, step_of_fraction
 from jupyter_latents.errors import WindowError
 from jupyter_latents.points import BoundaryPoint, SigmaPoint
 from jupyter_latents.stage import Window
@@ -47,7 +47,7 @@ def test_windows_in_a_row_tile_the_schedule(options, cuts) -> None:
     spans: list[Span] = []
     for start, end in pairwise(edges):
         try:
-            span = resolve(Window(start, end), **options)
+            span = Grid(**options).span(Window(start, end))
         except WindowError:
             continue
         assert span.start == reached
@@ -60,7 +60,7 @@ def test_windows_in_a_row_tile_the_schedule(options, cuts) -> None:
 @given(options, fractions | st.none(), fractions | st.none(), st.integers(0, 80))
 def test_a_window_is_never_empty_nor_over_the_ends(options, start, end, first) -> None:
     try:
-        span = resolve(Window(start, end), **options, first=first)
+        span = Grid(**options).span(Window(start, end), first)
     except WindowError:
         return
     assert 0 <= span.start < span.end <= span.of
@@ -71,7 +71,7 @@ def test_a_window_is_never_empty_nor_over_the_ends(options, start, end, first) -
 
 @given(options)
 def test_whole_steps_and_timestep_indices_are_inverse(options) -> None:
-    span = resolve(Window(), **options)
+    span = Grid(**options).span(Window())
     for step in range(span.of + 1):
         assert span.step(span.index(step)) == step
     inside = [index for index in range(span.timesteps) if span.step(index) is None]
@@ -111,7 +111,7 @@ def test_the_training_rule_keeps_what_diffusers_keeps(fraction) -> None:
 
 def test_an_empty_window_names_both_steps() -> None:
     with pytest.raises(WindowError, match=r"denoising start 0.52 is step 5 of 10 and denoising end 0.55 is step 5"):
-        resolve(Window(0.52, 0.55), [0.0] * 10, 1, rule="steps", train_timesteps=1000)
+        Grid([0.0] * 10).span(Window(0.52, 0.55))
 
 
 def test_the_noise_level_of_the_boundary_means_the_boundary() -> None:

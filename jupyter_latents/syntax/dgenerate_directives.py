@@ -1,0 +1,46 @@
+"""dgenerate's directives that do nothing here, and those that are refused, with the reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+__all__ = ["IDLE", "REFUSED"]
+
+_CACHES = "models are cached by size, and leave when others need the room"
+IDLE: Mapping[str, str] = MappingProxyType({
+    "save_modules": "models are cached and share their parts without it",
+    "clear_modules": "models are cached and share their parts without it",
+    **{
+        f"clear_{what}_cache": _CACHES
+        for what in ("object", "device", "model", "pipeline", "unet", "vae", "text_encoder", "controlnet",
+                     "control_net", "adapter", "transformer", "image_encoder", "image_processor",
+                     "prompt_upscaler", "prompt_weighter")
+    },
+    "list_object_caches": "%%dgen --models lists what is loaded",
+    **dict.fromkeys(
+        ("help", "templates_help", "functions_help", "directives_help", "quantizer_help", "image_processor_help",
+         "latents_processor_help", "prompt_weighter_help", "prompt_upscaler_help"),
+        "%%dgen --help shows what there is",
+    ),
+})  # fmt: skip
+"""Directives that are accepted and change nothing, each with why."""
+
+_RUN_IN_CELL = "run it in a cell of its own"
+REFUSED: Mapping[str, str] = MappingProxyType(
+    {
+        "exec": f"running programs is not part of the cell; {_RUN_IN_CELL} with !",
+        "web_cache": "there is no web cache here",
+        "prompt_upscale": "prompt upscalers are not part of this project",
+        "civitai_links": "CivitAI links are not part of this project",
+        "to_diffusers": "model conversion is not part of this project",
+        "use_modules": "models of one name share their parts without it; name another model's by --vae and --unet",
+        "auto1111_metadata": "pictures of A1111's are read by %%dgen --from PICTURE",
+        "import_plugins": "dgenerate's plugins cannot run here",
+        **dict.fromkeys(
+            ("cd", "pushd", "popd", "pwd", "ls", "mkdir", "rmdir", "rm", "mv", "cp", "cat"),
+            f"file commands are not part of the cell; {_RUN_IN_CELL} with % or !",
+        ),
+    }
+)
+"""Directives that do not run here, each with why."""
