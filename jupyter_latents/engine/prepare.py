@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from jupyter_latents.engine.failures.extremes import check_range
-from jupyter_latents.engine.given.incoming import incoming
+from jupyter_latents.engine.given.incoming import RAW_FORM, incoming, is_raw
 from jupyter_latents.engine.given.inputs import Call, Given
 from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.engine.given.processing import check_chains
@@ -29,7 +29,7 @@ from jupyter_latents.engine.rules.passes import check_joined
 from jupyter_latents.engine.rules.sizes import picture_size, size_before
 from jupyter_latents.engine.rules.sound import check_sound
 from jupyter_latents.engine.schedule import schedulers, timesteps
-from jupyter_latents.engine.schedule.entering import Entering, enter, enter_noised, first_step
+from jupyter_latents.engine.schedule.entering import Entering, doubted, enter, enter_noised, first_step
 from jupyter_latents.engine.schedule.expressions import with_levels
 from jupyter_latents.engine.schedule.fit import check_fits
 from jupyter_latents.engine.schedule.handoff import grid_of
@@ -141,7 +141,9 @@ def _entering(call: Call, entered: Standing | None, scheduler: Any, facts: Model
     first = first_step(call.pipeline, call.mode, scheduler, stage, call.strength) if noised else 0
     if renoises(stage, entered, pictures=pictures):
         return enter_noised(stage, scheduler, family, facts.boundary)
-    return enter(stage, entered, scheduler, family, first, facts.boundary)
+    entering = enter(stage, entered, scheduler, family, first, facts.boundary)
+    raw = any(is_raw(latents, facts) for latents in call.given.latents)
+    return doubted(entering, entered, RAW_FORM if raw else None)
 
 
 def _dtype(stage: Stage, facts: ModelFacts) -> torch.dtype:

@@ -90,3 +90,10 @@ def test_a_lora_says_its_expert(bench: Bench, files: dict[str, Path]):
         prepare(replace(single, model=replace(single.model, loras=(f"{name};expert=low",))))
     digests = {describe(stage(bench, f"{name};expert={one}").model).digest for one in ("high", "low")}
     assert len({*digests, describe(stage(bench).model).digest}) == 3
+
+
+def test_a_lora_of_an_expert_that_runs_no_step_is_told(bench: Bench, files: dict[str, Path]):
+    low, high, begin = f"{files['low']};expert=low", f"{files['high']};expert=high", Window(None, 0.25)
+    for made, told in ((stage(bench, low, window=begin), True), (stage(bench, low), False),
+                       (stage(bench, high, window=begin), False)):  # fmt: skip
+        assert told is any("low noise levels runs no step" in note for note in prepare(made).notes)

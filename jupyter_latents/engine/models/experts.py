@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -16,10 +16,21 @@ if TYPE_CHECKING:
     from jupyter_latents.engine.steering import StageWindow
     from jupyter_latents.stage import ModelSource, Stage
 
-__all__ = ["EXPERTS", "ExpertWindow", "check_experts", "expert_windows", "pieces", "shared_note"]
+__all__ = [
+    "EXPERTS",
+    "LEVELS",
+    "ExpertWindow",
+    "check_experts",
+    "expert_windows",
+    "idle_loras",
+    "pieces",
+    "shared_note",
+]
 
 EXPERTS = ("transformer", "transformer_2")
 """Names of the denoisers in a pipeline, that for the high noise levels first."""
+LEVELS = ("high", "low")
+"""What addresses call them, in the same order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +117,20 @@ def shared_note(experts: Sequence[ExpertWindow], stage: Stage) -> str:
         f"step {at} needs both experts, as a solver of second order looks ahead; it has one guidance, that of its "
         "beginning, where diffusers gives each expert its own"
     )
+
+
+def idle_loras(experts: Sequence[ExpertWindow], stage: Stage) -> Iterator[str]:
+    """That a LoRA changes nothing, as its expert runs no step of the stage.
+
+    Args:
+        experts: The windows of the stage.
+        stage: The stage.
+    """
+    run = {name for one in experts for name in one.parts}
+    for entry in stage.model.loras if experts else ():
+        level = entry.get("expert")
+        if level in LEVELS and EXPERTS[LEVELS.index(level)] not in run:
+            yield f"LoRA {entry.name} changes nothing: the expert for {level} noise levels runs no step here"
 
 
 def _check(facts: ModelFacts, window: ExpertWindow, span: Span) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from jupyter_latents.engine.models.experts import shared_note
+from jupyter_latents.engine.models.experts import idle_loras, shared_note
 from jupyter_latents.engine.models.files.unused import unused_notes
 from jupyter_latents.engine.models.offload import offload_note
 from jupyter_latents.engine.prepared import Prepared
@@ -51,6 +51,7 @@ def _idle(made: Prepared) -> Iterator[str]:
     noised = made.noised and not schedulers.backwards(scheduler)
     yield from unused_notes(facts)
     yield from filter(None, (offload_note(made.stage.model), shared_note(made.experts, made.stage)))
+    yield from idle_loras(made.experts, made.stage)
     yield from idle_spacings(made.stage, facts, scheduler, request)
     yield from remarks(call, facts, made.latents, noised=noised)
 

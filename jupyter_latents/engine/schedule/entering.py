@@ -17,13 +17,14 @@ from jupyter_latents.engine.schedule.likeness import deviation_of, doubt
 from jupyter_latents.engine.schedule.strength import cut_by_strength
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.errors import WindowError
+from jupyter_latents.latents.facts import Form
 from jupyter_latents.latents.sound import sound_of
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.optimizations import keeps_law
 from jupyter_latents.stage import Stage
 from jupyter_latents.wording import option
 
-__all__ = ["Entering", "enter", "enter_noised", "first_step"]
+__all__ = ["Entering", "doubted", "enter", "enter_noised", "first_step"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,18 +184,26 @@ def enter(
     if given is None:
         beginning.check(scheduler, span.start_index)
         return Entering(schedule, span, first)
-    way = _doubted(given, handoff.entrance(given, stage.window, scheduler, span, schedule))
+    way = handoff.entrance(given, stage.window, scheduler, span, schedule)
     lost = _lost_history(given, scheduler, way, family) if way.exact else ""
     if way.exact and not lost:
         return Entering(schedule, way.span, first, way)
     return Entering(schedule, _begun_anew(scheduler, way.span), first, way, lost)
 
 
-def _doubted(given: Standing, way: Entrance) -> Entrance:
-    """Where latents of no known schedule enter, with what their values say against it."""
-    if not isinstance(given, Latents) or given.position is not None or way.form is not None or way.warning:
-        return way
-    return replace(way, warning=doubt(deviation_of(given.tensor), given.noise or way.noise))
+def doubted(entering: Entering, given: Standing | None, form: Form | None = None) -> Entering:
+    """Where latents of no known schedule enter, with what their values say against it.
+
+    Args:
+        entering: Where they enter.
+        given: The latents, as they are in the run.
+        form: The form that they are in which do not say it; None for that of the schedule.
+    """
+    way = entering.way
+    if way is None or not isinstance(given, Latents) or given.position is not None or way.form or way.warning:
+        return entering
+    noise = given.noise or (replace(way.noise, form=form) if form else way.noise)
+    return replace(entering, way=replace(way, warning=doubt(deviation_of(given.tensor), noise)))
 
 
 def _begun_anew(scheduler: Any, span: Span) -> Span:

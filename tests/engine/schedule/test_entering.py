@@ -14,8 +14,9 @@ from jupyter_latents.engine.prepare import Prepared, prepare
 from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.engine.schedule.likeness import likely_form
 from jupyter_latents.errors import HandoffError
-from jupyter_latents.latents import Latents, Noise
+from jupyter_latents.latents import Latents, Noise, Space
 from jupyter_latents.latents.facts import Form
+from jupyter_latents.latents.files.comfy_file import RAW_VAE
 from jupyter_latents.stage import LatentsProcessor, Window
 from tests.engine.cases import PROMPT, Bench, equal, inputs, plain, relative
 
@@ -173,6 +174,19 @@ def test_values_that_no_latents_have_are_told(bench: Bench, name: str, scheduler
     assert not told or "hardly anything can come of them" in told[0]
     said = prepared(bench, given.replace(noise=Noise(1.2, "vp")), scheduler=scheduler, size=None)
     assert bool(told) is any("standard deviation" in warning for warning in said.warnings)
+
+
+def test_noisy_values_of_comfyui_are_judged_in_their_own_form(bench: Bench) -> None:
+    """Their signal has coefficient 1: at high noise they are large, and were said to be worth nothing."""
+    window, noise = Window(0.1, None), torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(3))
+    sigma = prepared(
+        bench, Latents(noise), scheduler="DDIMScheduler", window=window, size=None
+    ).entering.way.noise.sigma
+    raw = Space(RAW_VAE, 4)
+    for size, right in ((math.hypot(1, sigma), True), (1.0, False)):
+        given = Latents(noise * size / 0.18215, raw)
+        plan = prepared(bench, given, scheduler="DDIMScheduler", window=window, size=None)
+        assert right is not any("standard deviation" in warning for warning in plan.warnings), size
 
 
 def test_one_item_of_a_batch_that_is_no_latents_is_told(bench: Bench) -> None:

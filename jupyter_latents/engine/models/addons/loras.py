@@ -14,7 +14,7 @@ from jupyter_latents.engine.models.addons.addon import Addon
 from jupyter_latents.engine.models.addons.address import OptionAddress, entry_of, fault
 from jupyter_latents.engine.models.addons.lora_shapes import misfit
 from jupyter_latents.engine.models.addons.weight_file import WeightFile, weight_file
-from jupyter_latents.engine.models.experts import EXPERTS
+from jupyter_latents.engine.models.experts import EXPERTS, LEVELS
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.files.digests import files_digest
 from jupyter_latents.engine.models.places.hub import HubFiles
@@ -26,7 +26,7 @@ from jupyter_latents.wording import option
 __all__ = ["Lora", "Loras", "find_addon"]
 
 _KEYS = settings_of("loras")
-_EXPERTS: Mapping[str, str] = MappingProxyType(dict(zip(("high", "low"), EXPERTS, strict=True)))
+_EXPERTS: Mapping[str, str] = MappingProxyType(dict(zip(LEVELS, EXPERTS, strict=True)))
 _MOST = 100  # the largest scale, of either sign
 _FILES = ("pytorch_lora_weights.safetensors", "pytorch_lora_weights.bin")
 
