@@ -179,9 +179,10 @@ def test_twice_the_prompt_is_twice_the_work(kind: str) -> None:
 @pytest.mark.parametrize(
     "part", [" ", "\\", "1", ".", "a:", ": 1", "BREAK", "A", "[a:b:", ":" + " " * 9, "\\\\", "0.5]"]
 )
-def test_long_runs_are_read(part: str) -> None:
-    """In quadratic time each takes minutes."""
-    for text in (part * 20_000, f"(a:{part * 20_000}", f"[a:{part * 20_000}"):
+@pytest.mark.parametrize("count", [8_000, pytest.param(20_000, marks=pytest.mark.slow)])
+def test_long_runs_are_read(part: str, count: int) -> None:
+    """In quadratic time each takes a minute, and minutes under ``slow``."""
+    for text in (part * count, f"(a:{part * count}", f"[a:{part * count}"):
         try:
             read(text)
         except SettingError:
