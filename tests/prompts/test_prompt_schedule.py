@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jupyter_latents.errors import JupyterLatentsError, SettingError
@@ -122,6 +122,7 @@ def test_odd_brackets_have_one_reading(prompt: str, rows: list[list[Any]]) -> No
     assert rows_of(prompt, 8)[0] == rows
 
 
+@settings(deadline=None)
 @given(prompts, st.integers(1, 30))
 def test_rows_cover_the_steps_and_pieces_the_text(prompt: str, steps: int) -> None:
     try:
@@ -137,6 +138,7 @@ def test_rows_cover_the_steps_and_pieces_the_text(prompt: str, steps: int) -> No
         assert all(abs(piece.weight) <= 100 for piece in row.attention)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_characters="\\()[]:|"), max_size=40).filter(lambda text: "BREAK" not in text))
 def test_plain_text_is_one_row_of_one_piece(text: str) -> None:
     assert prompt_schedule(text, 9) == ((9, text, ((text, 1.0),)),)
