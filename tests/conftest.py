@@ -30,7 +30,13 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # two processes share the cores; kernel
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
 
 
-_WITHOUT_ONEDNN = ("engine/models/", "engine/prompts/", "engine/schedule/", "engine/test_families.py")
+_WITHOUT_ONEDNN = (
+    "engine/models/",
+    "engine/prompts/",
+    "engine/schedule/",
+    "engine/test_families.py",
+    "engine/test_variants.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
