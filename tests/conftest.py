@@ -36,6 +36,7 @@ _WITHOUT_ONEDNN = (
     "engine/schedule/",
     "engine/test_families.py",
     "engine/test_variants.py",
+    "session/plans/test_plan_and_run.py",
 )
 
 
