@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,9 +30,35 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # two processes share the cores; kernel
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
 
 
+_WITHOUT_ONEDNN = (
+    "engine/models/",
+    "engine/prompts/",
+    "engine/schedule/",
+    "engine/test_families.py",
+    "engine/test_variants.py",
+    "session/plans/test_plan_and_run.py",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Browser tests run last, in each process: Playwright keeps an event loop on the main thread once started."""
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Runs of tiny models go without oneDNN in some rooms: it prepares their convolutions longer than it does them.
+
+    In the other rooms they compute as in a person's process, in `test_law.py` and `test_plain_diffusers.py` above all.
+    """
+    torch: Any = sys.modules.get("torch")
+    if torch is None or not item.path.relative_to(Path(__file__).parent).as_posix().startswith(_WITHOUT_ONEDNN):
+        return (yield)
+    torch.backends.mkldnn.enabled = False
+    try:
+        return (yield)
+    finally:
+        torch.backends.mkldnn.enabled = True
 
 
 def pytest_unconfigure() -> None:

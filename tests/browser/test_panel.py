@@ -2,17 +2,18 @@
 
 import base64
 import re
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import BrowserContext, Locator, expect
 
 from jupyter_latents.pictures.films import film_bytes
 from jupyter_latents.pictures.metadata.record import Record, write_record
 from jupyter_latents.pictures.metadata.texts import OURS
-from tests.browser.lab_page import LabPage
+from tests.browser.lab_page import LabPage, LabServer
 
 pytestmark = pytest.mark.browser
 
@@ -30,6 +31,47 @@ DROPPED = """async () => {
     return carried;
 }"""
 OPEN = "from jupyter_latents.display.panel import panel\npanel()"
+# Letters wait in the thread that brings them until the click has been answered; kernels that bring both in one thread
+# answer them in order.
+HELD = """import threading
+from jupyter_latents.display.panel import control, panel
+gate, edited, press = threading.Event(), control.Panel._edited, control.Panel._press
+def held(self, form, name, value):
+    if threading.current_thread() is not threading.main_thread():
+        gate.wait(5)
+    edited(self, form, name, value)
+def pressed(self, one):
+    press(self, one)
+    gate.set()
+control.Panel._edited, control.Panel._press = held, pressed
+panel('demo/scenes --prompts "x" --into base')"""
+LET_GO = "control.Panel._edited, control.Panel._press = edited, press"
+CELLS = {
+    "picture": OPEN,
+    "number": "1 + 1",
+    "bound": "base.position, final.is_clean",
+    "held": HELD,
+    "let go": LET_GO,
+    "open": OPEN,
+    "files": OPEN,  # the last one: its panel puts a cell below
+}
+NUMBER = {name: number for number, name in enumerate(CELLS)}
+
+
+@pytest.fixture(scope="module")
+def lab(browser_context: BrowserContext, lab_server: LabServer) -> Iterator[LabPage]:
+    """One notebook and one kernel for all tests here, in their order; the last one ends the kernel."""
+    page = LabPage(browser_context.new_page(), lab_server)
+    page.write("panel.ipynb", *CELLS.values())
+    page.open("panel.ipynb")
+    yield page
+    page.shut_kernel()
+    page.page.close()
+
+
+def opened(lab: LabPage, name: str) -> Locator:
+    """Opens the panel of a cell; the output it stands in."""
+    return lab.run_cell(NUMBER[name], 120)
 
 
 def back_from(handle: Locator, step: int) -> None:
@@ -63,9 +105,7 @@ def press(output: Locator, name: str) -> None:
 
 
 def test_from_an_empty_panel_to_a_picture(lab: LabPage, tmp_path: Path) -> None:
-    lab.write("panel.ipynb", OPEN, "1 + 1", "base.position, final.is_clean")
-    lab.open("panel.ipynb")
-    output, page = lab.run_cell(0, 120), lab.page
+    output, page = opened(lab, "picture"), lab.page
     field(output, "Prompt").fill("a hill <img onerror=x>")  # mouse and keyboard fill the same fields
     field(output, "Steps in all").click()
     page.keyboard.type("-4")
@@ -101,19 +141,17 @@ def test_from_an_empty_panel_to_a_picture(lab: LabPage, tmp_path: Path) -> None:
     output.get_by_text("done: 2 stages, 4 model evaluations; bound: base, final").wait_for(timeout=120_000)
     output.locator("img").first.wait_for()
     expect(output.locator("div.jl").last).to_contain_text("<img onerror=x>")
-    assert lab.said(1) == "2"
-    said = lab.said(2)
+    assert lab.said(NUMBER["number"]) == "2"
+    said = lab.said(NUMBER["bound"])
     assert "step=2, of=4" in said
     assert "True" in said
-    saved = lab.save().cells[0].outputs
+    saved = lab.save().cells[NUMBER["picture"]].outputs
     assert any("image/png" in one.get("data", {}) for one in saved), "a run of the open panel stays in the notebook"
     assert lab.screenshot(tmp_path / "panel.png").stat().st_size > 10_000
 
 
 def test_files_a_pasted_cell_and_a_new_one(lab: LabPage) -> None:
-    lab.write("files.ipynb", OPEN)
-    lab.open("files.ipynb")
-    output, page = lab.run_cell(0, 120), lab.page
+    output, page = opened(lab, "files"), lab.page
     press(output, "Cell text")
     script = output.get_by_label("Script")
     carried = page.evaluate_handle(DROPPED)
@@ -138,37 +176,18 @@ def test_files_a_pasted_cell_and_a_new_one(lab: LabPage) -> None:
     expect(field(output, "Model")).to_have_value("demo/flow")
     press(output, "New cell")
     output.get_by_text("a cell below holds these stages").wait_for()
-    assert page.evaluate("() => window.panel.content.model.cells.get(1).sharedModel.source") == (
-        "%%dgen\ndemo/flow\n--seeds 9"
-    )
+    source = "(at) => window.panel.content.model.cells.get(at).sharedModel.source"
+    assert page.evaluate(source, NUMBER["files"] + 1) == "%%dgen\ndemo/flow\n--seeds 9"
     press(output, "⋯")
     press(output, "Close panel")
     output.get_by_text("%%dgen").first.wait_for()
     expect(output.get_by_role("button", name="+ Stage")).to_have_count(0)
-    saved = lab.save().cells[0].outputs
+    saved = lab.save().cells[NUMBER["files"]].outputs
     assert not any("application/vnd.jupyter.widget-view+json" in one.get("data", {}) for one in saved)
 
 
-# Letters wait in the thread that brings them until the click has been answered; kernels that bring both in one thread
-# answer them in order.
-HELD = """import threading
-from jupyter_latents.display.panel import control, panel
-gate, edited, press = threading.Event(), control.Panel._edited, control.Panel._press
-def held(self, form, name, value):
-    if threading.current_thread() is not threading.main_thread():
-        gate.wait(5)
-    edited(self, form, name, value)
-def pressed(self, one):
-    press(self, one)
-    gate.set()
-control.Panel._edited, control.Panel._press = held, pressed
-panel('demo/scenes --prompts "x" --into base')"""
-
-
 def test_a_click_comes_after_what_was_typed_before_it(lab: LabPage) -> None:
-    lab.write("held.ipynb", HELD)
-    lab.open("held.ipynb")
-    output, page = lab.run_cell(0, 120), lab.page
+    output, page = opened(lab, "held"), lab.page
     field(output, "Prompt").click()
     page.keyboard.press("End")
     page.keyboard.type(" hill by the sea")  # the kernel answers none of these letters yet
@@ -177,12 +196,11 @@ def test_a_click_comes_after_what_was_typed_before_it(lab: LabPage) -> None:
     expect(script).to_have_value(re.compile("--into final"))
     assert script.input_value().count('--prompts "x hill by the sea"') == 2
     expect(field(output, "Prompt")).to_have_value("x hill by the sea")
+    lab.run_cell(NUMBER["let go"])
 
 
 def test_a_panel_that_is_saved_open_shows_its_text_when_it_is_opened_again(lab: LabPage) -> None:
-    lab.write("open.ipynb", OPEN)
-    lab.open("open.ipynb")
-    output = lab.run_cell(0, 120)
+    output = opened(lab, "open")
     field(output, "Seed").fill("77")
     text = output.locator("pre.dgp-saved")
     expect(text).to_contain_text("--seeds 77")
@@ -190,6 +208,7 @@ def test_a_panel_that_is_saved_open_shows_its_text_when_it_is_opened_again(lab: 
     lab.save()
     lab.shut_kernel()
     lab.page.reload()
-    lab.open("open.ipynb")
-    expect(lab.output(0).locator("pre.dgp-saved")).to_be_visible()
-    expect(lab.output(0).get_by_text(re.compile("Loading widget|Error displaying"))).to_be_hidden()
+    lab.open("panel.ipynb")
+    output = lab.output(NUMBER["open"])
+    expect(output.locator("pre.dgp-saved")).to_be_visible()
+    expect(output.get_by_text(re.compile("Loading widget|Error displaying"))).to_be_hidden()

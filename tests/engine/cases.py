@@ -126,7 +126,12 @@ class Bench:
 
     def whole(self, model: str, mode: str = "txt2img", **options: Any) -> StageResult:
         """The unsplit run, made once."""
-        key = (model, mode, *sorted((name, repr(value)) for name, value in options.items()))
+        key = (
+            model,
+            mode,
+            torch.backends.mkldnn.enabled,
+            *sorted((name, repr(value)) for name, value in options.items()),
+        )
         if key not in self.wholes:
             self.wholes[key] = self.run(model, mode, **options)
         return self.wholes[key]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jupyter_latents.errors import JupyterLatentsError, SettingError
@@ -122,6 +122,7 @@ def test_odd_brackets_have_one_reading(prompt: str, rows: list[list[Any]]) -> No
     assert rows_of(prompt, 8)[0] == rows
 
 
+@settings(deadline=None)
 @given(prompts, st.integers(1, 30))
 def test_rows_cover_the_steps_and_pieces_the_text(prompt: str, steps: int) -> None:
     try:
@@ -137,6 +138,7 @@ def test_rows_cover_the_steps_and_pieces_the_text(prompt: str, steps: int) -> No
         assert all(abs(piece.weight) <= 100 for piece in row.attention)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_characters="\\()[]:|"), max_size=40).filter(lambda text: "BREAK" not in text))
 def test_plain_text_is_one_row_of_one_piece(text: str) -> None:
     assert prompt_schedule(text, 9) == ((9, text, ((text, 1.0),)),)
@@ -179,9 +181,10 @@ def test_twice_the_prompt_is_twice_the_work(kind: str) -> None:
 @pytest.mark.parametrize(
     "part", [" ", "\\", "1", ".", "a:", ": 1", "BREAK", "A", "[a:b:", ":" + " " * 9, "\\\\", "0.5]"]
 )
-def test_long_runs_are_read(part: str) -> None:
-    """In quadratic time each takes minutes."""
-    for text in (part * 20_000, f"(a:{part * 20_000}", f"[a:{part * 20_000}"):
+@pytest.mark.parametrize("count", [8_000, pytest.param(20_000, marks=pytest.mark.slow)])
+def test_long_runs_are_read(part: str, count: int) -> None:
+    """In quadratic time each takes a minute, and minutes under ``slow``."""
+    for text in (part * count, f"(a:{part * count}", f"[a:{part * count}"):
         try:
             read(text)
         except SettingError:

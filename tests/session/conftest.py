@@ -13,6 +13,7 @@ from jupyter_latents.engine.observer import Observer, Silent
 from jupyter_latents.session import Plan, Session, Task
 from jupyter_latents.session.process import Process
 from jupyter_latents.session.runs.run import Run
+from jupyter_latents.settings import SETTINGS
 from jupyter_latents.syntax import Script
 from tests.tiny.fixtures import one_thread, tiny  # noqa: F401
 
@@ -62,8 +63,25 @@ class Desk:
         return self.session.names[name]
 
 
+@pytest.fixture(scope="session")
+def keeper() -> Process:
+    """A process whose models stay loaded from test to test."""
+    return Process()
+
+
 @pytest.fixture
-def desk(tiny: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Desk:  # noqa: F811
-    """A fresh session, as the first of its process."""
-    monkeypatch.setattr("jupyter_latents.session.session.PROCESS", Process())
+def desk(
+    tiny: Callable[[str], Path],  # noqa: F811
+    keeper: Process,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Desk:
+    """A fresh session, as the first of its process.
+
+    Where the module is marked ``kept_models``, its engine may hold models that were loaded before.
+    """
+    process = Process()
+    if request.node.get_closest_marker("kept_models"):
+        process._engine = keeper.engine(SETTINGS)
+    monkeypatch.setattr("jupyter_latents.session.session.PROCESS", process)
     return Desk(tiny)

@@ -12,6 +12,8 @@ from PIL import Image
 
 from tests.session.conftest import Desk
 
+pytestmark = pytest.mark.kept_models
+
 STAGE = "<sd15> --prompts cat --inference-steps 4 --seeds 3"
 PLACES = {
     "picture": f"{STAGE} --image-seeds odd",

@@ -14,6 +14,8 @@ from jupyter_latents.errors import HandoffError, JupyterLatentsError, NameNotFou
 from tests.engine.cases import picture
 from tests.session.conftest import Desk
 
+pytestmark = pytest.mark.kept_models
+
 STAGE = "<sd15> --prompts cat --inference-steps 2 --guidance-scales 1 --seeds 3 --image-seeds"
 
 

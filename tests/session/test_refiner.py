@@ -14,6 +14,8 @@ from jupyter_latents.syntax.text.quoting import read_words
 from tests.engine.cases import picture
 from tests.session.conftest import Desk
 
+pytestmark = pytest.mark.kept_models
+
 BASE = "<sdxl> --prompts 'a cat; bad' --inference-steps 10 --guidance-scales 3 --output-size 64 --seeds 3"
 
 

@@ -11,6 +11,8 @@ from PIL import Image
 from jupyter_latents.errors import LatentsError, NameNotFoundError, ScriptError
 from tests.session.conftest import Desk
 
+pytestmark = pytest.mark.kept_models
+
 FEW = "--inference-steps 4 --output-size 64"
 BASE = f'demo/scenes --prompts "a sunset" {FEW} --seeds 7 --denoising-end 0.5 --into base'
 FINAL = f'demo/paper --prompts clouds {FEW} --image-seeds "latents: base" --denoising-start 0.5 --into final'

@@ -12,6 +12,8 @@ from jupyter_latents.stage import Axis, Stage, axes_of, label_of
 from jupyter_latents.syntax import Script
 from tests.session.conftest import SECONDS, Desk
 
+pytestmark = pytest.mark.kept_models
+
 FEW = "--inference-steps 2 --output-size 64"
 
 

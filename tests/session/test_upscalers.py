@@ -13,6 +13,8 @@ from jupyter_latents.errors import JupyterLatentsError
 from tests.session.conftest import Desk
 from tests.tiny.diffusion import latent_upscaler
 
+pytestmark = pytest.mark.kept_models
+
 BASE = "<sd15> --prompts cat --inference-steps 4 --output-size 64 --seeds 3 --into base"
 UP = "<sd15> --prompts cat --inference-steps 4 --seeds 3 --image-seeds 'latents: base' --image-seed-strengths 0.5"
 

@@ -52,6 +52,20 @@ def test_levels_and_forms_are_those_of_add_noise(name: str) -> None:
         assert torch.allclose(mixed, expected, atol=2e-4 * (1 + signal * level.sigma)), (name, index)
 
 
+def test_a_scheduler_is_built_once_and_each_run_has_a_copy_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    import diffusers
+
+    kind, calls = diffusers.KDPM2DiscreteScheduler, list[dict[str, Any]]()
+    own = kind.from_config
+    monkeypatch.setattr(kind, "from_config", lambda *given, **more: calls.append(more) or own(*given, **more))
+    one, other = (made("KDPM2DiscreteScheduler;beta-end=0.0121") for _ in range(2))
+    assert len(calls) == 1, "it takes 0.2 seconds"
+    assert dict(one.config) == dict(other.config) == dict(own(one.config).config)
+    one.step(clean(), one.timesteps[0], noise())
+    assert (one.step_index, other.step_index) == (1, None)
+    assert made("KDPM2DiscreteScheduler;beta-end=0.0122").config.beta_end == 0.0122
+
+
 def test_a_swapped_scheduler_keeps_the_shift_of_the_models_schedule() -> None:
     """Pipelines read it in the scheduler's configuration, whichever class it is."""
     shift = {"base_shift": 0.5, "max_shift": 0.9, "base_image_seq_len": 256, "max_image_seq_len": 8192}

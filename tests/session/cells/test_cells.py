@@ -21,6 +21,8 @@ from tests import tiny as tinies
 from tests.session.conftest import Desk
 from tests.syntax.test_compose import stages
 
+pytestmark = pytest.mark.kept_models
+
 CELL = "<sd15> --prompts 'a cat; dog' --seeds 3 --inference-steps 4 --output-size 64"
 OPTIONS = [
     "",
@@ -132,9 +134,20 @@ def test_a_token_stands_in_no_cell(filled: Desk, monkeypatch: pytest.MonkeyPatch
     assert "--auth-token $TOKEN" in filled["two"].provenance.cell
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(stages())
 def test_a_cell_reads_back_as_its_stage(stage: Stage) -> None:
+    check_cell(stage)
+
+
+@pytest.mark.slow
+@settings(max_examples=300, deadline=None)
+@given(stages())
+def test_many_cells_read_back_as_their_stages(stage: Stage) -> None:
+    check_cell(stage)
+
+
+def check_cell(stage: Stage) -> None:
     text = "\n".join(cell_lines(stage).values())
     (one,) = parse(text, Environment(environ={"HOME": "home"}))
     model = PanelModel()

@@ -13,6 +13,8 @@ from jupyter_latents.latents.sequence import LatentsSequence
 from jupyter_latents.session.cells.reading import cell_from
 from tests.session.conftest import Desk
 
+pytestmark = pytest.mark.kept_models
+
 FEW = "--inference-steps 2 --output-size 64"
 SWEEP = f'<sd15> --prompts "a cat" "a dog" {FEW} --seeds 3 4 --guidance-scales 2 5 --into xy'
 

@@ -18,6 +18,8 @@ from jupyter_latents.settings import Settings
 from jupyter_latents.syntax.script import parse
 from tests.session.conftest import Desk
 
+pytestmark = pytest.mark.kept_models
+
 SECRET = "s3cret-v4lue"
 SHORT = "--inference-steps 4 --output-size 64"
 TWO_STAGES = """demo/scenes --prompts "a red house; rain" {SHORT} --seeds 7 --denoising-end 0.5 --into base

@@ -19,6 +19,8 @@ from jupyter_latents.stage import ModelSource, Output, Stage
 from jupyter_latents.syntax import parse
 from tests.session.conftest import Desk
 
+pytestmark = pytest.mark.kept_models
+
 SHORT = "--prompts cat --inference-steps 2 --output-size 64 --seeds 1"
 NEEDED = ("get_ipython", "exit", "quit", "In", "Out", "_", "__", "_i", "_oh", "_7", "_i7", "__name__", "display")
 

@@ -11,6 +11,8 @@ from jupyter_latents.errors import JupyterLatentsError
 from tests import tiny as tinies
 from tests.session.conftest import Desk
 
+pytestmark = pytest.mark.kept_models
+
 SHORT = "--prompts cat --inference-steps 2 --seeds 1"
 
 

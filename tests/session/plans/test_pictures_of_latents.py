@@ -10,6 +10,8 @@ from safetensors.torch import load_file, save_file
 
 from tests.session.conftest import Desk
 
+pytestmark = pytest.mark.kept_models
+
 RUN = "--prompts cat --inference-steps 4 --guidance-scales 1 --seeds 3 --output-size 64"
 BASE = f"<sd15> {RUN} --into base"
 WAYS = {

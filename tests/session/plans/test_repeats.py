@@ -8,6 +8,8 @@ import pytest
 
 from tests.session.conftest import Desk
 
+pytestmark = pytest.mark.kept_models
+
 SHORT = "--prompts cat --inference-steps 4 --output-size 64"
 ONE = f"<sd15> {SHORT} --seeds 1"
 BASE = f"{ONE} --denoising-end 0.5 --into base"

@@ -12,6 +12,8 @@ from jupyter_latents.latents import Latents, Trajectory
 from jupyter_latents.session import Session
 from tests.session.conftest import Desk
 
+pytestmark = pytest.mark.kept_models
+
 SCRIPT = "demo/scenes --prompts 'a red sunset' --seeds 3 --inference-steps 5 --batch-size 2 --into base"
 
 
