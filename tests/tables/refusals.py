@@ -100,6 +100,10 @@ def _latents() -> Iterator[Refusal]:
     sd = NOISY.format(_stage("sd15"))
     yield Refusal("another size than the latents'", _stage("sd15", seed="latents: base", size="128"),
                   ("--output-size 128x128", "64x64"), ("HandoffError",), before=sd)  # fmt: skip
+    several = NOISY.format(_stage("sd15", "--batch-size 2")) + f"\n\n{_stage('sd15', '--denoising-end 0.5')} --into one"
+    yield Refusal("two pictures beside three latents",
+                  _stage("sd15", seed=f"images: {PHOTO}, {PHOTO};latents=base, one", size=""),
+                  ("2 pictures beside 3 latents",), ("HandoffError",), before=several)  # fmt: skip
     clean = _stage("sd15") + " --into base"
     yield Refusal("clean latents to go on from", _stage("sd15", seed="latents: base", size=""), ("fully denoised",),
                   ("HandoffError",), before=clean)  # fmt: skip
