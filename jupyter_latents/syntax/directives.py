@@ -232,7 +232,12 @@ _IDLE = {
 _RUN_IN_CELL = "run it in a cell of its own"
 DIRECTIVES: dict[str, Directive] = {
     "set": Directive(_set, r"\set NAME TEXT", "Sets a name to text, after expansion.", 2),
-    "setp": Directive(_setp, r"\setp NAME EXPRESSION", "Sets a name to the value of a Python expression; latents set behind the last stage become a variable.", 2),
+    "setp": Directive(
+        _setp,
+        r"\setp NAME EXPRESSION",
+        "Sets a name to the value of a Python expression; latents set behind the last stage become a variable.",
+        2,
+    ),
     "sete": Directive(_sete, r"\sete NAME WORD...", "Sets a name to a list of words; file patterns are expanded.", 2),
     "gen_seeds": Directive(_gen_seeds, r"\gen_seeds NAME COUNT", "Sets a name to a list of seeds at random.", 2),
     "unset": Directive(_unset, r"\unset NAME...", "Forgets names.", 1),
