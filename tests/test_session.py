@@ -428,6 +428,20 @@ def test_files_are_named_after_their_stage_and_never_overwritten(kernel: Kernel)
     assert sorted(path.name for path in Path("out").iterdir()) == names
 
 
+def test_a_run_never_overwrites_its_own_files(kernel: Kernel) -> None:
+    """Two stages of one cell, and two prompts of one, have one name; the second took the first one's place."""
+    line = f"--prompts cat dog {STEPS} --seeds 7 --output-path out --output-overwrite"
+    text = f"<sd15>\n{line}\n\n<sd15>\n{line.replace('cat dog', 'boat')}"
+    kernel.run(text)
+    files = sorted(Path("out").iterdir())
+    assert [file.name.removeprefix("s_7_sd15_st_10_g_5") for file in files] == [".png", "_2.png", "_3.png"]
+    assert len({file.read_bytes() for file in files}) == 3
+    before = [file.stat().st_ino for file in files]
+    kernel.run(text)
+    assert sorted(Path("out").iterdir()) == files
+    assert all(file.stat().st_ino != inode for file, inode in zip(files, before, strict=True)), "an earlier run's"
+
+
 def test_a_prefix_and_a_window_show_in_the_name(kernel: Kernel) -> None:
     kernel.run(f"<sd15>\n--prompts cat {STEPS} --seeds 7 --denoising-end 0.5 --output-path out --output-prefix trial")
     assert [path.name for path in Path("out").iterdir()] == ["trial_s_7_sd15_st_10_g_5_0-0.5.png"]

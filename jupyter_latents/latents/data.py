@@ -56,6 +56,15 @@ def _on_cpu(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.detach().to("cpu") if tensor.requires_grad or tensor.device.type != "cpu" else tensor
 
 
+_CHANGED = -1
+"""No number that torch counts; says of a pickled value that it had been changed."""
+
+
+def _version(tensor: torch.Tensor) -> int | None:
+    """How often torch has changed a tensor in place; None where it does not count, in inference mode."""
+    return None if tensor.is_inference() else tensor._version  # noqa: SLF001 - torch has no other name for it
+
+
 def _misfit(shape: tuple[int, ...], space: Space) -> str:
     """Why a tensor of this shape is not of a space, as the rest of a sentence."""
     if len(shape) == len(space.axes.split()):
@@ -96,6 +105,7 @@ class LatentsData:
         object.__setattr__(self, "tensor", _on_cpu(self.tensor))
         if self.denoised is not None:
             object.__setattr__(self, "denoised", _on_cpu(self.denoised))
+        object.__setattr__(self, "_version", _version(self.tensor))
         if self.noise is not None:
             check_level(self.noise.sigma, self.noise.form)
         steps: object = self.trajectory
@@ -106,7 +116,13 @@ class LatentsData:
 
     def __getstate__(self) -> dict[str, object]:
         """What is pickled: a copy, since another thread may ask for the digest meanwhile, which is kept here."""
-        return self.__dict__.copy()
+        return {**self.__dict__, "_version": _CHANGED if self.changed_in_place else None}
+
+    def __setstate__(self, state: Mapping[str, object]) -> None:
+        """Takes what was pickled; a tensor that is read anew counts its changes anew."""
+        self.__dict__.update(state)
+        if state.get("_version") != _CHANGED:
+            self.__dict__["_version"] = _version(self.tensor)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -138,6 +154,15 @@ class LatentsData:
         """When this value was made, by a stage, an operation or from a file: seconds of `time.time`."""
         made: float = self.__dict__["_made_at"]
         return made
+
+    @property
+    def changed_in_place(self) -> bool:
+        """Whether torch changed the tensor's values since this value was made (``base.tensor.mul_(2)``).
+
+        The scheduler's history is not of these latents then: a stage continues them without it. What is changed
+        through a numpy array of the same memory is not seen.
+        """
+        return bool(_version(self.tensor) != self.__dict__["_version"])
 
     @property
     def is_clean(self) -> bool:

@@ -71,7 +71,8 @@ class Latents(LatentsData):
     def replace(self, **changes: Any) -> Latents:
         """A copy with some attributes changed; see the class for their names. A space may be given by its name.
 
-        Another tensor of other values has no history: ``resume`` is None then, unless it is given too.
+        Another tensor of other values has no history: ``resume`` is None then, unless it is given too. At another
+        noise they stand at no step of the schedule either: ``position`` is None then, too.
 
         Raises:
             LatentsError: No such attribute, or a value of another kind.
@@ -85,9 +86,13 @@ class Latents(LatentsData):
         if isinstance(changes.get("space"), str):
             given = changes.get("tensor", self.tensor)
             changes["space"] = for_shape(find_space(changes["space"]), getattr(given, "shape", self.shape))
-        if "tensor" in changes and not _same_values(changes["tensor"], self.tensor):
+        if self.changed_in_place or ("tensor" in changes and not _same_values(changes["tensor"], self.tensor)):
             changes.setdefault("resume", None)
-        return dataclasses.replace(self, **changes)
+        made = dataclasses.replace(self, **changes)
+        if made.noise == self.noise:
+            return made
+        elsewhere: dict[str, Any] = {"resume": None, "position": None}
+        return dataclasses.replace(made, **{name: none for name, none in elsewhere.items() if name not in changes})
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         array = self.tensor.float().numpy() if self.tensor.dtype == torch.bfloat16 else self.tensor.numpy()
@@ -143,7 +148,8 @@ class Latents(LatentsData):
             rows["made by"] = self.provenance.operation
         rows["assumed"] = self.provenance.options.get("assumed", "")
         if self.noise is not None and not self.is_clean:
-            rows["continues"] = "exactly, with its history" if self.resume else "without history"
+            own = self.resume is not None and not self.changed_in_place
+            rows["continues"] = "exactly, with its history" if own else "without history"
         return {name: text for name, text in rows.items() if text}
 
     def _place(self) -> str:

@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from jupyter_latents.formats import endings, format_of
 from jupyter_latents.latents.clip import Clip
 from jupyter_latents.paths import destination, explain, is_there
 from jupyter_latents.pictures.metadata.texts import CONFIG, no_room, write_picture
-from jupyter_latents.stage import Size, Stage
+from jupyter_latents.stage import Output, Size, Stage
 from jupyter_latents.stopping import check
 from jupyter_latents.wording import option
 
@@ -106,23 +106,23 @@ def _closed(place: Path, mode: int) -> str:
 def write(
     stage: Stage,
     result: StageResult,
-    pictures: Sequence[Image | Clip],
     texts: Callable[[int], Mapping[str, str]],
     tell: Callable[[str], None],
     cell: Callable[[], str] = str,
+    own: Container[str] = (),
 ) -> list[str]:
     """Writes what ``--output-path`` and ``--image-format`` ask for.
 
     The folder is the one that is named, absolute or not, through links or not; names of files never leave it. A link
-    in the place of a file is replaced, not followed.
+    in the place of a file is replaced, not followed. ``--output-overwrite`` replaces files of earlier runs alone.
 
     Args:
         stage: The stage.
-        result: Its result.
-        pictures: Its decoded pictures.
+        result: Its result, with its pictures where files of pictures are asked for.
         texts: What each of them, by its number, says of how it was made.
         tell: Is told of texts that a file has no room for.
         cell: Gives the cell that makes the result.
+        own: The files that its run has written before; none of them is replaced.
 
     Returns:
         The files written, without the scripts beside them; empty when the stage asks for none.
@@ -138,7 +138,8 @@ def write(
     script = cell().partition("\n")[2].lstrip("\n") if wanted.metadata or wanted.configs else ""
     said = partial(_with_script, texts, script) if wanted.metadata else texts
     try:
-        files = _written(stage, result, pictures, folder, partial(_write_picture, texts=said, tell=tell))
+        free = partial(_free, folder, wanted=wanted, own=own)
+        files = _written(stage, result, free, partial(_write_picture, texts=said, tell=tell))
         _write_scripts(files if wanted.configs else (), script)
         return files
     except LatentsFileError as error:
@@ -181,13 +182,13 @@ def _joined(pictures: Sequence[Image | Clip], grid: Size | None) -> Sequence[Ima
 
 
 def _written(
-    stage: Stage, result: StageResult, pictures: Sequence[Image | Clip], folder: Path, picture_to: Callable[..., None]
+    stage: Stage, result: StageResult, free: Callable[[str, str], Path], picture_to: Callable[..., None]
 ) -> list[str]:
     wanted = stage.output
-    free = partial(_free, folder, overwrite=wanted.overwrite, beside=wanted.configs)
     if wanted.prefix and _OUTSIDE.search(wanted.prefix):
         raise LatentsFileError(
-            f"{wanted.prefix!r} cannot start a file's name: file names stay inside {folder}.", option="output_prefix"
+            f"{wanted.prefix!r} cannot start a file's name: file names stay inside {folder_of(stage)}.",
+            option="output_prefix",
         )
     stem = f"{wanted.prefix + '_' if wanted.prefix else ''}s_{result.latents.provenance.seed}_{_slug(stage)}"
     usual = "mp4" if result.latents.moves else "png"
@@ -196,7 +197,7 @@ def _written(
         target = free(stem, ending)
         return [result.latents.save(target).as_posix()]
     targets = []
-    pictures = _joined(pictures, wanted.grid)
+    pictures = _joined(result.images, wanted.grid)
     chunks = _chunks(result.latents) if beside else [b""] * len(pictures)
     for number, (one, chunk) in enumerate(zip(pictures, chunks, strict=True)):
         name = stem if len(pictures) == 1 else f"{stem}_{number + 1}"
@@ -293,10 +294,12 @@ def _slug(stage: Stage) -> str:
     return f"{model}_st_{stage.num_inference_steps}_g_{stage.guidance_scale:g}{part}".translate(_IN_NAMES)
 
 
-def _free(folder: Path, stem: str, ending: str, *, overwrite: bool, beside: bool = False) -> Path:
-    """A path that does not overwrite: a number is appended where the name, or that of its script, is taken."""
+def _free(folder: Path, stem: str, ending: str, *, wanted: Output, own: Container[str]) -> Path:
+    """A path whose file may be written: a number is appended where the name, or that of its script, is taken."""
     target, number = folder / f"{stem}.{ending}", 1
-    while (_taken(target) or (beside and _taken(target.with_suffix(_SCRIPT)))) and not overwrite:
+    while target.as_posix() in own or (
+        not wanted.overwrite and (_taken(target) or (wanted.configs and _taken(target.with_suffix(_SCRIPT))))
+    ):
         number += 1
         target = folder / f"{stem}_{number}.{ending}"
     if target.is_symlink():

@@ -3,7 +3,7 @@ r"""What ``\image_process`` does: pictures read, processed and written."""
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +42,7 @@ def process_pictures(asked: ImageProcess, fetch: Callable[[str], Path], check: C
         target = _target(asked, number, path)
         film = film_of(path, name, check) if path.is_file() else None
         if film is None:
-            files.append(_write(_changed(read_picture(path, name, check), asked), target, asked.overwrite))
+            files.append(_write(_changed(read_picture(path, name, check), asked), target, asked.overwrite, files))
             continue
         from jupyter_latents.latents.clip import FPS, Clip
 
@@ -52,10 +52,10 @@ def process_pictures(asked: ImageProcess, fetch: Callable[[str], Path], check: C
         clip = Clip([_changed(read_picture(one, name, check), asked) for one in taken], film.fps or FPS)
         films = format_of(target.suffix)
         if asked.film and films is not None and films.films:
-            files.append(_write(clip, target, asked.overwrite))
+            files.append(_write(clip, target, asked.overwrite, files))
         if asked.frames or films is None or not films.films:
             files += [
-                _write(frame, target.with_name(f"{target.stem}_frame_{count}.{asked.ending}"), asked.overwrite)
+                _write(frame, target.with_name(f"{target.stem}_frame_{count}.{asked.ending}"), asked.overwrite, files)
                 for count, frame in enumerate(clip, 1)
             ]
     return files
@@ -82,7 +82,8 @@ def _target(asked: ImageProcess, number: int, path: Path) -> Path:
     return destination(asked.outputs[number])
 
 
-def _write(picture: Image | Clip, target: Path, overwrite: bool) -> str:
+def _write(picture: Image | Clip, target: Path, overwrite: bool, own: Container[str]) -> str:
+    """Writes one; a number is appended where a file is there that may not be replaced, or is one of these own."""
     from jupyter_latents.latents.clip import Clip
     from jupyter_latents.latents.files.atomic import write_whole
 
@@ -90,7 +91,7 @@ def _write(picture: Image | Clip, target: Path, overwrite: bool) -> str:
     if kind is None or f".{kind.ending}" not in (*endings("picture"), *endings("film")):
         raise LatentsFileError(f"{target.name} is no name of a picture; write {listed('picture', 'or')}.")
     count, stem = 1, target.stem
-    while not overwrite and target.exists():
+    while target.as_posix() in own or (not overwrite and target.exists()):
         count += 1
         target = target.with_name(f"{stem}_duplicate_{count - 1}{target.suffix}")
     try:

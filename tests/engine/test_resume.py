@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from jupyter_latents.engine.given.outline import Outline
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.latents import Latents, Resume
 from jupyter_latents.stage import Window
@@ -66,3 +67,13 @@ def test_a_second_order_history_matters(bench: Bench, base: Latents) -> None:
     """Else the tests above would pass for nothing."""
     bare, _ = going_on(bench, base.replace(resume=None))
     assert not equal(bare, bench.whole("sd15", scheduler=NAME))
+
+
+def test_values_changed_in_place_go_on_without_the_history_of_others(bench: Bench, base: Latents) -> None:
+    as_new, _ = going_on(bench, base.replace(tensor=base.tensor * 0.9))
+    assert Outline.of(base).has_history
+    base.tensor.mul_(0.9)
+    assert not Outline.of(base).has_history, "a plan says the same"
+    result, notes = going_on(bench, base)
+    assert any("without history: their values were changed in place" in note for note in notes.notes + notes.warnings)
+    assert equal(result, as_new)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from jupyter_latents.errors import LatentsFileError, SettingError
-from jupyter_latents.latents import Latents, Noise, Position, Provenance, Space
+from jupyter_latents.latents import CLEAN, Latents, Noise, Position, Provenance, Space
 from jupyter_latents.latents.files.metadata import CHECK_KEY, FACTS_KEY, checksum
 from tests.latents.test_files import edited, some_latents
 
@@ -143,3 +145,31 @@ def test_another_tensor_has_no_history() -> None:
     assert other.resume is None
     assert other.facts()["continues"] == "without history"
     assert made.replace(tensor=made.tensor * 0.5, resume=made.resume).resume is made.resume
+
+
+def copied(latents: Latents) -> Latents:
+    return pickle.loads(pickle.dumps(latents))  # noqa: S301 - our own bytes
+
+
+def test_what_is_changed_in_place_has_no_history(tmp_path: Path) -> None:
+    """It went on "exactly" too; files and pickles remember that it was changed."""
+    made = some_latents()
+    made = made.replace(tensor=made.tensor.clone(), resume=made.resume)
+    assert not made.changed_in_place
+    assert not copied(made).changed_in_place
+    made.tensor.mul_(0.5)
+    assert made.changed_in_place
+    assert copied(made).changed_in_place
+    assert made.facts()["continues"] == "without history"
+    assert made.replace(space=made.space).resume is None
+    for ending in ("safetensors", "npz"):
+        assert Latents.load(made.save(tmp_path / f"x.{ending}")).resume is None
+    assert made.resume is not None, "the value itself is left as it was"
+
+
+def test_at_another_noise_latents_stand_at_no_step_of_their_schedule() -> None:
+    made = some_latents()
+    assert made.position is not None
+    other = made.replace(noise=CLEAN)
+    assert (other.position, other.resume, other.is_clean) == (None, None, True)
+    assert made.replace(noise=CLEAN, position=made.position).position == made.position

@@ -311,6 +311,18 @@ def test_comfyui_files_without_marker_are_scaled(tmp_path):
     torch.testing.assert_close(found.tensor, values)
 
 
+def test_a_file_under_the_other_ending_is_told_which_it_needs(tmp_path: Path) -> None:
+    """A ComfyUI file named .safetensors was read as if its values had the VAE's scale, or "holds no tensor"."""
+    made = some_latents()
+    for ending, other in (("latent", "safetensors"), ("safetensors", "latent")):
+        path = made.save(tmp_path / f"x.{ending}").rename(tmp_path / f"y.{other}")
+        with pytest.raises(LatentsFileError, match=rf"ending \.{ending}"):
+            Latents.load(path)
+    safetensors.torch.save_file({"latent_tensor": torch.ones(1, 4, 4, 4)}, tmp_path / "old.safetensors")
+    with pytest.raises(LatentsFileError, match=r"ending \.latent"):
+        Latents.load(tmp_path / "old.safetensors")
+
+
 def test_comfyui_files_of_an_unknown_model_stay_raw(tmp_path):
     content = {"latent_tensor": torch.randn(1, 4, 4, 4), "latent_format_version_0": torch.tensor([])}
     safetensors.torch.save_file(content, tmp_path / "some.latent")

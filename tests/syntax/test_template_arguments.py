@@ -123,3 +123,10 @@ def test_filters_that_ask_for_jinja_itself_work(line: str, said: str) -> None:
 def test_the_error_names_what_was_used_and_how_it_is_written(line: str, message: str) -> None:
     with pytest.raises(ScriptError, match=message):
         list(Script(line).invocations(Environment(environ={}, print=lambda _: None)))
+
+
+def test_no_width_is_without_end() -> None:
+    """Python's textwrap goes on forever at a width of NaN; a stop was not heard."""
+    for name in ("wordwrap", "indent", "center", "truncate", "batch", "slice"):
+        for number in (math.nan, math.inf, -math.inf):
+            assert "finite number" in said(lambda name=name, number=number: SANDBOX.call_filter(name, "a b", (number,)))

@@ -85,7 +85,7 @@ class Outline:
         """
         if isinstance(latents, Outline):
             return latents
-        history = getattr(latents, "resume", None) is not None
+        history = getattr(latents, "resume", None) is not None and not getattr(latents, "changed_in_place", False)
         return Outline(
             latents.shape,
             latents.space,

@@ -12,7 +12,7 @@ from jupyter_latents.engine.layout import LAYOUTS
 from jupyter_latents.engine.models.family import Family
 from jupyter_latents.engine.schedule import beginning, handoff, schedulers
 from jupyter_latents.engine.schedule.handoff import Entrance
-from jupyter_latents.engine.schedule.history import NO_HISTORY, objection
+from jupyter_latents.engine.schedule.history import CHANGED, NO_HISTORY, objection
 from jupyter_latents.engine.schedule.likeness import deviation_of, doubt
 from jupyter_latents.engine.schedule.strength import cut_by_strength
 from jupyter_latents.engine.schedule.window import Span
@@ -212,6 +212,8 @@ def _lost_history(given: Standing, scheduler: Any, way: Entrance, family: Family
         return "" if given.has_history else NO_HISTORY
     if not isinstance(given, Latents) or given.resume is None:
         return NO_HISTORY
+    if given.changed_in_place:
+        return CHANGED
     if family.sound and sound_of(given.resume) is None:
         return "their sound is not there"
     layout = LAYOUTS[family.layout]

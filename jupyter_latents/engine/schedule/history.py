@@ -11,9 +11,10 @@ from jupyter_latents.engine.libraries.versions import versions
 from jupyter_latents.latents.facts import Resume
 from jupyter_latents.latents.sound import KEY, LATENTS
 
-__all__ = ["NO_HISTORY", "objection"]
+__all__ = ["CHANGED", "NO_HISTORY", "objection"]
 
 NO_HISTORY = "these latents carry no scheduler state"
+CHANGED = "their values were changed in place since they were made"
 
 _SETTABLE = (type(None), bool, int, float, list, tuple)
 

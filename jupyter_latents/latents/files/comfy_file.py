@@ -18,7 +18,7 @@ import torch
 
 from jupyter_latents.errors import LatentsError, LatentsFileError
 from jupyter_latents.latents.facts import Provenance
-from jupyter_latents.latents.files.content import Codec, Content, others, plain
+from jupyter_latents.latents.files.content import COMFY_KEY, Codec, Content, others, plain
 from jupyter_latents.latents.files.metadata import facts_metadata, is_ours, read_facts
 from jupyter_latents.latents.files.safetensors_file import with_file
 from jupyter_latents.latents.forms import convert
@@ -68,7 +68,7 @@ def comfy_bytes(latents: Latents) -> bytes:
     options = latents.provenance.options
     metadata = {name: options[name] for name in ("prompt", "workflow") if name in options}
     metadata |= facts_metadata(latents.replace(denoised=None, position=None), stored)
-    return safetensors.torch.save({"latent_tensor": stored, MARKER: torch.tensor([])}, metadata)
+    return safetensors.torch.save({COMFY_KEY: stored, MARKER: torch.tensor([])}, metadata)
 
 
 def read_comfy(path: Path, *, verify: bool = True, size: tuple[int, int] | None = None) -> Content:  # noqa: ARG001
@@ -84,12 +84,13 @@ def read_comfy(path: Path, *, verify: bool = True, size: tuple[int, int] | None 
     """
 
     def read(file: Any, metadata: Mapping[str, str], keys: list[str]) -> Content:
-        if "latent_tensor" not in keys:
-            raise LatentsFileError("it has no tensor 'latent_tensor', which ComfyUI's .latent files have.")
-        tensor = plain(file.get_tensor("latent_tensor"))
+        if COMFY_KEY not in keys:
+            other = " Give it the ending .safetensors, which reads files with 'latents'." if "latents" in keys else ""
+            raise LatentsFileError(f"it has no tensor {COMFY_KEY!r}, which ComfyUI's .latent files have.{other}")
+        tensor = plain(file.get_tensor(COMFY_KEY))
         if is_ours(metadata):
             return replace(read_facts(metadata, tensor, verify=verify).content, raw=True)
-        left_out = others((key for key in keys if key != MARKER), "latent_tensor")
+        left_out = others((key for key in keys if key != MARKER), COMFY_KEY)
         provenance = Provenance(operation="load", options=MappingProxyType(dict(metadata)))
         content = Content(tensor, provenance=provenance, raw=True, left_out=left_out)
         if MARKER in keys:

@@ -19,9 +19,21 @@ from jupyter_latents.latents.spaces import UNKNOWN_SPACE, Space
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["TENSOR_KEYS", "Codec", "Content", "TensorFile", "as_batch", "others", "pick_key", "plain", "warn"]
+__all__ = [
+    "COMFY_KEY",
+    "TENSOR_KEYS",
+    "Codec",
+    "Content",
+    "TensorFile",
+    "as_batch",
+    "others",
+    "pick_key",
+    "plain",
+    "warn",
+]
 
 # The keys under which dgenerate looks for latents, ours first.
+COMFY_KEY = "latent_tensor"
 TENSOR_KEYS = ("latents", "latent", "sample", "samples")
 
 _KNOWN_CHANNELS = (4, 16, 128)

@@ -85,7 +85,8 @@ def save(latents: Latents, path: str | Path) -> Path:
         write_whole(target, services.picture_file(latents, kind.writer))
     else:
         also = f", pictures of them in {listed('picture', 'or', dot='.')}"
-        write_whole(target, _codec_of(target, kind, also).write(latents))
+        kept = replace(latents, resume=None) if latents.changed_in_place else latents  # a history of other values
+        write_whole(target, _codec_of(target, kind, also).write(kept))
     return target
 
 

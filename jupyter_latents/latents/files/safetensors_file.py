@@ -22,7 +22,7 @@ from jupyter_latents.errors import LatentsFileError
 from jupyter_latents.latents.facts import Resume
 from jupyter_latents.latents.files import records
 from jupyter_latents.latents.files.caches import cached_content
-from jupyter_latents.latents.files.content import Codec, Content, TensorFile, others, pick_key, plain, warn
+from jupyter_latents.latents.files.content import COMFY_KEY, Codec, Content, TensorFile, others, pick_key, plain, warn
 from jupyter_latents.latents.files.metadata import (
     DAMAGED,
     LAYOUT_KEY,
@@ -198,6 +198,8 @@ def content_of(file: TensorFile, metadata: Mapping[str, str], keys: list[str], *
         LatentsFileError: None of its tensors are latents, or they are damaged.
     """
     ours = is_ours(metadata)
+    if COMFY_KEY in keys and "latents" not in keys:  # whose values may be on another scale
+        raise LatentsFileError("it is a .latent file of ComfyUI's by its tensors; give it the ending .latent.")
     key, assumed = pick_key(name for name in keys if not (ours and name != "latents"))
     tensor = plain(file.get_tensor(key))
     if not ours:

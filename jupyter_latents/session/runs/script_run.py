@@ -361,8 +361,8 @@ class ScriptRun:
         observer.phase(Phase("saving"))
         if here() != self.place:
             stage = replace(stage, output=replace(stage.output, path=str(self.place / outputs.folder_of(stage))))
-        pictures = list(result.images) or self._pictures(stage, result)
+        result = result if result.images else replace(result, images=tuple(self._pictures(stage, result)))
         texts, cell = partial(self.session.texts, result.latents), partial(self.session.cell, result.latents)
-        files = outputs.write(stage, result, pictures, texts, observer.note, cell)
+        files = outputs.write(stage, result, texts, observer.note, cell, self.run.files)
         self.session.origins.wrote(files, result.latents)
         return files

@@ -261,7 +261,8 @@ OPTIONS: tuple[Option, ...] = (
     _row("--output-prefix -op", "output_prefix", "TEXT", parsers.prefix, "Output", "Start of the file names.",
          field="output.prefix"),
     _flag("--output-overwrite -ox", "output_overwrite", "Output",
-          "Replace files of the same name. Default: a number is added.", field="output.overwrite"),
+          "Replace files of the same name that earlier runs left. Default: a number is added.",
+          field="output.overwrite"),
     _flag("--output-configs -oc", "output_configs", "Output",
           "Write beside each file a .dgen file of its name, the script that makes it; "
           "python -m jupyter_latents runs it.",

@@ -7,6 +7,7 @@ no list here. Classes of torch, numpy and Pillow are known by their names, as th
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 import types
 from collections import Counter, OrderedDict, deque
@@ -207,9 +208,12 @@ def check_width(arguments: Iterable[Any]) -> None:
         arguments: What it is called with.
 
     Raises:
-        ScriptError: It is too large.
+        ScriptError: It is too large, or no number that can be reached: Python wraps lines without end at NaN.
     """
-    if any(isinstance(given, int) and given > LIMIT for given in arguments):
+    numbers = [one for one in arguments if isinstance(one, (int, float))]
+    if not all(math.isfinite(one) for one in numbers if isinstance(one, float)):
+        raise ScriptError("A width or count is a finite number; give one.")
+    if any(isinstance(one, int) and one > LIMIT for one in numbers):
         raise ScriptError(f"A text or list longer than {LIMIT} is refused; give a smaller number.")
 
 

@@ -46,6 +46,8 @@ NUMBERS: list[tuple[str, str, str, Any, str]] = [
     ("flux2", "transformer", "mlp_ratio", MANY, "no tensor of its weight file is longer than"),
     ("qwen-image", "vae", "dim_mult", [], "it holds whole numbers of 1 or more"),
     ("qwen-image", "vae", "dim_mult", [MANY, 2], "no tensor of its weight file is longer than"),
+    ("z-image", "transformer", "all_f_patch_size", [MANY], "no tensor of its weight file is longer than"),
+    ("lumina2", "transformer", "ffn_dim_multiplier", MANY, "no tensor of its weight file is longer than"),
     ("qwen-image", "text_encoder", "depth", MANY, "tensors: it asks for more than is there"),
 ]
 

@@ -45,9 +45,9 @@ _ROWS = (
     _Row(re.compile(r"num_hidden_layers|num_layers|layers_per_block|n_layers"), 1, "layers", needed=True),
     _Row(re.compile(r"(?!max_)\w+_layers(_per_block)?|\w+_blocks|depth"), 0, "layers"),
     _Row(re.compile(r"dim_mult"), 1, "widths", needed=True, listed=True),
-    _Row(re.compile(r"mlp_ratio"), 0, "widths", whole=False),
+    _Row(re.compile(r"mlp_ratio|ffn_dim_multiplier"), 0, "widths", whole=False),
     _Row(re.compile(r"latent_channels|z_dim|base_dim"), 1, "widths", needed=True),
-    _Row(re.compile(r"in_channels|out_channels|patch_size|hidden_size|all_patch_size"), 1, "widths"),
+    _Row(re.compile(r"in_channels|out_channels|patch_size|hidden_size|all_(f_)?patch_size"), 1, "widths"),
     _Row(
         re.compile(
             r"(\w+_)?(channels|dim|heads|groups|kernel)|intermediate_size|\w*vocab_size|\w+_hidden_size|\w+_group_num|d_model|d_ff|d_kv"
