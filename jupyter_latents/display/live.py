@@ -20,6 +20,8 @@ __all__ = ["LiveScreen", "close_old_views"]
 _PICTURE_SIDE = 768
 _WIDGET_SECONDS = 0.25
 _UNASKED_SECONDS = (1.5, 4.0, 10.0, 30.0)
+_DEAF_SECONDS = 4.0
+_MOST_WIDGETS = 4
 _open: weakref.WeakSet[LiveScreen] = weakref.WeakSet()
 
 
@@ -41,6 +43,8 @@ class LiveScreen(OutputScreen):
         self._asked: deque[dict[str, Any]] = deque()
         self._listening = False
         self._pages: set[str] = set()
+        self._answered: dict[str, float] = {}  # when each page was first told
+        self._widgets = 0
         self._lasting: dict[str, Any] | None = None
         self._owed = False
         self._unasked = deque(_UNASKED_SECONDS)
@@ -82,6 +86,7 @@ class LiveScreen(OutputScreen):
         from jupyter_latents.display.widget import LiveWidget, answer_on_the_asking_thread
 
         self.widget = LiveWidget()
+        self._widgets += 1
         answer_on_the_asking_thread(self.widget)
         self.widget.on_msg(self._receive)
         _open.add(self)
@@ -146,8 +151,12 @@ class LiveScreen(OutputScreen):
 
         command = content.get("cmd")
         if command == "sync":
+            page = str(content.get("page"))
+            if self._is_deaf(page):
+                self._begin_anew(page)
+                return
             self._listening = True
-            self._pages.add(str(content.get("page")))
+            self._pages.add(page)
             self._owed = self.view.record.ended is not None
             self._forget()
             return
@@ -167,6 +176,23 @@ class LiveScreen(OutputScreen):
         said = answer(self.view, content)
         if said is not None:
             self.widget.send({"said": said})
+
+    def _is_deaf(self, page: str) -> bool:
+        """Whether a page still asks long after it was told.
+
+        anywidget passes no message on to a widget that a busy page needed more than 2 seconds to load.
+        """
+        now = time.monotonic()
+        late = now - self._answered.setdefault(page, now) > _DEAF_SECONDS
+        return late and self._lasting is None and self._widgets < _MOST_WIDGETS
+
+    def _begin_anew(self, page: str) -> None:
+        """Puts another widget in the place of one that hears nothing."""
+        self._pages.discard(page)
+        self.close()
+        self._listening = False
+        self._forget()
+        self._open_widget(update=True)
 
     def _send_lasting(self) -> None:
         """Gives the lasting output to the views; each puts it in the place of the widget in its page.

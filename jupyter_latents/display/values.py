@@ -52,7 +52,7 @@ def bundle_of(value: Any, pictures: Pictures, names: Mapping[str, Any], size: in
     if items is None or not shows_pictures():
         return None
     if hasattr(value, "sigmas"):  # the steps of one result
-        return _steps(value, name_of(value, names), size)
+        return _steps(value, names, size)
     name, text = name_of(value, names), repr(value)
     if not hasattr(items[0][1], "provenance"):
         labels = [label if isinstance(value, dict) else "" for label, _ in items]
@@ -79,11 +79,13 @@ def name_of(value: Any, names: Mapping[str, Any]) -> str:
     return next(found, "")
 
 
-def _steps(steps: Sequence[Latents], name: str, size: int) -> dict[str, Any]:
-    """The kept steps of a result, to be looked through one by one."""
+def _steps(steps: Sequence[Latents], names: Mapping[str, Any], size: int) -> dict[str, Any]:
+    """The kept steps of a result, to be looked through one by one; under the name of the result, where it has one."""
     from jupyter_latents.display.records.of_latents import record_of
     from jupyter_latents.display.static_html import run_bundle
 
-    record = record_of(steps[-1].replace(trajectory=tuple(steps)), "")
-    record.heading = name or "trajectory"
+    own = (name for name, one in names.items() if getattr(one, "trajectory", None) is steps and name[:1] != "_")
+    whole = next(own, "")
+    record = record_of(steps[-1].replace(trajectory=tuple(steps)), whole)
+    record.heading = name_of(steps, names) or (f"{whole}.trajectory" if whole else "trajectory")
     return run_bundle(record, size)

@@ -11,6 +11,7 @@ WORDS: Mapping[str, str] = MappingProxyType(
     {
         "σ": "how much noise is in the latents: it falls from step to step, and 0 is clean",
         "VE": "the form in which noise is added to the picture and σ is its size (Stable Diffusion)",
+        "VP": "the form in which the picture fades as noise comes in, and their squares add up to 1 (DDIM, DPM++)",
         "flow": "the form in which noise takes the picture's place, from σ 1 to 0 (SD3, Flux)",
         "evaluations": "how often the model was asked; what is kept from before costs none",
         "latents": "the numbers that the model works on; a VAE makes the picture of them",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents import machine
 from jupyter_latents.engine import scheduler_names
-from jupyter_latents.errors import JupyterLatentsError, LatentsError, NameNotFoundError
+from jupyter_latents.errors import JupyterLatentsError, LatentsError, NameNotFoundError, ScriptError
 from jupyter_latents.session.cells.onward import onward
 from jupyter_latents.session.cells.origins import Origins
 from jupyter_latents.session.cells.sources import FromStage
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from jupyter_latents.engine import Engine, Observer, PartRow, Phase, WorkerRow
     from jupyter_latents.latents.clip import Clip
+    from jupyter_latents.latents.sequence import LatentsSequence
     from jupyter_latents.latents.value import Latents
 
 __all__ = ["Session", "Task"]
@@ -303,6 +304,25 @@ class Session:
         """
         self.names[name] = value
         self._bound.add(name)
+
+    def bind_ending(self, name: str, value: Latents | LatentsSequence) -> str:
+        r"""Binds what the ``\setp`` that ends a script made, by the rules of ``--into``.
+
+        Args:
+            name: The variable.
+            value: Latents, or a sequence of them.
+
+        Returns:
+            Why it is not bound; empty where it is.
+        """
+        reason = unbindable(name)
+        try:
+            check_free(name, self.names, self._bound)
+        except ScriptError as error:
+            reason = reason or error.message
+        if not reason:
+            self.bind(name, value)
+        return reason
 
     def may_bind(self, stage: Stage, *, force: bool = False) -> None:
         """Refuses a stage that would overwrite a variable which no script made.

@@ -71,6 +71,7 @@ def _setp(line: Logical, start: int, environment: Environment) -> None:
         environment=environment,
     )
     environment.set(name, value, line.text.place(start, len(name)))
+    environment.ending = name
 
 
 def _sete(line: Logical, start: int, environment: Environment) -> None:
@@ -214,7 +215,12 @@ def _told(name: str, why: str) -> Callable[[Logical, int, Environment], None]:
 
 DIRECTIVES: dict[str, Directive] = {
     "set": Directive(_set, r"\set NAME TEXT", "Sets a name to text, after expansion.", 2),
-    "setp": Directive(_setp, r"\setp NAME EXPRESSION", "Sets a name to the value of a Python expression.", 2),
+    "setp": Directive(
+        _setp,
+        r"\setp NAME EXPRESSION",
+        "Sets a name to the value of a Python expression; latents set behind the last stage become a variable.",
+        2,
+    ),
     "sete": Directive(_sete, r"\sete NAME WORD...", "Sets a name to a list of words; file patterns are expanded.", 2),
     "gen_seeds": Directive(_gen_seeds, r"\gen_seeds NAME COUNT", "Sets a name to a list of seeds at random.", 2),
     "unset": Directive(_unset, r"\unset NAME...", "Forgets names.", 1),

@@ -11,6 +11,7 @@ from jupyter_latents.wording import visible
 from .invocation import Invocation
 from .script import Script
 from .templates.environment import Environment
+from .templates.promises import real
 from .worker import Foreseen, Said, Waiting, Worker, count
 
 __all__ = ["Evaluation", "Foreseen", "Waiting"]
@@ -68,6 +69,12 @@ class Evaluation:
     def current(self) -> Invocation | None:
         """The invocation that was handed out last, as the script says it: the environment's values are veiled."""
         return self._current.invocation if self._current is not None else None
+
+    @property
+    def ending(self) -> tuple[str, object]:
+        r"""The name that ``\setp`` set behind the last invocation, and its value; of a whole evaluation."""
+        name = self.environment.ending
+        return name, real(self.environment.names.get(name))
 
     @property
     def foreseen(self) -> list[Foreseen]:

@@ -145,6 +145,7 @@ class Worker:
         images = tuple(Promise("last_images", line, self) for _ in range(1 if number is None else number))
         bound = Promise(into, line, self) if into else None
         environment = self.environment
+        environment.ending = ""
         environment.finished(images, [stage.prompt for stage in invocation.stages()])  # type: ignore[arg-type]
         environment.whole = images[0] if number is None else None
         if images and (invocation.first("output_path") or invocation.first("image_format")):

@@ -127,7 +127,8 @@ def test_help(page: Page, shot: Shot) -> None:
     show_static(page, ran(two_stages()))
     page.get_by_label("step", exact=True).press("?")
     expect(page.get_by_role("dialog", name="keys and words")).to_contain_text("how much noise is in the latents")
-    for part in ("guidance", "sampler, schedule", "hand-over", "Copy cell", "Branch here"):
+    expect(page.get_by_role("dialog", name="keys and words")).to_contain_text("in what is enlarged: from picture to")
+    for part in ("VP", "guidance", "sampler, schedule", "hand-over", "Copy cell", "Branch here"):
         expect(page.locator(".jl-words dt", has_text=part)).to_have_count(1)
     shot("help")
     page.keyboard.press("Escape")

@@ -65,6 +65,29 @@ def let_go(view: RunView, run: Run, gate: Gate) -> None:
     view.finish()
 
 
+def test_a_page_that_hears_nothing_gets_another_widget(front_end: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "_DEAF_SECONDS", 0.05)
+    gate, view = Gate(), RunView()
+    run = start(view, [stage()], gate)
+    try:
+        screen = shown(view)
+        first = screen.widget
+        tell(screen, cmd="sync", page="a")
+        tell(screen, cmd="sync", page="a")  # sent before the answer came
+        screen.update()
+        assert screen.widget is first
+        time.sleep(0.06)
+        tell(screen, cmd="sync", page="a")
+        screen.update()
+        assert screen.widget is not first
+        assert first.comm is None
+        tell(screen, cmd="sync", page="b")
+        screen.update()
+        assert screen._told["title"]
+    finally:
+        let_go(view, run, gate)
+
+
 def until(view: RunView, steps: int) -> None:
     """Waits until so many steps are recorded."""
     deadline = time.monotonic() + 20

@@ -76,6 +76,18 @@ def test_a_list_is_called_by_its_variable() -> None:
     assert "several[1]" in bundle["text/html"]
 
 
+def test_the_steps_of_a_result_are_called_by_its_variable_and_say_their_form() -> None:
+    held = STEPS[-1].replace(trajectory=STEPS)
+    bundle = bundle_of(held.trajectory, lambda _: [], {"_1": held, "base": held}, 300_000)
+    assert bundle is not None
+    assert "base.trajectory" in bundle["text/html"]
+    assert '"line":"base.",' in bundle["text/html"]
+    assert '"form":"VE"' in bundle["text/html"]
+    bare = bundle_of(STEPS, lambda _: [], {}, 300_000)
+    assert bare is not None
+    assert '"line":"base.",' not in bare["text/html"]
+
+
 def test_two_of_any_kind_are_compared_under_their_names(tmp_path: Path) -> None:
     PICTURES[0].save(tmp_path / "x.png")
     made = compare(ONE, PICTURES[1], ("old", "<new>"))

@@ -59,6 +59,8 @@ def _add(record: RunRecord, kept: Latents, before: tuple[Latents, ...], name: st
         record.stages.append(StageRecord(stage_of(kept, of), name, record.began))
         began = _level_before(kept)
         record.stages[-1].first_sigma = before_it if began is None else own_sigma(began)
+        form = began or kept.noise
+        record.stages[-1].form = "" if form is None or form.is_clean else form.form_shown
     stage = record.stages[-1]
     level = kept.noise
     stage.points.append(Point(step, own_sigma(level), "" if level is None else str(level)))

@@ -11,7 +11,7 @@ const TIPS = {
 
 const KEYS = [
   ["\u2190 \u2192 Home End", "on the bar: step by step, first and last"],
-  ["\u2190 \u2191 \u2192 \u2193", "on the large picture: read the latents; in a grid: from picture to picture"],
+  ["\u2190 \u2191 \u2192 \u2193", "on the large picture: read the latents; in a grid, and in what is enlarged: from picture to picture"],
   ["Enter", "choose a picture; on the large one: enlarge it"],
   ["Escape", "leave what is enlarged, a menu, or this help"],
   ["?", "this help"],

@@ -17,6 +17,7 @@ from jupyter_latents.pictures.metadata.foreign import (
     leftovers,
     loras_in,
     not_covered,
+    strength_of,
 )
 from jupyter_latents.pictures.metadata.parameters import read_parameters
 from jupyter_latents.pictures.metadata.recipe import Operation, Part, Recipe, StagePart, fill_in
@@ -185,13 +186,14 @@ class _Reading:
         """The second pass at a larger size."""
         size = self._large_size(first.size)
         strength = self._number("Denoising strength", 0.001, 1) or 0.7
-        steps = self._whole("Hires steps", 0, STEPS) or 0
+        steps = self._whole("Hires steps", 0, STEPS) or first.num_inference_steps
+        longer = max(steps, int(steps / min(strength, 0.999)))  # A1111 runs all of them, the last of a longer schedule
         guidance = self._number("Hires CFG Scale", 0, 1000)
         prompt = self.values.get("Hires prompt", ""), self.values.get("Hires negative prompt", "")
         setting, reference, resize = self._enlarged(size)
         changes: dict[str, Any] = {
-            "strength": strength,
-            "num_inference_steps": max(1, int(steps / min(strength, 0.999))) if steps else first.num_inference_steps,
+            "strength": strength_of(steps, longer),
+            "num_inference_steps": longer,
             "image_seed": ImageSeed(images=(reference,), resize=resize, aspect=False if resize else None),
             "size": None,
             "prompt": replace(

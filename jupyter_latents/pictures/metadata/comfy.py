@@ -10,14 +10,22 @@ from jupyter_latents.errors import NameNotFoundError
 from jupyter_latents.pictures.metadata.comfy_graph import Graph, Node, graph_of
 from jupyter_latents.pictures.metadata.comfy_models import Conditioning, clip_skip, conditioning, model_of
 from jupyter_latents.pictures.metadata.comfy_samplers import SAMPLINGS, GraphSampling
-from jupyter_latents.pictures.metadata.foreign import NOISE, PHOTO, Remarks, file_name, not_covered, picture_size
+from jupyter_latents.pictures.metadata.foreign import (
+    NOISE,
+    PHOTO,
+    Remarks,
+    file_name,
+    not_covered,
+    picture_size,
+    strength_of,
+)
 from jupyter_latents.pictures.metadata.recipe import Operation, Part, Recipe, StagePart, fill_in
 from jupyter_latents.stage import Address, ImageSeed, ModelSource, Prompt, Reference, Size, Stage, Window
 
 __all__ = ["recipe_of"]
 
 _DEEPEST = 120
-_MODES = {"nearest-exact": "nearest", "nearest": "nearest", "bicubic": "bicubic", "bislerp": "bilinear"}
+_MODES = {"nearest-exact": "nearest", "nearest": "nearest", "bilinear": "bilinear", "bicubic": "bicubic"}
 _PASSED = ("samples", "latent", "latent_image", "samples_to", "samples1", "latents")
 _IMAGES = ("images", "image", "pixels", "upscale_image", "input_image")
 
@@ -224,7 +232,10 @@ class _Reading:
         size, note = picture_size(width, height)
         if size is None:
             return None
-        mode = _MODES.get(node.text("upscale_method"), "bilinear")
+        method = node.text("upscale_method")
+        mode = _MODES.get(method, "bilinear")
+        if method not in _MODES:
+            self.remarks.add(not_covered("upscale_method", method, f"{mode} is taken"))
         self.remarks.add(note)
         return f'{one}.resize(({size.width}, {size.height}), mode="{mode}")', size
 
@@ -267,11 +278,12 @@ class _Reading:
             start = _fraction(found.start, found.steps)
             seed = ImageSeed(latents=(going.reference,))
             return replace(stage, window=Window(start, end), image_seed=seed)
-        strength, steps = found.denoise, found.steps
+        strength, steps = 1.0, found.steps
         if found.start:
-            strength = (found.steps - found.start) / found.steps
-        elif found.denoise < 1:
+            strength = strength_of(max(found.steps - found.start, 0), found.steps)
+        elif found.denoise < 1:  # ComfyUI runs all of its steps, the last ones of a longer schedule
             steps = int(found.steps / found.denoise)
+            strength = strength_of(found.steps, steps)
         resize = going.resize
         seed = ImageSeed(
             images=(going.reference,),

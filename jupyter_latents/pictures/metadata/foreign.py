@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from jupyter_latents.stage import Address, ImageSeed, Reference, Size
 
 __all__ = [
     "MASK", "MODEL", "NOISE", "PHOTO", "STEPS", "Remarks", "addon", "file_name", "leftovers", "loras_in", "not_covered",
-    "picture_size",
+    "picture_size", "strength_of",
 ]  # fmt: skip
 
 MODEL, PHOTO, MASK = "MODEL", "photo.png", "mask.png"
@@ -116,6 +117,17 @@ def file_name(path: str) -> str:
     """The last part of a path of any system; a hub name as it is."""
     path = path.strip()
     return path if _HUB.fullmatch(path) and not path.lower().endswith(_FILES) else re.split(r"[\\/]", path)[-1].strip()
+
+
+def strength_of(steps: int, of: int) -> float:
+    """The strength at which exactly the last ``steps`` of ``of`` steps run, 0 to 1.
+
+    Pipelines of SD cut ``of * strength`` down to whole steps, those of SD3 and Flux ``of - of * strength``: where their
+    product is whole both run as many. Where no number of this precision has that, one that does for SD is taken.
+    """
+    exact = steps / of
+    near = [*(round(exact, digits) for digits in range(1, 18)), math.nextafter(exact, 2), math.nextafter(exact, 0)]
+    return min(1.0, next((one for one in near if of * one == steps), math.nextafter(exact, 2)))
 
 
 def addon(name: str, settings: Mapping[str, float | None]) -> Address:

@@ -26,6 +26,7 @@ _MOST_ITEMS = 50
 _DREAM = re.compile(r'"((?:[^"\\]|\\.)*)"([^"]*)')
 _OPTION = re.compile(r"\s-(\w+)\s+(\S+)")
 _UNWANTED = re.compile(r"\[([^\[\]]*)\]")
+_COMBINED = re.compile(r"(.{1,300}) : (-?\d{1,9}(?:\.\d{1,9})?)")
 _HASH = re.compile(r"\s+([0-9A-F]{6,64})\Z")
 
 
@@ -197,13 +198,22 @@ def fooocus(texts: Mapping[str, str], name: str) -> Recipe:
     stage = _stage(record, record.text("base_model"), prompt, scheduler, guidance)
     sides = re.findall(r"\d{1,5}", record.text("resolution"))
     loras = list[Address]()
-    given = record.values.get("loras")
+    combined = _combined(record)
+    given = record.values.get("loras") or combined
     for item in given[:_MOST_ITEMS] if isinstance(given, list) else []:
         if isinstance(item, list) and len(item) > 1:
             loras.append(addon(text(item[0]), {"scale": real(item[1], -100, 100)}))
             record.remarks.add(fill_in(loras[-1].name, "a LoRA, as a hub name or a file"))
     size = record.remarks.size(*sides[:2]) if len(sides) >= 2 else stage.size
     return record.recipe(replace(stage, size=size, model=replace(stage.model, loras=tuple(loras))))
+
+
+def _combined(record: _Flat) -> list[list[Any]]:
+    """LoRAs as ``lora_combined_1: NAME : WEIGHT``, which stand for those of a list, too."""
+    keys = [key for key in record.values if key.startswith("lora_combined_")][:_MOST_ITEMS]
+    found = {key: _COMBINED.fullmatch(text(record.values[key])) for key in keys}
+    record.used |= {key for key, match in found.items() if match}
+    return [[match[1], float(match[2])] for match in found.values() if match]
 
 
 def _joined(record: _Flat, key: str) -> str:

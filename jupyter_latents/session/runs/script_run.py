@@ -17,6 +17,7 @@ from jupyter_latents.session.blame import blame, check_parts
 from jupyter_latents.session.memory.identity import key_of
 from jupyter_latents.session.plans.veils import expand_names, rewrite
 from jupyter_latents.session.runs.afterwards import decoded, finished, with_pictures
+from jupyter_latents.session.runs.ending import bind_ending
 from jupyter_latents.session.runs.job import Job
 from jupyter_latents.session.runs.read_ahead import ReadAhead
 from jupyter_latents.session.runs.readiness import Readiness, Resolved
@@ -96,6 +97,7 @@ class ScriptRun:
                 return
             self.run.made.append(job.latents(several=len(stages) > 1))
             self.evaluation.finished(job.files or [result.latents for result in job.made])
+        bind_ending(self.session, self.run, self.evaluation, self.observer)
 
     def _earlier(self, job: Job) -> tuple[Job, ...]:
         """The second stages of refined pairs before this one, which is kept among them."""

@@ -84,6 +84,7 @@ class Environment:
         random_seed: Makes one seed of ``--gen-seeds``.
         captured: Objects that templates handed to image seeds, by the name that stands for them.
         exited: Whether the script ran ``\exit``.
+        ending: The name that ``\setp`` set last, where no invocation came after it.
         promised: What invocations are yet to bind to kernel variables.
         foreseeing: Whether the script is evaluated before its run: then whoever looks into the environment's values
             waits.
@@ -114,6 +115,7 @@ class Environment:
     captured: dict[str, object] = field(default_factory=dict)
     promised: dict[str, object] = field(default_factory=dict)
     exited: bool = False
+    ending: str = ""
     foreseeing: bool = False
     veils: bool = False
     defaults: Mapping[str, Any] = field(default_factory=dict)

@@ -111,6 +111,13 @@ def test_fooocus() -> None:
     assert str(stage.scheduler) == "DPMSolverMultistepScheduler;algorithm-type=sde-dpmsolver++;use-karras-sigmas=true"
     assert list(map(str, stage.model.loras)) == ["offset.safetensors;scale=0.1"]
     assert "not covered: sharpness: 2.0" in remarks(found)
+    alone = {key: value for key, value in FOOOCUS.items() if key != "loras"}
+    alone |= {"lora_combined_1": "offset.safetensors : 0.1", "lora_combined_2": "odd"}
+    found = recipe_of({"parameters": json.dumps(alone)}, "it")
+    assert list(map(str, the_stage(found).model.loras)) == ["offset.safetensors;scale=0.1"]
+    assert [line for line in remarks(found).splitlines() if "lora_combined" in line] == [
+        "not covered: lora_combined_2: odd"
+    ]
 
 
 def test_novelai() -> None:

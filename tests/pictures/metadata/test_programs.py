@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from jupyter_latents.errors import NameNotFoundError
+from jupyter_latents.pictures.metadata.foreign import strength_of
 from jupyter_latents.pictures.metadata.programs import recipe_of
 from jupyter_latents.pictures.metadata.recipe import Operation, Recipe, StagePart
 from jupyter_latents.pictures.metadata.texts import read_texts
@@ -60,6 +61,8 @@ def test_a_hires_pass_is_a_second_stage() -> None:
     assert isinstance(found.parts[1], Operation)
     assert found.parts[1].expression == 'base.resize((1024, 1536), mode="bilinear")'
     assert (second.strength, second.num_inference_steps, second.seed) == (0.5, 20, 123)
+    _, second = stages(a1111("Denoising strength: 0.4, Hires upscale: 2"))  # as many steps as the first pass
+    assert (second.strength, second.num_inference_steps) == (0.4, 50)
     first, second = stages(
         other := a1111("Denoising strength: 0.4, Hires resize: 1024x1024, Hires upscaler: ESRGAN_4x")
     )
@@ -117,14 +120,14 @@ def test_noisy_latents_pasted_in_mid_denoise_are_stages_with_windows() -> None:
     assert {stage.clip_skip for stage in made} == {1}
     assert {str(stage.prompt.weighter) for stage in made} == {"a1111;schedules=false"}
     assert [str(stage.model.vae) for stage in made[4:]] == ["vae-ft-mse-840000-ema-pruned.safetensors"] * 2
-    assert (made[5].strength, made[5].num_inference_steps) == (0.54, 16)
+    assert (made[5].strength, made[5].num_inference_steps) == (0.5625, 16)  # 9 steps, denoise 0.54
 
 
 def test_a_picture_that_went_into_comfyui_is_filled_in() -> None:
     (stage,) = stages(found := sample("comfyui-img2img.png"))
     assert stage.image_seed is not None
     assert stage.image_seed.images[0].text == "example.png"
-    assert stage.num_inference_steps == 22
+    assert (stage.num_inference_steps, stage.strength) == (22, 20 / 22)  # 20 steps, denoise 0.87
     assert "fill in example.png" in remarks(found)
 
 
@@ -187,6 +190,23 @@ def test_split_sigmas_loras_controlnets_and_custom_nodes() -> None:
     assert second.image_seed.latents[0].text == "made_17"
     assert "not covered: node: FancyFilter, on a picture" in remarks(found)
     assert "not covered: node: OddNode" in remarks(found)
+
+
+def test_a_way_to_enlarge_latents_that_is_none_here_is_a_comment() -> None:
+    larger = {"samples": ["12", 0], "upscale_method": "bislerp", "width": 1024, "height": 1024}
+    found = comfy({**NODES, "17": ("LatentUpscale", larger)})
+    assert "not covered: upscale_method: bislerp; bilinear is taken" in remarks(found)
+    assert "upscale_method" not in remarks(
+        comfy({**NODES, "17": ("LatentUpscale", larger | {"upscale_method": "bilinear"})})
+    )
+
+
+def test_a_strength_runs_the_steps_that_another_program_ran() -> None:
+    for of in range(1, 80):
+        for steps in range(1, of + 1):
+            assert min(int(of * strength_of(steps, of)), of) == steps
+    for steps, of in ((20, 22), (9, 16), (13, 20), (10, 25)):  # as SD3 and Flux count them
+        assert int(of - of * strength_of(steps, of)) == of - steps
 
 
 @pytest.mark.parametrize(

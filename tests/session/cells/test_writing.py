@@ -143,6 +143,21 @@ def test_a_chain_through_steps_operations_files_and_a_name_bound_twice(desk: Des
     assert other["end"].digest == desk["end"].digest
 
 
+def test_the_cell_of_a_picture_that_operations_made_gives_it_to_the_notebook(desk: Desk) -> None:
+    desk.run(f"demo/scenes --prompts hill {SHORT} --seeds 1 --denoising-end 0.5 --into base")
+    mixed = desk["base"].flip().blend(desk["base"], 0.25)
+    cell = read_record(desk.session.texts(mixed)[OURS], "it").cell
+    other = Desk(desk.models)
+    run = other.run(body(cell))
+    assert other["blend"].digest == mixed.digest == run.get().digest
+    assert [line for line in other.notes.lines if line.startswith("blend, which the script ends with, is a variable")]
+    other.session.names["blend"] = 3  # somebody's own: it stays, and that is told
+    other.run(body(cell))
+    assert other["blend"] == 3
+    assert [line for line in other.notes.lines if line.startswith("blend, which the script ends with, is not bound")]
+    assert "flip" not in other.session.names
+
+
 def test_what_was_stopped_ends_where_it_was_stopped(desk: Desk) -> None:
     (result,) = desk.run(f"demo/scenes --prompts hill {SHORT} --seeds 3 --into x").results
     stage = parse(f"demo/scenes --prompts hill {SHORT} --seeds 3")[0].stages()[0]
