@@ -72,7 +72,6 @@ def keeper() -> Process:
 @pytest.fixture
 def desk(
     tiny: Callable[[str], Path],  # noqa: F811
-    keeper: Process,
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Desk:
@@ -82,6 +81,6 @@ def desk(
     """
     process = Process()
     if request.node.get_closest_marker("kept_models"):
-        process._engine = keeper.engine(SETTINGS)
+        process._engine = request.getfixturevalue("keeper").engine(SETTINGS)
     monkeypatch.setattr("jupyter_latents.session.session.PROCESS", process)
     return Desk(tiny)
