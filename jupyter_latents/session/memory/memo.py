@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from jupyter_latents.engine import StageResult, run_rest
 from jupyter_latents.errors import JupyterLatentsError, RunError
 from jupyter_latents.optimizations import keeps_law
+from jupyter_latents.paths import explain
 from jupyter_latents.session.memory.identity import seal
 from jupyter_latents.settings import SETTINGS, Settings
 from jupyter_latents.stage import Stage
@@ -130,7 +131,7 @@ class Memo:
             for lead in leads:
                 store.put_lead(lead.key, key, min(lead.end, _reach(result)))
         except JupyterLatentsError as error:
-            tell(f"the store did not take this result: {error.message}")
+            tell(_refusal(store, error))
 
     def _furthest(self, own: StageResult | None, stage: Stage, leads: Sequence[Lead]) -> StageResult | None:
         """What is kept of a stage, or what it has in common with another one where that goes further."""
@@ -176,7 +177,7 @@ class Memo:
         try:
             store.put(key, result, anew=anew)
         except JupyterLatentsError as error:
-            tell(f"the store did not take this result: {error.message}")
+            tell(_refusal(store, error))
 
     def find(self, key: str, stage: Stage) -> StageResult | None:
         """What is kept of a stage, in memory or in the store, whichever goes further where that matters.
@@ -242,6 +243,16 @@ class Memo:
             thinned = _thinned(whole)
             self._kept[oldest] = _Entry(thinned, seal(thinned))
             self._kept.move_to_end(oldest, last=False)
+
+
+def _refusal(store: Store, error: JupyterLatentsError) -> str:
+    """What is told of a store that cannot be written to: the same of every result, so that a run says it once."""
+    cause = error.__cause__
+    why = explain(cause) if isinstance(cause, OSError) else error.message.rstrip(".")
+    return (
+        f"the store {store.folder} did not take a result: {why}. The run goes on, and results are in memory; make room "
+        "there, or give another store."
+    )
 
 
 def continues(stage: Stage) -> bool:

@@ -64,6 +64,7 @@ class ScriptRun:
     stages: list[Stage]
     place: Path = field(default_factory=here)
     refined: list[Job] = field(default_factory=list)
+    warned: dict[str, object] = field(default_factory=dict)
 
     def script(self, *, force: bool = False) -> None:
         """Runs the script to its end, or until the run is stopped.
@@ -199,8 +200,13 @@ class ScriptRun:
         return resolved, self._remembered(resolved, go)
 
     def _remembered(self, resolved: Resolved, go: Callable[[Stage, Inputs], StageResult]) -> StageResult:
-        tell = partial(self.observer.note, warning=True)
-        return self.session.memo.run(resolved.key, resolved.stage, resolved.inputs, go, tell, resolved.leads)
+        return self.session.memo.run(resolved.key, resolved.stage, resolved.inputs, go, self._warn, resolved.leads)
+
+    def _warn(self, text: str) -> None:
+        """Tells what may hold for many stages, once; stages on several workers tell it at the same time."""
+        token = object()
+        if self.warned.setdefault(text, token) is token:
+            self.observer.note(text, warning=True)
 
     def _begin_beside(self, job: Job) -> SideBySide | None:
         """Begins all stages of an invocation where the engine runs several at the same time."""

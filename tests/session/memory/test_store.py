@@ -115,7 +115,10 @@ def test_a_full_disk_costs_the_store_and_not_the_run(desk: Desk, folder: Path, m
     desk.session.keep_in(str(folder))
     monkeypatch.setattr("jupyter_latents.latents.files.atomic._write_beside", full)
     assert desk.run(f"{FIRST} --into base").model_evaluations == 6
-    assert "the disk is full" in " ".join(desk.notes.lines)
+    desk.run(f"{FIRST.replace('--seeds 3', '--seeds 4 5')} --into several")
+    told = [line for line in desk.notes.lines if "the disk is full" in line]
+    assert len(told) == 1, "of two results, once"
+    assert str(folder) in told[0]
     assert len(Store(folder)) == 0
 
 
