@@ -42,6 +42,9 @@ _ALWAYS = {
 }
 _LOOK_SECONDS = 0.5
 _HEAR_SECONDS = 0.2  # between two questions whether the run that waits is to end
+_KNOCK_SECONDS = 10.0  # for the first answer of a cluster's head; Ray itself would try for a quarter of an hour
+_LEAVE_SECONDS = 3.0  # for a cluster that is still looked for: nothing tells Ray to leave off
+_LITTLE = 1 << 20  # bytes; with less room in its folder Ray does not start, and says that something timed out
 _SILENT = 60  # no level of logging is that high
 
 
@@ -60,6 +63,7 @@ class Connection:
     cpus: int = 0
 
     _keeper: ClassVar[_Keeper | None] = None
+    _left: ClassVar[_Keeper | None] = None
     _users: ClassVar[list[_User]] = []
     _starting: ClassVar[threading.Lock] = threading.Lock()
 
@@ -78,6 +82,11 @@ class Connection:
         with cls._starting:
             if cls._keeper is not None and cls._keeper.address != address:
                 cls.end()
+            if cls._left is not None and cls._left.is_looking:
+                raise SettingError(
+                    f"Ray still looks for the cluster at {cls._left.address} and cannot be told to leave off: start "
+                    "the kernel again."
+                )
             if cls._keeper is None:
                 ray = _library(address)
                 if ray.is_initialized():
@@ -118,6 +127,7 @@ class Connection:
             user.close()
         if keeper is not None:
             keeper.end()
+            cls._left = keeper
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,13 +194,21 @@ class _Keeper:
         while not self._begun.wait(_HEAR_SECONDS):
             stopping.check()
         for error in self._errors:
+            full = self._folder is not None and shutil.disk_usage(self._folder).free < _LITTLE
+            place = str(Path(self._folder).parent) if full and self._folder is not None else None
             self.end()
-            raise SettingError(_why(error, self.address)) from error
+            raise SettingError(_why(error, self.address, place)) from error
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether Ray has neither begun nor failed yet."""
+        return self._thread.is_alive() and not self._begun.is_set()
 
     def _keep(self) -> None:
         own = {"_temp_dir": self._folder, "num_cpus": _cpus(), "include_dashboard": False}
         door = ""
         try:
+            _knock(self.address)
             context = self.ray.init(
                 **(own if self.address is None else {"address": self.address}),
                 log_to_driver=False,
@@ -211,7 +229,7 @@ class _Keeper:
         """Ends Ray and deletes what it wrote; a second call does nothing."""
         atexit.unregister(Connection.end)
         self._end.set()
-        self._thread.join()
+        self._thread.join(_LEAVE_SECONDS if self.address is not None and self.is_looking else None)
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
@@ -231,6 +249,17 @@ def _own_folder() -> str:
     return tempfile.mkdtemp(prefix=f"jl-ray-{os.getpid()}-", dir=place)
 
 
+def _knock(address: str | None) -> None:
+    """Sees that something answers at the address of a cluster.
+
+    Raises:
+        OSError: Nothing does.
+    """
+    if address is not None:
+        host, _, port = address.rpartition(":")
+        socket.create_connection((host.strip("[]"), int(port)), _KNOCK_SECONDS).close()
+
+
 def _is_open(door: str) -> bool:
     """Whether Ray's own process on this machine still listens."""
     if not hasattr(socket, "AF_UNIX") or not door.startswith("/"):
@@ -245,9 +274,13 @@ def _is_open(door: str) -> bool:
     return True
 
 
-def _why(error: BaseException, address: str | None) -> str:
-    """Why there is no Ray, in one sentence."""
-    text = explain(error) if isinstance(error, OSError) else str(error)
+def _why(error: BaseException, address: str | None, full: str | None = None) -> str:
+    """Why there is no Ray, in one sentence; `full` is the folder of a full disk that it was to write to."""
+    if full is not None:
+        return f"Ray cannot be started on this machine: the disk of {full}, where it keeps its files, is full."
+    text = str(error)
+    if isinstance(error, OSError):
+        text = f"nothing answers there ({explain(error)})." if address is not None else explain(error)
     first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
     if "ersion mismatch" in text:
         first = " ".join(line.strip() for line in text.splitlines() if line.strip())[:300]

@@ -151,6 +151,7 @@ def test_another_version_of_ray_is_told_in_one_sentence(monkeypatch: pytest.Monk
     ray = SimpleNamespace(init=init, is_initialized=lambda: False, shutdown=lambda: None)
     monkeypatch.setattr(Connection, "_keeper", None)
     monkeypatch.setattr(starting, "_library", lambda _address: ray)
+    monkeypatch.setattr(starting, "_knock", lambda _address: None)
     with pytest.raises(SettingError, match=r"10.0.0.5:6379 cannot be joined: Version mismatch.*Ray: 2.0.0 Python: 3.9"):
         Connection.start("10.0.0.5:6379")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import socket
 import sys
 import threading
 from types import ModuleType, SimpleNamespace
@@ -80,6 +81,44 @@ def test_a_start_that_fails_is_tried_anew(monkeypatch: pytest.MonkeyPatch) -> No
     for _ in range(2):
         with pytest.raises(SettingError, match="no room"):
             Connection.start(None)
+
+
+def test_an_address_where_nothing_answers_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray itself tries for a quarter of an hour."""
+    ray = in_place(monkeypatch, SlowRay())
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(SettingError, match=f"{address} cannot be joined: nothing answers there"):
+            Connection.start(address)
+    assert ray.started == 0
+
+
+def test_the_end_waits_for_no_cluster_that_is_still_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process could not end before; what Ray finds later would take the next cluster's place."""
+    ray = in_place(monkeypatch, SlowRay())
+    monkeypatch.setattr(starting, "_knock", lambda _address: None)
+    monkeypatch.setattr(starting, "_LEAVE_SECONDS", 0.1)
+    monkeypatch.setattr(Connection, "_left", None)
+    try:
+        with heeding(stopped()), pytest.raises(StoppedError):
+            Connection.start("10.0.0.5:6379")
+        ender = threading.Thread(target=Connection.end, daemon=True)
+        ender.start()
+        ender.join(20)
+        assert not ender.is_alive()
+        with pytest.raises(SettingError, match=r"still looks .* 10\.0\.0\.5:6379 .*start the kernel"):
+            Connection.start(None)
+    finally:
+        ray.gate.set()
+
+
+def test_a_full_disk_is_the_reason_that_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray says that a node timed out."""
+    in_place(monkeypatch, SlowRay(RuntimeError("The current node timed out during startup."))).gate.set()
+    monkeypatch.setattr(starting.shutil, "disk_usage", lambda _folder: SimpleNamespace(free=8192))
+    with pytest.raises(SettingError, match=r"the disk of .*, where it keeps its files, is full"):
+        Connection.start(None)
 
 
 def test_a_stop_is_heard_while_workers_start() -> None:
