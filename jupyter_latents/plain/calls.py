@@ -103,7 +103,7 @@ def run(
         ScriptError: Something is wrong in the script, and where.
         JupyterLatentsError: A stage cannot run, with the reason; what was made before it stays.
         KeyboardInterrupt: It was interrupted; the message says what there is of it.
-        SettingError: It was called from inside a run, or with something that is no script.
+        SettingError: It was called from inside a run, or with something that is no script, no names or no function.
     """
     started = start(script, names=names, force=force, on_step=on_step, executor=executor)
     attend(started)
@@ -135,8 +135,9 @@ def start(
 
     Raises:
         ScriptError: Something is wrong in the script, and where.
-        SettingError: It was called from inside a run, or with something that is no script.
+        SettingError: It was called from inside a run, or with something that is no script, no names or no function.
     """
+    _check_given(names, on_step)
     running = getattr(shell(), "user_ns", None)
     session = sessions.current(running)
     job = _job(script, session.names if names is None and running is not None else names or {})
@@ -149,6 +150,18 @@ def start(
     started = _seen(among, task, on_step) if in_marimo() else among.start(task, _Logged(), on_step)
     started.gives = job.given
     return started
+
+
+def _check_given(names: object, on_step: object) -> None:
+    """Sees that names can be bound and steps be told, before anything runs.
+
+    Raises:
+        SettingError: They cannot.
+    """
+    if names is not None and not isinstance(names, MutableMapping):
+        raise SettingError(f"names is a {type(names).__name__}; give a dict, in which results are bound.")
+    if on_step is not None and not callable(on_step):
+        raise SettingError(f"on_step is a {type(on_step).__name__}; give a function, which is called with each step.")
 
 
 def _seen(session: Session, task: Task, on_step: OnStep | None) -> Run:

@@ -10,6 +10,7 @@ import pkgutil
 import signal
 import threading
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -155,6 +156,12 @@ def test_a_name_that_holds_something_else_is_kept() -> None:
         jl.run(f"{SCRIPT} --into whole", names=names)
     jl.run(f"{SCRIPT} --into whole", names=names, force=True)
     assert isinstance(names["whole"], Latents)
+
+
+@pytest.mark.parametrize("given", [{"names": "base"}, {"names": MappingProxyType({})}, {"on_step": 3}])
+def test_what_cannot_be_bound_to_or_called_is_refused_before_anything_runs(given: dict[str, Any]) -> None:
+    with pytest.raises(SettingError, match=r"^(names|on_step) is a \w+; give a "):
+        jl.start(f"{SCRIPT} --into whole", **given)
 
 
 def test_without_names_each_run_has_its_own(session: Session) -> None:
