@@ -108,6 +108,10 @@ def _of_pipeline(pipeline: Any) -> Receiver:
             f"how {kind.__name__} packs latents and sets its steps is not known here; latents.packed() is the tensor "
             "of Flux's and Qwen-Image's tokens."
         )
+    if not hasattr(pipeline, "scheduler") or not hasattr(pipeline, "dtype"):
+        raise LatentsError(
+            f"a {kind.__name__} is no pipeline of diffusers; give one, such as DiffusionPipeline.from_pretrained(...)."
+        )
     family = known[0] if known else generic(kind.__name__)
     return Receiver(family, copy.deepcopy(pipeline.scheduler), _arguments_of(kind), pipeline.dtype)
 

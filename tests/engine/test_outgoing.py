@@ -111,6 +111,11 @@ def test_a_pipeline_that_packs_in_an_unknown_way_is_refused(bench: Bench) -> Non
         call_arguments(base_of(bench, "flux"), UnknownPipeline())
 
 
+def test_what_is_no_pipeline_is_refused(bench: Bench) -> None:
+    with pytest.raises(LatentsError, match="a str is no pipeline"):
+        call_arguments(base_of(bench, "flux"), "FluxPipeline")
+
+
 def test_the_rest_alone_is_run_where_a_pipeline_can_begin_there(bench: Bench) -> None:
     arguments = call_arguments(base_of(bench, "flux"), plain(bench.folder("flux"), "FluxPipeline"))
     assert len(arguments["sigmas"]) == 4

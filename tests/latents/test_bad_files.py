@@ -195,7 +195,7 @@ def test_a_torchscript_program_is_refused(tmp_path):
         ([], "holds a list"),
         (["text"], "holds a str"),
         ([torch.ones(1, 4, 2, 2), torch.ones(1, 4, 2, 3)], "differ in shape"),
-        ([torch.ones(1, 4, 2, 2), torch.ones(1, 4, 2, 2).half()], "differ in shape or dtype"),
+        ([torch.ones(1, 4, 2, 2), torch.ones(1, 4, 2, 2).half()], r"\) float32, .*\) float16"),
         ([torch.ones(1, 4, 16, 16)] * 99, "many times"),
         ([torch.ones(())] * 2, "shape"),
         ({}, "no tensor"),

@@ -93,9 +93,9 @@ def _joined(tensors: Sequence[torch.Tensor], path: Path) -> torch.Tensor:
     """
     kinds = dict.fromkeys((tuple(tensor.shape), tensor.dtype) for tensor in tensors)
     if len(kinds) > 1:
-        shapes = ", ".join(str(shape) for shape in list(dict.fromkeys(shape for shape, _ in kinds))[:4])
+        found = ", ".join(f"{shape} {dtype}" for shape, dtype in list(kinds)[:4]).replace("torch.", "")
         raise LatentsFileError(
-            f"{path} holds a list of tensors that differ in shape or dtype ({shapes}), which are no batch. "
+            f"{path} holds a list of tensors that differ in shape or dtype ({found}), which are no batch. "
             "Save each alone."
         )
     if sum(tensor.numel() * tensor.element_size() for tensor in tensors) > path.stat().st_size:
