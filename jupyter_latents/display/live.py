@@ -20,8 +20,6 @@ __all__ = ["LiveScreen", "close_old_views"]
 _PICTURE_SIDE = 768
 _WIDGET_SECONDS = 0.25
 _UNASKED_SECONDS = (1.5, 4.0, 10.0, 30.0)
-_DEAF_SECONDS = 4.0
-_MOST_WIDGETS = 4
 _open: weakref.WeakSet[LiveScreen] = weakref.WeakSet()
 
 
@@ -43,7 +41,6 @@ class LiveScreen(OutputScreen):
         self._asked: deque[dict[str, Any]] = deque()
         self._listening = False
         self._pages: set[str] = set()
-        self._answered: dict[str, float] = {}  # when each page was first told
         self._widgets = 0
         self._lasting: dict[str, Any] | None = None
         self._owed = False
@@ -178,13 +175,10 @@ class LiveScreen(OutputScreen):
             self.widget.send({"said": said})
 
     def _is_deaf(self, page: str) -> bool:
-        """Whether a page still asks long after it was told.
+        """Whether a page hears nothing that might hear another widget."""
+        from jupyter_latents.display.widget import MOST_WIDGETS
 
-        anywidget passes no message on to a widget that a busy page needed more than 2 seconds to load.
-        """
-        now = time.monotonic()
-        late = now - self._answered.setdefault(page, now) > _DEAF_SECONDS
-        return late and self._lasting is None and self._widgets < _MOST_WIDGETS
+        return self.widget.is_deaf(page) and self._lasting is None and self._widgets < MOST_WIDGETS
 
     def _begin_anew(self, page: str) -> None:
         """Puts another widget in the place of one that hears nothing."""
@@ -192,6 +186,7 @@ class LiveScreen(OutputScreen):
         self.close()
         self._listening = False
         self._forget()
+        self._publish({"text/plain": self.line()}, update=True)  # JupyterLab hides the place where a widget was closed
         self._open_widget(update=True)
 
     def _send_lasting(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import traitlets
@@ -9,11 +10,35 @@ from anywidget import AnyWidget
 
 from jupyter_latents.display.scripts import live_script, page_style
 
-__all__ = ["LiveWidget", "answer_on_the_asking_thread"]
+__all__ = ["MOST_WIDGETS", "LiveWidget", "ToldWidget", "answer_on_the_asking_thread"]
+
+MOST_WIDGETS = 4
+"""How many widgets one output may have in turn, where pages hear nothing."""
+_DEAF_SECONDS = 4.0
 
 
-class LiveWidget(AnyWidget):
-    """Everything goes by custom messages.
+class ToldWidget(AnyWidget):
+    """Everything goes by custom messages; a page asks for it until it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked: dict[str, float] = {}  # when each page asked first, which was answered at once
+
+    def is_deaf(self, page: str) -> bool:
+        """Whether a page still asks long after it was told; to be called each time that it asks.
+
+        anywidget passes no message on to a widget that a busy page needed more than 2 seconds to load; another widget
+        has to take its place.
+
+        Args:
+            page: What it calls itself.
+        """
+        now = time.monotonic()
+        return now - self._asked.setdefault(page, now) > _DEAF_SECONDS
+
+
+class LiveWidget(ToldWidget):
+    """The live view.
 
     Attributes:
         still: What a page shows that no kernel answers, where nothing else stays there.

@@ -1,11 +1,12 @@
 """One JupyterLab server and one Chromium for all browser tests, a fresh page for each."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Error, Page, expect, sync_playwright
 
 from tests.browser.chromium import find_chromium
 from tests.browser.lab_page import CHROMIUM_FLAGS, LabPage, LabServer
@@ -16,6 +17,20 @@ expect.set_options(timeout=30_000)  # five seconds are not enough for a step and
 FITS = """(root) => [...root.querySelectorAll('*')].filter((one) => one.offsetParent
     && !one.closest('.jl-scroll, .jl-tabs') && one.getBoundingClientRect().right
     > root.getBoundingClientRect().right + 1).map((one) => one.className).join()"""
+BROKEN = ".jupyter-widgets-error-widget, .jp-OutputArea-output [data-mime-type*='stderr']"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test in JupyterLab tells what the page's scripts said and which widgets it could not make."""
+    report = yield
+    lab = getattr(item, "funcargs", {}).get("lab")
+    if report.failed and isinstance(lab, LabPage):
+        broken: list[str] = []
+        with suppress(Error):  # the page may be gone
+            broken = lab.page.locator(BROKEN).all_inner_texts()
+        report.sections.append(("the page", "\n".join([*lab.heard, *broken])))
+    return report
 
 
 @pytest.fixture(scope="session")

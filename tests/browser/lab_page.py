@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
+from collections import deque
 from pathlib import Path
 
 import nbformat
@@ -25,6 +26,7 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+LOUD = {"error", "warning"}
 SERVER_SECONDS = 90
 OPEN_SECONDS = 60
 
@@ -131,6 +133,9 @@ class LabServer:
 class LabPage:
     """One notebook in one page of the browser.
 
+    Attributes:
+        heard: The last errors and warnings of the page's scripts.
+
     Args:
         page: A fresh page.
         server: The server whose notebooks are opened.
@@ -140,6 +145,9 @@ class LabPage:
         self.page = page
         self.server = server
         self.name = ""
+        self.heard: deque[str] = deque(maxlen=30)
+        page.on("console", lambda said: self.heard.append(said.text[:500]) if said.type in LOUD else None)
+        page.on("pageerror", lambda error: self.heard.append(str(error)[:500]))
 
     def write(self, name: str, *sources: str) -> Path:
         """Writes a notebook of code cells into the server's folder."""

@@ -106,6 +106,8 @@ def press(output: Locator, name: str) -> None:
 
 def test_from_an_empty_panel_to_a_picture(lab: LabPage, tmp_path: Path) -> None:
     output, page = opened(lab, "picture"), lab.page
+    for name in ("Model", "Prompt", "Steps", "Picture in", "Comes out", "More"):
+        expect(output.get_by_role("group", name=name, exact=True)).to_be_visible()
     field(output, "Prompt").fill("a hill <img onerror=x>")  # mouse and keyboard fill the same fields
     field(output, "Steps in all").click()
     page.keyboard.type("-4")

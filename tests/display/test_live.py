@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from jupyter_latents.display import live, payload
+from jupyter_latents.display import live, payload, widget
 from jupyter_latents.display.actions import answer, cell_asked
 from jupyter_latents.display.live import LiveScreen
 from jupyter_latents.display.view import RunView, view_of
@@ -66,7 +66,7 @@ def let_go(view: RunView, run: Run, gate: Gate) -> None:
 
 
 def test_a_page_that_hears_nothing_gets_another_widget(front_end: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "_DEAF_SECONDS", 0.05)
+    monkeypatch.setattr(widget, "_DEAF_SECONDS", 0.05)
     gate, view = Gate(), RunView()
     run = start(view, [stage()], gate)
     try:
@@ -81,6 +81,8 @@ def test_a_page_that_hears_nothing_gets_another_widget(front_end: Recorder, monk
         screen.update()
         assert screen.widget is not first
         assert first.comm is None
+        kinds = [next(iter(bundle)) for _, bundle, _ in front_end.bundles[-2:]]
+        assert kinds == ["text/plain", "application/vnd.jupyter.widget-view+json"]  # else its place stays hidden
         tell(screen, cmd="sync", page="b")
         screen.update()
         assert screen._told["title"]

@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
+from ipywidgets import Layout, Style
 from ipywidgets.widgets.widget import _instances
 from PIL import Image
 
@@ -332,6 +333,19 @@ def test_closed_panels_leave_no_widgets(session: Session) -> None:
         made.panel.wait()
     close_open()
     assert len(_instances) == before
+
+
+def test_widgets_share_their_looks_and_close_them_together(session: Session) -> None:
+    before = set(_instances)
+    opened = panel(TWO, session=session)
+    made = [one for name, one in _instances.items() if name not in before]
+    looks = [one for one in made if isinstance(one, (Layout, Style))]
+    assert len(looks) < len(made) / 6, "a page is told of each"
+    click(opened.panel, "add")
+    click(opened.panel, "remove")  # takes its own looks along and no others
+    assert all(one.comm is not None for one in looks)
+    opened.close()
+    assert all(one.comm is None for one in made)
 
 
 def test_it_begins_from_latents(session: Session) -> None:

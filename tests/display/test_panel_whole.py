@@ -12,6 +12,7 @@ from PIL import Image
 
 from jupyter_latents.display import view
 from jupyter_latents.display.panel import results
+from jupyter_latents.display.panel.front import presses
 from jupyter_latents.display.screens import OutputScreen
 from jupyter_latents.pictures.films import film_bytes
 from jupyter_latents.pictures.metadata.record import Record, write_record
@@ -122,6 +123,21 @@ def test_a_new_cell_holds_the_stages_or_their_text_is_there_to_copy(
     opened.widgets.presses._take({"inserted": False})
     assert "copy the cell text below" in opened.widgets.status.value
     assert "dgp-shut" not in opened.widgets.text_part._dom_classes
+
+
+def test_a_page_that_does_not_hear_of_a_new_cell_leaves_its_text_to_be_copied(
+    opened: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presses, "_ANSWER_SECONDS", 0.05)
+    sent(opened, monkeypatch)
+    click(opened, "new_cell")
+    opened.wait()
+    for one in threading.enumerate():
+        if one.name == "dgen-panel-cell":
+            one.join(20)
+    assert "copy the cell text below" in opened.widgets.status.value
+    opened.widgets.presses._take({"inserted": True})
+    assert "copy the cell text below" in opened.widgets.status.value, "it came too late"
 
 
 def test_closing_asks_before_it_leaves_a_text_that_cannot_be_read(opened: Any) -> None:

@@ -17,8 +17,9 @@ from jupyter_latents.wording import as_html
 from .choices import Choices, samplers
 from .fields import FIELDS, FieldRow
 from .form import StageForm
-from .front.controls import all_of, boxed, control, offer, sections, seed_buttons, slide, upload
+from .front.controls import all_of, control, offer, sections, seed_buttons, slide, upload
 from .front.drops import Drops
+from .front.maker import Maker
 from .plans.outlook import Schedule
 
 __all__ = ["StageEditor"]
@@ -56,37 +57,36 @@ class StageEditor:
         self._quiet = threading.local()  # what one thread shows must not hide what comes to another meanwhile
         self._heard: dict[str, Any] = {}  # the last content of each field that came from the front end
         self._taken: dict[str, Any] = {}  # the value of each control that was last shown or told
-        self.notes = {"window": ipywidgets.HTML(), "model": ipywidgets.HTML()}
-        self.buttons = seed_buttons(self._roll, self._reuse)
+        self._make = Maker()
+        self.notes = {name: self._make(ipywidgets.HTML, "dgp-said") for name in ("window", "model")}
+        self.buttons = seed_buttons(self._make, self._roll, self._reuse)
         boxes = {row.name: self._box(row) for row in FIELDS}
         self.drops = Drops(tuple(self.uploads), uploaded)
-        self.box = boxed(ipywidgets.VBox, "dgp-sections", *sections(boxes), self.drops)
+        self.box = self._make.box(ipywidgets.VBox, "dgp-sections", *sections(self._make, boxes), self.drops)
 
     def _box(self, row: FieldRow) -> Any:
-        held = self.controls[row.name] = control(row)
+        held = self.controls[row.name] = control(self._make, row)
         self._taken[row.name] = held.value
         held.observe(lambda change: self._tell(row.name, change["new"]), "value")
-        error = self.errors[row.name] = ipywidgets.HTML()
-        error.add_class("dgp-said")
+        error = self.errors[row.name] = self._make(ipywidgets.HTML, "dgp-said")
         beside = [held, *(self.buttons.values() if row.name == "seed" else ())]
         if row.kind == "choice":
-            self.lists[row.name] = all_of(row, lambda value: setattr(held, "value", value))
+            self.lists[row.name] = all_of(self._make, row, lambda value: setattr(held, "value", value))
             beside.append(self.lists[row.name])
-        if made := slide(row):
+        if made := slide(self._make, row):
             self._slides[row.name] = made
             beside.append(made)
         if row.upload:
             beside.append(self._upload(row))
-        line = boxed(ipywidgets.HBox, "dgp-row", *beside)
+        line = self._make.box(ipywidgets.HBox, "dgp-row", *beside)
         note = [self.notes[row.name]] if row.name in self.notes else []
-        for one in note:
-            one.add_class("dgp-said")
         style = f"dgp-field{' dgp-wide' * row.wide}{f' dgp-drop dgp-drop-{row.name}' if row.upload else ''}"
-        return boxed(ipywidgets.VBox, style, line, *note, error)
+        return self._make.box(ipywidgets.VBox, style, line, *note, error)
 
     def _upload(self, row: FieldRow) -> Any:
         tip = f"{row.label} from a file ({row.upload}), or drop one here"
-        made = upload(f"{row.label} from a file", row.upload, tip, lambda files: self._take(row.name, files))
+        name = f"{row.label} from a file"
+        made = upload(self._make, name, row.upload, tip, lambda files: self._take(row.name, files))
         self.uploads[row.name] = made
         return made
 

@@ -11,8 +11,9 @@ from jupyter_latents.engine import known_models, scheduler_names
 from .choices import Choices
 from .editor import StageEditor
 from .form import StageForm
+from .front.maker import close_all
 from .front.presses import Press
-from .layout import PanelWidgets, StageRow, close_all
+from .layout import PanelWidgets, StageRow
 from .model import Mark, PanelModel
 from .plans.knowledge import Knowledge
 from .variables import latents_of, pictures_of

@@ -11,10 +11,11 @@ from jupyter_latents.formats import endings
 from jupyter_latents.wording import as_html
 
 from .front import panel_style
-from .front.controls import boxed, upload
+from .front.controls import upload
+from .front.maker import Maker
 from .front.presses import Presses
 
-__all__ = ["PanelWidgets", "StageRow", "close_all", "hue"]
+__all__ = ["PanelWidgets", "StageRow", "hue"]
 
 _NOTE = (
     '<span class="dgp-note">The fields, as the text of a <code>%%dgen</code> cell. Type here, or paste a cell, '
@@ -53,9 +54,7 @@ class StageRow:
     """
 
     def __init__(self, chosen: Callable[[], None], number: int) -> None:
-        self.button = ipywidgets.Button()
-        self.button.add_class("dgp-do-stage")
-        self.button.add_class(hue(number))
+        self.button = Maker()(ipywidgets.Button, f"dgp-do-stage {hue(number)}")  # it goes alone
         self.button.on_click(lambda _: chosen())
 
     def show(self, text: str, *, selected: bool, fault: str) -> None:
@@ -76,37 +75,34 @@ class PanelWidgets:
     """All widgets around the editors."""
 
     def __init__(self) -> None:
-        self.buttons = {name: ipywidgets.Button(description=label, tooltip=tip) for name, label, tip in _BUTTONS}
-        for name, button in self.buttons.items():
-            button.add_class(f"dgp-do-{name}")
-            button.add_class("jl-button")
-        self.buttons["run"].button_style = "primary"
-        self.summary, self.status, self.text_error = (ipywidgets.HTML() for _ in range(3))
-        self.now, self.later = ipywidgets.HTML(), ipywidgets.HTML()
-        self.stages = boxed(ipywidgets.HBox, "dgp-stages")
-        self.text = ipywidgets.Textarea(rows=9, continuous_update=False, description="Script")
-        self.text.add_class("dgp-code")
-        self.editor = boxed(ipywidgets.VBox, "dgp-editor")
+        self._make = Maker()
+        self.buttons = {name: self._button(name, label, tip) for name, label, tip in _BUTTONS}
+        self.summary, self.status, self.text_error = (self._make(ipywidgets.HTML) for _ in range(3))
+        self.now, self.later = (self._make(ipywidgets.HTML) for _ in range(2))
+        self.stages = self._make.box(ipywidgets.HBox, "dgp-stages")
+        text = {"rows": 9, "continuous_update": False, "description": "Script"}
+        self.text = self._make(ipywidgets.Textarea, "dgp-code", **text)
+        self.editor = self._make.box(ipywidgets.VBox, "dgp-editor")
         self.presses = Presses()
-        self.origin = ipywidgets.Dropdown(description="Copy from", options=[_NO_LATENTS])
+        self.origin = self._make(ipywidgets.Dropdown, description="Copy from", options=[_NO_LATENTS])
         tip = "Fill the panel from what a picture or film says of how it was made; or drop one anywhere on the panel"
         kinds = ",".join(endings("picture") + endings("film"))
-        self.picture = upload("Open picture", kinds, tip, self._take)
+        self.picture = upload(self._make, "Open picture", kinds, tip, self._take)
         self._opened: Callable[[str, bytes], None] = lambda _file, _content: None
         self.more = self._bar(
             "dgp-part-more dgp-shut", "duplicate", "up", "down", "remove", self.origin, "fill", self.picture, "close"
         )
         self.text_part = self._text_part()
-        self.box = boxed(
+        self.box = self._make.box(
             ipywidgets.VBox,
             "jl dgp-panel",
-            ipywidgets.HTML(f"<style>{panel_style()}</style>", layout={"display": "none"}),
-            self._bar("jl-head", _title(), self.summary, _space(), "new_cell", "dry_run", "run"),
-            self._bar("dgp-band", self.stages, "add", _space(), "more"),
+            self._make(ipywidgets.HTML, value=f"<style>{panel_style()}</style>", layout={"display": "none"}),
+            self._bar("jl-head", self._title(), self.summary, self._space(), "new_cell", "dry_run", "run"),
+            self._bar("dgp-band", self.stages, "add", self._space(), "more"),
             self.more,
             self._bar("dgp-band dgp-status", self.status, "undo"),
             self.editor,
-            self._bar("jl-foot", "text", _space(), self.now, "stop", self.later, "cancel"),
+            self._bar("jl-foot", "text", self._space(), self.now, "stop", self.later, "cancel"),
             self.text_part,
             self.presses,
         )
@@ -115,12 +111,23 @@ class PanelWidgets:
 
     def _text_part(self) -> Any:
         bar = self._bar("", "apply", "discard")
-        note = ipywidgets.HTML(_NOTE)
-        return boxed(ipywidgets.VBox, "dgp-text dgp-part-text dgp-shut", self.text, self.text_error, note, bar)
+        note, style = self._make(ipywidgets.HTML, value=_NOTE), "dgp-text dgp-part-text dgp-shut"
+        return self._make.box(ipywidgets.VBox, style, self.text, self.text_error, note, bar)
 
     def _bar(self, style: str, *parts: Any) -> Any:
         found = (self.buttons[part] if isinstance(part, str) else part for part in parts)
-        return boxed(ipywidgets.HBox, f"dgp-bar {style}", *found)
+        return self._make.box(ipywidgets.HBox, f"dgp-bar {style}", *found)
+
+    def _button(self, name: str, label: str, tip: str) -> Any:
+        style = "primary" if name == "run" else ""
+        look = {"description": label, "tooltip": tip, "button_style": style}
+        return self._make(ipywidgets.Button, f"dgp-do-{name} jl-button", **look)
+
+    def _title(self) -> Any:
+        return self._make(ipywidgets.HTML, value='<b class="jl-title">Panel</b>')
+
+    def _space(self) -> Any:
+        return self._make(ipywidgets.HTML, "jl-space")
 
     def on_picture(self, opened: Callable[[str, bytes], None]) -> None:
         """Has a picture or film told that was chosen to fill the panel from: its name and its bytes."""
@@ -200,23 +207,3 @@ def hue(number: int) -> str:
         number: Which of the stages it is, 0 for the first.
     """
     return f"jl-hue{number % 4}"
-
-
-def close_all(widget: Any) -> None:
-    """Closes a widget with all that is in it and all that belongs to it; ipywidgets would keep them for ever."""
-    for child in getattr(widget, "children", ()):
-        close_all(child)
-    for part in ("layout", "style"):
-        if getattr(widget, part, None) is not None:
-            getattr(widget, part).close()
-    widget.close()
-
-
-def _title() -> Any:
-    return ipywidgets.HTML('<b class="jl-title">Panel</b>')
-
-
-def _space() -> Any:
-    space = ipywidgets.HTML()
-    space.add_class("jl-space")
-    return space

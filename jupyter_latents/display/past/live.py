@@ -36,23 +36,28 @@ class GalleryScreen:
         self._display_id = uuid.uuid4().hex
         self._publisher = Publisher()
         self._told = -1
+        self._widgets = 0
 
     def show(self) -> None:
         """Shows it."""
+        for other in list(_open):
+            other.retire()
+        self._open_widget(update=False)
+        self.gallery.session.results.watch(self.hear)
+
+    def _open_widget(self, *, update: bool) -> None:
         from jupyter_latents.display.past.widget import GalleryWidget
         from jupyter_latents.display.widget import answer_on_the_asking_thread
 
-        for other in list(_open):
-            other.retire()
         self.widget = GalleryWidget()
+        self._widgets += 1
         answer_on_the_asking_thread(self.widget)
         self.widget.on_msg(self._receive)
         _open.add(self)
-        self.gallery.session.results.watch(self.hear)
         self.widget.keeper = self  # as long as the widget is there, so is what answers it
         model = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
         bundle = {"application/vnd.jupyter.widget-view+json": model, "text/plain": repr(self.gallery)}
-        publish(bundle, self._display_id, by=self._publisher)
+        publish(bundle, self._display_id, update=update, by=self._publisher)
 
     def hear(self) -> None:
         """There is a new result: the page may ask for it."""
@@ -76,7 +81,7 @@ class GalleryScreen:
     def _receive(self, _widget: Any, content: object, _buffers: object) -> None:
         if not isinstance(content, dict) or self.widget is None:
             return
-        acts = {"sync": self._sync, "news": self._news, "bind": self._bind, "next": self._next, "whole": self._whole,
+        acts = {"sync": self._asked, "news": self._news, "bind": self._bind, "next": self._next, "whole": self._whole,
                 "compare": self._compare}  # fmt: skip
         act = acts.get(str(content.get("cmd")))
         try:
@@ -84,6 +89,20 @@ class GalleryScreen:
                 act(content)
         except _FAILURES as error:
             self.widget.send({"said": getattr(error, "message", str(error)) or type(error).__name__})
+
+    def _asked(self, content: dict[str, Any]) -> None:
+        """Tells a page everything; one that hears nothing gets another widget, and in the end the lasting output."""
+        from jupyter_latents.display.widget import MOST_WIDGETS
+
+        if not self.widget.is_deaf(str(content.get("page"))):
+            self._sync(content)
+        elif self._widgets == MOST_WIDGETS:
+            self.retire()
+        else:
+            self.close()
+            text = {"text/plain": repr(self.gallery)}  # JupyterLab hides the place where a widget was closed
+            publish(text, self._display_id, update=True, by=self._publisher)
+            self._open_widget(update=True)
 
     def _sync(self, _content: dict[str, Any]) -> None:
         """Tells everything."""

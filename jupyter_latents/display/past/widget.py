@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from anywidget import AnyWidget
-
 from jupyter_latents.display.scripts import gallery_style, live_gallery_script
+from jupyter_latents.display.widget import ToldWidget
 
 __all__ = ["GalleryWidget"]
 
 
-class GalleryWidget(AnyWidget):
-    """Holds no state of its own: everything goes by custom messages.
+class GalleryWidget(ToldWidget):
+    """The gallery.
 
     Attributes:
         keeper: What answers its messages.

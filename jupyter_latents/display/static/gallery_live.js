@@ -4,6 +4,7 @@ const ASK_AGAIN = 400; // milliseconds; the first request may be lost while the 
 
 function render({ model, el }) {
   const context = model.widget_manager?.context; // of the notebook, where there is one
+  const page = String(Math.random());
   const urls = [];
   let lasting = null;
   let id = "";
@@ -34,7 +35,7 @@ function render({ model, el }) {
   context?.saveState?.connect(saved);
   model.on("msg:custom", listen);
   gallery.draw();
-  const ask = () => told || model.send({ cmd: "sync" });
+  const ask = () => told || model.send({ cmd: "sync", page });
   const asking = setInterval(() => (told ? clearInterval(asking) : ask()), ASK_AGAIN);
   ask();
   return () => {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ def check_compel(clip_skip: int | None, text: str, family: str) -> None:
         family: The family's name.
 
     Raises:
-        ModelError: It is not installed, does not know the family, or cannot skip layers.
+        ModelError: It cannot be imported, does not know the family, or cannot skip layers.
     """
     dest = "prompt_weighter"
     if text not in LAYOUTS:
@@ -40,8 +40,14 @@ def check_compel(clip_skip: int | None, text: str, family: str) -> None:
             f"compel encodes prompts for SD and SDXL here, and not for {family}; use a1111, which reads (word:1.3).",
             option=dest,
         )
-    if importlib.util.find_spec("compel") is None:
-        raise ModelError(f"{option(dest)} compel needs the library compel: pip install compel.", option=dest)
+    try:
+        importlib.import_module("compel")
+    except ImportError as error:
+        said = str(error).partition("\n")[0]
+        raise ModelError(
+            f"{option(dest)} compel needs compel, which cannot be imported ({said}): pip install -U compel.",
+            option=dest,
+        ) from error
     if clip_skip is not None:
         raise ModelError(
             f"compel takes the layers of the model's own; leave {option('clip_skips')} out, or use another "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -192,9 +194,17 @@ def test_what_cannot_be_read_is_refused_before_weights_load(
     assert caught.value.option == option
 
 
-def test_compel_that_is_not_installed_is_asked_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jupyter_latents.engine.prompts.compel.importlib.util.find_spec", lambda _name: None)
-    with pytest.raises(ModelError, match="pip install compel"):
+def test_compel_that_cannot_be_imported_is_asked_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "compel", None)
+    with pytest.raises(ModelError, match=r"cannot be imported .*: pip install -U compel"):
+        prepared(bench, "sd15", Prompt("a", weighter="compel"))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "compel"]:
+        monkeypatch.delitem(sys.modules, name)
+    (tmp_path / "compel.py").write_text("raise ImportError('cannot import name X\\nand so on')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModelError, match=r"cannot be imported \(cannot import name X\): pip install"):
         prepared(bench, "sd15", Prompt("a", weighter="compel"))
 
 

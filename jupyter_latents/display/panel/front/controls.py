@@ -11,44 +11,38 @@ from jupyter_latents.display.panel.choices import samplers
 from jupyter_latents.display.panel.fields import FIELDS, FieldRow
 from jupyter_latents.syntax.options.fields import default
 
+from .maker import Maker
 from .slides import Slide
 
-__all__ = ["all_of", "boxed", "control", "offer", "sections", "seed_buttons", "slide", "upload"]
+__all__ = ["all_of", "control", "offer", "sections", "seed_buttons", "slide", "upload"]
 
 _LIST = "choose from all"
 
 
-def boxed(kind: Any, style: str, *children: Any) -> Any:
-    """A box of a class of the style sheet, or of several."""
-    box = kind(children)
-    for name in style.split():
-        box.add_class(name)
-    return box
-
-
-def control(row: FieldRow) -> Any:
+def control(make: Maker, row: FieldRow) -> Any:
     """The control that holds a field's content."""
-    common = {"description": row.label, "continuous_update": True}
+    common: dict[str, Any] = {"description": row.label, "continuous_update": True}
     if row.kind == "list":
-        return ipywidgets.Dropdown(description=row.label, options=samplers(()))
+        return make(ipywidgets.Dropdown, description=row.label, options=samplers(()))
     if row.kind == "range":
         steps = default("num_inference_steps")
-        return ipywidgets.IntRangeSlider(value=(0, steps), min=0, max=steps, readout=False, **common)
+        return make(ipywidgets.IntRangeSlider, value=(0, steps), min=0, max=steps, readout=False, **common)
     if row.kind == "area":
-        return ipywidgets.Textarea(placeholder=row.hint, rows=2, **common)
+        return make(ipywidgets.Textarea, placeholder=row.hint, rows=2, **common)
     kind = ipywidgets.Combobox if row.kind == "choice" else ipywidgets.Text
-    return kind(placeholder=row.hint, **common)
+    return make(kind, placeholder=row.hint, **common)
 
 
-def all_of(row: FieldRow, chosen: Callable[[str], None]) -> Any:
+def all_of(make: Maker, row: FieldRow, chosen: Callable[[str], None]) -> Any:
     """A list of all that a field can be: what is typed there narrows the field's own proposals.
 
     Args:
+        make: Makes widgets.
         row: The field.
         chosen: Is given what is chosen.
     """
-    every = ipywidgets.Dropdown(description=f"{row.label}: {_LIST}", options=[(_LIST, "")], tooltip=_LIST)
-    every.add_class("dgp-all")
+    label, options = f"{row.label}: {_LIST}", [(_LIST, "")]
+    every = make(ipywidgets.Dropdown, "dgp-all", description=label, options=options, tooltip=_LIST)
 
     def take(value: str | None) -> None:
         if value:
@@ -67,55 +61,56 @@ def offer(every: Any, values: Sequence[str]) -> None:
         every.value = ""
 
 
-def seed_buttons(roll: Callable[[], None], reuse: Callable[[], None]) -> dict[str, Any]:
+def seed_buttons(make: Maker, roll: Callable[[], None], reuse: Callable[[], None]) -> dict[str, Any]:
     """The buttons beside the seed, by name."""
     made = {}
     for name, icon, tip, work in (
         ("dice", "random", "Another seed at random", roll),
         ("reuse", "recycle", "Use the last result's seed again", reuse),
     ):
-        button = made[name] = ipywidgets.Button(icon=icon, tooltip=tip)
-        for style in ("jl-button", f"dgp-do-{name}"):
-            button.add_class(style)
+        button = made[name] = make(ipywidgets.Button, f"jl-button dgp-do-{name}", icon=icon, tooltip=tip)
         button.on_click(lambda _, work=work: work())
     return made
 
 
-def upload(label: str, kinds: str, tip: str, taken: Callable[[Sequence[Mapping[str, Any]]], None]) -> Any:
+def upload(make: Maker, label: str, kinds: str, tip: str, taken: Callable[[Sequence[Mapping[str, Any]]], None]) -> Any:
     """A button that takes a file.
 
     Args:
+        make: Makes widgets.
         label: What a screen reader calls it.
         kinds: Endings, with commas between them.
         tip: Shown when it is pointed at.
         taken: Is given the files.
     """
-    button = ipywidgets.FileUpload(accept=kinds, multiple=False, description=label, tooltip=tip)
-    button.add_class("jl-button")
+    text = {"description": label, "tooltip": tip}
+    button = make(ipywidgets.FileUpload, "jl-button", accept=kinds, multiple=False, **text)
     button.observe(lambda change: taken(change["new"]), "value")
     return button
 
 
-def slide(row: FieldRow) -> Slide | None:
+def slide(make: Maker, row: FieldRow) -> Slide | None:
     """The slider beside a field, where people slide."""
-    return Slide(row.label, row.slide) if row.slide else None
+    return make(Slide, "dgp-slide", name=row.label, slide=row.slide) if row.slide else None
 
 
-def sections(boxes: Mapping[str, Any]) -> list[Any]:
+def sections(make: Maker, boxes: Mapping[str, Any]) -> list[Any]:
     """The fields under their headings.
 
     Args:
+        make: Makes widgets.
         boxes: Each field's box by its name.
     """
     found: dict[str, list[Any]] = {}
     for row in FIELDS:
         found.setdefault(row.section, []).append(boxes[row.name])
-    return [_section(title, children) for title, children in found.items()]
+    return [_section(make, title, children) for title, children in found.items()]
 
 
-def _section(title: str, children: Sequence[Any]) -> Any:
+def _section(make: Maker, title: str, children: Sequence[Any]) -> Any:
     """The fields of a section; where the first one is called as the section is, its label is the heading."""
-    grid = boxed(ipywidgets.Box, "dgp-grid", *children)
+    grid = make.box(ipywidgets.Box, "dgp-grid", *children)
     if any(row.label == title for row in FIELDS):
-        return boxed(ipywidgets.VBox, "dgp-section dgp-titled", grid)
-    return boxed(ipywidgets.VBox, "dgp-section", ipywidgets.HTML(f'<b class="dgp-h">{title}</b>'), grid)
+        return make.box(ipywidgets.VBox, "dgp-section dgp-titled", grid)
+    heading = make(ipywidgets.HTML, value=f'<b class="dgp-h">{title}</b>')
+    return make.box(ipywidgets.VBox, "dgp-section", heading, grid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,9 +10,13 @@ from typing import Any
 import traitlets
 from anywidget import AnyWidget
 
+from jupyter_latents.threads import start_thread
+
 from .files import front_script
 
 __all__ = ["Press", "Presses"]
+
+_ANSWER_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class Presses(AnyWidget):
         super().__init__(layout={"display": "none"})
         self._pressed: Callable[[Press], None] = lambda _: None
         self._answered: Callable[[bool], None] = lambda _: None
+        self._lock = threading.Lock()
         self.on_msg(lambda _, content, __: self._take(content))
 
     def on_press(self, pressed: Callable[[Press], None]) -> None:
@@ -59,12 +65,26 @@ class Presses(AnyWidget):
         """
         self._answered = answered
         self.send({"cell": text, "below": panel})
+        end = threading.Event()
+
+        def give_up() -> None:
+            if not end.wait(_ANSWER_SECONDS):
+                self._answer(answered, done=False)
+
+        start_thread(give_up, "dgen-panel-cell", end.set)
+
+    def _answer(self, answered: Callable[[bool], None], *, done: bool) -> None:
+        """Tells once whether a cell was put in; a page that hears nothing never says."""
+        with self._lock:
+            if self._answered is not answered:
+                return
+            self._answered = lambda _: None
+        answered(done)
 
     def _take(self, content: object) -> None:
         found = content if isinstance(content, dict) else {}
         if type(inserted := found.get("inserted")) is bool:
-            answered, self._answered = self._answered, lambda _: None
-            answered(inserted)
+            self._answer(self._answered, done=inserted)
             return
         button, index, typed = found.get("button"), found.get("index", -1), found.get("typed")
         if isinstance(button, str) and type(index) is int and isinstance(typed, dict):

@@ -22,8 +22,9 @@ class Slide(AnyWidget):
         at: Where it stands.
 
     Args:
-        label: What the field is called.
+        name: What the field is called.
         slide: Lowest and highest value, step, and what an empty field means.
+        traits: Traits of any widget.
     """
 
     _esm = front_script("slide.js")
@@ -31,10 +32,9 @@ class Slide(AnyWidget):
     span: Any = traitlets.List().tag(sync=True)
     at = traitlets.Float().tag(sync=True)
 
-    def __init__(self, label: str, slide: tuple[float, float, float, float]) -> None:
+    def __init__(self, name: str, slide: tuple[float, float, float, float], **traits: Any) -> None:
         *span, self._empty = slide
-        super().__init__(label=f"{label}, slider", span=span, at=self._empty)
-        self.add_class("dgp-slide")
+        super().__init__(label=f"{name}, slider", span=span, at=self._empty, **traits)
 
     def follow(self, text: str) -> None:
         """Stands where a field's text says; of several numbers at the first, and where it is none stays."""

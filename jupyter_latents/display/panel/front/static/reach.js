@@ -21,7 +21,8 @@ function reach(el) {
     }
     for (const section of panel.querySelectorAll(".dgp-section")) {
       set(section, "role", "group");
-      set(section, "aria-label", section.querySelector(".dgp-h, .widget-label")?.textContent || "");
+      const heading = section.querySelector(".dgp-h") || section.querySelector(".widget-label"); // HTML has one, empty
+      set(section, "aria-label", heading?.textContent || "");
     }
     set(panel, "role", "region");
     set(panel, "aria-label", "panel of diffusion stages");
