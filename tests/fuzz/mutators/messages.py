@@ -95,7 +95,7 @@ def tell_view(messages: list[Any]) -> None:
     view.run = run  # type: ignore[assignment]
     screen = LiveScreen(view)
     screen.widget = SimpleNamespace(
-        send=_sendable, model_id="0", on_msg=_no, layout=SimpleNamespace(close=_no), close=_no
+        send=_sendable, model_id="0", on_msg=_no, layout=SimpleNamespace(close=_no), close=_no, is_deaf=_no
     )
     view._screens = [screen]
     with tempfile.TemporaryDirectory() as folder:
