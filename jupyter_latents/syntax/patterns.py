@@ -38,7 +38,7 @@ def matched(words: Iterable[Word], environment: Environment, wild: str = "*") ->
     """
     for word in words:
         text = environment.values.within(word.text)
-        if tailed := _tailed(text):
+        if not word.quoted and (tailed := _tailed(text)):
             found = _found(word, tailed[0], environment)
             yield from (_file(environment.values.veiled_again(name, text) + tailed[1], word) for name in found)
             continue

@@ -310,6 +310,7 @@ def test_quoted_text_behind_a_pattern_goes_behind_each_file(tmp_path: Path, monk
         (tmp_path / name).touch()
     assert said("\\echo d*'.x y'") == ["dog.a.x y dot.a.x y"]
     assert said("\\echo \"d*\"'.x' a=d*'.x'") == ["\"d*\"'.x' a=d*'.x'"]
+    assert said("\\echo \"d* 'cat'\"") == ["d* 'cat'"], "one quoted string is no pattern"
     with pytest.raises(ScriptError, match="matches no file"):
         said("\\echo f*'.x'")
 
