@@ -137,7 +137,7 @@ def test_a_page_that_does_not_hear_of_a_new_cell_leaves_its_text_to_be_copied(
             one.join(20)
     assert "copy the cell text below" in opened.widgets.status.value
     opened.widgets.presses._take({"inserted": True})
-    assert "copy the cell text below" in opened.widgets.status.value, "it came too late"
+    assert "a cell below holds these stages" in opened.widgets.status.value, "late is not never"
 
 
 def test_closing_asks_before_it_leaves_a_text_that_cannot_be_read(opened: Any) -> None:

@@ -48,6 +48,7 @@ class Presses(AnyWidget):
         super().__init__(layout={"display": "none"})
         self._pressed: Callable[[Press], None] = lambda _: None
         self._answered: Callable[[bool], None] = lambda _: None
+        self._heard = threading.Event()
         self._lock = threading.Lock()
         self.on_msg(lambda _, content, __: self._take(content))
 
@@ -61,30 +62,29 @@ class Presses(AnyWidget):
         Args:
             text: The whole cell.
             panel: The model of the panel's box.
-            answered: Is told whether the front end can.
+            answered: Is told whether the front end can; False, too, where it says nothing for a while, as a page that
+                hears nothing. What it says later counts.
         """
+        self._heard.set()  # an earlier question is answered together with this one
+        heard = self._heard = threading.Event()
         self._answered = answered
         self.send({"cell": text, "below": panel})
-        end = threading.Event()
 
         def give_up() -> None:
-            if not end.wait(_ANSWER_SECONDS):
-                self._answer(answered, done=False)
+            heard.wait(_ANSWER_SECONDS)
+            with self._lock:
+                if not heard.is_set():
+                    answered(False)
 
-        start_thread(give_up, "dgen-panel-cell", end.set)
-
-    def _answer(self, answered: Callable[[bool], None], *, done: bool) -> None:
-        """Tells once whether a cell was put in; a page that hears nothing never says."""
-        with self._lock:
-            if self._answered is not answered:
-                return
-            self._answered = lambda _: None
-        answered(done)
+        start_thread(give_up, "dgen-panel-cell", heard.set)
 
     def _take(self, content: object) -> None:
         found = content if isinstance(content, dict) else {}
         if type(inserted := found.get("inserted")) is bool:
-            self._answer(self._answered, done=inserted)
+            with self._lock:
+                self._heard.set()
+                answered, self._answered = self._answered, lambda _: None
+                answered(inserted)
             return
         button, index, typed = found.get("button"), found.get("index", -1), found.get("typed")
         if isinstance(button, str) and type(index) is int and isinstance(typed, dict):
