@@ -7,7 +7,9 @@ from typing import Any
 
 import ipywidgets
 
-__all__ = ["Maker", "close_all"]
+from jupyter_latents.wording import as_html
+
+__all__ = ["Maker", "close_all", "with_breaks"]
 
 
 class Maker:
@@ -39,6 +41,11 @@ class Maker:
     def box(self, kind: Any, classes: str, *children: Any) -> Any:
         """Makes a box of widgets."""
         return self(kind, classes, children=children)
+
+
+def with_breaks(text: str) -> str:
+    """A text as HTML whose paths may be broken behind each slash, before they are broken within a name."""
+    return as_html(text).replace("/", "/<wbr>")
 
 
 def close_all(widget: Any) -> None:
