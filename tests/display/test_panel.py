@@ -208,7 +208,8 @@ def test_a_paused_run_is_called_so(opened: Any) -> None:
     assert "running; you can run other cells meanwhile" in opened.widgets.status.value
     now.observe(lambda change: (paused if "paused" in change.new else goes_on).set(), "value")
     moved = threading.Event()
-    now.observe(lambda change: moved.set() if re.search(r"running, step [1-9]\d* of 400", change.new) else None, "value")
+    told = re.compile(r"running, step [1-9]\d* of 400")
+    now.observe(lambda change: moved.set() if told.search(change.new) else None, "value")
     assert moved.wait(60), "it is told how far the run is"
     assert 'class="dgp-share"' in now.value
     opened.results.run.pause()
