@@ -9,6 +9,7 @@ import pytest
 from jupyter_latents.display.panel import panel
 from jupyter_latents.display.panel.choices import samplers
 from jupyter_latents.display.panel.fields import FIELDS
+from jupyter_latents.display.panel.front.maker import with_breaks
 from jupyter_latents.display.panel.opening import close_open
 from jupyter_latents.engine import known_models, scheduler_names
 from jupyter_latents.samplers import SAMPLERS, sampler
@@ -75,6 +76,11 @@ def test_what_is_to_be_fixed_leads_from_one_wrong_field_to_the_next(
     opened.editor.controls["seed"].value = ""
     click(opened, "fix")
     assert reached[-1] == ("base", "size")
+
+
+def test_long_paths_break_behind_slashes() -> None:
+    assert with_breaks("from '/tmp/my <b>/a.png'.") == "from &#x27;/tmp/<wbr>my &lt;b&gt;/a.png&#x27;."
+    assert with_breaks("</b> / x") == "&lt;/b&gt; / x"
 
 
 def test_what_was_missing_may_be_there_after_a_cell(opened: Any, session: Session) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,8 @@ import ipywidgets
 from jupyter_latents.wording import as_html
 
 __all__ = ["Maker", "close_all", "with_breaks"]
+
+_WITHIN_PATH = re.compile(r"(?<=[\w.])/(?=[\w.])")
 
 
 class Maker:
@@ -44,8 +47,8 @@ class Maker:
 
 
 def with_breaks(text: str) -> str:
-    """A text as HTML whose paths may be broken behind each slash, before they are broken within a name."""
-    return as_html(text).replace("/", "/<wbr>")
+    """A text as HTML whose paths are broken behind slashes, where they are too long, before they are within a name."""
+    return _WITHIN_PATH.sub("/<wbr>", as_html(text))
 
 
 def close_all(widget: Any) -> None:
