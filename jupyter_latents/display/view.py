@@ -186,7 +186,7 @@ class RunView:
 
     def step(self, event: StepEvent, look: Look) -> None:
         """See `jupyter_latents.engine.observer.Observer.step`."""
-        point = Point(event.step, own_sigma(event.noise), look=look)
+        point = Point(event.step, own_sigma(event.noise), str(event.noise), look=look)
         due = self._pace.asked or not self._steady
         if self._has_pictures and due and self._pace.wants(event, self.record):
             with self._pace.account(self.record):
@@ -205,6 +205,7 @@ class RunView:
     def result(self, result: StageResult) -> None:
         """See `jupyter_latents.engine.observer.Observer.result`."""
         with self._lock:
+            self.record.looks.pop(len(self.record.stages) - 1, None)
             self.record.add_result(result.latents, result.images, result.start, result.span, result.switches)
             fill_channels(self.record.stages[-1], self._deadline() if self._has_pictures else 0.0)
             if self._pace.any and self._has_pictures:
@@ -222,7 +223,7 @@ class RunView:
             self.record.workers = tuple(workers)
             if picture:
                 self.record.looks[event.index] = picture
-            elif event.state != "running":
+            elif event.state == "waiting":  # it begins anew; what has ended is shown so until its result is told
                 self.record.looks.pop(event.index, None)
         self._send_unpumped()
 

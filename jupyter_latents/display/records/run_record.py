@@ -79,7 +79,7 @@ class RunRecord:
         held: Seconds for which it has been paused; they are no part of its speed.
         items: How far each of the stages is that run at the same time, by its place among the stages.
         workers: What each worker does, or did last.
-        looks: The newest small picture of each of `items` that runs and has one, as JPEG.
+        looks: The newest small picture of each of `items` that has one and whose result was not told yet, as JPEG.
         still: Whether it shows results alone, and tells of no run.
         queue: What waits for its turn after the run that goes on, in order.
         ahead: What that run is called, where it is another one and not paused.
