@@ -184,7 +184,9 @@ class PanelWidgets:
         """
         self.now.value = _going(now) if now is not None else ""
         names = as_html(", ".join(later))
-        self.later.value = f'<div class="jl-status dgp-waits" title="{names}">waiting: {names}</div>' if later else ""
+        self.later.value = (
+            f'<div class="jl-status dgp-waits" role="status" title="{names}">waiting: {names}</div>' if later else ""
+        )
         self.buttons["stop"].description = f"■ Stop {now.name}" if now is not None else "■ Stop"
         self.buttons["cancel"].description = f"Cancel {later[0]}" if len(later) == 1 else f"Cancel all {len(later)}"
 
