@@ -207,9 +207,8 @@ def _chosen(record: RunRecord, count: int, has: Callable[[Point], bool]) -> set[
     """The ids of at most `count` steps that have something: ends of stages, then of tenths, then the rest evenly."""
     every = [point for stage in record.stages for point in stage.points]
     ends = [found[-1] for stage in record.stages if (found := [*filter(has, stage.points)])]
-    tenths = {((at + 1) * 10 - 1) // len(every): point for at, point in enumerate(every) if has(point)}
     chosen: dict[int, Point] = {}
-    for some in (ends, [*filter(has, every[:1]), *tenths.values()], [*filter(has, every)]):
+    for some in (ends, [*filter(has, every[:1]), *record.tenths(has)], [*filter(has, every)]):
         fresh = {id(point): point for point in some if id(point) not in chosen}
         chosen.update((id(point), point) for point in still.thinned([*fresh.values()], count - len(chosen)))
     return {*chosen}

@@ -35,6 +35,7 @@ _SEND_SECONDS = 0.1  # between two updates that nobody asked for
 _UNPUMPED_SECONDS = 0.6  # without a pump for so long, events send themselves
 _ITEM_SIDE = 128  # pixels of the small pictures of stages that run at the same time
 _FILLING_SECONDS = 0.2  # for the frames that are missing at the end; the cell waits for them
+_FILLING_SHARE, _FILLING_MOST = 0.15, 5  # or so much of a longer run's time, at most so many times as long
 _STEADY_FRAMES = 24  # that are made at the end where no clock decides: as many each time
 _GOING = ("queued", "running", "paused", "stopping")
 
@@ -248,7 +249,10 @@ class RunView:
 
     def _deadline(self) -> float:
         """Until when pictures and channels that are missing are made."""
-        return math.inf if self._steady else time.monotonic() + _FILLING_SECONDS
+        if self._steady:
+            return math.inf
+        longer = min(_FILLING_MOST * _FILLING_SECONDS, _FILLING_SHARE * self.record.seconds)
+        return time.monotonic() + max(_FILLING_SECONDS, longer)
 
     def _preview(self, point: Point, look: Look) -> None:
         """Gives a step its frame and its channels; a failure costs the picture and not the run."""

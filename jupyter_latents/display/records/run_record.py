@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -60,6 +60,9 @@ class Note:
 
     text: str
     warning: bool = False
+
+
+_TENTHS = 10
 
 
 @dataclass(slots=True)
@@ -147,6 +150,16 @@ class RunRecord:
                 found = {**found, True: []} if sweep.refines else {False: []}
             found.setdefault(sweep.refines, []).append(record)
         return found.get(True) or found.get(False, [])
+
+    def tenths(self, has: Callable[[Point], bool] = lambda _: True) -> list[Point]:
+        """Of each tenth of its steps the last one that has something: what the film strip shows.
+
+        Args:
+            has: Whether a step has it; by itself each has.
+        """
+        points = [point for record in self.stages for point in record.points]
+        found = {((at + 1) * _TENTHS - 1) // len(points): point for at, point in enumerate(points) if has(point)}
+        return [*found.values()]
 
     @property
     def seconds(self) -> float:

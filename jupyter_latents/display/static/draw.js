@@ -109,6 +109,7 @@ function drawStrip(view) {
     const source = found < 0 ? undefined : pictured(state.points[found]);
     thumb.classList.toggle("jl-empty", !source);
     thumb.classList.toggle("jl-coming", done <= from);
+    thumb.classList.toggle("jl-lost", !view.port && !source && done > from);
     thumb.disabled = found < 0;
     if (!source) thumb.firstChild.removeAttribute("src");
     else if (thumb.firstChild.getAttribute("src") !== source) thumb.firstChild.src = source;
