@@ -22,7 +22,7 @@ PAGES = sorted(DOCS.glob("*.md"))
 EXECUTED = (
     *("start", "own-models", "models-as-cells", "memory", "cooperative", "refiner", "hand-over", "latents"),
     *("comfyui-cells", "from-comfyui", "from-dgenerate", "from-diffusers", "glossary", "errors", "settings"),
-    *("nothing-twice", "api", "panel"),
+    *("nothing-twice", "api", "panel", "sweeps"),
 )
 STAND_INS = {
     "stabilityai/stable-diffusion-xl-base-1.0": "sdxl",
@@ -208,6 +208,11 @@ def test_links_lead_somewhere() -> None:
                 headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
                 slugs = {re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", line.lower()).strip()) for line in headings}
                 assert heading in slugs, f"{page.name}: #{heading}"
+
+
+def test_every_page_is_named_by_the_first() -> None:
+    named = set(re.findall(r"\]\((?:\.\./)?([\w-]+)\.md", text_of("index")))
+    assert {page.stem for page in PAGES} - named == {"index"}
 
 
 def test_the_words_on_the_screen_are_those_of_the_code() -> None:
