@@ -245,5 +245,6 @@ def nearest(given: str, known: Iterable[str], alike: float = 0.6) -> str:
         known: The names that are allowed.
         alike: How like it a name must be, 0 to 1: the share of their characters that they have in common.
     """
-    match = difflib.get_close_matches(given, list(known), n=1, cutoff=alike)
-    return f"; did you mean {match[0]}?" if match else ""
+    names = {name.casefold(): name for name in reversed([*known])}
+    match = difflib.get_close_matches(given.casefold(), list(names), n=1, cutoff=alike)
+    return f"; did you mean {names[match[0]]}?" if match else ""

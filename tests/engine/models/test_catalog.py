@@ -117,6 +117,7 @@ def test_subfolder_holds_the_model(tiny: Callable[[str], Path], tmp_path: Path) 
 
 def test_unknown_names_are_refused_with_what_is_known(hub: Path) -> None:
     assert "did you mean demo/scenes?" in refusal(ModelSource("demo/scenen"))
+    assert "did you mean demo/scenes?" in refusal(ModelSource("Demo/SCENES"))
     nowhere = refusal(ModelSource("stable-diffusion-v1-5/stable-diffusion-v1-6"))
     assert f"did you mean {SD15}?" in nowhere
     assert 'hf download stable-diffusion-v1-5/stable-diffusion-v1-6 --include "*.json"' in nowhere
