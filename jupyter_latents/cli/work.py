@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 from collections.abc import Iterator
 
@@ -43,6 +45,7 @@ def work(line: CommandLine) -> int:
     Returns:
         The exit code.
     """
+    atexit.register(gc.freeze)  # else the process looks for a second through all that torch made before it ends
     session = Session(dict(line.values))
     try:
         scripts = [_read(file) for file in line.files]
