@@ -204,11 +204,14 @@ def _points(record: RunRecord, budget: Budget) -> list[dict[str, Any]]:
 
 
 def _chosen(record: RunRecord, count: int, has: Callable[[Point], bool]) -> set[int]:
-    """The ids of at most `count` steps that have something: the ends of the stages first, the others evenly."""
-    stages = [[point for point in stage.points if has(point)] for stage in record.stages]
-    ends = still.thinned([points[-1] for points in stages if points], count)
-    others = [point for points in stages for point in points if point not in ends]
-    return {id(point) for point in [*ends, *still.thinned(others, count - len(ends))]}
+    """The ids of at most `count` steps that have something: ends of stages, then of tenths, then the rest evenly."""
+    every = [point for stage in record.stages for point in stage.points]
+    ends = [found[-1] for stage in record.stages if (found := [*filter(has, stage.points)])]
+    chosen: dict[int, Point] = {}
+    for some in (ends, [*filter(has, every[:1]), *record.tenths(has)], [*filter(has, every)]):
+        fresh = {id(point): point for point in some if id(point) not in chosen}
+        chosen.update((id(point), point) for point in still.thinned([*fresh.values()], count - len(chosen)))
+    return {*chosen}
 
 
 def _pictures(stage: StageRecord, side: int) -> tuple[list[str], str]:

@@ -45,6 +45,8 @@ def sigma_text(sigma: float | None) -> str:
 
 def duration(seconds: float) -> str:
     """Seconds as a person says them: ``0.4 s``, ``12 s``, ``3 min 5 s``."""
+    if seconds < 0.05:
+        return f"{max(0.01, seconds):.2f} s"
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     if seconds < 90:
@@ -103,7 +105,7 @@ def doing(record: RunRecord) -> str:
 def _place(record: RunRecord) -> str:
     """Where a run stands that waits."""
     if record.held_up:
-        return f"waiting, since {record.held_up} is paused"
+        return f"waiting: {record.held_up} is paused"
     ahead = next((place for place, one in enumerate(record.queue) if one.own), 0)
     return f"waiting for {ahead + 1} earlier runs" if ahead else "waiting for an earlier run"
 
@@ -112,12 +114,28 @@ def advice(record: RunRecord) -> str:
     """What can be done after a run that ended before its time; empty after others."""
     if record.ended is None or record.state not in ("failed", "stopped"):
         return ""
-    again = "change the options and run the cell again" if record.state == "failed" else "run it again"
+    again = "change the options and run it again" if record.state == "failed" else "run it again"
     last = record.stages[-1] if record.stages else None
-    if last is None or last.latents is None or not last.variable or not last.points:
+    if last is None or last.latents is None or not last.points:
         return f"Next: {again}."
     step = last.points[-1].step
-    return f'Next: {again}, or go on from step {step}: a cell with --image-seeds "latents: {last.variable}".'
+    held = f"; {last.variable} holds the latents of step {step}" if last.variable else ""
+    if record.state == "failed":
+        return f"Next: {again}{held}."
+    return f"Next: {again}{_beginning(last, step)}{held}."
+
+
+def _beginning(last: StageRecord, step: int) -> str:
+    """From where a stopped stage goes on when it is run again, with what that takes."""
+    from jupyter_latents.session.memory.memo import continues
+
+    if last.stage.force or not continues(last.stage):
+        return ""
+    drawn = last.latents.provenance.seed if last.latents is not None and last.latents.provenance is not None else None
+    alike = last.stage.seed is not None or bool(last.stage.image_seed and last.stage.image_seed.latents)
+    if alike or drawn is None:
+        return f", and it goes on from step {step}" if alike else ""
+    return f" with --seeds {drawn}, and it goes on from step {step}"
 
 
 def items_text(record: RunRecord) -> str:
@@ -222,6 +240,8 @@ def _ended(record: RunRecord) -> str:
 
 
 def _speed(speed: float) -> str:
+    if speed >= 100:
+        return f"{speed:.0f} steps/s"
     return f"{speed:.1f} steps/s" if speed >= 1 else f"{1 / speed:.1f} s a step"
 
 

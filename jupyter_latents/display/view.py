@@ -35,6 +35,7 @@ _SEND_SECONDS = 0.1  # between two updates that nobody asked for
 _UNPUMPED_SECONDS = 0.6  # without a pump for so long, events send themselves
 _ITEM_SIDE = 128  # pixels of the small pictures of stages that run at the same time
 _FILLING_SECONDS = 0.2  # for the frames that are missing at the end; the cell waits for them
+_FILLING_SHARE, _FILLING_MOST = 0.15, 5  # or so much of a longer run's time, at most so many times as long
 _STEADY_FRAMES = 24  # that are made at the end where no clock decides: as many each time
 _GOING = ("queued", "running", "paused", "stopping")
 
@@ -186,7 +187,7 @@ class RunView:
 
     def step(self, event: StepEvent, look: Look) -> None:
         """See `jupyter_latents.engine.observer.Observer.step`."""
-        point = Point(event.step, own_sigma(event.noise), look=look)
+        point = Point(event.step, own_sigma(event.noise), str(event.noise), look=look)
         due = self._pace.asked or not self._steady
         if self._has_pictures and due and self._pace.wants(event, self.record):
             with self._pace.account(self.record):
@@ -205,6 +206,7 @@ class RunView:
     def result(self, result: StageResult) -> None:
         """See `jupyter_latents.engine.observer.Observer.result`."""
         with self._lock:
+            self.record.looks.pop(len(self.record.stages) - 1, None)
             self.record.add_result(result.latents, result.images, result.start, result.span, result.switches)
             fill_channels(self.record.stages[-1], self._deadline() if self._has_pictures else 0.0)
             if self._pace.any and self._has_pictures:
@@ -222,7 +224,7 @@ class RunView:
             self.record.workers = tuple(workers)
             if picture:
                 self.record.looks[event.index] = picture
-            elif event.state != "running":
+            elif event.state == "waiting":  # it begins anew; what has ended is shown so until its result is told
                 self.record.looks.pop(event.index, None)
         self._send_unpumped()
 
@@ -247,7 +249,10 @@ class RunView:
 
     def _deadline(self) -> float:
         """Until when pictures and channels that are missing are made."""
-        return math.inf if self._steady else time.monotonic() + _FILLING_SECONDS
+        if self._steady:
+            return math.inf
+        longer = min(_FILLING_MOST * _FILLING_SECONDS, _FILLING_SHARE * self.record.seconds)
+        return time.monotonic() + max(_FILLING_SECONDS, longer)
 
     def _preview(self, point: Point, look: Look) -> None:
         """Gives a step its frame and its channels; a failure costs the picture and not the run."""

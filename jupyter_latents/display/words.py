@@ -11,12 +11,12 @@ WORDS: Mapping[str, str] = MappingProxyType(
     {
         "σ": "how much noise is in the latents: it falls from step to step, and 0 is clean",
         "VE": "the form in which noise is added to the picture and σ is its size (Stable Diffusion)",
-        "VP": "the form in which the picture fades as noise comes in, and their squares add up to 1 (DDIM, DPM++)",
+        "VP": "the form in which the picture is scaled down as noise comes in (DDIM, DPM++)",
         "flow": "the form in which noise takes the picture's place, from σ 1 to 0 (SD3, Flux)",
-        "evaluations": "how often the model was asked; what is kept from before costs none",
+        "evaluations": "how many times the model runs; steps that are kept from before cost none",
         "latents": "the numbers that the model works on; a VAE makes the picture of them",
         "VAE": "the part of a model that makes a picture of latents, and latents of a picture",
-        "continues": "whether going on from here equals the run that was never split",
+        "continues": "exactly: going on from here gives the same bits as a run that was never stopped or split",
     }
 )
 """Each word as it stands on the screen."""
@@ -37,8 +37,11 @@ BUTTONS: Mapping[str, str] = MappingProxyType(
     {
         "Copy cell": "puts the cell that makes what is shown on the clipboard",
         "New cell": "puts that cell into the notebook, below this one; it does not run by itself",
-        "Copy line": "puts the line beside it on the clipboard, to be pasted into a cell",
-        "Branch here": "binds the latents of the chosen step to the variable in the line beside it",
+        "Copy line": "puts the line of Python that stands there on the clipboard, to be pasted into a cell",
+        "Branch here": "keeps the latents of the chosen step as the variable that the line of Python names",
+        "Compare": "lays another stage or step over what is shown, with a line between them to drag",
+        "Export": "writes the latents or the picture that is shown into a file beside the notebook",
+        "Pause": "holds the run after its present step, until Resume",
     }
 )
 """What the buttons put where."""

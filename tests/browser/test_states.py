@@ -14,7 +14,7 @@ from jupyter_latents.engine import ItemEvent, WorkerRow
 from jupyter_latents.stage import Prompt
 from jupyter_latents.syntax import parse
 from tests.browser.states import COPIED, Shot, ran, running, say, show_live, show_static, sweep_stages
-from tests.display.fake_run import landscape, latents_at, stage, two_stages
+from tests.display.fake_run import landscape, latents_at, noisy, scene, stage, two_stages
 
 pytestmark = pytest.mark.browser
 PROMPTS = ["a beautiful sunset over the mountains", "a starry night over the sea"]
@@ -73,26 +73,51 @@ def test_sweep_running(page: Page, shot: Shot) -> None:
     expect(page.get_by_role("tab", selected=True)).to_have_text("a beautiful sunset over the mountains")
 
 
-def test_workers(page: Page, shot: Shot) -> None:
-    record = running(sweep_stages(), 5)
-    names = [f"xy[{number}]" for number in range(5, 9)]
+def at_work(record: RunRecord, first: int) -> None:
+    """Four workers run the stages from the first on; those before are done, those after them wait."""
+    stages = record.planned
+    names = [f"xy[{number}]" for number in range(len(stages))]
+    for number, name in enumerate(names):
+        busy, step = first <= number < first + 4, number - first + 1
+        state = "running" if busy else "done" if number < first else "waiting"
+        record.items[number] = ItemEvent(number, name, state, "denoising", *((step, 4) if busy else (0, 0)))
+        if busy and step < 4:
+            record.looks[number] = jpeg(noisy(scene(stages[number], 128), 1 - 0.3 * step, number))
     record.workers = tuple(
-        WorkerRow("lab-3", 4711 + number, "cpu", "busy", "demo/scenes", name, 12) for number, name in enumerate(names)
+        WorkerRow("lab-3", 4711 + place, "cpu", "busy", "demo/scenes", names[first + place], 4 + place + 1)
+        for place in range(4)
     )
-    for number, name in enumerate(names, 5):
-        record.items[number] = ItemEvent(number, name, "running", "denoising", number - 4, 8)
-        record.looks[number] = jpeg(landscape(128, number))
-    del record.looks[8]
+
+
+def test_workers(page: Page, shot: Shot) -> None:
+    stages = sweep_stages()
+    record = RunRecord(planned=tuple(stages), stages=ran(stages).stages[:4])
+    at_work(record, 4)
     show_live(page, record)
-    looks = page.get_by_role("group", name="stages at work")
-    expect(looks.locator("figcaption")).to_have_text([f"xy[{number}] · {number - 4} of 8" for number in (5, 6, 7)])
-    expect(looks.get_by_role("img", name="preview of xy[6]")).to_have_js_property("naturalWidth", 128)
+    expect(page.locator(".jl-status")).to_have_text("4 of 24 done · 4 at work")
+    expect(page.locator(".jl-pick .jl-badge:visible")).to_have_text([f"{step} of 4" for step in (1, 2, 3, 4)])
+    expect(page.locator(".jl-atwork img")).to_have_count(3)
+    expect(page.locator(".jl-atwork img").first).to_have_js_property("naturalWidth", 128)
+    expect(page.get_by_role("group", name="stages at work")).to_be_hidden()  # they stand in the grid
     page.get_by_text("4 workers").click()
     expect(page.locator(".jl-crew tr")).to_have_count(5)
     shot("workers")
-    record.items[5] = replace(record.items[5], state="done")
+    record.stages = ran(stages).stages[:5]
+    record.items[4] = replace(record.items[4], state="done")
     say(page, record)
-    expect(looks.locator("img")).to_have_count(2)
+    expect(page.locator(".jl-atwork img")).to_have_count(2)
+    expect(page.locator(".jl-pick:not([disabled])")).to_have_count(5)
+
+
+def test_stages_at_work_that_stand_in_no_grid(page: Page) -> None:
+    record = RunRecord(planned=tuple(two_stages()))
+    record.items[0] = ItemEvent(0, "base", "running", "denoising", 3, 24)
+    record.workers = (WorkerRow("lab-3", 4711, "cpu", "busy", "demo/scenes", "base", 3),)
+    record.looks[0] = jpeg(landscape(128))
+    show_live(page, record)
+    looks = page.get_by_role("group", name="stages at work")
+    expect(looks.locator("figcaption")).to_have_text("base · 3 of 24")
+    expect(looks.get_by_role("img", name="preview of base")).to_have_js_property("naturalWidth", 128)
 
 
 def test_enlarged(page: Page, shot: Shot) -> None:
@@ -152,13 +177,13 @@ def test_the_cell_of_a_step_and_of_a_sweep_is_copied_without_a_kernel(page: Page
     assert page.evaluate("copied").splitlines()[-1] == "--seeds 1 2 3 4"
     page.get_by_role("tab").first.click()
     chosen(page, "xy · guidance 4, seed 2, prompt a beautiful sunset over the mountains")
-    page.get_by_text("Export").click()
+    page.get_by_text("Export ▾").click()
     page.get_by_role("button", name="Copy the cell of this picture").click()
     assert page.evaluate("copied").splitlines()[-1] == "--seeds 2"
-    page.get_by_text("Export").click()
+    page.get_by_text("Export ▾").click()
     page.get_by_role("button", name="Copy the line to save the sheet of all").click()
     assert page.evaluate("copied") == 'xy.grid().save("xy.png")'
-    page.get_by_text("Export").click()
+    page.get_by_text("Export ▾").click()
     page.get_by_role("button", name="Copy the line to save the whole picture").click()
     assert page.evaluate("copied") == 'xy[5].save("xy5.png")'
 
@@ -244,8 +269,7 @@ def test_failed(page: Page, shot: Shot) -> None:
     show_static(page, record)
     expect(page.locator(".jl-status")).to_have_text(f"failed: {record.error}")
     expect(page.locator(".jl-next")).to_have_text(
-        "Next: change the options and run the cell again, or go on from step 12: a cell with "
-        '--image-seeds "latents: base".'
+        "Next: change the options and run it again; base holds the latents of step 12."
     )
     expect(page.get_by_role("button", name="Copy cell")).to_be_visible()
     expect(page.locator(".jl-name")).to_have_text(
@@ -280,7 +304,7 @@ def test_queued_behind_a_paused_run(page: Page, shot: Shot) -> None:
     record = RunRecord(planned=tuple(two_stages()), state="queued", held_up="night")
     record.queue = (QueuedRun("base → final", own=True),)
     show_live(page, record)
-    expect(page.locator(".jl-status")).to_have_text("waiting, since night is paused")
+    expect(page.locator(".jl-status")).to_have_text("waiting: night is paused")
     page.get_by_role("button", name="resume night").click()
     assert page.evaluate("model.sent.at(-1)") == {"cmd": "free", "stop": False}
     expect(page.locator(".jl-doing").first.get_by_role("button")).to_have_text(["Resume", "Stop night"])
@@ -341,7 +365,7 @@ def test_a_sweep_over_refined_pairs_is_one_grid(page: Page, shot: Shot) -> None:
     page.get_by_label("step", exact=True).press("Home")  # a step of the base: the grid stays, and what it leads to
     expect(page.locator(".jl-facts")).to_contain_text("demo/scenes")
     expect(page.locator(".jl-pick[aria-pressed=true]")).to_have_count(1)
-    expect(page.locator(".jl-line")).to_have_text("a later stage has taken the name of this result")
+    expect(page.locator(".jl-line")).to_have_text("no variable holds this result: a later stage has its name")
     expect(page.locator(".jl-corner")).to_have_text("guidance ↓refiner guidance →")
     shot("sweep-of-refined-pairs")
 

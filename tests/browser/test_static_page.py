@@ -53,7 +53,10 @@ def test_the_strip_keeps_each_model_to_its_own_part_and_ends_with_the_decoded_pi
     thumbs = page.locator(".jl-thumb")
     expect(thumbs).to_have_count(10)
     shown = [thumbs.nth(index).get_attribute("data-point") for index in range(10)]
-    assert shown[7:] == ["23", "29", "29"], "base ends at step 24 of 30; from there on final is shown"
+    assert shown[7:] == ["23", "26", "29"], "base ends at step 24 of 30"
+    sources = [thumbs.nth(index).locator("img").get_attribute("src") for index in range(10)]
+    assert [place for place, source in enumerate(sources) if not source] == [8], "no other step stands for one"
+    assert thumbs.nth(8).get_attribute("title") == "final, σ 0.232 (VE), step 27 of 30, no picture is kept"
     large = page.locator(".jl-large").first.get_attribute("src")
     assert thumbs.last.locator("img").get_attribute("src") == large
 

@@ -50,16 +50,32 @@ def noise_at(step: int, of: int) -> Noise:
     return CLEAN if step == of else Noise(14.6 * math.exp(-4.6 * step / of), "ve")
 
 
-def landscape(side: int, number: int = 0) -> Image.Image:
-    """A sky over dark land, drawn with numbers."""
+def landscape(side: int, number: int = 0, *, night: bool = False) -> Image.Image:
+    """A sky over dark land, or at night over the sea; each number has hills and a sun of its own."""
     down = torch.linspace(0, 1, side)[:, None].expand(side, side)
     across = torch.linspace(0, 1, side)[None].expand(side, side)
     sky = torch.stack([0.45 + 0.5 * down, 0.5 + 0.2 * down, 0.75 - 0.05 * down])
-    ground = 0.62 + 0.07 * torch.sin(across * (14 + number)) + 0.04 * torch.sin(across * 37)
+    ground = 0.62 + 0.07 * torch.sin(across * (9 + 5 * number % 13)) + 0.04 * torch.sin(across * (37 - number % 7))
     land = torch.stack([0.08 + 0.1 * down, 0.25 - 0.1 * down, 0.12 + 0 * down])
-    sun = torch.exp(-((((across - 0.3 - 0.1 * number) / 0.09) ** 2 + ((down - 0.3) / 0.09) ** 2) ** 2))
+    if night:
+        sky, ground = torch.stack([0.04 + 0.1 * down, 0.06 + 0.16 * down, 0.16 + 0.3 * down]), 0 * ground + 0.64
+        lit = torch.rand(side, side, generator=torch.Generator().manual_seed(number)) > 0.994
+        sky = torch.where(lit & (down < 0.6), 0.8, sky)
+        land = torch.stack([0.03 + 0.05 * down, 0.08 + 0.1 * down, 0.2 + 0.1 * down])
+    at = 0.2 + 0.6 * (number * 0.37 % 1)
+    width = 0.05 if night else 0.09
+    sun = torch.exp(-((((across - at) / width) ** 2 + ((down - 0.3) / width) ** 2) ** 2))
     picture = torch.where(down > ground, land, sky * (1 - sun) + sun)
     return _to_image(picture)
+
+
+def scene(item: Stage, side: int, number: int = 0) -> Image.Image:
+    """What a stage's picture shows: its seed, guidance and prompt decide."""
+    return _drawn(side, item.seed, item.guidance_scale, item.prompt.positive, number)
+
+
+def _drawn(side: int, seed: int | None, guidance: float | None, prompt: str | None, number: int) -> Image.Image:
+    return landscape(side, (seed or 0) + 3 * int(guidance or 0) + number, night="night" in (prompt or ""))
 
 
 def noisy(picture: Image.Image, amount: float, seed: int) -> Image.Image:
@@ -73,8 +89,9 @@ def latents_at(item: Stage, step: int, batch: int = 1, side: int = 16) -> Latent
     """Latents as a stage would leave them after a step."""
     level = noise_at(step, item.num_inference_steps)
     share = min(1.0, level.sigma / 15)
-    clean = torch.nn.functional.interpolate(_as_tensor(landscape(64))[None], (side, side))[0]
-    clean = torch.cat([clean, clean[:1]])[None].expand(batch, -1, -1, -1)
+    drawn = torch.stack([_as_tensor(scene(item, 64, number)) for number in range(batch)])
+    clean = torch.nn.functional.interpolate(drawn, (side, side))
+    clean = torch.cat([clean, clean[:, :1]], 1)
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(item.seed or 0))
     return Latents(
         (clean * 2 - 1) * (1 - share) + noise * share,
@@ -120,9 +137,9 @@ def fake_previews(side: int) -> None:
     """Lets latents make previews without a model."""
     services.provide(
         SimpleNamespace(
-            decode=lambda latents: [landscape(side, number) for number in range(latents.shape[0])],
+            decode=lambda latents: [_drawn_of(latents, side, number) for number in range(latents.shape[0])],
             preview=lambda latents: list(
-                _previews(latents.position.step if latents.position else 0, 30, latents.shape[0], side)
+                _previews(partial(_drawn_of, latents, side), latents.position, latents.shape[0])
             ),
             mimebundle=lambda latents: {"text/plain": repr(latents)},
             texts=lambda latents, item: {},
@@ -177,12 +194,12 @@ def _stage(  # noqa: PLR0917
     for step in range(first + 1, last + 1):
         pause()
         kept.append(latents_at(item, step, item.batch_size))
-        look = Drawn(partial(_preview_list, step, of, item.batch_size, side), tuple(kept))
+        look = Drawn(partial(_preview_list, item, step, side), tuple(kept))
         view.step(StepEvent(step, step, span, noise_at(step, of)), look)
         if step < last and run.should_stop():
             break
     result = kept[-1].replace(trajectory=tuple(kept))
-    pictures = [landscape(side * 2, index + number) for number in range(item.batch_size)] if result.is_clean else []
+    pictures = [scene(item, side * 2, number) for number in range(item.batch_size)] if result.is_clean else []
     if pictures:
         view.phase(Phase("decoding"))
         pause()
@@ -190,13 +207,20 @@ def _stage(  # noqa: PLR0917
     return kept
 
 
-def _preview_list(step: int, of: int, batch: int, side: int) -> list[Image.Image]:
-    return list(_previews(step, of, batch, side))
+def _preview_list(item: Stage, step: int, side: int) -> list[Image.Image]:
+    at = Position(step, item.num_inference_steps, "EulerDiscreteScheduler", "schedule")
+    return list(_previews(partial(scene, item, side), at, item.batch_size))
 
 
-def _previews(step: int, of: int, batch: int, side: int) -> Iterator[Image.Image]:
+def _previews(draw: Callable[[int], Image.Image], at: Position | None, batch: int) -> Iterator[Image.Image]:
+    step, of = (at.step, at.of) if at is not None else (0, 1)
     for number in range(batch):
-        yield noisy(landscape(side, number), max(0.0, 1 - 1.6 * step / of), step)
+        yield noisy(draw(number), max(0.0, 1 - 1.6 * step / of), step)
+
+
+def _drawn_of(latents: Latents, side: int, number: int = 0) -> Image.Image:
+    made = latents.provenance
+    return _drawn(side, made.seed, made.guidance_scale, made.prompt, number) if made else landscape(side, number)
 
 
 def _as_tensor(picture: Image.Image) -> torch.Tensor:

@@ -17,6 +17,7 @@ from jupyter_latents.display.tables.workers import WorkerTable
 from jupyter_latents.display.texts import doing
 from jupyter_latents.display.view import RunView
 from jupyter_latents.engine import ItemEvent, WorkerRow
+from tests.display.fake_run import kept_result, latents_at, stage
 
 FREE = WorkerRow("lab-3", 4711, "cpu", "free", "demo/scenes", "", 12)
 BUSY = WorkerRow("lab-4", 17, "A100", "busy", "demo/paper", "seed <3>", 7)
@@ -60,7 +61,7 @@ def test_each_stage_at_work_shows_its_newest_picture_to_whoever_looks(monkeypatc
     screen = LiveScreen(view)
     screen.widget = widget
     view._screens.append(screen)
-    monkeypatch.setattr(view, "_send_unpumped", screen._send_news)
+    monkeypatch.setattr(view, "_send_unpumped", lambda **_: screen._send_news())
     view.item(replace(running, step=7), [FREE, BUSY], look(90))
     view.item(replace(running, step=8), [FREE, BUSY], look(180))
     assert asked == [90], "no more than five a second"
@@ -69,6 +70,17 @@ def test_each_stage_at_work_shows_its_newest_picture_to_whoever_looks(monkeypatc
     assert Image.open(BytesIO(buffers[0])).size == (128, 85)
     assert "looks" not in sent[1][0]
     view.item(replace(running, state="done"), [FREE, FREE])
+    assert list(view.record.looks) == [2], "it stands in the grid until its result is told"
+    for index in range(3):
+        view.stage(index, stage("seeds"), "seeds")
+    view.result(kept_result(latents_at(stage(), 30)))
+    assert view.record.looks == {}
+
+
+def test_a_stage_that_lost_its_worker_shows_no_picture_until_it_runs_again() -> None:
+    view = watched()
+    view.record.looks[2] = b"jpeg"
+    view.item(ItemEvent(2, "seed <3>", "waiting"), [FREE])
     assert view.record.looks == {}
 
 

@@ -28,7 +28,7 @@ from jupyter_latents.latents.facts import CLEAN, Noise
 from jupyter_latents.stage import Prompt, Sweep
 from tests.display.fake_run import latents_at, stage, two_stages
 
-ONWARD = 'go on from step 22: a cell with --image-seeds "latents: base".'
+ONWARD = "and it goes on from step 22; base holds the latents of step 22."
 
 
 def running(steps: int = 22) -> RunRecord:
@@ -122,18 +122,18 @@ def test_status_of_a_run_that_waits(state: str, expected: str) -> None:
 def test_a_run_that_waits_says_that_the_one_before_it_is_paused() -> None:
     record = running()
     record.state, record.held_up = "queued", "night"
-    assert status(record) == "waiting, since night is paused"
+    assert status(record) == "waiting: night is paused"
 
 
 @pytest.mark.parametrize(
     ("state", "left", "expected"),
     [
-        ("failed", False, "Next: change the options and run the cell again."),
+        ("failed", False, "Next: change the options and run it again."),
         ("stopped", False, "Next: run it again."),
         (
             "stopped",
             True,
-            f"Next: run it again, or {ONWARD}",
+            f"Next: run it again, {ONWARD}",
         ),
         ("done", True, ""),
     ],

@@ -120,7 +120,10 @@ def test_ends_of_stages_are_filled_first(monkeypatch: pytest.MonkeyPatch) -> Non
     for one in record.stages:
         for point in one.points:
             point.frame = None
-    assert [point.step for point, _ in _missing(record)][:3] == [24, 15, 18]
+    order = [point for point, _ in _missing(record)]
+    assert [point.step for point in order][:3] == [24, 15, 18]
+    assert {id(point) for point in record.tenths()} <= {id(point) for point in order[:13]}, "then those of the strip"
+    assert len(record.tenths()) == 10
 
 
 def test_previews_off_makes_no_frames() -> None:

@@ -122,10 +122,11 @@ def _made_of(latents: Latents) -> tuple[Any, ...]:
 
 
 def _missing(record: RunRecord) -> list[tuple[Point, Latents]]:
-    """The steps without a frame whose latents are kept: the stages' ends first, then every eighth, then those between.
+    """The steps without a frame whose latents are kept: the stages' ends, those of the film strip, then the rest.
 
     A stage that was answered from memory keeps to the frames it had.
     """
+    strip = [id(point) for point in record.tenths()]
     found: list[tuple[int, Point, Latents]] = []
     for stage in record.stages:
         if stage.kept and any(point.frame is not None for point in stage.points[:-1]):
@@ -133,15 +134,11 @@ def _missing(record: RunRecord) -> list[tuple[Point, Latents]]:
         kept = _kept(stage)
         for number, point in enumerate(reversed(stage.points)):
             if point.frame is None and point.step in kept:
-                found.append((_turn(number), point, kept[point.step]))
+                turn = 1 + strip.index(id(point)) % 2 if id(point) in strip else 3 + number % 2
+                found.append((turn if number else 0, point, kept[point.step]))
     return [(point, latents) for _, point, latents in sorted(found, key=lambda item: item[0])]
 
 
 def _kept(stage: StageRecord) -> dict[int, Latents]:
     trajectory = stage.latents.trajectory if stage.latents is not None else ()
     return {latents.position.step: latents for latents in trajectory if latents.position}
-
-
-def _turn(number: int) -> int:
-    """0 for the end, 1 for multiples of 8, 2 for those of 4, 3 for those of 2, 4 for the rest."""
-    return number and next((turn for turn, every in enumerate((8, 4, 2), 1) if number % every == 0), 4)

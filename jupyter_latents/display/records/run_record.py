@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -62,6 +62,9 @@ class Note:
     warning: bool = False
 
 
+_TENTHS = 10
+
+
 @dataclass(slots=True)
 class RunRecord:
     """A run.
@@ -79,7 +82,7 @@ class RunRecord:
         held: Seconds for which it has been paused; they are no part of its speed.
         items: How far each of the stages is that run at the same time, by its place among the stages.
         workers: What each worker does, or did last.
-        looks: The newest small picture of each of `items` that runs and has one, as JPEG.
+        looks: The newest small picture of each of `items` that has one and whose result was not told yet, as JPEG.
         still: Whether it shows results alone, and tells of no run.
         queue: What waits for its turn after the run that goes on, in order.
         ahead: What that run is called, where it is another one and not paused.
@@ -147,6 +150,16 @@ class RunRecord:
                 found = {**found, True: []} if sweep.refines else {False: []}
             found.setdefault(sweep.refines, []).append(record)
         return found.get(True) or found.get(False, [])
+
+    def tenths(self, has: Callable[[Point], bool] = lambda _: True) -> list[Point]:
+        """Of each tenth of its steps the last one that has something: what the film strip shows.
+
+        Args:
+            has: Whether a step has it; by itself each has.
+        """
+        points = [point for record in self.stages for point in record.points]
+        found = {((at + 1) * _TENTHS - 1) // len(points): point for at, point in enumerate(points) if has(point)}
+        return [*found.values()]
 
     @property
     def seconds(self) -> float:

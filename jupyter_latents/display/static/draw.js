@@ -90,40 +90,46 @@ function endLevel({ stages, points }, axis, index) {
   return ended ? point.q : "";
 }
 
+// A thumbnail for each part of the bar that it ends under; a part whose steps had no time for a picture stays empty.
 function drawStrip(view) {
   const { state, axis } = view;
   const pictured = (point) => view.thumbnail(point);
   const newest = axis.newest();
   const done = newest ? axis.position(newest) : 0;
   const own = state.points.filter((point) => axis.on.has(point.g));
+  const parts = Math.min(STRIP, axis.length);
   shown(view.strip, own.some(pictured) && (own.filter(pictured).length > 1 || !state.sweeps.length));
   shown(view.track, own.length > 1 || Boolean(view.port));
+  view.strip.style.setProperty("--jl-parts", parts || 1);
   view.thumbs.forEach((thumb, index) => {
-    const from = (axis.length * index) / STRIP;
-    const to = (axis.length * (index + 1)) / STRIP;
-    const at = Math.min(index === STRIP - 1 ? to : (from + to) / 2, done);
-    const found = done > from ? thumbFor(axis, from, to, at, pictured) : -1;
-    thumb.classList.toggle("jl-empty", found < 0);
+    shown(thumb, index < parts);
+    if (index >= parts) return;
+    const [from, to] = [(axis.length * index) / parts, (axis.length * (index + 1)) / parts];
+    const found = stepFor(axis, from, to, pictured);
+    const source = found < 0 ? undefined : pictured(state.points[found]);
+    thumb.classList.toggle("jl-empty", !source);
+    thumb.classList.toggle("jl-coming", done <= from);
+    thumb.classList.toggle("jl-lost", !view.port && !source && done > from);
     thumb.disabled = found < 0;
-    if (found < 0) return thumb.firstChild.removeAttribute("src");
-    const point = state.points[found];
-    const source = pictured(point);
-    if (thumb.firstChild.getAttribute("src") !== source) thumb.firstChild.src = source;
+    if (!source) thumb.firstChild.removeAttribute("src");
+    else if (thumb.firstChild.getAttribute("src") !== source) thumb.firstChild.src = source;
     thumb.dataset.point = found;
-    const label = `${state.stages[point.g].label}, ${point.n}`;
+    const point = state.points[found];
+    thumb.dataset.step = point ? point.s : "";
+    const told = point ? `${state.stages[point.g].label}, ${point.n}` : "";
+    const label = point && !source ? `${told}, no picture ${view.port ? "yet" : "is kept"}` : told;
     if (thumb.title === label) return;
     thumb.title = label;
     thumb.setAttribute("aria-label", label);
   });
 }
 
-// The point that a thumbnail shows: an end of a stage in its part of the axis, else the nearest of its own stage, else any.
-function thumbFor(axis, from, to, at, pictured) {
+// The step that a part of the bar stands for: the end of a stage within it, else the last with a picture, else the last.
+function stepFor(axis, from, to, pictured) {
   const within = (point) => axis.position(point) > from && axis.position(point) <= to;
-  const stage = axis.stageAt(at);
-  const ends = axis.nearest(to, (point) => within(point) && axis.isEnd(point) && pictured(point));
-  const own = ends < 0 ? axis.nearest(at, (point) => point.g === stage && pictured(point)) : ends;
-  return own < 0 ? axis.nearest(at, pictured) : own;
+  const wanted = [(point) => axis.isEnd(point) && pictured(point), pictured, () => true];
+  const found = wanted.map((accept) => axis.nearest(to, (point) => within(point) && accept(point)));
+  return found.find((index) => index >= 0) ?? -1;
 }
 
 // Whether a stage was led to by another one: it took all that that one took.
@@ -141,8 +147,13 @@ function drawSweep(view) {
     return pictures && pictures.length ? pictures[0] : framed && framed.f;
   };
   const entries = state.stages.map(({ group, place, label }, index) => ({ group, place, label, index }));
-  for (const entry of entries) entry.source = axis.lastOf(entry.index) < 0 ? undefined : source(entry.index);
-  const pictured = (sweep) => entries.some((entry) => entry.group === sweep.group && entry.source);
+  const far = new Map(((state.crew || {}).items || []).map(([index, , step]) => [index, step]));
+  for (const entry of entries) {
+    entry.source = axis.lastOf(entry.index) < 0 ? undefined : source(entry.index);
+    entry.look = (state.looks || {})[entry.index];
+    entry.far = far.get(entry.index);
+  }
+  const pictured = (sweep) => entries.some((entry) => entry.group === sweep.group && (entry.source || entry.look));
   const looked = state.stages[view.looked()] || {};
   const sweeps = state.sweeps || [];
   const sweep = sweeps.find(({ group, before }) => looked.group === group || looked.group === before) || sweeps.findLast(pictured);
@@ -224,8 +235,8 @@ function drawQueue(view) {
   const rows = queue.map(([title, own], place) => {
     const act = (cmd) => () => view.port.send({ cmd, place });
     const doing = [];
-    if (place) doing.push(button("Move to front", act("advance"), `move ${title} to the front`));
     if (!own) doing.push(button("Cancel", act("cancel"), `cancel ${title}`)); // its own is in the head
+    if (place) doing.push(button("Move to front", act("advance"), `move ${title} to the front`));
     return waits(place ? "then" : "next", own ? `${title} (this one)` : title, doing);
   });
   if (ahead) rows.unshift(waits("running", ahead));
@@ -248,8 +259,11 @@ function pausedRow({ port }, title) {
   return waits("paused", title, [resume, button(`Stop ${title}`, act(true), `stop ${title}`)]);
 }
 
+// The pictures of the stages at work, but for those that stand in the grid.
 function drawLooks(view, items) {
-  const seen = items.filter(([index]) => view.state.looks[index]);
+  const { grid, state } = view;
+  const placed = new Set(grid.root.hidden ? [] : grid.entries.map((entry) => entry.index));
+  const seen = items.filter(([index]) => state.looks[index] && !placed.has(index));
   const key = JSON.stringify([seen, seen.map(([index]) => view.state.looks[index])]);
   shown(view.looks, seen.length > 0);
   if (view.looks.dataset.key === key) return;
@@ -307,41 +321,35 @@ function drawFacts(view, stage, point) {
   );
 }
 
-// The channels of the step, else those kept nearest before it, with a word on which step they are of.
+// The channels of the step whose picture is shown; another step's would contradict it.
 function drawChannels(view, index) {
   const { points } = view.state;
-  let at = index;
-  while (at >= 0 && !points[at].v) at--;
-  if (at < 0) at = points.findIndex((point) => point.v);
-  const there = at >= 0 && points[at].g === (points[index] || {}).g;
+  const at = (points[index] || {}).v ? index : borrowed(view, index);
+  const data = at === null ? null : points[at].v;
   const batch = view.picture.items > 1;
-  const caption = there ? tilesCaption(view, index, at, batch ? "channels of the first picture" : "channels") : "";
-  view.channels.show(there ? points[at].v : null, caption, batch);
+  const caption = batch ? "channels of the first picture" : "channels";
+  view.channels.show(data || null, at === index ? caption : `${caption} at step ${points[at ?? index]?.s}`, batch);
 }
 
-// The step whose picture stands for the selected one, which had no time for its own; null where it shows its own.
+// The index of the step whose picture stands for the selected one, which had no time for its own; null where it shows its own.
 function borrowed(view, index) {
   const { points } = view.state;
   const framed = points[index] ? view.axis.framed(index) : -1;
   const decoded = view.sources(index)[0] !== (points[framed] || {}).f;
-  return framed < 0 || framed === index || decoded ? null : points[framed].s;
+  return framed < 0 || framed === index || decoded ? null : framed;
 }
 
-// What the tiles are called, and which of what is shown is of another step than the one selected.
-function tilesCaption(view, index, channels, name) {
+// Says on the picture of which step it is, where that is another one than the one selected.
+function badgeOf(view, index) {
   const picture = borrowed(view, index);
-  const step = channels === index ? null : view.state.points[channels].s;
-  if (step !== null && picture === step) return `picture and ${name} at step ${step}`;
-  const own = step === null ? name : `${name} at step ${step}`;
-  return picture === null ? own : `${own}, picture at step ${picture}`;
+  return picture === null ? "" : `picture of step ${view.state.points[picture].s}`;
 }
 
 // What the large picture shows, for those who hear it.
 function altOf(view, index) {
   const point = view.state.points[index];
   if (!point) return "no picture yet";
-  const picture = borrowed(view, index);
-  return `${view.state.stages[point.g].label}, ${point.n}${picture === null ? "" : `, picture at step ${picture}`}`;
+  return [`${view.state.stages[point.g].label}, ${point.n}`, badgeOf(view, index)].filter(Boolean).join(", ");
 }
 
 // What the halves of two pictures are called: the stages, with their steps where that alone tells them apart.
@@ -366,6 +374,7 @@ function drawCompare(view) {
   const { pinned, compare, against, state } = view;
   const on = against !== null;
   compare.setAttribute("aria-pressed", String(on));
+  put(compare, on ? "Compare with" : "Compare");
   shown(compare, state.points.length > 1);
   shown(pinned, on && state.points.length > 1);
   if (!on) return;
@@ -375,7 +384,7 @@ function drawCompare(view) {
     pinned.dataset.key = key;
     pinned.replaceChildren(
       ...found.map((entry) => {
-        const option = make("option", "", `with ${entry.text}`);
+        const option = make("option", "", entry.text);
         option.value = entry.index;
         return option;
       }),

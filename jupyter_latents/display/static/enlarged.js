@@ -1,7 +1,8 @@
 // A picture over all else, as large as the window lets it be; Escape, a click or the button ends it, and arrows and
 // buttons lead to those beside it.
 
-const SHARP = 2; // a picture is drawn at so many times its own pixels at most
+const SHARP = 2; // a picture among others is drawn at so many times its own pixels at most
+const LARGEST = 4; // and one over all else
 
 class Enlarged {
   // `move` shows the picture before (-1) or after (1) the present one.
@@ -9,7 +10,7 @@ class Enlarged {
     this.root = make("dialog", "jl-full");
     this.root.setAttribute("aria-label", "enlarged picture");
     this.image = make("img");
-    this.image.addEventListener("load", () => this.image.style.setProperty("--jl-most", `${SHARP * this.image.naturalWidth}px`));
+    this.image.addEventListener("load", () => this.image.style.setProperty("--jl-most", `${LARGEST * this.image.naturalWidth}px`));
     this.words = make("div", "jl-fullwords");
     this.caption = make("span");
     this.caption.setAttribute("role", "status");

@@ -126,22 +126,30 @@ class Grid {
     const cell = button("", () => this.choose(Number(cell.dataset.stage)));
     cell.className = "jl-pick";
     const picture = make("img");
+    const far = make("span", "jl-badge");
+    shown(far, false);
     picture.addEventListener("load", () => this.scroll.style.setProperty("--jl-most", `${SHARP * picture.naturalWidth}px`));
-    cell.append(picture);
+    cell.append(picture, far);
     cell.disabled = true;
     keepKeys(cell);
     this.cells.set(`${row},${column}`, cell);
     return cell;
   }
 
-  fill({ index, place, label, source }) {
+  // `look` is the picture of one that is at work elsewhere, and `far` how far that is.
+  fill({ index, place, label, source, look, far }) {
     const cell = this.cells.get(`${place[1]},${this.named ? place[2] : index}`);
     if (!cell) return;
     cell.dataset.stage = index;
     cell.disabled = !source;
-    cell.firstChild.alt = "";
-    if (source && cell.firstChild.getAttribute("src") !== source) cell.firstChild.src = source;
-    shown(cell.firstChild, Boolean(source));
+    const [picture, told] = cell.children;
+    const seen = source || look;
+    picture.alt = "";
+    if (seen && picture.getAttribute("src") !== seen) picture.src = seen;
+    shown(picture, Boolean(seen));
+    cell.classList.toggle("jl-atwork", !source && Boolean(look));
+    put(told, source ? "" : far || "");
+    shown(told, Boolean(told.textContent));
     cell.title = label;
     cell.setAttribute("aria-label", label);
     cell.setAttribute("aria-pressed", String(index === this.here));

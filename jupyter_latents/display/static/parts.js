@@ -20,6 +20,13 @@ function put(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+// A text whose option names stay whole: a line may end after any other hyphen.
+function putWords(element, text) {
+  if (element.textContent === text) return;
+  const parts = text.split(/(--[a-z0-9][\w-]*)/);
+  element.replaceChildren(...parts.map((part, at) => (at % 2 ? make("span", "jl-whole", part) : part)));
+}
+
 // JupyterLab takes the arrow keys of whatever has the focus for its cells, unless the element itself says no.
 function keepKeys(element) {
   element.setAttribute("data-lm-suppress-shortcuts", "true");

@@ -21,7 +21,8 @@ class Picture {
     this.slider.addEventListener("input", () => this.wipe());
     this.divider = make("div", "jl-divider");
     this.names = [make("span", "jl-half"), make("span", "jl-half jl-other")];
-    this.one.append(this.main, this.before, this.divider, this.mark, ...this.names, this.slider);
+    this.badge = make("span", "jl-badge");
+    this.one.append(this.main, this.before, this.divider, this.mark, ...this.names, this.badge, this.slider);
     this.root.append(this.one, this.many);
     this.channels = channels;
     this.onwhole = () => {};
@@ -83,6 +84,12 @@ class Picture {
     this.main.title = before ? "" : this.batch ? "back to all pictures" : "enlarge";
     if (before && this.before.getAttribute("src") !== before) this.before.src = before;
     this.before.alt = before ? names[0] : "";
+  }
+
+  // A word on the picture itself; nothing where it is what one thinks.
+  tell(text) {
+    put(this.badge, text);
+    shown(this.badge, Boolean(text));
   }
 
   // Shows the one picture in full.

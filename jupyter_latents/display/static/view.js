@@ -1,7 +1,7 @@
 // The whole view of a run. `port` sends commands to the kernel; without one the view is a page of its own.
 
 const HINT = "--into NAME gives the result a name to branch from";
-const REBOUND = "a later stage has taken the name of this result";
+const REBOUND = "no variable holds this result: a later stage has its name";
 
 class View {
   constructor(root, port) {
@@ -147,7 +147,7 @@ class View {
 
   buildFoot() {
     const foot = make("div", "jl-foot");
-    this.branch = button(this.port ? "Branch here" : "Copy line", () => this.branchHere());
+    this.branch = button("Copy line", () => this.branchHere());
     this.line = make("code", "jl-line");
     this.said = make("span", "jl-said");
     this.said.setAttribute("role", "status");
@@ -161,7 +161,7 @@ class View {
       this.draw();
     });
     this.menu = buildMenu(this);
-    foot.append(this.branch, this.line, this.said, make("span", "jl-space"), this.pinned, this.compare, this.menu);
+    foot.append(this.branch, this.line, this.said, make("span", "jl-space"), this.compare, this.pinned, this.menu);
     return foot;
   }
 
@@ -170,10 +170,10 @@ class View {
     const { state } = this;
     this.axis = new Axis(state, pathOf(state, this.looked()));
     put(this.title, state.title);
-    put(this.status, state.left ? `${state.status} · ${state.left}` : state.status);
+    putWords(this.status, state.left ? `${state.status} · ${state.left}` : state.status);
     this.root.classList.toggle("jl-failed", state.state === "failed");
     put(this.heard, state.heard || "");
-    put(this.next, state.next || "");
+    putWords(this.next, state.next || "");
     shown(this.next, Boolean(state.next));
     shown(this.body, state.stages.length > 0);
     shown(this.foot, state.points.length > 0);
@@ -288,6 +288,7 @@ class View {
     this.picture.items = stage ? stage.batch : 1;
     const before = comparing ? this.sources(this.against)[0] : null;
     this.picture.show(this.sources(index), altOf(this, index), before, before ? halves(this, index) : []);
+    this.picture.tell(before ? "" : badgeOf(this, index));
     this.root.classList.toggle("jl-comparing", Boolean(before));
     drawFacts(this, stage, point);
     drawChannels(this, index);
@@ -315,17 +316,20 @@ class View {
     const line = ended ? `${stage.name}.save("${stage.stem}.safetensors")` : `${this.name} = ${this.expression}`;
     put(this.line, this.name ? line : !point || this.state.still ? "" : stage.rebound ? REBOUND : HINT);
     this.line.classList.toggle("jl-hint", !this.name);
-    shown(this.branch, Boolean(this.name) && !(this.port && ended));
+    this.binds = Boolean(this.port) && !ended; // what is whole has its name already
+    put(this.branch, this.binds ? "Branch here" : "Copy line");
+    shown(this.branch, Boolean(this.name));
   }
 
   thumbAt(point) {
     if (!point || !this.axis.length) return null;
-    const cell = Math.ceil((this.axis.position(point) / this.axis.length) * STRIP) - 1;
-    return this.thumbs[Math.min(STRIP - 1, Math.max(0, cell))];
+    const parts = Math.min(STRIP, this.axis.length);
+    const cell = Math.ceil((this.axis.position(point) / this.axis.length) * parts) - 1;
+    return this.thumbs[Math.min(parts - 1, Math.max(0, cell))];
   }
 
   branchHere() {
-    if (this.port) this.port.send({ cmd: "branch", point: this.at() });
+    if (this.binds) this.port.send({ cmd: "branch", point: this.at() });
     else this.copy(this.line.textContent);
   }
 
