@@ -42,6 +42,7 @@ BUTTONS: Mapping[str, str] = MappingProxyType(
         "Compare": "lays another stage or step over what is shown, with a line between them to drag",
         "Export": "writes the latents or the picture that is shown into a file beside the notebook",
         "Pause": "holds the run after its present step, until Resume",
+        "Stop": "ends the run after its present step; what is done stays in its variable, and running again goes on",
     }
 )
 """What the buttons put where."""

@@ -45,7 +45,7 @@ def _add(session: Session, made: Stage, number: int) -> None:
         number + 1, made.into or "", f"digest {number}", source, made.prompt.positive, made.model.name, made.seed,
         noise, made_at, "24 of 30" if noise else "", weakref.ref(latents),
     )  # fmt: skip
-    picture, content = landscape(192, number), io.BytesIO()
+    picture, content = landscape(192, number, night="night" in made.prompt.positive), io.BytesIO()
     (noisy(picture, 0.3, number) if noise else picture).save(content, "JPEG")
     session.results._items[one.digest] = one
     session.results.keep_picture(one, content.getvalue())

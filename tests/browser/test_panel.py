@@ -117,7 +117,7 @@ def test_from_an_empty_panel_to_a_picture(lab: LabPage, tmp_path: Path) -> None:
     output.get_by_role("button", name="1 field to fix", exact=True).focus()
     page.keyboard.press("Enter")
     expect(field(output, "Steps in all")).to_be_focused()
-    press(output, "Fix 1 field")
+    press(output, "Go to fault")
     expect(output.get_by_role("alert")).to_contain_text("Steps in all: '-4' is not allowed")
     field(output, "Steps in all").press("End")
     page.keyboard.press("Backspace")

@@ -81,7 +81,7 @@ def test_the_states_of_the_panel(lab: LabPage, tmp_path: Path) -> None:
     shoot("panel running", output)
     expect(output.get_by_role("button", name="Pause")).to_be_visible()  # it went on all the while
     output.get_by_role("button", name="Pause").click()
-    output.get_by_role("button", name="Resume").wait_for()
+    expect(output.get_by_role("button", name="Resume")).to_have_count(2)  # the panel's and the view's
     shoot("panel paused", output)
     press(output, "▶ Queue")
     output.get_by_text("waiting: base → final (2)").wait_for()

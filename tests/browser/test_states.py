@@ -78,13 +78,13 @@ def at_work(record: RunRecord, first: int) -> None:
     stages = record.planned
     names = [f"xy[{number}]" for number in range(len(stages))]
     for number, name in enumerate(names):
-        busy, step = first <= number < first + 4, number - first + 1
+        busy, step = first <= number < first + 4, first + 3 - number
         state = "running" if busy else "done" if number < first else "waiting"
         record.items[number] = ItemEvent(number, name, state, "denoising", *((step, 4) if busy else (0, 0)))
-        if busy and step < 4:
+        if busy and step:
             record.looks[number] = jpeg(noisy(scene(stages[number], 128), 1 - 0.3 * step, number))
     record.workers = tuple(
-        WorkerRow("lab-3", 4711 + place, "cpu", "busy", "demo/scenes", names[first + place], 4 + place + 1)
+        WorkerRow("lab-3", 4711 + place, "cpu", "busy", "demo/scenes", names[first + place], 4 + 3 - place)
         for place in range(4)
     )
 
@@ -95,7 +95,7 @@ def test_workers(page: Page, shot: Shot) -> None:
     at_work(record, 4)
     show_live(page, record)
     expect(page.locator(".jl-status")).to_have_text("4 of 24 done · 4 at work")
-    expect(page.locator(".jl-pick .jl-badge:visible")).to_have_text([f"{step} of 4" for step in (1, 2, 3, 4)])
+    expect(page.locator(".jl-pick .jl-badge:visible")).to_have_text([f"{step} of 4" for step in (3, 2, 1, 0)])
     expect(page.locator(".jl-atwork img")).to_have_count(3)
     expect(page.locator(".jl-atwork img").first).to_have_js_property("naturalWidth", 128)
     expect(page.get_by_role("group", name="stages at work")).to_be_hidden()  # they stand in the grid
@@ -307,7 +307,7 @@ def test_queued_behind_a_paused_run(page: Page, shot: Shot) -> None:
     expect(page.locator(".jl-status")).to_have_text("waiting: night is paused")
     page.get_by_role("button", name="resume night").click()
     assert page.evaluate("model.sent.at(-1)") == {"cmd": "free", "stop": False}
-    expect(page.locator(".jl-doing").first.get_by_role("button")).to_have_text(["Resume", "Stop night"])
+    expect(page.locator(".jl-doing").first.get_by_role("button")).to_have_text(["Resume night", "Stop night"])
     page.get_by_role("button", name="stop night").click()
     assert page.evaluate("model.sent.at(-1)") == {"cmd": "free", "stop": True}
     shot("queued-behind-a-paused-run")
@@ -365,7 +365,7 @@ def test_a_sweep_over_refined_pairs_is_one_grid(page: Page, shot: Shot) -> None:
     page.get_by_label("step", exact=True).press("Home")  # a step of the base: the grid stays, and what it leads to
     expect(page.locator(".jl-facts")).to_contain_text("demo/scenes")
     expect(page.locator(".jl-pick[aria-pressed=true]")).to_have_count(1)
-    expect(page.locator(".jl-line")).to_have_text("no variable holds this result: a later stage has its name")
+    expect(page.locator(".jl-line")).to_have_text("no variable holds this step; Copy cell makes it again")
     expect(page.locator(".jl-corner")).to_have_text("guidance ↓refiner guidance →")
     shot("sweep-of-refined-pairs")
 

@@ -71,7 +71,9 @@ def landscape(side: int, number: int = 0, *, night: bool = False) -> Image.Image
 
 def scene(item: Stage, side: int, number: int = 0) -> Image.Image:
     """What a stage's picture shows: its seed, guidance and prompt decide."""
-    return _drawn(side, item.seed, item.guidance_scale, item.prompt.positive, number)
+    told = dict(item.sweep.choice) if item.sweep is not None else {}
+    guidance = told.get("guidance", item.guidance_scale)  # that of the base, where it is a refiner
+    return _drawn(side, item.seed, float(guidance), item.prompt.positive, number)
 
 
 def _drawn(side: int, seed: int | None, guidance: float | None, prompt: str | None, number: int) -> Image.Image:

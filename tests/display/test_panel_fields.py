@@ -32,7 +32,7 @@ def test_every_wrong_field_is_marked_at_once_and_cleared_when_it_is_right(opened
     assert set(errors(opened)) == set(wrong)
     said = "11 fields to fix: 10 in my picture, 1 in final"  # base, that the next stage needs, is made no more
     assert opened.widgets.buttons["fix"].description == said
-    assert opened.widgets.buttons["run"].description == "Fix 11 fields"
+    assert opened.widgets.buttons["run"].description == "Go to fault"
     chips = [row.description.split("\n")[1] for row in opened.widgets.stages.children]
     assert chips == ["demo/scenery · 10 fields to fix", "demo/scenes · 1 field to fix"]
     for name, value in right.items():

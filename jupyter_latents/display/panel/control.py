@@ -92,6 +92,7 @@ class Panel:
         }
         beside: dict[str, Callable[[], object]] = {
             "undo": self._whole.undo,
+            "resume": self.queue.resume,
             "stop": self._errands.stop,
             "cancel": self._errands.cancel,
             "fix": self._face.seek_fault,
@@ -213,6 +214,7 @@ class Panel:
         widgets, asked = self.widgets, self._clicks.waits("run")
         widgets.buttons["run"].disabled = asked
         self._face.show_runs(self.queue)
+        widgets.let("resume", on=self.queue.paused)
         widgets.let("stop", on=asked or self.queue.running is not None)
         widgets.let("cancel", on=bool(self.queue.waiting))
         widgets.let("undo", on=self._whole.can_undo)

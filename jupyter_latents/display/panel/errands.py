@@ -48,7 +48,7 @@ class Errands:
                 return f"{first} is paused; press Resume in its view below"
             return "running; you can run other cells meanwhile"
         if self._queue.paused:
-            return f"{own} waits, since {first} is paused: resume it in its view, or stop it below"
+            return f"{own} waits, since {first} is paused: resume or stop it below"
         return f"{own} waits behind {first}; you can run other cells meanwhile"
 
     def tell(self) -> None:

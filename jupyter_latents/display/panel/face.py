@@ -18,6 +18,7 @@ from .front.presses import Press
 from .layout import PanelWidgets, StageRow
 from .model import Mark, PanelModel
 from .plans.knowledge import Knowledge
+from .plans.outlook import evaluations_told
 from .queue import Queue
 from .variables import latents_of, pictures_of
 
@@ -135,7 +136,7 @@ class Face:
         self.widgets.say_queue(going, queue.names)
         if self._known.sure():
             text = _several(len(self._known.marks()), "field")
-            said(f"Fix {text}", "Go to the next field to fix; nothing runs before", strong=False)
+            said("Go to fault", f"Go to the next of {text} to fix; nothing runs before", strong=False)
         elif going is not None:
             said("▶ Queue", f"Run all stages in the background, after {going.name}", strong=False)
         else:
@@ -209,11 +210,13 @@ class Face:
         """What the stages come to: how many, and with no field wrong evaluations and hand-overs between them."""
         forms = self._model.forms
         made = [form.into for form in forms if form.into]
-        parts = [(len(forms), "stage"), (sum(one.evaluations for one in self._known.outlooks()), "model evaluation")]
-        parts.append((sum(form.latents in made for form in forms if form.latents), "hand-over"))
-        if marks:
-            del parts[1:]
-        return " · ".join(_several(count, what) for count, what in parts if count)
+        parts, outlooks = [_several(len(forms), "stage")], self._known.outlooks()
+        if outlooks and not marks:
+            count, saved = sum(one.evaluations for one in outlooks), sum(one.saved for one in outlooks)
+            parts.append(evaluations_told(count, saved, "model evaluation") if count or saved else "")
+        if not marks and (over := sum(form.latents in made for form in forms if form.latents)):
+            parts.append(_several(over, "hand-over"))
+        return " · ".join(filter(None, parts))
 
     def _window(self, index: int, form: StageForm) -> tuple[int, int]:
         schedule, outlook = self._known.schedule(form), self._known.outlook(index)

@@ -38,6 +38,7 @@ _BUTTONS = (
     ("close", "Close panel", "Leave the cell's text in place of the panel; results stay"),
     ("undo", "Undo", "Put back what the fields held before"),
     ("text", "Cell text", "Show the cell that the fields stand for"),
+    ("resume", "Resume", "Let the paused run go on"),
     ("stop", "■ Stop", "End the run at the next step; what it has made stays"),
     ("cancel", "Cancel", "Take all runs that wait out of the queue"),
     ("apply", "Apply text", "Fill the fields from the text above"),
@@ -105,11 +106,11 @@ class PanelWidgets:
             self.more,
             self._bar("dgp-band dgp-status", self.status, "undo"),
             self.editor,
-            self._bar("jl-foot dgp-foot", "text", self.now, "stop", self.later, "cancel"),
+            self._bar("jl-foot dgp-foot", "text", self.now, self._bar("dgp-ends", "resume", "stop"), self.later, "cancel"),
             self.text_part,
             self.presses,
         )
-        for name in ("fix", "undo", "stop", "cancel", "discard"):
+        for name in ("fix", "undo", "resume", "stop", "cancel", "discard"):
             self.let(name, on=False)
 
     def _text_part(self) -> Any:
@@ -188,6 +189,7 @@ class PanelWidgets:
             f'<div class="jl-status dgp-waits" role="status" title="{names}">waiting: {names}</div>' if later else ""
         )
         self.buttons["stop"].description = f"■ Stop {now.name}" if now is not None else "■ Stop"
+        self.buttons["resume"].tooltip = f"Let {now.name} go on" if now is not None else ""
         self.buttons["cancel"].description = f"Cancel {later[0]}" if len(later) == 1 else f"Cancel all {len(later)}"
 
     def say(self, text: str, *, fault: bool = False) -> None:

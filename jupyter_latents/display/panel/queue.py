@@ -98,6 +98,11 @@ class Queue:
         if self.running is not None:
             self.running.stop()
 
+    def resume(self) -> None:
+        """Lets the run go on that is paused."""
+        if self.running is not None:
+            self.running.resume()
+
     def cancel(self) -> list[str]:
         """Takes all that waits out of the queue; what those runs are called."""
         waiting, names = self.waiting, self.names

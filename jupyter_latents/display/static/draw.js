@@ -254,7 +254,7 @@ function waits(place, title, acts = []) {
 
 function pausedRow({ port }, title) {
   const act = (stop) => () => port.send({ cmd: "free", stop });
-  const resume = button("Resume", act(false), `resume ${title}`);
+  const resume = button(`Resume ${title}`, act(false), `resume ${title}`);
   resume.classList.add("jl-primary");
   return waits("paused", title, [resume, button(`Stop ${title}`, act(true), `stop ${title}`)]);
 }

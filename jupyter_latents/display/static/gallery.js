@@ -146,9 +146,10 @@ class Gallery {
   drawBelow() {
     const { scrollTop, clientHeight, children } = this.cards;
     const end = children.length ? children[0].offsetTop + scrollTop + clientHeight : 0;
-    const count = [...children].filter((card) => card.offsetTop + card.offsetHeight > end + 4).length;
-    shown(this.below, count > 0);
-    put(this.more, `\u25be ${count} more below`);
+    const under = (part) => (card) => card.offsetTop + card.offsetHeight * part > end + 4;
+    const count = [...children].filter(under(0.5)).length; // those whose picture is not to be seen
+    shown(this.below, [...children].some(under(1)));
+    put(this.more, count ? `\u25be ${count} more below` : "\u25be more below");
   }
 
   card(one) {

@@ -90,6 +90,7 @@ class Picture {
   tell(text) {
     put(this.badge, text);
     shown(this.badge, Boolean(text));
+    this.badge.title = text ? "previews take a fiftieth of the time at most; choose a step to have its picture made" : "";
   }
 
   // Shows the one picture in full.

@@ -1,7 +1,7 @@
 // The whole view of a run. `port` sends commands to the kernel; without one the view is a page of its own.
 
 const HINT = "--into NAME gives the result a name to branch from";
-const REBOUND = "no variable holds this result: a later stage has its name";
+const REBOUND = "no variable holds this step; Copy cell makes it again";
 
 class View {
   constructor(root, port) {

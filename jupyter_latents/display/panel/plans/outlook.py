@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jupyter_latents.session import Session
     from jupyter_latents.session.plans.planning import Plan, PlannedStage
 
-__all__ = ["Outlook", "Planner", "Schedule", "look"]
+__all__ = ["Outlook", "Planner", "Schedule", "evaluations_told", "look"]
 
 _PAUSE = 0.3
 
@@ -98,6 +98,7 @@ class Outlook:
         window: First step and the step after the last.
         evaluations: Steps that the model will run.
         model: What the model is, in words; empty where nobody knows.
+        saved: Steps that are kept from before and will not run.
     """
 
     text: str = ""
@@ -106,6 +107,7 @@ class Outlook:
     window: tuple[int, int] | None = None
     evaluations: int = 0
     model: str = ""
+    saved: int = 0
 
 
 def look(session: Session, text: str, counts: list[int], check: Callable[[], None] = lambda: None) -> list[Outlook]:
@@ -152,14 +154,27 @@ def _outlook(stages: Sequence[PlannedStage], loaded: set[str]) -> Outlook:
     span = planned.span
     parts = [
         schedule.in_words(span.start, span.end),
-        f"{planned.evaluations} {'evaluation' if planned.evaluations == 1 else 'evaluations'}",
+        evaluations_told(planned.evaluations - planned.saved, planned.saved),
         f"× {several} results" if several > 1 else "",
         planned.verdict,
         *planned.notes,
     ]
     told = " · ".join(part for part in parts if part)
-    evaluations = sum(one.evaluations for one in stages)
-    return Outlook(told, None, schedule, (span.start, span.end), evaluations, _model(planned, loaded))
+    saved = sum(one.saved for one in stages)
+    evaluations = sum(one.evaluations for one in stages) - saved
+    return Outlook(told, None, schedule, (span.start, span.end), evaluations, _model(planned, loaded), saved)
+
+
+def evaluations_told(count: int, saved: int, what: str = "evaluation") -> str:
+    """How often the model will run, and how many of its runs are kept from before: ``12 evaluations (12 kept)``.
+
+    Args:
+        count: How often it will.
+        saved: How many are kept.
+        what: What is counted.
+    """
+    kept = f" ({saved} kept)" if saved else ""
+    return f"{count} {what}{'s'[count == 1 :]}{kept}"
 
 
 def _model(planned: PlannedStage, loaded: set[str]) -> str:
