@@ -7,7 +7,6 @@ import re
 __all__ = ["ELSEWHERE", "HARMLESS", "OLDER", "REFUSED", "REWRITING", "SHORT", "SHORT_HARMLESS", "instead", "refusal"]
 
 _FAMILIES = "their model families are not part of latents interchange"
-_ANIMATION = "models that make clips write them by --image-format mp4, gif, webm, apng or webp"
 _CUT = 'write it in the image seed: "clip.mp4;frame-start=0;frame-end=16"'
 REWRITING = "prompts are not rewritten here; write the prompt as it should be read"
 _CACHED_STEPS = "a split could not be exact; --optimize taylorseer or first-block-cache is such a cache, and says so"
@@ -18,10 +17,8 @@ _SCORES = "the scores are those of the refiner's own pipeline, 6 and 2.5; remove
 _CACHE = "models are cached and released by this project itself; remove the option"
 
 REFUSED: dict[str, str] = {
-    "--animation-format": _ANIMATION,
     "--frame-start": _CUT,
     "--frame-end": _CUT,
-    "--no-frames": _ANIMATION,
     "--upscaler-noise-levels": _FAMILIES,
     "--floyd-": _FAMILIES,
     "--s-cascade-": _FAMILIES,
@@ -101,12 +98,10 @@ SHORT_HARMLESS = {
 }
 
 SHORT = {
-    "-af": "--animation-format",
     "-fs": "--frame-start",
     "-fe": "--frame-end",
     "-olc": "--original-config",
     "-olc2": "--second-model-original-config",
-    "-nf": "--no-frames",
     "-pu": "--prompt-upscaler",
     "-pu2": "--second-model-prompt-upscaler",
     "-igs": "--image-guidance-scales",
