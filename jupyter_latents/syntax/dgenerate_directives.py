@@ -17,6 +17,7 @@ IDLE: Mapping[str, str] = MappingProxyType({
                      "control_net", "adapter", "transformer", "image_encoder", "image_processor",
                      "prompt_upscaler", "prompt_weighter")
     },
+    "use_modules": "an invocation of the same model and options has these parts by itself, and others are refused",
     "list_object_caches": "%%dgen --models lists what is loaded",
     **dict.fromkeys(
         ("help", "templates_help", "functions_help", "directives_help", "quantizer_help", "image_processor_help",
@@ -34,7 +35,6 @@ REFUSED: Mapping[str, str] = MappingProxyType(
         "prompt_upscale": "prompt upscalers are not part of this project",
         "civitai_links": "CivitAI links are not part of this project",
         "to_diffusers": "model conversion is not part of this project",
-        "use_modules": "models of one name share their parts without it; name another model's by --vae and --unet",
         "auto1111_metadata": "pictures of A1111's are read by %%dgen --from PICTURE",
         "import_plugins": "dgenerate's plugins cannot run here",
         **dict.fromkeys(
