@@ -136,7 +136,10 @@ def _print(line: Logical, start: int, environment: Environment) -> None:
 def _echo(line: Logical, start: int, environment: Environment) -> None:
     with _telling(environment):
         text = expand(line, environment, start=start)
-    words = matched(read_words(text), environment)
+    asked = list(read_words(text))
+    if any(not word.quoted and re.match(r"~(/|\Z)", word.text) for word in asked):
+        environment.note("~ stays as it is: the home folder is of the environment, which is not shown", text.place())
+    words = matched(asked, environment)
     environment.print(" ".join(word.text for word in words))
 
 
