@@ -31,12 +31,12 @@ _RUN_IN_CELL = "run it in a cell of its own"
 REFUSED: Mapping[str, str] = MappingProxyType(
     {
         "exec": f"running programs is not part of the cell; {_RUN_IN_CELL} with !",
-        "web_cache": "there is no web cache here",
-        "prompt_upscale": "prompt upscalers are not part of this project",
-        "civitai_links": "CivitAI links are not part of this project",
-        "to_diffusers": "model conversion is not part of this project",
+        "web_cache": "there is no web cache here; take the line away",
+        "prompt_upscale": "prompts are not rewritten here; write them as they should be read",
+        "civitai_links": "CivitAI is not asked here; fetch the file in a browser, and give its path",
+        "to_diffusers": "model conversion is not part of this project; single files run as they are",
         "auto1111_metadata": "pictures of A1111's are read by %%dgen --from PICTURE",
-        "import_plugins": "dgenerate's plugins cannot run here",
+        "import_plugins": "dgenerate's plugins cannot run here; write a function in Python, and name what it makes",
         **dict.fromkeys(
             ("cd", "pushd", "popd", "pwd", "ls", "mkdir", "rmdir", "rm", "mv", "cp", "cat"),
             f"file commands are not part of the cell; {_RUN_IN_CELL} with % or !",

@@ -351,7 +351,13 @@ def test_quoted_text_behind_a_pattern_goes_behind_each_file(tmp_path: Path, monk
         ("m --prompts x --model-type qwen-image-layered", "into layers"),
         ("m --prompts x --prompt-weighter llm4gen;weighter=sd-embed", "a language model of its own"),
         ("m --prompts x --spectrum", "a split could not be exact"),
-        ("m --prompts x --qwen-layered-layers 4", "model families"),
+        ("m --prompts x --qwen-layered-layers 4", "model families.*--model-type"),
+        ("m --post-processors 'adetailer;model=a;prompt=x;model=b'", "adetailer does not run here.*make the picture"),
+        ("m --adetailer-detectors x", "detail it elsewhere, and go on with its file"),
+        ("m --ras", "remove it"),
+        ("\\civitai_links x", "fetch the file in a browser, and give its path"),
+        ("\\prompt_upscale x", "write them as they should be read"),
+        ("\\import_plugins x", "write a function in Python"),
     ],
 )
 def test_what_dgenerate_has_besides_is_refused_by_its_own_reason(text: str, says: str) -> None:
