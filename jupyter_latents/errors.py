@@ -24,6 +24,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Self
 
 from jupyter_latents.wording import spell, visible, without_advice
 
@@ -125,6 +126,12 @@ class JupyterLatentsError(Exception):
                 error.__cause__ = error.__context__ = None
                 break
             error = before
+        return self
+
+    def with_more(self, sentence: str) -> Self:
+        """Returns this error with a sentence more."""
+        self.template, self.message = f"{self.template} {sentence}", f"{self.message} {sentence}"
+        self.args = (self.message,)
         return self
 
     def at(self, place: Place) -> JupyterLatentsError:
@@ -230,12 +237,14 @@ def cause(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".removesuffix(": ")
 
 
-def nearest(given: str, known: Iterable[str]) -> str:
+def nearest(given: str, known: Iterable[str], alike: float = 0.6) -> str:
     """Returns ``"; did you mean X?"`` for the nearest known name, or an empty string.
 
     Args:
         given: The unknown name.
         known: The names that are allowed.
+        alike: How like it a name must be, 0 to 1: the share of their characters that they have in common.
     """
-    match = difflib.get_close_matches(given, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {match[0]}?" if match else ""
+    names = {name.casefold(): name for name in reversed([*known])}
+    match = difflib.get_close_matches(given.casefold(), list(names), n=1, cutoff=alike)
+    return f"; did you mean {names[match[0]]}?" if match else ""

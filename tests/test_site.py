@@ -22,8 +22,49 @@ PAGES = sorted(DOCS.glob("*.md"))
 EXECUTED = (
     *("start", "own-models", "models-as-cells", "memory", "cooperative", "refiner", "hand-over", "latents"),
     *("comfyui-cells", "from-comfyui", "from-dgenerate", "from-diffusers", "glossary", "errors", "settings"),
-    *("nothing-twice", "api", "panel"),
+    *("nothing-twice", "api", "panel", "sweeps"),
+    *(
+        "adapters",
+        "back-to-noise",
+        "clusters",
+        "files",
+        "front-ends",
+        "help",
+        "how-latents-flow",
+        "metadata",
+        "processors",
+        "prompts",
+    ),
+    "shared-store",
 )
+OWN_TESTS = {"python", "schedules", "video", "performance"}
+"""Pages whose snippets other tests run: tests/plain, tests/session; and one that is IPython's own ``%env``."""
+ABOVE = {
+    "adapters": """from PIL import Image
+from diffusers import ControlNetModel
+from tests.tiny import build, lora
+
+unet = build("sdxl").unet
+lora("style.safetensors", denoiser=unet)
+ControlNetModel.from_unet(unet).save_pretrained("canny-sdxl")
+Image.new("RGB", (64, 64), "teal").save("edges.png")
+""",
+    "back-to-noise": "final = jl.run('demo/scenes\\n--prompts sea --inference-steps 2 --seeds 1')",
+    "files": """base = jl.run(
+    "black-forest-labs/FLUX.1-dev\\n--prompts sea --inference-steps 2 --seeds 1 --output-size 64"
+    " --denoising-end 0.5 --max-sequence-length 16"
+)""",
+    "front-ends": "text, seed, steps = 'a lighthouse; at night', 3, 2",
+    "how-latents-flow": "import torch; my_module = torch.nn.Identity()",
+    "metadata": "jl.run('demo/scenes\\n--prompts sea --inference-steps 2 --seeds 1').save('x.png')",
+    "processors": "from PIL import Image; Image.new('RGB', (96, 128), 'teal').save('drawing.png')",
+}
+"""What a reader of a page has already."""
+BELOW = {
+    "how-latents-flow": "jl.register_converter('SD', 'SDXL', None)",
+    "shared-store": "get_ipython().run_line_magic('dgen', '--store off')",
+}
+"""What would last beyond the page."""
 STAND_INS = {
     "stabilityai/stable-diffusion-xl-base-1.0": "sdxl",
     "stabilityai/stable-diffusion-xl-refiner-1.0": "sdxl-refiner",
@@ -40,6 +81,9 @@ SMALLER = (
     (r"--max-sequence-length \d+", "--max-sequence-length 16"),
     (r"--denoising-(start|end) 24", r"--denoising-\1 8"),
     (r"torch\.randn\(1, 4, 128, 128", "torch.randn(1, 4, 32, 32"),
+    (r" --executor ray", ""),  # see tests/cluster
+    (r"--seeds 1 2 3 4", "--seeds 1 --inference-steps 4"),
+    (r'pipe\("a lighthouse", ', 'pipe("a lighthouse", max_sequence_length=16, '),
     (r" --variant fp16", ""),  # tiny models have the plain files
 )
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -92,11 +136,23 @@ def test_what_the_readme_and_the_package_say_runs(reader: InteractiveShell) -> N
 @pytest.mark.parametrize("name", EXECUTED)
 def test_what_a_page_shows_runs(name: str, reader: InteractiveShell) -> None:  # noqa: F821
     text = text_of(name)
+    reader.run_cell(f"import jupyter_latents as jl\n{ABOVE.get(name, '')}").raise_error()
     if re.search(r"ComfyUI_\d+|lighthouse\.dgen", text):
         others(reader)
     for language, block in _BLOCK.findall(text):
         if language == "python" or block.startswith("%"):
             reader.run_cell(small(block)).raise_error()
+    reader.run_cell(BELOW.get(name, "")).raise_error()
+
+
+def test_all_pages_with_snippets_are_executed() -> None:
+    showing = {
+        page.stem
+        for page in PAGES
+        for language, block in _BLOCK.findall(page.read_text(encoding="utf-8"))
+        if language == "python" or block.startswith("%")
+    }
+    assert showing == {*EXECUTED, *OWN_TESTS}
 
 
 def test_every_published_name_stands_for_a_tiny_model() -> None:
@@ -208,6 +264,11 @@ def test_links_lead_somewhere() -> None:
                 headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
                 slugs = {re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", line.lower()).strip()) for line in headings}
                 assert heading in slugs, f"{page.name}: #{heading}"
+
+
+def test_every_page_is_named_by_the_first() -> None:
+    named = set(re.findall(r"\]\((?:\.\./)?([\w-]+)\.md", text_of("index")))
+    assert {page.stem for page in PAGES} - named == {"index"}
 
 
 def test_the_words_on_the_screen_are_those_of_the_code() -> None:

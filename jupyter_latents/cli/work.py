@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 from collections.abc import Iterator
 
-from jupyter_latents.errors import HelpAskedError, JupyterLatentsError
-from jupyter_latents.paths import explain, opened
+from jupyter_latents.errors import HelpAskedError, JupyterLatentsError, ScriptError
 from jupyter_latents.session import Session, Task
 from jupyter_latents.session.runs.run import Run
 from jupyter_latents.syntax import Script
@@ -44,6 +45,7 @@ def work(line: CommandLine) -> int:
     Returns:
         The exit code.
     """
+    atexit.register(gc.freeze)  # else the process looks for a second through all that torch made before it ends
     session = Session(dict(line.values))
     try:
         scripts = [_read(file) for file in line.files]
@@ -70,15 +72,10 @@ def work(line: CommandLine) -> int:
 def _read(file: str) -> Script:
     source = "<stdin>" if file == "-" else file
     try:
-        content = sys.stdin.buffer.read() if file == "-" else opened(file).read_bytes()
-        return Script(content.decode("utf-8-sig"), source=source)
-    except UnicodeDecodeError as error:
-        fault: Exception = error
-        reason = f"it is no text in UTF-8 ({error})"
-    except (OSError, ValueError) as error:
-        fault, reason = error, explain(error)
-    sys.stderr.write(f"{visible(source)}: the script cannot be read: {visible(reason)}.\n")
-    raise _WrongError(WRONG) from fault
+        return Script.in_bytes(sys.stdin.buffer.read(), source) if file == "-" else Script.in_file(file)
+    except JupyterLatentsError as error:
+        report(error, source if isinstance(error, ScriptError) else "")
+        raise _WrongError(WRONG) from error
 
 
 def _check(session: Session, script: Script) -> None:

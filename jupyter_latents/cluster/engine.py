@@ -55,7 +55,7 @@ class RayEngine:
     def __init__(self, connection: Connection, settings: Settings) -> None:
         self._connection, self._ray = connection, connection.ray
         self._front = local_engine(settings)
-        self._pool = Pool(crew_of(connection, settings), self._recovered)
+        self._pool = Pool(crew_of(connection, settings), self._recovered, connection.full)
         connection.use(self.close, self._pool.lose_all)
         self._same = {member.card.numerics for member in self._pool.members} == {process_numerics()}
 

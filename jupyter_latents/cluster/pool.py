@@ -62,6 +62,7 @@ class Pool:
     Args:
         members: The workers.
         recover: Waits until a lost worker is back, and gives it as it is then; None where it will not come back.
+        full: Names the folder in which workers find no room to start, or is empty.
         clock: Seconds that only grow.
     """
 
@@ -69,6 +70,7 @@ class Pool:
         self,
         members: Sequence[Member],
         recover: Callable[[Member], Member | None],
+        full: Callable[[], str] = str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._schedule = WorkSchedule()
@@ -76,7 +78,7 @@ class Pool:
         self._turns: dict[int, Turn] = {}
         self._numbers = itertools.count()
         self._change = threading.Condition()
-        self._recover, self._clock = recover, clock
+        self._recover, self._full, self._clock = recover, full, clock
         self._alone_since: float | None = None
         self._fault = ""
         self._recovering = 0
@@ -149,8 +151,10 @@ class Pool:
     def _loneliness(self) -> str:
         if self._alone_since is None or self._clock() - self._alone_since < _ALONE_SECONDS:
             return ""
+        place = self._full()
+        why = f": the disk of {place}, where Ray keeps its files, is full" if place else ""
         return (
-            f"no worker has answered for {_ALONE_SECONDS:.0f} seconds. What was done is kept; run again when the "
+            f"no worker has answered for {_ALONE_SECONDS:.0f} seconds{why}. What was done is kept; run again when the "
             "cluster is there, or with the executor local."
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import importlib
 import importlib.util
 import os
@@ -113,6 +114,11 @@ class Connection:
         cls._users.append(_User(close, lose))
 
     @classmethod
+    def full(cls) -> str:
+        """The folder of this machine to which Ray can write nothing more, since its disk is full; empty without."""
+        return "" if cls._keeper is None else cls._keeper.full
+
+    @classmethod
     def lose(cls) -> None:
         """Ray is found to have ended."""
         for user in tuple(cls._users):
@@ -180,6 +186,7 @@ class _Keeper:
         self._end, self._begun = threading.Event(), threading.Event()
         self._errors: list[BaseException] = []
         self._folder = _own_folder() if address is None else None
+        self._place = self._folder or ""
         self._thread = threading.Thread(target=self._keep, name="jupyter-latents-ray", daemon=True)
         self._thread.start()
         atexit.register(Connection.end)
@@ -194,10 +201,17 @@ class _Keeper:
         while not self._begun.wait(_HEAR_SECONDS):
             stopping.check()
         for error in self._errors:
-            full = self._folder is not None and shutil.disk_usage(self._folder).free < _LITTLE
-            place = str(Path(self._folder).parent) if full and self._folder is not None else None
+            full = self.full
             self.end()
-            raise SettingError(_why(error, self.address, place)) from error
+            raise SettingError(_why(error, self.address, full)) from error
+
+    @property
+    def full(self) -> str:
+        """See `Connection.full`."""
+        with contextlib.suppress(OSError):  # it is gone, or never was on this machine
+            if self._place and shutil.disk_usage(self._place).free < _LITTLE:
+                return str(Path(self._place).parent)
+        return ""
 
     @property
     def is_looking(self) -> bool:
@@ -216,6 +230,7 @@ class _Keeper:
                 namespace=f"jupyter-latents-{os.getpid()}-{secrets.token_hex(4)}",
             )
             door = str(context.address_info.get("raylet_socket_name", ""))
+            self._place = self._place or str(context.address_info.get("session_dir", ""))
         except BaseException as error:  # noqa: BLE001 - raised by who waits
             self._errors.append(error)
         self._begun.set()
@@ -274,9 +289,9 @@ def _is_open(door: str) -> bool:
     return True
 
 
-def _why(error: BaseException, address: str | None, full: str | None = None) -> str:
+def _why(error: BaseException, address: str | None, full: str = "") -> str:
     """Why there is no Ray, in one sentence; `full` is the folder of a full disk that it was to write to."""
-    if full is not None:
+    if full:
         return f"Ray cannot be started on this machine: the disk of {full}, where it keeps its files, is full."
     text = str(error)
     if isinstance(error, OSError):

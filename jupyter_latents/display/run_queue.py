@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.display.records.run_record import QueuedRun
@@ -11,7 +12,7 @@ from jupyter_latents.wording import visible
 if TYPE_CHECKING:
     from jupyter_latents.display.view import Watched
 
-__all__ = ["RunQueue"]
+__all__ = ["RunQueue", "run_name"]
 
 
 class RunQueue:
@@ -71,11 +72,7 @@ class RunQueue:
             (first.stop if stop else first.resume)()
 
     def _name(self, run: Any) -> str:
-        """A run's title; those of the same title are numbered from the second on, ``base → final (2)``."""
-        title = _title(run)
-        before = itertools.takewhile(lambda other: other is not run, self._queue.waiting)
-        number = sum(_title(other) == title for other in before)
-        return f"{title} ({number + 1})" if number else title
+        return run_name(run, self._queue.waiting)
 
     @property
     def _runs(self) -> list[Any]:
@@ -86,6 +83,19 @@ class RunQueue:
         """The run that goes on, where it is not that of the view."""
         runs = self._queue.waiting[:1] if self._queue is not None else ()
         return runs[0] if runs and runs[0] is not self._run else None
+
+
+def run_name(run: Any, waiting: Iterable[Any]) -> str:
+    """A run's title; those of the same title are numbered from the second on, ``base → final (2)``.
+
+    Args:
+        run: The run.
+        waiting: The queue that it stands in.
+    """
+    title = _title(run)
+    before = itertools.takewhile(lambda other: other is not run, waiting)
+    number = sum(_title(other) == title for other in before)
+    return f"{title} ({number + 1})" if number else title
 
 
 def _title(run: Any) -> str:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from jupyter_latents.engine import Reading
 
 __all__ = [
-    "advice", "doing", "duration", "items_text", "progress_line", "reading_text", "sigma_text", "spoken", "stage_label",
-    "status", "summary", "time_left",
+    "advice", "doing", "duration", "items_text", "progress_line", "reading_text", "share_done", "sigma_text", "spoken",
+    "stage_label", "status", "summary", "time_left",
 ]  # fmt: skip
 
 _BAR = 24
@@ -210,12 +210,16 @@ def progress_line(record: RunRecord, width: int) -> str:
         record: The run.
         width: Columns of the terminal; the line is cut to fewer.
     """
-    done = sum(stage.done for stage in record.stages)
-    whole = max(1, done + _steps_left(record))
-    filled = round(_BAR * done / whole)
+    filled = round(_BAR * share_done(record))
     line = f"{record.title or 'run'} |{'█' * filled}{'·' * (_BAR - filled)}| {status(record)}"
     line = visible(line.replace("\n", " "))
     return line if len(line) < width else line[: max(1, width - 2)] + "…"
+
+
+def share_done(record: RunRecord) -> float:
+    """How much of a run's steps are done, from 0 to 1."""
+    done = sum(stage.done for stage in record.stages)
+    return done / max(1, done + _steps_left(record))
 
 
 def _ended(record: RunRecord) -> str:

@@ -32,6 +32,7 @@ __all__ = ["call_arguments"]
 # Attributes of schedulers that go on from earlier outputs of the model, which a call cannot hand over.
 _HISTORY = ("model_outputs", "ets", "derivatives", "this_sample")
 _FLOAT32 = frozenset({"Z-Image"})  # families whose loop holds latents in float32, whatever the dtype of the weights
+_NOISED = frozenset({"LTX-Video 0.9.5"})  # families whose pipelines put noise on all latents that they are given
 _MOST_STEPS = 10_000  # of a schedule that a file may ask to be made
 _CLOSE = 1e-4  # relative difference of noise levels that is rounding
 
@@ -90,13 +91,19 @@ def call_arguments(latents: Latents, pipeline: Any = None, *, exact: bool = Fals
     tensor = convert(latents.tensor, place.noise.sigma, place.noise.form, form)
     dtype = torch.float32 if receiver.family.name in _FLOAT32 else receiver.dtype
     tensor = tensor if dtype is None else tensor.to(dtype)
+    return {**_ways(latents, receiver, place, tensor, exact=exact), **_size(receiver, latents)}
+
+
+def _size(receiver: Receiver, latents: Latents) -> dict[str, Any]:
+    """The arguments that say how large and how many latents are, and of clips how long and how fast."""
     width, height = latents.size
-    several = {"num_images_per_prompt": latents.shape[0]} if latents.shape[0] > 1 else {}
-    return {**_ways(latents, receiver, place, tensor, exact=exact), **several, **_size(receiver, width, height)}
-
-
-def _size(receiver: Receiver, width: int, height: int) -> dict[str, int]:
-    return {name: side for name, side in (("width", width), ("height", height)) if name in receiver.takes}
+    found: dict[str, Any] = {"width": width, "height": height}
+    if latents.shape[0] > 1:
+        found |= {"num_images_per_prompt": latents.shape[0], "num_videos_per_prompt": latents.shape[0]}
+    if latents.moves:
+        rate = latents.provenance.number("fps", 0.01, 120.0) or float(receiver.family.fps)
+        found |= {"num_frames": latents.frames, "frame_rate": int(rate) if rate == int(rate) else rate}
+    return {name: value for name, value in found.items() if name in receiver.takes}
 
 
 def _of_pipeline(pipeline: Any) -> Receiver:
@@ -147,6 +154,10 @@ def _place(latents: Latents, receiver: Receiver) -> ScheduleStep:
             "these latents are fully denoised, and no pipeline has anything left to do. decode() makes the picture; "
             "latents.add_noise(sigma) gives them noise again."
         )
+    if latents.sound is not None:
+        raise LatentsError(
+            "these latents have sound of their own, with which no call of a pipeline can begin. Go on in a cell."
+        )
     steps = latents.provenance.number("steps", 1, _MOST_STEPS) or (position.of if position is not None else None)
     if steps is None:
         raise LatentsError(
@@ -155,7 +166,8 @@ def _place(latents: Latents, receiver: Receiver) -> ScheduleStep:
         )
     scheduler = copy.deepcopy(receiver.scheduler)
     width, height = latents.size
-    request = Request(int(steps), (width // 16) * (height // 16), channels=latents.shape[1])
+    tokens = math.prod(latents.shape[2:]) if latents.moves else (width // 16) * (height // 16)
+    request = Request(int(steps), tokens, channels=latents.shape[1])
     timesteps.set_timesteps(scheduler, receiver.family.schedule, request)
     arguments = ARGUMENTS[receiver.family.schedule](scheduler, request)
     span = Span(0, int(steps), int(steps), int(getattr(scheduler, "order", 1)), len(scheduler.timesteps))
@@ -179,11 +191,19 @@ def _ways(
         return {"image": tensor, "num_inference_steps": place.steps, "denoising_start": _fraction(place), **drawn}
     if "latents" not in receiver.takes:
         raise LatentsError(f"{receiver.family.txt2img} takes latents; give that pipeline, not another of its family.")
-    held = packed(latents.replace(tensor=tensor)) if receiver.family.layout == "packed" else tensor
+    two_by_two = receiver.family.layout == "packed"
+    loop = packed(latents.replace(tensor=tensor)) if two_by_two else LAYOUTS[receiver.family.layout].pack(tensor)
+    held = tensor if receiver.family.layout == "tokens" else loop  # Flux.2's pipelines pack by themselves
     whole = {"num_inference_steps": place.steps}
+    noised = receiver.family.name in _NOISED
+    if place.index == 0 and noised:
+        raise LatentsError(
+            f"{receiver.family.txt2img} puts noise on all latents that it is given, and these are to begin at its "
+            "first step. Go on in a cell."
+        )
     if place.index == 0:
         return {"latents": _unscaled(held, place.scheduler), **whole, **drawn}
-    rest, scheduler = _rest(receiver, place)
+    rest, scheduler = ({}, None) if noised else _rest(receiver, place)
     remembers = any(hasattr(place.scheduler, name) for name in _HISTORY)
     if scheduler is not None and (not exact or (_same(place, scheduler) and not remembers)):
         return {"latents": _unscaled(held, scheduler), **rest, **drawn}
@@ -197,7 +217,7 @@ def _ways(
             f"{receiver.family.name} cannot begin there{' to the last bit' if exact else ''}: its call takes no "
             "callback_on_step_end. Go on in a cell, or with a scheduler that takes timesteps, such as Euler's."
         )
-    put_in = _put_in(LAYOUTS[receiver.family.layout].pack(tensor), place.index - 1, generator)
+    put_in = _put_in(loop, place.index - 1, generator)
     return {**whole, "callback_on_step_end": put_in, "callback_on_step_end_tensor_inputs": ["latents"], **drawn}
 
 
@@ -215,7 +235,8 @@ def _rest(receiver: Receiver, place: ScheduleStep) -> tuple[dict[str, Any], Any]
     ways: list[tuple[dict[str, Any], dict[str, Any]]] = []
     if "sigmas" in place.arguments:
         sigmas = list(place.arguments["sigmas"])[place.index :]
-        ways = [({"num_inference_steps": place.steps, "sigmas": sigmas}, {**place.arguments, "sigmas": sigmas})]
+        given = {"num_inference_steps": place.steps, "sigmas": sigmas}
+        ways = [(given, {**place.arguments, "sigmas": sigmas})] if "sigmas" in receiver.takes else []
     elif {"timesteps"} <= receiver.takes and "timesteps" in takes:
         ways = [({"timesteps": times}, {"timesteps": times})]
     elif {"sigmas"} <= receiver.takes and "sigmas" in takes:

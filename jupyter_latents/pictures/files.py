@@ -95,7 +95,8 @@ def _file(source: Path | bytes, name: str) -> IO[bytes]:
         mode = source.stat().st_mode
     except FileNotFoundError as error:
         beside = [other.name for other in source.parent.iterdir()] if is_folder(source.parent) else []
-        raise NameNotFoundError(f"no file {name}{nearest(source.name, beside) or '.'}", name=name) from error
+        where = "" if source.is_absolute() else f" in {Path.cwd()}"
+        raise NameNotFoundError(f"no file {name}{where}{nearest(source.name, beside) or '.'}", name=name) from error
     except (OSError, ValueError) as error:
         raise NameNotFoundError(f"{name} cannot be read: {explain(error)}.", name=name) from error
     if stat.S_ISREG(mode):

@@ -234,6 +234,7 @@ def _job(given: object, taken: Names) -> _Job:
 
     Raises:
         SettingError: It is no script, and no stages.
+        ScriptError: It is empty, or begins with what only a cell may.
         NameNotFoundError: The file cannot be read.
     """
     if isinstance(given, os.PathLike):
@@ -259,16 +260,11 @@ def _text(text: str) -> Script:
     """A script; a whole cell, too, whose first line says so.
 
     Raises:
-        ScriptError: It is the name of a file, or a cell with options for the magic.
+        ScriptError: It is the name of a file, is empty, or is a cell with options for the magic.
     """
     if _FILE.fullmatch(text.strip()):
         raise ScriptError(f"{text.strip()!r} is taken as a script, and names a file; give pathlib.Path(...) to run it.")
-    head, _, rest = text.lstrip().partition("\n")
-    if not head.startswith("%%dgen"):
-        return Script(text)
-    if head.removeprefix("%%dgen").strip():
-        raise ScriptError(f"{head!r}: here the magic's own line takes no options; put them into the script.")
-    return Script(rest, first_line=text[: text.index("%%dgen")].count("\n") + 2)
+    return Script.whole(text)
 
 
 class _Logged(Silent):

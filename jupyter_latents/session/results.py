@@ -37,6 +37,7 @@ class PastResult:
         seed: Its seed, or None.
         noise: How noisy it is and at which step, such as ``step 24 of 30, σ 0.49 (VE)``; empty where it is clean.
         made_at: When, in seconds since 1970.
+        place: Of a noisy one the steps that it has behind it, such as ``24 of 30``; empty where nobody knows.
     """
 
     number: int
@@ -48,6 +49,7 @@ class PastResult:
     seed: int | None
     noise: str
     made_at: float
+    place: str
     _latents: weakref.ref[Latents] = field(repr=False)
 
     @property
@@ -98,12 +100,14 @@ class PastResults:
         """
         latents = result.latents
         said, source, small = latents.provenance, self._source(latents), _small(result)
-        noise = "" if latents.is_clean else ", ".join(map(str, filter(None, (latents.position, latents.noise))))
+        at = None if latents.is_clean else latents.position
+        noise = "" if latents.is_clean else ", ".join(map(str, filter(None, (at, latents.noise))))
+        place = f"{at.step} of {at.of}" if at is not None else ""
         with self._lock:
             self._count += 1
             self._items[latents.digest] = PastResult(
                 self._count, name, latents.digest, source, said.prompt, said.model, said.seed, noise, time.time(),
-                weakref.ref(latents),
+                place, weakref.ref(latents),
             )  # fmt: skip
             self._items.move_to_end(latents.digest)
             if small:

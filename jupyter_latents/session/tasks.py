@@ -132,7 +132,7 @@ class Work:
             Hidden(observer, environment.hidden).note(stopped.message)
         except JupyterLatentsError as error:
             error.rewritten(partial(environment.hidden, keys=True))
-            self.task.reword(error)
+            self.task.reword(environment.explain(error))
             raise
         except BaseException as error:  # a KeyboardInterrupt may quote a value, too
             text = environment.hidden(cause(error), keys=True)

@@ -45,6 +45,19 @@ _ROWS: Mapping[str, Option] = MappingProxyType(
 )
 
 
+def _usual(row: Option) -> Any:
+    """What an option is where it is not given."""
+    if row.flag:
+        return False
+    usual = default(row.field) if row.field else None
+    if not row.many:
+        return usual
+    return [] if usual in (None, (), "") else [usual]
+
+
+_USUAL: Mapping[str, Any] = MappingProxyType({name: _usual(row) for name, row in _ROWS.items()})
+
+
 def last_names(invocation: Invocation, veiled: Callable[[str], object]) -> dict[str, Any]:
     """The names with the values of an invocation; those of options that take several values are lists.
 
@@ -52,19 +65,14 @@ def last_names(invocation: Invocation, veiled: Callable[[str], object]) -> dict[
         invocation: The invocation.
         veiled: Gives texts as templates may see them.
     """
-    found = {name: _value(row, invocation, veiled) for name, row in _ROWS.items()}
-    return {**found, "last_model_path": veiled(invocation.model), "last_animations": []}
+    given = {name: _value(row, invocation, veiled) for name, row in _ROWS.items() if invocation.values.get(row.dest)}
+    return {**_USUAL, **given, "last_model_path": veiled(invocation.model), "last_animations": []}
 
 
 def _value(row: Option, invocation: Invocation, veiled: Callable[[str], object]) -> Any:
-    given = invocation.values.get(row.dest)
+    given = invocation.values[row.dest]
     if row.flag:
-        return bool(given)
-    if not given:
-        usual = default(row.field) if row.field else None
-        if not row.many:
-            return usual
-        return [] if usual in (None, (), "") else [usual]
+        return True
     words = invocation.arguments.words.get(row.dest, ())
     texts = [word.text for word in words] if len(words) == len(given) else [str(one) for one in given]
     values = [_plain(one, text, veiled) for one, text in zip(given, texts, strict=True)]

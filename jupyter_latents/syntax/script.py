@@ -36,6 +36,7 @@ _SETS = re.compile(r"\\(?:set[pe]?|gen_seeds)\s+(\w+)|\{%[-+]?\s*(set|for|endfor
 
 _INTO = re.compile(r"(?:^|\s)--into\s+([A-Za-z_]\w*)")
 _TITLE = 48
+_MAGIC = "%%dgen"
 
 
 @dataclass(frozen=True)
@@ -69,14 +70,54 @@ class Script:
 
         Raises:
             NameNotFoundError: It is not there, or is no text in UTF-8.
+            ScriptError: See `whole`.
         """
         path = opened(name)
         try:
-            return Script(path.read_text(encoding="utf-8-sig"), source=str(path))
-        except UnicodeDecodeError as error:
-            raise NameNotFoundError(f"the script {path} cannot be read: it is no text in UTF-8 ({error}).") from error
+            content = path.read_bytes()
         except (OSError, ValueError) as error:
             raise NameNotFoundError(f"the script {str(path)!r} cannot be read: {explain(error)}.") from error
+        return Script.in_bytes(content, str(path))
+
+    @staticmethod
+    def in_bytes(content: bytes, source: str) -> Script:
+        """The script in the bytes of a file.
+
+        Args:
+            content: Text in UTF-8.
+            source: Where it comes from.
+
+        Raises:
+            NameNotFoundError: It is no text in UTF-8.
+            ScriptError: See `whole`.
+        """
+        try:
+            return Script.whole(content.decode("utf-8-sig"), source)
+        except UnicodeDecodeError as error:
+            raise NameNotFoundError(f"the script {source} cannot be read: it is no text in UTF-8 ({error}).") from error
+
+    @staticmethod
+    def whole(text: str, source: str = "cell") -> Script:
+        """The script in a text that nothing stands beside; a ``%%dgen`` line may stand above it.
+
+        Args:
+            text: The text.
+            source: Where it comes from.
+
+        Raises:
+            ScriptError: Its ``%%dgen`` line has options, or there is nothing but comments in it.
+        """
+        head, _, rest = text.lstrip().partition("\n")
+        script = Script(text, source=source)
+        if head.startswith(_MAGIC):
+            if head.removeprefix(_MAGIC).strip():
+                raise ScriptError(
+                    f"{head.strip()!r}: in a file or text this line takes no options; give them to what runs it."
+                )
+            script = Script(rest, text[: text.index(_MAGIC)].count("\n") + 2, source)
+        if all(line.strip()[:1] in ("", "#") for line in script.text.splitlines()):
+            raise ScriptError("the script is empty; name a model in it, such as demo/scenes, with its --prompts.")
+        return script
 
     def _lines(self) -> Iterator[Line]:
         for number, text in enumerate(_NEWLINE.split(self.text), self.first_line):

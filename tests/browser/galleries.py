@@ -43,7 +43,7 @@ def _add(session: Session, made: Stage, number: int) -> None:
     source, made_at = FromStage(made, (), "", MappingProxyType({})), time.time() - 130 * (40 - number)
     one = PastResult(
         number + 1, made.into or "", f"digest {number}", source, made.prompt.positive, made.model.name, made.seed,
-        noise, made_at, weakref.ref(latents),
+        noise, made_at, "24 of 30" if noise else "", weakref.ref(latents),
     )  # fmt: skip
     picture, content = landscape(192, number), io.BytesIO()
     (noisy(picture, 0.3, number) if noise else picture).save(content, "JPEG")

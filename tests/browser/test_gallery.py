@@ -26,7 +26,11 @@ def test_gallery(page: Page, shot: Shot, width: int, dark: bool) -> None:
     show(page, html, dark=dark)
     expect(page.locator(".jl-status")).to_have_text("this session · 31 results")
     expect(page.locator(".jl-card")).to_have_count(31)
-    expect(page.locator(".jl-where")).to_contain_text("no variable · ")  # the newest is chosen
+    expect(page.locator(".jl-where")).to_contain_text("result 31 · not saved as a variable · ")  # the newest is chosen
+    expect(page.locator(".jl-card").first).to_contain_text("result 31")
+    expect(page.locator(".jl-part").first).to_have_text("step 24 of 30")
+    more = page.get_by_role("button", name=re.compile("^▾ \\d+ more below$"))
+    expect(more).to_be_visible()
     page.get_by_role("button", name=re.compile("^xy25, ")).click()
     expect(page.locator(".jl-where")).to_have_text(
         re.compile(r"xy25 · step 24 of 30, σ [\d.]+ \(VE\) · seed 25 · demo/\w+ · 32 min ago")
@@ -44,9 +48,12 @@ def test_a_saved_gallery_copies_searches_and_enlarges(page: Page) -> None:
     copied = page.evaluate("copied").splitlines()
     assert copied[0] == "%%dgen"
     assert copied[-2:] == ["--seeds 4", "--into xy4"]
-    page.get_by_role("button", name="Copy cell to go on from it").click()
+    page.get_by_role("button", name="Copy cell to continue").click()
     assert '--image-seeds "xy4"' in page.evaluate("copied")
     expect(page.get_by_role("button", name="Bind")).to_be_hidden()
+    expect(page.locator(".jl-where")).to_have_attribute("title", re.compile("^made on .*:"))
+    page.get_by_role("button", name="enlarge xy4").click()
+    page.get_by_role("button", name="Close").click()
     page.get_by_role("button", name=re.compile("^xy4, ")).press("Enter")
     expect(page.get_by_role("dialog", name="enlarged picture")).to_contain_text("small copy")
 

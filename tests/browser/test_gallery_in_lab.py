@@ -62,4 +62,4 @@ def test_a_saved_gallery_needs_no_kernel(lab: LabPage) -> None:
     kinds = {kind for output in lab.save().cells[2].outputs for kind in output.data}
     assert kinds == {"text/html", "image/png", "text/plain"}
     expect(lab.output(2).get_by_role("button", name="Copy cell", exact=True)).to_be_visible()
-    expect(lab.output(2).get_by_role("button", name="Copy cell to go on from it")).to_be_visible()
+    expect(lab.output(2).get_by_role("button", name="Copy cell to continue")).to_be_visible()

@@ -74,7 +74,7 @@ def test_the_panel_runs_and_writes_its_cell(notebook: NotebookPage) -> None:
     field(output, "Steps in all").fill("2")
     expect(output.locator(".dgp-bad")).to_have_count(0)
     press(output, "▶ Run")
-    output.get_by_text("done: 1 stage, 2 model evaluations; bound: seven").wait_for(timeout=90_000)
+    output.get_by_text("done, saved as seven · 2 model evaluations").wait_for(timeout=90_000)
     expect(output.locator(".jl-one img").first).to_have_attribute("src", re.compile("^data:image"))
     press(output, "New cell")
     output.get_by_text("a cell below holds these stages").wait_for()

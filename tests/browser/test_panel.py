@@ -113,6 +113,13 @@ def test_from_an_empty_panel_to_a_picture(lab: LabPage, tmp_path: Path) -> None:
     page.keyboard.type("-4")
     output.get_by_text("give a whole number of steps, 1 or more").wait_for()
     expect(field(output, "Steps in all")).to_have_attribute("aria-invalid", "true")
+    expect(field(output, "Steps in all")).to_have_accessible_description(re.compile("^'-4' is not allowed"))
+    output.get_by_role("button", name="1 field to fix", exact=True).focus()
+    page.keyboard.press("Enter")
+    expect(field(output, "Steps in all")).to_be_focused()
+    press(output, "Fix 1 field")
+    expect(output.get_by_role("alert")).to_contain_text("Steps in all: '-4' is not allowed")
+    field(output, "Steps in all").press("End")
     page.keyboard.press("Backspace")
     page.keyboard.press("Backspace")
     page.keyboard.type("4")
@@ -140,7 +147,7 @@ def test_from_an_empty_panel_to_a_picture(lab: LabPage, tmp_path: Path) -> None:
     back_from(output.get_by_role("slider", name="Steps of this stage, end"), 3)  # and Run at once: it must not overtake
     output.get_by_role("button", name="▶ Run").focus()
     page.keyboard.press("Enter")
-    output.get_by_text("done: 2 stages, 4 model evaluations; bound: base, final").wait_for(timeout=120_000)
+    output.get_by_text("done, saved as base and final · 4 model evaluations").wait_for(timeout=120_000)
     output.locator("img").first.wait_for()
     expect(output.locator("div.jl").last).to_contain_text("<img onerror=x>")
     assert lab.said(NUMBER["number"]) == "2"

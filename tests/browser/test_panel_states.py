@@ -35,6 +35,7 @@ def shooter(lab: LabPage, folder: Path) -> Callable[[str, Locator], None]:
     def shoot(state: str, output: Locator) -> None:
         panel = output.locator(".dgp-panel")
         for kind, theme, width in (("light", "Light", 760), ("dark", "Dark", 760), ("400", "Light", 400)):
+            lab.page.mouse.move(1270, 2590)  # nothing is pointed at
             lab.page.evaluate(THEME, theme)
             light = str(theme == "Light").lower()
             lab.page.locator(f"body[data-jp-theme-light={light}]").wait_for(state="attached")
@@ -82,11 +83,11 @@ def test_the_states_of_the_panel(lab: LabPage, tmp_path: Path) -> None:
     output.get_by_role("button", name="Pause").click()
     output.get_by_role("button", name="Resume").wait_for()
     shoot("panel paused", output)
-    press(output, "▶ Run")
-    output.get_by_text("waiting: 1 run").wait_for()
+    press(output, "▶ Queue")
+    output.get_by_text("waiting: base → final (2)").wait_for()
     shoot("panel queued", output)
-    press(output, "Cancel")
-    output.get_by_text("1 run taken out of the queue").wait_for()
-    press(output, "■ Stop")
-    output.get_by_text("stopped: ").first.wait_for()
+    press(output, "Cancel base → final (2)")
+    output.get_by_text("taken out of the queue: base → final (2)").wait_for()
+    press(output, "■ Stop base → final")
+    output.get_by_text("stopped, saved as base").first.wait_for()
     shoot("panel stopped", output)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import jupyter_latents as jl
 from jupyter_latents.cli import command, main, signals, work
 from jupyter_latents.cli.line import CommandLine, read_line
 from jupyter_latents.cli.progress import Narrator, screen_of
@@ -141,7 +143,36 @@ def test_a_file_that_is_not_there_or_no_text_is_told(run: Run) -> None:
     for name in ("none.dgen", "odd.dgen"):
         code, _, err = run(name)
         assert code == 2
-        assert err.startswith(f"{name}: the script cannot be read")
+        assert err.startswith("NameNotFoundError: the script ")
+        assert f"{name}" in err
+        assert "cannot be read: " in err
+
+
+NOTHING = "# a comment\n\n   # another"
+
+
+@pytest.mark.parametrize("text", ["", NOTHING, f"%%dgen\n{NOTHING}", f"%%dgen --force\n{SCRIPT}"])
+def test_a_script_of_nothing_is_wrong_here_and_in_python_alike(text: str, run: Run, write: Write) -> None:
+    name = write(text)
+    for line in ((name,), (name, "--dry-run")):
+        code, out, err = run(*line)
+        assert (code, out) == (2, "")
+        with pytest.raises(ScriptError) as told:
+            jl.run(Path(name))
+        assert err == f"{name}: ScriptError: {told.value}\n"
+    with pytest.raises(ScriptError, match=re.escape(str(told.value))):
+        jl.run(text)
+
+
+def test_a_file_may_be_a_whole_cell(run: Run, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = f"\n%%dgen\n{SCRIPT}"
+    code, out, _ = run("--dry-run", write(cell))
+    assert code == 0
+    assert "1 stage, 3 model evaluations" in out
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{cell} --seads 8".encode())))
+    code, _, err = run("-")
+    assert code == 2
+    assert err.startswith("<stdin>:4:45: ScriptError: '--seads'")
 
 
 def test_an_error_stands_at_its_line_and_no_earlier_file_runs(run: Run, write: Write) -> None:
@@ -269,7 +300,11 @@ sys.exit(main(sys.argv[1:]))
 def test_a_signal_stops_at_a_whole_step_and_the_store_goes_on(number: int, run: Run, write: Write) -> None:
     name = write(SCRIPT)
     with subprocess.Popen(
-        [sys.executable, "-c", HELD, name, "--store", "kept"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", HELD, name, "--store", "kept"],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},  # as here: other threads, other bits
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as child:
         assert child.stdout is not None
         assert any(line == "ready\n" for line in child.stdout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickletools
+import threading
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -77,6 +78,25 @@ def test_a_fault_of_ray_is_one_error_that_holds_the_steps_before_it(error: tuple
         orders.stage(turn, STAGE, Inputs())
     assert isinstance(caught.value.partial, StageResult)
     assert caught.value.partial.latents.position.step == 12
+
+
+@pytest.mark.parametrize(
+    ("full", "told"), [("", "seconds. What"), ("/tmp", "seconds: the disk of /tmp, where Ray keeps")]
+)
+def test_workers_that_find_no_room_to_start_again_are_waited_for_no_longer_than_others(full: str, told: str) -> None:
+    now, gate = [0.0], threading.Event()
+
+    def gone(_member: Member) -> None:
+        gate.wait(60)
+
+    pool = Pool([Member("worker-0", None, CARD)], gone, lambda: full, lambda: now[0])
+    turn = Turn(Item(pool.number()), "base")
+    pool.queue(turn)
+    pool.lost(turn)
+    now[0] = 121.0
+    with pytest.raises(RunError, match=f"no worker has answered for 120 {told}"):
+        pool.wait(turn)
+    gate.set()
 
 
 def test_what_ends_a_worker_is_a_loss() -> None:

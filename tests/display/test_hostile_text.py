@@ -18,6 +18,7 @@ from jupyter_latents.display.latents import latents_bundle
 from jupyter_latents.display.panel import panel, results
 from jupyter_latents.display.panel.model import Mark
 from jupyter_latents.display.panel.opening import close_open
+from jupyter_latents.display.panel.queue import Going
 from jupyter_latents.display.records.of_several import Pictured, record_of_several
 from jupyter_latents.display.records.run_record import RunRecord
 from jupyter_latents.display.several import pictures_bundle, several_bundle
@@ -46,7 +47,7 @@ HOSTILE = (
 )
 _OURS = {
     "b", "br", "button", "canvas", "code", "details", "div", "figcaption", "figure", "img", "li", "pre", "script",
-    "span", "style", "summary", "table", "tbody", "td", "th", "thead", "tr", "ul", "input", "video",
+    "span", "style", "summary", "table", "tbody", "td", "th", "thead", "tr", "ul", "input", "video", "wbr",
 }  # fmt: skip
 
 
@@ -176,9 +177,9 @@ def test_it_is_text_in_every_part_of_the_panel(shown_panel: Any, text: str) -> N
     opened.widgets.say_text_error(text)
     opened.editor.tell(text, text)
     opened.widgets.say_summary(text)
-    opened.widgets.say_queue(text, text)
+    opened.widgets.say_queue(Going(text, "running", text, 0.5), [text])
     kept = [widget for widget in vars(opened.widgets).values() if isinstance(widget, HTML)]
-    said = [one.value for one in (*kept, *opened.editor.notes.values())]
+    said = [one.value for one in (*kept, *(opened.editor.notes[name] for name in ("window", "model")))]
     said += [shown.value for shown in opened.editor.errors.values() if shown.value]
     assert len(said) == 8, "each HTML widget is looked at here"
     for html in said:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import threading
 from dataclasses import fields
 from typing import Any
@@ -89,13 +90,13 @@ def test_bad_values_are_marked_at_their_fields_and_escaped(opened: Any) -> None:
     opened.editor.controls["size"].value = "500"
     found = errors(opened)
     assert set(found) == {"seed", "size"}
-    assert "Seed: &#x27;&lt;img&#x27; is not allowed; give a whole number, 0 or more." in found["seed"]
+    assert ">&#x27;&lt;img&#x27; is not allowed; give a whole number, 0 or more.<" in found["seed"]
     assert "500 pixels is no multiple of 8; the nearest that is: 496." in found["size"]
     assert "dgp-bad" in opened.editor.controls["seed"]._dom_classes
     click(opened, "run")
     opened.wait()
     assert opened.results.run is None
-    assert "stage 1: Seed: " in opened.widgets.status.value
+    assert "base: Seed: " in opened.widgets.status.value
     opened.editor.controls["seed"].value = opened.editor.controls["size"].value = ""
     assert errors(opened) == {}
     assert "dgp-bad" not in opened.editor.controls["seed"]._dom_classes
@@ -103,7 +104,7 @@ def test_bad_values_are_marked_at_their_fields_and_escaped(opened: Any) -> None:
 
 def test_the_plan_is_told_and_what_it_refuses_is_marked(opened: Any) -> None:
     opened.wait()
-    assert "steps 0–2 of 4 · σ" in opened.editor.notes["window"].value
+    assert "steps 0–2 of 4 · noise σ" in opened.editor.notes["window"].value
     assert opened.widgets.stages.children[1].description == "final\ndemo/scenes · steps 2–4"
     opened.editor.controls["steps"].value = "1"
     opened.wait()
@@ -140,7 +141,7 @@ def test_stages_are_added_copied_moved_and_removed(opened: Any) -> None:
 def test_it_runs_in_the_background_and_binds(opened: Any, session: Session) -> None:
     click(opened, "run")
     opened.wait()
-    assert "done: 2 stages, 4 model evaluations; bound: base, final" in opened.widgets.status.value
+    assert "done, saved as base and final · 4 model evaluations" in opened.widgets.status.value
     assert {"base", "final"} <= set(session.names)
     assert session.names["final"].is_clean
     assert opened.results.view.record.stages[-1].pictures
@@ -171,7 +172,7 @@ def test_a_run_uses_what_is_written_just_after_the_click(opened: Any, session: S
     opened.widgets.stages.children[1].click()
     opened.editor.controls["latents"].value = "late"
     opened.wait()
-    assert "done: 2 stages" in opened.widgets.status.value
+    assert "done, saved as " in opened.widgets.status.value
     assert session.names["late"].provenance.seed == 8
     assert "base" not in session.names
 
@@ -191,7 +192,8 @@ def test_stop_ends_a_run_and_its_latents_stay(opened: Any, session: Session) -> 
     click(opened, "run")
     opened._clicks.wait()
     assert not opened.widgets.buttons["stop"].disabled
-    assert "a run goes on" in opened.widgets.now.value
+    assert "<b>base → final</b><span>running" in opened.widgets.now.value
+    assert opened.widgets.buttons["stop"].description == "■ Stop base → final"
     click(opened, "stop")
     opened.wait()
     assert "stopped" in opened.widgets.status.value
@@ -203,18 +205,23 @@ def test_a_paused_run_is_called_so(opened: Any) -> None:
     opened.editor.controls["steps"].value = "400"
     click(opened, "run")
     opened._clicks.wait()
-    assert "running; the kernel is free meanwhile" in opened.widgets.status.value
-    now.observe(lambda change: (paused if "1 run is paused" in change.new else goes_on).set(), "value")
+    assert "running; you can run other cells meanwhile" in opened.widgets.status.value
+    now.observe(lambda change: (paused if "paused" in change.new else goes_on).set(), "value")
+    moved = threading.Event()
+    told = re.compile(r"running, step [1-9]\d* of 400")
+    now.observe(lambda change: moved.set() if told.search(change.new) else None, "value")
+    assert moved.wait(60), "it is told how far the run is"
+    assert 'class="dgp-share"' in now.value
     opened.results.run.pause()
     assert paused.wait(60)
-    assert "paused; press Resume below" in opened.widgets.status.value
+    assert "base → final is paused; press Resume in its view below" in opened.widgets.status.value
     click(opened, "run")
     opened._clicks.wait()
-    assert "in the queue, behind a paused run" in opened.widgets.status.value
+    assert "base → final (2) waits, since base → final is paused" in opened.widgets.status.value
     goes_on.clear()
     opened.results.run.resume()
     assert goes_on.wait(60)
-    assert "in the queue, behind the run that goes on" in opened.widgets.status.value
+    assert "base → final (2) waits behind base → final; you can" in opened.widgets.status.value
     click(opened, "cancel")
     click(opened, "stop")
     opened.wait()

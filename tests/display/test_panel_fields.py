@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from jupyter_latents.display.panel import panel
 from jupyter_latents.display.panel.choices import samplers
 from jupyter_latents.display.panel.fields import FIELDS
+from jupyter_latents.display.panel.front.maker import with_breaks
 from jupyter_latents.display.panel.opening import close_open
 from jupyter_latents.engine import known_models, scheduler_names
 from jupyter_latents.samplers import SAMPLERS, sampler
@@ -27,14 +30,18 @@ def test_every_wrong_field_is_marked_at_once_and_cleared_when_it_is_right(opened
         opened.editor.controls[name].value = value
     opened.wait()
     assert set(errors(opened)) == set(wrong)
-    assert '<span class="dgp-error">11 fields to fix</span>' in opened.widgets.summary.value, (
-        "base, that the next stage needs, is made no more"
-    )
+    said = "11 fields to fix: 10 in my picture, 1 in final"  # base, that the next stage needs, is made no more
+    assert opened.widgets.buttons["fix"].description == said
+    assert opened.widgets.buttons["run"].description == "Fix 11 fields"
+    chips = [row.description.split("\n")[1] for row in opened.widgets.stages.children]
+    assert chips == ["demo/scenery · 10 fields to fix", "demo/scenes · 1 field to fix"]
     for name, value in right.items():
         opened.editor.controls[name].value = value
         assert name not in errors(opened), "cleared as soon as it is right"
     opened.wait()
     assert errors(opened) == {}
+    assert opened.widgets.buttons["fix"].disabled
+    assert opened.widgets.buttons["run"].description == "▶ Run"
     assert "2 stages · 4 model evaluations · 1 hand-over" in opened.widgets.summary.value
 
 
@@ -44,6 +51,52 @@ def test_what_only_a_plan_finds_is_marked_in_every_stage(opened: Any) -> None:
     opened.editor.controls["latents"].value = "bass"
     opened.wait()
     assert {(mark.index, mark.field) for mark in opened._known.marks()} == {(0, "model"), (1, "latents")}
+
+
+def test_what_is_to_be_fixed_leads_from_one_wrong_field_to_the_next(
+    opened: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached: list[tuple[str, str]] = []
+
+    def focus(field: str) -> None:
+        names = (name for name, control in opened.editor.controls.items() if control.model_id == field)
+        reached.append((opened.model.form.into, next(names)))
+
+    monkeypatch.setattr(opened.widgets.presses, "focus", focus)
+    opened.editor.controls["size"].value = "7"
+    opened.editor.controls["seed"].value = "x"
+    opened.widgets.stages.children[1].click()
+    opened.editor.controls["guidance"].value = "-1"
+    for button in ("fix", "fix", "run", "fix"):
+        click(opened, button)
+        opened._clicks.wait()
+    assert reached == [("base", "seed"), ("base", "size"), ("final", "guidance"), ("base", "seed")]
+    assert opened.results.run is None
+    assert "final: Guidance: &#x27;-1&#x27; is not" in opened.widgets.status.value
+    opened.editor.controls["seed"].value = ""
+    click(opened, "fix")
+    assert reached[-1] == ("base", "size")
+
+
+def test_long_paths_break_behind_slashes() -> None:
+    assert with_breaks("from '/tmp/my <b>/a.png'.") == "from &#x27;/tmp/<wbr>my &lt;b&gt;/a.png&#x27;."
+    assert with_breaks("</b> / x") == "&lt;/b&gt; / x"
+
+
+def test_what_was_missing_may_be_there_after_a_cell(opened: Any, session: Session) -> None:
+    import torch
+
+    from jupyter_latents.latents import Latents
+
+    opened.editor.controls["latents"].value = "late"
+    opened.wait()
+    assert set(errors(opened)) == {"latents"}
+    run = opened.widgets.buttons["run"]
+    assert (run.description, run.button_style) == ("▶ Run", ""), "a run looks again"
+    session.names["late"] = Latents(torch.zeros(1, 4, 2, 2))
+    opened.cell_ran()
+    opened.wait()
+    assert "no variable" not in errors(opened).get("latents", "")
 
 
 def test_a_list_of_all_shows_all_whatever_stands_in_the_field(opened: Any, session: Session) -> None:
@@ -71,9 +124,24 @@ def test_a_slider_stands_where_its_field_says(opened: Any) -> None:
     slides = opened.editor._slides
     assert {row.name for row in FIELDS if row.slide} == set(slides) == {"steps", "guidance", "strength"}
     assert (slides["steps"].at, slides["guidance"].at) == (4, 5)
+    assert (slides["steps"].given, slides["guidance"].given) == (True, False), "grey where nothing is typed"
     for text, at in (("2 4 7", 2), ("{{ x }}", 2), ("nan", 2), ("", 5)):
         opened.editor.controls["guidance"].value = text
-        assert slides["guidance"].at == at
+        assert (slides["guidance"].at, slides["guidance"].given) == (at, bool(text))
+
+
+def test_a_strength_needs_something_to_begin_from(opened: Any) -> None:
+    controls, slide = opened.editor.controls, opened.editor._slides["strength"]
+    assert (controls["strength"].disabled, slide.on) == (True, False)
+    controls["image"].value = "photo"
+    assert (controls["strength"].disabled, slide.on) == (False, True)
+    assert "painted anew" not in opened.editor.notes["mask"].value
+    controls["strength"].value, controls["mask"].value = "0.3", "hole"
+    assert "painted anew" in opened.editor.notes["mask"].value
+    controls["image"].value = controls["mask"].value = ""
+    assert not controls["strength"].disabled, "what stands there can be taken out"
+    controls["strength"].value = ""
+    assert controls["strength"].disabled
 
 
 def test_the_last_seed_can_be_used_again(session: Session) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jupyter_latents.display.panel.fields import label
 from jupyter_latents.display.panel.form import StageForm
 from jupyter_latents.display.panel.model import Mark, PanelModel
 from jupyter_latents.engine.schedule.table import scheduler_names
@@ -243,7 +244,9 @@ def test_a_bad_value_is_marked_at_its_field_and_told_by_its_label(
     model = applied(TWO)
     model.forms.insert(1, StageForm(model="demo/scenes", seed="1"))
     setattr(model.forms[1], name, value)
-    assert model.marks(scheduler_names()) == [Mark(1, where, message)]
+    [mark] = model.marks(scheduler_names())
+    assert (mark.index, mark.field, mark.alone) == (1, where, message)
+    assert mark.message == message.removeprefix(f"{label(where)}: "), "the label stands beside it"
     with pytest.raises(ScriptError) as caught:
         Script(model.text).check(schedulers=scheduler_names())
     assert caught.value.message == re.sub("|".join(map(re.escape, SPELLED)), lambda found: SPELLED[found[0]], message)

@@ -163,13 +163,15 @@ def held(session: Session) -> Iterator[Any]:
 def test_runs_wait_in_a_queue_and_can_be_taken_out(opened: Any, session: Session, held: Any) -> None:
     click(opened, "run")
     opened._clicks.wait()
-    assert "a run goes on" in opened.widgets.now.value
-    assert "waiting: 1 run" in opened.widgets.later.value
+    assert "<b>a run</b><span>running" in opened.widgets.now.value
+    assert "waiting: base → final<" in opened.widgets.later.value
+    assert opened.widgets.buttons["cancel"].description == "Cancel base → final"
     click(opened, "run")
     opened._clicks.wait()
-    assert "waiting: 2 runs" in opened.widgets.later.value
+    assert "waiting: base → final, base → final (2)<" in opened.widgets.later.value
+    assert opened.widgets.buttons["cancel"].description == "Cancel all 2"
     click(opened, "cancel")
-    assert "2 runs taken out of the queue" in opened.widgets.status.value
+    assert "taken out of the queue: base → final, base → final (2)" in opened.widgets.status.value
     assert opened.widgets.buttons["cancel"].disabled
     held.set()
     opened.wait()

@@ -200,6 +200,12 @@ def test_no_piece_of_an_odd_value_is_told_kept_or_written(
         assert not [part[max(0, at - 99) : at + 99] for at in found if at >= 0]
 
 
+@pytest.mark.parametrize("line", ["$NOT_SET/my-sdxl --prompts x", "demo/scenes --prompts x --seeds $NOT_SET"])
+def test_an_error_says_that_its_line_names_a_variable_that_is_not_set(desk: Desk, line: str) -> None:
+    with pytest.raises(JupyterLatentsError, match="The environment has no variable NOT_SET, and nothing"):
+        desk.run(line)
+
+
 def test_a_variable_named_by_the_environment_is_told_by_its_name_there(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,8 +84,8 @@ MODELS: Mapping[str, Mapping[str, tuple[str, Mapping[str, Any]]]] = {
 WAYS: tuple[tuple[str, float, bool], ...] = (
     ("nothing", 1, False),
     ("`--model-cpu-offload`", 1, True),
-    ("that and `--quantizer bnb;bits=8`", 0.5, True),
-    ("that and `--quantizer bnb;bits=4`", 0.25, True),
+    ("`--model-cpu-offload --quantizer bnb;bits=8`", 0.5, True),
+    ("`--model-cpu-offload --quantizer bnb;bits=4`", 0.25, True),
 )
 """What to take, the share of 16-bit weights that is left, and whether one part is on the card at a time."""
 

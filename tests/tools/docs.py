@@ -34,6 +34,7 @@ def main() -> int:
     status = subprocess.run(command, env={**os.environ, **given}, check=False).returncode
     if not status:
         print(f"build/site/index.html, in {time.perf_counter() - began:.0f} s")
+        print("Browsers search in it over http alone: python -m http.server -d build/site")
     return status
 
 

@@ -9,7 +9,7 @@ from jupyter_latents.errors import JupyterLatentsError, LatentsError
 from jupyter_latents.latents.sequence import LatentsSequence
 from jupyter_latents.session.cells.reading import cell_in
 
-from .fields import worded
+from .fields import beside
 from .model import Mark, PanelModel
 from .plans.knowledge import Knowledge
 from .uploads import take_file
@@ -67,7 +67,7 @@ class Changes:
         try:
             bound = take_file(self.session, file, content, name)
         except JupyterLatentsError as error:
-            self.known.blame(Mark(self.model.index(form), name, worded(error)))
+            self.known.blame(Mark(self.model.index(form), name, beside(error, name)))
             return ""
         if name == "latents":
             self.model.take_latents(bound, progress(self.session.names[bound]), form)

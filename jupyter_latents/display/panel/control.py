@@ -15,7 +15,7 @@ from jupyter_latents.errors import JupyterLatentsError
 
 from .changes import Changes
 from .editor import StageEditor
-from .errands import FARES, Errands
+from .errands import Errands
 from .face import Face
 from .fields import worded
 from .front.drops import ANYWHERE
@@ -70,7 +70,7 @@ class Panel:
         self._clicks = Clicks()
         self._forecast = Forecast(session, model, self._known, self._lock, self._show_stages)
         self.results = Results(session, self._run_ended)
-        self.queue = Queue(session, self._queue_changed)
+        self.queue = Queue(session, self._queue_changed, self._run_moved)
         self._face = Face(model, self._known, session.names, self._editor_of, self._select)
         self._field = ScriptField(self._face.widgets, model, self._typed)
         self._whole = Whole(model, self._face.widgets, self._field, self._changes, self._say)
@@ -90,26 +90,27 @@ class Panel:
             "remove": lambda: self._whole.replace(self.model.remove),
             "fill": lambda: self._whole.replace(lambda: self._changes.fill(self.widgets.origin.value)),
         }
-        beside: dict[str, Callable[[], None]] = {
+        beside: dict[str, Callable[[], object]] = {
             "undo": self._whole.undo,
             "stop": self._errands.stop,
             "cancel": self._errands.cancel,
+            "fix": self._face.seek_fault,
             "discard": self._whole.discard,
             "text": lambda: self.widgets.open("text"),
             "more": lambda: self.widgets.open("more"),
             "close": self._close,
         }
         reading: dict[str, Callable[[], None]] = {
-            "run": lambda: self._do(self._errands.run),
-            "dry_run": lambda: self._do(lambda: self._errands.dry_run(self._planned)),
+            "run": lambda: self._do(lambda: self._unless_faulty(self._errands.run)),
+            "dry_run": lambda: self._do(lambda: self._unless_faulty(lambda: self._errands.dry_run(self._planned))),
             "new_cell": lambda: self._do(lambda: self._whole.write_cell(self._wrote_cell), read=False),
             "apply": self._apply,
         }
         buttons = self.widgets.buttons
         for name, act in changing.items():
             buttons[name].on_click(lambda _, act=act: self._do(act))
-        for name, act in beside.items():
-            buttons[name].on_click(lambda _, act=act: self._do(act, read=False))
+        for name, work in beside.items():
+            buttons[name].on_click(lambda _, work=work: self._do(work, read=False))
         for name, act in reading.items():
             buttons[name].on_click(lambda _, name=name, act=act: self._ask(name, act))
         self.widgets.on_picture(self._uploaded_whole)
@@ -211,7 +212,7 @@ class Panel:
     def _show_buttons(self) -> None:
         widgets, asked = self.widgets, self._clicks.waits("run")
         widgets.buttons["run"].disabled = asked
-        widgets.say_queue(self.queue.now, self.queue.later)
+        self._face.show_runs(self.queue)
         widgets.let("stop", on=asked or self.queue.running is not None)
         widgets.let("cancel", on=bool(self.queue.waiting))
         widgets.let("undo", on=self._whole.can_undo)
@@ -219,7 +220,7 @@ class Panel:
 
     # What people do.
 
-    def _do(self, act: Callable[[], None], *, read: bool = True) -> None:
+    def _do(self, act: Callable[[], object], *, read: bool = True) -> None:
         """Does what a button asks for, and shows everything anew.
 
         Args:
@@ -240,6 +241,14 @@ class Panel:
             except JupyterLatentsError as error:
                 self._say(worded(error), fault=True)
             self.refresh()
+
+    def _unless_faulty(self, act: Callable[[], None]) -> None:
+        """Does something for which no field may be wrong, or leads to the next one that is."""
+        if not self._known.sure():
+            act()
+        elif mark := self._face.seek_fault():
+            stage = f"{self._face.name(mark.index)}: " if len(self.model.forms) > 1 else ""
+            self._say(f"{stage}{mark.alone}", fault=True)
 
     def _ask(self, name: str, act: Callable[[], None]) -> None:
         """Does something that reads all fields once they have come."""
@@ -324,9 +333,21 @@ class Panel:
     def _queue_changed(self) -> None:
         with self._lock:
             if not self.closed:
-                if self._said in FARES:
-                    self._say(self._errands.fares)
+                if self._said and self._said == self._errands.told:
+                    self._errands.tell()
                 self.refresh()
+
+    def _run_moved(self) -> None:
+        with self._lock:
+            if not self.closed:
+                self._face.show_runs(self.queue)
+
+    def cell_ran(self) -> None:
+        """A cell has run: there may be other variables, and what was missing may be there."""
+        with self._lock:
+            if self._known.late:
+                self._forecast.forget()
+            self.refresh()
 
     def _run_ended(self, run: Run) -> None:
         with self._lock:
@@ -335,7 +356,6 @@ class Panel:
             if isinstance(run.error, JupyterLatentsError):
                 self._known.blame(self.model.mark(run.error))
             if run.results or run.error is not None or run is self.results.run:
-                bound = ", ".join(dict.fromkeys(run.bound))
-                self._say(ending(run) + (f"; bound: {bound}" if bound else ""), fault=run.error is not None)
+                self._say(ending(run), fault=run.error is not None)
             self._forecast.forget()
             self.refresh()

@@ -19,7 +19,7 @@ from .fields import FIELDS, FieldRow
 from .form import StageForm
 from .front.controls import all_of, control, offer, sections, seed_buttons, slide, upload
 from .front.drops import Drops
-from .front.maker import Maker
+from .front.maker import Maker, with_breaks
 from .plans.outlook import Schedule
 
 __all__ = ["StageEditor"]
@@ -58,7 +58,7 @@ class StageEditor:
         self._heard: dict[str, Any] = {}  # the last content of each field that came from the front end
         self._taken: dict[str, Any] = {}  # the value of each control that was last shown or told
         self._make = Maker()
-        self.notes = {name: self._make(ipywidgets.HTML, "dgp-said") for name in ("window", "model")}
+        self.notes = {name: self._make(ipywidgets.HTML, "dgp-said") for name in ("window", "model", "mask")}
         self.buttons = seed_buttons(self._make, self._roll, self._reuse)
         boxes = {row.name: self._box(row) for row in FIELDS}
         self.drops = Drops(tuple(self.uploads), uploaded)
@@ -97,7 +97,9 @@ class StageEditor:
             form: The form.
             schedule: Its steps, for the window.
         """
+        _say(self.notes["mask"], "what is white in it is painted anew" if form.mask else "", "dgp-note")
         with self._silent():
+            self.controls["strength"].disabled = not (form.seed_text() or form.strength)  # of nothing it has no meaning
             for row in FIELDS:
                 if row.kind != "range":
                     self._set(row, getattr(form, row.name))
@@ -189,7 +191,7 @@ class StageEditor:
             held.value = typed = text
         self._taken[row.name] = typed
         if row.name in self._slides:
-            self._slides[row.name].follow(text)
+            self._slides[row.name].follow(text, on=not held.disabled)
 
     def _is_on_its_way(self, name: str) -> bool:
         """Whether a control holds what a person has typed and no form has yet: it must not be overwritten."""
@@ -247,6 +249,6 @@ class StageEditor:
 
 def _say(widget: Any, text: str, style: str) -> None:
     told = as_html(tip(text)) if style == "dgp-note" else ""
-    made = f'<span class="{style}" role="status" title="{told}">{as_html(text)}</span>' if text else ""
+    made = f'<span class="{style}" role="status" title="{told}">{with_breaks(text)}</span>' if text else ""
     if widget.value != made:
         widget.value = made

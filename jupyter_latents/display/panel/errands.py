@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from jupyter_latents.engine import scheduler_names
 from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.syntax.script import Script
 
@@ -18,17 +17,14 @@ from .whole import Say
 if TYPE_CHECKING:
     from jupyter_latents.session.runs.run import Run
 
-__all__ = ["FARES", "Errands"]
-
-_BEHIND = "in the queue, behind the run that goes on"
-_BEHIND_PAUSED = "in the queue, behind a paused run: press Resume in its view, or ■ Stop below to end it"
-_RUNNING, _PAUSED = "running; the kernel is free meanwhile", "paused; press Resume below"
-FARES = frozenset({_BEHIND, _BEHIND_PAUSED, _RUNNING, _PAUSED})
-"""How a run may fare until it ends, in words."""
+__all__ = ["Errands"]
 
 
 class Errands:
     """Runs and plans of the stages as they are now.
+
+    Attributes:
+        told: How the run that was asked for last fared when that was said.
 
     Args:
         model: The stages.
@@ -41,20 +37,31 @@ class Errands:
     def __init__(self, model: PanelModel, results: Results, queue: Queue, clicks: Clicks, say: Say) -> None:
         self._model, self._results, self._queue, self._clicks, self._say = model, results, queue, clicks, say
         self._run: Run | None = None
+        self.told = ""
 
     @property
-    def fares(self) -> str:
+    def _fares(self) -> str:
         """How the run that was asked for last fares, in words."""
-        if self._run in self._queue.waiting:
-            return _BEHIND_PAUSED if self._queue.paused else _BEHIND
-        return _PAUSED if self._queue.paused else _RUNNING
+        first, own = (self._queue.name(run) for run in (self._queue.running, self._run))
+        if self._run not in self._queue.waiting:
+            if self._queue.paused:
+                return f"{first} is paused; press Resume in its view below"
+            return "running; you can run other cells meanwhile"
+        if self._queue.paused:
+            return f"{own} waits, since {first} is paused: resume it in its view, or stop it below"
+        return f"{own} waits behind {first}; you can run other cells meanwhile"
+
+    def tell(self) -> None:
+        """Says how the run that was asked for last fares."""
+        self.told = self._fares
+        self._say(self.told)
 
     def run(self) -> None:
         """Runs the stages, behind what runs already."""
         script = self._script()
         if script is not None:
             self._run = self._results.start(script)
-            self._say(self.fares)
+            self.tell()
 
     def dry_run(self, planned: Callable[[JupyterLatentsError | None], None]) -> None:
         """Shows what a run would do.
@@ -76,16 +83,11 @@ class Errands:
 
     def cancel(self) -> None:
         """Takes all that waits out of the queue."""
-        count = self._queue.cancel()
-        self._say(f"{count} run{'s'[count == 1 :]} taken out of the queue")
+        names = self._queue.cancel()
+        self._say(f"taken out of the queue: {', '.join(names)}")
 
     def _script(self) -> Script | None:
-        """The script; None where a field is marked, which is then shown."""
-        marks = self._model.marks(scheduler_names())
-        if marks:
-            self._model.selected = marks[0].index
-            self._say(f"stage {marks[0].index + 1}: {marks[0].message}", fault=True)
-            return None
+        """The script; None where there is none."""
         if not self._model.text:
             self._say("There is nothing to run; choose a model.", fault=True)
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, MutableMapping
 from functools import partial
 from typing import Any
@@ -10,15 +11,19 @@ from jupyter_latents.engine import known_models, scheduler_names
 
 from .choices import Choices
 from .editor import StageEditor
+from .fields import FIELDS
 from .form import StageForm
 from .front.maker import close_all
 from .front.presses import Press
 from .layout import PanelWidgets, StageRow
 from .model import Mark, PanelModel
 from .plans.knowledge import Knowledge
+from .queue import Queue
 from .variables import latents_of, pictures_of
 
 __all__ = ["Face"]
+
+_NAMED = 3  # stages at most whose faults are counted by name
 
 
 class Face:
@@ -49,6 +54,8 @@ class Face:
         self.widgets = PanelWidgets()
         self._model, self._known, self._names = model, known, names
         self._make, self._chosen = editor, chosen
+        self._sought: Mark | None = None  # the fault that is shown next
+        self._last: Mark | None = None  # the one that was shown last
         self._rows: list[StageRow] = []
         self._editors: list[tuple[StageForm, StageEditor]] = []
 
@@ -91,13 +98,48 @@ class Face:
             close_all(row.button)
         del self._rows[len(forms) :]
         for index, (row, form) in enumerate(zip(self._rows, forms, strict=True)):
-            fault = next((mark.message for mark in marks if mark.index == index), "")
-            row.show(self._line(index, form), selected=index == self._model.selected, fault=fault)
+            wrong = [mark.alone for mark in marks if mark.index == index]
+            text = self._line(index, form, len(wrong))
+            row.show(text, selected=index == self._model.selected, fault="\n".join(wrong))
         _put(self.widgets.stages, [row.button for row in self._rows])
-        self.widgets.say_summary(self._summary(marks), _several(len(marks), "field to fix") if marks else "")
+        self.widgets.say_summary(self._summary(marks), self._to_fix(marks))
         self._show_form(marks)
         buttons, index = self.widgets.buttons, self._model.selected
         buttons["up"].disabled, buttons["down"].disabled = index == 0, index == len(forms) - 1
+
+    def seek_fault(self) -> Mark | None:
+        """Chooses the stage of the next wrong field, which has the focus when it is shown; None where none is wrong."""
+        order = {row.name: place for place, row in enumerate(FIELDS)}
+
+        def place(mark: Mark) -> tuple[int, int]:
+            return mark.index, order.get(mark.field, -1)
+
+        marks = sorted(self._known.marks(), key=place)
+        later = [mark for mark in marks if self._last is not None and place(mark) > place(self._last)]
+        self._last = self._sought = next(iter([*later, *marks]), None)
+        if self._sought is not None:
+            self._model.selected = self._sought.index
+        return self._sought
+
+    def name(self, index: int) -> str:
+        """What a stage is called."""
+        return self._model.forms[index].into or f"stage {index + 1}"
+
+    def show_runs(self, queue: Queue) -> None:
+        """Shows what runs and what waits, and says on the button what it does: it runs, queues, or leads to a fault.
+
+        Args:
+            queue: The kernel's runs.
+        """
+        going, said = queue.going, self.widgets.say_run
+        self.widgets.say_queue(going, queue.names)
+        if self._known.sure():
+            text = _several(len(self._known.marks()), "field")
+            said(f"Fix {text}", "Go to the next field to fix; nothing runs before", strong=False)
+        elif going is not None:
+            said("▶ Queue", f"Run all stages in the background, after {going.name}", strong=False)
+        else:
+            said("▶ Run", "Run all stages in the background", strong=not self._known.late)
 
     def show_choices(self) -> None:
         """Renews what there is to choose from."""
@@ -130,6 +172,11 @@ class Face:
         _put(self.widgets.editor, [editor.box])
         self.widgets.paint(index)
         self.widgets.presses.fields = [one.model_id for one in (*editor.typed_in, self.widgets.text)]
+        if self._sought is not None:
+            control = editor.controls.get(self._sought.field)
+            self._sought = None
+            if control is not None:
+                self.widgets.presses.focus(control.model_id)
         kept = [(own, one) for own, one in self._editors if any(own is other for other in self._model.forms)]
         for _, left in (pair for pair in self._editors if pair not in kept):
             close_all(left.box)
@@ -141,9 +188,22 @@ class Face:
             close_all(editor.box)
         close_all(self.widgets.box)
 
-    def _line(self, index: int, form: StageForm) -> str:
+    def _line(self, index: int, form: StageForm, wrong: int) -> str:
         start, end = self._window(index, form)
-        return f"{form.into or f'stage {index + 1}'}\n{form.model or 'no model'} · steps {start}–{end}"
+        told = _several(wrong, "field to fix") if wrong else f"steps {start}–{end}"
+        return f"{self.name(index)}\n{form.model or 'no model'} · {told}"
+
+    def _to_fix(self, marks: list[Mark]) -> str:
+        """How many fields are to be fixed, and in which stages: ``6 fields to fix: 5 in base, 1 in final``."""
+        text = _several(len(marks), "field to fix") if marks else ""
+        counts = Counter(mark.index for mark in sorted(marks, key=lambda mark: mark.index))
+        if not counts or len(self._model.forms) == 1:
+            return text
+        if len(counts) > _NAMED:
+            return f"{text} in {len(counts)} stages"
+        if len(counts) == 1:
+            return f"{text} in {self.name(marks[0].index)}"
+        return f"{text}: {', '.join(f'{count} in {self.name(index)}' for index, count in counts.items())}"
 
     def _summary(self, marks: list[Mark]) -> str:
         """What the stages come to: how many, and with no field wrong evaluations and hand-overs between them."""

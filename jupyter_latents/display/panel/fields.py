@@ -13,7 +13,7 @@ from jupyter_latents.syntax.options.fields import default
 from jupyter_latents.syntax.options.writers import plain
 from jupyter_latents.wording import spell
 
-__all__ = ["FIELDS", "FIELD_OF_OPTION", "FieldRow", "label", "worded"]
+__all__ = ["FIELDS", "FIELD_OF_OPTION", "FieldRow", "beside", "label", "worded"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ FIELDS: tuple[FieldRow, ...] = (
     FieldRow("Steps", "seed", "Seed", "text", "at random"),
     FieldRow("Picture in", "latents", "Latents", "choice", "variable, file or drop", upload=_LATENTS),
     FieldRow("Picture in", "image", "Picture", "choice", "variable, file or drop", upload=_PICTURES),
-    FieldRow("Picture in", "mask", "Mask", "choice", "white is painted anew", upload=_PICTURES),
+    FieldRow("Picture in", "mask", "Mask", "choice", "variable, file or drop", upload=_PICTURES),
     FieldRow(
         "Picture in", "strength", "Strength", "text", plain(DEFAULT_STRENGTH), slide=(0.05, 1, 0.05, DEFAULT_STRENGTH)
     ),
@@ -109,3 +109,14 @@ def worded(error: JupyterLatentsError, field: str = "") -> str:
     """
     names = _NAMES | ({"image_seeds": _LABELS[field]} if field in _INPUTS else {})
     return spell(error.template, lambda dest: names.get(dest) or spelling(dest), _LABELS)
+
+
+def beside(error: JupyterLatentsError, field: str) -> str:
+    """What an error says beside the label of its field, which it does not repeat.
+
+    Args:
+        error: The error.
+        field: The field; empty where it belongs to none.
+    """
+    text = worded(error, field)
+    return text.removeprefix(f"{label(field)}: ") if field else text

@@ -7,13 +7,15 @@ from typing import Any
 
 import ipywidgets
 
+from jupyter_latents.display.words import tip
 from jupyter_latents.formats import endings
 from jupyter_latents.wording import as_html
 
 from .front import panel_style
 from .front.controls import upload
-from .front.maker import Maker
+from .front.maker import Maker, with_breaks
 from .front.presses import Presses
+from .queue import Going
 
 __all__ = ["PanelWidgets", "StageRow", "hue"]
 
@@ -25,6 +27,7 @@ _BUTTONS = (
     ("new_cell", "New cell", "Put these stages into a cell below"),
     ("dry_run", "Dry run", "Show the plan; nothing runs"),
     ("run", "▶ Run", "Run all stages in the background; behind a run that goes on"),
+    ("fix", "", "Go to the next field to fix"),
     ("add", "+ Stage", "Add a stage that goes on from this one's latents"),
     ("more", "⋯", "More to do with stages"),
     ("duplicate", "Duplicate", "Copy this stage"),
@@ -63,7 +66,7 @@ class StageRow:
         Args:
             text: Its name, and below it what it is.
             selected: Whether it is the one in the editor.
-            fault: What is wrong with it, or empty.
+            fault: What is wrong with it, or empty; a line each.
         """
         self.button.description = f"⚠ {text}" if fault else text
         self.button.tooltip = fault or ("This stage is shown below" if selected else "Show this stage")
@@ -97,16 +100,16 @@ class PanelWidgets:
             ipywidgets.VBox,
             "jl dgp-panel",
             self._make(ipywidgets.HTML, value=f"<style>{panel_style()}</style>", layout={"display": "none"}),
-            self._bar("jl-head", self._title(), self.summary, self._space(), "new_cell", "dry_run", "run"),
+            self._bar("jl-head", self._title(), self.summary, "fix", self._space(), "new_cell", "dry_run", "run"),
             self._bar("dgp-band", self.stages, "add", self._space(), "more"),
             self.more,
             self._bar("dgp-band dgp-status", self.status, "undo"),
             self.editor,
-            self._bar("jl-foot", "text", self._space(), self.now, "stop", self.later, "cancel"),
+            self._bar("jl-foot dgp-foot", "text", self.now, "stop", self.later, "cancel"),
             self.text_part,
             self.presses,
         )
-        for name in ("undo", "stop", "cancel", "discard"):
+        for name in ("fix", "undo", "stop", "cancel", "discard"):
             self.let(name, on=False)
 
     def _text_part(self) -> Any:
@@ -156,14 +159,36 @@ class PanelWidgets:
         (box.remove_class if on else box.add_class)(_SHUT)
 
     def say_summary(self, text: str, fault: str = "") -> None:
-        """Says in the head what the stages come to, and what is wrong with them."""
-        wrong = f' · <span class="dgp-error">{as_html(fault)}</span>' if fault else ""
-        self.summary.value = f'<span class="jl-status">{as_html(text)}{wrong}</span>'
+        """Says in the head what the stages come to, and what is wrong with them: that leads to the fields."""
+        self.summary.value = f'<span class="jl-status">{as_html(text)}</span>'
+        self.buttons["fix"].description = fault
+        self.let("fix", on=bool(fault))
 
-    def say_queue(self, now: str, later: str) -> None:
-        """Says at the foot what runs and what waits."""
-        for shown, text in ((self.now, now), (self.later, later)):
-            shown.value = f'<span class="jl-status" role="status">{as_html(text)}</span>' if text else ""
+    def say_run(self, text: str, tip: str, *, strong: bool) -> None:
+        """Says what the button that runs does now.
+
+        Args:
+            text: What stands on it.
+            tip: Shown when it is pointed at.
+            strong: Whether it is what is to be done next.
+        """
+        run = self.buttons["run"]
+        run.description, run.tooltip, run.button_style = text, tip, "primary" if strong else ""
+
+    def say_queue(self, now: Going | None, later: Sequence[str]) -> None:
+        """Says at the foot what runs and what waits, each beside the button that ends it.
+
+        Args:
+            now: What runs; None for nothing.
+            later: What the runs are called that wait.
+        """
+        self.now.value = _going(now) if now is not None else ""
+        names = as_html(", ".join(later))
+        self.later.value = (
+            f'<div class="jl-status dgp-waits" role="status" title="{names}">waiting: {names}</div>' if later else ""
+        )
+        self.buttons["stop"].description = f"■ Stop {now.name}" if now is not None else "■ Stop"
+        self.buttons["cancel"].description = f"Cancel {later[0]}" if len(later) == 1 else f"Cancel all {len(later)}"
 
     def say(self, text: str, *, fault: bool = False) -> None:
         """Says a line to whoever looks or listens.
@@ -173,7 +198,8 @@ class PanelWidgets:
             fault: Whether it tells what is wrong.
         """
         style, role = ("dgp-error", "alert") if fault else ("dgp-note", "status")
-        self.status.value = f'<div class="{style}" role="{role}">{as_html(text)}</div>' if text else ""
+        look = f'class="{style}" role="{role}" title="{as_html(tip(text))}"'
+        self.status.value = f"<div {look}>{with_breaks(text)}</div>" if text else ""
 
     def say_text_error(self, text: str) -> None:
         """Says what is wrong with the text, with its line and caret; empty for nothing."""
@@ -198,6 +224,17 @@ class PanelWidgets:
             chosen = self.origin.value
             self.origin.options = wanted
             self.origin.value = chosen if chosen in names else ""
+
+
+def _going(now: Going) -> str:
+    """What runs, as HTML: its name, how it fares, and a bar."""
+    told = ", ".join(filter(None, (now.state, now.at)))
+    bar = f'<span class="dgp-share"><span style="width: {100 * now.share:.0f}%"></span></span>' if now.share else ""
+    name, title = as_html(now.name), as_html(f"{now.name}: {told}")
+    return (
+        f'<div class="jl-status dgp-going" data-state="{now.state}" title="{title}"><b>{name}</b>'
+        f"<span>{as_html(told)}</span>{bar}</div>"
+    )
 
 
 def hue(number: int) -> str:

@@ -18,7 +18,7 @@ from jupyter_latents.syntax.text.lines import Block, LineReader, Logical
 from jupyter_latents.syntax.text.located import Line
 from jupyter_latents.syntax.text.quoting import read_words
 
-from .fields import FIELD_OF_OPTION, label, worded
+from .fields import FIELD_OF_OPTION, beside, label
 from .form import StageForm
 from .reading import read_forms
 
@@ -27,6 +27,7 @@ __all__ = ["Mark", "PanelModel"]
 _OTHERS_NEED = {"image_seeds", "more"}  # without these lines others would be wrong that are not
 _LEANING = frozenset({"strength", "window"})  # namely these
 _NAMES = ("base", "final")
+_NAMELESS = frozenset({"", "more"})  # messages of the other options name the option
 _HANDOVER = "0.8"
 
 
@@ -37,12 +38,18 @@ class Mark:
     Attributes:
         index: Which form, 0 for the first.
         field: The form's field; ``window`` for both ends of it, empty where it belongs to none.
-        message: What is wrong, in the words of the panel.
+        message: What is wrong, in the words of the panel, without the field's label.
     """
 
     index: int
     field: str
     message: str
+
+    @property
+    def alone(self) -> str:
+        """What is wrong where the field's label does not stand beside it."""
+        name = label(self.field) if self.field not in _NAMELESS else ""
+        return self.message if name in self.message else f"{name}: {self.message}"
 
 
 @dataclass(slots=True)
@@ -188,15 +195,14 @@ class PanelModel:
         where = self.lines()
         left, hidden = dict(numbered), frozenset[str]()
         if not _is_one(self.forms[index]):
-            said = f"{label('more')}: options such as --dtype float16 stand here; this begins something else."
-            yield Mark(index, "more", said)
+            yield Mark(index, "more", "options such as --dtype float16 stand here; this begins something else.")
             left, hidden = {n: line for n, line in left.items() if where[n][1] != "more"}, _LEANING
         while left:
             try:
                 Script("\n".join(left.get(n, "# blamed") for n in numbered), min(numbered)).check(schedulers=schedulers)
             except ScriptError as error:
                 if not self.forms[index].model.strip():
-                    yield Mark(index, "model", worded(error))
+                    yield Mark(index, "model", beside(error, "model"))
                     return
                 mark = self.mark(error, index)
                 if mark.field not in hidden:
@@ -223,7 +229,7 @@ class PanelModel:
         name = FIELD_OF_OPTION.get(dest, "more") if dest else ""
         if dest == "image_seeds":
             name = self._input(owner, error)
-        return Mark(owner, name, worded(error, name))
+        return Mark(owner, name, beside(error, name))
 
     def counts(self) -> list[int]:
         """How many stages each form makes, where its options multiply; 1 where that is not known yet."""

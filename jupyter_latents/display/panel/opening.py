@@ -151,7 +151,7 @@ class OpenPanel:
 
     def _cell_ran(self, *_: Any) -> None:
         """Variables may have changed."""
-        self.panel.refresh()
+        self.panel.cell_ran()
 
 
 def _model(start: str | Latents | None, session: Session) -> PanelModel:

@@ -187,8 +187,10 @@ def _line(title: str) -> str:
 
 def ending(run: Run) -> str:
     """How a run ended, in words."""
+    names = list(dict.fromkeys(run.bound))
+    saved = f"saved as {' and '.join(filter(None, (', '.join(names[:-1]), names[-1])))}" if names else ""
     if isinstance(run.error, JupyterLatentsError):
-        return worded(run.error)
-    count = len(run.results)
+        return worded(run.error) + (f" What was made is {saved}." if saved else "")
     evaluations = run.model_evaluations
-    return f"{run.state}: {count} stage{'s'[count == 1 :]}, {evaluations} model evaluation{'s'[evaluations == 1 :]}"
+    told = ", ".join(filter(None, (run.state, saved)))
+    return f"{told} · {evaluations} model evaluation{'s'[evaluations == 1 :]}"

@@ -50,6 +50,7 @@ def gallery_data(session: Session, found: Sequence[PastResult]) -> dict[str, Any
             "model": visible(one.model),
             "seed": one.seed,
             "noise": one.noise,
+            "place": one.place,
             "at": round(one.made_at, 1),
             "cell": numbers(session.cell_of_result(one)),
             "next": numbers(session.cell_onward(one)),
@@ -69,7 +70,7 @@ def gallery_text(found: Sequence[PastResult]) -> str:
                 filter(
                     None,
                     (
-                        one.name or "(no variable)",
+                        one.name or f"result {one.number}",
                         one.prompt[:60],
                         "" if one.seed is None else f"seed {one.seed}",
                         one.noise,
@@ -147,8 +148,10 @@ def _told(shown: int, count: int) -> str:
 def _card(session: Session, one: PastResult, side: int) -> str:
     content = small(session, one, side)
     picture = f'<img alt="" src="{data_uri(content)}">' if content else '<div class="jl-none"></div>'
-    words = one.noise or ("" if one.seed is None else f"seed {one.seed}")
+    name = f"<b>{as_html(one.name)}</b>" if one.name else f'<b class="jl-unnamed">result {one.number}</b>'
+    badge = f'<span class="jl-part"><i>step </i>{one.place}</span>' if one.place else ""
+    seed = "" if one.seed is None else f"seed {one.seed}"
     return (
-        f'<figure class="jl-card">{picture}<figcaption><b>{as_html(one.name or "no variable")}</b>'
-        f"<span>{as_html(one.prompt)}</span><span>{as_html(words)}</span></figcaption></figure>"
+        f'<figure class="jl-card"><div class="jl-shot">{picture}{badge}</div><figcaption>{name}'
+        f'<span class="jl-says">{as_html(one.prompt)}</span><span>{seed}</span></figcaption></figure>'
     )

@@ -10,9 +10,17 @@ function age(at) {
   return `${count} ${unit}${unit === "day" && count > 1 ? "s" : ""} ago`;
 }
 
-// A step and its noise as a card has room for them: `24 of 30, σ 0.37`; the whole is told of the chosen one.
-function shortNoise(noise) {
-  return noise.replace(/^step /, "").replace(/σ ([\d.]+).*/, (_, level) => `σ ${Number(Number(level).toPrecision(2))}`);
+// What a result is called; one that no variable holds goes by its number.
+function called(one) {
+  return one.name || `result ${one.id}`;
+}
+
+// The steps that a noisy result has behind it; nothing for a finished one.
+function badge(one) {
+  const part = make("span", "jl-part", one.place || "noisy");
+  if (one.place) part.prepend(make("i", "", "step "));
+  part.title = `not finished: ${one.noise}`;
+  return part;
 }
 
 class Gallery {
@@ -30,7 +38,11 @@ class Gallery {
     this.cards = make("div", "jl-cards");
     this.none = make("div", "jl-empty");
     this.cards.addEventListener("keydown", (event) => this.walk(event));
-    body.append(this.cards, this.none);
+    this.cards.addEventListener("scroll", () => this.drawBelow());
+    const shelf = make("div", "jl-shelf");
+    shelf.append(this.cards, this.buildBelow());
+    body.append(shelf, this.none);
+    new ResizeObserver(() => this.drawBelow()).observe(this.cards);
     this.enlarged = new Enlarged(root, (by) => this.enlargeBeside(by));
     root.append(this.buildHead(), body, this.buildAbout(), this.buildFoot());
   }
@@ -48,19 +60,37 @@ class Gallery {
     return head;
   }
 
+  // Says over the last row how many cards are to be scrolled to.
+  buildBelow() {
+    this.below = make("div", "jl-below");
+    this.more = button("", () => this.cards.scrollBy({ top: 0.8 * this.cards.clientHeight, behavior: "smooth" }));
+    this.below.append(this.more);
+    return this.below;
+  }
+
   buildAbout() {
     this.about = make("div", "jl-about");
+    this.look = button("", () => this.enlarge(this.chosen));
+    this.look.className = "jl-look";
+    this.look.title = "enlarge: so does another click on the picture, or Enter";
+    this.small = make("img");
+    this.small.alt = "";
+    this.look.append(this.small);
     this.prompt = make("div", "jl-prompt");
     this.where = make("div", "jl-where");
-    this.about.append(this.prompt, this.where);
+    const words = make("div", "jl-told");
+    words.append(this.prompt, this.where);
+    this.about.append(this.look, words);
     return this.about;
   }
 
   buildFoot() {
     this.foot = make("div", "jl-foot");
     this.copyCell = button("Copy cell", () => this.copy(this.text("cell"), "the cell is copied"));
+    this.copyCell.title = "copies the cell that makes this result";
     this.newCell = button("New cell", () => this.put(this.text("cell")));
     this.onward = button("Go on from it", () => this.goOn());
+    this.onward.title = "gives a cell with the rest of its steps, or with its picture where it is finished";
     this.bind = button("Bind", () => this.port.send({ cmd: "bind", item: this.chosen, name: this.name.value }));
     this.bind.title = "binds these latents to the name beside it";
     this.name = make("input", "jl-bindname");
@@ -109,24 +139,35 @@ class Gallery {
     shown(this.cards, found.length > 0);
     needWidth(this.root, state.items.length, 28);
     shown(this.search, state.count > 1);
+    this.drawBelow();
     this.drawChosen();
+  }
+
+  drawBelow() {
+    const { scrollTop, clientHeight, children } = this.cards;
+    const end = children.length ? children[0].offsetTop + scrollTop + clientHeight : 0;
+    const count = [...children].filter((card) => card.offsetTop + card.offsetHeight > end + 4).length;
+    shown(this.below, count > 0);
+    put(this.more, `\u25be ${count} more below`);
   }
 
   card(one) {
     const card = button("", (event) => this.choose(one.id, event));
     card.className = "jl-card";
     card.dataset.id = one.id;
-    card.title = one.prompt;
+    card.title = `${one.prompt}\n(another click enlarges it)`.trim();
     const picture = one.f ? make("img") : make("div", "jl-none");
     if (one.f) {
       Object.assign(picture, { src: one.f, alt: "", loading: "lazy" });
       picture.addEventListener("load", () => picture.style.setProperty("max-width", `${SHARP * picture.naturalWidth}px`));
     }
+    const shot = make("div", "jl-shot");
+    shot.append(picture, ...(one.noise ? [badge(one)] : []));
     const words = make("figcaption");
     const seed = one.seed === null ? "" : `seed ${one.seed}`;
-    words.append(make("b", "", one.name || "no variable"), make("span", "", one.prompt || one.model), make("span", "", shortNoise(one.noise) || seed));
-    card.append(picture, words);
-    card.setAttribute("aria-label", [one.name || "no variable", one.prompt, one.noise || seed, one.model].filter(Boolean).join(", "));
+    words.append(make("b", one.name ? "" : "jl-unnamed", called(one)), make("span", "jl-says", one.prompt || one.model), make("span", "", seed));
+    card.append(shot, words);
+    card.setAttribute("aria-label", [called(one), one.prompt, one.noise, seed, one.model].filter(Boolean).join(", "));
     keepKeys(card);
     return card;
   }
@@ -145,7 +186,7 @@ class Gallery {
     if (!one.f) return;
     const row = this.row();
     const made = this.port ? "" : ", the small copy that this page holds";
-    this.enlarged.open(one.f, [one.name, one.prompt].filter(Boolean).join(", "), made, row.indexOf(id), row.length);
+    this.enlarged.open(one.f, [called(one), one.prompt].filter(Boolean).join(", "), made, row.indexOf(id), row.length);
     this.opened = id;
     if (this.port) this.port.send({ cmd: "whole", item: id });
   }
@@ -175,12 +216,16 @@ class Gallery {
     const held = this.state.live[one.id];
     const seed = one.seed === null ? "" : `seed ${one.seed}`;
     put(this.prompt, one.prompt || "no prompt");
-    const called = held && held !== one.name ? `now ${held}` : "";
-    put(this.where, [one.name || "no variable", called, one.noise || "clean", seed, one.model, age(one.at)].filter(Boolean).join(" \u00b7 "));
+    const now = held ? (held === one.name ? "" : `now ${held}`) : one.name ? "" : "not saved as a variable";
+    put(this.where, [called(one), now, one.noise || "finished", seed, one.model, age(one.at)].filter(Boolean).join(" \u00b7 "));
+    this.where.title = `made on ${new Date(1000 * one.at).toLocaleString()}`;
+    shown(this.look, Boolean(one.f));
+    if (one.f && this.small.src !== one.f) this.small.src = one.f;
+    this.look.setAttribute("aria-label", `enlarge ${called(one)}`);
     shown(this.copyCell, one.cell.length > 0);
     shown(this.newCell, one.cell.length > 0 && Boolean(this.port && this.port.inserts));
     shown(this.onward, one.next.length > 0);
-    put(this.onward, this.port ? "Go on from it" : "Copy cell to go on from it");
+    put(this.onward, this.port ? "Go on from it" : "Copy cell to continue");
     shown(this.group, Boolean(this.port));
     shown(this.compare, Boolean(this.port) && this.second !== null);
     if (this.named !== this.chosen) this.name.value = held ? "" : `result_${one.id}`;

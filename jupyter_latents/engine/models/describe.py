@@ -22,7 +22,7 @@ from jupyter_latents.engine.models.guiders import check_guider
 from jupyter_latents.engine.models.parts import SEEING, PartSource, parts_of, read_json
 from jupyter_latents.engine.models.pipelines import RUNS, reason_against
 from jupyter_latents.engine.models.places.find import find
-from jupyter_latents.engine.models.places.hub import HubFiles, fetch, hub_is_off, settings_of
+from jupyter_latents.engine.models.places.hub import HubFiles, fetch, hub_is_off, settings_of, why
 from jupyter_latents.engine.models.places.names import MODULAR, Wanted, cached_models, download_line, known_models
 from jupyter_latents.errors import ModelError, nearest
 from jupyter_latents.paths import is_folder, is_there, opened
@@ -163,8 +163,24 @@ def _of_folder(source: ModelSource, place: Path) -> ModelFacts:
     if not all(part.folder.is_dir() for part in parts.values()):
         folder = _subfolder(source, fetch(wanted, lambda: settings_of(wanted)))
         parts = parts_of(folder, index, source.variant, source.name)
-    check_variant(source, parts)
+    try:
+        check_variant(source, parts)
+    except ModelError as error:
+        if error.option == "variant":
+            raise
+        raise _without_variant(source, parts, error) from error
     return replace(_facts(source, folder, index, parts), absent=tuple(lacking))
+
+
+def _without_variant(source: ModelSource, parts: Mapping[str, PartSource], asked: ModelError) -> ModelError:
+    """The error for a variant that is not on this machine, where the hub was asked in vain."""
+    have = [variants(part.folder) for part in parts.values()]
+    if not any(have):
+        return asked
+    line = download_line(source.name, ("model_index.json",), source.variant)
+    reason = why(asked.__cause__) if asked.__cause__ is not None else "the hub was not asked"
+    more = f"{reason[0].upper()}{reason[1:]}; where there is a network, this fetches them: {line}"
+    return no_variant(source, have, "here are").with_more(more)
 
 
 def _partly(source: ModelSource, lacking: Sequence[str], *, unasked: bool) -> ModelError:

@@ -120,7 +120,8 @@ class Family:
             raise ModelError(f"{self.name}: {self.later}.", option="image_seeds")
         if name is None:
             have = [other for other in ("txt2img", "img2img", "inpaint") if getattr(self, other)]
-            raise ModelError(f"{self.name} has no {mode} pipeline in diffusers; it runs {', '.join(have)}.")
+            way = "" if self.txt2img or not have else f" Give it a picture or latents by {option('image_seeds')}."
+            raise ModelError(f"{self.name} has no {mode} pipeline in diffusers; it runs {', '.join(have)}.{way}")
         return name
 
     def _instead(self, kinds: Sequence[str]) -> str:

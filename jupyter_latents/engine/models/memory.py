@@ -41,7 +41,8 @@ def device_of(name: str | None) -> Any:
         index = device.index if ":" in name else (torch.cuda.current_device() if count else 0)
         if index >= count:
             have = ", ".join(["cpu", *(f"cuda:{number}" for number in range(count))])
-            raise _no_device(name, f"is not on this machine; here are {have}.")
+            bare = "" if torch.version.cuda or torch.version.hip else " This torch is built for the CPU alone."
+            raise _no_device(name, f"is not on this machine; here are {have}.{bare}")
         return torch.device("cuda", index)
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise _no_device("mps", "is not on this machine; leave it out, or use cpu.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import secrets
@@ -75,6 +76,8 @@ def write_whole(path: Path, content: bytes, *, write: Callable[[int, bytes], int
     """
     try:
         target = path.resolve()
+        if target.is_symlink():  # a link loop, from Python 3.13 on
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir():
             raise LatentsFileError(f"cannot write {path}: it is a folder; give a file name in it.")

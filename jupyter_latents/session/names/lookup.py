@@ -67,10 +67,8 @@ class Lookup:
             folder = path.parent
             beside = [other.name for other in folder.iterdir() if other.is_file()] if is_folder(folder) else []
             hint, python = nearest(path.name, beside), expression_hint(reference.text, self.kernel)
-            raise NameNotFoundError(
-                f"no file {reference.text}{hint or '.'}{python or f' Paths are taken from {Path.cwd()}.'}",
-                name=reference.text,
-            )
+            advice = python or f" Paths are taken from '{Path.cwd()}'."
+            raise NameNotFoundError(f"no file {reference.text}{hint or '.'}{advice}", name=reference.text)
         return path
 
     def _variable(self, text: str) -> Any:

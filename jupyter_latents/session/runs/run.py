@@ -6,7 +6,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from jupyter_latents.errors import JupyterLatentsError, RunError, SettingError, StoppedError, cause
+from jupyter_latents.errors import JupyterLatentsError, RunError, ScriptError, SettingError, StoppedError, cause
 from jupyter_latents.session.runs.steps import Step, StepStream
 from jupyter_latents.stopping import StopFlag, heeding
 
@@ -173,6 +173,7 @@ class Run:
 
         Raises:
             JupyterLatentsError: What it failed with.
+            ScriptError: Its script named no model, as one of directives alone.
             StoppedError: It was stopped; `result` holds what the last stage had made.
         """
         while not self.wait(_POLL):
@@ -193,8 +194,10 @@ class Run:
 
     def _outcome(self) -> Made:
         self.check()
-        if self.flag.heard or not self.made:
-            raise StoppedError(self.left if self.flag.heard else "the script ran no stage; name a model in it.")
+        if self.flag.heard:
+            raise StoppedError(self.left)
+        if not self.made:
+            raise ScriptError("the script ran no stage; name a model in it.")
         return self.gives(self.made)
 
     def fail(self, error: BaseException) -> None:

@@ -67,7 +67,7 @@ def _script_option(word: Word, words: list[Word], arguments: list[str]) -> None:
         what = "no option of the magic's line" if word.text.startswith("-") else "not expected on the magic's line"
         hint = (
             nearest(word.text, [*MAGIC_NAMES, *BY_NAME])
-            or "; the script begins on the line below, options are listed by --help."
+            or "; the script begins on the line below %%dgen, options are listed by --help."
         )
         raise ScriptError(f"'{word.text}' is {what}{hint}", place=word.place)
     option = BY_NAME[word.text]

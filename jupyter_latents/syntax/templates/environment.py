@@ -12,7 +12,7 @@ from functools import cached_property
 from types import GeneratorType, ModuleType
 from typing import Any
 
-from jupyter_latents.errors import Place, ScriptError
+from jupyter_latents.errors import JupyterLatentsError, Place, ScriptError
 from jupyter_latents.syntax.options.rules.module_sets import ModuleSets
 from jupyter_latents.syntax.text.lines import nothing
 from jupyter_latents.syntax.text.quoting import quote
@@ -127,6 +127,7 @@ class Environment:
         self.changes: dict[str, str] = {}  # what `\env` set
         self.values = Values(self.environ)
         self._noted: set[str] = set()
+        self._unset: dict[int | None, str] = {}  # by the line that writes it
         self.mentioned: frozenset[str] = frozenset()  # names that a line of the script sets, reached or not
         self.waits: Waits | None = None  # who waits for promises: an evaluation
         self.whole: Promise | None = None  # of last_images, where even their count is not known
@@ -152,7 +153,14 @@ class Environment:
     def note_unset(self, name: str, place: Place | None) -> None:
         """Warns where a variable of the environment that is not set is written into the words of a line."""
         if not self.telling and name not in self.changes and name not in self.environ:
-            self.note(f"the environment has no variable {name}, and nothing stands in its place", place)
+            said = f"the environment has no variable {name}, and nothing stands in its place"
+            self._unset.setdefault(place.line if place is not None else None, said)
+            self.note(said, place)
+
+    def explain(self, error: JupyterLatentsError) -> JupyterLatentsError:
+        """Adds to an error that its line writes a variable of the environment that is not set; most come of that."""
+        said = self._unset.get(error.place.line) if error.place is not None else None
+        return error.with_more(f"{said[0].upper()}{said[1:]}.") if said else error
 
     @property
     def in_seed(self) -> bool:

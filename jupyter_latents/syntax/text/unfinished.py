@@ -56,6 +56,8 @@ def bare(text: str) -> tuple[str, tuple[int, ...]]:
 
     Strings that end on the line, and template parts, may hold a ``#``. One that goes on over the end is bare text.
     """
+    if "#" not in text:
+        return text, ()
     hidden = [part for part in segments(text) if part.kind != "text"]
     index, position, open_end, escapes = 0, 0, False, []
     while position < len(text):

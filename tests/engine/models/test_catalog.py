@@ -117,10 +117,12 @@ def test_subfolder_holds_the_model(tiny: Callable[[str], Path], tmp_path: Path) 
 
 def test_unknown_names_are_refused_with_what_is_known(hub: Path) -> None:
     assert "did you mean demo/scenes?" in refusal(ModelSource("demo/scenen"))
+    assert "did you mean demo/scenes?" in refusal(ModelSource("Demo/SCENES"))
     nowhere = refusal(ModelSource("stable-diffusion-v1-5/stable-diffusion-v1-6"))
     assert f"did you mean {SD15}?" in nowhere
     assert 'hf download stable-diffusion-v1-5/stable-diffusion-v1-6 --include "*.json"' in nowhere
     assert "offline" in nowhere
+    assert "did you mean" not in refusal(ModelSource("stable-diffusion-v1-5/sd-turbo"))  # the same owner is no likeness
     linked = refusal(ModelSource("https://huggingface.co/somebody/some/blob/main/mine.safetensors"))
     assert linked.endswith("hf download somebody/some mine.safetensors")
     assert "no folder or file" in refusal(ModelSource("./nothing/here/model"))
@@ -313,3 +315,16 @@ def test_hub_that_cannot_be_reached_is_given_up_soon(monkeypatch: pytest.MonkeyP
     assert "the hub could not be reached" in refusal(ModelSource("some/model"))
     assert time.monotonic() - start < 5
     assert "offline" in refusal(ModelSource("some/model", offline=True))
+
+
+def test_a_variant_that_an_unreached_hub_may_have_is_told_with_its_line(
+    hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    message = refusal(ModelSource(SD15, variant="fp8"))
+    assert "here are: plain files (no variant), fp16. The hub could not be reached" in message
+    assert message.endswith('--include "*/*.fp8*.safetensors"')
+    assert refusal(ModelSource("some/model", variant="fp8")).endswith('--include "*/*.fp8*.safetensors"')

@@ -108,9 +108,6 @@ def sections(make: Maker, boxes: Mapping[str, Any]) -> list[Any]:
 
 
 def _section(make: Maker, title: str, children: Sequence[Any]) -> Any:
-    """The fields of a section; where the first one is called as the section is, its label is the heading."""
     grid = make.box(ipywidgets.Box, "dgp-grid", *children)
-    if any(row.label == title for row in FIELDS):
-        return make.box(ipywidgets.VBox, "dgp-section dgp-titled", grid)
     heading = make(ipywidgets.HTML, value=f'<b class="dgp-h">{title}</b>')
     return make.box(ipywidgets.VBox, "dgp-section", heading, grid)

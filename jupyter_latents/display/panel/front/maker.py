@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import ipywidgets
 
-__all__ = ["Maker", "close_all"]
+from jupyter_latents.wording import as_html
+
+__all__ = ["Maker", "close_all", "with_breaks"]
+
+_WITHIN_PATH = re.compile(r"(?<=[\w.])/(?=[\w.])")
 
 
 class Maker:
@@ -39,6 +44,11 @@ class Maker:
     def box(self, kind: Any, classes: str, *children: Any) -> Any:
         """Makes a box of widgets."""
         return self(kind, classes, children=children)
+
+
+def with_breaks(text: str) -> str:
+    """A text as HTML whose paths are broken behind slashes, where they are too long, before they are within a name."""
+    return _WITHIN_PATH.sub("/<wbr>", as_html(text))
 
 
 def close_all(widget: Any) -> None:

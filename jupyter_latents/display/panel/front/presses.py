@@ -56,6 +56,14 @@ class Presses(AnyWidget):
         """Has clicks told."""
         self._pressed = pressed
 
+    def focus(self, field: str) -> None:
+        """Has a field take the focus, once the page shows it.
+
+        Args:
+            field: The field's model.
+        """
+        self.send({"focus": field})
+
     def insert_cell(self, text: str, panel: str, answered: Callable[[bool], None]) -> None:
         """Asks the page to put a cell below the panel's.
 

@@ -51,10 +51,18 @@ class Knowledge:
         """What is known of all forms; empty where the text has changed since."""
         return self._outlooks if self._text == self._model.text else []
 
+    def sure(self) -> list[Mark]:
+        """The faults that the present text has whatever is there at the run."""
+        return self._model.marks(scheduler_names())
+
+    @property
+    def late(self) -> list[Mark]:
+        """Those that a plan or a run found: what was not there then may be there now."""
+        return self._late[1] if self._late[0] == self._model.text else []
+
     def marks(self) -> list[Mark]:
         """The faults of the present text."""
-        marks = self._model.marks(scheduler_names())
-        late = self._late[1] if self._late[0] == self._model.text else []
+        marks, late = self.sure(), self.late
         places = {(mark.index, mark.field) for mark in marks}
         return [*marks, *(mark for mark in late if (mark.index, mark.field) not in places)]
 

@@ -83,7 +83,8 @@ class Schedule:
     def in_words(self, start: int, end: int) -> str:
         """A window in words: its steps, and the noise levels at its ends where they are known."""
         text = f"steps {start}–{end} of {self.steps}"
-        return f"{text} · {self.sigmas[start]} → {self.sigmas[end]}" if len(self.sigmas) > max(start, end) else text
+        known = len(self.sigmas) > max(start, end)
+        return f"{text} · noise {self.sigmas[start]} → {self.sigmas[end]}" if known else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +163,17 @@ def _outlook(stages: Sequence[PlannedStage], loaded: set[str]) -> Outlook:
 
 
 def _model(planned: PlannedStage, loaded: set[str]) -> str:
-    """What a model is: its family, the size of its pictures and weights, whether it is loaded."""
+    """What a model is: its family, and what of its weights is to be loaded, or is."""
     course = planned.course
     if course is None:
         return ""
     name = course.stage.model.name
-    parts = [course.model.family, f"{readable(course.weights)} of weights" if course.weights else ""]
-    return " · ".join([*(part for part in parts if part), *(["loaded"] if name in loaded else [])])
+    size = readable(course.weights) if course.weights else ""
+    if name in loaded:
+        size = f"loaded, {size}" if size else "loaded"
+    elif size:
+        size = f"{size} to load"
+    return " · ".join(part for part in (course.model.family, size) if part)
 
 
 def _schedule(planned: PlannedStage) -> Schedule | None:

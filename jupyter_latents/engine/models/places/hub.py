@@ -14,7 +14,7 @@ from jupyter_latents.engine.models.places.names import SETTINGS, Wanted, not_fou
 from jupyter_latents.errors import ModelError
 from jupyter_latents.wording import option
 
-__all__ = ["SETTINGS", "HubFiles", "absence", "fetch", "files_of", "hub_is_off", "settings_of"]
+__all__ = ["SETTINGS", "HubFiles", "absence", "fetch", "files_of", "hub_is_off", "settings_of", "why"]
 
 T = TypeVar("T")
 
@@ -142,7 +142,7 @@ def fetch(wanted: Wanted, download: Callable[[], T]) -> T:
         HfApi().model_info(wanted.name, revision=wanted.revision, timeout=_PROBE_SECONDS, token=wanted.token)
         return download()
     except (HTTPError, OSError, ValueError, RuntimeError) as error:
-        raise not_found(wanted, _why(error)) from error
+        raise not_found(wanted, why(error)) from error
 
 
 def absence(wanted: Wanted) -> ModelError:
@@ -152,7 +152,7 @@ def absence(wanted: Wanted) -> ModelError:
     return absent
 
 
-def _why(error: BaseException) -> str:
+def why(error: BaseException) -> str:
     """Why the hub did not give it, in words; its own messages can be long and are kept as the cause."""
     kind = type(error).__name__
     token = option("auth_token")

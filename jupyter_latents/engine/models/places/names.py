@@ -30,6 +30,9 @@ MODULAR = "modular_model_index.json"
 SETTINGS = ("*.json", "*.txt", "*.model", "*.jinja")
 """Files of a repository that say what a model is: configurations and vocabularies, no weights."""
 
+_NEAR = 0.8
+"""How alike names of models are that one may take for another: their owners and versions are, of many."""
+
 _WEIGHTS = (".safetensors", ".ckpt", ".bin", ".pt", ".pth", ".gguf")
 
 
@@ -44,6 +47,7 @@ class Wanted:
         revision: Hub branch, tag or commit; None for ``main``.
         token: Hub token; never shown.
         offline: Never ask the hub.
+        variant: Which of a model's weights; None for the plain ones.
     """
 
     name: str
@@ -52,13 +56,19 @@ class Wanted:
     revision: str | None = None
     token: str | None = field(default=None, repr=False)
     offline: bool = False
+    variant: str | None = None
 
     @staticmethod
     def model(source: ModelSource) -> Wanted:
         """The model of a stage."""
         marks = ("model_index.json", MODULAR)
         return Wanted(
-            source.name, marks=marks, revision=source.revision, token=source.auth_token, offline=source.offline
+            source.name,
+            marks=marks,
+            revision=source.revision,
+            token=source.auth_token,
+            offline=source.offline,
+            variant=source.variant,
         )
 
     @property
@@ -134,7 +144,7 @@ def not_found(wanted: Wanted, reason: str = "") -> ModelError:
     name, what = wanted.name, wanted.what
     if not wanted.is_repository:
         known = [] if wanted.dest else known_models()
-        hint = nearest(name, known)
+        hint = nearest(name, known, _NEAR)
         more = f" Known here: {', '.join(known)}." if known else ""
         return ModelError(
             f"{what} {name!r} is no folder or file in {Path.cwd()}{hint}{'' if hint.endswith('?') else '.'}{more}",
@@ -153,15 +163,16 @@ def not_found(wanted: Wanted, reason: str = "") -> ModelError:
         return ModelError(
             f"{what} {name!r} is only partly in the hub's cache on this machine ({lacks})"
             f"{f'; {reason}' if reason else ''}. Fetch the rest where there is a network: "
-            f"{download_line(name, wanted.marks)}",
+            f"{download_line(name, wanted.marks, wanted.variant)}",
             option=wanted.dest,
         )
     known = [] if wanted.dest else known_models()
+    line = download_line(name, wanted.marks, wanted.variant)
     kinds = "a folder nor" if wanted.dest else "a demo model, a folder nor"
     return ModelError(
         f"{what} {name!r} is neither {kinds} in the hub's cache on this machine{f'; {reason}' if reason else ''}"
-        f"{nearest(name, known) or '.'}{f' Known here: {_listed(known)}.' if known else ''} "
-        f"For use without network, fetch it once where there is one: {download_line(name, wanted.marks)}",
+        f"{nearest(name, known, _NEAR) or '.'}{f' Known here: {_listed(known)}.' if known else ''} "
+        f"For use without network, fetch it once where there is one: {line}",
         option=wanted.dest,
     )
 

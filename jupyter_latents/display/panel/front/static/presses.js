@@ -32,8 +32,18 @@ function render({ model, el }) {
     model.send({ ...press, typed: Object.fromEntries(typed) });
     typed.clear();
   };
+  // A field takes the focus; that of another stage is drawn a moment after it was chosen.
+  const focus = async (id, tries = 20) => {
+    const field = await manager?.get_model(id);
+    const views = await Promise.all(Object.values(field?.views || {}));
+    const view = views.find((one) => one.el.isConnected && one.el.offsetParent);
+    const input = view?.el.querySelector("input, textarea, select, .noUi-handle");
+    if (input) input.focus();
+    else if (tries) setTimeout(focus, 100, id, tries - 1);
+  };
   // A cell for the notebook; where the front end cannot, the kernel shows its text.
   const told = (message) => {
+    if (typeof message.focus === "string") focus(message.focus);
     if (typeof message.cell !== "string") return;
     model.send({ inserted: insertCell(manager?.context, message.below, message.cell) });
   };

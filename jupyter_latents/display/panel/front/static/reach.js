@@ -1,5 +1,7 @@
 // Names and states that ipywidgets does not give: which field is wrong, which stage is chosen, what a handle moves.
 
+let count = 0; // of lines with what is wrong, which have no names of their own
+
 function reach(el) {
   const panel = el.closest(".dgp-panel");
   if (!panel) return () => {};
@@ -8,7 +10,11 @@ function reach(el) {
     for (const field of panel.querySelectorAll(".dgp-field")) {
       const wrong = String(field.querySelector(".dgp-bad") !== null);
       const label = field.querySelector(".widget-label")?.textContent || "";
-      for (const input of field.querySelectorAll("input, textarea, select")) set(input, "aria-invalid", wrong);
+      const said = [...field.querySelectorAll(".dgp-said")].map((one) => (one.id ||= `dgp-said-${++count}`)).join(" ");
+      for (const input of field.querySelectorAll("input, textarea, select, .noUi-handle")) {
+        set(input, "aria-invalid", wrong);
+        set(input, "aria-describedby", said);
+      }
       field.querySelectorAll(".noUi-handle").forEach((handle, index) => set(handle, "aria-label", `${label}, ${index ? "end" : "start"}`));
     }
     for (const stage of panel.querySelectorAll(".dgp-do-stage")) {
@@ -21,8 +27,7 @@ function reach(el) {
     }
     for (const section of panel.querySelectorAll(".dgp-section")) {
       set(section, "role", "group");
-      const heading = section.querySelector(".dgp-h") || section.querySelector(".widget-label"); // HTML has one, empty
-      set(section, "aria-label", heading?.textContent || "");
+      set(section, "aria-label", section.querySelector(".dgp-h")?.textContent || "");
     }
     set(panel, "role", "region");
     set(panel, "aria-label", "panel of diffusion stages");

@@ -7,9 +7,19 @@ function render({ model, el }) {
   slider.setAttribute("aria-label", model.get("label"));
   // The field stands in the same row, and may be drawn later than this.
   const field = () => el.closest(".dgp-row")?.querySelector("input[type=text]");
-  const follow = () => {
-    const typed = Number.parseFloat(field()?.value);
-    slider.value = Number.isFinite(typed) ? typed : model.get("at");
+  const stand = (at, given) => {
+    slider.value = at;
+    slider.classList.toggle("dgp-unset", !given); // the field is empty: nothing is set yet
+    slider.style.setProperty("--dgp-at", (slider.value - slider.min) / (slider.max - slider.min));
+  };
+  const typed = (event) => {
+    if (event.target !== field()) return;
+    const number = Number.parseFloat(field().value);
+    stand(Number.isFinite(number) ? number : model.get("at"), field().value.trim() !== "");
+  };
+  const told = () => {
+    stand(model.get("at"), model.get("given"));
+    slider.disabled = !model.get("on");
   };
   slider.addEventListener("input", () => {
     const into = field();
@@ -18,15 +28,14 @@ function render({ model, el }) {
     into.dispatchEvent(new Event("input", { bubbles: true }));
   });
   slider.addEventListener("keydown", (event) => event.stopPropagation()); // the notebook's own keys
-  const typed = (event) => event.target === field() && follow();
-  const moved = () => { slider.value = model.get("at"); };
   document.addEventListener("input", typed, true);
-  model.on("change:at", moved);
-  moved();
+  const traits = "change:at change:given change:on";
+  model.on(traits, told);
+  told();
   el.append(slider);
   return () => {
     document.removeEventListener("input", typed, true);
-    model.off("change:at", moved);
+    model.off(traits, told);
   };
 }
 
