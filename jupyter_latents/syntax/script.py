@@ -193,6 +193,8 @@ class Script:
                         return
                 if made:
                     environment.last = {**NOTHING_YET, **last_names(made[0], environment.veiled)}
+                    if made[0].first("animation_format") not in (None, "frames"):
+                        del environment.last["last_animations"]  # no list of them is foreseen: a reader is told
             if environment.exited:
                 return
 

@@ -103,6 +103,22 @@ def test_a_film_without_its_codec_is_refused_before_it_runs(desk: Desk, monkeypa
         desk.plan(f"{GIF} --animation-format mp4")
 
 
+def test_a_script_that_reads_the_films_it_made_is_told_that_they_are_not_there(desk: Desk) -> None:
+    read = "\n\n\\print {{ last_animations }}"
+    assert not any("last_animations" in line for line in said(desk, STAGE + read))
+    assert any(
+        "last_animations" in line for line in said(desk, f"{GIF} --animation-format gif --output-path out{read}")
+    )
+
+
+def said(desk: Desk, script: str) -> list[str]:
+    try:
+        desk.run(script)
+    except JupyterLatentsError as error:
+        return [error.message]
+    return desk.notes.lines
+
+
 def test_one_picture_is_no_film(desk: Desk) -> None:
     picture(64).save("photo.png")
     run = desk.run(f"{GIF.replace('film.gif', 'photo.png')} --animation-format mp4 --output-path out")
