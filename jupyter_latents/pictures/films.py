@@ -21,7 +21,7 @@ from jupyter_latents.pictures.metadata.texts import no_room, storable, write_pic
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["film_bytes", "kind_of", "moving"]
+__all__ = ["check_codec", "film_bytes", "kind_of", "moving"]
 
 _CODECS = ("imageio", "imageio_ffmpeg")
 _WITHOUT_CODEC = f"write {', '.join(f'.{row.ending}' for row in FORMATS if row.films and not row.codec)} instead"
@@ -67,11 +67,25 @@ def film_bytes(
     return content.getvalue()
 
 
-def _coded(frames: Sequence[Image], row: FileFormat, fps: float, texts: Mapping[str, str], otherwise: str) -> bytes:
-    missing = [name for name in _CODECS if importlib.util.find_spec(name) is None]
+def check_codec(ending: str, otherwise: str) -> None:
+    """Sees that there is a codec for films of an ending.
+
+    Args:
+        ending: The ending, without its dot.
+        otherwise: What to do without the codec, as an order.
+
+    Raises:
+        LatentsError: There is none.
+    """
+    row = format_of(ending)
+    missing = [name for name in _CODECS if importlib.util.find_spec(name) is None] if row and row.codec else []
     if missing:
         packages = " ".join(name.replace("_", "-") for name in missing)
         raise LatentsError(f"there is no film codec here; pip install {packages}, or {otherwise}.")
+
+
+def _coded(frames: Sequence[Image], row: FileFormat, fps: float, texts: Mapping[str, str], otherwise: str) -> bytes:
+    check_codec(row.ending, otherwise)
     import imageio.v2 as imageio
     import numpy as np
 

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from .chains import AND, chain_of, chain_size, chains, processed
-from .table import IDLE, PROCESSORS, check_processor
+from .table import ELSEWHERE, IDLE, PROCESSORS, check_processor
 
-__all__ = ["AND", "IDLE", "PROCESSORS", "chain_of", "chain_size", "chains", "check_processor", "processed"]
+__all__ = ["AND", "ELSEWHERE", "IDLE", "PROCESSORS", "chain_of", "chain_size", "chains", "check_processor", "processed"]

@@ -30,7 +30,7 @@ from .work import (
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["IDLE", "PROCESSORS", "REFUSED", "Processor", "check_processor", "settings_of"]
+__all__ = ["ELSEWHERE", "IDLE", "PROCESSORS", "Processor", "check_processor", "settings_of"]
 
 Size: TypeAlias = tuple[int, int]
 Work: TypeAlias = "Callable[[Image, Mapping[str, Any]], Image]"
@@ -156,7 +156,7 @@ PROCESSORS: Mapping[str, Processor] = MappingProxyType(
 
 _NETWORK = "it takes a network of its own; make the picture with it elsewhere, and name its file"
 _LATER = "not yet; change the picture in Python, and name the variable"
-REFUSED: Mapping[str, str] = MappingProxyType(
+ELSEWHERE: Mapping[str, str] = MappingProxyType(
     {
         **dict.fromkeys(
             ("adetailer", "anyline", "hed", "inpaint", "leres", "lineart", "lineart-anime", "midas",
@@ -204,8 +204,8 @@ def settings_of(address: Address) -> dict[str, Any]:
         SettingError: See `check_processor`.
     """
     name = address.name.lower()
-    if name in REFUSED:
-        raise SettingError(f"the image processor {name} does not run here: {REFUSED[name]}.")
+    if name in ELSEWHERE:
+        raise SettingError(f"the image processor {name} does not run here: {ELSEWHERE[name]}.")
     if name not in PROCESSORS:
         raise SettingError(
             f"'{address.name}' is no image processor{nearest(name, PROCESSORS) or '.'} Known: {', '.join(PROCESSORS)}."

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from jupyter_latents.engine import StageResult
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["check_writable", "folder_of", "write", "writes", "writes_latents"]
+__all__ = ["check_writable", "folder_of", "joined", "write", "writes", "writes_latents"]
 
 _FOLDER = "output"  # dgenerate's own default
 _IN_NAMES = str.maketrans({"@": "-", ",": "-", "=": None})
@@ -166,8 +166,13 @@ def _write_scripts(files: Sequence[str], script: str) -> None:
         write_whole(Path(file).with_suffix(_SCRIPT), script.encode())
 
 
-def _joined(pictures: Sequence[Image | Clip], grid: Size | None) -> Sequence[Image | Clip]:
-    """The pictures of a batch as one, as dgenerate joins them; what has no place in the grid gets further rows."""
+def joined(pictures: Sequence[Image | Clip], grid: Size | None) -> Sequence[Image | Clip]:
+    """The pictures of a batch as one, as dgenerate joins them; what has no place in the grid gets further rows.
+
+    Args:
+        pictures: The pictures, of one size.
+        grid: Columns and rows; None to leave them.
+    """
     from PIL import Image as PilImage
 
     stills = [one for one in pictures if not isinstance(one, Clip)]
@@ -197,7 +202,7 @@ def _written(
         target = free(stem, ending)
         return [result.latents.save(target).as_posix()]
     targets = []
-    pictures = _joined(result.images, wanted.grid)
+    pictures = joined(result.images, wanted.grid)
     chunks = _chunks(result.latents) if beside else [b""] * len(pictures)
     for number, (one, chunk) in enumerate(zip(pictures, chunks, strict=True)):
         name = stem if len(pictures) == 1 else f"{stem}_{number + 1}"

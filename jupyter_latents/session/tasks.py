@@ -155,7 +155,8 @@ class Work:
             ahead.end()
 
     def _evaluation(self, environment: Environment) -> Evaluation:
-        return Evaluation(self.task.script, environment, scheduler_names(), counts(self.session.names))
+        count = counts(self.session.names, self.session.addresses.file)
+        return Evaluation(self.task.script, environment, scheduler_names(), count)
 
     def _foresight(self, evaluation: Evaluation, models: Models, kept: Answers | None = None) -> Foresight:
         resolver = replace(self.session.resolver(evaluation.environment), fetch=self.session.addresses.file)

@@ -7,6 +7,7 @@ from jupyter_latents.prompts import PromptRow, prompt_schedule
 from .evaluation import Evaluation, Foreseen, Waiting
 from .image_process import ImageProcess
 from .invocation import Invocation
+from .options.second_stage import BEFORE
 from .prompts import format_prompt
 from .script import Script, parse
 from .seeds import format_seed, parse_seed, unsupported
@@ -16,6 +17,7 @@ from .templates.promises import Promise, real
 from .text.quoting import quote
 
 __all__ = [
+    "BEFORE",
     "Environment",
     "Evaluation",
     "Foreseen",

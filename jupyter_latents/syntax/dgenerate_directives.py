@@ -17,6 +17,7 @@ IDLE: Mapping[str, str] = MappingProxyType({
                      "control_net", "adapter", "transformer", "image_encoder", "image_processor",
                      "prompt_upscaler", "prompt_weighter")
     },
+    "use_modules": "an invocation of the same model and options has these parts by itself, and others are refused",
     "list_object_caches": "%%dgen --models lists what is loaded",
     **dict.fromkeys(
         ("help", "templates_help", "functions_help", "directives_help", "quantizer_help", "image_processor_help",
@@ -30,13 +31,12 @@ _RUN_IN_CELL = "run it in a cell of its own"
 REFUSED: Mapping[str, str] = MappingProxyType(
     {
         "exec": f"running programs is not part of the cell; {_RUN_IN_CELL} with !",
-        "web_cache": "there is no web cache here",
-        "prompt_upscale": "prompt upscalers are not part of this project",
-        "civitai_links": "CivitAI links are not part of this project",
-        "to_diffusers": "model conversion is not part of this project",
-        "use_modules": "models of one name share their parts without it; name another model's by --vae and --unet",
+        "web_cache": "there is no web cache here; take the line away",
+        "prompt_upscale": "prompts are not rewritten here; write them as they should be read",
+        "civitai_links": "CivitAI is not asked here; fetch the file in a browser, and give its path",
+        "to_diffusers": "model conversion is not part of this project; single files run as they are",
         "auto1111_metadata": "pictures of A1111's are read by %%dgen --from PICTURE",
-        "import_plugins": "dgenerate's plugins cannot run here",
+        "import_plugins": "dgenerate's plugins cannot run here; write a function in Python, and name what it makes",
         **dict.fromkeys(
             ("cd", "pushd", "popd", "pwd", "ls", "mkdir", "rmdir", "rm", "mv", "cp", "cat"),
             f"file commands are not part of the cell; {_RUN_IN_CELL} with % or !",

@@ -136,7 +136,10 @@ def _print(line: Logical, start: int, environment: Environment) -> None:
 def _echo(line: Logical, start: int, environment: Environment) -> None:
     with _telling(environment):
         text = expand(line, environment, start=start)
-    words = matched(read_words(text), environment)
+    asked = list(read_words(text))
+    if any(not word.quoted and re.match(r"~(/|\Z)", word.text) for word in asked):
+        environment.note("~ stays as it is: the home folder is of the environment, which is not shown", text.place())
+    words = matched(asked, environment)
     environment.print(" ".join(word.text for word in words))
 
 
@@ -204,10 +207,27 @@ def _nothing(_line: Logical, _start: int, _environment: Environment) -> None:
     """Accepted; there is nothing to do."""
 
 
+def _of_modules(name: str, line: Logical, start: int, environment: Environment) -> None:
+    """Keeps which parts of models go by which names."""
+    sets, words = environment.sets, read_words(expand(line, environment, start=start))
+    texts, place = [word.text for word in words], line.text.place(0, len(name) + 1)
+    if name == "clear_modules":
+        sets.clear(texts)
+    elif len(texts) < 2 if name == "save_modules" else len(texts) != 1:
+        usage = "\\save_modules NAME MODULE..." if name == "save_modules" else "\\use_modules NAME"
+        raise ScriptError(f"'\\{name}' is written {usage}.", place=place)
+    elif name == "save_modules":
+        sets.save(texts[0], texts[1:], place)
+    else:
+        sets.use(texts[0], place)
+
+
 def _told(name: str, why: str) -> Callable[[Logical, int, Environment], None]:
     """Accepted, and told."""
 
-    def run(line: Logical, _start: int, environment: Environment) -> None:
+    def run(line: Logical, start: int, environment: Environment) -> None:
+        if name.endswith("_modules"):
+            _of_modules(name, line, start, environment)
         environment.note(f"\\{name} changes nothing: {why}", line.text.place(0, len(name) + 1))
 
     return run

@@ -28,7 +28,7 @@ _LAST = (
 _SHARED = (
     "dtype", "variant", "auth_token", "offline", "device", "vae", "vae_tiling", "vae_slicing", "optimize", "prompts",
     "negative_prompts", "prompt_weighter", "inference_steps", "guidance_scales", "guidance_rescales", "schedulers",
-    "model_cpu_offload", "model_sequential_offload", "model_group_offload", "force",
+    "model_cpu_offload", "model_sequential_offload", "model_group_offload", "force", "animation_format", "no_frames",
 )  # fmt: skip
 _FIRST_ALONE = ("text_encoders", "textual_inversions", "unet", "loras", "ip_adapters")
 _CUT = "high-noise fraction"  # what people call where the refiner begins

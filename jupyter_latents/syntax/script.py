@@ -16,6 +16,7 @@ from .expand import UNKNOWN, expand
 from .invocation import Invocation
 from .last import NOTHING_YET, last_names
 from .options.arguments import VeiledError, read_arguments
+from .options.rules.module_sets import parts_of
 from .options.rules.remarks import remarks
 from .pairs import of_pair
 from .patterns import matched
@@ -185,11 +186,15 @@ class Script:
                     if one.note:
                         environment.note(one.note, one.words[0].place)
                     made.append(_invocation(one.words, environment, schedulers))
+                    if len(made) == 1:
+                        environment.sets.taken(parts_of(made[0].model, made[0].values))
                     yield of_pair(made[-1], one.pair, lambda word: _opened(word, environment))
                     if environment.exited:
                         return
                 if made:
                     environment.last = {**NOTHING_YET, **last_names(made[0], environment.veiled)}
+                    if made[0].first("animation_format") not in (None, "frames"):
+                        del environment.last["last_animations"]  # no list of them is foreseen: a reader is told
             if environment.exited:
                 return
 

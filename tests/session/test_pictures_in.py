@@ -70,7 +70,7 @@ def test_a_picture_is_not_resized_beyond_what_may_come_in(desk: Desk, more: str)
 def test_the_first_picture_of_a_gif_is_told_in_plan_and_run(desk: Desk) -> None:
     picture(64).save("film.gif", save_all=True, append_images=[Image.new("RGB", (64, 64))])
     desk.session.names["hole"] = Image.new("L", (64, 64), 255)
-    said = "film.gif holds several pictures; the first is used"
+    said = "film.gif holds several pictures; the first is used; --animation-format gif has a stage run for each"
     (planned,) = desk.plan(f"{STAGE} './film.gif;mask=hole'").stages
     desk.run(f"{STAGE} './film.gif;mask=hole'")
     assert said in planned.notes

@@ -239,7 +239,9 @@ m --ip-adapters x --image-seeds "adapter: {{ images }}" --prompts cat
 
 
 REFUSED = {
-    "--animation-format": ("<sd15> --prompts x\n--image-seeds horse.png\n--animation-format gif", 3),
+    "its model is not the same": (
+        "<sd15> --prompts x --inference-steps 2 --output-size 64\n\n\\save_modules a vae\n\\use_modules a\n<sdxl>", 4,
+    ),
     "CivitAI": ("\\set x 1\n\\civitai_links https://civitai.com/models/1", 2),
     "does not run here": ("<sd15>\n--prompts x\n--deep-cache", 3),
     "a network of its own": (

@@ -124,14 +124,42 @@ def test_a_script_goes_on_after_such_a_question_which_runs_nothing(asks: str) ->
 
 def test_what_only_tidies_up_in_dgenerate_is_taken_and_told_once() -> None:
     said: list[str] = []
-    for name in [name for name, row in DIRECTIVES.items() if row.idle]:
+    for name in [name for name, row in DIRECTIVES.items() if row.idle and name != "use_modules"]:
         script = Script(f"\\{name} x vae\nm --prompts cat")
         script.check()
         assert len(list(script.invocations(Environment(print=said.append)))) == 1
         assert said.pop().startswith(f"line 1: \\{name} changes nothing: ")
         assert not said
     with pytest.raises(ScriptError, match="dgenerate's and does not run here"):
-        Script("\\use_modules x").check()
+        Script("\\web_cache x").check()
+
+
+SAVED = "m --vae v --prompts cat\n\n\\save_modules held vae text_encoder feature_extractor\n\\use_modules held\n\n"
+
+
+@pytest.mark.parametrize("again", ["m --vae v --seeds 3", "m --vae v --text-encoders + + null", "m --vae v\n\nother"])
+def test_parts_of_the_invocation_before_are_those_of_the_same_model(again: str) -> None:
+    made = list(Script(SAVED + again).invocations(Environment(print=lambda _: None)))
+    assert len(made) == 2 + again.count("other")
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        (SAVED + "other --vae v", "its model is not the same"),
+        (SAVED + "m", "its --vae is not the same"),
+        (SAVED + "m --vae v --text-encoders + x", "its --text-encoders is not the same"),
+        (SAVED.replace("use_modules held", "use_modules hel"), "no parts are saved as 'hel'; did you mean held"),
+        (SAVED.replace(" vae ", " vea ") + "m", "'vea' is no part of a model; did you mean vae"),
+        (SAVED.replace("\\use", "\\clear_modules\n\\use") + "m --vae v", "no parts are saved as 'held'"),
+        ("\\use_modules", "is written"),
+    ],
+)
+def test_parts_of_another_model_are_refused_where_they_are_used(script: str, message: str) -> None:
+    with pytest.raises(ScriptError, match=message) as caught:
+        list(Script(script).invocations(Environment(print=lambda _: None)))
+    assert caught.value.place is not None
+    assert "_modules" in caught.value.place.text
 
 
 @pytest.mark.parametrize(
@@ -323,7 +351,13 @@ def test_quoted_text_behind_a_pattern_goes_behind_each_file(tmp_path: Path, monk
         ("m --prompts x --model-type qwen-image-layered", "into layers"),
         ("m --prompts x --prompt-weighter llm4gen;weighter=sd-embed", "a language model of its own"),
         ("m --prompts x --spectrum", "a split could not be exact"),
-        ("m --prompts x --qwen-layered-layers 4", "model families"),
+        ("m --prompts x --qwen-layered-layers 4", "model families.*--model-type"),
+        ("m --post-processors 'adetailer;model=a;prompt=x;model=b'", "adetailer does not run here.*make the picture"),
+        ("m --adetailer-detectors x", "detail it elsewhere, and go on with its file"),
+        ("m --ras", "remove it"),
+        ("\\civitai_links x", "fetch the file in a browser, and give its path"),
+        ("\\prompt_upscale x", "write them as they should be read"),
+        ("\\import_plugins x", "write a function in Python"),
     ],
 )
 def test_what_dgenerate_has_besides_is_refused_by_its_own_reason(text: str, says: str) -> None:

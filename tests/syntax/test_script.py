@@ -359,6 +359,13 @@ class TestPatterns:
     def test_words_of_sete_take_other_marks_too(self) -> None:
         assert run("\\sete w ?.png x?y '*.png'\n\\print {{ w | join(' ') }}").said == ["a.png b.png x?y *.png"]
 
+    @pytest.mark.parametrize(("text", "notes"), [("~", 1), ("~/a", 1), ("'~'", 0), ("a~b", 0)])
+    def test_echo_tells_that_it_does_not_show_the_home_folder(self, text: str, notes: int) -> None:
+        said = run(f"\\echo {text}").said
+        assert said[-1] == text.strip("'")
+        assert [line for line in said[:-1] if "the home folder" in line] == said[:-1]
+        assert len(said) == notes + 1
+
     def test_echo_takes_files(self) -> None:
         assert run('\\echo a* "*"').said == ["a.png *"]
 

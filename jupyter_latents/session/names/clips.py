@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jupyter_latents.engine import ModelCard
     from jupyter_latents.stage import ImageSeed
 
-__all__ = ["check_no_film", "frames_in", "speed_of"]
+__all__ = ["check_no_film", "frame_in", "frames_in", "frames_of", "speed_of"]
 
 Items = Sequence[tuple[Any, str]]
 
@@ -34,15 +34,7 @@ def frames_in(items: Items, seed: ImageSeed, model: ModelCard) -> Items:
         NameNotFoundError: A film that cannot be read.
     """
     if not model.takes_clips:
-        for key, number in (("frame-start", seed.frame_start), ("frame-end", seed.frame_end)):
-            if number is not None:
-                raise HandoffError(
-                    f"{key}={number} is for models that make clips of clips, and {model.name} ({model.family}) is "
-                    "none. Leave it out.",
-                    option="image_seeds",
-                )
-        check_no_film(items, model)
-        return items
+        return frame_in(items, seed, model)
     frames = [one for item, name in items for one in _frames(item, name)]
     if seed.frame_start is None and seed.frame_end is None:
         return frames
@@ -51,14 +43,57 @@ def frames_in(items: Items, seed: ImageSeed, model: ModelCard) -> Items:
             "frame-start and frame-end cut films and lists of pictures. Latents are cut in time as {{ clip[0:5] }}.",
             option="image_seeds",
         )
-    start, last = seed.frame_start or 0, len(frames) - 1 if seed.frame_end is None else seed.frame_end
-    if last >= len(frames) or start > last:
+    cut = frames_of(seed, len(frames))
+    return frames[cut.start : cut.stop]
+
+
+def frames_of(seed: ImageSeed, count: int) -> range:
+    """The frames that an image seed takes of a clip.
+
+    Args:
+        seed: The image seed.
+        count: How many frames the clip has.
+
+    Raises:
+        HandoffError: The clip ends before them.
+    """
+    start, last = seed.frame_start or 0, count - 1 if seed.frame_end is None else seed.frame_end
+    if last >= count or start > last:
         raise HandoffError(
-            f"frame-start={start} and frame-end={last} cut a clip of {len(frames)} frames, which are 0 to "
-            f"{len(frames) - 1}.",
+            f"frame-start={start} and frame-end={last} cut a clip of {count} frames, which are 0 to {count - 1}.",
             option="image_seeds",
         )
-    return frames[start : last + 1]
+    return range(start, last + 1)
+
+
+def frame_in(items: Items, seed: ImageSeed, model: ModelCard) -> Items:
+    """Pictures for a model that takes no clips: of films the one frame that the image seed names.
+
+    Raises:
+        HandoffError: A film without one, several frames, or one beyond its end.
+        NameNotFoundError: A film that cannot be read.
+    """
+    if seed.frame_start is None and seed.frame_end is None:
+        check_no_film(items, model)
+        return items
+    if seed.frame_start != seed.frame_end:
+        said = [
+            f"{key}={number}"
+            for key, number in (("frame-start", seed.frame_start), ("frame-end", seed.frame_end))
+            if number is not None
+        ]
+        raise HandoffError(
+            f"{' and '.join(said)} may be several frames, and {model.name} ({model.family}) takes one picture. Name "
+            f"one, as frame-start=3;frame-end=3, or have a stage run for each by {option('animation_format')} gif.",
+            option="image_seeds",
+        )
+    return [(_at(item, name, seed), name) for item, name in items]
+
+
+def _at(item: Any, name: str, seed: ImageSeed) -> Any:
+    """The frame of a film that an image seed names; what is no film stands for each frame."""
+    film = film_of(item, name, check) if isinstance(item, Path) else None
+    return item if film is None else film.frames[frames_of(seed, film.count).start]
 
 
 def check_no_film(items: Iterable[tuple[Any, str]], model: ModelCard) -> None:

@@ -12,7 +12,7 @@ from jupyter_latents.errors import HandoffError
 from jupyter_latents.pictures.reading import note_of, read_mask, read_picture
 from jupyter_latents.session.names.addresses import download
 from jupyter_latents.session.names.changes import as_decoded, changed, changed_sizes
-from jupyter_latents.session.names.clips import check_no_film, frames_in, speed_of
+from jupyter_latents.session.names.clips import check_no_film, frame_in, frames_in, speed_of
 from jupyter_latents.session.names.kinds import is_outline, is_standing, is_tensor_like
 from jupyter_latents.session.names.lookup import Lookup
 from jupyter_latents.session.names.positions import Positions
@@ -149,7 +149,11 @@ class Resolver:
                   for item, name in find.items(find.value(one.image), one.image.text, "an adapter image"))
             for adapter in seed.adapters
         )  # fmt: skip
-        check_no_film((*holes, *guides, *((item, name) for one in adapters for item, name, _ in one)), model)
+        check_no_film(((item, name) for one in adapters for item, name, _ in one), model)
+        if model.takes_clips:
+            check_no_film((*holes, *guides), model)
+        else:
+            holes, guides = tuple(frame_in(holes, seed, model)), tuple(frame_in(guides, seed, model))
         frames = tuple(frames_in(pictures, seed, model))
         fps = speed_of((*frames[:1], *images)) if model.takes_clips else 0.0
         return Positions(tuple(latents), frames, holes, guides, adapters, fps)
@@ -191,7 +195,7 @@ class Resolver:
     def _notes(self, seen: Positions, space: Space) -> tuple[str, ...]:
         """What is to be told of the pictures of a seed."""
         found = (
-            self._told(item, name, space) if is_standing(item) else note_of(item, name, check)
+            self._told(item, name, space) if is_standing(item) else _one_of(note_of(item, name, check))
             for item, name in seen.pictured
         )
         return tuple(
@@ -215,3 +219,8 @@ class Resolver:
         for item, name in items:
             made = self.decode(item, stage, name) if is_standing(item) else (item,)
             yield from (read(picture, name, check) for picture in made)
+
+
+def _one_of(note: str) -> str:
+    """What is told of a file of several pictures, with what takes all of them."""
+    return f"{note}; --animation-format gif has a stage run for each" if note else ""

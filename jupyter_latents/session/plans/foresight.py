@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.errors import JupyterLatentsError, ModelError
+from jupyter_latents.session.animations import Frames, check_animated, frames_asked
 from jupyter_latents.session.blame import blame, check_parts
 from jupyter_latents.session.memory.answers import Answers
 from jupyter_latents.session.outputs import check_writable, writes
@@ -98,14 +101,15 @@ class Foresight:
 
     def _invocation(self, foreseen: Foreseen) -> None:
         veiled, invocation = foreseen.invocation, foreseen.invocation.real()
-        stages = self._stages(invocation)
-        numbers = spread_from(invocation.stages(), self.resolver.kernel)
-        texts = stages if veiled.opens is None else self._stages(veiled)
+        frames = frames_asked(invocation, self.resolver.fetch)
+        stages = self._stages(invocation, frames)
+        numbers = spread_from(invocation.stages(), self.resolver.kernel, frames.ranges)
+        texts = stages if veiled.opens is None else self._stages(veiled, frames)
         made: list[Any] = []
         for number, stage, text in zip(numbers, stages, texts, strict=True):
             self.evaluation.environment.check()
             hide = hider(text, self.evaluation.environment)
-            planned, outline = self._stage(stage, hide)
+            planned, outline = self._stage(stage, hide, partial(check_animated, invocation))
             if planned.error is not None:
                 planned.error.template = hide(planned.error.template)
                 error = blame(invocation, planned.error, number)
@@ -115,10 +119,12 @@ class Foresight:
             made.append(outline)
         self._promise(foreseen, made, stages)
 
-    def _stages(self, invocation: Invocation) -> tuple[Stage, ...]:
-        return spread(invocation.stages(), self.resolver.kernel)
+    def _stages(self, invocation: Invocation, frames: Frames) -> tuple[Stage, ...]:
+        return spread(invocation.stages(), self.resolver.kernel, frames.ranges)
 
-    def _stage(self, stage: Stage, hide: Callable[[str], str]) -> tuple[PlannedStage, Any]:
+    def _stage(
+        self, stage: Stage, hide: Callable[[str], str], animated: Callable[[ModelCard], None]
+    ) -> tuple[PlannedStage, Any]:
         """A stage as it will run, and what the next stages will be given by it."""
         draws = is_stand_in(stage.seed)
         stage = replace(stage, seed=None) if draws else stage
@@ -127,7 +133,9 @@ class Foresight:
             check_writable(stage)
             self.guard(stage)
             offline = replace(stage, model=replace(stage.model, offline=True))
-            course = self.models.engine.prepare(offline, self.resolver.given(stage, self._card(stage)))
+            card = self._card(stage)
+            animated(card)
+            course = self.models.engine.prepare(offline, self.resolver.given(stage, card))
             planned = PlannedStage(stage, replace(course, stage=stage), draws=draws, hide=hide)
             if self.kept is not None:
                 return self.kept.answers(planned, stage, self.resolver)
@@ -163,23 +171,29 @@ class Foresight:
             self._bound[foreseen.into.name] = self._outlines[id(foreseen.into)] = bound_with(earlier, whole, stages)
 
 
-def counts(names: Mapping[str, Any]) -> Callable[[Invocation], int | None]:
+def counts(names: Mapping[str, Any], fetch: Callable[[str], Path]) -> Callable[[Invocation], int | None]:
     """What says how many results each invocation of a script will make, asked in their order.
 
     None where only the run can tell: of several latents at once as many files are written.
 
     Args:
         names: The kernel's variables.
+        fetch: An address to the file that is there.
     """
     bound: dict[str, Any] = {}
 
     def count(invocation: Invocation) -> int | None:
-        stages = spread(invocation.stages(), ChainMap(bound, names))  # type: ignore[arg-type]
+        try:
+            frames = frames_asked(invocation, fetch)
+        except JupyterLatentsError:
+            return None  # said where the stages are planned
+        stages = spread(invocation.stages(), ChainMap(bound, names), frames.ranges)  # type: ignore[arg-type]
         into = invocation.first("into")
         if into:
             whole = Outlines(stages, choices_of(stages)) if len(stages) > 1 else stages[0]
             bound[into] = bound_with(bound.get(into), whole, stages)
-        return None if any(map(_makes_several, stages)) else len(stages)
+        several = invocation.first("animation_format") or any(map(_makes_several, stages))
+        return None if several else len(stages)
 
     return count
 

@@ -33,7 +33,13 @@ class Job:
         made: What its stages made, in order.
         files: What they wrote.
         earlier: Of several refined pairs the second stages that ran before, whose results are bound with these.
+        fps: Frames a second of the film whose frames its stages are; 0 where they are of none.
     """
+
+    @property
+    def films_alone(self) -> bool:
+        """Whether its frames have no files of their own."""
+        return bool(self.fps and self.invocation.first("no_frames"))
 
     invocation: Invocation
     numbers: tuple[int, ...] = ()
@@ -45,6 +51,7 @@ class Job:
     made: list[StageResult] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     earlier: Sequence[Job] = ()
+    fps: float = 0.0
 
     @property
     def refines(self) -> bool:

@@ -13,11 +13,13 @@ from jupyter_latents.engine import Given, Phase, StageResult, wide
 from jupyter_latents.errors import JupyterLatentsError, RunError
 from jupyter_latents.paths import here
 from jupyter_latents.session import outputs
+from jupyter_latents.session.animations import check_animated, frames_asked
 from jupyter_latents.session.blame import blame, check_parts
 from jupyter_latents.session.memory.identity import key_of
 from jupyter_latents.session.plans.veils import expand_names, rewrite
 from jupyter_latents.session.runs.afterwards import decoded, finished, with_pictures
 from jupyter_latents.session.runs.ending import bind_ending
+from jupyter_latents.session.runs.film_writer import FilmWriter
 from jupyter_latents.session.runs.job import Job
 from jupyter_latents.session.runs.read_ahead import ReadAhead
 from jupyter_latents.session.runs.readiness import Readiness, Resolved
@@ -52,6 +54,7 @@ class ScriptRun:
         stages: Those that the observer was told of; grows where the script is evaluated further.
         place: The folder that paths are taken from, however a kernel changes its own meanwhile.
         refined: The second stages of several refined pairs so far.
+        warned: What was told once.
     """
 
     session: Session
@@ -75,17 +78,20 @@ class ScriptRun:
         Raises:
             JupyterLatentsError: A stage cannot run; what was made before it is bound.
         """
+        films = FilmWriter(self.session, self.models.engine, self.run, self.observer)
         for invocation in self.evaluation:
             asked = tuple(replace(stage, force=stage.force or force) for stage in invocation.stages())
-            stages = spread(asked, self.session.names)
+            frames = frames_asked(invocation, self.fetch)
+            stages = spread(asked, self.session.names, frames.ranges)
             again = self.evaluation.environment.values.veiled_again  # an option may have needed a value itself
-            script = tuple(rewrite(stage, again) for stage in self._telling.script(stages))
+            script = tuple(rewrite(stage, again) for stage in self._telling.script(stages, frames))
             for stage in stages:
                 expand_names(stage, self.evaluation.environment)
             told = tuple(rewrite(stage, self.evaluation.environment.hidden) for stage in script)
             for stage, shown in zip(stages, told, strict=True):
                 self.session.model_names.remember(stage.model.name, shown.model.name)
-            job = Job(invocation, spread_from(asked, self.session.names), stages, script, told)
+            numbers = spread_from(asked, self.session.names, frames.ranges)
+            job = Job(invocation, numbers, stages, script, told, fps=frames.fps or films.fps(stages))
             job.earlier = self._earlier(job)
             self._tell_stages(job.told)
             job.beside = self._begin_beside(job)
@@ -96,9 +102,16 @@ class ScriptRun:
                     job.beside.end()
             if not job.is_whole:
                 return
+            films.write(job, self._placed)
             self.run.made.append(job.latents(several=len(stages) > 1))
             self.evaluation.finished(job.files or [result.latents for result in job.made])
         bind_ending(self.session, self.run, self.evaluation, self.observer)
+
+    def _placed(self, stage: Stage) -> Stage:
+        """A stage that writes into the folder that its script was in at first."""
+        if here() == self.place:
+            return stage
+        return replace(stage, output=replace(stage.output, path=str(self.place / outputs.folder_of(stage))))
 
     def _earlier(self, job: Job) -> tuple[Job, ...]:
         """The second stages of refined pairs before this one, which is kept among them."""
@@ -129,13 +142,15 @@ class ScriptRun:
         self.observer.stage(len(self.run.results), job.told[len(job.made)], stage.into or "")
         try:
             self.session.may_bind(stage)
+            if job.invocation.first("animation_format"):
+                check_animated(job.invocation, self.models.card(stage.model))
             result = self._stage(job, stage)
             job.made.append(result)
             self.run.results.append(result)
             self._bind(stage.into, job)
             self.session.results.add(result, job.name_of_last)
             try:
-                if not result.stopped:
+                if not result.stopped and not job.films_alone:
                     written = self._written(stage, result, self.observer)
                     job.files.extend(written)
                     self.run.files.extend(written)
@@ -292,8 +307,7 @@ class ScriptRun:
         if stage.output.path is None and stage.output.format is None:
             return []
         observer.phase(Phase("saving"))
-        if here() != self.place:
-            stage = replace(stage, output=replace(stage.output, path=str(self.place / outputs.folder_of(stage))))
+        stage = self._placed(stage)
         result = with_pictures(stage, result, self.models.engine)
         texts, cell = partial(self.session.texts, result.latents), partial(self.session.cell, result.latents)
         files = outputs.write(stage, result, texts, observer.note, cell, self.run.files)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_latents.engine import Given, StageResult
 from jupyter_latents.errors import RunError
+from jupyter_latents.session.animations import Frames
 from jupyter_latents.session.cells.shortened import as_script
 from jupyter_latents.session.runs.job import Job
 from jupyter_latents.session.runs.readiness import Resolved
@@ -44,11 +45,11 @@ class Telling:
     evaluation: Evaluation
     value: Callable[[Reference], Any]
 
-    def script(self, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    def script(self, stages: tuple[Stage, ...], frames: Frames) -> tuple[Stage, ...]:
         """The stages of the present invocation as the script says them: the environment's values are veiled."""
         veiled = self.evaluation.current
         asked = veiled.stages() if veiled is not None and veiled.opens is not None else ()
-        return spread(asked, self.session.names) or stages
+        return (spread(asked, self.session.names, frames.ranges) if asked else ()) or stages
 
     def result(self, job: Job, at: int, result: StageResult) -> StageResult:
         """A result that says where it comes from in the words of the script."""

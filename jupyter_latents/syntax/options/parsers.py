@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from jupyter_latents.errors import Place, ScriptError, SettingError, nearest
 from jupyter_latents.optimizations import choice_of
 from jupyter_latents.points import read_point, read_scales
-from jupyter_latents.processing import AND, IDLE, check_processor
+from jupyter_latents.processing import AND, ELSEWHERE, IDLE, check_processor
 from jupyter_latents.prompts import weighter_of
 from jupyter_latents.samplers import exact_sampler, sampler
 from jupyter_latents.stage import EXPRESSION, Address, Point, Scales, Size
@@ -210,7 +210,8 @@ def optimization(value: str, locate: Locator) -> Address:
 
 def image_processor(value: str, locate: Locator) -> Address:
     """What is done to a picture, ``canny;lower=50``, without what changes nothing; ``+`` for the next picture."""
-    found = parse_address(value, locate)
+    name = value.partition(";")[0].strip()
+    found = Address(name) if name.lower() in ELSEWHERE else parse_address(value, locate)  # its settings are its own
     if found == Address(AND):
         return found
     kept = Address(found.name, MappingProxyType({key: text for key, text in found.settings.items() if key not in IDLE}))

@@ -44,6 +44,11 @@ _IMAGE_FORMATS: dict[str, str | None] = {
     **{name: row.ending for row in _PICTURES_FIRST for name in (row.ending, *row.also)},
     "png;latents": "png;latents",
 }
+_ANIMATIONS: dict[str, str | None] = {
+    **{row.ending: row.ending for row in FORMATS if row.films},
+    "png": "apng",
+    "frames": "frames",
+}
 
 
 GROUPS = ("Model", "Prompts", "Denoising", "Seeds", "Images and latents", "Output", "Memory", "Notebook")
@@ -278,6 +283,14 @@ OPTIONS: tuple[Option, ...] = (
          f"{listed('latents', 'and')} write latents; png;latents writes pictures with their latents inside. Of a clip, "
          "png and jpg write each frame. Default: png, of clips mp4.",
          choices=_names(_IMAGE_FORMATS), field="output.format"),
+    _row("--animation-format -af", "animation_format", "FORMAT", parsers.choice(_ANIMATIONS, "animation format"),
+         "Output", "What a film in the place of a picture becomes, of models that make pictures: a stage for each "
+         f"frame, all of one seed, and a film of their pictures, {listed('film', 'or')}, or webp; frames for the "
+         "pictures alone. "
+         "frame-start= and frame-end= of the image seed cut it. Default: of a film its first picture.",
+         choices=_names(_ANIMATIONS)),
+    _flag("--no-frames -nf", "no_frames", "Output",
+          "Write the film alone, not a file for each of its frames."),
     _row("--device -d", "device", "DEVICE", parsers.device, "Memory",
          "Where to run: cpu, cuda, cuda:1, mps or xpu. Default: the best there is.", choices=("cpu", "cuda", "mps"),
          field="model.device"),

@@ -13,6 +13,7 @@ from types import GeneratorType, ModuleType
 from typing import Any
 
 from jupyter_latents.errors import JupyterLatentsError, Place, ScriptError
+from jupyter_latents.syntax.options.rules.module_sets import ModuleSets
 from jupyter_latents.syntax.text.lines import nothing
 from jupyter_latents.syntax.text.quoting import quote
 from jupyter_latents.wording import ended
@@ -134,6 +135,7 @@ class Environment:
         self.telling = False  # whether what is evaluated is for people to read
         self.in_words = False  # whether the template that is evaluated writes words of an invocation
         self.place: Place | None = None  # the line that is evaluated
+        self.sets = ModuleSets()  # what `\save_modules` keeps
         self.preceding = ""  # what stands before the template that is evaluated
 
     def note(self, text: str, place: Place | None = None) -> None:

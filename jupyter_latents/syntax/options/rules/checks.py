@@ -225,6 +225,21 @@ def _check_files(arguments: Arguments) -> None:
                 dest,
                 arguments.options[dest].place,
             )
+    film = arguments.first("animation_format")
+    if film not in (None, "frames") and kind is not None and kind.holds == "latents":
+        raise fault(
+            f"{option('animation_format')} {film} is a film of pictures, and {option('image_format')} {ending} writes "
+            f"latents; write {option('animation_format')} frames, or {listed('picture', 'or')}.",
+            "animation_format",
+            arguments.options["animation_format"].place,
+        )
+    if "no_frames" in arguments.options and film in (None, "frames"):
+        raise fault(
+            f"{option('no_frames')} leaves a film alone, and none is asked for: nothing would be written. Write "
+            f"{option('animation_format')} {listed('film', 'or')}.",
+            "no_frames",
+            arguments.options["no_frames"].place,
+        )
     writes = {"output_path", "image_format"} & arguments.options.keys()
     if "latents_post_processors" in arguments.options and writes and kind is not None and kind.holds != "latents":
         raise fault(

@@ -6,8 +6,7 @@ import re
 
 __all__ = ["ELSEWHERE", "HARMLESS", "OLDER", "REFUSED", "REWRITING", "SHORT", "SHORT_HARMLESS", "instead", "refusal"]
 
-_FAMILIES = "their model families are not part of latents interchange"
-_ANIMATION = "models that make clips write them by --image-format mp4, gif, webm, apng or webp"
+_FAMILIES = "their model families are not part of latents interchange; --model-type? lists those that run"
 _CUT = 'write it in the image seed: "clip.mp4;frame-start=0;frame-end=16"'
 REWRITING = "prompts are not rewritten here; write the prompt as it should be read"
 _CACHED_STEPS = "a split could not be exact; --optimize taylorseer or first-block-cache is such a cache, and says so"
@@ -18,10 +17,8 @@ _SCORES = "the scores are those of the refiner's own pipeline, 6 and 2.5; remove
 _CACHE = "models are cached and released by this project itself; remove the option"
 
 REFUSED: dict[str, str] = {
-    "--animation-format": _ANIMATION,
     "--frame-start": _CUT,
     "--frame-end": _CUT,
-    "--no-frames": _ANIMATION,
     "--upscaler-noise-levels": _FAMILIES,
     "--floyd-": _FAMILIES,
     "--s-cascade-": _FAMILIES,
@@ -30,7 +27,7 @@ REFUSED: dict[str, str] = {
     "--second-model-second-prompt-upscaler": REWRITING,
     "--second-model-original-config": "what a single file is made of is read off its tensors; remove the option",
     "--second-model-quantizer-map": "the quantizer applies to the large parts of a model; remove the option",
-    "--sdxl-refiner-freeu-params": "changed features are not part of this project",
+    "--sdxl-refiner-freeu-params": "changed features are not part of this project; remove it",
     "--sdxl-refiner-deep-cache": _CACHED_STEPS,
     "--sdxl-refiner-aesthetic-score": _SCORES,
     "--sdxl-refiner-negative-aesthetic-score": _SCORES,
@@ -48,29 +45,31 @@ REFUSED: dict[str, str] = {
     "--sdxl-negative-crops-coords": _SIZES,
     "--sdxl-aesthetic-score": _SCORES,
     "--sdxl-negative-aesthetic-score": _SCORES,
-    "--sdxl-t2i-adapter-factor": "it counts over the steps that a stage runs, so a split could not be exact",
+    "--sdxl-t2i-adapter-factor": "it counts over the steps that a stage runs, so a split could not be exact; remove it",
     "--sd3-": "it is left to the model here; remove the option",
     "--flux-": "it is left to the model here; remove the option",
     "--prompt-upscaler": REWRITING,
     "--second-prompt-upscaler": REWRITING,
     "--third-prompt-upscaler": REWRITING,
-    "--adetailer-": "detailing after the picture is not part of this project",
+    "--adetailer-": (
+        "detailing after the picture is not part of this project; detail it elsewhere, and go on with its file"
+    ),
     "--inpaint-crop": "cropping around masks is not part of this project; crop in Python and name the variable",
     "--original-config": "what a single file is made of is read off its tensors; remove the option",
-    "--hi-diffusion": "changed attention is not part of this project, a split could not be exact",
+    "--hi-diffusion": "changed attention is not part of this project, a split could not be exact; remove it",
     "--tea-cache": _CACHED_STEPS,
     "--deep-cache": _CACHED_STEPS,
-    "--ras": "skipped tokens are not part of this project, a split could not be exact",
+    "--ras": "skipped tokens are not part of this project, a split could not be exact; remove it",
     "--sada": _CACHED_STEPS,
     "--spectrum": _CACHED_STEPS,
     "--qwen-layered-": _FAMILIES,
     "--unet2": "write --second-model-unet",
-    "--freeu-params": "changed features are not part of this project",
+    "--freeu-params": "changed features are not part of this project; remove it",
     "--quantizer-map": "the quantizer applies to the large parts of a model; remove the option",
     "--quantizer2": "write --second-model-quantizer",
     "--align": "write align= in the image seed",
     "--model-cache": _CACHE,
-    "--plugin-modules": "dgenerate's plugins cannot run here",
+    "--plugin-modules": "dgenerate's plugins cannot run here; write a function in Python, and name what it makes",
     "--global-config": "settings are those of %config JupyterLatents",
     "--templates-help": _HELP,
     "--directives-help": _HELP,
@@ -85,7 +84,7 @@ REFUSED: dict[str, str] = {
     "--console": _TERMINAL,
     "--set": "write \\set NAME TEXT on a line of its own",
     "--setp": "write \\setp NAME EXPRESSION on a line of its own",
-    "--sub-command": "dgenerate's sub-commands are not part of this project",
+    "--sub-command": "dgenerate's sub-commands are not part of this project; remove it",
 }
 """Reasons by name; a name that ends in ``-`` stands for all that begin so."""
 
@@ -101,12 +100,10 @@ SHORT_HARMLESS = {
 }
 
 SHORT = {
-    "-af": "--animation-format",
     "-fs": "--frame-start",
     "-fe": "--frame-end",
     "-olc": "--original-config",
     "-olc2": "--second-model-original-config",
-    "-nf": "--no-frames",
     "-pu": "--prompt-upscaler",
     "-pu2": "--second-model-prompt-upscaler",
     "-igs": "--image-guidance-scales",
