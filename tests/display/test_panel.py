@@ -214,17 +214,23 @@ def test_a_paused_run_is_called_so(opened: Any) -> None:
     assert 'class="dgp-share"' in now.value
     opened.results.run.pause()
     assert paused.wait(60)
-    assert "base → final is paused; press Resume in its view below" in opened.widgets.status.value
+    assert "base → final is paused: resume or stop it below" in opened.widgets.status.value
     click(opened, "run")
     opened._clicks.wait()
     assert "base → final (2) waits, since base → final is paused" in opened.widgets.status.value
     goes_on.clear()
-    opened.results.run.resume()
+    click(opened, "resume")
     assert goes_on.wait(60)
     assert "base → final (2) waits behind base → final; you can" in opened.widgets.status.value
+    kept = threading.Event()
+    opened.widgets.summary.observe(lambda change: kept.set() if "kept)" in change.new else None, "value")
     click(opened, "cancel")
     click(opened, "stop")
     opened.wait()
+    assert kept.wait(60), "a plan says what need not run again"
+    counted = re.search(r"(\d+) model evaluations \((\d+) kept\)", opened.widgets.summary.value)
+    assert counted is not None
+    assert int(counted[1]) + int(counted[2]) == 200 + 2
 
 
 def test_an_error_of_the_run_is_marked_too(opened: Any, session: Session) -> None:

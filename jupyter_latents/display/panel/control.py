@@ -92,7 +92,7 @@ class Panel:
         }
         beside: dict[str, Callable[[], object]] = {
             "undo": self._whole.undo,
-            "resume": self.queue.resume,
+            "resume": self._errands.resume,
             "stop": self._errands.stop,
             "cancel": self._errands.cancel,
             "fix": self._face.seek_fault,

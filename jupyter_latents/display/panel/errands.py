@@ -45,7 +45,7 @@ class Errands:
         first, own = (self._queue.name(run) for run in (self._queue.running, self._run))
         if self._run not in self._queue.waiting:
             if self._queue.paused:
-                return f"{first} is paused; press Resume in its view below"
+                return f"{first} is paused: resume or stop it below"
             return "running; you can run other cells meanwhile"
         if self._queue.paused:
             return f"{own} waits, since {first} is paused: resume or stop it below"
@@ -80,6 +80,11 @@ class Errands:
             self._say("stopped before it began")
         else:
             self._queue.stop()
+
+    def resume(self) -> None:
+        """Lets the run go on that is paused."""
+        self._queue.resume()
+        self.tell()
 
     def cancel(self) -> None:
         """Takes all that waits out of the queue."""

@@ -106,7 +106,9 @@ class PanelWidgets:
             self.more,
             self._bar("dgp-band dgp-status", self.status, "undo"),
             self.editor,
-            self._bar("jl-foot dgp-foot", "text", self.now, self._bar("dgp-ends", "resume", "stop"), self.later, "cancel"),
+            self._bar(
+                "jl-foot dgp-foot", "text", self.now, self._bar("dgp-ends", "resume", "stop"), self.later, "cancel"
+            ),
             self.text_part,
             self.presses,
         )
