@@ -163,7 +163,8 @@ def _read(file: WeightFile, facts: ModelFacts) -> tuple[str, dict[str, Any]]:
     widths = {ending: int(facts.config(f"text_encoder{ending}").get("hidden_size") or 0) for ending in _ENDINGS}
     widths = {ending: width for ending, width in widths.items() if width}
     placed = _placed(tensors, widths)
-    if placed.keys() != widths.keys():
+    halved = "clip_g" in tensors and "_2" not in widths  # of SDXL, and SD would read one half
+    if placed.keys() != widths.keys() or halved:
         theirs = " and ".join(str(one.shape[-1]) for one in tensors.values())
         ours = " and ".join(str(width) for width in widths.values())
         raise fault(

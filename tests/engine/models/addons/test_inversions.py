@@ -94,6 +94,7 @@ def test_a_word_and_a_lora_go_together(bench: Bench) -> None:
     [
         ("sd15", {"widths": (48,)}, "", "is of another family: its vectors have 48 values, .* read 32"),
         ("sdxl", {}, "", "is of another family: its vectors have 32 values, .* read 32 and 16"),
+        ("sd15", {"widths": (32, 16)}, "", "is of another family: its vectors have 32 and 16 values, .* read 32"),
         ("sd15", {}, ";token=cat</w>", "the tokenizer of .* has the word 'cat</w>' already"),
         ("sd15", {}, ";token=a b", "is no single word"),
         ("sd15", {}, ";word=x", "no setting 'word'"),
