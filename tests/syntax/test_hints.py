@@ -265,6 +265,7 @@ def test_the_last_of_two_values_counts() -> None:
         ("m --steps 20", "write --inference-steps 20[.]"),
         ("m --sampler 'Euler a'", "write --scheduler 'Euler a'[.]"),
         ("m --width 128", "write --output-size 512x768[.]"),
+        ("m --mask hole.png", "write --image-seeds 'photo.png;mask=hole.png'[.]"),
         ("m --image-seeds latents: half", "quote a seed that holds a space"),
         ("m --prompt-weighter sd-embed;x=1", "'x' is no setting of sd-embed; it has none"),
         ("m --seeds {{ last_seed }}", "bind the result"),

@@ -200,7 +200,7 @@ def instead(name: str, value: str = "") -> str:
         value: The value, as it is written; empty for an example.
     """
     words = ELSEWHERE[name]
-    plain = re.fullmatch(r"(write --(?!output-size)[\w-]+) \S+", words)
+    plain = re.fullmatch(r"(write --(?!output-size)[\w-]+) [^\s']+", words)
     return f"{plain[1]} {value}" if plain and value else words
 
 
