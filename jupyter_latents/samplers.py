@@ -47,6 +47,10 @@ SAMPLERS: tuple[Sampler, ...] = (
     ),
     Sampler("DPM++ 2M", "DPMSolverMultistepScheduler", also=("dpm++",), levels="karras"),
     Sampler("DPM++ 2M SDE", "DPMSolverMultistepScheduler", _SDE, levels="exponential"),
+    Sampler(
+        "DPM++ 2M SDE Heun", "DPMSolverMultistepScheduler", MappingProxyType({**_SDE, "solver-type": "heun"}),
+        levels="exponential",
+    ),
     Sampler("DPM++ 3M", "DPMSolverMultistepScheduler", _THIRD),
     Sampler(
         "DPM++ 3M SDE", "DPMSolverMultistepScheduler", MappingProxyType({**_SDE, **_THIRD}), levels="exponential"

@@ -87,6 +87,7 @@ def test_options_of_other_programs_are_answered_with_ours(name: str) -> None:
         ("DPM++ 2M Karras", "DPMSolverMultistepScheduler;use-karras-sigmas=true"),
         ("dpmpp_2m", "DPMSolverMultistepScheduler"),
         ("k_lms", "LMSDiscreteScheduler"),
+        ("DPM++ 2M SDE Heun", "DPMSolverMultistepScheduler;algorithm-type=sde-dpmsolver++;solver-type=heun"),
         ("DPM++ 2M SDE Karras", "DPMSolverMultistepScheduler;algorithm-type=sde-dpmsolver++;use-karras-sigmas=true"),
         ("UniPC", "UniPCMultistepScheduler"),
         ("EulerDiscreteScheduler", None),
