@@ -46,7 +46,7 @@ _IMAGE_FORMATS: dict[str, str | None] = {
 }
 _ANIMATIONS: dict[str, str | None] = {
     **{row.ending: row.ending for row in FORMATS if row.films},
-    "png": "apng",
+    "png": next(row.ending for row in FORMATS if row.films and row.writer == "PNG"),
     "frames": "frames",
 }
 

@@ -88,6 +88,8 @@ ALIKE = {
 ELSEWHERE = {
     "seeds_to_images": "pairs seeds with image seeds",
     "image_format": "see output_path",
+    "animation_format": "makes a stage of each frame of a film",
+    "no_frames": "see output_path",
     "latents_post_processors": "changes what the steps made, which is kept",
     "lora_fuse_scale": "multiplies the scales of loras",
     "no_aspect": "says aspect=false in image seeds",

@@ -23,7 +23,7 @@ SHORT = "--prompts cat --inference-steps 2 --seeds 1"
         ("--output-size 800000x800000 --batch-size 2", "of memory", "800000x800000"),
         (
             "--image-seeds photo;frame-start=1",
-            "frame-start=1 is for models that",
+            "frame-start=1 may be several frames",
             "photo;frame-start=1",
         ),
         ("--image-seeds photo;floyd=photo", "floyd in --image-seeds is read but", "photo;floyd=photo"),
