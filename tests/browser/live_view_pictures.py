@@ -79,7 +79,7 @@ def panel(context: BrowserContext, server: LabServer, theme: str) -> Path:
     output.get_by_role("button", name="demo/paper · steps 24–30").click()
     output.locator(".jl-head").first.get_by_text("30 model evaluations").wait_for(timeout=180_000)
     output.get_by_role("button", name="▶ Run").click()
-    output.get_by_text("done: 2 stages").wait_for(timeout=180_000)
+    output.get_by_text("done, saved as").first.wait_for(timeout=180_000)
     target = IMAGES / f"panel-{theme.lower()}.png"
     output.screenshot(path=target)
     lab.shut_kernel()
