@@ -126,16 +126,12 @@ def advice(record: RunRecord) -> str:
 
 
 def _beginning(last: StageRecord, step: int) -> str:
-    """From where a stopped stage goes on when it is run again, with what that takes."""
+    """From where a stopped stage goes on when it is run again; one whose seed was drawn is another one then."""
     from jupyter_latents.session.memory.memo import continues
 
-    if last.stage.force or not continues(last.stage):
-        return ""
-    drawn = last.latents.provenance.seed if last.latents is not None and last.latents.provenance is not None else None
-    alike = last.stage.seed is not None or bool(last.stage.image_seed and last.stage.image_seed.latents)
-    if alike or drawn is None:
-        return f", and it goes on from step {step}" if alike else ""
-    return f" with --seeds {drawn}, and it goes on from step {step}"
+    known = last.stage.seed is not None or bool(last.stage.image_seed and last.stage.image_seed.latents)
+    goes_on = known and not last.stage.force and continues(last.stage)
+    return f", and it goes on from step {step}" if goes_on else ""
 
 
 def items_text(record: RunRecord) -> str:

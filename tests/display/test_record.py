@@ -144,6 +144,13 @@ def test_a_run_that_ended_before_its_time_says_what_can_be_done(state: str, left
     assert advice(record) == expected
 
 
+def test_a_stage_whose_seed_was_drawn_does_not_go_on() -> None:
+    record = running()
+    record.stages[-1].stage = replace(record.stages[-1].stage, seed=None)
+    record.end("stopped", latents_at(two_stages()[0], 22))
+    assert advice(record) == "Next: run it again; base holds the latents of step 22."
+
+
 def test_a_screen_reader_hears_what_begins_and_ends_and_no_steps() -> None:
     record = running()
     heard = spoken(record)
