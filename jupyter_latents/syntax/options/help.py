@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import textwrap
 from collections.abc import Iterator
@@ -95,7 +96,10 @@ def option_help(name: str, width: int | None = None) -> str:
         if harmless := HARMLESS.get(SHORT.get(name, f"--{bare}")):
             return f"--{bare}\n      dgenerate's; it is taken and changes nothing: {harmless[0]}."
         if f"--{bare}" in ELSEWHERE:
-            return f"--{bare}\n      another program's; {instead(f'--{bare}')}."
+            words = instead(f"--{bare}")
+            ours = re.search(r"--[\w-]+", words)
+            more = f"\n{option_help(ours[0], width)}" if ours else ""
+            return f"--{bare}\n      another program's; {words}.{more}"
         known = {**{n.lstrip("-"): None for n in (*BY_NAME, *REWRITTEN)}, **magic}
         raise ScriptError(f"'{name}' is no option{nearest(bare, known) or '; %%dgen --help lists them all.'}")
     text = _help(found) if isinstance(found, Option) else found.help
@@ -109,6 +113,8 @@ def option_help(name: str, width: int | None = None) -> str:
             "    Samplers of A1111 and ComfyUI by their own names, with Karras, Exponential or Beta behind A1111's:"
         ]
         lines += [f"    {row.name:<18} {sampler(row.name)}" for row in SAMPLERS if not row.near]
+        lines += ["    Samplers that diffusers does not have, with the nearest in kind, which you write yourself:"]
+        lines += [f"    {row.name:<31} {sampler(row.name)}; it {row.near}" for row in SAMPLERS if row.near]
     return "\n".join(lines)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
+from jupyter_latents.samplers import SAMPLERS, sampler
 from jupyter_latents.syntax.directives import DIRECTIVES
 from jupyter_latents.syntax.seeds import SEED_KEYS
 
@@ -25,6 +26,18 @@ def _option(option: Option) -> str:
     value = f" `{option.metavar}`" + (" …" if option.many else "") if option.metavar else ""
     names = ", ".join(f"`{name}`" for name in option.names)
     return f"| {names}{value} | {_cell(option.help)} |"
+
+
+def _samplers() -> Iterator[str]:
+    yield "\n## Samplers of other programs\n"
+    yield (
+        "`--scheduler` takes these names, and ComfyUI's for them (`dpmpp_2m`). `Karras`, `Exponential` or `Beta` may "
+        "stand behind A1111's.\n\n| sampler | scheduler |\n|---|---|"
+    )
+    yield from (f"| `{row.name}` | `{sampler(row.name)}` |" for row in SAMPLERS if not row.near)
+    yield "\ndiffusers does not have these; write the nearest in kind yourself:\n"
+    yield "| sampler | nearest | the sampler |\n|---|---|---|"
+    yield from (f"| `{row.name}` | `{sampler(row.name)}` | {row.near} |" for row in SAMPLERS if row.near)
 
 
 def _rows() -> Iterator[str]:
@@ -53,6 +66,7 @@ def _rows() -> Iterator[str]:
     )
     yield "| of the refiner | in its stage |\n|---|---|"
     yield from (f"| `{name}` | `{option}` |" for name, option in SECOND.items())
+    yield from _samplers()
     yield "\n## Directives\n\n| directive | meaning |\n|---|---|"
     yield from (f"| `{d.usage}` | {_cell(d.help)} |" for d in DIRECTIVES.values() if d.run and not d.idle)
     yield "\n## What dgenerate has and changes nothing here\n\n| name | why |\n|---|---|"
