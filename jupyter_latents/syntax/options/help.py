@@ -14,7 +14,7 @@ from jupyter_latents.syntax.seeds import SEED_KEYS
 
 from .magic_options import MAGIC_OPTIONS, MagicOption
 from .option import Option
-from .rules.refused import ELSEWHERE, HARMLESS, SHORT, instead, refusal
+from .rules.refused import ELSEWHERE, HARMLESS, SHORT, instead, is_of_dgenerate, refusal
 from .second_stage import REWRITTEN, refiner_help
 from .table import BY_NAME, GROUPS, OPTIONS
 
@@ -92,7 +92,8 @@ def option_help(name: str, width: int | None = None) -> str:
     if found is None:
         reason = refusal(f"--{bare}")
         if reason:
-            return f"--{bare}\n      dgenerate's; it does not run here: {reason}."
+            whose = "dgenerate's" if is_of_dgenerate(f"--{bare}") else "another program's"
+            return f"--{bare}\n      {whose}; it does not run here: {reason}."
         if harmless := HARMLESS.get(SHORT.get(name, f"--{bare}")):
             return f"--{bare}\n      dgenerate's; it is taken and changes nothing: {harmless[0]}."
         if f"--{bare}" in ELSEWHERE:

@@ -11,7 +11,7 @@ from jupyter_latents.syntax.seeds import SEED_KEYS
 
 from .magic_options import MAGIC_OPTIONS
 from .option import Option
-from .rules.refused import HARMLESS, REFUSED
+from .rules.refused import HARMLESS, OTHERS, REFUSED, is_of_dgenerate
 from .second_stage import BEFORE, SECOND
 from .table import GROUPS, NESTING, OPTIONS
 
@@ -73,8 +73,13 @@ def _rows() -> Iterator[str]:
     yield from (f"| `{name}` | {_cell(why)} |" for name, (why, _) in HARMLESS.items())
     yield from (f"| `{d.usage}` | {_cell(d.help)} |" for d in DIRECTIVES.values() if d.idle)
     yield "\n## What dgenerate has and this project does not run\n\n| name | reason |\n|---|---|"
-    yield from (f"| `{n}{'…' if n.endswith('-') else ''}` | {_cell(reason)} |" for n, reason in REFUSED.items())
+    of_dgenerate = {name: reason for name, reason in REFUSED.items() if is_of_dgenerate(name)}
+    yield from (f"| `{n}{'…' if n.endswith('-') else ''}` | {_cell(reason)} |" for n, reason in of_dgenerate.items())
     yield from (f"| `\\{n}` | {_cell(d.help)} |" for n, d in DIRECTIVES.items() if not d.run)
+    yield "\n## What others have and this project does not run\n\n| names | reason |\n|---|---|"
+    for reason in dict.fromkeys(OTHERS.values()):
+        names = ", ".join(f"`{name}`" for name, why in OTHERS.items() if why == reason)
+        yield f"| {names} | {_cell(reason)} |"
 
 
 def page() -> str:
