@@ -9,6 +9,7 @@ from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.memory import device_of
 from jupyter_latents.engine.rules.passes import passes_a_step
+from jupyter_latents.engine.rules.words import words_remark
 from jupyter_latents.engine.schedule.strength import renoises
 from jupyter_latents.points import largest_scale
 from jupyter_latents.processing import AND
@@ -27,7 +28,7 @@ def remarks(call: Call, facts: ModelFacts, latents: Standing | None, *, noised: 
         noised: Whether a picture is noised to the stage's strength.
     """
     own = (_guidance(call.stage, facts), *_unguided(call.stage, facts), _strength(call) if noised else "")
-    own = (*own, _slow(call.stage.model))
+    own = (*own, words_remark(call.stage, facts), _slow(call.stage.model))
     return tuple(filter(None, (*_numbers(call, latents), *_pictures(call, latents), *own)))
 
 

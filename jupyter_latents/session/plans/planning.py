@@ -56,6 +56,12 @@ class PlannedStage:
         return self.error.message if self.error is not None else ""
 
     @property
+    def where(self) -> str:
+        """Line and column of what is to blame for that, as the run's own error names them; empty when it can."""
+        place = self.error.place if self.error is not None else None
+        return f" (line {place.line}, column {place.column})" if place is not None else ""
+
+    @property
     def mode(self) -> str:
         """``txt2img``, ``img2img`` or ``inpaint``; empty where it cannot run."""
         return self.course.mode if self.course is not None else ""
@@ -170,7 +176,7 @@ def _row(number: int, planned: PlannedStage) -> tuple[str, ...]:
     if planned.later:
         return name, stage.model.name, "–", "–", "–", "–", planned.later
     if planned.course is None:
-        return name, stage.model.name, "–", "–", "0", "–", f"refused: {planned.refused}"
+        return name, stage.model.name, "–", "–", "0", "–", f"refused: {planned.refused}{planned.where}"
     span = planned.course.span
     hand_over = "; ".join(filter(None, (planned.verdict, *planned.notes)))
     return (
