@@ -12,7 +12,7 @@ from jupyter_latents.engine.rules.passes import passes_a_step
 from jupyter_latents.engine.rules.words import words_remark
 from jupyter_latents.engine.schedule.strength import renoises
 from jupyter_latents.points import largest_scale
-from jupyter_latents.processing import AND
+from jupyter_latents.processing import AND, keeps_grey
 from jupyter_latents.stage import ModelSource, Size, Stage
 
 __all__ = ["remarks"]
@@ -90,6 +90,12 @@ def _numbers(call: Call, latents: Standing | None) -> Iterator[str]:
 def _pictures(call: Call, latents: Standing | None) -> Iterator[str]:
     sizes = dict.fromkeys(call.given.images)
     made = Size(*call.size)
+    if call.given.grey and keeps_grey(call.stage.mask_image_processors):
+        percent = max(1, round(100 * call.given.grey))
+        yield (
+            f"{percent} % of the mask's pixels are grey, and diffusers rounds masks at 0.5: "
+            "128 of 255 and above is painted anew, all else is kept. Differential masks are not there yet"
+        )
     if 1 < call.frames < len(call.given.images):
         yield f"the first {call.frames} of {len(call.given.images)} frames are used"
     if len(sizes) > 1:
