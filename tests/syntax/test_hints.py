@@ -319,6 +319,8 @@ def test_the_last_of_two_values_counts() -> None:
         ("m --sampler 'Euler a'", "write --scheduler 'Euler a'[.]"),
         ("m --width 128", "write --output-size 512x768[.]"),
         ("m --mask hole.png", "write --image-seeds 'photo.png;mask=hole.png'[.]"),
+        ("m --second-model-seeds 3", "write --seeds 3: both stages draw from it[.]"),
+        ("m --control-image-processors 'image;path=x.png'", "'image' is no image processor: .*photo.png;control=lines"),
         ("m --image-seeds latents: half", "quote a seed that holds a space"),
         ("m --prompt-weighter sd-embed;x=1", "'x' is no setting of sd-embed; it has none"),
         ("m --seeds {{ last_seed }}", "bind the result"),

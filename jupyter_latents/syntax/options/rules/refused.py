@@ -259,6 +259,8 @@ ELSEWHERE: dict[str, str] = {
     "--perturbed-attention-guidance": "write --pag-scales 3",
     "--guidance-interval": "write --guidance-scales '1@0,7@0.2,1@0.8'",
     "--guidance-start": "write --guidance-scales '1@0,7@0.2'",
+    "--second-model-seeds": "write --seeds 3: both stages draw from it",
+    "--sdxl-refiner-seeds": "write --seeds 3: both stages draw from it",
     "--guidance-end": "write --guidance-scales '7@0,1@0.8'",
 }
 """What options are called in other programs, and what to write here."""
