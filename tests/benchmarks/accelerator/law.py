@@ -26,8 +26,11 @@ DTYPES = {
     "sd15": "float16", "sd3": "bfloat16", "sdxl": "float16", "flux": "bfloat16", "sd2": "float32",
     "kolors": "float16", "flux-schnell": "float32", "flux2": "bfloat16", "qwen-image": "bfloat16",
     "z-image": "bfloat16", "sdxl-refiner": "bfloat16", "pixart-sigma": "float32", "lumina2": "bfloat16",
-    "auraflow": "float32", "flux2-klein": "float32",
+    "auraflow": "float32", "flux2-klein": "float32", "wan21": "bfloat16", "wan22": "bfloat16", "ltx": "bfloat16",
+    "cogvideox": "bfloat16", "hunyuan-video": "bfloat16",
 }  # fmt: skip
+_CLIPS = ("wan21", "wan22", "ltx", "cogvideox", "hunyuan-video")
+_FRAMES = 9
 _BY_PICTURE = ("sdxl-refiner",)
 _SIDES = {"pixart-sigma": 256}
 _FLOW = ("sd3", "flux", "flux2", "qwen-image", "z-image")
@@ -145,6 +148,7 @@ def _stage(place: Place, family: str, scheduler: str | None) -> Stage:
     return Stage(
         model=source, prompt=Prompt(PROMPT), seed=7, num_inference_steps=_STEPS, guidance_scale=3.0,
         size=None if family in _BY_PICTURE else Size(side, side), scheduler=scheduler,
+        num_frames=_FRAMES if family in _CLIPS else None,
     )  # fmt: skip
 
 
@@ -188,6 +192,8 @@ def _plain_answer(
     if mode == "img2img":
         picture = {"image": inputs(mode).images[0], "strength": 0.8}
     size = {} if whole.size is None else {"height": whole.size.height, "width": whole.size.width}
+    if whole.num_frames is not None:
+        size["num_frames"] = whole.num_frames
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
