@@ -104,12 +104,14 @@ def plain_pipeline(subject: Subject, parts: Mapping[str, Any] | None = None) -> 
         subject: The model.
         parts: Parts that are loaded already; None to read all from disk.
     """
+    import diffusers
     import torch
-    from diffusers import DiffusionPipeline
 
+    # The class itself: DiffusionPipeline reads parts anew that its class can do without, such as Wan's transformer.
+    kind = getattr(diffusers, diffusers.DiffusionPipeline.load_config(subject.folder)["_class_name"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        pipeline = DiffusionPipeline.from_pretrained(
+        pipeline = kind.from_pretrained(
             subject.folder, dtype=getattr(torch, subject.dtype), local_files_only=True, **(parts or {})
         )
     pipeline.set_progress_bar_config(disable=True)
