@@ -254,8 +254,10 @@ def scheduler(value: str, locate: Locator) -> Address:
     known = sampler(found.name)
     if known is not None:
         differs = difference(found.name).replace(" there", "")
-        lacks = f"diffusers has no such sampler: that of A1111 and ComfyUI {differs}. The nearest in kind is '{known}'; write that."
-        text = f"'{found.name}' is no scheduler{f': {lacks}' if differs else f'; write {known!r}.'}"
+        lacks = f"diffusers has no such sampler: that of A1111 and ComfyUI {differs}. The nearest in kind is"
+        text = (
+            f"'{found.name}' is no scheduler{f': {lacks} {known!r}; write that.' if differs else f'; write {known!r}.'}"
+        )
         raise ScriptError(text, place=_at(value, locate))
     if not _SCHEDULER.fullmatch(found.name):
         raise ScriptError(
