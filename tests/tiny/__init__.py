@@ -15,6 +15,7 @@ from tests.tiny.diffusion import (
     sketched,
     t2i_adapter,
     union_controlnet,
+    xl_controlnet,
 )
 from tests.tiny.flow import flux_controlnet, flux_ip_adapter, qwen_controlnet, sd3_controlnet, sd3_ip_adapter
 from tests.tiny.gguf import gguf_file, gguf_rows
@@ -46,4 +47,5 @@ __all__ = [
     "sketched",
     "t2i_adapter",
     "union_controlnet",
+    "xl_controlnet",
 ]
