@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.engine.cases import plain
 
-__all__ = ["SCHEDULER", "Net", "loop"]
+__all__ = ["SCHEDULER", "Net", "loop", "refined"]
 
 SCHEDULER = {"sd15": "EulerDiscreteScheduler", "sdxl": "HeunDiscreteScheduler"}
 """Family to the scheduler that is tried; else the model's own."""
@@ -77,6 +77,34 @@ def loop(
         uncond, *conds = noises
         led = sum(weight * (cond - uncond) for (_, weight), cond in zip(parts, conds, strict=True))
         latents = steps.step(uncond + scale * led, timestep, latents).prev_sample
+    return latents
+
+
+@torch.no_grad()
+def refined(folder: Path, base: torch.Tensor, parts: list[tuple[str, float]], scale: float = 3.0) -> torch.Tensor:
+    """The same by SDXL's refiner, whose passes know how beautiful they shall be, on from 0.6 of ten steps.
+
+    Args:
+        folder: The refiner.
+        base: Latents of SDXL at that step.
+        parts: The texts.
+        scale: Of the guidance.
+    """
+    made = plain(folder, "StableDiffusionXLImg2ImgPipeline")
+    steps, latents = made.scheduler, base
+    texts = [made.encode_prompt(text, device="cpu", num_images_per_prompt=1, do_classifier_free_guidance=False)
+             for text in ("a bird", *(text for text, _ in parts))]  # fmt: skip
+    steps.set_timesteps(10)
+    rest = [timestep for timestep in steps.timesteps if timestep < 400]
+    steps.set_begin_index(10 - len(rest))
+    for timestep in rest:
+        given, noises = steps.scale_model_input(latents, timestep), []
+        for row, encoded in enumerate(texts):
+            sizes = torch.tensor([[64, 64, 0, 0, 6.0 if row else 2.5]])
+            added = {"text_embeds": encoded[2], "time_ids": sizes}
+            noises.append(made.unet(given, timestep, encoded[0], added_cond_kwargs=added, return_dict=False)[0])
+        led = sum(weight * (cond - noises[0]) for (_, weight), cond in zip(parts, noises[1:], strict=True))
+        latents = steps.step(noises[0] + scale * led, timestep, latents).prev_sample
     return latents
 
 

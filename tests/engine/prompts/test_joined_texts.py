@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jupyter_latents.engine.given.inputs import Inputs
+from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.prepare import prepare
 from jupyter_latents.engine.prompts.windows import prompt_windows
 from jupyter_latents.engine.schedule.window import Span
@@ -16,7 +16,7 @@ from jupyter_latents.prompts import PromptPart, joined, prompt_parts
 from jupyter_latents.stage import Address, ModelSource, Prompt, Stage, Window
 from tests.engine.cases import Bench, equal, inputs, picture, relative
 from tests.engine.prompts.cases import a1111, by_hand, run
-from tests.engine.prompts.composable import SCHEDULER, loop
+from tests.engine.prompts.composable import SCHEDULER, loop, refined
 from tests.engine.test_steering import _passes
 from tests.tables.steered import Place, files_in, stage_at
 
@@ -39,6 +39,17 @@ def test_a_run_is_composable_diffusion(family: str, prompt: str, parts: list[tup
     assert whole.latents.provenance.prompt == prompt
     first = run(bench, family, a1111(prompt, "a bird"), **options, window=Window(None, 0.5)).latents
     assert equal(whole, run(bench, family, a1111(prompt, "a bird"), first, **options, window=Window(0.5)))
+
+
+def test_the_refiner_goes_on_from_sdxl_with_texts_that_steer_together(bench: Bench) -> None:
+    base = run(bench, "sdxl", Prompt("a cat"), window=Window(None, 0.6)).latents
+    prompt = a1111(THREE[0], "a bird")
+    whole = run(bench, "sdxl-refiner", prompt, base, window=Window(0.6))
+    planned = replace(bench.stage("sdxl-refiner", window=Window(0.6)), prompt=prompt)
+    assert prepare(planned, Given.of(inputs("txt2img", base))).passes == 4 * whole.evaluations == 16
+    assert relative(whole.latents.tensor, refined(bench.folder("sdxl-refiner"), base.tensor, THREE[1])) < 1e-5
+    part = run(bench, "sdxl-refiner", prompt, base, window=Window(0.6, 0.8)).latents
+    assert equal(whole, run(bench, "sdxl-refiner", prompt, part, window=Window(0.8)))
 
 
 @pytest.mark.parametrize(
