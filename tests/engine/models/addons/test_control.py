@@ -10,7 +10,7 @@ import torch
 from jupyter_latents.engine.given.inputs import Inputs
 from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import ModelSource, Prompt, Size, Stage, Window
-from tests.engine.cases import Bench, mask, picture, plain
+from tests.engine.cases import Bench, mask, picture, plain, through_file
 from tests.tiny import controlnet, lora
 
 
@@ -101,6 +101,20 @@ def test_start_and_end_of_a_controlnet_are_diffusers_own(scheduler: str, bench: 
         generator=torch.Generator().manual_seed(5),
     ).images  # fmt: skip
     assert torch.equal(ours, made)
+
+
+def test_what_was_put_on_stands_in_provenance_and_comes_back_from_a_file(
+    bench: Bench, control: Path, lora_file: Path
+) -> None:
+    put = {"control_nets": (f"{control};end=0.5", f"{control};scale=0.25;start=0.20"),
+           "loras": (f"{lora_file};scale=0.8;start=2", str(lora_file))}  # fmt: skip
+    made = bench.engine.run(stage(bench, Window(None, 3), **put), Inputs(controls=(picture(), picture()))).latents
+    told = {"control_nets": f"{control.name};scale=1;end=0.5 {control.name};scale=0.25;start=0.20",
+            "loras": "lora.safetensors;scale=0.8;start=2 lora.safetensors;scale=1"}  # fmt: skip
+    for latents in (made, through_file(made, bench.scratch)):
+        assert {name: latents.provenance.options[name] for name in told} == told
+    plain = bench.engine.run(stage(bench, Window(None, 2))).latents.provenance.options
+    assert not told.keys() & plain.keys()
 
 
 def test_a_split_with_a_lora_equals_the_whole_and_differs_from_none(bench: Bench, lora_file: Path) -> None:

@@ -111,6 +111,12 @@ def test_two_networks_of_many_modes(bench: Bench) -> None:
     assert not equal(run(";mode=0", ";mode=1"), run(";mode=1", ";mode=0"))
 
 
+def test_a_mode_stands_in_provenance_as_it_was_given(bench: Bench) -> None:
+    for settings in (";mode=canny", ";mode=3;start=0.1"):
+        options = prepare(stage(bench, "sdxl", settings), Given(controls=1)).outline.provenance.options
+        assert options["control_nets"] == f"net-sdxl;scale=0.7{settings}"
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
