@@ -191,7 +191,9 @@ def _lora(address: Address, source: ModelSource, facts: ModelFacts) -> tuple[Lor
     expert = _expert(entry, facts)
     file, scale = weight_file(entry, source, _FILES), entry.number("scale", 1.0, -_MOST, _MOST)
     digest = files_digest([(f"{expert}{scale!r}", file.digest)])
-    story = story_of(entry, scale, ("subfolder", "weight-name", "expert"))
+    within = entry.get("weight-name") or file.path.name
+    inside = f";weight-name={within}" if Path(entry.name).name != file.path.name else ""
+    story = story_of(entry, scale, ("subfolder", "expert")) + inside
     return Lora(file.path, scale, digest, file.hub, entry.window(), expert, story), file
 
 
