@@ -11,7 +11,7 @@ import pytest
 
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.stage import ModelSource, Window
-from tests.engine.cases import Bench, equal, inputs, picture
+from tests.engine.cases import Bench, equal, inputs, picture, through_file
 from tests.tiny import controlnet, lora
 
 
@@ -86,6 +86,27 @@ def test_half_precision_keeps_the_law(bench: Bench, model: str, mode: str, optio
     more = {**options, "num_inference_steps": 6, **({} if mode == "txt2img" else {"strength": 0.9, "size": None})}
     whole, last = splits(runner(bench, model, {"dtype": dtype}, mode=mode, **more))
     assert equal(whole, last)
+
+
+@pytest.mark.parametrize("mode", ["img2img", "inpaint"])
+@pytest.mark.parametrize("name", ["DDPMScheduler", "PNDMScheduler"])
+def test_tables_that_a_run_moves_keep_the_law(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, mode: str
+) -> None:
+    """On accelerators ``add_noise`` puts the table into the device's memory: another tensor, and no history."""
+    import diffusers
+
+    kind = getattr(diffusers, name)
+    own = kind.add_noise
+
+    def moves(self: Any, *given: Any) -> Any:
+        self.alphas_cumprod = self.alphas_cumprod.clone()
+        return own(self, *given)
+
+    monkeypatch.setattr(kind, "add_noise", moves)
+    run = runner(bench, "sd15", {}, mode=mode, scheduler=name, strength=0.9)
+    half = run(Window(None, 0.5)).latents
+    assert equal(run(), run(Window(0.5, None), through_file(half, tmp_path)))
 
 
 @pytest.mark.parametrize(

@@ -103,9 +103,9 @@ def stepped_dtype(scheduler: Any, index: int, sample: torch.dtype, said: torch.d
     tried = copy.deepcopy(scheduler)
     if hasattr(tried, "set_begin_index"):
         tried.set_begin_index(index)
+    outcome, value = (torch.zeros(1, 1, 1, 1, dtype=one, device=tried.timesteps.device) for one in (said, sample))
     try:
-        stepped: torch.Tensor = tried.step(torch.zeros(1, 1, 1, 1, dtype=said), tried.timesteps[index],
-                             torch.zeros(1, 1, 1, 1, dtype=sample), **_extra(tried)).prev_sample  # fmt: skip
+        stepped: torch.Tensor = tried.step(outcome, tried.timesteps[index], value, **_extra(tried)).prev_sample
     except SCHEDULER_ERRORS:
         return sample
     return stepped.dtype

@@ -72,7 +72,7 @@ class Tap:
         self._by_strength: Callable[[], tuple[torch.Tensor, int]] | None = None
         self._entry: Entry | None = None
         self._prepared: torch.Tensor | None = None
-        self._baseline: dict[str, Any] = {}
+        self._baseline = state.Baseline()
         self._indices: Sequence[int] = range(0)
         self._steps = 0
         self._entered: int | None = None
