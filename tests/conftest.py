@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.warm import Command, command, serving, write_kernelspec
+
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["DO_NOT_TRACK"] = "1"
@@ -76,6 +78,15 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 def pytest_unconfigure() -> None:
     _PRIVATE.cleanup()
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
+    """``warm("-c", code)`` is the command of a process whose libraries are imported already; kernels may be so, too."""
+    base = tmp_path_factory.getbasetemp()
+    write_kernelspec(Path(os.environ["JUPYTER_DATA_DIR"]))
+    with serving((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "warm"):
+        yield command
 
 
 @pytest.fixture
