@@ -7,7 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-__all__ = ["LEVELS", "SAMPLERS", "Sampler", "Sampling", "exact_sampler", "sampler", "sampler_name", "schedule_of"]
+__all__ = [
+    "LEVELS",
+    "SAMPLERS",
+    "Sampler",
+    "Sampling",
+    "difference",
+    "exact_sampler",
+    "sampler",
+    "sampler_name",
+    "schedule_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +30,8 @@ class Sampler:
         settings: Its settings that make it this one.
         also: Other programs' names: words in lower case, without a ``k_`` or ``sample_`` before them.
         levels: The noise levels that A1111 takes by itself, ``karras`` or ``exponential``; empty for the usual ones.
-        near: How it differs from this scheduler, in words; empty where it does not.
+        near: How it differs from this scheduler, the nearest in kind that diffusers has, in words; empty where it does
+            not.
     """
 
     name: str
@@ -33,7 +44,10 @@ class Sampler:
 
 _SDE = MappingProxyType({"algorithm-type": "sde-dpmsolver++"})
 _THIRD = MappingProxyType({"solver-order": "3"})
+_SDE_THIRD = MappingProxyType({**_SDE, **_THIRD})
 _ANCESTRAL = "adds noise at each step there and none here"
+_PLUS = "steps along the prediction without a prompt there, which schedulers are not given here"
+_PLUS_NOISE = f"adds noise at each step, and {_PLUS}"
 
 SAMPLERS: tuple[Sampler, ...] = (
     Sampler("Euler", "EulerDiscreteScheduler"),
@@ -53,7 +67,7 @@ SAMPLERS: tuple[Sampler, ...] = (
     ),
     Sampler("DPM++ 3M", "DPMSolverMultistepScheduler", _THIRD),
     Sampler(
-        "DPM++ 3M SDE", "DPMSolverMultistepScheduler", MappingProxyType({**_SDE, **_THIRD}), levels="exponential"
+        "DPM++ 3M SDE", "DPMSolverMultistepScheduler", _SDE_THIRD, levels="exponential"
     ),
     Sampler("DPM++ 2S", "DPMSolverSinglestepScheduler"),
     Sampler(
@@ -70,8 +84,68 @@ SAMPLERS: tuple[Sampler, ...] = (
     Sampler("IPNDM", "IPNDMScheduler"),
     Sampler("SA Solver", "SASolverScheduler"),
     Sampler("Flow match Euler", "FlowMatchEulerDiscreteScheduler"),
+    Sampler("DPM fast", "DPMSolverSinglestepScheduler", _THIRD, near="solves in the predicted noise there"),
+    Sampler(
+        "DPM adaptive", "DPMSolverSinglestepScheduler", _THIRD, also=("dpm ad",),
+        near="chooses its own steps there by the error of each",
+    ),
+    Sampler(
+        "Restart", "HeunDiscreteScheduler", levels="karras", near="goes back to more noise several times there",
+    ),
+    Sampler("HeunPP2", "HeunDiscreteScheduler", also=("heun++ 2", "heun++"), near="evaluates up to three times there"),
+    Sampler("DDIM CFG++", "DDIMScheduler", near=_PLUS),
+    Sampler("Euler CFG++", "EulerDiscreteScheduler", near=_PLUS),
+    Sampler(
+        "Euler a CFG++", "EulerAncestralDiscreteScheduler", also=("euler ancestral cfg++",), near=_PLUS
+    ),
+    Sampler("DPM++ 2M CFG++", "DPMSolverMultistepScheduler", near=_PLUS),
+    Sampler(
+        "DPM++ 2S a CFG++", "DPMSolverSinglestepScheduler", also=("dpm++ 2s ancestral cfg++",), near=_PLUS_NOISE
+    ),
+    Sampler("IPNDM_V", "IPNDMScheduler", also=("ipndm v",), near="weighs its steps by their lengths there"),
+    Sampler(
+        "res_multistep", "DPMSolverMultistepScheduler", also=("res multistep",),
+        near="is an exponential multistep solver with other coefficients there",
+    ),
+    Sampler(
+        "res_multistep_cfg_pp", "DPMSolverMultistepScheduler", also=("res multistep cfg++",), near=_PLUS
+    ),
+    Sampler(
+        "res_multistep_ancestral", "DPMSolverMultistepScheduler", _SDE, also=("res multistep ancestral",),
+        near="adds another share of noise at each step there",
+    ),
+    Sampler(
+        "res_multistep_ancestral_cfg_pp", "DPMSolverMultistepScheduler", _SDE,
+        also=("res multistep ancestral cfg++",), near=_PLUS,
+    ),
+    Sampler(
+        "gradient_estimation", "EulerDiscreteScheduler", also=("gradient estimation",),
+        near="corrects each step by the one before there",
+    ),
+    Sampler(
+        "gradient_estimation_cfg_pp", "EulerDiscreteScheduler", also=("gradient estimation cfg++",), near=_PLUS
+    ),
+    Sampler("er_sde", "DPMSolverMultistepScheduler", _SDE_THIRD, also=("er sde",),
+            near="adds another share of noise at each step there"),
+    Sampler("seeds_2", "DPMSolverSDEScheduler", also=("seeds 2",), near="is another stochastic solver there"),
+    Sampler(
+        "seeds_3", "DPMSolverSDEScheduler", also=("seeds 3",),
+        near="is another stochastic solver there, of three evaluations a step",
+    ),
+    Sampler(
+        "exp_heun_2_x0", "DPMSolverSinglestepScheduler", MappingProxyType({"solver-type": "heun"}),
+        also=("exp heun 2 x0",), near="evaluates twice a step there",
+    ),
+    Sampler(
+        "exp_heun_2_x0_sde", "DPMSolverSDEScheduler", also=("exp heun 2 x0 sde",),
+        near="is another stochastic solver there",
+    ),
+    Sampler(
+        "sa_solver_pece", "SASolverScheduler", also=("sa solver pece",),
+        near="evaluates again behind each correction there",
+    ),
 )  # fmt: skip
-"""Every sampler that has a scheduler here."""
+"""Every sampler that has a scheduler here, and below them those of which diffusers has the nearest in kind alone."""
 
 LEVELS: Mapping[str, str] = MappingProxyType(
     {"karras": "use-karras-sigmas", "exponential": "use-exponential-sigmas", "beta": "use-beta-sigmas"}
@@ -108,11 +182,18 @@ class Sampling:
 def _words(name: str) -> str:
     """A name in lower case, its words parted by spaces."""
     words = re.sub(r"[\s_-]+", " ", name.lower()).strip().removeprefix("sample ").removeprefix("k ")
-    return re.sub(r"\bdpmpp", "dpm++", words).removesuffix(" gpu")
+    return re.sub(r"\bdpmpp", "dpm++", words).removesuffix(" gpu").replace(" cfg pp", " cfg++")
 
 
 def _row(words: str) -> Sampler | None:
     return next((row for row in SAMPLERS if words in (row.name.lower(), *row.also)), None)
+
+
+def _named(name: str) -> tuple[Sampler | None, list[str]]:
+    """The row of a sampler as others call it, and the kinds of noise levels behind its name."""
+    words = _words(name).split()
+    row = _row(" ".join(word for word in words if word not in (*LEVELS, "simple", "normal")))
+    return row, [word for word in words if word in LEVELS]
 
 
 def sampler(name: str) -> str | None:
@@ -121,11 +202,18 @@ def sampler(name: str) -> str | None:
     Args:
         name: As others call it.
     """
-    words = _words(name).split()
-    row = _row(" ".join(word for word in words if word not in (*LEVELS, "simple", "normal")))
-    if row is None:
-        return None
-    return _written(row, [f"{LEVELS[word]}=true" for word in words if word in LEVELS])
+    row, kinds = _named(name)
+    return None if row is None else _written(row, [f"{LEVELS[kind]}=true" for kind in kinds])
+
+
+def difference(name: str) -> str:
+    """How a sampler as others call it differs from what stands for it here; empty where it does not.
+
+    Args:
+        name: As others call it.
+    """
+    row, _ = _named(name)
+    return row.near if row is not None else ""
 
 
 def exact_sampler(name: str) -> str | None:

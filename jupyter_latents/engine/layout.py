@@ -35,7 +35,7 @@ LAYOUTS: dict[str, Layout] = {
     "plain": Layout(lambda latents: latents, lambda latents, _shape: latents),
     # Flux.1 and Qwen-Image: 2x2 patches as tokens, FluxPipeline._pack_latents
     "packed": Layout(
-        lambda latents: to_tokens(patchify(latents)),
+        lambda latents: to_tokens(patchify(latents)).contiguous(),  # as theirs are: kernels round by memory layout
         lambda tokens, shape: unpatchify(from_tokens(tokens, shape[-2] // 2, shape[-1] // 2)),
     ),
     # CogVideoX: frames stand before channels

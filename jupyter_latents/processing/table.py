@@ -171,6 +171,14 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
 )  # fmt: skip
 """dgenerate's others, with the reason."""
 
+_MISNAMED = MappingProxyType(
+    dict.fromkeys(
+        ("image", "picture", "control", "file", "load"),
+        "it is none of dgenerate's either: a picture is named in the image seed, 'photo.png;control=lines.png'",
+    )
+)
+"""What is taken for a processor, with what to write."""
+
 BEFORE = "pre-resize"
 """The setting that has a processor work before the picture is brought to its size."""
 
@@ -206,6 +214,10 @@ def settings_of(address: Address) -> dict[str, Any]:
     name = address.name.lower()
     if name in ELSEWHERE:
         raise SettingError(f"the image processor {name} does not run here: {ELSEWHERE[name]}.")
+    if name in _MISNAMED:
+        raise SettingError(
+            f"'{address.name}' is no image processor: {_MISNAMED[name]}. Known: {', '.join(PROCESSORS)}."
+        )
     if name not in PROCESSORS:
         raise SettingError(
             f"'{address.name}' is no image processor{nearest(name, PROCESSORS) or '.'} Known: {', '.join(PROCESSORS)}."

@@ -12,7 +12,7 @@ from .attention import WeightedText, attention
 from .faults import fault
 from .grammar import Node, Switch, Turns, read
 
-__all__ = ["MOST_STEPS", "PromptRow", "prompt_schedule"]
+__all__ = ["MOST_STEPS", "PromptRow", "last_step", "prompt_schedule"]
 
 MOST_STEPS = 10_000
 """The longest schedule whose rows are told."""
@@ -55,7 +55,7 @@ def prompt_schedule(prompt: str, steps: int) -> tuple[PromptRow, ...]:
         raise SettingError(f"{steps!r} steps are not allowed; give a whole number of 1 to {MOST_STEPS}.")
     nodes = read(prompt)
     ends = {steps}
-    switches = {id(node): _last_step(prompt, node, steps) for node in _switches(nodes)}
+    switches = {id(node): min(steps, last_step(prompt, node, steps)) for node in _switches(nodes)}
     ends.update(step for step in switches.values() if step >= 1)
     if any(isinstance(node, Turns) for node in _all(nodes)):
         ends.update(range(1, steps + 1))
@@ -85,12 +85,21 @@ def _switches(nodes: Iterable[Node]) -> Iterator[Switch]:
     return (node for node in _all(nodes) if isinstance(node, Switch))
 
 
-def _last_step(prompt: str, node: Switch, steps: int) -> int:
-    """The last step of what stands first in a switch."""
+def last_step(prompt: str, node: Switch, steps: int) -> int:
+    """The last step of what stands first in a switch; it may lie behind the last of the schedule, or before the first.
+
+    Args:
+        prompt: The prompt.
+        node: The switch.
+        steps: Steps of the whole schedule.
+
+    Raises:
+        SettingError: The number is none.
+    """
     number = float(node.at) * (steps if "." in node.at else 1)
     if not math.isfinite(number):
         raise fault(prompt, node.start, len(node.at), "is no step; write a fraction with a point, or a whole step.")
-    return min(steps, int(number))
+    return int(number)
 
 
 def _at(nodes: Sequence[Node], step: int, switches: dict[int, int]) -> Iterator[str]:

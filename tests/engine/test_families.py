@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+
+import diffusers
 import pytest
 import torch
 
+from jupyter_latents.engine.models.families import FAMILIES as ROWS
 from jupyter_latents.errors import ModelError, RunError
 from tests.engine.cases import FLOW_SCHEDULERS, MODES, Bench, equal, in_memory, through_file, windows
 from tests.tables.verdicts import law
@@ -135,3 +140,13 @@ def test_the_memory_layout_of_an_encoded_picture_does_not_change_a_split(bench: 
     options = {"scheduler": scheduler, "strength": 0.7}
     whole = bench.whole("sd15", "img2img", **options)
     assert equal(bench.split("sd15", [0.5], "img2img", carry, **options)[-1], whole)
+
+
+def test_every_pipeline_that_takes_a_mask_rounds_it() -> None:
+    """The remark on grey masks says so for all of them; a family of another kind needs a row there."""
+    rows = [row for row in ROWS if row.inpaint]
+    names = {row.inpaint for row in rows} | {ways[2] for row in ROWS for ways in row.special.values() if ways[2]}
+    assert len(names) >= 14
+    for name in sorted(filter(None, names)):
+        source = inspect.getsource(getattr(diffusers, name).__init__)
+        assert re.search(r"mask_processor = \w+\([^)]*do_binarize=True", source), name

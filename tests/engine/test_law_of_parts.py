@@ -11,7 +11,7 @@ import pytest
 
 from jupyter_latents.engine.result import StageResult
 from jupyter_latents.stage import ModelSource, Window
-from tests.engine.cases import Bench, equal, inputs, picture
+from tests.engine.cases import Bench, equal, inputs, picture, through_file
 from tests.tiny import controlnet, lora
 
 
@@ -67,21 +67,46 @@ def test_a_lora_keeps_the_law(bench: Bench, tmp_path: Path) -> None:
     assert not equal(whole, bench.whole("sd15")), "the LoRA has an effect"
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize(
-    ("model", "scheduler"),
+    ("model", "mode", "options", "dtype"),
     [
-        ("sd15", "PNDMScheduler"),
-        ("sd15", "DPMSolverMultistepScheduler"),
-        ("sdxl", "EulerAncestralDiscreteScheduler"),
-        ("sd3", None),
-        ("flux", None),
-        ("z-image", None),
+        ("sd15", "txt2img", {"scheduler": "PNDMScheduler"}, "float16"),
+        ("sd15", "inpaint", {"scheduler": "DPMSolverMultistepScheduler"}, "bfloat16"),
+        ("sdxl", "txt2img", {"scheduler": "EulerAncestralDiscreteScheduler"}, "float16"),
+        ("sd3", "txt2img", {}, "bfloat16"),
+        ("flux", "txt2img", {}, "float16"),
+        ("flux", "img2img", {}, "bfloat16"),  # tokens in the memory layout of the loop
+        ("qwen-image", "inpaint", {}, "float16"),
+        ("z-image", "txt2img", {}, "bfloat16"),
+        ("z-image", "img2img", {}, "bfloat16"),  # begins in bfloat16, goes on in float32
+        ("hunyuan-video", "txt2img", {"num_frames": 5}, "bfloat16"),  # begins in float32, goes on in bfloat16
     ],
 )
-def test_half_precision_keeps_the_law(bench: Bench, model: str, scheduler: str | None, dtype: str) -> None:
-    whole, last = splits(runner(bench, model, {"dtype": dtype}, scheduler=scheduler))
+def test_half_precision_keeps_the_law(bench: Bench, model: str, mode: str, options: dict[str, Any], dtype: str) -> None:
+    more = {**options, "num_inference_steps": 6, **({} if mode == "txt2img" else {"strength": 0.9, "size": None})}
+    whole, last = splits(runner(bench, model, {"dtype": dtype}, mode=mode, **more))
     assert equal(whole, last)
+
+
+@pytest.mark.parametrize("mode", ["img2img", "inpaint"])
+@pytest.mark.parametrize("name", ["DDPMScheduler", "PNDMScheduler"])
+def test_tables_that_a_run_moves_keep_the_law(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, mode: str
+) -> None:
+    """On accelerators ``add_noise`` puts the table into the device's memory: another tensor, and no history."""
+    import diffusers
+
+    kind = getattr(diffusers, name)
+    own = kind.add_noise
+
+    def moves(self: Any, *given: Any) -> Any:
+        self.alphas_cumprod = self.alphas_cumprod.clone()
+        return own(self, *given)
+
+    monkeypatch.setattr(kind, "add_noise", moves)
+    run = runner(bench, "sd15", {}, mode=mode, scheduler=name, strength=0.9)
+    half = run(Window(None, 0.5)).latents
+    assert equal(run(), run(Window(0.5, None), through_file(half, tmp_path)))
 
 
 @pytest.mark.parametrize(

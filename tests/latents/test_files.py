@@ -14,10 +14,12 @@ import pytest
 import safetensors.torch
 import torch
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from safetensors import safe_open
 
 from jupyter_latents.errors import LatentsFileError, LatentsWarning, SettingError
 from jupyter_latents.latents import CLEAN, SPACES, Latents, Noise, Position, Provenance, Resume, Space
+from jupyter_latents.latents.files.memory_order import laid_out, orders_record
 from jupyter_latents.latents.files.metadata import checksum
 from tests.latents import strategies
 
@@ -382,6 +384,27 @@ def test_history_that_is_not_under_its_name_is_missed(tmp_path, key):
     edited(path, rename(key))
     with pytest.warns(LatentsWarning, match="continue without history"):
         assert Latents.load(path).resume is None
+
+
+@given(st.permutations(range(4)))
+def test_a_file_gives_history_back_in_its_order_in_memory(order):
+    tensor = torch.arange(120.0).reshape(2, 3, 4, 5).permute(order)
+    record = json.dumps(orders_record({"one": tensor, "other": torch.zeros(2, 2)}))
+    again = laid_out(tensor.contiguous(), "one", record)
+    assert again.stride() == tensor.stride()
+    assert torch.equal(again, tensor)
+    assert laid_out(torch.ones(2, 2), "other", record).is_contiguous()
+
+
+@pytest.mark.parametrize("record", ["", "{", "[]", "7", '{"one": 3}', '{"one": [0, 1, 2, 2]}', '{"one": ["0", []]}'])
+def test_an_order_that_is_none_is_left_out(record):
+    assert laid_out(torch.zeros(1, 2, 3, 4), "one", record).is_contiguous()
+
+
+def test_the_order_of_an_earlier_version_is_channels_last():
+    again = laid_out(torch.zeros(2, 3, 4, 5), "one", '["one"]')
+    assert again.is_contiguous(memory_format=torch.channels_last)
+    assert laid_out(torch.zeros(2, 3, 4), "one", '["one"]').is_contiguous()
 
 
 def test_a_file_of_an_earlier_version_is_read_with_its_history(tmp_path):

@@ -48,6 +48,17 @@ def test_it_equals_the_stages_by_hand_and_the_plan_lists_the_switch(desk: Desk) 
     assert torch.equal(whole.latents.tensor, by_hand.latents.tensor)
 
 
+@pytest.mark.parametrize(
+    ("scale", "count"), [("1", 10), ("0.5", 10), ("0", 10), ("1@0,0.5@6", 10), ("1.1", 0), ("7@0,1@6", 0)]
+)
+def test_the_plan_says_how_many_passes_are_left_at_one_and_below(desk: Desk, scale: str, count: int) -> None:
+    plan = desk.plan(f"{START} --guidance-scales {scale}")
+    told = f"{count} passes of the denoiser, one a step"
+    assert (told in plan.rows()[0][-1]) == bool(count)
+    assert (plan.stages[0].course.passes == 10) == bool(count)
+    assert plan.stages[0].evaluations == 10
+
+
 def test_where_it_comes_from_is_told(desk: Desk) -> None:
     (result,) = desk.run(f"{START} --guidance-scales 7@0,2@0.6").results
     latents = result.latents

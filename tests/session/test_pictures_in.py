@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from PIL import Image
 
 from jupyter_latents.errors import HandoffError, JupyterLatentsError, NameNotFoundError
+from jupyter_latents.pictures.reading import read_mask
 from tests.engine.cases import picture
 from tests.session.conftest import Desk
 
@@ -152,3 +154,59 @@ def test_a_mask_of_another_shape_is_told(desk: Desk, size: tuple[int, int], told
     desk.run(f"{STAGE} 'photo;mask=hole'")
     note = "a mask of 128x64 is stretched to its picture of 64x64"
     assert (note in planned.notes, note in desk.notes.lines) == (told, told)
+
+
+GREY = "of the mask's pixels are grey, and diffusers rounds masks at 0.5"
+INVERTED = "--mask-image-processors invert"
+
+
+@pytest.mark.parametrize(
+    ("mask", "more", "told"),
+    [
+        ("soft", "", "74 %"),
+        ("./soft.png", "", "74 %"),
+        ("./soft.png", INVERTED, "74 %"),
+        ("./soft.png", "--mask-image-processors 'invert;pre-resize=true'", "74 %"),
+        ("./soft.png", "--mask-image-processors 'posterize;bits=1;pre-resize=true'", ""),
+        ("./soft.png", "--mask-image-processors 'posterize;bits=1'", ""),
+        ("hard", "", ""),
+        ("./hard.png", INVERTED, ""),
+    ],
+)
+def test_a_grey_mask_is_told_by_the_plan_as_by_the_run(desk: Desk, mask: str, more: str, told: str) -> None:
+    soft = Image.fromarray(np.tile(np.linspace(0, 255, 256).round().astype(np.uint8), (256, 1)))
+    hard = soft.point([0] * 128 + [255] * 128)
+    soft.save("soft.png")
+    hard.save("hard.png")
+    desk.session.names |= {"photo": picture(64), "soft": soft, "hard": hard}
+    script = f"{STAGE} 'photo;mask={mask}' {more}"
+    (planned,) = desk.plan(script).stages
+    notes = [note for note in planned.notes if GREY in note]
+    assert [note[:4] for note in notes] == ([told] if told else [])
+    assert all("Differential masks are not there yet" in note for note in notes)
+    desk.run(script)
+    assert [line for line in desk.notes.lines if GREY in line] == notes
+    if told and not more:
+        desk.run(f"{STAGE} 'photo;mask={mask}' --into asked")
+        desk.run(f"{STAGE} 'photo;mask=hard' --into rounded")
+        assert torch.equal(desk["asked"].tensor, desk["rounded"].tensor), "as it says"
+
+
+def test_a_mask_is_read_once_by_all_plans(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.session.names["photo"] = picture(64)
+    Image.new("L", (64, 64), 128).save("mask.png")
+    read: list[str] = []
+
+    def counted(value: object, name: str, check: Callable[[], None]) -> Image.Image:
+        read.append(name)
+        return read_mask(value, name, check)
+
+    monkeypatch.setattr("jupyter_latents.session.names.greys.read_mask", counted)
+    for _ in range(2):
+        stages = desk.plan(f"{STAGE} 'photo;mask=./mask.png' 'photo;32;mask=./mask.png'").stages
+        assert all(any("100 % of the mask" in note for note in stage.notes) for stage in stages)
+    assert len(stages) == 2
+    assert read == ["mask.png"]
+    Image.new("L", (32, 32), 255).save("mask.png")
+    assert not any(GREY in note for note in desk.plan(f"{STAGE} 'photo;mask=./mask.png'").stages[0].notes)
+    assert len(read) == 2, "another file by that name is read"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from diffusers import guiders
 
 from jupyter_latents.engine.schedule.table import scheduler_names
 from jupyter_latents.errors import HelpAskedError, ScriptError
@@ -13,9 +15,11 @@ from jupyter_latents.machine import have_feature
 from jupyter_latents.samplers import sampler
 from jupyter_latents.syntax import Environment, Script, parse
 from jupyter_latents.syntax.directives import DIRECTIVES
-from jupyter_latents.syntax.options import second_stage
+from jupyter_latents.syntax.options import options_page, second_stage
+from jupyter_latents.syntax.options.help import help_text
 from jupyter_latents.syntax.options.magic_options import MAGIC_NAMES
 from jupyter_latents.syntax.options.rules.refused import ELSEWHERE, HARMLESS, SHORT, SHORT_HARMLESS, refusal
+from jupyter_latents.syntax.options.rules.refused import OTHERS as OTHERS_TABLE
 from jupyter_latents.syntax.options.table import BY_NAME
 
 # All short names of dgenerate's options.
@@ -63,6 +67,54 @@ def test_short_names_stand_for_options_that_are_not_here() -> None:
 )
 def test_options_are_refused_for_their_own_reason(name: str, reason: str) -> None:
     assert reason in str(refusal(name))
+
+
+OTHERS = [
+    ("guider", "guiders other than", "--guidance-rescales 0.7"),
+    ("apg", "guiders other than", "--guidance-scales '7@0,2@0.6'"),
+    ("apg-momentum", "guiders other than", "--pag"),
+    ("slg-layers", "guiders other than", "--pag"),
+    ("auto-guidance-layers", "guiders other than", "--pag"),
+    ("cfg-zero-star", "guiders other than", "--pag"),
+    ("regional-prompts", "prompts for regions", "joins texts by AND"),
+    ("attention-couple", "prompts for regions", "composite;with=NAME"),
+    ("mask-differential", "masks are black and white", "a.composite(b, mask)"),
+    ("mask-blur", "masks are black and white", "a stage for each strength"),
+    ("edit-image", "models that edit a picture as told", "--image-seed-strengths"),
+    ("kontext", "models that edit a picture as told", "--image-seeds photo.png"),
+    ("freeu", "changed features", "remove it"),
+]
+
+
+@pytest.mark.parametrize(("name", "reason", "instead"), OTHERS)
+def test_what_others_have_is_refused_by_its_name_with_what_to_do(name: str, reason: str, instead: str) -> None:
+    for word in (f"--{name}", f"--{name}s"):
+        with pytest.raises(ScriptError, match=f"^'{word}' does not run here: {reason}") as caught:
+            parse(f"m {word} 1")
+        assert instead in caught.value.message
+        assert "did you mean" not in caught.value.message
+        assert caught.value.place is not None
+        assert caught.value.place.column == 3
+    assert f"another program's; it does not run here: {reason}" in help_text(name)
+
+
+def test_every_name_of_others_is_refused_and_none_is_an_option() -> None:
+    for name in (*OTHERS_TABLE, *(f"--{name}" for name in guider_options())):
+        assert name not in {**BY_NAME, **ELSEWHERE}
+        with pytest.raises(ScriptError, match=f"'{name}' does not run here: ") as caught:
+            parse(f"m {name} 1")
+        for option in re.findall(r"(?<![\w-])--[a-z-]+", caught.value.message.partition(": ")[2]):
+            assert option in BY_NAME, "what it says to write is there"
+        assert f"`{name}`" in options_page.page() or name not in OTHERS_TABLE
+
+
+def guider_options() -> list[str]:
+    """The guiders of diffusers as options would be called, but for the two that run."""
+    names = [name for name in vars(guiders) if name.endswith("Guidance") and name != "BaseGuidance"]
+    dashed = [re.sub(r"(?<=[a-z\d])(?=[A-Z])", "-", name).lower() for name in names]
+    ours = {"classifier-free-guidance", "perturbed-attention-guidance", "ltx2-guidance"}
+    assert ours < set(dashed)
+    return sorted({*dashed} - ours)
 
 
 def test_what_dgenerate_does_not_have_is_no_option() -> None:
@@ -267,6 +319,8 @@ def test_the_last_of_two_values_counts() -> None:
         ("m --sampler 'Euler a'", "write --scheduler 'Euler a'[.]"),
         ("m --width 128", "write --output-size 512x768[.]"),
         ("m --mask hole.png", "write --image-seeds 'photo.png;mask=hole.png'[.]"),
+        ("m --second-model-seeds 3", "write --seeds 3: both stages draw from it[.]"),
+        ("m --control-image-processors 'image;path=x.png'", "'image' is no image processor: .*photo.png;control=lines"),
         ("m --image-seeds latents: half", "quote a seed that holds a space"),
         ("m --prompt-weighter sd-embed;x=1", "'x' is no setting of sd-embed; it has none"),
         ("m --seeds {{ last_seed }}", "bind the result"),

@@ -118,7 +118,7 @@ def test_samplers_of_a1111_and_comfyui_run_by_their_own_names(name: str, schedul
     assert str(stage(f'--scheduler "{name}"').scheduler) == scheduler
 
 
-@pytest.mark.parametrize("name", ["euler a", "DPM++ 2m karras", "DPM++ 2S a", "k_euler"])
+@pytest.mark.parametrize("name", ["euler a", "DPM++ 2m karras", "k_euler"])
 def test_a_near_name_of_a_sampler_gets_a_hint(name: str) -> None:
     with pytest.raises(ScriptError, match="is no scheduler; write '"):
         stage(f'--scheduler "{name}"')

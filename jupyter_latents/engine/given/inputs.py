@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from jupyter_latents.processing import grey_share
 from jupyter_latents.stage import Stage
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ class Given:
         decoded: See `Inputs`.
         fps: See `Inputs`.
         pasted: The facts of latents that processors take besides.
+        grey: The share of a mask's pixels that are grey, beyond its edges (`processing.grey_share`); of several
+            masks the largest; 0 where that is not known before the run.
     """
 
     latents: Sequence[Standing] = ()
@@ -79,6 +82,7 @@ class Given:
     sized: tuple[int, int] | None = None
     fps: float = 0.0
     pasted: Sequence[Standing] = ()
+    grey: float = 0.0
 
     @staticmethod
     def of(inputs: Inputs) -> Given:
@@ -87,7 +91,7 @@ class Given:
         masks, controls = len(inputs.masks), len(inputs.controls)
         adapters = tuple(map(len, inputs.adapters))
         beside = (inputs.asked, inputs.notes, inputs.decoded, adapters, inputs.sized, inputs.fps, inputs.pasted)
-        return Given(inputs.latents, sizes, masks, controls, *beside)
+        return Given(inputs.latents, sizes, masks, controls, *beside, max(map(grey_share, inputs.masks), default=0.0))
 
 
 @dataclass(frozen=True, slots=True)

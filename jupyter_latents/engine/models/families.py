@@ -189,6 +189,7 @@ FAMILIES: tuple[Family, ...] = (
         schedule="z-image",
         align=16,
         guided_above=0.0,
+        finish="float32",
     ),
     Family(
         "CogVideoX 1.5",

@@ -47,7 +47,7 @@ class Family:
         leads: Whether a clip may stand in that picture's place, which the result begins with.
         when: Name of a setting of ``model_index.json``, or of the denoiser, that models of this row have; empty for
             all.
-        finish: What the pipeline does to its latents after the loop, a row of `finish.FINISHES`.
+        finish: What the pipeline does to its latents in and after the loop, a row of `finish.FINISHES`.
         later: Why what stands in the place of a picture is not taken, though diffusers takes it; empty where it is.
         alone: Whether its pipelines make one clip at a time: diffusers' take a larger number and make one, or fail.
         sound: Whether sound is made with a clip, whose latents travel beside the clip's.

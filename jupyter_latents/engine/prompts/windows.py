@@ -19,6 +19,7 @@ from jupyter_latents.prompts import (
     Weighter,
     attention,
     check_prompt,
+    idle_parts,
     joined,
     prompt_parts,
     prompt_schedule,
@@ -30,6 +31,7 @@ from jupyter_latents.wording import option
 
 __all__ = ["PromptWindow", "check_prompts", "parts_of", "prompt_remarks", "prompt_windows"]
 
+_TOLD = 3
 _OPTIONS = {
     "positive": "prompts",
     "negative": "negative_prompts",
@@ -96,17 +98,33 @@ def parts_of(stage: Stage) -> tuple[PromptPart, ...]:
     return prompt_parts(prompt) if weighter is not None and weighter.joins else (PromptPart(prompt, 1.0),)
 
 
-def prompt_remarks(stage: Stage) -> tuple[str, ...]:
+def prompt_remarks(stage: Stage, steps: int) -> tuple[str, ...]:
     """What is to be told of prompts that are read otherwise than they seem.
 
     Args:
         stage: What is asked for.
+        steps: Steps of the whole schedule.
     """
     weighter = _weighter(stage)
     if weighter is None:
         return ()
     found = dict.fromkeys(remark(prompt, weighter) for _, prompt in _texts(stage.prompt))
-    return tuple(filter(None, found))
+    return tuple(filter(None, (*found, _idle(stage.prompt, weighter, steps))))
+
+
+def _idle(prompt: Prompt, weighter: Weighter, steps: int) -> str:
+    """That parts of the texts hold at no step of the whole schedule, and why; empty where all hold at one."""
+    if not weighter.schedules:
+        return ""
+    texts = (
+        part
+        for name, text in _texts(prompt)
+        for part in ([one.text for one in prompt_parts(text)] if weighter.joins and name == "positive" else [text])
+    )
+    idle = list(dict.fromkeys(one for text in texts for one in idle_parts(text, steps)))
+    said = [f"{one.text} of {one.bracket}, {one.reason}" for one in idle[:_TOLD]]
+    more = [f"{len(idle) - _TOLD} more"] if len(idle) > _TOLD else []
+    return f"never painted in a schedule of {steps} steps: {'; '.join(said + more)}" if idle else ""
 
 
 def prompt_windows(stage: Stage, span: Span) -> tuple[PromptWindow, ...]:

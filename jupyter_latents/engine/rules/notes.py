@@ -41,7 +41,7 @@ def notes_of(made: Prepared, sizes: tuple[str, ...]) -> tuple[tuple[str, ...], t
         *(choice.note for choice in choices_of(stage.model.optimize)),
     )
     doubt = way.warning if way is not None else ""
-    return notes, (*given, *idle, *prompt_remarks(stage), *filter(None, (doubt,)))
+    return notes, (*given, *idle, *prompt_remarks(stage, made.span.of), *filter(None, (doubt,)))
 
 
 def _idle(made: Prepared) -> Iterator[str]:
@@ -64,7 +64,7 @@ def _experts_and_sound(made: Prepared) -> Iterator[str]:
 
 def _steering(made: Prepared) -> Iterator[str]:
     """What changes as the stage goes on, and what that costs."""
-    yield from prompt_remarks(made.stage)
+    yield from prompt_remarks(made.stage, made.span.of)
     yield from steering_remarks(made.windows)
     passes = passes_remark(made.windows, made.span, made.facts)
     alone = sharing_note(made.stage, made.given, len(made.pieces), made.facts.family)

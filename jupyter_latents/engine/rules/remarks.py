@@ -9,9 +9,10 @@ from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.memory import device_of
 from jupyter_latents.engine.rules.passes import passes_a_step
+from jupyter_latents.engine.rules.words import words_remark
 from jupyter_latents.engine.schedule.strength import renoises
 from jupyter_latents.points import largest_scale
-from jupyter_latents.processing import AND
+from jupyter_latents.processing import AND, keeps_grey
 from jupyter_latents.stage import ModelSource, Size, Stage
 
 __all__ = ["remarks"]
@@ -27,7 +28,7 @@ def remarks(call: Call, facts: ModelFacts, latents: Standing | None, *, noised: 
         noised: Whether a picture is noised to the stage's strength.
     """
     own = (_guidance(call.stage, facts), *_unguided(call.stage, facts), _strength(call) if noised else "")
-    own = (*own, _slow(call.stage.model))
+    own = (*own, words_remark(call.stage, facts), _slow(call.stage.model))
     return tuple(filter(None, (*_numbers(call, latents), *_pictures(call, latents), *own)))
 
 
@@ -89,6 +90,12 @@ def _numbers(call: Call, latents: Standing | None) -> Iterator[str]:
 def _pictures(call: Call, latents: Standing | None) -> Iterator[str]:
     sizes = dict.fromkeys(call.given.images)
     made = Size(*call.size)
+    if call.given.grey and keeps_grey(call.stage.mask_image_processors):
+        percent = max(1, round(100 * call.given.grey))
+        yield (
+            f"{percent} % of the mask's pixels are grey, and diffusers rounds masks at 0.5: "
+            "128 of 255 and above is painted anew, all else is kept. Differential masks are not there yet"
+        )
     if 1 < call.frames < len(call.given.images):
         yield f"the first {call.frames} of {len(call.given.images)} frames are used"
     if len(sizes) > 1:

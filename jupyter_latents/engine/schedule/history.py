@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from jupyter_latents.engine.libraries.versions import versions
+from jupyter_latents.engine.schedule.state import MOVED
 from jupyter_latents.latents.facts import Resume
 from jupyter_latents.latents.sound import KEY, LATENTS
 
@@ -45,6 +46,10 @@ def _scheduler_objection(
             if objected := _scheduler_objection(own, fresh, start_index, None):
                 return objected
             continue
+        if name == MOVED:
+            if not _are_tables(value, fresh):
+                return "it moves what is no table of the scheduler"
+            continue
         now = fresh.get(name)
         if not isinstance(now, _SETTABLE):
             return f"it would overwrite the scheduler's {name}"
@@ -52,6 +57,12 @@ def _scheduler_objection(
             return f"its {name} is not of this run"
     index = saved.get("_step_index", start_index)
     return "" if index == start_index else f"it stands at timestep {index}, the latents at {start_index}"
+
+
+def _are_tables(names: Any, fresh: Mapping[str, Any]) -> bool:
+    return isinstance(names, (list, tuple)) and all(
+        isinstance(name, str) and isinstance(fresh.get(name), torch.Tensor) for name in names
+    )
 
 
 def _fits(value: Any, now: Any, shape: torch.Size | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -10,19 +11,41 @@ import torch
 
 from jupyter_latents.latents.facts import StateValue
 
-__all__ = ["baseline", "of", "restore"]
+__all__ = ["MOVED", "Baseline", "baseline", "of", "restore"]
 
+MOVED = "moved"
+"""Beside a scheduler's own attributes: names of tables that its run has moved, as ``add_noise`` does, to its device."""
+
+_MISSING = object()
 # Attributes that each run makes anew: a Brownian tree from its seed (a function of time, not of history), begin index.
 _REBUILT = frozenset({"noise_sampler", "_begin_index"})
 
 
-def baseline(scheduler: Any) -> dict[str, Any]:
-    """What a scheduler's attributes are before its first step; lists copied, as schedulers change them in place."""
-    return {name: list(value) if isinstance(value, list) else value for name, value in vars(scheduler).items()}
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What a scheduler's attributes are before its first step.
+
+    Attributes:
+        values: Name to value; lists copied, as schedulers change them in place.
+        moved: Tables as they were last found elsewhere, so that each is compared once.
+    """
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    moved: dict[str, Any] = field(default_factory=dict)
 
 
-def of(scheduler: Any, before: Mapping[str, Any]) -> Mapping[str, StateValue] | None:
+def baseline(scheduler: Any) -> Baseline:
+    """What a scheduler's attributes are before its first step."""
+    return Baseline(
+        {name: list(value) if isinstance(value, list) else value for name, value in vars(scheduler).items()}
+    )
+
+
+def of(scheduler: Any, before: Baseline) -> Mapping[str, StateValue] | None:
     """The attributes that stepping has changed, tensors cloned where they are.
+
+    A table that is another tensor of the same values was moved to the device: of it the name alone is kept, since
+    accelerators round otherwise by numbers of their own than by the CPU's.
 
     Args:
         scheduler: A scheduler in the middle of its schedule.
@@ -32,9 +55,12 @@ def of(scheduler: Any, before: Mapping[str, Any]) -> Mapping[str, StateValue] | 
         Name to value; None where an attribute of an unknown kind changed, so that exact continuation cannot be
         promised.
     """
-    changed: dict[str, StateValue] = {}
+    changed: dict[str, Any] = {}
     for name, value in vars(scheduler).items():
-        if name in _REBUILT or _same(value, before.get(name, _MISSING)):
+        if name in _REBUILT or _same(value, before.values.get(name, _MISSING)):
+            continue
+        if _is_moved(value, name, before):
+            changed[MOVED] = (*changed.get(MOVED, ()), name)
             continue
         if not _travels(value):
             return None
@@ -42,20 +68,20 @@ def of(scheduler: Any, before: Mapping[str, Any]) -> Mapping[str, StateValue] | 
     return MappingProxyType(changed)
 
 
-def restore(scheduler: Any, saved: Mapping[str, StateValue], device: torch.device) -> None:
+def restore(scheduler: Any, saved: Mapping[str, Any], device: torch.device) -> None:
     """Gives a scheduler that this package made the state of an earlier run.
 
     Args:
         scheduler: A scheduler after ``set_timesteps`` with the same schedule.
         saved: What `of` returned.
-        device: Where its history tensors go.
+        device: Where its history tensors go, and the tables that the earlier run had moved.
     """
     for name, value in saved.items():
-        if not hasattr(type(scheduler), name):
+        if name == MOVED:
+            for table in value:
+                setattr(scheduler, table, getattr(scheduler, table).to(device))
+        elif not hasattr(type(scheduler), name):
             setattr(scheduler, name, _copy(value, device))
-
-
-_MISSING = object()
 
 
 def _same(value: Any, before: Any) -> bool:
@@ -66,6 +92,18 @@ def _same(value: Any, before: Any) -> bool:
     if isinstance(value, torch.Tensor) or isinstance(before, torch.Tensor):
         return False
     return type(value) is type(before) and bool(value == before)
+
+
+def _is_moved(value: Any, name: str, before: Baseline) -> bool:
+    own = before.values.get(name)
+    if before.moved.get(name, _MISSING) is value:
+        return True
+    if not (isinstance(value, torch.Tensor) and isinstance(own, torch.Tensor)) or value.shape != own.shape:
+        return False
+    if value.dtype != own.dtype or not torch.equal(value.cpu(), own.cpu()):
+        return False
+    before.moved[name] = value
+    return True
 
 
 def _travels(value: Any) -> bool:

@@ -14,7 +14,7 @@ from jupyter_latents.engine.schedule.table import FORMS, SCHEDULER_ERRORS
 from jupyter_latents.errors import ModelError, cause
 from jupyter_latents.wording import option
 
-__all__ = ["check_steps"]
+__all__ = ["check_steps", "stepped_dtype"]
 
 _WHOLE_STEPS = 4  # at either end: more than any solver's order
 
@@ -72,8 +72,7 @@ def _walked(scheduler: Any, start: int, end: int) -> str:
     """What goes wrong from one timestep index to another, or an empty string."""
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(start)
-    draws = "generator" in inspect.signature(scheduler.step).parameters
-    extra = {"generator": torch.Generator().manual_seed(0)} if draws else {}
+    extra = _extra(scheduler)
     value = torch.full((1, 1, 1, 1), 0.5)
     for index in range(start, end):
         timestep = scheduler.timesteps[index]
@@ -85,3 +84,28 @@ def _walked(scheduler: Any, start: int, end: int) -> str:
         if not bool(torch.isfinite(value).all()):
             return f"its step {index + 1} of {len(scheduler.timesteps)} divides by zero (NaN)"
     return ""
+
+
+def _extra(scheduler: Any) -> dict[str, Any]:
+    draws = "generator" in inspect.signature(scheduler.step).parameters
+    return {"generator": torch.Generator().manual_seed(0)} if draws else {}
+
+
+def stepped_dtype(scheduler: Any, index: int, sample: torch.dtype, said: torch.dtype) -> torch.dtype:
+    """The dtype that a scheduler's step gives.
+
+    Args:
+        scheduler: A scheduler after ``set_timesteps``; it is copied, not stepped.
+        index: Timestep index of the step.
+        sample: Dtype of what is stepped.
+        said: Dtype of what the denoiser says.
+    """
+    tried = copy.deepcopy(scheduler)
+    if hasattr(tried, "set_begin_index"):
+        tried.set_begin_index(index)
+    outcome, value = (torch.zeros(1, 1, 1, 1, dtype=one, device=tried.timesteps.device) for one in (said, sample))
+    try:
+        stepped: torch.Tensor = tried.step(outcome, tried.timesteps[index], value, **_extra(tried)).prev_sample
+    except SCHEDULER_ERRORS:
+        return sample
+    return stepped.dtype

@@ -1,4 +1,4 @@
-"""What pipelines do to their latents after the loop, and what their schedulers step, where that is not all of them."""
+"""What pipelines do to their latents in and after the loop, and what their schedulers step, beyond the usual."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ class Finish:
             loop starts from.
         draws_first: Whether the loop draws from the generator before the scheduler steps, and nothing draws between
             ``prepare_latents`` and the loop.
+        said: Dtype in which the loop tells the scheduler what the denoiser said; None for the denoiser's own.
     """
 
     latents: Callable[[torch.Tensor, tuple[Any, ...]], torch.Tensor] = lambda latents, _beside: latents
@@ -35,6 +36,7 @@ class Finish:
     )
     begin: Callable[[torch.Tensor, torch.Tensor, tuple[Any, ...]], torch.Tensor] = lambda given, _own, _beside: given
     draws_first: bool = False
+    said: torch.dtype | None = None
 
 
 def _first_frame(latents: torch.Tensor, beside: tuple[Any, ...]) -> torch.Tensor:
@@ -63,6 +65,7 @@ def _conditioned(values: torch.Tensor, own: torch.Tensor, beside: tuple[Any, ...
 FINISHES: Mapping[str, Finish] = MappingProxyType(
     {
         "": Finish(),
+        "float32": Finish(said=torch.float32),
         "first frame": Finish(_first_frame),
         "frames after the first": Finish(estimate=_with_first_frame),
         "conditioned": Finish(estimate=_conditioned, begin=_conditioned, draws_first=True),

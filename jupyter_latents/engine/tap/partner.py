@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import inspect
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 
 from jupyter_latents.engine.schedule import schedulers, state
+from jupyter_latents.engine.tap.states import Generators
 from jupyter_latents.errors import HandoffError
 from jupyter_latents.latents.facts import StateValue
 from jupyter_latents.latents.sound import KEY, LATENTS
@@ -29,7 +31,7 @@ class Partner:
         self.scheduler: Any = None
         self._prepared: torch.Tensor | None = None
         self._latents: torch.Tensor | None = None
-        self._baseline: dict[str, Any] = {}
+        self._baseline = state.Baseline()
         self._given: Mapping[str, Any] | None = None
 
     def prepared(self, latents: torch.Tensor) -> torch.Tensor:
@@ -102,10 +104,12 @@ class PartnerScheduler:
         partner: Who is told.
         real: The scheduler that the pipeline wants a copy of.
         offset: Gives the timestep index at which the window starts.
+        generator: The run's, for schedulers that draw: pipelines pass none.
     """
 
-    def __init__(self, partner: Partner, real: Any, offset: Any) -> None:
+    def __init__(self, partner: Partner, real: Any, offset: Any, generator: Generators) -> None:
         own = copy.deepcopy(real)
+        draws = "generator" in inspect.signature(own.step).parameters
         partner.scheduler = own
 
         @functools.wraps(own.set_timesteps)
@@ -117,6 +121,8 @@ class PartnerScheduler:
         @functools.wraps(own.step)
         def step(*args: Any, **kwargs: Any) -> Any:
             partner.before_step()
+            if draws:
+                kwargs.setdefault("generator", generator)
             made = own.step(*args, **kwargs)
             partner.stepped(made[0] if isinstance(made, tuple) else made.prev_sample)
             return made

@@ -63,7 +63,7 @@ class WindowedScheduler:
 
     def __deepcopy__(self, memo: Any) -> PartnerScheduler:
         """The copy that a pipeline makes to step the sound of a clip with (LTX-2)."""
-        return PartnerScheduler(self._tap.partner, self._tap.scheduler, self._tap.offset)
+        return PartnerScheduler(self._tap.partner, self._tap.scheduler, self._tap.offset, self._tap.generator)
 
     def __len__(self) -> int:
         return len(self._tap.scheduler)

@@ -19,6 +19,7 @@ import torch
 from jupyter_latents.engine.failures.extremes import Extreme
 from jupyter_latents.engine.schedule import beginning, estimates, state
 from jupyter_latents.engine.schedule.strength import cut_by_strength
+from jupyter_latents.engine.schedule.trial import stepped_dtype
 from jupyter_latents.engine.tap.finish import FINISHES, Finish
 from jupyter_latents.engine.tap.partner import Partner
 from jupyter_latents.engine.tap.pipeline import tapped
@@ -47,7 +48,7 @@ class Tap:
         encode: Called in place of the pipeline's ``encode_prompt``, with the class's own, the pipeline, and the
             arguments; None to leave that alone.
         extreme: Finds what came in that is to blame where a part makes NaN or infinity.
-        finish: What the pipeline does to its latents after the loop.
+        finish: What the pipeline does to its latents in and after the loop.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - each is another's to decide
@@ -66,11 +67,12 @@ class Tap:
         self._on_step = on_step
         self.encode, self._finish = encode, finish
         self._beside: tuple[Any, ...] = ()
+        self._said: torch.dtype | None = None
         self.extreme = extreme
         self._by_strength: Callable[[], tuple[torch.Tensor, int]] | None = None
         self._entry: Entry | None = None
         self._prepared: torch.Tensor | None = None
-        self._baseline: dict[str, Any] = {}
+        self._baseline = state.Baseline()
         self._indices: Sequence[int] = range(0)
         self._steps = 0
         self._entered: int | None = None
@@ -98,6 +100,8 @@ class Tap:
             steps, strength = int(call["num_inference_steps"]), float(call["strength"])
             self._by_strength = lambda: cut_by_strength(pipeline.get_timesteps, self.scheduler, steps, strength)
         pipeline.jupyter_latents_tap = self
+        denoiser = components.get("transformer") or components.get("unet")
+        self._said = getattr(denoiser, "dtype", None)
         pipeline.set_progress_bar_config(disable=True)
         try:
             with prepared(pipeline):
@@ -129,13 +133,28 @@ class Tap:
         else a tensor that ours are copied into as soon as it is.
         """
         self._prepared, self._beside = latents.clone(), beside
-        if self._entry is not None and self._entry.latents is not None:
-            self._check(self._entry.latents)
-            given = self._finish.begin(self._entry.latents.to(latents.device, latents.dtype), latents, beside)
+        entry = self._entry
+        if entry is not None and entry.latents is not None:
+            self._check(entry.latents)
+            dtype = self._loop_dtype(entry.latents.dtype, entry.start_index, latents.dtype)
+            given = self._finish.begin(entry.latents.to(latents.device, dtype), latents, beside)
             self._prepared = torch.empty_like(given).copy_(given)
         if self._finish.draws_first:
             self._restore_generator()
         return self._prepared
+
+    def _loop_dtype(self, given: torch.dtype, start: int, prepared: torch.dtype) -> torch.dtype:
+        """The dtype to enter in: that which the loop's latents have after a step, where given ones lose nothing in it.
+
+        Some schedulers give back the dtype of what the denoiser said, whatever they stepped: HunyuanVideo's loop begins
+        in float32 and goes on in bfloat16, to which it rounds each timestep; Z-Image's from a picture the other way.
+        """
+        said = self._finish.said or self._said
+        if start == 0 or said is None or said == prepared:
+            return prepared
+        stepped = stepped_dtype(self.scheduler, start - 1, prepared, said)
+        keeps = stepped in (torch.promote_types(stepped, given), torch.promote_types(stepped, prepared))
+        return stepped if keeps else prepared
 
     @property
     def timesteps(self) -> torch.Tensor:

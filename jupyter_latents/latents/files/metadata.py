@@ -47,7 +47,7 @@ VERSION = 1
 FACTS_KEY = "jupyter_latents"
 CHECK_KEY = "jupyter_latents.check"
 RESUME_KEY = "jupyter_latents.resume"
-LAYOUT_KEY = "jupyter_latents.layout"  # names of the tensors that were laid out channels last
+LAYOUT_KEY = "jupyter_latents.layout"  # in which order tensors lay in memory, a JSON object (`memory_order`)
 DAMAGED = (
     KeyError,
     TypeError,

@@ -23,6 +23,7 @@ from jupyter_latents.latents.facts import Resume
 from jupyter_latents.latents.files import records
 from jupyter_latents.latents.files.caches import cached_content
 from jupyter_latents.latents.files.content import COMFY_KEY, Codec, Content, TensorFile, others, pick_key, plain, warn
+from jupyter_latents.latents.files.memory_order import laid_out, orders_record
 from jupyter_latents.latents.files.metadata import (
     DAMAGED,
     LAYOUT_KEY,
@@ -52,42 +53,22 @@ __all__ = [
 ]
 
 
-_LAST: Mapping[int, torch.memory_format] = MappingProxyType({4: torch.channels_last, 5: torch.channels_last_3d})
-
-
 def _resume_digest(outline: Any, tensors: Mapping[str, torch.Tensor]) -> str:
     parts = [dump({"outline": outline}), *(f"{name} {tensor_digest(tensors[name])}" for name in sorted(tensors))]
     return checksum("\n".join(parts))
 
 
-def _channels_last(tensors: Mapping[str, torch.Tensor]) -> list[str]:
-    """Names of the tensors that are laid out channels last; kernels round by layout, so exact continuation needs it."""
-    return sorted(
-        name
-        for name, tensor in tensors.items()
-        if tensor.dim() in _LAST
-        and not tensor.is_contiguous()
-        and tensor.is_contiguous(memory_format=_LAST[tensor.dim()])
-    )
-
-
-def _with_layout(tensor: torch.Tensor, name: str, metadata: Mapping[str, str]) -> torch.Tensor:
-    """A tensor in the layout that it had when it was written."""
-    last = tensor.dim() in _LAST and json.dumps(name) in metadata.get(LAYOUT_KEY, "")
-    return tensor.contiguous(memory_format=_LAST[tensor.dim()]) if last else tensor
-
-
-def _resume_parts(resume: Resume) -> tuple[dict[str, torch.Tensor], str, list[str]]:
+def _resume_parts(resume: Resume) -> tuple[dict[str, torch.Tensor], str, dict[str, list[int]]]:
     tensors: dict[str, torch.Tensor] = {}
     outline = {
         "scheduler": records.state_record(resume.scheduler, "resume.scheduler", tensors),
         "generator": records.state_record(resume.generator, "resume.generator", tensors),
     }
-    layout = _channels_last(tensors)
+    orders = orders_record(tensors)
     tensors = {name: plain(tensor) for name, tensor in tensors.items()}
     digest = _resume_digest(outline, tensors)
     versions = {str(name): str(value) for name, value in resume.versions.items()}
-    return tensors, dump({"version": VERSION, "digest": digest, "outline": outline, "versions": versions}), layout
+    return tensors, dump({"version": VERSION, "digest": digest, "outline": outline, "versions": versions}), orders
 
 
 def parts_of(latents: Latents) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
@@ -101,9 +82,9 @@ def parts_of(latents: Latents) -> tuple[dict[str, torch.Tensor], dict[str, str]]
         tensors["denoised"] = plain(latents.denoised)
     if latents.resume is not None:
         try:
-            extra, beside[RESUME_KEY], layout = _resume_parts(latents.resume)
+            extra, beside[RESUME_KEY], orders = _resume_parts(latents.resume)
             tensors.update(extra)
-            beside[LAYOUT_KEY] = json.dumps(_channels_last({"latents": latents.tensor}) + layout)
+            beside[LAYOUT_KEY] = json.dumps({**orders_record({"latents": latents.tensor}), **orders})
         except (TypeError, ValueError) as error:
             warn(
                 f"the scheduler's history is not saved, as no file can hold it ({error}); "
@@ -208,7 +189,7 @@ def content_of(file: TensorFile, metadata: Mapping[str, str], keys: list[str], *
     left_out = list(facts.content.left_out)
     return replace(
         facts.content,
-        tensor=_with_layout(tensor, "latents", metadata),
+        tensor=laid_out(tensor, "latents", metadata.get(LAYOUT_KEY, "")),
         resume=_resume(file, keys, metadata, facts, left_out, verify=verify),
         denoised=_denoised(file, keys, facts, left_out, verify=verify),
         left_out=tuple(left_out),
@@ -241,7 +222,7 @@ def _resume(
         sound = record["digest"] == _resume_digest(record["outline"], tensors) and facts.agree(metadata)
         if verify and not sound:
             raise ValueError("its checksum differs")
-        tensors = {name: _with_layout(tensor, name, metadata) for name, tensor in tensors.items()}
+        tensors = {name: laid_out(tensor, name, metadata.get(LAYOUT_KEY, "")) for name, tensor in tensors.items()}
         scheduler = records.state_from(record["outline"]["scheduler"], tensors)
         generator = records.state_from(record["outline"]["generator"], tensors)
         if not isinstance(scheduler, dict):

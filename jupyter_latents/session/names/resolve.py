@@ -13,6 +13,7 @@ from jupyter_latents.pictures.reading import note_of, read_mask, read_picture
 from jupyter_latents.session.names.addresses import download
 from jupyter_latents.session.names.changes import as_decoded, changed, changed_sizes
 from jupyter_latents.session.names.clips import check_no_film, frame_in, frames_in, speed_of
+from jupyter_latents.session.names.greys import grey_of
 from jupyter_latents.session.names.kinds import is_outline, is_standing, is_tensor_like
 from jupyter_latents.session.names.lookup import Lookup
 from jupyter_latents.session.names.positions import Positions
@@ -121,6 +122,7 @@ class Resolver:
             self._sized(seen, seed, stage, space),
             seen.fps,
             pasted,
+            grey_of(seen.masks, stage.mask_image_processors),
         )  # fmt: skip
 
     def _seen(self, stage: Stage, model: ModelCard, *, foresees: bool = False) -> Positions:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from jupyter_latents.errors import JupyterLatentsError
+from jupyter_latents.points import largest_scale
 from jupyter_latents.stage import ModelSource, Stage
 from jupyter_latents.syntax import format_prompt
 from jupyter_latents.wording import plain, readable, visible
@@ -54,6 +55,12 @@ class PlannedStage:
     def refused(self) -> str:
         """Why it cannot run, in words; empty when it can."""
         return self.error.message if self.error is not None else ""
+
+    @property
+    def where(self) -> str:
+        """Line and column of what is to blame for that, as the run's own error names them; empty when it can."""
+        place = self.error.place if self.error is not None else None
+        return f" (line {place.line}, column {place.column})" if place is not None else ""
 
     @property
     def mode(self) -> str:
@@ -170,9 +177,9 @@ def _row(number: int, planned: PlannedStage) -> tuple[str, ...]:
     if planned.later:
         return name, stage.model.name, "–", "–", "–", "–", planned.later
     if planned.course is None:
-        return name, stage.model.name, "–", "–", "0", "–", f"refused: {planned.refused}"
+        return name, stage.model.name, "–", "–", "0", "–", f"refused: {planned.refused}{planned.where}"
     span = planned.course.span
-    hand_over = "; ".join(filter(None, (planned.verdict, *planned.notes)))
+    hand_over = "; ".join(filter(None, (planned.verdict, _passes(planned.course), *planned.notes)))
     return (
         name,
         f"{stage.model.name} ({planned.course.model.family}, {planned.mode})",
@@ -182,6 +189,14 @@ def _row(number: int, planned: PlannedStage) -> tuple[str, ...]:
         readable(planned.weights),
         hand_over,
     )
+
+
+def _passes(course: Course) -> str:
+    """That no step takes a second pass of the denoiser at the guidance that is asked for; empty where one does."""
+    count = course.span.evaluations
+    if course.passes != count or largest_scale(course.stage.guidance_scale) > 1:
+        return ""
+    return f"{count} passes of the denoiser, one a step"
 
 
 def _window_rows(number: int, planned: PlannedStage) -> list[tuple[str, ...]]:

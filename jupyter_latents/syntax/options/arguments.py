@@ -20,7 +20,7 @@ from .faults import fault, named, spelling
 from .magic_options import MAGIC_NAMES
 from .option import Option
 from .rules.checks import check
-from .rules.refused import ELSEWHERE, HARMLESS, OLDER, SHORT_HARMLESS, instead, refusal
+from .rules.refused import ELSEWHERE, HARMLESS, OLDER, SHORT_HARMLESS, instead, is_of_dgenerate, refusal
 from .second_stage import REWRITTEN, SECOND, SHORT
 from .table import BY_NAME, OPTIONS
 
@@ -137,7 +137,8 @@ def _find(word: Word, value: str = "") -> Option:
         raise ScriptError(f"'{name}' is no option here; {instead(name, value)}.", place=word.place)
     reason = refusal(name)
     if reason:
-        raise ScriptError(f"'{name}' is dgenerate's and does not run here: {reason}.", place=word.place)
+        whose = "is dgenerate's and does" if is_of_dgenerate(name) else "does"
+        raise ScriptError(f"'{name}' {whose} not run here: {reason}.", place=word.place)
     long = [known for known in (*BY_NAME, *REWRITTEN) if known.startswith("--")] if name.startswith("--") else BY_NAME
     hint = nearest(name, long) or "; %%dgen --help lists them all."
     raise ScriptError(f"'{name}' is no option{hint}", place=word.place)

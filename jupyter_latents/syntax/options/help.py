@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import textwrap
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from jupyter_latents.syntax.seeds import SEED_KEYS
 
 from .magic_options import MAGIC_OPTIONS, MagicOption
 from .option import Option
-from .rules.refused import ELSEWHERE, HARMLESS, SHORT, instead, refusal
+from .rules.refused import ELSEWHERE, HARMLESS, SHORT, instead, is_of_dgenerate, refusal
 from .second_stage import REWRITTEN, refiner_help
 from .table import BY_NAME, GROUPS, OPTIONS
 
@@ -91,11 +92,15 @@ def option_help(name: str, width: int | None = None) -> str:
     if found is None:
         reason = refusal(f"--{bare}")
         if reason:
-            return f"--{bare}\n      dgenerate's; it does not run here: {reason}."
+            whose = "dgenerate's" if is_of_dgenerate(f"--{bare}") else "another program's"
+            return f"--{bare}\n      {whose}; it does not run here: {reason}."
         if harmless := HARMLESS.get(SHORT.get(name, f"--{bare}")):
             return f"--{bare}\n      dgenerate's; it is taken and changes nothing: {harmless[0]}."
         if f"--{bare}" in ELSEWHERE:
-            return f"--{bare}\n      another program's; {instead(f'--{bare}')}."
+            words = instead(f"--{bare}")
+            ours = re.search(r"--[\w-]+", words)
+            more = f"\n{option_help(ours[0], width)}" if ours else ""
+            return f"--{bare}\n      another program's; {words}.{more}"
         known = {**{n.lstrip("-"): None for n in (*BY_NAME, *REWRITTEN)}, **magic}
         raise ScriptError(f"'{name}' is no option{nearest(bare, known) or '; %%dgen --help lists them all.'}")
     text = _help(found) if isinstance(found, Option) else found.help
@@ -109,6 +114,8 @@ def option_help(name: str, width: int | None = None) -> str:
             "    Samplers of A1111 and ComfyUI by their own names, with Karras, Exponential or Beta behind A1111's:"
         ]
         lines += [f"    {row.name:<18} {sampler(row.name)}" for row in SAMPLERS if not row.near]
+        lines += ["    Samplers that diffusers does not have, with the nearest in kind, which you write yourself:"]
+        lines += [f"    {row.name:<31} {sampler(row.name)}; it {row.near}" for row in SAMPLERS if row.near]
     return "\n".join(lines)
 
 

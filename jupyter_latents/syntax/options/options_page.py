@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
+from jupyter_latents.samplers import SAMPLERS, sampler
 from jupyter_latents.syntax.directives import DIRECTIVES
 from jupyter_latents.syntax.seeds import SEED_KEYS
 
 from .magic_options import MAGIC_OPTIONS
 from .option import Option
-from .rules.refused import HARMLESS, REFUSED
+from .rules.refused import HARMLESS, OTHERS, REFUSED, is_of_dgenerate
 from .second_stage import BEFORE, SECOND
 from .table import GROUPS, NESTING, OPTIONS
 
@@ -25,6 +26,18 @@ def _option(option: Option) -> str:
     value = f" `{option.metavar}`" + (" …" if option.many else "") if option.metavar else ""
     names = ", ".join(f"`{name}`" for name in option.names)
     return f"| {names}{value} | {_cell(option.help)} |"
+
+
+def _samplers() -> Iterator[str]:
+    yield "\n## Samplers of other programs\n"
+    yield (
+        "`--scheduler` takes these names, and ComfyUI's for them (`dpmpp_2m`). `Karras`, `Exponential` or `Beta` may "
+        "stand behind A1111's.\n\n| sampler | scheduler |\n|---|---|"
+    )
+    yield from (f"| `{row.name}` | `{sampler(row.name)}` |" for row in SAMPLERS if not row.near)
+    yield "\ndiffusers does not have these; write the nearest in kind yourself:\n"
+    yield "| sampler | nearest | the sampler |\n|---|---|---|"
+    yield from (f"| `{row.name}` | `{sampler(row.name)}` | {row.near} |" for row in SAMPLERS if row.near)
 
 
 def _rows() -> Iterator[str]:
@@ -53,14 +66,20 @@ def _rows() -> Iterator[str]:
     )
     yield "| of the refiner | in its stage |\n|---|---|"
     yield from (f"| `{name}` | `{option}` |" for name, option in SECOND.items())
+    yield from _samplers()
     yield "\n## Directives\n\n| directive | meaning |\n|---|---|"
     yield from (f"| `{d.usage}` | {_cell(d.help)} |" for d in DIRECTIVES.values() if d.run and not d.idle)
     yield "\n## What dgenerate has and changes nothing here\n\n| name | why |\n|---|---|"
     yield from (f"| `{name}` | {_cell(why)} |" for name, (why, _) in HARMLESS.items())
     yield from (f"| `{d.usage}` | {_cell(d.help)} |" for d in DIRECTIVES.values() if d.idle)
     yield "\n## What dgenerate has and this project does not run\n\n| name | reason |\n|---|---|"
-    yield from (f"| `{n}{'…' if n.endswith('-') else ''}` | {_cell(reason)} |" for n, reason in REFUSED.items())
+    of_dgenerate = {name: reason for name, reason in REFUSED.items() if is_of_dgenerate(name)}
+    yield from (f"| `{n}{'…' if n.endswith('-') else ''}` | {_cell(reason)} |" for n, reason in of_dgenerate.items())
     yield from (f"| `\\{n}` | {_cell(d.help)} |" for n, d in DIRECTIVES.items() if not d.run)
+    yield "\n## What others have and this project does not run\n\n| names | reason |\n|---|---|"
+    for reason in dict.fromkeys(OTHERS.values()):
+        names = ", ".join(f"`{name}`" for name, why in OTHERS.items() if why == reason)
+        yield f"| {names} | {_cell(reason)} |"
 
 
 def page() -> str:

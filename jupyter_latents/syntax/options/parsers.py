@@ -14,7 +14,7 @@ from jupyter_latents.optimizations import choice_of
 from jupyter_latents.points import read_point, read_scales
 from jupyter_latents.processing import AND, ELSEWHERE, IDLE, check_processor
 from jupyter_latents.prompts import weighter_of
-from jupyter_latents.samplers import exact_sampler, sampler
+from jupyter_latents.samplers import difference, exact_sampler, sampler
 from jupyter_latents.stage import EXPRESSION, Address, Point, Scales, Size
 from jupyter_latents.syntax.addresses import parse_address
 from jupyter_latents.syntax.names import python_name
@@ -253,7 +253,12 @@ def scheduler(value: str, locate: Locator) -> Address:
         return Address(own.name, MappingProxyType({**own.settings, **found.settings}))
     known = sampler(found.name)
     if known is not None:
-        raise ScriptError(f"'{found.name}' is no scheduler; write '{known}'.", place=_at(value, locate))
+        differs = difference(found.name).replace(" there", "")
+        lacks = f"diffusers has no such sampler: that of A1111 and ComfyUI {differs}. The nearest in kind is"
+        text = (
+            f"'{found.name}' is no scheduler{f': {lacks} {known!r}; write that.' if differs else f'; write {known!r}.'}"
+        )
+        raise ScriptError(text, place=_at(value, locate))
     if not _SCHEDULER.fullmatch(found.name):
         raise ScriptError(
             f"'{found.name}' is no scheduler name; write a class name such as DDIMScheduler.", place=_at(value, locate)

@@ -26,9 +26,14 @@ DTYPES = {
     "sd15": "float16", "sd3": "bfloat16", "sdxl": "float16", "flux": "bfloat16", "sd2": "float32",
     "kolors": "float16", "flux-schnell": "float32", "flux2": "bfloat16", "qwen-image": "bfloat16",
     "z-image": "bfloat16", "sdxl-refiner": "bfloat16", "pixart-sigma": "float32", "lumina2": "bfloat16",
-    "auraflow": "float32", "flux2-klein": "float32",
+    "auraflow": "float32", "flux2-klein": "float32", "wan21": "bfloat16", "wan22": "bfloat16", "ltx": "bfloat16",
+    "cogvideox": "bfloat16", "hunyuan-video": "bfloat16",
 }  # fmt: skip
+_CLIPS = ("wan21", "wan22", "ltx", "cogvideox", "hunyuan-video")
+_FRAMES = 9
 _BY_PICTURE = ("sdxl-refiner",)
+_PICTURED = ("sd15", "sdxl", "sd3", "flux", "qwen-image", "z-image", "kolors")
+"""Families that are tried from a picture too, with their own schedulers."""
 _SIDES = {"pixart-sigma": 256}
 _FLOW = ("sd3", "flux", "flux2", "qwen-image", "z-image")
 _STEPS = 8
@@ -48,11 +53,12 @@ def law(place: Place) -> None:
     engine = LocalEngine()
     place.result.facts |= {"steps": _STEPS, "cut at": 0.5, "switches": "torch's defaults, see the head"}
     cases = [case for case in _cases(tiny=place.tiny) if not place.families or case[0] in place.families]
-    for number, (family, scheduler) in enumerate(cases):
+    for number, (family, scheduler, mode) in enumerate(cases):
         if not place.has_time(_ROW_SECONDS, f"{len(cases) - number} of {len(cases)} rows of schedulers × families"):
             break
-        with place.row(family=family, dtype=DTYPES[family], scheduler=scheduler or "its own") as row:
-            _measure(place, engine, row, family, scheduler)
+        title = family if mode == "txt2img" else f"{family} from a picture"
+        with place.row(family=title, dtype=DTYPES[family], scheduler=scheduler or "its own") as row:
+            _measure(place, engine, row, _stage(place, family, scheduler, mode), mode)
     rows = place.result.rows
     sound = [row for row in rows if not {"error", "refused", "cut"} & row.keys()]
     place.result.facts |= {
@@ -69,20 +75,21 @@ def kept(row: Mapping[str, Any]) -> bool:
     return row.get("memory") is True and row.get("file") is True
 
 
-def _cases(*, tiny: bool) -> list[tuple[str, str | None]]:
+def _cases(*, tiny: bool) -> list[tuple[str, str | None, str]]:
     """What is tried, the most telling first: each family's own, Stable Diffusion's and SD3's in full, then the rest."""
     if tiny:
-        return [("sd15", None), ("sd3", None), ("sd15", "DPMSolverMultistepScheduler"), ("sd15", "DDPMScheduler")]
-    cases: list[tuple[str, str | None]] = [(family, None) for family in DTYPES]
-    cases += [("sd15", name) for name in SCHEDULERS] + [("sd3", name) for name in FLOW_SCHEDULERS]
-    cases += [("sdxl", name) for name in SCHEDULERS] + [("flux", name) for name in FLOW_SCHEDULERS]
-    cases += [(family, name) for family in _FLOW[2:] for name in FLOW_SCHEDULERS]
-    return cases + [(family, name) for family in ("sd2", "kolors", "pixart-sigma") for name in SCHEDULERS]
+        sd15 = [("sd15", name, "txt2img") for name in (None, "DPMSolverMultistepScheduler", "DDPMScheduler")]
+        return [*sd15, ("sd3", None, "txt2img"), ("flux", None, "img2img")]
+    own = [(family, None, "img2img" if family in _BY_PICTURE else "txt2img") for family in DTYPES]
+    own += [(family, None, "img2img") for family in _PICTURED]
+    more = [("sd15", name) for name in SCHEDULERS] + [("sd3", name) for name in FLOW_SCHEDULERS]
+    more += [("sdxl", name) for name in SCHEDULERS] + [("flux", name) for name in FLOW_SCHEDULERS]
+    more += [(family, name) for family in _FLOW[2:] for name in FLOW_SCHEDULERS]
+    more += [(family, name) for family in ("sd2", "kolors", "pixart-sigma") for name in SCHEDULERS]
+    return [*own, *((family, name, "txt2img") for family, name in more)]
 
 
-def _measure(place: Place, engine: LocalEngine, row: dict[str, Any], family: str, scheduler: str | None) -> None:
-    whole = _stage(place, family, scheduler)
-    mode = "img2img" if family in _BY_PICTURE else "txt2img"
+def _measure(place: Place, engine: LocalEngine, row: dict[str, Any], whole: Stage, mode: str) -> None:
     try:
         expected = engine.run(whole, inputs(mode)).latents
         halves = {name: _halves(place, engine, whole, mode, name) for name in ("memory", "file")}
@@ -102,7 +109,7 @@ def _measure(place: Place, engine: LocalEngine, row: dict[str, Any], family: str
             again = engine.run(whole, inputs(mode)).latents
             row["twice"] = same(again, engine.run(whole, inputs(mode)).latents)
             row["deterministic"] = same(_halves(place, engine, whole, mode, "memory"), again)
-    if scheduler is None:
+    if whole.scheduler is None:
         _controls(row, expected, lambda **how: _plain_answer(place, engine, whole, mode, **how))
 
 
@@ -139,12 +146,13 @@ def _as_plain(plain: Any, ours: Latents) -> bool:
     return torch.equal(plain, values)
 
 
-def _stage(place: Place, family: str, scheduler: str | None) -> Stage:
+def _stage(place: Place, family: str, scheduler: str | None, mode: str) -> Stage:
     side = _SIDES.get(family, 64)
     source = ModelSource(str(_folder(place, family)), dtype=DTYPES[family], device=place.device, offline=True)
     return Stage(
         model=source, prompt=Prompt(PROMPT), seed=7, num_inference_steps=_STEPS, guidance_scale=3.0,
-        size=None if family in _BY_PICTURE else Size(side, side), scheduler=scheduler,
+        size=None if mode == "img2img" else Size(side, side), scheduler=scheduler,
+        num_frames=_FRAMES if family in _CLIPS else None,
     )  # fmt: skip
 
 
@@ -187,7 +195,10 @@ def _plain_answer(
     last: list[Any] = []
     if mode == "img2img":
         picture = {"image": inputs(mode).images[0], "strength": 0.8}
-    size = {} if whole.size is None else {"height": whole.size.height, "width": whole.size.width}
+    width, height = (whole.size.width, whole.size.height) if whole.size else inputs(mode).images[0].size
+    size = {"height": height, "width": width}
+    if whole.num_frames is not None:
+        size["num_frames"] = whole.num_frames
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -196,7 +207,7 @@ def _plain_answer(
             pipeline = kind(**model.components(kind), scheduler=pipeline.scheduler)
         pipeline.set_progress_bar_config(disable=True)
         pipeline.scheduler = schedulers.build(whole.scheduler, *model.facts.scheduler, seed=7)
-        call = {**_further(model.facts.family), **_told_steps(last)}
+        call = {**_further(model.facts.family), **_told_steps(last), **size}
         taken = inspect.signature(kind.__call__).parameters
         compiler: Any = torch.jit
         with compiler.optimized_execution(optimized):
@@ -205,7 +216,6 @@ def _plain_answer(
                 num_inference_steps=_STEPS,
                 generator=torch.Generator("cpu").manual_seed(7),
                 output_type="latent",
-                **size,
                 **picture,
                 **{name: value for name, value in call.items() if name in taken},
             )

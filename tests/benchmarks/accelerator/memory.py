@@ -30,6 +30,7 @@ def offload(place: Place) -> None:
         ("none", {}),
         ("none, VAE tiling", {"vae_tiling": True}),
         ("model", {"offload": "model"}),
+        ("group", {"offload": "group"}),
         ("sequential", {"offload": "sequential"}),
     ):
         if not place.has_time(15, f"offload {kind}"):

@@ -35,19 +35,22 @@ class Subject:
     Attributes:
         name: What to call it.
         folder: Its safetensors folder.
-        side: Side of its pictures, in pixels.
+        size: Of its pictures, in pixels.
         steps: Steps of a run that is timed.
         dtype: Of its weights.
+        device: Where it runs.
         facts: How it was made: parameters, bytes, seconds.
+        frames: Of its clips; None where it makes pictures.
     """
 
     name: str
     folder: Path
-    side: int
+    size: Size
     steps: int
     dtype: str
     device: str
     facts: Mapping[str, Any] = field(default_factory=dict)
+    frames: int | None = None
 
     def stage(self, steps: int | None = None, **model: Any) -> Stage:
         """A stage of it.
@@ -63,7 +66,8 @@ class Subject:
             seed=SEED,
             num_inference_steps=steps or self.steps,
             guidance_scale=4.0,
-            size=Size(self.side, self.side),
+            size=self.size,
+            num_frames=self.frames,
         )
 
     def call(self, steps: int | None = None) -> dict[str, Any]:
@@ -74,9 +78,10 @@ class Subject:
             "prompt": PROMPT,
             "num_inference_steps": steps or self.steps,
             "guidance_scale": 4.0,
-            "height": self.side,
-            "width": self.side,
+            "height": self.size.height,
+            "width": self.size.width,
             "generator": torch.Generator("cpu").manual_seed(SEED),
+            **({} if self.frames is None else {"num_frames": self.frames}),
         }
 
 
@@ -99,12 +104,14 @@ def plain_pipeline(subject: Subject, parts: Mapping[str, Any] | None = None) -> 
         subject: The model.
         parts: Parts that are loaded already; None to read all from disk.
     """
+    import diffusers
     import torch
-    from diffusers import DiffusionPipeline
 
+    # The class itself: DiffusionPipeline reads parts anew that its class can do without, such as Wan's transformer.
+    kind = getattr(diffusers, diffusers.DiffusionPipeline.load_config(subject.folder)["_class_name"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        pipeline = DiffusionPipeline.from_pretrained(
+        pipeline = kind.from_pretrained(
             subject.folder, dtype=getattr(torch, subject.dtype), local_files_only=True, **(parts or {})
         )
     pipeline.set_progress_bar_config(disable=True)
@@ -114,11 +121,12 @@ def plain_pipeline(subject: Subject, parts: Mapping[str, Any] | None = None) -> 
 def _made(place: Place, name: str) -> Subject:
     import torch
 
-    family, side, steps, build = _MAKERS[name]
+    family, size, steps, build = _MAKERS[name]
+    frames = _FRAMES.get(name)
     if place.tiny:
         from tests.tiny import build as build_tiny
 
-        side, steps = 64, 4
+        size, steps, frames = Size(64, 64), 4, None if frames is None else 5
     begun = time.perf_counter()
     pipeline = build_tiny(family) if place.tiny else build(place.device)
     pipeline.to(torch.bfloat16)
@@ -127,24 +135,26 @@ def _made(place: Place, name: str) -> Subject:
     folder = place.scratch / family
     pipeline.save_pretrained(folder)
     saved = time.perf_counter()
-    size = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
+    file_bytes = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
     denoiser = getattr(pipeline, "unet", None) or pipeline.transformer
     facts = {
         "denoiser parameters": sum(one.numel() for one in denoiser.parameters()),
-        "file bytes": size,
+        "file bytes": file_bytes,
         "seconds to make": round(made - begun, 2),
         "seconds to write": round(saved - made, 2),
     }
     del pipeline, denoiser
     place.free()
-    return Subject(name, folder, side, steps, "bfloat16", place.device, facts)
+    return Subject(name, folder, size, steps, "bfloat16", place.device, facts, frames)
 
 
 def _on(device: str, seed: int, build: Callable[[], Any]) -> Any:
     """A module built without memory, then filled on the device: matrices keep the size of what passes through them.
 
+    Buffers that no file holds are left as they are: who loads the file makes them anew.
+
     Raises:
-        RuntimeError: It has buffers that nobody here fills.
+        RuntimeError: It has other buffers that nobody here fills.
     """
     import torch
 
@@ -154,11 +164,14 @@ def _on(device: str, seed: int, build: Callable[[], Any]) -> Any:
     generator = torch.Generator(device).manual_seed(seed)
     with torch.no_grad():
         for name, parameter in module.named_parameters():
-            if parameter.ndim >= 2:
+            if parameter.ndim >= 2 and not name.endswith("gamma"):
                 parameter.normal_(generator=generator).div_(math.sqrt(math.prod(parameter.shape[1:])))
             else:
-                parameter.fill_(1.0 if name.endswith("weight") else 0.0)
+                parameter.fill_(1.0 if name.endswith(("weight", "gamma")) else 0.0)
+        kept = module.state_dict()
         for name, buffer in module.named_buffers():
+            if name not in kept:
+                continue
             if not name.endswith("position_ids"):
                 raise RuntimeError(f"{type(module).__name__} has a buffer {name} that is not filled")
             buffer.copy_(torch.arange(buffer.shape[-1], device=device).expand(buffer.shape))
@@ -268,9 +281,33 @@ def _flux(device: str) -> Any:
     )
 
 
-_MAKERS: Mapping[str, tuple[str, int, int, Callable[[str], Any]]] = {
-    "SD 1.5, 512 pixels": ("sd15", 512, 30, _sd15),
-    "SDXL, 1024 pixels": ("sdxl", 1024, 20, _sdxl),
-    "Flux-size blocks (3 + 6), 1024 pixels": ("flux", 1024, 16, _flux),
+def _wan(device: str) -> Any:
+    """Wan 2.1's text-to-video model of 1.3 billion parameters, whole; a UMT5 of its width and one layer."""
+    from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanPipeline, WanTransformer3DModel
+    from transformers import UMT5Config, UMT5EncoderModel
+
+    from tests.tiny import words
+
+    tokenizer = words.t5_tokenizer()
+    text = UMT5Config(
+        vocab_size=len(tokenizer), d_model=4096, d_ff=1024, d_kv=64, num_layers=1, num_heads=8,
+        feed_forward_proj="gated-gelu", tie_word_embeddings=False,
+    )  # fmt: skip
+    return WanPipeline(
+        tokenizer=tokenizer,
+        text_encoder=_on(device, 1, lambda: UMT5EncoderModel(text)),
+        vae=_on(device, 2, AutoencoderKLWan),
+        scheduler=UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0),
+        transformer=_on(device, 3, lambda: WanTransformer3DModel(num_attention_heads=12, ffn_dim=8960, num_layers=30)),
+        transformer_2=None,
+    )
+
+
+_MAKERS: Mapping[str, tuple[str, Size, int, Callable[[str], Any]]] = {
+    "SD 1.5, 512 pixels": ("sd15", Size(512, 512), 30, _sd15),
+    "SDXL, 1024 pixels": ("sdxl", Size(1024, 1024), 20, _sdxl),
+    "Flux-size blocks (3 + 6), 1024 pixels": ("flux", Size(1024, 1024), 16, _flux),
+    "Wan 2.1 of 1.3 billion, 33 frames of 832 × 480": ("wan21", Size(832, 480), 8, _wan),
 }
-"""Name to the tiny family that stands for it, side of its pictures, steps, and how it is made."""
+"""Name to the tiny family that stands for it, size of its pictures, steps, and how it is made."""
+_FRAMES = {"Wan 2.1 of 1.3 billion, 33 frames of 832 × 480": 33}

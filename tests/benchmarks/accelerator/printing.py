@@ -136,7 +136,10 @@ def _table(rows: Sequence[Row], columns: Sequence[_Column]) -> list[str]:
 
 
 def _what(row: Row) -> str:
-    return str(row.get("case") or row.get("scheduler") or row.get("optimize") or row.get("offload") or row.get("what"))
+    return next(
+        (str(row[key]) for key in ("case", "scheduler", "way", "optimize", "offload") if row.get(key)),
+        str(row.get("what")),
+    )
 
 
 def _text(value: object) -> str:
@@ -226,6 +229,16 @@ _TABLES: Mapping[str, tuple[str, str, Sequence[_Column], str]] = {
             ("plain twice equal", _of("plain twice")), *((title, _of(key)) for key, title in _CONTROLS.items()),
         ),
         ("family",),
+    ),
+    "steering": (
+        "Scheduled is explicit on the device",
+        ("A stage that changes on its way, and the two stages by hand with the latents through a file: whether they "
+        "end with equal latents, bit for bit, after as many model evaluations."),
+        (
+            ("way", _of("way")), ("family", _of("family")), ("equal", _of("explicit")), ("differs by", _of("differs")),
+            ("refused", _of("refused")),
+        ),
+        ("way",),
     ),
     "chip": (
         "How far from the chip's matrix rate",

@@ -12,6 +12,7 @@ from tests.benchmarks.accelerator.law import DTYPES, law
 from tests.benchmarks.accelerator.loading import loading
 from tests.benchmarks.accelerator.memory import offload
 from tests.benchmarks.accelerator.speed import NAMES, speed
+from tests.benchmarks.accelerator.steering import steering
 from tests.benchmarks.accelerator.trace import trace
 
 if TYPE_CHECKING:
@@ -34,11 +35,12 @@ class Section:
 
 
 SECTIONS: dict[str, Section] = {
-    "speed": Section(speed, 130),
+    "speed": Section(speed, 120),
     "trace": Section(trace, 60),
-    "law": Section(law, 110),
+    "law": Section(law, 90),
+    "steering": Section(steering, 40),
     "chip": Section(chip, 30),
-    "loading": Section(loading, 50),
+    "loading": Section(loading, 40),
     "offload": Section(offload, 40),
     "gains": Section(gains, 50),
     "compiling": Section(compiling, 50),

@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 
 __all__ = ["NAMES", "speed"]
 
-NAMES = ("SD 1.5, 512 pixels", "SDXL, 1024 pixels", "Flux-size blocks (3 + 6), 1024 pixels")
+NAMES = (
+    "SD 1.5, 512 pixels",
+    "SDXL, 1024 pixels",
+    "Flux-size blocks (3 + 6), 1024 pixels",
+    "Wan 2.1 of 1.3 billion, 33 frames of 832 × 480",
+)
 _ROUNDS = 9
 _FURTHER = ("engine, watched without previews", "engine, every preview")
 _FURTHER_ROUNDS = 2
 """Cases of the first rounds only: where the processor is the limit, more rounds of the others tell more."""
-_VIDEO = ("Wan", "LTX", "Hunyuan")
 
 
 def speed(place: Place) -> None:
@@ -37,7 +41,6 @@ def speed(place: Place) -> None:
         if name in place.subjects:
             _on_one(place, name, place.clock.left - share)
         place.free()
-    _video(place)
 
 
 def _on_one(place: Place, name: str, keep: float) -> None:
@@ -116,11 +119,3 @@ def _previews(runs: list[Run]) -> dict[str, Any]:
     stages = getattr(getattr(view, "record", None), "stages", ())
     points = [point for stage in stages for point in getattr(stage, "points", ())]
     return {"previews": sum(bool(getattr(point, "frame", None)) for point in points)} if points else {}
-
-
-def _video(place: Place) -> None:
-    from jupyter_latents.engine.models.families import FAMILIES
-
-    known = [family.name for family in FAMILIES if family.name.startswith(_VIDEO)]
-    why = f"not measured yet: {', '.join(known)}" if known else "this version has no video family"
-    place.result.rows.append({"model": "Wan-size blocks", "case": "skipped", "why": why})

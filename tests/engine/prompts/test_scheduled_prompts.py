@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from jupyter_latents.engine.prepare import prepare
 from jupyter_latents.engine.prompts.windows import PromptWindow, prompt_windows
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.errors import ModelError, RunError, SettingError
-from jupyter_latents.stage import Address, ModelSource, Prompt, Stage
+from jupyter_latents.stage import Address, ModelSource, Prompt, Stage, Window
 from tests.engine.cases import MODES, SCHEDULERS, Bench, equal, in_memory, through_file
 from tests.engine.prompts.cases import FAMILIES, a1111, by_hand, prepared, run
 
@@ -225,3 +227,35 @@ def test_a_scheduler_without_a_history_to_carry_says_so(bench: Bench, monkeypatc
     monkeypatch.setattr(state, "of", lambda *_: None)
     with pytest.raises(RunError, match="cannot go on with another prompt at step 3"):
         run(bench, "sd15", a1111(TEXT.format(0.5)), num_inference_steps=6)
+
+
+NEVER = "never painted in a schedule of 10 steps: "
+
+
+@pytest.mark.parametrize(
+    ("prompt", "window", "note"),
+    [
+        (a1111("a [red:blue:40] cat"), Window(), "blue of [red:blue:40], which begins after step 40"),
+        (a1111("a cat", negative="[red::0] x"), Window(), "red of [red::0], which ends after step 0"),
+        (
+            a1111("a [red:blue:40] AND [c:d:0]"),
+            Window(),
+            "blue of [red:blue:40], which begins after step 40; c of [c:d:0], which ends after step 0",
+        ),
+        (a1111("[a:b:40] [c:d:41] [e:f:42] [g:h:43]"), Window(), "which begins after step 42; 1 more"),
+        (a1111("a [red:blue:40] cat"), Window(None, 0.5), "blue of [red:blue:40], which begins after step 40"),
+        (a1111("a [red:blue:8] [dog:0.9] cat"), Window(None, 0.5), ""),
+        (a1111("a [red:blue:8] cat"), Window(), ""),
+        (Prompt("[red:blue:40]", weighter=Address("sd-embed")), Window(), ""),
+        (Prompt("[red:blue:40]"), Window(), ""),
+    ],
+    ids=str,
+)
+def test_what_never_holds_in_the_whole_schedule_is_told_once(
+    bench: Bench, prompt: Prompt, window: Window, note: str
+) -> None:
+    made = prepare(replace(bench.stage("sd15", window=window, scheduler="DDIMScheduler"), prompt=prompt))
+    told = [one for one in made.notes if one.startswith(NEVER)]
+    assert len(told) == bool(note)
+    assert note in "".join(told)
+    assert told == [one for one in made.warnings if one.startswith(NEVER)]

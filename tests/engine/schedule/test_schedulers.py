@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from jupyter_latents.engine.schedule import schedulers, state
+from jupyter_latents.engine.schedule.history import objection
 from jupyter_latents.engine.schedule.table import BACKWARDS, FORMS
 from jupyter_latents.errors import ModelError, ScriptError
 from jupyter_latents.latents import CLEAN
+from jupyter_latents.latents.facts import Resume
 from tests.engine.cases import SCHEDULERS
 
 SD = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1}
@@ -137,6 +139,25 @@ def test_tables_do_not_travel(name: str) -> None:
     walked(scheduler, 0, 4, noise(), torch.Generator().manual_seed(5))
     saved = state.of(scheduler, baseline)
     assert not {"sigmas", "timesteps", "alphas_cumprod", "betas", "noise_sampler"} & set(saved)
+
+
+def test_a_table_that_its_run_has_moved_is_kept_by_its_name() -> None:
+    """As ``add_noise`` does on an accelerator; what the values round to depends on where they are."""
+    scheduler, fresh = made("DDPMScheduler"), made("DDPMScheduler")
+    baseline = state.baseline(scheduler)
+    scheduler.alphas_cumprod = scheduler.alphas_cumprod.clone()
+    walked(scheduler, 0, 4, noise(), torch.Generator().manual_seed(5))
+    saved = state.of(scheduler, baseline)
+    assert saved[state.MOVED] == ("alphas_cumprod",)
+    assert not objection(Resume(saved), fresh, 4)
+    for wrong in (("config",), (["alphas_cumprod"],), "alphas_cumprod"):
+        assert (
+            objection(Resume({**saved, state.MOVED: wrong}), fresh, 4) == "it moves what is no table of the scheduler"
+        )
+    state.restore(fresh, saved, torch.device("meta"))
+    assert fresh.alphas_cumprod.device.type == "meta"
+    scheduler.alphas_cumprod = scheduler.alphas_cumprod * 2
+    assert "alphas_cumprod" in state.of(scheduler, baseline), "another table is no table that was moved"
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,8 @@ def test_a_size_that_is_no_multiple_is_told(desk: Desk) -> None:
         ("--prompts cat --seeds 1 2 --image-seeds photo ../nothing.png --seeds-to-images", "../nothing.png"),
         ("--prompts cat --loras lora.safetensors missing.safetensors", "missing.safetensors"),
         ("--prompts cat --image-seeds 'latents: parts' 'latents: photo'", "latents: photo"),
+        ("--prompts 'an <owl>' 'an <olw>' --textual-inversions 'owl.safetensors;token=<owl>'", "an <olw>"),
+        ("--prompts 'an <owl>; <olw>' --textual-inversions 'owl.safetensors;token=<owl>'", "an <owl>; <olw>"),
     ],
 )
 @pytest.mark.parametrize("how", ["plan", "run"])
@@ -73,11 +75,16 @@ def test_of_several_values_the_one_that_is_meant_is_pointed_at(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     tinies.lora(tmp_path / "lora.safetensors", seed=1)
+    tinies.inversion(tmp_path / "owl.safetensors")
     desk.session.names["photo"] = Image.new("RGB", (64, 64))
     desk.run("<sd15> --prompts cat --inference-steps 2 --seeds 1 2 --output-size 64 --denoising-end 0.5 --into parts")
     script = f"<sd15> --inference-steps 2 {options}"
     if how == "plan":
-        error = next(stage.error for stage in desk.plan(script).stages if stage.error is not None)
+        plan = desk.plan(script)
+        error = next(stage.error for stage in plan.stages if stage.error is not None)
+        assert error.place is not None
+        cell = next(cells[-1] for cells in plan.rows() if cells[-1].startswith("refused: "))
+        assert cell.endswith(f"(line {error.place.line}, column {error.place.column})"), "as the run's own error says"
     else:
         with pytest.raises(JupyterLatentsError) as failed:
             desk.run(script)

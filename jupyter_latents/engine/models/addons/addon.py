@@ -126,7 +126,11 @@ class Addon(ABC):
         return call.active.get(self.field, tuple(range(count)))
 
     def objection(self, _call: Call, /) -> str:
-        """Why it cannot serve a call, known before any weights load; empty where it can."""
+        """Why it cannot serve a call, known before any weights load; empty where it can.
+
+        Raises:
+            ModelError: It cannot, and something else than its own option is to blame.
+        """
         return ""
 
     def notes(self, _call: Call, /) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,14 +19,21 @@ from jupyter_latents.errors import ModelError, nearest
 from jupyter_latents.stage import Address, ModelSource, Prompt, settings_of
 from jupyter_latents.wording import option
 
-__all__ = ["Inversion", "Inversions", "find_addon"]
+__all__ = ["MARKED", "Inversion", "Inversions", "find_addon", "vocabulary"]
 
 _KEYS = settings_of("textual_inversions")
 _FILES = ("learned_embeds.safetensors", "learned_embeds.bin")
 _DEST = "textual_inversions"
 _ENDINGS = ("", "_2")
 _CLIPS = {"clip_l": "", "clip_g": "_2"}  # how files for SDXL call the encoders
-_MARKED = re.compile(r"<[^<>\s|:]+>")  # as inversions' words are mostly written; no tag and no token of CLIP's own
+_PROMPTS = {
+    "positive": "prompts",
+    "negative": "negative_prompts",
+    "second": "second_prompts",
+    "second_negative": "second_prompts",
+}
+MARKED = re.compile(r"<[^<>\s|:]+>")  # as inversions' words are mostly written; no tag and no token of CLIP's own
+"""What looks like the word of an inversion."""
 _NAMELESS = ("emb_params", "*", "")
 
 
@@ -100,18 +107,24 @@ class Inversions(Addon):
         return {name: part.eval() if hasattr(part, "eval") else part for name, part in own.items()}
 
     def objection(self, call: Call, /) -> str:
-        """A prompt holds ``<word>``, and no inversion has that."""
+        """Raises where a prompt holds ``<word>``, and no inversion has that; the prompt is to blame.
+
+        Raises:
+            ModelError: One does.
+        """
         tokens = [one.token for one in self.found]
-        for word in _MARKED.findall(" ".join(_texts(call.stage.prompt))):
-            if word not in tokens:
-                hint = nearest(word, tokens) or "."
-                have = f"The words are {', '.join(tokens)}" if len(tokens) > 1 else f"The word is {tokens[0]}"
-                return f"the prompt holds {word}, the word of no textual inversion{hint} {have}."
+        for name, text in _texts(call.stage.prompt):
+            for word in MARKED.findall(text):
+                if word not in tokens:
+                    hint = nearest(word, tokens) or "."
+                    have = f"The words are {', '.join(tokens)}" if len(tokens) > 1 else f"The word is {tokens[0]}"
+                    said = f"the prompt holds {word}, the word of no textual inversion{hint} {have}."
+                    raise ModelError(said, option=_PROMPTS[name])
         return ""
 
     def notes(self, call: Call, /) -> tuple[str, ...]:
         """That a prompt does not name a word."""
-        text = " ".join(_texts(call.stage.prompt))
+        text = " ".join(text for _, text in _texts(call.stage.prompt))
         return tuple(_unnamed(one.token, text) for one in self.found if one.token not in text)
 
 
@@ -136,7 +149,7 @@ def _inversion(address: Address, source: ModelSource, facts: ModelFacts, before:
     token = entry.get("token") or name or file.path.stem
     if not token.strip() or any(letter.isspace() for letter in token):
         raise fault(_DEST, f"the word {token!r} of {entry.name} is no single word; name one with ;token=<WORD>.")
-    vocabularies = [_vocabulary(facts.sources.get(f"tokenizer{ending}")) for ending in _ENDINGS]
+    vocabularies = [vocabulary(facts.sources.get(f"tokenizer{ending}")) for ending in _ENDINGS]
     if token in before or any(token in vocabulary for vocabulary in vocabularies):
         whose = "another textual inversion" if token in before else f"the tokenizer of {facts.name}"
         raise fault(_DEST, f"{whose} has the word {token!r} already; name another with ;token=<WORD>.")
@@ -201,16 +214,31 @@ def _count(tensor: Any) -> int:
     return int(tensor.shape[0]) if tensor.ndim > 1 else 1
 
 
-def _vocabulary(part: PartSource | None) -> frozenset[str]:
-    """The words of a tokenizer that its files tell."""
+def vocabulary(part: PartSource | None) -> frozenset[str]:
+    """The words of a tokenizer that its files tell, those that were added to it among them.
+
+    Args:
+        part: The tokenizer; None where the model has none.
+
+    Raises:
+        ModelError: A file is damaged.
+    """
     if part is None:
         return frozenset()
-    if (part.folder / "vocab.json").is_file():
-        return frozenset(read_json(part.folder / "vocab.json"))
-    if (part.folder / "tokenizer.json").is_file():
-        model = read_json(part.folder / "tokenizer.json").get("model") or {}
-        return frozenset(model.get("vocab") or ())
-    return frozenset()
+    vocab, whole, beside, config = (
+        read_json(part.folder / name) if (part.folder / name).is_file() else {}
+        for name in ("vocab.json", "tokenizer.json", "added_tokens.json", "tokenizer_config.json")
+    )
+    words = vocab or (whole.get("model") or {}).get("vocab") or ()
+    rows = (*(whole.get("added_tokens") or ()), *(config.get("added_tokens_decoder") or {}).values())
+    return frozenset(
+        (
+            *(word if isinstance(word, str) else word[0] for word in words),  # T5's have a score each
+            *(row["content"] for row in rows),
+            *beside,
+            *(one for one in config.get("additional_special_tokens") or () if isinstance(one, str)),
+        )
+    )
 
 
 def _pipeline_class(facts: ModelFacts) -> Any:
@@ -226,9 +254,9 @@ def _pipeline_class(facts: ModelFacts) -> Any:
     return found
 
 
-def _texts(prompt: Prompt) -> Iterator[str]:
-    given: Iterable[str | None] = (prompt.positive, prompt.negative, prompt.second, prompt.second_negative)
-    return (text for text in given if text)
+def _texts(prompt: Prompt) -> Iterator[tuple[str, str]]:
+    """The names and texts of the prompts that SD and SDXL read."""
+    return ((name, text) for name in _PROMPTS if (text := getattr(prompt, name)))
 
 
 def _unnamed(token: str, text: str) -> str:

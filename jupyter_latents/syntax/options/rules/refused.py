@@ -1,10 +1,22 @@
-"""Options that dgenerate has and this project does not run, with the reason and the way around."""
+"""Options that dgenerate and others have and this project does not run, with the reason and the way around."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["ELSEWHERE", "HARMLESS", "OLDER", "REFUSED", "REWRITING", "SHORT", "SHORT_HARMLESS", "instead", "refusal"]
+__all__ = [
+    "ELSEWHERE",
+    "HARMLESS",
+    "OLDER",
+    "OTHERS",
+    "REFUSED",
+    "REWRITING",
+    "SHORT",
+    "SHORT_HARMLESS",
+    "instead",
+    "is_of_dgenerate",
+    "refusal",
+]
 
 _FAMILIES = "their model families are not part of latents interchange; --model-type? lists those that run"
 _CUT = 'write it in the image seed: "clip.mp4;frame-start=0;frame-end=16"'
@@ -15,8 +27,10 @@ _TERMINAL = "it is for dgenerate in a terminal; remove it"
 _SIZES = "size and crop conditions follow the output size here; remove the option"
 _SCORES = "the scores are those of the refiner's own pipeline, 6 and 2.5; remove the option"
 _CACHE = "models are cached and released by this project itself; remove the option"
+_FEATURES = "changed features are not part of this project; remove it"
+_ATTENTION = "changed attention is not part of this project, a split could not be exact; remove it"
 
-REFUSED: dict[str, str] = {
+_OF_DGENERATE: dict[str, str] = {
     "--frame-start": _CUT,
     "--frame-end": _CUT,
     "--upscaler-noise-levels": _FAMILIES,
@@ -27,7 +41,7 @@ REFUSED: dict[str, str] = {
     "--second-model-second-prompt-upscaler": REWRITING,
     "--second-model-original-config": "what a single file is made of is read off its tensors; remove the option",
     "--second-model-quantizer-map": "the quantizer applies to the large parts of a model; remove the option",
-    "--sdxl-refiner-freeu-params": "changed features are not part of this project; remove it",
+    "--sdxl-refiner-freeu-params": _FEATURES,
     "--sdxl-refiner-deep-cache": _CACHED_STEPS,
     "--sdxl-refiner-aesthetic-score": _SCORES,
     "--sdxl-refiner-negative-aesthetic-score": _SCORES,
@@ -56,7 +70,7 @@ REFUSED: dict[str, str] = {
     ),
     "--inpaint-crop": "cropping around masks is not part of this project; crop in Python and name the variable",
     "--original-config": "what a single file is made of is read off its tensors; remove the option",
-    "--hi-diffusion": "changed attention is not part of this project, a split could not be exact; remove it",
+    "--hi-diffusion": _ATTENTION,
     "--tea-cache": _CACHED_STEPS,
     "--deep-cache": _CACHED_STEPS,
     "--ras": "skipped tokens are not part of this project, a split could not be exact; remove it",
@@ -64,7 +78,7 @@ REFUSED: dict[str, str] = {
     "--spectrum": _CACHED_STEPS,
     "--qwen-layered-": _FAMILIES,
     "--unet2": "write --second-model-unet",
-    "--freeu-params": "changed features are not part of this project; remove it",
+    "--freeu-params": _FEATURES,
     "--quantizer-map": "the quantizer applies to the large parts of a model; remove the option",
     "--quantizer2": "write --second-model-quantizer",
     "--align": "write align= in the image seed",
@@ -86,6 +100,66 @@ REFUSED: dict[str, str] = {
     "--setp": "write \\setp NAME EXPRESSION on a line of its own",
     "--sub-command": "dgenerate's sub-commands are not part of this project; remove it",
 }
+
+_GUIDER = (
+    "guiders other than classifier-free guidance and PAG are not part of this project yet; steer with "
+    "--guidance-scales '7@0,2@0.6', --guidance-rescales 0.7 or --pag"
+)
+_REGIONS = (
+    "prompts for regions are not part of this project yet; --prompt-weighter a1111 joins texts by AND, and "
+    "--latents-processors 'composite;with=NAME;at=0x0;feather=8' puts the latents of one prompt into another's"
+)
+_DIFFERENTIAL = (
+    "masks are black and white here, differential ones are not part of this project yet; run a stage for each "
+    "strength, with a mask of its own, or mix latents by a grey mask in Python: a.composite(b, mask)"
+)
+_EDITS = (
+    "models that edit a picture as told are not part of this project yet; change it by --image-seeds photo.png and "
+    "--image-seed-strengths 0.6, or a part of it by 'photo.png;mask=hole.png'"
+)
+
+OTHERS: dict[str, str] = {
+    **dict.fromkeys(
+        (
+            "--guider", "--guidance-type", "--guidance-method", "--apg", "--adaptive-projected", "--auto-guidance",
+            "--autoguidance", "--cfg-zero", "--cfgzero", "--zero-star",
+            "--classifier-free-zero-star", "--cfg-pp", "--cfgpp", "--slg", "--skip-layer",
+            "--skip-guidance", "--seg", "--smoothed-energy", "--sag", "--self-attention-guidance", "--tcfg",
+            "--tangential", "--fdg", "--frequency-decoupled", "--plg", "--mag-guidance",
+            "--magnitude-aware", "--nag", "--normalized-attention", "--cads", "--perp-neg", "--dynamic-thresholding",
+            "--dynthres", "--mimic-scale", "--mahiro", "--skimmed-cfg", "--tpg", "--token-perturbation", "--stg",
+            "--spatio-temporal",
+        ),
+        _GUIDER,
+    ),
+    **dict.fromkeys(
+        (
+            "--regional", "--region", "--area-prompt", "--conditioning-area", "--conditioning-mask",
+            "--attention-couple", "--latent-couple", "--multidiffusion", "--multi-diffusion",
+            "--tiled-diffusion", "--gligen", "--prompt-mask", "--mask-prompt",
+        ),
+        _REGIONS,
+    ),
+    **dict.fromkeys(
+        (
+            "--mask-differential", "--differential", "--soft-inpainting", "--soft-mask", "--change-map",
+            "--gradient-mask", "--mask-blur",
+        ),
+        _DIFFERENTIAL,
+    ),
+    **dict.fromkeys(
+        (
+            "--edit", "--instruct-pix2pix", "--pix2pix", "--ip2p", "--kontext", "--image-cfg", "--image-guidance",
+            "--reference-image", "--ref-image", "--reference-latent",
+        ),
+        _EDITS,
+    ),
+    **dict.fromkeys(("--freeu", "--free-u"), _FEATURES),
+    **dict.fromkeys(("--hypertile", "--tome", "--token-merging", "--reference-only"), _ATTENTION),
+}  # fmt: skip
+"""The same for what other programs and libraries have, such as diffusers' modular guiders, by the names they use."""
+
+REFUSED: dict[str, str] = {**OTHERS, **_OF_DGENERATE}
 """Reasons by name; a name that ends in ``-`` stands for all that begin so."""
 
 HARMLESS: dict[str, tuple[str, bool]] = {
@@ -158,6 +232,7 @@ ELSEWHERE: dict[str, str] = {
     "--resolution": "write --output-size 512x768",
     "--cfg": "write --guidance-scales 5",
     "--cfg-scale": "write --guidance-scales 5",
+    "--classifier-free-guidance": "write --guidance-scales 5",
     "--steps": "write --inference-steps 30",
     "--num-inference-steps": "write --inference-steps 30",
     "--timesteps": "write --inference-steps 30, or the noise levels themselves as --sigmas 14.6,7.1,2.9",
@@ -178,6 +253,15 @@ ELSEWHERE: dict[str, str] = {
     "--num-images": "write --gen-seeds 4 for four pictures, or --batch-size 4",
     "--batch-count": "write --gen-seeds 4 for four pictures",
     "--quantize": "write --quantizer 'bnb;bits=4'",
+    "--cfg-rescale": "write --guidance-rescales 0.7",
+    "--rescale-cfg": "write --guidance-rescales 0.7",
+    "--perturbed-attention": "write --pag-scales 3",
+    "--perturbed-attention-guidance": "write --pag-scales 3",
+    "--guidance-interval": "write --guidance-scales '1@0,7@0.2,1@0.8'",
+    "--guidance-start": "write --guidance-scales '1@0,7@0.2'",
+    "--second-model-seeds": "write --seeds 3: both stages draw from it",
+    "--sdxl-refiner-seeds": "write --seeds 3: both stages draw from it",
+    "--guidance-end": "write --guidance-scales '7@0,1@0.8'",
 }
 """What options are called in other programs, and what to write here."""
 
@@ -205,7 +289,17 @@ def instead(name: str, value: str = "") -> str:
 
 
 def refusal(name: str) -> str | None:
-    """Returns why an option of dgenerate's is not run here, or None for a name it does not have."""
+    """Returns why an option of another program's is not run here, or None for a name that none is known to have."""
+    found = _row(name)
+    return REFUSED[found] if found else None
+
+
+def is_of_dgenerate(name: str) -> bool:
+    """Whether it is dgenerate that has a refused option."""
+    return _row(name) in _OF_DGENERATE
+
+
+def _row(name: str) -> str | None:
     name = SHORT.get(name, name)
     found = [known for known in REFUSED if re.match(re.escape(known.rstrip("-")) + r"s?\d?(-|\Z)", name)]
-    return REFUSED[max(found, key=len)] if found else None
+    return max(found, key=len) if found else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -126,5 +127,49 @@ def test_an_unknown_word_in_angle_brackets_is_refused_before_weights_load(bench:
     model = replace(bench.stage("sd15").model, textual_inversions=(f"{word};token=<owl>",))
     with pytest.raises(ModelError, match=r"holds <olw>, .*; did you mean <owl>\? The word is <owl>") as caught:
         prepare(Stage(model=model, prompt=Prompt(prompt)))
-    assert caught.value.option == "textual_inversions"
+    assert caught.value.option == "prompts"
+    for options, dest in (({"negative": "<olw>"}, "negative_prompts"), ({"second": "<olw>"}, "second_prompts")):
+        with pytest.raises(ModelError, match="holds <olw>") as caught:
+            prepare(Stage(model=model, prompt=Prompt("an <owl>", **options)))
+        assert caught.value.option == dest
     prepare(Stage(model=model, prompt=Prompt("an <owl> <3 <|endoftext|>")))
+
+
+TEXT_WORD = "<owl> is painted as text: "
+GIVEN_BY = "no textual inversions are given, which would teach the model it"
+
+
+@pytest.mark.parametrize(
+    ("family", "prompt", "note"),
+    [
+        ("sd15", Prompt("an <owl>, <owl>"), TEXT_WORD + GIVEN_BY),
+        ("sdxl", Prompt("owl", negative="(<owl>:1.2)"), TEXT_WORD + GIVEN_BY),
+        (
+            "sd15",
+            Prompt("<owl> <fox>"),
+            "<owl>, <fox> are painted as text: no textual inversions are given, which would teach the model them",
+        ),
+        ("sd3", Prompt("owl", third="an <owl>"), TEXT_WORD + "SD3 reads no textual inversions"),
+        ("flux", Prompt("an <owl>"), TEXT_WORD + "Flux.1 reads no textual inversions"),
+        ("sd15", Prompt("<3 a <lora:owl:0.8> <|endoftext|> 1 < 2 and 4 > 3 <>"), ""),
+        ("flux", Prompt("an <pad> <unk>"), ""),
+        ("sd15", Prompt("an owl"), ""),
+    ],
+)
+def test_a_word_in_angle_brackets_that_nothing_gives_is_told_to_be_text(
+    family: str, prompt: Prompt, note: str, tiny: Callable[[str], Path]
+) -> None:
+    made = prepare(Stage(model=ModelSource(str(tiny(family))), prompt=prompt))
+    assert [one for one in made.warnings if "painted as text" in one] == [
+        one for one in made.notes if "painted as text" in one
+    ]
+    assert "".join(one for one in made.warnings if "painted as text" in one).startswith(note)
+    assert any("painted as text" in one for one in made.notes) == bool(note)
+
+
+def test_a_word_that_the_tokenizer_knows_is_none_to_tell(tiny: Callable[[str], Path], tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny("sd15"), tmp_path / "taught")
+    stage = Stage(model=ModelSource(str(folder)), prompt=Prompt("an <owl>"))
+    assert any(TEXT_WORD in one for one in prepare(stage).notes)
+    (folder / "tokenizer" / "added_tokens.json").write_text('{"<owl>": 998}')
+    assert not any(TEXT_WORD in one for one in prepare(stage).notes)
