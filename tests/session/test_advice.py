@@ -58,6 +58,7 @@ ADVICE: dict[str, Callable[[Any], Any]] = {
     "(255 * x).round() as uint8": lambda value: to("uint8")((255 * value).round()),
     "pictures hold uint8": to("uint8"),
     "astype('float32')": to("float32"),
+    "255 times as much": lambda value: [255 * one for one in value] if isinstance(value, list) else 255 * value,
     "several pictures as a list": list,
     "give one mask for all": lambda value: value[0],
 }
@@ -70,7 +71,7 @@ def follow(desk: Desk, place: str, value: Any) -> tuple[str, list[str]]:
     """Where following the advice ends, at ``planned`` or at a refusal that advises nothing more; and the way there."""
     way: list[str] = []
     desk.session.names["photo"] = Image.new("RGB", (16, 16), "teal")
-    for _ in range(5):
+    for _ in range(7):
         desk.session.names["odd"] = value
         (planned,) = desk.plan(PLACES[place]).stages
         said = planned.refused or ""

@@ -209,6 +209,7 @@ def test_what_comes_in_is_decoded_in_the_dtype_of_the_stage_that_takes_it(
         assert decoded[:3:2] == [f"receiver of {dtype}"] * 2
 
 
+@pytest.mark.kept_models(False)  # it counts what is held
 def test_each_dtype_has_previews_of_its_own(desk: Desk, models: dict[str, Path]) -> None:
     cache = desk.session.engine.cache
     for dtype in ("float16", "bfloat16"):
