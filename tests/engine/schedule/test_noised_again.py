@@ -10,8 +10,8 @@ import torch
 from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.prepare import prepare
 from jupyter_latents.errors import WindowError
-from jupyter_latents.stage import LatentsProcessor, Size, Window
 from jupyter_latents.points import point_of
+from jupyter_latents.stage import LatentsProcessor, Size, Window
 from tests.engine.cases import PROMPT, Bench, through_file
 from tests.engine.test_clips import BOUNDARY, STEPS, stage_of
 
