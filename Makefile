@@ -23,6 +23,7 @@ export JUPYTERLAB_SETTINGS_DIR := $(CURDIR)/$(BUILD)/jupyter/settings
 export JUPYTERLAB_WORKSPACES_DIR := $(CURDIR)/$(BUILD)/jupyter/workspaces
 export IPYTHONDIR := $(CURDIR)/$(BUILD)/jupyter/ipython
 unexport JUPYTER_PATH JUPYTER_CONFIG_PATH PYTHONPATH PYTHONHOME
+unexport PYTHONDONTWRITEBYTECODE  # each of a hundred processes would compile all modules anew
 
 .DEFAULT_GOAL := help
 .PHONY: help demo lab test check format bench browser docs walk clean distclean

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.warm import Command, command, serving, write_kernelspec
+
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["DO_NOT_TRACK"] = "1"
@@ -45,12 +47,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
+_IMPORTED = [0]  # how many modules there were when garbage was looked for last
+
+
+def _look_through_less() -> None:
+    """What modules made while they were imported is never garbage: a fifth of all time went into looking through it."""
+    if len(sys.modules) >= _IMPORTED[-1] + 150:
+        _IMPORTED.append(len(sys.modules))
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 20)
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Runs of tiny models go without oneDNN in some rooms: it prepares their convolutions longer than it does them.
 
     In the other rooms they compute as in a person's process, in `test_law.py` and `test_plain_diffusers.py` above all.
     """
+    _look_through_less()
     torch: Any = sys.modules.get("torch")
     if torch is None or not item.path.relative_to(Path(__file__).parent).as_posix().startswith(_WITHOUT_ONEDNN):
         return (yield)
@@ -65,6 +80,15 @@ def pytest_unconfigure() -> None:
     _PRIVATE.cleanup()
 
 
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
+    """``warm("-c", code)`` is the command of a process whose libraries are imported already; kernels may be so, too."""
+    base = tmp_path_factory.getbasetemp()
+    write_kernelspec(Path(os.environ["JUPYTER_DATA_DIR"]))
+    with serving((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "warm"):
+        yield command
+
+
 @pytest.fixture
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["InteractiveShell"]:  # noqa: F821
     """A real IPython shell in an empty working directory, with the extension loaded."""
@@ -73,7 +97,6 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["Interact
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # the shell puts its own in that place
-    gc.freeze()  # `reset` collects garbage among all that torch and other tests hold: half a second each time
     InteractiveShell.clear_instance()
     config = Config()
     config.HistoryManager.enabled = False
@@ -81,5 +104,4 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["Interact
     shell.run_line_magic("load_ext", "jupyter_latents")
     yield shell
     shell.reset(new_session=False)
-    gc.unfreeze()
     InteractiveShell.clear_instance()

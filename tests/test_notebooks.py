@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Iterator
+import os
 from pathlib import Path
 
 import nbformat
@@ -11,6 +11,7 @@ from nbclient import NotebookClient
 from PIL import Image
 
 from tests.tiny import hub_cache
+from tests.warm import KERNEL
 
 REPOSITORY = Path(__file__).parent.parent
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
@@ -24,10 +25,8 @@ pytestmark = pytest.mark.kernel
 
 
 @pytest.fixture(scope="module")
-def executed(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Executed]":
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HF_HUB_CACHE", str(hub_cache(tmp_path_factory.mktemp("hub"), STAND_IN)))
-        yield Executed(tmp_path_factory)
+def executed(tmp_path_factory: pytest.TempPathFactory, warm: object) -> "Executed":
+    return Executed(tmp_path_factory)
 
 
 class Executed:
@@ -37,19 +36,23 @@ class Executed:
         self._factory = factory
         self._done: dict[Path, tuple[nbformat.NotebookNode, Path]] = {}
 
+    def _hub(self) -> Path:
+        return hub_cache(self._factory.mktemp("hub"), STAND_IN)
+
     def __call__(self, path: Path) -> tuple[nbformat.NotebookNode, Path]:
         """The notebook with its outputs, and the folder it ran in; errors are outputs like others."""
         if path not in self._done:
             notebook = nbformat.read(path, as_version=4)
             folder = self._factory.mktemp(path.stem)
+            more = {"HF_HUB_CACHE": str(self._hub())} if path == EXPERTS else {}
             client = NotebookClient(
                 notebook,
                 timeout=CELL_SECONDS,
-                kernel_name="python3",
+                kernel_name="python3" if path == QUICKSTART else KERNEL,
                 allow_errors=True,
                 resources={"metadata": {"path": str(folder)}},
             )
-            client.execute()
+            client.execute(env={**os.environ, **more})
             self._done[path] = notebook, folder
         return self._done[path]
 

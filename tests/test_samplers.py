@@ -97,8 +97,8 @@ def test_every_exact_name_runs_or_is_refused_with_the_nearest_in_kind(program: s
         with pytest.raises(ScriptError) as caught:
             parse(script)
         said = re.fullmatch(
-            r"(.*'(.+)' is no scheduler: diffusers has no such sampler, which .+\.) The nearest in kind is '(.+)'; "
-            r"write that\.", caught.value.message,
+            r"(.*'(.+)' is no scheduler: diffusers has no such sampler: that of A1111 and ComfyUI .+\.) "
+            r"The nearest in kind is '(.+)'; write that\.", caught.value.message,
         )  # fmt: skip
         assert said, caught.value.message
         assert said[2] == name

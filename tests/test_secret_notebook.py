@@ -9,6 +9,8 @@ import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
+from tests.warm import KERNEL
+
 pytestmark = pytest.mark.kernel
 
 SECRET = "hf_s3cret-v4lue"
@@ -61,11 +63,11 @@ demo/scenes --prompts "{{ env.TOKEN | replace('-', '+') }}" SHORT""".replace(
 ).split("\n# ---\n")
 
 
-def test_no_byte_holds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_byte_holds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm: object) -> None:
     monkeypatch.setenv("TOKEN", SECRET)
     notebook = new_notebook(cells=[new_code_cell(text) for text in CELLS])
     client = NotebookClient(
-        notebook, timeout=300, kernel_name="python3", allow_errors=True, resources={"metadata": {"path": str(tmp_path)}}
+        notebook, timeout=300, kernel_name=KERNEL, allow_errors=True, resources={"metadata": {"path": str(tmp_path)}}
     )
     client.execute()
     nbformat.write(notebook, tmp_path / "saved.ipynb")

@@ -129,7 +129,7 @@ class LocalEngine:
         def finish(done: StageResult, stage: Stage) -> StageResult:
             return self._finished(done, stage, observer)
 
-        with phases.telling():
+        with description_scope(), phases.telling():
             try:
                 return go(stage, inputs)
             except (RunError, ModelError) as error:

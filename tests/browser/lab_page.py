@@ -16,6 +16,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Locator, Page, expect
 
 from tests.tools.quiet_lab import ALL_CELLS, NO_AUTOSAVE, QUIET, write_settings
+from tests.warm import KERNEL, write_kernelspec
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -94,6 +95,7 @@ class LabServer:
             )
         }
         write_settings(Path(folders["JUPYTERLAB_SETTINGS_DIR"]), QUIET, ALL_CELLS, NO_AUTOSAVE)
+        write_kernelspec(Path(folders["JUPYTER_DATA_DIR"]))
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [
@@ -152,7 +154,7 @@ class LabPage:
     def write(self, name: str, *sources: str) -> Path:
         """Writes a notebook of code cells into the server's folder."""
         notebook = new_notebook(cells=[new_code_cell(source) for source in sources])
-        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        notebook.metadata["kernelspec"] = {"name": KERNEL, "display_name": "Python 3 (warm)", "language": "python"}
         path = self.server.notebooks / name
         nbformat.write(notebook, path)
         return path

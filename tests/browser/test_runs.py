@@ -14,7 +14,7 @@ from tests.browser.test_notebook7 import HOLD, LOAD
 pytestmark = pytest.mark.browser
 
 HOSTILE = "</script><img src=x onerror=window.hit=1>"
-STEPS = 60
+STEPS = 24
 LONG = 900  # steps of a run that is never let come to its end
 RUN = (
     '%%dgen{line}\ndemo/scenes --prompts "a sunny day, hills {hostile}" {seed} --inference-steps {steps} '

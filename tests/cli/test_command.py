@@ -24,6 +24,7 @@ from jupyter_latents.errors import ScriptError
 from jupyter_latents.latents.facts import Noise
 from jupyter_latents.stage import ModelSource, Stage
 from tests.tiny.fixtures import one_thread  # noqa: F401
+from tests.warm import Command
 
 SECONDS = 120
 STEPS = 3
@@ -297,10 +298,12 @@ sys.exit(main(sys.argv[1:]))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
-def test_a_signal_stops_at_a_whole_step_and_the_store_goes_on(number: int, run: Run, write: Write) -> None:
+def test_a_signal_stops_at_a_whole_step_and_the_store_goes_on(
+    number: int, run: Run, write: Write, warm: Command
+) -> None:
     name = write(SCRIPT)
     with subprocess.Popen(
-        [sys.executable, "-c", HELD, name, "--store", "kept"],
+        warm("-c", HELD, name, "--store", "kept"),
         env={**os.environ, "OMP_NUM_THREADS": "1"},  # as here: other threads, other bits
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

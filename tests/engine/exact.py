@@ -14,7 +14,11 @@ import torch
 
 from jupyter_latents.engine.local import LocalEngine
 from jupyter_latents.engine.models.cache import LoadedModel, ModelCache
-from jupyter_latents.stage import ModelSource
+from jupyter_latents.engine.observer import Observer, Phase, Silent
+from jupyter_latents.engine.result import StageResult
+from jupyter_latents.engine.rules.calls import Inputs
+from jupyter_latents.stage import ModelSource, Stage
+from jupyter_latents.stopping import StopFlag, heeding
 
 MU, TAU = 0.4, 0.7
 
@@ -76,6 +80,37 @@ class ExactCache(ModelCache):
 def exact_engine(form: str, data: tuple[float, float] = (MU, TAU)) -> LocalEngine:
     """An engine whose models denoise data of a mean and deviation exactly, for schedulers of a form."""
     return LocalEngine(ExactCache("flow_prediction" if form == "flow" else "epsilon", data))
+
+
+@dataclasses.dataclass
+class _Undecoded(Silent):
+    """Stops a run whose steps are done; hands on what is noted."""
+
+    flag: StopFlag
+    then: Observer
+
+    def phase(self, phase: Phase) -> None:
+        if phase.name == "decoding":
+            self.flag.stop()
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        self.then.note(text, warning=warning)
+
+
+def run_undecoded(engine: LocalEngine, stage: Stage, given: Inputs, notes: Observer | None = None) -> StageResult:
+    """Runs a stage to its last step and makes no pictures, where latents alone are looked at: decoding takes longest.
+
+    Args:
+        engine: The engine.
+        stage: The stage.
+        given: What goes into it.
+        notes: Is told what is noted.
+    """
+    flag = StopFlag()
+    with heeding(flag):
+        result = engine.run(stage, given, _Undecoded(flag, notes or Silent()))
+    assert result.images == ()
+    return result
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import pickle
 import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +18,9 @@ from jupyter_latents.engine.rules.calls import Inputs
 from jupyter_latents.errors import LatentsError, Place, RunError
 from jupyter_latents.latents import Latents
 from tests.engine.cases import Bench, inputs, windows
+from tests.warm import Command
+
+Through = Callable[[Any], Any]
 
 BACK = """
 import pickle, sys
@@ -44,12 +46,17 @@ class Told(Silent):
             raise RuntimeError("broken")
 
 
-def through_a_process(value: Any) -> Any:
-    """A value as a fresh process gives it back."""
-    command = [sys.executable, "-c", BACK]
-    done = subprocess.run(command, input=pickle.dumps(value), capture_output=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr.decode()
-    return pickle.loads(done.stdout)  # noqa: S301
+@pytest.fixture(scope="module")
+def through_a_process(warm: Command) -> Through:
+    """Gives a value as a fresh process gives it back."""
+
+    def through(value: Any) -> Any:
+        command = warm("-c", BACK)
+        done = subprocess.run(command, input=pickle.dumps(value), capture_output=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr.decode()
+        return pickle.loads(done.stdout)  # noqa: S301
+
+    return through
 
 
 def fields(value: Any) -> dict[str, Any]:
@@ -80,7 +87,7 @@ def told(bench: Bench) -> tuple[Told, StageResult]:
     return observer, bench.engine.run(bench.stage("sd15"), inputs(), observer)
 
 
-def test_steps_are_plain_data(told: tuple[Told, StageResult]) -> None:
+def test_steps_are_plain_data(told: tuple[Told, StageResult], through_a_process: Through) -> None:
     steps = told[0].steps
     assert [event.step for event in steps] == list(range(1, steps[-1].span.end + 1))
     assert [event.index for event in steps] == [event.span.index(event.step) for event in steps]
@@ -88,7 +95,7 @@ def test_steps_are_plain_data(told: tuple[Told, StageResult]) -> None:
     assert through_a_process(steps) == steps
 
 
-def test_phases_are_plain_data(told: tuple[Told, StageResult]) -> None:
+def test_phases_are_plain_data(told: tuple[Told, StageResult], through_a_process: Through) -> None:
     phases = told[0].phases
     assert [phase.name for phase in phases if phase.name != "loading"] == ["encoding", "denoising", "decoding"]
     assert {phase.reading.model for phase in phases if phase.reading} == {told[1].latents.provenance.model}
@@ -99,7 +106,7 @@ def test_phases_are_plain_data(told: tuple[Told, StageResult]) -> None:
     assert through_a_process(phases) == phases
 
 
-def test_results_are_plain_data(told: tuple[Told, StageResult]) -> None:
+def test_results_are_plain_data(told: tuple[Told, StageResult], through_a_process: Through) -> None:
     result = told[1]
     again = through_a_process(result)
     assert len(again.latents.trajectory) == result.evaluations
@@ -126,14 +133,14 @@ def test_steps_that_are_looked_at_while_the_stage_runs_are_those_it_leaves(bench
     assert len(seen) == 3
 
 
-def test_inputs_are_plain_data(told: tuple[Told, StageResult]) -> None:
+def test_inputs_are_plain_data(told: tuple[Told, StageResult], through_a_process: Through) -> None:
     picture = Image.radial_gradient("L")
     given = Inputs((told[1].latents.trajectory[1],), (picture.convert("RGB"),), (picture,), (picture.convert("RGBA"),))
     assert plain(through_a_process(given)) == plain(given)
     assert through_a_process(Inputs()) == Inputs()
 
 
-def test_a_failed_run_carries_its_steps_through_a_process(bench: Bench) -> None:
+def test_a_failed_run_carries_its_steps_through_a_process(bench: Bench, through_a_process: Through) -> None:
     with pytest.raises(RunError) as caught:
         bench.engine.run(bench.stage("sd15"), inputs(), Told(breaks_after=3))
     error = caught.value.at(Place(3, 1, "<sd15>"))
@@ -143,7 +150,9 @@ def test_a_failed_run_carries_its_steps_through_a_process(bench: Bench) -> None:
     assert plain(again) == plain(error)
 
 
-def test_a_run_goes_on_from_latents_of_another_process_as_if_they_never_left(bench: Bench) -> None:
+def test_a_run_goes_on_from_latents_of_another_process_as_if_they_never_left(
+    bench: Bench, through_a_process: Through
+) -> None:
     first, second = windows(0.4)
     half = bench.engine.run(bench.stage("sd15", window=first)).latents
     stage = bench.stage("sd15", window=second)

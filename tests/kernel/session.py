@@ -54,10 +54,11 @@ class KernelSession:
     Args:
         folder: Working directory of the kernel.
         packages: A folder of packages that come before the installed ones.
+        name: Its kernelspec; see `tests.warm`.
     """
 
-    def __init__(self, folder: Path, packages: Path | None = None) -> None:
-        self.manager = KernelManager(kernel_name="python3")
+    def __init__(self, folder: Path, packages: Path | None = None, name: str = "python3") -> None:
+        self.manager = KernelManager(kernel_name=name)
         found = os.environ.get("PYTHONPATH", "").split(os.pathsep)
         path = os.pathsep.join(part for part in (str(packages or ""), *found) if part)
         self.manager.start_kernel(cwd=str(folder), env={**os.environ, **({"PYTHONPATH": path} if path else {})})

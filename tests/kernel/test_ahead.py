@@ -100,11 +100,17 @@ def test_a_run_waits_for_imports_under_way_says_so_and_hears_a_stop(gates: Simpl
     assert told == ["importing"]
 
 
-def test_in_a_kernel_torch_comes_after_the_loading_cell(fresh_kernel: KernelSession) -> None:
-    loaded = fresh_kernel.execute("%load_ext jupyter_latents\nimport sys\nprint('torch' in sys.modules)")
+@pytest.fixture
+def cold_kernel(tmp_path: Path) -> Iterator[KernelSession]:
+    """A kernel that has imported nothing."""
+    session = KernelSession(tmp_path)
+    yield session
+    session.close()
+
+
+def test_in_a_kernel_torch_comes_after_the_loading_cell(cold_kernel: KernelSession) -> None:
+    loaded = cold_kernel.execute("%load_ext jupyter_latents\nimport sys\nprint('torch' in sys.modules)")
     assert loaded.text() == "False\n"
     waited = f"import threading\n[t.join() for t in threading.enumerate() if t.name == {THREAD!r}]\n"
-    after = fresh_kernel.execute(
-        waited + "print('torch' in sys.modules, 'jupyter_latents.display.view' in sys.modules)"
-    )
+    after = cold_kernel.execute(waited + "print('torch' in sys.modules, 'jupyter_latents.display.view' in sys.modules)")
     assert after.text() == "True True\n"

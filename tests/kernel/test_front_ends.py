@@ -22,6 +22,8 @@ from nbclient import NotebookClient
 from nbconvert import HTMLExporter, MarkdownExporter, SlidesExporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from tests.warm import KERNEL
+
 pytestmark = pytest.mark.kernel
 
 STAGE = "demo/scenes --seeds 1 --inference-steps 30 --output-size 64 --into base"
@@ -49,10 +51,10 @@ def untimed(bundle: dict[str, Any]) -> str:
 
 
 @pytest.fixture(scope="module")
-def executed(tmp_path_factory: pytest.TempPathFactory) -> nbformat.NotebookNode:
+def executed(tmp_path_factory: pytest.TempPathFactory, warm: object) -> nbformat.NotebookNode:
     made = notebook()
     place = {"metadata": {"path": str(tmp_path_factory.mktemp("programs"))}}
-    NotebookClient(made, timeout=120, resources=place).execute()
+    NotebookClient(made, timeout=120, kernel_name=KERNEL, resources=place).execute()
     return made
 
 

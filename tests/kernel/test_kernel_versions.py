@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.kernel.session import KernelSession
+from tests.warm import KERNEL
 
 pytestmark = pytest.mark.kernel
 
@@ -35,9 +36,10 @@ def older(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module", params=["present", OLDER])
-def kernel(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KernelSession]:
+def kernel(request: Any, tmp_path_factory: pytest.TempPathFactory, warm: object) -> Iterator[KernelSession]:
     packages = request.getfixturevalue("older") if request.param == OLDER else None
-    session = KernelSession(tmp_path_factory.mktemp("kernel"), packages)
+    name = "python3" if packages else KERNEL
+    session = KernelSession(tmp_path_factory.mktemp("kernel"), packages, name)
     load = "%load_ext jupyter_latents\nimport torch, ipykernel\ntorch.set_num_threads(1)\nprint(ipykernel.__version__)"
     version = session.execute(load).text().strip()
     assert (version == OLDER) == (request.param == OLDER)

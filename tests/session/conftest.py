@@ -77,10 +77,12 @@ def desk(
 ) -> Desk:
     """A fresh session, as the first of its process.
 
-    Where the module is marked ``kept_models``, its engine may hold models that were loaded before.
+    Where the module is marked ``kept_models``, its engine may hold models that were loaded before; a test that is
+    marked ``kept_models(False)`` begins without any.
     """
     process = Process()
-    if request.node.get_closest_marker("kept_models"):
+    marker = request.node.get_closest_marker("kept_models")
+    if marker and marker.args != (False,):
         process._engine = request.getfixturevalue("keeper").engine(SETTINGS)
     monkeypatch.setattr("jupyter_latents.session.session.PROCESS", process)
     return Desk(tiny)

@@ -17,6 +17,7 @@ from jupyter_latents.engine import Course, Engine, Given, Inputs, ModelCard, Obs
 
 from jupyter_latents.engine import Look, Phase, StepEvent  # isort: skip
 from jupyter_latents.stage import ModelSource, Stage
+from tests.warm import Command
 
 
 def say(end: Connection, value: object) -> None:
@@ -67,12 +68,17 @@ class Remote:
 
 
 class ChildEngine:
-    """A local engine in a fresh process. All that goes there and comes back is pickled."""
+    """A local engine in a fresh process. All that goes there and comes back is pickled.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: Where its line is.
+        python: Makes the command of that process; see `tests.warm`.
+    """
+
+    def __init__(self, folder: Path, python: Command) -> None:
         address = str(folder / "line")
         with Listener(address) as listener:
-            command = [sys.executable, "-m", "tests.session.engines", address]
+            command = python("-m", "tests.session.engines", address)
             self._process = subprocess.Popen(command, cwd=Path(__file__).parents[2])
             self._runs, self._beside = (Line(listener.accept()) for _ in range(2))
 

@@ -15,6 +15,8 @@ from jupyter_latents.pictures.film_files import film_of
 from tests.session.conftest import Desk
 from tests.session.test_clips import frames
 
+pytestmark = pytest.mark.kept_models
+
 CLIPS = "<wan21> --prompts cat --inference-steps 3 --output-size 32 --seeds 3 --image-seed-strengths 0.7"
 
 

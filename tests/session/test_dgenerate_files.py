@@ -13,6 +13,8 @@ from jupyter_latents.settings import Settings
 from jupyter_latents.syntax.script import parse
 from tests.session.conftest import Desk
 
+pytestmark = pytest.mark.kept_models
+
 ONE = "demo/scenes --prompts hills --inference-steps 1 --output-size 64 --seeds 7 --output-path out --into made"
 
 

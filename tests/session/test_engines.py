@@ -15,6 +15,7 @@ from jupyter_latents.session import Session
 from jupyter_latents.settings import SETTINGS
 from tests.session.conftest import Desk, Notes
 from tests.session.engines import FAR, ChildEngine, FarEngine
+from tests.warm import Command
 
 TWO = """\
 <sd15> --prompts cat --seeds 3 --inference-steps 4 --schedulers EulerDiscreteScheduler --denoising-end 0.5 \\
@@ -40,8 +41,8 @@ class Watch(Notes):
 
 
 @pytest.fixture(scope="module")
-def child(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChildEngine]:
-    engine = ChildEngine(tmp_path_factory.mktemp("child"))
+def child(tmp_path_factory: pytest.TempPathFactory, warm: Command) -> Iterator[ChildEngine]:
+    engine = ChildEngine(tmp_path_factory.mktemp("child"), warm)
     yield engine
     engine.close()
 

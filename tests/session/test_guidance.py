@@ -18,6 +18,8 @@ from jupyter_latents.syntax.compose import compose, from_provenance
 from tests import tiny
 from tests.session.conftest import Desk
 
+pytestmark = pytest.mark.kept_models
+
 START = "<sd15> --prompts cat --seeds 3 --inference-steps 10 --output-size 64 --scheduler EulerDiscreteScheduler"
 
 
@@ -131,6 +133,7 @@ def test_the_panel_takes_it() -> None:
     assert form.lines()["guidance_scales"] == "--guidance-scales 7@0,2@0.6 5"
 
 
+@pytest.mark.kept_models(False)
 @pytest.mark.parametrize(
     ("options", "message", "part"),
     [

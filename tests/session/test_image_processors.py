@@ -15,6 +15,8 @@ from tests import tiny as tinies
 from tests.engine.cases import mask, picture
 from tests.session.conftest import Desk
 
+pytestmark = pytest.mark.kept_models
+
 RUN = "--prompts cat --inference-steps 4 --guidance-scales 1 --seeds 3"
 CANNY = "canny;lower=20;upper=60"
 
@@ -110,6 +112,7 @@ def test_the_law_holds_and_the_cell_says_it(desk: Desk, nets: str) -> None:
     assert f'--control-image-processors "{CANNY}"' in desk["whole"].provenance.cell
 
 
+@pytest.mark.kept_models(False)
 @pytest.mark.parametrize(
     ("options", "says", "word"),
     [

@@ -16,6 +16,8 @@ from jupyter_latents.latents import Latents
 from jupyter_latents.latents.operations import add_noise, paste
 from tests.session.conftest import Desk
 
+pytestmark = pytest.mark.kept_models
+
 RUN = "--prompts cat --inference-steps 4 --guidance-scales 1 --output-size 64 --seeds 3"
 FIRST = f"<sd15> {RUN} --denoising-end 0.5 --into base"
 REST = "<sd15> --prompts cat --inference-steps 4 --guidance-scales 1 --denoising-start 0.5 --image-seeds 'latents: {}'"
@@ -231,6 +233,7 @@ REFUSED = {
 }  # fmt: skip
 
 
+@pytest.mark.kept_models(False)
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_be_meant_is_refused_before_anything_loads(desk: Desk, tmp_path: Path, case: str) -> None:
     from tests.engine.cases import picture

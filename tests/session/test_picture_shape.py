@@ -8,6 +8,8 @@ import torch
 from tests.engine.cases import mask, picture
 from tests.session.conftest import Desk
 
+pytestmark = pytest.mark.kept_models
+
 RUN = "--prompts cat --inference-steps 4 --guidance-scales 1 --seeds 3"
 
 

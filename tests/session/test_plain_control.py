@@ -13,6 +13,8 @@ from tests import tiny as tinies
 from tests.engine.cases import picture
 from tests.session.conftest import Desk
 
+pytestmark = pytest.mark.kept_models
+
 STAGE = "<sd15> --prompts cat --inference-steps 3 --guidance-scales 1 --seeds 3"
 
 

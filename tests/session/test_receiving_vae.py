@@ -18,6 +18,8 @@ from jupyter_latents.latents.facts import CLEAN, Provenance
 from jupyter_latents.session import Session
 from tests.session.conftest import Desk
 
+pytestmark = pytest.mark.kept_models
+
 RUN = "--prompts cat --inference-steps 2 --guidance-scales 1 --seeds 3"
 WAYS = ("variable", "safetensors", "pt", "latent")
 

@@ -15,6 +15,8 @@ from tests import tiny as tinies
 from tests.engine.cases import mask, picture
 from tests.session.conftest import Desk
 
+pytestmark = pytest.mark.kept_models
+
 HEAD = "#! /usr/bin/env dgenerate --file\n#! dgenerate 5.0.0\n\n"
 RUNS = {
     "basic, with comments behind continued lines": """
@@ -257,6 +259,7 @@ REFUSED = {
 }  # fmt: skip
 
 
+@pytest.mark.kept_models(False)
 @pytest.mark.parametrize("says", REFUSED)
 def test_what_cannot_run_is_refused_at_its_line(desk: Desk, folder: Path, says: str) -> None:
     script, line = REFUSED[says]

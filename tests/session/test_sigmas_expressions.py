@@ -12,6 +12,8 @@ from jupyter_latents.errors import JupyterLatentsError, ModelError
 from jupyter_latents.syntax import parse
 from tests.session.conftest import Desk
 
+pytestmark = pytest.mark.kept_models
+
 RUN = "--prompts cat --inference-steps 6 --guidance-scales 1 --seeds 3 --output-size 64"
 EULER = f"<sd15> {RUN} --scheduler EulerDiscreteScheduler"
 
@@ -93,6 +95,7 @@ def test_what_they_cannot_is_refused(text: str, says: str) -> None:
     assert says in refused.value.message
 
 
+@pytest.mark.kept_models(False)
 def test_a_wrong_one_is_located_before_weights_load(desk: Desk) -> None:
     for sigmas, says in (("expr: sigmas *", "is no expression"), ("expr: sigma * 2", "'sigma' is not known here")):
         with pytest.raises(JupyterLatentsError, match=says) as refused:

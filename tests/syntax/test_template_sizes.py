@@ -33,7 +33,10 @@ def printed(expression: str) -> str:
         ("size_is_pow2('512x1024')", "True"),
         ("size_is_pow2((0, 6))", "False"),
         ("csv([1, 2, 'a'])", "1,2,a"),
-        ("format_dtype('float16')", "float16"),
+        *((f"format_dtype('{name}')", name) for name in ("auto", "float16", "bfloat16", "float32")),
+        ("format_dtype(' BFloat16 ')", "bfloat16"),
+        ("format_dtype('half')", "float16"),
+        ("format_model_type('SDXL')", "sdxl"),
         ("have_mps()", "False"),
         ("have_xpu()", "False"),
         ("default_device()", "cpu"),
@@ -50,6 +53,26 @@ def test_a_picture_says_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert printed("image_size('a.png', format_size=False)[0]") == "30"
     with pytest.raises(JupyterLatentsError):
         printed("image_size('none.png')")
+
+
+@pytest.mark.parametrize("given", [None, "'fp17'", "''", "16"])
+def test_what_is_no_dtype_is_refused_as_in_dgenerate(given: str | None) -> None:
+    with pytest.raises(JupyterLatentsError, match="is no dtype; known are auto, float16, bfloat16, float32"):
+        printed(f"format_dtype({given})")
+
+
+def test_what_is_no_model_type_is_refused() -> None:
+    with pytest.raises(JupyterLatentsError, match="'sdxxl' is no model type; known are sd, sdxl"):
+        printed("format_model_type('sdxxl')")
+    assert printed("format_model_type(last_model_type)") == "auto"
+
+
+def test_a_dtype_that_was_given_is_told_by_its_full_name(tmp_path: Path) -> None:
+    lines: list[str] = []
+    script = "demo/scenes --prompts a --dtype HALF\n\\print {{ format_dtype(last_dtype) }}"
+    for _ in Script(script).invocations(Environment(environ={}, print=lines.append)):
+        pass
+    assert "".join(lines) == "float16"
 
 
 @pytest.mark.parametrize("expression", ["align_size('wide', 8)", "align_size('64', 0)", "pow2_size(3)"])

@@ -15,17 +15,19 @@ from tests.tiny.diffusion import (
     sketched,
     t2i_adapter,
     union_controlnet,
+    xl_controlnet,
 )
 from tests.tiny.flow import flux_controlnet, flux_ip_adapter, qwen_controlnet, sd3_controlnet, sd3_ip_adapter
 from tests.tiny.gguf import gguf_file, gguf_rows
 from tests.tiny.registry import FAMILIES, build
 from tests.tiny.single import single_file
-from tests.tiny.store import PUBLISHED, Published, hub_cache, save_folder
+from tests.tiny.store import PUBLISHED, Published, add_repository, hub_cache, save_folder
 
 __all__ = [
     "FAMILIES",
     "PUBLISHED",
     "Published",
+    "add_repository",
     "build",
     "controlnet",
     "flux_controlnet",
@@ -46,4 +48,5 @@ __all__ = [
     "sketched",
     "t2i_adapter",
     "union_controlnet",
+    "xl_controlnet",
 ]

@@ -295,15 +295,23 @@ def union_controlnet(seed: int = 0) -> Any:
     """A ``ControlNetUnionModel`` of six modes that fits ``sdxl``."""
     from diffusers import ControlNetUnionModel
 
+    made = ControlNetUnionModel(**_xl_net(), num_trans_channel=8, num_trans_head=2, num_proj_channel=8)
+    return parts.fill(made, seed)
+
+
+def xl_controlnet(seed: int = 0) -> Any:
+    """A ``ControlNetModel`` that fits ``sdxl``."""
+    from diffusers import ControlNetModel
+
+    return parts.fill(ControlNetModel(**_xl_net()), seed)
+
+
+def _xl_net() -> dict[str, Any]:
     own = sdxl(0).unet.config
     names = ("block_out_channels", "down_block_types", "layers_per_block", "norm_num_groups", "attention_head_dim",
              "cross_attention_dim", "use_linear_projection", "transformer_layers_per_block", "addition_embed_type",
              "addition_time_embed_dim", "projection_class_embeddings_input_dim")  # fmt: skip
-    made = ControlNetUnionModel(
-        **{name: own[name] for name in names}, conditioning_embedding_out_channels=(8, 8, 8, 8),
-        num_trans_channel=8, num_trans_head=2, num_proj_channel=8,
-    )  # fmt: skip
-    return parts.fill(made, seed)
+    return {**{name: own[name] for name in names}, "conditioning_embedding_out_channels": (8, 8, 8, 8)}
 
 
 def latent_upscaler(seed: int = 0) -> Any:

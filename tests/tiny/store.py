@@ -93,11 +93,11 @@ def hub_cache(root: str | Path, repositories: Mapping[str, str | Published] = PU
         published = Published(entry) if isinstance(entry, str) else entry
         with tempfile.TemporaryDirectory() as scratch:
             folder = save_folder(published.family, scratch, seed=published.seed, variants=published.variants)
-            _add_repository(root, repo_id, folder)
+            add_repository(root, repo_id, folder)
     return root
 
 
-def _add_repository(root: Path, repo_id: str, folder: Path) -> None:
+def add_repository(root: Path, repo_id: str, folder: Path) -> None:
     """Move the files of ``folder`` into the cache: contents in ``blobs``, links to them in ``snapshots``."""
     home = root / f"models--{repo_id.replace('/', '--')}"
     files = sorted(path for path in folder.rglob("*") if path.is_file())

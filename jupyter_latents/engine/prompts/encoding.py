@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import torch
 
 from jupyter_latents.engine.prompts.compel import CompelEncoder
-from jupyter_latents.engine.prompts.composition import Composed, Composition
+from jupyter_latents.engine.prompts.composition import Composed, Composition, listening
 from jupyter_latents.engine.prompts.layouts import TEXT_LAYOUTS, TextLayout
 from jupyter_latents.engine.prompts.tokens import ChunkOf, Token, Tokens, chunks_of
 from jupyter_latents.engine.prompts.windows import parts_of
@@ -45,7 +45,7 @@ class PromptEncoder:
     composition: Composition | None = None
 
     def components(self, components: Mapping[str, Any]) -> dict[str, Any]:
-        """A pipeline's components with tokenizers that read chunks, and a denoiser that heeds all texts.
+        """A pipeline's components with tokenizers that read chunks, and networks that heed all texts.
 
         Args:
             components: The pipeline's components.
@@ -57,7 +57,13 @@ class PromptEncoder:
         }
         if self.composition is None:
             return made
-        return {name: Composed(part, self.composition) if name in _DENOISERS else part for name, part in made.items()}
+        made = {name: Composed(part, self.composition) if name in _DENOISERS else part for name, part in made.items()}
+        nets = made.get("controlnet")
+        if isinstance(nets, list):
+            made["controlnet"] = [listening(net, self.composition) for net in nets]
+        elif nets is not None:
+            made["controlnet"] = listening(nets, self.composition)
+        return made
 
     def encode(self, method: Callable[..., Any], pipeline: Any, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
         """What ``encode_prompt`` returns, its prompts read with weights; texts without any are the pipeline's own.

@@ -124,7 +124,7 @@ def _idle(prompt: Prompt, weighter: Weighter, steps: int) -> str:
     idle = list(dict.fromkeys(one for text in texts for one in idle_parts(text, steps)))
     said = [f"{one.text} of {one.bracket}, {one.reason}" for one in idle[:_TOLD]]
     more = [f"{len(idle) - _TOLD} more"] if len(idle) > _TOLD else []
-    return f"the prompt never holds in a schedule of {steps} steps: {'; '.join(said + more)}" if idle else ""
+    return f"never painted in a schedule of {steps} steps: {'; '.join(said + more)}" if idle else ""
 
 
 def prompt_windows(stage: Stage, span: Span) -> tuple[PromptWindow, ...]:

@@ -91,8 +91,6 @@ def check_joined(windows: Sequence[StageWindow], facts: ModelFacts) -> None:
         )
     if stage.pag_scale is not None or stage.pag_adaptive_scale is not None:
         raise _no_and(f"{option('pag_scales')} takes a pass of one text apart", "pag_scales")
-    if stage.model.control_nets:
-        raise _no_and("a ControlNet reads one text", "control_nets")
     if not keeps_law(stage.model.optimize):
         raise _no_and("a step cache remembers the passes of one text", "optimize")
 

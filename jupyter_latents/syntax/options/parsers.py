@@ -253,9 +253,11 @@ def scheduler(value: str, locate: Locator) -> Address:
         return Address(own.name, MappingProxyType({**own.settings, **found.settings}))
     known = sampler(found.name)
     if known is not None:
-        differs = difference(found.name)
-        lacks = f"diffusers has no such sampler, which {differs}. The nearest in kind is '{known}'; write that."
-        text = f"'{found.name}' is no scheduler{f': {lacks}' if differs else f'; write {known!r}.'}"
+        differs = difference(found.name).replace(" there", "")
+        lacks = f"diffusers has no such sampler: that of A1111 and ComfyUI {differs}. The nearest in kind is"
+        text = (
+            f"'{found.name}' is no scheduler{f': {lacks} {known!r}; write that.' if differs else f'; write {known!r}.'}"
+        )
         raise ScriptError(text, place=_at(value, locate))
     if not _SCHEDULER.fullmatch(found.name):
         raise ScriptError(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
 from typing import Any
 
 from jupyter_latents.stage import Prompt
+from jupyter_latents.syntax.options.model_types import MODEL_TYPES, OTHER_TYPES
+from jupyter_latents.syntax.options.table import DTYPES
 from jupyter_latents.syntax.prompts import escape_prompt, format_prompt
 from jupyter_latents.syntax.text.located import Line, Located
 from jupyter_latents.syntax.text.quoting import quote, read_words
@@ -88,6 +90,28 @@ def _csv(values: Iterable[Any]) -> str:
     return ",".join(str(value) for value in values)
 
 
+def _format_dtype(dtype: Any) -> str:
+    """What ``--dtype`` takes, of a dtype as scripts write it."""
+    return _name_of("dtype", dtype, DTYPES)
+
+
+def _format_model_type(model_type: Any) -> str:
+    """What ``--model-type`` takes; where none was given, the model decides."""
+    names = {name: name for name in (*MODEL_TYPES, *OTHER_TYPES)}
+    return "auto" if model_type is None else _name_of("model type", model_type, names)
+
+
+def _name_of(what: str, value: Any, names: Mapping[str, str | None]) -> str:
+    """A value's full name, as dgenerate finds it: in any case, with blanks around it."""
+    if isinstance(value, Veiled):
+        value.refuse(f"'format_{what.replace(' ', '_')}()'")
+    found = names.get(str(value).strip().lower())
+    if found is None:
+        known = ", ".join(dict.fromkeys(filter(None, names.values())))
+        raise ValueError(f"{value!r} is no {what}; known are {known}")
+    return found
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{
         function.__name__: function
@@ -112,8 +136,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "cwd": os.getcwd,
     "platform": platform.system,
     "csv": _csv,
-    "format_dtype": str,
-    "format_model_type": str,
+    "format_dtype": _format_dtype,
+    "format_model_type": _format_model_type,
     **SIZES,
 }  # fmt: skip
 

@@ -3,64 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from jupyter_latents.engine.given.inputs import Inputs
+from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.prepare import prepare
 from jupyter_latents.engine.prompts.windows import prompt_windows
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.prompts import PromptPart, joined, prompt_parts
 from jupyter_latents.stage import Address, ModelSource, Prompt, Stage, Window
-from tests import tiny
-from tests.engine.cases import Bench, equal, inputs, picture, plain, relative
+from tests.engine.cases import Bench, equal, inputs, picture, relative
 from tests.engine.prompts.cases import a1111, by_hand, run
+from tests.engine.prompts.composable import SCHEDULER, loop, refined
 from tests.engine.test_steering import _passes
 from tests.tables.steered import Place, files_in, stage_at
 
 SPAN = Span(0, 4, 4, 1, 4)
 SHORT = {"num_inference_steps": 4}
-SCHEDULER = {"sd15": "EulerDiscreteScheduler", "sdxl": "HeunDiscreteScheduler", "sd3": None}
-
-
-@torch.no_grad()
-def loop(folder: Path, family: str, parts: list[tuple[str, float]], negative: str, scale: float = 3.0) -> torch.Tensor:
-    """``uncond + scale * sum(weight * (part - uncond))`` at each step, a pass of one text at a time."""
-    import diffusers
-
-    made = plain(folder)
-    name, steps = SCHEDULER[family], made.scheduler
-    steps = steps if name is None else getattr(diffusers, name).from_config(steps.config)
-    denoiser = made.transformer if family == "sd3" else made.unet
-    texts = [made.encode_prompt(text, **({"prompt_2": None, "prompt_3": None} if family == "sd3" else {}),
-                                device="cpu", num_images_per_prompt=1, do_classifier_free_guidance=False)
-             for text in (negative, *(text for text, _ in parts))]  # fmt: skip
-    size = torch.tensor([[64, 64, 0, 0, 64, 64]], dtype=torch.float32)
-
-    def passed(latents: torch.Tensor, timestep: torch.Tensor, encoded: Any) -> torch.Tensor:
-        if family == "sd3":
-            more = {"encoder_hidden_states": encoded[0], "pooled_projections": encoded[2]}
-            return denoiser(hidden_states=latents, timestep=timestep.expand(1), **more, return_dict=False)[0]
-        more = {"added_cond_kwargs": {"text_embeds": encoded[2], "time_ids": size}} if family == "sdxl" else {}
-        return denoiser(latents, timestep, encoder_hidden_states=encoded[0], **more, return_dict=False)[0]
-
-    steps.set_timesteps(4)
-    channels = denoiser.config.in_channels
-    side = 64 // made.vae_scale_factor
-    latents = torch.randn(1, channels, side, side, generator=torch.Generator().manual_seed(7))
-    latents = latents * getattr(steps, "init_noise_sigma", 1.0)
-    for timestep in steps.timesteps:
-        given = steps.scale_model_input(latents, timestep) if hasattr(steps, "scale_model_input") else latents
-        uncond, *conds = (passed(given, timestep, one) for one in texts)
-        led = sum(weight * (cond - uncond) for (_, weight), cond in zip(parts, conds, strict=True))
-        latents = steps.step(uncond + scale * led, timestep, latents).prev_sample
-    return latents
-
-
 TWO = ("a cat AND a dog", [("a cat", 1.0), ("a dog", 1.0)])
 THREE = (
     "a cat :0.7 AND the sea :-0.4 AND a red house:1.5",
@@ -72,12 +33,23 @@ THREE = (
     ("family", "prompt", "parts"), [("sd15", *TWO), ("sd15", *THREE), ("sdxl", *THREE), ("sd3", *THREE)]
 )
 def test_a_run_is_composable_diffusion(family: str, prompt: str, parts: list[tuple[str, float]], bench: Bench) -> None:
-    options = {**SHORT, "scheduler": SCHEDULER[family]}
+    options = {**SHORT, "scheduler": SCHEDULER.get(family)}
     whole = run(bench, family, a1111(prompt, "a bird"), **options)
-    assert relative(whole.latents.tensor, loop(bench.folder(family), family, parts, "a bird")) < 1e-5
+    assert relative(whole.latents.tensor, loop(bench.folder(family), family, parts)) < 1e-5
     assert whole.latents.provenance.prompt == prompt
     first = run(bench, family, a1111(prompt, "a bird"), **options, window=Window(None, 0.5)).latents
     assert equal(whole, run(bench, family, a1111(prompt, "a bird"), first, **options, window=Window(0.5)))
+
+
+def test_the_refiner_goes_on_from_sdxl_with_texts_that_steer_together(bench: Bench) -> None:
+    base = run(bench, "sdxl", Prompt("a cat"), window=Window(None, 0.6)).latents
+    prompt = a1111(THREE[0], "a bird")
+    whole = run(bench, "sdxl-refiner", prompt, base, window=Window(0.6))
+    planned = replace(bench.stage("sdxl-refiner", window=Window(0.6)), prompt=prompt)
+    assert prepare(planned, Given.of(inputs("txt2img", base))).passes == 4 * whole.evaluations == 16
+    assert relative(whole.latents.tensor, refined(bench.folder("sdxl-refiner"), base.tensor, THREE[1])) < 1e-5
+    part = run(bench, "sdxl-refiner", prompt, base, window=Window(0.6, 0.8)).latents
+    assert equal(whole, run(bench, "sdxl-refiner", prompt, part, window=Window(0.8)))
 
 
 @pytest.mark.parametrize(
@@ -162,7 +134,6 @@ REFUSED: list[tuple[str, Prompt, dict[str, Any], str, str]] = [
     ("flux", a1111("a AND b"), {}, "Flux.1 has no guidance between two passes", "prompts"),
     ("sd15", a1111("a AND b"), {"pag_scale": 3.0}, "takes a pass of one text apart", "pag_scales"),
     ("sd15", a1111("a AND b"), {"optimize": ("taylorseer",)}, "a step cache remembers the passes", "optimize"),
-    ("sd15", a1111("a AND b"), {"control_nets": True}, "a ControlNet reads one text", "control_nets"),
     ("sdxl", a1111("a", second="b AND c"), {}, "'AND' at character 3 .* in the first prompt alone", "second_prompts"),
     ("sd15", a1111("a AND"), {}, "'AND' at character 3 of the prompt needs a text on both", "prompts"),
     ("sd15", a1111(" AND b"), {}, "'AND' at character 2 of the prompt needs a text on both", "prompts"),
@@ -187,10 +158,6 @@ def test_what_hears_one_text_alone_is_refused_before_weights_load(
 ) -> None:
     stage, given = bench.stage(family, **({"scheduler": "DDIMScheduler"} if family == "sd15" else {})), inputs()
     loads = bench.engine.cache.loads
-    if options.pop("control_nets", False):
-        tiny.controlnet().save_pretrained(bench.scratch / "and-net")
-        stage = replace(stage, model=replace(stage.model, control_nets=(str(bench.scratch / "and-net"),)))
-        given = Inputs(controls=(picture(),))
     if "optimize" in options:
         stage = replace(stage, model=replace(stage.model, optimize=options.pop("optimize")))
     with pytest.raises(JupyterLatentsError, match=says) as caught:

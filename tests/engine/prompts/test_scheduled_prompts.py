@@ -229,7 +229,7 @@ def test_a_scheduler_without_a_history_to_carry_says_so(bench: Bench, monkeypatc
         run(bench, "sd15", a1111(TEXT.format(0.5)), num_inference_steps=6)
 
 
-NEVER = "the prompt never holds in a schedule of 10 steps: "
+NEVER = "never painted in a schedule of 10 steps: "
 
 
 @pytest.mark.parametrize(

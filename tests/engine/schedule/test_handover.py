@@ -19,7 +19,7 @@ from jupyter_latents.errors import HandoffError
 from jupyter_latents.latents import SPACES, Latents, Noise
 from jupyter_latents.stage import Size, Window
 from tests.engine.cases import PROMPT, Bench, equal, inputs, plain, relative
-from tests.engine.exact import MU, TAU, Moments, exact_engine
+from tests.engine.exact import MU, TAU, Moments, exact_engine, run_undecoded
 
 FLOW = "UniPCMultistepScheduler;use_flow_sigmas=true;prediction_type=flow_prediction"
 FLOW_DPM = "DPMSolverMultistepScheduler;use_flow_sigmas=true;prediction_type=flow_prediction"
@@ -287,7 +287,7 @@ def exactly(bench: Bench, form: str, *latents: Latents, **options: Any) -> Any:
     engine = ENGINES.setdefault(form, exact_engine(form))
     sized = {} if latents else {"size": Size(256, 256), "batch_size": 8}
     stage = bench.stage("sd15", scheduler=FORMS[form], **{"size": None, **sized, **options})
-    return engine.run(stage, inputs("txt2img", *latents))
+    return run_undecoded(engine, stage, inputs("txt2img", *latents))
 
 
 def has_moments(latents: Latents, expected: Moments, form: str) -> None:
@@ -345,12 +345,12 @@ def test_a_stage_with_the_givers_seed_does_not_draw_its_noise_again(bench: Bench
     engine = ENGINES.setdefault("ve", exact_engine("ve"))
     sized = {"size": Size(256, 256), "batch_size": 8}
     begun = bench.stage("sd15", scheduler=scheduler, num_inference_steps=60, window=Window(None, 0.5), seed=11, **sized)
-    base = engine.run(begun, inputs()).latents
+    base = run_undecoded(engine, begun, inputs()).latents
     deviations = []
     for given, steps in ((base, 45), (base.replace(resume=None), 60), (base, 60)):
         for seed in (11, 12):
             stage = bench.stage("sd15", scheduler=scheduler, num_inference_steps=steps, size=None, seed=seed)
-            deviations.append(float(engine.run(stage, inputs("txt2img", given)).latents.tensor.std()) / TAU)
+            deviations.append(float(run_undecoded(engine, stage, inputs("txt2img", given)).latents.tensor.std()) / TAU)
     assert max(deviations) < 1.02, deviations
     assert max(deviations) - min(deviations) < 0.03, deviations
 
@@ -364,7 +364,7 @@ def test_latents_noisier_than_a_schedule_begins_enter_with_its_variance(bench: B
     notes = Notes()
     stage = bench.stage("sd15", scheduler=FORMS[receiver], num_inference_steps=60, size=None, seed=12)
     engine = ENGINES.setdefault(receiver, exact_engine(receiver))
-    last = engine.run(stage, inputs("txt2img", given), notes)
+    last = run_undecoded(engine, stage, inputs("txt2img", given), notes)
     assert last.span.start == 0
     scheduler = Side(FORMS[receiver], receiver).build(bench.folder("sd15"))
     scheduler.set_timesteps(60)
@@ -388,6 +388,6 @@ def test_stochastic_receivers_forget_the_start_and_end_in_the_data(bench: Bench,
     base = exactly(bench, "flow", num_inference_steps=60, window=Window(None, 0.5), seed=11)
     engine = ENGINES.setdefault("ve", exact_engine("ve"))
     stage = bench.stage("sd15", scheduler=scheduler, num_inference_steps=250, size=None, seed=5)
-    last = engine.run(stage, inputs("txt2img", base.latents)).latents.tensor.double()
+    last = run_undecoded(engine, stage, inputs("txt2img", base.latents)).latents.tensor.double()
     assert abs(float(last.mean()) - MU) < 0.03
     assert abs(float(last.std()) / TAU - 1) < 0.03

@@ -22,7 +22,7 @@ from jupyter_latents.engine.vae.bridge import bridge, register_converter
 from jupyter_latents.latents import SPACES, Latents, Noise, Provenance
 from jupyter_latents.stage import Size, Window
 from tests.engine.cases import Bench, inputs
-from tests.engine.exact import MU, TAU, exact_engine
+from tests.engine.exact import MU, TAU, exact_engine, run_undecoded
 from tests.latents.gaussian import mix
 
 SCALE, SHIFT = 1.3, 0.2
@@ -128,9 +128,9 @@ def test_an_exact_denoiser_beyond_the_bridge_ends_where_arithmetic_says(
 ) -> None:
     begun = {"num_inference_steps": 60, "size": Size(256, 256), "batch_size": 8, "seed": 11}
     stage = bench.stage("sd15", scheduler="EulerDiscreteScheduler", window=Window(None, 0.5), **begun)
-    base = exact_engine("ve").run(stage, inputs()).latents
+    base = run_undecoded(exact_engine("ve"), stage, inputs()).latents
     onward = bench.stage(str(elsewhere), scheduler=receiver, num_inference_steps=45, size=None, seed=12)
-    last = exact_engine("vp", THERE).run(onward, inputs("txt2img", base))
+    last = run_undecoded(exact_engine("vp", THERE), onward, inputs("txt2img", base))
     assert last.latents.space.name == "SDXL"
     before = base.trajectory[-2]  # the model saw these last: what it made of them is the estimate that crosses
     exploding = before.tensor.double()

@@ -12,6 +12,8 @@ from jupyter_latents.session.runs.steps import Step
 from jupyter_latents.syntax import Script
 from tests.session.conftest import SECONDS, Desk, Notes
 
+pytestmark = pytest.mark.kept_models
+
 SECRET = "s3cret-v4lue"
 STAGES = """demo/scenes --prompts "hills, $HILLS" --inference-steps 4 --output-size 64 --seeds 7 --denoising-end 0.5
 --into base

@@ -25,6 +25,7 @@ from jupyter_latents.settings import Settings
 from jupyter_latents.stopping import StopFlag, heeding
 from jupyter_latents.syntax import Script
 from tests.session.conftest import Desk, Notes
+from tests.warm import Command
 
 STAGE = (
     "<sd15> --prompts cat --seeds 3 --inference-steps 4 --schedulers EulerDiscreteScheduler "
@@ -63,9 +64,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def other(desk: Desk, folder: Path) -> Iterator[subprocess.Popen[str]]:
+def other(desk: Desk, folder: Path, warm: Command) -> Iterator[subprocess.Popen[str]]:
     """Another process that is in the midst of the stage."""
-    command = [sys.executable, "-c", OTHER, str(folder), desk.text(STAGE)]
+    command = warm("-c", OTHER, str(folder), desk.text(STAGE))
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ)
     assert line_of(process) == "first step"
     yield process
@@ -123,7 +124,7 @@ def test_a_result_that_another_process_makes_is_waited_for(
 def test_a_claim_of_a_killed_process_is_taken_over(desk: Desk, folder: Path, other: subprocess.Popen[str]) -> None:
     assert list(folder.glob("*.claim"))
     other.send_signal(signal.SIGKILL)
-    other.wait()
+    other.communicate()
     desk.session.keep_in(str(folder))
     assert desk.run(STAGE).model_evaluations == 4
     assert sorted(file.suffix for file in folder.iterdir()) == [".lead", ".zip"]

@@ -4,7 +4,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 import zipfile
@@ -21,6 +20,7 @@ from jupyter_latents.settings import Settings
 from jupyter_latents.stage import SigmaPoint
 from tests import tiny
 from tests.session.conftest import Desk
+from tests.warm import Command
 
 FIRST = (
     "<sd15> --prompts cat --seeds 3 --inference-steps 6 --output-size 64 --scheduler EulerAncestralDiscreteScheduler"
@@ -171,13 +171,13 @@ for seed in range(int(sys.argv[2]), int(sys.argv[3])):
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 @pytest.mark.parametrize("kills", [1, pytest.param(6, marks=pytest.mark.slow)])
-def test_kills_at_random_moments_leave_whole_files(desk: Desk, folder: Path, kills: int) -> None:
+def test_kills_at_random_moments_leave_whole_files(desk: Desk, folder: Path, kills: int, warm: Command) -> None:
     """One kill in the midst of writing; in full under ``slow``."""
     chance = random.Random(5)
     script = desk.text("<sd15> --prompts cat --seeds SEED --inference-steps 1 --output-size 64")
     seeds = 0
     for _ in range(kills):
-        command = [sys.executable, "-c", ENDLESS, str(folder), str(seeds), "100000", script]
+        command = warm("-c", ENDLESS, str(folder), str(seeds), "100000", script)
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as process:
             assert process.stdout is not None
             process.stdout.readline()

@@ -10,6 +10,8 @@ from jupyter_latents.errors import ModelError
 from jupyter_latents.latents import CLEAN, Resume
 from tests.session.conftest import Desk
 
+pytestmark = pytest.mark.kept_models
+
 PAIRS = {
     "sd15": "",
     "sd2": "--scheduler HeunDiscreteScheduler",
@@ -32,6 +34,7 @@ def pair(family: str, options: str = "") -> str:
     return f"{stage} --denoising-end 0.5 --into base\n\n{rest} --into final"
 
 
+@pytest.mark.kept_models(False)
 @pytest.mark.parametrize("family", PAIRS)
 def test_the_plan_is_what_the_run_does(family: str, desk: Desk) -> None:
     plan = desk.plan(pair(family, PAIRS[family]))
@@ -134,6 +137,7 @@ def test_a_verdict_promises_no_exact_continuation_without_history(desk: Desk) ->
     assert said.startswith("same schedule, without history; continues without history: it was written with diffusers 0")
 
 
+@pytest.mark.kept_models(False)
 def test_the_plan_names_each_optimization_and_what_becomes_of_the_law(desk: Desk) -> None:
     plan = desk.plan(pair("sd15", "--optimize taylorseer;interval=2 channels-last"))
     exact, cached = plan.stages[1].notes
@@ -167,6 +171,7 @@ def test_the_plan_refuses_optimizations_that_a_model_cannot_have(desk: Desk) -> 
     assert planned.error.place.text[planned.error.place.column - 1 :].startswith(("--optimize", "compile"))
 
 
+@pytest.mark.kept_models(False)
 @pytest.mark.parametrize("scheduler", ["FlowMatchEulerDiscreteScheduler", "FlowMatchLCMScheduler"])
 def test_a_scheduler_of_flow_models_is_refused_for_others_before_weights_load(scheduler: str, desk: Desk) -> None:
     (planned,) = desk.plan(f"<sd15> --prompts cat --seeds 1 --scheduler {scheduler}").stages

@@ -14,6 +14,8 @@ from tests import tiny as tinies
 from tests.engine.cases import picture
 from tests.session.conftest import Desk
 
+pytestmark = pytest.mark.kept_models
+
 RUN = "--prompts cat --inference-steps 4 --guidance-scales 1"
 
 
@@ -80,6 +82,7 @@ def test_strength_without_a_picture_is_told(tiny: Callable[[str], Path]) -> None
     assert prepare(stage).notes == ("strength 0.5 has no effect without a picture",)
 
 
+@pytest.mark.kept_models(False)
 @pytest.mark.parametrize(("family", "most"), [("sd15", 2), ("sdxl", 1)])
 def test_more_layers_than_there_are_cannot_be_skipped(desk: Desk, family: str, most: int) -> None:
     script = f"<{family}> {RUN} --seeds 3 --output-size 64 --clip-skips"

@@ -21,6 +21,8 @@ from tests import tiny as tinies
 from tests.engine.cases import picture
 from tests.session.conftest import Desk
 
+pytestmark = pytest.mark.kept_models
+
 RUN = "--prompts cat --inference-steps 4 --guidance-scales 1 --seeds 3 --output-size 64 --output-path out"
 
 
@@ -131,6 +133,7 @@ def test_a_processor_that_overflows_is_refused(desk: Desk, factor: str) -> None:
     assert "the scale processor spoils latents of float32" in planned.refused
 
 
+@pytest.mark.kept_models(False)
 @pytest.mark.parametrize(
     ("name", "value"),
     [("scaling_factor", 0), ("scaling_factor", float("nan")), ("scaling_factor", -8), ("scaling_factor", "big"),

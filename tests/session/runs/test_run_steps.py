@@ -9,6 +9,8 @@ import pytest
 from jupyter_latents.errors import NameNotFoundError, StoppedError
 from tests.session.conftest import SECONDS, Desk
 
+pytestmark = pytest.mark.kept_models
+
 SCRIPT = (
     "<sd15> --prompts cat --seeds 3 --inference-steps 4 --output-size 64 --scheduler EulerDiscreteScheduler --into made"
 )

@@ -16,6 +16,8 @@ from tests.engine.cases import relative
 from tests.session.conftest import Desk
 from tests.session.runs.test_out_of_memory import full_when, part
 
+pytestmark = pytest.mark.kept_models
+
 SEEDS = "--seeds 3 4 5"
 SCRIPT = f"{{model}} --prompts cat {SEEDS} --inference-steps 6 --output-size 64 {{more}} --into made"
 ROUNDING = 2e-5

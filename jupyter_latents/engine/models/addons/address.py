@@ -19,7 +19,7 @@ from jupyter_latents.points import before, point_of
 from jupyter_latents.stage import Address, ModelSource, Point, Window
 from jupyter_latents.wording import option
 
-__all__ = ["Location", "OptionAddress", "entry_of", "fault", "locate", "part_at"]
+__all__ = ["Location", "OptionAddress", "entry_of", "fault", "locate", "part_at", "story_of"]
 
 _DTYPES = ("auto", "float32", "float16", "bfloat16")
 
@@ -91,6 +91,18 @@ class OptionAddress:
         if start is not None and end is not None and (start == end or before(start, end) is False):
             raise fault(self.dest, f"start={start} of {self.name} must come before end={end}.")
         return Window(start, end)
+
+
+def story_of(entry: OptionAddress, scale: float, keys: Iterable[str]) -> str:
+    """How results tell of what an address puts on a model: ``canny-sdxl;scale=0.7;end=0.5``.
+
+    Args:
+        entry: The address; of a path or a hub name, the last part is told.
+        scale: How strongly it works.
+        keys: Further settings to tell, as they were given.
+    """
+    told = "".join(f";{key}={value}" for key in keys if (value := entry.get(key)) is not None)
+    return f"{Path(entry.name).name};scale={str(scale).removesuffix('.0')}{told}"
 
 
 def fault(dest: str, reason: str) -> ModelError:

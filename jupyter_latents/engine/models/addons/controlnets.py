@@ -12,7 +12,7 @@ from typing import Any
 from jupyter_latents.engine.given.inputs import Call, Inputs, Loop
 from jupyter_latents.engine.given.processing import guides
 from jupyter_latents.engine.models.addons.addon import Addon
-from jupyter_latents.engine.models.addons.address import OptionAddress, entry_of, fault, locate, part_at
+from jupyter_latents.engine.models.addons.address import OptionAddress, entry_of, fault, locate, part_at, story_of
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.parts import PartSource
 from jupyter_latents.errors import ModelError
@@ -24,6 +24,7 @@ _DRAWS = 0  # seeds what SD3's pipeline draws from nobody's generator
 __all__ = ["ControlSpec", "Controls", "find_addon"]
 
 _KEYS = settings_of("control_nets")
+_TOLD = ("subfolder", "mode", "start", "end")  # in results
 _WIDTHS = ("cross_attention_dim", "joint_attention_dim")
 _HEADS = ("num_attention_heads", "attention_head_dim")  # their product is the width of a transformer's blocks
 _UNION = "ControlNetUnionModel"
@@ -61,6 +62,7 @@ class ControlSpec:
         start: ``control_guidance_start``, a fraction of the steps.
         end: ``control_guidance_end``.
         mode: ``control_mode`` of union networks, or None.
+        story: What results say of it.
     """
 
     part: PartSource
@@ -68,6 +70,7 @@ class ControlSpec:
     start: float = 0.0
     end: float = 1.0
     mode: int | None = None
+    story: str = ""
 
     @property
     def digest(self) -> str:
@@ -85,6 +88,8 @@ class Controls(Addon):
 
     specs: tuple[ControlSpec, ...]
 
+    dest = "control_nets"
+
     @property
     def steering(self) -> str:
         """``union`` where the networks are SDXL's of many modes."""
@@ -94,6 +99,11 @@ class Controls(Addon):
     def digest(self) -> str:
         """Files and settings of each."""
         return repr([spec.digest for spec in self.specs])
+
+    @property
+    def story(self) -> str:
+        """Names, scales, modes, starts and ends."""
+        return " ".join(spec.story for spec in self.specs)
 
     @property
     def parts(self) -> tuple[PartSource, ...]:
@@ -193,7 +203,8 @@ def _spec(net: Address, index: int, source: ModelSource, facts: ModelFacts) -> C
     if start >= end:
         raise fault("control_nets", f"start={start:g} of {entry.name} must be below end={end:g}.")
     mode = _mode(entry, part, facts)
-    return ControlSpec(part, entry.number("scale", 1.0), start, end, mode)
+    scale = entry.number("scale", 1.0)
+    return ControlSpec(part, scale, start, end, mode, story_of(entry, scale, _TOLD))
 
 
 def _part(entry: OptionAddress, name: str, source: ModelSource, facts: ModelFacts) -> PartSource:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from jupyter_latents.engine.models.addons.addon import Addon
-from jupyter_latents.engine.models.addons.address import OptionAddress, entry_of, fault
+from jupyter_latents.engine.models.addons.address import OptionAddress, entry_of, fault, story_of
 from jupyter_latents.engine.models.addons.lora_shapes import misfit
 from jupyter_latents.engine.models.addons.weight_file import WeightFile, weight_file
 from jupyter_latents.engine.models.experts import EXPERTS, LEVELS
@@ -42,6 +42,7 @@ class Lora:
         hub: The file, where it is on the hub alone.
         window: The steps for which it works, as its address says.
         expert: The denoiser that it is put on, of a model with two; empty for the one that there is.
+        story: What results say of it.
     """
 
     path: Path
@@ -50,6 +51,7 @@ class Lora:
     hub: HubFiles | None = None
     window: Window = field(default_factory=Window)
     expert: str = ""
+    story: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Loras(Addon):
 
     mark = "loras"
     field = "loras"
+    dest = "loras"
     last = True
 
     def __str__(self) -> str:
@@ -74,6 +77,11 @@ class Loras(Addon):
     def key(self) -> str:
         """Without the windows: the files lie beside the weights and are switched on and off there."""
         return "+".join(lora.digest for lora in self.files)
+
+    @property
+    def story(self) -> str:
+        """Names, scales, experts and windows."""
+        return " ".join(f"{lora.story}{lora.window.words}" for lora in self.files)
 
     @property
     def weights(self) -> tuple[str, ...]:
@@ -183,7 +191,10 @@ def _lora(address: Address, source: ModelSource, facts: ModelFacts) -> tuple[Lor
     expert = _expert(entry, facts)
     file, scale = weight_file(entry, source, _FILES), entry.number("scale", 1.0, -_MOST, _MOST)
     digest = files_digest([(f"{expert}{scale!r}", file.digest)])
-    return Lora(file.path, scale, digest, file.hub, entry.window(), expert), file
+    within = entry.get("weight-name") or file.path.name
+    inside = f";weight-name={within}" if Path(entry.name).name != file.path.name else ""
+    story = story_of(entry, scale, ("subfolder", "expert")) + inside
+    return Lora(file.path, scale, digest, file.hub, entry.window(), expert, story), file
 
 
 def _expert(entry: OptionAddress, facts: ModelFacts) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from jupyter_latents.engine.given.inputs import Call, Inputs
 from jupyter_latents.engine.given.processing import guides
 from jupyter_latents.engine.models.addons.addon import Addon
-from jupyter_latents.engine.models.addons.address import OptionAddress, entry_of, fault, locate, part_at
+from jupyter_latents.engine.models.addons.address import OptionAddress, entry_of, fault, locate, part_at, story_of
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.parts import PartSource
 from jupyter_latents.stage import ModelSource, Window, settings_of
@@ -29,6 +29,7 @@ class Sketcher:
     part: PartSource
     scale: float = 1.0
     window: Window = field(default_factory=Window)
+    story: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class T2IAdapters(Addon):
     @property
     def story(self) -> str:
         """Names, scales and windows."""
-        return " ".join(f"{one.part.folder.name};scale={one.scale:g}{one.window.words}" for one in self.found)
+        return " ".join(f"{one.story}{one.window.words}" for one in self.found)
 
     @property
     def parts(self) -> tuple[PartSource, ...]:
@@ -111,13 +112,15 @@ def find_addon(source: ModelSource, facts: ModelFacts) -> T2IAdapters:
     if "t2i" not in facts.family.special:
         raise fault(_DEST, f"{facts.name} ({facts.family.name}) runs no T2I-Adapters in diffusers; leave them out.")
     entries = [entry_of(_DEST, address, _KEYS) for address in source.t2i_adapters]
-    found = tuple(
-        Sketcher(_part(entry, index, source, facts), entry.number("scale", 1.0, -100, 100), entry.window())
-        for index, entry in enumerate(entries)
-    )
+    found = tuple(_sketcher(entry, index, source, facts) for index, entry in enumerate(entries))
     if len({(_factor(one.part), one.part.config.get("adapter_type")) for one in found}) > 1:
         raise fault(_DEST, "adapters that shrink pictures differently cannot work together in diffusers; use one kind.")
     return T2IAdapters(found)
+
+
+def _sketcher(entry: OptionAddress, index: int, source: ModelSource, facts: ModelFacts) -> Sketcher:
+    scale = entry.number("scale", 1.0, -100, 100)
+    return Sketcher(_part(entry, index, source, facts), scale, entry.window(), story_of(entry, scale, ("subfolder",)))
 
 
 def _part(entry: OptionAddress, index: int, source: ModelSource, facts: ModelFacts) -> PartSource:

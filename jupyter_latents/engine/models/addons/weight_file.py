@@ -14,6 +14,11 @@ from jupyter_latents.stage import ModelSource
 
 __all__ = ["WeightFile", "weight_file"]
 
+_ENDINGS = (".safetensors", ".bin")
+"""Of files that may be the one where none is named; the second where there are none of the first."""
+_APART = ("scheduler", "optimizer", "checkpoint")
+"""What is in the names of other files of a training, which diffusers passes over."""
+
 
 @dataclass(frozen=True, slots=True)
 class WeightFile:
@@ -51,7 +56,7 @@ def weight_file(entry: OptionAddress, source: ModelSource, usual: tuple[str, ...
         ModelError: It is nowhere, or its folder holds several files and none is named.
     """
     wanted = entry.get("weight-name")
-    place = locate(entry, entry.name, source, (wanted,) if wanted else usual)
+    place = locate(entry, entry.name, source, (wanted,) if wanted else (*usual, *(f"*{one}" for one in _ENDINGS)))
     found = _file(entry, place, wanted, usual)
     if isinstance(found, HubFiles):
         return WeightFile(Path(found.names[0]), str(found), found, place.root)
@@ -81,9 +86,16 @@ def _file(entry: OptionAddress, place: Location, wanted: str | None, usual: tupl
 
 
 def _fitting(names: Iterable[str], wanted: str | None, usual: tuple[str, ...]) -> list[str]:
-    """Those of the names in a folder that can be the one: the one that is wanted, or all that it may have."""
+    """Those of the names in a folder that can be the one: the one that is wanted, or all that it may have.
+
+    As diffusers guesses (`diffusers.loaders.lora_base._best_guess_weight_name`), which takes the first of several.
+    """
     found = sorted(names)
     if wanted:
         return [name for name in found if name == wanted]
-    first = [name for name in usual if name in found]
-    return first[:1] or [name for name in found if name.endswith(".safetensors") and "/" not in name]
+    for ending in _ENDINGS:
+        every = [name for name in found if name.endswith(ending) and "/" not in name]
+        own = [name for name in every if not any(word in name for word in _APART)] or every
+        if own:
+            return [name for name in usual if name in own][:1] or [one for one in own if one.endswith(usual)] or own
+    return []

@@ -43,7 +43,7 @@ class Wanted:
     Attributes:
         name: Demo model, folder, file, hub name or a link to a file on the hub.
         dest: The option that names it; None for the model itself.
-        marks: Files that tell its folder, relative to it; one is enough.
+        marks: Files that tell its folder, relative to it; one is enough. ``*.safetensors`` is any file of that ending.
         revision: Hub branch, tag or commit; None for ``main``.
         token: Hub token; never shown.
         offline: Never ask the hub.
@@ -120,10 +120,28 @@ def cached_folder(name: str, marks: Iterable[str], revision: str | None = None) 
     if not _is_repository(name):
         return None
     for mark in marks:
+        inside, _, last = mark.rpartition("/")
+        if last.startswith("*."):
+            root = _snapshot(name, revision)
+            held = root / inside if root is not None else None
+            if held is not None and held.is_dir() and any(path.name.endswith(last[1:]) for path in held.iterdir()):
+                return root
+            continue
         found = try_to_load_from_cache(name, mark, revision=revision)
         if isinstance(found, str) and Path(found).is_file():
             return Path(found).parents[mark.count("/")]
     return None
+
+
+def _snapshot(name: str, revision: str | None) -> Path | None:
+    """The snapshot folder of a repository in the hub's cache, whatever is in it; the hub is not asked."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, revision=revision, local_files_only=True))
+    except LocalEntryNotFoundError:
+        return None
 
 
 def _is_repository(name: str) -> bool:

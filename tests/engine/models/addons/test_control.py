@@ -1,5 +1,6 @@
 """ControlNet and LoRA stages keep the split law."""
 
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,11 @@ import pytest
 import torch
 
 from jupyter_latents.engine.given.inputs import Inputs
+from jupyter_latents.engine.local import LocalEngine
+from jupyter_latents.engine.models.cache import ModelCache
 from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import ModelSource, Prompt, Size, Stage, Window
-from tests.engine.cases import Bench, mask, picture, plain
+from tests.engine.cases import Bench, mask, picture, plain, through_file
 from tests.tiny import controlnet, lora
 
 
@@ -101,6 +104,51 @@ def test_start_and_end_of_a_controlnet_are_diffusers_own(scheduler: str, bench: 
         generator=torch.Generator().manual_seed(5),
     ).images  # fmt: skip
     assert torch.equal(ours, made)
+
+
+def test_what_was_put_on_stands_in_provenance_and_comes_back_from_a_file(
+    bench: Bench, control: Path, lora_file: Path
+) -> None:
+    put = {"control_nets": (f"{control};end=0.5", f"{control};scale=0.25;start=0.20"),
+           "loras": (f"{lora_file};scale=0.8;start=2", str(lora_file))}  # fmt: skip
+    made = bench.engine.run(stage(bench, Window(None, 3), **put), Inputs(controls=(picture(), picture()))).latents
+    told = {"control_nets": f"{control.name};scale=1;end=0.5 {control.name};scale=0.25;start=0.20",
+            "loras": "lora.safetensors;scale=0.8;start=2 lora.safetensors;scale=1"}  # fmt: skip
+    for latents in (made, through_file(made, bench.scratch)):
+        assert {name: latents.provenance.options[name] for name in told} == told
+    plain = bench.engine.run(stage(bench, Window(None, 2))).latents.provenance.options
+    assert not told.keys() & plain.keys()
+
+
+def test_memory_of_controlnets_and_loras_is_given_back(bench: Bench, control: Path, lora_file: Path) -> None:
+    cache = ModelCache()
+    base, prompt = stage(bench, Window(None, 2)), Prompt("a cat AND a dog", weighter="a1111")
+    put = {"control_nets": (str(control), f"{control};scale=0.2"), "loras": (f"{lora_file};end=0.2", str(lora_file))}
+    steered = replace(base, prompt=prompt, guidance_scale=3.0, model=replace(base.model, **put))
+
+    def run(own: Stage, controls: int) -> None:
+        LocalEngine(cache).run(own, Inputs(controls=(picture(),) * controls))
+
+    def taken() -> int:
+        return sum(part.size for part in cache.parts.values())
+
+    run(base, 0)
+    plain, alone = set(cache.parts), taken()
+    names = {"controlnet_2", "unet"}  # one network, which both addresses name, and a copy of the U-Net for LoRAs
+    run(steered, 2)
+    brought = [cache.parts[key] for key in cache.parts.keys() - plain]
+    assert {part.name for part in brought} == names
+    gone = [weakref.ref(weight) for part in brought for weight in part.value.parameters()]
+    size = sum(part.size for part in brought)
+    assert taken() == alone + size > alone
+    del brought
+    assert cache.let_idle_go(torch.device("cpu"), but=base.model) == size
+    assert set(cache.parts) == plain
+    assert taken() == alone
+    assert [one() for one in gone] == [None] * len(gone)
+    run(steered, 2)
+    assert cache.unload(base.model.name) == alone + size
+    assert not cache.parts
 
 
 def test_a_split_with_a_lora_equals_the_whole_and_differs_from_none(bench: Bench, lora_file: Path) -> None:

@@ -24,7 +24,9 @@ NETS = {
     "flux-modes": lambda: tinies.flux_controlnet(modes=7),
     "qwen-image": tinies.qwen_controlnet,
     "sdxl": tinies.union_controlnet,
+    "sdxl-plain": tinies.xl_controlnet,
 }
+FAMILY = {"flux-modes": "flux", "sdxl-plain": "sdxl"}
 CASES = {
     ("deep-sd3", "txt2img", ""): "StableDiffusion3ControlNetPipeline",
     ("flux", "txt2img", ""): "FluxControlNetPipeline",
@@ -35,8 +37,11 @@ CASES = {
     ("sdxl", "txt2img", ";mode=3"): "StableDiffusionXLControlNetUnionPipeline",
     ("sdxl", "img2img", ";mode=canny"): "StableDiffusionXLControlNetUnionImg2ImgPipeline",
     ("sdxl", "inpaint", ";mode=1"): "StableDiffusionXLControlNetUnionInpaintPipeline",
+    ("sdxl-plain", "txt2img", ""): "StableDiffusionXLControlNetPipeline",
+    ("sdxl-plain", "img2img", ""): "StableDiffusionXLControlNetImg2ImgPipeline",
+    ("sdxl-plain", "inpaint", ""): "StableDiffusionXLControlNetInpaintPipeline",
 }
-QUICK = {"deep-sd3", "flux-modes", "qwen-image"}
+QUICK = {("deep-sd3", "txt2img"), ("flux-modes", "txt2img"), ("qwen-image", "txt2img"), ("sdxl-plain", "txt2img")}
 
 
 def net(bench: Bench, name: str) -> Path:
@@ -46,7 +51,7 @@ def net(bench: Bench, name: str) -> Path:
 
 
 def stage(bench: Bench, name: str, settings: str, **options: Any) -> Stage:
-    made = bench.stage(name.partition("-modes")[0], **options)
+    made = bench.stage(FAMILY.get(name, name), **options)
     return replace(made, model=replace(made.model, control_nets=(f"{net(bench, name)};scale=0.7{settings}",)))
 
 
@@ -54,13 +59,14 @@ def reference(bench: Bench, name: str, mode: str, settings: str) -> torch.Tensor
     """What diffusers makes, called as its documentation shows."""
     import diffusers
 
-    family = name.partition("-modes")[0]
+    family = FAMILY.get(name, name)
     kind: Any = getattr(diffusers, CASES[name, mode, settings])
     net_class: Any = type(NETS[name]())
     own = {key: part for key, part in plain(bench.folder(family)).components.items() if part is not None}
     made = kind(**own, controlnet=net_class.from_pretrained(bench.scratch / f"net-{name}").eval())
     made.set_progress_bar_config(disable=True)
-    given: dict[str, Any] = {"control_image": picture(32).resize((64, 64)), "controlnet_conditioning_scale": 0.7}
+    seen = "image" if name == "sdxl-plain" and mode == "txt2img" else "control_image"
+    given: dict[str, Any] = {seen: picture(32).resize((64, 64)), "controlnet_conditioning_scale": 0.7}
     if settings:
         number = {"depth": 2, "canny": 3}.get(settings[6:]) or int(settings[6:])
         given["control_mode"] = [number] if family == "sdxl" else number
@@ -82,7 +88,7 @@ def test_a_scheduler_that_its_pipeline_cannot_set_is_refused_before_weights_load
 
 @pytest.mark.parametrize(
     ("name", "mode", "settings"),
-    [pytest.param(*case, marks=() if case[0] in QUICK else pytest.mark.slow) for case in CASES],
+    [pytest.param(*case, marks=() if case[:2] in QUICK else pytest.mark.slow) for case in CASES],
 )
 def test_it_works_as_in_diffusers_and_keeps_the_law(name: str, mode: str, settings: str, bench: Bench) -> None:
     def run(window: Window = Window(), *latents: Any) -> Any:  # noqa: B008 - frozen
@@ -97,7 +103,7 @@ def test_it_works_as_in_diffusers_and_keeps_the_law(name: str, mode: str, settin
     whole = run()
     assert torch.equal(whole.latents.tensor, reference(bench, name, mode, settings))
     assert equal(whole, run(Window(0.6), run(Window(None, 0.6)).latents))
-    plainly = bench.whole(name.partition("-modes")[0], mode, **({} if mode == "txt2img" else {"strength": 0.7}))
+    plainly = bench.whole(FAMILY.get(name, name), mode, **({} if mode == "txt2img" else {"strength": 0.7}))
     assert not equal(whole, plainly)
 
 
@@ -109,6 +115,12 @@ def test_two_networks_of_many_modes(bench: Bench) -> None:
         return bench.engine.run(made, Inputs(controls=(picture(), picture(32))[: len(settings)]))
 
     assert not equal(run(";mode=0", ";mode=1"), run(";mode=1", ";mode=0"))
+
+
+def test_a_mode_stands_in_provenance_as_it_was_given(bench: Bench) -> None:
+    for settings in (";mode=canny", ";mode=3;start=0.1"):
+        options = prepare(stage(bench, "sdxl", settings), Given(controls=1)).outline.provenance.options
+        assert options["control_nets"] == f"net-sdxl;scale=0.7{settings}"
 
 
 @pytest.mark.parametrize(

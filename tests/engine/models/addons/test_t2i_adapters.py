@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from huggingface_hub import constants
 
 from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.models.cache import ModelCache
@@ -32,7 +33,7 @@ def net(bench: Bench, **kind: Any) -> Path:
     return folder
 
 
-def stage(bench: Bench, folder: Path, *nets: Path, **options: Any) -> Stage:
+def stage(bench: Bench, folder: Path, *nets: Path | str, **options: Any) -> Stage:
     made = bench.stage(str(folder), **options)
     return replace(made, model=replace(made.model, t2i_adapters=tuple(f"{one};scale=0.8" for one in nets)))
 
@@ -83,6 +84,17 @@ def test_the_law_holds_where_steps_have_two_calls_a_memory_or_noise(scheduler: s
         return bench.engine.run(made, replace(given, latents=latents))
 
     assert equal(run(Window()), run(Window(0.5), run(Window(None, 0.5)).latents))
+
+
+def test_the_name_of_the_hub_is_told_not_that_of_a_folder_in_its_cache(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tinies.t2i_adapter().save_pretrained(tmp_path / "made")
+    tinies.add_repository(tmp_path / "hub", "o/sketch", tmp_path / "made")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    own = stage(bench, model(bench, large=False), "o/sketch;end=0.5")
+    told = prepare(own, Given(controls=1)).outline.provenance.options["t2i_adapters"]
+    assert told == "sketch;scale=0.8;end=0.5"
 
 
 def test_two_adapters_of_which_one_sees_grey(bench: Bench) -> None:
