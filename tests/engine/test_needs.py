@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,12 @@ def test_steps_that_memory_cannot_keep_are_refused(bench: Bench) -> None:
     with pytest.raises(ModelError, match=r"100000 steps need .* for the steps that are kept.*Use fewer") as refused:
         prepare(bench.stage("demo/flow", size=Size(512, 512), num_inference_steps=100_000))
     assert refused.value.option == "inference_steps"
+
+
+def test_weights_are_counted_in_the_dtype_that_they_run_in(bench: Bench) -> None:
+    stage = bench.stage("sd15")
+    half = replace(stage, model=replace(stage.model, dtype="bfloat16"))
+    assert prepare(stage).weights == 2 * prepare(half).weights > 0
 
 
 def test_latents_that_are_too_many_are_refused_as_such(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

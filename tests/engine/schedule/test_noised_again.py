@@ -10,9 +10,10 @@ import torch
 from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.prepare import prepare
 from jupyter_latents.errors import WindowError
+from jupyter_latents.points import point_of
 from jupyter_latents.stage import LatentsProcessor, Size, Window
 from tests.engine.cases import PROMPT, Bench, through_file
-from tests.engine.test_clips import STEPS, stage_of
+from tests.engine.test_clips import BOUNDARY, STEPS, stage_of
 
 STRENGTH = 0.6
 
@@ -56,6 +57,15 @@ def test_clean_latents_at_a_strength_are_those_of_diffusers(bench: Bench, family
     if family == "sd15":  # SD3's rule rounds up to a step
         with pytest.raises(WindowError, match=r"strength 0.05 of 10 steps leaves no step"):
             prepare(bench.stage(family, strength=0.05, **options), Given((base,)))
+
+
+def test_noised_latents_know_where_experts_meet(bench: Bench):
+    clean = prepare(stage_of(bench, "wan22")).outline
+    options: dict[str, Any] = {"size": None, "window": Window(None, point_of("boundary"))}
+    planned = prepare(stage_of(bench, "wan22", strength=0.9, **options), Given((clean,)))
+    assert (planned.span.start, planned.span.end) == (1, BOUNDARY)
+    with pytest.raises(WindowError):
+        prepare(stage_of(bench, "wan22", strength=STRENGTH, **options), Given((clean,)))
 
 
 def test_latents_are_enlarged_on_their_way_in(bench: Bench):
