@@ -123,3 +123,8 @@ def test_names_lead_to_the_scheduler_and_back() -> None:
                 address = read_address(found.scheduler)
                 assert sampler_name(address.name, address.settings) == (row.name, "" if found.differs else kind)
     assert sampler_name("OddScheduler") == ("OddScheduler", "")
+
+
+def test_a_misspelt_sampler_is_answered_with_the_nearest() -> None:
+    with pytest.raises(ScriptError, match=r"is no scheduler name; did you mean DPM\+\+ 2M"):
+        parse('m --scheduler "dpm++ 2m karas"')

@@ -14,7 +14,7 @@ from jupyter_latents.optimizations import choice_of
 from jupyter_latents.points import read_point, read_scales
 from jupyter_latents.processing import AND, ELSEWHERE, IDLE, check_processor
 from jupyter_latents.prompts import weighter_of
-from jupyter_latents.samplers import difference, exact_sampler, sampler
+from jupyter_latents.samplers import SAMPLERS, difference, exact_sampler, sampler
 from jupyter_latents.stage import EXPRESSION, Address, Point, Scales, Size
 from jupyter_latents.syntax.addresses import parse_address
 from jupyter_latents.syntax.names import python_name
@@ -260,9 +260,8 @@ def scheduler(value: str, locate: Locator) -> Address:
         )
         raise ScriptError(text, place=_at(value, locate))
     if not _SCHEDULER.fullmatch(found.name):
-        raise ScriptError(
-            f"'{found.name}' is no scheduler name; write a class name such as DDIMScheduler.", place=_at(value, locate)
-        )
+        near = nearest(found.name, (one.name for one in SAMPLERS)) or "; write a class name such as DDIMScheduler."
+        raise ScriptError(f"'{found.name}' is no scheduler name{near}", place=_at(value, locate))
     return found
 
 
