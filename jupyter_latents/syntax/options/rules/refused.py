@@ -225,6 +225,7 @@ SHORT = {
 }
 """Short names of these options."""
 
+_LARGER = "write --into base, and a second stage: --image-seeds base --output-size 1024 --image-seed-strengths 0.6"
 ELSEWHERE: dict[str, str] = {
     "--width": "write --output-size 512x768",
     "--height": "write --output-size 512x768",
@@ -244,8 +245,8 @@ ELSEWHERE: dict[str, str] = {
     "--neg": "write --negative-prompts ugly",
     "--negative": "write --negative-prompts ugly",
     "--clip-last-layers": "write --clip-skips 1 for its 2: the last layer is not counted here",
-    "--hires-fix": "write --into base, and a second stage: --image-seeds base --output-size 1024 --image-seed-strengths 0.6",
-    "--hires": "write --into base, and a second stage: --image-seeds base --output-size 1024 --image-seed-strengths 0.6",
+    "--hires-fix": _LARGER,
+    "--hires": _LARGER,
     "--image": "write --image-seeds photo.png",
     "--init-image": "write --image-seeds photo.png",
     "--mask": "write --image-seeds 'photo.png;mask=hole.png'",
