@@ -79,6 +79,13 @@ sys.exit(main(sys.argv[3:]))
 """
 
 
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the command says to the libraries by its environment ends with the test."""
+    for name in ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_PROGRESS_BARS", "TQDM_DISABLE"):
+        monkeypatch.setenv(name, "1")
+
+
 def run_blocked(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """The command in a process that finds only what such a machine has."""
     wheeled = [name.partition("==")[0] for name in wheels.NAMES]

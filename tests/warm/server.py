@@ -23,12 +23,15 @@ tornado.ioloop jupyter_client ipykernel.kernelapp anywidget PIL.Image""".split()
 TOLD = tuple("CUDA_ DIFFUSERS_ HF_ HOME HUGGINGFACE_ LD_ MKL_ OMP_ PYTHON PYTORCH_ TORCH TRANSFORMERS_ XDG_".split())
 """How the names of variables begin that Python and the libraries read when they start."""
 
+ADDED = ("PYTHONPATH", "PYTHONBREAKPOINT", "TORCHINDUCTOR_CACHE_DIR")
+"""What counts for nothing: where modules are found is read again after the fork, Ray and torch add the others."""
+
 Asked = dict[str, Any]
 
 
 def told(environment: dict[str, str]) -> dict[str, str]:
-    """What an environment tells the libraries; where modules are found is read again after the fork."""
-    return {name: value for name, value in environment.items() if name.startswith(TOLD) and name != "PYTHONPATH"}
+    """What an environment tells the libraries."""
+    return {name: value for name, value in environment.items() if name.startswith(TOLD) and name not in ADDED}
 
 
 class Server:
