@@ -20,6 +20,7 @@ from jupyter_latents.engine.schedule import schedulers, timesteps
 from jupyter_latents.engine.schedule.table import SCHEDULER_ERRORS
 from jupyter_latents.engine.schedule.timesteps import ARGUMENTS, Request
 from jupyter_latents.engine.schedule.window import Span
+from jupyter_latents.engine.tap.finish import FINISHES
 from jupyter_latents.errors import LatentsError
 from jupyter_latents.latents.facts import Noise
 from jupyter_latents.latents.forms import convert
@@ -31,7 +32,6 @@ __all__ = ["call_arguments"]
 
 # Attributes of schedulers that go on from earlier outputs of the model, which a call cannot hand over.
 _HISTORY = ("model_outputs", "ets", "derivatives", "this_sample")
-_FLOAT32 = frozenset({"Z-Image"})  # families whose loop holds latents in float32, whatever the dtype of the weights
 _NOISED = frozenset({"LTX-Video 0.9.5"})  # families whose pipelines put noise on all latents that they are given
 _MOST_STEPS = 10_000  # of a schedule that a file may ask to be made
 _CLOSE = 1e-4  # relative difference of noise levels that is rounding
@@ -89,7 +89,7 @@ def call_arguments(latents: Latents, pipeline: Any = None, *, exact: bool = Fals
     place = _place(latents, receiver)
     form = schedulers.form_of(place.scheduler)
     tensor = convert(latents.tensor, place.noise.sigma, place.noise.form, form)
-    dtype = torch.float32 if receiver.family.name in _FLOAT32 else receiver.dtype
+    dtype = FINISHES[receiver.family.finish].said or receiver.dtype
     tensor = tensor if dtype is None else tensor.to(dtype)
     return {**_ways(latents, receiver, place, tensor, exact=exact), **_size(receiver, latents)}
 
