@@ -8,16 +8,20 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+import torch
+
 from jupyter_latents.engine.given.inputs import Given
 from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.rules.frames import check_clip, check_lead
 from jupyter_latents.engine.schedule import schedulers, timesteps
+from jupyter_latents.engine.schedule.trial import stepped_dtype
+from jupyter_latents.engine.tap.finish import FINISHES
 from jupyter_latents.errors import HandoffError, ModelError
 from jupyter_latents.stage import Stage
 from jupyter_latents.wording import option
 
-__all__ = ["check_mode", "check_sigmas", "pipeline_of"]
+__all__ = ["check_loop", "check_mode", "check_sigmas", "pipeline_of"]
 
 # What a pipeline calls without asking whether it is there.
 _NEEDS = dict.fromkeys(("SkyReelsV2Pipeline", "WanImageToVideoPipeline"), "ftfy")
@@ -166,6 +170,35 @@ def check_sigmas(stage: Stage, scheduler: Any, facts: ModelFacts, mode: str) -> 
             "those of a flow model are shares of noise, 0 to 1" if flow else f"they lie between 0 and {_MOST_SIGMA:,}"
         )
         raise ModelError(f"{option('sigmas')} holds {max(stage.levels):g}; {allowed}.", option="sigmas")
+
+
+def check_loop(scheduler: Any, facts: ModelFacts, mode: str, dtype: torch.dtype) -> None:
+    """Raises where a pipeline wants its latents in float32 after each step, and a scheduler leaves them in 16 bits.
+
+    From a text alone they are in float32 from the start.
+
+    Args:
+        scheduler: A scheduler after ``set_timesteps``.
+        facts: The model's.
+        mode: How its pipeline is called.
+        dtype: That of its weights, in which the pipeline encodes pictures.
+
+    Raises:
+        ModelError: It does; says which do not.
+    """
+    said = FINISHES[facts.family.finish].said
+    if said is None or mode == "txt2img" or stepped_dtype(scheduler, 0, dtype, said) == said:
+        return
+    raise ModelError(
+        f"{facts.family.name} wants its latents in {_short(said)} after each step of {mode}, and "
+        f"{type(scheduler).__name__} leaves them in {_short(dtype)}. Use FlowMatchEulerDiscreteScheduler, or give "
+        f"{option('dtype')} {_short(said)}.",
+        option="schedulers",
+    )
+
+
+def _short(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _check_kind(scheduler: Any, own: Any, family: str) -> None:
