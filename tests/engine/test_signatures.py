@@ -22,13 +22,17 @@ def test_a_method_is_looked_at_once_whatever_object_it_is_of() -> None:
 
 def test_a_method_that_is_put_in_place_of_another_is_looked_at_and_forgotten() -> None:
     scheduler = EulerDiscreteScheduler()
-    made = [_wrapped(scheduler), lambda sample: (scheduler, sample)]
+    made: list[Callable[..., object]] = [_wrapped(scheduler), functools.partial(_kept, scheduler)]
     assert "generator" in parameters_of(made[0])  # those of what it stands for
     assert set(parameters_of(made[1])) == {"sample"}
     gone = [*map(weakref.ref, made), weakref.ref(scheduler)]
     del made, scheduler
     gc.collect()
     assert [ref() for ref in gone] == [None, None, None]
+
+
+def _kept(_scheduler: EulerDiscreteScheduler, sample: object) -> object:
+    return sample
 
 
 def _wrapped(scheduler: EulerDiscreteScheduler) -> Callable[..., object]:
