@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import inspect
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 
 from jupyter_latents.engine.given.inputs import Given
 from jupyter_latents.engine.given.outline import Standing
+from jupyter_latents.engine.libraries.signatures import parameters_of
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.rules.frames import check_clip, check_lead
 from jupyter_latents.engine.schedule import schedulers, timesteps
@@ -158,7 +158,7 @@ def check_sigmas(stage: Stage, scheduler: Any, facts: ModelFacts, mode: str) -> 
     _check_kind(scheduler, schedulers.build(None, *own), family.name)
     if stage.levels is None:
         return
-    if "sigmas" not in inspect.signature(scheduler.set_timesteps).parameters:
+    if "sigmas" not in parameters_of(scheduler.set_timesteps):
         raise ModelError(
             f"{type(scheduler).__name__} takes no sigmas of one's own. Leave {option('sigmas')} out, or use another "
             f"{option('schedulers')}, such as EulerDiscreteScheduler or FlowMatchEulerDiscreteScheduler.",
@@ -203,7 +203,7 @@ def _short(dtype: torch.dtype) -> str:
 
 def _check_kind(scheduler: Any, own: Any, family: str) -> None:
     """Raises where a scheduler is for models of another kind than the model's own is."""
-    if "old_pred_original_sample" in inspect.signature(scheduler.step).parameters:
+    if "old_pred_original_sample" in parameters_of(scheduler.step):
         raise ModelError(
             f"{type(scheduler).__name__} leaves its history to the pipeline, where it cannot be handed over. Use "
             f"another {option('schedulers')}, such as CogVideoXDDIMScheduler or DPMSolverMultistepScheduler.",
