@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from jupyter_latents.errors import Place
@@ -68,6 +69,10 @@ class Invocation:
 
     def stages(self) -> tuple[Stage, ...]:
         """Returns one stage for each combination; prompts change slowest, seeds fastest."""
+        return self._stages
+
+    @cached_property
+    def _stages(self) -> tuple[Stage, ...]:
         common = {option.dest: self._given(option) for option in OPTIONS if not option.multiplies}
         base = _filled(with_values(Stage(model=ModelSource(self.model)), self.defaults), common)
         choices = list(self.choices())

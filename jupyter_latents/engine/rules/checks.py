@@ -155,7 +155,7 @@ def check_sigmas(stage: Stage, scheduler: Any, facts: ModelFacts, mode: str) -> 
     """
     family, own = facts.family, facts.scheduler
     timesteps.check_takes(scheduler, family.schedule, family.name, mode, steered=bool(facts.steering))
-    _check_kind(scheduler, schedulers.build(None, *own), family.name)
+    _check_kind(scheduler, scheduler if stage.scheduler is None else schedulers.build(None, *own), family.name)
     if stage.levels is None:
         return
     if "sigmas" not in parameters_of(scheduler.set_timesteps):
