@@ -170,10 +170,10 @@ def check_takes(scheduler: Any, way: str, family: str, mode: str = "txt2img", *,
             f"use another {option('schedulers')}.",
             option="schedulers",
         )
-    if way == "linear quadratic" and "timesteps" not in inspect.signature(scheduler.set_timesteps).parameters:
+    if way == "linear quadratic" and "per_token_timesteps" not in inspect.signature(scheduler.step).parameters:
         raise ModelError(
-            f"{family} passes timesteps of its own, and {type(scheduler).__name__} takes none. Use "
-            "FlowMatchEulerDiscreteScheduler.",
+            f"{family} passes timesteps of its own, one for each token, and {type(scheduler).__name__} takes none. "
+            "Use FlowMatchEulerDiscreteScheduler.",
             option="schedulers",
         )
     if way not in _PASS_SIGMAS or "sigmas" in inspect.signature(scheduler.set_timesteps).parameters:
