@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 import torch
 
+from jupyter_latents.engine import schedule_of
 from jupyter_latents.engine.given.inputs import Given
 from jupyter_latents.engine.prepare import prepare
+from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import Size, Stage, Window
 from tests.engine.cases import PROMPT, Bench, picture, plain
 from tests.engine.test_clips import stage_of
@@ -113,3 +115,10 @@ def test_flow_schedules_have_any_number_of_steps(bench: Bench) -> None:
     stage = bench.stage("sd3", num_inference_steps=1200, scheduler=named("UniPCMultistepScheduler", FLOW))
     assert same(stage, expected)
     assert len(expected.timesteps.unique()) < 1200
+
+
+def test_a_schedule_that_no_run_can_have_is_not_shown(bench: Bench) -> None:
+    stage = bench.stage("flux", scheduler="DDIMScheduler")
+    for ask in (prepare, schedule_of):
+        with pytest.raises(ModelError, match="passes sigmas of its own, and DDIMScheduler takes none"):
+            ask(stage)
