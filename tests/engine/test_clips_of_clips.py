@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from PIL import Image
 
 from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.prepare import prepare
-from jupyter_latents.errors import HandoffError, ModelError
+from jupyter_latents.errors import HandoffError, ModelError, SettingError
 from jupyter_latents.stage import Size, Window
 from tests.engine.cases import Bench, in_memory, through_file
 from tests.engine.test_clips import PROMPT, SCHEDULERS, STEPS, stage_of
@@ -92,11 +93,22 @@ def test_a_clip_has_frames_a_size_and_a_speed_of_its_own(bench):
         (Given(images=((32, 32),) * 6), {}, r"the clip has 6 frames, .* 5 or 9 are nearest. num.frames 5 takes"),
         (Given(images=((32, 32),) * 5), {"num_frames": 9}, "is 9, and the clip has 5 frames"),
         (Given(images=((32, 32),) * 5), {"batch_size": 2}, "makes one clip at a time of a clip"),
+        (Given(images=((32, 32),) * 5), {"seed_image_processors": ("canny",)}, "for pictures, and a clip is given"),
+        (Given(), {"num_frames": 5, "fps": 500.0}, "fps is 500.0; it is .* at most 120"),
     ],
 )
 def test_what_is_no_clip_is_refused_before_weights_load(bench, given, options, message):
-    with pytest.raises((HandoffError, ModelError), match=message):
+    with pytest.raises((HandoffError, ModelError, SettingError), match=message):
         prepare(stage_of(bench, "wan21", **{"num_frames": None, **options}), given)
+
+
+def test_a_clip_shorter_than_the_latents_beside_it_is_refused(bench):
+    clip_of = {frames: Given(images=((32, 32),) * frames) for frames in (5, FRAMES)}
+    made = prepare(of_clip(bench, "wan21", window=Window(None, 0.5)), clip_of[FRAMES]).outline
+    stage = stage_of(bench, "wan21", num_frames=None)
+    assert prepare(stage, replace(clip_of[FRAMES], latents=(made,))).call.frames == FRAMES
+    with pytest.raises(HandoffError, match="the clip has 5 frames, and the latents 9"):
+        prepare(stage, replace(clip_of[5], latents=(made,)))
 
 
 def test_families_without_clips_of_clips_say_so(bench):

@@ -190,5 +190,6 @@ def test_later_versions_of_ltx_are_whole_and_split_as_diffusers_makes_them(bench
         last = bench.engine.run(stage_of(bench, "ltx-condition", **SIZE), Inputs((through_file(made, bench.scratch),)))
         assert torch.equal(last.latents.tensor, expected), step
     assert torch.allclose(whole.denoised, whole.tensor, atol=1e-4)  # they step by what is added, not by the velocity
-    with pytest.raises(ModelError, match="passes timesteps of its own, and UniPCMultistepScheduler takes none"):
-        prepare(stage_of(bench, "ltx-condition", scheduler=UNI_PC, **SIZE))
+    for scheduler in (UNI_PC, "FlowMatchLCMScheduler"):  # the second takes timesteps, and fails at the first step
+        with pytest.raises(ModelError, match=r"timesteps of its own, one for each token, and \w+ takes none"):
+            prepare(stage_of(bench, "ltx-condition", scheduler=scheduler, **SIZE))

@@ -13,7 +13,7 @@ import torch
 from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.prepare import prepare
 from jupyter_latents.errors import HandoffError, ModelError
-from jupyter_latents.latents import Latents
+from jupyter_latents.latents import Latents, Resume
 from jupyter_latents.stage import Size, Window
 from tests.engine.cases import PROMPT, Bench, in_memory, through_file
 from tests.engine.test_clips import CONTINUE, SCHEDULERS, stage_of
@@ -103,6 +103,7 @@ def test_a_clip_does_not_go_on_without_its_sound(bench: Bench):
     for given, options in (
         (made.flip(), {}),
         (made.replace(resume=None), {}),
+        (made.replace(resume=Resume({}, made.resume.generator, made.resume.versions)), {}),
         (made, {"num_inference_steps": 6}),
         (replace(prepare(stage_of(bench, "ltx2", window=Window(None, 0.5), **OPTIONS)).outline, has_history=False), {}),
     ):

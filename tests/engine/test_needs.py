@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from jupyter_latents.engine.prepare import prepare
 from jupyter_latents.engine.rules import needs
 from jupyter_latents.errors import ModelError
 from jupyter_latents.latents import SPACES, Latents, Noise
-from jupyter_latents.stage import Size, Window
+from jupyter_latents.stage import Size, Stage, Window
 from tests.engine.cases import Bench
 
 SMALL = 200_000_000  # bytes of a machine that stages of the tiny models just fit in
@@ -54,6 +55,36 @@ def test_weights_are_counted_in_the_dtype_that_they_run_in(bench: Bench) -> None
     stage = bench.stage("sd15")
     half = replace(stage, model=replace(stage.model, dtype="bfloat16"))
     assert prepare(stage).weights == 2 * prepare(half).weights > 0
+
+
+def foreseen(stage: Stage) -> needs.Needs:
+    """What a stage takes in float32."""
+    made = prepare(stage)
+    return needs.needs_of(made.call, made.facts, 4)
+
+
+def test_each_pass_of_the_denoiser_takes_as_much(bench: Bench) -> None:
+    once, guided = (foreseen(bench.stage("sd15", guidance_scale=scale)).denoising for scale in (1.0, 3.0))
+    assert (guided, foreseen(bench.stage("sd15", pag_scale=2.0)).denoising) == (2 * once, 3 * once)
+
+
+def test_every_frame_of_a_clip_becomes_a_picture(bench: Bench) -> None:
+    stage = bench.stage("wan21", size=Size(32, 32), num_frames=9)
+    assert foreseen(stage).pictures == 9 * 32 * 32 * 3 * 3 * 4  # three copies in float32
+
+
+@pytest.mark.parametrize(("model", "tokens"), [("sd3", 77 + 256), ("flux", 512)])
+def test_tokens_of_a_text_go_through_a_transformer_with_those_of_the_picture(
+    bench: Bench, model: str, tokens: int
+) -> None:
+    small, large = (foreseen(bench.stage(model, size=Size(side, side))).denoising for side in (32, 64))
+    assert small * (16 + tokens) == large * (4 + tokens)
+
+
+def test_a_text_of_a_unet_takes_as_much_at_every_size(bench: Bench) -> None:
+    width = json.loads((bench.folder("sd15") / "unet" / "config.json").read_text())["cross_attention_dim"]
+    small, large = (foreseen(bench.stage("sd15", size=Size(side, side))).denoising for side in (128, 256))
+    assert 4 * small - large == 3 * (2 * 3 * 77 * width * 4)  # guided; repeated, joined and read; in float32
 
 
 def test_latents_that_are_too_many_are_refused_as_such(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,7 @@ DAMAGE = {
     "text for a counter": lambda resume: changed(resume, lower_order_nums="two"),
     "another step's index": lambda resume: changed(resume, _step_index=1),
     "a table": lambda resume: changed(resume, sigmas=torch.zeros(11)),
+    "a number for a table": lambda resume: changed(resume, sigmas=0),
     "the configuration": lambda resume: changed(resume, _internal_dict="settings"),
     "a short random state": lambda resume: Resume(resume.scheduler, torch.zeros(3, dtype=torch.uint8), resume.versions),
     "text for the random state": lambda resume: Resume(resume.scheduler, "state", resume.versions),

@@ -54,6 +54,12 @@ def test_every_mode_runs_changes(bench: Bench, name: str, mode: str) -> None:
     assert whole.switches == ((6,) if name != "ControlNet" else ())
 
 
+def test_a_change_to_what_holds_already_is_no_change(bench: Bench) -> None:
+    made = prepare(bench.stage("sd15", scheduler="DDIMScheduler", guidance_scale="3@0,3@0.5,5@0.8"))
+    assert [(one.start, one.end) for one in made.windows] == [(0, 8), (8, 10)]
+    assert made.switches == (8,)
+
+
 def test_several_things_change_at_points_of_their_own(bench: Bench, files: Files) -> None:
     stage = bench.stage("sd15", scheduler="DDIMScheduler", guidance_scale="7@0,1@0.6")
     own = (f"{files.lora};scale=0.8;start=2;end=0.8", f"{files.other};end=4")

@@ -40,6 +40,7 @@ def _size(desk: Desk, options: str) -> tuple[int, int]:
         ("--image-seeds 'wide;aspect=false' --output-size 64", (64, 64)),
         ("--image-seeds 'wide;aspect=true' --output-size 64 --no-aspect", (64, 32)),
         ("--image-seeds 'wide;resize=48x48;aspect=false' --output-size 64", (64, 64)),
+        ("--image-seeds 'wide;resize=44'", (40, 16)),  # 23.83 is 23
     ],
 )
 def test_a_picture_keeps_its_shape(wide: Desk, options: str, right: tuple[int, int]) -> None:

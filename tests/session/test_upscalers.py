@@ -66,6 +66,15 @@ def test_noisy_latents_are_enlarged_at_their_sigma(desk: Desk, upscaler: Path):
     assert (planned.span.start, base.position.step) == (2, 2)
 
 
+def test_values_that_a_network_is_yet_to_make_are_not_doubted(desk: Desk, upscaler: Path):
+    """At the last step, latents of no picture at all would be told of."""
+    euler = "--scheduler EulerDiscreteScheduler"
+    desk.run(f"{BASE} {euler} --denoising-end 0.75")
+    last = f"<sd15> --prompts cat --inference-steps 4 {euler} --image-seeds 'latents: base' {link(upscaler)}"
+    (planned,) = desk.plan(last).stages
+    assert (planned.span.start, planned.course.warnings) == (3, ())
+
+
 def test_another_upscaler_under_the_same_name_answers_anew(desk: Desk, upscaler: Path, tmp_path: Path):
     desk.run(BASE)
     folder = Path(shutil.copytree(upscaler, tmp_path / "own"))

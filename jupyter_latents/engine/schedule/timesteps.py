@@ -170,10 +170,10 @@ def check_takes(scheduler: Any, way: str, family: str, mode: str = "txt2img", *,
             f"use another {option('schedulers')}.",
             option="schedulers",
         )
-    if way == "linear quadratic" and "timesteps" not in parameters_of(scheduler.set_timesteps):
+    if way == "linear quadratic" and "per_token_timesteps" not in parameters_of(scheduler.step):
         raise ModelError(
-            f"{family} passes timesteps of its own, and {type(scheduler).__name__} takes none. Use "
-            "FlowMatchEulerDiscreteScheduler.",
+            f"{family} passes timesteps of its own, one for each token, and {type(scheduler).__name__} takes none. "
+            "Use FlowMatchEulerDiscreteScheduler.",
             option="schedulers",
         )
     if way not in _PASS_SIGMAS or "sigmas" in parameters_of(scheduler.set_timesteps):
@@ -205,8 +205,6 @@ def set_timesteps(scheduler: Any, way: str, request: Request) -> None:
     if "sigmas" in arguments:
         arguments["sigmas"] = schedulers.custom_sigmas(scheduler, arguments["sigmas"])
     accepted = parameters_of(scheduler.set_timesteps)
-    if "num_inference_steps" not in arguments and "sigmas" not in accepted:
-        arguments["num_inference_steps"] = request.num_inference_steps
     try:
         scheduler.set_timesteps(**{name: value for name, value in arguments.items() if name in accepted})
     except SCHEDULER_ERRORS as error:
@@ -299,8 +297,9 @@ def whole_schedule(stage: Stage, facts: ModelFacts, width: int, height: int) -> 
 
     Raises:
         ScriptError: No such scheduler, or it takes no such argument.
-        ModelError: The scheduler needs a library that is not installed.
+        ModelError: The scheduler needs a library that is not installed, or is not for this family.
     """
     scheduler = schedulers.build(stage.scheduler, *facts.scheduler, seed=stage.seed or 0)
+    check_takes(scheduler, facts.family.schedule, facts.family.name, steered=bool(facts.steering))
     set_timesteps(scheduler, facts.family.schedule, request(stage, facts, (width, height)))
     return scheduler

@@ -161,6 +161,11 @@ def test_a_flow_model_takes_the_schedulers_that_have_flow_sigmas(bench: Bench) -
         assert prepare(bench.stage("demo/flow", scheduler=scheduler)).span.of == 10
 
 
+@pytest.mark.parametrize("scheduler", ["PNDMScheduler;prediction_type=sample", "DDPMScheduler;variance_type=learned"])
+def test_settings_at_which_a_step_fails_are_refused(bench: Bench, scheduler: str) -> None:
+    assert "cannot run this schedule: its step 1 fails (" in str(refused(bench, "sd15", scheduler=scheduler))
+
+
 def test_trying_a_schedule_draws_nothing_from_the_global_generator(bench: Bench) -> None:
     import torch
 

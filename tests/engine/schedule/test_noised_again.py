@@ -68,6 +68,16 @@ def test_noised_latents_know_where_experts_meet(bench: Bench):
         prepare(stage_of(bench, "wan22", strength=STRENGTH, **options), Given((clean,)))
 
 
+def test_a_strength_begins_at_the_step_of_the_familys_own_rule(bench: Bench):
+    """SD3's pipeline begins at the step below N - N * strength; a family without image to image at N - int of it."""
+    for family, strength, first in (("sd3", 0.55, 4), ("lumina2", 0.57, 5)):
+        clean = prepare(bench.stage(family)).outline
+        assert prepare(bench.stage(family, strength=strength), Given((clean,))).span.start == first
+        assert prepare(bench.stage(family, strength=1.0), Given((clean,))).span.start == 0
+    with pytest.raises(WindowError, match=r"strength 0.05 of 10 steps leaves no step"):
+        prepare(bench.stage("lumina2", strength=0.05), Given((clean,)))
+
+
 def test_latents_are_enlarged_on_their_way_in(bench: Bench):
     """Clean ones, noisy ones at the same sigma, and clips; what is planned is what runs."""
     for family, made in (

@@ -119,3 +119,10 @@ def test_the_noise_level_of_the_boundary_means_the_boundary() -> None:
     grid = Grid((1000.0, 875.0, 700.0), sigmas=(1.0, 0.875156, 0.7, 0.0), boundary=0.875)
     assert grid.step(SigmaPoint(0.875)) == grid.step(BoundaryPoint()) == 2
     assert Grid(grid.timesteps, sigmas=grid.sigmas).step(SigmaPoint(0.875)) == 1, "as it is shown"
+
+
+def test_a_schedule_that_adds_noise_has_the_first_step_at_or_above_a_level() -> None:
+    grid = Grid([0.0, 250.0, 500.0, 750.0], sigmas=[0.1, 1.0, 2.0, 4.0, 8.0])
+    assert [grid.step(SigmaPoint(level)) for level in (0.1, 1.0, 3.0, 8.0)] == [0, 1, 3, 4]
+    with pytest.raises(WindowError, match="outside the run"):
+        grid.step(SigmaPoint(9.0))

@@ -11,7 +11,7 @@ import torch
 from jupyter_latents.engine.local import LocalEngine
 from jupyter_latents.engine.schedule.fit import check_fits
 from jupyter_latents.engine.vae import codec
-from jupyter_latents.engine.vae.bridge import bridge, register_converter
+from jupyter_latents.engine.vae.bridge import bridge, crossing, register_converter
 from jupyter_latents.errors import HandoffError, JupyterLatentsError, SettingError
 from jupyter_latents.latents import SPACES, Latents, Noise, Provenance
 from jupyter_latents.stage import ModelSource, Size, Window
@@ -57,6 +57,15 @@ def test_fresh_noise_of_the_same_level_is_drawn_where_it_does_not_fit(bench: Ben
     drawn = (result.tensor - result.denoised) / 1.5
     assert math.isclose(float(drawn.std()), 1.0, rel_tol=0.1)
     assert torch.equal(result.tensor, crossed(bench, giver(bench), "sd3").tensor)
+
+
+@pytest.mark.parametrize("form", ["ve", "vp", "flow"])
+def test_what_has_crossed_is_foreseen_as_it_comes_out(bench: Bench, form: str) -> None:
+    latents = replace(giver(bench), noise=Noise(1.5, form))
+    made = crossed(bench, latents, "sd3")
+    foreseen = crossing(latents, made.space, 16)
+    assert (foreseen.shape, foreseen.space, foreseen.noise) == (made.shape, made.space, made.noise)
+    assert foreseen.noise == Noise(1.5, "ve")
 
 
 def test_latents_without_a_clean_estimate_do_not_cross(bench: Bench) -> None:
