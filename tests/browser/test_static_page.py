@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from jupyter_latents.display import view
+from jupyter_latents.display import payload, view
 from jupyter_latents.display.records.fill import fill_end
 from jupyter_latents.display.records.run_record import RunRecord
 from jupyter_latents.display.scripts import live_script
@@ -77,3 +77,18 @@ def test_what_a_kernel_left_in_a_widget_is_shown_and_runs_nothing(page: Page) ->
     page.get_by_text("b", exact=True).click(force=True)
     page.wait_for_timeout(100)
     assert page.evaluate("window.hit") is None
+
+
+def test_a_live_view_takes_all_that_a_message_says_of_the_run(page: Page) -> None:
+    """So a further figure is a key of `payload.head` and what draws it."""
+    page.add_script_tag(content=live_script().replace("export default", "window.live ="))
+    said = {**payload.head(RunRecord()), "crew": {}, "figure": 7}
+    state = page.evaluate(
+        """(said) => {
+            const view = { state: {}, asked: new Set(), draw() {} };
+            receive(view, [], { all: true, model: "m", ...said }, []);
+            return view.state;
+        }""",
+        said,
+    )
+    assert state == {**said, "points": [], "looks": {}}
