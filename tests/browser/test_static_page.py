@@ -61,6 +61,21 @@ def test_the_strip_keeps_each_model_to_its_own_part_and_ends_with_the_decoded_pi
     assert thumbs.last.locator("img").get_attribute("src") == large
 
 
+@pytest.mark.parametrize(("stages", "parts"), [(two_stages(), 10), ([stage("few", num_inference_steps=7)], 7)])
+def test_the_thumbnail_that_is_chosen_is_the_one_that_is_marked(page: Page, stages: list[Stage], parts: int) -> None:
+    page.set_content(run_html(record_of_run(stages), BUDGETS[0]))
+    marked = page.evaluate(
+        """() => {
+            const thumbs = [...document.querySelectorAll(".jl-thumb")].filter((thumb) => !thumb.hidden);
+            return thumbs.map((thumb) => {
+                thumb.click();
+                return thumbs.findIndex((one) => one.classList.contains("jl-here"));
+            });
+        }"""
+    )
+    assert marked == list(range(parts))
+
+
 def test_what_a_kernel_left_in_a_widget_is_shown_and_runs_nothing(page: Page) -> None:
     """As in marimo's exported pages, which anybody may have changed."""
     hostile = '<img src=x onerror="window.hit = 1"><svg onload="window.hit = 1"></svg><script>window.hit = 1</script>'

@@ -90,6 +90,12 @@ function endLevel({ stages, points }, axis, index) {
   return ended ? point.q : "";
 }
 
+// The parts of the bar with a thumbnail each: where they begin and end, in steps.
+function partsOf({ length }) {
+  const count = Math.min(STRIP, length);
+  return Array.from({ length: count }, (_, part) => [(length * part) / count, (length * (part + 1)) / count]);
+}
+
 // A thumbnail for each part of the bar that it ends under; a part whose steps had no time for a picture stays empty.
 function drawStrip(view) {
   const { state, axis } = view;
@@ -97,14 +103,14 @@ function drawStrip(view) {
   const newest = axis.newest();
   const done = newest ? axis.position(newest) : 0;
   const own = state.points.filter((point) => axis.on.has(point.g));
-  const parts = Math.min(STRIP, axis.length);
+  const parts = partsOf(axis);
   shown(view.strip, own.some(pictured) && (own.filter(pictured).length > 1 || !state.sweeps.length));
   shown(view.track, own.length > 1 || Boolean(view.port));
-  view.strip.style.setProperty("--jl-parts", parts || 1);
+  view.strip.style.setProperty("--jl-parts", parts.length || 1);
   view.thumbs.forEach((thumb, index) => {
-    shown(thumb, index < parts);
-    if (index >= parts) return;
-    const [from, to] = [(axis.length * index) / parts, (axis.length * (index + 1)) / parts];
+    shown(thumb, index < parts.length);
+    if (index >= parts.length) return;
+    const [from, to] = parts[index];
     const found = stepFor(axis, from, to, pictured);
     const source = found < 0 ? undefined : pictured(state.points[found]);
     thumb.classList.toggle("jl-empty", !source);
