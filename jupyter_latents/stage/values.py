@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any, TypedDict, Unpack
 
 from jupyter_latents.above import above
@@ -111,8 +111,25 @@ class ModelSource:
 
     def __post_init__(self) -> None:
         for row in fields(self):
-            if "addon" in row.metadata or "address" in row.metadata:
+            if _holds_addresses(row):
                 object.__setattr__(self, row.name, _read(getattr(self, row.name), row.name, several=row.default == ()))
+
+    def readdressed(self, change: Callable[[Address], Address]) -> ModelSource:
+        """The same with other addresses.
+
+        Args:
+            change: What stands for an address.
+        """
+        given = {row.name: getattr(self, row.name) for row in fields(self) if _holds_addresses(row)}
+        changed: dict[str, Any] = {
+            name: tuple(map(change, value)) if isinstance(value, tuple) else value and change(value)
+            for name, value in given.items()
+        }
+        return replace(self, **changed)
+
+
+def _holds_addresses(row: Field[Any]) -> bool:
+    return "addon" in row.metadata or "address" in row.metadata
 
 
 def settings_of(name: str) -> tuple[str, ...]:
@@ -297,7 +314,7 @@ class Stage:
     @property
     def links(self) -> tuple[LatentsProcessor, ...]:
         """All that is done to latents before and after its steps."""
-        return (*self.latents_processors, *self.img2img_latents_processors, *self.latents_post_processors)
+        return tuple(link for chain in _LINKS for link in getattr(self, chain))
 
     @property
     def pasted(self) -> tuple[Reference, ...]:
@@ -316,14 +333,20 @@ class Stage:
             names: What stands for a reference; see `ImageSeed.renamed`.
         """
         seed = None if self.image_seed is None else self.image_seed.renamed(names)
-        chains: dict[str, Any] = {
-            chain: tuple(
-                link if link.other is None else replace(link, other=next(iter(names(link.other)), link.other))
-                for link in getattr(self, chain)
-            )
-            for chain in _LINKS
-        }
-        return replace(self, image_seed=seed, **chains)
+
+        def renamed(link: LatentsProcessor) -> LatentsProcessor:
+            return link if link.other is None else replace(link, other=next(iter(names(link.other)), link.other))
+
+        return replace(self.relinked(renamed), image_seed=seed)
+
+    def relinked(self, change: Callable[[LatentsProcessor], LatentsProcessor]) -> Stage:
+        """The same with other links in the chains of what is done to latents.
+
+        Args:
+            change: What stands for a link.
+        """
+        chains: dict[str, Any] = {chain: tuple(map(change, getattr(self, chain))) for chain in _LINKS}
+        return replace(self, **chains)
 
     @property
     def before_post(self) -> Stage:
