@@ -15,6 +15,7 @@ from jupyter_latents.stage.seeds import ImageSeed, Reference, Size
 from jupyter_latents.stage.sweeps import Sweep
 
 __all__ = [
+    "CONTROL_FIELDS",
     "DEFAULT_STRENGTH",
     "EXPRESSION",
     "ModelSource",
@@ -49,7 +50,7 @@ class ModelSource:
 
     A field that puts something on the model names the module of `jupyter_latents.engine.models.addons` that finds it;
     they are put on in the order of the fields. Where a field has windows, ``start=`` and ``end=`` of an address say for
-    which steps it holds.
+    which steps it holds; where it has controls, each address takes a control image.
 
     Attributes:
         name: Demo model, hub name, folder or single file.
@@ -90,7 +91,7 @@ class ModelSource:
     loras: tuple[Address, ...] = _addon(
         "loras", (*_WINDOW, "expert", "weight-name", "revision", "subfolder"), windows=True
     )
-    control_nets: tuple[Address, ...] = _addon("controlnets", (*_WINDOW, "mode", *_PART))
+    control_nets: tuple[Address, ...] = _addon("controlnets", (*_WINDOW, "mode", *_PART), controls=True)
     quantizer: Address | None = field(default=None, metadata={"addon": "quantizer"})
     offload: str | None = None
     vae_tiling: bool = False
@@ -104,7 +105,7 @@ class ModelSource:
         "ip_adapters", (*_WINDOW, "weight-name", "revision", "subfolder"), windows=True
     )
     image_encoder: Address | None = field(default=None, metadata={"address": True, "settings": _PART})
-    t2i_adapters: tuple[Address, ...] = _addon("t2i_adapters", (*_WINDOW, *_PART), windows=True)
+    t2i_adapters: tuple[Address, ...] = _addon("t2i_adapters", (*_WINDOW, *_PART), windows=True, controls=True)
     unet: Address | None = field(default=None, metadata={"addon": "unet", "settings": _DENOISER})
     transformer: Address | None = field(default=None, metadata={"addon": "transformer", "settings": _DENOISER})
     text_encoders: tuple[Address, ...] = _addon("text_encoders", ("model", *_PART))
@@ -130,6 +131,10 @@ class ModelSource:
 
 def _holds_addresses(row: Field[Any]) -> bool:
     return "addon" in row.metadata or "address" in row.metadata
+
+
+CONTROL_FIELDS = tuple(row.name for row in fields(ModelSource) if row.metadata.get("controls"))
+"""The fields whose addresses take a control image each."""
 
 
 def settings_of(name: str) -> tuple[str, ...]:

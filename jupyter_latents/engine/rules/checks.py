@@ -14,7 +14,7 @@ from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.rules.frames import check_clip, check_lead
 from jupyter_latents.engine.schedule import schedulers, timesteps
 from jupyter_latents.errors import HandoffError, ModelError
-from jupyter_latents.stage import Stage
+from jupyter_latents.stage import CONTROL_FIELDS, Stage
 from jupyter_latents.wording import option
 
 __all__ = ["check_mode", "check_sigmas", "pipeline_of"]
@@ -57,7 +57,7 @@ def check_mode(stage: Stage, given: Given, latents: Standing | None, facts: Mode
     if given.controls and not facts.steering:
         raise ModelError(
             f"there are {given.controls} control images and no ControlNet for them. Name one with "
-            f"{option('control_nets')} or {option('t2i_adapters')}, or leave the images out.",
+            f"{' or '.join(map(option, CONTROL_FIELDS))}, or leave the images out.",
             option="image_seeds",
         )
     if stage.model.image_encoder is not None and not stage.model.ip_adapters:

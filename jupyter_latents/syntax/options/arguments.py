@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jupyter_latents.errors import HelpAskedError, JupyterLatentsError, Place, ScriptError, nearest
+from jupyter_latents.stage import CONTROL_FIELDS
 from jupyter_latents.syntax.expand import UNKNOWN
 from jupyter_latents.syntax.seeds import parse_seed
 from jupyter_latents.syntax.templates.environment import CAPTURED
@@ -29,7 +30,6 @@ __all__ = ["Arguments", "VeiledError", "read_arguments"]
 _OPTION = re.compile(r"--?[A-Za-z]")
 _EQUALS = re.compile(r"(--[A-Za-z][\w-]*)=")
 _CURLY = "\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb"  # quotation marks of printed text
-_STEERING = {"control_nets", "t2i_adapters"}
 _TEXTS = (parsers.text, parsers.prompt, parsers.address)
 _CAPTURED = re.compile(re.escape(CAPTURED) + r"\d+")
 
@@ -313,7 +313,7 @@ def _value(option: Option, word: Word, arguments: Arguments) -> Any:
     """One value, read; images alone are control images beside what takes these, as in dgenerate."""
     if option.dest != "image_seeds":
         return option.parse(word.text, word.locate)
-    steered, sized = bool(_STEERING & arguments.options.keys()), "output_size" in arguments.options
+    steered, sized = any(dest in arguments.options for dest in CONTROL_FIELDS), "output_size" in arguments.options
     seed = parse_seed(word.text, word.locate, steered=steered, sized=sized)
     if seed.plain:
         several = len(seed.controls) > 1
