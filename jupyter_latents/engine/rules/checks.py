@@ -11,6 +11,7 @@ from typing import Any
 from jupyter_latents.engine.given.inputs import Given
 from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.engine.models.facts import ModelFacts
+from jupyter_latents.engine.models.families import LIBRARIES
 from jupyter_latents.engine.rules.frames import check_clip, check_lead
 from jupyter_latents.engine.schedule import schedulers, timesteps
 from jupyter_latents.errors import HandoffError, ModelError
@@ -19,8 +20,6 @@ from jupyter_latents.wording import option
 
 __all__ = ["check_mode", "check_sigmas", "pipeline_of"]
 
-# What a pipeline calls without asking whether it is there.
-_NEEDS = dict.fromkeys(("SkyReelsV2Pipeline", "WanImageToVideoPipeline"), "ftfy")
 _MOST_SIGMA = 10_000  # models are trained up to 15 (SD), 80 (EDM) or 4096 (zero terminal SNR)
 
 
@@ -131,7 +130,7 @@ def pipeline_of(
             f"{name} of {stage.model.name} cannot be tapped: diffusers {diffusers.__version__} has no such class with "
             "prepare_latents."
         )
-    library = _NEEDS.get(name, "")
+    library = LIBRARIES.get(name, "")
     if library and importlib.util.find_spec(library) is None:
         raise ModelError(f"{name} cleans its texts with {library}, which is not installed here: pip install {library}.")
     return found
