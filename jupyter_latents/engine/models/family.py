@@ -28,7 +28,7 @@ class Family:
         special: The same three with what steers the model: ``control``, ``union`` (ControlNets of many modes), ``t2i``,
             ``pag``, or several with ``+`` between, in the order of the alphabet.
         fraction: How fractions count: of the steps, or of the training timesteps as in diffusers' SDXL.
-        schedule: What its pipeline passes to ``set_timesteps``, a row of `shifts.ARGUMENTS`.
+        schedule: What its pipeline passes to ``set_timesteps``, a row of `timesteps.ARGUMENTS`.
         layout: How the loop packs latents, a row of `layout.LAYOUTS`.
         default_size: Pixels, or (width, height), where the model's configuration names none.
         guidance: Name of the call's argument for the guidance scale; ``guider`` where a part of that name holds it.
