@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 import torch
 
 from jupyter_latents.engine.layout import LAYOUTS
+from jupyter_latents.engine.libraries.signatures import parameters_of
 from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.engine.models.families import FAMILIES, generic
 from jupyter_latents.engine.models.family import Family
@@ -123,7 +123,7 @@ def _of_pipeline(pipeline: Any) -> Receiver:
 
 
 def _arguments_of(kind: type) -> frozenset[str]:
-    return frozenset(inspect.signature(kind.__call__).parameters)
+    return frozenset(parameters_of(kind.__call__))
 
 
 def _of_model(latents: Latents) -> Receiver:
@@ -228,7 +228,7 @@ def _fraction(place: ScheduleStep) -> float:
 
 def _rest(receiver: Receiver, place: ScheduleStep) -> tuple[dict[str, Any], Any]:
     """Arguments for the rest of a schedule and a scheduler with that set; none where the pipeline cannot be told."""
-    takes = inspect.signature(place.scheduler.set_timesteps).parameters
+    takes = parameters_of(place.scheduler.set_timesteps)
     times = place.scheduler.timesteps[place.index :].tolist()
     ways: list[tuple[dict[str, Any], dict[str, Any]]] = []
     if "sigmas" in place.arguments:

@@ -21,7 +21,7 @@ from jupyter_latents.engine.models.offload import check_offload
 from jupyter_latents.engine.prepared import Prepared
 from jupyter_latents.engine.prompts.windows import check_prompts
 from jupyter_latents.engine.rules.calls import call_arguments, check_clip_skip
-from jupyter_latents.engine.rules.checks import check_mode, check_sigmas, pipeline_of
+from jupyter_latents.engine.rules.checks import check_loop, check_mode, check_sigmas, pipeline_of
 from jupyter_latents.engine.rules.frames import check_alone, frame_count, frame_rate
 from jupyter_latents.engine.rules.needs import check_memory
 from jupyter_latents.engine.rules.notes import notes_of
@@ -70,6 +70,7 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     arguments = call_arguments(call, facts.family)
     check_clip_skip(stage, facts)
     _set_schedule(scheduler, call, facts)
+    check_loop(scheduler, facts, call.mode, _dtype(stage, facts))
     entering = _entering(call, entered, scheduler, facts)
     span = entering.span
     check_sound(entered, facts, entering)

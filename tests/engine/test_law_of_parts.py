@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from jupyter_latents.engine.result import StageResult
+from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import ModelSource, Window
 from tests.engine.cases import Bench, equal, inputs, picture, through_file
 from tests.tiny import controlnet, lora
@@ -86,6 +87,18 @@ def test_half_precision_keeps_the_law(bench: Bench, model: str, mode: str, optio
     more = {**options, "num_inference_steps": 6, **({} if mode == "txt2img" else {"strength": 0.9, "size": None})}
     whole, last = splits(runner(bench, model, {"dtype": dtype}, mode=mode, **more))
     assert equal(whole, last)
+
+
+def test_z_image_is_refused_what_its_loop_would_assert(bench: Bench) -> None:
+    """Its pipelines assert float32 after each step; from a picture they begin in the dtype of the weights."""
+    name = "UniPCMultistepScheduler;use_flow_sigmas=true;prediction_type=flow_prediction"
+    for dtype in ("bfloat16", "float16"):
+        run = runner(bench, "z-image", {"dtype": dtype}, mode="inpaint", size=None, scheduler=name)
+        with pytest.raises(ModelError, match=f"leaves them in {dtype}. Use FlowMatchEulerDiscreteScheduler, or give "):
+            run()
+    few = {"scheduler": name, "num_inference_steps": 2}
+    runner(bench, "z-image", {"dtype": "bfloat16"}, **few)()  # in float32 from the start
+    runner(bench, "z-image", {"dtype": "float32"}, mode="inpaint", size=None, **few)()
 
 
 @pytest.mark.parametrize("mode", ["img2img", "inpaint"])

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from jupyter_latents import demo
 from jupyter_latents.engine.models.addons.table import with_addons
 from jupyter_latents.engine.models.facts import DENOISERS, ModelFacts
 from jupyter_latents.engine.models.families import FAMILIES, family_of
+from jupyter_latents.engine.models.files.digests import FileMark, folder_marks
 from jupyter_latents.engine.models.files.index_rows import check_rows
 from jupyter_latents.engine.models.files.settings_check import check_settings
 from jupyter_latents.engine.models.files.single_files import inspect_checkpoint, is_checkpoint
@@ -148,13 +150,17 @@ def _sees(source: ModelSource) -> bool:
 
 def _of_folder(source: ModelSource, place: Path) -> ModelFacts:
     folder = _subfolder(source, place)
+    marks = folder_marks(folder)  # taken first: what changes from here on is read anew by whoever asks next
+    facts = _whole_folder(_in_folder(source), folder, marks) if marks is not None else None
+    if facts is not None:
+        return facts
     index = _index(source, folder)
     parts = parts_of(folder, index, source.variant, source.name)
     lacking = _lacking(source, parts)
     if lacking and (is_there(opened(source.name)) or source.name in demo.MODELS):
         raise ModelError(f"{source.name} at {folder} is not whole: {'; '.join(lacking)}.")
     if not lacking and not lacks_variant(source, parts):
-        return _facts(source, folder, index, parts)
+        return _facts(source, folder, index, parts)  # only a folder that changes meanwhile comes here
     if not lacking and (source.offline or hub_is_off() or not Wanted.model(source).on_hub):
         absent = no_variant(source, [variants(part.folder) for part in parts.values()], "here are")
         absent.unasked = Wanted.model(source).on_hub and not hub_is_off()
@@ -173,6 +179,29 @@ def _of_folder(source: ModelSource, place: Path) -> ModelFacts:
             raise
         raise _without_variant(source, parts, error) from error
     return replace(_facts(source, folder, index, parts), absent=tuple(lacking))
+
+
+def _in_folder(source: ModelSource) -> ModelSource:
+    """What of a source decides what its folder says."""
+    return ModelSource(
+        source.name, variant=source.variant, vae=source.vae, unet=source.unet, transformer=source.transformer
+    )
+
+
+@lru_cache(maxsize=32)
+def _whole_folder(source: ModelSource, folder: Path, _marks: frozenset[FileMark]) -> ModelFacts | None:
+    """What a folder says that has all its files; None for another.
+
+    Args:
+        source: See `_in_folder`.
+        folder: The folder.
+        _marks: Of its files as they are now: what is known of others is known no more.
+    """
+    index = _index(source, folder)
+    parts = parts_of(folder, index, source.variant, source.name)
+    if _lacking(source, parts) or lacks_variant(source, parts):
+        return None
+    return _facts(source, folder, index, parts)
 
 
 def _without_variant(source: ModelSource, parts: Mapping[str, PartSource], asked: ModelError) -> ModelError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -11,6 +10,7 @@ from typing import Any
 
 from jupyter_latents import demo
 from jupyter_latents.engine.given.inputs import Call, Inputs
+from jupyter_latents.engine.libraries.signatures import parameters_of
 from jupyter_latents.engine.models.addons.addon import Addon
 from jupyter_latents.engine.models.experts import EXPERTS
 from jupyter_latents.engine.models.family import Family
@@ -187,7 +187,7 @@ class ModelFacts:
         import diffusers
 
         called = getattr(diffusers, self.pipeline_class, None)
-        height = inspect.signature(called.__call__).parameters.get("height") if called else None
+        height = parameters_of(called.__call__).get("height") if called else None
         return height is not None and height.default is None
 
     def arguments(self, call: Call, inputs: Inputs) -> dict[str, Any]:

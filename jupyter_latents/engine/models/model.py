@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from jupyter_latents.engine.libraries.signatures import parameters_of
 from jupyter_latents.engine.models.encodings import Encodings
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.offload import offloaded
@@ -65,7 +66,7 @@ class LoadedModel:
         Args:
             pipeline_class: The diffusers class.
         """
-        parameters = inspect.signature(pipeline_class.__init__).parameters  # type: ignore[misc]
+        parameters = parameters_of(pipeline_class.__init__)  # type: ignore[misc]
         found = {name: part for name, part in self.parts.items() if name in parameters}
         for name, parameter in parameters.items():
             if name in ("self", "scheduler") or name in found:

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from jupyter_latents.engine.libraries.signatures import parameters_of
 from jupyter_latents.engine.models.families import family_of
 from jupyter_latents.engine.models.files.digests import file_digest, files_digest, part_digest
 from jupyter_latents.engine.models.files.index_rows import SKIPPED, is_pair
@@ -186,7 +187,7 @@ def class_of(library: str, class_name: str, what: str) -> Any:
 
 def with_defaults(part: PartSource, what: str) -> dict[str, Any]:
     """A part's configuration with its class's defaults for what is not written: old files leave out much."""
-    parameters = inspect.signature(class_of(part.library, part.class_name, what).__init__).parameters
+    parameters = parameters_of(class_of(part.library, part.class_name, what).__init__)
     defaults = {
         name: parameter.default
         for name, parameter in parameters.items()

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
+from jupyter_latents.engine.libraries.signatures import parameters_of
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.files.gguf_files import unet_tensors
 from jupyter_latents.engine.models.files.index_rows import SKIPPED
@@ -159,7 +160,7 @@ def read_checkpoint(facts: ModelFacts, names: list[str], held: Mapping[str, Any]
         raise ModelError(
             f"diffusers {diffusers.__version__} reads no single files of {facts.pipeline_class}; give its folder."
         )
-    accepted = inspect.signature(pipeline_class.__init__).parameters
+    accepted = parameters_of(pipeline_class.__init__)
     others = {name: part for name, part in held.items() if name in accepted and name not in names}
     absent = {name: None for name in SKIPPED if name in accepted}
     size = sum(facts.sources[name].values for name in names) * dtype.itemsize
@@ -201,7 +202,7 @@ def scheduler_of(facts: ModelFacts) -> Any:
 
 def assemble(pipeline_class: Any, facts: ModelFacts, parts: Mapping[str, Any]) -> Any:
     """A pipeline of parts at hand, with the model's own scheduler; what it wants beyond them is None."""
-    parameters = inspect.signature(pipeline_class.__init__).parameters
+    parameters = parameters_of(pipeline_class.__init__)
     components: dict[str, Any] = {name: part for name, part in parts.items() if name in parameters}
     for name, parameter in parameters.items():
         if name != "self" and name not in components and parameter.default is inspect.Parameter.empty:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import fields
 from typing import Any
 
 from jupyter_latents.engine.given.inputs import Call, Given, Inputs
 from jupyter_latents.engine.given.processing import holes, pictures
+from jupyter_latents.engine.libraries.signatures import parameters_of
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.family import Family
 from jupyter_latents.errors import HandoffError, ModelError
@@ -28,7 +28,7 @@ def call_arguments(call: Call, family: Family) -> dict[str, Any]:
         ModelError: The stage asks for something that this pipeline does not take.
         HandoffError: The numbers of pictures and latents do not agree.
     """
-    accepted = inspect.signature(call.pipeline.__call__).parameters
+    accepted = parameters_of(call.pipeline.__call__)
     given, explicit = call.given, _asked(call.stage)
     if "negative_prompt" in explicit and not family.negative:
         raise ModelError(
@@ -113,7 +113,7 @@ def _for_images(arguments: dict[str, Any], given: Given) -> dict[str, Any]:
 
 def needs_blank(pipeline: type, family: Family, given: Given) -> bool:
     """Whether the image position must hold something: in a family without text to image, latents come without one."""
-    image = inspect.signature(pipeline.__call__).parameters.get("image")
+    image = parameters_of(pipeline.__call__).get("image")
     alone = bool(given.latents) and not given.images and family.txt2img is None
     return alone and image is not None and image.default is None
 

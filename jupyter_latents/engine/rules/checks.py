@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import importlib.util
-import inspect
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+import torch
+
 from jupyter_latents.engine.given.inputs import Given
 from jupyter_latents.engine.given.outline import Standing
+from jupyter_latents.engine.libraries.signatures import parameters_of
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.models.families import LIBRARIES
 from jupyter_latents.engine.rules.frames import check_clip, check_lead
 from jupyter_latents.engine.schedule import schedulers, timesteps
+from jupyter_latents.engine.schedule.trial import stepped_dtype
+from jupyter_latents.engine.tap.finish import FINISHES
 from jupyter_latents.errors import HandoffError, ModelError
 from jupyter_latents.stage import CONTROL_FIELDS, Stage
 from jupyter_latents.wording import option
 
-__all__ = ["check_mode", "check_sigmas", "pipeline_of"]
+__all__ = ["check_loop", "check_mode", "check_sigmas", "pipeline_of"]
 
 _MOST_SIGMA = 10_000  # models are trained up to 15 (SD), 80 (EDM) or 4096 (zero terminal SNR)
 
@@ -153,7 +157,7 @@ def check_sigmas(stage: Stage, scheduler: Any, facts: ModelFacts, mode: str) -> 
     _check_kind(scheduler, schedulers.build(None, *own), family.name)
     if stage.levels is None:
         return
-    if "sigmas" not in inspect.signature(scheduler.set_timesteps).parameters:
+    if "sigmas" not in parameters_of(scheduler.set_timesteps):
         raise ModelError(
             f"{type(scheduler).__name__} takes no sigmas of one's own. Leave {option('sigmas')} out, or use another "
             f"{option('schedulers')}, such as EulerDiscreteScheduler or FlowMatchEulerDiscreteScheduler.",
@@ -167,9 +171,38 @@ def check_sigmas(stage: Stage, scheduler: Any, facts: ModelFacts, mode: str) -> 
         raise ModelError(f"{option('sigmas')} holds {max(stage.levels):g}; {allowed}.", option="sigmas")
 
 
+def check_loop(scheduler: Any, facts: ModelFacts, mode: str, dtype: torch.dtype) -> None:
+    """Raises where a pipeline wants its latents in float32 after each step, and a scheduler leaves them in 16 bits.
+
+    From a text alone they are in float32 from the start.
+
+    Args:
+        scheduler: A scheduler after ``set_timesteps``.
+        facts: The model's.
+        mode: How its pipeline is called.
+        dtype: That of its weights, in which the pipeline encodes pictures.
+
+    Raises:
+        ModelError: It does; says which do not.
+    """
+    said = FINISHES[facts.family.finish].said
+    if said is None or mode == "txt2img" or stepped_dtype(scheduler, 0, dtype, said) == said:
+        return
+    raise ModelError(
+        f"{facts.family.name} wants its latents in {_short(said)} after each step of {mode}, and "
+        f"{type(scheduler).__name__} leaves them in {_short(dtype)}. Use FlowMatchEulerDiscreteScheduler, or give "
+        f"{option('dtype')} {_short(said)}.",
+        option="schedulers",
+    )
+
+
+def _short(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
 def _check_kind(scheduler: Any, own: Any, family: str) -> None:
     """Raises where a scheduler is for models of another kind than the model's own is."""
-    if "old_pred_original_sample" in inspect.signature(scheduler.step).parameters:
+    if "old_pred_original_sample" in parameters_of(scheduler.step):
         raise ModelError(
             f"{type(scheduler).__name__} leaves its history to the pipeline, where it cannot be handed over. Use "
             f"another {option('schedulers')}, such as CogVideoXDDIMScheduler or DPMSolverMultistepScheduler.",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import inspect
 import json
 import math
 import weakref
@@ -15,6 +14,7 @@ from typing import Any
 
 import torch
 
+from jupyter_latents.engine.libraries.signatures import parameters_of
 from jupyter_latents.engine.schedule.limits import check_kinds, check_settings
 from jupyter_latents.engine.schedule.table import BACKWARDS, FORMS, SCHEDULER_ERRORS, SIGMAS_AS_GIVEN, scheduler_names
 from jupyter_latents.errors import ModelError, ScriptError, nearest
@@ -78,7 +78,7 @@ def build(name: Address | str | None, own_class: str, own_config: Mapping[str, A
     if lacking:
         raise ModelError(_needs(wanted, lacking), option="schedulers")
     config = dict(own_config)
-    parameters = inspect.signature(scheduler_class.__init__).parameters
+    parameters = parameters_of(scheduler_class.__init__)
     accepted = set(parameters) - {"self", "kwargs"}
     if wanted != own_class:
         config = {key: value for key, value in config.items() if value is not None}
@@ -274,7 +274,7 @@ def near(scheduler: Any, other: Any) -> bool:
 
 
 def _settings(scheduler: Any) -> dict[str, Any]:
-    own = set(inspect.signature(type(scheduler).__init__).parameters) - {"noise_sampler_seed"}
+    own = set(parameters_of(type(scheduler).__init__)) - {"noise_sampler_seed"}
     return {key: value for key, value in scheduler.config.items() if key in own}
 
 

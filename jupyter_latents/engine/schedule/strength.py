@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
+
+from jupyter_latents.engine.libraries.signatures import parameters_of
 
 if TYPE_CHECKING:
     from jupyter_latents.engine.given.outline import Standing
@@ -64,6 +65,6 @@ def cut_by_strength(get_timesteps: Callable[..., Any], scheduler: Any, steps: in
         "strength": strength,
         "device": timesteps.device,
     }
-    asked = inspect.signature(get_timesteps).parameters
+    asked = parameters_of(get_timesteps)
     kept, left = get_timesteps(**{name: value for name, value in known.items() if name in asked})[-2:]
     return kept, left

@@ -5,13 +5,13 @@ In a run the pipeline sets its own timesteps; they are compared with these.
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from jupyter_latents.engine.libraries.signatures import parameters_of
 from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.engine.schedule.table import SCHEDULER_ERRORS
 from jupyter_latents.errors import ModelError, WindowError
@@ -170,13 +170,13 @@ def check_takes(scheduler: Any, way: str, family: str, mode: str = "txt2img", *,
             f"use another {option('schedulers')}.",
             option="schedulers",
         )
-    if way == "linear quadratic" and "timesteps" not in inspect.signature(scheduler.set_timesteps).parameters:
+    if way == "linear quadratic" and "timesteps" not in parameters_of(scheduler.set_timesteps):
         raise ModelError(
             f"{family} passes timesteps of its own, and {type(scheduler).__name__} takes none. Use "
             "FlowMatchEulerDiscreteScheduler.",
             option="schedulers",
         )
-    if way not in _PASS_SIGMAS or "sigmas" in inspect.signature(scheduler.set_timesteps).parameters:
+    if way not in _PASS_SIGMAS or "sigmas" in parameters_of(scheduler.set_timesteps):
         return
     makes_own = way == "flux2" or (way == "flux" and mode == "txt2img" and not steered)  # diffusers asks only there
     if makes_own and scheduler.config.get("use_flow_sigmas"):
@@ -204,7 +204,7 @@ def set_timesteps(scheduler: Any, way: str, request: Request) -> None:
     arguments = ARGUMENTS[way](scheduler, request)
     if "sigmas" in arguments:
         arguments["sigmas"] = schedulers.custom_sigmas(scheduler, arguments["sigmas"])
-    accepted = inspect.signature(scheduler.set_timesteps).parameters
+    accepted = parameters_of(scheduler.set_timesteps)
     if "num_inference_steps" not in arguments and "sigmas" not in accepted:
         arguments["num_inference_steps"] = request.num_inference_steps
     try:

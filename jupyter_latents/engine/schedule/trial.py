@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 import functools
-import inspect
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
+from jupyter_latents.engine.libraries.signatures import parameters_of
 from jupyter_latents.engine.schedule.table import FORMS, SCHEDULER_ERRORS
 from jupyter_latents.errors import ModelError, cause
 from jupyter_latents.wording import option
@@ -87,7 +87,7 @@ def _walked(scheduler: Any, start: int, end: int) -> str:
 
 
 def _extra(scheduler: Any) -> dict[str, Any]:
-    draws = "generator" in inspect.signature(scheduler.step).parameters
+    draws = "generator" in parameters_of(scheduler.step)
     return {"generator": torch.Generator().manual_seed(0)} if draws else {}
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import functools
-import inspect
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 import torch
 
+from jupyter_latents.engine.libraries.signatures import parameters_of
 from jupyter_latents.engine.schedule import schedulers, state
 from jupyter_latents.engine.tap.states import Generators
 from jupyter_latents.errors import HandoffError
@@ -109,7 +109,7 @@ class PartnerScheduler:
 
     def __init__(self, partner: Partner, real: Any, offset: Any, generator: Generators) -> None:
         own = copy.deepcopy(real)
-        draws = "generator" in inspect.signature(own.step).parameters
+        draws = "generator" in parameters_of(own.step)
         partner.scheduler = own
 
         @functools.wraps(own.set_timesteps)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from jupyter_latents.engine.libraries.signatures import parameters_of
 from jupyter_latents.engine.schedule import schedulers
 from jupyter_latents.engine.tap.partner import PartnerScheduler
 
@@ -35,7 +35,7 @@ class WindowedScheduler:
             real.set_timesteps(*args, **kwargs)
             tap.schedule_known()
 
-        draws = "generator" in inspect.signature(real.step).parameters
+        draws = "generator" in parameters_of(real.step)
 
         @functools.wraps(real.step)
         def step(model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, *args: Any, **kwargs: Any) -> Any:

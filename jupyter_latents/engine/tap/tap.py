@@ -9,7 +9,6 @@ latents after the scheduler's step, that step tells.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import torch
 
 from jupyter_latents.engine.failures.extremes import Extreme
+from jupyter_latents.engine.libraries.signatures import parameters_of
 from jupyter_latents.engine.schedule import beginning, estimates, state
 from jupyter_latents.engine.schedule.strength import cut_by_strength
 from jupyter_latents.engine.schedule.trial import stepped_dtype
@@ -247,7 +247,7 @@ class Tap:
 
     def _callback(self, pipeline_class: type) -> dict[str, Any]:
         """The call's arguments that have the pipeline tell each step; PixArt has only the older callback."""
-        accepted = inspect.signature(pipeline_class.__call__).parameters
+        accepted = parameters_of(pipeline_class.__call__)
         self._told_by_scheduler = not {"callback_on_step_end", "callback"} & set(accepted)
         if self._told_by_scheduler:
             return {}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cache
 from itertools import count
+from operator import is_
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Hidden", "expand_names", "hider", "is_stand_in", "rewrite", "stand_ins"]
 
 _SHORT = 4
+_WITHOUT_TEXT = frozenset({type(None), bool, int, float})
 _NAMES = re.compile(r"\$(?:(\w+)|\{([^}]+)\})", re.ASCII)  # as `os.path.expandvars` reads them
 
 
@@ -36,21 +39,32 @@ def is_stand_in(seed: int | None) -> bool:
 
 
 def rewrite(value: Any, text: Callable[[str], str]) -> Any:
-    """A value of `jupyter_latents.stage` with each text in it as people are to see it.
+    """A value of `jupyter_latents.stage` with each text in it as people are to see it; itself where none changes.
 
     Args:
         value: The value.
-        text: Makes a text one to show.
+        text: Makes a text one to show; `str` changes none.
     """
+    if text is str or type(value) in _WITHOUT_TEXT:
+        return value
     if isinstance(value, str):
         return text(value)
     if isinstance(value, tuple):
-        return tuple(rewrite(item, text) for item in value)
+        items = tuple(rewrite(item, text) for item in value)
+        return value if all(map(is_, items, value)) else items
     if isinstance(value, Mapping):
-        return MappingProxyType({key: rewrite(item, text) for key, item in value.items()})
+        rows = {key: rewrite(item, text) for key, item in value.items()}
+        return value if all(map(is_, rows.values(), value.values())) else MappingProxyType(rows)
     if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{field.name: rewrite(getattr(value, field.name), text) for field in fields(value)})
+        rows = {name: rewrite(getattr(value, name), text) for name in _names(type(value))}
+        changed = {name: item for name, item in rows.items() if item is not getattr(value, name)}
+        return replace(value, **changed) if changed else value
     return value
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 def hider(veiled: Any, environment: Environment) -> Callable[[str], str]:

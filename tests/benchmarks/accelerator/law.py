@@ -27,13 +27,15 @@ DTYPES = {
     "kolors": "float16", "flux-schnell": "float32", "flux2": "bfloat16", "qwen-image": "bfloat16",
     "z-image": "bfloat16", "sdxl-refiner": "bfloat16", "pixart-sigma": "float32", "lumina2": "bfloat16",
     "auraflow": "float32", "flux2-klein": "float32", "wan21": "bfloat16", "wan22": "bfloat16", "ltx": "bfloat16",
-    "cogvideox": "bfloat16", "hunyuan-video": "bfloat16",
+    "cogvideox": "bfloat16", "hunyuan-video": "bfloat16", "ltx2": "bfloat16",
 }  # fmt: skip
-_CLIPS = ("wan21", "wan22", "ltx", "cogvideox", "hunyuan-video")
+_CLIPS = ("wan21", "wan22", "ltx", "cogvideox", "hunyuan-video", "ltx2")
 _FRAMES = 9
 _BY_PICTURE = ("sdxl-refiner",)
 _PICTURED = ("sd15", "sdxl", "sd3", "flux", "qwen-image", "z-image", "kolors")
-"""Families that are tried from a picture too, with their own schedulers."""
+"""Families that are tried from a picture too, with all schedulers, and under a mask where they take one."""
+_MASKED = ("sd15", "sdxl", "sd3", "flux", "qwen-image", "z-image", "sd2")
+_TITLES = {"txt2img": "", "img2img": " from a picture", "inpaint": " under a mask"}
 _SIDES = {"pixart-sigma": 256}
 _FLOW = ("sd3", "flux", "flux2", "qwen-image", "z-image")
 _STEPS = 8
@@ -56,8 +58,7 @@ def law(place: Place) -> None:
     for number, (family, scheduler, mode) in enumerate(cases):
         if not place.has_time(_ROW_SECONDS, f"{len(cases) - number} of {len(cases)} rows of schedulers × families"):
             break
-        title = family if mode == "txt2img" else f"{family} from a picture"
-        with place.row(family=title, dtype=DTYPES[family], scheduler=scheduler or "its own") as row:
+        with place.row(family=family + _TITLES[mode], dtype=DTYPES[family], scheduler=scheduler or "its own") as row:
             _measure(place, engine, row, _stage(place, family, scheduler, mode), mode)
     rows = place.result.rows
     sound = [row for row in rows if not {"error", "refused", "cut"} & row.keys()]
@@ -81,12 +82,17 @@ def _cases(*, tiny: bool) -> list[tuple[str, str | None, str]]:
         sd15 = [("sd15", name, "txt2img") for name in (None, "DPMSolverMultistepScheduler", "DDPMScheduler")]
         return [*sd15, ("sd3", None, "txt2img"), ("flux", None, "img2img")]
     own = [(family, None, "img2img" if family in _BY_PICTURE else "txt2img") for family in DTYPES]
-    own += [(family, None, "img2img") for family in _PICTURED]
+    own += [(family, None, "img2img") for family in _PICTURED] + [(family, None, "inpaint") for family in _MASKED]
     more = [("sd15", name) for name in SCHEDULERS] + [("sd3", name) for name in FLOW_SCHEDULERS]
     more += [("sdxl", name) for name in SCHEDULERS] + [("flux", name) for name in FLOW_SCHEDULERS]
     more += [(family, name) for family in _FLOW[2:] for name in FLOW_SCHEDULERS]
     more += [(family, name) for family in ("sd2", "kolors", "pixart-sigma") for name in SCHEDULERS]
-    return [*own, *((family, name, "txt2img") for family, name in more)]
+    pictured = [(family, name) for family, name in more if family in _PICTURED]
+    return [
+        *own,
+        *((family, name, "img2img") for family, name in pictured),
+        *((family, name, "txt2img") for family, name in more),
+    ]
 
 
 def _measure(place: Place, engine: LocalEngine, row: dict[str, Any], whole: Stage, mode: str) -> None:
@@ -151,7 +157,7 @@ def _stage(place: Place, family: str, scheduler: str | None, mode: str) -> Stage
     source = ModelSource(str(_folder(place, family)), dtype=DTYPES[family], device=place.device, offline=True)
     return Stage(
         model=source, prompt=Prompt(PROMPT), seed=7, num_inference_steps=_STEPS, guidance_scale=3.0,
-        size=None if mode == "img2img" else Size(side, side), scheduler=scheduler,
+        size=Size(side, side) if mode == "txt2img" else None, scheduler=scheduler,
         num_frames=_FRAMES if family in _CLIPS else None,
     )  # fmt: skip
 
@@ -165,7 +171,7 @@ def _folder(place: Place, family: str) -> Path:
 
 def _halves(place: Place, engine: LocalEngine, whole: Stage, mode: str, way: str) -> Latents:
     carry = through_file if way == "file" else in_memory
-    end = 0.7 if mode == "img2img" else 0.5
+    end = 0.5 if mode == "txt2img" else 0.7
     first = engine.run(replace(whole, window=Window(None, end)), inputs(mode)).latents
     given = carry(first, place.scratch)
     return engine.run(replace(whole, window=Window(end, None)), inputs(mode, given)).latents
@@ -193,8 +199,10 @@ def _plain_answer(
     kind = getattr(diffusers, model.facts.family.pipeline_name(mode))
     picture: Mapping[str, Any] = {}
     last: list[Any] = []
-    if mode == "img2img":
+    if mode != "txt2img":
         picture = {"image": inputs(mode).images[0], "strength": 0.8}
+    if mode == "inpaint":
+        picture = {**picture, "mask_image": inputs(mode).masks[0]}
     width, height = (whole.size.width, whole.size.height) if whole.size else inputs(mode).images[0].size
     size = {"height": height, "width": width}
     if whole.num_frames is not None:

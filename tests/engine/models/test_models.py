@@ -587,6 +587,28 @@ def test_damaged_weights_are_named(tiny: Folders, tmp_path: Path) -> None:
         _ = describe(source(folder)).values
 
 
+def test_a_folder_is_described_anew_where_a_file_of_it_changed(tiny: Folders, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny("sd15"), tmp_path / "model"))
+    once = describe(source(folder))
+    assert describe(source(folder, auth_token="secret", offline=True)) is once  # not read again
+    for name, change in (
+        (
+            "scheduler/scheduler_config.json",
+            lambda path: path.write_text(path.read_text().replace("0.00085", "0.0007")),
+        ),
+        ("unet/diffusion_pytorch_model.safetensors", lambda path: path.write_bytes(path.read_bytes())),
+        ("vae/more.txt", lambda path: path.write_text("more")),
+    ):
+        change(folder / name)
+        again = describe(source(folder))
+        assert again is not once, name
+        assert again.scheduler[1]["beta_start"] == 0.0007
+        once = again
+    (folder / "vae" / "diffusion_pytorch_model.safetensors").unlink()
+    with pytest.raises(ModelError, match="vae"):
+        describe(source(folder))
+
+
 def test_dtype_and_device_are_checked(tiny: Folders) -> None:
     assert "use auto, float32" in refusal(source(tiny("sd15"), dtype="int8"))
     assert "no torch device" in refusal(source(tiny("sd15"), device="gpu"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 from jupyter_latents.engine.given.inputs import Call, Inputs, Loop
 from jupyter_latents.engine.given.processing import guides
+from jupyter_latents.engine.libraries.signatures import parameters_of
 from jupyter_latents.engine.models.addons.addon import Addon
 from jupyter_latents.engine.models.addons.address import OptionAddress, entry_of, fault, locate, part_at, story_of
 from jupyter_latents.engine.models.facts import ModelFacts
@@ -132,7 +132,7 @@ class Controls(Addon):
     def arguments(self, call: Call, inputs: Inputs, /) -> dict[str, Any]:
         """The control images with their scales, starts and ends."""
         pictures = guides(call, inputs)
-        apart = call.mode != "txt2img" or "control_image" in inspect.signature(call.pipeline.__call__).parameters
+        apart = call.mode != "txt2img" or "control_image" in parameters_of(call.pipeline.__call__)
         ends = [_seen(spec, call.loop) for spec in self.specs]
         values: dict[str, list[Any]] = {
             "control_image" if apart else "image": pictures,

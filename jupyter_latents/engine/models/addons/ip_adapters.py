@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from jupyter_latents.engine.given.inputs import Call, Inputs
+from jupyter_latents.engine.libraries.signatures import parameters_of
 from jupyter_latents.engine.models.addons.addon import Addon
 from jupyter_latents.engine.models.addons.address import OptionAddress, entry_of, fault, locate, part_at
 from jupyter_latents.engine.models.addons.ip_shapes import FAMILIES, misfit, shapes_in
@@ -143,7 +143,7 @@ class IpAdapters(Addon):
 
     def objection(self, call: Call, /) -> str:
         """Images and adapters differ in number, or the pipeline takes none."""
-        if "ip_adapter_image" not in inspect.signature(call.pipeline.__call__).parameters:
+        if "ip_adapter_image" not in parameters_of(call.pipeline.__call__):
             return f"{call.pipeline.__name__} takes no IP-Adapters in diffusers; leave {option(_DEST)} out."
         images, count = call.given.adapters, len(self.found)
         if len(images) != count:

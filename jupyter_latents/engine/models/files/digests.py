@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["file_digest", "files_digest", "part_digest"]
+__all__ = ["FileMark", "file_digest", "files_digest", "folder_marks", "part_digest"]
 
 _BLOB = re.compile(r"[0-9a-f]{64}")
 _WHOLE = 1 << 28  # larger files that are no hub blobs are known by their ends, size and time
@@ -29,10 +30,10 @@ def file_digest(path: Path) -> str:
     target = path.resolve()
     if target.parent.name == "blobs" and _BLOB.fullmatch(target.name):
         return target.name
-    return _content_digest(_Mark.of(target))
+    return _content_digest(FileMark.of(target))
 
 
-class _Mark(NamedTuple):
+class FileMark(NamedTuple):
     """What tells that a file is still the one that was read: another in its place may have its size and time."""
 
     path: str
@@ -42,13 +43,35 @@ class _Mark(NamedTuple):
     inode: int
 
     @classmethod
-    def of(cls, path: Path) -> _Mark:
+    def of(cls, path: Path | os.DirEntry[str]) -> FileMark:
+        """The mark of a file or folder, links followed."""
         facts = path.stat()
-        return cls(str(path), facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino)
+        return cls(os.fspath(path), facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino)
+
+
+def folder_marks(folder: Path) -> frozenset[FileMark] | None:
+    """What tells that a model's folder is still as it was read: a mark of each file in it and in its own folders.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        The marks; None where a file left while they were taken, or may not be looked at.
+    """
+    try:
+        with os.scandir(folder) as found:
+            entries = list(found)
+        for entry in list(entries):
+            if entry.is_dir():
+                with os.scandir(entry) as found:
+                    entries += found
+        return frozenset(map(FileMark.of, entries))
+    except OSError:
+        return None
 
 
 @functools.lru_cache(maxsize=4096)
-def _content_digest(mark: _Mark) -> str:
+def _content_digest(mark: FileMark) -> str:
     with Path(mark.path).open("rb") as file:
         if mark.size <= _WHOLE:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -58,7 +81,7 @@ def _content_digest(mark: _Mark) -> str:
 
 
 @functools.lru_cache(maxsize=4096)
-def _settings_digest(mark: _Mark) -> str:
+def _settings_digest(mark: FileMark) -> str:
     """Digest of a configuration's meaning: sorted, without what its writer left in it."""
     try:
         content = json.loads(Path(mark.path).read_bytes())
@@ -98,5 +121,5 @@ def part_digest(folder: Path, weights: Iterable[Path] = ()) -> str:
         if path.suffix in _SETTINGS and path.is_file() and not _WEIGHT_INDEX.fullmatch(path.name):
             is_configuration = path.name.endswith("config.json")
             digest = _settings_digest if is_configuration else _content_digest
-            found.append((path.name, digest(_Mark.of(path.resolve()))))
+            found.append((path.name, digest(FileMark.of(path.resolve()))))
     return files_digest(found)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from jupyter_latents.engine.libraries.signatures import parameters_of
 from jupyter_latents.engine.models.parts import PartSource, class_of
 from jupyter_latents.errors import ModelError
 
@@ -147,7 +148,7 @@ def _usual(part: PartSource, model: str) -> dict[str, list[Any]]:
     if own is not None:
         rows = list(_settings(own().to_dict()))
     else:
-        parameters = inspect.signature(found.__init__).parameters.items()
+        parameters = parameters_of(found.__init__).items()
         rows = [(name, row.default) for name, row in parameters if row.default is not inspect.Parameter.empty]
     usual: dict[str, list[Any]] = {}
     for name, value in rows:
