@@ -23,6 +23,8 @@ _SHARED = (
     "enlarged.js",
     "picture.js",
     "grid.js",
+    "bar.js",
+    "results.js",
     "draw.js",
     "view.js",
 )

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jupyter_latents.display.choice import choose_screen, shows_pictures
-from jupyter_latents.display.pictures.channels import quantise
-from jupyter_latents.display.pictures.images import frame
-from jupyter_latents.display.records.fill import FRAME_SIDE, fill_channels, fill_end, fill_frames
-from jupyter_latents.display.records.pace import PreviewPace
+from jupyter_latents.display.records.previews import Previews
 from jupyter_latents.display.records.run_record import RunRecord
-from jupyter_latents.display.records.stage_record import Point, own_sigma
 from jupyter_latents.display.run_queue import RunQueue
 from jupyter_latents.display.screens import Screen, shell
 from jupyter_latents.engine import checked_preview_vae
-from jupyter_latents.errors import JupyterLatentsError
 from jupyter_latents.settings import SETTINGS
 from jupyter_latents.threads import start_thread
 from jupyter_latents.wording import visible
@@ -33,10 +27,6 @@ __all__ = ["RunView", "Watched", "view_of"]
 
 _SEND_SECONDS = 0.1  # between two updates that nobody asked for
 _UNPUMPED_SECONDS = 0.6  # without a pump for so long, events send themselves
-_ITEM_SIDE = 128  # pixels of the small pictures of stages that run at the same time
-_FILLING_SECONDS = 0.2  # for the frames that are missing at the end; the cell waits for them
-_FILLING_SHARE, _FILLING_MOST = 0.15, 5  # or so much of a longer run's time, at most so many times as long
-_STEADY_FRAMES = 24  # that are made at the end where no clock decides: as many each time
 _GOING = ("queued", "running", "paused", "stopping")
 
 
@@ -103,8 +93,7 @@ class RunView:
         self.bind = bind or _bind_in_shell
         self.tells_error = tells_error
         self.run: Watched | None = None
-        self._pace = PreviewPace(preview_every)
-        self._preview_vae = checked_preview_vae(preview_vae)
+        self._previews = Previews(preview_every, checked_preview_vae(preview_vae), lambda: self._screens)
         self._lock = threading.RLock()
         self._pumped = self._sent = 0.0
         self._screens: list[Screen] = []
@@ -149,8 +138,7 @@ class RunView:
             self.record.end(self._last_state(), getattr(partial, "latents", None))
             if self.tells_error and self.run is not None and self.run.error is not None:
                 self.record.error = visible(str(getattr(self.run.error, "message", self.run.error)).split("\n")[0])
-            if self._pace.any and self._has_pictures:
-                fill_frames(self.record, self._deadline(), _STEADY_FRAMES if self._steady else None)
+            self._previews.fill_run(self.record)
             for screen in self._screens:
                 screen.finish()
             self._finished = True  # only now: an interrupt on the way has the next call do it
@@ -174,7 +162,7 @@ class RunView:
         """See `jupyter_latents.engine.observer.Observer.stage`."""
         with self._lock:
             if not self.record.stages:
-                self.record.began = self._pace.begin()
+                self.record.began = self._previews.begin()
             self.record.begin_stage(stage, name)
         self._send_unpumped(force=True)
 
@@ -187,11 +175,7 @@ class RunView:
 
     def step(self, event: StepEvent, look: Look) -> None:
         """See `jupyter_latents.engine.observer.Observer.step`."""
-        point = Point(event.step, own_sigma(event.noise), str(event.noise), look=look)
-        due = self._pace.asked or not self._steady
-        if self._has_pictures and due and self._pace.wants(event, self.record):
-            with self._pace.account(self.record):
-                self._preview(point, look)
+        point = self._previews.point(event, look, self.record)
         with self._lock:
             self.record.held = self.run.held if self.run is not None else 0.0
             self.record.add_step(point, event.span)
@@ -208,17 +192,15 @@ class RunView:
         with self._lock:
             self.record.looks.pop(len(self.record.stages) - 1, None)
             self.record.add_result(result.latents, result.images, result.start, result.span, result.switches)
-            fill_channels(self.record.stages[-1], self._deadline() if self._has_pictures else 0.0)
-            if self._pace.any and self._has_pictures:
-                fill_end(self.record.stages[-1])
+            self._previews.fill_stage(self.record)
         self._send_unpumped(force=True)
 
     def item(self, event: ItemEvent, workers: Sequence[WorkerRow], look: Look | None = None) -> None:
         """See `jupyter_latents.engine.observer.Observer.item`."""
-        picture = self._item_picture(event, look) if look is not None else b""
+        picture = self._previews.of_item(event, look, self.record) if look is not None else b""
         with self._lock:
             if not self.record.stages and not self.record.items:
-                self.record.began = self._pace.begin()
+                self.record.began = self._previews.begin()
             self.record.held = self.run.held if self.run is not None else 0.0
             self.record.items[event.index] = event
             self.record.workers = tuple(workers)
@@ -227,47 +209,6 @@ class RunView:
             elif event.state == "waiting":  # it begins anew; what has ended is shown so until its result is told
                 self.record.looks.pop(event.index, None)
         self._send_unpumped()
-
-    def _item_picture(self, event: ItemEvent, look: Look) -> bytes:
-        """A small picture of one of several stages that run at the same time; empty where none is due or looked at."""
-        seen = any(screen.live and screen.pictures for screen in self._screens)
-        if not seen or not self._pace.wants_of_item(event):
-            return b""
-        with self._pace.account_item(event):
-            return self._small(look, _ITEM_SIDE) or b""
-
-    @property
-    def _has_pictures(self) -> bool:
-        """Whether pictures are of use: not where it is shown in a terminal alone."""
-        return not self._screens or any(screen.pictures for screen in self._screens)
-
-    @property
-    def _steady(self) -> bool:
-        """Whether no clock decides which steps have pictures, so that the same run leaves the same output."""
-        unseen = bool(self._screens) and not any(screen.live for screen in self._screens)
-        return self._pace.asked or (unseen and self._preview_vae is None)
-
-    def _deadline(self) -> float:
-        """Until when pictures and channels that are missing are made."""
-        if self._steady:
-            return math.inf
-        longer = min(_FILLING_MOST * _FILLING_SECONDS, _FILLING_SHARE * self.record.seconds)
-        return time.monotonic() + max(_FILLING_SECONDS, longer)
-
-    def _preview(self, point: Point, look: Look) -> None:
-        """Gives a step its frame and its channels; a failure costs the picture and not the run."""
-        point.channels = quantise(look.values()[0])
-        point.frame = self._small(look, FRAME_SIDE)
-
-    def _small(self, look: Look, side: int) -> bytes | None:
-        """A preview with so many pixels a side at most; None where there is none."""
-        try:
-            pictures = look.preview(self._preview_vae)
-            return frame(pictures, side) if pictures else None
-        except (JupyterLatentsError, RuntimeError, ValueError) as error:
-            said = getattr(error, "message", str(error)).split("\n")[0]
-            self.record.add_note(f"a step has no preview: {said}", warning=False)
-            return None
 
     def _last_state(self) -> str:
         state = self.run.state if self.run is not None else "done"
@@ -300,7 +241,7 @@ class RunView:
         Args:
             on: Whether each is.
         """
-        self._pace.each(on=on)
+        self._previews.each(on=on)
 
     @property
     def queue(self) -> RunQueue:

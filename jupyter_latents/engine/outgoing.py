@@ -32,7 +32,6 @@ __all__ = ["call_arguments"]
 
 # Attributes of schedulers that go on from earlier outputs of the model, which a call cannot hand over.
 _HISTORY = ("model_outputs", "ets", "derivatives", "this_sample")
-_NOISED = frozenset({"LTX-Video 0.9.5"})  # families whose pipelines put noise on all latents that they are given
 _MOST_STEPS = 10_000  # of a schedule that a file may ask to be made
 _CLOSE = 1e-4  # relative difference of noise levels that is rounding
 
@@ -195,15 +194,14 @@ def _ways(
     loop = packed(latents.replace(tensor=tensor)) if two_by_two else LAYOUTS[receiver.family.layout].pack(tensor)
     held = tensor if receiver.family.layout == "tokens" else loop  # Flux.2's pipelines pack by themselves
     whole = {"num_inference_steps": place.steps}
-    noised = receiver.family.name in _NOISED
-    if place.index == 0 and noised:
+    if place.index == 0 and receiver.family.noises:
         raise LatentsError(
             f"{receiver.family.txt2img} puts noise on all latents that it is given, and these are to begin at its "
             "first step. Go on in a cell."
         )
     if place.index == 0:
         return {"latents": _unscaled(held, place.scheduler), **whole, **drawn}
-    rest, scheduler = ({}, None) if noised else _rest(receiver, place)
+    rest, scheduler = ({}, None) if receiver.family.noises else _rest(receiver, place)
     remembers = any(hasattr(place.scheduler, name) for name in _HISTORY)
     if scheduler is not None and (not exact or (_same(place, scheduler) and not remembers)):
         return {"latents": _unscaled(held, scheduler), **rest, **drawn}

@@ -11,6 +11,7 @@ from jupyter_latents.stage.parts import LatentsProcessor, Output, Prompt, Window
 from jupyter_latents.stage.seeds import AdapterImage, Held, ImageSeed, Reference, Size
 from jupyter_latents.stage.sweeps import Axis, Choice, Sweep, Value, axes_of, label_of
 from jupyter_latents.stage.values import (
+    CONTROL_FIELDS,
     DEFAULT_STRENGTH,
     EXPRESSION,
     ModelSource,
@@ -20,6 +21,7 @@ from jupyter_latents.stage.values import (
 )
 
 __all__ = [
+    "CONTROL_FIELDS",
     "DEFAULT_STRENGTH",
     "EXPRESSION",
     "AdapterImage",

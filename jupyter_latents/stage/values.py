@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any, TypedDict, Unpack
 
 from jupyter_latents.above import above
@@ -15,6 +15,7 @@ from jupyter_latents.stage.seeds import ImageSeed, Reference, Size
 from jupyter_latents.stage.sweeps import Sweep
 
 __all__ = [
+    "CONTROL_FIELDS",
     "DEFAULT_STRENGTH",
     "EXPRESSION",
     "ModelSource",
@@ -49,7 +50,7 @@ class ModelSource:
 
     A field that puts something on the model names the module of `jupyter_latents.engine.models.addons` that finds it;
     they are put on in the order of the fields. Where a field has windows, ``start=`` and ``end=`` of an address say for
-    which steps it holds.
+    which steps it holds; where it has controls, each address takes a control image.
 
     Attributes:
         name: Demo model, hub name, folder or single file.
@@ -90,7 +91,7 @@ class ModelSource:
     loras: tuple[Address, ...] = _addon(
         "loras", (*_WINDOW, "expert", "weight-name", "revision", "subfolder"), windows=True
     )
-    control_nets: tuple[Address, ...] = _addon("controlnets", (*_WINDOW, "mode", *_PART))
+    control_nets: tuple[Address, ...] = _addon("controlnets", (*_WINDOW, "mode", *_PART), controls=True)
     quantizer: Address | None = field(default=None, metadata={"addon": "quantizer"})
     offload: str | None = None
     vae_tiling: bool = False
@@ -104,15 +105,36 @@ class ModelSource:
         "ip_adapters", (*_WINDOW, "weight-name", "revision", "subfolder"), windows=True
     )
     image_encoder: Address | None = field(default=None, metadata={"address": True, "settings": _PART})
-    t2i_adapters: tuple[Address, ...] = _addon("t2i_adapters", (*_WINDOW, *_PART), windows=True)
+    t2i_adapters: tuple[Address, ...] = _addon("t2i_adapters", (*_WINDOW, *_PART), windows=True, controls=True)
     unet: Address | None = field(default=None, metadata={"addon": "unet", "settings": _DENOISER})
     transformer: Address | None = field(default=None, metadata={"addon": "transformer", "settings": _DENOISER})
     text_encoders: tuple[Address, ...] = _addon("text_encoders", ("model", *_PART))
 
     def __post_init__(self) -> None:
         for row in fields(self):
-            if "addon" in row.metadata or "address" in row.metadata:
+            if _holds_addresses(row):
                 object.__setattr__(self, row.name, _read(getattr(self, row.name), row.name, several=row.default == ()))
+
+    def readdressed(self, change: Callable[[Address], Address]) -> ModelSource:
+        """The same with other addresses.
+
+        Args:
+            change: What stands for an address.
+        """
+        given = {row.name: getattr(self, row.name) for row in fields(self) if _holds_addresses(row)}
+        changed: dict[str, Any] = {
+            name: tuple(map(change, value)) if isinstance(value, tuple) else value and change(value)
+            for name, value in given.items()
+        }
+        return replace(self, **changed)
+
+
+def _holds_addresses(row: Field[Any]) -> bool:
+    return "addon" in row.metadata or "address" in row.metadata
+
+
+CONTROL_FIELDS = tuple(row.name for row in fields(ModelSource) if row.metadata.get("controls"))
+"""The fields whose addresses take a control image each."""
 
 
 def settings_of(name: str) -> tuple[str, ...]:
@@ -297,7 +319,7 @@ class Stage:
     @property
     def links(self) -> tuple[LatentsProcessor, ...]:
         """All that is done to latents before and after its steps."""
-        return (*self.latents_processors, *self.img2img_latents_processors, *self.latents_post_processors)
+        return tuple(link for chain in _LINKS for link in getattr(self, chain))
 
     @property
     def pasted(self) -> tuple[Reference, ...]:
@@ -316,14 +338,20 @@ class Stage:
             names: What stands for a reference; see `ImageSeed.renamed`.
         """
         seed = None if self.image_seed is None else self.image_seed.renamed(names)
-        chains: dict[str, Any] = {
-            chain: tuple(
-                link if link.other is None else replace(link, other=next(iter(names(link.other)), link.other))
-                for link in getattr(self, chain)
-            )
-            for chain in _LINKS
-        }
-        return replace(self, image_seed=seed, **chains)
+
+        def renamed(link: LatentsProcessor) -> LatentsProcessor:
+            return link if link.other is None else replace(link, other=next(iter(names(link.other)), link.other))
+
+        return replace(self.relinked(renamed), image_seed=seed)
+
+    def relinked(self, change: Callable[[LatentsProcessor], LatentsProcessor]) -> Stage:
+        """The same with other links in the chains of what is done to latents.
+
+        Args:
+            change: What stands for a link.
+        """
+        chains: dict[str, Any] = {chain: tuple(map(change, getattr(self, chain))) for chain in _LINKS}
+        return replace(self, **chains)
 
     @property
     def before_post(self) -> Stage:

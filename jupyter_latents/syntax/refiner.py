@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
 from jupyter_latents.errors import JupyterLatentsError, ScriptError, nearest
+from jupyter_latents.stage import CONTROL_FIELDS
 
 from .addresses import parse_address
 from .expand import UNKNOWN
@@ -133,7 +134,7 @@ def _of(given: Sequence[_Given], dest: str) -> _Given | None:
 
 def _edits(base: Sequence[_Given]) -> bool:
     """Whether diffusers cannot stop the base midway, so that the refiner changes its finished picture."""
-    if _of(base, "control_nets") or _of(base, "t2i_adapters"):
+    if any(_of(base, dest) for dest in CONTROL_FIELDS):
         return True
     seeds = _of(base, "image_seeds")
     return seeds is not None and any(

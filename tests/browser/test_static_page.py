@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from jupyter_latents.display import view
+from jupyter_latents.display import payload, view
 from jupyter_latents.display.records.fill import fill_end
 from jupyter_latents.display.records.run_record import RunRecord
 from jupyter_latents.display.scripts import live_script
@@ -61,6 +61,21 @@ def test_the_strip_keeps_each_model_to_its_own_part_and_ends_with_the_decoded_pi
     assert thumbs.last.locator("img").get_attribute("src") == large
 
 
+@pytest.mark.parametrize(("stages", "parts"), [(two_stages(), 10), ([stage("few", num_inference_steps=7)], 7)])
+def test_the_thumbnail_that_is_chosen_is_the_one_that_is_marked(page: Page, stages: list[Stage], parts: int) -> None:
+    page.set_content(run_html(record_of_run(stages), BUDGETS[0]))
+    marked = page.evaluate(
+        """() => {
+            const thumbs = [...document.querySelectorAll(".jl-thumb")].filter((thumb) => !thumb.hidden);
+            return thumbs.map((thumb) => {
+                thumb.click();
+                return thumbs.findIndex((one) => one.classList.contains("jl-here"));
+            });
+        }"""
+    )
+    assert marked == list(range(parts))
+
+
 def test_what_a_kernel_left_in_a_widget_is_shown_and_runs_nothing(page: Page) -> None:
     """As in marimo's exported pages, which anybody may have changed."""
     hostile = '<img src=x onerror="window.hit = 1"><svg onload="window.hit = 1"></svg><script>window.hit = 1</script>'
@@ -77,3 +92,18 @@ def test_what_a_kernel_left_in_a_widget_is_shown_and_runs_nothing(page: Page) ->
     page.get_by_text("b", exact=True).click(force=True)
     page.wait_for_timeout(100)
     assert page.evaluate("window.hit") is None
+
+
+def test_a_live_view_takes_all_that_a_message_says_of_the_run(page: Page) -> None:
+    """So a further figure is a key of `payload.head` and what draws it."""
+    page.add_script_tag(content=live_script().replace("export default", "window.live ="))
+    said = {**payload.head(RunRecord()), "crew": {}, "figure": 7}
+    state = page.evaluate(
+        """(said) => {
+            const view = { state: {}, asked: new Set(), draw() {} };
+            receive(view, [], { all: true, model: "m", ...said }, []);
+            return view.state;
+        }""",
+        said,
+    )
+    assert state == {**said, "points": [], "looks": {}}

@@ -56,7 +56,7 @@ def front_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
 @pytest.fixture(autouse=True)
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Frames are filled in to the last one, however busy the machine is."""
-    for module in ("view", "records.of_latents"):
+    for module in ("records.previews", "records.of_latents"):
         monkeypatch.setattr(f"jupyter_latents.display.{module}._FILLING_SECONDS", 60.0)
 
 

@@ -22,9 +22,10 @@ from jupyter_latents.display.pictures.channels import quantise
 from jupyter_latents.display.pictures.images import montage, png
 from jupyter_latents.display.records import fill
 from jupyter_latents.display.records.of_latents import record_of
+from jupyter_latents.display.records.previews import _STEADY_FRAMES
 from jupyter_latents.display.records.run_record import RunRecord
 from jupyter_latents.display.texts import stage_label, status
-from jupyter_latents.display.view import _STEADY_FRAMES, RunView, view_of
+from jupyter_latents.display.view import RunView, view_of
 from jupyter_latents.engine import Phase, Span, StepEvent
 from jupyter_latents.latents.facts import Noise
 from jupyter_latents.latents.value import Latents
@@ -169,7 +170,7 @@ def test_the_same_run_leaves_the_same_output_however_long_it_takes(
     monkeypatch.setattr(screens, "shell", lambda: SimpleNamespace(kernel=Asked(PROGRAM)))
     monkeypatch.setattr("jupyter_latents.display.records.pace._SECONDS", 0.0)
     for seconds, share in ((60.0, 0.0), (0.0, 1e9)):
-        monkeypatch.setattr("jupyter_latents.display.view._FILLING_SECONDS", seconds)
+        monkeypatch.setattr("jupyter_latents.display.records.previews._FILLING_SECONDS", seconds)
         monkeypatch.setattr("jupyter_latents.display.records.pace._SHARE", share)
         run_to_its_end(RunView(preview_every=every))
     (_, _, _), (_, one, _), (_, _, _), (_, other, _) = front_end.bundles
@@ -211,7 +212,7 @@ def test_a_view_of_latents_is_its_facts_in_a_terminal(
 
 
 def test_preview_every_asks_for_previews_of_those_steps_and_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jupyter_latents.display.view.fill_frames", lambda *_: None)
+    monkeypatch.setattr("jupyter_latents.display.records.previews.fill_frames", lambda *_: None)
     view = RunView(preview_every=10)
     assert start(view, [stage("base", end=0.8)]).wait(20)
     assert [point.step for point in view.record.stages[0].points if point.frame] == [10, 20, 24]

@@ -104,7 +104,7 @@ def thumbs_of(html: str) -> list[int]:
 def test_the_strip_ends_with_the_decoded_picture_however_short_the_time(
     seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(view, "_FILLING_SECONDS", seconds)
+    monkeypatch.setattr("jupyter_latents.display.records.previews._FILLING_SECONDS", seconds)
     monkeypatch.setattr("jupyter_latents.display.records.pace.PreviewPace.wants", lambda *_: False)
     record = record_of_run([stage("a", end=0.8), stage("b", seed=8), stage("c", seed=9)])
     html = run_html(record, BUDGETS[0])

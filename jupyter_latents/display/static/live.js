@@ -4,41 +4,43 @@ const ASK_AGAIN = 400; // milliseconds; the first request may be lost while the 
 
 const GONE = ["restarting", "autorestarting", "terminating", "dead"]; // a kernel's states that a run does not survive
 
+// What a message says of the run stands in it as `payload.head` and `crew` name it; what needs its buffers is taken apart.
 function receive(view, urls, message, buffers) {
   const { state } = view;
-  if (!message.all && !view.told) return;
+  const { all, model, stages, points = [], looks = [], pictures = [], whole, said, cell, new: fresh, ...told } = message;
+  if (!all && !view.told) return;
   view.told = true;
   const url = (index) => {
     const made = URL.createObjectURL(new Blob([buffers[index]], { type: "image/jpeg" }));
     urls.push(made);
     return made;
   };
-  if (message.all) {
+  if (all) {
     urls.splice(0).forEach((old) => URL.revokeObjectURL(old));
     state.points = [];
     state.stages = [];
     state.looks = {};
     view.asked.clear();
   }
-  for (const name of ["title", "state", "status", "left", "next", "heard", "busy", "notes", "crew", "sweeps", "queue", "ahead", "heldup"]) if (name in message) state[name] = message[name];
-  if (message.stages) {
-    state.stages = message.stages.map((stage, index) => ({ pictures: (state.stages[index] || {}).pictures, ...stage }));
+  Object.assign(state, told);
+  if (stages) {
+    state.stages = stages.map((stage, index) => ({ pictures: (state.stages[index] || {}).pictures, ...stage }));
   }
-  for (const { i, fb, vb, v, ...point } of message.points || []) {
+  for (const { i, fb, vb, v, ...point } of points) {
     const kept = state.points[i] || {};
     state.points[i] = { f: kept.f, v: kept.v, ...point };
     if (fb !== undefined) state.points[i].f = url(fb);
     if (vb !== undefined) state.points[i].v = channelData(v, bytesOf(buffers[vb]));
   }
-  for (const { item, b } of message.looks || []) {
+  for (const { item, b } of looks) {
     const old = state.looks[item];
     state.looks[item] = url(b);
     if (old) URL.revokeObjectURL(urls.splice(urls.indexOf(old), 1)[0]);
   }
-  for (const { g, b } of message.pictures || []) state.stages[g].pictures = b.map(url);
-  if (message.whole) view.enlarged.replace(url(message.whole.b));
-  if ("said" in message) put(view.said, message.said);
-  if ("cell" in message) view.takeCell(message.cell, message.new);
+  for (const { g, b } of pictures) state.stages[g].pictures = b.map(url);
+  if (whole) view.enlarged.replace(url(whole.b));
+  if (said !== undefined) put(view.said, said);
+  if (cell !== undefined) view.takeCell(cell, fresh);
   view.draw();
 }
 

@@ -283,7 +283,8 @@ class View {
     this.scrubber.disabled = !point;
     this.scrubber.value = point ? this.axis.position(point) : 0;
     this.scrubber.setAttribute("aria-valuetext", point ? `${stage.label}, ${point.n}` : "no step yet");
-    this.thumbs.forEach((thumb) => thumb.classList.toggle("jl-here", thumb === this.thumbAt(point)));
+    const here = point && this.thumbAt(point);
+    this.thumbs.forEach((thumb) => thumb.classList.toggle("jl-here", thumb === here));
     const comparing = this.against !== null && this.against < this.state.points.length;
     this.picture.items = stage ? stage.batch : 1;
     const before = comparing ? this.sources(this.against)[0] : null;
@@ -321,11 +322,10 @@ class View {
     shown(this.branch, Boolean(this.name));
   }
 
+  // The thumbnail of the part of the bar in which a point stands.
   thumbAt(point) {
-    if (!point || !this.axis.length) return null;
-    const parts = Math.min(STRIP, this.axis.length);
-    const cell = Math.ceil((this.axis.position(point) / this.axis.length) * parts) - 1;
-    return this.thumbs[Math.min(parts - 1, Math.max(0, cell))];
+    const position = this.axis.position(point);
+    return this.thumbs[partsOf(this.axis).findIndex(([, to]) => position <= to)];
   }
 
   branchHere() {

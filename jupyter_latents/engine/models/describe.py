@@ -21,7 +21,7 @@ from jupyter_latents.engine.models.files.single_files import inspect_checkpoint,
 from jupyter_latents.engine.models.files.variants import check_variant, lacks_variant, no_variant
 from jupyter_latents.engine.models.files.weights import variants
 from jupyter_latents.engine.models.guiders import check_guider
-from jupyter_latents.engine.models.parts import SEEING, PartSource, parts_of, read_json
+from jupyter_latents.engine.models.parts import PartSource, parts_of, read_json
 from jupyter_latents.engine.models.pipelines import RUNS, reason_against
 from jupyter_latents.engine.models.places.find import find
 from jupyter_latents.engine.models.places.hub import HubFiles, fetch, hub_is_off, settings_of, why
@@ -142,7 +142,10 @@ def _sees(source: ModelSource) -> bool:
     """Whether a model of the hub has a picture encoder that its pipeline uses."""
     folder = find(Wanted.model(source), lambda: settings_of(Wanted.model(source)))
     index = folder / "model_index.json" if isinstance(folder, Path) else None
-    return index is not None and index.is_file() and read_json(index).get("_class_name") in SEEING
+    if index is None or not index.is_file():
+        return False
+    said = read_json(index)
+    return family_of(str(said.get("_class_name")), said).sees
 
 
 def _of_folder(source: ModelSource, place: Path) -> ModelFacts:

@@ -8,7 +8,7 @@ from typing import Any
 
 from jupyter_latents.engine.models.family import Family
 
-__all__ = ["FAMILIES", "family_of", "generic"]
+__all__ = ["FAMILIES", "LIBRARIES", "family_of", "generic"]
 
 _SD_CONTROL = (
     "StableDiffusionControlNetPipeline",
@@ -277,6 +277,7 @@ FAMILIES: tuple[Family, ...] = (
         pictured=True,
         leads=True,
         finish="conditioned",
+        noises=True,
     ),
     Family(
         "LTX-2",
@@ -319,6 +320,7 @@ FAMILIES: tuple[Family, ...] = (
         pictured=True,
         when="expand_timesteps",
         finish="first frame",
+        sees=True,
     ),
     Family(
         "Wan image-to-video",
@@ -331,6 +333,7 @@ FAMILIES: tuple[Family, ...] = (
         align=16,
         frames=81,
         pictured=True,
+        sees=True,
     ),
     Family(
         "Wan",
@@ -345,6 +348,8 @@ FAMILIES: tuple[Family, ...] = (
     ),
 )
 
+LIBRARIES = MappingProxyType(dict.fromkeys(("SkyReelsV2Pipeline", "WanImageToVideoPipeline"), "ftfy"))
+"""What pipelines call without asking whether it is installed."""
 
 _SCHEDULES = MappingProxyType(
     {

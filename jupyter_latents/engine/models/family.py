@@ -28,7 +28,7 @@ class Family:
         special: The same three with what steers the model: ``control``, ``union`` (ControlNets of many modes), ``t2i``,
             ``pag``, or several with ``+`` between, in the order of the alphabet.
         fraction: How fractions count: of the steps, or of the training timesteps as in diffusers' SDXL.
-        schedule: What its pipeline passes to ``set_timesteps``, a row of `shifts.ARGUMENTS`.
+        schedule: What its pipeline passes to ``set_timesteps``, a row of `timesteps.ARGUMENTS`.
         layout: How the loop packs latents, a row of `layout.LAYOUTS`.
         default_size: Pixels, or (width, height), where the model's configuration names none.
         guidance: Name of the call's argument for the guidance scale; ``guider`` where a part of that name holds it.
@@ -50,6 +50,8 @@ class Family:
         finish: What the pipeline does to its latents in and after the loop, a row of `finish.FINISHES`.
         later: Why what stands in the place of a picture is not taken, though diffusers takes it; empty where it is.
         alone: Whether its pipelines make one clip at a time: diffusers' take a larger number and make one, or fail.
+        noises: Whether its pipeline puts noise on all latents that it is given.
+        sees: Whether its pipelines use the picture encoder that comes with a model.
         sound: Whether sound is made with a clip, whose latents travel beside the clip's.
         foreseen: Whether the pipeline is known to set the timesteps of `schedule`; else only its run tells them.
     """
@@ -81,6 +83,8 @@ class Family:
     finish: str = ""
     later: str = ""
     alone: bool = False
+    noises: bool = False
+    sees: bool = False
     sound: bool = False
     foreseen: bool = True
 

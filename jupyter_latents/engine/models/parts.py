@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jupyter_latents.engine.libraries.signatures import parameters_of
+from jupyter_latents.engine.models.families import family_of
 from jupyter_latents.engine.models.files.digests import file_digest, files_digest, part_digest
 from jupyter_latents.engine.models.files.index_rows import SKIPPED, is_pair
 from jupyter_latents.engine.models.files.weights import (
@@ -26,10 +27,7 @@ from jupyter_latents.engine.models.places.hub import HubFiles
 from jupyter_latents.errors import ModelError
 from jupyter_latents.wording import option
 
-__all__ = ["SEEING", "PartSource", "class_of", "parts_of", "read_json", "with_defaults"]
-
-SEEING = ("WanImageToVideoPipeline",)
-"""Pipelines that use their picture encoder after all."""
+__all__ = ["PartSource", "class_of", "parts_of", "read_json", "with_defaults"]
 
 _CONFIGURATIONS = ("config.json", "scheduler_config.json", "guider_config.json")
 
@@ -147,7 +145,7 @@ def parts_of(folder: Path, index: Mapping[str, Any], variant: str | None, model:
         ModelError: A part's class is neither of diffusers nor of transformers: such code is never run.
     """
     found = {}
-    used = ("image_encoder",) if index.get("_class_name") in SEEING else ()
+    used = ("image_encoder",) if family_of(str(index.get("_class_name")), index).sees else ()
     for name, entry in index.items():
         if (name in SKIPPED and name not in used) or not is_pair(entry):
             continue

@@ -13,18 +13,17 @@ from jupyter_latents.engine.given.inputs import Given
 from jupyter_latents.engine.given.outline import Standing
 from jupyter_latents.engine.libraries.signatures import parameters_of
 from jupyter_latents.engine.models.facts import ModelFacts
+from jupyter_latents.engine.models.families import LIBRARIES
 from jupyter_latents.engine.rules.frames import check_clip, check_lead
 from jupyter_latents.engine.schedule import schedulers, timesteps
 from jupyter_latents.engine.schedule.trial import stepped_dtype
 from jupyter_latents.engine.tap.finish import FINISHES
 from jupyter_latents.errors import HandoffError, ModelError
-from jupyter_latents.stage import Stage
+from jupyter_latents.stage import CONTROL_FIELDS, Stage
 from jupyter_latents.wording import option
 
 __all__ = ["check_loop", "check_mode", "check_sigmas", "pipeline_of"]
 
-# What a pipeline calls without asking whether it is there.
-_NEEDS = dict.fromkeys(("SkyReelsV2Pipeline", "WanImageToVideoPipeline"), "ftfy")
 _MOST_SIGMA = 10_000  # models are trained up to 15 (SD), 80 (EDM) or 4096 (zero terminal SNR)
 
 
@@ -61,7 +60,7 @@ def check_mode(stage: Stage, given: Given, latents: Standing | None, facts: Mode
     if given.controls and not facts.steering:
         raise ModelError(
             f"there are {given.controls} control images and no ControlNet for them. Name one with "
-            f"{option('control_nets')} or {option('t2i_adapters')}, or leave the images out.",
+            f"{' or '.join(map(option, CONTROL_FIELDS))}, or leave the images out.",
             option="image_seeds",
         )
     if stage.model.image_encoder is not None and not stage.model.ip_adapters:
@@ -135,7 +134,7 @@ def pipeline_of(
             f"{name} of {stage.model.name} cannot be tapped: diffusers {diffusers.__version__} has no such class with "
             "prepare_latents."
         )
-    library = _NEEDS.get(name, "")
+    library = LIBRARIES.get(name, "")
     if library and importlib.util.find_spec(library) is None:
         raise ModelError(f"{name} cleans its texts with {library}, which is not installed here: pip install {library}.")
     return found

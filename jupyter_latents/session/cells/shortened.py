@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import PurePosixPath, PureWindowsPath
 from types import MappingProxyType
-from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from jupyter_latents.pictures.metadata.recipe import fill_in
@@ -74,25 +73,18 @@ def public_stage(stage: Stage, weights: str) -> tuple[Stage, tuple[str, ...]]:
     if output.path is not None and is_absolute(output.path):
         output = replace(output, path=None)
     output = output if output.path is not None or output.format is not None else Output()
-    chains = {name: _links(getattr(stage, name), remarks) for name in _CHAINS}
-    made: Stage = replace(stage, model=model, output=output, force=False, **chains)
+    made: Stage = replace(stage.relinked(partial(_link, remarks)), model=model, output=output, force=False)
     return made, tuple(remarks)
 
 
-_CHAINS = ("latents_processors", "img2img_latents_processors", "latents_post_processors")
-
-
-def _links(links: tuple[LatentsProcessor, ...], remarks: list[str]) -> Any:
-    """Latents processors whose networks are named without absolute paths."""
-    made = []
-    for link in links:
-        file = link.arguments.get("model", "")
-        name = public_name(file)
-        if name != file:
-            remarks.append(fill_in(name, "the file or folder of that name"))
-        arguments = {**link.arguments, "model": name} if name != file else link.arguments
-        made.append(replace(link, arguments=MappingProxyType(dict(arguments))))
-    return tuple(made)
+def _link(remarks: list[str], link: LatentsProcessor) -> LatentsProcessor:
+    """A latents processor whose network is named without an absolute path."""
+    file = link.arguments.get("model", "")
+    name = public_name(file)
+    if name == file:
+        return link
+    remarks.append(fill_in(name, "the file or folder of that name"))
+    return replace(link, arguments=MappingProxyType({**link.arguments, "model": name}))
 
 
 def _model(model: ModelSource, weights: str) -> tuple[ModelSource, list[str]]:
@@ -104,31 +96,9 @@ def _model(model: ModelSource, weights: str) -> tuple[ModelSource, list[str]]:
             remarks.append(fill_in(name, why))
         return name
 
-    def addon(address: Address | None) -> Address | None:
-        return (
-            None if address is None else _address(address, lambda path: short(path, "the file or folder of that name"))
-        )
-
-    def addons(given: tuple[Address, ...]) -> tuple[Address, ...]:
-        return tuple(one for one in map(addon, given) if one is not None)
-
     name = short(model.name, f"the model's file or folder; digest of its weights {weights}")
-    made = replace(
-        model,
-        name=name,
-        vae=addon(model.vae),
-        textual_inversions=addons(model.textual_inversions),
-        ip_adapters=addons(model.ip_adapters),
-        image_encoder=addon(model.image_encoder),
-        loras=addons(model.loras),
-        text_encoders=addons(model.text_encoders),
-        unet=addon(model.unet),
-        transformer=addon(model.transformer),
-        t2i_adapters=addons(model.t2i_adapters),
-        control_nets=addons(model.control_nets),
-        auth_token=None,
-    )
-    return made, remarks
+    made = model.readdressed(partial(_address, short=partial(short, why="the file or folder of that name")))
+    return replace(made, name=name, auth_token=None), remarks
 
 
 def _address(address: Address, short: Callable[[str], str]) -> Address:

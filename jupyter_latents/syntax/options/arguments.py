@@ -7,7 +7,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from jupyter_latents.errors import HelpAskedError, JupyterLatentsError, Place, ScriptError, nearest
+from jupyter_latents.errors import HelpAskedError, JupyterLatentsError, Place, ScriptError
+from jupyter_latents.stage import CONTROL_FIELDS
 from jupyter_latents.syntax.expand import UNKNOWN
 from jupyter_latents.syntax.seeds import parse_seed
 from jupyter_latents.syntax.templates.environment import CAPTURED
@@ -17,19 +18,17 @@ from jupyter_latents.wording import option as reference
 
 from . import parsers
 from .faults import fault, named, spelling
-from .magic_options import MAGIC_NAMES
 from .option import Option
 from .rules.checks import check
-from .rules.refused import ELSEWHERE, HARMLESS, OLDER, SHORT_HARMLESS, instead, is_of_dgenerate, refusal
-from .second_stage import REWRITTEN, SECOND, SHORT
+from .rules.lookup import answer, is_option, option_at
+from .rules.refused import HARMLESS, SHORT_HARMLESS
+from .second_stage import SECOND, SHORT
 from .table import BY_NAME, OPTIONS
 
 __all__ = ["Arguments", "VeiledError", "read_arguments"]
 
-_OPTION = re.compile(r"--?[A-Za-z]")
 _EQUALS = re.compile(r"(--[A-Za-z][\w-]*)=")
 _CURLY = "\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb"  # quotation marks of printed text
-_STEERING = {"control_nets", "t2i_adapters"}
 _TEXTS = (parsers.text, parsers.prompt, parsers.address)
 _CAPTURED = re.compile(re.escape(CAPTURED) + r"\d+")
 
@@ -87,10 +86,6 @@ class Arguments:
         return self.options.get(dest, self.model).place
 
 
-def _is_option(word: Word) -> bool:
-    return not word.quoted and bool(_OPTION.match(word.text))
-
-
 def _split_equals(word: Word) -> list[Word]:
     """``--name=value`` as two words."""
     match = _EQUALS.match(word.text)
@@ -100,76 +95,6 @@ def _split_equals(word: Word) -> list[Word]:
     if unquote(value.text) != value.text:
         return [Word(name, name), Word(value[1:-1], value, quoted=True)]
     return [Word(name, name), Word(value, value)]
-
-
-def _answer(word: Word) -> None:
-    """Raises the help of an option with a question mark behind it."""
-    name = word.text.partition("=")[0]
-    if not name.endswith("?"):
-        return
-    from .help import option_help
-
-    try:
-        text = option_help(name.rstrip("?"))
-    except ScriptError as error:
-        raise ScriptError(error.message, place=word.place) from error
-    raise HelpAskedError(text, place=word.place)
-
-
-def _find(word: Word, value: str = "") -> Option:
-    """The option that a word names.
-
-    Args:
-        word: The word.
-        value: What follows it, for what to write in its place.
-
-    Raises:
-        ScriptError: None.
-    """
-    option = BY_NAME.get(OLDER.get(word.text, word.text))
-    if option is not None:
-        return option
-    name = word.text.partition("=")[0]
-    _answer(word)
-    if name in MAGIC_NAMES:
-        raise ScriptError(f"'{name}' belongs on the magic's own line, behind %%dgen.", place=word.place)
-    if name in ELSEWHERE:
-        raise ScriptError(f"'{name}' is no option here; {instead(name, value)}.", place=word.place)
-    reason = refusal(name)
-    if reason:
-        whose = "is dgenerate's and does" if is_of_dgenerate(name) else "does"
-        raise ScriptError(f"'{name}' {whose} not run here: {reason}.", place=word.place)
-    long = [known for known in (*BY_NAME, *REWRITTEN) if known.startswith("--")] if name.startswith("--") else BY_NAME
-    hint = nearest(name, long) or "; %%dgen --help lists them all."
-    raise ScriptError(f"'{name}' is no option{hint}", place=word.place)
-
-
-def _known(words: Sequence[Word], at: int) -> Option:
-    """The option at a place among words.
-
-    Raises:
-        ScriptError: None; it names further ones that are none, too.
-    """
-    value = words[at + 1].written.text if at + 1 < len(words) and not _is_option(words[at + 1]) else ""
-    try:
-        return _find(words[at], value)
-    except HelpAskedError:
-        raise
-    except ScriptError as error:
-        more = [word.text for word in words[at + 1 :] if _is_option(word) and _is_unknown(word)]
-        if not more:
-            raise
-        raise ScriptError(f"{error.message} Nor is {', '.join(dict.fromkeys(more))}.", place=error.place) from error
-
-
-def _is_unknown(word: Word) -> bool:
-    try:
-        _find(word)
-    except HelpAskedError:
-        return False
-    except ScriptError:
-        return SHORT_HARMLESS.get(word.text, word.text) not in HARMLESS
-    return False
 
 
 def _straight(word: Word) -> None:
@@ -198,11 +123,11 @@ def read_arguments(
     Raises:
         ScriptError: An option is unknown, repeated, lacks a value or has one that is not allowed.
     """
-    if len(words) > 1 and words[0].text == "dgenerate" and not _is_option(words[1]):
+    if len(words) > 1 and words[0].text == "dgenerate" and not is_option(words[1]):
         words = words[1:]
-    if not words or _is_option(words[0]):
+    if not words or is_option(words[0]):
         for word in words:
-            _answer(word)  # a question needs no model
+            answer(word)  # a question needs no model
         raise ScriptError(
             "An option stands here without a model before it; a blank line ends an invocation. Put the model's name on "
             "the line before, or end that line with \\.",
@@ -240,10 +165,10 @@ def _sort(words: list[Word], arguments: Arguments, *, replace: bool) -> None:
         position += 1
         if _unsure(word):  # an option at the run, perhaps, with what follows as its values
             arguments.open = True
-            while position < len(words) and not _is_option(words[position]):
+            while position < len(words) and not is_option(words[position]):
                 position += 1
             continue
-        if not _is_option(word):
+        if not is_option(word):
             secret = "auth_token" in arguments.options and arguments.words["auth_token"][-1:] == (words[position - 2],)
             raise ScriptError(
                 f"{'A second token' if secret else repr(word.text)} belongs to no option; quote values that hold "
@@ -254,16 +179,16 @@ def _sort(words: list[Word], arguments: Arguments, *, replace: bool) -> None:
         if idle in HARMLESS:
             why, valued = HARMLESS[idle]
             arguments.notes.append((f"{word.text} changes nothing: {why}", word.place))
-            position += int(valued and position < len(words) and not _is_option(words[position]))
+            position += int(valued and position < len(words) and not is_option(words[position]))
             continue
-        option = _known(words, position - 1)
+        option = option_at(words, position - 1)
         if option.dest in arguments.options and not replace:
             if option.many or option.flag:
                 raise fault(f"'{reference(option.dest)}' is given twice for this model.", option.dest, word.place)
             arguments.notes.append((f"{option.name} is given twice, and the last one counts", word.place))
         stop = position
         while (
-            stop < len(words) and not _is_option(words[stop]) and (option.many or stop == position) and not option.flag
+            stop < len(words) and not is_option(words[stop]) and (option.many or stop == position) and not option.flag
         ):
             stop += 1
         taken = tuple(words[position:stop])
@@ -313,7 +238,7 @@ def _value(option: Option, word: Word, arguments: Arguments) -> Any:
     """One value, read; images alone are control images beside what takes these, as in dgenerate."""
     if option.dest != "image_seeds":
         return option.parse(word.text, word.locate)
-    steered, sized = bool(_STEERING & arguments.options.keys()), "output_size" in arguments.options
+    steered, sized = any(dest in arguments.options for dest in CONTROL_FIELDS), "output_size" in arguments.options
     seed = parse_seed(word.text, word.locate, steered=steered, sized=sized)
     if seed.plain:
         several = len(seed.controls) > 1

@@ -15,7 +15,7 @@ from jupyter_latents.formats import format_of, listed
 from jupyter_latents.optimizations import choices_of
 from jupyter_latents.points import before
 from jupyter_latents.samplers import SAMPLERS
-from jupyter_latents.stage import Address, ImageSeed
+from jupyter_latents.stage import CONTROL_FIELDS, Address, ImageSeed
 from jupyter_latents.syntax.expand import UNKNOWN
 from jupyter_latents.syntax.options.faults import fault
 from jupyter_latents.syntax.options.parsers import weighter
@@ -276,7 +276,7 @@ def _check_images(arguments: Arguments) -> None:
                     arguments.place(dest),
                 )
     batch = arguments.first("batch_size")
-    nets = len(arguments.values.get("control_nets", ())) + len(arguments.values.get("t2i_adapters", ()))
+    nets = sum(len(arguments.values.get(dest, ())) for dest in CONTROL_FIELDS)
     for index, seed in enumerate(arguments.values.get("image_seeds", ())):
         inputs = len(seed.images or seed.latents)
         if batch is not None and inputs > 1 and batch % inputs:
@@ -294,11 +294,11 @@ def _check_images(arguments: Arguments) -> None:
                 arguments.place("image_seeds", index),
             )
         controls = len(seed.controls)
-        later = arguments.open or arguments.unknown & {"control_nets", "t2i_adapters"}
+        later = arguments.open or arguments.unknown.intersection(CONTROL_FIELDS)
         if controls not in (0, nets) and not later:
             raise fault(
                 f"There are {controls} control images for {nets} ControlNets; give one for each of "
-                f"{option('control_nets')} or {option('t2i_adapters')}.",
+                f"{' or '.join(map(option, CONTROL_FIELDS))}.",
                 "image_seeds",
                 arguments.place("image_seeds", index),
             )
