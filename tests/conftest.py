@@ -103,5 +103,5 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["Interact
     shell = InteractiveShell.instance(config=config)
     shell.run_line_magic("load_ext", "jupyter_latents")
     yield shell
-    shell.reset(new_session=False)
+    shell.user_ns.clear()  # `shell.reset` looks through all of the process for garbage, too
     InteractiveShell.clear_instance()
