@@ -21,10 +21,12 @@ from jupyter_latents.engine.observer import Look, Silent, StepEvent
 from jupyter_latents.errors import JupyterLatentsError, NameNotFoundError, RunError, SettingError
 from jupyter_latents.latents import Latents
 from jupyter_latents.session import Session, Task
-from jupyter_latents.session.process import Process
 from jupyter_latents.session.runs.run import Run
 from jupyter_latents.syntax import Script
+from tests.session.conftest import keeper, process_of  # noqa: F401
 from tests.tiny.fixtures import one_thread, tiny  # noqa: F401
+
+pytestmark = pytest.mark.kept_models
 
 SECONDS = 120
 STEPS = "--inference-steps 10 --output-size 64"
@@ -100,10 +102,11 @@ class Kernel:
 def kernel(
     tiny: Callable[[str], Path],  # noqa: F811
     tmp_path: Path,
+    request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Kernel:
     """A fresh session, as the first of its process, in an empty working directory."""
-    monkeypatch.setattr("jupyter_latents.session.session.PROCESS", Process())
+    monkeypatch.setattr("jupyter_latents.session.session.PROCESS", process_of(request))
     monkeypatch.chdir(tmp_path)
     return Kernel(tiny)
 
@@ -615,6 +618,7 @@ def test_a_file_with_damaged_history_goes_on_and_the_run_says_why(
     assert any("same schedule, without history" in note for note in watch.notes)
 
 
+@pytest.mark.kept_models(False)
 def test_the_model_is_loaded_once_for_all_cells(kernel: Kernel) -> None:
     kernel.run(f"<sd15>\n--prompts cat {STEPS} --seeds 7")
     loads = kernel.session.engine.cache.loads

@@ -69,13 +69,8 @@ def keeper() -> Process:
     return Process()
 
 
-@pytest.fixture
-def desk(
-    tiny: Callable[[str], Path],  # noqa: F811
-    request: pytest.FixtureRequest,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Desk:
-    """A fresh session, as the first of its process.
+def process_of(request: pytest.FixtureRequest) -> Process:
+    """A process for a test.
 
     Where the module is marked ``kept_models``, its engine may hold models that were loaded before; a test that is
     marked ``kept_models(False)`` begins without any.
@@ -84,5 +79,15 @@ def desk(
     marker = request.node.get_closest_marker("kept_models")
     if marker and marker.args != (False,):
         process._engine = request.getfixturevalue("keeper").engine(SETTINGS)
-    monkeypatch.setattr("jupyter_latents.session.session.PROCESS", process)
+    return process
+
+
+@pytest.fixture
+def desk(
+    tiny: Callable[[str], Path],  # noqa: F811
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Desk:
+    """A fresh session, as the first of its process; see `process_of`."""
+    monkeypatch.setattr("jupyter_latents.session.session.PROCESS", process_of(request))
     return Desk(tiny)

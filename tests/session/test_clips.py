@@ -19,6 +19,8 @@ from jupyter_latents.syntax import parse
 from tests.session.conftest import Desk
 from tests.session.runs.test_out_of_memory import full_when
 
+pytestmark = pytest.mark.kept_models
+
 CLIP = "<wan22> --prompts cat --inference-steps 3 --output-size 32 --num-frames 5 --seeds 3"
 
 

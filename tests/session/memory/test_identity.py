@@ -22,6 +22,8 @@ from tests.session.conftest import Desk
 from tests.session.memory.test_digest import FIELD_OF
 from tests.tiny.store import save_folder
 
+pytestmark = pytest.mark.kept_models
+
 STEPS = 3
 SCHEDULER = "--scheduler EulerAncestralDiscreteScheduler"
 BASE = f"{{model}} --prompts cat --inference-steps {STEPS} --output-size 64 {SCHEDULER}"

@@ -12,6 +12,8 @@ from jupyter_latents.settings import Settings
 from jupyter_latents.stage import ModelSource
 from tests.session.conftest import Desk
 
+pytestmark = pytest.mark.kept_models
+
 HALF = "<sd15> --prompts cat --seeds 3 --inference-steps 8 --output-size 64 --scheduler EulerAncestralDiscreteScheduler"
 
 

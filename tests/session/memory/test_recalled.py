@@ -11,6 +11,8 @@ from jupyter_latents.pictures.metadata.record import read_record
 from jupyter_latents.pictures.metadata.texts import OURS
 from tests.session.conftest import Desk
 
+pytestmark = pytest.mark.kept_models
+
 STEPS = "--seeds 3 --inference-steps 4 --scheduler DDIMScheduler"
 ONE = f"<sd15> --prompts cat {STEPS} --output-size 64"
 REST = f"<sd15> --prompts dog {STEPS}"
