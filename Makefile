@@ -8,8 +8,9 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PIP    := $(PY) -m pip --disable-pip-version-check -qq
 PYTEST_ARGS ?=
-# Two test processes, a file of tests in one of them, the browser's last. PYTEST_ARGS='-n 0' makes it one process.
-TWO    := -n 2 --dist loadfile --no-loadscope-reorder
+# Three test processes, for one of them often waits for a kernel or a page; a file of tests in one, the browser's last.
+# PYTEST_ARGS='-n 0' makes it one process.
+SPREAD := -n 3 --dist loadfile --no-loadscope-reorder
 LAB_ARGS    ?=
 
 export PIP_ROOT_USER_ACTION := ignore
@@ -43,7 +44,7 @@ lab: $(VENV)/.lab  ## open the quickstart notebook in JupyterLab
 		--LabApp.extension_manager=readonly $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
 
 test: check browser  ## lint, type check and run all tests; PYTEST_ARGS go to pytest
-	HF_HUB_OFFLINE=1 $(PY) -m pytest $(TWO) $(PYTEST_ARGS)
+	HF_HUB_OFFLINE=1 $(PY) -m pytest $(SPREAD) $(PYTEST_ARGS)
 
 check: $(VENV)/.test  ## ruff and mypy
 	$(PY) -m ruff check .
