@@ -9,6 +9,7 @@ import hashlib
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -116,15 +117,23 @@ def seal(result: StageResult) -> int:
     return sum_
 
 
+_PLAIN = frozenset({type(None), bool, int, float, str})
+
+
 def fingerprint(value: Any) -> str:
     """Text that tells a value from every other: fields without those in `OUT`, tensors and pictures by their bytes."""
+    return repr(value) if type(value) in _PLAIN else _fingerprint(value)
+
+
+def _fingerprint(value: Any) -> str:
     import torch
     from PIL.Image import Image
 
     if isinstance(value, Address):
         value = str(value)  # its text tells all of it
     if is_dataclass(value):
-        return repr([(name, fingerprint(getattr(value, name))) for name in _entering(value)])
+        kind: Any = type(value)
+        return repr([(name, fingerprint(getattr(value, name))) for name in _entering(kind)])
     if isinstance(value, torch.Tensor):
         return _of_tensor(value)
     if isinstance(value, Image):
@@ -136,9 +145,10 @@ def fingerprint(value: Any) -> str:
     return repr(value)
 
 
-def _entering(value: Any) -> list[str]:
-    out = OUT.get(type(value).__name__, {})
-    return [one.name for one in fields(value) if one.name not in out]
+@cache
+def _entering(kind: type) -> tuple[str, ...]:
+    out = OUT.get(kind.__name__, {})
+    return tuple(one.name for one in fields(kind) if one.name not in out)
 
 
 def _of_tensor(tensor: Any) -> str:

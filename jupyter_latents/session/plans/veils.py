@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from itertools import count
-from operator import is_
+from operator import attrgetter, is_
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -53,18 +53,24 @@ def rewrite(value: Any, text: Callable[[str], str]) -> Any:
         items = tuple(rewrite(item, text) for item in value)
         return value if all(map(is_, items, value)) else items
     if isinstance(value, Mapping):
-        rows = {key: rewrite(item, text) for key, item in value.items()}
-        return value if all(map(is_, rows.values(), value.values())) else MappingProxyType(rows)
+        entries = {key: rewrite(item, text) for key, item in value.items()}
+        return value if all(map(is_, entries.values(), value.values())) else MappingProxyType(entries)
     if is_dataclass(value) and not isinstance(value, type):
-        rows = {name: rewrite(getattr(value, name), text) for name in _names(type(value))}
-        changed = {name: item for name, item in rows.items() if item is not getattr(value, name)}
+        names, items_of = _fields(type(value))
+        written = [
+            (name, item) for name, item in zip(names, items_of(value), strict=True) if type(item) not in _WITHOUT_TEXT
+        ]
+        shown = {name: rewrite(item, text) for name, item in written}
+        changed = {name: shown[name] for name, item in written if shown[name] is not item}
         return replace(value, **changed) if changed else value
     return value
 
 
 @cache
-def _names(kind: type) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
+def _fields(kind: type) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    """The names of a class's fields, and what gives their values."""
+    names = tuple(field.name for field in fields(kind))
+    return names, attrgetter(*names) if len(names) > 1 else lambda value: tuple(getattr(value, name) for name in names)
 
 
 def hider(veiled: Any, environment: Environment) -> Callable[[str], str]:
