@@ -8,9 +8,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PIP    := $(PY) -m pip --disable-pip-version-check -qq
 PYTEST_ARGS ?=
-# Three test processes, for one of them often waits for a kernel or a page; a file of tests in one, the browser's last.
-# PYTEST_ARGS='-n 0' makes it one process.
-SPREAD := -n 3 --dist loadfile --no-loadscope-reorder
+# Two test processes, a file of tests in one of them, the browser's last. PYTEST_ARGS='-n 0' makes it one process.
+SPREAD := -n 2 --dist loadfile --no-loadscope-reorder
 LAB_ARGS    ?=
 
 export PIP_ROOT_USER_ACTION := ignore
