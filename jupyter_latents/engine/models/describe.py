@@ -150,7 +150,8 @@ def _sees(source: ModelSource) -> bool:
 
 def _of_folder(source: ModelSource, place: Path) -> ModelFacts:
     folder = _subfolder(source, place)
-    marks = folder_marks(folder)  # taken first: what changes from here on is read anew by whoever asks next
+    # Taken first: what changes from here on is read anew by whoever asks next. Not of a folder that is no model's.
+    marks = folder_marks(folder) if (folder / "model_index.json").is_file() else None
     facts = _whole_folder(_in_folder(source), folder, marks) if marks is not None else None
     if facts is not None:
         return facts

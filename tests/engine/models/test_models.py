@@ -609,6 +609,12 @@ def test_a_folder_is_described_anew_where_a_file_of_it_changed(tiny: Folders, tm
         describe(source(folder))
 
 
+def test_a_folder_that_is_no_models_is_not_walked_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jupyter_latents.engine.models.describe.folder_marks", lambda folder: pytest.fail(str(folder)))
+    with pytest.raises(ModelError, match=r"has no model_index\.json"):
+        describe(source(tmp_path))
+
+
 def test_dtype_and_device_are_checked(tiny: Folders) -> None:
     assert "use auto, float32" in refusal(source(tiny("sd15"), dtype="int8"))
     assert "no torch device" in refusal(source(tiny("sd15"), device="gpu"))
