@@ -18,11 +18,19 @@ from jupyter_latents.wording import option
 if TYPE_CHECKING:
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["FLOAT_DTYPES", "as_tensor", "check_dense", "check_tensor", "checksum", "tensor_bytes", "tensor_digest"]
+__all__ = [
+    "FLOAT_DTYPES", "as_tensor", "check_dense", "check_tensor", "checksum", "dtype_name", "tensor_bytes",
+    "tensor_digest",
+]  # fmt: skip
 
 _COLOURS = (1, 3)
 _DIMENSIONS = tuple(len(axes.split()) for axes in AXES)
 FLOAT_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    """A dtype by its own name, ``float16``."""
+    return str(dtype).removeprefix("torch.")
 
 
 def as_tensor(value: object) -> torch.Tensor:
@@ -98,11 +106,10 @@ def check_tensor(tensor: torch.Tensor, what: str = "latents") -> None:
         raise LatentsError(f"{what} have dtype {tensor.dtype}; {_way_to_float(tensor)}")
     if not bool(torch.isfinite(tensor).all()):
         bad = int((~torch.isfinite(tensor)).sum())
-        dtype = str(tensor.dtype).removeprefix("torch.")
         wider = f" or with {option('dtype')} float32" if tensor.dtype.itemsize < 4 else ""
         raise LatentsError(
-            f"{what} hold {bad} NaN or infinite values of {tensor.numel()}, in {dtype}; they cannot be denoised. "
-            f"Make them again, by smaller numbers{wider}."
+            f"{what} hold {bad} NaN or infinite values of {tensor.numel()}, in {dtype_name(tensor.dtype)}; they cannot "
+            f"be denoised. Make them again, by smaller numbers{wider}."
         )
 
 

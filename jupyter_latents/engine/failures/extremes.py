@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from jupyter_latents.errors import HandoffError
+from jupyter_latents.latents.tensors import dtype_name
 from jupyter_latents.latents.value import Latents
 from jupyter_latents.stage import Address, Scales, Stage
 from jupyter_latents.wording import option
@@ -90,9 +91,8 @@ def check_range(latents: object, dtype: torch.dtype) -> None:
         return
     largest, most = _largest(latents.tensor), torch.finfo(dtype).max
     if largest > most:
-        name = str(dtype).removeprefix("torch.")
         raise HandoffError(
-            f"these latents reach {largest:.3g}, and {name} holds {most:.3g} at most; clean latents have about 1. See "
-            "where they come from, or make them smaller with scale().",
+            f"these latents reach {largest:.3g}, and {dtype_name(dtype)} holds {most:.3g} at most; clean latents have "
+            "about 1. See where they come from, or make them smaller with scale().",
             option="image_seeds",
         )

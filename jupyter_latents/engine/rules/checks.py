@@ -19,6 +19,7 @@ from jupyter_latents.engine.schedule import schedulers, timesteps
 from jupyter_latents.engine.schedule.trial import stepped_dtype
 from jupyter_latents.engine.tap.finish import FINISHES
 from jupyter_latents.errors import HandoffError, ModelError
+from jupyter_latents.latents.tensors import dtype_name
 from jupyter_latents.stage import CONTROL_FIELDS, Stage
 from jupyter_latents.wording import option
 
@@ -189,15 +190,11 @@ def check_loop(scheduler: Any, facts: ModelFacts, mode: str, dtype: torch.dtype)
     if said is None or mode == "txt2img" or stepped_dtype(scheduler, 0, dtype, said) == said:
         return
     raise ModelError(
-        f"{facts.family.name} wants its latents in {_short(said)} after each step of {mode}, and "
-        f"{type(scheduler).__name__} leaves them in {_short(dtype)}. Use FlowMatchEulerDiscreteScheduler, or give "
-        f"{option('dtype')} {_short(said)}.",
+        f"{facts.family.name} wants its latents in {dtype_name(said)} after each step of {mode}, and "
+        f"{type(scheduler).__name__} leaves them in {dtype_name(dtype)}. Use FlowMatchEulerDiscreteScheduler, or give "
+        f"{option('dtype')} {dtype_name(said)}.",
         option="schedulers",
     )
-
-
-def _short(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
 
 
 def _check_kind(scheduler: Any, own: Any, family: str) -> None:

@@ -14,6 +14,7 @@ import torch
 from jupyter_latents.latents.facts import Noise, Position, Provenance, StateValue
 from jupyter_latents.latents.forms import check_level
 from jupyter_latents.latents.spaces import USUAL, Space
+from jupyter_latents.latents.tensors import dtype_name
 
 __all__ = [
     "noise_from",
@@ -149,7 +150,7 @@ def _leaf_record(value: StateValue, name: str) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else {"float": str(value)}
     if isinstance(value, torch.dtype):
-        return {"dtype": str(value).removeprefix("torch.")}
+        return {"dtype": dtype_name(value)}
     raise TypeError(f"{name} is a {type(value).__name__}")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from itertools import count
-from operator import attrgetter, is_
+from operator import is_
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -56,21 +56,17 @@ def rewrite(value: Any, text: Callable[[str], str]) -> Any:
         entries = {key: rewrite(item, text) for key, item in value.items()}
         return value if all(map(is_, entries.values(), value.values())) else MappingProxyType(entries)
     if is_dataclass(value) and not isinstance(value, type):
-        names, items_of = _fields(type(value))
-        written = [
-            (name, item) for name, item in zip(names, items_of(value), strict=True) if type(item) not in _WITHOUT_TEXT
-        ]
-        shown = {name: rewrite(item, text) for name, item in written}
-        changed = {name: shown[name] for name, item in written if shown[name] is not item}
+        rows = ((name, getattr(value, name)) for name in _names(type(value)))
+        written = {name: item for name, item in rows if type(item) not in _WITHOUT_TEXT}
+        shown = {name: rewrite(item, text) for name, item in written.items()}
+        changed = {name: item for name, item in shown.items() if item is not written[name]}
         return replace(value, **changed) if changed else value
     return value
 
 
 @cache
-def _fields(kind: type) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
-    """The names of a class's fields, and what gives their values."""
-    names = tuple(field.name for field in fields(kind))
-    return names, attrgetter(*names) if len(names) > 1 else lambda value: tuple(getattr(value, name) for name in names)
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 def hider(veiled: Any, environment: Environment) -> Callable[[str], str]:
