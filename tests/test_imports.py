@@ -118,12 +118,14 @@ class Import:
     Attributes:
         importer: Full name of the module it stands in.
         imported: Full name of what is imported; for ``from a import b`` it is ``a.b`` where that is a module.
+        source: What it is taken from; for ``from a import b`` it is ``a``, whatever ``b`` is.
         line: Line number.
         for_types: Whether it is for type checkers only and never runs.
     """
 
     importer: str
     imported: str
+    source: str
     line: int
     for_types: bool
 
@@ -177,12 +179,12 @@ def imports_of(package: Path) -> list[Import]:
     for importer, path in files.items():
         for node, for_types in walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
+                names = {alias.name: alias.name for alias in node.names}
             else:
                 source = absolute(node, importer if path.stem == "__init__" else importer.rpartition(".")[0])
                 full = [f"{source}.{alias.name}" for alias in node.names]
-                names = [name if name in files else source for name in full]
-            found += [Import(importer, name, node.lineno, for_types) for name in dict.fromkeys(names)]
+                names = {name if name in files else source: source for name in full}
+            found += [Import(importer, name, taken, node.lineno, for_types) for name, taken in names.items()]
     return found
 
 
@@ -199,12 +201,14 @@ def wrong_directions(imports: list[Import]) -> list[str]:
 def cycles(imports: list[Import]) -> list[str]:
     """The modules of one circle of imports, lazy ones counted; empty where there is none.
 
-    A package is a module of this graph too: whoever takes a name from it needs its `__init__`.
+    A package is a module of this graph too: whoever takes a name or a module from it waits until its `__init__` is
+    there. Two threads that begin one circle in two places end in an ImportError. `jupyter_latents` itself is there
+    before a second thread is.
     """
     graph: dict[str, set[str]] = {}
     for i in imports:
         if i.root == TOP and not i.for_types and i.importer != i.imported:
-            graph.setdefault(i.importer, set()).add(i.imported)
+            graph.setdefault(i.importer, set()).update({i.imported, i.source} - {i.importer, TOP})
     try:
         graphlib.TopologicalSorter(graph).prepare()
     except graphlib.CycleError as error:
@@ -306,6 +310,8 @@ def test_cycle_through_the_names_of_a_package_is_found(tmp_path: Path) -> None:
     (package / "engine" / "tap.py").write_text("from jupyter_latents import stage\n")
     assert cycles(imports_of(package)) == []
     (package / "engine" / "tap.py").write_text("def tap():\n    from jupyter_latents.engine import other\n")
+    assert len(cycles(imports_of(package))) == 3
+    (package / "engine" / "other.py").touch()  # a module of the package: its names are waited for all the same
     assert len(cycles(imports_of(package))) == 3
 
 

@@ -9,7 +9,7 @@ import pytest
 from jupyter_latents.errors import JupyterLatentsError, ModelError, Place, RunError, WindowError
 from jupyter_latents.session.blame import blame
 from jupyter_latents.syntax import Environment, Invocation, Script
-from jupyter_latents.syntax.options import OPTIONS
+from jupyter_latents.syntax.options.table import OPTIONS
 from jupyter_latents.wording import option, plain, readable, spell, without_advice
 
 MODEL = "demo/scenes"

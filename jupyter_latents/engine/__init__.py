@@ -13,7 +13,7 @@ from jupyter_latents.engine.answers import Course, Item, ModelCard, PartRow, Sch
 from jupyter_latents.engine.given.inputs import Given, Inputs
 from jupyter_latents.engine.given.outline import Outline, Standing
 from jupyter_latents.engine.given.picture_sizes import asked_size, size_after_resize
-from jupyter_latents.engine.libraries.imports import import_libraries
+from jupyter_latents.engine.libraries.imports import await_imports, import_libraries, libraries_imported
 from jupyter_latents.engine.models.places.names import known_models
 from jupyter_latents.engine.models.places.tiny import checked_preview_vae
 from jupyter_latents.engine.observer import (
@@ -69,12 +69,14 @@ __all__ = [
     "WorkerRow",
     "after_steps",
     "asked_size",
+    "await_imports",
     "bare",
     "call_arguments",
     "checked_preview_vae",
     "import_libraries",
     "is_steered",
     "known_models",
+    "libraries_imported",
     "local_engine",
     "network_files",
     "pictured",

@@ -21,6 +21,7 @@ from jupyter_latents.session import Task
 from jupyter_latents.session.runs.steps import OnStep
 from jupyter_latents.session.runs.waiting import attend
 from jupyter_latents.stage import Stage
+from jupyter_latents.stopping import Interrupted
 from jupyter_latents.syntax import Script
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ Runnable: TypeAlias = str | os.PathLike[str] | Stage | Sequence[Stage]
 Names: TypeAlias = MutableMapping[str, Any]
 
 _FILE = re.compile(r"\S+\.dgen")
+_POLL = 0.05  # seconds between two looks
 _LOG = logging.getLogger("jupyter_latents")
 
 
@@ -105,7 +107,7 @@ def run(
         KeyboardInterrupt: It was interrupted; the message says what there is of it.
         SettingError: It was called from inside a run, or with something that is no script, no names or no function.
     """
-    started = start(script, names=names, force=force, on_step=on_step, executor=executor)
+    started, _ = _begin(script, names=names, force=force, on_step=on_step, executor=executor)
     attend(started)
     return started.get()
 
@@ -118,10 +120,11 @@ def start(
     on_step: OnStep | None = None,
     executor: str | None = None,
 ) -> Run:
-    """Starts a script or stages and returns at once.
+    """Starts a script or stages and returns while they run.
 
-    The `Run` can be awaited (``await start(...)`` gives what `run` returns), iterated for its steps (``for`` and
-    ``async for``), and used as a context that stops it at its end.
+    The first in a process returns when torch and diffusers are imported, some seconds: code that imports a part of one
+    of them meanwhile would break both imports. The `Run` can be awaited (``await start(...)`` gives what `run`
+    returns), iterated for its steps (``for`` and ``async for``), and used as a context that stops it at its end.
 
     Args:
         script: See `run`.
@@ -135,8 +138,23 @@ def start(
 
     Raises:
         ScriptError: Something is wrong in the script, and where.
+        KeyboardInterrupt: It was interrupted before it returned; the run is stopped.
         SettingError: It was called from inside a run, or with something that is no script, no names or no function.
     """
+    started, session = _begin(script, names=names, force=force, on_step=on_step, executor=executor)
+    try:
+        while session.imports and not started.wait(_POLL):
+            pass
+    except KeyboardInterrupt:
+        started.stop()
+        raise Interrupted("the run was stopped before its first step; nothing was made.") from None
+    return started
+
+
+def _begin(
+    script: Runnable, *, names: Names | None, force: bool, on_step: OnStep | None, executor: str | None
+) -> tuple[Run, Session]:
+    """Starts a run; with the session that runs it."""
     _check_given(names, on_step)
     running = getattr(shell(), "user_ns", None)
     session = sessions.current(running)
@@ -149,7 +167,7 @@ def start(
     task = Task(job.script, force=force, reword=job.reworded)
     started = _seen(among, task, on_step) if in_marimo() else among.start(task, _Logged(), on_step)
     started.gives = job.given
-    return started
+    return started, among
 
 
 def _check_given(names: object, on_step: object) -> None:

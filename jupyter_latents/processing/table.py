@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import jupyter_latents.processing.settings as kind
 from jupyter_latents.addresses import Address
 from jupyter_latents.errors import SettingError, nearest
 
-from . import settings as kind
 from .work import (
     blurred,
     cropped,

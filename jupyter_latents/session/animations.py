@@ -12,9 +12,9 @@ from jupyter_latents.latents.clip import Clip
 from jupyter_latents.paths import is_there, opened
 from jupyter_latents.pictures.film_files import Film, film_of
 from jupyter_latents.pictures.films import check_codec
-from jupyter_latents.session import outputs
 from jupyter_latents.session.blame import blame
 from jupyter_latents.session.names.clips import frames_of
+from jupyter_latents.session.outputs import joined, write_outputs
 from jupyter_latents.session.plans.later import UnforeseenError
 from jupyter_latents.stage import Reference, Stage
 from jupyter_latents.stopping import check
@@ -157,8 +157,8 @@ def films_written(
     prefix = f"{wanted.prefix}_ANIM" if wanted.prefix else "ANIM"
     output = replace(wanted, format=ending, prefix=prefix, grid=None, metadata=False, configs=False)
     result = replace(results[0], images=clips)
-    return outputs.write(replace(stage, output=output), result, lambda _number: texts, tell, own=own)
+    return write_outputs(replace(stage, output=output), result, lambda _number: texts, tell, own=own)
 
 
 def _stills(pictures: Sequence[Image | Clip], stage: Stage) -> list[Image]:
-    return [one for one in outputs.joined(pictures, stage.output.grid) if not isinstance(one, Clip)]
+    return [one for one in joined(pictures, stage.output.grid) if not isinstance(one, Clip)]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from jupyter_latents.engine import StageResult
     from jupyter_latents.latents.value import Latents
 
-__all__ = ["check_writable", "folder_of", "joined", "write", "writes", "writes_latents"]
+__all__ = ["check_writable", "folder_of", "joined", "write_outputs", "writes", "writes_latents"]
 
 _FOLDER = "output"  # dgenerate's own default
 _IN_NAMES = str.maketrans({"@": "-", ",": "-", "=": None})
@@ -103,7 +103,7 @@ def _closed(place: Path, mode: int) -> str:
     return "" if os.access(place, os.W_OK | os.X_OK) else explain(PermissionError(errno.EACCES, ""))
 
 
-def write(
+def write_outputs(
     stage: Stage,
     result: StageResult,
     texts: Callable[[int], Mapping[str, str]],

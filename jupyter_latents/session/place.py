@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from jupyter_latents.engine import Phase, import_libraries
+from jupyter_latents.engine import Phase, import_libraries, libraries_imported
 from jupyter_latents.errors import SettingError
 from jupyter_latents.settings import Settings, is_executor
 
@@ -74,6 +74,11 @@ class EnginePlace:
         """What each worker does now; none where stages run in this process."""
         engine: Any = self.engine
         return engine.workers() if self._on_workers else []
+
+    @property
+    def imports(self) -> bool:
+        """Whether the next run here has libraries to import, or one that goes on is importing them."""
+        return self._given is None and self._own is None and not libraries_imported()
 
     def load(self, tell: Callable[[Phase], None]) -> None:
         """Imports what the engine needs, and starts workers, where this is to be done yet.

@@ -129,6 +129,11 @@ class Session:
         """Imports what the engine needs, and starts workers, where this is to be done yet; see `EnginePlace.load`."""
         self._place.load(tell)
 
+    @property
+    def imports(self) -> bool:
+        """Whether its next run has libraries to import, or one that goes on is importing them."""
+        return self._place.imports
+
     def check(self, script: Script) -> None:
         """Finds what can be found wrong in a script before anything runs.
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 REPOSITORY = Path(__file__).parents[2]
 SETUP = f"""import sys, time
 sys.path.insert(0, {str(REPOSITORY)!r})
-from jupyter_latents.display import RunView, view_of
+from jupyter_latents.display.view import RunView, view_of
 from tests.display.fake_run import *
 fake_previews(64)
 torch.set_num_threads(1)"""

@@ -15,8 +15,9 @@ import pytest
 import torch
 from PIL import Image
 
-from jupyter_latents.display import latents_bundle, publishing, screens
+from jupyter_latents.display import publishing, screens
 from jupyter_latents.display.choice import choose_screen
+from jupyter_latents.display.latents import latents_bundle
 from jupyter_latents.display.live import LiveScreen
 from jupyter_latents.display.pictures.channels import quantise
 from jupyter_latents.display.pictures.images import montage, png

@@ -2,7 +2,9 @@
 
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 from IPython.core.events import EventManager, available_events
 
 from jupyter_latents.ahead import Ahead
-from jupyter_latents.engine import import_libraries
+from jupyter_latents.engine import await_imports, import_libraries
 from jupyter_latents.errors import StoppedError
 from jupyter_latents.settings import SETTINGS
 from jupyter_latents.stopping import StopFlag, heeding
@@ -41,16 +43,18 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
 def gates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     """A module ``gated`` whose import waits to be let go on."""
     (tmp_path / "gated.py").write_text(GATED)
+    (tmp_path / "gated_after.py").touch()
     monkeypatch.syspath_prepend(str(tmp_path))
     held: Any = SimpleNamespace(begun=threading.Event(), opened=threading.Event())
     monkeypatch.setitem(sys.modules, "gates", held)
     yield held
     held.opened.set()
-    sys.modules.pop("gated", None)
+    for name in ("gated", "gated_after"):
+        sys.modules.pop(name, None)
 
 
 def end_of_cell(shell: Any) -> None:
-    shell.events.trigger("post_run_cell", None)
+    shell.events.trigger("post_execute")
     for thread in threading.enumerate():
         if thread.name == THREAD:
             thread.join()
@@ -64,6 +68,86 @@ def test_a_kernel_imports_once_when_the_loading_cell_has_ended(asked: list[tuple
     end_of_cell(shell)
     assert len(asked) == 1
     assert "jupyter_latents.display.view" in asked[0]
+
+
+def test_nothing_is_imported_between_the_cells_of_a_cell(asked: list[tuple[str, ...]]) -> None:
+    shell = shell_of(kernel=object())
+    Ahead(shell)
+    shell.events.trigger("pre_execute")
+    shell.events.trigger("pre_execute")
+    end_of_cell(shell)
+    assert asked == []
+    end_of_cell(shell)
+    assert len(asked) == 1
+
+
+def test_a_cell_waits_for_one_import_and_the_others_come_after_it(
+    gates: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jupyter_latents.ahead._FIRST_CELL", ("gated", "gated_after"))
+    shell = shell_of(kernel=object())
+    Ahead(shell)
+    shell.events.trigger("post_execute")
+    gates.begun.wait(60)
+    cell = threading.Thread(target=shell.events.trigger, args=("pre_execute",))
+    cell.start()
+    cell.join(0.3)
+    assert cell.is_alive()
+    gates.opened.set()
+    cell.join()
+    assert not [name for name in sys.modules if name == "gated_after"]
+    end_of_cell(shell)
+    assert "gated_after" in sys.modules
+
+
+def test_a_cell_waits_for_the_imports_of_a_background_run_and_is_told_of_a_long_wait(
+    gates: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = list[str]()
+
+    def tell(what: str) -> None:
+        told.append(what)
+        gates.opened.set()
+
+    monkeypatch.setattr("jupyter_latents.ahead._TOLD_AFTER", 0.0)
+    monkeypatch.setattr("builtins.print", tell)
+    shell = shell_of(kernel=None)  # a terminal's too
+    Ahead(shell)
+    run = threading.Thread(target=import_libraries, args=(lambda _: None, "gated"))
+    run.start()
+    gates.begun.wait(60)
+    shell.events.trigger("pre_execute")
+    run.join()
+    assert told == ["this cell begins when jupyter_latents is imported, for the stages."]
+
+
+def test_an_interrupt_does_not_let_a_cell_begin_beside_an_import(gates: SimpleNamespace) -> None:
+    run = threading.Thread(target=import_libraries, args=(lambda _: None, "gated"))
+    run.start()
+    gates.begun.wait(60)
+    told = list[str]()
+
+    def interrupt(what: str) -> None:
+        told.append(what)
+        gates.opened.set()
+        raise KeyboardInterrupt
+
+    with suppress(KeyboardInterrupt):
+        await_imports(0.0, interrupt)
+    run.join()
+    assert told[1:] == [
+        "the interrupt came before this cell began, during an import that must not be cut; interrupt it again."
+    ]
+
+
+def test_an_import_that_fails_ahead_says_nothing(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("jupyter_latents.ahead._FIRST_CELL", ("no_module_of_this_name",))
+    shell = shell_of(kernel=object())
+    Ahead(shell)
+    end_of_cell(shell)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_terminal_and_whoever_switched_it_off_import_nothing(
@@ -108,9 +192,15 @@ def cold_kernel(tmp_path: Path) -> Iterator[KernelSession]:
     session.close()
 
 
-def test_in_a_kernel_torch_comes_after_the_loading_cell(cold_kernel: KernelSession) -> None:
+def test_in_a_kernel_imports_come_between_cells_and_beside_none(cold_kernel: KernelSession) -> None:
     loaded = cold_kernel.execute("%load_ext jupyter_latents\nimport sys\nprint('torch' in sys.modules)")
     assert loaded.text() == "False\n"
-    waited = f"import threading\n[t.join() for t in threading.enumerate() if t.name == {THREAD!r}]\n"
-    after = cold_kernel.execute(waited + "print('torch' in sys.modules, 'jupyter_latents.display.view' in sys.modules)")
-    assert after.text() == "True True\n"
+    time.sleep(0.2)  # on a machine at rest torch is half imported by now
+    early = cold_kernel.execute("import torch.nn.functional\nfrom diffusers import StableDiffusionPipeline as found")
+    assert early.error == ""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if cold_kernel.execute("print('jupyter_latents.display.wiring' in sys.modules)").text() == "True\n":
+            return
+        time.sleep(0.5)
+    pytest.fail("not imported ahead in 60 s")

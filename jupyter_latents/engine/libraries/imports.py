@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 
 from jupyter_latents import stopping
 
-__all__ = ["import_libraries"]
+__all__ = ["await_imports", "import_libraries", "libraries_imported"]
 
 _LIBRARIES = ("torch", "transformers", "diffusers", "diffusers.models", "jupyter_latents.engine.local")
 """In the order in which they need each other. None may be left half imported: torch cannot be imported again then."""
 
 _ASK_SECONDS = 0.1
-"""How often a run that waits for another thread's imports asks whether it is to stop."""
+"""How often who waits for another thread's imports asks whether to go on waiting."""
 
 _importing = threading.Lock()
 """One thread at a time: two that import parts of one library may each wait for the other."""
@@ -41,6 +43,36 @@ def import_libraries(tell: Callable[[str], None], *more: str) -> None:
             import_module(name)
         if more:
             _import_quietly(more)
+
+
+def libraries_imported() -> bool:
+    """Whether all of the libraries are there, and no thread is importing any."""
+    return not _importing.locked() and all(name in sys.modules for name in _LIBRARIES)
+
+
+def await_imports(after: float, tell: Callable[[str], None]) -> None:
+    """Waits until no thread is importing libraries: code that imports a part of one meanwhile breaks both imports.
+
+    An interrupt does not end the wait: that code would run then.
+
+    Args:
+        after: Seconds after which a wait is told.
+        tell: Called with what to tell a person.
+    """
+    late = time.monotonic() + after
+    interrupted = False
+    while True:
+        try:
+            if _importing.acquire(timeout=_ASK_SECONDS):
+                _importing.release()
+                break
+            if time.monotonic() >= late:
+                late = math.inf
+                tell(f"this cell begins when {_how_far(_under_way()).partition(',')[0]} is imported, for the stages.")
+        except KeyboardInterrupt:
+            interrupted = True
+    if interrupted:
+        tell("the interrupt came before this cell began, during an import that must not be cut; interrupt it again.")
 
 
 def _import_quietly(names: tuple[str, ...]) -> None:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from jupyter_latents.engine import Given, Phase, StageResult, wide
 from jupyter_latents.errors import JupyterLatentsError, RunError
 from jupyter_latents.paths import here
-from jupyter_latents.session import outputs
 from jupyter_latents.session.animations import check_animated, frames_asked
 from jupyter_latents.session.blame import blame, check_parts
 from jupyter_latents.session.memory.identity import key_of
+from jupyter_latents.session.outputs import check_writable, folder_of, write_outputs
 from jupyter_latents.session.plans.veils import expand_names, rewrite
 from jupyter_latents.session.runs.afterwards import decoded, finished, with_pictures
 from jupyter_latents.session.runs.ending import bind_ending
@@ -111,7 +111,7 @@ class ScriptRun:
         """A stage that writes into the folder that its script was in at first."""
         if here() == self.place:
             return stage
-        return replace(stage, output=replace(stage.output, path=str(self.place / outputs.folder_of(stage))))
+        return replace(stage, output=replace(stage.output, path=str(self.place / folder_of(stage))))
 
     def _earlier(self, job: Job) -> tuple[Job, ...]:
         """The second stages of refined pairs before this one, which is kept among them."""
@@ -161,7 +161,7 @@ class ScriptRun:
 
     def _stage(self, job: Job, stage: Stage) -> StageResult:
         check_parts(stage)
-        outputs.check_writable(stage)
+        check_writable(stage)
         ready, at = self._readiness(), len(job.made)
         if job.beside is not None and at in job.beside:
             resolved, result = job.beside.resolved(at), self._taken(job.beside, job, stage)
@@ -310,6 +310,6 @@ class ScriptRun:
         stage = self._placed(stage)
         result = with_pictures(stage, result, self.models.engine)
         texts, cell = partial(self.session.texts, result.latents), partial(self.session.cell, result.latents)
-        files = outputs.write(stage, result, texts, observer.note, cell, self.run.files)
+        files = write_outputs(stage, result, texts, observer.note, cell, self.run.files)
         self.session.origins.wrote(files, result.latents)
         return files

@@ -122,7 +122,7 @@ def test_files_stay_in_the_folder_whatever_names_them(desk: Desk, tmp_path: Path
     stage = Stage(model=ModelSource("m"), output=Output(path=str(tmp_path / "out"), prefix="../x"))
     desk.run(f"<sd15> {SHORT} --into base")
     with pytest.raises(LatentsFileError, match="file names stay inside"):
-        outputs.write(stage, desk.run(f"<sd15> {SHORT}").results[0], lambda _: {}, lambda _: None)
+        outputs.write_outputs(stage, desk.run(f"<sd15> {SHORT}").results[0], lambda _: {}, lambda _: None)
 
 
 def test_a_link_in_the_place_of_a_file_is_replaced_not_followed(desk: Desk, tmp_path: Path) -> None:

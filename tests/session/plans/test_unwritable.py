@@ -82,8 +82,8 @@ def test_a_line_that_waits_is_seen_to_before_its_model_loads(desk: Desk) -> None
 def test_a_folder_that_goes_while_the_stage_runs_is_to_blame(
     desk: Desk, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outputs, "check_writable", lambda _stage: None)
-    monkeypatch.setattr("jupyter_latents.session.plans.foresight.check_writable", lambda _stage: None)
+    for module in ("runs.script_run", "plans.foresight"):
+        monkeypatch.setattr(f"jupyter_latents.session.{module}.check_writable", lambda _stage: None)
     with pytest.raises(LatentsFileError) as caught:
         desk.run(f"{STAGE} --output-path file")
     assert caught.value.place is not None

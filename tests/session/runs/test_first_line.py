@@ -47,6 +47,12 @@ shell = InteractiveShell.instance()
 shell.run_line_magic("load_ext", "jupyter_latents")
 shell.run_cell_magic("dgen", "", "demo/scenes --prompts cat")
 """
+STARTED = """
+import jupyter_latents as jl
+with jl.start("demo/scenes --prompts cat --inference-steps 1"):
+    import torch.nn.functional
+    from diffusers import StableDiffusionPipeline
+"""
 
 
 def printed(program: str) -> list[str]:
@@ -62,6 +68,10 @@ def test_a_first_run_tells_of_imports_before_them_and_can_be_stopped_there() -> 
 
 def test_a_first_runs_card_is_shown_before_torch_is_there() -> None:
     assert printed(SHOWN) == ["False"]
+
+
+def test_code_after_a_first_start_can_import_parts_of_the_libraries() -> None:
+    assert printed(STARTED) == []
 
 
 def test_a_stop_is_heard_between_two_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
