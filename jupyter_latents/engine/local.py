@@ -17,6 +17,7 @@ from jupyter_latents.engine.libraries.quiet import gather_messages
 from jupyter_latents.engine.models.cache import LoadedModel, ModelCache
 from jupyter_latents.engine.models.describe import describe, description_scope, whole
 from jupyter_latents.engine.models.experts import EXPERTS
+from jupyter_latents.engine.models.files.digests import FileMark, written_over
 from jupyter_latents.engine.models.files.unused import unused_notes
 from jupyter_latents.engine.models.load import dtype_of
 from jupyter_latents.engine.models.memory import device_of
@@ -155,6 +156,7 @@ class LocalEngine:
             with phases.telling():
                 weights = Weights(self._loaded(first, watch), self._decoder.vae_of)
                 together = run_batch(stages, weights, watch)
+                _check_files(weights.model.marks, first)
         except (RunError, ModelError, *_FOREIGN) as error:
             if isinstance(error, ModelError) and error.option != "batch_size":
                 raise
@@ -183,25 +185,30 @@ class LocalEngine:
         if prepared.facts.lacking:
             prepared = prepare(stage, Given.of(inputs), whole(stage.model))
         model = self._loaded(stage, watch, EXPERTS if prepared.experts else ())
-        weights = Weights(model, self._decoder.vae_of, self._with(stage, watch.observer))
+        used = set(model.marks)
+        weights = Weights(model, self._decoder.vae_of, self._with(stage, watch.observer, used))
         run = StageRun(prepared, inputs, weights, watch)
         try:
-            return run.go()
+            done = run.go()
+            _check_files(used, stage)
+            return done
         except JupyterLatentsError as error:
             if isinstance(error, RunError):
-                error.partial = run.partial()
+                error.partial = None if written_over(used) else run.partial()
             raise
         except BaseException as error:  # SystemExit of a converter too
             told = cause(error).replace("jupyter_latents.engine.tap.scheduler.WindowedScheduler", run.scheduler_name)
             message = f"{stage.model.name} failed while it ran: {told}"
-            raise RunError(message, partial=run.partial()) from error
+            raise RunError(message, partial=None if written_over(used) else run.partial()) from error
 
-    def _with(self, stage: Stage, observer: Observer) -> Callable[[tuple[str, ...]], LoadedModel]:
-        """Loads a stage's model with those of its experts that are named."""
+    def _with(self, stage: Stage, observer: Observer, used: set[FileMark]) -> Callable[[tuple[str, ...]], LoadedModel]:
+        """Loads a stage's model with those of its experts that are named, and notes what these are mapped to."""
 
         def load(experts: tuple[str, ...]) -> LoadedModel:
             others = tuple(name for name in EXPERTS if name not in experts)
-            return self.cache.load(stage.model, lambda reading: observer.phase(Phase("loading", reading)), others)
+            model = self.cache.load(stage.model, lambda reading: observer.phase(Phase("loading", reading)), others)
+            used.update(model.marks)
+            return model
 
         return load
 
@@ -212,6 +219,7 @@ class LocalEngine:
             model = self.cache.load(stage.model)
             pictures = codec.decode(model.facts.space.seen(done.latents.tensor), model.vae_for_decoding)
             images = codec.to_pil(pictures, fps_of(done.latents.provenance))
+            _check_files(model.marks, stage)
         except StoppedError:
             return replace(done, stopped=True)
         except JupyterLatentsError:
@@ -228,6 +236,19 @@ class LocalEngine:
     def preview(self, latents: Latents, tiny: str | None = None) -> list[Image | Clip]:
         """See `Engine.preview`; `tiny` is a tiny autoencoder that makes them, None for what the settings say."""
         return self._decoder.preview(latents, tiny)
+
+
+def _check_files(marks: Collection[FileMark], stage: Stage) -> None:
+    """Sees that the weights that a stage ran on are those that it was to run on.
+
+    Raises:
+        ModelError: They are mapped to a file that was written to meanwhile.
+    """
+    if name := written_over(marks):
+        raise ModelError(
+            f"{name} of {stage.model.name} was written to while the stage ran, so that what it made is of two models; "
+            "it is not kept. Run it again."
+        )
 
 
 class _Phases:

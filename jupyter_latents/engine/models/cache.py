@@ -13,6 +13,7 @@ from jupyter_latents.engine.answers import PartRow
 from jupyter_latents.engine.models.budget import ModelBudget
 from jupyter_latents.engine.models.describe import describe, whole
 from jupyter_latents.engine.models.encodings import Encodings
+from jupyter_latents.engine.models.files.digests import FileMark
 from jupyter_latents.engine.models.filler import Filler
 from jupyter_latents.engine.models.load import LoadPlan, Part, PartKey, dtype_of, plan_of, size_of
 from jupyter_latents.engine.models.memory import device_of
@@ -122,7 +123,7 @@ class ModelCache:
             return False  # nothing is fetched for a stage that is not judged yet
         with self._loading:
             plan, _, _ = _plan(source)
-            missing = [name for name, key in plan.keys.items() if key not in self.parts]
+            missing = [name for name, key in plan.keys.items() if self._shelf.get(key) is None]
             if not self._shelf.fits(plan.home, plan.memory(missing)):
                 return False
             self._filler.fill(plan, tell)
@@ -198,7 +199,7 @@ class ModelCache:
         """
         same = (f"torch.{dtype}", "torch.float32") if dtype != "auto" else ()
         held = [(key, part.value) for key, part in self.parts.items()
-                if key.digest == digest and (not same or key.dtype in same)]  # fmt: skip
+                if key.digest == digest and (not same or key.dtype in same) and part.is_as_read]  # fmt: skip
         found = [(key, value) for key, value in held if hasattr(value, "decode") and hasattr(value, "parameters")]
         found.sort(key=lambda pair: (pair[0].made != "decodes", pair[0].dtype != "torch.float32"))
         return found[0][1] if found else None
@@ -217,7 +218,9 @@ class ModelCache:
         def previewer(tiny: str | None) -> Previewer:
             return self.previewer(facts.space, self._decoding(key, vae, device), tiny)
 
-        model = LoadedModel(facts, values, device, plan.dtype, previewer, decoder, self.encodings, offload)
+        held = (part.marks for key in plan.keys.values() if (part := self.parts.get(key)) is not None)
+        marks = frozenset[FileMark]().union(*held)
+        model = LoadedModel(facts, values, device, plan.dtype, previewer, decoder, self.encodings, offload, marks)
         self._shelf.hand(model, frozenset(plan.keys.values()))
         return model
 
@@ -231,13 +234,14 @@ class ModelCache:
         dtype = torch.float32 if overflows else vae.dtype
         wanted = key._replace(dtype=str(dtype), device=str(device), made="decodes")
         with self._loading:
-            if wanted not in self.parts:
+            part = self._shelf.get(wanted)
+            if part is None:
                 self._shelf.make_room(device, size_of(vae) * dtype.itemsize // vae.dtype.itemsize, {wanted, key})
                 made = copy.deepcopy(vae).to(device=device)
                 made = made.float() if overflows else made
-                models = set(self.parts[key].models) if key in self.parts else set()
-                self._shelf.put(wanted, made, "vae", models)
-            part = self.parts[wanted]
+                own = self.parts.get(key)
+                self._shelf.put(wanted, made, "vae", frozenset(), own.models if own else ())
+                return made
             part.used = time.time()
             return part.value
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from jupyter_latents.engine.ear import ear
+from jupyter_latents.engine.models.files.digests import are_as_they_were
 from jupyter_latents.engine.models.load import LoadPlan, PartKey
 from jupyter_latents.engine.models.memory import is_out_of_memory, is_ram
 from jupyter_latents.engine.models.readers import place, read_checkpoint, read_part
@@ -40,8 +41,7 @@ class Filler:
         Raises:
             ModelError: A part cannot be read.
         """
-        held = self._shelf.parts
-        values = {name: held[key].value for name, key in plan.keys.items() if key in held}
+        values = {name: part.value for name, key in plan.keys.items() if (part := self._shelf.get(key)) is not None}
         for name, key in plan.keys.items():
             if name not in values and (waiting := self._fetched(plan, name, key)) is not None:
                 values[name] = waiting
@@ -54,21 +54,31 @@ class Filler:
             if names:
                 tell(_reading(plan, names, read, missing))
                 read += plan.file_bytes(names)
-                self._keep(plan, self._read(plan, names, values), values)
+                self._take(plan, names, values)
         if any(name in last for name in missing):
             tell(_reading(plan, last, read, missing, plan.late_addons))
-            self._keep(plan, self._read(plan, last, values), values)
+            self._take(plan, last, values)
         return values
 
-    def _keep(self, plan: LoadPlan, read: Mapping[str, Any], values: dict[str, Any]) -> None:
-        """Puts addons on parts that were read for them, and holds what was read."""
-        ready = dict(read)
-        for addon, names in plan.changes:
-            own = {name: ready[name] for name in names if name in ready}
+    def _take(self, plan: LoadPlan, names: list[str], values: dict[str, Any]) -> None:
+        """Reads parts, puts addons on those that are read for them, and holds them.
+
+        Raises:
+            ModelError: One cannot be read, or its files are others than those that were digested.
+        """
+        ready = self._read(plan, names, values)
+        for addon, changed in plan.changes:
+            own = {name: ready[name] for name in changed if name in ready}
             ready |= addon.put_on(plan.facts, values, own) if own else {}
+        for name in names:
+            if not are_as_they_were(plan.marks(name)):
+                raise ModelError(
+                    f"files of {name} of {plan.facts.name}, or of what is put on it, were changed since this run "
+                    "looked at them; run it again."
+                )
         values.update(ready)
         for name, value in ready.items():
-            self._shelf.put(plan.keys[name], value, name)
+            self._shelf.put(plan.keys[name], value, name, plan.marks(name))
 
     def _fetched(self, plan: LoadPlan, name: str, key: PartKey) -> Any | None:
         """A part that waits in RAM for the accelerator, moved there after making room."""

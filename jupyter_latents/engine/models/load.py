@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 from jupyter_latents.engine.answers import PartRow
 from jupyter_latents.engine.models.addons.addon import Addon
 from jupyter_latents.engine.models.facts import ModelFacts
+from jupyter_latents.engine.models.files.digests import FileMark, are_as_they_were
 from jupyter_latents.engine.models.parts import PartSource
 from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import ModelSource
 from jupyter_latents.wording import option
 
-__all__ = ["LoadPlan", "Part", "PartKey", "dtype_of", "plan_of", "row_of", "size_of"]
+__all__ = ["LoadPlan", "Part", "PartKey", "dtype_of", "is_mapped", "plan_of", "row_of", "size_of"]
 
 _DTYPES = ("auto", "float32", "float16", "bfloat16")
 
@@ -46,6 +47,7 @@ class Part:
         used: Time of the last use, seconds since 1970.
         models: Names of the models that use it.
         name: Its name in the pipeline.
+        marks: Of its files, where its weights are mapped to them: they are what those files hold now.
     """
 
     value: Any
@@ -53,6 +55,12 @@ class Part:
     used: float
     models: set[str] = field(default_factory=set)
     name: str = ""
+    marks: frozenset[FileMark] = frozenset()
+
+    @property
+    def is_as_read(self) -> bool:
+        """Whether it still is what its files held when they were read."""
+        return are_as_they_were(self.marks)
 
 
 def row_of(key: PartKey, part: Part, *, busy: bool) -> PartRow:
@@ -112,6 +120,11 @@ class LoadPlan:
         own = self.part(name).dtype
         return getattr(torch, own) if own and own != "auto" else self.dtype
 
+    def marks(self, name: str) -> frozenset[FileMark]:
+        """Of the files of a part's weights, and of what is put on it, as they were when they were digested."""
+        put_on = (addon.marks for addon, names in self.changes if name in names)
+        return self.part(name).marks.union(*put_on)
+
     def memory(self, names: list[str]) -> int:
         """Bytes that parts need."""
         return sum(self.part(name).values * int(self.dtype_of(name).itemsize) for name in names)
@@ -140,6 +153,22 @@ def _key(plan: LoadPlan, part: PartSource) -> PartKey:
     if not part.weights:
         return PartKey(part.digest, part.class_name, made=made)
     return PartKey(part.digest, part.class_name, str(plan.dtype_of(part.name)), str(plan.home), made)
+
+
+def is_mapped(part: Any) -> bool:
+    """Whether a loaded part's weights are a view into their file, as those that safetensors read and nobody converted.
+
+    Torch cannot resize the storage of such a tensor.
+    """
+    own = (*part.parameters(), *part.buffers()) if hasattr(part, "parameters") else ()
+    return any(tensor.device.type == "cpu" and not _is_resizable(tensor) for tensor in own)
+
+
+def _is_resizable(tensor: Any) -> bool:
+    try:
+        return bool(tensor.untyped_storage().resizable())
+    except (NotImplementedError, RuntimeError):  # a quantizer's, which holds several tensors
+        return True
 
 
 def size_of(part: Any) -> int:

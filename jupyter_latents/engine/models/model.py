@@ -12,6 +12,7 @@ from typing import Any
 from jupyter_latents.engine.libraries.signatures import parameters_of
 from jupyter_latents.engine.models.encodings import Encodings
 from jupyter_latents.engine.models.facts import ModelFacts
+from jupyter_latents.engine.models.files.digests import FileMark
 from jupyter_latents.engine.models.offload import offloaded
 from jupyter_latents.engine.vae.preview import Previewer
 from jupyter_latents.errors import ModelError
@@ -34,6 +35,7 @@ class LoadedModel:
         decoder: Gives the VAE that decodes; see `vae_for_decoding`.
         encodings: Remembers what its text encoders made.
         offload: ``model``, ``sequential``, ``group`` or None, where there is an accelerator to offload from.
+        marks: Of the files that parts are mapped to, as they were before they were read.
     """
 
     facts: ModelFacts
@@ -44,6 +46,7 @@ class LoadedModel:
     decoder: Callable[[], Any]
     encodings: Encodings
     offload: str | None = None
+    marks: frozenset[FileMark] = frozenset()
 
     @property
     def vae(self) -> Any:

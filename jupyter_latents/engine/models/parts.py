@@ -13,7 +13,14 @@ from typing import Any, Literal
 
 from jupyter_latents.engine.libraries.signatures import parameters_of
 from jupyter_latents.engine.models.families import family_of
-from jupyter_latents.engine.models.files.digests import file_digest, files_digest, part_digest
+from jupyter_latents.engine.models.files.digests import (
+    FileMark,
+    file_digest,
+    files_digest,
+    marks_of,
+    part_digest,
+    settings_files,
+)
 from jupyter_latents.engine.models.files.index_rows import SKIPPED, is_pair
 from jupyter_latents.engine.models.files.weights import (
     header,
@@ -77,8 +84,14 @@ class PartSource:
         return {}
 
     @cached_property
+    def marks(self) -> frozenset[FileMark]:
+        """Of its files here, as they were before their digest was taken."""
+        return marks_of((*(() if self.hub is not None else self.weights), *settings_files(self.folder)))
+
+    @cached_property
     def digest(self) -> str:
         """Digest of what it is read from: equal for equal parts of different models."""
+        _ = self.marks  # first
         if self.form == "folder" or self.hub is not None:
             return part_digest(self.folder, () if self.hub is not None else self.weights)
         files = [(self.form if self.form == "file" else self.name, file_digest(path)) for path in self.weights]

@@ -10,7 +10,8 @@ from typing import Any
 
 from jupyter_latents.engine.answers import PartRow
 from jupyter_latents.engine.models.budget import ModelBudget
-from jupyter_latents.engine.models.load import Part, PartKey, row_of, size_of
+from jupyter_latents.engine.models.files.digests import FileMark
+from jupyter_latents.engine.models.load import Part, PartKey, is_mapped, row_of, size_of
 from jupyter_latents.engine.models.memory import free_memory, is_ram
 
 __all__ = ["Shelf"]
@@ -40,6 +41,15 @@ class Shelf:
         with self._lock:
             return dict(self._parts)
 
+    def get(self, key: PartKey) -> Part | None:
+        """A part that is held and still is what its files held when they were read; None where there is none.
+
+        One that is mapped to a file which was written to serves nobody any more, and leaves when room is made.
+        """
+        with self._lock:
+            part = self._parts.get(key)
+            return part if part is not None and part.is_as_read else None
+
     def rows(self) -> list[PartRow]:
         """What is held, most recently used first."""
         with self._lock:
@@ -47,17 +57,19 @@ class Shelf:
             rows = [row_of(key, part, busy=key in busy) for key, part in self._parts.items()]
         return sorted(rows, key=lambda row: (-row.used, row.what))
 
-    def put(self, key: PartKey, value: Any, name: str, models: set[str] | None = None) -> None:
+    def put(self, key: PartKey, value: Any, name: str, marks: frozenset[FileMark], models: Iterable[str] = ()) -> None:
         """Holds a part from now on.
 
         Args:
             key: What makes it the same as another.
             value: The module, tokenizer or processor.
             name: Its name in the pipeline.
+            marks: Of its files, taken before they were read.
             models: Names of the models that use it.
         """
+        kept = marks if is_mapped(value) else frozenset()
         with self._lock:
-            self._parts[key] = Part(value, size_of(value), time.time(), set(models or ()), name)
+            self._parts[key] = Part(value, size_of(value), time.time(), set(models), name, kept)
 
     def use(self, keys: Iterable[PartKey], model: str) -> None:
         """Notes that a model uses parts now."""
@@ -86,7 +98,7 @@ class Shelf:
 
         waiting = key._replace(device=_RAM)
         with self._lock:
-            if waiting == key or waiting not in self._parts or waiting in self._busy():
+            if waiting == key or waiting in self._busy() or self.get(waiting) is None:
                 return None
             part = self._parts.pop(waiting)
             part.value.to(torch.device(key.device))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from jupyter_latents.engine.models.files.digests import FileMark
 from jupyter_latents.engine.models.parts import PartSource
 from jupyter_latents.engine.models.places.hub import HubFiles
 
@@ -69,6 +70,11 @@ class Addon(ABC):
     def weights(self) -> tuple[str, ...]:
         """Digests of what makes the denoiser another model, as LoRAs do; latents remember them."""
         return ()
+
+    @property
+    def marks(self) -> frozenset[FileMark]:
+        """Of the files that it puts on parts, as they were before their digest was taken; see `PartSource.marks`."""
+        return frozenset()
 
     @property
     def hub(self) -> tuple[HubFiles, ...]:

@@ -12,6 +12,7 @@ from jupyter_latents.engine.models.addons.addon import Addon
 from jupyter_latents.engine.models.addons.address import entry_of, fault
 from jupyter_latents.engine.models.addons.weight_file import WeightFile, weight_file
 from jupyter_latents.engine.models.facts import ModelFacts
+from jupyter_latents.engine.models.files.digests import FileMark
 from jupyter_latents.engine.models.parts import PartSource, read_json
 from jupyter_latents.engine.models.places.hub import HubFiles
 from jupyter_latents.engine.models.readers import assemble, translation_of_errors
@@ -70,6 +71,11 @@ class Inversions(Addon):
     def digest(self) -> str:
         """Those of the files with their tokens."""
         return repr([(one.file.digest, one.token) for one in self.found])
+
+    @property
+    def marks(self) -> frozenset[FileMark]:
+        """Those of the files."""
+        return frozenset(mark for one in self.found for mark in one.file.marks)
 
     @property
     def story(self) -> str:

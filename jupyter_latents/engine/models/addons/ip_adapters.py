@@ -17,6 +17,7 @@ from jupyter_latents.engine.models.addons.ip_shapes import FAMILIES, misfit, sha
 from jupyter_latents.engine.models.addons.ip_windows import some_adapters
 from jupyter_latents.engine.models.addons.weight_file import WeightFile, weight_file
 from jupyter_latents.engine.models.facts import DENOISERS, ModelFacts
+from jupyter_latents.engine.models.files.digests import FileMark
 from jupyter_latents.engine.models.files.weights import weight_files
 from jupyter_latents.engine.models.parts import PartSource
 from jupyter_latents.engine.models.places.hub import HubFiles
@@ -92,6 +93,11 @@ class IpAdapters(Addon):
     def parts(self) -> tuple[PartSource, ...]:
         """The image encoder, and what prepares images for it."""
         return (self.encoder,) if self.extractor is None else (self.encoder, self.extractor)
+
+    @property
+    def marks(self) -> frozenset[FileMark]:
+        """Those of the files."""
+        return frozenset(mark for one in self.found for mark in one.file.marks)
 
     @property
     def hub(self) -> tuple[HubFiles, ...]:

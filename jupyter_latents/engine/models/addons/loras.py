@@ -16,7 +16,7 @@ from jupyter_latents.engine.models.addons.lora_shapes import misfit
 from jupyter_latents.engine.models.addons.weight_file import WeightFile, weight_file
 from jupyter_latents.engine.models.experts import EXPERTS, LEVELS
 from jupyter_latents.engine.models.facts import ModelFacts
-from jupyter_latents.engine.models.files.digests import files_digest
+from jupyter_latents.engine.models.files.digests import FileMark, files_digest
 from jupyter_latents.engine.models.places.hub import HubFiles
 from jupyter_latents.engine.models.readers import assemble, translation_of_errors
 from jupyter_latents.errors import ModelError
@@ -43,6 +43,7 @@ class Lora:
         window: The steps for which it works, as its address says.
         expert: The denoiser that it is put on, of a model with two; empty for the one that there is.
         story: What results say of it.
+        marks: Of its file; see `WeightFile`.
     """
 
     path: Path
@@ -52,6 +53,7 @@ class Lora:
     window: Window = field(default_factory=Window)
     expert: str = ""
     story: str = ""
+    marks: frozenset[FileMark] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,11 @@ class Loras(Addon):
     def weights(self) -> tuple[str, ...]:
         """A model with LoRAs is another model."""
         return tuple(_with_window(lora) for lora in self.files)
+
+    @property
+    def marks(self) -> frozenset[FileMark]:
+        """Those of the files."""
+        return frozenset(mark for lora in self.files for mark in lora.marks)
 
     @property
     def hub(self) -> tuple[HubFiles, ...]:
@@ -194,7 +201,7 @@ def _lora(address: Address, source: ModelSource, facts: ModelFacts) -> tuple[Lor
     within = entry.get("weight-name") or file.path.name
     inside = f";weight-name={within}" if Path(entry.name).name != file.path.name else ""
     story = story_of(entry, scale, ("subfolder", "expert")) + inside
-    return Lora(file.path, scale, digest, file.hub, entry.window(), expert, story), file
+    return Lora(file.path, scale, digest, file.hub, entry.window(), expert, story, file.marks), file
 
 
 def _expert(entry: OptionAddress, facts: ModelFacts) -> str:

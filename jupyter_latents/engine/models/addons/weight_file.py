@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jupyter_latents.engine.models.addons.address import Location, OptionAddress, fault, locate
-from jupyter_latents.engine.models.files.digests import file_digest
+from jupyter_latents.engine.models.files.digests import FileMark, file_digest, marks_of
 from jupyter_latents.engine.models.files.weights import header
 from jupyter_latents.engine.models.places.hub import HubFiles
 from jupyter_latents.stage import ModelSource
@@ -29,12 +29,14 @@ class WeightFile:
         digest: Digest of its content; there, of what the hub calls it.
         hub: The file, where it is on the hub alone.
         root: The folder of the whole repository; that of the file where it was named itself.
+        marks: Of the file here, as it was before its digest was taken.
     """
 
     path: Path
     digest: str
     hub: HubFiles | None = None
     root: Path = Path()
+    marks: frozenset[FileMark] = frozenset()
 
     @property
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
@@ -60,7 +62,9 @@ def weight_file(entry: OptionAddress, source: ModelSource, usual: tuple[str, ...
     found = _file(entry, place, wanted, usual)
     if isinstance(found, HubFiles):
         return WeightFile(Path(found.names[0]), str(found), found, place.root)
-    return WeightFile(found, file_digest(found), None, place.root if place.root.is_dir() else found.parent)
+    root = place.root if place.root.is_dir() else found.parent
+    marks = marks_of([found])
+    return WeightFile(found, file_digest(found), None, root, marks)
 
 
 def _file(entry: OptionAddress, place: Location, wanted: str | None, usual: tuple[str, ...]) -> Path | HubFiles:

@@ -7,11 +7,22 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["FileMark", "file_digest", "files_digest", "folder_marks", "part_digest"]
+__all__ = [
+    "FileMark",
+    "are_as_they_were",
+    "file_digest",
+    "files_digest",
+    "folder_marks",
+    "marks_of",
+    "part_digest",
+    "settings_files",
+    "written_over",
+]
 
 _BLOB = re.compile(r"[0-9a-f]{64}")
 _WHOLE = 1 << 28  # larger files that are no hub blobs are known by their ends, size and time
@@ -47,6 +58,36 @@ class FileMark(NamedTuple):
         """The mark of a file or folder, links followed."""
         facts = path.stat()
         return cls(os.fspath(path), facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino)
+
+
+def marks_of(files: Iterable[Path]) -> frozenset[FileMark]:
+    """The marks of files; of those that are gone none."""
+    marks = set()
+    for file in files:
+        with suppress(OSError):
+            marks.add(FileMark.of(file))
+    return frozenset(marks)
+
+
+def are_as_they_were(marks: Iterable[FileMark]) -> bool:
+    """Whether files are still those that were marked; one that is gone is not."""
+    try:
+        return all(FileMark.of(Path(mark.path)) == mark for mark in marks)
+    except OSError:
+        return False
+
+
+def written_over(marks: Iterable[FileMark]) -> str:
+    """The name of a file that holds something else than when it was marked, empty where none does.
+
+    One that another took the place of does not count: who has the first mapped still sees that.
+    """
+    for mark in marks:
+        with suppress(OSError):
+            now = FileMark.of(Path(mark.path))
+            if now.inode == mark.inode and (now.size, now.modified) != (mark.size, mark.modified):
+                return Path(mark.path).name
+    return ""
 
 
 def folder_marks(folder: Path) -> frozenset[FileMark] | None:
@@ -117,9 +158,19 @@ def part_digest(folder: Path, weights: Iterable[Path] = ()) -> str:
     if not folder.is_dir():
         return ""
     found = [(path.name, file_digest(path)) for path in weights]
-    for path in folder.iterdir():
-        if path.suffix in _SETTINGS and path.is_file() and not _WEIGHT_INDEX.fullmatch(path.name):
-            is_configuration = path.name.endswith("config.json")
-            digest = _settings_digest if is_configuration else _content_digest
-            found.append((path.name, digest(FileMark.of(path.resolve()))))
+    for path in settings_files(folder):
+        is_configuration = path.name.endswith("config.json")
+        digest = _settings_digest if is_configuration else _content_digest
+        found.append((path.name, digest(FileMark.of(path.resolve()))))
     return files_digest(found)
+
+
+def settings_files(folder: Path) -> Iterator[Path]:
+    """The settings and vocabulary files of a part.
+
+    Args:
+        folder: The part's folder; none where it is not there.
+    """
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.suffix in _SETTINGS and path.is_file() and not _WEIGHT_INDEX.fullmatch(path.name):
+            yield path
