@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ for _variable in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR
     os.environ[_variable] = str(Path(_PRIVATE.name) / _variable.lower())
 for _variable in ("JUPYTER_PATH", "JUPYTER_CONFIG_PATH"):
     os.environ.pop(_variable, None)
+
+# jsonschema asks for it where it is there; it compiles a grammar for over a second in each process that imports it.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 signal.signal(
     signal.SIGINT, signal.default_int_handler
@@ -44,8 +48,11 @@ _WITHOUT_ONEDNN = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests run last, in each process: Playwright keeps an event loop on the main thread once started."""
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    """Files in an order without pattern, so that those that wait run beside those that compute; browser tests last.
+
+    Playwright keeps an event loop on the main thread of a process once started.
+    """
+    items.sort(key=lambda item: (item.get_closest_marker("browser") is not None, zlib.crc32(item.location[0].encode())))
 
 
 _IMPORTED = [0]  # how many modules there were when garbage was looked for last

@@ -22,9 +22,9 @@ HOLD = """def hold():
     current().executor.waiting[0].pause()
 threading.Thread(target=hold, daemon=True).start()"""
 TWO_STAGES = """%%dgen --preview-every 1
-demo/scenes --prompts "a sunset over the sea" --seeds 7 --inference-steps 60 --denoising-end 0.8 --into base
+demo/scenes --prompts "a sunset over the sea" --seeds 7 --inference-steps 30 --denoising-end 0.8 --into base
 
-demo/paper --prompts "a sunset over the sea" --image-seeds "latents: base" --inference-steps 60
+demo/paper --prompts "a sunset over the sea" --image-seeds "latents: base" --inference-steps 30
 --denoising-start 0.8 --into final"""
 PANEL = 'demo/scenes --prompts "a sunset over the sea" --seeds 7 --inference-steps 3 --into seven'
 LONG = '%%dgen\ndemo/scenes --prompts "a night over hills" --seeds 9 --inference-steps 900 --into part'
@@ -46,7 +46,7 @@ def notebook(browser_context: BrowserContext, lab_server: LabServer) -> Iterator
 def test_two_stages_show_progress_and_preview_and_stay(notebook: NotebookPage) -> None:
     run = notebook.start_cell(1)
     output = notebook.output(1)
-    held = re.compile(r"paused at step [1-9]\d* of 60")
+    held = re.compile(r"paused at step [1-9]\d* of 30")
     expect(output.locator(".jl-status")).to_contain_text(held, timeout=90_000)
     expect(output.locator(".jl-one img").first).to_have_attribute("src", re.compile("^blob:"))
     output.get_by_role("button", name="Resume", exact=True).click()
