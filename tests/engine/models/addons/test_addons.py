@@ -121,6 +121,16 @@ def test_an_addon_reaches_identity_and_keys_by_its_digest(field: str, tiny: Fold
         assert changed == CHANGED[field]
 
 
+@pytest.mark.parametrize("field", sorted(CHANGED.keys() - {"quantizer", "optimize"}))
+def test_files_of_an_addon_are_known_by_marks(field: str, tiny: Folders, files: Files) -> None:
+    given = getattr(files, field)(1)
+    place = Path(given if isinstance(given, str) else given[0])
+    weights = {place} if place.is_file() else set(place.rglob("*.safetensors"))
+    made = plan(tiny("sd15"), **{field: given})
+    assert weights
+    assert weights <= {Path(mark.path) for name in made.keys for mark in made.marks(name)}
+
+
 def test_loras_and_a_denoiser_make_a_model_another_to_latents_it_made(tiny: Folders, files: Files) -> None:
     own = describe(ModelSource(str(tiny("sd15")))).digest
     for field in CHANGED:
