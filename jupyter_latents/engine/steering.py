@@ -135,7 +135,8 @@ def _at(stage: Stage, start: int, end: int, ways: _Ways) -> StageWindow:
             name: tuple(_whole(getattr(stage.model, name)[at]) for at in places) for name, places in active.items()
         }
         changes["model"] = replace(stage.model, **parts)
-    return StageWindow(start, end, replace(stage, prompt=prompt, **changes), MappingProxyType(active))
+    own = replace(stage, prompt=prompt, **changes) if changes or prompt != stage.prompt else stage
+    return StageWindow(start, end, own, MappingProxyType(active))
 
 
 def _scale_steps(stage: Stage, grid: Grid) -> tuple[tuple[int, float], ...]:

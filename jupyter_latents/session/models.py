@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,10 +31,9 @@ class Models:
         Raises:
             ModelError: See `Engine.describe`.
         """
-        key = _key(model)
-        if key not in self._cards:
-            self._cards[key] = self.engine.describe(model)
-        return self._cards[key]
+        if model not in self._cards:
+            self._cards[model] = self.engine.describe(model)
+        return self._cards[model]
 
     def fetch(self, model: ModelSource) -> ModelCard:
         """What the engine says of a model that it lacks, once it has fetched it.
@@ -47,9 +45,5 @@ class Models:
             ModelError: It cannot be fetched.
         """
         self.engine.fetch(model)
-        self._cards.pop(_key(model), None)
+        self._cards.pop(model, None)
         return self.card(model)
-
-
-def _key(model: ModelSource) -> ModelSource:
-    return replace(model, offline=True)  # what is there is the same, whether the hub may be asked or not

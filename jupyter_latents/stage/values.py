@@ -72,7 +72,7 @@ class ModelSource:
         vae_tiling: Decode and encode in tiles.
         vae_slicing: Decode and encode one picture at a time.
         auth_token: Hub token; never shown.
-        offline: Never ask the hub.
+        offline: Never ask the hub. It makes no other model: sources that differ in this alone are equal.
         optimize: What makes it faster or smaller, ``taylorseer;interval=3`` each; see `optimizations`.
         image_encoder: What sees the images of IP-Adapters; None for the model's or the adapter's own.
         ip_adapters: Addresses of IP-Adapters, ``path;scale=0.8;start=0;end=0.5`` each.
@@ -97,7 +97,7 @@ class ModelSource:
     vae_tiling: bool = False
     vae_slicing: bool = False
     auth_token: str | None = field(default=None, repr=False)
-    offline: bool = False
+    offline: bool = field(default=False, compare=False)
     optimize: tuple[Address, ...] = field(default=(), metadata={"addon": "optimizations"})
     textual_inversions: tuple[Address, ...] = _addon("inversions", ("token", "weight-name", "revision", "subfolder"))
 

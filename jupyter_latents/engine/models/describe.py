@@ -66,10 +66,9 @@ def describe(source: ModelSource) -> ModelFacts:
     known = _described.get()
     if known is None:
         return _read(source)
-    key = _key(source)
-    if key not in known:
-        known[key] = _read(source)
-    return known[key]
+    if source not in known:
+        known[source] = _read(source)
+    return known[source]
 
 
 def whole(source: ModelSource) -> ModelFacts:
@@ -90,7 +89,7 @@ def whole(source: ModelSource) -> ModelFacts:
         files.fetch()
     known = _described.get()
     if known is not None:
-        known.pop(_key(source), None)
+        known.pop(source, None)
     facts = describe(source)
     if facts.lacking:
         raise ModelError(f"{source.name} at {facts.folder} is not whole: {'; '.join(facts.lacking)}.")
@@ -103,10 +102,6 @@ def _fetch(source: ModelSource, facts: ModelFacts) -> None:
         fetch(Wanted.model(source), lambda: _downloaded(source))
     except ModelError as error:
         raise _partly(source, facts.absent, unasked=error.unasked) from error
-
-
-def _key(source: ModelSource) -> ModelSource:
-    return replace(source, offline=True)  # what is here is the same, whether the hub may be asked or not
 
 
 def _read(source: ModelSource) -> ModelFacts:

@@ -122,7 +122,9 @@ def _made(scheduler_class: Any, config: dict[str, Any], overrides: dict[str, Any
         exact = False
     if not exact:
         return scheduler_class.from_config(config, **overrides)
-    return copy.deepcopy(_pattern(scheduler_class, told, torch.get_default_dtype(), torch.get_default_device()))
+    pattern = _pattern(scheduler_class, told, torch.get_default_dtype(), torch.get_default_device())
+    frozen = pattern.config  # nobody changes it, so that all copies share it
+    return copy.deepcopy(pattern, {id(frozen): frozen})
 
 
 @lru_cache(maxsize=64)

@@ -21,7 +21,7 @@ from jupyter_latents.session.plans.later import Later, UnforeseenError
 from jupyter_latents.session.plans.planning import Plan, PlannedStage
 from jupyter_latents.session.plans.veils import hider, is_stand_in, rewrite
 from jupyter_latents.session.spreading import Outlines, bound_with, choices_of, spread, spread_from
-from jupyter_latents.stage import Stage
+from jupyter_latents.stage import ModelSource, Stage
 from jupyter_latents.syntax import Evaluation, Foreseen, Invocation, Promise, real
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class Foresight:
             check_writable(stage)
             self.guard(stage)
             offline = replace(stage, model=replace(stage.model, offline=True))
-            card = self._card(stage)
+            card = self._card(offline.model, stage.model.offline)
             animated(card)
             course = self.models.engine.prepare(offline, self.resolver.given(stage, card))
             planned = PlannedStage(stage, replace(course, stage=stage), draws=draws, hide=hide)
@@ -145,17 +145,17 @@ class Foresight:
         except JupyterLatentsError as error:
             return PlannedStage(stage, error=error, draws=draws, hide=hide), None
 
-    def _card(self, stage: Stage) -> ModelCard:
-        """A model as it is on this machine; the hub is not asked."""
+    def _card(self, offline: ModelSource, stays: bool) -> ModelCard:
+        """A model as it is on this machine; the hub is not asked, and not at the run either where it stays offline."""
         try:
-            return self.models.card(replace(stage.model, offline=True))
+            return self.models.card(offline)
         except ModelError as error:
-            if not error.unasked or stage.model.offline:
+            if not error.unasked or stays:
                 raise
             how = "fetched at the run, then judged"
-            if stage.model.name.lower().endswith(_SILENT):
+            if offline.name.lower().endswith(_SILENT):
                 how = "fetched whole at the run, then judged: nothing else says what it is"
-            raise UnforeseenError(f"{stage.model.name} is {how}") from error
+            raise UnforeseenError(f"{offline.name} is {how}") from error
 
     def _promise(self, foreseen: Foreseen, made: Sequence[Any], stages: Sequence[Stage]) -> None:
         """Keeps what an invocation will make for those that take it."""

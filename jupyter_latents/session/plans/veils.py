@@ -48,25 +48,28 @@ def rewrite(value: Any, text: Callable[[str], str]) -> Any:
     if text is str or type(value) in _WITHOUT_TEXT:
         return value
     if isinstance(value, str):
-        return text(value)
+        return text(value) if value else value
     if isinstance(value, tuple):
+        if not value:
+            return value
         items = tuple(rewrite(item, text) for item in value)
         return value if all(map(is_, items, value)) else items
     if isinstance(value, Mapping):
         entries = {key: rewrite(item, text) for key, item in value.items()}
         return value if all(map(is_, entries.values(), value.values())) else MappingProxyType(entries)
-    if is_dataclass(value) and not isinstance(value, type):
-        rows = ((name, getattr(value, name)) for name in _names(type(value)))
-        written = {name: item for name, item in rows if type(item) not in _WITHOUT_TEXT}
-        shown = {name: rewrite(item, text) for name, item in written.items()}
-        changed = {name: item for name, item in shown.items() if item is not written[name]}
-        return replace(value, **changed) if changed else value
-    return value
+    changed = {}
+    kind: Any = type(value)
+    for name in _names(kind):
+        item = getattr(value, name)
+        if type(item) not in _WITHOUT_TEXT and (shown := rewrite(item, text)) is not item:
+            changed[name] = shown
+    return replace(value, **changed) if changed else value
 
 
 @cache
-def _names(kind: type) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
+def _names(kind: Any) -> tuple[str, ...]:
+    """Names of the fields of a dataclass; none of another class."""
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
 
 
 def hider(veiled: Any, environment: Environment) -> Callable[[str], str]:
