@@ -11,6 +11,7 @@ import select
 import signal
 import socket
 import sys
+from contextlib import suppress
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -65,7 +66,9 @@ class Server:
         if descriptor != connection.fileno():
             self.tell_end(descriptor, connection)
             return None
-        length, streams, _, _ = socket.recv_fds(connection, 8, 3)
+        length, streams = b"", list[int]()
+        with suppress(ConnectionResetError):  # killed with an answer unread
+            length, streams, _, _ = socket.recv_fds(connection, 8, 3)
         if length:
             asked = json.loads(read(connection, int.from_bytes(length, "big")))
             return self.begin(connection, {**asked, "streams": streams})
@@ -87,7 +90,7 @@ class Server:
             self.connected[os.pidfd_open(child)] = connection
         for stream in asked["streams"]:
             os.close(stream)
-        connection.sendall(child.to_bytes(8, "big"))
+        say(connection, child)
         return None
 
     def tell_end(self, descriptor: int, connection: socket.socket) -> None:
@@ -95,7 +98,7 @@ class Server:
         del self.connected[descriptor]
         os.close(descriptor)
         if self.connected.pop(connection.fileno(), None):
-            connection.sendall(status.to_bytes(8, "big"))
+            say(connection, status)
         connection.close()
 
     def let_go(self) -> None:
@@ -103,6 +106,12 @@ class Server:
         self.listening.close()
         for descriptor in {*self.connected, *(one.fileno() for one in self.children)}:
             os.close(descriptor)
+
+
+def say(connection: socket.socket, number: int) -> None:
+    """Answers; who was killed meanwhile hears nothing, and its end is heard next."""
+    with suppress(BrokenPipeError, ConnectionResetError):
+        connection.sendall(number.to_bytes(8, "big"))
 
 
 def read(connection: socket.socket, length: int) -> bytes:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -55,3 +57,12 @@ def test_signals_reach_it_and_its_end_is_told(warm: Command, number: signal.Sign
     process.communicate(timeout=60)
     assert process.returncode == -number
     fork.wait(60)
+
+
+def test_who_is_killed_before_it_hears_an_answer_ends_nobody_else(warm: Command) -> None:
+    content = json.dumps({"argv": ["-c", WAITS], "env": dict(os.environ), "cwd": str(Path.cwd())}).encode()
+    with socket.socket(socket.AF_UNIX) as server, Path(os.devnull).open("r+") as nothing:
+        server.connect(os.environ["WARM_SERVER"])
+        socket.send_fds(server, [len(content).to_bytes(8, "big")], [nothing.fileno()] * 3)
+        server.sendall(content)
+    assert ended(warm("-c", "import sys; print('torch' in sys.modules)")).stdout == "True\n"
