@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 from importlib.util import find_spec
@@ -70,7 +71,15 @@ class Ahead:
 
     def _go_on(self) -> None:
         self._cells = max(0, self._cells - 1)  # IPython tells of the end of an empty cell only
-        if not (self._cells or self._done) and SETTINGS.import_ahead:
+        if not self._done:
+            try:
+                asyncio.get_running_loop().call_soon(self._start)
+            except RuntimeError:  # a kernel without such a loop
+                self._start()
+
+    def _start(self) -> None:
+        """Begins, or goes on, where no cell runs: a kernel's loop gets here when the outermost has ended."""
+        if not (self._cells or self._done or self._flag) and self._holds and SETTINGS.import_ahead:
             self._flag = flag = StopFlag()
             start_thread(lambda: self._import(flag), "jupyter_latents imports", flag.stop)
 

@@ -147,7 +147,8 @@ def start(
             pass
     except KeyboardInterrupt:
         started.stop()
-        raise Interrupted("the run was stopped before its first step; nothing was made.") from None
+        attend(started)  # until the library that is being imported is whole
+        raise Interrupted(started.left) from None
     return started
 
 

@@ -1,5 +1,6 @@
 """Imports that a kernel makes while its first cell is typed."""
 
+import asyncio
 import sys
 import threading
 import time
@@ -78,6 +79,20 @@ def test_nothing_is_imported_between_the_cells_of_a_cell(asked: list[tuple[str, 
     end_of_cell(shell)
     assert asked == []
     end_of_cell(shell)
+    assert len(asked) == 1
+
+
+def test_a_cell_that_runs_the_loading_one_comes_to_its_end_first(asked: list[tuple[str, ...]]) -> None:
+    shell = shell_of(kernel=object())
+
+    async def cell() -> None:
+        Ahead(shell)
+        end_of_cell(shell)  # of the one within: `%run setup.ipynb`
+        assert asked == []
+        await asyncio.sleep(0)  # its own end: the kernel's loop goes on
+        end_of_cell(shell)
+
+    asyncio.run(cell())
     assert len(asked) == 1
 
 

@@ -467,3 +467,23 @@ def test_a_hand_over_that_can_never_be_is_refused_before_anything_runs() -> None
     with pytest.raises((HandoffError, JupyterLatentsError)):
         jl.run(odd, on_step=steps.append)
     assert not steps
+
+
+def test_an_interrupted_start_has_ended_its_run_before_other_code_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[Run] = []
+    begin = calls._begin
+
+    def noted(*given: Any, **options: Any) -> Any:
+        made = begin(*given, **options)
+        begun.append(made[0])
+        return made
+
+    def interrupted(_session: Session) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(calls, "_begin", noted)
+    monkeypatch.setattr(Session, "imports", property(interrupted))
+    with pytest.raises(KeyboardInterrupt, match="the run"):
+        jl.start(f"{MODEL}\n--prompts cat --inference-steps 900")
+    (run,) = begun
+    assert run.wait(0), "what it imports is whole"
