@@ -171,6 +171,7 @@ _LATENTS_HELP = f"""%latents: the latents that this session's variables hold.
 def _start(session: Session, script: Script, options: MagicOptions) -> Run | None:
     from jupyter_latents.display.view import RunView
     from jupyter_latents.session import Task
+    from jupyter_latents.session.runs.waiting import await_libraries
 
     # A cell that waits for its run raises the run's error, so the view need not tell it too.
     view = RunView(
@@ -185,6 +186,7 @@ def _start(session: Session, script: Script, options: MagicOptions) -> Run | Non
     try:
         view.attach(run)
         if options.background:
+            await_libraries(run, session)
             return run
         _wait(run, view)
     except Interrupted:

@@ -19,9 +19,8 @@ from jupyter_latents.plain.scripts import Written, written
 from jupyter_latents.plain.wordings import in_python
 from jupyter_latents.session import Task
 from jupyter_latents.session.runs.steps import OnStep
-from jupyter_latents.session.runs.waiting import attend
+from jupyter_latents.session.runs.waiting import attend, await_libraries
 from jupyter_latents.stage import Stage
-from jupyter_latents.stopping import Interrupted
 from jupyter_latents.syntax import Script
 
 if TYPE_CHECKING:
@@ -36,7 +35,6 @@ Runnable: TypeAlias = str | os.PathLike[str] | Stage | Sequence[Stage]
 Names: TypeAlias = MutableMapping[str, Any]
 
 _FILE = re.compile(r"\S+\.dgen")
-_POLL = 0.05  # seconds between two looks
 _LOG = logging.getLogger("jupyter_latents")
 
 
@@ -142,13 +140,7 @@ def start(
         SettingError: It was called from inside a run, or with something that is no script, no names or no function.
     """
     started, session = _begin(script, names=names, force=force, on_step=on_step, executor=executor)
-    try:
-        while session.imports and not started.wait(_POLL):
-            pass
-    except KeyboardInterrupt:
-        started.stop()
-        attend(started)  # until the library that is being imported is whole
-        raise Interrupted(started.left) from None
+    await_libraries(started, session)
     return started
 
 

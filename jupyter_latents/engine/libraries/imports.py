@@ -18,7 +18,10 @@ _LIBRARIES = ("torch", "transformers", "diffusers", "diffusers.models", "jupyter
 """In the order in which they need each other. None may be left half imported: torch cannot be imported again then."""
 
 _ASK_SECONDS = 0.1
-"""How often who waits for another thread's imports asks whether to go on waiting."""
+"""How often a run that waits for another thread's imports asks whether it is to stop."""
+
+_LOOK_SECONDS = 0.02
+"""How often a cell that waits for imports looks."""
 
 _importing = threading.Lock()
 """One thread at a time: two that import parts of one library may each wait for the other."""
@@ -60,19 +63,24 @@ def await_imports(after: float, tell: Callable[[str], None]) -> None:
         tell: Called with what to tell a person.
     """
     late = time.monotonic() + after
-    interrupted = False
+    said = list[str]()
     while True:
         try:
-            if _importing.acquire(timeout=_ASK_SECONDS):
-                _importing.release()
-                break
-            if time.monotonic() >= late:
-                late = math.inf
-                tell(f"this cell begins when {_how_far(_under_way()).partition(',')[0]} is imported, for the stages.")
+            while said:
+                tell(said.pop())
+            if not _importing.locked():  # asked, and never taken here: an interrupt would leave it so
+                return
+            if time.monotonic() < late:
+                time.sleep(_LOOK_SECONDS)
+                continue
+            late = math.inf
+            said.append(
+                f"this cell begins when {_how_far(_under_way()).partition(',')[0]} is imported, for the stages."
+            )
         except KeyboardInterrupt:
-            interrupted = True
-    if interrupted:
-        tell("the interrupt came before this cell began, during an import that must not be cut; interrupt it again.")
+            said.append(
+                "interrupted before it began, in an import that must not be cut; interrupt this cell again then."
+            )
 
 
 def _import_quietly(names: tuple[str, ...]) -> None:

@@ -20,7 +20,7 @@ from jupyter_latents.engine.models.memory import device_of
 from jupyter_latents.engine.models.model import LoadedModel, vae_with_switches
 from jupyter_latents.engine.models.shelf import Shelf
 from jupyter_latents.engine.observer import Reading
-from jupyter_latents.engine.vae.preview import Previewer, previewer_of
+from jupyter_latents.engine.vae.preview import DecodedPreviewer, Previewer, previewer_of
 from jupyter_latents.errors import ModelError, nearest
 from jupyter_latents.latents.spaces import Space
 from jupyter_latents.settings import SETTINGS, Settings
@@ -170,9 +170,10 @@ class ModelCache:
         tiny = tiny or SETTINGS.preview_vae
         key = space.vae, str(vae.dtype), tiny
         with self._fitting:
-            if key not in self._previewers:
-                self._previewers[key] = previewer_of(vae, space, tiny)
-            return self._previewers[key]
+            found = self._previewers.get(key)
+            if found is None or (isinstance(found, DecodedPreviewer) and found.vae is not vae):
+                found = self._previewers[key] = previewer_of(vae, space, tiny)
+            return found
 
     def load_vae(self, source: ModelSource) -> Any:
         """The VAE of a model, to decode and encode with; nothing else of the model is read.
@@ -240,7 +241,8 @@ class ModelCache:
                 made = copy.deepcopy(vae).to(device=device)
                 made = made.float() if overflows else made
                 own = self.parts.get(key)
-                self._shelf.put(wanted, made, "vae", frozenset(), own.models if own else ())
+                if own is None or own.is_as_read:  # else what was written over meanwhile may have been copied
+                    self._shelf.put(wanted, made, "vae", frozenset(), own.models if own else ())
                 return made
             part.used = time.time()
             return part.value

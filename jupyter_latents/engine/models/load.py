@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from jupyter_latents.engine.answers import PartRow
 from jupyter_latents.engine.models.addons.addon import Addon
 from jupyter_latents.engine.models.facts import ModelFacts
-from jupyter_latents.engine.models.files.digests import FileMark, are_as_they_were
+from jupyter_latents.engine.models.files.digests import FileMark, are_as_they_were, marks_of
 from jupyter_latents.engine.models.parts import PartSource
 from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import ModelSource
@@ -131,7 +131,7 @@ class LoadPlan:
 
     def file_bytes(self, names: list[str]) -> int:
         """Bytes of the files that parts are read from; a file that holds several counts once."""
-        return sum(path.stat().st_size for path in {path for name in names for path in self.part(name).weights})
+        return sum(mark.size for mark in marks_of(path for name in names for path in self.part(name).weights))
 
 
 def plan_of(source: ModelSource, facts: ModelFacts, home: Any, dtype: Any) -> LoadPlan:

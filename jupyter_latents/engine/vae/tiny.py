@@ -6,6 +6,7 @@ published, among them TAEF2, whose blocks diffusers' class cannot hold.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,6 +122,7 @@ def read_tiny(name: str, space: Space, like: Any) -> Any:
             f"({space}); leave it out, or give one for this space.",
             option=_DEST,
         )
+    decoder = copy.deepcopy(decoder)  # a view into no file: it is kept, whatever becomes of that
     decoder.eval().requires_grad_(requires_grad=False).to(device=like.device, dtype=like.dtype)
     return _Unpatched(decoder) if space.name == "Flux2" else decoder
 

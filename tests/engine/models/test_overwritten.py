@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers import AutoencoderTiny
+from safetensors.torch import load_file, save_file
 
 from jupyter_latents.engine.local import LocalEngine
 from jupyter_latents.engine.models.cache import LoadedModel, ModelCache
 from jupyter_latents.engine.models.describe import describe, description_scope
+from jupyter_latents.engine.models.load import is_mapped
 from jupyter_latents.engine.observer import Look, Silent, StepEvent
 from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import ModelSource, Prompt, Size, Stage
@@ -26,6 +29,11 @@ def write_over(path: Path, other: Path) -> None:
     assert path.stat().st_size == other.stat().st_size
     with path.open("r+b") as file:
         file.write(other.read_bytes())
+
+
+def half(path: Path) -> None:
+    """Halves all numbers of a weight file."""
+    save_file({name: value / 2 for name, value in load_file(path).items()}, path, {"format": "pt"})
 
 
 def weights(model: LoadedModel, part: str = "unet") -> dict[str, torch.Tensor]:
@@ -104,6 +112,7 @@ def test_what_is_as_it_was_is_shared(tmp_path: Path) -> None:
 
 def test_latents_are_decoded_by_no_vae_that_was_written_over(tmp_path: Path) -> None:
     first, other, copy = folders(tmp_path)
+    half(other / "vae" / UNET.name)
     cache = ModelCache()
     digest = cache.load(ModelSource(str(first))).facts.sources["vae"].digest
     assert cache.find_vae(digest) is not None
@@ -112,6 +121,60 @@ def test_latents_are_decoded_by_no_vae_that_was_written_over(tmp_path: Path) -> 
     assert cache.find_vae(digest) is None
     cache.load(ModelSource(str(copy)))
     assert cache.find_vae(digest) is not None
+
+
+def test_a_copy_that_decodes_is_made_of_no_vae_that_was_written_over(tmp_path: Path) -> None:
+    first, other, copy = (Path(tmp_path / name) for name in ("first", "other", "copy"))
+    pipeline = tinies.build("sdxl")
+    pipeline.vae.register_to_config(force_upcast=True)
+    pipeline.to(torch.float16).save_pretrained(first)
+    for place in (other, copy):
+        shutil.copytree(first, place)
+    half(other / "vae" / UNET.name)
+    cache = ModelCache()
+
+    def decoding(path: Path) -> dict[str, torch.Tensor]:
+        made = cache.load(ModelSource(str(path), dtype="float16")).vae_for_decoding
+        assert made.dtype == torch.float32
+        return dict(made.state_dict())
+
+    model = cache.load(ModelSource(str(first), dtype="float16"))
+    write_over(first / "vae" / UNET.name, other / "vae" / UNET.name)
+    assert model.vae_for_decoding is not None  # a run of it that goes on, and is refused at its end
+    expected = ModelCache().load(ModelSource(str(copy), dtype="float16")).vae_for_decoding
+    assert same(decoding(copy), dict(expected.state_dict()))
+
+
+def test_previews_are_decoded_by_the_vae_of_the_run(tmp_path: Path) -> None:
+    first, other, copy = folders(tmp_path)
+    half(other / "vae" / UNET.name)
+    latents = torch.linspace(-2, 2, 4 * 8 * 8).reshape(1, 4, 8, 8)
+    cache = ModelCache()
+
+    def preview(path: Path) -> torch.Tensor:
+        return cache.load(ModelSource(str(path))).previewer("off").pictures(latents)
+
+    before = preview(first)
+    write_over(first / "vae" / UNET.name, other / "vae" / UNET.name)
+    assert torch.equal(preview(copy), before)
+    assert not torch.equal(preview(first), before)
+
+
+def test_weights_that_are_gone_when_they_are_read_are_told(tmp_path: Path) -> None:
+    first = tinies.save_folder("sd15", tmp_path / "first")
+    with description_scope():
+        _ = describe(ModelSource(str(first))).digest
+        (first / UNET).unlink()
+        with pytest.raises(ModelError):
+            ModelCache().load(ModelSource(str(first)))
+
+
+def test_a_tiny_autoencoder_is_a_view_into_no_file(tmp_path: Path) -> None:
+    tiny = AutoencoderTiny(encoder_block_out_channels=(8,) * 4, decoder_block_out_channels=(8,) * 4)
+    tiny.save_pretrained(tmp_path / "tiny")
+    model = ModelCache().load(ModelSource(str(tinies.save_folder("sd15", tmp_path / "model"))))
+    previewer: Any = model.previewer(str(tmp_path / "tiny"))
+    assert not is_mapped(previewer.decoder)
 
 
 def test_what_changes_between_its_digest_and_its_reading_is_refused_and_not_kept(tmp_path: Path) -> None:

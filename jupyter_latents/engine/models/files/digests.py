@@ -65,7 +65,7 @@ def marks_of(files: Iterable[Path]) -> frozenset[FileMark]:
     marks = set()
     for file in files:
         with suppress(OSError):
-            marks.add(FileMark.of(file))
+            marks.add(FileMark.of(file.absolute()))
     return frozenset(marks)
 
 
