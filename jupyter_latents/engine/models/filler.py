@@ -71,7 +71,7 @@ class Filler:
             own = {name: ready[name] for name in changed if name in ready}
             ready |= addon.put_on(plan.facts, values, own) if own else {}
         for name in names:
-            if not are_as_they_were(plan.marks(name)):
+            if not are_as_they_were(plan.marks(name) | plan.part(name).settings_marks):
                 raise ModelError(
                     f"files of {name} of {plan.facts.name}, or of what is put on it, were changed since this run "
                     "looked at them; run it again."

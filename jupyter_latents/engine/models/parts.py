@@ -85,13 +85,18 @@ class PartSource:
 
     @cached_property
     def marks(self) -> frozenset[FileMark]:
-        """Of its files here, as they were before their digest was taken."""
-        return marks_of((*(() if self.hub is not None else self.weights), *settings_files(self.folder)))
+        """Of its weight files here, as they were before their digest was taken."""
+        return marks_of(() if self.hub is not None else self.weights)
+
+    @cached_property
+    def settings_marks(self) -> frozenset[FileMark]:
+        """Of its settings and vocabulary files, likewise; once they are read, they may change."""
+        return marks_of(settings_files(self.folder))
 
     @cached_property
     def digest(self) -> str:
         """Digest of what it is read from: equal for equal parts of different models."""
-        _ = self.marks  # first
+        _ = self.marks, self.settings_marks  # first
         if self.form == "folder" or self.hub is not None:
             return part_digest(self.folder, () if self.hub is not None else self.weights)
         files = [(self.form if self.form == "file" else self.name, file_digest(path)) for path in self.weights]

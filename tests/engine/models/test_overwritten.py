@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import ModelSource, Prompt, Size, Stage
 from tests import tiny as tinies
 
+STAGE = Stage(model=ModelSource("none"), prompt=Prompt("a cat"), seed=1, num_inference_steps=3, size=Size(64, 64))
 UNET = Path("unet", "diffusion_pytorch_model.safetensors")
 
 
@@ -123,6 +125,30 @@ def test_latents_are_decoded_by_no_vae_that_was_written_over(tmp_path: Path) -> 
     assert cache.find_vae(digest) is not None
 
 
+def test_settings_that_change_while_a_stage_runs_refuse_nothing(tmp_path: Path) -> None:
+    first, _, copy = folders(tmp_path)
+    settings = first / UNET.parent / "config.json"
+
+    class Settles(Silent):
+        def step(self, event: StepEvent, _look: Look) -> None:
+            if event.step == 1:
+                settings.write_text(settings.read_text() + "\n")
+
+    stages = [replace(STAGE, model=ModelSource(str(path))) for path in (first, copy)]
+    made, expected = (LocalEngine().run(stage, observer=Settles()).latents.tensor for stage in stages)
+    assert torch.equal(made, expected)
+
+
+def test_settings_that_change_before_a_part_is_read_are_refused(tmp_path: Path) -> None:
+    first, _, _ = folders(tmp_path)
+    settings = first / UNET.parent / "config.json"
+    with description_scope():
+        _ = describe(ModelSource(str(first))).digest
+        settings.write_text(settings.read_text() + "\n")
+        with pytest.raises(ModelError, match=r"files of unet of .* were changed since .* run it again"):
+            ModelCache().load(ModelSource(str(first)))
+
+
 def test_a_copy_that_decodes_is_made_of_no_vae_that_was_written_over(tmp_path: Path) -> None:
     first, other, copy = (Path(tmp_path / name) for name in ("first", "other", "copy"))
     pipeline = tinies.build("sdxl")
@@ -212,9 +238,7 @@ def test_what_a_stage_makes_of_a_file_that_is_written_over_meanwhile_is_not_kept
     engine = LocalEngine()
 
     def made(path: Path, observer: Silent, engine: LocalEngine = engine) -> torch.Tensor:
-        prompt = Prompt("a red cat")
-        model = ModelSource(str(path), dtype=dtype)
-        stage = Stage(model=model, prompt=prompt, seed=1, num_inference_steps=3, size=Size(64, 64))
+        stage = replace(STAGE, model=ModelSource(str(path), dtype=dtype))
         return engine.run(stage, observer=observer).latents.tensor
 
     if wrong:

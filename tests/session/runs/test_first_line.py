@@ -53,6 +53,20 @@ with jl.start("demo/scenes --prompts cat --inference-steps 1"):
     import torch.nn.functional
     from diffusers import StableDiffusionPipeline
 """
+BEHIND = """
+import sys
+from IPython.core.interactiveshell import InteractiveShell
+from jupyter_latents.session.session import Session
+
+asked = []
+Session.imports = property(lambda self: len(asked) < 3 and not asked.append("imports"))
+shell = InteractiveShell.instance()
+shell.run_line_magic("load_ext", "jupyter_latents")
+run = shell.run_cell_magic("dgen", "--background", "demo/scenes --prompts cat")
+print(asked)
+run.stop()
+run.wait(60)
+"""
 
 
 def printed(program: str) -> list[str]:
@@ -72,6 +86,10 @@ def test_a_first_runs_card_is_shown_before_torch_is_there() -> None:
 
 def test_code_after_a_first_start_can_import_parts_of_the_libraries() -> None:
     assert printed(STARTED) == []
+
+
+def test_a_run_behind_a_cell_is_handed_out_when_it_imports_nothing_more() -> None:
+    assert "['imports', 'imports', 'imports']" in printed(BEHIND)
 
 
 def test_a_stop_is_heard_between_two_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
