@@ -4,7 +4,8 @@ import shutil
 import sys
 from pathlib import Path
 
-COMMANDS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+COMMANDS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+"""The first has no window of its own to draw: a quarter less work."""
 
 
 def find_chromium() -> Path | None:
