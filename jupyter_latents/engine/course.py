@@ -48,6 +48,7 @@ def course_of(prepared: Prepared) -> Course:
         weights=prepared.weights,
         outline=prepared.outline,
         shares=shares(prepared.stage, prepared.given, len(prepared.pieces), prepared.facts.family),
+        draws=prepared.seed is None and prepared.latents is None,
         warnings=prepared.warnings,
     )
 

@@ -158,16 +158,21 @@ class Prepared:
         return self.entering.word(self.stage, self.latents, self.facts.digest)
 
     @property
+    def seed(self) -> int | None:
+        """The stage's own, else that of the latents; None where the run draws one, or what made them is to run yet."""
+        own = self.latents.provenance.seed if self.latents is not None else None
+        return own if self.stage.seed is None else self.stage.seed
+
+    @property
     def outline(self) -> Outline:
         """The facts of the latents that it will make."""
         stage, facts, span = self.stage, self.facts, self.span
         scheduler = type(self.scheduler).__name__
         position = Position(span.end, span.of, scheduler, self.entering.schedule, facts.digest)
-        own = self.latents.provenance.seed if self.latents is not None else None
         made = provenance_of(
             stage,
             facts,
-            seed=own if stage.seed is None else stage.seed,
+            seed=self.seed,
             strength=self.strength,
             beside=self.said,
         )

@@ -91,7 +91,7 @@ class StageRun:
         self.layout = LAYOUTS[self.family.layout]
         self.given = prepared.latents if isinstance(prepared.latents, Latents) else None
         self.parents = tuple(latents.digest for latents in inputs.latents)
-        self.seed = self._seed()
+        self.seed = secrets.randbelow(2**32) if prepared.seed is None else prepared.seed
         self.generator: Generators = self._fresh_generator()
         self.made = RunSteps(self.layout, self._origin())
 
@@ -192,12 +192,6 @@ class StageRun:
         self.given, self.inputs = latents, replace(self.inputs, latents=(latents,), pasted=pasted)
         self.prepared = replace(prepare(plain, Given.of(self.inputs), self.facts), stage=self.stage)
         self.made.origin = self._origin()
-
-    def _seed(self) -> int:
-        if self.stage.seed is not None:
-            return self.stage.seed
-        own = self.prepared.latents.provenance.seed if self.prepared.latents is not None else None
-        return own if own is not None else secrets.randbelow(2**32)
 
     def _fresh_generator(self) -> torch.Generator:
         return torch.Generator("cpu").manual_seed(self.seed)

@@ -7,7 +7,6 @@ schedulers: ``python -m tests.tables.split_law``.
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from jupyter_latents.latents import Latents
 from jupyter_latents.stage import Size, Window
 from tests.engine.cases import SCHEDULERS, Bench, equal, in_memory, through_file, windows
 from tests.latents.strategies import same_state
+from tests.warm import Command
 
 CUTS = [(0.2,), (0.5,), (0.8,), (0.3, 0.6)]
 FEW = [(0.3, 0.6)]  # its middle is cut by `test_every_step_of_a_run_is_the_end_of_a_shorter_one`
@@ -135,7 +135,7 @@ for file in files:
 """
 
 
-def test_a_new_process_continues_exactly(bench: Bench, tmp_path: Path) -> None:
+def test_a_new_process_continues_exactly(bench: Bench, tmp_path: Path, warm: Command) -> None:
     """A multistep history, a random stream, a Brownian tree: all from the file."""
     from tests.engine.cases import PROMPT
 
@@ -144,7 +144,7 @@ def test_a_new_process_continues_exactly(bench: Bench, tmp_path: Path) -> None:
     for name in names:
         base = bench.run("sd15", scheduler=name, window=Window(None, 0.5)).latents
         files.append(str(base.save(tmp_path / f"{name}.safetensors")))
-    command = [sys.executable, "-c", CONTINUE, str(bench.folder("sd15")), PROMPT, *files]
+    command = warm("-c", CONTINUE, str(bench.folder("sd15")), PROMPT, *files)
     subprocess.run(command, check=True, capture_output=True, timeout=300)
     for name, file in zip(names, files, strict=True):
         assert equal(Latents.load(f"{file}.final.safetensors"), bench.whole("sd15", scheduler=name).latents), name

@@ -154,7 +154,8 @@ def check_sigmas(stage: Stage, scheduler: Any, facts: ModelFacts, mode: str) -> 
         ModelError: It cannot noise an input image, takes no sigmas or none so high, or is for models of another kind.
     """
     family, own = facts.family, facts.scheduler
-    timesteps.check_takes(scheduler, family.schedule, family.name, mode, steered=bool(facts.steering))
+    float32 = _said(facts, mode) is not None
+    timesteps.check_takes(scheduler, family.schedule, family.name, mode, steered=bool(facts.steering), float32=float32)
     _check_kind(scheduler, scheduler if stage.scheduler is None else schedulers.build(None, *own), family.name)
     if stage.levels is None:
         return
@@ -186,8 +187,8 @@ def check_loop(scheduler: Any, facts: ModelFacts, mode: str, dtype: torch.dtype)
     Raises:
         ModelError: It does; says which do not.
     """
-    said = FINISHES[facts.family.finish].said
-    if said is None or mode == "txt2img" or stepped_dtype(scheduler, 0, dtype, said) == said:
+    said = _said(facts, mode)
+    if said is None or stepped_dtype(scheduler, 0, dtype, said) == said:
         return
     raise ModelError(
         f"{facts.family.name} wants its latents in {dtype_name(said)} after each step of {mode}, and "
@@ -195,6 +196,11 @@ def check_loop(scheduler: Any, facts: ModelFacts, mode: str, dtype: torch.dtype)
         f"{option('dtype')} {dtype_name(said)}.",
         option="schedulers",
     )
+
+
+def _said(facts: ModelFacts, mode: str) -> torch.dtype | None:
+    """The dtype in which a pipeline's loop wants its latents after each step; None where it takes any."""
+    return None if mode == "txt2img" else FINISHES[facts.family.finish].said
 
 
 def _check_kind(scheduler: Any, own: Any, family: str) -> None:

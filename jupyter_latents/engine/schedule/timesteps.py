@@ -151,7 +151,9 @@ ARGUMENTS: Mapping[str, Callable[[Any, Request], dict[str, Any]]] = MappingProxy
 _PASS_SIGMAS = frozenset({"linear", "lumina2", "to zero", "z-image", "flux", "flux2"})
 
 
-def check_takes(scheduler: Any, way: str, family: str, mode: str = "txt2img", *, steered: bool = False) -> None:
+def check_takes(
+    scheduler: Any, way: str, family: str, mode: str = "txt2img", *, steered: bool = False, float32: bool = False
+) -> None:
     """Raises where a family's pipeline asks of a scheduler what it cannot do.
 
     Args:
@@ -160,6 +162,7 @@ def check_takes(scheduler: Any, way: str, family: str, mode: str = "txt2img", *,
         family: The family's name, for the message.
         mode: ``txt2img``, ``img2img`` or ``inpaint``.
         steered: Whether addons steer it, whose pipelines ask for less.
+        float32: Whether its loop wants float32 of each step, which other schedulers do not give it in 16 bits.
 
     Raises:
         ModelError: It cannot noise an input image, or takes no sigmas where the pipeline passes its own.
@@ -182,10 +185,10 @@ def check_takes(scheduler: Any, way: str, family: str, mode: str = "txt2img", *,
     if makes_own and scheduler.config.get("use_flow_sigmas"):
         return
     flow = "use_flow_sigmas=true;prediction_type=flow_prediction"
+    others = "" if float32 else f", FlowMatchLCMScheduler or UniPCMultistepScheduler;{flow}"
     raise ModelError(
         f"{family} passes sigmas of its own, and {type(scheduler).__name__} takes none. Use "
-        f"FlowMatchEulerDiscreteScheduler, "
-        f"FlowMatchLCMScheduler or UniPCMultistepScheduler;{flow}."
+        f"FlowMatchEulerDiscreteScheduler{others}."
     )
 
 

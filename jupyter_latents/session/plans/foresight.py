@@ -136,7 +136,7 @@ class Foresight:
             card = self._card(offline.model, stage.model.offline)
             animated(card)
             course = self.models.engine.prepare(offline, self.resolver.given(stage, card))
-            planned = PlannedStage(stage, replace(course, stage=stage), draws=draws, hide=hide)
+            planned = PlannedStage(stage, replace(course, stage=stage), draws=draws or course.draws, hide=hide)
             if self.kept is not None:
                 return self.kept.answers(planned, stage, self.resolver)
             return planned, course.outline

@@ -114,6 +114,13 @@ def test_a_plan_draws_no_seed(desk: Desk) -> None:
     assert all("seed drawn at the run" in row[-1] for row in first.rows())
 
 
+def test_a_seed_that_is_not_given_is_drawn_or_comes_with_latents(desk: Desk) -> None:
+    script = f"<sd15> {SHORT} --denoising-end 0.5 --into base\n\n<sd15> {SHORT} --image-seeds 'latents: base'"
+    assert [row[-1] for row in desk.plan(script).rows()] == ["seed drawn at the run", "exact continuation"]
+    watched(desk, script)
+    assert desk["base"].provenance.seed is not None
+
+
 def test_a_seed_that_a_template_works_with_is_drawn_at_the_run(desk: Desk) -> None:
     plan = desk.plan(f"<sd15> {SHORT} --seeds {{{{ gen_seeds(2)|join(' ') }}}}")
     assert [row[-1] for row in plan.rows()] == ["seed drawn at the run"] * 2
