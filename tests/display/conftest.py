@@ -61,6 +61,12 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def at_rest_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This front end keeps no change back: clicks need not wait as long for those that others do."""
+    monkeypatch.setattr("jupyter_latents.display.panel.rest._REST", 0.05)
+
+
+@pytest.fixture(autouse=True)
 def previews() -> Iterator[Callable[..., None]]:
     """Previews without a model; what was provided before comes back."""
     from tests.display.fake_run import fake_previews

@@ -62,14 +62,19 @@ class Clicks:
             thread.join(timeout)
 
     def _work(self) -> None:
-        while True:
+        while self._is_asked():
             changes = self._changes
             time.sleep(_REST)
-            if changes != self._changes:
-                continue
-            with self._lock:
-                if not self._acts:
-                    self._thread = None
-                    return
-                act = self._acts.pop(next(iter(self._acts)))
-            act()
+            if changes == self._changes and (act := self._next()) is not None:
+                act()
+
+    def _is_asked(self) -> bool:
+        """Whether anything waits; where nothing does, the next to ask starts another thread."""
+        with self._lock:
+            if not self._acts:
+                self._thread = None
+            return bool(self._acts)
+
+    def _next(self) -> Callable[[], None] | None:
+        with self._lock:
+            return self._acts.pop(next(iter(self._acts))) if self._acts else None
