@@ -61,8 +61,14 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def planned_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody types here: a plan need not wait as long for the next change."""
+    monkeypatch.setattr("jupyter_latents.display.panel.plans.outlook._PAUSE", 0.05)
+
+
+@pytest.fixture
 def at_rest_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """This front end keeps no change back: clicks need not wait as long for those that others do."""
+    """For tests that wait after each click: this front end keeps no change back."""
     monkeypatch.setattr("jupyter_latents.display.panel.rest._REST", 0.05)
 
 

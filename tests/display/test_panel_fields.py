@@ -16,6 +16,8 @@ from jupyter_latents.samplers import SAMPLERS, sampler
 from jupyter_latents.session import Session
 from tests.display.panels import TWO, click, errors
 
+pytestmark = pytest.mark.usefixtures("at_rest_soon")
+
 
 def test_every_wrong_field_is_marked_at_once_and_cleared_when_it_is_right(opened: Any) -> None:
     wrong = {

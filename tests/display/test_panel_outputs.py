@@ -13,6 +13,8 @@ from jupyter_latents.session import Session
 from jupyter_latents.settings import SETTINGS
 from tests.display.panels import TWO, click
 
+pytestmark = pytest.mark.usefixtures("at_rest_soon")
+
 
 def outputs(opened: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, str]]:
     """What stands in each output of the panel."""
