@@ -10,8 +10,10 @@ if path=$(found); then
 fi
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && grep -qs '^ID=debian' /etc/os-release; then
     echo "Installing Chromium with apt-get ..."
-    apt-get update -qq </dev/null &&
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium </dev/null >/dev/null
+    apt-get update -qq </dev/null
+    for package in chromium-headless-shell chromium; do  # older Debians have the second alone
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $package </dev/null >/dev/null && break
+    done
 else
     echo "Installing Chromium with playwright ..."
     "$python" -m playwright install chromium </dev/null
