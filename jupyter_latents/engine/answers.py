@@ -61,7 +61,7 @@ class Course:
         weights: Bytes of the model's weights in the dtype that it runs in.
         outline: The facts of the latents that it will make.
         shares: Whether it may share a batch with the same stage of other seeds.
-        draws: Whether the run draws its seed: none is given, and no latents come in that may bring one.
+        draws: Whether the run draws its seed: none is given, and no latents bring one or are to be made yet.
         warnings: Those of the notes that say that the stage was asked for one thing and given another.
     """
 

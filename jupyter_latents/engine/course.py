@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from jupyter_latents.engine.answers import Course, ModelCard, ScheduleCard
+from jupyter_latents.engine.given.outline import Outline
 from jupyter_latents.engine.models.describe import describe
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.engine.prepare import Prepared
@@ -48,7 +49,7 @@ def course_of(prepared: Prepared) -> Course:
         weights=prepared.weights,
         outline=prepared.outline,
         shares=shares(prepared.stage, prepared.given, len(prepared.pieces), prepared.facts.family),
-        draws=prepared.seed is None and prepared.latents is None,
+        draws=prepared.seed is None and not isinstance(prepared.latents, Outline),
         warnings=prepared.warnings,
     )
 

@@ -12,6 +12,7 @@ import pytest
 from jupyter_latents.display.panel import panel
 from jupyter_latents.display.panel.opening import close_open
 from jupyter_latents.display.panel.plans.outlook import Planner
+from jupyter_latents.display.panel.rest import Clicks
 from jupyter_latents.session import Session
 
 SECONDS = 30
@@ -98,6 +99,18 @@ def test_a_script_that_is_typed_stays_until_it_is_applied_or_discarded(opened: A
     opened.widgets.buttons["discard"].click()
     assert opened.widgets.text.value == ONE.replace("7", "8")
     assert opened.widgets.buttons["discard"].disabled
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_was_clicked_is_done_though_what_came_before_it_failed() -> None:
+    done, clicks = threading.Event(), Clicks()
+
+    def fails() -> None:
+        raise ZeroDivisionError
+
+    clicks.ask("one", fails)
+    clicks.ask("two", done.set)
+    assert done.wait(SECONDS)
 
 
 def test_a_question_that_comes_as_the_planner_ends_is_answered() -> None:

@@ -97,7 +97,9 @@ def test_z_image_is_refused_what_its_loop_would_assert(bench: Bench) -> None:
         with pytest.raises(ModelError, match=f"leaves them in {dtype}. Use FlowMatchEulerDiscreteScheduler, or give "):
             run()
     sde = {"scheduler": "DPMSolverSDEScheduler", "mode": "img2img", "size": None}
-    with pytest.raises(ModelError, match=r"takes none. Use FlowMatchEulerDiscreteScheduler\.$"):
+    with pytest.raises(
+        ModelError, match=r"takes none. Use FlowMatchEulerDiscreteScheduler or FlowMatchLCMScheduler\.$"
+    ):
         runner(bench, "z-image", {"dtype": "bfloat16"}, **sde)()
     few = {"scheduler": name, "num_inference_steps": 2}
     runner(bench, "z-image", {"dtype": "bfloat16"}, **few)()  # in float32 from the start

@@ -14,6 +14,7 @@ from jupyter_latents.threads import start_thread
 
 __all__ = ["Clicks"]
 
+_NAME = "dgen-panel-rest"
 _REST = 0.25  # Seconds without a change after which a front end has sent all of them.
 
 
@@ -40,7 +41,7 @@ class Clicks:
         with self._lock:
             self._acts.setdefault(name, act)
             if self._thread is None or not self._thread.is_alive():
-                self._thread = start_thread(self._work, "dgen-panel-rest")
+                self._thread = start_thread(self._work, _NAME)
 
     def waits(self, name: str) -> bool:
         """Whether something was asked for and has not begun."""
@@ -62,11 +63,16 @@ class Clicks:
             thread.join(timeout)
 
     def _work(self) -> None:
-        while self._is_asked():
-            changes = self._changes
-            time.sleep(_REST)
-            if changes == self._changes and (act := self._next()) is not None:
-                act()
+        try:
+            while self._is_asked():
+                changes = self._changes
+                time.sleep(_REST)
+                if changes == self._changes and (act := self._next()) is not None:
+                    act()
+        except BaseException:
+            with self._lock:  # what waits is done all the same
+                self._thread = start_thread(self._work, _NAME) if self._acts else None
+            raise
 
     def _is_asked(self) -> bool:
         """Whether anything waits; where nothing does, the next to ask starts another thread."""

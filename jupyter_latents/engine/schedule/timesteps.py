@@ -162,7 +162,7 @@ def check_takes(
         family: The family's name, for the message.
         mode: ``txt2img``, ``img2img`` or ``inpaint``.
         steered: Whether addons steer it, whose pipelines ask for less.
-        float32: Whether its loop wants float32 of each step, which other schedulers do not give it in 16 bits.
+        float32: Whether its loop wants float32 of each step, which UniPCMultistepScheduler does not give it in 16 bits.
 
     Raises:
         ModelError: It cannot noise an input image, or takes no sigmas where the pipeline passes its own.
@@ -185,7 +185,7 @@ def check_takes(
     if makes_own and scheduler.config.get("use_flow_sigmas"):
         return
     flow = "use_flow_sigmas=true;prediction_type=flow_prediction"
-    others = "" if float32 else f", FlowMatchLCMScheduler or UniPCMultistepScheduler;{flow}"
+    others = " or FlowMatchLCMScheduler" if float32 else f", FlowMatchLCMScheduler or UniPCMultistepScheduler;{flow}"
     raise ModelError(
         f"{family} passes sigmas of its own, and {type(scheduler).__name__} takes none. Use "
         f"FlowMatchEulerDiscreteScheduler{others}."

@@ -119,6 +119,10 @@ def test_a_seed_that_is_not_given_is_drawn_or_comes_with_latents(desk: Desk) -> 
     assert [row[-1] for row in desk.plan(script).rows()] == ["seed drawn at the run", "exact continuation"]
     watched(desk, script)
     assert desk["base"].provenance.seed is not None
+    for name, seed in (("one", 3), ("two", 4)):
+        watched(desk, f"<sd15> {SHORT} --seeds {seed} --denoising-end 0.5 --into {name}")
+    (joined,) = desk.plan(f"<sd15> {SHORT} --image-seeds 'latents: one, two'").rows()
+    assert joined[-1].endswith("seed drawn at the run"), "of two seeds none is the batch's"
 
 
 def test_a_seed_that_a_template_works_with_is_drawn_at_the_run(desk: Desk) -> None:
