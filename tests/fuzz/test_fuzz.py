@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+from collections.abc import Iterator
 
 import pytest
 
@@ -10,6 +12,15 @@ from tests.fuzz.frame import CORPUS, Mutator, run
 from tests.fuzz.mutators import mutators
 
 ALL = {mutator.name: mutator for mutator in mutators()}
+
+
+@pytest.fixture(autouse=True)
+def garbage_of_others_elsewhere() -> Iterator[None]:
+    """Inputs go as deep as the stack: what other tests left, and what ends with it, would find no room there."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.mark.parametrize("name", ALL)

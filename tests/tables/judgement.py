@@ -97,7 +97,8 @@ def judged(planned: Any, ran: Ran, number: int, right: Expected | None, factor: 
 
 
 def _notes(planned: Any, ran: Ran, right: Expected | None) -> Iterator[str]:
-    untold = [note for note in planned.notes if note not in ran.told.lines]
+    drawn = ("seed drawn at the run",) if planned.draws else ()  # the run shows the seed itself
+    untold = [note for note in planned.notes if note not in (*ran.told.lines, *drawn)]
     if untold:
         yield f"run does not tell what the plan does: {untold}"
     if right is None or not right.note:
