@@ -62,7 +62,7 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def planned_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody types here: a plan need not wait as long for the next change."""
+    """Nobody pauses here while typing: a plan need not wait as long for the next change."""
     monkeypatch.setattr("jupyter_latents.display.panel.plans.outlook._PAUSE", 0.05)
 
 

@@ -18,7 +18,7 @@ UNET: dict[str, Any] = {
     "norm_num_groups": 4,
     "attention_head_dim": 2,
 }
-"""Attention only at half of the latents' resolution, so that 1024 pixels are quick."""
+"""Attention at half of the latents' resolution alone, on the way down and in the middle: 1024 pixels are quick."""
 
 SCALED_LINEAR = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 
