@@ -25,7 +25,8 @@ from jupyter_latents.engine.rules.checks import check_loop, check_mode, check_si
 from jupyter_latents.engine.rules.frames import check_alone, frame_count, frame_rate
 from jupyter_latents.engine.rules.needs import check_memory
 from jupyter_latents.engine.rules.notes import notes_of
-from jupyter_latents.engine.rules.passes import check_joined
+from jupyter_latents.engine.rules.passes import check_joined, check_pag
+from jupyter_latents.engine.rules.places import check_places, check_tokens
 from jupyter_latents.engine.rules.sizes import picture_size, size_before
 from jupyter_latents.engine.rules.sound import check_sound
 from jupyter_latents.engine.schedule import schedulers, timesteps
@@ -69,6 +70,7 @@ def prepare(stage: Stage, given: Given = _NOTHING, facts: ModelFacts | None = No
     stage = call.stage
     arguments = call_arguments(call, facts.family)
     check_clip_skip(stage, facts)
+    check_tokens(stage, facts)
     _set_schedule(scheduler, call, facts)
     check_loop(scheduler, facts, call.mode, _dtype(stage, facts))
     entering = _entering(call, entered, scheduler, facts)
@@ -113,7 +115,9 @@ def _call(stage: Stage, given: Given, entered: Standing | None, facts: ModelFact
     check_alone(batch, given, facts)
     frames = frame_count(stage, entered, facts, given)
     strength, pipeline = _strength(stage, given, entered), pipeline_of(mode, stage, facts)
+    check_pag(pipeline, facts)
     fps = frame_rate(stage, entered, facts, given)
+    check_places(stage, given, facts, size, frames)
     before = None if entered is not None else size_before(stage, given, facts)
     call = Call(stage, given, mode, size, pipeline, strength, batch, frames, fps, before=before)
     facts.check(call)

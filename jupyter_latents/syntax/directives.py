@@ -274,6 +274,7 @@ def _find(line: Logical) -> tuple[str, Directive, int]:
     name, start = (match[1], match.end()) if match else ("", 1)
     known = [key for key, directive in DIRECTIVES.items() if directive.run and not directive.idle]
     if name not in DIRECTIVES:
+        name = name or line.text.text[1:].partition(" ")[0]
         raise ScriptError(
             f"'\\{name}' is no directive{nearest(name, known) or '.'}", place=line.text.place(0, len(name) + 1)
         )

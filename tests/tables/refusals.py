@@ -79,6 +79,15 @@ def _schedules() -> Iterator[Refusal]:
                       ("--image-seed-strengths", "--inference-steps", "0.8"), ("WindowError",))  # fmt: skip
     yield Refusal("one step stretched to a last level", _stage("qwen-image", steps=1),
                   ("1 step", "--inference-steps", "FlowMatchEulerDiscreteScheduler"), ("WindowError",))  # fmt: skip
+    for name, what in (("DPMSolverMultistepScheduler", "learned"), ("DPMSolverSinglestepScheduler", "learned_range")):
+        yield Refusal(f"a variance that {name} takes off a picture's channels",
+                      _stage("sd15", f"--scheduler '{name};variance-type={what}'"), (name, "step 1 fails"))  # fmt: skip
+    for family in ("flux", "flux2", "z-image"):
+        scheduler = "SASolverScheduler;use-flow-sigmas=true;prediction-type=flow_prediction"
+        yield Refusal(f"a scheduler that takes no shift in {family}", _stage(family, f"--scheduler '{scheduler}'"),
+                      ("SASolverScheduler", "takes none"))  # fmt: skip
+    yield Refusal("a word that is no choice", _stage("sd15", "--scheduler 'EDMEulerScheduler;sigma-schedule=odd'"),
+                  ("sigma_schedule", "karras, exponential"))  # fmt: skip
     yield Refusal("a window that ends before the strength begins",
                   _stage("sd15", "--image-seed-strengths 0.3 --denoising-end 0.5", PHOTO, steps=10),
                   ("--denoising-end 0.5",), ("WindowError",))  # fmt: skip
@@ -115,8 +124,18 @@ def _latents() -> Iterator[Refusal]:
 
 def _inputs() -> Iterator[Refusal]:
     for family in ("sd15", "sdxl", "flux", "demo/scenes", "demo/flow"):
-        yield Refusal(f"a size beyond memory of {family}", _stage(family, size=HUGE), (HUGE, "memory"),
+        why = "memory" if family != "demo/flow" else "position embeddings"
+        yield Refusal(f"a size beyond all bounds of {family}", _stage(family, size=HUGE), (HUGE, why),
                       ("ModelError", "RunError", "ScriptError"), heavy=True)  # fmt: skip
+    for family, size, most in (("sd3", "1040x32", "1024x1024"), ("demo/flow", "64x528", "512x512"),
+                               ("z-image", "2064x16", "2048x2048"), ("lumina2", "16x2064", "2048x2048"),
+                               ("auraflow", "16x1040", "1024x1024")):  # fmt: skip
+        yield Refusal(f"{size} pixels of {family}", _stage(family, size=size), (most, size, "position embeddings"))
+    for family, tokens, said in (("sd3", 513, "1 to 512"), ("flux", 513, "1 to 512"), ("kolors", 257, "1 to 256"),
+                                 ("lumina2", 512, "1 to 511"), ("demo/flow", 1, "2 to 512")):  # fmt: skip
+        yield Refusal(f"{tokens} tokens of a text for {family}", _stage(family, f"--max-sequence-length {tokens}"),
+                      ("--max-sequence-length", said))  # fmt: skip
+    yield Refusal("perturbed attention without its layer", _stage("sd3", "--pag-scales 3"), ("blocks.1", "transformer"))
     yield Refusal("a ControlNet without a picture", _stage("sd15", "--control-nets <control>"), ("control",))
     yield Refusal("a negative prompt for Flux", _stage("flux", "--negative-prompts dog"), ("negative prompt",))
     yield Refusal("a second prompt for SD", _stage("sd15", "--second-prompts dog"), ("prompt 2",))

@@ -17,6 +17,7 @@ from jupyter_latents.engine.models.family import Family
 from jupyter_latents.engine.models.files.digests import files_digest
 from jupyter_latents.engine.models.parts import PartSource, parts_of, with_defaults
 from jupyter_latents.engine.models.places.hub import HubFiles
+from jupyter_latents.engine.schedule.outdated import mended
 from jupyter_latents.engine.vae.codec import space_of
 from jupyter_latents.errors import ModelError
 from jupyter_latents.latents.spaces import Space
@@ -102,8 +103,9 @@ class ModelFacts:
 
     @property
     def scheduler(self) -> tuple[str, dict[str, Any]]:
-        """Class name and configuration of the model's own scheduler."""
-        return self.sources["scheduler"].class_name, self.config("scheduler")
+        """Class name and configuration of the model's own scheduler, as its own pipeline takes it."""
+        name = self.sources["scheduler"].class_name
+        return name, mended(self.pipeline_class, name, self.config("scheduler"))
 
     @cached_property
     def space(self) -> Space:

@@ -97,6 +97,7 @@ FAMILIES: tuple[Family, ...] = (
         special=MappingProxyType({"pag": ("KolorsPAGPipeline", None, None)}),
         fraction="timesteps",
         direct_latents=True,
+        tokens=256,
     ),
     Family(
         "SD3",
@@ -114,6 +115,7 @@ FAMILIES: tuple[Family, ...] = (
         schedule="dynamic",
         align=16,
         text="two clips and t5",
+        tokens=512,
     ),
     Family(
         "Flux.1",
@@ -138,6 +140,7 @@ FAMILIES: tuple[Family, ...] = (
         negative=False,
         text="t5",
         guided_above=None,
+        tokens=512,
     ),
     Family(
         "Flux.2",
@@ -362,6 +365,7 @@ _SCHEDULES = MappingProxyType(
     }
 )
 # What pipelines without a row of their own pass to ``set_timesteps``, where that is known.
+_TOKENS = MappingProxyType({"Lumina2Pipeline": 512})
 
 
 def generic(pipeline_class_name: str) -> Family:
@@ -376,6 +380,7 @@ def generic(pipeline_class_name: str) -> Family:
         call=MappingProxyType({"use_resolution_binning": False}),  # PixArt's would change the size asked for
         schedule=_SCHEDULES.get(pipeline_class_name, "plain"),
         foreseen=pipeline_class_name in _SCHEDULES,
+        tokens=_TOKENS.get(pipeline_class_name, 1024),
     )
 
 

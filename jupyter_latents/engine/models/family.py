@@ -54,6 +54,7 @@ class Family:
         sees: Whether its pipelines use the picture encoder that comes with a model.
         sound: Whether sound is made with a clip, whose latents travel beside the clip's.
         foreseen: Whether the pipeline is known to set the timesteps of `schedule`; else only its run tells them.
+        tokens: The most tokens of a text that its pipelines take.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Family:
     sees: bool = False
     sound: bool = False
     foreseen: bool = True
+    tokens: int = 1024
 
     @property
     def takes_clips(self) -> bool:

@@ -15,6 +15,7 @@ from jupyter_latents.engine.rules.sharing import sharing_note
 from jupyter_latents.engine.rules.sound import sound_note
 from jupyter_latents.engine.rules.spacing import idle_spacings
 from jupyter_latents.engine.schedule import schedulers, timesteps
+from jupyter_latents.engine.schedule.outdated import mended_note
 from jupyter_latents.engine.steering import steering_remarks
 from jupyter_latents.optimizations import choices_of
 
@@ -34,6 +35,7 @@ def notes_of(made: Prepared, sizes: tuple[str, ...]) -> tuple[tuple[str, ...], t
     notes = (
         *given,
         *made.facts.notes(made.call),
+        *filter(None, (mended_note(made.facts.config("scheduler"), made.facts.scheduler[1], made.scheduler),)),
         *idle,
         *_experts_and_sound(made),
         *_steering(made),

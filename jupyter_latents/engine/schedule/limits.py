@@ -66,8 +66,8 @@ def check_settings(settings: Mapping[str, Any], source: str) -> None:
         )
 
 
-_UNREAD = ("timestep_type", "variance_type")
-"""Settings whose unknown words diffusers takes without a remark."""
+_UNREAD = ("sigma_schedule", "timestep_type", "variance_type")
+"""Settings whose unknown words diffusers takes without a remark, or fails of."""
 
 
 def check_kinds(settings: Mapping[str, Any], parameters: Mapping[str, Parameter], source: str) -> None:

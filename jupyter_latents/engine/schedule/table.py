@@ -79,6 +79,7 @@ SCHEDULER_ERRORS = (
     AttributeError,
     ImportError,
     LookupError,
+    NameError,
     RuntimeError,
     TypeError,
     ValueError,

@@ -149,6 +149,7 @@ ARGUMENTS: Mapping[str, Callable[[Any, Request], dict[str, Any]]] = MappingProxy
 """Row of the family table to what its pipeline passes."""
 
 _PASS_SIGMAS = frozenset({"linear", "lumina2", "to zero", "z-image", "flux", "flux2"})
+_PASS_SHIFT = _PASS_SIGMAS - {"to zero"}
 
 
 def check_takes(
@@ -179,17 +180,25 @@ def check_takes(
             "Use FlowMatchEulerDiscreteScheduler.",
             option="schedulers",
         )
-    if way not in _PASS_SIGMAS or "sigmas" in parameters_of(scheduler.set_timesteps):
-        return
-    makes_own = way == "flux2" or (way == "flux" and mode == "txt2img" and not steered)  # diffusers asks only there
-    if makes_own and scheduler.config.get("use_flow_sigmas"):
+    lacking = _lacking(scheduler, way, asks=mode == "txt2img" and not steered)
+    if not lacking:
         return
     flow = "use_flow_sigmas=true;prediction_type=flow_prediction"
     others = " or FlowMatchLCMScheduler" if float32 else f", FlowMatchLCMScheduler or UniPCMultistepScheduler;{flow}"
     raise ModelError(
-        f"{family} passes sigmas of its own, and {type(scheduler).__name__} takes none. Use "
+        f"{family} passes {lacking} of its own, and {type(scheduler).__name__} takes none. Use "
         f"FlowMatchEulerDiscreteScheduler{others}."
     )
+
+
+def _lacking(scheduler: Any, way: str, *, asks: bool) -> str:
+    """What a family's pipeline passes and a scheduler does not take; empty where it takes all."""
+    takes = parameters_of(scheduler.set_timesteps)
+    own = way == "flux2" or (way == "flux" and asks)  # where the pipeline asks whether the scheduler makes its own
+    if way in _PASS_SIGMAS and "sigmas" not in takes and not (own and scheduler.config.get("use_flow_sigmas")):
+        return "sigmas"
+    shifts = way in _PASS_SHIFT or (way == "dynamic" and scheduler.config.get("use_dynamic_shifting"))
+    return "a shift (mu)" if shifts and "mu" not in takes else ""
 
 
 def set_timesteps(scheduler: Any, way: str, request: Request) -> None:

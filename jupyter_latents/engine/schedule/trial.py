@@ -17,6 +17,8 @@ from jupyter_latents.wording import option
 __all__ = ["check_steps", "stepped_dtype"]
 
 _WHOLE_STEPS = 4  # at either end: more than any solver's order
+_BY_ZERO = "divides by zero (NaN)"
+_CHANNELS = 4  # of latents: schedulers that divide a learned variance off leave the three of a picture
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ def check_steps(scheduler: Any, schedule: str, start_index: int, end_index: int)
         return
     wrong = _wrong(_Trial(schedule, start_index, end_index, scheduler))
     if wrong:
-        final = ", final_sigmas_type=sigma_min" if "final_sigmas_type" in scheduler.config else ""
+        by_zero = wrong.endswith(_BY_ZERO) and "final_sigmas_type" in scheduler.config
+        final = ", final_sigmas_type=sigma_min" if by_zero else ""
         raise ModelError(
             f"{name} with these settings cannot run this schedule: {wrong}. Leave settings out, try others{final}, or "
             f"use another {option('schedulers')}.",
@@ -73,7 +76,7 @@ def _walked(scheduler: Any, start: int, end: int) -> str:
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(start)
     extra = _extra(scheduler)
-    value = torch.full((1, 1, 1, 1), 0.5)
+    value = torch.full((1, _CHANNELS, 1, 1), 0.5)
     for index in range(start, end):
         timestep = scheduler.timesteps[index]
         try:
@@ -82,7 +85,7 @@ def _walked(scheduler: Any, start: int, end: int) -> str:
         except SCHEDULER_ERRORS as error:
             return f"its step {index + 1} fails ({cause(error)})"
         if not bool(torch.isfinite(value).all()):
-            return f"its step {index + 1} of {len(scheduler.timesteps)} divides by zero (NaN)"
+            return f"its step {index + 1} of {len(scheduler.timesteps)} {_BY_ZERO}"
     return ""
 
 

@@ -72,7 +72,7 @@ class WindowedScheduler:
         return getattr(self._tap.scheduler, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """What a pipeline's constructor mends in an old scheduler's settings reaches the real one."""
+        """What a pipeline sets reaches the real one."""
         if name in _OWN:
             object.__setattr__(self, name, value)
         else:

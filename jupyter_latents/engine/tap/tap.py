@@ -95,7 +95,10 @@ class Tap:
             call: The arguments of its call without generator, callback and output type.
             prepared: Wraps the run of the pipeline, such as with offloading switched on.
         """
-        pipeline = tapped(pipeline_class)(**components, scheduler=WindowedScheduler(self))
+        pipeline = tapped(pipeline_class)(
+            **components, scheduler=None
+        )  # some change the settings of what they get here
+        pipeline.scheduler = WindowedScheduler(self)
         if "strength" in call and hasattr(pipeline, "get_timesteps"):
             steps, strength = int(call["num_inference_steps"]), float(call["strength"])
             self._by_strength = lambda: cut_by_strength(pipeline.get_timesteps, self.scheduler, steps, strength)
@@ -120,7 +123,7 @@ class Tap:
         if entry.latents is not None and entry.scheduler_state is None and entry.start_index > 0:
             self._entered = entry.start_index
             self._indices = beginning.indices(self.scheduler, entry.start_index)
-        if hasattr(self.scheduler, "set_begin_index") and self._entry.start_index > 0:
+        if hasattr(self.scheduler, "set_begin_index"):  # else it looks its timestep up, which may stand there twice
             self.scheduler.set_begin_index(self._entry.start_index)
         self._baseline = state.baseline(self.scheduler)
         self.partner.deliver(entry.scheduler_state)

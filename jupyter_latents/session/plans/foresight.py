@@ -21,6 +21,7 @@ from jupyter_latents.session.plans.later import Later, UnforeseenError
 from jupyter_latents.session.plans.planning import Plan, PlannedStage
 from jupyter_latents.session.plans.veils import hider, is_stand_in, rewrite
 from jupyter_latents.session.spreading import Outlines, bound_with, choices_of, spread, spread_from
+from jupyter_latents.session.together import alike, together, together_note
 from jupyter_latents.stage import ModelSource, Stage
 from jupyter_latents.syntax import Evaluation, Foreseen, Invocation, Promise, real
 
@@ -106,6 +107,7 @@ class Foresight:
         numbers = spread_from(invocation.stages(), self.resolver.kernel, frames.ranges)
         texts = stages if veiled.opens is None else self._stages(veiled, frames)
         made: list[Any] = []
+        first = len(self._planned)
         for number, stage, text in zip(numbers, stages, texts, strict=True):
             self.evaluation.environment.check()
             hide = hider(text, self.evaluation.environment)
@@ -117,7 +119,29 @@ class Foresight:
             told = rewrite(text, self.evaluation.environment.shown)
             self._planned.append(replace(planned, stage=replace(told, seed=None) if planned.draws else told))
             made.append(outline)
+        self._tell_batches(first, stages)
         self._promise(foreseen, made, stages)
+
+    def _tell_batches(self, first: int, stages: Sequence[Stage]) -> None:
+        """Tells of the stages of an invocation, which are planned from an index on, that several run as one batch."""
+        done: set[int] = set()
+        for index in range(len(stages)):
+            planned = self._planned[first + index]
+            if index in done or planned.course is None or planned.is_kept or not self._shares(planned, stages[index]):
+                continue
+            found = together(alike(stages, index), lambda number: not self._planned[first + number].is_kept)
+            done.update(found)
+            if found:
+                course = replace(planned.course, notes=(*planned.course.notes, together_note(len(found))))
+                self._planned[first + index] = replace(planned, course=course)
+
+    def _shares(self, planned: PlannedStage, stage: Stage) -> bool:
+        """Whether a stage may share a batch; one whose seed the run draws is judged with another seed."""
+        if planned.course is None or not stage.batch_seeds or not planned.draws:
+            return planned.course is not None and planned.course.shares
+        seeded = replace(planned.course.stage, seed=0)
+        offline = replace(seeded, model=replace(seeded.model, offline=True))
+        return self.models.engine.prepare(offline, self.resolver.given(seeded, planned.course.model)).shares
 
     def _stages(self, invocation: Invocation, frames: Frames) -> tuple[Stage, ...]:
         return spread(invocation.stages(), self.resolver.kernel, frames.ranges)
@@ -141,7 +165,8 @@ class Foresight:
                 return self.kept.answers(planned, stage, self.resolver)
             return planned, course.outline
         except UnforeseenError as unforeseen:
-            return PlannedStage(stage, later=hide(str(unforeseen)), draws=draws, hide=hide), None
+            drawn = draws or (stage.seed is None and stage.image_seed is None)  # else latents may bring one
+            return PlannedStage(stage, later=hide(str(unforeseen)), draws=drawn, hide=hide), None
         except JupyterLatentsError as error:
             return PlannedStage(stage, error=error, draws=draws, hide=hide), None
 

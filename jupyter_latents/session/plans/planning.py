@@ -88,6 +88,11 @@ class PlannedStage:
         return self.course.span.evaluations if self.course is not None else 0
 
     @property
+    def is_kept(self) -> bool:
+        """Whether all of it is kept from before."""
+        return self.course is not None and self.saved == self.evaluations
+
+    @property
     def weights(self) -> int:
         """Bytes of the model's weights."""
         return self.course.weights if self.course is not None else 0

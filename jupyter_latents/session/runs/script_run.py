@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,7 @@ from jupyter_latents.session.runs.side_by_side import SideBySide, names_itself
 from jupyter_latents.session.runs.telling import Telling
 from jupyter_latents.session.spreading import spread, spread_from
 from jupyter_latents.session.story import ToldSteps
+from jupyter_latents.session.together import alike, together, together_note
 from jupyter_latents.stage import Reference, Stage
 from jupyter_latents.syntax import Evaluation
 
@@ -248,25 +248,27 @@ class ScriptRun:
     def _run_together(self, job: Job, stage: Stage, inputs: Inputs, digested: Inputs) -> None:
         """Runs a stage and those behind it that differ in the seed alone as one batch, where the script asks for it."""
         first = len(job.made)
-        if first in job.ready or not stage.batch_seeds or not self._shares(stage, inputs):
+        near = alike(job.stages, first)
+        if first in job.ready or len(near) < 2 or not self._shares(stage, inputs):
             return
-        alike = list(takewhile(lambda other: replace(other, seed=stage.seed) == stage, job.stages[first:]))
         memo = self.session.memo
-        keys = [key_of(other, digested, self.models) for other in alike]
-        fresh = [
-            first + number
-            for number, (key, other) in enumerate(zip(keys, alike, strict=True))
-            if memo.foresee(key, other) is None and (not key or other.force or key not in keys[:number])
-        ]
-        if first in fresh and len(fresh) > 1:
-            self.observer.note(f"{len(fresh)} seeds run as one batch: their last bits may differ from single runs")
-            stepped, stop_asked = self._stepped(stage, len(alike) - 1), self.run.stop_asked
-            batch = [job.stages[number] for number in fresh]
+        keys = {number: key_of(job.stages[number], digested, self.models) for number in near}
+
+        def fresh(number: int) -> bool:
+            other, key = job.stages[number], keys[number]
+            if memo.foresee(key, other) is not None:
+                return False
+            return not key or other.force or key not in [keys[one] for one in near if one < number]
+
+        if found := together(near, fresh):
+            self.observer.note(together_note(len(found)))
+            stepped, stop_asked = self._stepped(stage, len(near) - 1), self.run.stop_asked
+            batch = [job.stages[number] for number in found]
             telling = self._telling
             steps = ToldSteps(self.observer, lambda latents, span: telling.part(job, first, latents, span).latents)
             results = self.models.engine.run_together(batch, steps, stepped, stop_asked)
             try:
-                for number, result in zip(fresh, results, strict=False):
+                for number, result in zip(found, results, strict=False):
                     job.ready[number] = result
             except JupyterLatentsError:
                 if first not in job.ready:

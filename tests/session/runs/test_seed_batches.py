@@ -114,6 +114,32 @@ def test_a_batch_is_told_of_once(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "seeds", "told"),
+    [
+        ("", "--seeds 3 4 5", [3]),
+        ("", "--seeds 3 3 4", [2]),
+        ("", "--seeds 3 3", []),
+        ("", "--gen-seeds 2", [2]),
+        ("", "--seeds 3 4 --prompts cat dog", [2, 2]),
+        ("--seeds 3 --batch-seeds", "--seeds 3 4 5", [2]),
+        ("--seeds 4 --batch-seeds", "--seeds 3 4 5", [2]),
+        ("--seeds 4 --batch-seeds", "--seeds 3 4", []),
+        ("--seeds 3 4 --batch-seeds", "--seeds 3 4 5 6", [2]),
+    ],
+)
+def test_a_plan_tells_of_the_batches_that_a_run_makes(desk: Desk, before: str, seeds: str, told: list[int]) -> None:
+    text = "<sd15> --inference-steps 2 --output-size 64 --scheduler DDIMScheduler"
+    text += "" if "--prompts" in seeds else " --prompts cat"
+    if before:
+        desk.run(f"{text} {before}")
+    asked = f"{text} {seeds} --batch-seeds"
+    planned = [note for stage in desk.plan(asked).stages for note in stage.notes if "as one batch" in note]
+    desk.run(asked)
+    assert [line for line in desk.notes.lines if "as one batch" in line] == planned
+    assert [int(note.split()[0]) for note in planned] == told
+
+
+@pytest.mark.parametrize(
     ("given", "why"),
     [(Given(controls=1), "the stage has a control image"), (Given(adapters=(1,)), "has images of an IP-Adapter")],
 )

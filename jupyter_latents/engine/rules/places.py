@@ -1,0 +1,150 @@
+"""How much a denoiser has places for: its position embeddings end somewhere, along each side, in time and in texts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from jupyter_latents.engine.given.inputs import Given
+from jupyter_latents.engine.models.facts import DENOISERS, ModelFacts
+from jupyter_latents.engine.models.parts import PartSource, with_defaults
+from jupyter_latents.errors import ModelError
+from jupyter_latents.stage import Size, Stage
+from jupyter_latents.wording import option
+
+__all__ = ["check_places", "check_tokens"]
+
+_TABLE = 4096
+"""Numbers of diffusers' table for Qwen-Image, to either side of the middle; texts stand behind the picture in it."""
+_TEXT = 512
+"""Tokens of a text in Qwen-Image's pipeline where nobody says."""
+
+
+def _side(config: Mapping[str, Any]) -> tuple[int, ...]:
+    side = config.get("pos_embed_max_size")
+    return () if side is None or config.get("use_pos_embed") is False else (side, side)
+
+
+def _square(config: Mapping[str, Any]) -> tuple[int, ...]:
+    side = math.isqrt(config["pos_embed_max_size"])
+    return side, side
+
+
+def _axes(config: Mapping[str, Any]) -> tuple[int, ...]:
+    _, high, wide = config["axes_lens"]
+    return high, wide
+
+
+def _each(config: Mapping[str, Any]) -> tuple[int, ...]:
+    return (config["rope_max_seq_len"],) * 3
+
+
+_PLACES: Mapping[str, Callable[[Mapping[str, Any]], tuple[int, ...]]] = MappingProxyType(
+    {
+        "AuraFlowTransformer2DModel": _square,
+        "CogView3PlusTransformer2DModel": _side,
+        "Lumina2Transformer2DModel": _axes,
+        "OmniGenTransformer2DModel": _side,
+        "SD3ControlNetModel": _side,
+        "SD3Transformer2DModel": _side,
+        "SkyReelsV2Transformer3DModel": _each,
+        "WanTransformer3DModel": _each,
+        "ZImageTransformer2DModel": _axes,
+    }
+)
+"""Class to the patches that it has places for: in height and width, before these in time where it counts it too."""
+
+
+def check_places(stage: Stage, given: Given, facts: ModelFacts, size: tuple[int, int], frames: int) -> None:
+    """Sees that what a stage makes is not larger than its denoiser, and each ControlNet, has places for.
+
+    Args:
+        stage: What is asked for.
+        given: What goes into it.
+        facts: Its model's.
+        size: (width, height) in pixels.
+        frames: Frames of a clip; 1 for pictures.
+
+    Raises:
+        ModelError: It is.
+    """
+    made = facts.space.shape_for(*size, 1, frames)
+    for part, most in _limits(stage, facts):
+        if any(length > limit for length, limit in zip(made[-len(most) :], most, strict=True)):
+            *time, high, wide = most
+            factor = facts.space.factor
+            largest = f"pictures of at most {Size(wide * factor, high * factor)} pixels"
+            if time and facts.space.moves:
+                longest = facts.space.frames_of((1, facts.space.channels, time[0], high, wide))
+                largest = f"at most {longest} frames of {Size(wide * factor, high * factor)} pixels"
+            shown = f"{Size(*size)} pixels" + (f" in {frames} frames" if facts.space.moves else "")
+            raise ModelError(
+                f"the {part.name} of {stage.model.name} has places (position embeddings) for {largest}, and this is "
+                f"to be {shown}. {_way(stage, given)}",
+                option="output_size" if stage.size is not None else None,
+            )
+
+
+def _limits(stage: Stage, facts: ModelFacts) -> Iterator[tuple[PartSource, tuple[int, ...]]]:
+    """Parts to the most latent pixels that they have places for, in height and width and before these in time."""
+    for part in (*(facts.sources[name] for name in DENOISERS if name in facts.sources), *facts.further.values()):
+        config = with_defaults(part, f"{part.name} of {stage.model.name}") if part.library == "diffusers" else {}
+        places = _PLACES[part.class_name](config) if part.class_name in _PLACES else ()
+        if part.class_name == "QwenImageTransformer2DModel":
+            places = (2 * (_TABLE - (stage.max_sequence_length or _TEXT)),) * 2
+        if places:
+            *time, patch = _patches(config)
+            yield part, (*(length * time[0] for length in places[:-2]), *(length * patch for length in places[-2:]))
+
+
+def _patches(config: Mapping[str, Any]) -> tuple[int, int]:
+    """Latent pixels of a patch, in time and along each side."""
+    found = config.get("patch_size", config.get("all_patch_size"))
+    sides = list(found) if isinstance(found, (list, tuple)) else [found]
+    return (sides[0] if len(sides) == 3 else 1), sides[-1]
+
+
+def _way(stage: Stage, given: Given) -> str:
+    if given.latents:
+        return "Make the latents smaller with resize() or crop()."
+    return f"Give a smaller {option('output_size')}." + (" The picture decides it here." if not stage.size else "")
+
+
+def check_tokens(stage: Stage, facts: ModelFacts) -> None:
+    """Sees that a stage has texts read to a length that its pipeline, tokenizer and denoiser have.
+
+    Args:
+        stage: What is asked for.
+        facts: Its model's.
+
+    Raises:
+        ModelError: It does not.
+    """
+    asked = stage.max_sequence_length
+    if asked is None:
+        return
+    least, most = _fewest(facts), min((facts.family.tokens, *_readable(stage, facts)))
+    if not least <= asked <= most:
+        raise ModelError(
+            f"{option('max_sequence_length')} is {asked}, and {stage.model.name} ({facts.family.name}) reads {least} "
+            f"to {most} tokens of a prompt.",
+            option="max_sequence_length",
+        )
+
+
+def _fewest(facts: ModelFacts) -> int:
+    """The fewest tokens of a text: those that begin and end it, which CLIP's tokenizer never leaves out."""
+    last = max((name for name in facts.sources if name.startswith("tokenizer")), default="")
+    return 2 if last and facts.sources[last].class_name.startswith("CLIP") else 1
+
+
+def _readable(stage: Stage, facts: ModelFacts) -> Iterator[int]:
+    """The most tokens before which a denoiser has a place for a picture, where both stand on one axis."""
+    part = facts.sources[facts.denoiser]
+    axis = with_defaults(part, f"{part.name} of {stage.model.name}").get("axes_lens")
+    if part.class_name == "Lumina2Transformer2DModel" and axis:
+        yield axis[0] - 1
+    elif part.class_name == "ZImageTransformer2DModel" and axis:
+        yield (axis[0] - 2) // 32 * 32  # texts are filled up to multiples of 32
