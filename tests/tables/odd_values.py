@@ -20,7 +20,7 @@ from jupyter_latents.engine.schedule.table import FORMS
 from jupyter_latents.errors import JupyterLatentsError
 from tests.tables.judgement import judged, said
 from tests.tables.pipelines import CLASSES
-from tests.tables.plan_and_run import Table, table
+from tests.tables.plan_and_run import Table, factor, table
 
 __all__ = ["PARTS", "Odd"]
 
@@ -91,16 +91,16 @@ class Odd:
 
 def differences(made: Table, row: Odd) -> list[str]:
     """In what plan and run of a row differ."""
-    names = dict(made._inputs)
+    names = made.names()
     script = row.script
     if row.family in CLIPS:
         script = script.replace(f"<{row.family}>", str(made.models(row.family)))
     try:
-        (planned,) = made._plan(script, names).stages
+        (planned,) = made.plan(script, names).stages
     except Exception as error:  # noqa: BLE001 - a plan is to tell a refusal, whatever goes wrong
         return [f"plan: raises {type(error).__name__}: {error}"]
-    ran = made._run(script, names)
-    found = list(judged(planned, ran, 0, None, made._factor(row)))
+    ran = made.run(script, names)
+    found = list(judged(planned, ran, 0, None, factor(row.family)))
     if row.family == "lumina2":  # whose pipeline calls the denoiser twice at a step with guidance
         found = [line for line in found if "calls of the denoiser" not in line]
     error = ran.run.error

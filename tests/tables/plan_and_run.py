@@ -64,35 +64,35 @@ class Table:
 
     def _row(self, row: Row) -> Iterator[str]:
         right = expected(row, self.reference)
-        names = self._names()
-        (planned,) = self._plan(row.script, names).stages
-        ran = self._run(row.script, names)
-        yield from judged(planned, ran, 0, right, self._factor(row))
+        names = self.names()
+        (planned,) = self.plan(row.script, names).stages
+        ran = self.run(row.script, names)
+        yield from judged(planned, ran, 0, right, factor(row.family))
         if not planned.refused and planned.mode != row.mode:
             yield f"plan: mode {planned.mode}, right: {row.mode}"
 
     def _relay(self, relay: Relay) -> Iterator[str]:
         first, second = expected(relay.first, self.reference), _second(relay, self.reference)
-        names = self._names()
+        names = self.names()
         if relay.carry == "cell":
             script = f"{relay.first.script}\n\n{relay.second}"
-            plan, ran = self._plan(script, names), self._run(script, names)
-            yield from judged(plan.stages[0], ran, 0, first, self._factor(relay.row))
+            plan, ran = self.plan(script, names), self.run(script, names)
+            yield from judged(plan.stages[0], ran, 0, first, factor(relay.row.family))
             if not (first and first.refused) and len(plan.stages) > 1:
                 yield from self._entered(relay, plan.stages[1], ran, 1, second)
             return
-        ran = self._run(relay.first.script, names)
+        ran = self.run(relay.first.script, names)
         if first is not None and first.refused != (ran.run.error is not None):
             yield f"first part: {said(ran)}"
         if ran.run.error is not None:
             return
         names = self._handed(relay, names)
-        (planned,) = self._plan(relay.second, names).stages
-        yield from self._entered(relay, planned, self._run(relay.second, names), 0, second)
+        (planned,) = self.plan(relay.second, names).stages
+        yield from self._entered(relay, planned, self.run(relay.second, names), 0, second)
 
     def _entered(self, relay: Relay, planned: Any, ran: Ran, number: int, right: Expected | None) -> Iterator[str]:
         before = ran.run.results[0].evaluations if number and ran.run.results else 0
-        yield from judged(planned, ran, number, right, self._factor(relay.row), before)
+        yield from judged(planned, ran, number, right, factor(relay.row.family), before)
         if planned.refused:
             return
         mode = "img2img" if relay.receiver == "sdxl-refiner" else relay.row.mode
@@ -105,12 +105,12 @@ class Table:
             yield f"run tells no {note!r} but {[line for line in ran.told.lines if line.startswith('stage')]}"
 
     def _refusal(self, row: Refusal) -> Iterator[str]:
-        names = self._names()
+        names = self.names()
         if row.before:
-            ran = self._run(row.before, names)
+            ran = self.run(row.before, names)
             if ran.run.error is not None:
                 yield f"first part: {said(ran)}"
-        planned = self._plan(row.script, names).stages[-1]
+        planned = self.plan(row.script, names).stages[-1]
         if planned.error is None:
             yield "plan: promises what must be refused"
             if row.heavy:
@@ -120,7 +120,7 @@ class Table:
         yield from (f"plan: no {word!r} in: {planned.refused}" for word in row.says
                     if planned.error is not None and word not in planned.refused)  # fmt: skip
         fresh = LocalEngine()
-        ran = self._run(row.script, names, fresh)
+        ran = self.run(row.script, names, fresh)
         if ran.run.error is None:
             yield "run: goes through"
         elif planned.error is not None:
@@ -139,9 +139,10 @@ class Table:
             return names
         file = self.scratch / f"base.{relay.carry}"
         base.save(file.with_suffix(file.suffix.lower())).rename(file)
-        return self._names()
+        return self.names()
 
-    def _names(self) -> dict[str, Any]:
+    def names(self) -> dict[str, Any]:
+        """Pictures, masks and tensors that scripts name."""
         return dict(self._inputs)
 
     @cached_property
@@ -160,7 +161,7 @@ class Table:
                 text = text.replace(f"<{name}>", name if name.startswith(DEMO) else str(self.models(name)))
         return text.replace("./", f"{self.scratch}/")
 
-    def _plan(self, script: str, names: dict[str, Any]) -> Plan:
+    def plan(self, script: str, names: dict[str, Any]) -> Plan:
         """A plan of a session that has no model loaded and loads none."""
         session = Session(names, engine=LocalEngine())
         plan = session.plan(Task(Script(self._text(script), 1)))
@@ -168,7 +169,8 @@ class Table:
             raise AssertionError(f"the plan loads {session.engine.cache.rows()}: {script}")
         return plan
 
-    def _run(self, script: str, names: dict[str, Any], engine: LocalEngine | None = None) -> Ran:
+    def run(self, script: str, names: dict[str, Any], engine: LocalEngine | None = None) -> Ran:
+        """A run of a script, which is over; on this table's engine unless another is given."""
         session, told = Session(names, engine=engine or self.engine), Told()
         with evaluations() as called:
             run = session.start(Task(Script(self._text(script), 1)), told)
@@ -176,8 +178,10 @@ class Table:
                 raise AssertionError(f"not over after {SECONDS} s: {script}")
         return Ran(run, told, len(called))
 
-    def _factor(self, row: Row) -> int:
-        return 16 if row.family.startswith("flux2") else 8
+
+def factor(family: str) -> int:
+    """Pixels of a picture for one latent pixel of a model."""
+    return 16 if family.startswith("flux2") else 8
 
 
 def _second(relay: Relay, reference: Reference) -> Expected | None:
