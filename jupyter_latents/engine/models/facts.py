@@ -101,7 +101,7 @@ class ModelFacts:
         addons = [(type(addon).__name__, addon.digest) for addon in self.addons]
         return repr((self.pipeline_class, index, sorted(self.digests.items()), self.space, addons))
 
-    @property
+    @cached_property
     def scheduler(self) -> tuple[str, dict[str, Any]]:
         """Class name and configuration of the model's own scheduler, as its own pipeline takes it."""
         name = self.sources["scheduler"].class_name

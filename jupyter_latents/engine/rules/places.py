@@ -22,31 +22,36 @@ _TEXT = 512
 """Tokens of a text in Qwen-Image's pipeline where nobody says."""
 
 
-def _side(config: Mapping[str, Any]) -> tuple[int, ...]:
+def _side(config: Mapping[str, Any], _stage: Stage) -> tuple[int, ...]:
     side = config.get("pos_embed_max_size")
     return () if side is None or config.get("use_pos_embed") is False else (side, side)
 
 
-def _square(config: Mapping[str, Any]) -> tuple[int, ...]:
+def _square(config: Mapping[str, Any], _stage: Stage) -> tuple[int, ...]:
     side = math.isqrt(config["pos_embed_max_size"])
     return side, side
 
 
-def _axes(config: Mapping[str, Any]) -> tuple[int, ...]:
+def _axes(config: Mapping[str, Any], _stage: Stage) -> tuple[int, ...]:
     _, high, wide = config["axes_lens"]
     return high, wide
 
 
-def _each(config: Mapping[str, Any]) -> tuple[int, ...]:
+def _each(config: Mapping[str, Any], _stage: Stage) -> tuple[int, ...]:
     return (config["rope_max_seq_len"],) * 3
 
 
-_PLACES: Mapping[str, Callable[[Mapping[str, Any]], tuple[int, ...]]] = MappingProxyType(
+def _before_text(_config: Mapping[str, Any], stage: Stage) -> tuple[int, ...]:
+    return (2 * (_TABLE - (stage.max_sequence_length or _TEXT)),) * 2
+
+
+_PLACES: Mapping[str, Callable[[Mapping[str, Any], Stage], tuple[int, ...]]] = MappingProxyType(
     {
         "AuraFlowTransformer2DModel": _square,
         "CogView3PlusTransformer2DModel": _side,
         "Lumina2Transformer2DModel": _axes,
         "OmniGenTransformer2DModel": _side,
+        "QwenImageTransformer2DModel": _before_text,
         "SD3ControlNetModel": _side,
         "SD3Transformer2DModel": _side,
         "SkyReelsV2Transformer3DModel": _each,
@@ -89,12 +94,12 @@ def check_places(stage: Stage, given: Given, facts: ModelFacts, size: tuple[int,
 
 def _limits(stage: Stage, facts: ModelFacts) -> Iterator[tuple[PartSource, tuple[int, ...]]]:
     """Parts to the most latent pixels that they have places for, in height and width and before these in time."""
-    for part in (*(facts.sources[name] for name in DENOISERS if name in facts.sources), *facts.further.values()):
-        config = with_defaults(part, f"{part.name} of {stage.model.name}") if part.library == "diffusers" else {}
-        places = _PLACES[part.class_name](config) if part.class_name in _PLACES else ()
-        if part.class_name == "QwenImageTransformer2DModel":
-            places = (2 * (_TABLE - (stage.max_sequence_length or _TEXT)),) * 2
-        if places:
+    denoisers = (facts.sources[name] for name in DENOISERS if name in facts.sources)
+    for part in (*denoisers, *facts.further.values()):
+        if part.class_name not in _PLACES:
+            continue
+        config = with_defaults(part, f"{part.name} of {stage.model.name}")
+        if places := _PLACES[part.class_name](config, stage):
             *time, patch = _patches(config)
             yield part, (*(length * time[0] for length in places[:-2]), *(length * patch for length in places[-2:]))
 

@@ -95,10 +95,8 @@ class Tap:
             call: The arguments of its call without generator, callback and output type.
             prepared: Wraps the run of the pipeline, such as with offloading switched on.
         """
-        pipeline = tapped(pipeline_class)(
-            **components, scheduler=None
-        )  # some change the settings of what they get here
-        pipeline.scheduler = WindowedScheduler(self)
+        pipeline = tapped(pipeline_class)(**components, scheduler=None)
+        pipeline.scheduler = WindowedScheduler(self)  # only now: some change the settings of what they are made with
         if "strength" in call and hasattr(pipeline, "get_timesteps"):
             steps, strength = int(call["num_inference_steps"]), float(call["strength"])
             self._by_strength = lambda: cut_by_strength(pipeline.get_timesteps, self.scheduler, steps, strength)
