@@ -52,8 +52,14 @@ def stage(folder: Path, scheduler: str = "") -> Stage:
     )  # fmt: skip
 
 
-QUICK = {("offset", ""), ("offset", "DDIMScheduler"), ("offset", "DDIMScheduler;steps-offset=0"), ("clips", ""),
-         ("clips", "DDIMScheduler;clip-sample=true"), ("unwritten", "EulerDiscreteScheduler;steps-offset=3")}  # fmt: skip
+QUICK = {
+    ("offset", ""),
+    ("offset", "DDIMScheduler"),
+    ("offset", "DDIMScheduler;steps-offset=0"),
+    ("clips", ""),
+    ("clips", "DDIMScheduler;clip-sample=true"),
+    ("unwritten", "EulerDiscreteScheduler;steps-offset=3"),
+}
 CASES = [
     pytest.param(name, asked, marks=() if (name, asked) in QUICK else pytest.mark.slow)
     for name in OLD
