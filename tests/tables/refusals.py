@@ -86,6 +86,8 @@ def _schedules() -> Iterator[Refusal]:
         scheduler = "SASolverScheduler;use-flow-sigmas=true;prediction-type=flow_prediction"
         yield Refusal(f"a scheduler that takes no shift in {family}", _stage(family, f"--scheduler '{scheduler}'"),
                       ("SASolverScheduler", "takes none"))  # fmt: skip
+    sizes = "--scheduler 'FlowMatchLCMScheduler;scale-factors=[1,2]'"
+    yield Refusal("a scheduler that changes the size of its latents", _stage("sd3", sizes), ("scale_factors",))
     yield Refusal("a word that is no choice", _stage("sd15", "--scheduler 'EDMEulerScheduler;sigma-schedule=odd'"),
                   ("sigma_schedule", "karras, exponential"))  # fmt: skip
     yield Refusal("a window that ends before the strength begins",

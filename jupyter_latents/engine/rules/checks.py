@@ -211,6 +211,12 @@ def _check_kind(scheduler: Any, own: Any, family: str) -> None:
             f"another {option('schedulers')}, such as CogVideoXDDIMScheduler or DPMSolverMultistepScheduler.",
             option="schedulers",
         )
+    if scheduler.config.get("scale_factors"):
+        raise ModelError(
+            f"{type(scheduler).__name__} with scale_factors changes the size of its latents from step to step, which "
+            "cannot be handed over. Leave scale_factors out, and resize the latents between two stages.",
+            option="schedulers",
+        )
     is_flow = schedulers.form_of(own) == "flow"
     if not is_flow and not hasattr(scheduler, "init_noise_sigma") and hasattr(own, "init_noise_sigma"):
         raise ModelError(
