@@ -22,10 +22,11 @@ from jupyter_latents.engine.prepared import Prepared
 from jupyter_latents.engine.prompts.windows import check_prompts
 from jupyter_latents.engine.rules.calls import call_arguments, check_clip_skip
 from jupyter_latents.engine.rules.checks import check_loop, check_mode, check_sigmas, pipeline_of
+from jupyter_latents.engine.rules.conditions import check_conditions
 from jupyter_latents.engine.rules.frames import check_alone, frame_count, frame_rate
 from jupyter_latents.engine.rules.needs import check_memory
 from jupyter_latents.engine.rules.notes import notes_of
-from jupyter_latents.engine.rules.passes import check_joined, check_pag
+from jupyter_latents.engine.rules.passes import check_joined
 from jupyter_latents.engine.rules.places import check_places, check_tokens
 from jupyter_latents.engine.rules.sizes import picture_size, size_before
 from jupyter_latents.engine.rules.sound import check_sound
@@ -115,7 +116,7 @@ def _call(stage: Stage, given: Given, entered: Standing | None, facts: ModelFact
     check_alone(batch, given, facts)
     frames = frame_count(stage, entered, facts, given)
     strength, pipeline = _strength(stage, given, entered), pipeline_of(mode, stage, facts)
-    check_pag(pipeline, facts)
+    check_conditions(pipeline, facts)
     fps = frame_rate(stage, entered, facts, given)
     check_places(stage, given, facts, size, frames)
     before = None if entered is not None else size_before(stage, given, facts)
@@ -181,9 +182,6 @@ def _strength(stage: Stage, given: Given, latents: Standing | None) -> float:
     """Latents carry their noise: their own run's strength keeps the pipeline's draws the same, else all of it."""
     if latents is None:
         return DEFAULT_STRENGTH if stage.strength is None else stage.strength
-    if not given.images:
-        return 1.0
-    if stage.strength is not None:
-        return stage.strength
-    own = latents.provenance.number("strength", 0.0, 1.0)
-    return 1.0 if own is None else own
+    own = latents.provenance.number("strength", 0.0, 1.0) if given.images else None
+    leaves_steps = own is not None and int(own * stage.num_inference_steps) >= 1  # else inpainting refuses it
+    return own if own is not None and leaves_steps else 1.0

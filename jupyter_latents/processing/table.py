@@ -82,7 +82,7 @@ PROCESSORS: Mapping[str, Processor] = MappingProxyType(
             {"lower": 50.0, "upper": 100.0, "aperture-size": 3, "sigma": 0.33, "detect-aspect": True,
              "detect-align": 1},
         ),
-        "crop": Processor("a part of it, box=LEFTxTOPxRIGHTxBOTTOM", cropped, {"box": kind.box},
+        "crop": Processor("a part of it, black beyond its sides; box=LEFTxTOPxRIGHTxBOTTOM", cropped, {"box": kind.box},
                           size=cropped_size, needs=("box",)),
         "dilate": Processor(
             "its bright parts grown, size=3, steps=1; for masks",

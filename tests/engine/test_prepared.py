@@ -65,9 +65,13 @@ def test_an_outline_says_seed_strength_and_model_as_asked(bench: Bench, half: Ou
 
 def test_latents_are_noised_to_no_strength_but_their_own_runs(bench: Bench, half: Outline) -> None:
     """Beside a picture the pipeline draws its noise as in the run that they are from."""
-    for asked, strength in ((None, 0.7), (0.5, 0.5)):
-        stage = bench.stage("sd15", strength=asked)
-        assert prepare(stage, Given((half,), images=PICTURE)).arguments["strength"] == strength
+    told = "strength 0.5 has no effect beside latents, which carry their noise"
+    for asked, notes in ((None, []), (0.7, []), (0.5, [told])):
+        made = prepare(bench.stage("sd15", strength=asked), Given((half,), images=PICTURE))
+        assert made.arguments["strength"] == 0.7
+        assert [note for note in made.notes if "no effect" in note] == notes
+    short = prepare(bench.stage("sd15", num_inference_steps=1), Given((half,), images=PICTURE))
+    assert short.arguments["strength"] == 1.0, "0.7 of one step is none, which inpainting refuses"
     first = prepare(bench.stage("sdxl", window=HALF)).outline
     assert prepare(bench.stage("sdxl-refiner", strength=0.3), Given((first,))).arguments["strength"] == 1.0
 

@@ -166,7 +166,7 @@ def outline_after(stage: Stage, outline: Outline, pasted: Sequence[Standing], fa
         return outline
     bench = bench_of(stage, pasted, facts)
     (made,) = changed([outline.stand_in()], stage.latents_post_processors, bench, "latents_post_processors")
-    return replace(Outline.of(made), provenance=outline.provenance)
+    return replace(Outline.of(made), provenance=outline.provenance, has_estimate=False)
 
 
 def result_of_post(stage: Stage, latents: Latents, pasted: Sequence[Latents]) -> Latents:

@@ -21,7 +21,7 @@ from jupyter_latents.engine.models.files.single_files import inspect_checkpoint,
 from jupyter_latents.engine.models.files.variants import check_variant, lacks_variant, no_variant
 from jupyter_latents.engine.models.files.weights import variants
 from jupyter_latents.engine.models.guiders import check_guider
-from jupyter_latents.engine.models.parts import PartSource, parts_of, read_json
+from jupyter_latents.engine.models.parts import PartSource, parts_of, read_json, with_defaults
 from jupyter_latents.engine.models.pipelines import RUNS, reason_against
 from jupyter_latents.engine.models.places.find import find
 from jupyter_latents.engine.models.places.hub import HubFiles, fetch, hub_is_off, settings_of, why
@@ -250,6 +250,33 @@ def _check_channels(facts: ModelFacts) -> None:
             f"the unet of {facts.name} takes {more} channels beside the {facts.space.channels} of the latents: an "
             f"image to edit, a depth map or a small picture, which stages do not give. {RUNS}"
         )
+    if facts.denoiser == "unet":
+        _check_unet(facts)
+
+
+def _check_unet(facts: ModelFacts) -> None:
+    """A U-Net is given latents, texts and, in SDXL and its kin, sizes: nothing else."""
+    unet = with_defaults(facts.sources["unet"], f"unet of {facts.name}")
+    sized = "text_time" if "XL" in facts.pipeline_class or facts.family.name == "Kolors" else None
+    wants = (
+        ("class_embed_type", (None,)),
+        ("num_class_embeds", (None,)),
+        ("encoder_hid_dim_type", (None, "text_proj")),
+        ("addition_embed_type", (sized,)),
+        ("out_channels", (facts.space.channels,)),
+    )
+    if facts.pipeline_class.startswith("LatentConsistency") and not unet.get("time_cond_proj_dim"):
+        raise ModelError(
+            f"the unet of {facts.name} takes no guidance scale as an input (time_cond_proj_dim), which a "
+            f"{facts.pipeline_class} gives it. {RUNS}"
+        )
+    for name, allowed in wants:
+        if unet.get(name) not in allowed:
+            said = " or ".join("nothing" if one is None else str(one) for one in allowed)
+            raise ModelError(
+                f"the unet of {facts.name} says {name} {unet.get(name)}, and a {facts.pipeline_class} gives it what "
+                f"one with {said} takes. {RUNS}"
+            )
 
 
 def _lacking(source: ModelSource, parts: Mapping[str, PartSource]) -> list[str]:

@@ -17,7 +17,7 @@ from jupyter_latents.engine.models.family import Family
 from jupyter_latents.engine.models.files.digests import files_digest
 from jupyter_latents.engine.models.parts import PartSource, parts_of, with_defaults
 from jupyter_latents.engine.models.places.hub import HubFiles
-from jupyter_latents.engine.schedule.outdated import mended
+from jupyter_latents.engine.schedule.outdated import mended, mended_size
 from jupyter_latents.engine.vae.codec import space_of
 from jupyter_latents.errors import ModelError
 from jupyter_latents.latents.spaces import Space
@@ -175,7 +175,7 @@ class ModelFacts:
     @property
     def default_size(self) -> tuple[int, int]:
         """(width, height) in pixels when nobody says: the denoiser's own where its pipeline goes by it."""
-        sample = self.config(self.denoiser).get("sample_size")
+        sample = mended_size(self.pipeline_class, self.config(self.denoiser))
         height, width = sample if isinstance(sample, (list, tuple)) and len(sample) == 2 else (sample, sample)
         if isinstance(height, int) and isinstance(width, int) and self._goes_by_sample_size():
             return width * self.space.factor, height * self.space.factor

@@ -358,6 +358,7 @@ _SCHEDULES = MappingProxyType(
     {
         "AuraFlowPipeline": "plain",
         "HunyuanDiTPipeline": "plain",
+        "LatentConsistencyModelPipeline": "consistency",
         "Lumina2Pipeline": "lumina2",
         "PixArtAlphaPipeline": "plain",
         "PixArtSigmaPipeline": "plain",

@@ -127,7 +127,8 @@ class Family:
         if name is None:
             have = [other for other in ("txt2img", "img2img", "inpaint") if getattr(self, other)]
             way = "" if self.txt2img or not have else f" Give it a picture or latents by {option('image_seeds')}."
-            raise ModelError(f"{self.name} has no {mode} pipeline in diffusers; it runs {', '.join(have)}.{way}")
+            where = "in diffusers" if self.model_types else "here"  # others run by their own class alone
+            raise ModelError(f"{self.name} has no {mode} pipeline {where}; it runs {', '.join(have)}.{way}")
         return name
 
     def _instead(self, kinds: Sequence[str]) -> str:

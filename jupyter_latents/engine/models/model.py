@@ -78,8 +78,8 @@ class LoadedModel:
                 found[name] = None
             elif name in self.facts.index and not isinstance(self.facts.index[name], list):
                 found[name] = self.facts.index[name]
-        if "requires_safety_checker" in parameters:
-            found["requires_safety_checker"] = False
+        for name in {"add_watermarker", "requires_safety_checker"} & set(parameters):  # pictures are not made there
+            found[name] = False
         if self.offload is None:  # diffusers' offload moves modules, which must be the encoders themselves
             found = self.encodings.remembering(found)
         return found

@@ -41,6 +41,8 @@ _BY_NAME = MappingProxyType(
         "StableDiffusionDiffEditPipeline": "it edits a picture by its inversion",
         "StableDiffusionLatentUpscalePipeline": "it is an upscaler",
         "StableDiffusionUpscalePipeline": "it is an upscaler",
+        "StableDiffusionGLIGENPipeline": "it puts things into boxes, which stages do not give",
+        "StableDiffusionGLIGENTextImagePipeline": "it puts things into boxes, which stages do not give",
         "StableUnCLIPPipeline": "it denoises an embedding of a picture first, then latents",
         "StableUnCLIPImg2ImgPipeline": "it makes variations of a picture",
         "StableDiffusionPanoramaPipeline": "it steps each of several views by itself",

@@ -66,7 +66,8 @@ def check_alone(batch: int, given: Given, facts: ModelFacts) -> None:
     Raises:
         ModelError: It is asked for several.
     """
-    if not facts.family.alone or batch == 1:
+    sees = facts.family.pictured and "image_encoder" in facts.sources  # its picture is encoded for one clip
+    if not (facts.family.alone or sees) or batch == 1:
         return
     said = f"Leave {option('batch_size')} out, or give several {option('seeds')}."
     raise ModelError(

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jupyter_latents.engine.libraries.signatures import parameters_of
 from jupyter_latents.engine.models.facts import ModelFacts
-from jupyter_latents.engine.models.parts import with_defaults
 from jupyter_latents.engine.prompts.windows import parts_of
 from jupyter_latents.engine.schedule.window import Span
 from jupyter_latents.engine.steering import StageWindow
@@ -19,7 +17,7 @@ from jupyter_latents.points import largest_scale
 from jupyter_latents.stage import Stage
 from jupyter_latents.wording import option
 
-__all__ = ["check_joined", "check_pag", "passes_a_step", "passes_of", "passes_remark"]
+__all__ = ["check_joined", "passes_a_step", "passes_of", "passes_remark"]
 
 
 def passes_a_step(stage: Stage, facts: ModelFacts) -> int:
@@ -95,33 +93,6 @@ def check_joined(windows: Sequence[StageWindow], facts: ModelFacts) -> None:
         raise _no_and(f"{option('pag_scales')} takes a pass of one text apart", "pag_scales")
     if not keeps_law(stage.model.optimize):
         raise _no_and("a step cache remembers the passes of one text", "optimize")
-
-
-def check_pag(pipeline: type, facts: ModelFacts) -> None:
-    """Sees that a model has the layers whose attention a pipeline perturbs.
-
-    Args:
-        pipeline: The pipeline's class; one without perturbed attention guidance passes.
-        facts: The model's.
-
-    Raises:
-        ModelError: It has not.
-    """
-    parameter = parameters_of(vars(pipeline).get("__init__", object)).get("pag_applied_layers")
-    layers = parameter.default if parameter is not None else ()
-    part = facts.sources[facts.denoiser]
-    config = with_defaults(part, f"{part.name} of {facts.name}") if layers else {}
-    for layer in [layers] if isinstance(layers, str) else layers:
-        number = layer.partition(".")[2]
-        if number.isdecimal() and int(number) < int(config.get("num_layers", 0)):
-            continue
-        if layer == "mid" and "CrossAttn" in str(config.get("mid_block_type")):
-            continue
-        raise ModelError(
-            f"{pipeline.__name__} perturbs the attention of the layer {layer!r}, which the {part.name} of {facts.name} "
-            f"does not have. Leave {option('pag_scales')} out.",
-            option="pag_scales",
-        )
 
 
 def _no_and(reason: str, dest: str) -> ModelError:

@@ -114,7 +114,8 @@ def _patches(config: Mapping[str, Any]) -> tuple[int, int]:
 def _way(stage: Stage, given: Given) -> str:
     if given.latents:
         return "Make the latents smaller with resize() or crop()."
-    return f"Give a smaller {option('output_size')}." + (" The picture decides it here." if not stage.size else "")
+    decides = " The picture decides it here." if given.images and not stage.size else ""
+    return f"Give a smaller {option('output_size')}.{decides}"
 
 
 def check_tokens(stage: Stage, facts: ModelFacts) -> None:

@@ -72,7 +72,10 @@ def _strength(call: Call) -> str:
 
 def _numbers(call: Call, latents: Standing | None) -> Iterator[str]:
     stage = call.stage
-    taken = bool(call.given.images) or renoises(stage, latents, pictures=False)
+    pictured = bool(call.given.images)
+    taken = renoises(stage, latents, pictures=pictured)
+    if pictured:
+        taken = latents is None or stage.strength == call.strength
     if stage.strength is not None and not taken:
         beside = "beside latents, which carry their noise" if latents is not None else "without a picture"
         yield f"strength {stage.strength:g} has no effect {beside}"

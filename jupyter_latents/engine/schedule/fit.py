@@ -49,7 +49,11 @@ def check_fits(latents: Standing, space: Space, model: str, *, backwards: bool =
     known = bool(giver) or converter(own, space) is not None
     if known and (latents.has_estimate or latents.is_clean):
         return False
-    why = "they carry none (a file without facts)" if known else "nothing says which model that is"
+    why = (
+        "they carry none (as from a file without facts, or after post-processors)"
+        if known
+        else "nothing says which model that is"
+    )
     given = f"latents of {giver}" if giver else "these latents"
     raise HandoffError(
         f"{given} are of {own}, and {model} works in {space}. They cross as a clean estimate, decoded by the VAE of "

@@ -1,7 +1,8 @@
-"""Settings of old schedulers, in whose place Stable Diffusion's pipelines take others when they are made."""
+"""Settings of old schedulers and U-Nets, in whose place Stable Diffusion's pipelines take others when they are made."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from inspect import Parameter
 from types import MappingProxyType
@@ -9,7 +10,7 @@ from typing import Any
 
 from jupyter_latents.engine.libraries.signatures import parameters_of
 
-__all__ = ["MENDED", "mended", "mended_note"]
+__all__ = ["MENDED", "mended", "mended_note", "mended_size"]
 
 _STEPS = MappingProxyType({"steps_offset": 1})
 _CLIPS = MappingProxyType({**_STEPS, "clip_sample": False})
@@ -19,6 +20,9 @@ MENDED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "StableDiffusionPipeline": _CLIPS,
         "StableDiffusionImg2ImgPipeline": _CLIPS,
         "StableDiffusionInpaintPipeline": MappingProxyType({**_STEPS, "skip_prk_steps": True}),
+        "StableDiffusionPAGImg2ImgPipeline": _CLIPS,
+        "StableDiffusionPAGInpaintPipeline": _CLIPS,
+        "StableDiffusionPAGPipeline": _CLIPS,
     }
 )
 """Pipeline class to the settings that it takes whatever its scheduler's file says."""
@@ -48,6 +52,18 @@ def mended(pipeline_class: str, scheduler: str, config: Mapping[str, Any]) -> di
 def _is_other(written: Any, right: Any) -> bool:
     """Whether a value stands in the place of the right one; nonsense stays, and is refused by name."""
     return type(written) is type(right) and written != right and written >= 0
+
+
+def mended_size(pipeline_class: str, unet: Mapping[str, Any]) -> Any:
+    """The sample size of a U-Net as its model's pipeline takes it: 64 for a smaller one of diffusers before 0.9.
+
+    Args:
+        pipeline_class: ``_class_name`` of the model's ``model_index.json``.
+        unet: The U-Net's configuration.
+    """
+    size, version = unet.get("sample_size"), re.findall(r"\d+", str(unet.get("_diffusers_version", "")))
+    is_old = bool(version) and tuple(map(int, version[:2])) < (0, 9)
+    return 64 if pipeline_class in MENDED and is_old and isinstance(size, int) and size < 64 else size
 
 
 def mended_note(written: Mapping[str, Any], taken: Mapping[str, Any], scheduler: Any) -> str:

@@ -17,7 +17,7 @@ import torch
 from jupyter_latents.engine.libraries.signatures import parameters_of
 from jupyter_latents.engine.schedule.limits import check_kinds, check_settings
 from jupyter_latents.engine.schedule.table import BACKWARDS, FORMS, SCHEDULER_ERRORS, SIGMAS_AS_GIVEN, scheduler_names
-from jupyter_latents.errors import ModelError, ScriptError, nearest
+from jupyter_latents.errors import HandoffError, ModelError, ScriptError, nearest
 from jupyter_latents.latents.facts import CLEAN, Form, Noise
 from jupyter_latents.latents.form_table import ROWS
 from jupyter_latents.stage import Address, address_of
@@ -166,8 +166,10 @@ def custom_sigmas(scheduler: Any, sigmas: Sequence[float]) -> Any:
 
 def form_of(scheduler: Any) -> Form:
     """How a scheduler mixes signal and noise: its row in the table, or what its settings tell."""
-    config = scheduler.config
-    if config.get("use_flow_sigmas") or config.get("prediction_type") == "flow_prediction":
+    config, takes = scheduler.config, parameters_of(type(scheduler).__init__)  # what it does not take stays in it
+    if "use_flow_sigmas" in takes and config.get("use_flow_sigmas"):
+        return "flow"
+    if "prediction_type" in takes and config.get("prediction_type") == "flow_prediction":
         return "flow"
     known = FORMS.get(type(scheduler).__name__)
     if known is not None:
@@ -179,7 +181,7 @@ def form_of(scheduler: Any) -> Form:
 
 def backwards(scheduler: Any) -> bool:
     """Whether a scheduler goes from a picture to noise, as an inversion does; with flow sigmas diffusers' do not."""
-    return type(scheduler).__name__ in BACKWARDS and not scheduler.config.get("use_flow_sigmas")
+    return type(scheduler).__name__ in BACKWARDS and form_of(scheduler) != "flow"
 
 
 def level(scheduler: Any, index: int) -> Noise:
@@ -238,17 +240,19 @@ def sigma_of_timestep(scheduler: Any, timestep: float) -> float:
     Args:
         scheduler: A scheduler of the model, its timesteps set or not.
         timestep: 0 to the length of the training schedule.
+
+    Raises:
+        HandoffError: It has no table of them.
     """
     if form_of(scheduler) == "flow":
         return ROWS["flow"].sigma(timestep / float(scheduler.config.get("num_train_timesteps", 1000)))
-    last = len(scheduler.alphas_cumprod) - 1
-    return _sigma_of(_alpha_bar(scheduler, min(timestep, last)))
-
-
-def _alpha_bar(scheduler: Any, timestep: float) -> float:
-    if type(scheduler).__name__ == "IPNDMScheduler":
-        return math.cos(timestep * math.pi / 2) ** 2
-    return float(scheduler.alphas_cumprod[int(timestep)])
+    table = getattr(scheduler, "alphas_cumprod", None)
+    if table is None:
+        raise HandoffError(
+            f"{type(scheduler).__name__} has no noise level for a timestep. Give sigma= in the place of timestep=, or "
+            f"use another {option('schedulers')}."
+        )
+    return _sigma_of(float(table[int(min(timestep, len(table) - 1))]))
 
 
 def schedule_digest(scheduler: Any) -> str:

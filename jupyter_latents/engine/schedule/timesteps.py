@@ -107,6 +107,11 @@ def _linear_quadratic(_scheduler: Any, request: Request) -> dict[str, Any]:
     return {"timesteps": linear_quadratic_schedule(request.num_inference_steps) * 1000}
 
 
+def _consistency(_scheduler: Any, request: Request) -> dict[str, Any]:
+    """LatentConsistencyModelPipeline: the scheduler says of how many steps it takes these."""
+    return {"num_inference_steps": request.num_inference_steps, "original_inference_steps": None}
+
+
 def _lumina2(scheduler: Any, request: Request) -> dict[str, Any]:
     """Lumina2Pipeline: as `_linear`, but what it takes for the number of tokens is the number of channels."""
     return {**_linear(scheduler, request), "mu": _shift(scheduler, request.channels, 1.15)}
@@ -141,6 +146,7 @@ ARGUMENTS: Mapping[str, Callable[[Any, Request], dict[str, Any]]] = MappingProxy
         "lumina2": _lumina2,
         "to zero": _to_zero,
         "linear quadratic": _linear_quadratic,
+        "consistency": _consistency,
         "flux": _flux,
         "flux2": _flux2,
         "z-image": _z_image,
@@ -178,6 +184,11 @@ def check_takes(
         raise ModelError(
             f"{family} passes timesteps of its own, one for each token, and {type(scheduler).__name__} takes none. "
             "Use FlowMatchEulerDiscreteScheduler.",
+            option="schedulers",
+        )
+    if way == "consistency" and "original_inference_steps" not in parameters_of(scheduler.set_timesteps):
+        raise ModelError(
+            f"{family} takes some of many steps, which {type(scheduler).__name__} does not. Use LCMScheduler.",
             option="schedulers",
         )
     lacking = _lacking(scheduler, way, asks=mode == "txt2img" and not steered)

@@ -51,8 +51,7 @@ class WindowedScheduler:
         # Functions of the tap, not methods of its own: a cycle would keep the run's model in use until it is collected.
         if hasattr(real, "scale_model_input"):
             self.scale_model_input = tap.scale_model_input
-        if hasattr(real, "set_begin_index"):
-            self.set_begin_index = tap.set_begin_index
+        self.set_begin_index = tap.set_begin_index  # some pipelines do not ask whether there is any
         if not hasattr(real, "scale_noise") and hasattr(real, "add_noise"):
             self.scale_noise = lambda sample, timestep, noise: real.add_noise(sample, noise, timestep)
 

@@ -221,7 +221,8 @@ class Tap:
 
     def set_begin_index(self, begin_index: int = 0) -> None:
         """The scheduler's own, counted from where the window starts."""
-        self.scheduler.set_begin_index(self.offset() + begin_index)
+        if hasattr(self.scheduler, "set_begin_index"):
+            self.scheduler.set_begin_index(self.offset() + begin_index)
 
     def offset(self) -> int:
         """Timesteps of the schedule that the pipeline does not see, since the window starts behind them."""
@@ -247,17 +248,18 @@ class Tap:
         return ahead[0] if ahead else len(self.scheduler.timesteps)
 
     def _callback(self, pipeline_class: type) -> dict[str, Any]:
-        """The call's arguments that have the pipeline tell each step; PixArt has only the older callback."""
-        accepted = parameters_of(pipeline_class.__call__)
-        self._told_by_scheduler = not {"callback_on_step_end", "callback"} & set(accepted)
+        """The call's arguments that have the pipeline tell each step.
+
+        Pipelines that have no such callback, or the older one alone, which leaves out PNDM's first call, are told of by
+        their scheduler.
+        """
+        self._told_by_scheduler = "callback_on_step_end" not in parameters_of(pipeline_class.__call__)
         if self._told_by_scheduler:
             return {}
-        if "callback_on_step_end" in accepted:
-            return {
-                "callback_on_step_end": lambda _pipeline, _step, _timestep, values: self._after_step(values["latents"]),
-                "callback_on_step_end_tensor_inputs": ["latents"],
-            }
-        return {"callback": lambda _step, _timestep, latents: self._after_step(latents), "callback_steps": 1}
+        return {
+            "callback_on_step_end": lambda _pipeline, _step, _timestep, values: self._after_step(values["latents"]),
+            "callback_on_step_end_tensor_inputs": ["latents"],
+        }
 
     def _after_step(self, latents: torch.Tensor) -> dict[str, Any]:
         entry = self._entry

@@ -127,21 +127,13 @@ class Foresight:
         done: set[int] = set()
         for index in range(len(stages)):
             planned = self._planned[first + index]
-            if index in done or planned.course is None or planned.is_kept or not self._shares(planned, stages[index]):
+            if index in done or planned.course is None or planned.is_kept or not planned.course.shares:
                 continue
             found = together(alike(stages, index), lambda number: not self._planned[first + number].is_kept)
             done.update(found)
             if found:
                 course = replace(planned.course, notes=(*planned.course.notes, together_note(len(found))))
                 self._planned[first + index] = replace(planned, course=course)
-
-    def _shares(self, planned: PlannedStage, stage: Stage) -> bool:
-        """Whether a stage may share a batch; one whose seed the run draws is judged with another seed."""
-        if planned.course is None or not stage.batch_seeds or not planned.draws:
-            return planned.course is not None and planned.course.shares
-        seeded = replace(planned.course.stage, seed=0)
-        offline = replace(seeded, model=replace(seeded.model, offline=True))
-        return self.models.engine.prepare(offline, self.resolver.given(seeded, planned.course.model)).shares
 
     def _stages(self, invocation: Invocation, frames: Frames) -> tuple[Stage, ...]:
         return spread(invocation.stages(), self.resolver.kernel, frames.ranges)
@@ -159,7 +151,11 @@ class Foresight:
             offline = replace(stage, model=replace(stage.model, offline=True))
             card = self._card(offline.model, stage.model.offline)
             animated(card)
-            course = self.models.engine.prepare(offline, self.resolver.given(stage, card))
+            given = self.resolver.given(stage, card)
+            course = self.models.engine.prepare(offline, given)
+            if draws and stage.batch_seeds:  # with a seed it says whether it shares a batch
+                seeded = self.models.engine.prepare(replace(offline, seed=0), given)
+                course = replace(course, shares=seeded.shares, notes=seeded.notes, warnings=seeded.warnings)
             planned = PlannedStage(stage, replace(course, stage=stage), draws=draws or course.draws, hide=hide)
             if self.kept is not None:
                 return self.kept.answers(planned, stage, self.resolver)

@@ -61,7 +61,7 @@ def test_a_part_that_is_needed_is_not_left_out(
 def test_what_may_be_left_out_may(tiny: Callable[[str], Path], tmp_path: Path) -> None:  # noqa: F811
     none: Any = [None, None]
     describe(with_rows(tiny("sd3"), tmp_path / "a", text_encoder_3=none, tokenizer_3=none))
-    describe(with_rows(tiny("sdxl"), tmp_path / "b", text_encoder=none, tokenizer=none))
+    describe(with_rows(tiny("sdxl-refiner"), tmp_path / "b", text_encoder=none, tokenizer=none))
     describe(with_rows(tiny("sd15"), tmp_path / "c", safety_checker=[], requires_safety_checker=False, note=[1, 2]))
 
 
@@ -72,3 +72,7 @@ def test_an_encoder_stands_with_its_tokenizer(tiny: Callable[[str], Path], tmp_p
     both = dict.fromkeys(("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2"), none)
     with pytest.raises(ModelError, match="names no text encoder"):
         describe(with_rows(tiny("sdxl"), tmp_path / "b", **both))
+    for name in ("text_encoder", "text_encoder_2"):  # diffusers runs without where a caller brings embeddings
+        pair = {name: none, name.replace("text_encoder", "tokenizer"): none}
+        with pytest.raises(ModelError, match=f"names no {name}"):
+            describe(with_rows(tiny("sdxl"), tmp_path / name, **pair))

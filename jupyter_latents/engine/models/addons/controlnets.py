@@ -14,7 +14,7 @@ from jupyter_latents.engine.libraries.signatures import parameters_of
 from jupyter_latents.engine.models.addons.addon import Addon
 from jupyter_latents.engine.models.addons.address import OptionAddress, entry_of, fault, locate, part_at, story_of
 from jupyter_latents.engine.models.facts import ModelFacts
-from jupyter_latents.engine.models.parts import PartSource
+from jupyter_latents.engine.models.parts import PartSource, with_defaults
 from jupyter_latents.errors import ModelError
 from jupyter_latents.stage import Address, ModelSource, settings_of
 from jupyter_latents.wording import option
@@ -27,6 +27,7 @@ _KEYS = settings_of("control_nets")
 _TOLD = ("subfolder", "mode", "start", "end")  # in results
 _WIDTHS = ("cross_attention_dim", "joint_attention_dim")
 _HEADS = ("num_attention_heads", "attention_head_dim")  # their product is the width of a transformer's blocks
+_LAYOUT = ("block_out_channels", "layers_per_block")  # of a U-Net's way down, whose features are added to
 _UNION = "ControlNetUnionModel"
 _CLASSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -231,6 +232,8 @@ def _part(entry: OptionAddress, name: str, source: ModelSource, facts: ModelFact
                 "control_nets",
                 f"{entry.name} is of another family ({key} {theirs}, {source.name} has {ours}); use one made for it.",
             )
+    if facts.denoiser == "unet" and (reason := _misfit(part, facts)):
+        raise fault("control_nets", f"{entry.name} is made for another U-Net ({reason}); use one made for this one.")
     if facts.denoiser == "transformer" and (_width(part.config), _width(denoiser)).count(None) == 0:
         theirs, ours = _width(part.config), _width(denoiser)
         if theirs != ours:
@@ -240,6 +243,30 @@ def _part(entry: OptionAddress, name: str, source: ModelSource, facts: ModelFact
                 "made for it.",
             )
     return part
+
+
+def _misfit(part: PartSource, facts: ModelFacts) -> str:
+    """Why a ControlNet's features cannot be added to those of the U-Net; empty where they can."""
+    theirs = with_defaults(part, part.name)
+    ours = with_defaults(facts.sources["unet"], f"unet of {facts.name}")
+    for key in _LAYOUT:
+        each = len(ours["block_out_channels"])
+        one, other = (_listed(config.get(key), each) for config in (theirs, ours))
+        if one != other:
+            return f"{key} {_told(one)}, {facts.name} has {_told(other)}"
+    shrinks = 2 ** (len(theirs.get("conditioning_embedding_out_channels") or ()) - 1)
+    if shrinks >= 1 and shrinks != facts.space.factor:
+        return f"it shrinks control images to 1/{shrinks}, and latents of {facts.name} are 1/{facts.space.factor}"
+    return ""
+
+
+def _listed(value: Any, count: int) -> list[Any]:
+    """A setting for each level, as a list; one value is that of all."""
+    return list(value) if isinstance(value, (list, tuple)) else [value] * count
+
+
+def _told(values: Sequence[Any]) -> str:
+    return ", ".join(map(str, values)) if len(set(values)) > 1 else str(values[0])
 
 
 def _width(config: Mapping[str, Any]) -> int | None:

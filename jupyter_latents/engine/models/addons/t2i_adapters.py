@@ -11,7 +11,7 @@ from jupyter_latents.engine.given.processing import guides
 from jupyter_latents.engine.models.addons.addon import Addon
 from jupyter_latents.engine.models.addons.address import OptionAddress, entry_of, fault, locate, part_at, story_of
 from jupyter_latents.engine.models.facts import ModelFacts
-from jupyter_latents.engine.models.parts import PartSource
+from jupyter_latents.engine.models.parts import PartSource, with_defaults
 from jupyter_latents.stage import ModelSource, Window, settings_of
 from jupyter_latents.wording import option
 
@@ -143,8 +143,12 @@ def _misfit(part: PartSource, facts: ModelFacts) -> str:
         return f"it is made for {'SDXL' if large else 'SD'}"
     theirs = tuple(part.config.get("channels") or _CHANNELS)
     ours = tuple(facts.config(facts.denoiser).get("block_out_channels") or _CHANNELS)
-    same = theirs[: len(ours)] == ours[: len(theirs)]
-    return "" if same else f"its features have {theirs} channels, and {facts.name} has {ours}"
+    if theirs[: len(ours)] != ours[: len(theirs)]:
+        return f"its features have {theirs} channels, and {facts.name} has {ours}"
+    blocks = with_defaults(facts.sources[facts.denoiser], f"unet of {facts.name}")["down_block_types"]
+    plain = [index for index, block in enumerate(blocks[:-1]) if "CrossAttn" not in block]
+    wanted = [0] if large else []  # features are added before a level shrinks them where it has attention, else after
+    return "" if plain == wanted else f"levels without attention are {plain} in {facts.name}, and {wanted} for it"
 
 
 def _factor(part: PartSource) -> int:

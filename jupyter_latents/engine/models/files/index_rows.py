@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from jupyter_latents.engine.libraries.quiet import silenced
@@ -16,6 +17,16 @@ SKIPPED = ("safety_checker", "feature_extractor", "image_encoder")
 
 _LEFT_OUT = ("text_encoder_3", "tokenizer_3")
 """Required by its class, and yet Stable Diffusion 3 runs without."""
+
+
+_WANTED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "StableDiffusionXLPipeline": ("text_encoder", "text_encoder_2"),
+        "StableDiffusionXLInpaintPipeline": ("text_encoder_2",),
+        "StableDiffusionXLImg2ImgPipeline": ("text_encoder_2",),
+    }
+)
+"""Parts that a class may lack where a caller brings their embeddings, which stages do not."""
 
 
 def is_pair(row: object) -> bool:
@@ -56,6 +67,9 @@ def _check_encoders(index: Mapping[str, Any], model: str, required: tuple[str, .
             _refuse(index, model, f"names {there} without {lacks}")
     if encoders and not any(is_pair(index.get(name)) for name in encoders):
         _refuse(index, model, "names no text encoder")
+    wanted = _WANTED.get(str(index["_class_name"]), ())
+    if lacking := [name for name in wanted if not is_pair(index.get(name))]:
+        _refuse(index, model, f"names no {lacking[0]}")
 
 
 def _refuse(index: Mapping[str, Any], model: str, what: str) -> None:

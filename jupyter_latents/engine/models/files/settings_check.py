@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -69,13 +70,16 @@ def _check_code(facts: ModelFacts, part: PartSource, name: str, value: str) -> N
 def _check_length(facts: ModelFacts, part: PartSource) -> None:
     encoder = facts.sources.get(f"text_encoder{part.name.removeprefix('tokenizer')}")
     path = part.folder / "tokenizer_config.json"
-    if encoder is None or not encoder.class_name.startswith(_PADDED) or not path.is_file():
+    if encoder is None or not encoder.class_name.startswith(_PADDED):
         return
-    said = read_json(path)
+    said = read_json(path) if path.is_file() else {}
     length = said.get("model_max_length") if isinstance(said, Mapping) else None
     most = encoder.config.get("max_position_embeddings") or _POSITIONS
+    if length is None and encoder.class_name.startswith("CLIP"):  # transformers reads it as a length without end
+        length = math.inf
     if isinstance(length, (int, float)) and not length <= most:
+        told = "no model_max_length" if length == math.inf else f"model_max_length {length:g}"
         raise ModelError(
-            f"the tokenizer_config.json of {part.name} in {facts.name} says model_max_length {length:g}, and its "
-            f"{encoder.name} takes {most} tokens. Fetch the file again, or write {most} there."
+            f"the tokenizer_config.json of {part.name} in {facts.name} says {told}, and its {encoder.name} takes "
+            f"{most} tokens. Fetch the file again, or write {most} there."
         )
