@@ -182,6 +182,8 @@ def _strength(stage: Stage, given: Given, latents: Standing | None) -> float:
     """Latents carry their noise: their own run's strength keeps the pipeline's draws the same, else all of it."""
     if latents is None:
         return DEFAULT_STRENGTH if stage.strength is None else stage.strength
-    own = latents.provenance.number("strength", 0.0, 1.0) if given.images else None
+    own = latents.provenance.number("strength", 0.0, 1.0)
+    if own is None and not latents.provenance.model:  # nobody but the stage knows it
+        own = stage.strength
     leaves_steps = own is not None and int(own * stage.num_inference_steps) >= 1  # else inpainting refuses it
-    return own if own is not None and leaves_steps else 1.0
+    return own if own is not None and given.images and leaves_steps else 1.0

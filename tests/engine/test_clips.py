@@ -29,6 +29,7 @@ from jupyter_latents.points import point_of
 from jupyter_latents.settings import Settings
 from jupyter_latents.stage import ModelSource, Output, Prompt, Size, Stage, Window
 from tests.engine.cases import Bench, in_memory, picture, through_file, windows
+from tests.engine.models.odd_settings import Change, changed
 
 PROMPT = "a red cat on a mountain"
 STEPS, FRAMES = 6, 5
@@ -437,8 +438,9 @@ def test_previews_are_few_frames_and_change_nothing(bench, whole):
 def test_dimensions_are_those_that_diffusers_would_make(bench):
     prepared = prepare(stage_of(bench, "wan21", size=Size(72, 40)))
     assert prepared.call.size == (64, 32)
-    assert prepare(stage_of(bench, "wan21", size=None, num_frames=None)).call.size == (832, 480)
-    assert prepare(stage_of(bench, "wan21", size=None, num_frames=None)).call.frames == 81
+    with changed(bench.folder("wan21"), Change("transformer/config.json", ("rope_max_seq_len",), 1024)) as folder:
+        call = prepare(stage_of(bench, str(folder), size=None, num_frames=None)).call
+    assert (call.size, call.frames) == ((832, 480), 81)
     assert Prompt().weighter is None
 
 

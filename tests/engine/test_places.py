@@ -53,11 +53,11 @@ def test_latents_are_to_be_made_smaller(bench: Bench) -> None:
 def test_clips_have_places_in_time_too(bench: Bench) -> None:
     facts = describe(bench.stage("wan21").model)
     stage = bench.stage("wan21")
-    check_places(stage, Given(), facts, (1024, 16), 253)
-    with pytest.raises(ModelError, match=r"for at most 253 frames of 1024x1024 pixels, .* to be 16x16 pixels in 257"):
-        check_places(stage, Given(), facts, (16, 16), 257)
+    check_places(stage, Given(), facts, (512, 16), 125)
+    with pytest.raises(ModelError, match=r"for at most 125 frames of 512x512 pixels, .* to be 16x16 pixels in 129"):
+        check_places(stage, Given(), facts, (16, 16), 129)
     with pytest.raises(ModelError, match="position embeddings"):
-        check_places(stage, Given(), facts, (1040, 16), 5)
+        check_places(stage, Given(), facts, (528, 16), 5)
 
 
 def test_the_table_of_qwen_image_ends_where_texts_do(bench: Bench) -> None:

@@ -32,7 +32,7 @@ def _wan_transformer(seed: int, channels: int = 16, **config: Any) -> Any:
         "freq_dim": 16,
         "ffn_dim": 32,
         "num_layers": 1,
-        "rope_max_seq_len": 64,
+        "rope_max_seq_len": 32,
     }
     return parts.fill(WanTransformer3DModel(**{**settings, **config}), seed)
 
@@ -477,7 +477,7 @@ def skyreels(seed: int = 0) -> Any:
 
     transformer = SkyReelsV2Transformer3DModel(
         num_attention_heads=2, attention_head_dim=12, text_dim=32, freq_dim=16, ffn_dim=32, num_layers=1,
-        rope_max_seq_len=64,
+        rope_max_seq_len=32,
     )  # fmt: skip
     return SkyReelsV2Pipeline(
         **_text(seed), vae=_wan_vae(), scheduler=_uni_pc(8.0), transformer=parts.fill(transformer, seed)

@@ -65,7 +65,9 @@ class _Row:
     all_of: tuple[str, ...] = ()
 
 
-_ANY = parsers.number()
+_MOST = 10_000
+"""The most that values of latents, which are about 1, are multiplied with, kept within or noised to."""
+_ANY = parsers.number(-_MOST, most=_MOST)
 _ROWS: Mapping[str, _Row] = MappingProxyType(
     {
         "scale": _Row(
@@ -74,7 +76,11 @@ _ROWS: Mapping[str, _Row] = MappingProxyType(
         ),
         "noise": _Row(
             "noise;sigma=0.5;seed=1",
-            {"sigma": parsers.number(0), "timestep": parsers.whole(0), "seed": parsers.whole(0, most=2**64 - 1)},
+            {
+                "sigma": parsers.number(0, most=_MOST),
+                "timestep": parsers.whole(0),
+                "seed": parsers.whole(0, most=2**64 - 1),
+            },
             frozenset({"sigma", "timestep"}),
         ),
         "upscale": _Row("upscale;factor=2", {"factor": parsers.number(above=0, most=8)}, frozenset({"factor"})),
