@@ -272,10 +272,10 @@ def _check_unet(facts: ModelFacts) -> None:
         )
     for name, allowed in wants:
         if unet.get(name) not in allowed:
-            said = " or ".join("nothing" if one is None else str(one) for one in allowed)
+            said = " or ".join("none" if one is None else str(one) for one in allowed)
             raise ModelError(
-                f"the unet of {facts.name} says {name} {unet.get(name)}, and a {facts.pipeline_class} gives it what "
-                f"one with {said} takes. {RUNS}"
+                f"the unet of {facts.name} has {name} {unet.get(name)}, and a {facts.pipeline_class} runs one with "
+                f"{said}. {RUNS}"
             )
 
 

@@ -135,7 +135,7 @@ def check_tokens(stage: Stage, facts: ModelFacts) -> None:
     if not least <= asked <= most:
         raise ModelError(
             f"{option('max_sequence_length')} is {asked}, and {stage.model.name} ({facts.family.name}) reads {least} "
-            f"to {most} tokens of a prompt.",
+            f"to {most} tokens of a prompt. Give such a number, or leave it out.",
             option="max_sequence_length",
         )
 

@@ -188,7 +188,8 @@ def check_takes(
         )
     if way == "consistency" and "original_inference_steps" not in parameters_of(scheduler.set_timesteps):
         raise ModelError(
-            f"{family} takes some of many steps, which {type(scheduler).__name__} does not. Use LCMScheduler.",
+            f"{family} has its scheduler choose steps out of those that the model was distilled with "
+            f"(original_inference_steps), and {type(scheduler).__name__} takes no such number. Use LCMScheduler.",
             option="schedulers",
         )
     lacking = _lacking(scheduler, way, asks=mode == "txt2img" and not steered)

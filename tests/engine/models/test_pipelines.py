@@ -25,7 +25,7 @@ NAMES = [name for name in dir(diffusers) if name.endswith("Pipeline")]
 ROWS = {name for family in FAMILIES for name in family.made_as}
 # What stage_run's tap and call have to find in a class.
 CALLBACKS = {"callback_on_step_end", "callback"}
-OF_PARTS = ("; a part is written as its library", "gives it what one with", "time_cond_proj_dim", "names no text_enc")
+OF_PARTS = ("; a part is written as its library", " runs one with ", "time_cond_proj_dim", "names no text_enc")
 GIVEN = {"batch_size": 1, "height": 64, "width": 64, "dtype": torch.float32, "device": torch.device("cpu")}
 CHANNELS = ("num_channels_latents", "num_latents_channels", "latent_channels")
 

@@ -148,7 +148,10 @@ def _misfit(part: PartSource, facts: ModelFacts) -> str:
     blocks = with_defaults(facts.sources[facts.denoiser], f"unet of {facts.name}")["down_block_types"]
     plain = [index for index, block in enumerate(blocks[:-1]) if "CrossAttn" not in block]
     wanted = [0] if large else []  # features are added before a level shrinks them where it has attention, else after
-    return "" if plain == wanted else f"levels without attention are {plain} in {facts.name}, and {wanted} for it"
+    if plain == wanted:
+        return ""
+    told, here = (", ".join(map(str, levels)) or "none" for levels in (wanted, plain))
+    return f"levels without attention: {told} in its own U-Net, {here} in {facts.name}"
 
 
 def _factor(part: PartSource) -> int:
