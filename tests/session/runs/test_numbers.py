@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from jupyter_latents.display import wiring
 from jupyter_latents.engine.vae import codec
-from jupyter_latents.errors import JupyterLatentsError, LatentsError, ModelError, RunError
+from jupyter_latents.errors import JupyterLatentsError, LatentsError, ModelError, RunError, ScriptError
 from jupyter_latents.latents import Latents
 from jupyter_latents.latents.facts import CLEAN
 from jupyter_latents.latents.spaces import SPACES
@@ -122,15 +122,22 @@ def test_latents_beyond_the_dtype_are_refused_before_weights_load(desk: Desk) ->
     assert "float32 holds 3.4e+38 at most" in planned.refused
 
 
-@pytest.mark.parametrize("factor", ["1e39", "1e38"])
-def test_a_processor_that_overflows_is_refused(desk: Desk, factor: str) -> None:
+@pytest.mark.parametrize("count", [10, 11])
+def test_processors_that_overflow_are_refused(desk: Desk, count: int) -> None:
     desk.run(f"<sd15> {RUN} --denoising-end 0.5 --into half")
-    script = f"<sd15> {RUN} --image-seeds 'latents: half' --latents-processors scale;factor={factor}"
+    chain = " + ".join(["scale;factor=1e4"] * count)
+    script = f"<sd15> {RUN} --image-seeds 'latents: half' --latents-processors '{chain}'"
     (planned,) = desk.plan(script).stages
     with pytest.raises(JupyterLatentsError) as refused:
         desk.run(script)
     assert planned.refused == refused.value.message
     assert "the scale processor spoils latents of float32" in planned.refused
+
+
+@pytest.mark.parametrize("link", ["scale;factor=1e5", "noise;sigma=20000", "scale;clamp-max=1e30"])
+def test_a_number_beyond_all_latents_is_refused_where_it_stands(desk: Desk, link: str) -> None:
+    with pytest.raises(ScriptError, match="at most 10000"):
+        desk.plan(f"<sd15> {RUN} --image-seeds 'latents: x' --latents-processors {link}")
 
 
 @pytest.mark.kept_models(False)
