@@ -50,7 +50,7 @@ def _check_pag(pipeline: type, facts: ModelFacts) -> None:
 
 def _check_told(pipeline: type, facts: ModelFacts) -> None:
     """Raises where SDXL's U-Net is told more or fewer numbers of sizes than it takes."""
-    unet = with_defaults(facts.sources["unet"], f"unet of {facts.name}") if "unet" in facts.sources else {}
+    unet = facts.config("unet")
     if unet.get("addition_embed_type") != "text_time" or "text_encoder_2" not in facts.sources:
         return
     asks = bool(facts.index.get("requires_aesthetics_score"))
