@@ -38,6 +38,14 @@ def test_all_places_are_used(bench: Bench) -> None:
     assert error.option == "output_size"
 
 
+def test_auraflow_finds_its_places_as_diffusers_does(bench: Bench) -> None:
+    """Wide pictures reach from row to row of the square, as in diffusers; others have no place."""
+    for size in ((1024, 1024), (1280, 768), (1600, 64)):
+        prepare(sized(bench, "auraflow", *size))
+    for size in ((768, 1280), (16, 1040), (1040, 1024)):
+        refused(sized(bench, "auraflow", *size))
+
+
 def test_a_picture_that_decides_the_size_is_named(bench: Bench) -> None:
     error = refused(replace(bench.stage("sd3"), size=None), Given(images=((1040, 32),)))
     assert "The picture decides it here." in str(error)

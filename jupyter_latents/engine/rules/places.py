@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -62,6 +62,9 @@ _PLACES: Mapping[str, Callable[[Mapping[str, Any], Stage], tuple[int, ...]]] = M
 """Class to the patches that it has places for: in height and width, before these in time where it counts it too."""
 
 
+_IN_A_ROW = frozenset({"AuraFlowTransformer2DModel"})
+
+
 def check_places(stage: Stage, given: Given, facts: ModelFacts, size: tuple[int, int], frames: int) -> None:
     """Sees that what a stage makes is not larger than its denoiser, and each ControlNet, has places for.
 
@@ -77,7 +80,11 @@ def check_places(stage: Stage, given: Given, facts: ModelFacts, size: tuple[int,
     """
     made = facts.space.shape_for(*size, 1, frames)
     for part, most in _limits(stage, facts):
-        if any(length > limit for length, limit in zip(made[-len(most) :], most, strict=True)):
+        lengths = made[-len(most) :]
+        fits = all(length <= limit for length, limit in zip(lengths, most, strict=True))
+        if part.class_name in _IN_A_ROW:
+            fits = _is_in_row(lengths, with_defaults(part, part.name))
+        if not fits:
             *time, high, wide = most
             factor = facts.space.factor
             largest = f"pictures of at most {Size(wide * factor, high * factor)} pixels"
@@ -102,6 +109,18 @@ def _limits(stage: Stage, facts: ModelFacts) -> Iterator[tuple[PartSource, tuple
         if places := _PLACES[part.class_name](config, stage):
             *time, patch = _patches(config)
             yield part, (*(length * time[0] for length in places[:-2]), *(length * patch for length in places[-2:]))
+
+
+def _is_in_row(lengths: Sequence[int], config: Mapping[str, Any]) -> bool:
+    """Whether a picture finds its places in the middle of a square whose rows stand one behind the other.
+
+    One that is wider than the square reaches into the next row there, as in diffusers.
+    """
+    patch, side = _patches(config)[1], math.isqrt(config["pos_embed_max_size"])
+    high, wide = (length // patch for length in lengths)
+    top, left = side // 2 - high // 2, side // 2 - wide // 2
+    first, last = top * side + left, (top + high - 1) * side + left + wide - 1
+    return -config["pos_embed_max_size"] <= first and last < config["pos_embed_max_size"]
 
 
 def _patches(config: Mapping[str, Any]) -> tuple[int, int]:
