@@ -116,11 +116,12 @@ def _is_in_row(lengths: Sequence[int], config: Mapping[str, Any]) -> bool:
 
     One that is wider than the square reaches into the next row there, as in diffusers.
     """
-    patch, side = _patches(config)[1], math.isqrt(config["pos_embed_max_size"])
+    patch, count = _patches(config)[1], int(config["pos_embed_max_size"])
+    side = math.isqrt(count)
     high, wide = (length // patch for length in lengths)
     top, left = side // 2 - high // 2, side // 2 - wide // 2
     first, last = top * side + left, (top + high - 1) * side + left + wide - 1
-    return -config["pos_embed_max_size"] <= first and last < config["pos_embed_max_size"]
+    return first >= -count and last < count
 
 
 def _patches(config: Mapping[str, Any]) -> tuple[int, int]:
