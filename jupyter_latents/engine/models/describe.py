@@ -239,6 +239,8 @@ def _facts(
     check_settings(facts)
     check_guider(facts)
     _check_channels(facts)
+    if facts.denoiser == "unet" and source.unet is None:
+        _check_unet(facts)
     return facts
 
 
@@ -250,8 +252,6 @@ def _check_channels(facts: ModelFacts) -> None:
             f"the unet of {facts.name} takes {more} channels beside the {facts.space.channels} of the latents: an "
             f"image to edit, a depth map or a small picture, which stages do not give. {RUNS}"
         )
-    if facts.denoiser == "unet":
-        _check_unet(facts)
 
 
 def _check_unet(facts: ModelFacts) -> None:

@@ -17,12 +17,14 @@ _CLIPS = MappingProxyType({**_STEPS, "clip_sample": False})
 
 MENDED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
+        "AltDiffusionPipeline": _CLIPS,
         "StableDiffusionPipeline": _CLIPS,
         "StableDiffusionImg2ImgPipeline": _CLIPS,
         "StableDiffusionInpaintPipeline": MappingProxyType({**_STEPS, "skip_prk_steps": True}),
         "StableDiffusionPAGImg2ImgPipeline": _CLIPS,
         "StableDiffusionPAGInpaintPipeline": _CLIPS,
         "StableDiffusionPAGPipeline": _CLIPS,
+        "StableDiffusionPipelineSafe": _CLIPS,
     }
 )
 """Pipeline class to the settings that it takes whatever its scheduler's file says."""
@@ -78,9 +80,15 @@ def mended_note(written: Mapping[str, Any], taken: Mapping[str, Any], scheduler:
         f"{name} {_shown(value)}" + (f" and not {_shown(written[name])}" if name in written else "")
         for name, value in taken.items()
         if name not in written or written[name] != value
-        if scheduler.config.get(name) == value
+        if scheduler.config.get(name) == value and (name != "steps_offset" or _leads(scheduler))
     ]
     return f"the model's scheduler is of an old kind: its pipeline takes {', '.join(both)}" if both else ""
+
+
+def _leads(scheduler: Any) -> bool:
+    """Whether a scheduler goes by its offset: others space their timesteps by the last one, or choose some of many."""
+    chooses = "original_inference_steps" in parameters_of(scheduler.set_timesteps)
+    return not chooses and scheduler.config.get("timestep_spacing", "leading") == "leading"
 
 
 def _shown(value: Any) -> str:

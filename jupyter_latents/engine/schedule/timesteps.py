@@ -186,10 +186,12 @@ def check_takes(
             "Use FlowMatchEulerDiscreteScheduler.",
             option="schedulers",
         )
-    if way == "consistency" and "original_inference_steps" not in parameters_of(scheduler.set_timesteps):
+    chooses = "original_inference_steps" in parameters_of(scheduler.set_timesteps)
+    if way == "consistency" and (not chooses or "eta" in parameters_of(scheduler.step)):  # TCD's is a number there
         raise ModelError(
             f"{family} has its scheduler choose steps out of those that the model was distilled with "
-            f"(original_inference_steps), and {type(scheduler).__name__} takes no such number. Use LCMScheduler.",
+            f"(original_inference_steps), which {type(scheduler).__name__} does not as its pipeline asks. Use "
+            "LCMScheduler.",
             option="schedulers",
         )
     lacking = _lacking(scheduler, way, asks=mode == "txt2img" and not steered)

@@ -49,7 +49,12 @@ def put(bench: Bench, **addons: Any) -> Stage:
         (("sdxl-refiner", INDEX), {"requires_aesthetics_score": None}, "requires_aesthetics_score false", PICTURE),
         (("sdxl", INDEX), {"requires_aesthetics_score": True}, "requires_aesthetics_score true", PICTURE),
         (("sd3", VAE), {"shift_factor": None}, "no shift_factor", PICTURE),
-        (("sd15", TOKENIZER), {"model_max_length": None}, "no model_max_length, and its text_encoder takes", ()),
+        (
+            ("sd15", TOKENIZER),
+            {"model_max_length": None},
+            "nothing of model_max_length, and its text_encoder takes",
+            (),
+        ),
         (("sd15", INDEX), {"_class_name": "StableDiffusionGLIGENPipeline"}, "boxes", ()),
         (("sd15", INDEX), {"_class_name": "LatentConsistencyModelPipeline"}, "time_cond_proj_dim", ()),
     ],
@@ -92,8 +97,9 @@ def test_a_consistency_model_runs_with_the_schedulers_that_its_pipeline_takes(be
         generator=torch.Generator().manual_seed(stage.seed or 0), output_type="latent",
     ).images  # fmt: skip
     assert torch.equal(bench.engine.run(stage, inputs()).latents.tensor, wanted)
-    with pytest.raises(ModelError, match="Use LCMScheduler"):
-        prepare(bench.stage(str(tmp_path), scheduler="EulerDiscreteScheduler"))
+    for other in ("EulerDiscreteScheduler", "TCDScheduler"):
+        with pytest.raises(ModelError, match="Use LCMScheduler"):
+            prepare(bench.stage(str(tmp_path), scheduler=other))
     with pytest.raises(ModelError, match="no img2img pipeline here"):
         prepare(bench.stage(str(tmp_path)), Given(images=PICTURE))
 
@@ -115,6 +121,31 @@ def test_a_controlnet_of_another_layout_is_refused(
     net.save_pretrained(tmp_path)
     with pytest.raises(ModelError, match=told):
         prepare(put(bench, control_nets=(str(tmp_path),)), Given(controls=1))
+
+
+def test_a_controlnet_is_judged_by_the_unet_that_runs(bench: Bench, tmp_path: Path) -> None:
+    """Not by the one that ``--unet`` takes the place of."""
+    from diffusers import UNet2DConditionModel
+
+    from tests.tiny import parts
+
+    net = tinies.controlnet()
+    net.save_pretrained(tmp_path / "net")
+    two = parts.fill(UNet2DConditionModel.from_config(tinies.build("sd15").unet.config, layers_per_block=2), 0)
+    two.save_pretrained(tmp_path / "two")
+    tinies.build("sd15").unet.save_pretrained(tmp_path / "one")
+    other = shutil.copytree(bench.folder("sd15"), tmp_path / "model")
+    shutil.rmtree(other / "unet")
+    shutil.copytree(tmp_path / "two", other / "unet")
+    addons = {"control_nets": (str(tmp_path / "net"),)}
+    model = put(bench, **addons, unet=str(tmp_path / "one")).model
+    prepare(replace(put(bench), model=replace(model, name=str(other))), Given(controls=1))
+    with pytest.raises(ModelError, match=r"layers_per_block 1, .* has 2"):
+        prepare(put(bench, **addons, unet=str(tmp_path / "two")), Given(controls=1))
+
+
+def test_a_length_by_its_old_name_is_read(bench: Bench, tmp_path: Path) -> None:
+    prepare(written(bench, "sd15", tmp_path / "model", TOKENIZER, model_max_length=None, max_len=77))
 
 
 def test_a_t2i_adapter_is_refused_where_attention_stands_elsewhere(bench: Bench, tmp_path: Path) -> None:

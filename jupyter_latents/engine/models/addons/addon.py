@@ -81,6 +81,10 @@ class Addon(ABC):
         """Its weight files that are on the hub alone, and are fetched after the verdict."""
         return tuple(part.hub for part in self.parts if part.hub is not None)
 
+    def misfit(self, _facts: ModelFacts, /) -> str:
+        """Why it does not fit the model with all that is put on it, as a sentence; empty where it does."""
+        return ""
+
     def changes(self, _facts: ModelFacts, /) -> tuple[str, ...]:
         """Names of the parts that are read for this addon alone, since it changes them."""
         return ()

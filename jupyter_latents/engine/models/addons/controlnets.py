@@ -111,6 +111,12 @@ class Controls(Addon):
         """The networks."""
         return tuple(spec.part for spec in self.specs)
 
+    def misfit(self, facts: ModelFacts, /) -> str:
+        """A network is made for a U-Net of another layout."""
+        reasons = (_misfit(spec.part, facts) for spec in self.specs if facts.denoiser == "unet")
+        reason = next(filter(None, reasons), "")
+        return f"a ControlNet is made for another U-Net ({reason}); use one made for this one." if reason else ""
+
     def components(self, own: Mapping[str, Any]) -> dict[str, Any]:
         """``controlnet``: the network, or the list of several."""
         nets = [own[spec.part.name] for spec in self.specs]
@@ -232,8 +238,6 @@ def _part(entry: OptionAddress, name: str, source: ModelSource, facts: ModelFact
                 "control_nets",
                 f"{entry.name} is of another family ({key} {theirs}, {source.name} has {ours}); use one made for it.",
             )
-    if facts.denoiser == "unet" and (reason := _misfit(part, facts)):
-        raise fault("control_nets", f"{entry.name} is made for another U-Net ({reason}); use one made for this one.")
     if facts.denoiser == "transformer" and (_width(part.config), _width(denoiser)).count(None) == 0:
         theirs, ours = _width(part.config), _width(denoiser)
         if theirs != ours:

@@ -61,6 +61,20 @@ class T2IAdapters(Addon):
         """The networks."""
         return tuple(one.part for one in self.found)
 
+    def misfit(self, facts: ModelFacts, /) -> str:
+        """The U-Net has attention at other levels than that which they are made for."""
+        blocks = with_defaults(facts.sources["unet"], f"unet of {facts.name}")["down_block_types"]
+        plain = [index for index, block in enumerate(blocks[:-1]) if "CrossAttn" not in block]
+        # Features are added before a level shrinks them where it has attention, else after.
+        wanted = [0] if facts.family.name == "SDXL" else []
+        if plain == wanted:
+            return ""
+        told, here = (", ".join(map(str, levels)) or "none" for levels in (wanted, plain))
+        return (
+            f"a T2I-Adapter is made for another U-Net (levels without attention: {told} in its own U-Net, {here} in "
+            f"{facts.name}); use one made for this one."
+        )
+
     def components(self, own: Mapping[str, Any]) -> dict[str, Any]:
         """``adapter``: the network, or the list of several."""
         nets = [own[one.part.name] for one in self.found]
@@ -145,13 +159,7 @@ def _misfit(part: PartSource, facts: ModelFacts) -> str:
     ours = tuple(facts.config(facts.denoiser).get("block_out_channels") or _CHANNELS)
     if theirs[: len(ours)] != ours[: len(theirs)]:
         return f"its features have {theirs} channels, and {facts.name} has {ours}"
-    blocks = with_defaults(facts.sources[facts.denoiser], f"unet of {facts.name}")["down_block_types"]
-    plain = [index for index, block in enumerate(blocks[:-1]) if "CrossAttn" not in block]
-    wanted = [0] if large else []  # features are added before a level shrinks them where it has attention, else after
-    if plain == wanted:
-        return ""
-    told, here = (", ".join(map(str, levels)) or "none" for levels in (wanted, plain))
-    return f"levels without attention: {told} in its own U-Net, {here} in {facts.name}"
+    return ""
 
 
 def _factor(part: PartSource) -> int:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from jupyter_latents.engine.models.addons.addon import Addon
+from jupyter_latents.engine.models.addons.address import fault
 from jupyter_latents.engine.models.facts import ModelFacts
 from jupyter_latents.stage import ModelSource
 
@@ -37,4 +38,7 @@ def with_addons(source: ModelSource, facts: ModelFacts) -> ModelFacts:
     for field, find in ADDONS.items():
         if getattr(source, field):
             facts = replace(facts, addons=(*facts.addons, find(source, facts)))
+    for addon in facts.addons:
+        if reason := addon.misfit(facts):
+            raise fault(addon.dest, reason)
     return facts

@@ -67,18 +67,25 @@ def _check_code(facts: ModelFacts, part: PartSource, name: str, value: str) -> N
         )
 
 
+def _goes_by_it(facts: ModelFacts, part: PartSource) -> bool:
+    """Whether the pipeline fills texts up to the length that a tokenizer says; others have a length of their own."""
+    name = facts.pipeline_class
+    goes = name.startswith(("StableDiffusion", "Flux", "LatentConsistency")) and not name.startswith("Flux2")
+    return goes and (part.name == "tokenizer" or "XL" in name)
+
+
 def _check_length(facts: ModelFacts, part: PartSource) -> None:
     encoder = facts.sources.get(f"text_encoder{part.name.removeprefix('tokenizer')}")
     path = part.folder / "tokenizer_config.json"
     if encoder is None or not encoder.class_name.startswith(_PADDED):
         return
     said = read_json(path) if path.is_file() else {}
-    length = said.get("model_max_length") if isinstance(said, Mapping) else None
+    length = said.get("model_max_length", said.get("max_len")) if isinstance(said, Mapping) else None
     most = encoder.config.get("max_position_embeddings") or _POSITIONS
-    if length is None and encoder.class_name.startswith("CLIP"):  # transformers reads it as a length without end
+    if length is None and _goes_by_it(facts, part):  # transformers reads it as a length without end
         length = math.inf
     if isinstance(length, (int, float)) and not length <= most:
-        told = "no model_max_length" if length == math.inf else f"model_max_length {length:g}"
+        told = "nothing of model_max_length" if length == math.inf else f"model_max_length {length:g}"
         raise ModelError(
             f"the tokenizer_config.json of {part.name} in {facts.name} says {told}, and its {encoder.name} takes "
             f"{most} tokens. Fetch the file again, or write {most} there."
