@@ -46,7 +46,8 @@ QUICK = {("deep-sd3", "txt2img"), ("flux-modes", "txt2img"), ("qwen-image", "txt
 
 def net(bench: Bench, name: str) -> Path:
     folder = bench.scratch / f"net-{name}"
-    NETS[name]().save_pretrained(folder)
+    if not folder.exists():  # what is written anew is read anew
+        NETS[name]().save_pretrained(folder)
     return folder
 
 
