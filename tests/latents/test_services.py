@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from jupyter_latents.latents import Latents
 from jupyter_latents.session import Session
 from tests.session.conftest import Desk
 from tests.tiny.fixtures import one_thread, tiny  # noqa: F401
+from tests.warm import Command
 
 ASK = """
 import pickle, sys
@@ -32,9 +32,9 @@ def base(tiny: Callable[[str], Path]) -> Latents:  # noqa: F811
     return made
 
 
-def test_latents_of_a_pickle_need_no_magic_and_no_import(base: Latents, tmp_path: Path) -> None:
+def test_latents_of_a_pickle_need_no_magic_and_no_import(base: Latents, tmp_path: Path, warm: Command) -> None:
     (tmp_path / "base.pickle").write_bytes(pickle.dumps(base))
-    command = [sys.executable, "-c", ASK, str(tmp_path / "base.pickle")]
+    command = warm("-c", ASK, str(tmp_path / "base.pickle"))  # where nothing of ours is imported
     ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith("(64, 64)")

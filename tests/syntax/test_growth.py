@@ -50,7 +50,7 @@ def test_twice_the_text_is_twice_the_work(kind: str) -> None:
 @pytest.mark.parametrize("text", ['m --prompts "{} x"', "\\print {} x", "m --image-seeds '{}.png'", "\\print {{{{ {}"])
 def test_long_runs_of_backslashes_are_read(text: str) -> None:
     """In quadratic time this takes minutes."""
-    assert work(text.format("\\" * 200_000)) < 100 * 200_000
+    assert work(text.format("\\" * 60_000)) < 100 * 60_000
 
 
 def test_a_text_that_grows_is_read_as_the_whole_is() -> None:

@@ -27,8 +27,9 @@ def told(desk: Desk, script: str) -> tuple[list[str], list[str], str, str]:
     return notes, [note for note in notes if note in desk.notes.lines], last.refused, ended
 
 
-@pytest.mark.parametrize("strength", ["0.1", "0.5", "1"])
-@pytest.mark.parametrize("seed", [MASKED, "'photo;latents=base'"])
+@pytest.mark.parametrize(
+    ("seed", "strength"), [(MASKED, "0.1"), ("'photo;latents=base'", "0.5"), ("'photo;latents=base'", "1")]
+)
 def test_a_strength_beside_latents_is_told_to_do_nothing(desk: Desk, seed: str, strength: str) -> None:
     onward = f"demo/scenes --prompts a --seeds 1 --inference-steps 3 --image-seeds {seed}"
     script = f"{FIRST} --denoising-end 0.34 --into base\n\n{onward} --image-seed-strengths {strength} --into made"

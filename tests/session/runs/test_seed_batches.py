@@ -116,14 +116,12 @@ def test_a_batch_is_told_of_once(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("before", "seeds", "told"),
     [
-        ("", "--seeds 3 4 5", [3]),
         ("", "--seeds 3 3 4", [2]),
         ("", "--seeds 3 3", []),
         ("", "--gen-seeds 2", [2]),
         ("", "--seeds 3 4 --prompts cat dog", [2, 2]),
         ("--seeds 3 --batch-seeds", "--seeds 3 4 5", [2]),
         ("--seeds 4 --batch-seeds", "--seeds 3 4 5", [2]),
-        ("--seeds 4 --batch-seeds", "--seeds 3 4", []),
         ("--seeds 3 4 --batch-seeds", "--seeds 3 4 5 6", [2]),
     ],
 )
