@@ -19,6 +19,7 @@ from jupyter_latents.latents.facts import Noise
 from jupyter_latents.latents.spaces import find_space
 from jupyter_latents.stage import ImageSeed, ModelSource, Size, Stage
 from tests.engine.cases import Bench
+from tests.engine.models.odd_settings import Change, changed
 
 
 def refused(stage: Stage, given: Given = Given()) -> ModelError:  # noqa: B008 - frozen
@@ -36,6 +37,23 @@ def test_all_places_are_used(bench: Bench) -> None:
     error = refused(sized(bench, "sd3", 16, 1040))
     assert "at most 1024x1024 pixels, and this is to be 16x1040 pixels. Give a smaller output size." in str(error)
     assert error.option == "output_size"
+
+
+@pytest.mark.parametrize("value", [None, [], [1, 2], [[1], [1], [1]], "many", [None] * 3], ids=repr)
+@pytest.mark.parametrize(
+    ("family", "name"),
+    [
+        ("lumina2", "axes_lens"),
+        ("auraflow", "pos_embed_max_size"),
+        ("sd3", "patch_size"),
+        ("wan21", "rope_max_seq_len"),
+    ],
+)
+def test_positions_that_are_no_numbers_are_refused_in_words(bench: Bench, family: str, name: str, value: Any) -> None:
+    with changed(bench.folder(family), Change("transformer/config.json", (name,), value)) as folder:
+        for more in ({}, {"max_sequence_length": 64}):
+            with pytest.raises(ModelError):
+                prepare(bench.stage(str(folder), **more))
 
 
 def test_auraflow_finds_its_places_as_diffusers_does(bench: Bench) -> None:

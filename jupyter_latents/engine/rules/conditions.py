@@ -36,8 +36,8 @@ def _check_pag(pipeline: type, facts: ModelFacts) -> None:
     part = facts.sources[facts.denoiser]
     config = with_defaults(part, f"{part.name} of {facts.name}") if layers else {}
     for layer in [layers] if isinstance(layers, str) else layers:
-        number = layer.partition(".")[2]
-        if number.isdecimal() and int(number) < int(config.get("num_layers", 0)):
+        number, count = layer.partition(".")[2], config.get("num_layers")
+        if number.isdecimal() and isinstance(count, int) and int(number) < count:
             continue
         if layer == "mid" and "CrossAttn" in str(config.get("mid_block_type")):
             continue

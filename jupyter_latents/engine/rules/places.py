@@ -106,9 +106,23 @@ def _limits(stage: Stage, facts: ModelFacts) -> Iterator[tuple[PartSource, tuple
         if part.class_name not in _PLACES:
             continue
         config = with_defaults(part, f"{part.name} of {stage.model.name}")
-        if places := _PLACES[part.class_name](config, stage):
-            *time, patch = _patches(config)
-            yield part, (*(length * time[0] for length in places[:-2]), *(length * patch for length in places[-2:]))
+        try:
+            places = _PLACES[part.class_name](config, stage)
+        except (TypeError, ValueError):
+            places = (0, 0)
+        if not places:
+            continue
+        *time, patch = _patches(config)
+        if not all(isinstance(number, int) and number > 0 for number in (*places, *time, patch)):
+            raise _damaged(part, stage)
+        yield part, (*(length * time[0] for length in places[:-2]), *(length * patch for length in places[-2:]))
+
+
+def _damaged(part: PartSource, stage: Stage) -> ModelError:
+    return ModelError(
+        f"the config.json of the {part.name} of {stage.model.name} says its positions or patches in no numbers that "
+        "such a model has; fetch it again."
+    )
 
 
 def _is_in_row(lengths: Sequence[int], config: Mapping[str, Any]) -> bool:
@@ -116,7 +130,7 @@ def _is_in_row(lengths: Sequence[int], config: Mapping[str, Any]) -> bool:
 
     One that is wider than the square reaches into the next row there, as in diffusers.
     """
-    patch, count = _patches(config)[1], int(config["pos_embed_max_size"])
+    patch, count = int(_patches(config)[1]), int(config["pos_embed_max_size"])
     side = math.isqrt(count)
     high, wide = (length // patch for length in lengths)
     top, left = side // 2 - high // 2, side // 2 - wide // 2
@@ -124,11 +138,14 @@ def _is_in_row(lengths: Sequence[int], config: Mapping[str, Any]) -> bool:
     return first >= -count and last < count
 
 
-def _patches(config: Mapping[str, Any]) -> tuple[int, int]:
-    """Latent pixels of a patch, in time and along each side."""
-    found = config.get("patch_size", config.get("all_patch_size"))
-    sides = list(found) if isinstance(found, (list, tuple)) else [found]
-    return (sides[0] if len(sides) == 3 else 1), sides[-1]
+def _patches(config: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Latent pixels of a patch, in time and along each side, as they are written."""
+    found, several = config.get("patch_size"), config.get("all_patch_size")
+    if isinstance(several, (list, tuple)) and several:
+        return 1, several[-1]
+    if isinstance(found, (list, tuple)) and len(found) == 3:
+        return found[0], found[-1]
+    return 1, found
 
 
 def _way(stage: Stage, given: Given) -> str:
@@ -169,8 +186,10 @@ def _fewest(facts: ModelFacts) -> int:
 def _readable(stage: Stage, facts: ModelFacts) -> Iterator[int]:
     """The most tokens before which a denoiser has a place for a picture, where both stand on one axis."""
     part = facts.sources[facts.denoiser]
-    axis = with_defaults(part, f"{part.name} of {stage.model.name}").get("axes_lens")
-    if part.class_name == "Lumina2Transformer2DModel" and axis:
-        yield axis[0] - 1
-    elif part.class_name == "ZImageTransformer2DModel" and axis:
-        yield (axis[0] - 2) // 32 * 32  # texts are filled up to multiples of 32
+    axes = with_defaults(part, f"{part.name} of {stage.model.name}").get("axes_lens")
+    if not isinstance(axes, (list, tuple)) or not axes or not isinstance(axes[0], int):
+        return  # what is damaged is told where the size is judged
+    if part.class_name == "Lumina2Transformer2DModel":
+        yield axes[0] - 1
+    elif part.class_name == "ZImageTransformer2DModel":
+        yield (axes[0] - 2) // 32 * 32  # texts are filled up to multiples of 32
